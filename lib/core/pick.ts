@@ -1,0 +1,109 @@
+/**
+ * Which replica gets a request: its owner, or the first after it on the ring that may and can take it.
+ * Must not hold: retry policy, queues, sockets. Pure but for the shared table it reads.
+ * Invariants: never returns one that is not eligible, is to be avoided, or holds `maxInFlight` already; keeps to
+ * the load bound while any candidate is under it. Cost: one slot read when the owner can take it; otherwise one
+ * pass over the ordinals and a walk over the slots until the first candidate.
+ */
+import { boundOf } from './bounded-load.ts';
+import { isEligible, type RouteTable } from './route-table.ts';
+import type { Placement } from './slot-table.ts';
+
+/** No replica is eligible (or all that are were tried). */
+export const NONE_ELIGIBLE = -1;
+/** Some are eligible, and each of them holds as many requests as it may. */
+export const ALL_FULL = -2;
+
+export interface PickPolicy {
+  readonly placement: Placement;
+  /** Bounded load; 0 is off. */
+  readonly loadFactor: number;
+  readonly maxInFlight: number;
+}
+
+const NOTHING_TRIED: readonly number[] = [];
+
+/** A picker over one table: `pick` chooses, `lease` chooses and counts the request in flight. */
+export class Picker {
+  readonly #table: RouteTable;
+  readonly #policy: PickPolicy;
+  /** For each ordinal the state word under which it refused this thread; 0 for none. */
+  readonly #suspects: Int32Array;
+  /** What each candidate held at the last look, -1 for the others; kept to save an allocation. */
+  readonly #loads: Int32Array;
+
+  constructor(table: RouteTable, policy: PickPolicy) {
+    this.#table = table;
+    this.#policy = policy;
+    this.#suspects = new Int32Array(table.shape.ordinals);
+    this.#loads = new Int32Array(table.shape.ordinals);
+  }
+
+  /** Keeps this thread off the replica until the control plane has looked at it (its state word changes). */
+  suspect(ordinal: number, word: number): void {
+    this.#suspects[ordinal] = word;
+  }
+
+  /** Chooses for `hash` (unsigned 32 bits) and counts the request in flight; an ordinal, NONE_ELIGIBLE or ALL_FULL. */
+  lease(hash: number, tried: readonly number[] = NOTHING_TRIED): number {
+    for (;;) {
+      const ordinal = this.pick(hash, tried);
+      if (ordinal < 0) return ordinal;
+      // another thread may have taken the last place since; then look again
+      if (this.#table.acquire(ordinal, this.#policy.maxInFlight)) return ordinal;
+    }
+  }
+
+  /** Chooses for `hash` without counting; an ordinal, NONE_ELIGIBLE or ALL_FULL. */
+  pick(hash: number, tried: readonly number[] = NOTHING_TRIED): number {
+    const table = this.#table;
+    for (;;) {
+      const version = table.version;
+      const ordinal = this.#pickIn(table.bankOf(version), hash, tried);
+      if (table.version === version) return ordinal;
+    }
+  }
+
+  #pickIn(slots: Uint16Array, hash: number, tried: readonly number[]): number {
+    const table = this.#table;
+    const { placement, loadFactor, maxInFlight } = this.#policy;
+    const slot = placement.slotOf(hash);
+    const owner = slots[slot]!;
+    const bound = Math.min(maxInFlight, boundOf(loadFactor, table.totalInFlight, table.eligible));
+    if (owner < table.shape.ordinals && this.#mayTake(owner, tried) && table.inFlight(owner) < bound)
+      return owner;
+    return this.#walk(slots, slot, bound, tried);
+  }
+
+  #mayTake(ordinal: number, tried: readonly number[]): boolean {
+    const word = this.#table.stateWord(ordinal);
+    return isEligible(word) && this.#suspects[ordinal] !== word && !tried.includes(ordinal);
+  }
+
+  /** The first candidate from `start` on: one under `bound` if there is any, else one under the cap. */
+  #walk(slots: Uint16Array, start: number, bound: number, tried: readonly number[]): number {
+    const loads = this.#loads;
+    const least = this.#readLoads(tried);
+    if (least === Number.POSITIVE_INFINITY) return NONE_ELIGIBLE;
+    const limit = least < bound ? bound : this.#policy.maxInFlight;
+    if (least >= limit) return ALL_FULL;
+    for (let step = 0, slot = start; step < slots.length; step++) {
+      const load = loads[slots[slot]!];
+      if (load !== undefined && load >= 0 && load < limit) return slots[slot]!;
+      slot = slot + 1 === slots.length ? 0 : slot + 1;
+    }
+    // every candidate owns no slot: it has left this table, or the classic ring gave it none
+    return NONE_ELIGIBLE;
+  }
+
+  /** Notes what each candidate holds; the least of it, or infinity when there is no candidate. */
+  #readLoads(tried: readonly number[]): number {
+    let least = Number.POSITIVE_INFINITY;
+    for (let ordinal = 0; ordinal < this.#loads.length; ordinal++) {
+      const load = this.#mayTake(ordinal, tried) ? this.#table.inFlight(ordinal) : -1;
+      this.#loads[ordinal] = load;
+      if (load >= 0 && load < least) least = load;
+    }
+    return least;
+  }
+}

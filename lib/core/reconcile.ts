@@ -1,0 +1,89 @@
+/**
+ * What to do so that what exists becomes what should: a pure comparison of two lists.
+ * By level, not by event: the same lists give the same answer, whatever happened before.
+ * Must not hold: how any of it is done, or when.
+ */
+
+/** A replica that should have an instance. */
+export interface Desired {
+  readonly name: string;
+  /** The instance that is believed to stand in the place; undefined while there is none. */
+  readonly instanceId: string | undefined;
+}
+
+/** An instance that the engine shows. */
+export interface Observed {
+  readonly instanceId: string;
+  readonly name: string;
+  readonly status: 'running' | 'dead';
+  readonly role: 'current' | 'replaced' | 'removed';
+}
+
+export type Action =
+  /** The instance of this replica is gone or dead: put another in the place. */
+  | { readonly kind: 'replace'; readonly name: string; readonly instanceId: string | undefined }
+  /** Nobody needs this instance: take it away. */
+  | { readonly kind: 'discard'; readonly name: string; readonly instanceId: string };
+
+/**
+ * Compares. `busy` names the replicas whose instance is being started or stopped right now, and `leaving` the
+ * instances that are being stopped: both are left alone.
+ */
+export function reconcile(
+  desired: readonly Desired[],
+  observed: readonly Observed[],
+  busy: ReadonlySet<string>,
+  leaving: ReadonlySet<string>,
+): readonly Action[] {
+  const actions: Action[] = [];
+  const alive = new Set(observed.filter((one) => one.status === 'running').map((one) => one.instanceId));
+  const wanted = new Set<string>();
+  for (const { name, instanceId } of desired) {
+    if (instanceId !== undefined) wanted.add(instanceId);
+    if (busy.has(name)) continue;
+    if (instanceId === undefined || !alive.has(instanceId))
+      actions.push({ kind: 'replace', name, instanceId });
+  }
+  for (const { name, instanceId } of observed) {
+    if (wanted.has(instanceId) || leaving.has(instanceId) || busy.has(name)) continue;
+    actions.push({ kind: 'discard', name, instanceId });
+  }
+  return actions;
+}
+
+/** A place that an earlier balancer left behind. */
+export interface Found<I extends Observed> {
+  readonly name: string;
+  readonly id: number;
+  /** The instance that runs in it, if one does. */
+  readonly running: I | undefined;
+  /** The dead instance that still has its name, if nothing runs. */
+  readonly dead: I | undefined;
+}
+
+/**
+ * Reads from what exists what an earlier balancer's fleet was, in the order of ids: every name that has a current
+ * instance, running or dead, or one that was being replaced. What no place needs is the rest.
+ */
+export function findFleet<I extends Observed & { readonly id: number }>(
+  observed: readonly I[],
+): { readonly places: readonly Found<I>[]; readonly rest: readonly I[] } {
+  const places = new Map<string, Found<I>>();
+  const rest: I[] = [];
+  // best first: a running current instance, a dead one, one that was being replaced
+  const rank = (one: I): number => (one.role === 'replaced' ? 2 : one.status === 'dead' ? 1 : 0);
+  for (const one of [...observed].sort((a, b) => rank(a) - rank(b))) {
+    const isNeeded = one.role !== 'removed' && !places.has(one.name);
+    if (isNeeded) {
+      const inPlace = one.role === 'current';
+      places.set(one.name, {
+        name: one.name,
+        id: one.id,
+        running: inPlace && one.status === 'running' ? one : undefined,
+        dead: inPlace && one.status === 'dead' ? one : undefined,
+      });
+    }
+    if (!isNeeded || one.role === 'replaced') rest.push(one);
+  }
+  return { places: [...places.values()].sort((a, b) => a.id - b.id), rest };
+}

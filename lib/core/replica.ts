@@ -1,0 +1,54 @@
+/**
+ * What a replica is: a named place on the ring, the states it goes through, and what its name may be.
+ * Must not hold: instances (containers, processes) or anything that changes.
+ */
+
+/** A place on the ring. Placement depends on nothing but the set of these. */
+export interface Place {
+  readonly name: string;
+  /** Whole number from 1; the lowest free one when the place was made. The classic ring hashes it. */
+  readonly id: number;
+}
+
+/** A place with its ordinal: the small whole number by which typed arrays know it. */
+export interface Member extends Place {
+  readonly ordinal: number;
+}
+
+/** Where an instance listens. */
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What the data threads are told of a replica's instance, since names and addresses do not fit shared memory. */
+export interface UpstreamRecord {
+  readonly ordinal: number;
+  readonly name: string;
+  readonly endpoint: Endpoint;
+  /** Grows with every instance ever placed, so that a new one at an old endpoint is still seen as new. */
+  readonly generation: number;
+}
+
+/** `starting → healthy ⇄ unhealthy → draining → gone`; a replaced instance goes back to `starting`. */
+export type ReplicaState = 'starting' | 'healthy' | 'unhealthy' | 'draining' | 'gone';
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
+
+/** True for a name that is also a safe container name, hostname label and log word. */
+export function isReplicaName(value: unknown): value is string {
+  return typeof value === 'string' && NAME.test(value);
+}
+
+/** `host:port`, with brackets round an IPv6 address. */
+export function formatEndpoint(endpoint: Endpoint): string {
+  const host = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;
+  return `${host}:${endpoint.port}`;
+}
+
+/** The lowest whole number from 1 that is not in `taken`. */
+export function lowestFree(taken: ReadonlySet<number>): number {
+  let id = 1;
+  while (taken.has(id)) id++;
+  return id;
+}
