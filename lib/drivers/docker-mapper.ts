@@ -1,0 +1,207 @@
+/**
+ * What a container of ours looks like to the engine, and what the engine's JSON means to us. Pure; the only place
+ * that knows field names. Must not hold: calls.
+ * Invariants: labels say pool, name and id and never change. The role is in the container's name, which can change:
+ * the replica's own name is `current`, `<name>.<role>.<short id>` is retired. Its own short id in it is the proof
+ * that we gave that name. Any other name was given by hand and changes nothing.
+ * Source: Docker Engine API 1.41, ContainerCreate, ContainerList, ContainerInspect, SystemEvents.
+ */
+import { type Endpoint, isReplicaName, type Place } from '../core/replica.ts';
+import type { Hint, Instance, RetiredRole } from './driver.ts';
+import { endingOf } from './ending.ts';
+
+interface NetworkSettings {
+  readonly Networks: Readonly<
+    Record<string, { readonly IPAddress?: string; readonly GlobalIPv6Address?: string } | undefined>
+  >;
+}
+
+/** One element of the container list. */
+export interface ContainerSummary {
+  readonly Id: string;
+  readonly Names: readonly string[];
+  readonly State: string;
+  readonly Labels: Readonly<Record<string, string>>;
+  readonly NetworkSettings: NetworkSettings | null;
+}
+
+/** An inspected container. */
+export interface ContainerJson {
+  readonly Id: string;
+  readonly Name: string;
+  readonly State: {
+    readonly Running: boolean;
+    readonly ExitCode: number;
+    readonly OOMKilled: boolean;
+    readonly Error: string;
+  };
+  readonly Config: { readonly Image: string; readonly Labels: Readonly<Record<string, string>> | null };
+  readonly NetworkSettings: NetworkSettings;
+}
+
+export interface ImageJson {
+  readonly Config?: { readonly User?: string } | null;
+}
+
+export interface NetworkJson {
+  readonly Labels: Readonly<Record<string, string>> | null;
+}
+
+export type ContainerBody = ReturnType<typeof containerBody>;
+
+/** What every replica of a driver has in common. */
+export interface ReplicaSpec {
+  readonly pool: string;
+  readonly image: string;
+  readonly port: number;
+  readonly network: string;
+  readonly user: string;
+}
+
+const LABEL = { pool: 'ringlb.pool', name: 'ringlb.name', id: 'ringlb.id' } as const;
+const ROLES: readonly RetiredRole[] = ['replaced', 'removed'];
+/** `nobody` on every Linux: owns no file, and no other program of ours runs as it. */
+const UNPRIVILEGED = '65534:65534';
+const MEBIBYTE = 1024 * 1024;
+const MEMORY_BYTES = 512 * MEBIBYTE;
+const TMP_BYTES = 64 * MEBIBYTE;
+const MAX_PIDS = 256;
+
+/** The label, `key=value`, that all of a pool carries. */
+export function poolLabel(pool: string): string {
+  return `${LABEL.pool}=${pool}`;
+}
+
+/** The labels of what the pool owns and is no replica. */
+export function poolLabels(pool: string): Readonly<Record<string, string>> {
+  return { [LABEL.pool]: pool };
+}
+
+export function isOfPool(labels: Readonly<Record<string, string>> | null | undefined, pool: string): boolean {
+  return labels?.[LABEL.pool] === pool;
+}
+
+/** The user to run the image as: its own where that is not root, else one without any rights. */
+export function userFor(image: ImageJson): string {
+  const own = image.Config?.User ?? '';
+  return /^(root|0*)(:|$)/.test(own) ? UNPRIVILEGED : own;
+}
+
+/** The body of a create call: nothing is granted that a server on a port above 1023 can do without. */
+export function containerBody(place: Place, spec: ReplicaSpec) {
+  return {
+    Image: spec.image,
+    Hostname: place.name,
+    User: spec.user,
+    Env: [`SERVER_ID=${place.name}`, `PORT=${spec.port}`],
+    Labels: { [LABEL.pool]: spec.pool, [LABEL.name]: place.name, [LABEL.id]: String(place.id) },
+    HostConfig: {
+      NetworkMode: spec.network,
+      CapDrop: ['ALL'],
+      SecurityOpt: ['no-new-privileges'],
+      ReadonlyRootfs: true,
+      Tmpfs: { '/tmp': `rw,nosuid,nodev,noexec,size=${TMP_BYTES}` },
+      Memory: MEMORY_BYTES,
+      // the same as Memory: no swap on top
+      MemorySwap: MEMORY_BYTES,
+      PidsLimit: MAX_PIDS,
+      Init: true,
+      // the balancer replaces what dies; the engine must not start it behind its back
+      RestartPolicy: { Name: 'no' },
+    },
+    NetworkingConfig: { EndpointsConfig: { [spec.network]: { Aliases: [place.name] } } },
+  } as const;
+}
+
+/** The name of a container that no longer stands in its replica's place. */
+export function retiredName(name: string, role: RetiredRole, containerId: string): string {
+  return `${name}.${role}.${containerId.slice(0, 12)}`;
+}
+
+/** The name that a container's labels say, undefined when it is no replica. */
+export function replicaNameOf(labels: Readonly<Record<string, string>> | null): string | undefined {
+  const name = labels?.[LABEL.name];
+  return isReplicaName(name) ? name : undefined;
+}
+
+/** The container as an instance, `ending` left out; undefined when its labels name no place. */
+export function toInstance(
+  summary: ContainerSummary,
+  spec: Pick<ReplicaSpec, 'network' | 'port'>,
+): Instance | undefined {
+  const name = replicaNameOf(summary.Labels);
+  const id = Number(summary.Labels[LABEL.id]);
+  if (name === undefined || !Number.isSafeInteger(id) || id < 1) return undefined;
+  // a paused one keeps its memory, address and connections: it hangs, it is not dead
+  const isRunning = summary.State === 'running' || summary.State === 'paused';
+  return {
+    name,
+    id,
+    instanceId: summary.Id,
+    status: isRunning ? 'running' : 'dead',
+    endpoint: isRunning ? endpointOf(summary, spec) : undefined,
+    role: roleOf(summary, name),
+    ending: undefined,
+  };
+}
+
+/** Where the container listens; undefined while it has no address on the network. */
+export function endpointOf(
+  container: { readonly NetworkSettings: NetworkSettings | null },
+  spec: Pick<ReplicaSpec, 'network' | 'port'>,
+): Endpoint | undefined {
+  const address = container.NetworkSettings?.Networks[spec.network];
+  const host = address?.IPAddress || address?.GlobalIPv6Address;
+  return host ? { host, port: spec.port } : undefined;
+}
+
+/** How a container that does not run ended, in words; `stderr` is the last of what it wrote there. */
+export function endingOfContainer({ State: state }: ContainerJson, stderr: string): string {
+  // a container that never ran has no exit of its own to tell of
+  if (state.Error !== '') return state.Error;
+  return endingOf({ code: state.ExitCode, signal: null, outOfMemory: state.OOMKilled, stderr });
+}
+
+/** Which events are asked for: those after which a list may read differently. */
+export function eventFilters(pool: string): Readonly<Record<string, readonly string[]>> {
+  const event = ['die', 'destroy', 'start', 'rename', 'pause', 'unpause'];
+  return { type: ['container'], label: [poolLabel(pool)], event };
+}
+
+/** What one event line says; undefined when it is not an event of a container. */
+export function hintOf(line: string): Hint | undefined {
+  const event = parse(line) as {
+    Action?: unknown;
+    Actor?: { ID?: unknown; Attributes?: Record<string, string> };
+  };
+  const { Action: action, Actor: actor } = event;
+  if (typeof action !== 'string' || typeof actor?.ID !== 'string') return undefined;
+  const { exitCode, name } = actor.Attributes ?? {};
+  if (action !== 'die') return { kind: 'changed', cause: `${action} ${name ?? actor.ID}` };
+  const cause = endingOf({ code: Number(exitCode ?? 0), signal: null, outOfMemory: false, stderr: '' });
+  return { kind: 'died', instanceId: actor.ID, cause };
+}
+
+/** The text in a log reply: frames of a stream number, three zero bytes, a length of four bytes, and that many bytes. */
+export function textOfFrames(reply: Buffer): string {
+  const parts: Buffer[] = [];
+  for (let at = 0; at + 8 <= reply.length; ) {
+    const end = at + 8 + reply.readUInt32BE(at + 4);
+    parts.push(reply.subarray(at + 8, end));
+    at = end;
+  }
+  return Buffer.concat(parts).toString('utf8');
+}
+
+function roleOf(summary: ContainerSummary, name: string): Instance['role'] {
+  const given = summary.Names.map((path) => path.replace(/^\//, ''));
+  return ROLES.find((role) => given.includes(retiredName(name, role, summary.Id))) ?? 'current';
+}
+
+function parse(line: string): object {
+  try {
+    return Object(JSON.parse(line));
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,240 @@
+/**
+ * The docker driver: an instance is a container of one engine, on one network, reached by its address there.
+ * Must not hold: the engine's JSON (docker-mapper.ts), its errors (docker-api.ts), or what should run (the fleet's).
+ * Invariants: only containers with the pool's label are listed or touched; a container's name is its replica's while
+ * it is current; nothing is pulled, published or mounted.
+ */
+import { type Clock, systemClock } from '../clock.ts';
+import type { Place } from '../core/replica.ts';
+import { BalancerError, isBalancerError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import { DockerApi } from './docker-api.ts';
+import { DockerEngine } from './docker-engine.ts';
+import { EventWatch } from './docker-events.ts';
+import {
+  type ContainerJson,
+  containerBody,
+  endingOfContainer,
+  endpointOf,
+  isOfPool,
+  poolLabel,
+  type ReplicaSpec,
+  replicaNameOf,
+  retiredName,
+  toInstance,
+  userFor,
+} from './docker-mapper.ts';
+import { PoolNetwork } from './docker-network.ts';
+import type { Driver, Hint, Instance, RetiredRole } from './driver.ts';
+
+export interface DockerDriverOptions {
+  readonly image: string;
+  readonly replicaPort: number;
+  readonly network: string;
+  readonly pool: string;
+  readonly log: Logger;
+  readonly clock?: Clock;
+  /** The engine, where it is not the usual one. */
+  readonly api?: DockerApi;
+}
+
+/** A driver that runs `options.image` once for each instance. Throws `engine-unreachable` for a bad DOCKER_HOST. */
+export function createDockerDriver(options: DockerDriverOptions): Driver {
+  return new DockerDriver(options);
+}
+
+class DockerDriver implements Driver {
+  readonly kind = 'docker';
+  readonly ownsInstances = true;
+  readonly #options: DockerDriverOptions;
+  readonly #clock: Clock;
+  readonly #engine: DockerEngine;
+  readonly #network: PoolNetwork;
+  /** Names whose start has not resolved: what the engine shows under them is not an instance yet. */
+  readonly #starting = new Set<string>();
+  /** The replica's name and the end of containers already looked at, by id; spares a call at a death. */
+  readonly #names = new Map<string, string>();
+  readonly #endings = new Map<string, string>();
+  #user = '';
+  /** Starts that have resolved, one way or the other. */
+  #starts = 0;
+  #events: EventWatch | undefined;
+
+  constructor(options: DockerDriverOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#engine = new DockerEngine(options.api ?? new DockerApi({ clock: this.#clock }));
+    this.#network = new PoolNetwork({ ...options, engine: this.#engine });
+  }
+
+  async open(): Promise<void> {
+    await this.#engine.ping();
+    const image = await this.#engine.image(this.#options.image);
+    if (!image) throw this.#imageMissing();
+    this.#user = userFor(image);
+    await this.#network.open();
+  }
+
+  watch(onHint: (hint: Hint) => void): void {
+    this.#events?.close();
+    this.#events = new EventWatch({
+      engine: this.#engine,
+      pool: this.#options.pool,
+      clock: this.#clock,
+      onHint,
+    });
+  }
+
+  async list(): Promise<readonly Instance[]> {
+    const starts = this.#starts;
+    const summaries = await this.#engine.containersWith(poolLabel(this.#options.pool));
+    // what the engine said may be older than what `start` has told meanwhile
+    if (starts !== this.#starts) return this.list();
+    const found = summaries
+      .map((summary) => toInstance(summary, this.#spec))
+      .filter((instance) => instance !== undefined)
+      .filter(({ name, role }) => role !== 'current' || !this.#starting.has(name));
+    this.#remember(found);
+    const instances = await Promise.all(found.map((instance) => this.#withEnding(instance)));
+    return instances.filter((instance) => instance !== undefined);
+  }
+
+  async heldNames(): Promise<readonly string[]> {
+    const strangers = (await this.#engine.containers()).filter(
+      ({ Labels: labels }) => !isOfPool(labels, this.#options.pool),
+    );
+    return strangers.flatMap(({ Names: names }) => names.map((name) => name.replace(/^\//, '')));
+  }
+
+  async start(place: Place): Promise<Instance> {
+    if (place.name.length < 2) {
+      throw new BalancerError(
+        'bad-request',
+        `Docker takes no container name of one character, such as ${place.name}`,
+      );
+    }
+    if (this.#starting.has(place.name)) {
+      throw new BalancerError('name-held', `The replica ${place.name} is being started already`);
+    }
+    this.#starting.add(place.name);
+    try {
+      return await this.#startOnce(place);
+    } catch (error) {
+      // the network may have been taken away while no replica was on it
+      const again = isBalancerError(error, 'start-failed') && (await this.#network.restore());
+      if (!again) throw error;
+      return await this.#startOnce(place);
+    } finally {
+      this.#starting.delete(place.name);
+      this.#starts++;
+    }
+  }
+
+  async retire(instanceId: string, role: RetiredRole): Promise<void> {
+    const name = this.#names.get(instanceId) ?? (await this.#nameOf(instanceId));
+    if (name !== undefined) await this.#engine.rename(instanceId, retiredName(name, role, instanceId));
+  }
+
+  async remove(instanceId: string, graceMs: number): Promise<void> {
+    // whatever comes of the asking, the removal that follows is what counts
+    if (graceMs > 0) await this.#engine.stop(instanceId, graceMs).catch(() => {});
+    await this.#engine.remove(instanceId);
+  }
+
+  async close(keep: boolean): Promise<void> {
+    this.#events?.close();
+    this.#events = undefined;
+    if (!keep) await this.#network.close();
+  }
+
+  get #spec(): ReplicaSpec {
+    const { pool, image, replicaPort: port } = this.#options;
+    return { pool, image, port, network: this.#network.name, user: this.#user };
+  }
+
+  async #startOnce(place: Place): Promise<Instance> {
+    const instanceId = await this.#create(place);
+    try {
+      await this.#engine.start(instanceId);
+      const container = await this.#engine.container(instanceId);
+      const endpoint = container?.State.Running ? endpointOf(container, this.#spec) : undefined;
+      if (!endpoint) throw await this.#endedAtOnce(place, container);
+      this.#names.set(instanceId, place.name);
+      const { name, id } = place;
+      return { name, id, instanceId, status: 'running', endpoint, role: 'current', ending: undefined };
+    } catch (error) {
+      await this.#engine.remove(instanceId).catch((reason) => {
+        this.#options.log.warn(
+          { replica: place.name, cause: String(reason) },
+          'a failed start left its container',
+        );
+      });
+      throw error;
+    }
+  }
+
+  async #create(place: Place): Promise<string> {
+    try {
+      return await this.#engine.create(place.name, containerBody(place, this.#spec));
+    } catch (error) {
+      if (isBalancerError(error, 'image-missing')) throw this.#imageMissing();
+      if (isBalancerError(error, 'name-held')) throw await this.#nameHeld(place.name, error);
+      throw error;
+    }
+  }
+
+  async #endedAtOnce(place: Place, container: ContainerJson | undefined): Promise<BalancerError> {
+    const ending = container ? await this.#endingOf(container) : 'it was removed';
+    return new BalancerError('start-failed', `The replica ${place.name} did not stay up: ${ending}`);
+  }
+
+  async #nameHeld(name: string, cause: BalancerError): Promise<BalancerError> {
+    const holder = await this.#engine.container(name);
+    if (!holder) return cause;
+    const { Image: image, Labels: labels } = holder.Config;
+    const whose = isOfPool(labels, this.#options.pool)
+      ? 'a container of this pool'
+      : 'a container that is not ours';
+    const who = `${holder.Id.slice(0, 12)}, image ${image}`;
+    const reason = `The name ${name} is held by ${whose} (${who}): choose another name, or remove it`;
+    return new BalancerError('name-held', reason, { cause });
+  }
+
+  #imageMissing(): BalancerError {
+    const { image } = this.#options;
+    const reason = `The engine has no image ${image}: run "make build" or "docker pull ${image}"`;
+    return new BalancerError('image-missing', reason);
+  }
+
+  async #nameOf(instanceId: string): Promise<string | undefined> {
+    const container = await this.#engine.container(instanceId);
+    return container && replicaNameOf(container.Config.Labels);
+  }
+
+  /** The instance with its ending when it is dead; undefined when it is gone by now. */
+  async #withEnding(instance: Instance): Promise<Instance | undefined> {
+    if (instance.status === 'running') return instance;
+    const known = this.#endings.get(instance.instanceId);
+    if (known !== undefined) return { ...instance, ending: known };
+    const container = await this.#engine.container(instance.instanceId);
+    if (!container) return undefined;
+    const ending = await this.#endingOf(container);
+    this.#endings.set(instance.instanceId, ending);
+    return { ...instance, ending };
+  }
+
+  async #endingOf(container: ContainerJson): Promise<string> {
+    const isPlain = container.State.ExitCode > 0 && container.State.ExitCode < 128;
+    return endingOfContainer(container, isPlain ? await this.#engine.lastErrors(container.Id) : '');
+  }
+
+  /** Keeps names and endings of what is listed, and forgets the rest. */
+  #remember(instances: readonly Instance[]): void {
+    this.#names.clear();
+    for (const { instanceId, name } of instances) this.#names.set(instanceId, name);
+    for (const { instanceId, status } of instances)
+      if (status === 'running') this.#endings.delete(instanceId);
+    for (const instanceId of this.#endings.keys())
+      if (!this.#names.has(instanceId)) this.#endings.delete(instanceId);
+  }
+}

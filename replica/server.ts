@@ -1,0 +1,41 @@
+/**
+ * The sample replica: the smallest HTTP server that the balancer can run, probe and stop.
+ * Must not hold: anything from lib/, any dependency. It starts in the time node itself takes.
+ */
+import { createServer } from 'node:http';
+
+/** Above what a proxy keeps an idle connection for, so that the proxy closes first and never meets a reset. */
+const KEEP_ALIVE_MS = 75_000;
+/** How long a client may hold up the exit with an unfinished request. */
+const EXIT_MS = 1_000;
+
+const id = process.env.SERVER_ID ?? 'unnamed';
+const port = Number(process.env.PORT ?? 5000);
+/** Empty is every interface: what a container needs, and a process on a shared machine does not. */
+const host = process.env.HOST ?? '';
+
+const json = (message: string, status: string): string => JSON.stringify({ message, status });
+const home = json(`Hello from Server: ${id}`, 'successful');
+const notFound = json('Not found: only /home and /heartbeat are here', 'failure');
+
+const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+  const isRead = request.method === 'GET' || request.method === 'HEAD';
+  const path = request.url?.split('?', 1)[0];
+  const known = isRead && (path === '/home' || path === '/heartbeat');
+  const body = !known ? notFound : path === '/home' ? home : '';
+  response.shouldKeepAlive &&= server.listening;
+  response.writeHead(known ? 200 : 404, {
+    ...(body === '' ? {} : { 'Content-Type': 'application/json' }),
+    'Content-Length': Buffer.byteLength(body),
+  });
+  response.end(body);
+});
+
+function stop(): void {
+  server.close(() => process.exit(0));
+  setTimeout(() => process.exit(0), EXIT_MS).unref();
+}
+
+process.once('SIGTERM', stop);
+process.once('SIGINT', stop);
+server.listen({ port, host });

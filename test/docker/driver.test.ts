@@ -1,0 +1,274 @@
+/** What the docker driver promises beyond the contract, on a real engine. */
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, it } from 'node:test';
+import type { Driver, Hint, Instance } from '../../lib/drivers/driver.ts';
+import { answering, home, removeAll } from '../contract/driver-suite.ts';
+import {
+  BASE_IMAGE,
+  buildImage,
+  cleanUp,
+  docker,
+  ensureReplicaImage,
+  freshName,
+  freshPool,
+  makeDriver,
+  REPLICA_IMAGE,
+  runStranger,
+  skipDocker,
+} from '../helpers/docker.ts';
+import { eventually } from '../helpers/eventually.ts';
+
+const FAILING_IMAGE = 'ringlb-test-failing';
+const HUNGRY_IMAGE = 'ringlb-test-hungry';
+const BROKEN_IMAGE = 'ringlb-test-broken';
+const images = [FAILING_IMAGE, HUNGRY_IMAGE, BROKEN_IMAGE];
+
+describe('the docker driver', { skip: skipDocker ?? false }, () => {
+  const drivers: Driver[] = [];
+
+  before(async () => {
+    await ensureReplicaImage();
+    await buildImage(FAILING_IMAGE, ['CMD ["sh", "-c", "echo Error: no licence >&2; exit 3"]']);
+    const eat = 'const kept = []; for (;;) kept.push(Buffer.alloc(50e6, 1))';
+    await buildImage(HUNGRY_IMAGE, [`CMD ["node", "-e", "${eat}"]`]);
+    await buildImage(BROKEN_IMAGE, ['CMD ["/no-such-program"]']);
+  });
+  after(async () => {
+    await cleanUp();
+    await docker('rmi', '--force', ...images);
+  });
+  afterEach(async () => {
+    for (const driver of drivers.splice(0)) await removeAll(driver).finally(() => driver.close(false));
+    await cleanUp();
+  });
+
+  async function open(options: Parameters<typeof makeDriver>[0] = {}): Promise<Driver> {
+    const driver = makeDriver(options);
+    drivers.push(driver);
+    await driver.open();
+    return driver;
+  }
+
+  const start = (driver: Driver) => driver.start({ name: freshName(), id: 1 });
+  const inspect = async (what: string, format: string) => docker('inspect', '--format', format, what);
+  const dead = (driver: Driver): Promise<Instance> =>
+    eventually('a dead instance', async () => (await driver.list()).find(({ status }) => status === 'dead'));
+
+  describe('starts a container', () => {
+    it('named as its replica, in host name and network alias too', async () => {
+      const pool = freshPool();
+      const instance = await start(await open({ pool, network: pool }));
+      assert.equal(await inspect(instance.instanceId, '{{.Name}}'), `/${instance.name}`);
+      assert.equal(await inspect(instance.instanceId, '{{.Config.Hostname}}'), instance.name);
+      const aliases = await inspect(
+        instance.instanceId,
+        `{{json (index .NetworkSettings.Networks "${pool}").Aliases}}`,
+      );
+      assert.ok((JSON.parse(aliases) as string[]).includes(instance.name));
+    });
+
+    it('that can do nothing but serve', async () => {
+      const { instanceId } = await start(await open());
+      const status = await docker('exec', instanceId, 'cat', '/proc/self/status');
+      for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb']) {
+        assert.match(status, new RegExp(`^${set}:\\s+0+$`, 'm'), set);
+      }
+      assert.match(status, /^NoNewPrivs:\s+1$/m);
+      assert.equal(await docker('exec', instanceId, 'id', '-u'), '1000');
+      await assert.rejects(
+        docker('exec', '--user', '0', instanceId, 'touch', '/etc/x'),
+        /Read-only file system/,
+      );
+      await docker('exec', instanceId, 'touch', '/tmp/x');
+      assert.equal(await inspect(instanceId, '{{json .NetworkSettings.Ports}}'), '{"5000/tcp":null}');
+      assert.equal(
+        await inspect(instanceId, '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}}'),
+        '536870912 256',
+      );
+      assert.equal(await inspect(instanceId, '{{len .Mounts}} {{.HostConfig.RestartPolicy.Name}}'), '0 no');
+    });
+
+    it('as a user without rights where the image names root or nobody', async () => {
+      const driver = await open({ image: BASE_IMAGE });
+      const starting = driver.start({ name: freshName(), id: 1 }).catch(() => {});
+      await starting;
+      for (const { instanceId } of await driver.list()) {
+        assert.equal(await inspect(instanceId, '{{.Config.User}}'), '65534:65534');
+      }
+    });
+
+    it('that is not listed before it is started', async () => {
+      const driver = await open();
+      const starting = start(driver);
+      let isDone = false;
+      const seen: Instance[] = [];
+      void starting.finally(() => {
+        isDone = true;
+      });
+      while (!isDone) seen.push(...(await driver.list()));
+      const { instanceId } = await starting;
+      assert.ok(
+        seen.every((instance) => instance.instanceId === instanceId && instance.status === 'running'),
+      );
+    });
+  });
+
+  describe('says why it cannot start one', () => {
+    it('when the image is missing, and makes no network', async () => {
+      const pool = freshPool();
+      const driver = makeDriver({ pool, network: pool, image: 'ringlb-test-no-such-image' });
+      await assert.rejects(driver.open(), { code: 'image-missing', message: /make build.*docker pull/ });
+      assert.equal(await docker('network', 'ls', '-q', '--filter', `name=${pool}`), '');
+    });
+
+    it('when the image went missing later', async () => {
+      const image = 'ringlb-test-short-lived';
+      await docker('tag', REPLICA_IMAGE, image);
+      const driver = await open({ image });
+      await docker('rmi', image);
+      await assert.rejects(start(driver), { code: 'image-missing' });
+    });
+
+    it('when a stranger holds the name, whom it leaves alone', async () => {
+      const driver = await open();
+      const name = freshName();
+      const stranger = await runStranger(name);
+      const refusal = {
+        code: 'name-held',
+        message: new RegExp(`${name} is held by a container that is not ours`),
+      };
+      await assert.rejects(driver.start({ name, id: 1 }), refusal);
+      assert.equal(await inspect(stranger, '{{.State.Status}}'), 'running');
+      assert.deepEqual(await driver.list(), []);
+    });
+
+    it('when an instance of its own holds the name', async () => {
+      const driver = await open();
+      const instance = await start(driver);
+      await assert.rejects(driver.start(instance), {
+        code: 'name-held',
+        message: /a container of this pool/,
+      });
+      assert.deepEqual(await driver.list(), [instance]);
+    });
+
+    it('when the program is not in the image, and leaves no container', async () => {
+      const driver = await open({ image: BROKEN_IMAGE });
+      await assert.rejects(start(driver), { code: 'start-failed', message: /no-such-program/ });
+      assert.deepEqual(await driver.list(), []);
+    });
+
+    it('when the engine takes no such name', async () => {
+      const driver = await open();
+      await assert.rejects(driver.start({ name: 'a', id: 1 }), {
+        code: 'bad-request',
+        message: /one character/,
+      });
+    });
+  });
+
+  describe('tells how an instance ended', () => {
+    it('with its exit status and the error it wrote', async () => {
+      const driver = await open({ image: FAILING_IMAGE });
+      const told = await start(driver).then(
+        async () => (await dead(driver)).ending,
+        (error: Error) => error.message,
+      );
+      assert.match(told ?? '', /exit 3: Error: no licence$/);
+    });
+
+    it('when it ran out of memory', async () => {
+      const driver = await open({ image: HUNGRY_IMAGE });
+      await start(driver);
+      assert.equal((await dead(driver)).ending, 'out of memory');
+    });
+  });
+
+  describe('lives with what is done by hand', () => {
+    it('sees a container that was removed', async () => {
+      const driver = await open();
+      const hints: Hint[] = [];
+      driver.watch((hint) => hints.push(hint));
+      const instance = await start(driver);
+      await docker('rm', '-f', instance.instanceId);
+      await eventually('a hint of it', () => hints.some(({ kind }) => kind === 'died'));
+      assert.deepEqual(await driver.list(), []);
+    });
+
+    it('sees a container that was stopped, and one that was started again', async () => {
+      const driver = await open();
+      const instance = await start(driver);
+      await answering(instance);
+      await docker('stop', instance.instanceId);
+      assert.equal((await driver.list())[0]?.ending, 'exit 0');
+      await docker('start', instance.instanceId);
+      const [again] = await driver.list();
+      assert.deepEqual([again?.status, again?.ending], ['running', undefined]);
+      assert.equal(await home(again!), `Hello from Server: ${instance.name}`);
+    });
+
+    it('knows a container under the name it was given', async () => {
+      const driver = await open();
+      const instance = await start(driver);
+      await docker('rename', instance.instanceId, freshName());
+      assert.deepEqual(await driver.list(), [instance]);
+    });
+
+    it('lists a container that was never started as dead', async () => {
+      const pool = freshPool();
+      const driver = await open({ pool, network: pool });
+      const name = freshName();
+      const labels = [
+        '--label',
+        `ringlb.pool=${pool}`,
+        '--label',
+        `ringlb.name=${name}`,
+        '--label',
+        'ringlb.id=4',
+      ];
+      await docker('create', '--name', name, ...labels, REPLICA_IMAGE);
+      const [instance] = await driver.list();
+      assert.deepEqual([instance?.name, instance?.id, instance?.status], [name, 4, 'dead']);
+      await driver.retire(instance!.instanceId, 'replaced');
+      await driver.start({ name, id: 4 });
+    });
+
+    it('passes over a container of its pool that names no place', async () => {
+      const pool = freshPool();
+      const driver = await open({ pool, network: pool });
+      await runStranger(freshName(), '--label', `ringlb.pool=${pool}`);
+      assert.deepEqual(await driver.list(), []);
+    });
+  });
+
+  describe('begun again over the same pool', () => {
+    it('lists every instance as the one before did', async () => {
+      const pool = freshPool();
+      const first = await open({ pool, network: pool });
+      const [running, replaced, removed, killed] = await Promise.all(
+        [1, 2, 3, 4].map((id) => first.start({ name: freshName(), id })),
+      );
+      await first.retire(replaced!.instanceId, 'replaced');
+      await first.retire(removed!.instanceId, 'removed');
+      await docker('kill', killed!.instanceId);
+      const byId = (instances: readonly Instance[]) => [...instances].sort((a, b) => a.id - b.id);
+      const before = byId(await first.list());
+      await first.close(true);
+      const second = await open({ pool, network: pool });
+      assert.deepEqual(byId(await second.list()), before);
+      assert.deepEqual(
+        before.map(({ status, role }) => `${status} ${role}`),
+        ['running current', 'running replaced', 'running removed', 'dead current'],
+      );
+      assert.equal(await home(running!), `Hello from Server: ${running!.name}`);
+    });
+
+    it('can retire an instance that it has not listed', async () => {
+      const pool = freshPool();
+      const instance = await start(await open({ pool, network: pool }));
+      const second = await open({ pool, network: pool });
+      await second.retire(instance.instanceId, 'removed');
+      assert.equal((await second.list())[0]?.role, 'removed');
+    });
+  });
+});

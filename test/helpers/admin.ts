@@ -1,0 +1,140 @@
+/**
+ * An admin server over a fleet that only notes what it is asked. Must not hold: assertions, or rules of a fleet.
+ */
+
+import type { Fleet, Readiness, ReplicaView, RingView } from '../../lib/admin/api.ts';
+import {
+  ADMIN_LIMITS,
+  type AdminLimits,
+  type AdminServer,
+  createAdminServer,
+} from '../../lib/admin/server.ts';
+import { systemClock } from '../../lib/clock.ts';
+import { type Logger, silentLogger } from '../../lib/log.ts';
+import { RawClient, type RawResponse } from './raw-http.ts';
+
+export const REPLICA: ReplicaView = {
+  name: 'S1',
+  id: 1,
+  state: 'healthy',
+  endpoint: '127.0.0.1:4001',
+  instance: '4711',
+  inFlight: 2,
+  slots: 65_537,
+  share: 1,
+  restarts: 0,
+  probes: { passed: 5, failed: 1, last: null },
+  sinceMs: 1200,
+  cause: null,
+  nextStartInMs: null,
+};
+
+export const RING: RingView = {
+  algorithm: 'maglev',
+  slots: 65_537,
+  vnodes: 0,
+  version: 4,
+  imbalance: 1,
+  members: [{ name: 'S1', id: 1, slots: 65_537, share: 1 }],
+};
+
+export interface FakeFleet extends Fleet {
+  /** Every change that was asked for: `add 2 S4,S5`. */
+  readonly asked: string[];
+  /** What the next changes do; they give three names until this is set. */
+  change: () => Promise<readonly string[]>;
+  state: Readiness;
+}
+
+export function fakeFleet(): FakeFleet {
+  const names = ['S1', 'S2', 'S3'];
+  const fleet: FakeFleet = {
+    asked: [],
+    change: async () => names,
+    state: { ready: true, draining: false, reason: '3 of 3 replicas are eligible' },
+    names: () => names,
+    add: (count, hostnames) => {
+      fleet.asked.push(`add ${count} ${hostnames.join()}`.trimEnd());
+      return fleet.change();
+    },
+    remove: (count, hostnames) => {
+      fleet.asked.push(`remove ${count} ${hostnames.join()}`.trimEnd());
+      return fleet.change();
+    },
+    replicas: () => [REPLICA],
+    ring: () => RING,
+    readiness: () => fleet.state,
+  };
+  return fleet;
+}
+
+export interface Running {
+  readonly port: number;
+  readonly fleet: FakeFleet;
+  readonly server: AdminServer;
+  /** One request on a connection of its own. */
+  ask(method: string, path: string, options?: AskOptions): Promise<RawResponse>;
+  /** An open connection; closed with the server. */
+  connect(): Promise<RawClient>;
+  stop(): Promise<void>;
+}
+
+export interface AskOptions {
+  readonly body?: string | Buffer;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface RunOptions {
+  readonly token?: string;
+  readonly limits?: Partial<AdminLimits>;
+  readonly log?: Logger;
+}
+
+/** A whole request with Host and, where there is a body, Content-Length. */
+export function requestText(method: string, path: string, { body, headers = {} }: AskOptions = {}): string {
+  const bytes = Buffer.from(body ?? '').toString('latin1');
+  const framing = body === undefined ? {} : { 'content-length': String(bytes.length) };
+  const lines = Object.entries({ host: 'admin', ...framing, ...headers }).map(
+    ([name, value]) => `${name}: ${value}\r\n`,
+  );
+  return `${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n${bytes}`;
+}
+
+export async function runAdmin({
+  token = '',
+  limits = {},
+  log = silentLogger,
+}: RunOptions = {}): Promise<Running> {
+  const fleet = fakeFleet();
+  const server = createAdminServer({
+    fleet,
+    log,
+    clock: systemClock,
+    token,
+    limits: { ...ADMIN_LIMITS, ...limits },
+  });
+  const { port } = await server.listen(0, '127.0.0.1');
+  const clients: RawClient[] = [];
+  const connect = async () => {
+    const client = await RawClient.connect(port);
+    clients.push(client);
+    return client;
+  };
+  return {
+    port,
+    fleet,
+    server,
+    connect,
+    async ask(method, path, options) {
+      const client = await connect();
+      client.socket.write(requestText(method, path, options), 'latin1');
+      const response = await client.response(method === 'HEAD');
+      client.close();
+      return response;
+    },
+    async stop() {
+      for (const client of clients) client.close();
+      await server.close();
+    },
+  };
+}

@@ -1,0 +1,163 @@
+/**
+ * The direction of imports in lib, as rules over its files: each gives a sentence for every line that breaks it.
+ * A file is known by its path below lib (`core/hash.ts`). Must not hold: reading files.
+ */
+import { posix } from 'node:path';
+
+/** The text of every file, by its path. */
+export type Sources = ReadonlyMap<string, string>;
+
+interface Import {
+  readonly from: string;
+  /** As it is written: `../errors.ts`, `node:fs`, `dockerode`. */
+  readonly what: string;
+  /** The path below lib, or undefined for what is not a file of lib. */
+  readonly file: string | undefined;
+  /** True where the whole line vanishes with the types. */
+  readonly isType: boolean;
+}
+
+/** One rule: what breaks it, in sentences. */
+export type Rule = (sources: Sources) => readonly string[];
+
+const LINE =
+  /^(?:import|export)\s+(?:(type)\s+)?(?:[\w$]+\s*,?\s*)?(?:\*(?:\s*as\s+\w+)?|\{[^}]*\})?\s*(?:from\s*)?['"]([^'"]+)['"]/gm;
+const CALL = /\b(?:import|require)\s*\(\s*['"]([^'"]+)['"]/g;
+
+function importsOf(from: string, source: string): readonly Import[] {
+  const found = (what: string, isType: boolean): Import => {
+    const isRelative = what.startsWith('.');
+    return { from, what, isType, file: isRelative ? posix.join(posix.dirname(from), what) : undefined };
+  };
+  return [
+    ...[...source.matchAll(LINE)].map((match) => found(match[2] ?? '', match[1] !== undefined)),
+    ...[...source.matchAll(CALL)].map((match) => found(match[1] ?? '', false)),
+  ];
+}
+
+function allImports(sources: Sources): readonly Import[] {
+  return [...sources].flatMap(([path, source]) => importsOf(path, source));
+}
+
+type Layer =
+  | 'main'
+  | 'app'
+  | 'admin'
+  | 'proxy'
+  | 'fleet'
+  | 'drivers'
+  | 'driver'
+  | 'metrics'
+  | 'base'
+  | 'core';
+
+function layerOf(path: string): Layer {
+  if (path === 'main.ts') return 'main';
+  if (path === 'app.ts') return 'app';
+  if (path === 'drivers/driver.ts') return 'driver';
+  for (const layer of ['admin', 'proxy', 'fleet', 'drivers', 'metrics', 'core'] as const) {
+    if (path.startsWith(`${layer}/`)) return layer;
+  }
+  return 'base';
+}
+
+/** What a layer may import beside itself. `drivers` are the concrete ones, `driver` is their common type. */
+const BELOW: Readonly<Record<Layer, readonly Layer[]>> = {
+  main: ['app', 'base', 'core'],
+  app: ['admin', 'proxy', 'fleet', 'drivers', 'driver', 'metrics', 'base', 'core'],
+  admin: ['driver', 'metrics', 'base', 'core'],
+  proxy: ['driver', 'metrics', 'base', 'core'],
+  fleet: ['driver', 'metrics', 'base', 'core'],
+  drivers: ['driver', 'metrics', 'base', 'core'],
+  driver: ['base', 'core'],
+  metrics: ['base', 'core'],
+  base: ['driver', 'core'],
+  core: [],
+};
+
+export const arrowsPointDown: Rule = (sources) =>
+  allImports(sources).flatMap(({ from, what, file }) => {
+    if (file === undefined || file.startsWith('..')) return [];
+    const [upper, lower] = [layerOf(from), layerOf(file)];
+    const isAllowed = upper === lower || BELOW[upper].includes(lower);
+    return isAllowed ? [] : [`${from} imports ${what}: ${upper} may not import ${lower}`];
+  });
+
+export const coreImportsOnlyCore: Rule = (sources) =>
+  allImports(sources)
+    .filter(({ from, file }) => layerOf(from) === 'core' && !file?.startsWith('core/'))
+    .map(({ from, what }) => `${from} imports ${what}: core may import only core`);
+
+export const onlyAppKnowsConcreteDrivers: Rule = (sources) =>
+  allImports(sources)
+    .filter(
+      ({ from, file }) =>
+        file !== undefined && layerOf(file) === 'drivers' && !/^(app\.ts|drivers\/)/.test(from),
+    )
+    .map(({ from, what }) => `${from} imports ${what}: only app.ts may import a concrete driver`);
+
+export const driverIsATypeOnly: Rule = (sources) =>
+  allImports(sources)
+    .filter(({ file, isType }) => file === 'drivers/driver.ts' && !isType)
+    .map(({ from, what }) => `${from} imports ${what}: write import type`);
+
+/** Packages that one file alone wraps. */
+const WRAPPED: Readonly<Record<string, string>> = {
+  dockerode: 'drivers/docker-api.ts',
+  pino: 'log.ts',
+  'pino-pretty': 'log.ts',
+};
+
+export const packagesAreWrapped: Rule = (sources) =>
+  allImports(sources)
+    .filter(({ from, what }) => (WRAPPED[what] ?? from) !== from)
+    .map(({ from, what }) => `${from} imports ${what}: only ${WRAPPED[what]} may`);
+
+export const nothingOutsideLib: Rule = (sources) =>
+  allImports(sources)
+    .filter(({ file }) => file?.startsWith('..'))
+    .map(({ from, what }) => `${from} imports ${what}: it is outside lib`);
+
+/** Every cycle of imports, types included, named once from its first file. */
+export const noCycles: Rule = (sources) => {
+  const targets = new Map<string, readonly string[]>();
+  for (const [path, source] of sources) {
+    targets.set(
+      path,
+      importsOf(path, source).flatMap(({ file }) => (file === undefined ? [] : [file])),
+    );
+  }
+  const cycles = new Set<string>();
+  const done = new Set<string>();
+  const walk = (path: string, trail: readonly string[]): void => {
+    if (trail.includes(path)) {
+      const cycle = trail.slice(trail.indexOf(path));
+      const first = cycle.indexOf(cycle.toSorted()[0] ?? '');
+      const turned = [...cycle.slice(first), ...cycle.slice(0, first)];
+      cycles.add([...turned, turned[0]].join(' → '));
+      return;
+    }
+    if (done.has(path)) return;
+    for (const next of targets.get(path) ?? []) walk(next, [...trail, path]);
+    done.add(path);
+  };
+  for (const path of sources.keys()) walk(path, []);
+  return [...cycles];
+};
+
+const IMPURE =
+  /(?<![.\w$])(?:(?:process|performance|console|globalThis|crypto|setTimeout|setInterval|setImmediate|queueMicrotask|fetch)\s*(?:\.|\(|\[)|Math\.random\b|Date\b)/;
+const COMMENT_OR_TEXT = /\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"/g;
+
+export const coreIsPure: Rule = (sources) =>
+  [...sources].flatMap(([path, source]) => {
+    if (layerOf(path) !== 'core') return [];
+    // line ends stay, so that the numbers are right
+    const code = source.replace(COMMENT_OR_TEXT, (text) => text.replace(/[^\n]/g, ' '));
+    return code.split('\n').flatMap((line, index) => {
+      const word = IMPURE.exec(line)?.[0];
+      return word === undefined
+        ? []
+        : [`${path}:${index + 1} uses ${word}: core has no clock, chance or surroundings`];
+    });
+  });
