@@ -1,0 +1,191 @@
+/**
+ * The data threads, seen from the control plane: starts them, tells them of endpoints, starts those that die again.
+ * Must not hold: requests. Runs on the main thread.
+ * Invariants: `publish` resolves once every thread that lives has let go of what is no longer listed; what a dead
+ * thread held in flight is given back before another takes its row.
+ */
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { type Clock, sleep, type Timer } from '../clock.ts';
+import { backoffMs } from '../core/backoff.ts';
+import type { UpstreamRecord } from '../core/replica.ts';
+import type { RouteTableWriter } from '../core/route-table.ts';
+import { BalancerError, type ErrorCode, messageOf } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import type { DataThreadOptions, DataThreadStart, FromDataThread, ToDataThread } from './messages.ts';
+import { listenError } from './port.ts';
+
+export interface DataPlaneParts {
+  readonly table: RouteTableWriter;
+  readonly options: DataThreadOptions;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Traffic found the replica of this ordinal wanting, when its state word was `word`. */
+  readonly onReport: (ordinal: number, word: number, code: ErrorCode) => void;
+}
+
+/** The thread's entry has the ending of the file that this is: .ts in the source tree, .js when compiled. */
+const ENTRY = new URL(`./worker${import.meta.url.slice(import.meta.url.lastIndexOf('.'))}`, import.meta.url);
+/** What a request leaves behind is garbage within microseconds; with more room it is collected less often. */
+const YOUNG_GENERATION_MB = 128;
+/** Between the death of a thread and the next start: from here … */
+const RESTART_FIRST_MS = 100;
+/** … doubling to here; a thread that lived for this long starts at the beginning again. */
+const RESTART_MAX_MS = 10_000;
+
+interface DataThreadHandle {
+  readonly worker: Worker;
+  readonly row: number;
+  readonly startedMs: number;
+  /** Publications that it has not answered yet. */
+  readonly unseen: Map<number, () => void>;
+  onListening: ((result: { readonly port: number } | { readonly error: BalancerError }) => void) | undefined;
+  onDrained: (() => void) | undefined;
+}
+
+export class DataPlane {
+  readonly #parts: DataPlaneParts;
+  readonly #threads = new Map<number, DataThreadHandle>();
+  readonly #deaths = new Map<number, number>();
+  #records: readonly UpstreamRecord[] = [];
+  #sequence = 0;
+  #isClosing = false;
+
+  constructor(parts: DataPlaneParts) {
+    this.#parts = parts;
+  }
+
+  /** Starts the threads; resolves when all listen. Throws `port-in-use` or what else kept one from listening. */
+  async open(): Promise<void> {
+    const rows = Array.from({ length: this.#parts.table.shape.workers }, (_, row) => row);
+    await Promise.all(rows.map((row) => this.#start(row)));
+  }
+
+  /** Tells all threads the whole list of endpoints; resolves when each has let go of what is not on it. */
+  async publish(records: readonly UpstreamRecord[]): Promise<void> {
+    this.#records = records;
+    const sequence = ++this.#sequence;
+    const seen = [...this.#threads.values()].map(
+      (thread) =>
+        new Promise<void>((resolve) => {
+          thread.unseen.set(sequence, resolve);
+          this.#tell(thread, { kind: 'upstreams', sequence, upstreams: records });
+        }),
+    );
+    await Promise.all(seen);
+  }
+
+  /** Takes no new connections and lets requests in flight finish, for at most `timeoutMs`. True when all did. */
+  async drain(timeoutMs: number): Promise<boolean> {
+    this.#isClosing = true;
+    const drained = [...this.#threads.values()].map(
+      (thread) =>
+        new Promise<void>((resolve) => {
+          thread.onDrained = resolve;
+          this.#tell(thread, { kind: 'drain' });
+        }),
+    );
+    let timer: Timer | undefined;
+    const timedOut = new Promise<false>((resolve) => {
+      timer = this.#parts.clock.after(timeoutMs, () => resolve(false));
+    });
+    const inTime = await Promise.race([Promise.all(drained).then(() => true as const), timedOut]);
+    timer?.cancel();
+    return inTime;
+  }
+
+  /** Ends the threads, and with them every connection. Safe to call again. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    await Promise.all([...this.#threads.values()].map((thread) => thread.worker.terminate()));
+  }
+
+  #start(row: number): Promise<void> {
+    const { table, options, clock } = this.#parts;
+    const start: DataThreadStart = {
+      worker: row,
+      table: table.buffer,
+      shape: table.shape,
+      options,
+      upstreams: this.#records,
+    };
+    const worker = new Worker(fileURLToPath(ENTRY), {
+      workerData: start,
+      name: `data ${row}`,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    });
+    return new Promise((resolve, reject) => {
+      const thread: DataThreadHandle = {
+        worker,
+        row,
+        startedMs: clock.nowMs(),
+        unseen: new Map(),
+        onListening: (result) => ('port' in result ? resolve() : reject(result.error)),
+        onDrained: undefined,
+      };
+      this.#threads.set(row, thread);
+      worker.on('message', (message: FromDataThread) => this.#hear(thread, message));
+      worker.on('error', (error) =>
+        this.#parts.log.error({ thread: row, cause: messageOf(error) }, 'data thread failed'),
+      );
+      worker.on('exit', () => this.#ended(thread));
+    });
+  }
+
+  #tell(thread: DataThreadHandle, message: ToDataThread): void {
+    thread.worker.postMessage(message);
+  }
+
+  #hear(thread: DataThreadHandle, message: FromDataThread): void {
+    switch (message.kind) {
+      case 'listening':
+        thread.onListening?.(message);
+        thread.onListening = undefined;
+        break;
+      case 'failed':
+        thread.onListening?.({ error: listenError(message.code, message.message, this.#parts.options) });
+        thread.onListening = undefined;
+        void thread.worker.terminate();
+        break;
+      case 'seen':
+        thread.unseen.get(message.sequence)?.();
+        thread.unseen.delete(message.sequence);
+        break;
+      case 'report':
+        this.#parts.onReport(message.ordinal, message.word, message.code);
+        break;
+      case 'drained':
+        thread.onDrained?.();
+        break;
+    }
+  }
+
+  /** Nobody waits for a thread that is gone; another takes its place. */
+  #ended(thread: DataThreadHandle): void {
+    const { table, log, clock } = this.#parts;
+    this.#threads.delete(thread.row);
+    table.giveBack(thread.row);
+    for (const seen of thread.unseen.values()) seen();
+    thread.onDrained?.();
+    thread.onListening?.({
+      error: new BalancerError('internal', 'the data thread ended before it listened'),
+    });
+    if (this.#isClosing) return;
+    const lived = clock.nowMs() - thread.startedMs;
+    const deaths = lived > RESTART_MAX_MS ? 1 : (this.#deaths.get(thread.row) ?? 0) + 1;
+    this.#deaths.set(thread.row, deaths);
+    const delayMs = backoffMs(deaths, RESTART_FIRST_MS, RESTART_MAX_MS);
+    log.error({ thread: thread.row, ms: delayMs }, 'data thread died; another is started');
+    void sleep(clock, delayMs).then(() => this.#restart(thread.row));
+  }
+
+  async #restart(row: number): Promise<void> {
+    if (this.#isClosing) return;
+    try {
+      await this.#start(row);
+      this.#parts.log.info({ thread: row }, 'data thread listens again');
+    } catch (error) {
+      this.#parts.log.error({ thread: row, cause: String(error) }, 'data thread did not start');
+    }
+  }
+}

@@ -1,0 +1,432 @@
+/**
+ * One request's life: a lease on a replica, a connection, the answer on its way to the client, the lease back.
+ * Must not hold: which replica is right (`core/pick.ts`), framing and headers (`headers.ts`), bytes of messages.
+ *
+ * Invariants: the lease is released exactly once, whatever ends the exchange; after `#end` nothing touches client
+ * or replica again; before the answer's head has gone out a failure may lead to another replica, after it both
+ * sides are destroyed, so that a cut answer never looks whole.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { isSafeToRetry } from '../core/retry.ts';
+import { BalancerError, ERRORS, type ErrorCode } from '../errors.ts';
+import { beginRaw, sendFailure } from './client-response.ts';
+import type { DataThread } from './data-thread.ts';
+import { isChunkedToClient, type RequestHead, responseHead } from './headers.ts';
+import type { Waiter } from './queue.ts';
+import { RequestBody } from './request-body.ts';
+import type { ResponseHead } from './response-head.ts';
+import { joinTunnel } from './tunnel.ts';
+import type { Upstream } from './upstream.ts';
+import type { Attempt, UpstreamConnection } from './upstream-connection.ts';
+
+/** A client's request as the listener hands it over. */
+export interface Incoming {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly head: RequestHead;
+  /** The hash key's hash, unsigned 32 bits. */
+  readonly hash: number;
+  /** What followed the head of a request to switch protocols; undefined for all others. */
+  readonly early: Buffer | undefined;
+  /** The exchanges on the client's connection, this one among them until it ends. */
+  readonly client: { readonly exchanges: Exchange[] };
+}
+
+/** A replica that failed this request, in the state in which it did; another instance in its place may be tried. */
+interface Tried {
+  readonly ordinal: number;
+  readonly word: number;
+}
+
+const NOTHING_TRIED: readonly Tried[] = [];
+const NO_ORDINALS: readonly number[] = [];
+const NO_LEASE = -1;
+/** A body up to here goes out with its head as one string; from here on copying costs more than a second write. */
+const JOIN_BYTES = 8192;
+
+/** Failures that say something about the replica, not about this request. */
+const EVIDENCE: ReadonlySet<ErrorCode> = new Set([
+  'connect-refused',
+  'connect-failed',
+  'connect-timeout',
+  'upstream-closed',
+  'upstream-reset',
+]);
+
+type Phase = 'new' | 'queued' | 'connecting' | 'sending' | 'waiting' | 'answering' | 'tunnel' | 'over';
+
+export class Exchange implements Attempt, Waiter {
+  readonly method: string;
+  readonly rawChunks: boolean;
+  readonly upgrade: boolean;
+  /** When it is out of time, by the thread's coarse clock. */
+  deadlineMs = Number.POSITIVE_INFINITY;
+
+  readonly #thread: DataThread;
+  readonly #incoming: Incoming;
+  readonly #body: RequestBody | undefined;
+  #phase: Phase = 'new';
+  #ordinal = NO_LEASE;
+  #word = 0;
+  #tried = NOTHING_TRIED;
+  #attempts = 0;
+  #isBudgeted = false;
+  #upstream: Upstream | undefined;
+  #connection: UpstreamConnection | undefined;
+  #needsFresh = false;
+  #lastError: BalancerError | undefined;
+  /** The answer's head until it is written, '' before and after. */
+  #head = '';
+  #heldBody: Buffer | undefined;
+  #rechunk = false;
+  #isPaused = false;
+  /** A replica's 404 that becomes the classic profile's 400. */
+  #isClassicMiss = false;
+
+  constructor(thread: DataThread, incoming: Incoming) {
+    this.#thread = thread;
+    this.#incoming = incoming;
+    const { request, head } = incoming;
+    this.method = request.method ?? '';
+    this.rawChunks = request.httpVersionMinor === 1;
+    this.upgrade = incoming.early !== undefined;
+    if (head.framing !== 'none')
+      this.#body = new RequestBody(request, head.framing, () => this.#bodyProgress());
+  }
+
+  /** Sends the request to the replica that the ring says, or waits for one. */
+  start(): void {
+    this.#thread.begin(this);
+    this.#thread.budget.save();
+    this.#route();
+  }
+
+  /** Sends the request to `upstream`, which is no replica: no lease, no retry, no time limit on its answer. */
+  startAt(upstream: Upstream): void {
+    this.#thread.begin(this);
+    this.#sendTo(upstream);
+  }
+
+  // ---- a replica is found
+
+  tryAgain(): boolean {
+    const ordinal = this.#thread.picker.lease(this.#incoming.hash, this.#stillTried());
+    if (ordinal < 0) return false;
+    this.#thread.queue.leave(this);
+    this.#sendToReplica(ordinal);
+    return true;
+  }
+
+  get needsFresh(): boolean {
+    return this.#needsFresh;
+  }
+
+  #route(): void {
+    const ordinal = this.#thread.picker.lease(this.#incoming.hash, this.#stillTried());
+    if (ordinal >= 0) return this.#sendToReplica(ordinal);
+    if (!this.#thread.queue.enter(this)) return this.#fail(new BalancerError('queue-full'));
+    this.#phase = 'queued';
+    this.deadlineMs = this.#thread.nowMs + this.#thread.options.queueTimeoutMs;
+  }
+
+  #stillTried(): readonly number[] {
+    if (this.#tried === NOTHING_TRIED) return NO_ORDINALS;
+    const { table } = this.#thread;
+    return this.#tried
+      .filter(({ ordinal, word }) => table.stateWord(ordinal) === word)
+      .map(({ ordinal }) => ordinal);
+  }
+
+  #sendToReplica(ordinal: number): void {
+    this.#ordinal = ordinal;
+    this.#word = this.#thread.table.stateWord(ordinal);
+    const upstream = this.#thread.upstreamOf(ordinal);
+    if (upstream !== undefined) {
+      this.#attempts++;
+      return this.#sendTo(upstream);
+    }
+    // the slots were published before this thread heard of the endpoint
+    this.#tried = [...this.#tried, { ordinal, word: this.#word }];
+    this.#releaseLease();
+    this.#route();
+  }
+
+  #sendTo(upstream: Upstream): void {
+    this.#upstream = upstream;
+    this.#phase = 'connecting';
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+    upstream.send(this);
+  }
+
+  // ---- the request goes out
+
+  get isRequestSent(): boolean {
+    return this.#body === undefined || this.#body.isSent;
+  }
+
+  onConnection(connection: UpstreamConnection): void {
+    if (this.#phase !== 'connecting') return connection.cancel();
+    this.#connection = connection;
+    if (this.#body === undefined) {
+      connection.write(this.#incoming.head.text);
+      return this.#awaitHead();
+    }
+    this.#phase = 'sending';
+    this.deadlineMs = this.#thread.nowMs + this.#thread.options.bodyTimeoutMs;
+    // the first piece of the body usually came with its head, and goes out with it too
+    connection.cork();
+    connection.write(this.#incoming.head.text);
+    this.#body.sendTo(connection);
+    process.nextTick(() => connection.uncork());
+    if (this.#body.isComplete) this.#awaitHead();
+  }
+
+  onDrain(): void {
+    this.#body?.resume();
+  }
+
+  #bodyProgress(): void {
+    if (this.#phase !== 'sending') return;
+    if (this.#body?.isComplete === true) return this.#awaitHead();
+    this.deadlineMs = this.#thread.nowMs + this.#thread.options.bodyTimeoutMs;
+  }
+
+  #awaitHead(): void {
+    this.#phase = 'waiting';
+    this.deadlineMs =
+      this.#ordinal === NO_LEASE
+        ? Number.POSITIVE_INFINITY
+        : this.#thread.nowMs + this.#thread.options.responseTimeoutMs;
+  }
+
+  // ---- the answer comes
+
+  onInterim(head: ResponseHead): void {
+    const { request, response } = this.#incoming;
+    if (!this.rawChunks || request.httpVersionMajor !== 1 || response.socket === null) return;
+    response.socket.write(`${head.forward}\r\n`, 'latin1');
+  }
+
+  onHead(head: ResponseHead): void {
+    const thread = this.#thread;
+    const incoming = this.#incoming;
+    this.#phase = 'answering';
+    this.#connection!.keepAliveTimeoutMs = head.keepAliveTimeoutMs;
+    if (thread.options.classic && head.statusCode === 404 && this.#ordinal !== NO_LEASE) {
+      this.#isClassicMiss = true;
+      return;
+    }
+    const { response } = incoming;
+    const isDelimited = this.rawChunks || head.framing === 'length' || head.framing === 'none';
+    const keepAlive = response.shouldKeepAlive && isDelimited && !thread.isDraining && this.isRequestSent;
+    beginRaw(response, keepAlive);
+    this.#rechunk = head.framing === 'close' && isChunkedToClient(head, this.rawChunks);
+    const { rawChunks } = this;
+    this.#head = responseHead(head, {
+      rawChunks,
+      keepAlive,
+      requestId: incoming.head.requestId,
+      date: thread.date,
+    });
+  }
+
+  onBody(chunk: Buffer): void {
+    if (this.#isClassicMiss) return;
+    if (this.#head !== '' && this.#heldBody === undefined && !this.#rechunk && chunk.length <= JOIN_BYTES) {
+      this.#heldBody = chunk;
+      return;
+    }
+    this.#flush();
+    this.#writeBody(chunk);
+  }
+
+  onReadEnd(): void {
+    if (this.#phase !== 'answering') return;
+    this.#flush();
+    this.#connection?.expectLargeBody();
+    if (!this.#isPaused) this.deadlineMs = this.#thread.nowMs + this.#thread.options.idleTimeoutMs;
+  }
+
+  onEnd(): void {
+    const { response } = this.#incoming;
+    if (this.#isClassicMiss) return;
+    if (this.#head !== '') {
+      const text = this.#takeHead();
+      if (this.#rechunk) response.end(`${text}0\r\n\r\n`, 'latin1');
+      else response.end(text, 'latin1');
+    } else if (this.#rechunk) response.end('0\r\n\r\n', 'latin1');
+    else response.end();
+  }
+
+  onDone(): void {
+    if (this.#isClassicMiss) {
+      this.#connection = undefined;
+      return this.#fail(this.#thread.missingEndpoint(this.#incoming.request));
+    }
+    // what the client still sends of its body has no reader any more
+    this.#body?.discard();
+    this.#end();
+  }
+
+  /** Writes what is held of the answer. */
+  #flush(): void {
+    if (this.#head === '') return;
+    const { response } = this.#incoming;
+    const text = this.#takeHead();
+    this.#afterWrite(response.write(text, 'latin1'));
+  }
+
+  /** The head with the body that is held, as one latin1 string. */
+  #takeHead(): string {
+    const text = this.#heldBody === undefined ? this.#head : this.#head + this.#heldBody.toString('latin1');
+    this.#head = '';
+    this.#heldBody = undefined;
+    return text;
+  }
+
+  #writeBody(chunk: Buffer): void {
+    const { response } = this.#incoming;
+    const kept = this.#connection?.keep(chunk) ?? chunk;
+    if (!this.#rechunk) return this.#afterWrite(response.write(kept));
+    response.write(`${kept.length.toString(16)}\r\n`, 'latin1');
+    response.write(kept);
+    this.#afterWrite(response.write('\r\n', 'latin1'));
+  }
+
+  /** Stops reading from the replica while the client does not take what it is sent. */
+  #afterWrite(isRoom: boolean): void {
+    if (isRoom || this.#isPaused) return;
+    this.#isPaused = true;
+    // how long a client may take no byte is the listener's to watch
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+    this.#connection?.pause();
+    this.#incoming.response.once('drain', () => {
+      this.#isPaused = false;
+      if (this.#phase !== 'answering') return;
+      this.deadlineMs = this.#thread.nowMs + this.#thread.options.idleTimeoutMs;
+      this.#connection?.resume();
+    });
+  }
+
+  // ---- the protocol is switched
+
+  onTunnel(upstream: Socket, early: Buffer): void {
+    const { request, response, early: fromClient } = this.#incoming;
+    const client = request.socket;
+    this.#connection = undefined;
+    this.#phase = 'tunnel';
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+    response.detachSocket(client);
+    client.write(this.#takeHead(), 'latin1');
+    const ends = { client, upstream, fromClient: fromClient ?? Buffer.alloc(0), fromUpstream: early };
+    joinTunnel(ends, this.#thread.options.idleTimeoutMs, () => this.#end());
+  }
+
+  // ---- something ends it early
+
+  onUpstreamError(error: BalancerError): void {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    this.#body?.detach();
+    if (this.#phase === 'answering') return this.#cut();
+    const bytesSent = connection !== undefined;
+    const isStale =
+      connection?.wasReused === true && (error.code === 'upstream-closed' || error.code === 'upstream-reset');
+    const { retriable, canRetry } = this.#judge(error, bytesSent);
+    if (isStale && retriable && !this.#needsFresh && this.#upstream !== undefined) {
+      this.#needsFresh = true;
+      return this.#sendTo(this.#upstream);
+    }
+    this.#lastError = error;
+    if (this.#ordinal !== NO_LEASE) {
+      if (EVIDENCE.has(error.code) && !isStale) this.#thread.report(this.#ordinal, this.#word, error.code);
+      this.#tried = [...this.#tried, { ordinal: this.#ordinal, word: this.#word }];
+    }
+    this.#releaseLease();
+    this.#needsFresh = false;
+    if (!canRetry) return this.#fail(error);
+    this.#route();
+  }
+
+  #judge(
+    error: BalancerError,
+    bytesSent: boolean,
+  ): { readonly retriable: boolean; readonly canRetry: boolean } {
+    const { method } = this;
+    const bodyKept = this.#body === undefined || this.#body.isKept;
+    const retriable = isSafeToRetry({ method, retriable: ERRORS[error.code].mayRetry, bytesSent, bodyKept });
+    if (!retriable || this.#ordinal === NO_LEASE || this.#attempts > this.#thread.options.retries)
+      return { retriable, canRetry: false };
+    // a request that never went out costs the fleet nothing; the others are kept to a share
+    if (!bytesSent || this.#isBudgeted) return { retriable, canRetry: true };
+    this.#isBudgeted = this.#thread.budget.spend();
+    return { retriable, canRetry: this.#isBudgeted };
+  }
+
+  /** The client's connection closed. */
+  onClientGone(): void {
+    if (this.#phase === 'over' || this.#phase === 'tunnel') return;
+    this.#connection?.cancel();
+    this.#connection = undefined;
+    this.#end();
+  }
+
+  /** `deadlineMs` has passed. */
+  onDeadline(): void {
+    switch (this.#phase) {
+      case 'queued':
+        return this.#fail(
+          this.#lastError ??
+            new BalancerError(this.#thread.table.eligible === 0 ? 'none-eligible' : 'queue-timeout'),
+        );
+      case 'sending':
+        return this.#fail(new BalancerError('request-timeout'));
+      case 'waiting':
+        return this.#fail(new BalancerError('response-timeout'));
+      default:
+        return this.#cut();
+    }
+  }
+
+  /** The answer has begun and cannot be finished: the client must see that it is cut. */
+  #cut(): void {
+    this.#connection?.cancel();
+    this.#connection = undefined;
+    const { socket } = this.#incoming.request;
+    this.#end();
+    socket.destroy();
+  }
+
+  /** Answers with a failure of our own. */
+  #fail(error: BalancerError): void {
+    const { response } = this.#incoming;
+    const isBodyDone = this.#body === undefined || this.#body.isComplete;
+    this.#connection?.cancel();
+    this.#connection = undefined;
+    this.#body?.discard();
+    this.#end();
+    sendFailure(response, error, response.shouldKeepAlive && isBodyDone && !this.#thread.isDraining);
+  }
+
+  #releaseLease(): void {
+    if (this.#ordinal === NO_LEASE) return;
+    this.#thread.table.release(this.#ordinal);
+    this.#ordinal = NO_LEASE;
+  }
+
+  /** Lets go of everything; what may be placed now is placed. */
+  #end(): void {
+    if (this.#phase === 'over') return;
+    if (this.#phase === 'queued') this.#thread.queue.leave(this);
+    if (this.#phase === 'connecting') this.#upstream?.withdraw(this);
+    this.#phase = 'over';
+    this.#connection = undefined;
+    this.#releaseLease();
+    if (this.#isBudgeted) this.#thread.budget.ended();
+    const { exchanges } = this.#incoming.client;
+    exchanges.splice(exchanges.indexOf(this), 1);
+    this.#thread.finish(this);
+    this.#thread.queue.pump();
+  }
+}

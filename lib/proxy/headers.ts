@@ -1,0 +1,207 @@
+/**
+ * The one place where framing and hop-by-hop headers are decided, for requests on their way to a replica and
+ * answers on their way to a client. Works on the raw header list, so names, order and repeats stay as they came.
+ * Must not hold: sockets, or knowledge of one replica.
+ * Invariants: exactly one framing header goes out, the one that Node's strict parser accepted; no hop-by-hop
+ * header passes, those that `Connection` names included.
+ * Source: RFC 9110 sections 7.6.1, 7.8 and 10.1.4, RFC 9112 sections 3.2, 6.1, 6.3 and 9.6.
+ */
+import { BalancerError } from '../errors.ts';
+import { FIELD, fieldOf } from './fields.ts';
+import type { ResponseHead } from './response-head.ts';
+
+/** What is known of a client connection, made once for each. */
+export interface ClientFacts {
+  /** The peer's address; IPv4 in its own notation even on a dual-stack socket. */
+  readonly ip: string;
+  /** The peer is a proxy whose forwarded headers are believed. */
+  readonly trusted: boolean;
+}
+
+/** How a request's body is framed towards the replica. */
+export type RequestFraming = 'none' | 'length' | 'chunked';
+
+/** A request head ready to be written, and what was learnt on the way. */
+export interface RequestHead {
+  /** Request line and headers with the closing empty line, latin1. */
+  readonly text: string;
+  readonly framing: RequestFraming;
+  /** The client's X-Request-Id, or the one made for it. */
+  readonly requestId: string;
+}
+
+/** The parts of a request that its head is made from. */
+export interface RequestParts {
+  readonly method: string;
+  /** The request target as received. */
+  readonly target: string;
+  readonly rawHeaders: readonly string[];
+  readonly client: ClientFacts;
+  /** Used when the client sent no (usable) X-Request-Id. */
+  readonly newRequestId: string;
+  /** HTTP/1.0, which knows no Host header. */
+  readonly isOldHttp: boolean;
+  /** The protocol that the client asks to switch to, '' for none (RFC 9110 section 7.8). */
+  readonly upgrade: string;
+}
+
+const SLASH = 0x2f;
+const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+const TRAILERS = /(?:^|,)[ \t]*trailers[ \t]*(?:,|;|$)/i;
+const NO_NAMES: readonly string[] = [];
+
+/** What the special fields of one request said; one object for all, since each is read before the next is made. */
+const seen = {
+  host: '',
+  hasHost: false,
+  forwardedFor: '',
+  forwardedHost: false,
+  forwardedProto: false,
+  requestId: '',
+  framing: 'none' as RequestFraming,
+  trailers: false,
+};
+
+/** Builds the head of a request to a replica. Throws BalancerError for what must not be forwarded. */
+export function requestHead(parts: RequestParts): RequestHead {
+  const lines = endToEndLines(parts.rawHeaders, parts.client.trusted);
+  if (!seen.hasHost && !parts.isOldHttp) throw new BalancerError('bad-request', 'The request has no Host header');
+  const target = parts.target.charCodeAt(0) === SLASH ? parts.target : originForm(parts.method, parts.target);
+  const requestId = seen.requestId === '' ? parts.newRequestId : seen.requestId;
+  const text = `${parts.method} ${target} HTTP/1.1\r\nHost: ${seen.host}\r\n${lines}${forwardedLines(parts.client)}X-Request-Id: ${requestId}\r\n${hopLines(parts.upgrade)}\r\n`;
+  return { text, framing: seen.framing, requestId };
+}
+
+/** The header lines that go on unchanged; what the others said is left in `seen`. */
+function endToEndLines(rawHeaders: readonly string[], trusted: boolean): string {
+  const named = namedByConnection(rawHeaders);
+  seen.host = '';
+  seen.hasHost = false;
+  seen.forwardedFor = '';
+  seen.forwardedHost = false;
+  seen.forwardedProto = false;
+  seen.requestId = '';
+  seen.framing = 'none';
+  seen.trailers = false;
+  let lines = '';
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]!;
+    const value = rawHeaders[at + 1]!;
+    const field = fieldOf(name);
+    if (field !== FIELD.endToEnd && !passesOn(field, value, trusted)) continue;
+    if (named !== NO_NAMES && field === FIELD.endToEnd && named.includes(name.toLowerCase())) continue;
+    lines += `${name}: ${value}\r\n`;
+  }
+  return lines;
+}
+
+/** Notes what a special field says; true where the line itself goes on as well. */
+function passesOn(field: number, value: string, trusted: boolean): boolean {
+  switch (field) {
+    case FIELD.host:
+      if (seen.hasHost) throw new BalancerError('bad-request', 'The request has two Host headers');
+      seen.hasHost = true;
+      seen.host = value;
+      return false;
+    case FIELD.contentLength:
+      seen.framing = 'length';
+      return true;
+    case FIELD.transferEncoding:
+      if (seen.framing === 'chunked' || value.toLowerCase() !== 'chunked')
+        throw new BalancerError(
+          'not-implemented',
+          'The only transfer coding that is understood is one chunked',
+        );
+      seen.framing = 'chunked';
+      return false;
+    case FIELD.te:
+      seen.trailers ||= TRAILERS.test(value);
+      return false;
+    case FIELD.forwardedFor:
+      if (trusted) seen.forwardedFor = seen.forwardedFor === '' ? value : `${seen.forwardedFor}, ${value}`;
+      return false;
+    case FIELD.forwardedHost:
+      seen.forwardedHost = true;
+      return trusted;
+    case FIELD.forwardedProto:
+      seen.forwardedProto = true;
+      return trusted;
+    case FIELD.forwarded:
+      return trusted;
+    case FIELD.requestId:
+      if (seen.requestId === '' && REQUEST_ID.test(value)) seen.requestId = value;
+      return false;
+    default:
+      return false;
+  }
+}
+
+/** Appends the peer to what a trusted proxy said of the client, or says it afresh. */
+function forwardedLines(client: ClientFacts): string {
+  const chain = seen.forwardedFor === '' ? client.ip : `${seen.forwardedFor}, ${client.ip}`;
+  let lines = `X-Forwarded-For: ${chain}\r\n`;
+  if (!client.trusted || !seen.forwardedProto) lines += 'X-Forwarded-Proto: http\r\n';
+  if (!client.trusted || !seen.forwardedHost) lines += `X-Forwarded-Host: ${seen.host}\r\n`;
+  return lines;
+}
+
+/** What this hop says for itself. A persistent connection is HTTP/1.1's default and needs no word. */
+function hopLines(upgrade: string): string {
+  if (upgrade !== '') return `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
+  const framing = seen.framing === 'chunked' ? 'Transfer-Encoding: chunked\r\n' : '';
+  return seen.trailers ? `${framing}Connection: TE\r\nTE: trailers\r\n` : framing;
+}
+
+/** Turns `http://host/path` into its path and notes the host, which beats the Host header (RFC 9112 section 3.2.2). */
+function originForm(method: string, target: string): string {
+  if (target === '*' && method === 'OPTIONS') return target;
+  const parts = /^https?:\/\/([^/?#]+)([/?][^#]*)?$/i.exec(target);
+  if (!parts) throw new BalancerError('bad-request', 'The request target must be a path or an http URL');
+  seen.host = parts[1]!;
+  const path = parts[2] ?? (method === 'OPTIONS' ? '*' : '/');
+  return path.startsWith('?') ? `/${path}` : path;
+}
+
+/** Lower-case names that `Connection` asks to be taken out, beyond those that never pass. */
+function namedByConnection(rawHeaders: readonly string[]): readonly string[] {
+  let named = NO_NAMES;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    if (rawHeaders[at]!.length !== 10 || fieldOf(rawHeaders[at]!) !== FIELD.connection) continue;
+    const value = rawHeaders[at + 1]!;
+    if (value === 'keep-alive' || value === 'close') continue;
+    named = [
+      ...named,
+      ...value
+        .toLowerCase()
+        .split(',')
+        .map((token) => token.trim()),
+    ];
+  }
+  return named;
+}
+
+/** What is added to an answer's own head on its way to a client. */
+export interface ResponseExtras {
+  /** The client understands chunks (HTTP/1.1). */
+  readonly rawChunks: boolean;
+  readonly keepAlive: boolean;
+  readonly requestId: string;
+  /** For answers without a Date (RFC 9110 section 6.6.1). */
+  readonly date: string;
+}
+
+/** The head of the answer to the client, with its empty line. */
+export function responseHead(head: ResponseHead, extras: ResponseExtras): string {
+  let text = head.forward;
+  if (isChunkedToClient(head, extras.rawChunks)) text += 'Transfer-Encoding: chunked\r\n';
+  if (!head.hasDate) text += `Date: ${extras.date}\r\n`;
+  if (!head.hasRequestId) text += `X-Request-Id: ${extras.requestId}\r\n`;
+  if (head.framing === 'upgrade') return `${text}Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n\r\n`;
+  if (!extras.keepAlive) return `${text}Connection: close\r\n\r\n`;
+  return extras.rawChunks ? `${text}\r\n` : `${text}Connection: keep-alive\r\n\r\n`;
+}
+
+/** A body whose end only its connection's end would tell goes on in chunks too, so that a cut can be seen. */
+export function isChunkedToClient({ framing }: ResponseHead, rawChunks: boolean): boolean {
+  return rawChunks && (framing === 'chunked' || framing === 'close');
+}

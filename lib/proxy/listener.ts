@@ -1,0 +1,293 @@
+/**
+ * The public port of one data thread: a `node:http` server, its client connections and their limits.
+ * Must not hold: what happens to a request once it is understood (`forward.ts`).
+ * Invariants: every request becomes one exchange or one answer of our own; when a connection closes, every exchange
+ * on it hears of it.
+ */
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  IncomingMessage,
+  type Server,
+  ServerResponse,
+  STATUS_CODES,
+} from 'node:http';
+import { Server as NetServer, type Socket } from 'node:net';
+import { findKey, hashKeyOf } from '../core/hash-key.ts';
+import { BalancerError, isBalancerError } from '../errors.ts';
+import { failureBody, sendFailure } from './client-response.ts';
+import type { DataThread } from './data-thread.ts';
+import { Exchange } from './forward.ts';
+import { type ClientFacts, requestHead } from './headers.ts';
+import type { TrustedProxies } from './trusted-proxies.ts';
+
+/** Of a request's head: request line and headers. */
+const MAX_HEAD_BYTES = 65_536;
+/** How long a connection may still bring a request once draining began; then it is closed between requests. */
+const LINGER_MS = 500;
+/** How often Node looks for requests whose head does not come. */
+const HEAD_LOOK_MS = 500;
+
+/** What Node or we read of a request's headers by name. */
+const LEAN_NAMES: ReadonlySet<string> = new Set(['expect', 'upgrade', 'content-length', 'transfer-encoding']);
+
+const LEAN = Symbol('lean headers');
+
+/** Where a client's connection keeps what we know of it. */
+const CLIENT = Symbol('client');
+interface ClientSocket extends Socket {
+  [CLIENT]?: Client;
+}
+
+/** One client connection. */
+interface Client {
+  readonly socket: Socket;
+  readonly facts: ClientFacts;
+  /** Requests that are being answered; more than one only when the client pipelines. */
+  readonly exchanges: Exchange[];
+  /** Bytes the kernel had taken at the last look, and since when no more. */
+  takenBytes: number;
+  sinceMs: number;
+}
+
+export class Listener {
+  readonly #thread: DataThread;
+  readonly #trusted: TrustedProxies;
+  readonly #newRequestId: () => string;
+  readonly #server: Server;
+  readonly #clients = new Set<Client>();
+  #drain: { readonly sinceMs: number; readonly done: () => void } | undefined;
+
+  constructor(thread: DataThread, trusted: TrustedProxies, newRequestId: () => string) {
+    this.#thread = thread;
+    this.#trusted = trusted;
+    this.#newRequestId = newRequestId;
+    this.#server = createServer({
+      IncomingMessage: LeanRequest,
+      noDelay: true,
+      maxHeaderSize: MAX_HEAD_BYTES,
+      headersTimeout: thread.options.headerTimeoutMs,
+      // a body may take as long as it likes while it makes progress, which the exchange watches
+      requestTimeout: 0,
+      // looked at in `tick`: a timer for each connection costs 1 µs a request
+      keepAliveTimeout: 0,
+      connectionsCheckingInterval: HEAD_LOOK_MS,
+      // checked with the other headers
+      requireHostHeader: false,
+      // spares a request without a body the life of a stream, 2 µs
+      optimizeEmptyRequests: true,
+      shouldUpgradeCallback: isUpgrade,
+    });
+    // headers beyond it would be dropped without a word; their bytes are bounded already
+    this.#server.maxHeadersCount = 0;
+    this.#server.on('connection', (socket: ClientSocket) => this.#accept(socket));
+    this.#server.on('request', (request, response) => this.#take(request, response, undefined));
+    this.#server.on('checkContinue', (request, response) => this.#take(request, response, undefined));
+    this.#server.on('checkExpectation', (_request, response) =>
+      sendFailure(response, new BalancerError('expectation-failed'), false),
+    );
+    this.#server.on('upgrade', (request, socket: Socket, early: Buffer) =>
+      this.#upgrade(request, socket, early),
+    );
+    this.#server.on('connect', (_request, socket: Socket) =>
+      refuse(socket, new BalancerError('not-implemented', 'CONNECT is not supported')),
+    );
+    this.#server.on('clientError', (error, socket) => this.#clientError(error, socket as ClientSocket));
+  }
+
+  /** Listens; resolves with the port. Rejects with the system's error. */
+  listen(): Promise<number> {
+    const { port, host, reusePort } = this.#thread.options;
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ port, reusePort, ...(host === '' ? {} : { host }) }, () => {
+        this.#server.off('error', reject);
+        const address = this.#server.address();
+        resolve(typeof address === 'object' && address !== null ? address.port : port);
+      });
+    });
+  }
+
+  /** Takes no more connections and closes those there are between two requests; resolves when none is left. */
+  drain(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#drain = { sinceMs: this.#thread.nowMs, done: resolve };
+      // not the HTTP server's own close: it cuts idle connections at once, and with them requests on their way
+      NetServer.prototype.close.call(this.#server);
+    });
+  }
+
+  /** To be called with every tick of the thread. */
+  tick(): void {
+    this.#closeStuckAndIdle();
+    if (this.#drain === undefined) return;
+    if (this.#thread.nowMs - this.#drain.sinceMs >= LINGER_MS) {
+      for (const { socket, exchanges } of this.#clients) if (exchanges.length === 0) socket.destroySoon();
+    }
+    if (this.#clients.size === 0) this.#drain.done();
+  }
+
+  #accept(socket: ClientSocket): void {
+    const facts = this.#trusted.factsOf(socket.remoteAddress ?? '');
+    const client: Client = { socket, facts, exchanges: [], takenBytes: 0, sinceMs: this.#thread.nowMs };
+    socket[CLIENT] = client;
+    this.#clients.add(client);
+    socket.on('close', () => {
+      this.#clients.delete(client);
+      for (const exchange of [...client.exchanges]) exchange.onClientGone();
+    });
+  }
+
+  #take(request: IncomingMessage, response: ServerResponse, early: Buffer | undefined): void {
+    const client = (request.socket as ClientSocket)[CLIENT];
+    // its connection closed before its turn came
+    if (client === undefined || request.socket.destroyed) return;
+    try {
+      this.#begin(client, request, response, early);
+    } catch (error) {
+      const failure = isBalancerError(error)
+        ? error
+        : new BalancerError('internal', undefined, { cause: error });
+      if (!response.headersSent) sendFailure(response, failure, false);
+      else request.socket.destroy();
+    }
+  }
+
+  #begin(
+    client: Client,
+    request: IncomingMessage,
+    response: ServerResponse,
+    early: Buffer | undefined,
+  ): void {
+    const target = request.url ?? '';
+    const { rawHeaders } = request;
+    const head = requestHead({
+      method: request.method ?? '',
+      target,
+      rawHeaders,
+      client: client.facts,
+      newRequestId: this.#newRequestId(),
+      isOldHttp: request.httpVersionMinor === 0,
+      upgrade: early === undefined ? '' : (request.headers.upgrade ?? ''),
+    });
+    const { hashKey, algorithm } = this.#thread.options;
+    const first = hashKey[0];
+    const key =
+      hashKey.length === 1 && first?.kind === 'request-id'
+        ? head.requestId
+        : (findKey(hashKey, { url: target, rawHeaders, clientIp: client.facts.ip })?.value ?? head.requestId);
+    const exchange = new Exchange(this.#thread, {
+      request,
+      response,
+      head,
+      hash: hashKeyOf(key, algorithm),
+      early,
+      client,
+    });
+    client.exchanges.push(exchange);
+    if (isAdminPath(target)) exchange.startAt(this.#thread.admin);
+    else exchange.start();
+  }
+
+  /** A request to switch protocols has no ServerResponse; it gets one, for the case that the replica refuses. */
+  #upgrade(request: IncomingMessage, socket: Socket, early: Buffer): void {
+    const response = new ServerResponse(request);
+    response.shouldKeepAlive = false;
+    response.assignSocket(socket);
+    response.on('finish', () => socket.destroySoon());
+    // the server has taken its own listener away
+    socket.on('error', () => socket.destroy());
+    this.#take(request, response, early);
+  }
+
+  /** What came is not HTTP, too long, or too late. */
+  #clientError(error: Error & { code?: string }, socket: ClientSocket): void {
+    const client = socket[CLIENT];
+    // an answer under way must not get another one in its middle
+    if (!socket.writable || error.code === 'ECONNRESET' || (client?.exchanges.length ?? 0) > 0) {
+      socket.destroy();
+      return;
+    }
+    refuse(socket, parseFailure(error));
+  }
+
+  /** Closes connections whose client takes nothing of what waits for it, or asks for nothing, for too long. */
+  #closeStuckAndIdle(): void {
+    const { nowMs, options } = this.#thread;
+    for (const client of this.#clients) {
+      const { socket, exchanges } = client;
+      const taken = socket.bytesWritten - socket.writableLength;
+      const isStuck = socket.writableLength > 0;
+      if (taken !== client.takenBytes || (!isStuck && exchanges.length > 0)) {
+        client.takenBytes = taken;
+        client.sinceMs = nowMs;
+      } else if (nowMs - client.sinceMs >= (isStuck ? options.sendTimeoutMs : options.keepAliveTimeoutMs)) {
+        socket.destroy();
+      }
+    }
+  }
+}
+
+/**
+ * Node looks only for `host`, `expect` and what announces a body, but to do so has every header put into an object:
+ * 1.5 µs for a browser's request. What is forwarded is taken from the raw headers.
+ */
+class LeanRequest extends IncomingMessage {
+  [LEAN]: IncomingHttpHeaders | undefined;
+}
+Object.defineProperty(LeanRequest.prototype, 'headers', {
+  get(this: LeanRequest): IncomingHttpHeaders {
+    this[LEAN] ??= leanHeaders(this.rawHeaders);
+    return this[LEAN];
+  },
+});
+
+function leanHeaders(rawHeaders: readonly string[]): IncomingHttpHeaders {
+  const headers: IncomingHttpHeaders = {};
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]!;
+    // expect, upgrade, content-length, transfer-encoding: told apart from most others by their length
+    if (name.length !== 6 && name.length !== 7 && name.length !== 14 && name.length !== 17) continue;
+    const lower = name.toLowerCase();
+    if (LEAN_NAMES.has(lower)) headers[lower] = rawHeaders[at + 1]!;
+  }
+  return headers;
+}
+
+/** What the control plane answers even on the public port. */
+function isAdminPath(target: string): boolean {
+  // most paths are told apart by their length
+  if (target.length > 4 && !target.includes('?')) return false;
+  const path = target.split('?', 1)[0];
+  return path === '/rep' || path === '/add' || path === '/rm';
+}
+
+/** Only a request without a body can switch protocols; the others' Upgrade is ignored (RFC 9110 section 7.8). */
+function isUpgrade(request: IncomingMessage): boolean {
+  const { headers } = request;
+  return headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;
+}
+
+function parseFailure(error: Error & { code?: string; reason?: string }): BalancerError {
+  switch (error.code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return new BalancerError('head-too-large');
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new BalancerError('request-timeout');
+    default:
+      return new BalancerError(
+        'bad-request',
+        `The request is not HTTP/1.1${error.reason ? `: ${error.reason}` : ''}`,
+      );
+  }
+}
+
+/** Answers on the bare socket, and closes it. */
+function refuse(socket: Socket, error: BalancerError): void {
+  const body = failureBody(error);
+  const head =
+    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? ''}\r\nContent-Type: application/json\r\n` +
+    `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n`;
+  socket.write(head + body);
+  socket.destroySoon();
+}

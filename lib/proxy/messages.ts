@@ -1,0 +1,61 @@
+/**
+ * What the control plane and a data thread say to each other, beside what they share in memory: types only.
+ */
+import type { HashKeySource } from '../core/hash-key.ts';
+import type { Endpoint, UpstreamRecord } from '../core/replica.ts';
+import type { RouteTableShape } from '../core/route-table.ts';
+import type { Algorithm } from '../core/slot-table.ts';
+import type { ErrorCode } from '../errors.ts';
+
+/** What a data thread runs with. Times in milliseconds. */
+export interface DataThreadOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Several threads listen on the one port (SO_REUSEPORT). */
+  readonly reusePort: boolean;
+  /** Where `/rep`, `/add` and `/rm` are answered. */
+  readonly admin: Endpoint;
+  readonly algorithm: Algorithm;
+  readonly slots: number;
+  readonly vnodes: number;
+  readonly hashKey: readonly HashKeySource[];
+  readonly loadFactor: number;
+  readonly maxInFlight: number;
+  readonly queueDepth: number;
+  readonly queueTimeoutMs: number;
+  readonly retries: number;
+  readonly retryBudget: number;
+  readonly connectTimeoutMs: number;
+  readonly responseTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly headerTimeoutMs: number;
+  readonly bodyTimeoutMs: number;
+  readonly sendTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly trustedProxies: readonly string[];
+  readonly classic: boolean;
+}
+
+/** What a data thread is started with. */
+export interface DataThreadStart {
+  readonly worker: number;
+  readonly table: SharedArrayBuffer;
+  readonly shape: RouteTableShape;
+  readonly options: DataThreadOptions;
+  readonly upstreams: readonly UpstreamRecord[];
+}
+
+export type ToDataThread =
+  /** The whole list; what is not on it any more is let go. Answered with `seen`. */
+  | { readonly kind: 'upstreams'; readonly sequence: number; readonly upstreams: readonly UpstreamRecord[] }
+  /** Take no new connections, tell clients to close, and say `drained` when none is left. */
+  | { readonly kind: 'drain' };
+
+export type FromDataThread =
+  | { readonly kind: 'listening'; readonly port: number }
+  /** It cannot listen, and ends. */
+  | { readonly kind: 'failed'; readonly code: string; readonly message: string }
+  | { readonly kind: 'seen'; readonly sequence: number }
+  /** Traffic found a replica wanting, when its state word was `word`. */
+  | { readonly kind: 'report'; readonly ordinal: number; readonly word: number; readonly code: ErrorCode }
+  | { readonly kind: 'drained' };

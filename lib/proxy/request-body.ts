@@ -1,0 +1,111 @@
+/**
+ * A request's body on its way from the client to whatever replica takes the request.
+ * Must not hold: which replica that is, timeouts.
+ * Invariants: bytes go out in the order they came, under the framing that the head announced; the client is read
+ * no faster than the replica takes; up to KEEP_BYTES are kept so that another replica can be given the same body.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { RequestFraming } from './headers.ts';
+import { passingTrailers, trailerSection } from './trailers.ts';
+import type { UpstreamConnection } from './upstream-connection.ts';
+
+/** What is kept of a body for a retry. */
+const KEEP_BYTES = 65_536;
+const CRLF = '\r\n';
+
+export class RequestBody {
+  readonly #request: IncomingMessage;
+  readonly #framing: RequestFraming;
+  readonly #onProgress: () => void;
+  #connection: UpstreamConnection | undefined;
+  #kept: Buffer[] = [];
+  #bytes = 0;
+  #isComplete = false;
+  #isListening = false;
+
+  /** `onProgress` is called for every piece that came, and for the end. */
+  constructor(request: IncomingMessage, framing: RequestFraming, onProgress: () => void) {
+    this.#request = request;
+    this.#framing = framing;
+    this.#onProgress = onProgress;
+  }
+
+  /** All of it has come and was written to the connection at hand. */
+  get isSent(): boolean {
+    return this.#isComplete && this.#connection !== undefined;
+  }
+
+  /** All of it has come. */
+  get isComplete(): boolean {
+    return this.#isComplete;
+  }
+
+  /** Everything that came so far can be sent again. */
+  get isKept(): boolean {
+    return this.#bytes <= KEEP_BYTES;
+  }
+
+  /** Sends what came so far, and from now on what comes. */
+  sendTo(connection: UpstreamConnection): void {
+    this.#connection = connection;
+    for (const chunk of this.#kept) this.#write(connection, chunk);
+    if (this.#isComplete) this.#writeEnd(connection);
+    this.#listen();
+    this.#request.resume();
+  }
+
+  /** The connection is lost; what comes waits for the next. */
+  detach(): void {
+    this.#connection = undefined;
+    this.#request.pause();
+  }
+
+  /** Nobody wants the rest. */
+  discard(): void {
+    this.#connection = undefined;
+    this.#kept = [];
+    this.#bytes = Number.POSITIVE_INFINITY;
+    this.#request.resume();
+  }
+
+  /** The replica takes bytes again. */
+  resume(): void {
+    this.#request.resume();
+  }
+
+  #listen(): void {
+    if (this.#isListening) return;
+    this.#isListening = true;
+    this.#request.on('data', (chunk: Buffer) => this.#take(chunk));
+    this.#request.on('end', () => {
+      this.#isComplete = true;
+      if (this.#connection !== undefined) this.#writeEnd(this.#connection);
+      this.#onProgress();
+    });
+  }
+
+  #take(chunk: Buffer): void {
+    this.#bytes += chunk.length;
+    if (this.isKept) this.#kept.push(chunk);
+    else this.#kept = [];
+    if (this.#connection !== undefined) this.#write(this.#connection, chunk);
+    this.#onProgress();
+  }
+
+  #write(connection: UpstreamConnection, chunk: Buffer): void {
+    if (this.#framing === 'length') {
+      if (!connection.write(chunk)) this.#request.pause();
+      return;
+    }
+    connection.cork();
+    connection.write(chunk.length.toString(16) + CRLF);
+    connection.write(chunk);
+    if (!connection.write(CRLF)) this.#request.pause();
+    connection.uncork();
+  }
+
+  #writeEnd(connection: UpstreamConnection): void {
+    if (this.#framing === 'chunked')
+      connection.write(trailerSection(passingTrailers(this.#request.rawTrailers)));
+  }
+}

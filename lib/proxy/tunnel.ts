@@ -1,0 +1,43 @@
+/**
+ * Two sockets joined after a switch of protocols: what comes on one goes out on the other, until both have ended.
+ * Must not hold: HTTP. Invariants: half-close passes on; an error or a silence of `idleMs` on both ends both; `onEnd`
+ * is called once, when both are closed.
+ * Source: RFC 9110 section 7.8, RFC 6455 section 7.1.1.
+ */
+import type { Socket } from 'node:net';
+
+export interface TunnelEnds {
+  readonly client: Socket;
+  readonly upstream: Socket;
+  /** What each had said before the tunnel was there. */
+  readonly fromClient: Buffer;
+  readonly fromUpstream: Buffer;
+}
+
+/** Joins the ends. `idleMs` without a byte either way closes both. */
+export function joinTunnel(ends: TunnelEnds, idleMs: number, onEnd: () => void): void {
+  const { client, upstream } = ends;
+  let open = 2;
+  const closed = (other: Socket) => (): void => {
+    open--;
+    if (open === 0) onEnd();
+    // what the other end has already been given may still go out
+    else if (other.writableLength === 0) other.destroy();
+    else other.end();
+  };
+  client.on('close', closed(upstream));
+  upstream.on('close', closed(client));
+  for (const socket of [client, upstream]) {
+    socket.on('error', () => socket.destroy());
+    // either direction's traffic restarts the clock of both sockets, since each writes what the other read
+    socket.setTimeout(idleMs, () => {
+      client.destroy();
+      upstream.destroy();
+    });
+    socket.setNoDelay(true);
+  }
+  if (ends.fromUpstream.length > 0) client.write(ends.fromUpstream);
+  if (ends.fromClient.length > 0) upstream.write(ends.fromClient);
+  client.pipe(upstream);
+  upstream.pipe(client);
+}

@@ -1,0 +1,54 @@
+/**
+ * Entry of a data-plane thread: one DataThread, its listener, and the messages of the control plane.
+ * Must not hold: anything about requests. A thread that fails ends, and the control plane starts another.
+ */
+import { randomBytes, randomInt } from 'node:crypto';
+import { parentPort, workerData } from 'node:worker_threads';
+import { errnoOf, messageOf } from '../errors.ts';
+import { DataThread, TICK_MS } from './data-thread.ts';
+import { Listener } from './listener.ts';
+import type { DataThreadStart, FromDataThread, ToDataThread } from './messages.ts';
+import { TrustedProxies } from './trusted-proxies.ts';
+
+const start = workerData as DataThreadStart;
+const port = parentPort;
+if (port === null) throw new Error('worker.ts runs as a thread');
+const tell = (message: FromDataThread): void => port.postMessage(message);
+
+const thread = new DataThread(start, tell, () => performance.now());
+const listener = new Listener(
+  thread,
+  new TrustedProxies(start.options.trustedProxies),
+  requestIds(start.options.classic),
+);
+
+port.on('message', (message: ToDataThread) => {
+  switch (message.kind) {
+    case 'upstreams':
+      thread.setUpstreams(message.upstreams);
+      tell({ kind: 'seen', sequence: message.sequence });
+      break;
+    case 'drain':
+      thread.isDraining = true;
+      void listener.drain().then(() => tell({ kind: 'drained' }));
+      break;
+  }
+});
+
+setInterval(() => {
+  thread.tick();
+  listener.tick();
+}, TICK_MS);
+
+listener.listen().then(
+  (listening) => tell({ kind: 'listening', port: listening }),
+  (error: unknown) => tell({ kind: 'failed', code: errnoOf(error), message: messageOf(error) }),
+);
+
+/** Ids for requests that bring none: unique among all threads and starts; six digits in the classic profile. */
+function requestIds(classic: boolean): () => string {
+  if (classic) return () => String(randomInt(100_000, 1_000_000));
+  const prefix = randomBytes(6).toString('hex');
+  let count = 0;
+  return () => `${prefix}-${(count++).toString(36)}`;
+}
