@@ -1,0 +1,139 @@
+/**
+ * The fleet as the rest of the control plane uses it: scaling, and views of what is there.
+ * Must not hold: decisions of its own, HTTP.
+ */
+import type { Clock } from '../clock.ts';
+import { formatEndpoint } from '../core/replica.ts';
+import type { RouteTableWriter } from '../core/route-table.ts';
+import type { Algorithm, Placement } from '../core/slot-table.ts';
+import { BalancerError } from '../errors.ts';
+import type { Keeper } from './keeper.ts';
+import type { Registry, Replica } from './registry.ts';
+import type { Scaling } from './scaling.ts';
+
+export interface FleetParts {
+  readonly registry: Registry;
+  readonly scaling: Scaling;
+  readonly keeper: Keeper;
+  readonly table: RouteTableWriter;
+  readonly placement: Placement;
+  readonly vnodes: number;
+  readonly clock: Clock;
+}
+
+/** A replica's part of the slots. */
+interface Share {
+  readonly slots: number;
+  readonly share: number;
+}
+
+export class FleetView {
+  readonly #parts: FleetParts;
+  #isDraining = false;
+  /** Slots of each ordinal in the table of `#countedVersion`. */
+  #counts: readonly number[] = [];
+  #countedVersion = -1;
+
+  constructor(parts: FleetParts) {
+    this.#parts = parts;
+  }
+
+  /** Says so at `/readyz`, and refuses changes from now on. */
+  startDraining(): void {
+    this.#isDraining = true;
+  }
+
+  names(): readonly string[] {
+    return this.#parts.scaling.names();
+  }
+
+  async add(count: number, names: readonly string[]): Promise<readonly string[]> {
+    this.#mustServe();
+    return this.#parts.scaling.add(count, names);
+  }
+
+  async remove(count: number, names: readonly string[]): Promise<readonly string[]> {
+    this.#mustServe();
+    return this.#parts.scaling.remove(count, names);
+  }
+
+  /** Members first, then those that are being added, then those that drain. */
+  replicas() {
+    const { registry } = this.#parts;
+    const joining = registry.replicas.filter((replica) => !replica.joined);
+    return [...registry.members, ...joining, ...registry.leaving].map((replica) => this.#view(replica));
+  }
+
+  ring(): {
+    readonly algorithm: Algorithm;
+    readonly slots: number;
+    readonly vnodes: number;
+    readonly version: number;
+    readonly imbalance: number;
+    readonly members: readonly (Share & { readonly name: string; readonly id: number })[];
+  } {
+    const { registry, placement, table, vnodes } = this.#parts;
+    const members = registry.members.map(({ name, id, ordinal }) => ({
+      name,
+      id,
+      ...this.#shareOf(ordinal),
+    }));
+    const most = Math.max(0, ...members.map((member) => member.share));
+    return {
+      algorithm: placement.algorithm,
+      slots: placement.slots,
+      vnodes,
+      version: table.version,
+      imbalance: rounded(most * members.length),
+      members,
+    };
+  }
+
+  readiness(): { readonly ready: boolean; readonly draining: boolean; readonly reason: string } {
+    const { table, registry } = this.#parts;
+    const { eligible } = table;
+    if (this.#isDraining) return { ready: false, draining: true, reason: 'The balancer is shutting down' };
+    const reason = `${eligible} of ${registry.members.length} replicas are eligible`;
+    return { ready: eligible > 0, draining: false, reason };
+  }
+
+  #mustServe(): void {
+    if (this.#isDraining) throw new BalancerError('shutting-down');
+  }
+
+  #view(replica: Replica) {
+    const { registry, keeper, clock } = this.#parts;
+    const { instance, probes } = replica;
+    return {
+      name: replica.name,
+      id: replica.id,
+      state: replica.state,
+      endpoint: instance?.endpoint === undefined ? null : formatEndpoint(instance.endpoint),
+      instance: instance?.instanceId ?? null,
+      inFlight: registry.inFlight(replica),
+      ...this.#shareOf(replica.joined ? replica.ordinal : -1),
+      restarts: replica.restarts,
+      probes: { passed: probes.passed, failed: probes.failed, last: probes.last ?? null },
+      sinceMs: Math.round(clock.nowMs() - replica.sinceMs),
+      cause: replica.cause === '' ? null : replica.cause,
+      nextStartInMs: keeper.nextStartInMs(replica) ?? null,
+    };
+  }
+
+  #shareOf(ordinal: number): Share {
+    const { table, placement } = this.#parts;
+    if (this.#countedVersion !== table.version) {
+      const counts = new Array<number>(table.shape.ordinals).fill(0);
+      for (const owner of table.slots) if (owner < counts.length) counts[owner] = counts[owner]! + 1;
+      this.#counts = counts;
+      this.#countedVersion = table.version;
+    }
+    const slots = this.#counts[ordinal] ?? 0;
+    return { slots, share: rounded(slots / placement.slots) };
+  }
+}
+
+/** Six decimals: more than the number of slots can tell. */
+function rounded(value: number): number {
+  return Math.round(value * 1e6) / 1e6;
+}

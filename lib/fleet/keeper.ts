@@ -1,0 +1,248 @@
+/**
+ * Gets one sound instance into a replica's place: starts it, waits for its probes, tries again when that fails.
+ * Must not hold: which replicas there should be.
+ * Invariants: at most one keeper works on a replica at a time; what it started and did not get healthy, it takes
+ * away again. A crash loop is slowed down, never given up.
+ */
+import { type Clock, sleep, type Timer } from '../clock.ts';
+import { crashesAfter, type InstanceLife, restartDelayMs } from '../core/backoff.ts';
+import type { Driver, Instance } from '../drivers/driver.ts';
+import { BalancerError, isBalancerError, messageOf } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import type { Checker } from './checker.ts';
+import type { Registry, Replica } from './registry.ts';
+
+export interface KeeperParts {
+  readonly registry: Registry;
+  readonly driver: Driver;
+  readonly checker: Checker;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** From a start to the first passed probes. */
+  readonly startTimeoutMs: number;
+  /** A replica is nobody's work any more; what happened to it meanwhile is worth a look. */
+  readonly onSettled: () => void;
+}
+
+/** Between two tries while the engine does not answer. */
+const ENGINE_RETRY_MS = 500;
+
+/** Someone waits for this instance to become healthy. */
+interface Wait {
+  readonly replica: Replica;
+  healthy(): void;
+  failed(error: BalancerError): void;
+}
+
+export class Keeper {
+  readonly #parts: KeeperParts;
+  /** Replicas that a keeper works on. */
+  readonly #busy = new Map<string, Replica>();
+  /** Instances that are being taken away. */
+  readonly #leaving = new Map<string, Promise<void>>();
+  /** Instances that are draining; they are taken away later. */
+  readonly #draining = new Set<string>();
+  readonly #waits = new Map<string, Wait>();
+  readonly #crashes = new WeakMap<Replica, number>();
+  readonly #nextStartAtMs = new WeakMap<Replica, number>();
+  #closed = false;
+
+  constructor(parts: KeeperParts) {
+    this.#parts = parts;
+  }
+
+  get busy(): ReadonlySet<string> {
+    return new Set(this.#busy.keys());
+  }
+
+  get leaving(): ReadonlySet<string> {
+    return new Set([...this.#leaving.keys(), ...this.#draining]);
+  }
+
+  /** Milliseconds until the next start in this place; undefined when none is being waited for. */
+  nextStartInMs(replica: Replica): number | undefined {
+    const atMs = this.#nextStartAtMs.get(replica);
+    return atMs === undefined ? undefined : Math.max(0, Math.round(atMs - this.#parts.clock.nowMs()));
+  }
+
+  /** Tells how the instance in the place ended; what is started next may have to wait for it. */
+  noteEnd(replica: Replica, life: InstanceLife): void {
+    this.#crashes.set(replica, crashesAfter(this.#crashes.get(replica) ?? 0, life));
+  }
+
+  /**
+   * Works until the replica is healthy or has left. `found` is an instance that runs in the place already,
+   * `old` one that is to make room.
+   */
+  keep(replica: Replica, found: Instance | undefined, old: Instance | undefined): void {
+    if (this.#closed || this.#busy.get(replica.name) === replica) return;
+    this.#busy.set(replica.name, replica);
+    void this.#work(replica, found, old).finally(() => {
+      if (this.#busy.get(replica.name) === replica) this.#busy.delete(replica.name);
+      this.#parts.onSettled();
+    });
+  }
+
+  async #work(replica: Replica, found: Instance | undefined, old: Instance | undefined): Promise<void> {
+    let instance = found;
+    let inTheWay = old;
+    // what is replaced goes after its successor has come up: the engine is slow enough with one thing at a time
+    let takeAwayOld = old === undefined ? (): void => {} : this.#later(old);
+    while (this.#isWanted(replica)) {
+      try {
+        if (inTheWay !== undefined) await this.#parts.driver.retire(inTheWay.instanceId, 'replaced');
+        inTheWay = undefined;
+        if (instance === undefined) await this.#waitForTurn(replica);
+        if (!this.#isWanted(replica)) break;
+        await this.#launch(replica, instance);
+        break;
+      } catch (error) {
+        takeAwayOld();
+        takeAwayOld = () => {};
+        instance = undefined;
+        await this.#noteFailure(replica, error);
+      }
+    }
+    takeAwayOld();
+  }
+
+  /** Holds the instance, and takes it away when the function returned is called. */
+  #later(old: Instance): () => void {
+    const letGo = this.hold(old.instanceId);
+    return () => {
+      letGo();
+      void this.dispose(old, 0);
+    };
+  }
+
+  /** One try to start an instance and see it healthy, for a new replica. Throws why it failed; nothing is left. */
+  async launchNew(replica: Replica): Promise<void> {
+    this.#busy.set(replica.name, replica);
+    try {
+      await this.#launch(replica, undefined);
+    } finally {
+      if (this.#busy.get(replica.name) === replica) this.#busy.delete(replica.name);
+      this.#parts.onSettled();
+    }
+  }
+
+  /** The instance ended; true when someone waited for it to become healthy, who hears of it. */
+  died(instanceId: string, cause: string): boolean {
+    const wait = this.#waits.get(instanceId);
+    wait?.failed(new BalancerError('start-failed', cause));
+    return wait !== undefined;
+  }
+
+  /** To be told when a replica's probes passed. */
+  becameHealthy(replica: Replica): void {
+    if (replica.instance !== undefined) this.#waits.get(replica.instance.instanceId)?.healthy();
+  }
+
+  /** Takes an instance away; safe to call again. Failures are logged, since the next look will find it again. */
+  dispose(instance: { readonly instanceId: string; readonly name: string }, graceMs: number): Promise<void> {
+    const { instanceId, name } = instance;
+    const underWay = this.#leaving.get(instanceId);
+    if (underWay !== undefined) return underWay;
+    const done = this.#parts.driver
+      .remove(instanceId, graceMs)
+      .catch((error: unknown) =>
+        this.#parts.log.warn(
+          { replica: name, instance: instanceId, cause: messageOf(error) },
+          'instance not removed',
+        ),
+      )
+      .finally(() => this.#leaving.delete(instanceId));
+    this.#leaving.set(instanceId, done);
+    return done;
+  }
+
+  /** Keeps an instance that is draining from being discarded, until the function returned is called. */
+  hold(instanceId: string): () => void {
+    this.#draining.add(instanceId);
+    return () => this.#draining.delete(instanceId);
+  }
+
+  /** Starts nothing more, gives up every wait, and resolves when nothing is being taken away any more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const wait of [...this.#waits.values()])
+      wait.failed(new BalancerError('shutting-down', 'the balancer is shutting down'));
+    await Promise.all(this.#leaving.values());
+  }
+
+  #isWanted(replica: Replica): boolean {
+    return !this.#closed && this.#parts.registry.has(replica);
+  }
+
+  async #waitForTurn(replica: Replica): Promise<void> {
+    const delayMs = restartDelayMs(this.#crashes.get(replica) ?? 0);
+    if (delayMs === 0) return;
+    const { clock, log } = this.#parts;
+    this.#nextStartAtMs.set(replica, clock.nowMs() + delayMs);
+    log.warn(
+      { replica: replica.name, cause: replica.cause, ms: delayMs },
+      'crash loop, waiting before the next start',
+    );
+    await sleep(clock, delayMs);
+    this.#nextStartAtMs.delete(replica);
+  }
+
+  async #launch(replica: Replica, found: Instance | undefined): Promise<void> {
+    const { registry, driver, checker } = this.#parts;
+    const instance = found ?? (await driver.start({ name: replica.name, id: replica.id }));
+    if (!this.#isWanted(replica)) {
+      await this.dispose(instance, 0);
+      throw new BalancerError('start-failed', 'it was removed while it started');
+    }
+    const healthy = this.#untilHealthy(replica, instance);
+    void registry.place(replica, instance);
+    checker.watch(replica);
+    try {
+      await healthy;
+    } catch (error) {
+      checker.unwatch(replica);
+      if (registry.has(replica)) void registry.vacate(replica, messageOf(error));
+      // a keeper that is closing leaves what runs to whoever closes it
+      if (!this.#closed) void this.dispose(instance, 0);
+      throw error;
+    }
+  }
+
+  #untilHealthy(replica: Replica, { instanceId }: Instance): Promise<void> {
+    const { clock, startTimeoutMs } = this.#parts;
+    return new Promise((resolve, reject) => {
+      let timer: Timer | undefined;
+      const end = (): void => {
+        timer?.cancel();
+        this.#waits.delete(instanceId);
+      };
+      const failed = (error: BalancerError): void => {
+        end();
+        reject(error);
+      };
+      const healthy = (): void => {
+        end();
+        resolve();
+      };
+      this.#waits.set(instanceId, { replica, healthy, failed });
+      timer = clock.after(startTimeoutMs, () => {
+        const said = replica.probes.last ?? 'no answer';
+        failed(
+          new BalancerError('start-failed', `not healthy within ${startTimeoutMs} ms, last probe: ${said}`),
+        );
+      });
+    });
+  }
+
+  async #noteFailure(replica: Replica, error: unknown): Promise<void> {
+    const { log, clock } = this.#parts;
+    if (!this.#isWanted(replica)) return;
+    if (isBalancerError(error, 'engine-unreachable')) {
+      log.debug({ replica: replica.name, cause: messageOf(error) }, 'not started');
+      return sleep(clock, ENGINE_RETRY_MS);
+    }
+    this.noteEnd(replica, { wasHealthy: false, healthyMs: 0, endedFromOutside: false });
+    log.warn({ replica: replica.name, cause: messageOf(error) }, 'did not become healthy');
+    this.#parts.registry.setState(replica, 'starting', messageOf(error));
+  }
+}

@@ -1,0 +1,280 @@
+/**
+ * Every replica there is, and the sole writer of what the data plane sees of it: state words, slots, endpoints.
+ * Must not hold: decisions (the supervisor and the checker make them), timers, sockets.
+ *
+ * Invariants: an ordinal belongs to one replica until every data thread has let go of it. A replica is on the
+ * ring from `join` to `leave`, whatever happens to its instances in between, so healing moves no key. A state
+ * word says healthy only while the data threads know the endpoint of the instance that passed its probes.
+ */
+import type { Clock } from '../clock.ts';
+import { UNKNOWN_HEALTH } from '../core/health.ts';
+import { lowestFree, type Place, type ReplicaState, type UpstreamRecord } from '../core/replica.ts';
+import type { RouteTableWriter } from '../core/route-table.ts';
+import type { Placement } from '../core/slot-table.ts';
+import type { Instance } from '../drivers/driver.ts';
+import { BalancerError } from '../errors.ts';
+
+/** Tells every data thread the whole list; resolves when each has let go of what is no longer on it. */
+export type Publish = (records: readonly UpstreamRecord[]) => Promise<void>;
+
+/** One change of state, for the log and for whoever else wants to know. */
+export interface Transition {
+  readonly name: string;
+  readonly from: ReplicaState;
+  readonly to: ReplicaState;
+  readonly cause: string;
+  readonly instanceId: string | undefined;
+  /** How long the state before lasted. */
+  readonly ms: number;
+}
+
+export interface ProbeCounts {
+  passed: number;
+  failed: number;
+  /** What the last one said; undefined before the first. */
+  last: string | undefined;
+}
+
+/** A replica, as the control plane knows it. Only the registry changes it; the others read. */
+export interface Replica extends Place {
+  readonly ordinal: number;
+  readonly state: ReplicaState;
+  readonly joined: boolean;
+  readonly instance: Instance | undefined;
+  /** When the state began, by the clock. */
+  readonly sinceMs: number;
+  /** Why it is in this state. */
+  readonly cause: string;
+  /** Instances that were started in the place after the first. */
+  readonly restarts: number;
+  /** HAProxy-like score, see core/health.ts. */
+  readonly health: number;
+  readonly probes: Readonly<ProbeCounts>;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+interface Entry extends Mutable<Replica> {
+  probes: ProbeCounts;
+  generation: number;
+  /** Instances placed so far. */
+  placed: number;
+}
+
+export interface RegistryParts {
+  readonly table: RouteTableWriter;
+  readonly placement: Placement;
+  readonly clock: Clock;
+  readonly publish: Publish;
+  readonly onTransition: (transition: Transition) => void;
+}
+
+export class Registry {
+  readonly #parts: RegistryParts;
+  readonly #entries = new Map<string, Entry>();
+  /** In the order in which they joined: the order of `/rep`. */
+  #joined: Entry[] = [];
+  /** Still draining or stopping; off the ring, but with an ordinal. */
+  readonly #leaving = new Set<Entry>();
+  readonly #ordinals = new Set<number>();
+  #generation = 0;
+
+  constructor(parts: RegistryParts) {
+    this.#parts = parts;
+  }
+
+  /** Replicas on the ring, in the order they joined. */
+  get members(): readonly Replica[] {
+    return this.#joined;
+  }
+
+  /** Every replica that has or is to have an instance in service: the members and those still to join. */
+  get replicas(): readonly Replica[] {
+    return [...this.#entries.values()];
+  }
+
+  /** Replicas that were removed and are still draining. */
+  get leaving(): readonly Replica[] {
+    return [...this.#leaving];
+  }
+
+  find(name: string): Replica | undefined {
+    return this.#entries.get(name);
+  }
+
+  /** True while `replica` has not left. */
+  has(replica: Replica): boolean {
+    return this.#entries.get(replica.name) === replica;
+  }
+
+  byOrdinal(ordinal: number): Replica | undefined {
+    return this.replicas.find((replica) => replica.ordinal === ordinal);
+  }
+
+  byInstance(instanceId: string): Replica | undefined {
+    return this.replicas.find((replica) => replica.instance?.instanceId === instanceId);
+  }
+
+  inFlight(replica: Replica): number {
+    return this.#parts.table.inFlight(replica.ordinal);
+  }
+
+  /** Makes a replica that is not on the ring yet, in state `starting`, with the lowest free id unless one is given. */
+  reserve(name: string, id?: number): Replica {
+    const taken = new Set(this.replicas.map((replica) => replica.id));
+    const ordinal = this.#freeOrdinal();
+    const entry: Entry = {
+      name,
+      id: id !== undefined && !taken.has(id) ? id : lowestFree(taken),
+      ordinal,
+      state: 'starting',
+      joined: false,
+      instance: undefined,
+      sinceMs: this.#parts.clock.nowMs(),
+      cause: 'new',
+      restarts: 0,
+      health: UNKNOWN_HEALTH,
+      probes: { passed: 0, failed: 0, last: undefined },
+      generation: 0,
+      placed: 0,
+    };
+    this.#entries.set(name, entry);
+    this.#parts.table.setState(ordinal, 'starting');
+    return entry;
+  }
+
+  /** Takes back a reservation that never joined. */
+  cancel(replica: Replica): void {
+    const entry = this.#entry(replica);
+    this.#entries.delete(entry.name);
+    void this.#letGo(entry);
+  }
+
+  /** Puts replicas on the ring, all in one new table. */
+  join(replicas: readonly Replica[]): void {
+    for (const replica of replicas) {
+      const entry = this.#entry(replica);
+      entry.joined = true;
+      this.#joined.push(entry);
+    }
+    this.#publishSlots();
+  }
+
+  /** Takes replicas off the ring, all in one new table; what is in flight on them goes on. */
+  leave(replicas: readonly Replica[], cause: string): void {
+    for (const replica of replicas) {
+      const entry = this.#entry(replica);
+      this.#entries.delete(entry.name);
+      this.#leaving.add(entry);
+      this.#transition(entry, 'draining', cause);
+    }
+    this.#joined = this.#joined.filter((entry) => this.#entries.get(entry.name) === entry);
+    this.#publishSlots();
+  }
+
+  /** The replica that left has nothing in flight and no instance any more. */
+  async forget(replica: Replica, cause: string): Promise<void> {
+    const entry = replica as Entry;
+    if (!this.#leaving.delete(entry)) return;
+    entry.instance = undefined;
+    this.#transition(entry, 'gone', cause);
+    await this.#letGo(entry);
+  }
+
+  /** Puts an instance in the replica's place; it gets no request before `healthy`. */
+  place(replica: Replica, instance: Instance): Promise<void> {
+    const entry = this.#entry(replica);
+    entry.instance = instance;
+    entry.generation = ++this.#generation;
+    entry.placed++;
+    entry.restarts = Math.max(0, entry.placed - 1);
+    entry.health = UNKNOWN_HEALTH;
+    return this.#publishEndpoints();
+  }
+
+  /** There is no instance in the place any more: it died or is being replaced. What it was answering fails now. */
+  vacate(replica: Replica, cause: string): Promise<void> {
+    const entry = this.#entry(replica);
+    entry.instance = undefined;
+    entry.health = UNKNOWN_HEALTH;
+    this.#transition(entry, 'starting', cause);
+    return this.#publishEndpoints();
+  }
+
+  setState(replica: Replica, state: 'starting' | 'healthy' | 'unhealthy', cause: string): void {
+    this.#transition(this.#entry(replica), state, cause);
+  }
+
+  /** Says again, under a new state word, what the state is: threads that had turned away look again. */
+  confirm(replica: Replica): void {
+    const { ordinal, state } = this.#entry(replica);
+    if (state !== 'gone') this.#parts.table.setState(ordinal, state);
+  }
+
+  /** Notes what a probe said, and the score that follows from it. */
+  noteProbe(replica: Replica, passed: boolean, said: string, health: number): void {
+    const entry = this.#entry(replica);
+    entry.health = health;
+    entry.probes.last = said;
+    if (passed) entry.probes.passed++;
+    else entry.probes.failed++;
+  }
+
+  /** Sets the score without a probe. */
+  setHealth(replica: Replica, health: number): void {
+    this.#entry(replica).health = health;
+  }
+
+  /** Resolves when every data thread has seen all that was published until now. */
+  settled(): Promise<void> {
+    return this.#publishEndpoints();
+  }
+
+  #entry(replica: Replica): Entry {
+    const entry = this.#entries.get(replica.name);
+    if (entry === undefined || entry !== replica) throw new Error(`replica ${replica.name} has left`);
+    return entry;
+  }
+
+  #transition(entry: Entry, to: ReplicaState, cause: string): void {
+    const from = entry.state;
+    const nowMs = this.#parts.clock.nowMs();
+    const ms = Math.round(nowMs - entry.sinceMs);
+    entry.cause = cause;
+    this.#parts.table.setState(entry.ordinal, to === 'gone' ? 'free' : to);
+    if (from === to) return;
+    entry.state = to;
+    entry.sinceMs = nowMs;
+    const instanceId = entry.instance?.instanceId;
+    this.#parts.onTransition({ name: entry.name, from, to, cause, instanceId, ms });
+  }
+
+  #freeOrdinal(): number {
+    const limit = this.#parts.table.shape.ordinals;
+    for (let ordinal = 0; ordinal < limit; ordinal++) {
+      if (this.#ordinals.has(ordinal)) continue;
+      this.#ordinals.add(ordinal);
+      return ordinal;
+    }
+    throw new BalancerError('bad-request', 'Too many removed replicas are still draining');
+  }
+
+  async #letGo(entry: Entry): Promise<void> {
+    this.#parts.table.setState(entry.ordinal, 'free');
+    entry.instance = undefined;
+    await this.#publishEndpoints();
+    this.#ordinals.delete(entry.ordinal);
+  }
+
+  #publishSlots(): void {
+    this.#parts.table.publish((slots) => this.#parts.placement.build(this.#joined, slots));
+  }
+
+  #publishEndpoints(): Promise<void> {
+    const records: UpstreamRecord[] = [];
+    for (const { ordinal, name, instance, generation } of [...this.#entries.values(), ...this.#leaving]) {
+      if (instance?.endpoint !== undefined)
+        records.push({ ordinal, name, endpoint: instance.endpoint, generation });
+    }
+    return this.#parts.publish(records);
+  }
+}
