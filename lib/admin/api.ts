@@ -1,0 +1,132 @@
+/**
+ * What the control plane answers to, as a table of routes, and what it needs of a fleet to do so.
+ * Two kinds of callers use it: operators on the admin port, and clients of the public port for /rep, /add and /rm.
+ * Must not hold: sockets (`server.ts`), bytes (`body.ts`, `reply.ts`), or any judgement of what the fleet may do.
+ */
+import type { ReplicaState } from '../core/replica.ts';
+import type { Algorithm } from '../core/slot-table.ts';
+import { parseChange } from './change.ts';
+import { failed, type Reply, succeeded } from './reply.ts';
+
+/** A replica as an operator sees it; durations in milliseconds. */
+export interface ReplicaView {
+  readonly name: string;
+  readonly id: number;
+  readonly state: ReplicaState;
+  /** `host:port` of its instance, or null while it has none. */
+  readonly endpoint: string | null;
+  /** The engine's word for its instance, or null while it has none. */
+  readonly instance: string | null;
+  readonly inFlight: number;
+  readonly slots: number;
+  /** Its slots as a part of all, 0 to 1. */
+  readonly share: number;
+  readonly restarts: number;
+  /** `last` is how the last probe failed, or null where it passed or there was none. */
+  readonly probes: { readonly passed: number; readonly failed: number; readonly last: string | null };
+  /** For how long it has been in its state. */
+  readonly sinceMs: number;
+  /** Why it is in its state, or null where that needs no reason. */
+  readonly cause: string | null;
+  /** Time until its instance is started again, or null where no start is waiting. */
+  readonly nextStartInMs: number | null;
+}
+
+/** The route table as an operator sees it. */
+export interface RingView {
+  readonly algorithm: Algorithm;
+  readonly slots: number;
+  /** For each member; 0 where the algorithm has none. */
+  readonly vnodes: number;
+  /** Goes up by one with every table that is published. */
+  readonly version: number;
+  /** Slots of the member with most, divided by the mean; 1 is even. */
+  readonly imbalance: number;
+  readonly members: readonly {
+    readonly name: string;
+    readonly id: number;
+    readonly slots: number;
+    readonly share: number;
+  }[];
+}
+
+export interface Readiness {
+  /** True while a replica is eligible and the balancer takes requests. */
+  readonly ready: boolean;
+  /** True once the balancer is shutting down. */
+  readonly draining: boolean;
+  /** A sentence, whichever it is. */
+  readonly reason: string;
+}
+
+/** What the endpoints need of the fleet. Names are already of the right form, each once, no more than `count`. */
+export interface Fleet {
+  /** The replicas in the order in which they were added; those that drain are not among them. */
+  names(): readonly string[];
+  /**
+   * Adds `count` replicas, all or none, and gives all names once every new one answers its probe. Throws
+   * BalancerError: `bad-request` (a name is taken, too many), `name-held`, `image-missing`, `start-failed`,
+   * `engine-unreachable`, `shutting-down`.
+   */
+  add(count: number, names: readonly string[]): Promise<readonly string[]>;
+  /** Takes `count` replicas out, all or none, and gives the names of the others. Throws as `add`. */
+  remove(count: number, names: readonly string[]): Promise<readonly string[]>;
+  replicas(): readonly ReplicaView[];
+  ring(): RingView;
+  readiness(): Readiness;
+}
+
+export interface Route {
+  readonly path: string;
+  /** In the order of the `Allow` header. */
+  readonly methods: readonly string[];
+  /** True where the admin token is asked for, if there is one. */
+  readonly needsToken: boolean;
+  /** Gives the answer or throws what `failureOf` understands; `body` reads the body of the request. */
+  answer(body: () => Promise<string>): Reply | Promise<Reply>;
+}
+
+const READ: readonly string[] = ['GET', 'HEAD'];
+
+function reading(path: string, answer: () => Reply): Route {
+  return { path, methods: READ, needsToken: false, answer };
+}
+
+function replicaList(names: readonly string[]): Reply {
+  return succeeded({ N: names.length, replicas: names });
+}
+
+/** Every route there is; each path is in the table once. */
+export function createRoutes(fleet: Fleet): readonly Route[] {
+  return [
+    reading('/rep', () => replicaList(fleet.names())),
+    {
+      path: '/add',
+      methods: ['POST'],
+      needsToken: true,
+      async answer(body) {
+        const { count, names } = parseChange(await body(), 'add');
+        return replicaList(await fleet.add(count, names));
+      },
+    },
+    {
+      path: '/rm',
+      methods: ['DELETE', 'POST'],
+      needsToken: true,
+      async answer(body) {
+        const { count, names } = parseChange(await body(), 'remove');
+        return replicaList(await fleet.remove(count, names));
+      },
+    },
+    reading('/healthz', () => succeeded('The balancer runs')),
+    reading('/readyz', () => {
+      const { ready, reason } = fleet.readiness();
+      return ready ? succeeded(reason) : failed(503, reason);
+    }),
+    reading('/replicas', () => {
+      const replicas = fleet.replicas();
+      return succeeded({ N: replicas.length, replicas });
+    }),
+    reading('/ring', () => succeeded(fleet.ring())),
+  ];
+}

@@ -1,0 +1,98 @@
+/**
+ * The answers of the control plane: what one looks like, and how it is sent so that the client can read it.
+ * Invariant: a connection on which bytes of a request may still come is closed after the answer, never used again.
+ * Must not hold: what is answered to what (`api.ts`).
+ */
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Clock } from '../clock.ts';
+import { BalancerError, ERRORS, isBalancerError } from '../errors.ts';
+import { hasUnreadBody } from './body.ts';
+
+type Headers = Readonly<Record<string, string>>;
+
+export interface Reply {
+  readonly status: number;
+  /** Beside the framing and `connection`, which belong to `sendReply`. */
+  readonly headers: Headers;
+  readonly body: string;
+}
+
+function jsonReply(status: number, content: unknown, headers: Headers): Reply {
+  const own = { 'content-type': 'application/json', 'cache-control': 'no-store' };
+  return { status, headers: { ...own, ...headers }, body: JSON.stringify(content) };
+}
+
+/** 200 with `message`, which may be anything that JSON can say. */
+export function succeeded(message: unknown): Reply {
+  return jsonReply(200, { message, status: 'successful' }, {});
+}
+
+/** A failure in words that are safe to send. */
+export function failed(status: number, message: string, headers: Headers = {}): Reply {
+  const retry: Headers = status === 503 ? { 'retry-after': '1' } : {};
+  return jsonReply(status, { message: `<Error> ${message}`, status: 'failure' }, { ...retry, ...headers });
+}
+
+/** The failure that an error stands for; what is not a BalancerError is `internal`, and tells nothing of itself. */
+export function failureOf(error: unknown, headers: Headers = {}): Reply {
+  const known = isBalancerError(error) ? error : new BalancerError('internal');
+  const { status, message } = ERRORS[known.code];
+  return failed(status, message ?? known.message, headers);
+}
+
+export interface SendOptions {
+  /** True where the connection is to be closed after this answer. */
+  readonly isLast: boolean;
+  readonly clock: Clock;
+}
+
+/** Sends the whole answer, unless the client has gone. */
+export function sendReply(
+  request: IncomingMessage,
+  response: ServerResponse,
+  reply: Reply,
+  { isLast, clock }: SendOptions,
+): void {
+  if (request.socket.destroyed) return;
+  const isCut = hasUnreadBody(request);
+  response.writeHead(reply.status, {
+    ...reply.headers,
+    'content-length': Buffer.byteLength(reply.body),
+    ...((isLast || isCut) && { connection: 'close' }),
+  });
+  // without a socket the answer waits behind an earlier one, and node closes the connection in its turn
+  if (!isCut || response.socket === null) {
+    response.end(reply.body);
+    return;
+  }
+  response.flushHeaders();
+  response.write(reply.body);
+  request.resume();
+  closeGently(request.socket, clock);
+}
+
+/** How long what a client still sends is thrown away once its answer is out. */
+const LINGER_MS = 1000;
+
+/**
+ * Ends our side and goes on reading for a while: a socket closed on unread bytes is reset, and the reset can
+ * overtake the answer (RFC 9112 section 9.6).
+ */
+function closeGently(socket: Socket, clock: Clock): void {
+  socket.end();
+  const timer = clock.after(LINGER_MS, () => socket.destroy());
+  socket.once('close', () => timer.cancel());
+}
+
+/** The answer as bytes, for a connection whose request could not be parsed; it ends the connection. */
+export function rawReply(reply: Reply, clock: Clock): string {
+  const headers = {
+    ...reply.headers,
+    'content-length': Buffer.byteLength(reply.body),
+    date: new Date(clock.wallMs()).toUTCString(),
+    connection: 'close',
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${reply.status} ${STATUS_CODES[reply.status]}\r\n${lines.join('')}\r\n${reply.body}`;
+}

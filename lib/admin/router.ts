@@ -1,0 +1,66 @@
+/**
+ * From the head of a request to the route that answers it: path, method, token.
+ * Must not hold: what a route answers (`api.ts`), sockets and limits (`server.ts`).
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { BalancerError } from '../errors.ts';
+import { quote } from '../spelling.ts';
+import type { Route } from './api.ts';
+import { failureOf, type Reply } from './reply.ts';
+
+export interface Router {
+  /** The answer; throws what the route throws. `body` reads the body of the request. */
+  answer(request: IncomingMessage, body: () => Promise<string>): Reply | Promise<Reply>;
+}
+
+/** A router over `routes`; those that need a token ask for `token`, unless it is ''. */
+export function createRouter(routes: readonly Route[], token: string): Router {
+  const byPath = new Map(routes.map((route) => [route.path, route]));
+  const isAllowed = tokenCheck(token);
+  return {
+    answer(request, body) {
+      if (!hasOneHost(request)) throw new BalancerError('bad-request', 'The request needs one Host header');
+      const path = pathOf(request.url ?? '');
+      const route = byPath.get(path);
+      if (route === undefined) {
+        throw new BalancerError(
+          'not-found',
+          `There is no ${quote(path)}; there is ${[...byPath.keys()].join(', ')}`,
+        );
+      }
+      const method = request.method ?? '';
+      if (!route.methods.includes(method)) {
+        const allow = route.methods.join(', ');
+        const error = new BalancerError('method-not-allowed', `${path} takes ${allow}, not ${method}`);
+        return failureOf(error, { allow });
+      }
+      if (route.needsToken && !isAllowed(request.headers.authorization)) {
+        return failureOf(new BalancerError('unauthorized'), { 'www-authenticate': 'Bearer' });
+      }
+      return route.answer(body);
+    },
+  };
+}
+
+/** RFC 9112 section 3.2: none or two are a 400, but HTTP/1.0 may leave it out. */
+function hasOneHost(request: IncomingMessage): boolean {
+  const hosts = request.headersDistinct.host?.length ?? 0;
+  return hosts === 1 || (hosts === 0 && request.httpVersion === '1.0');
+}
+
+/** The path of a request target, in origin form or absolute form (RFC 9112 section 3.2). */
+function pathOf(target: string): string {
+  const path = target.replace(/^https?:\/\/[^/?#]*/i, '').replace(/[?#].*$/s, '');
+  return path === '' ? '/' : path;
+}
+
+/** Tells whether an `Authorization` header holds the token, in a time that tells nothing about the token. */
+function tokenCheck(token: string): (authorization: string | undefined) => boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  const expected = digest(token);
+  return (authorization = '') => {
+    const given = /^Bearer +([^ ]+) *$/i.exec(authorization)?.[1] ?? '';
+    return token === '' || timingSafeEqual(digest(given), expected);
+  };
+}

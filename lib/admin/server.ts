@@ -1,0 +1,193 @@
+/**
+ * The admin port: takes connections and requests, and bounds what a client may take of the control plane.
+ * Invariants: every request gets one answer, of JSON, whatever it was; nothing a client does throws out of here.
+ * Must not hold: what is answered (`router.ts`, `api.ts`), the bytes of a body (`body.ts`), the data path.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Clock } from '../clock.ts';
+import { type Endpoint, formatEndpoint } from '../core/replica.ts';
+import { BalancerError, errnoOf, isBalancerError, messageOf } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import { createRoutes, type Fleet } from './api.ts';
+import { type BodyLimits, readBody } from './body.ts';
+import { failed, failureOf, type Reply, rawReply, sendReply } from './reply.ts';
+import { createRouter, type Router } from './router.ts';
+
+export interface AdminLimits extends BodyLimits {
+  /** The longest time to the end of a request's head. */
+  readonly headerMs: number;
+  /** The longest time a connection may be idle between two requests. */
+  readonly keepAliveMs: number;
+  readonly maxHeaderBytes: number;
+  readonly maxConnections: number;
+}
+
+export const ADMIN_LIMITS: AdminLimits = {
+  maxBodyBytes: 64 * 1024,
+  bodyIdleMs: 30_000,
+  bodyTotalMs: 60_000,
+  headerMs: 10_000,
+  keepAliveMs: 65_000,
+  maxHeaderBytes: 64 * 1024,
+  maxConnections: 1024,
+};
+
+export interface AdminOptions {
+  readonly fleet: Fleet;
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** What `/add` and `/rm` ask for; '' is nothing. */
+  readonly token: string;
+  /** What is to differ from ADMIN_LIMITS. */
+  readonly limits?: Partial<AdminLimits>;
+}
+
+export interface AdminServer {
+  /** Takes connections; '' is all interfaces, 0 any free port. Throws BalancerError `port-in-use`. */
+  listen(port: number, host: string): Promise<Endpoint>;
+  /** Closes idle connections, lets requests that are being answered finish, and resolves then. Safe to call again. */
+  close(): Promise<void>;
+}
+
+/** How often node looks for connections that are over their time. */
+const CHECK_MS = 500;
+
+export function createAdminServer(options: AdminOptions): AdminServer {
+  return new HttpAdminServer(options);
+}
+
+class HttpAdminServer implements AdminServer {
+  readonly #options: AdminOptions;
+  readonly #limits: AdminLimits;
+  readonly #router: Router;
+  readonly #server: Server;
+  /** The answers that are owed on each open connection. */
+  readonly #owed = new Map<Socket, Set<ServerResponse>>();
+  /** Connections that are not read any further: what came behind the last request was not HTTP. */
+  readonly #broken = new WeakSet<Socket>();
+  #closed: Promise<void> | undefined;
+
+  constructor(options: AdminOptions) {
+    this.#options = options;
+    this.#limits = { ...ADMIN_LIMITS, ...options.limits };
+    this.#router = createRouter(createRoutes(options.fleet), options.token);
+    this.#server = this.#createServer();
+  }
+
+  listen(port: number, host: string): Promise<Endpoint> {
+    const { promise, resolve, reject } = Promise.withResolvers<Endpoint>();
+    const server = this.#server;
+    const onError = (error: Error) => reject(listenError(error, { host, port }));
+    server.once('error', onError);
+    server.listen({ port, ...(host !== '' && { host }) }, () => {
+      server.off('error', onError);
+      server.on('error', (error) => this.#options.log.error({ cause: error.message }, 'admin server failed'));
+      const address = server.address();
+      if (address !== null && typeof address === 'object')
+        resolve({ host: address.address, port: address.port });
+    });
+    return promise;
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= new Promise((resolve) => {
+      this.#server.close(() => resolve());
+      // node counts a connection that has sent nothing yet as busy, and would wait for it
+      for (const [socket, owed] of this.#owed) if (owed.size === 0) socket.destroy();
+    });
+    return this.#closed;
+  }
+
+  #createServer(): Server {
+    const { headerMs, bodyTotalMs, keepAliveMs, maxHeaderBytes, maxConnections } = this.#limits;
+    const server = createServer({
+      headersTimeout: headerMs,
+      // a body has a time limit of its own; this is for one that no route reads
+      requestTimeout: headerMs + bodyTotalMs,
+      keepAliveTimeout: keepAliveMs,
+      connectionsCheckingInterval: CHECK_MS,
+      maxHeaderSize: maxHeaderBytes,
+      requireHostHeader: false,
+      noDelay: true,
+    });
+    server.maxConnections = maxConnections;
+    server.on('connection', (socket: Socket) => {
+      this.#owed.set(socket, new Set());
+      socket.once('close', () => this.#owed.delete(socket));
+    });
+    server.on('request', (request, response) => this.#serve(request, response, undefined));
+    server.on('checkContinue', (request, response) =>
+      this.#serve(request, response, () => response.writeContinue()),
+    );
+    server.on('checkExpectation', (request, response) =>
+      this.#send(request, response, failureOf(new BalancerError('expectation-failed'))),
+    );
+    server.on('clientError', (error, socket) => this.#refuse(error, socket as Socket));
+    return server;
+  }
+
+  /** Answers one request; `askForBody` tells a client that waits to be asked. */
+  async #serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    askForBody: (() => void) | undefined,
+  ): Promise<void> {
+    const owed = this.#owed.get(request.socket);
+    owed?.add(response);
+    response.once('close', () => owed?.delete(response));
+    const body = () => readBody(request, this.#limits, this.#options.clock, askForBody);
+    try {
+      this.#send(request, response, await this.#router.answer(request, body));
+    } catch (error) {
+      if (!isBalancerError(error)) {
+        this.#options.log.error({ cause: messageOf(error), path: request.url }, 'admin request failed');
+      }
+      this.#send(request, response, failureOf(error));
+    }
+  }
+
+  #send(request: IncomingMessage, response: ServerResponse, reply: Reply): void {
+    const { clock, fleet } = this.#options;
+    const isLast =
+      this.#closed !== undefined || this.#broken.has(request.socket) || fleet.readiness().draining;
+    sendReply(request, response, reply, { isLast, clock });
+  }
+
+  /** Answers bytes that are not HTTP, or did not come in time. */
+  #refuse(error: Error, socket: Socket): void {
+    const owed = [...(this.#owed.get(socket) ?? [])];
+    if (owed.some((response) => response.req.complete && !response.headersSent)) {
+      // an answer written now would be taken for the one that is owed
+      this.#broken.add(socket);
+      return;
+    }
+    if (!socket.writable || owed.some((response) => response.headersSent)) {
+      socket.destroy();
+      return;
+    }
+    socket.end(rawReply(refusalOf(error), this.#options.clock));
+    socket.destroySoon();
+  }
+}
+
+/** What a client is told about bytes that node's parser did not take; `error.code` says why. */
+function refusalOf(error: Error): Reply {
+  switch (errnoOf(error)) {
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return failureOf(new BalancerError('request-timeout'));
+    case 'HPE_HEADER_OVERFLOW':
+      return failed(431, 'The request head is too large');
+    default:
+      return failed(400, 'The request is not HTTP/1.1');
+  }
+}
+
+/** The error of `listen` with what to do about it. */
+function listenError(error: Error, endpoint: Endpoint): Error {
+  const where = formatEndpoint({ ...endpoint, host: endpoint.host || '*' });
+  if (errnoOf(error) !== 'EADDRINUSE') return error;
+  return new BalancerError('port-in-use', `${where} is in use; choose another admin port with --admin-port`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,183 @@
+/**
+ * From a command line and an environment to a `Config`, or to every reason why not.
+ * A flag beats the environment, which beats the default; of a flag given twice the last counts.
+ * Must not hold: the table (`options.ts`), what one text may be (`option-units.ts`), what goes together
+ * (`config-checks.ts`).
+ */
+import { parseArgs } from 'node:util';
+import { crossCheck, resolve, type Source } from './config-checks.ts';
+import { helpText } from './option-help.ts';
+import { type Config, environmentName, KEYS, type Key, OPTIONS, type Option } from './options.ts';
+import { didYouMean, quote } from './spelling.ts';
+
+export type { Config } from './options.ts';
+
+/** The environment of a process. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What the command line asks for. */
+export type Command =
+  | { readonly kind: 'serve'; readonly config: Config }
+  | { readonly kind: 'health'; readonly config: Config }
+  | { readonly kind: 'help'; readonly text: string }
+  | { readonly kind: 'version' };
+
+const COMMANDS = ['serve', 'health'] as const;
+const HELP: ReadonlySet<string> = new Set(['--help', '-h']);
+const VERSION: ReadonlySet<string> = new Set(['--version', '-v']);
+
+/** The options were wrong; `problems` names each one, and the exit status is 2. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.name = 'ConfigError';
+    this.problems = problems;
+  }
+}
+
+const KEY_OF_FLAG: ReadonlyMap<string, Key> = new Map(KEYS.map((key) => [`--${OPTIONS[key].flag}`, key]));
+const KEY_OF_VARIABLE: ReadonlyMap<string, Key> = new Map(
+  KEYS.map((key) => [environmentName(OPTIONS[key].flag), key]),
+);
+
+/** One flag of a command line; `text` is undefined where no value came with it. */
+interface Flag {
+  readonly flag: string;
+  /** The argument it stood in, as it was written. */
+  readonly argument: string;
+  readonly text: string | undefined;
+}
+
+interface CommandLine {
+  readonly flags: readonly Flag[];
+  readonly words: readonly string[];
+}
+
+/** Cuts a command line into flags with their values, and the words that belong to none. */
+function cut(args: readonly string[]): CommandLine {
+  // parseArgs is given no table: with one it would take `--host` for the value in `--port --host x`
+  const { tokens } = parseArgs({ args: [...args], strict: false, tokens: true });
+  const flags: Flag[] = [];
+  const words: string[] = [];
+  let valueIndex = -1;
+  for (const [position, token] of tokens.entries()) {
+    if (token.kind === 'positional' && token.index !== valueIndex) words.push(token.value);
+    if (token.kind !== 'option') continue;
+    const { rawName: flag, index, value } = token;
+    const next = tokens[position + 1];
+    const isFollowed = value === undefined && next?.kind === 'positional' && next.index === index + 1;
+    const takesIt = isFollowed && takesValue(flag, next.value);
+    if (takesIt) valueIndex = index + 1;
+    flags.push({ flag, argument: args[index] ?? flag, text: takesIt ? next.value : value });
+  }
+  return { flags, words };
+}
+
+/** True where the word behind a flag is its value: always, but for a flag that may stand alone. */
+function takesValue(flag: string, word: string): boolean {
+  if (HELP.has(flag) || VERSION.has(flag)) return false;
+  const key = KEY_OF_FLAG.get(flag);
+  if (key === undefined) return true;
+  const { bare, read } = OPTIONS[key];
+  return bare === undefined || 'value' in read(word);
+}
+
+/** What has been understood so far, and what has not. */
+interface Reading {
+  readonly sources: Map<Key, Source>;
+  /** Options whose value is not known: what depends on them cannot be judged. */
+  readonly unread: Set<Key>;
+  readonly problems: string[];
+}
+
+function readEnvironment(environment: Environment, { sources, problems }: Reading): void {
+  for (const [name, text] of Object.entries(environment)) {
+    if (!name.startsWith('LB_') || text === undefined || text === '') continue;
+    const key = KEY_OF_VARIABLE.get(name);
+    if (key !== undefined) sources.set(key, { name, isFlag: false, text });
+    else problems.push(`${shown(name)} is not an option${didYouMean(name, KEY_OF_VARIABLE.keys())}`);
+  }
+}
+
+function readFlags(flags: readonly Flag[], { sources, unread, problems }: Reading): void {
+  const unknown = new Set<string>();
+  for (const { flag, argument, text } of flags) {
+    const key = KEY_OF_FLAG.get(flag);
+    if (key === undefined) {
+      // a value behind `=` may be a secret; `-abc` is three flags, and one mistake
+      const name = flag.startsWith('--') ? flag : argument;
+      if (!unknown.has(name))
+        problems.push(`${shown(name)} is not an option${didYouMean(name, KEY_OF_FLAG.keys())}`);
+      unknown.add(name);
+      continue;
+    }
+    const value = text ?? OPTIONS[key].bare;
+    if (value !== undefined) {
+      sources.set(key, { name: flag, isFlag: true, text: value });
+    } else {
+      unread.add(key);
+      problems.push(`${flag} needs a value; one that begins with - is written ${flag}=VALUE`);
+    }
+  }
+}
+
+/** A name that somebody made up, in quotes only where it has odd characters. */
+function shown(name: string): string {
+  return /^[\w-]{1,60}$/.test(name) ? name : quote(name);
+}
+
+/** The value of every option; the default stands in for one that could not be read. */
+function readValues({ sources, unread, problems }: Reading): Config {
+  const values: Partial<Record<Key, unknown>> = {};
+  for (const key of KEYS) {
+    const option: Option<unknown> = OPTIONS[key];
+    const source = sources.get(key);
+    const read = option.read(source?.text ?? option.default);
+    const standard = 'value' in read ? read : option.read(option.default);
+    if ('value' in standard) values[key] = standard.value;
+    if ('value' in read) continue;
+    unread.add(key);
+    const offending = source === undefined || option.isSecret ? '' : `, not ${quote(source.text)}`;
+    problems.push(`${source?.name ?? `--${option.flag}`} ${read.problem}${offending}`);
+  }
+  return values as Config;
+}
+
+function load(flags: readonly Flag[], environment: Environment, problems: readonly string[]): Config {
+  const reading: Reading = { sources: new Map(), unread: new Set(), problems: [...problems] };
+  readEnvironment(environment, reading);
+  readFlags(flags, reading);
+  const values = readValues(reading);
+  const config = resolve(values, reading.sources);
+  reading.problems.push(...crossCheck(config, reading.sources, reading.unread));
+  if (reading.problems.length > 0) throw new ConfigError(reading.problems);
+  return config;
+}
+
+/** The options of the command line and the environment; throws ConfigError with all that is wrong with them. */
+export function loadConfig(args: readonly string[], environment: Environment): Config {
+  const { flags, words } = cut(args);
+  return load(
+    flags,
+    environment,
+    words.map((word) => `unexpected argument ${quote(word)}`),
+  );
+}
+
+/** What the command line asks for, `serve` where it names no command; throws ConfigError with all that is wrong. */
+export function parseCommandLine(args: readonly string[], environment: Environment): Command {
+  const { flags, words } = cut(args);
+  if (flags.some(({ flag }) => HELP.has(flag))) return { kind: 'help', text: helpText() };
+  if (flags.some(({ flag }) => VERSION.has(flag))) return { kind: 'version' };
+  const [word = 'serve', ...rest] = words;
+  const kind = COMMANDS.find((command) => command === word);
+  const problems = rest.map((extra) => `unexpected argument ${quote(extra)}`);
+  if (kind === undefined) {
+    const meant = didYouMean(word, COMMANDS) || `; the commands are ${COMMANDS.join(' and ')}`;
+    problems.unshift(`${shown(word)} is not a command${meant}`);
+  }
+  const config = load(flags, environment, problems);
+  return { kind: kind ?? 'serve', config };
+}

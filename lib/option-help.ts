@@ -1,0 +1,86 @@
+/**
+ * The option table as people read it: `--help` for a terminal of 100 columns, Markdown for the README.
+ * Invariant: both show every option, in the order of the table; `test/config.test.ts` holds the README to it.
+ * Must not hold: any option of its own.
+ */
+import { environmentName, HEADINGS, KEYS, type Key, OPTIONS } from './options.ts';
+
+const WIDTH = 100;
+const LEFT = 26;
+
+const INTRODUCTION = `ringlb: an HTTP load balancer that starts, probes, replaces and drains its own replicas
+
+Usage: ringlb [serve] [OPTION]...    balance until SIGINT or SIGTERM
+       ringlb health [OPTION]...     exit 0 if the balancer with these options is ready, 1 if not
+       ringlb --help | --version
+
+An option is a flag (--port 8080 or --port=8080) or, on the line below it, an environment variable
+(LB_PORT=8080). A flag beats the environment. Durations read 500ms, 2s, 1.5m or 1h.
+`;
+
+/** Splits at spaces into lines of at most `width` characters. */
+function wrap(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else {
+      line = line === '' ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, line];
+}
+
+function unitAndDefault(key: Key): string {
+  const { unit, default: standard } = OPTIONS[key];
+  return standard === '' ? `(${unit})` : `(${unit}; default ${standard})`;
+}
+
+function helpOf(key: Key): readonly string[] {
+  const { flag, help } = OPTIONS[key];
+  const left = [`  --${flag}`, `  ${environmentName(flag)}`];
+  const lines = [...wrap(help, WIDTH - LEFT)];
+  const closing = unitAndDefault(key);
+  // the variable stands on the second line in any case, so a short help leaves that line to the unit
+  const hasRoom = lines.length > 1 && lines.at(-1)!.length + 1 + closing.length <= WIDTH - LEFT;
+  if (hasRoom) lines.push(`${lines.pop()} ${closing}`);
+  else lines.push(closing);
+  return lines.map((line, index) => `${(left[index] ?? '').padEnd(LEFT)}${line}`);
+}
+
+/** Every option with flag, variable, unit, default and meaning, in lines of at most 100 characters. */
+export function helpText(): string {
+  const lines: string[] = [INTRODUCTION];
+  for (const key of KEYS) {
+    const heading = HEADINGS[key];
+    if (heading !== undefined) lines.push(key === KEYS[0] ? `${heading}:` : `\n${heading}:`);
+    lines.push(...helpOf(key));
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+const cell = (text: string): string => text.replaceAll('|', '\\|');
+const code = (text: string): string => (text === '' ? '–' : `\`${text}\``);
+
+/** The same as Markdown tables, one under each heading. */
+export function optionTable(): string {
+  const lines: string[] = [];
+  for (const key of KEYS) {
+    const heading = HEADINGS[key];
+    if (heading !== undefined) {
+      if (lines.length > 0) lines.push('');
+      lines.push(
+        `**${heading}**`,
+        '',
+        '| Flag | Variable | Value | Default | Meaning |',
+        '|---|---|---|---|---|',
+      );
+    }
+    const { flag, unit, default: standard, help } = OPTIONS[key];
+    const cells = [code(`--${flag}`), code(environmentName(flag)), unit, code(standard), help];
+    lines.push(`| ${cells.map(cell).join(' | ')} |`);
+  }
+  return lines.join('\n');
+}

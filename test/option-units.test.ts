@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { load, problemsOf } from './helpers/options.ts';
+
+describe('the text of an option', () => {
+  for (const [text, expected] of [
+    ['500ms', 500],
+    ['2s', 2000],
+    ['1.5s', 1500],
+    ['1m', 60_000],
+    ['24h', 86_400_000],
+  ] as const) {
+    it(`reads ${text} as ${expected} milliseconds`, () => {
+      assert.equal(load(`--queue-timeout ${text}`).queueTimeoutMs, expected);
+    });
+  }
+
+  it('reads a percentage as a share', () => {
+    assert.equal(load('--retry-budget 35%').retryBudget, 0.35);
+    assert.equal(load('--retry-budget 35').retryBudget, 0.35);
+  });
+
+  it('reads upstreams, IPv6 and the default port included', () => {
+    const { upstreams } = load('--driver static --upstreams http://a:1,http://[::1]:2/,http://b');
+    assert.deepEqual(upstreams, [
+      { host: 'a', port: 1 },
+      { host: '::1', port: 2 },
+      { host: 'b', port: 80 },
+    ]);
+  });
+
+  const long = 'x'.repeat(200);
+  const cases: readonly (readonly [args: string, problem: string])[] = [
+    ['--port http', '--port must be a whole number from 0 to 65535, not "http"'],
+    ['--port 65536', '--port must be a whole number from 0 to 65535, not "65536"'],
+    ['--port=', '--port must be a whole number from 0 to 65535, not ""'],
+    ['--port=-1', '--port must be a whole number from 0 to 65535, not "-1"'],
+    ['--port=1e3', '--port must be a whole number from 0 to 65535, not "1e3"'],
+    ['--replicas 0', '--replicas must be a whole number from 1 to 1024, not "0"'],
+    [`--port ${long}`, `--port must be a whole number from 0 to 65535, not "${'x'.repeat(80)}…"`],
+    ['--port', '--port needs a value; one that begins with - is written --port=VALUE'],
+    ['--port --host a', '--port needs a value; one that begins with - is written --port=VALUE'],
+    ['--host a/b', '--host must be an IP address or a host name, not "a/b"'],
+    ['--driver podman', '--driver must be process, docker or static, not "podman"'],
+    ['--classic=maybe', '--classic must be on or off, not "maybe"'],
+    ['--probe-interval 2', '--probe-interval must be a duration such as 500ms, 2s or 1m, not "2"'],
+    ['--probe-timeout 0s', '--probe-timeout must be above zero, not "0s"'],
+    ['--probe-timeout 600h', '--probe-timeout must be at most 24 days, not "600h"'],
+    ['--probe-path heartbeat', '--probe-path must be a path that begins with /, not "heartbeat"'],
+    ['--load-factor 0.5', '--load-factor must be 0 (off) or a number from 1, such as 1.25, not "0.5"'],
+    ['--retry-budget 101%', '--retry-budget must be a percentage from 0% to 100%, not "101%"'],
+    ['--admin-token=a,b', '--admin-token must be letters, digits and - . _ ~ + / only, then = if any'],
+    [
+      '--driver docker --image -x',
+      '--image needs a value; one that begins with - is written --image=VALUE|-x is not an option',
+    ],
+    ['--driver docker --image=-x', '--image must be an image reference such as name:tag, not "-x"'],
+    ['--driver docker --pool a;b', '--pool must be a name of up to 63 letters, digits, _ . and -, not "a;b"'],
+    [
+      '--driver static --upstreams http://a:1,ftp://b',
+      '--upstreams must be a comma-separated list of http://host:port (see "ftp://b"), not "http://a:1,ftp://b"',
+    ],
+    [
+      '--driver static --upstreams http://a:80,http://a',
+      '--upstreams must not name a server twice, not "http://a:80,http://a"',
+    ],
+    ['--prot 1', '--prot is not an option; did you mean --port?'],
+    ['--max-replcias=1', '--max-replcias is not an option; did you mean --max-replicas?'],
+    ['--nothing-like-it', '--nothing-like-it is not an option'],
+    ['--admin-tokn=secret', '--admin-tokn is not an option; did you mean --admin-token?'],
+    ['-xyz', '-xyz is not an option'],
+    ['--__proto__=1', '--__proto__ is not an option'],
+    ['extra', 'unexpected argument "extra"'],
+  ];
+  for (const [args, problem] of cases) {
+    it(`answers "${args.slice(0, 60)}" with "${problem.slice(0, 80)}"`, () => {
+      assert.equal(problemsOf(args).join('|'), problem);
+    });
+  }
+
+  for (const upstream of [
+    'http://a:1/x',
+    'http://a:1?x',
+    'http://u@a:1',
+    'https://a:1',
+    'a:1',
+    'http://a:0',
+    'http://:1',
+    ',',
+    'http://a:99999',
+  ]) {
+    it(`does not take ${upstream} for an upstream`, () => {
+      assert.match(
+        problemsOf(`--driver static --upstreams ${upstream}`).join('|'),
+        /^--upstreams must be a comma/,
+      );
+    });
+  }
+});
