@@ -1,0 +1,218 @@
+/**
+ * The composition root: builds every part, wires them, and takes them down in the right order.
+ * The only file that knows concrete drivers. Must not hold: decisions that belong to a part.
+ */
+import { type AdminServer, createAdminServer } from './admin/server.ts';
+import { type Clock, systemClock } from './clock.ts';
+import type { Config } from './config.ts';
+import { createPlacement } from './core/placement.ts';
+import { type Endpoint, formatEndpoint } from './core/replica.ts';
+import { RouteTableWriter } from './core/route-table.ts';
+import type { Placement } from './core/slot-table.ts';
+import type { Driver } from './drivers/driver.ts';
+import { assertNever, type ErrorCode } from './errors.ts';
+import { Checker } from './fleet/checker.ts';
+import { FleetView } from './fleet/fleet.ts';
+import { Keeper } from './fleet/keeper.ts';
+import { nextName, randomName } from './fleet/names.ts';
+import { Registry, type Transition } from './fleet/registry.ts';
+import { Scaling } from './fleet/scaling.ts';
+import { Supervisor } from './fleet/supervisor.ts';
+import type { Logger } from './log.ts';
+import { DataPlane } from './proxy/data-plane.ts';
+import { claimPort } from './proxy/port.ts';
+import { probeHttp, probeTcp } from './proxy/probe.ts';
+
+/** Ordinals for removed replicas that still drain, beyond those in service. */
+const DRAINING_ORDINALS = 64;
+/** Probes under way at a time. */
+const MAX_PROBES = 16;
+
+/** A balancer that runs. */
+export interface App {
+  /** Where clients are served. */
+  readonly publicPort: number;
+  readonly admin: Endpoint;
+  /** Lets requests in flight finish, then stops everything; with on-exit `keep` the replicas go on. */
+  shutDown(): Promise<void>;
+}
+
+/** Starts a balancer. Throws BalancerError with one sentence that says what to do; nothing is left running then. */
+export async function startApp(config: Config, log: Logger, clock: Clock = systemClock): Promise<App> {
+  const driver = await createDriver(config, log, clock);
+  const opened: (() => Promise<unknown>)[] = [() => driver.close(false)];
+  try {
+    await driver.open();
+    const publicPort = await claimPort(config.port, config.host);
+    const parts = new Parts(config, driver, log, clock);
+    const admin = await parts.admin.listen(config.adminPort, config.adminHost);
+    opened.push(() => parts.admin.close());
+    const dataPlane = parts.createDataPlane(publicPort, admin);
+    opened.push(() => dataPlane.close());
+    await dataPlane.open();
+    log.info(
+      { driver: driver.kind, algorithm: config.algorithm, workers: parts.table.shape.workers },
+      `serving on ${addressOf(config.host, publicPort)}, admin on http://${formatEndpoint(admin)}`,
+    );
+    opened.push(() => parts.supervisor.close(false));
+    if ((await parts.supervisor.open()) === 0) await parts.scaling.begin(config.replicas);
+    return { publicPort, admin, shutDown: () => shutDown(config, parts, dataPlane, log) };
+  } catch (error) {
+    for (const close of opened.reverse()) await close();
+    throw error;
+  }
+}
+
+/** Everything of the control plane but the data plane's handle, which needs ports that are known later. */
+class Parts {
+  readonly table: RouteTableWriter;
+  readonly admin: AdminServer;
+  readonly supervisor: Supervisor;
+  readonly scaling: Scaling;
+  readonly view: FleetView;
+  readonly #config: Config;
+  readonly #registry: Registry;
+  readonly #checker: Checker;
+  readonly #keeper: Keeper;
+  readonly #log: Logger;
+  readonly #clock: Clock;
+  #dataPlane: DataPlane | undefined;
+
+  constructor(config: Config, driver: Driver, log: Logger, clock: Clock) {
+    this.#config = config;
+    this.#log = log;
+    this.#clock = clock;
+    const placement = createPlacement(config);
+    this.table = new RouteTableWriter(tableShape(config));
+    this.#registry = this.#createRegistry(placement);
+    this.#checker = this.#createChecker(driver);
+    const common = {
+      registry: this.#registry,
+      driver,
+      checker: this.#checker,
+      clock,
+      log: log.component('fleet'),
+    };
+    this.#keeper = new Keeper({ ...config, ...common, onSettled: () => this.supervisor.nudge() });
+    this.supervisor = new Supervisor({ ...config, ...common, keeper: this.#keeper });
+    const chooseName = config.classic ? randomName : nextName;
+    this.scaling = new Scaling({ ...config, ...common, keeper: this.#keeper, chooseName });
+    const { table, scaling } = this;
+    const { vnodes } = config;
+    this.view = new FleetView({ ...common, keeper: this.#keeper, table, scaling, placement, vnodes });
+    this.admin = createAdminServer({
+      fleet: this.view,
+      log: log.component('admin'),
+      token: config.adminToken,
+      clock,
+    });
+  }
+
+  createDataPlane(port: number, admin: Endpoint): DataPlane {
+    const reusePort = this.table.shape.workers > 1;
+    const dataPlane = new DataPlane({
+      table: this.table,
+      options: { ...this.#config, port, reusePort, admin: reachable(admin), trustedProxies: [] },
+      clock: this.#clock,
+      log: this.#log.component('data-plane'),
+      onReport: (ordinal, word, code) => this.#onReport(ordinal, word, code),
+    });
+    this.#dataPlane = dataPlane;
+    return dataPlane;
+  }
+
+  #createRegistry(placement: Placement): Registry {
+    const log = this.#log.component('fleet');
+    return new Registry({
+      table: this.table,
+      placement,
+      clock: this.#clock,
+      publish: (records) => this.#dataPlane?.publish(records) ?? Promise.resolve(),
+      onTransition: (transition) => {
+        logTransition(log, transition);
+        const replica = this.#registry.find(transition.name);
+        if (transition.to === 'healthy' && replica !== undefined) this.#keeper.becameHealthy(replica);
+      },
+    });
+  }
+
+  #createChecker(driver: Driver): Checker {
+    const { probePath, probeIntervalMs, probeTimeoutMs, connectTimeoutMs } = this.#config;
+    return new Checker({
+      registry: this.#registry,
+      clock: this.#clock,
+      probe: (endpoint) =>
+        probeIntervalMs === 0
+          ? probeTcp(endpoint, connectTimeoutMs)
+          : probeHttp(endpoint, probePath, probeTimeoutMs),
+      policy: this.#config,
+      ownsInstances: driver.ownsInstances,
+      intervalMs: probeIntervalMs,
+      maxConcurrent: MAX_PROBES,
+      random: Math.random,
+      onDown: (replica, cause) => this.supervisor.onDown(replica, cause),
+    });
+  }
+
+  /** Traffic says that a replica is down; what it says of an earlier state is old news. */
+  #onReport(ordinal: number, word: number, code: ErrorCode): void {
+    const replica = this.#registry.byOrdinal(ordinal);
+    if (replica === undefined || this.table.stateWord(ordinal) !== word) return;
+    // one that resets connections may still serve others; better it than none
+    const isLast = this.table.eligible <= 1 && code !== 'connect-refused';
+    if (isLast) this.#registry.confirm(replica);
+    else this.#checker.suspect(replica, `traffic: ${code.replace('-', ' ')}`);
+    this.supervisor.nudge();
+  }
+}
+
+async function shutDown(config: Config, parts: Parts, dataPlane: DataPlane, log: Logger): Promise<void> {
+  log.info({ inFlight: parts.table.totalInFlight }, 'draining');
+  parts.view.startDraining();
+  const inTime = await dataPlane.drain(config.drainTimeoutMs);
+  if (!inTime)
+    log.warn({ inFlight: parts.table.totalInFlight }, 'drain timed out; requests in flight are cut');
+  await dataPlane.close();
+  await parts.supervisor.close(config.onExit === 'keep');
+  await parts.admin.close();
+  log.info({}, 'stopped');
+}
+
+/** Loads no driver but the one asked for: the Docker client alone is 40 MB of memory. */
+async function createDriver(config: Config, log: Logger, clock: Clock): Promise<Driver> {
+  const { driver } = config;
+  const parts = { ...config, log: log.component('driver'), clock };
+  switch (driver) {
+    case 'process':
+      return (await import('./drivers/process.ts')).createProcessDriver(parts);
+    case 'docker':
+      return (await import('./drivers/docker.ts')).createDockerDriver(parts);
+    case 'static':
+      return (await import('./drivers/static.ts')).createStaticDriver(config);
+    default:
+      return assertNever(driver);
+  }
+}
+
+function tableShape(config: Config): RouteTableWriter['shape'] {
+  const most = config.driver === 'static' ? config.upstreams.length : config.maxReplicas;
+  // elsewhere threads cannot share a port
+  const canShare = process.platform === 'linux' || process.platform === 'freebsd';
+  return { slots: config.slots, ordinals: most + DRAINING_ORDINALS, workers: canShare ? config.workers : 1 };
+}
+
+/** Where a data thread reaches what listens on `endpoint`, which may be all interfaces. */
+function reachable(endpoint: Endpoint): Endpoint {
+  if (endpoint.host === '0.0.0.0') return { ...endpoint, host: '127.0.0.1' };
+  return endpoint.host === '::' ? { ...endpoint, host: '::1' } : endpoint;
+}
+
+function addressOf(host: string, port: number): string {
+  return `http://${formatEndpoint({ host: host === '' ? 'localhost' : host, port })}`;
+}
+
+function logTransition(log: Logger, { name, from, to, cause, instanceId, ms }: Transition): void {
+  const fields = { replica: name, from, to, cause, ms, instance: instanceId };
+  if (to === 'unhealthy' || (from === 'healthy' && to === 'starting')) log.warn(fields, `${name} is ${to}`);
+  else log.info(fields, `${name} is ${to}`);
+}
