@@ -1,0 +1,67 @@
+# Everything there is to do here; `make help` lists it. Options of the balancer: make start ARGS="--replicas 5"
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+ARGS ?=
+POOL := $(or $(LB_POOL),ringlb)
+PORT := $(or $(LB_PORT),5000)
+REPLICA_IMAGE := $(or $(LB_IMAGE),ringlb-replica)
+
+# compose as a plugin of docker (v2), else the program of its own (v1)
+COMPOSE = $$(docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) -p ringlb
+export DOCKER_GID ?= $(shell stat -Lc %g /var/run/docker.sock 2>/dev/null || echo 0)
+
+# npm writes this file at the end of an install
+INSTALLED := node_modules/.package-lock.json
+
+.PHONY: help start test check bench build run logs stop clean
+
+help: ## Lists what make can do
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+
+$(INSTALLED): package.json package-lock.json
+	@npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+start: $(INSTALLED) ## Serves on port 5000 over replicas that are child processes; ARGS="…" are its options
+	@exec npm start --silent -- $(ARGS)
+
+test: $(INSTALLED) ## Runs all tests; those that need a Docker engine are skipped where there is none
+	@npm test --silent
+
+check: $(INSTALLED) ## Format, lint, types and tests
+	@npm run check --silent
+
+bench: $(INSTALLED) ## Measures ring lookups; its options in ARGS
+	@npm run bench --silent -- $(ARGS)
+
+build: ## Builds the images ringlb and ringlb-replica
+	@docker build --quiet --tag ringlb-replica --target replica .
+	@docker build --quiet --tag ringlb --target balancer .
+
+run: build ## Serves on port 5000 from containers: the balancer and its replicas
+	@$(COMPOSE) up --detach --no-build --remove-orphans
+	@for try in $$(seq 30); do \
+	  $(COMPOSE) exec -T balancer node dist/lib/main.js health >/dev/null 2>&1 && \
+	    { echo "ringlb serves on http://localhost:$(PORT); make logs, make stop"; exit 0; }; \
+	  sleep 1; \
+	done; \
+	$(COMPOSE) logs --tail=20 balancer; echo "ringlb is not ready; its last lines are above" >&2; exit 1
+
+logs: ## Follows the log of the balancer that make run started
+	@$(COMPOSE) logs --follow --tail=100 balancer
+
+stop: ## Stops what make run started, and removes every container and network of the pool
+	@$(COMPOSE) stop
+	@docker ps --all --quiet --filter label=ringlb.pool=$(POOL) | xargs -r docker rm --force --volumes >/dev/null
+	@$(COMPOSE) down --volumes --remove-orphans
+	@docker network ls --quiet --filter label=ringlb.pool=$(POOL) | xargs -r docker network rm >/dev/null
+
+clean: ## Stops, and removes images and everything that was installed or built
+	@if docker info >/dev/null 2>&1; then \
+	  $(MAKE) stop; \
+	  docker image rm --force ringlb ringlb-replica ringlb-replica:test >/dev/null 2>&1; \
+	  docker image prune --force --filter label=ringlb.stage >/dev/null; \
+	fi
+	@rm -rf node_modules dist coverage
