@@ -1,0 +1,105 @@
+/**
+ * The cases of the proxy benchmark. Must not hold: how they are measured.
+ */
+import type { BackendKind } from './backends.ts';
+
+export interface BenchCase {
+  readonly name: string;
+  readonly title: string;
+  /**
+   * load: as much as the peer takes, from a fixed number of connections. open-loop: a fixed rate. memory: resident
+   * memory over many requests. workers: one worker of ringlb against two.
+   */
+  readonly kind: 'load' | 'open-loop' | 'memory' | 'workers';
+  readonly backend: BackendKind;
+  readonly path: string;
+  readonly connections: number;
+  /** What is measured only after this long, for connections to be there and pools to be full. */
+  readonly settleSeconds: number;
+  /** More arguments to wrk. */
+  readonly wrkArgs: readonly string[];
+  /** The Lua script that wrk runs. */
+  readonly script?: string;
+  /** Which peers take part unless asked for others; all when absent. */
+  readonly peers?: readonly string[];
+}
+
+export const OPEN_LOOP_PER_SECOND = 2000;
+const UPLOAD_SCRIPT = `wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/octet-stream"
+wrk.body = string.rep("x", 1048576)
+`;
+
+const BASE = {
+  kind: 'load',
+  backend: 'nginx',
+  path: '/small',
+  connections: 64,
+  settleSeconds: 0.35,
+  wrkArgs: [],
+} as const;
+
+/** All but the second way of running fast-proxy, which one case is enough for. */
+const MOST = [
+  'ringlb',
+  'nginx',
+  'haproxy',
+  'caddy',
+  'fast-proxy',
+  'node-http',
+  'httpxy',
+  'http-proxy-3',
+  'http-proxy',
+];
+
+export const CASES: readonly BenchCase[] = [
+  { ...BASE, name: 'small', title: '54-byte JSON, 64 keep-alive connections' },
+  { ...BASE, name: '64k', title: '64 KiB responses, 64 connections', path: '/64k', peers: MOST },
+  {
+    ...BASE,
+    name: '1m',
+    title: '1 MiB responses, 32 connections',
+    path: '/1m',
+    connections: 32,
+    peers: MOST,
+  },
+  {
+    ...BASE,
+    name: 'upload',
+    title: '1 MiB uploads to a backend that reads them, 32 connections',
+    backend: 'sink',
+    connections: 32,
+    script: UPLOAD_SCRIPT,
+    peers: MOST,
+  },
+  {
+    ...BASE,
+    name: '1000',
+    title: '54-byte JSON, 1,000 keep-alive connections',
+    connections: 1000,
+    settleSeconds: 0.6,
+    peers: MOST,
+  },
+  {
+    ...BASE,
+    name: 'close',
+    title: '54-byte JSON, a new connection for each request, 64 at a time',
+    wrkArgs: ['-H', 'Connection: close'],
+    peers: MOST,
+  },
+  {
+    ...BASE,
+    name: 'latency',
+    title: 'added latency at a fixed 2,000 requests a second, 54-byte JSON',
+    kind: 'open-loop',
+    peers: MOST,
+  },
+  {
+    ...BASE,
+    name: 'memory',
+    title: 'resident memory, idle and after 1,000,000 requests',
+    kind: 'memory',
+    peers: ['ringlb', 'nginx', 'haproxy'],
+  },
+  { ...BASE, name: 'workers2', title: 'two workers on two cores', kind: 'workers', peers: ['ringlb'] },
+];

@@ -1,0 +1,143 @@
+/**
+ * One measurement of one running peer. Processor time and answered requests are both taken over a window in the middle
+ * of the load, so that neither the opening of connections nor the requests still out at its end blur their quotient.
+ * Must not hold: the order of peers and rounds, and what becomes of the values.
+ */
+import { join } from 'node:path';
+import type { Backend } from './backends.ts';
+import { type BenchCase, OPEN_LOOP_PER_SECOND } from './cases.ts';
+import type { OpenLoopReport } from './open-loop.ts';
+import { cpuBetweenNs, readTree, residentBytes, sampleCpu } from './proc.ts';
+import { type Processes, type Started, sleep } from './processes.ts';
+import type { Values } from './stats.ts';
+import { parseWrk, type WrkReport } from './wrk.ts';
+
+export interface Target {
+  readonly port: number;
+  /** Root of the peer's process tree; absent when the backend is asked directly. */
+  readonly pid?: number;
+}
+
+export interface Bench {
+  readonly processes: Processes;
+  readonly loadCores: readonly number[];
+  readonly node: string;
+  readonly backend: Backend;
+  /** Path of the case's Lua script for wrk, where it has one. */
+  readonly script?: string;
+  readonly seconds: number;
+}
+
+const MIB = 2 ** 20;
+/** wrk is stopped by a signal, long before this. */
+const WRK_SECONDS = '600';
+const POLL_MS = 100;
+/** How long an idle peer, or one after its load, is left alone before its memory is read. */
+const REST_MS = 1000;
+const OPEN_LOOP_WARM_SECONDS = 0.5;
+
+async function startWrk(bench: Bench, target: Target, benchCase: BenchCase): Promise<Started> {
+  const args = ['-t1', `-c${benchCase.connections}`, '-d', WRK_SECONDS, '--latency'];
+  if (bench.script !== undefined) args.push('-s', bench.script);
+  args.push(...benchCase.wrkArgs, `http://127.0.0.1:${target.port}${benchCase.path}`);
+  return bench.processes.start({ file: 'wrk', args }, bench.loadCores);
+}
+
+/** Stops wrk, which then reports. */
+async function finishWrk(wrk: Started): Promise<WrkReport> {
+  wrk.child.kill('SIGINT');
+  await wrk.ended;
+  return parseWrk(wrk.output());
+}
+
+/** Watches a peer that is under load for the length of a measurement. */
+async function watch(bench: Bench, pid: number): Promise<Values> {
+  const read = async () => {
+    const requests = await bench.backend.count();
+    const pids = readTree(pid);
+    return { requests, pids, cpu: sampleCpu(pids), atMs: performance.now() };
+  };
+  const before = await read();
+  await sleep(bench.seconds * 1000);
+  const after = await read();
+  const cpuNs = cpuBetweenNs(before.cpu, after.cpu);
+  const requests = after.requests - before.requests;
+  const elapsedMs = after.atMs - before.atMs;
+  return {
+    cpuUs: cpuNs / 1000 / requests,
+    perSecond: (requests * 1000) / elapsedMs,
+    residentMiB: residentBytes(after.pids) / MIB,
+    busy: cpuNs / 1e6 / elapsedMs,
+  };
+}
+
+/** As much load as the peer takes. */
+export async function measureLoad(bench: Bench, target: Target, benchCase: BenchCase): Promise<Values> {
+  const wrk = await startWrk(bench, target, benchCase);
+  await sleep(benchCase.settleSeconds * 1000);
+  const values = await watch(bench, target.pid!);
+  const { p50Ms, p99Ms, errors } = await finishWrk(wrk);
+  return { ...values, p50Ms, p99Ms, errors };
+}
+
+/** A fixed rate, with latency from the moment each request was due. */
+export async function measureOpenLoop(bench: Bench, target: Target, benchCase: BenchCase): Promise<Values> {
+  // The report must not end before the window does, whose two readings take their time on a busy core.
+  const seconds = bench.seconds + benchCase.settleSeconds;
+  const args = [target.port, benchCase.path, OPEN_LOOP_PER_SECOND, OPEN_LOOP_WARM_SECONDS, seconds].map(
+    String,
+  );
+  const file = join(import.meta.dirname, 'open-loop.ts');
+  const load = await bench.processes.start({ file: bench.node, args: [file, ...args] }, bench.loadCores);
+  await sleep(OPEN_LOOP_WARM_SECONDS * 1000);
+  // How busy the core was says nothing at a fixed rate.
+  const { busy: _, ...values } = target.pid === undefined ? ({} as Values) : await watch(bench, target.pid);
+  await load.ended;
+  const line = load.output().trim();
+  if (!line.startsWith('{')) throw new Error(`the load generator failed: ${line}`);
+  const { p50Ms, p99Ms, errors } = JSON.parse(line) as OpenLoopReport;
+  return { ...values, p50Ms, p99Ms, errors };
+}
+
+/** Resident memory before, halfway through and after many requests. */
+export async function measureMemory(
+  bench: Bench,
+  target: Target,
+  benchCase: BenchCase,
+  total: number,
+): Promise<Values> {
+  const resident = () => residentBytes(readTree(target.pid!)) / MIB;
+  await sleep(REST_MS);
+  const idleMiB = resident();
+  const from = await bench.backend.count();
+  const wrk = await startWrk(bench, target, benchCase);
+  const until = async (requests: number) => {
+    let done = 0;
+    while (done < requests && wrk.child.exitCode === null) {
+      await sleep(POLL_MS);
+      done = (await bench.backend.count()) - from;
+    }
+  };
+  await until(total / 2);
+  const halfwayMiB = resident();
+  await until(total);
+  const { requests, errors } = await finishWrk(wrk);
+  await sleep(REST_MS);
+  return { idleMiB, halfwayMiB, residentMiB: resident(), requests, errors };
+}
+
+/** Sends load until a peer has answered enough requests for its code to be compiled, or long enough. */
+export async function warmUp(
+  bench: Bench,
+  target: Target,
+  benchCase: BenchCase,
+  limit: { readonly requests: number; readonly seconds: number },
+): Promise<void> {
+  const deadline = performance.now() + limit.seconds * 1000;
+  const from = await bench.backend.count();
+  const wrk = await startWrk(bench, target, benchCase);
+  while (performance.now() < deadline && (await bench.backend.count()) - from < limit.requests) {
+    await sleep(POLL_MS);
+  }
+  await finishWrk(wrk);
+}

@@ -1,0 +1,177 @@
+/**
+ * One case from start to end: starts its backend and its peers, warms each, then measures them one at a time in turn,
+ * round after round, every second round in the opposite order so that drift of the machine falls on all alike. Peers
+ * stay up between rounds (idle, they cost nothing) so that compiled code stays warm.
+ * Invariant: everything it started is stopped when it returns or throws.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { startBackend, untilReady } from './backends.ts';
+import type { BenchCase } from './cases.ts';
+import type { Cores } from './machine.ts';
+import { type Bench, measureLoad, measureMemory, measureOpenLoop, type Target, warmUp } from './measure.ts';
+import type { BenchOptions } from './options.ts';
+import { PEERS, type Peer } from './peers.ts';
+import { freePort, type Processes, type Started } from './processes.ts';
+import { DIRECT, ONE_WORKER, type Row, type Sample, summarise, type Values } from './stats.ts';
+
+export interface Run {
+  readonly options: BenchOptions;
+  readonly processes: Processes;
+  readonly cores: Cores;
+  readonly node: string;
+  readonly dir: string;
+  readonly takenPorts: Set<number>;
+  say(text: string): void;
+}
+
+/** A peer in one of the ways in which it takes part. */
+interface Entrant {
+  readonly label: string;
+  readonly peer: Peer;
+  readonly workers: number;
+  readonly cores: readonly number[];
+}
+
+interface Running extends Entrant {
+  readonly started: Started;
+  readonly port: number;
+}
+
+/** The native peers have no code to compile; this only opens their upstream connections. */
+const NATIVE_WARM_SECONDS = 0.3;
+const TWO_WORKERS = 'ringlb, 2 workers';
+
+function entrants({ options, cores, say }: Run, benchCase: BenchCase): Entrant[] {
+  const asked =
+    options.peers.length > 0 ? options.peers : (benchCase.peers ?? PEERS.map((peer) => peer.name));
+  const present = PEERS.filter((peer) => {
+    if (!asked.includes(peer.name)) return false;
+    if (peer.version() === undefined) say(`  ${peer.name} is not installed: left out`);
+    return peer.version() !== undefined;
+  });
+  if (benchCase.kind === 'workers') {
+    return present
+      .filter((peer) => peer.name === 'ringlb')
+      .flatMap((peer) => [
+        { label: ONE_WORKER, peer, workers: 1, cores: cores.all },
+        { label: TWO_WORKERS, peer, workers: 2, cores: cores.all },
+      ]);
+  }
+  return present.map((peer) => ({ label: peer.name, peer, workers: 1, cores: cores.peer }));
+}
+
+async function startPeer(run: Run, entrant: Entrant, bench: Bench, path: string): Promise<Running> {
+  const port = await freePort(run.takenPorts);
+  const dir = join(run.dir, `peer-${port}`);
+  mkdirSync(dir);
+  const command = entrant.peer.command({
+    port,
+    upstreams: bench.backend.ports,
+    dir,
+    node: run.node,
+    adminPort: await freePort(run.takenPorts),
+    workers: entrant.workers,
+    ringlb: resolve(run.options.ringlb),
+  });
+  const started = await run.processes.start(command, entrant.cores);
+  await untilReady(started, port, path);
+  return { ...entrant, started, port };
+}
+
+/** Starts and warms those that can be; says who cannot. */
+async function startPeers(run: Run, benchCase: BenchCase, bench: Bench): Promise<Running[]> {
+  const running: Running[] = [];
+  for (const entrant of entrants(run, benchCase)) {
+    try {
+      const peer = await startPeer(run, entrant, bench, benchCase.path);
+      const { warmRequests, warmSeconds } = run.options;
+      const seconds = peer.peer.runtime === 'node' ? warmSeconds : NATIVE_WARM_SECONDS;
+      const target = { port: peer.port, pid: peer.started.pid };
+      if (benchCase.kind !== 'memory') {
+        await warmUp(bench, target, benchCase, { requests: warmRequests, seconds });
+      }
+      running.push(peer);
+    } catch (error) {
+      run.say(`  ${entrant.label} does not start: left out (${(error as Error).message})`);
+    }
+  }
+  return running;
+}
+
+async function measure(run: Run, benchCase: BenchCase, bench: Bench, target: Target): Promise<Values> {
+  if (benchCase.kind === 'open-loop') return measureOpenLoop(bench, target, benchCase);
+  if (benchCase.kind === 'memory') {
+    return measureMemory(bench, target, benchCase, run.options.memoryRequests);
+  }
+  const values = await measureLoad(bench, target, benchCase);
+  return benchCase.kind === 'workers' ? withoutBusy(values) : values;
+}
+
+/** With as many cores as there are, which the load shares, how busy one of them was says nothing. */
+function withoutBusy({ busy: _, ...values }: Values): Values {
+  return values;
+}
+
+interface Turn {
+  readonly label: string;
+  readonly target: Target;
+}
+
+async function runRound(
+  run: Run,
+  benchCase: BenchCase,
+  bench: Bench,
+  turns: readonly Turn[],
+): Promise<Sample[]> {
+  const samples: Sample[] = [];
+  for (const { label, target } of turns) {
+    try {
+      samples.push({ peer: label, values: await measure(run, benchCase, bench, target) });
+    } catch (error) {
+      run.say(`  ${label} could not be measured in this round: ${(error as Error).message}`);
+    }
+  }
+  return samples;
+}
+
+async function runRounds(run: Run, benchCase: BenchCase, bench: Bench): Promise<Row[]> {
+  const peers = await startPeers(run, benchCase, bench);
+  const turns: Turn[] = peers.map(({ label, port, started }) => ({
+    label,
+    target: { port, pid: started.pid },
+  }));
+  if (benchCase.kind === 'open-loop')
+    turns.push({ label: DIRECT, target: { port: bench.backend.ports[0]! } });
+  const count = benchCase.kind === 'memory' ? 1 : run.options.rounds;
+  const rounds: Sample[][] = [];
+  for (let round = 0; round < count; round++) {
+    rounds.push(await runRound(run, benchCase, bench, round % 2 === 0 ? turns : turns.toReversed()));
+  }
+  for (const peer of peers) await run.processes.stop(peer.started);
+  const order = turns.map((turn) => turn.label);
+  return summarise(rounds).sort((a, b) => order.indexOf(a.peer) - order.indexOf(b.peer));
+}
+
+/** Runs one case; returns a row for each peer that could be measured. */
+export async function runCase(run: Run, benchCase: BenchCase): Promise<Row[]> {
+  const { processes, cores, node, takenPorts } = run;
+  const dir = join(run.dir, benchCase.name);
+  mkdirSync(dir);
+  const script = join(dir, 'wrk.lua');
+  if (benchCase.script !== undefined) writeFileSync(script, benchCase.script);
+  try {
+    const kind = benchCase.backend;
+    const backend = await startBackend({ kind, processes, cores: cores.load, dir, takenPorts, node });
+    return await runRounds(run, benchCase, {
+      processes,
+      loadCores: cores.load,
+      node,
+      backend,
+      seconds: run.options.seconds,
+      ...(benchCase.script === undefined ? {} : { script }),
+    });
+  } finally {
+    await processes.stopAll();
+  }
+}
