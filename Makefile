@@ -25,7 +25,9 @@ $(INSTALLED): package.json package-lock.json
 	@touch $@
 
 start: $(INSTALLED) ## Serves on port 5000 over replicas that are child processes; ARGS="…" are its options
-	@exec npm start --silent -- $(ARGS)
+	@npm run build --silent
+# not by npm: it would hand Ctrl-C on to a program that the terminal has told already
+	@exec node_modules/.bin/node dist/lib/main.js $(ARGS)
 
 test: $(INSTALLED) ## Runs all tests; those that need a Docker engine are skipped where there is none
 	@npm test --silent
@@ -37,8 +39,8 @@ bench: $(INSTALLED) ## Measures ring lookups; its options in ARGS
 	@npm run bench --silent -- $(ARGS)
 
 build: ## Builds the images ringlb and ringlb-replica
-	@docker build --quiet --tag ringlb-replica --target replica .
-	@docker build --quiet --tag ringlb --target balancer .
+	@docker build --quiet --force-rm --tag ringlb-replica --target replica .
+	@docker build --quiet --force-rm --tag ringlb --target balancer .
 
 run: build ## Serves on port 5000 from containers: the balancer and its replicas
 	@$(COMPOSE) up --detach --no-build --remove-orphans

@@ -2,6 +2,7 @@
  * The composition root: builds every part, wires them, and takes them down in the right order.
  * The only file that knows concrete drivers. Must not hold: decisions that belong to a part.
  */
+import { readFileSync } from 'node:fs';
 import { type AdminServer, createAdminServer } from './admin/server.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
@@ -10,7 +11,7 @@ import { type Endpoint, formatEndpoint } from './core/replica.ts';
 import { RouteTableWriter } from './core/route-table.ts';
 import type { Placement } from './core/slot-table.ts';
 import type { Driver } from './drivers/driver.ts';
-import { assertNever, type ErrorCode } from './errors.ts';
+import { assertNever } from './errors.ts';
 import { Checker } from './fleet/checker.ts';
 import { FleetView } from './fleet/fleet.ts';
 import { Keeper } from './fleet/keeper.ts';
@@ -20,11 +21,14 @@ import { Scaling } from './fleet/scaling.ts';
 import { Supervisor } from './fleet/supervisor.ts';
 import type { Logger } from './log.ts';
 import { DataPlane } from './proxy/data-plane.ts';
+import type { Evidence } from './proxy/messages.ts';
 import { claimPort } from './proxy/port.ts';
 import { probeHttp, probeTcp } from './proxy/probe.ts';
 
 /** Ordinals for removed replicas that still drain, beyond those in service. */
 const DRAINING_ORDINALS = 64;
+/** With fewer replicas none is put out that still takes connections: the others would not bear its load. */
+const LEAST_TO_EJECT = 5;
 /** Probes under way at a time. */
 const MAX_PROBES = 16;
 
@@ -105,6 +109,11 @@ class Parts {
       log: log.component('admin'),
       token: config.adminToken,
       clock,
+      limits: {
+        headerMs: config.headerTimeoutMs,
+        bodyIdleMs: config.bodyTimeoutMs,
+        keepAliveMs: config.keepAliveTimeoutMs,
+      },
     });
   }
 
@@ -112,7 +121,13 @@ class Parts {
     const reusePort = this.table.shape.workers > 1;
     const dataPlane = new DataPlane({
       table: this.table,
-      options: { ...this.#config, port, reusePort, admin: reachable(admin), trustedProxies: [] },
+      options: {
+        ...this.#config,
+        port,
+        reusePort,
+        admin: reachable(admin),
+        maxConnections: maxConnections(this.#config, this.table.shape.workers),
+      },
       clock: this.#clock,
       log: this.#log.component('data-plane'),
       onReport: (ordinal, word, code) => this.#onReport(ordinal, word, code),
@@ -155,11 +170,15 @@ class Parts {
   }
 
   /** Traffic says that a replica is down; what it says of an earlier state is old news. */
-  #onReport(ordinal: number, word: number, code: ErrorCode): void {
+  #onReport(ordinal: number, word: number, code: Evidence): void {
     const replica = this.#registry.byOrdinal(ordinal);
     if (replica === undefined || this.table.stateWord(ordinal) !== word) return;
-    // one that resets connections may still serve others; better it than none
+    // one that still takes connections may serve others: better it than none
     const isLast = this.table.eligible <= 1 && code !== 'connect-refused';
+    if (code === 'gateway-failures') {
+      if (!isLast && this.#registry.members.length >= LEAST_TO_EJECT) this.#checker.eject(replica);
+      return;
+    }
     if (isLast) this.#registry.confirm(replica);
     else this.#checker.suspect(replica, `traffic: ${code.replace('-', ' ')}`);
     this.supervisor.nudge();
@@ -199,6 +218,25 @@ function tableShape(config: Config): RouteTableWriter['shape'] {
   // elsewhere threads cannot share a port
   const canShare = process.platform === 'linux' || process.platform === 'freebsd';
   return { slots: config.slots, ordinals: most + DRAINING_ORDINALS, workers: canShare ? config.workers : 1 };
+}
+
+/** Descriptors that are not for clients and their requests: modules, logs, probes, the engine, the admin port. */
+const OTHER_DESCRIPTORS = 80;
+
+/** Client connections of one thread, each with one to a replica, that the open-files limit has room for. */
+function maxConnections(config: Config, workers: number): number {
+  const line = /^Max open files +(\d+)/m.exec(readIfThere('/proc/self/limits'));
+  const descriptors = line === null ? Number.POSITIVE_INFINITY : Number(line[1]);
+  const room = Math.floor((descriptors - OTHER_DESCRIPTORS) / 2 / workers);
+  return Math.max(1, Math.min(config.maxConnections, room));
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** Where a data thread reaches what listens on `endpoint`, which may be all interfaces. */

@@ -24,6 +24,7 @@ export const ERRORS = {
   'method-not-allowed': own(405),
   'request-timeout': fixed(408, 'The request did not arrive in time'),
   'body-too-large': own(413),
+  'target-too-long': fixed(414, 'The request target is too long'),
   'head-too-large': fixed(431, 'The request head is too large'),
   'expectation-failed': fixed(417, 'Only Expect: 100-continue is understood'),
   'not-implemented': own(501),
@@ -33,6 +34,8 @@ export const ERRORS = {
   'none-eligible': fixed(503, 'No replica is eligible'),
   'queue-full': fixed(503, 'Every replica is busy and the queue is full'),
   'queue-timeout': fixed(503, 'No replica became free in time'),
+  'too-many-connections': fixed(503, 'The balancer has as many connections as it can take'),
+  'out-of-sockets': fixed(503, 'The balancer has no socket left for a replica'),
   'shutting-down': fixed(503, 'The balancer is shutting down'),
 
   // what a replica did

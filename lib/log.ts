@@ -56,7 +56,6 @@ export function createLogger(level: LogLevel, isTerminal: boolean = process.stde
         sync: true,
         translateTime: 'SYS:HH:MM:ss.l',
         singleLine: true,
-        ignore: 'component',
       }),
     ),
   );

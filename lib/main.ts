@@ -11,6 +11,8 @@ import { isBalancerError, messageOf } from './errors.ts';
 import { createLogger } from './log.ts';
 
 const HEALTH_TIMEOUT_MS = 3000;
+/** A Ctrl-C that npm passes on comes twice, once from the terminal. */
+const ECHO_MS = 300;
 
 process.exitCode = await main();
 
@@ -47,7 +49,12 @@ async function serve(config: Config): Promise<number | undefined> {
   const log = createLogger(config.logLevel);
   let app: App | undefined;
   let signals = 0;
+  let lastMs = Number.NEGATIVE_INFINITY;
   const onSignal = (): void => {
+    const nowMs = performance.now();
+    const isEcho = nowMs - lastMs < ECHO_MS;
+    lastMs = nowMs;
+    if (isEcho) return;
     signals++;
     if (signals > 1) process.exit(130);
     void app?.shutDown().then(
@@ -65,6 +72,7 @@ async function serve(config: Config): Promise<number | undefined> {
     // the signal that came while it started
     if (signals > 0) {
       signals = 0;
+      lastMs = Number.NEGATIVE_INFINITY;
       onSignal();
     }
     return undefined;

@@ -3,6 +3,7 @@
  * A unit is pure: it never throws, and says what the text should have been.
  * Must not hold: any one option, or where a text came from. Durations become milliseconds, percentages shares.
  */
+import { isIP } from 'node:net';
 import { type HashKeySource, parseHashKey } from './core/hash-key.ts';
 import { type Endpoint, formatEndpoint, isReplicaName } from './core/replica.ts';
 import { orList, quote } from './spelling.ts';
@@ -147,3 +148,20 @@ export const upstreams: Unit<readonly Endpoint[]> = {
     return ok(found);
   },
 };
+
+/** `10.0.0.0/8,::1`: addresses and CIDR blocks. */
+export const addressRanges: Unit<readonly string[]> = {
+  unit: 'list of addresses and CIDR blocks',
+  read(value) {
+    const ranges = value === '' ? [] : value.split(',').map((item) => item.trim());
+    const wrong = ranges.find((range) => !isAddressRange(range));
+    return wrong === undefined ? ok(ranges) : bad(`must be addresses and CIDR blocks (see ${quote(wrong)})`);
+  },
+};
+
+function isAddressRange(range: string): boolean {
+  const [address = '', bits, ...rest] = range.split('/');
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
+}

@@ -7,6 +7,7 @@ import { ALGORITHMS, type Algorithm } from './core/slot-table.ts';
 import type { DriverKind } from './drivers/driver.ts';
 import { LOG_LEVELS, type LogLevel } from './log.ts';
 import {
+  addressRanges,
   duration,
   hashKey,
   host,
@@ -88,7 +89,16 @@ export const OPTIONS = {
   headerTimeoutMs: option('header-timeout', '10s', duration('above zero'), 'longest wait for its whole request head'),
   bodyTimeoutMs: option('body-timeout', '30s', duration('above zero'), 'longest silence between two bytes of its body'),
   sendTimeoutMs: option('send-timeout', '30s', duration('above zero'), 'longest time it may take no byte of its answer'),
+  requestTimeoutMs: option('request-timeout', '0', duration('from zero'), 'longest time from its request head to the end of the answer; 0 is off'),
   keepAliveTimeoutMs: option('keep-alive-timeout', '65s', duration('above zero'), 'longest time a connection may be idle'),
+
+  maxHeadBytes: option('max-head-bytes', '65536', whole(1024, 1_048_576), 'longest request head: request line and headers'),
+  maxHeaders: option('max-headers', '256', whole(8, 10_000), 'most headers of a request'),
+  maxTargetBytes: option('max-target-bytes', '16384', whole(256, 1_048_576), 'longest request target'),
+  maxConnections: option('max-connections', '16384', whole(1, 1_000_000), 'most client connections of a thread; as far as the open-files limit goes'),
+  trustedProxies: option('trusted-proxies', '', addressRanges, 'whose X-Forwarded-… and Forwarded headers are believed and added to'),
+  forwarded: option('forwarded', 'off', onOff, 'send Forwarded (RFC 7239) beside the X-Forwarded-… headers'),
+  via: option('via', 'off', onOff, 'add Via to requests and answers'),
 
   workers: option('workers', '0', whole(0, 256), 'data-plane threads; 0 is one a core'),
   logLevel: option('log-level', 'info', logLevel, 'least severe line that is logged'),

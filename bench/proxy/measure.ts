@@ -8,7 +8,7 @@ import type { Backend } from './backends.ts';
 import { type BenchCase, OPEN_LOOP_PER_SECOND } from './cases.ts';
 import type { OpenLoopReport } from './open-loop.ts';
 import { cpuBetweenNs, readTree, residentBytes, sampleCpu } from './proc.ts';
-import { type Processes, type Started, sleep } from './processes.ts';
+import { type Command, type Processes, type Started, sleep } from './processes.ts';
 import type { Values } from './stats.ts';
 import { parseWrk, type WrkReport } from './wrk.ts';
 
@@ -36,11 +36,21 @@ const POLL_MS = 100;
 const REST_MS = 1000;
 const OPEN_LOOP_WARM_SECONDS = 0.5;
 
-async function startWrk(bench: Bench, target: Target, benchCase: BenchCase): Promise<Started> {
+/** Runs something while a load generator runs, which is gone afterwards whatever happened. */
+async function during<T>(bench: Bench, load: Command, run: (load: Started) => Promise<T>): Promise<T> {
+  const started = await bench.processes.start(load, bench.loadCores);
+  try {
+    return await run(started);
+  } finally {
+    await bench.processes.stop(started);
+  }
+}
+
+function wrkCommand(bench: Bench, target: Target, benchCase: BenchCase): Command {
   const args = ['-t1', `-c${benchCase.connections}`, '-d', WRK_SECONDS, '--latency'];
   if (bench.script !== undefined) args.push('-s', bench.script);
   args.push(...benchCase.wrkArgs, `http://127.0.0.1:${target.port}${benchCase.path}`);
-  return bench.processes.start({ file: 'wrk', args }, bench.loadCores);
+  return { file: 'wrk', args };
 }
 
 /** Stops wrk, which then reports. */
@@ -63,21 +73,24 @@ async function watch(bench: Bench, pid: number): Promise<Values> {
   const cpuNs = cpuBetweenNs(before.cpu, after.cpu);
   const requests = after.requests - before.requests;
   const elapsedMs = after.atMs - before.atMs;
+  const resident = residentBytes(after.pids);
+  if (requests <= 0 || resident === 0) throw new Error('it ended, or answered nothing');
   return {
     cpuUs: cpuNs / 1000 / requests,
     perSecond: (requests * 1000) / elapsedMs,
-    residentMiB: residentBytes(after.pids) / MIB,
+    residentMiB: resident / MIB,
     busy: cpuNs / 1e6 / elapsedMs,
   };
 }
 
 /** As much load as the peer takes. */
 export async function measureLoad(bench: Bench, target: Target, benchCase: BenchCase): Promise<Values> {
-  const wrk = await startWrk(bench, target, benchCase);
-  await sleep(benchCase.settleSeconds * 1000);
-  const values = await watch(bench, target.pid!);
-  const { p50Ms, p99Ms, errors } = await finishWrk(wrk);
-  return { ...values, p50Ms, p99Ms, errors };
+  return during(bench, wrkCommand(bench, target, benchCase), async (wrk) => {
+    await sleep(benchCase.settleSeconds * 1000);
+    const values = await watch(bench, target.pid!);
+    const { p50Ms, p99Ms, errors } = await finishWrk(wrk);
+    return { ...values, p50Ms, p99Ms, errors };
+  });
 }
 
 /** A fixed rate, with latency from the moment each request was due. */
@@ -88,15 +101,16 @@ export async function measureOpenLoop(bench: Bench, target: Target, benchCase: B
     String,
   );
   const file = join(import.meta.dirname, 'open-loop.ts');
-  const load = await bench.processes.start({ file: bench.node, args: [file, ...args] }, bench.loadCores);
-  await sleep(OPEN_LOOP_WARM_SECONDS * 1000);
-  // How busy the core was says nothing at a fixed rate.
-  const { busy: _, ...values } = target.pid === undefined ? ({} as Values) : await watch(bench, target.pid);
-  await load.ended;
-  const line = load.output().trim();
-  if (!line.startsWith('{')) throw new Error(`the load generator failed: ${line}`);
-  const { p50Ms, p99Ms, errors } = JSON.parse(line) as OpenLoopReport;
-  return { ...values, p50Ms, p99Ms, errors };
+  return during(bench, { file: bench.node, args: [file, ...args] }, async (load) => {
+    await sleep(OPEN_LOOP_WARM_SECONDS * 1000);
+    // How busy the core was says nothing at a fixed rate.
+    const { busy: _, ...values } = target.pid === undefined ? ({} as Values) : await watch(bench, target.pid);
+    await load.ended;
+    const line = load.output().trim();
+    if (!line.startsWith('{')) throw new Error(`the load generator failed: ${line}`);
+    const { p50Ms, p99Ms, errors } = JSON.parse(line) as OpenLoopReport;
+    return { ...values, p50Ms, p99Ms, errors };
+  });
 }
 
 /** Resident memory before, halfway through and after many requests. */
@@ -110,20 +124,21 @@ export async function measureMemory(
   await sleep(REST_MS);
   const idleMiB = resident();
   const from = await bench.backend.count();
-  const wrk = await startWrk(bench, target, benchCase);
-  const until = async (requests: number) => {
-    let done = 0;
-    while (done < requests && wrk.child.exitCode === null) {
-      await sleep(POLL_MS);
-      done = (await bench.backend.count()) - from;
-    }
-  };
-  await until(total / 2);
-  const halfwayMiB = resident();
-  await until(total);
-  const { requests, errors } = await finishWrk(wrk);
-  await sleep(REST_MS);
-  return { idleMiB, halfwayMiB, residentMiB: resident(), requests, errors };
+  return during(bench, wrkCommand(bench, target, benchCase), async (wrk) => {
+    const until = async (requests: number) => {
+      let done = 0;
+      while (done < requests && wrk.child.exitCode === null) {
+        await sleep(POLL_MS);
+        done = (await bench.backend.count()) - from;
+      }
+    };
+    await until(total / 2);
+    const halfwayMiB = resident();
+    await until(total);
+    const { requests, errors } = await finishWrk(wrk);
+    await sleep(REST_MS);
+    return { idleMiB, halfwayMiB, residentMiB: resident(), requests, errors };
+  });
 }
 
 /** Sends load until a peer has answered enough requests for its code to be compiled, or long enough. */
@@ -135,9 +150,10 @@ export async function warmUp(
 ): Promise<void> {
   const deadline = performance.now() + limit.seconds * 1000;
   const from = await bench.backend.count();
-  const wrk = await startWrk(bench, target, benchCase);
-  while (performance.now() < deadline && (await bench.backend.count()) - from < limit.requests) {
-    await sleep(POLL_MS);
-  }
-  await finishWrk(wrk);
+  await during(bench, wrkCommand(bench, target, benchCase), async (wrk) => {
+    while (performance.now() < deadline && (await bench.backend.count()) - from < limit.requests) {
+      await sleep(POLL_MS);
+    }
+    await finishWrk(wrk);
+  });
 }

@@ -9,6 +9,7 @@
  * - A slot that a higher id owned through a displaced vnode may move as well, for that vnode may move back.
  * - With no displaced vnode among the higher ids, only the replica's own slots move.
  */
+import type { Member } from './replica.ts';
 import { ownClockwise } from './ring.ts';
 import { NO_OWNER, type Placement } from './slot-table.ts';
 
@@ -93,21 +94,30 @@ export function classicPlacement(
   if (!Number.isInteger(slots) || slots < 1) throw new RangeError(`a ring needs slots, and ${slots} is none`);
   if (!Number.isInteger(vnodes) || vnodes < 1)
     throw new RangeError(`a ring needs vnodes, and ${vnodes} is none`);
-  return {
-    algorithm: 'classic',
-    slots,
-    build(members, table) {
-      const ordered = members.toSorted((a, b) => a.id - b.id);
-      const placed = placeVnodes(
-        ordered.map(({ id }) => id),
-        { slots, vnodes, probing },
-      );
-      table.fill(NO_OWNER);
-      placed.forEach(({ slot }, index) => {
-        table[slot] = ordered[Math.floor(index / vnodes)]!.ordinal;
-      });
-      ownClockwise(table);
-    },
-    slotOf: (hash) => requestSlot(hash, slots),
-  };
+  return new ClassicPlacement({ slots, vnodes, probing });
+}
+
+class ClassicPlacement implements Placement {
+  readonly algorithm = 'classic';
+  readonly slots: number;
+  readonly #ring: ClassicRing;
+
+  constructor(ring: ClassicRing) {
+    this.slots = ring.slots;
+    this.#ring = ring;
+  }
+
+  build(members: readonly Member[], table: Uint16Array): void {
+    const ordered = members.toSorted((a, b) => a.id - b.id);
+    const ids = ordered.map(({ id }) => id);
+    table.fill(NO_OWNER);
+    placeVnodes(ids, this.#ring).forEach(({ slot }, index) => {
+      table[slot] = ordered[Math.floor(index / this.#ring.vnodes)]!.ordinal;
+    });
+    ownClockwise(table);
+  }
+
+  slotOf(hash: number): number {
+    return requestSlot(hash, this.slots);
+  }
 }

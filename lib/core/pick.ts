@@ -54,6 +54,11 @@ export class Picker {
     }
   }
 
+  /** The owner of the slot that `hash` falls on, eligible or not; NO_OWNER while there is no replica. */
+  ownerOf(hash: number): number {
+    return this.#table.bankOf(this.#table.version)[this.#policy.placement.slotOf(hash)]!;
+  }
+
   /** Chooses for `hash` without counting; an ordinal, NONE_ELIGIBLE or ALL_FULL. */
   pick(hash: number, tried: readonly number[] = NOTHING_TRIED): number {
     const table = this.#table;
@@ -85,15 +90,19 @@ export class Picker {
     const loads = this.#loads;
     const least = this.#readLoads(tried);
     if (least === Number.POSITIVE_INFINITY) return NONE_ELIGIBLE;
-    const limit = least < bound ? bound : this.#policy.maxInFlight;
+    const { maxInFlight } = this.#policy;
+    const limit = least < bound ? bound : maxInFlight;
     if (least >= limit) return ALL_FULL;
+    // where the least is held by one that owns no slot, the first under the cap will have to do
+    let otherwise = NONE_ELIGIBLE;
     for (let step = 0, slot = start; step < slots.length; step++) {
-      const load = loads[slots[slot]!];
-      if (load !== undefined && load >= 0 && load < limit) return slots[slot]!;
+      const ordinal = slots[slot]!;
+      const load = loads[ordinal] ?? -1;
+      if (load >= 0 && load < limit) return ordinal;
+      if (load >= 0 && otherwise < 0) otherwise = load < maxInFlight ? ordinal : ALL_FULL;
       slot = slot + 1 === slots.length ? 0 : slot + 1;
     }
-    // every candidate owns no slot: it has left this table, or the classic ring gave it none
-    return NONE_ELIGIBLE;
+    return otherwise;
   }
 
   /** Notes what each candidate holds; the least of it, or infinity when there is no candidate. */

@@ -22,16 +22,27 @@ export function ringPlacement(slots: number, vnodes: number): Placement {
   if (!Number.isInteger(slots) || slots < 1) throw new RangeError(`a ring needs slots, and ${slots} is none`);
   if (!Number.isInteger(vnodes) || vnodes < 1)
     throw new RangeError(`a ring needs vnodes, and ${vnodes} is none`);
-  const slotOf = multiplyShift(slots);
-  return {
-    algorithm: 'ring',
-    slots,
-    build(members, table) {
-      claimFirst(members, vnodes, { table, slotOf });
-      ownClockwise(table);
-    },
-    slotOf,
-  };
+  return new RingPlacement(slots, vnodes);
+}
+
+class RingPlacement implements Placement {
+  readonly algorithm = 'ring';
+  readonly slots: number;
+  readonly #vnodes: number;
+
+  constructor(slots: number, vnodes: number) {
+    this.slots = slots;
+    this.#vnodes = vnodes;
+  }
+
+  build(members: readonly Member[], table: Uint16Array): void {
+    claimFirst(members, this.#vnodes, table);
+    ownClockwise(table);
+  }
+
+  slotOf(hash: number): number {
+    return multiplyShift(hash, this.slots);
+  }
 }
 
 /** Where the vnodes of `name` are on the circle: unsigned 32-bit integers, in no order. */
@@ -44,20 +55,15 @@ export function pointsOf(name: string, vnodes: number): Uint32Array {
   return points;
 }
 
-interface Circle {
-  readonly table: Uint16Array;
-  readonly slotOf: (hash: number) => number;
-}
-
 /** Gives each slot in which points lie to the owner of the first of them, and no other slot to anyone. */
-function claimFirst(members: readonly Member[], vnodes: number, { table, slotOf }: Circle): void {
+function claimFirst(members: readonly Member[], vnodes: number, table: Uint16Array): void {
   table.fill(NO_OWNER);
   const firstPoint = new Uint32Array(table.length);
   const firstMember = new Uint16Array(table.length);
   for (let index = 0; index < members.length; index++) {
     const { name, ordinal } = members[index]!;
     for (const point of pointsOf(name, vnodes)) {
-      const slot = slotOf(point);
+      const slot = multiplyShift(point, table.length);
       if (table[slot] !== NO_OWNER) {
         const first = firstPoint[slot]!;
         if (point > first || (point === first && name >= members[firstMember[slot]!]!.name)) continue;

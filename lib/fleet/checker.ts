@@ -3,8 +3,9 @@
  * Must not hold: sockets (a probe is a function handed in), what follows from a replica being down.
  *
  * Invariants: at most one probe of a replica at a time, at most `maxConcurrent` in all; what a probe of an earlier
- * instance says is thrown away. A replica that is starting or under suspicion is probed in quick succession; a
- * healthy one every `intervalMs`, with a tenth of jitter so that probes do not march in step.
+ * instance says is thrown away, and no probe readmits a suspect that began before the suspicion. A replica that is
+ * starting or under suspicion is probed in quick succession; a healthy one every `intervalMs`, with a tenth of
+ * jitter so that probes do not march in step.
  */
 import type { Clock, Timer } from '../clock.ts';
 import { backoffMs } from '../core/backoff.ts';
@@ -40,6 +41,10 @@ export interface CheckerParts {
 const QUICK_MS = 10;
 /** … doubling to here. */
 const QUICK_MAX_MS = 500;
+/** A replica's first ejection; each further one is longer by as much … */
+const EJECTION_MS = 10_000;
+/** … up to here, and after as long a time without one they count from the beginning. */
+const EJECTION_MAX_MS = 300_000;
 /** Between two looks at a suspect while probing is off. */
 const SUSPECT_MS = 1000;
 
@@ -53,6 +58,11 @@ interface Check {
   misses: number;
   timer: Timer | undefined;
   probing: boolean;
+  /** The probe under way began before what traffic says. */
+  isOutdated: boolean;
+  /** How often it was ejected, and when last. */
+  readonly ejections: number;
+  readonly ejectedMs: number;
 }
 
 export class Checker {
@@ -80,6 +90,9 @@ export class Checker {
       misses: 0,
       timer: undefined,
       probing: false,
+      isOutdated: false,
+      ejections: 0,
+      ejectedMs: Number.NEGATIVE_INFINITY,
     };
     this.#checks.set(replica, check);
     if (this.#parts.intervalMs > 0) return this.#begin(check);
@@ -102,7 +115,35 @@ export class Checker {
     this.#parts.registry.setState(replica, 'unhealthy', cause);
     check.mode = 'suspect';
     check.misses = 0;
+    check.isOutdated = check.probing;
     if (!check.probing) this.#begin(check);
+  }
+
+  /**
+   * Requests failed at the replica again and again although it takes connections: it gets none for EJECTION_MS times
+   * the number of its ejections; after that a passed probe readmits it (Envoy's outlier detection).
+   */
+  eject(replica: Replica): void {
+    const check = this.#checks.get(replica);
+    if (check === undefined || replica.state !== 'healthy') return;
+    const { registry, clock } = this.#parts;
+    const nowMs = clock.nowMs();
+    const ejections = nowMs - check.ejectedMs > EJECTION_MAX_MS ? 1 : check.ejections + 1;
+    const forMs = Math.min(EJECTION_MAX_MS, EJECTION_MS * ejections);
+    check.timer?.cancel();
+    // a check of its own, so that a probe under way cannot readmit it
+    const ejected: Check = {
+      ...check,
+      mode: 'suspect',
+      misses: 0,
+      probing: false,
+      isOutdated: false,
+      ejections,
+      ejectedMs: nowMs,
+    };
+    this.#checks.set(replica, ejected);
+    ejected.timer = clock.after(forMs, () => this.#begin(ejected));
+    registry.setState(replica, 'unhealthy', `ejected for ${forMs / 1000} s: requests failed in a row`);
   }
 
   close(): void {
@@ -125,6 +166,9 @@ export class Checker {
     check.probing = false;
     this.#probeNextDue();
     if (!this.#isCurrent(check)) return;
+    const { isOutdated } = check;
+    check.isOutdated = false;
+    if (isOutdated && result.passed) return this.#begin(check);
     this.#judge(check, result);
     if (!this.#isCurrent(check) || check.probing) return;
     const delayMs = this.#delayMs(check, result.passed, clock.nowMs() - startedMs);

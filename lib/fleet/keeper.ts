@@ -4,12 +4,13 @@
  * Invariants: at most one keeper works on a replica at a time; what it started and did not get healthy, it takes
  * away again. A crash loop is slowed down, never given up.
  */
-import { type Clock, sleep, type Timer } from '../clock.ts';
+import { type Clock, sleep } from '../clock.ts';
 import { crashesAfter, type InstanceLife, restartDelayMs } from '../core/backoff.ts';
 import type { Driver, Instance } from '../drivers/driver.ts';
 import { BalancerError, isBalancerError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Checker } from './checker.ts';
+import { HealthWaits } from './health-waits.ts';
 import type { Registry, Replica } from './registry.ts';
 
 export interface KeeperParts {
@@ -27,13 +28,6 @@ export interface KeeperParts {
 /** Between two tries while the engine does not answer. */
 const ENGINE_RETRY_MS = 500;
 
-/** Someone waits for this instance to become healthy. */
-interface Wait {
-  readonly replica: Replica;
-  healthy(): void;
-  failed(error: BalancerError): void;
-}
-
 export class Keeper {
   readonly #parts: KeeperParts;
   /** Replicas that a keeper works on. */
@@ -42,13 +36,21 @@ export class Keeper {
   readonly #leaving = new Map<string, Promise<void>>();
   /** Instances that are draining; they are taken away later. */
   readonly #draining = new Set<string>();
-  readonly #waits = new Map<string, Wait>();
+  readonly #waits: HealthWaits;
+  /** What keepers are doing. */
+  readonly #works = new Set<Promise<void>>();
+  /** Replicas that need a keeper again once theirs has finished, with the instance that is to make room. */
+  readonly #again = new Map<Replica, Instance | undefined>();
   readonly #crashes = new WeakMap<Replica, number>();
   readonly #nextStartAtMs = new WeakMap<Replica, number>();
   #closed = false;
+  /** Closed so that the replicas go on. */
+  #isKept = false;
+  readonly #closing = Promise.withResolvers<void>();
 
   constructor(parts: KeeperParts) {
     this.#parts = parts;
+    this.#waits = new HealthWaits(parts.clock);
   }
 
   get busy(): ReadonlySet<string> {
@@ -75,12 +77,27 @@ export class Keeper {
    * `old` one that is to make room.
    */
   keep(replica: Replica, found: Instance | undefined, old: Instance | undefined): void {
-    if (this.#closed || this.#busy.get(replica.name) === replica) return;
+    if (this.#closed) return;
+    // its instance ended in the moment in which its keeper finishes
+    if (this.#busy.get(replica.name) === replica) this.#again.set(replica, old);
+    else void this.#busyWith(replica, () => this.#work(replica, found, old));
+  }
+
+  /** The replica is `work`'s until that ends. */
+  async #busyWith(replica: Replica, work: () => Promise<void>): Promise<void> {
     this.#busy.set(replica.name, replica);
-    void this.#work(replica, found, old).finally(() => {
+    const working = work();
+    this.#works.add(working);
+    try {
+      await working;
+    } finally {
+      this.#works.delete(working);
       if (this.#busy.get(replica.name) === replica) this.#busy.delete(replica.name);
+      const old = this.#again.get(replica);
+      const isAgain = this.#again.delete(replica) && replica.instance === undefined;
+      if (isAgain && this.#isWanted(replica)) this.keep(replica, undefined, old);
       this.#parts.onSettled();
-    });
+    }
   }
 
   async #work(replica: Replica, found: Instance | undefined, old: Instance | undefined): Promise<void> {
@@ -97,13 +114,15 @@ export class Keeper {
         await this.#launch(replica, instance);
         break;
       } catch (error) {
+        if (this.#closed) break;
         takeAwayOld();
         takeAwayOld = () => {};
         instance = undefined;
         await this.#noteFailure(replica, error);
       }
     }
-    takeAwayOld();
+    // without a successor it alone still says that there is such a replica
+    if (!this.#isToStay(replica)) takeAwayOld();
   }
 
   /** Holds the instance, and takes it away when the function returned is called. */
@@ -116,26 +135,18 @@ export class Keeper {
   }
 
   /** One try to start an instance and see it healthy, for a new replica. Throws why it failed; nothing is left. */
-  async launchNew(replica: Replica): Promise<void> {
-    this.#busy.set(replica.name, replica);
-    try {
-      await this.#launch(replica, undefined);
-    } finally {
-      if (this.#busy.get(replica.name) === replica) this.#busy.delete(replica.name);
-      this.#parts.onSettled();
-    }
+  launchNew(replica: Replica): Promise<void> {
+    return this.#busyWith(replica, () => this.#launch(replica, undefined));
   }
 
   /** The instance ended; true when someone waited for it to become healthy, who hears of it. */
   died(instanceId: string, cause: string): boolean {
-    const wait = this.#waits.get(instanceId);
-    wait?.failed(new BalancerError('start-failed', cause));
-    return wait !== undefined;
+    return this.#waits.died(instanceId, cause);
   }
 
   /** To be told when a replica's probes passed. */
   becameHealthy(replica: Replica): void {
-    if (replica.instance !== undefined) this.#waits.get(replica.instance.instanceId)?.healthy();
+    if (replica.instance !== undefined) this.#waits.healthy(replica.instance.instanceId);
   }
 
   /** Takes an instance away; safe to call again. Failures are logged, since the next look will find it again. */
@@ -162,16 +173,31 @@ export class Keeper {
     return () => this.#draining.delete(instanceId);
   }
 
-  /** Starts nothing more, gives up every wait, and resolves when nothing is being taken away any more. */
-  async close(): Promise<void> {
+  /**
+   * Starts nothing more and gives up every wait; resolves when nothing is being started or taken away any more.
+   * With `keep` what has started stays, healthy or not.
+   */
+  async close(keep: boolean): Promise<void> {
     this.#closed = true;
-    for (const wait of [...this.#waits.values()])
-      wait.failed(new BalancerError('shutting-down', 'the balancer is shutting down'));
-    await Promise.all(this.#leaving.values());
+    this.#isKept = keep;
+    this.#closing.resolve();
+    this.#waits.giveUp(new BalancerError('shutting-down', 'the balancer is shutting down'));
+    while (this.#works.size + this.#leaving.size > 0)
+      await Promise.allSettled([...this.#works, ...this.#leaving.values()]);
   }
 
   #isWanted(replica: Replica): boolean {
     return !this.#closed && this.#parts.registry.has(replica);
+  }
+
+  /** True where the balancer goes, and what it has of the replica is for the next one to adopt. */
+  #isToStay(replica: Replica): boolean {
+    return this.#closed && this.#isKept && replica.joined && this.#parts.registry.has(replica);
+  }
+
+  /** Waits, but not beyond the closing. */
+  #pause(delayMs: number): Promise<void> {
+    return Promise.race([sleep(this.#parts.clock, delayMs), this.#closing.promise]);
   }
 
   async #waitForTurn(replica: Replica): Promise<void> {
@@ -183,63 +209,39 @@ export class Keeper {
       { replica: replica.name, cause: replica.cause, ms: delayMs },
       'crash loop, waiting before the next start',
     );
-    await sleep(clock, delayMs);
+    await this.#pause(delayMs);
     this.#nextStartAtMs.delete(replica);
   }
 
   async #launch(replica: Replica, found: Instance | undefined): Promise<void> {
-    const { registry, driver, checker } = this.#parts;
+    const { registry, driver, checker, startTimeoutMs } = this.#parts;
     const instance = found ?? (await driver.start({ name: replica.name, id: replica.id }));
     if (!this.#isWanted(replica)) {
-      await this.dispose(instance, 0);
+      if (!this.#isToStay(replica)) await this.dispose(instance, 0);
       throw new BalancerError('start-failed', 'it was removed while it started');
     }
-    const healthy = this.#untilHealthy(replica, instance);
+    const { instanceId } = instance;
+    const lastProbe = (): string => replica.probes.last ?? 'no answer';
+    const healthy = this.#waits.until({ instanceId, timeoutMs: startTimeoutMs, lastProbe });
     void registry.place(replica, instance);
     checker.watch(replica);
     try {
       await healthy;
     } catch (error) {
       checker.unwatch(replica);
+      if (this.#isToStay(replica)) throw error;
       if (registry.has(replica)) void registry.vacate(replica, messageOf(error));
-      // a keeper that is closing leaves what runs to whoever closes it
-      if (!this.#closed) void this.dispose(instance, 0);
+      void this.dispose(instance, 0);
       throw error;
     }
   }
 
-  #untilHealthy(replica: Replica, { instanceId }: Instance): Promise<void> {
-    const { clock, startTimeoutMs } = this.#parts;
-    return new Promise((resolve, reject) => {
-      let timer: Timer | undefined;
-      const end = (): void => {
-        timer?.cancel();
-        this.#waits.delete(instanceId);
-      };
-      const failed = (error: BalancerError): void => {
-        end();
-        reject(error);
-      };
-      const healthy = (): void => {
-        end();
-        resolve();
-      };
-      this.#waits.set(instanceId, { replica, healthy, failed });
-      timer = clock.after(startTimeoutMs, () => {
-        const said = replica.probes.last ?? 'no answer';
-        failed(
-          new BalancerError('start-failed', `not healthy within ${startTimeoutMs} ms, last probe: ${said}`),
-        );
-      });
-    });
-  }
-
   async #noteFailure(replica: Replica, error: unknown): Promise<void> {
-    const { log, clock } = this.#parts;
+    const { log } = this.#parts;
     if (!this.#isWanted(replica)) return;
     if (isBalancerError(error, 'engine-unreachable')) {
       log.debug({ replica: replica.name, cause: messageOf(error) }, 'not started');
-      return sleep(clock, ENGINE_RETRY_MS);
+      return this.#pause(ENGINE_RETRY_MS);
     }
     this.noteEnd(replica, { wasHealthy: false, healthyMs: 0, endedFromOutside: false });
     log.warn({ replica: replica.name, cause: messageOf(error) }, 'did not become healthy');

@@ -157,6 +157,7 @@ export class Registry {
       this.#joined.push(entry);
     }
     this.#publishSlots();
+    for (const replica of replicas) this.#writeState(this.#entry(replica));
   }
 
   /** Takes replicas off the ring, all in one new table; what is in flight on them goes on. */
@@ -206,8 +207,7 @@ export class Registry {
 
   /** Says again, under a new state word, what the state is: threads that had turned away look again. */
   confirm(replica: Replica): void {
-    const { ordinal, state } = this.#entry(replica);
-    if (state !== 'gone') this.#parts.table.setState(ordinal, state);
+    this.#writeState(this.#entry(replica));
   }
 
   /** Notes what a probe said, and the score that follows from it. */
@@ -240,12 +240,19 @@ export class Registry {
     const nowMs = this.#parts.clock.nowMs();
     const ms = Math.round(nowMs - entry.sinceMs);
     entry.cause = cause;
-    this.#parts.table.setState(entry.ordinal, to === 'gone' ? 'free' : to);
-    if (from === to) return;
     entry.state = to;
+    this.#writeState(entry);
+    if (from === to) return;
     entry.sinceMs = nowMs;
     const instanceId = entry.instance?.instanceId;
     this.#parts.onTransition({ name: entry.name, from, to, cause, instanceId, ms });
+  }
+
+  /** Writes the state word. Who is not on the ring is not eligible: it would count in everybody's load bound. */
+  #writeState({ ordinal, state, joined }: Entry): void {
+    const isWaiting = state === 'healthy' && !joined;
+    const shown = state === 'gone' ? 'free' : isWaiting ? 'starting' : state;
+    this.#parts.table.setState(ordinal, shown);
   }
 
   #freeOrdinal(): number {

@@ -90,13 +90,14 @@ export class Supervisor {
     this.#timer?.cancel();
     const { driver, registry, keeper, checker, stopTimeoutMs } = this.#parts;
     checker.close();
+    const settled = keeper.close(keep);
     if (!keep && driver.ownsInstances) {
       const instances = [...registry.replicas, ...registry.leaving].flatMap(
         (replica) => replica.instance ?? [],
       );
       await Promise.all(instances.map((instance) => keeper.dispose(instance, stopTimeoutMs)));
     }
-    await keeper.close();
+    await settled;
     await driver.close(keep);
   }
 
@@ -155,7 +156,9 @@ export class Supervisor {
       .map(({ name }) => name);
     const desired = unchanged.map(({ name, instance }) => ({ name, instanceId: instance?.instanceId }));
     const busy = new Set([...busyBefore, ...keeper.busy, ...changed]);
-    const leaving = new Set([...leavingBefore, ...keeper.leaving]);
+    // what stood in a place before the list and does no more is the business of who took it out
+    const placed = [...before.values()].filter((instanceId) => instanceId !== undefined);
+    const leaving = new Set([...leavingBefore, ...keeper.leaving, ...placed]);
     for (const action of reconcile(desired, observed, busy, leaving)) this.#act(action, observed);
   }
 

@@ -10,9 +10,15 @@ import { type Clock, sleep, type Timer } from '../clock.ts';
 import { backoffMs } from '../core/backoff.ts';
 import type { UpstreamRecord } from '../core/replica.ts';
 import type { RouteTableWriter } from '../core/route-table.ts';
-import { BalancerError, type ErrorCode, messageOf } from '../errors.ts';
+import { BalancerError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import type { DataThreadOptions, DataThreadStart, FromDataThread, ToDataThread } from './messages.ts';
+import type {
+  DataThreadOptions,
+  DataThreadStart,
+  Evidence,
+  FromDataThread,
+  ToDataThread,
+} from './messages.ts';
 import { listenError } from './port.ts';
 
 export interface DataPlaneParts {
@@ -21,13 +27,13 @@ export interface DataPlaneParts {
   readonly clock: Clock;
   readonly log: Logger;
   /** Traffic found the replica of this ordinal wanting, when its state word was `word`. */
-  readonly onReport: (ordinal: number, word: number, code: ErrorCode) => void;
+  readonly onReport: (ordinal: number, word: number, code: Evidence) => void;
 }
 
 /** The thread's entry has the ending of the file that this is: .ts in the source tree, .js when compiled. */
 const ENTRY = new URL(`./worker${import.meta.url.slice(import.meta.url.lastIndexOf('.'))}`, import.meta.url);
 /** What a request leaves behind is garbage within microseconds; with more room it is collected less often. */
-const YOUNG_GENERATION_MB = 128;
+const YOUNG_GENERATION_MB = 16;
 /** Between the death of a thread and the next start: from here … */
 const RESTART_FIRST_MS = 100;
 /** … doubling to here; a thread that lived for this long starts at the beginning again. */
@@ -154,10 +160,21 @@ export class DataPlane {
       case 'report':
         this.#parts.onReport(message.ordinal, message.word, message.code);
         break;
+      case 'shedding':
+        this.#logShedding(thread, message.isShedding, message.connections);
+        break;
       case 'drained':
         thread.onDrained?.();
         break;
     }
+  }
+
+  #logShedding({ row }: DataThreadHandle, isShedding: boolean, connections: number): void {
+    const { log } = this.#parts;
+    const fields = { thread: row, connections };
+    if (isShedding)
+      log.warn(fields, 'as many client connections as there can be; further ones are answered 503');
+    else log.info(fields, 'client connections are taken again');
   }
 
   /** Nobody waits for a thread that is gone; another takes its place. */

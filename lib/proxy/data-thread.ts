@@ -12,15 +12,27 @@ import type { UpstreamRecord } from '../core/replica.ts';
 import { RetryBudget } from '../core/retry.ts';
 import { RouteTable } from '../core/route-table.ts';
 import { BalancerError, type ErrorCode } from '../errors.ts';
-import type { Exchange } from './forward.ts';
 import type { DataThreadOptions, DataThreadStart, FromDataThread } from './messages.ts';
 import { RequestQueue } from './queue.ts';
 import { Upstream } from './upstream.ts';
 
 /** How often time limits are looked at. */
 export const TICK_MS = 100;
+/** Failures in a row, of a replica that takes connections, that put it out for a while. */
+const FAILURES_TO_EJECT = 5;
+const NO_ORDINAL = -1;
 /** Connections to the admin server from one thread. */
 const ADMIN_CONNECTIONS = 16;
+
+/** What has a time limit: a request under way. */
+export interface Timed {
+  /** By the thread's clock. */
+  readonly deadlineMs: number;
+  /** It has passed. */
+  onDeadline(): void;
+  /** Its place among those under way; the thread's to set. */
+  place: number;
+}
 
 interface Pool {
   readonly generation: number;
@@ -42,7 +54,13 @@ export class DataThread {
   isDraining = false;
 
   readonly #pools: (Pool | undefined)[] = [];
-  readonly #active = new Set<Exchange>();
+  /**
+   * Requests under way, in no order; what ends changes places with the last. A Set would do but for the collector:
+   * the tables that it grows out of keep their entries alive into old space, half of all that a request leaves.
+   */
+  readonly #active: Timed[] = [];
+  /** For each ordinal, the failures in a row that this thread has seen. */
+  readonly #failures: Int32Array;
   readonly #tell: (message: FromDataThread) => void;
   readonly #clock: () => number;
 
@@ -54,6 +72,7 @@ export class DataThread {
     this.#clock = clock;
     this.nowMs = clock();
     this.table = new RouteTable(start.table, start.shape, start.worker);
+    this.#failures = new Int32Array(start.shape.ordinals);
     const placement = createPlacement(options);
     this.picker = new Picker(this.table, {
       placement,
@@ -84,7 +103,7 @@ export class DataThread {
       const upstream = this.#pool({ ...this.options, endpoint, maxConnections: this.options.maxInFlight });
       this.#pools[ordinal] = { generation, upstream };
     }
-    this.queue.pump();
+    this.queue.freed(NO_ORDINAL);
   }
 
   #pool(
@@ -97,18 +116,34 @@ export class DataThread {
     return new Upstream({ endpoint, maxConnections, connectTimeoutMs, nowMs: () => this.nowMs });
   }
 
-  begin(exchange: Exchange): void {
-    this.#active.add(exchange);
+  begin(exchange: Timed): void {
+    exchange.place = this.#active.length;
+    this.#active.push(exchange);
   }
 
-  finish(exchange: Exchange): void {
-    this.#active.delete(exchange);
+  finish(exchange: Timed): void {
+    const last = this.#active.pop();
+    if (last === undefined || last === exchange) return;
+    this.#active[exchange.place] = last;
+    last.place = exchange.place;
   }
 
   /** Turns this thread away from the replica at once, and tells the control plane why. */
   report(ordinal: number, word: number, code: ErrorCode): void {
     this.picker.suspect(ordinal, word);
     this.#tell({ kind: 'report', ordinal, word, code });
+  }
+
+  /** A request failed at the replica, or was answered that it cannot serve. */
+  noteFailure(ordinal: number, word: number): void {
+    this.#failures[ordinal] = this.#failures[ordinal]! + 1;
+    if (this.#failures[ordinal]! < FAILURES_TO_EJECT) return;
+    this.#failures[ordinal] = 0;
+    this.#tell({ kind: 'report', ordinal, word, code: 'gateway-failures' });
+  }
+
+  noteSuccess(ordinal: number): void {
+    if (this.#failures[ordinal] !== 0) this.#failures[ordinal] = 0;
   }
 
   /** The classic profile's answer to what a replica does not know. */
@@ -122,7 +157,11 @@ export class DataThread {
     this.nowMs = this.#clock();
     this.date = new Date().toUTCString();
     this.budget.decay();
-    for (const exchange of this.#active) if (this.nowMs >= exchange.deadlineMs) exchange.onDeadline();
+    // from the end, since what ends changes places with the last
+    for (let place = this.#active.length - 1; place >= 0; place--) {
+      const exchange = this.#active[place];
+      if (exchange !== undefined && this.nowMs >= exchange.deadlineMs) exchange.onDeadline();
+    }
     for (const pool of this.#pools) pool?.upstream.tick();
     this.admin.tick();
   }

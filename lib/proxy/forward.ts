@@ -54,6 +54,9 @@ const EVIDENCE: ReadonlySet<ErrorCode> = new Set([
   'upstream-reset',
 ]);
 
+/** Answers by which a replica says that it cannot serve. */
+const GATEWAY_FAILURES: ReadonlySet<number> = new Set([502, 503, 504]);
+
 type Phase = 'new' | 'queued' | 'connecting' | 'sending' | 'waiting' | 'answering' | 'tunnel' | 'over';
 
 export class Exchange implements Attempt, Waiter {
@@ -62,11 +65,14 @@ export class Exchange implements Attempt, Waiter {
   readonly upgrade: boolean;
   /** When it is out of time, by the thread's coarse clock. */
   deadlineMs = Number.POSITIVE_INFINITY;
+  place = -1;
 
   readonly #thread: DataThread;
   readonly #incoming: Incoming;
   readonly #body: RequestBody | undefined;
   #phase: Phase = 'new';
+  /** When the whole request is out of time. */
+  #untilMs = Number.POSITIVE_INFINITY;
   #ordinal = NO_LEASE;
   #word = 0;
   #tried = NOTHING_TRIED;
@@ -97,6 +103,8 @@ export class Exchange implements Attempt, Waiter {
 
   /** Sends the request to the replica that the ring says, or waits for one. */
   start(): void {
+    const { requestTimeoutMs } = this.#thread.options;
+    if (requestTimeoutMs > 0) this.#untilMs = this.#thread.nowMs + requestTimeoutMs;
     this.#thread.begin(this);
     this.#thread.budget.save();
     this.#route();
@@ -106,6 +114,11 @@ export class Exchange implements Attempt, Waiter {
   startAt(upstream: Upstream): void {
     this.#thread.begin(this);
     this.#sendTo(upstream);
+  }
+
+  /** Gives what comes next this long, within what the whole request may take. */
+  #limit(ms: number): void {
+    this.deadlineMs = Math.min(this.#thread.nowMs + ms, this.#untilMs);
   }
 
   // ---- a replica is found
@@ -118,16 +131,24 @@ export class Exchange implements Attempt, Waiter {
     return true;
   }
 
+  get owner(): number {
+    return this.#thread.picker.ownerOf(this.#incoming.hash);
+  }
+
   get needsFresh(): boolean {
     return this.#needsFresh;
   }
 
   #route(): void {
-    const ordinal = this.#thread.picker.lease(this.#incoming.hash, this.#stillTried());
-    if (ordinal >= 0) return this.#sendToReplica(ordinal);
+    const { queue, picker } = this.#thread;
+    // who comes later must not overtake who waits
+    if (queue.isEmpty || this.#attempts > 0) {
+      const ordinal = picker.lease(this.#incoming.hash, this.#stillTried());
+      if (ordinal >= 0) return this.#sendToReplica(ordinal);
+    }
     if (!this.#thread.queue.enter(this)) return this.#fail(new BalancerError('queue-full'));
     this.#phase = 'queued';
-    this.deadlineMs = this.#thread.nowMs + this.#thread.options.queueTimeoutMs;
+    this.#limit(this.#thread.options.queueTimeoutMs);
   }
 
   #stillTried(): readonly number[] {
@@ -155,7 +176,8 @@ export class Exchange implements Attempt, Waiter {
   #sendTo(upstream: Upstream): void {
     this.#upstream = upstream;
     this.#phase = 'connecting';
-    this.deadlineMs = Number.POSITIVE_INFINITY;
+    // the pool watches how long connecting takes
+    this.#limit(Number.POSITIVE_INFINITY);
     upstream.send(this);
   }
 
@@ -173,7 +195,7 @@ export class Exchange implements Attempt, Waiter {
       return this.#awaitHead();
     }
     this.#phase = 'sending';
-    this.deadlineMs = this.#thread.nowMs + this.#thread.options.bodyTimeoutMs;
+    this.#limit(this.#thread.options.bodyTimeoutMs);
     // the first piece of the body usually came with its head, and goes out with it too
     connection.cork();
     connection.write(this.#incoming.head.text);
@@ -189,15 +211,14 @@ export class Exchange implements Attempt, Waiter {
   #bodyProgress(): void {
     if (this.#phase !== 'sending') return;
     if (this.#body?.isComplete === true) return this.#awaitHead();
-    this.deadlineMs = this.#thread.nowMs + this.#thread.options.bodyTimeoutMs;
+    this.#limit(this.#thread.options.bodyTimeoutMs);
   }
 
   #awaitHead(): void {
     this.#phase = 'waiting';
-    this.deadlineMs =
-      this.#ordinal === NO_LEASE
-        ? Number.POSITIVE_INFINITY
-        : this.#thread.nowMs + this.#thread.options.responseTimeoutMs;
+    this.#limit(
+      this.#ordinal === NO_LEASE ? Number.POSITIVE_INFINITY : this.#thread.options.responseTimeoutMs,
+    );
   }
 
   // ---- the answer comes
@@ -223,7 +244,13 @@ export class Exchange implements Attempt, Waiter {
     beginRaw(response, keepAlive);
     this.#rechunk = head.framing === 'close' && isChunkedToClient(head, this.rawChunks);
     const { rawChunks } = this;
+    if (this.#ordinal !== NO_LEASE) {
+      if (GATEWAY_FAILURES.has(head.statusCode)) thread.noteFailure(this.#ordinal, this.#word);
+      else thread.noteSuccess(this.#ordinal);
+    }
+    const { via } = thread.options;
     this.#head = responseHead(head, {
+      via,
       rawChunks,
       keepAlive,
       requestId: incoming.head.requestId,
@@ -245,7 +272,7 @@ export class Exchange implements Attempt, Waiter {
     if (this.#phase !== 'answering') return;
     this.#flush();
     this.#connection?.expectLargeBody();
-    if (!this.#isPaused) this.deadlineMs = this.#thread.nowMs + this.#thread.options.idleTimeoutMs;
+    if (!this.#isPaused) this.#limit(this.#thread.options.idleTimeoutMs);
   }
 
   onEnd(): void {
@@ -299,12 +326,12 @@ export class Exchange implements Attempt, Waiter {
     if (isRoom || this.#isPaused) return;
     this.#isPaused = true;
     // how long a client may take no byte is the listener's to watch
-    this.deadlineMs = Number.POSITIVE_INFINITY;
+    this.#limit(Number.POSITIVE_INFINITY);
     this.#connection?.pause();
     this.#incoming.response.once('drain', () => {
       this.#isPaused = false;
       if (this.#phase !== 'answering') return;
-      this.deadlineMs = this.#thread.nowMs + this.#thread.options.idleTimeoutMs;
+      this.#limit(this.#thread.options.idleTimeoutMs);
       this.#connection?.resume();
     });
   }
@@ -340,7 +367,8 @@ export class Exchange implements Attempt, Waiter {
     }
     this.#lastError = error;
     if (this.#ordinal !== NO_LEASE) {
-      if (EVIDENCE.has(error.code) && !isStale) this.#thread.report(this.#ordinal, this.#word, error.code);
+      if (!isStale) this.#thread.noteFailure(this.#ordinal, this.#word);
+      if (!isStale && EVIDENCE.has(error.code)) this.#thread.report(this.#ordinal, this.#word, error.code);
       this.#tried = [...this.#tried, { ordinal: this.#ordinal, word: this.#word }];
     }
     this.#releaseLease();
@@ -382,7 +410,9 @@ export class Exchange implements Attempt, Waiter {
         );
       case 'sending':
         return this.#fail(new BalancerError('request-timeout'));
+      case 'connecting':
       case 'waiting':
+        if (this.#ordinal !== NO_LEASE) this.#thread.noteFailure(this.#ordinal, this.#word);
         return this.#fail(new BalancerError('response-timeout'));
       default:
         return this.#cut();
@@ -422,11 +452,12 @@ export class Exchange implements Attempt, Waiter {
     if (this.#phase === 'connecting') this.#upstream?.withdraw(this);
     this.#phase = 'over';
     this.#connection = undefined;
+    const ordinal = this.#ordinal;
     this.#releaseLease();
     if (this.#isBudgeted) this.#thread.budget.ended();
     const { exchanges } = this.#incoming.client;
     exchanges.splice(exchanges.indexOf(this), 1);
     this.#thread.finish(this);
-    this.#thread.queue.pump();
+    this.#thread.queue.freed(ordinal);
   }
 }

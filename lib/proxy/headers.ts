@@ -30,6 +30,16 @@ export interface RequestHead {
   readonly requestId: string;
 }
 
+/** What an operator may ask for. */
+export interface HeaderPolicy {
+  readonly maxHeaders: number;
+  readonly maxTargetBytes: number;
+  /** Send Forwarded (RFC 7239) as well. */
+  readonly forwarded: boolean;
+  /** Add Via (RFC 9110 section 7.6.3). */
+  readonly via: boolean;
+}
+
 /** The parts of a request that its head is made from. */
 export interface RequestParts {
   readonly method: string;
@@ -37,6 +47,7 @@ export interface RequestParts {
   readonly target: string;
   readonly rawHeaders: readonly string[];
   readonly client: ClientFacts;
+  readonly policy: HeaderPolicy;
   /** Used when the client sent no (usable) X-Request-Id. */
   readonly newRequestId: string;
   /** HTTP/1.0, which knows no Host header. */
@@ -49,6 +60,7 @@ const SLASH = 0x2f;
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 const TRAILERS = /(?:^|,)[ \t]*trailers[ \t]*(?:,|;|$)/i;
 const NO_NAMES: readonly string[] = [];
+const VIA = 'Via: 1.1 ringlb\r\n';
 
 /** What the special fields of one request said; one object for all, since each is read before the next is made. */
 const seen = {
@@ -64,11 +76,15 @@ const seen = {
 
 /** Builds the head of a request to a replica. Throws BalancerError for what must not be forwarded. */
 export function requestHead(parts: RequestParts): RequestHead {
+  const { policy } = parts;
+  if (parts.target.length > policy.maxTargetBytes) throw new BalancerError('target-too-long');
+  if (parts.rawHeaders.length > 2 * policy.maxHeaders) throw new BalancerError('head-too-large');
   const lines = endToEndLines(parts.rawHeaders, parts.client.trusted);
-  if (!seen.hasHost && !parts.isOldHttp) throw new BalancerError('bad-request', 'The request has no Host header');
+  if (!seen.hasHost && !parts.isOldHttp)
+    throw new BalancerError('bad-request', 'The request has no Host header');
   const target = parts.target.charCodeAt(0) === SLASH ? parts.target : originForm(parts.method, parts.target);
   const requestId = seen.requestId === '' ? parts.newRequestId : seen.requestId;
-  const text = `${parts.method} ${target} HTTP/1.1\r\nHost: ${seen.host}\r\n${lines}${forwardedLines(parts.client)}X-Request-Id: ${requestId}\r\n${hopLines(parts.upgrade)}\r\n`;
+  const text = `${parts.method} ${target} HTTP/1.1\r\nHost: ${seen.host}\r\n${lines}${forwardedLines(parts)}X-Request-Id: ${requestId}\r\n${hopLines(parts.upgrade)}\r\n`;
   return { text, framing: seen.framing, requestId };
 }
 
@@ -137,11 +153,17 @@ function passesOn(field: number, value: string, trusted: boolean): boolean {
 }
 
 /** Appends the peer to what a trusted proxy said of the client, or says it afresh. */
-function forwardedLines(client: ClientFacts): string {
+function forwardedLines({ client, policy, isOldHttp }: RequestParts): string {
   const chain = seen.forwardedFor === '' ? client.ip : `${seen.forwardedFor}, ${client.ip}`;
   let lines = `X-Forwarded-For: ${chain}\r\n`;
   if (!client.trusted || !seen.forwardedProto) lines += 'X-Forwarded-Proto: http\r\n';
   if (!client.trusted || !seen.forwardedHost) lines += `X-Forwarded-Host: ${seen.host}\r\n`;
+  if (policy.forwarded) {
+    // RFC 7239 section 6: an IPv6 address stands in brackets, and what is no token in quotes
+    const node = client.ip.includes(':') ? `"[${client.ip}]"` : client.ip;
+    lines += `Forwarded: for=${node};host="${seen.host.replace(/["\\]/g, '')}";proto=http\r\n`;
+  }
+  if (policy.via) lines += isOldHttp ? 'Via: 1.0 ringlb\r\n' : VIA;
   return lines;
 }
 
@@ -186,6 +208,7 @@ export interface ResponseExtras {
   readonly rawChunks: boolean;
   readonly keepAlive: boolean;
   readonly requestId: string;
+  readonly via: boolean;
   /** For answers without a Date (RFC 9110 section 6.6.1). */
   readonly date: string;
 }
@@ -196,6 +219,7 @@ export function responseHead(head: ResponseHead, extras: ResponseExtras): string
   if (isChunkedToClient(head, extras.rawChunks)) text += 'Transfer-Encoding: chunked\r\n';
   if (!head.hasDate) text += `Date: ${extras.date}\r\n`;
   if (!head.hasRequestId) text += `X-Request-Id: ${extras.requestId}\r\n`;
+  if (extras.via) text += VIA;
   if (head.framing === 'upgrade') return `${text}Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n\r\n`;
   if (!extras.keepAlive) return `${text}Connection: close\r\n\r\n`;
   return extras.rawChunks ? `${text}\r\n` : `${text}Connection: keep-alive\r\n\r\n`;

@@ -21,10 +21,10 @@ import { Exchange } from './forward.ts';
 import { type ClientFacts, requestHead } from './headers.ts';
 import type { TrustedProxies } from './trusted-proxies.ts';
 
-/** Of a request's head: request line and headers. */
-const MAX_HEAD_BYTES = 65_536;
 /** How long a connection may still bring a request once draining began; then it is closed between requests. */
 const LINGER_MS = 500;
+/** Connections are said to be taken again when no more than this part of them is left. */
+const ROOM = 0.9;
 /** How often Node looks for requests whose head does not come. */
 const HEAD_LOOK_MS = 500;
 
@@ -54,18 +54,27 @@ export class Listener {
   readonly #thread: DataThread;
   readonly #trusted: TrustedProxies;
   readonly #newRequestId: () => string;
+  readonly #onShedding: (isShedding: boolean, connections: number) => void;
+  #isShedding = false;
   readonly #server: Server;
   readonly #clients = new Set<Client>();
   #drain: { readonly sinceMs: number; readonly done: () => void } | undefined;
 
-  constructor(thread: DataThread, trusted: TrustedProxies, newRequestId: () => string) {
+  /** `onShedding` hears when connections begin to be turned away, and when no longer. */
+  constructor(
+    thread: DataThread,
+    trusted: TrustedProxies,
+    newRequestId: () => string,
+    onShedding: (isShedding: boolean, connections: number) => void,
+  ) {
     this.#thread = thread;
+    this.#onShedding = onShedding;
     this.#trusted = trusted;
     this.#newRequestId = newRequestId;
     this.#server = createServer({
       IncomingMessage: LeanRequest,
       noDelay: true,
-      maxHeaderSize: MAX_HEAD_BYTES,
+      maxHeaderSize: thread.options.maxHeadBytes,
       headersTimeout: thread.options.headerTimeoutMs,
       // a body may take as long as it likes while it makes progress, which the exchange watches
       requestTimeout: 0,
@@ -120,6 +129,7 @@ export class Listener {
   /** To be called with every tick of the thread. */
   tick(): void {
     this.#closeStuckAndIdle();
+    if (this.#clients.size < this.#thread.options.maxConnections * ROOM) this.#shed(false);
     if (this.#drain === undefined) return;
     if (this.#thread.nowMs - this.#drain.sinceMs >= LINGER_MS) {
       for (const { socket, exchanges } of this.#clients) if (exchanges.length === 0) socket.destroySoon();
@@ -128,6 +138,12 @@ export class Listener {
   }
 
   #accept(socket: ClientSocket): void {
+    if (this.#clients.size >= this.#thread.options.maxConnections) {
+      this.#shed(true);
+      socket.on('error', () => socket.destroy());
+      refuse(socket, new BalancerError('too-many-connections'));
+      return;
+    }
     const facts = this.#trusted.factsOf(socket.remoteAddress ?? '');
     const client: Client = { socket, facts, exchanges: [], takenBytes: 0, sinceMs: this.#thread.nowMs };
     socket[CLIENT] = client;
@@ -136,6 +152,13 @@ export class Listener {
       this.#clients.delete(client);
       for (const exchange of [...client.exchanges]) exchange.onClientGone();
     });
+  }
+
+  /** Says once that connections are turned away, and once that there is room again. */
+  #shed(isShedding: boolean): void {
+    if (this.#isShedding === isShedding) return;
+    this.#isShedding = isShedding;
+    this.#onShedding(isShedding, this.#clients.size);
   }
 
   #take(request: IncomingMessage, response: ServerResponse, early: Buffer | undefined): void {
@@ -166,6 +189,7 @@ export class Listener {
       target,
       rawHeaders,
       client: client.facts,
+      policy: this.#thread.options,
       newRequestId: this.#newRequestId(),
       isOldHttp: request.httpVersionMinor === 0,
       upgrade: early === undefined ? '' : (request.headers.upgrade ?? ''),
@@ -175,7 +199,11 @@ export class Listener {
     const key =
       hashKey.length === 1 && first?.kind === 'request-id'
         ? head.requestId
-        : (findKey(hashKey, { url: target, rawHeaders, clientIp: client.facts.ip })?.value ?? head.requestId);
+        : (findKey(hashKey, {
+            url: target,
+            rawHeaders,
+            clientIp: this.#trusted.originOf(client.facts, rawHeaders),
+          })?.value ?? head.requestId);
     const exchange = new Exchange(this.#thread, {
       request,
       response,
@@ -287,7 +315,7 @@ function refuse(socket: Socket, error: BalancerError): void {
   const body = failureBody(error);
   const head =
     `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? ''}\r\nContent-Type: application/json\r\n` +
-    `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n`;
+    `Content-Length: ${Buffer.byteLength(body)}\r\n${error.status === 503 ? 'Retry-After: 1\r\n' : ''}Connection: close\r\n\r\n`;
   socket.write(head + body);
   socket.destroySoon();
 }

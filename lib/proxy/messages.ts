@@ -32,7 +32,16 @@ export interface DataThreadOptions {
   readonly bodyTimeoutMs: number;
   readonly sendTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
+  /** From a request's head to the end of its answer; 0 is off. */
+  readonly requestTimeoutMs: number;
+  readonly maxHeadBytes: number;
+  readonly maxHeaders: number;
+  readonly maxTargetBytes: number;
+  /** Client connections of one thread. */
+  readonly maxConnections: number;
   readonly trustedProxies: readonly string[];
+  readonly forwarded: boolean;
+  readonly via: boolean;
   readonly classic: boolean;
 }
 
@@ -44,6 +53,9 @@ export interface DataThreadStart {
   readonly options: DataThreadOptions;
   readonly upstreams: readonly UpstreamRecord[];
 }
+
+/** What traffic says against a replica: one failure, or several in a row. */
+export type Evidence = ErrorCode | 'gateway-failures';
 
 export type ToDataThread =
   /** The whole list; what is not on it any more is let go. Answered with `seen`. */
@@ -57,5 +69,7 @@ export type FromDataThread =
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }
   | { readonly kind: 'seen'; readonly sequence: number }
   /** Traffic found a replica wanting, when its state word was `word`. */
-  | { readonly kind: 'report'; readonly ordinal: number; readonly word: number; readonly code: ErrorCode }
+  | { readonly kind: 'report'; readonly ordinal: number; readonly word: number; readonly code: Evidence }
+  /** It began, or no longer has, to turn connections away. */
+  | { readonly kind: 'shedding'; readonly isShedding: boolean; readonly connections: number }
   | { readonly kind: 'drained' };

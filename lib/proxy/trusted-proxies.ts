@@ -25,4 +25,20 @@ export class TrustedProxies {
     const ip = address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
     return { ip, trusted: !this.#isEmpty && this.#list.check(ip, isIPv6(ip) ? 'ipv6' : 'ipv4') };
   }
+
+  /** The address of who asked first, as far as trusted proxies tell: the last in X-Forwarded-For that is no proxy. */
+  originOf({ ip, trusted }: ClientFacts, rawHeaders: readonly string[]): string {
+    if (!trusted) return ip;
+    const chain: string[] = [];
+    for (let at = 0; at < rawHeaders.length; at += 2) {
+      if (rawHeaders[at]!.toLowerCase() === 'x-forwarded-for') chain.push(...rawHeaders[at + 1]!.split(','));
+    }
+    let origin = ip;
+    for (const hop of chain.reverse().map((text) => text.trim())) {
+      if (isIP(hop) === 0) break;
+      origin = hop;
+      if (!this.factsOf(hop).trusted) break;
+    }
+    return origin;
+  }
 }

@@ -51,6 +51,11 @@ const SHARED: Buffer = Buffer.allocUnsafeSlow(READ_BYTES);
 const CONNECT_CODES: Readonly<Record<string, ErrorCode>> = {
   ECONNREFUSED: 'connect-refused',
   ETIMEDOUT: 'connect-timeout',
+  // ours to answer for, not the replica's
+  EMFILE: 'out-of-sockets',
+  ENFILE: 'out-of-sockets',
+  ENOBUFS: 'out-of-sockets',
+  EADDRNOTAVAIL: 'out-of-sockets',
 };
 
 export class UpstreamConnection {

@@ -20,6 +20,7 @@ const listener = new Listener(
   thread,
   new TrustedProxies(start.options.trustedProxies),
   requestIds(start.options.classic),
+  (isShedding, connections) => tell({ kind: 'shedding', isShedding, connections }),
 );
 
 port.on('message', (message: ToDataThread) => {

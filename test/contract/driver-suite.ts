@@ -3,12 +3,10 @@
  * Must not hold: anything that only one kind of engine does; that is in test/drivers and test/docker.
  */
 import assert from 'node:assert/strict';
-import { request } from 'node:http';
-import { text } from 'node:stream/consumers';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
-import type { Endpoint } from '../../lib/core/replica.ts';
 import { formatEndpoint } from '../../lib/core/replica.ts';
 import type { Driver, Hint, Instance } from '../../lib/drivers/driver.ts';
+import { answering, get, home } from '../helpers/ask.ts';
 import { eventually } from '../helpers/eventually.ts';
 
 /** One kind of engine, and what can be done to its instances behind the driver's back. */
@@ -221,34 +219,4 @@ export function testDriver(harness: Harness): void {
 export async function removeAll(driver: Driver): Promise<void> {
   const instances = await driver.list();
   await Promise.all(instances.map(({ instanceId }) => driver.remove(instanceId, 0)));
-}
-
-/** The status and body of one request on a connection of its own; rejects where nothing answers. */
-export function get(endpoint: Endpoint, path: string): Promise<{ status: number; body: string }> {
-  return new Promise((resolve, reject) => {
-    const outgoing = request(
-      { ...endpoint, path, agent: false, signal: AbortSignal.timeout(1_000) },
-      (response) => {
-        text(response).then((body) => resolve({ status: response.statusCode ?? 0, body }), reject);
-      },
-    );
-    outgoing.once('error', reject).end();
-  });
-}
-
-/** Waits until the instance answers its probe path with 200. */
-export async function answering(instance: Instance): Promise<void> {
-  assert.ok(instance.endpoint, `${instance.name} has an endpoint`);
-  const { endpoint } = instance;
-  await eventually(
-    `an answer from ${instance.name}`,
-    async () => (await get(endpoint, '/heartbeat')).status === 200,
-  );
-}
-
-/** The message that the sample replica answers with, once it answers. */
-export async function home(instance: Instance): Promise<string> {
-  await answering(instance);
-  const { body } = await get(instance.endpoint!, '/home');
-  return (JSON.parse(body) as { message: string }).message;
 }

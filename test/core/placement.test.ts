@@ -13,7 +13,7 @@ function assertSame(one: Placement, other: Placement): void {
   assert.equal(one.algorithm, other.algorithm);
   assert.equal(one.slots, other.slots);
   assert.deepEqual(tableOf(one, fleetOf(5)), tableOf(other, fleetOf(5)));
-  assert.deepEqual(HASHES.map(one.slotOf), HASHES.map(other.slotOf));
+  for (const hash of HASHES) assert.equal(one.slotOf(hash), other.slotOf(hash));
 }
 
 test('createPlacement makes each algorithm with the numbers it is given', () => {
@@ -40,10 +40,10 @@ test('the defaults are a prime for maglev, and room for 56 replicas in the class
 
 for (const algorithm of ALGORITHMS) {
   test(`${algorithm} maps every hash to a slot there is`, () => {
-    const { slots, slotOf } = createPlacement({ algorithm, slots: 0, vnodes: 0 });
+    const placement = createPlacement({ algorithm, slots: 0, vnodes: 0 });
     for (const hash of HASHES) {
-      const slot = slotOf(hash);
-      assert.ok(Number.isInteger(slot) && slot >= 0 && slot < slots, `${hash} to ${slot}`);
+      const slot = placement.slotOf(hash);
+      assert.ok(Number.isInteger(slot) && slot >= 0 && slot < placement.slots, `${hash} to ${slot}`);
     }
   });
 

@@ -4,7 +4,7 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { systemClock } from '../../lib/clock.ts';
 import { DockerApi } from '../../lib/drivers/docker-api.ts';
 import type { Driver, Hint } from '../../lib/drivers/driver.ts';
-import { home } from '../contract/driver-suite.ts';
+import { home } from '../helpers/ask.ts';
 import {
   cleanUp,
   docker,

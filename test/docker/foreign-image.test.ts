@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import type { Driver, Instance } from '../../lib/drivers/driver.ts';
-import { get, removeAll } from '../contract/driver-suite.ts';
+import { removeAll } from '../contract/driver-suite.ts';
+import { get } from '../helpers/ask.ts';
 import { buildImage, cleanUp, docker, freshName, makeDriver, skipDocker } from '../helpers/docker.ts';
 import { eventually } from '../helpers/eventually.ts';
 

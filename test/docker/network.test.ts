@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { stat } from 'node:fs/promises';
 import { after, afterEach, before, describe, it } from 'node:test';
 import type { Driver } from '../../lib/drivers/driver.ts';
-import { home, removeAll } from '../contract/driver-suite.ts';
+import { removeAll } from '../contract/driver-suite.ts';
+import { home } from '../helpers/ask.ts';
 import {
   BASE_IMAGE,
   cleanUp,

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { after, afterEach, describe, it } from 'node:test';
 import type { Driver, Hint, Instance } from '../../lib/drivers/driver.ts';
 import { createProcessDriver } from '../../lib/drivers/process.ts';
-import { get } from '../contract/driver-suite.ts';
+import { get } from '../helpers/ask.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { groupOf, leaderOf } from '../helpers/processes.ts';
 

@@ -12,7 +12,7 @@ import { DockerEngine } from '../../lib/drivers/docker-engine.ts';
 import { containerIdIn } from '../../lib/drivers/docker-network.ts';
 import { isBalancerError, messageOf } from '../../lib/errors.ts';
 import { silentLogger } from '../../lib/log.ts';
-import { get } from '../contract/driver-suite.ts';
+import { get } from './ask.ts';
 import { eventually } from './eventually.ts';
 
 interface Asked {

@@ -118,7 +118,7 @@ export async function ensureReplicaImage(): Promise<void> {
 
 /** Builds an image from the lines after `FROM` the base image. */
 export async function buildImage(tag: string, lines: readonly string[]): Promise<void> {
-  const build = run('docker', ['build', '--tag', tag, '-']);
+  const build = run('docker', ['build', '--force-rm', '--tag', tag, '-']);
   build.child.stdin?.end([`FROM ${BASE_IMAGE}`, ...lines, ''].join('\n'));
   await build;
 }

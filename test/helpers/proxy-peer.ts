@@ -55,8 +55,15 @@ export class Peer {
     for (const look of [...this.#looks]) look();
   }
 
-  /** Waits until `probe` gives anything but undefined or false, asked whenever something happens here. */
+  /**
+   * Waits until `probe` gives anything but undefined or false, asked whenever something happens here; fails at once
+   * where the other side has ended and it still does not.
+   */
   until<T>(what: string, probe: () => T): Promise<Exclude<T, undefined | false>> {
+    return this.#until(what, probe, () => this.isEnded);
+  }
+
+  #until<T>(what: string, probe: () => T, isHopeless: () => boolean): Promise<Exclude<T, undefined | false>> {
     return new Promise((resolve, reject) => {
       const finish = (): void => {
         clearTimeout(timer);
@@ -72,7 +79,7 @@ export class Peer {
         if (value !== undefined && value !== false) {
           finish();
           resolve(value as Exclude<T, undefined | false>);
-        } else if (this.isClosed) fail('closed before');
+        } else if (isHopeless()) fail('ended before');
       };
       const timer = setTimeout(() => fail(`not within ${DEADLINE_MS} ms`), DEADLINE_MS);
       this.#looks.add(look);
@@ -111,6 +118,15 @@ export class Peer {
   async over(): Promise<string> {
     await this.until('the end', () => this.isEnded);
     return this.received;
+  }
+
+  /** Waits until the connection is closed in both directions. */
+  async closed(): Promise<void> {
+    await this.#until(
+      'the close',
+      () => this.isClosed,
+      () => this.isClosed,
+    );
   }
 
   /** Takes all up to and with `mark`. */

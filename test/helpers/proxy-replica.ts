@@ -24,7 +24,7 @@ export class FakeReplica {
     server.on('connection', (socket) => {
       const peer = new Peer(socket);
       this.connections.push(peer);
-      if (this.#answer !== undefined) void this.#serve(peer, this.#answer);
+      if (this.#answer !== undefined) void this.#serve(peer);
     });
   }
 
@@ -35,18 +35,21 @@ export class FakeReplica {
     return new FakeReplica(server);
   }
 
-  /** From now on whole requests are answered with `answer`, on every new connection. */
+  /** From now on whole requests are answered with `answer`, on every connection. */
   serve(answer: Answer = () => ok('hello')): this {
+    if (this.#answer === undefined) {
+      for (const peer of this.connections) if (!peer.isEnded) void this.#serve(peer);
+    }
     this.#answer = answer;
     return this;
   }
 
-  async #serve(peer: Peer, answer: Answer): Promise<void> {
+  async #serve(peer: Peer): Promise<void> {
     try {
       for (let count = 1; ; count++) {
         const request = await peer.request();
         this.requests.push(request);
-        const bytes = answer(request, peer, count);
+        const bytes = this.#answer?.(request, peer, count);
         if (bytes !== undefined) peer.send(bytes);
       }
     } catch {

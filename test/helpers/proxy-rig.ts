@@ -33,6 +33,8 @@ export class Rig {
   readonly replicas: FakeReplica[] = [];
   readonly table: RouteTableWriter;
   readonly reports: Extract<FromDataThread, { kind: 'report' }>[] = [];
+  /** Each time a thread said that it begins, or ends, to turn connections away. */
+  readonly shedding: boolean[] = [];
   readonly options: DataThreadOptions;
   readonly threads: DataThread[] = [];
   readonly admin: FakeReplica;
@@ -92,6 +94,7 @@ export class Rig {
       thread,
       new TrustedProxies(options.trustedProxies),
       () => `made-${this.#ids++}`,
+      (isShedding) => this.shedding.push(isShedding),
     );
     this.threads.push(thread);
     this.#listeners.push(listener);
@@ -165,6 +168,14 @@ export class Rig {
     for (const thread of this.threads) thread.setUpstreams(this.#records);
   }
 
+  /** The replica's instance is back, as a new one at the old place, and healthy. */
+  restore(ordinal: number): void {
+    const endpoint = { host: '127.0.0.1', port: this.replicas[ordinal]!.port };
+    this.#records = [...this.#records, this.#record(ordinal, endpoint)];
+    for (const thread of this.threads) thread.setUpstreams(this.#records);
+    this.table.setState(ordinal, 'healthy');
+  }
+
   /** Moves the clock on, and lets every thread look at its time limits as often as it would. */
   advance(byMs: number): void {
     for (let left = byMs; left > 0; left -= STEP_MS) {
@@ -176,6 +187,20 @@ export class Rig {
   tick(): void {
     for (const thread of this.threads) thread.tick();
     for (const listener of this.#listeners) listener.tick();
+  }
+
+  /** Lets time go by until the promise settles. */
+  async elapse<T>(promise: Promise<T>): Promise<T> {
+    let isSettled = false;
+    const mark = (): void => {
+      isSettled = true;
+    };
+    promise.then(mark, mark);
+    await eventually('an end, as time goes by', () => {
+      if (!isSettled) this.advance(STEP_MS);
+      return isSettled;
+    });
+    return promise;
   }
 
   /** Waits until no request is in flight or waits. */

@@ -36,12 +36,6 @@ export const TAKEN: readonly TakenAnswer[] = [
     heard: { ...IDLE, body: 'hello', trailers: [] },
   },
   {
-    title: 'a body of no length',
-    wire: `${OK}Content-Length: 0\r\n\r\n`,
-    head: { framing: 'length', contentLength: 0 },
-    heard: { ...IDLE, body: '' },
-  },
-  {
     title: 'a chunked body with sizes in either case',
     wire: `${CHUNKED}A\r\n0123456789\r\nb\r\n0123456789a\r\n0\r\n\r\n`,
     head: { framing: 'chunked', contentLength: -1, keepAlive: true, forward: OK },

@@ -176,7 +176,7 @@ test('an answer without Date gets one, and one with Date keeps it', async (t) =>
     ok('', request.startLine.includes('/with') ? 'Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n' : ''),
   );
   const client = await rig.client();
-  client.send(get('/without'));
+  client.send(get('/bare'));
   assert.equal(headersOf(await client.response(), 'date').length, 1);
   client.send(get('/with'));
   assert.deepEqual(headersOf(await client.response(), 'date'), ['Thu, 01 Jan 1970 00:00:00 GMT']);
@@ -186,7 +186,7 @@ test('a Server header is neither added nor changed', async (t) => {
   const rig = await Rig.open(t);
   rig.replica.serve((request) => ok('', request.startLine.includes('/with') ? 'Server: mine\r\n' : ''));
   const client = await rig.client();
-  client.send(get('/without'));
+  client.send(get('/bare'));
   assert.deepEqual(headersOf(await client.response(), 'server'), []);
   client.send(get('/with'));
   assert.deepEqual(headersOf(await client.response(), 'server'), ['mine']);

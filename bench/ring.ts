@@ -1,0 +1,93 @@
+/**
+ * What placement costs and how well it spreads: `npm run bench`. Lookup, build and change of the table for fleets
+ * of 3 to 1,000 replicas, each algorithm beside the rings on npm, with imbalance and moved share beside the times.
+ * Must not hold: what is measured and how (`ring/`). Takes under a minute; read it on a machine at rest.
+ */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { markdown } from './proxy/table.ts';
+import { CONTENDERS } from './ring/contenders.ts';
+import { type Figures, KEYS } from './ring/measure.ts';
+
+const SIZES = [3, 10, 100, 1000];
+const PROCESS = fileURLToPath(new URL('./ring/contender-process.ts', import.meta.url));
+
+/** The figures of one contender, measured in a process of its own. */
+async function figuresOf(name: string): Promise<readonly Figures[]> {
+  const child = fork(PROCESS, [name, ...SIZES.map(String)], {
+    execArgv: [...process.execArgv, '--expose-gc'],
+  });
+  let figures: readonly Figures[] = [];
+  child.on('message', (message) => {
+    figures = message as readonly Figures[];
+  });
+  const [status] = await once(child, 'close');
+  if (status !== 0) throw new Error(`${name} ended with status ${status}`);
+  return figures;
+}
+
+const number = (digits: number) => (value: number | undefined) =>
+  value === undefined
+    ? '–'
+    : value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+const percent = (value: number) => `${(value * 100).toFixed(2)} %`;
+
+function timeRow(figures: Figures): readonly string[] {
+  const ns = number(1);
+  const ms = number(2);
+  return [
+    `${number(0)(figures.replicas)} × ${figures.name}`,
+    ns(figures.lookupShortNs),
+    ns(figures.lookupNs),
+    ns(figures.lookupUuidNs),
+    ns(figures.lookupNumberNs),
+    ms(figures.buildMs),
+    ms(figures.changeMs),
+    number(0)(figures.tableBytes),
+  ];
+}
+
+function qualityRow(figures: Figures): readonly string[] {
+  return [
+    `${number(0)(figures.replicas)} × ${figures.name}`,
+    figures.setting,
+    number(3)(figures.imbalance),
+    percent(figures.moved),
+    percent(1 / figures.replicas),
+    percent(figures.movedOfOthers),
+  ];
+}
+
+const TIMES = [
+  '',
+  'lookup 6 ns',
+  '10 chars ns',
+  '36 chars ns',
+  'number ns',
+  'build ms',
+  'change ms',
+  'table bytes',
+];
+const QUALITY = ['', 'settings', 'max ÷ mean', 'keys moved', '1/N', 'of others'];
+
+const all: Figures[] = [];
+for (const { name } of CONTENDERS) {
+  process.stderr.write(`${name}\n`);
+  all.push(...(await figuresOf(name)));
+}
+all.sort((a, b) => a.replicas - b.replicas);
+
+console.log(`Node ${process.versions.node} on ${cpus()[0]?.model ?? 'an unknown processor'}; times are medians.
+
+A lookup is hash, slot and owner: of a text of 6, 10 and 36 characters, and of a whole number. A change is one
+replica that goes or comes. The table is what lookups read; of the npm packages, what the heap grows by.
+
+${markdown([TIMES, ...all.map(timeRow)])}
+
+Of ${number(0)(KEYS)} keys (user-0, user-1…): the largest share of a replica by the mean share, what moves when one replica
+goes, what would have to move, and what moves though another replica owned it. With 1,000 replicas chance alone
+makes a max ÷ mean of 1.15.
+
+${markdown([QUALITY, ...all.map(qualityRow)])}`);

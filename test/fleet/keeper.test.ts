@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { FleetRig, START_TIMEOUT_MS, settle } from '../helpers/fleet-rig.ts';
+
+/** Whose instances end by themselves as soon as they were started. */
+function endAtOnce(rig: FleetRig, name: string): void {
+  rig.driver.onStarted = (instance) => {
+    if (instance.name === name) setImmediate(() => rig.driver.die(instance.instanceId, 'exit 1: broken'));
+  };
+}
+
+/** Milliseconds from each start in the place to the next. */
+async function gapsBetweenStarts(rig: FleetRig, name: string, starts: number): Promise<readonly number[]> {
+  const atMs: number[] = [];
+  for (let seen = rig.driver.of('start').length; atMs.length < starts; ) {
+    const { length } = rig.driver.of('start').filter((one) => one === name);
+    if (length > seen) atMs.push(rig.clock.nowMs());
+    seen = length;
+    await rig.advance(50, 50);
+  }
+  return atMs.slice(1).map((ms, index) => ms - atMs[index]!);
+}
+
+describe('the keeper', () => {
+  it('starts the first replicas side by side, and each is healthy after its probes', async () => {
+    const rig = new FleetRig();
+    await rig.supervisor.open();
+    await rig.scaling.begin(3);
+    assert.equal(rig.driver.mostStarts, 3);
+    assert.deepEqual(rig.states, ['S1=starting', 'S2=starting', 'S3=starting']);
+    await rig.advance(20);
+    assert.deepEqual(rig.states, ['S1=healthy', 'S2=healthy', 'S3=healthy']);
+  });
+
+  it('slows a crash loop down from one second to one minute, and disturbs nobody else', async () => {
+    const rig = await FleetRig.of(3);
+    endAtOnce(rig, 'S2');
+    rig.driver.die(rig.instanceOf('S2'), 'exit 1: broken');
+    assert.deepEqual(
+      await gapsBetweenStarts(rig, 'S2', 8),
+      [2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000],
+    );
+    assert.deepEqual(rig.states, ['S1=healthy', 'S2=starting', 'S3=healthy']);
+    assert.deepEqual(new Set(rig.driver.of('start')), new Set(['S2']));
+  });
+
+  it('shows when the next start of a crash loop is, and why it waits', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.die(rig.instanceOf('S1'), 'exit 1: broken');
+    await rig.advance(400);
+    const [replica] = rig.view.replicas();
+    assert.equal(replica!.nextStartInMs, 600);
+    assert.equal(replica!.cause, 'exit 1: broken');
+    assert.deepEqual(
+      rig.logged('warn crash loop').map(({ replica, cause, ms }) => [replica, cause, ms]),
+      [['S1', 'exit 1: broken', 1000]],
+    );
+    await rig.advance(700);
+    assert.equal(rig.view.replicas()[0]!.nextStartInMs, null);
+    assert.deepEqual(rig.states, ['S1=healthy']);
+  });
+
+  it('begins again at one second after an instance that lived for ten', async () => {
+    const rig = await FleetRig.of(1);
+    for (let crash = 0; crash < 3; crash++) {
+      rig.driver.die(rig.instanceOf('S1'), 'exit 1');
+      await rig.advance(10_000);
+    }
+    await rig.advance(10_000);
+    rig.driver.calls.length = 0;
+    rig.driver.die(rig.instanceOf('S1'), 'exit 1');
+    await settle();
+    assert.deepEqual(rig.driver.of('start'), ['S1']);
+  });
+
+  it('counts an instance that ended soon after its probes as a crash', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.die(rig.instanceOf('S1'), 'exit 1');
+    await rig.advance(500);
+    assert.deepEqual(rig.driver.of('start'), []);
+    await rig.advance(600);
+    assert.deepEqual(rig.driver.of('start'), ['S1']);
+  });
+
+  it('replaces one that was killed at once, however often', async () => {
+    const rig = await FleetRig.of(1);
+    for (let kill = 1; kill <= 5; kill++) {
+      rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+      await settle();
+      assert.equal(rig.driver.of('start').length, kill);
+      await rig.advance(20);
+      assert.deepEqual(rig.states, ['S1=healthy']);
+    }
+  });
+
+  it('counts one that ran out of memory as a crash', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.die(rig.instanceOf('S1'), 'out of memory, SIGKILL');
+    await rig.advance(500);
+    assert.deepEqual(rig.driver.of('start'), []);
+  });
+
+  it('hears of a death before the probes passed, and takes the dead one away', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await settle();
+    const heir = rig.instanceOf('S1');
+    rig.driver.die(heir, 'exit 2: no such file');
+    await settle();
+    assert.equal(rig.replica('S1').cause, 'exit 2: no such file');
+    assert.equal(rig.driver.instances.has(heir), false);
+    await rig.advance(1100);
+    assert.deepEqual(rig.states, ['S1=healthy']);
+  });
+
+  it('hears of a death that the engine told before the start had returned', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.stillborn.add('S1');
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await rig.advance(50);
+    assert.equal(rig.replica('S1').cause, 'exit 1');
+    assert.deepEqual([...rig.driver.instances.keys()], []);
+    rig.driver.stillborn.clear();
+    await rig.advance(1100);
+    assert.deepEqual(rig.states, ['S1=healthy']);
+  });
+
+  it('takes away an instance that does not become healthy in time, and tries again', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.onStarted = (instance) => rig.hung.add(instance.endpoint!.port);
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await settle();
+    const hung = rig.instanceOf('S1');
+    await rig.advance(START_TIMEOUT_MS - 10, 100);
+    assert.equal(rig.driver.instances.has(hung), true);
+    await rig.advance(20);
+    assert.equal(rig.driver.instances.has(hung), false);
+    assert.equal(rig.replica('S1').cause, 'not healthy within 30000 ms, last probe: no answer in 2000 ms');
+    rig.driver.onStarted = () => {};
+    await rig.advance(1100);
+    assert.deepEqual(rig.states, ['S1=healthy']);
+  });
+
+  for (const code of ['start-failed', 'image-missing', 'name-held'] as const) {
+    it(`tries again after a second where the engine says ${code}`, async () => {
+      const rig = await FleetRig.of(1);
+      rig.driver.failNext('start', code);
+      rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+      await rig.advance(900);
+      assert.equal(rig.replica('S1').cause, 'start failed');
+      assert.deepEqual(rig.driver.of('start'), ['S1']);
+      await rig.advance(200);
+      assert.deepEqual(rig.states, ['S1=healthy']);
+    });
+  }
+
+  it('does not count it as a crash that the engine does not answer', async () => {
+    const rig = await FleetRig.of(2);
+    rig.driver.isLost = true;
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await rig.advance(20_000);
+    assert.deepEqual(rig.states, ['S1=starting', 'S2=healthy']);
+    assert.equal(rig.view.replicas()[0]!.nextStartInMs, null);
+    rig.driver.isLost = false;
+    await rig.advance(600);
+    assert.deepEqual(rig.states, ['S1=healthy', 'S2=healthy']);
+  });
+
+  it('takes away what had started when its replica was removed meanwhile', async () => {
+    const rig = await FleetRig.of(2);
+    const start = rig.driver.hold('start');
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await settle();
+    await rig.scaling.remove(1, ['S1']);
+    start.open();
+    await settle();
+    assert.deepEqual(rig.driver.current, ['S2']);
+    assert.deepEqual([...rig.keeper.busy, ...rig.keeper.leaving], []);
+  });
+
+  it('starts nothing for a replica that was removed while it waited for its turn', async () => {
+    const rig = await FleetRig.of(2);
+    rig.driver.die(rig.instanceOf('S1'), 'exit 1');
+    await rig.advance(500);
+    await rig.scaling.remove(1, ['S1']);
+    await rig.advance(5000);
+    assert.deepEqual(rig.driver.of('start'), []);
+    assert.deepEqual([...rig.driver.instances.keys()], ['S2#2']);
+  });
+
+  it('takes away what was waiting for its probes when its replica was removed', async () => {
+    const rig = await FleetRig.of(2);
+    rig.driver.onStarted = (instance) => rig.hung.add(instance.endpoint!.port);
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await rig.advance(100);
+    await rig.scaling.remove(1, ['S1']);
+    await rig.advance(100);
+    assert.deepEqual([...rig.driver.instances.keys()], ['S2#2']);
+    assert.deepEqual([...rig.keeper.busy, ...rig.keeper.leaving], []);
+  });
+
+  it('works on a replica once, however often it is asked', async () => {
+    const rig = await FleetRig.of(1);
+    const start = rig.driver.hold('start');
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await settle();
+    for (let time = 0; time < 3; time++) rig.keeper.keep(rig.replica('S1'), undefined, undefined);
+    await settle();
+    start.open();
+    await rig.advance(100);
+    assert.deepEqual(rig.driver.of('start'), ['S1']);
+    assert.deepEqual(rig.driver.current, ['S1']);
+  });
+
+  it('goes on where an instance could not be taken away, and tries again at the next look', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.failNext('remove', 'engine-unreachable');
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await rig.advance(100);
+    assert.deepEqual(rig.states, ['S1=healthy']);
+    assert.equal(rig.logged('warn instance not removed').length, 1);
+    await rig.advance(15_000, 100);
+    assert.deepEqual([...rig.driver.instances.keys()], ['S1#2']);
+  });
+});

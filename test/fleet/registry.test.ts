@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'node:test';
+import type { Replica } from '../../lib/fleet/registry.ts';
+import { FleetRig, settle } from '../helpers/fleet-rig.ts';
+
+describe('the registry', () => {
+  let rig: FleetRig;
+  beforeEach(() => {
+    rig = new FleetRig({ ordinals: 4 });
+  });
+
+  /** A replica that has joined, with an instance that passed its probes. */
+  function healthy(name: string): Replica {
+    const replica = rig.registry.reserve(name);
+    rig.registry.join([replica]);
+    void rig.registry.place(replica, rig.driver.leave(name, replica.id));
+    rig.registry.setState(replica, 'healthy', 'probe passed: 200');
+    return replica;
+  }
+
+  it('gives a new replica the lowest free id', async () => {
+    const ids = ['S1', 'S2', 'S3'].map((name) => rig.registry.reserve(name).id);
+    assert.deepEqual(ids, [1, 2, 3]);
+    rig.registry.cancel(rig.replica('S2'));
+    await settle();
+    assert.deepEqual([rig.registry.reserve('S4').id, rig.registry.reserve('S5').id], [2, 4]);
+  });
+
+  it('gives an adopted replica its own id, unless another has it', () => {
+    assert.equal(rig.registry.reserve('S1', 7).id, 7);
+    assert.equal(rig.registry.reserve('S2', 7).id, 1);
+  });
+
+  it('puts replicas on the ring in one new table, in the order in which they join', () => {
+    const [one, two] = [rig.registry.reserve('S1'), rig.registry.reserve('S2')];
+    rig.registry.join([two, one]);
+    assert.equal(rig.table.version, 1);
+    assert.deepEqual(
+      rig.registry.members.map(({ name }) => name),
+      ['S2', 'S1'],
+    );
+    assert.deepEqual(rig.owners, ['S1', 'S2']);
+  });
+
+  it('counts a replica eligible once it is healthy and on the ring, whichever comes last', () => {
+    const early = rig.registry.reserve('S1');
+    rig.registry.setState(early, 'healthy', 'probe passed: 200');
+    assert.equal(rig.table.eligible, 0);
+    rig.registry.join([early]);
+    assert.equal(rig.table.eligible, 1);
+    const late = rig.registry.reserve('S2');
+    rig.registry.join([late]);
+    assert.equal(rig.table.eligible, 1);
+    rig.registry.setState(late, 'healthy', 'probe passed: 200');
+    assert.equal(rig.table.eligible, 2);
+  });
+
+  it('takes replicas off the ring in one new table, and frees their names at once', () => {
+    const replicas = [healthy('S1'), healthy('S2'), healthy('S3')];
+    const { version } = rig.table;
+    rig.registry.leave(replicas.slice(0, 2), 'removed');
+    assert.equal(rig.table.version, version + 1);
+    assert.deepEqual(rig.owners, ['S3']);
+    assert.equal(rig.table.eligible, 1);
+    assert.equal(rig.registry.find('S1'), undefined);
+    assert.deepEqual(
+      rig.registry.leaving.map(({ name, state }) => `${name} ${state}`),
+      ['S1 draining', 'S2 draining'],
+    );
+  });
+
+  it('keeps telling the threads of one that drains, until it is forgotten', async () => {
+    const replica = healthy('S1');
+    rig.registry.leave([replica], 'removed');
+    await rig.registry.settled();
+    assert.equal(rig.records.length, 1);
+    await rig.registry.forget(replica, 'drained');
+    assert.deepEqual(rig.records, []);
+    assert.deepEqual(rig.registry.leaving, []);
+  });
+
+  it('gives an ordinal to another only after every thread has let go of it', async () => {
+    const gate = Promise.withResolvers<void>();
+    for (const name of ['S1', 'S2', 'S3', 'S4']) healthy(name);
+    const [first] = rig.registry.members;
+    rig.registry.leave([first!], 'removed');
+    rig.publication = gate.promise;
+    const forgotten = rig.registry.forget(first!, 'drained');
+    await settle();
+    assert.throws(() => rig.registry.reserve('S5'), { code: 'bad-request', message: /still draining/ });
+    gate.resolve();
+    await forgotten;
+    assert.equal(rig.registry.reserve('S5').ordinal, first!.ordinal);
+  });
+
+  it('forgets once', async () => {
+    const replica = healthy('S1');
+    rig.registry.leave([replica], 'removed');
+    rig.transitions.length = 0;
+    await Promise.all([rig.registry.forget(replica, 'drained'), rig.registry.forget(replica, 'drained')]);
+    assert.deepEqual(rig.transitions, ['S1 draining→gone: drained']);
+  });
+
+  it('takes back a reservation as if it had never been', async () => {
+    const replica = rig.registry.reserve('S1');
+    rig.registry.cancel(replica);
+    await settle();
+    assert.equal(rig.registry.has(replica), false);
+    assert.equal(rig.registry.reserve('S1').ordinal, replica.ordinal);
+  });
+
+  it('tells the threads of a placed instance under a new generation, and does not call it healthy', () => {
+    const replica = healthy('S1');
+    const before = rig.records[0]!.generation;
+    void rig.registry.vacate(replica, 'SIGKILL');
+    const heir = rig.driver.leave('S1', 1);
+    void rig.registry.place(replica, heir);
+    assert.equal(rig.table.eligible, 0);
+    assert.equal(rig.records.length, 1);
+    assert.deepEqual(rig.records[0]!.endpoint, heir.endpoint);
+    assert.ok(rig.records[0]!.generation > before);
+    assert.equal(replica.restarts, 1);
+  });
+
+  it('moves no slot when an instance dies and another takes its place', () => {
+    for (const name of ['S1', 'S2', 'S3']) healthy(name);
+    const [slots, version] = [[...rig.table.slots], rig.table.version];
+    const replica = rig.replica('S2');
+    void rig.registry.vacate(replica, 'SIGKILL');
+    assert.deepEqual([replica.state, rig.table.eligible, rig.records.length], ['starting', 2, 2]);
+    void rig.registry.place(replica, rig.driver.leave('S2', 2));
+    rig.registry.setState(replica, 'healthy', 'probe passed: 200');
+    assert.deepEqual([rig.table.version, ...rig.table.slots], [version, ...slots]);
+  });
+
+  it('tells of every change of state once, with its cause and how long the state before lasted', () => {
+    const replica = rig.registry.reserve('S1');
+    rig.clock.advance(250);
+    rig.registry.setState(replica, 'healthy', 'probe passed: 200');
+    rig.registry.setState(replica, 'healthy', 'probe passed: 204');
+    assert.deepEqual(rig.transitions, ['S1 starting→healthy: probe passed: 200']);
+    assert.equal(replica.sinceMs, 250);
+    assert.equal(replica.cause, 'probe passed: 204');
+  });
+
+  it('confirms a state under a new word and tells nobody', () => {
+    const replica = healthy('S1');
+    rig.transitions.length = 0;
+    const word = rig.table.stateWord(replica.ordinal);
+    rig.registry.confirm(replica);
+    assert.notEqual(rig.table.stateWord(replica.ordinal), word);
+    assert.deepEqual([rig.transitions, rig.table.eligible], [[], 1]);
+  });
+
+  it('does nothing to a replica that has left, even where another has its name', () => {
+    const replica = healthy('S1');
+    rig.registry.leave([replica], 'removed');
+    healthy('S1');
+    assert.equal(rig.registry.has(replica), false);
+    assert.throws(() => rig.registry.setState(replica, 'healthy', ''), /S1 has left/);
+    assert.throws(() => rig.registry.leave([replica], 'removed'), /S1 has left/);
+  });
+
+  it('knows replicas by name, ordinal and instance', () => {
+    const replica = healthy('S1');
+    assert.equal(rig.registry.byOrdinal(replica.ordinal), replica);
+    assert.equal(rig.registry.byInstance(replica.instance!.instanceId), replica);
+    assert.equal(rig.registry.byInstance('another'), undefined);
+    assert.equal(rig.registry.byOrdinal(3), undefined);
+  });
+});

@@ -1,0 +1,19 @@
+/** What the files around the program say about it stays true. */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { it } from 'node:test';
+import { environmentName, OPTIONS } from '../lib/options.ts';
+
+const REPOSITORY = join(import.meta.dirname, '..');
+
+/** The balancer's own ports and addresses in its container are fixed there; other drivers do not run in it. */
+const NOT_IN_A_CONTAINER = ['port', 'host', 'admin-port', 'admin-host', 'upstreams', 'command'];
+
+it('compose hands every option that means something in a container to the balancer', async () => {
+  const compose = await readFile(join(REPOSITORY, 'docker-compose.yml'), 'utf8');
+  const handed = [...compose.matchAll(/^ {6}- (LB_\w+)/gm)].map((match) => match[1]);
+  const flags = Object.values(OPTIONS).map(({ flag }) => flag);
+  const expected = flags.filter((flag) => !NOT_IN_A_CONTAINER.includes(flag)).map(environmentName);
+  assert.deepEqual(handed.toSorted(), expected.toSorted());
+});

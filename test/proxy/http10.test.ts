@@ -1,0 +1,170 @@
+/** HTTP/1.0 on either side. RFC 9112 sections 2.5, 6.1, 9.3 and appendix C.2. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { get, headerOf, headersOf, ok, statusOf } from '../helpers/proxy-message.ts';
+import { Rig } from '../helpers/proxy-rig.ts';
+
+test('an HTTP/1.0 client without Host is served, and its connection closed', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send('GET /old HTTP/1.0\r\n\r\n');
+  const replica = await rig.replica.next();
+  const request = await replica.request();
+  assert.equal(request.startLine, 'GET /old HTTP/1.1');
+  assert.equal(headersOf(request, 'host').length, 1);
+  replica.send(ok('x'));
+  const response = await client.response();
+  assert.equal(response.body, 'x');
+  assert.notEqual(headerOf(response, 'connection'), 'keep-alive');
+  assert.equal(await client.over(), '');
+});
+
+test('an HTTP/1.0 client that asks for keep-alive gets it, and is told', async (t) => {
+  const rig = await Rig.open(t);
+  rig.replica.serve(() => ok('x'));
+  const client = await rig.client();
+  for (let count = 0; count < 2; count++) {
+    client.send('GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n');
+    const response = await client.response();
+    assert.equal(headerOf(response, 'connection'), 'keep-alive');
+    assert.equal(response.body, 'x');
+  }
+});
+
+test('an HTTP/1.0 client never gets chunks: the body ends with the connection', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send('GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n');
+  (await rig.replica.next()).send(
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\nX: 1\r\n\r\n',
+  );
+  const response = await client.response();
+  assert.deepEqual(headersOf(response, 'transfer-encoding'), []);
+  assert.deepEqual(headersOf(response, 'trailer'), []);
+  assert.equal(headerOf(response, 'connection'), 'close');
+  assert.equal(response.body, 'abcde');
+});
+
+test('a chunked answer without a body leaves an HTTP/1.0 client with an empty one', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send('GET / HTTP/1.0\r\n\r\n');
+  (await rig.replica.next()).send('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n');
+  const response = await client.response();
+  assert.deepEqual(headersOf(response, 'transfer-encoding'), []);
+  assert.equal(response.body, '');
+});
+
+test('an HTTP/1.0 request with Transfer-Encoding is refused', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  rig.replica.serve();
+  client.send('POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n');
+  const response = await client.response();
+  assert.equal(statusOf(response), 400);
+  await client.over();
+  assert.equal(rig.replica.requests.length, 0);
+});
+
+test("an HTTP/1.0 client's body goes on with its length", async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send('POST / HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello');
+  assert.equal((await (await rig.replica.next()).request()).body, 'hello');
+});
+
+test('a close-delimited answer of an HTTP/1.0 replica reaches an HTTP/1.1 client in chunks, and its connection goes on', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  replica.send('HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nhello ');
+  await client.take('hello ');
+  client.received = '';
+  replica.send('world');
+  replica.end();
+  await client.take('0\r\n\r\n');
+  rig.replica.serve(() => ok('next'));
+  client.send(get('/'));
+  const next = await client.response();
+  assert.match(next.startLine, /^HTTP\/1\.1 200/);
+  assert.equal(next.body, 'next');
+});
+
+test('a close-delimited answer reaches an HTTP/1.1 client whole', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  replica.send('HTTP/1.1 200 OK\r\n\r\n');
+  replica.send('x'.repeat(200_000));
+  replica.end();
+  const response = await client.response();
+  assert.deepEqual(headersOf(response, 'transfer-encoding'), ['chunked']);
+  assert.equal(response.body.length, 200_000);
+});
+
+test('a close-delimited answer without a body reaches an HTTP/1.1 client', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  replica.send('HTTP/1.0 200 OK\r\n\r\n');
+  replica.end();
+  assert.equal((await client.response()).body, '');
+});
+
+test('an HTTP/1.0 replica that keeps alive is used again', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  for (let count = 0; count < 2; count++) {
+    client.send(get('/'));
+    const replica = count === 0 ? await rig.replica.next() : rig.replica.connections[0]!;
+    await replica.request();
+    replica.send('HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nx');
+    assert.equal((await client.response()).startLine, 'HTTP/1.1 200 OK');
+  }
+  assert.equal(rig.replica.connections.length, 1);
+});
+
+test('an HTTP/1.0 replica that does not keep alive is not used again', async (t) => {
+  const rig = await Rig.open(t);
+  rig.replica.serve(() => 'HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx');
+  const client = await rig.client();
+  for (let count = 0; count < 2; count++) {
+    client.send(get('/'));
+    assert.equal((await client.response()).body, 'x');
+  }
+  assert.equal(rig.replica.connections.length, 2);
+});
+
+for (const version of [
+  'HTTP/0.9',
+  'HTTP/2.0',
+  'HTTP/1.2',
+  'HTTP/1',
+  'HTTP/11.1',
+  'http/1.1',
+  'HTTP/1.1 x',
+  'HTCPCP/1.0',
+]) {
+  test(`a request line that ends in ${version} is refused or spoken as 1.1, and its connection closed when refused`, async (t) => {
+    const rig = await Rig.open(t);
+    const client = await rig.client();
+    rig.replica.serve();
+    client.send(`GET / ${version}\r\nHost: a\r\n\r\n`);
+    const response = await client.response();
+    if (version === 'HTTP/1.2' && statusOf(response) === 200) return;
+    assert.ok([400, 505].includes(statusOf(response)), response.startLine);
+    await client.over();
+    assert.equal(rig.replica.requests.length, 0);
+  });
+}
+
+test('a request line without a version is refused', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send('GET /\r\n\r\n');
+  assert.equal(statusOf(await client.response()), 400);
+  assert.equal(rig.replica.connections.length, 0);
+});

@@ -1,0 +1,164 @@
+/** A replica that goes away in the middle of its answer: the client sees a cut, never what looks whole. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { get, ok, statusOf } from '../helpers/proxy-message.ts';
+import type { Peer } from '../helpers/proxy-peer.ts';
+import { Rig } from '../helpers/proxy-rig.ts';
+
+const WAYS: readonly (readonly [string, (replica: Peer) => void])[] = [
+  ['ends', (replica) => replica.end()],
+  ['resets', (replica) => replica.reset()],
+];
+
+for (const [way, leave] of WAYS) {
+  test(`a body with a length that ${way} early is short at the client, and the connection closed`, async (t) => {
+    const rig = await Rig.open(t);
+    const client = await rig.client();
+    client.send(get('/'));
+    const replica = await rig.replica.next();
+    replica.send('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf');
+    await client.take('half');
+    leave(replica);
+    assert.equal(await client.over(), '');
+    await rig.settled();
+  });
+
+  test(`a chunked body that ${way} early has no last chunk at the client`, async (t) => {
+    const rig = await Rig.open(t);
+    const client = await rig.client();
+    client.send(get('/'));
+    const replica = await rig.replica.next();
+    replica.send('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n');
+    await client.take('half\r\n');
+    leave(replica);
+    assert.doesNotMatch(await client.over(), /0\r\n/);
+    await rig.settled();
+  });
+
+  test(`a chunked body that ${way} in the middle of a chunk has no last chunk at the client`, async (t) => {
+    const rig = await Rig.open(t);
+    const client = await rig.client();
+    client.send(get('/'));
+    const replica = await rig.replica.next();
+    replica.send('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\nhalf');
+    await client.take('half');
+    leave(replica);
+    assert.equal(await client.over(), '');
+    await rig.settled();
+  });
+
+  test(`a head and half a body in one packet before it ${way} are never a whole answer`, async (t) => {
+    const rig = await Rig.open(t, { retries: 0 });
+    const client = await rig.client();
+    client.send(get('/'));
+    const replica = await rig.replica.next();
+    await replica.request();
+    replica.send('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf');
+    leave(replica);
+    const text = await client.over();
+    assert.ok(text === '' || text.startsWith('HTTP/1.1 502') || text.endsWith('\r\n\r\nhalf'), text);
+    await rig.settled();
+  });
+
+  test(`an HTTP/1.0 client sees a cut too when a chunked body ${way} early`, async (t) => {
+    const rig = await Rig.open(t);
+    const client = await rig.client();
+    client.send('GET / HTTP/1.0\r\n\r\n');
+    const replica = await rig.replica.next();
+    replica.send('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n');
+    await client.take('half');
+    leave(replica);
+    await client.over();
+    // a body that ends with its connection is whole when that ends well, so only a reset tells
+    assert.equal(client.errno, 'ECONNRESET');
+  });
+}
+
+test('a close-delimited body that is reset has no last chunk at the client', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  replica.send('HTTP/1.1 200 OK\r\n\r\nhalf');
+  await client.take('half');
+  replica.reset();
+  assert.doesNotMatch(await client.over(), /0\r\n/);
+  await rig.settled();
+});
+
+test('a replica that closes without an answer is answered for with 502, and the connection goes on', async (t) => {
+  const rig = await Rig.open(t, { retries: 0 });
+  const client = await rig.client();
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  await replica.request();
+  replica.close();
+  assert.equal(statusOf(await client.response()), 502);
+  rig.replica.serve();
+  rig.setState(0, 'healthy');
+  client.send(get('/'));
+  assert.equal((await client.response()).body, 'hello');
+});
+
+test('an instance that is taken away in mid-answer cuts the answer', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  replica.send('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf');
+  await client.take('half');
+  rig.vacate(0);
+  assert.equal(await client.over(), '');
+  await replica.over();
+  await rig.settled();
+});
+
+test('an instance that is replaced before its answer: a GET goes to the new one', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  await replica.request();
+  rig.vacate(0);
+  assert.equal(rig.inFlight, 0);
+  assert.equal(rig.waiting, 1);
+  rig.restore(0);
+  const next = await rig.replica.next();
+  await next.request();
+  next.send(ok('healed'));
+  assert.equal((await client.response()).body, 'healed');
+  await rig.settled();
+});
+
+test("a cut answer does not harm another client's", async (t) => {
+  const rig = await Rig.open(t);
+  const one = await rig.client();
+  const two = await rig.client();
+  one.send(get('/1'));
+  const first = await rig.replica.next();
+  await first.request();
+  two.send(get('/2'));
+  const second = await rig.replica.next();
+  await second.request();
+  first.send('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n');
+  second.send('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n');
+  await one.take('half\r\n');
+  await two.take('half\r\n');
+  first.close();
+  await one.over();
+  second.send('4\r\nrest\r\n0\r\n\r\n');
+  await two.take('0\r\n\r\n');
+});
+
+test('nothing follows a cut answer on its connection', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send(get('/1'));
+  const first = await rig.replica.next();
+  first.send('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n');
+  await client.take('half\r\n');
+  client.send(get('/2'));
+  first.close();
+  assert.equal(await client.over(), '');
+  await rig.settled();
+});

@@ -1,0 +1,349 @@
+/** Every time limit: what is answered when it is over, and what state the connections are left in. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { eventually } from '../helpers/eventually.ts';
+import { deafEndpoint } from '../helpers/proxy-deaf.ts';
+import { failureOf, get, headerOf, ok, statusOf } from '../helpers/proxy-message.ts';
+import { Rig } from '../helpers/proxy-rig.ts';
+
+test('a replica that does not answer in time: 504, its connection closed, the client s goes on', async (t) => {
+  const rig = await Rig.open(t, { responseTimeoutMs: 3000 });
+  const client = await rig.client();
+  client.send(get('/slow'));
+  const replica = await rig.replica.next();
+  await replica.request();
+  rig.advance(2900);
+  assert.equal(client.bytes, 0);
+  rig.advance(200);
+  const response = await client.response();
+  assert.equal(statusOf(response), 504);
+  assert.match(failureOf(response), /^<Error> /);
+  await replica.over();
+  await rig.settled();
+  rig.replica.serve();
+  client.send(get('/next'));
+  assert.equal((await client.response()).body, 'hello');
+});
+
+test('half a response head is not yet an answer: 504', async (t) => {
+  const rig = await Rig.open(t, { responseTimeoutMs: 1000 });
+  const client = await rig.client();
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  await replica.request();
+  replica.send('HTTP/1.1 200 OK\r\nX: ');
+  rig.advance(600);
+  replica.send('y');
+  rig.advance(600);
+  assert.equal(statusOf(await client.response()), 504);
+  await replica.over();
+});
+
+test('the limit on the answer does not run while the client still sends its body', async (t) => {
+  const rig = await Rig.open(t, { responseTimeoutMs: 1000, bodyTimeoutMs: 10_000 });
+  const client = await rig.client();
+  client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello');
+  const replica = await rig.replica.next();
+  await replica.take('hello');
+  rig.advance(3000);
+  client.send('world');
+  await replica.take('world');
+  replica.send(ok('fine'));
+  assert.equal((await client.response()).body, 'fine');
+});
+
+test('a replica that stops in the middle of its body: the answer is cut after idle-timeout', async (t) => {
+  const rig = await Rig.open(t, { idleTimeoutMs: 2000 });
+  const client = await rig.client();
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  replica.send('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf');
+  await client.take('half');
+  rig.advance(1900);
+  assert.equal(client.isEnded, false);
+  rig.advance(200);
+  assert.equal(await client.over(), '');
+  await replica.over();
+  await rig.settled();
+});
+
+test('each byte of a body starts idle-timeout again', async (t) => {
+  const rig = await Rig.open(t, { idleTimeoutMs: 2000 });
+  const client = await rig.client();
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  replica.send('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n');
+  for (const byte of 'hell') {
+    replica.send(byte);
+    await client.take(byte);
+    rig.advance(1500);
+  }
+  replica.send('o');
+  await client.take('o');
+  await rig.settled();
+});
+
+test('a body that never begins after its head is cut after idle-timeout', async (t) => {
+  const rig = await Rig.open(t, { idleTimeoutMs: 2000 });
+  const client = await rig.client();
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  replica.send('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n');
+  await client.take('\r\n\r\n');
+  rig.advance(2100);
+  await client.over();
+  await replica.over();
+  await rig.settled();
+});
+
+test('a replica that does not take the connection in time: another is tried', async (t) => {
+  const rig = await Rig.open(t, { replicas: 2, connectTimeoutMs: 2000 });
+  rig.place(0, await deafEndpoint(t));
+  rig.replicas[1]!.serve(() => ok('second'));
+  const client = await rig.client();
+  client.send(get('/', rig.ownedBy(0)));
+  await eventually('in flight', () => rig.table.inFlight(0) === 1);
+  rig.advance(2100);
+  assert.equal((await client.response()).body, 'second');
+  assert.deepEqual(
+    rig.reports.map(({ code }) => code),
+    ['connect-timeout'],
+  );
+  await rig.settled();
+});
+
+test('a replica that does not take the connection in time, with no other: 504', async (t) => {
+  const rig = await Rig.open(t, { connectTimeoutMs: 2000, retries: 0 });
+  rig.place(0, await deafEndpoint(t));
+  const client = await rig.client();
+  client.send(get('/'));
+  await eventually('in flight', () => rig.inFlight === 1);
+  rig.advance(2100);
+  const response = await client.response();
+  assert.equal(statusOf(response), 504);
+  assert.match(failureOf(response), /^<Error> /);
+  await rig.settled();
+});
+
+test('a client that leaves while a connection does not come about leaves nothing in flight', async (t) => {
+  const rig = await Rig.open(t);
+  rig.place(0, await deafEndpoint(t));
+  const client = await rig.client();
+  client.send(get('/'));
+  await eventually('in flight', () => rig.inFlight === 1);
+  client.close();
+  await rig.settled();
+});
+
+test('a client that stops in the middle of its body: 408, and both connections closed', async (t) => {
+  const rig = await Rig.open(t, { bodyTimeoutMs: 2000 });
+  const client = await rig.client();
+  client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf');
+  const replica = await rig.replica.next();
+  await replica.take('half');
+  rig.advance(1900);
+  assert.equal(client.bytes, 0);
+  rig.advance(200);
+  const response = await client.response();
+  assert.equal(statusOf(response), 408);
+  assert.equal(headerOf(response, 'connection'), 'close');
+  assert.match(failureOf(response), /^<Error> /);
+  assert.equal(await client.over(), '');
+  await replica.over();
+  await rig.settled();
+  assert.deepEqual(rig.reports, []);
+});
+
+test('each byte of a request body starts body-timeout again', async (t) => {
+  const rig = await Rig.open(t, { bodyTimeoutMs: 2000 });
+  rig.replica.serve();
+  const client = await rig.client();
+  client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n');
+  const replica = await rig.replica.next();
+  for (const byte of 'hello') {
+    rig.advance(1500);
+    client.send(byte);
+    const before = replica.bytes;
+    await replica.until('a byte more', () => replica.bytes > before).catch(() => undefined);
+  }
+  assert.equal((await client.response()).body, 'hello');
+});
+
+test('body-timeout does not run while the replica takes nothing', async (t) => {
+  const rig = await Rig.open(t, { bodyTimeoutMs: 1000, idleTimeoutMs: 60_000 });
+  const client = await rig.client();
+  const bytes = 16 << 20;
+  client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${bytes}\r\n\r\n`);
+  const replica = await rig.replica.next();
+  await replica.head();
+  replica.pause();
+  client.send(Buffer.alloc(bytes));
+  await eventually('the client is held back', () => client.socket.writableLength > 0);
+  rig.advance(3000);
+  replica.isKept = false;
+  replica.resume();
+  const response = client.response();
+  await replica.until('the whole body', () => replica.bytes > bytes);
+  replica.send(ok('fine'));
+  assert.equal(statusOf(await response), 200);
+});
+
+test('a client that takes nothing of its answer is closed after send-timeout, and its replica freed', async (t) => {
+  const rig = await Rig.open(t, { sendTimeoutMs: 2000 });
+  const client = await rig.client();
+  client.pause();
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  replica.send('HTTP/1.1 200 OK\r\nContent-Length: 67108864\r\n\r\n');
+  replica.send(Buffer.alloc(64 << 20));
+  await eventually('nothing moves', async () => {
+    const before = replica.socket.writableLength;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return before > 0 && replica.socket.writableLength === before;
+  });
+  rig.advance(2500);
+  await replica.over();
+  await rig.settled();
+});
+
+test('a request head that does not come: 408 as JSON, and the connection closed', async (t) => {
+  const rig = await Rig.open(t, { headerTimeoutMs: 200 });
+  const client = await rig.client();
+  client.send('GET / HTTP/1.1\r\nHost: a\r\n');
+  const ticking = setInterval(() => rig.advance(100), 100);
+  t.after(() => clearInterval(ticking));
+  const response = await client.response();
+  assert.equal(statusOf(response), 408);
+  assert.equal(headerOf(response, 'connection'), 'close');
+  assert.match(failureOf(response), /^<Error> /);
+  assert.equal(await client.over(), '');
+});
+
+test('a head that comes byte by byte is out of time all the same', async (t) => {
+  const rig = await Rig.open(t, { headerTimeoutMs: 300 });
+  const client = await rig.client();
+  client.send('GET / HTTP/1.1\r\nHost: a\r\nX: ');
+  const dripping = setInterval(() => client.send('y'), 50);
+  const ticking = setInterval(() => rig.advance(100), 100);
+  t.after(() => {
+    clearInterval(dripping);
+    clearInterval(ticking);
+  });
+  assert.equal(statusOf(await client.response()), 408);
+  await client.over();
+});
+
+test('the second head on a connection has its limit too', async (t) => {
+  const rig = await Rig.open(t, { headerTimeoutMs: 300 });
+  rig.replica.serve();
+  const client = await rig.client();
+  client.send(get('/'));
+  await client.response();
+  client.send('GET / HTTP/1.1\r\nHost');
+  const ticking = setInterval(() => rig.advance(100), 100);
+  t.after(() => clearInterval(ticking));
+  assert.equal(statusOf(await client.response()), 408);
+});
+
+test('a connection that is idle for keep-alive-timeout is closed without a word', async (t) => {
+  const rig = await Rig.open(t, { keepAliveTimeoutMs: 500 });
+  rig.replica.serve();
+  const client = await rig.client();
+  client.send(get('/'));
+  await client.response();
+  const ticking = setInterval(() => rig.advance(100), 100);
+  t.after(() => clearInterval(ticking));
+  assert.equal(await client.over(), '');
+});
+
+test('a connection on which nothing ever comes is closed', async (t) => {
+  const rig = await Rig.open(t, { keepAliveTimeoutMs: 500, headerTimeoutMs: 500 });
+  const client = await rig.client();
+  const ticking = setInterval(() => rig.advance(100), 100);
+  t.after(() => clearInterval(ticking));
+  await client.over();
+});
+
+test('a connection whose request is being answered is not idle', async (t) => {
+  const rig = await Rig.open(t, { keepAliveTimeoutMs: 200, headerTimeoutMs: 200 });
+  const client = await rig.client();
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  await replica.request();
+  await new Promise((resolve) => setTimeout(resolve, 1200));
+  rig.advance(5000);
+  replica.send(ok('late'));
+  assert.equal((await client.response()).body, 'late');
+});
+
+test('the whole request has a limit: 504 where no answer has begun', async (t) => {
+  const rig = await Rig.open(t, { requestTimeoutMs: 3000, responseTimeoutMs: 60_000 });
+  const client = await rig.client();
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  await replica.request();
+  rig.advance(3100);
+  const response = await client.response();
+  assert.equal(statusOf(response), 504);
+  await replica.over();
+  await rig.settled();
+});
+
+test('the whole request has a limit: an answer that has begun is cut', async (t) => {
+  const rig = await Rig.open(t, { requestTimeoutMs: 3000 });
+  const client = await rig.client();
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  replica.send('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
+  for (let count = 0; count < 5; count++) {
+    replica.send('1\r\nx\r\n');
+    await client.take('x\r\n').catch(() => undefined);
+    rig.advance(700);
+  }
+  assert.doesNotMatch(await client.over(), /0\r\n/);
+  await replica.over();
+  await rig.settled();
+});
+
+test('the whole request has a limit over all its attempts and its wait', async (t) => {
+  const rig = await Rig.open(t, { replicas: 2, requestTimeoutMs: 3000, queueTimeoutMs: 60_000 });
+  const client = await rig.client();
+  client.send(get('/', rig.ownedBy(0)));
+  const first = await rig.replicas[0]!.next();
+  await first.request();
+  rig.advance(2000);
+  first.close();
+  await (await rig.replicas[1]!.next()).request();
+  rig.advance(1100);
+  assert.equal(statusOf(await client.response()), 504);
+  await rig.settled();
+});
+
+test('an idle connection to a replica is closed before the replica would', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  await replica.request();
+  replica.send(ok('x', 'Keep-Alive: timeout=3\r\n'));
+  await client.response();
+  rig.advance(1500);
+  assert.equal(replica.isEnded, false);
+  rig.advance(1000);
+  await replica.over();
+});
+
+test('draining: a request under way is finished, and its connection closed', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  await replica.request();
+  const drained = rig.drain();
+  replica.send(ok('last'));
+  const response = await client.response();
+  assert.equal(response.body, 'last');
+  assert.equal(headerOf(response, 'connection'), 'close');
+  await client.over();
+  await drained;
+});
