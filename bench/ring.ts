@@ -14,17 +14,15 @@ import { type Figures, KEYS } from './ring/measure.ts';
 const SIZES = [3, 10, 100, 1000];
 const PROCESS = fileURLToPath(new URL('./ring/contender-process.ts', import.meta.url));
 
-/** The figures of one contender, measured in a process of its own. */
-async function figuresOf(name: string): Promise<readonly Figures[]> {
-  const child = fork(PROCESS, [name, ...SIZES.map(String)], {
-    execArgv: [...process.execArgv, '--expose-gc'],
-  });
-  let figures: readonly Figures[] = [];
+/** The figures of one contender with one size of fleet, measured in a process of its own. */
+async function figuresOf(name: string, replicas: number): Promise<Figures> {
+  const child = fork(PROCESS, [name, String(replicas)], { execArgv: [...process.execArgv, '--expose-gc'] });
+  let figures: Figures | undefined;
   child.on('message', (message) => {
-    figures = message as readonly Figures[];
+    figures = message as Figures;
   });
   const [status] = await once(child, 'close');
-  if (status !== 0) throw new Error(`${name} ended with status ${status}`);
+  if (figures === undefined) throw new Error(`${name} with ${replicas} ended with status ${status}`);
   return figures;
 }
 
@@ -73,11 +71,12 @@ const TIMES = [
 const QUALITY = ['', 'settings', 'max ÷ mean', 'keys moved', '1/N', 'of others'];
 
 const all: Figures[] = [];
-for (const { name } of CONTENDERS) {
-  process.stderr.write(`${name}\n`);
-  all.push(...(await figuresOf(name)));
+for (const replicas of SIZES) {
+  for (const { name } of CONTENDERS) {
+    process.stderr.write(`${replicas} × ${name}\n`);
+    all.push(await figuresOf(name, replicas));
+  }
 }
-all.sort((a, b) => a.replicas - b.replicas);
 
 console.log(`Node ${process.versions.node} on ${cpus()[0]?.model ?? 'an unknown processor'}; times are medians.
 

@@ -28,6 +28,7 @@ export const ERRORS = {
   'head-too-large': fixed(431, 'The request head is too large'),
   'expectation-failed': fixed(417, 'Only Expect: 100-continue is understood'),
   'not-implemented': own(501),
+  'http-version': fixed(505, 'Only HTTP/1.0 and HTTP/1.1 are understood'),
 
   // what the balancer itself cannot do now
   internal: fixed(500, 'The balancer failed on this request'),

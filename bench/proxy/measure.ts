@@ -53,6 +53,10 @@ function wrkCommand(bench: Bench, target: Target, benchCase: BenchCase): Command
   return { file: 'wrk', args };
 }
 
+function isLive({ child }: Started): boolean {
+  return child.exitCode === null && child.signalCode === null;
+}
+
 /** Stops wrk, which then reports. */
 async function finishWrk(wrk: Started): Promise<WrkReport> {
   wrk.child.kill('SIGINT');
@@ -61,7 +65,7 @@ async function finishWrk(wrk: Started): Promise<WrkReport> {
 }
 
 /** Watches a peer that is under load for the length of a measurement. */
-async function watch(bench: Bench, pid: number): Promise<Values> {
+async function watch(bench: Bench, load: Started, pid: number): Promise<Values> {
   const read = async () => {
     const requests = await bench.backend.count();
     const pids = readTree(pid);
@@ -74,7 +78,11 @@ async function watch(bench: Bench, pid: number): Promise<Values> {
   const requests = after.requests - before.requests;
   const elapsedMs = after.atMs - before.atMs;
   const resident = residentBytes(after.pids);
-  if (requests <= 0 || resident === 0) throw new Error('it ended, or answered nothing');
+  if (resident === 0) throw new Error('it ended');
+  if (!isLive(load)) {
+    throw new Error(`the load ended before the measurement did: ${load.output().trim()}`);
+  }
+  if (requests <= 0) throw new Error('it answered nothing');
   return {
     cpuUs: cpuNs / 1000 / requests,
     perSecond: (requests * 1000) / elapsedMs,
@@ -87,7 +95,7 @@ async function watch(bench: Bench, pid: number): Promise<Values> {
 export async function measureLoad(bench: Bench, target: Target, benchCase: BenchCase): Promise<Values> {
   return during(bench, wrkCommand(bench, target, benchCase), async (wrk) => {
     await sleep(benchCase.settleSeconds * 1000);
-    const values = await watch(bench, target.pid!);
+    const values = await watch(bench, wrk, target.pid!);
     const { p50Ms, p99Ms, errors } = await finishWrk(wrk);
     return { ...values, p50Ms, p99Ms, errors };
   });
@@ -104,7 +112,8 @@ export async function measureOpenLoop(bench: Bench, target: Target, benchCase: B
   return during(bench, { file: bench.node, args: [file, ...args] }, async (load) => {
     await sleep(OPEN_LOOP_WARM_SECONDS * 1000);
     // How busy the core was says nothing at a fixed rate.
-    const { busy: _, ...values } = target.pid === undefined ? ({} as Values) : await watch(bench, target.pid);
+    const { busy: _, ...values } =
+      target.pid === undefined ? ({} as Values) : await watch(bench, load, target.pid);
     await load.ended;
     const line = load.output().trim();
     if (!line.startsWith('{')) throw new Error(`the load generator failed: ${line}`);
@@ -127,7 +136,7 @@ export async function measureMemory(
   return during(bench, wrkCommand(bench, target, benchCase), async (wrk) => {
     const until = async (requests: number) => {
       let done = 0;
-      while (done < requests && wrk.child.exitCode === null) {
+      while (done < requests && isLive(wrk)) {
         await sleep(POLL_MS);
         done = (await bench.backend.count()) - from;
       }

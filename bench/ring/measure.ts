@@ -114,36 +114,31 @@ function qualityOf(fleet: Fleet, replicas: number): Pick<Figures, 'imbalance' | 
   };
 }
 
-/** What the heap holds after a collection, typed arrays included. */
+/** What the heap holds after collections, typed arrays included. */
 function heldBytes(): number {
-  globalThis.gc?.();
+  for (let round = 0; round < 3; round++) globalThis.gc?.();
   const { heapUsed, external } = process.memoryUsage();
   return heapUsed + external;
 }
 
-/** What lookups read; where the fleet does not know, what the heap grows by when a second one is made. */
-function tableBytesOf(contender: Contender, replicas: number): number {
-  const first = contender.create(replicas);
-  if (first.tableBytes !== undefined) return first.tableBytes;
+/** What the heap grows by when one more fleet is made. */
+function grownBytes(contender: Contender, replicas: number): number {
   const before = heldBytes();
-  const second = contender.create(replicas);
+  const fleet = contender.create(replicas);
   const grown = heldBytes() - before;
-  work += first.ownerOf('a') + second.ownerOf('a');
+  work += fleet.ownerOf('a');
   return grown;
 }
 
-/** Measures `contender` with fleets of these sizes; takes seconds. Memory comes first, while the heap is clean. */
-export function measure(contender: Contender, sizes: readonly number[]): readonly Figures[] {
-  const bytes = sizes.map((replicas) => tableBytesOf(contender, replicas));
-  return sizes.map((replicas, index) => {
-    const fleet = contender.create(replicas);
-    return {
-      name: contender.name,
-      setting: contender.setting(replicas),
-      replicas,
-      tableBytes: bytes[index]!,
-      ...timesOf(contender, fleet, replicas),
-      ...qualityOf(fleet, replicas),
-    };
-  });
+/** Measures `contender` with a fleet of this size, the first in the process; takes seconds. */
+export function measure(contender: Contender, replicas: number): Figures {
+  const fleet = contender.create(replicas);
+  return {
+    name: contender.name,
+    setting: contender.setting(replicas),
+    replicas,
+    ...timesOf(contender, fleet, replicas),
+    ...qualityOf(fleet, replicas),
+    tableBytes: fleet.tableBytes ?? grownBytes(contender, replicas),
+  };
 }

@@ -43,14 +43,6 @@ export function mix32(n: number): number {
   return (hash ^ (hash >>> 16)) >>> 0;
 }
 
-/**
- * Maps an unsigned 32-bit hash onto 0…range − 1, evenly and in order, in 1 ns (Lemire's multiply-shift). Exact for
- * a range up to 2^21; above it a hash on an edge may fall on either side.
- */
-export function multiplyShift(hash: number, range: number): number {
-  return (hash * (range / 2 ** 32)) >>> 0;
-}
-
 function scramble(block: number): number {
   return Math.imul(rotateLeft(Math.imul(block, 0xcc9e2d51), 15), 0x1b873593);
 }

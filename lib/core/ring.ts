@@ -6,7 +6,7 @@
  * Invariants: where points fall together the lesser name has the slot, so the order in which members are given
  * does not matter. When a member goes, only its own slots move: the others' points stay where they are.
  */
-import { hashText, mix32, multiplyShift } from './hash.ts';
+import { hashText, mix32 } from './hash.ts';
 import type { Member } from './replica.ts';
 import { NO_OWNER, type Placement } from './slot-table.ts';
 
@@ -25,6 +25,7 @@ export function ringPlacement(slots: number, vnodes: number): Placement {
   return new RingPlacement(slots, vnodes);
 }
 
+/** `slotOf` is that of `MaglevPlacement`, repeated for the reason told there. */
 class RingPlacement implements Placement {
   readonly algorithm = 'ring';
   readonly slots: number;
@@ -36,12 +37,32 @@ class RingPlacement implements Placement {
   }
 
   build(members: readonly Member[], table: Uint16Array): void {
-    claimFirst(members, this.#vnodes, table);
+    this.#claimFirst(members, table);
     ownClockwise(table);
   }
 
   slotOf(hash: number): number {
-    return multiplyShift(hash, this.slots);
+    return (hash * (this.slots / 2 ** 32)) >>> 0;
+  }
+
+  /** Gives each slot in which points lie to the owner of the first of them, and no other slot to anyone. */
+  #claimFirst(members: readonly Member[], table: Uint16Array): void {
+    table.fill(NO_OWNER);
+    const firstPoint = new Uint32Array(table.length);
+    const firstMember = new Uint16Array(table.length);
+    for (let index = 0; index < members.length; index++) {
+      const { name, ordinal } = members[index]!;
+      for (const point of pointsOf(name, this.#vnodes)) {
+        const slot = this.slotOf(point);
+        if (table[slot] !== NO_OWNER) {
+          const first = firstPoint[slot]!;
+          if (point > first || (point === first && name >= members[firstMember[slot]!]!.name)) continue;
+        }
+        table[slot] = ordinal;
+        firstPoint[slot] = point;
+        firstMember[slot] = index;
+      }
+    }
   }
 }
 
@@ -53,26 +74,6 @@ export function pointsOf(name: string, vnodes: number): Uint32Array {
   const points = new Uint32Array(vnodes);
   for (let vnode = 0; vnode < vnodes; vnode++) points[vnode] = mix32(start + Math.imul(vnode, stride));
   return points;
-}
-
-/** Gives each slot in which points lie to the owner of the first of them, and no other slot to anyone. */
-function claimFirst(members: readonly Member[], vnodes: number, table: Uint16Array): void {
-  table.fill(NO_OWNER);
-  const firstPoint = new Uint32Array(table.length);
-  const firstMember = new Uint16Array(table.length);
-  for (let index = 0; index < members.length; index++) {
-    const { name, ordinal } = members[index]!;
-    for (const point of pointsOf(name, vnodes)) {
-      const slot = multiplyShift(point, table.length);
-      if (table[slot] !== NO_OWNER) {
-        const first = firstPoint[slot]!;
-        if (point > first || (point === first && name >= members[firstMember[slot]!]!.name)) continue;
-      }
-      table[slot] = ordinal;
-      firstPoint[slot] = point;
-      firstMember[slot] = index;
-    }
-  }
 }
 
 /** Gives every slot without an owner to that of the next slot clockwise (upwards, round the end) which has one. */

@@ -33,7 +33,12 @@ const VERSION = 0;
 const ELIGIBLE = 1;
 const IN_FLIGHT = 2;
 const WAITING = 3;
-const HEADER_WORDS = 4;
+const TICKET = 4;
+const HEADER_WORDS = 5;
+/** The ticket of a thread in which nobody waits. */
+const NO_TICKET = 0x7fffffff;
+/** Tickets begin anew after 2^30 requests that waited. */
+const TICKETS = 0x3fffffff;
 
 /** The views that both planes make over the same buffer. */
 interface Views {
@@ -44,6 +49,8 @@ interface Views {
   readonly held: Int32Array;
   /** [worker]: the part of the waiting count that is this thread's. */
   readonly waiting: Int32Array;
+  /** [worker]: the ticket of the request that has waited longest in this thread, or NO_TICKET. */
+  readonly heads: Int32Array;
   /** [worker]: raised and notified when waiting requests may have become placeable. */
   readonly wake: Int32Array;
   readonly banks: readonly [Uint16Array, Uint16Array];
@@ -67,6 +74,7 @@ function viewsOver(buffer: SharedArrayBuffer, shape: RouteTableShape): Views {
     inFlight: words(shape.ordinals),
     held: words(shape.ordinals * shape.workers),
     waiting: words(shape.workers),
+    heads: words(shape.workers),
     wake: words(shape.workers),
     banks: [bank(), bank()],
   };
@@ -74,7 +82,7 @@ function viewsOver(buffer: SharedArrayBuffer, shape: RouteTableShape): Views {
 
 /** Bytes of the shared memory for `shape`. */
 export function routeTableBytes({ slots, ordinals, workers }: RouteTableShape): number {
-  const words = HEADER_WORDS + ordinals * (2 + workers) + 2 * workers;
+  const words = HEADER_WORDS + ordinals * (2 + workers) + 3 * workers;
   return words * Int32Array.BYTES_PER_ELEMENT + 2 * slots * Uint16Array.BYTES_PER_ELEMENT;
 }
 
@@ -165,14 +173,35 @@ export class RouteTable {
     Atomics.sub(this.#views.header, WAITING, 1);
   }
 
-  /** Tells every other thread with waiting requests to look whether one can be placed now. */
-  wakeOthers(): void {
-    const { waiting, wake } = this.#views;
-    for (let worker = 0; worker < waiting.length; worker++) {
-      if (worker === this.#worker || Atomics.load(waiting, worker) === 0) continue;
-      Atomics.add(wake, worker, 1);
-      Atomics.notify(wake, worker);
+  /** A number for a request that begins to wait; who came earlier, in whichever thread, has a lower one. */
+  nextTicket(): number {
+    return Atomics.add(this.#views.header, TICKET, 1) & TICKETS;
+  }
+
+  /** Says which ticket has waited longest in this thread; undefined when none waits. */
+  setHead(ticket: number | undefined): void {
+    Atomics.store(this.#views.heads, this.#worker, ticket ?? NO_TICKET);
+  }
+
+  /** True where no other thread has a request that has waited longer. */
+  isOldest(ticket: number): boolean {
+    const { heads } = this.#views;
+    for (let worker = 0; worker < heads.length; worker++)
+      if (worker !== this.#worker && Atomics.load(heads, worker) < ticket) return false;
+    return true;
+  }
+
+  /** Tells the other thread whose request has waited longest to look whether it can be placed now. */
+  wakeOldest(): void {
+    const { heads, wake } = this.#views;
+    let oldest = -1;
+    for (let worker = 0; worker < heads.length; worker++) {
+      if (worker === this.#worker || Atomics.load(heads, worker) === NO_TICKET) continue;
+      if (oldest === -1 || Atomics.load(heads, worker) < Atomics.load(heads, oldest)) oldest = worker;
     }
+    if (oldest === -1) return;
+    Atomics.add(wake, oldest, 1);
+    Atomics.notify(wake, oldest);
   }
 
   /** Resolves when another thread says that waiting requests may be placeable; `seen` is the last value returned. */
@@ -197,6 +226,7 @@ export class RouteTableWriter {
     this.buffer = new SharedArrayBuffer(routeTableBytes(shape));
     this.#views = viewsOver(this.buffer, shape);
     this.#views.banks[0].fill(NO_OWNER);
+    this.#views.heads.fill(NO_TICKET);
   }
 
   get version(): number {
@@ -264,6 +294,7 @@ export class RouteTableWriter {
       Atomics.sub(header, IN_FLIGHT, count);
     }
     Atomics.sub(header, WAITING, Atomics.exchange(waiting, worker, 0));
+    Atomics.store(this.#views.heads, worker, NO_TICKET);
     this.wakeAll();
   }
 }

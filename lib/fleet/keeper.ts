@@ -11,6 +11,7 @@ import { BalancerError, isBalancerError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Checker } from './checker.ts';
 import { HealthWaits } from './health-waits.ts';
+import { Instances } from './instances.ts';
 import type { Registry, Replica } from './registry.ts';
 
 export interface KeeperParts {
@@ -29,13 +30,10 @@ export interface KeeperParts {
 const ENGINE_RETRY_MS = 500;
 
 export class Keeper {
+  readonly instances: Instances;
   readonly #parts: KeeperParts;
   /** Replicas that a keeper works on. */
   readonly #busy = new Map<string, Replica>();
-  /** Instances that are being taken away. */
-  readonly #leaving = new Map<string, Promise<void>>();
-  /** Instances that are draining; they are taken away later. */
-  readonly #draining = new Set<string>();
   readonly #waits: HealthWaits;
   /** What keepers are doing. */
   readonly #works = new Set<Promise<void>>();
@@ -50,15 +48,12 @@ export class Keeper {
 
   constructor(parts: KeeperParts) {
     this.#parts = parts;
+    this.instances = new Instances(parts.driver, parts.log);
     this.#waits = new HealthWaits(parts.clock);
   }
 
   get busy(): ReadonlySet<string> {
     return new Set(this.#busy.keys());
-  }
-
-  get leaving(): ReadonlySet<string> {
-    return new Set([...this.#leaving.keys(), ...this.#draining]);
   }
 
   /** Milliseconds until the next start in this place; undefined when none is being waited for. */
@@ -107,7 +102,7 @@ export class Keeper {
     let takeAwayOld = old === undefined ? (): void => {} : this.#later(old);
     while (this.#isWanted(replica)) {
       try {
-        if (inTheWay !== undefined) await this.#parts.driver.retire(inTheWay.instanceId, 'replaced');
+        if (inTheWay !== undefined) await this.instances.retire(inTheWay, 'replaced');
         inTheWay = undefined;
         if (instance === undefined) await this.#waitForTurn(replica);
         if (!this.#isWanted(replica)) break;
@@ -127,10 +122,10 @@ export class Keeper {
 
   /** Holds the instance, and takes it away when the function returned is called. */
   #later(old: Instance): () => void {
-    const letGo = this.hold(old.instanceId);
+    const letGo = this.instances.hold(old.instanceId);
     return () => {
       letGo();
-      void this.dispose(old, 0);
+      void this.instances.dispose(old, 0);
     };
   }
 
@@ -149,30 +144,6 @@ export class Keeper {
     if (replica.instance !== undefined) this.#waits.healthy(replica.instance.instanceId);
   }
 
-  /** Takes an instance away; safe to call again. Failures are logged, since the next look will find it again. */
-  dispose(instance: { readonly instanceId: string; readonly name: string }, graceMs: number): Promise<void> {
-    const { instanceId, name } = instance;
-    const underWay = this.#leaving.get(instanceId);
-    if (underWay !== undefined) return underWay;
-    const done = this.#parts.driver
-      .remove(instanceId, graceMs)
-      .catch((error: unknown) =>
-        this.#parts.log.warn(
-          { replica: name, instance: instanceId, cause: messageOf(error) },
-          'instance not removed',
-        ),
-      )
-      .finally(() => this.#leaving.delete(instanceId));
-    this.#leaving.set(instanceId, done);
-    return done;
-  }
-
-  /** Keeps an instance that is draining from being discarded, until the function returned is called. */
-  hold(instanceId: string): () => void {
-    this.#draining.add(instanceId);
-    return () => this.#draining.delete(instanceId);
-  }
-
   /**
    * Starts nothing more and gives up every wait; resolves when nothing is being started or taken away any more.
    * With `keep` what has started stays, healthy or not.
@@ -182,8 +153,8 @@ export class Keeper {
     this.#isKept = keep;
     this.#closing.resolve();
     this.#waits.giveUp(new BalancerError('shutting-down', 'the balancer is shutting down'));
-    while (this.#works.size + this.#leaving.size > 0)
-      await Promise.allSettled([...this.#works, ...this.#leaving.values()]);
+    while (this.#works.size > 0) await Promise.allSettled(this.#works);
+    await this.instances.settled();
   }
 
   #isWanted(replica: Replica): boolean {
@@ -214,26 +185,41 @@ export class Keeper {
   }
 
   async #launch(replica: Replica, found: Instance | undefined): Promise<void> {
-    const { registry, driver, checker, startTimeoutMs } = this.#parts;
-    const instance = found ?? (await driver.start({ name: replica.name, id: replica.id }));
-    if (!this.#isWanted(replica)) {
-      if (!this.#isToStay(replica)) await this.dispose(instance, 0);
-      throw new BalancerError('start-failed', 'it was removed while it started');
-    }
-    const { instanceId } = instance;
-    const lastProbe = (): string => replica.probes.last ?? 'no answer';
-    const healthy = this.#waits.until({ instanceId, timeoutMs: startTimeoutMs, lastProbe });
-    void registry.place(replica, instance);
-    checker.watch(replica);
+    const { registry, checker } = this.#parts;
+    const { instance, healthy } = await this.instances.inTurn(replica.name, () =>
+      this.#place(replica, found),
+    );
     try {
       await healthy;
     } catch (error) {
       checker.unwatch(replica);
       if (this.#isToStay(replica)) throw error;
       if (registry.has(replica)) void registry.vacate(replica, messageOf(error));
-      void this.dispose(instance, 0);
+      await this.instances.clear(instance);
       throw error;
     }
+  }
+
+  /** Puts an instance in the place and lets it be probed; `healthy` settles once that has told. */
+  async #place(
+    replica: Replica,
+    found: Instance | undefined,
+  ): Promise<{ readonly instance: Instance; readonly healthy: Promise<void> }> {
+    const { registry, driver, checker, startTimeoutMs } = this.#parts;
+    const { name, id } = replica;
+    const instance = found ?? (await driver.start({ name, id }));
+    if (!this.#isWanted(replica)) {
+      if (!this.#isToStay(replica)) await this.instances.dispose(instance, 0);
+      throw new BalancerError('start-failed', 'it was removed while it started');
+    }
+    const { instanceId } = instance;
+    const lastProbe = (): string => replica.probes.last ?? 'no answer';
+    const healthy = this.#waits.until({ instanceId, timeoutMs: startTimeoutMs, lastProbe });
+    // it may end before anyone gets to hear of it
+    healthy.catch(() => {});
+    void registry.place(replica, instance);
+    checker.watch(replica);
+    return { instance, healthy };
   }
 
   async #noteFailure(replica: Replica, error: unknown): Promise<void> {

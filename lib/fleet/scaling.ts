@@ -112,8 +112,14 @@ export class Scaling {
     const taken = names.filter((name) => registry.find(name) !== undefined);
     if (taken.length > 0)
       throw new BalancerError('bad-request', `there is a replica called ${listed(taken)} already`);
-    const reserved = names.map((name) => registry.reserve(name));
-    while (reserved.length < count) reserved.push(registry.reserve(this.#freeName()));
+    const reserved: Replica[] = [];
+    try {
+      while (reserved.length < count)
+        reserved.push(registry.reserve(names[reserved.length] ?? this.#freeName()));
+    } catch (error) {
+      for (const replica of reserved) registry.cancel(replica);
+      throw error;
+    }
     return reserved;
   }
 
@@ -148,16 +154,16 @@ export class Scaling {
     checker.unwatch(replica);
     const { instance } = replica;
     registry.cancel(replica);
-    if (instance !== undefined) await keeper.dispose(instance, 0);
+    if (instance !== undefined) await keeper.instances.dispose(instance, 0);
   }
 
   async #drain(replica: Replica): Promise<void> {
-    const { registry, driver, keeper, clock, log, drainTimeoutMs, stopTimeoutMs } = this.#parts;
+    const { registry, keeper, clock, log, drainTimeoutMs, stopTimeoutMs } = this.#parts;
     const { instance } = replica;
     if (instance !== undefined) {
-      const letGo = keeper.hold(instance.instanceId);
-      await driver
-        .retire(instance.instanceId, 'removed')
+      const letGo = keeper.instances.hold(instance.instanceId);
+      await keeper.instances
+        .retire(instance, 'removed')
         .catch((error: unknown) =>
           log.warn({ replica: replica.name, cause: messageOf(error) }, 'not renamed'),
         );
@@ -168,7 +174,7 @@ export class Scaling {
       if (cut > 0)
         log.warn({ replica: replica.name, inFlight: cut }, 'drain timed out; requests in flight are cut');
       letGo();
-      await keeper.dispose(instance, stopTimeoutMs);
+      await keeper.instances.dispose(instance, stopTimeoutMs);
     }
     await registry.forget(replica, 'drained');
   }

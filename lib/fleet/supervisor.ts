@@ -62,7 +62,7 @@ export class Supervisor {
       if (running?.endpoint !== undefined) keeper.keep(replica, running, undefined);
       else keeper.keep(replica, undefined, running ?? dead);
     }
-    for (const instance of rest) void keeper.dispose(instance, 0);
+    for (const instance of rest) void keeper.instances.dispose(instance, 0);
     this.#scheduleLook(RELIST_MS);
     return replicas.length;
   }
@@ -95,7 +95,7 @@ export class Supervisor {
       const instances = [...registry.replicas, ...registry.leaving].flatMap(
         (replica) => replica.instance ?? [],
       );
-      await Promise.all(instances.map((instance) => keeper.dispose(instance, stopTimeoutMs)));
+      await Promise.all(instances.map((instance) => keeper.instances.dispose(instance, stopTimeoutMs)));
     }
     await settled;
     await driver.close(keep);
@@ -136,7 +136,7 @@ export class Supervisor {
     // what is decided on must be what was known before the list, for the list shows no later than that
     const before = new Map(registry.replicas.map((replica) => [replica, replica.instance?.instanceId]));
     const busyBefore = keeper.busy;
-    const leavingBefore = keeper.leaving;
+    const leavingBefore = keeper.instances.leaving;
     let observed: readonly Instance[];
     try {
       observed = await driver.list();
@@ -158,7 +158,7 @@ export class Supervisor {
     const busy = new Set([...busyBefore, ...keeper.busy, ...changed]);
     // what stood in a place before the list and does no more is the business of who took it out
     const placed = [...before.values()].filter((instanceId) => instanceId !== undefined);
-    const leaving = new Set([...leavingBefore, ...keeper.leaving, ...placed]);
+    const leaving = new Set([...leavingBefore, ...keeper.instances.leaving, ...placed]);
     for (const action of reconcile(desired, observed, busy, leaving)) this.#act(action, observed);
   }
 
@@ -176,7 +176,7 @@ export class Supervisor {
       { replica: action.name, instance: action.instanceId },
       'instance that nobody needs is taken away',
     );
-    void keeper.dispose(action, instance?.status === 'dead' ? 0 : stopTimeoutMs);
+    void keeper.instances.dispose(action, instance?.status === 'dead' ? 0 : stopTimeoutMs);
   }
 
   #replace(replica: Replica, cause: string, endedFromOutside: boolean): void {

@@ -6,7 +6,7 @@
  * cost. Setting `_header` is what `writeHead` itself does last; `_last` is how it says that the connection closes.
  * `test/proxy/client-response.test.ts` notices when a release of Node changes them.
  */
-import type { ServerResponse } from 'node:http';
+import { type ServerResponse, STATUS_CODES } from 'node:http';
 import { type BalancerError, safeMessage } from '../errors.ts';
 
 interface RawResponse {
@@ -17,30 +17,53 @@ interface RawResponse {
   shouldKeepAlive: boolean;
 }
 
+/** What follows the answer on its connection: the next request, its end, or its end once the client has read it. */
+export type Ending = 'keep-alive' | 'close' | 'linger';
+
 /** From here on what is written to `response` goes out as it is; the first write begins with the head. */
-export function beginRaw(response: ServerResponse, keepAlive: boolean): void {
+export function beginRaw(response: ServerResponse, ending: Ending): void {
   const raw = response as unknown as RawResponse;
   raw._header = ' ';
   raw._headerSent = true;
   raw._hasBody = true;
-  raw._last = !keepAlive;
-  raw.shouldKeepAlive = keepAlive;
+  raw._last = ending === 'close';
+  raw.shouldKeepAlive = ending === 'keep-alive';
 }
 
 /** The JSON that tells a client of a failure of the balancer's own. */
-export function failureBody(error: BalancerError): string {
+function failureBody(error: BalancerError): string {
   return JSON.stringify({ message: `<Error> ${safeMessage(error)}`, status: 'failure' });
 }
 
-/** Answers with the balancer's own failure. `keepAlive` false closes the connection after it. */
-export function sendFailure(response: ServerResponse, error: BalancerError, keepAlive: boolean): void {
+/** Answers with the balancer's own failure; `requestId` is '' where the request was not understood. */
+export function sendFailure(
+  response: ServerResponse,
+  error: BalancerError,
+  ending: Ending,
+  requestId = '',
+): void {
+  const isHead = response.req.method === 'HEAD';
+  beginRaw(response, ending);
+  response.end(failureText(error, ending, { isHead, requestId }));
+}
+
+/** The same for a connection on which no request was understood. */
+export function rawFailure(error: BalancerError): string {
+  return failureText(error, 'close', { isHead: false, requestId: '' });
+}
+
+function failureText(
+  error: BalancerError,
+  ending: Ending,
+  { isHead, requestId }: { readonly isHead: boolean; readonly requestId: string },
+): string {
   const body = failureBody(error);
-  const headers: Record<string, string | number> = {
-    'Content-Type': 'application/json',
-    'Content-Length': Buffer.byteLength(body),
-  };
-  if (error.status === 503) headers['Retry-After'] = 1;
-  if (!keepAlive) headers.Connection = 'close';
-  response.writeHead(error.status, headers);
-  response.end(body);
+  const { status } = error;
+  let head =
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nContent-Type: application/json\r\n` +
+    `Content-Length: ${Buffer.byteLength(body)}\r\nDate: ${new Date().toUTCString()}\r\n`;
+  if (status === 503) head += 'Retry-After: 1\r\n';
+  if (requestId !== '') head += `X-Request-Id: ${requestId}\r\n`;
+  head += ending === 'keep-alive' ? 'Connection: keep-alive\r\n' : 'Connection: close\r\n';
+  return `${head}\r\n${isHead ? '' : body}`;
 }

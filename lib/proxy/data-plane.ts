@@ -117,7 +117,7 @@ export class DataPlane {
     };
     const worker = new Worker(fileURLToPath(ENTRY), {
       workerData: start,
-      name: `data ${row}`,
+      name: `data-${row}`,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
     return new Promise((resolve, reject) => {

@@ -8,15 +8,16 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { NONE_ELIGIBLE } from '../core/pick.ts';
 import { isSafeToRetry } from '../core/retry.ts';
 import { BalancerError, ERRORS, type ErrorCode } from '../errors.ts';
-import { beginRaw, sendFailure } from './client-response.ts';
+import { beginRaw, type Ending, sendFailure } from './client-response.ts';
 import type { DataThread } from './data-thread.ts';
 import { isChunkedToClient, type RequestHead, responseHead } from './headers.ts';
 import type { Waiter } from './queue.ts';
 import { RequestBody } from './request-body.ts';
 import type { ResponseHead } from './response-head.ts';
-import { joinTunnel } from './tunnel.ts';
+import { type EarlyData, joinTunnel } from './tunnel.ts';
 import type { Upstream } from './upstream.ts';
 import type { Attempt, UpstreamConnection } from './upstream-connection.ts';
 
@@ -27,16 +28,24 @@ export interface Incoming {
   readonly head: RequestHead;
   /** The hash key's hash, unsigned 32 bits. */
   readonly hash: number;
-  /** What followed the head of a request to switch protocols; undefined for all others. */
-  readonly early: Buffer | undefined;
-  /** The exchanges on the client's connection, this one among them until it ends. */
-  readonly client: { readonly exchanges: Exchange[] };
+  /** What follows the head of a request to switch protocols; undefined for all others. */
+  readonly early: EarlyData | undefined;
+  readonly client: Client;
 }
 
-/** A replica that failed this request, in the state in which it did; another instance in its place may be tried. */
+/** The connection that a request came on, as its exchange sees it. */
+export interface Client {
+  /** An answer has said that the connection closes after it. */
+  isClosing: boolean;
+  remove(exchange: Exchange): void;
+  /** After the last answer, to a client that is still sending. */
+  linger(nowMs: number): void;
+}
+
+/** An instance that failed this request; another in its place may be tried. */
 interface Tried {
   readonly ordinal: number;
-  readonly word: number;
+  readonly upstream: Upstream | undefined;
 }
 
 const NOTHING_TRIED: readonly Tried[] = [];
@@ -57,6 +66,9 @@ const EVIDENCE: ReadonlySet<ErrorCode> = new Set([
 /** Answers by which a replica says that it cannot serve. */
 const GATEWAY_FAILURES: ReadonlySet<number> = new Set([502, 503, 504]);
 
+/** How long a request that every eligible replica has failed waits for one of them to be replaced. */
+const BLOCKED_MS = 500;
+
 type Phase = 'new' | 'queued' | 'connecting' | 'sending' | 'waiting' | 'answering' | 'tunnel' | 'over';
 
 export class Exchange implements Attempt, Waiter {
@@ -76,6 +88,7 @@ export class Exchange implements Attempt, Waiter {
   #ordinal = NO_LEASE;
   #word = 0;
   #tried = NOTHING_TRIED;
+  #queuedMs = 0;
   #attempts = 0;
   #isBudgeted = false;
   #upstream: Upstream | undefined;
@@ -107,13 +120,13 @@ export class Exchange implements Attempt, Waiter {
     if (requestTimeoutMs > 0) this.#untilMs = this.#thread.nowMs + requestTimeoutMs;
     this.#thread.begin(this);
     this.#thread.budget.save();
-    this.#route();
+    this.#guard(() => this.#route());
   }
 
   /** Sends the request to `upstream`, which is no replica: no lease, no retry, no time limit on its answer. */
   startAt(upstream: Upstream): void {
     this.#thread.begin(this);
-    this.#sendTo(upstream);
+    this.#guard(() => this.#sendTo(upstream));
   }
 
   /** Gives what comes next this long, within what the whole request may take. */
@@ -124,11 +137,26 @@ export class Exchange implements Attempt, Waiter {
   // ---- a replica is found
 
   tryAgain(): boolean {
-    const ordinal = this.#thread.picker.lease(this.#incoming.hash, this.#stillTried());
-    if (ordinal < 0) return false;
-    this.#thread.queue.leave(this);
-    this.#sendToReplica(ordinal);
-    return true;
+    let hasGone = true;
+    // called while another request ends, which must not hear of a failure of this one
+    this.#guard(() => {
+      const ordinal = this.#thread.picker.lease(this.#incoming.hash, this.#stillTried());
+      hasGone = ordinal >= 0;
+      if (!hasGone) return;
+      this.#thread.queue.leave(this);
+      this.#sendToReplica(ordinal);
+    });
+    return hasGone;
+  }
+
+  /** Runs a step; what it throws fails this request alone. */
+  #guard(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      if (this.#phase === 'answering') this.#cut();
+      else this.#fail(new BalancerError('internal', undefined, { cause: error }));
+    }
   }
 
   get owner(): number {
@@ -139,23 +167,29 @@ export class Exchange implements Attempt, Waiter {
     return this.#needsFresh;
   }
 
+  /** Every replica that is eligible has failed this request, and it waits for another instance of one. */
+  get isBlocked(): boolean {
+    if (this.#tried === NOTHING_TRIED || this.#thread.table.eligible === 0) return false;
+    return this.#thread.picker.pick(this.#incoming.hash, this.#stillTried()) === NONE_ELIGIBLE;
+  }
+
   #route(): void {
-    const { queue, picker } = this.#thread;
-    // who comes later must not overtake who waits
-    if (queue.isEmpty || this.#attempts > 0) {
+    const { queue, picker, table, options, nowMs } = this.#thread;
+    // who comes later must not overtake who waits, in whichever thread
+    if (this.#attempts > 0 || table.totalWaiting === 0) {
       const ordinal = picker.lease(this.#incoming.hash, this.#stillTried());
       if (ordinal >= 0) return this.#sendToReplica(ordinal);
     }
-    if (!this.#thread.queue.enter(this)) return this.#fail(new BalancerError('queue-full'));
     this.#phase = 'queued';
-    this.#limit(this.#thread.options.queueTimeoutMs);
+    this.#queuedMs = nowMs;
+    this.#limit(this.isBlocked ? Math.min(BLOCKED_MS, options.queueTimeoutMs) : options.queueTimeoutMs);
+    if (!queue.enter(this)) this.#fail(new BalancerError('queue-full'));
   }
 
   #stillTried(): readonly number[] {
     if (this.#tried === NOTHING_TRIED) return NO_ORDINALS;
-    const { table } = this.#thread;
     return this.#tried
-      .filter(({ ordinal, word }) => table.stateWord(ordinal) === word)
+      .filter(({ ordinal, upstream }) => this.#thread.upstreamOf(ordinal) === upstream)
       .map(({ ordinal }) => ordinal);
   }
 
@@ -168,7 +202,7 @@ export class Exchange implements Attempt, Waiter {
       return this.#sendTo(upstream);
     }
     // the slots were published before this thread heard of the endpoint
-    this.#tried = [...this.#tried, { ordinal, word: this.#word }];
+    this.#tried = [...this.#tried, { ordinal, upstream: undefined }];
     this.#releaseLease();
     this.#route();
   }
@@ -206,12 +240,14 @@ export class Exchange implements Attempt, Waiter {
 
   onDrain(): void {
     this.#body?.resume();
+    this.#bodyProgress();
   }
 
   #bodyProgress(): void {
     if (this.#phase !== 'sending') return;
     if (this.#body?.isComplete === true) return this.#awaitHead();
-    this.#limit(this.#thread.options.bodyTimeoutMs);
+    const { idleTimeoutMs, bodyTimeoutMs } = this.#thread.options;
+    this.#limit(this.#body?.isHeld === true ? idleTimeoutMs : bodyTimeoutMs);
   }
 
   #awaitHead(): void {
@@ -232,16 +268,16 @@ export class Exchange implements Attempt, Waiter {
   onHead(head: ResponseHead): void {
     const thread = this.#thread;
     const incoming = this.#incoming;
-    this.#phase = 'answering';
     this.#connection!.keepAliveTimeoutMs = head.keepAliveTimeoutMs;
     if (thread.options.classic && head.statusCode === 404 && this.#ordinal !== NO_LEASE) {
       this.#isClassicMiss = true;
+      this.#phase = 'answering';
       return;
     }
     const { response } = incoming;
     const isDelimited = this.rawChunks || head.framing === 'length' || head.framing === 'none';
-    const keepAlive = response.shouldKeepAlive && isDelimited && !thread.isDraining && this.isRequestSent;
-    beginRaw(response, keepAlive);
+    const ending = this.#endingFor(response.shouldKeepAlive && isDelimited && this.isRequestSent);
+    const keepAlive = ending === 'keep-alive';
     this.#rechunk = head.framing === 'close' && isChunkedToClient(head, this.rawChunks);
     const { rawChunks } = this;
     if (this.#ordinal !== NO_LEASE) {
@@ -256,6 +292,8 @@ export class Exchange implements Attempt, Waiter {
       requestId: incoming.head.requestId,
       date: thread.date,
     });
+    beginRaw(response, ending);
+    this.#phase = 'answering';
   }
 
   onBody(chunk: Buffer): void {
@@ -346,17 +384,24 @@ export class Exchange implements Attempt, Waiter {
     this.deadlineMs = Number.POSITIVE_INFINITY;
     response.detachSocket(client);
     client.write(this.#takeHead(), 'latin1');
-    const ends = { client, upstream, fromClient: fromClient ?? Buffer.alloc(0), fromUpstream: early };
+    const ends = { client, upstream, fromClient: fromClient?.take() ?? Buffer.alloc(0), fromUpstream: early };
     joinTunnel(ends, this.#thread.options.idleTimeoutMs, () => this.#end());
   }
 
   // ---- something ends it early
 
   onUpstreamError(error: BalancerError): void {
+    this.#guard(() => this.#failedAttempt(error));
+  }
+
+  #failedAttempt(error: BalancerError): void {
     const connection = this.#connection;
     this.#connection = undefined;
     this.#body?.detach();
-    if (this.#phase === 'answering') return this.#cut();
+    if (this.#phase === 'answering') {
+      this.#blame(error.code);
+      return this.#cut();
+    }
     const bytesSent = connection !== undefined;
     const isStale =
       connection?.wasReused === true && (error.code === 'upstream-closed' || error.code === 'upstream-reset');
@@ -367,14 +412,20 @@ export class Exchange implements Attempt, Waiter {
     }
     this.#lastError = error;
     if (this.#ordinal !== NO_LEASE) {
-      if (!isStale) this.#thread.noteFailure(this.#ordinal, this.#word);
-      if (!isStale && EVIDENCE.has(error.code)) this.#thread.report(this.#ordinal, this.#word, error.code);
-      this.#tried = [...this.#tried, { ordinal: this.#ordinal, word: this.#word }];
+      if (!isStale) this.#blame(error.code);
+      this.#tried = [...this.#tried, { ordinal: this.#ordinal, upstream: this.#upstream }];
     }
     this.#releaseLease();
     this.#needsFresh = false;
     if (!canRetry) return this.#fail(error);
     this.#route();
+  }
+
+  /** Counts the failure against the replica, and reports what says that it is down. */
+  #blame(code: ErrorCode): void {
+    if (this.#ordinal === NO_LEASE) return;
+    this.#thread.noteFailure(this.#ordinal, this.#word);
+    if (EVIDENCE.has(code)) this.#thread.report(this.#ordinal, this.#word, code);
   }
 
   #judge(
@@ -402,14 +453,17 @@ export class Exchange implements Attempt, Waiter {
 
   /** `deadlineMs` has passed. */
   onDeadline(): void {
+    this.#guard(() => this.#outOfTime());
+  }
+
+  #outOfTime(): void {
     switch (this.#phase) {
       case 'queued':
-        return this.#fail(
-          this.#lastError ??
-            new BalancerError(this.#thread.table.eligible === 0 ? 'none-eligible' : 'queue-timeout'),
-        );
+        return this.#waitedLong();
       case 'sending':
-        return this.#fail(new BalancerError('request-timeout'));
+        return this.#fail(
+          new BalancerError(this.#body?.isHeld === true ? 'idle-timeout' : 'request-timeout'),
+        );
       case 'connecting':
       case 'waiting':
         if (this.#ordinal !== NO_LEASE) this.#thread.noteFailure(this.#ordinal, this.#word);
@@ -419,24 +473,58 @@ export class Exchange implements Attempt, Waiter {
     }
   }
 
-  /** The answer has begun and cannot be finished: the client must see that it is cut. */
+  #waitedLong(): void {
+    const { table, nowMs, options } = this.#thread;
+    const leftMs = this.#queuedMs + options.queueTimeoutMs - nowMs;
+    // what it was blocked by has changed meanwhile, so it waits like any other
+    if (leftMs > 0 && nowMs < this.#untilMs && !this.isBlocked) return this.#limit(leftMs);
+    this.#fail(
+      this.#lastError ?? new BalancerError(table.eligible === 0 ? 'none-eligible' : 'queue-timeout'),
+    );
+  }
+
+  /** The rest of its body is not HTTP. */
+  onBadBody(error: BalancerError): void {
+    if (this.#phase === 'answering') this.#cut();
+    else this.#fail(error);
+  }
+
+  /** All of the request has come. */
+  get isRequestComplete(): boolean {
+    return this.#body === undefined || this.#incoming.request.complete;
+  }
+
+  /**
+   * The answer has begun and cannot be finished: the client must see that it is cut. A reset tells even one whose
+   * answer ends with its connection.
+   */
   #cut(): void {
     this.#connection?.cancel();
     this.#connection = undefined;
     const { socket } = this.#incoming.request;
     this.#end();
-    socket.destroy();
+    socket.resetAndDestroy();
   }
 
   /** Answers with a failure of our own. */
   #fail(error: BalancerError): void {
-    const { response } = this.#incoming;
-    const isBodyDone = this.#body === undefined || this.#body.isComplete;
+    const { response, head } = this.#incoming;
     this.#connection?.cancel();
     this.#connection = undefined;
     this.#body?.discard();
+    const ending = this.#endingFor(response.shouldKeepAlive);
     this.#end();
-    sendFailure(response, error, response.shouldKeepAlive && isBodyDone && !this.#thread.isDraining);
+    sendFailure(response, error, ending, head.requestId);
+  }
+
+  /** What follows the answer on the client's connection, given what the two sides would have. */
+  #endingFor(keepAlive: boolean): Ending {
+    const { response, client } = this.#incoming;
+    if (keepAlive && this.isRequestComplete && !this.#thread.isDraining) return 'keep-alive';
+    client.isClosing = true;
+    if (this.isRequestComplete) return 'close';
+    response.once('finish', () => client.linger(this.#thread.nowMs));
+    return 'linger';
   }
 
   #releaseLease(): void {
@@ -455,8 +543,7 @@ export class Exchange implements Attempt, Waiter {
     const ordinal = this.#ordinal;
     this.#releaseLease();
     if (this.#isBudgeted) this.#thread.budget.ended();
-    const { exchanges } = this.#incoming.client;
-    exchanges.splice(exchanges.indexOf(this), 1);
+    this.#incoming.client.remove(this);
     this.#thread.finish(this);
     this.#thread.queue.freed(ordinal);
   }

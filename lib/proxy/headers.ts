@@ -28,6 +28,8 @@ export interface RequestHead {
   readonly framing: RequestFraming;
   /** The client's X-Request-Id, or the one made for it. */
   readonly requestId: string;
+  /** Path and query, or `*`. */
+  readonly target: string;
 }
 
 /** What an operator may ask for. */
@@ -59,6 +61,10 @@ export interface RequestParts {
 const SLASH = 0x2f;
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 const TRAILERS = /(?:^|,)[ \t]*trailers[ \t]*(?:,|;|$)/i;
+/** So many digits are always below 2^53. */
+const MAX_LENGTH_DIGITS = 15;
+/** RFC 3986 section 3.2.2, without user information. */
+const HOST = /^[\w.~!$&'()*+;=%[\]:-]*$/;
 const NO_NAMES: readonly string[] = [];
 const VIA = 'Via: 1.1 ringlb\r\n';
 
@@ -80,12 +86,15 @@ export function requestHead(parts: RequestParts): RequestHead {
   if (parts.target.length > policy.maxTargetBytes) throw new BalancerError('target-too-long');
   if (parts.rawHeaders.length > 2 * policy.maxHeaders) throw new BalancerError('head-too-large');
   const lines = endToEndLines(parts.rawHeaders, parts.client.trusted);
-  if (!seen.hasHost && !parts.isOldHttp)
+  if (!parts.isOldHttp && !seen.hasHost)
     throw new BalancerError('bad-request', 'The request has no Host header');
+  // RFC 9112 section 6.1: such a client cannot have meant it
+  if (parts.isOldHttp && seen.framing === 'chunked')
+    throw new BalancerError('bad-request', 'HTTP/1.0 knows no Transfer-Encoding');
   const target = parts.target.charCodeAt(0) === SLASH ? parts.target : originForm(parts.method, parts.target);
   const requestId = seen.requestId === '' ? parts.newRequestId : seen.requestId;
   const text = `${parts.method} ${target} HTTP/1.1\r\nHost: ${seen.host}\r\n${lines}${forwardedLines(parts)}X-Request-Id: ${requestId}\r\n${hopLines(parts.upgrade)}\r\n`;
-  return { text, framing: seen.framing, requestId };
+  return { text, framing: seen.framing, requestId, target };
 }
 
 /** The header lines that go on unchanged; what the others said is left in `seen`. */
@@ -116,10 +125,13 @@ function passesOn(field: number, value: string, trusted: boolean): boolean {
   switch (field) {
     case FIELD.host:
       if (seen.hasHost) throw new BalancerError('bad-request', 'The request has two Host headers');
+      checkHost(value);
       seen.hasHost = true;
       seen.host = value;
       return false;
     case FIELD.contentLength:
+      if (value.length > MAX_LENGTH_DIGITS)
+        throw new BalancerError('bad-request', 'The Content-Length is beyond all bounds');
       seen.framing = 'length';
       return true;
     case FIELD.transferEncoding:
@@ -179,9 +191,19 @@ function originForm(method: string, target: string): string {
   if (target === '*' && method === 'OPTIONS') return target;
   const parts = /^https?:\/\/([^/?#]+)([/?][^#]*)?$/i.exec(target);
   if (!parts) throw new BalancerError('bad-request', 'The request target must be a path or an http URL');
+  checkHost(parts[1]!);
   seen.host = parts[1]!;
   const path = parts[2] ?? (method === 'OPTIONS' ? '*' : '/');
   return path.startsWith('?') ? `/${path}` : path;
+}
+
+/** The last host that was in order; there are few. */
+let knownHost = '';
+
+function checkHost(host: string): void {
+  if (host === knownHost) return;
+  if (!HOST.test(host)) throw new BalancerError('bad-request', 'The Host is not a host');
+  knownHost = host;
 }
 
 /** Lower-case names that `Connection` asks to be taken out, beyond those that never pass. */
@@ -216,7 +238,10 @@ export interface ResponseExtras {
 /** The head of the answer to the client, with its empty line. */
 export function responseHead(head: ResponseHead, extras: ResponseExtras): string {
   let text = head.forward;
-  if (isChunkedToClient(head, extras.rawChunks)) text += 'Transfer-Encoding: chunked\r\n';
+  // who is given no chunks is given no trailers
+  if (head.framing === 'chunked' && !extras.rawChunks) text = text.replace(/^trailer:.*\r\n/gim, '');
+  if (isChunkedToClient(head, extras.rawChunks) || head.isChunkedTold)
+    text += 'Transfer-Encoding: chunked\r\n';
   if (!head.hasDate) text += `Date: ${extras.date}\r\n`;
   if (!head.hasRequestId) text += `X-Request-Id: ${extras.requestId}\r\n`;
   if (extras.via) text += VIA;

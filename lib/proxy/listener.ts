@@ -10,16 +10,17 @@ import {
   IncomingMessage,
   type Server,
   ServerResponse,
-  STATUS_CODES,
 } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
 import { findKey, hashKeyOf } from '../core/hash-key.ts';
-import { BalancerError, isBalancerError } from '../errors.ts';
-import { failureBody, sendFailure } from './client-response.ts';
+import { BalancerError, errnoOf, isBalancerError } from '../errors.ts';
+import { ClientConnection } from './client-connection.ts';
+import { rawFailure, sendFailure } from './client-response.ts';
 import type { DataThread } from './data-thread.ts';
 import { Exchange } from './forward.ts';
-import { type ClientFacts, requestHead } from './headers.ts';
+import { type RequestHead, requestHead } from './headers.ts';
 import type { TrustedProxies } from './trusted-proxies.ts';
+import { EarlyData } from './tunnel.ts';
 
 /** How long a connection may still bring a request once draining began; then it is closed between requests. */
 const LINGER_MS = 500;
@@ -36,18 +37,7 @@ const LEAN = Symbol('lean headers');
 /** Where a client's connection keeps what we know of it. */
 const CLIENT = Symbol('client');
 interface ClientSocket extends Socket {
-  [CLIENT]?: Client;
-}
-
-/** One client connection. */
-interface Client {
-  readonly socket: Socket;
-  readonly facts: ClientFacts;
-  /** Requests that are being answered; more than one only when the client pipelines. */
-  readonly exchanges: Exchange[];
-  /** Bytes the kernel had taken at the last look, and since when no more. */
-  takenBytes: number;
-  sinceMs: number;
+  [CLIENT]?: ClientConnection;
 }
 
 export class Listener {
@@ -57,7 +47,7 @@ export class Listener {
   readonly #onShedding: (isShedding: boolean, connections: number) => void;
   #isShedding = false;
   readonly #server: Server;
-  readonly #clients = new Set<Client>();
+  readonly #clients = new Set<ClientConnection>();
   #drain: { readonly sinceMs: number; readonly done: () => void } | undefined;
 
   /** `onShedding` hears when connections begin to be turned away, and when no longer. */
@@ -92,9 +82,10 @@ export class Listener {
     this.#server.on('connection', (socket: ClientSocket) => this.#accept(socket));
     this.#server.on('request', (request, response) => this.#take(request, response, undefined));
     this.#server.on('checkContinue', (request, response) => this.#take(request, response, undefined));
-    this.#server.on('checkExpectation', (_request, response) =>
-      sendFailure(response, new BalancerError('expectation-failed'), false),
-    );
+    this.#server.on('checkExpectation', (request, response) => {
+      const client = (request.socket as ClientSocket)[CLIENT];
+      if (client !== undefined) this.#answer(client, response, new BalancerError('expectation-failed'));
+    });
     this.#server.on('upgrade', (request, socket: Socket, early: Buffer) =>
       this.#upgrade(request, socket, early),
     );
@@ -128,11 +119,11 @@ export class Listener {
 
   /** To be called with every tick of the thread. */
   tick(): void {
-    this.#closeStuckAndIdle();
+    for (const client of this.#clients) client.tick(this.#thread.nowMs, this.#thread.options);
     if (this.#clients.size < this.#thread.options.maxConnections * ROOM) this.#shed(false);
     if (this.#drain === undefined) return;
     if (this.#thread.nowMs - this.#drain.sinceMs >= LINGER_MS) {
-      for (const { socket, exchanges } of this.#clients) if (exchanges.length === 0) socket.destroySoon();
+      for (const client of this.#clients) client.closeIfIdle();
     }
     if (this.#clients.size === 0) this.#drain.done();
   }
@@ -140,17 +131,16 @@ export class Listener {
   #accept(socket: ClientSocket): void {
     if (this.#clients.size >= this.#thread.options.maxConnections) {
       this.#shed(true);
-      socket.on('error', () => socket.destroy());
       refuse(socket, new BalancerError('too-many-connections'));
       return;
     }
     const facts = this.#trusted.factsOf(socket.remoteAddress ?? '');
-    const client: Client = { socket, facts, exchanges: [], takenBytes: 0, sinceMs: this.#thread.nowMs };
+    const client = new ClientConnection(socket, facts, this.#thread.nowMs);
     socket[CLIENT] = client;
     this.#clients.add(client);
     socket.on('close', () => {
       this.#clients.delete(client);
-      for (const exchange of [...client.exchanges]) exchange.onClientGone();
+      client.gone();
     });
   }
 
@@ -161,32 +151,43 @@ export class Listener {
     this.#onShedding(isShedding, this.#clients.size);
   }
 
-  #take(request: IncomingMessage, response: ServerResponse, early: Buffer | undefined): void {
+  /** Takes a request in its turn: one is answered before the next is looked at, whatever it is. */
+  #take(request: IncomingMessage, response: ServerResponse, early: EarlyData | undefined): void {
     const client = (request.socket as ClientSocket)[CLIENT];
-    // its connection closed before its turn came
-    if (client === undefined || request.socket.destroyed) return;
+    // its connection closed before its turn came, or is about to
+    if (client === undefined || client.isClosing || request.socket.destroyed) return;
+    if (client.isBusy) return client.hold(() => this.#take(request, response, early));
     try {
       this.#begin(client, request, response, early);
     } catch (error) {
       const failure = isBalancerError(error)
         ? error
         : new BalancerError('internal', undefined, { cause: error });
-      if (!response.headersSent) sendFailure(response, failure, false);
-      else request.socket.destroy();
+      if (response.headersSent) request.socket.destroy();
+      else this.#answer(client, response, failure);
     }
   }
 
+  /** Answers a request that is no exchange, and closes. */
+  #answer(client: ClientConnection, response: ServerResponse, failure: BalancerError): void {
+    client.isClosing = true;
+    if (response.req.complete) return sendFailure(response, failure, 'close');
+    response.once('finish', () => client.linger(this.#thread.nowMs));
+    sendFailure(response, failure, 'linger');
+  }
+
   #begin(
-    client: Client,
+    client: ClientConnection,
     request: IncomingMessage,
     response: ServerResponse,
-    early: Buffer | undefined,
+    early: EarlyData | undefined,
   ): void {
-    const target = request.url ?? '';
     const { rawHeaders } = request;
+    if (request.httpVersionMajor !== 1 || request.httpVersionMinor > 1)
+      throw new BalancerError('http-version');
     const head = requestHead({
       method: request.method ?? '',
-      target,
+      target: request.url ?? '',
       rawHeaders,
       client: client.facts,
       policy: this.#thread.options,
@@ -194,27 +195,30 @@ export class Listener {
       isOldHttp: request.httpVersionMinor === 0,
       upgrade: early === undefined ? '' : (request.headers.upgrade ?? ''),
     });
-    const { hashKey, algorithm } = this.#thread.options;
-    const first = hashKey[0];
-    const key =
-      hashKey.length === 1 && first?.kind === 'request-id'
-        ? head.requestId
-        : (findKey(hashKey, {
-            url: target,
-            rawHeaders,
-            clientIp: this.#trusted.originOf(client.facts, rawHeaders),
-          })?.value ?? head.requestId);
+    const hash = hashKeyOf(this.#keyOf(client, rawHeaders, head), this.#thread.options.algorithm);
     const exchange = new Exchange(this.#thread, {
       request,
       response,
       head,
-      hash: hashKeyOf(key, algorithm),
+      hash,
       early,
       client,
     });
-    client.exchanges.push(exchange);
-    if (isAdminPath(target)) exchange.startAt(this.#thread.admin);
+    client.add(exchange);
+    if (isAdminPath(head.target)) exchange.startAt(this.#thread.admin);
     else exchange.start();
+  }
+
+  /** What the request is placed by: its own id where it has nothing that the hash key asks for. */
+  #keyOf(
+    { facts }: ClientConnection,
+    rawHeaders: readonly string[],
+    { target, requestId }: RequestHead,
+  ): string {
+    const { hashKey } = this.#thread.options;
+    if (hashKey.length === 1 && hashKey[0]?.kind === 'request-id') return requestId;
+    const clientIp = this.#trusted.originOf(facts, rawHeaders);
+    return findKey(hashKey, { url: target, rawHeaders, clientIp })?.value ?? requestId;
   }
 
   /** A request to switch protocols has no ServerResponse; it gets one, for the case that the replica refuses. */
@@ -223,36 +227,17 @@ export class Listener {
     response.shouldKeepAlive = false;
     response.assignSocket(socket);
     response.on('finish', () => socket.destroySoon());
-    // the server has taken its own listener away
+    // the server has taken its own listeners away
     socket.on('error', () => socket.destroy());
-    this.#take(request, response, early);
+    socket.on('drain', () => response.emit('drain'));
+    this.#take(request, response, new EarlyData(socket, early));
   }
 
   /** What came is not HTTP, too long, or too late. */
-  #clientError(error: Error & { code?: string }, socket: ClientSocket): void {
+  #clientError(error: ParseError, socket: ClientSocket): void {
     const client = socket[CLIENT];
-    // an answer under way must not get another one in its middle
-    if (!socket.writable || error.code === 'ECONNRESET' || (client?.exchanges.length ?? 0) > 0) {
-      socket.destroy();
-      return;
-    }
-    refuse(socket, parseFailure(error));
-  }
-
-  /** Closes connections whose client takes nothing of what waits for it, or asks for nothing, for too long. */
-  #closeStuckAndIdle(): void {
-    const { nowMs, options } = this.#thread;
-    for (const client of this.#clients) {
-      const { socket, exchanges } = client;
-      const taken = socket.bytesWritten - socket.writableLength;
-      const isStuck = socket.writableLength > 0;
-      if (taken !== client.takenBytes || (!isStuck && exchanges.length > 0)) {
-        client.takenBytes = taken;
-        client.sinceMs = nowMs;
-      } else if (nowMs - client.sinceMs >= (isStuck ? options.sendTimeoutMs : options.keepAliveTimeoutMs)) {
-        socket.destroy();
-      }
-    }
+    if (client === undefined || !socket.writable || errnoOf(error) === 'ECONNRESET') socket.destroy();
+    else client.parseFailed(parseFailure(error, this.#thread.options.maxTargetBytes));
   }
 }
 
@@ -296,26 +281,40 @@ function isUpgrade(request: IncomingMessage): boolean {
   return headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;
 }
 
-function parseFailure(error: Error & { code?: string; reason?: string }): BalancerError {
-  switch (error.code) {
-    case 'HPE_HEADER_OVERFLOW':
-      return new BalancerError('head-too-large');
+/** What Node says of bytes that its parser did not take. */
+interface ParseError extends Error {
+  readonly reason?: string;
+  readonly rawPacket?: Buffer;
+}
+
+const LF = 10;
+/** What begins like a request line. */
+const METHOD = /^[\w!#$%&'*+.^`|~-]+ /;
+
+function parseFailure(error: ParseError, maxTargetBytes: number): BalancerError {
+  switch (errnoOf(error)) {
+    case 'HPE_HEADER_OVERFLOW': {
+      const firstLine = error.rawPacket?.indexOf(LF) ?? 0;
+      return new BalancerError(
+        firstLine < 0 || firstLine > maxTargetBytes ? 'target-too-long' : 'head-too-large',
+      );
+    }
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new BalancerError('request-timeout');
-    default:
-      return new BalancerError(
-        'bad-request',
-        `The request is not HTTP/1.1${error.reason ? `: ${error.reason}` : ''}`,
-      );
+    case 'HPE_INVALID_METHOD':
+      if (error.rawPacket !== undefined && METHOD.test(error.rawPacket.toString('latin1', 0, 64)))
+        return new BalancerError('not-implemented', 'The method is not known');
+      break;
   }
+  return new BalancerError(
+    'bad-request',
+    `The request is not HTTP/1.1${error.reason ? `: ${error.reason}` : ''}`,
+  );
 }
 
 /** Answers on the bare socket, and closes it. */
 function refuse(socket: Socket, error: BalancerError): void {
-  const body = failureBody(error);
-  const head =
-    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? ''}\r\nContent-Type: application/json\r\n` +
-    `Content-Length: ${Buffer.byteLength(body)}\r\n${error.status === 503 ? 'Retry-After: 1\r\n' : ''}Connection: close\r\n\r\n`;
-  socket.write(head + body);
+  socket.on('error', () => socket.destroy());
+  socket.write(rawFailure(error));
   socket.destroySoon();
 }

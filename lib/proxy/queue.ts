@@ -3,9 +3,11 @@
  * Must not hold: how a request is sent, or which replica is right (the waiter asks the picker).
  *
  * A replica that frees a place takes the head of its own shard, and with that empty the request that has waited
- * longest anywhere, so no replica is idle while a request waits. Who waits is a matter of this thread alone, but the
- * count is shared, so the depth is one for all threads, and a thread that frees a place wakes those that have waiters.
- * Invariants: a request is in the queue once or not at all, and the shared count says so.
+ * longest, so none is idle while a request waits. Requests cannot move between threads, so what is shared is the
+ * count (one depth for all) and a ticket for each head: a thread that frees a place leaves it to the thread whose
+ * request is older, and wakes it.
+ * Invariants: a request is in the queue once or not at all, and the shared count says so. A request that every
+ * eligible replica has failed holds no ticket, for it would hold up those that can be placed.
  */
 import type { RouteTable } from '../core/route-table.ts';
 
@@ -13,6 +15,8 @@ import type { RouteTable } from '../core/route-table.ts';
 export interface Waiter {
   /** The ordinal whose shard it waits in: the owner of its slot now. */
   readonly owner: number;
+  /** No replica that is eligible now may be given it. */
+  readonly isBlocked: boolean;
   /** Tries to lease a replica and go on, in the same call; false while none can take it. */
   tryAgain(): boolean;
 }
@@ -20,8 +24,9 @@ export interface Waiter {
 export class RequestQueue {
   readonly #table: RouteTable;
   readonly #depth: number;
-  /** All that wait, longest first; a Set keeps the order and lets a client that leaves leave at once. */
-  readonly #waiting = new Set<Waiter>();
+  /** Those in line with their tickets, oldest first; a Map keeps the order and lets a client that leaves leave at once. */
+  readonly #line = new Map<Waiter, number>();
+  readonly #blocked = new Set<Waiter>();
   readonly #shards = new Map<number, Set<Waiter>>();
   /** The shard that each waiter is in, since its owner may change meanwhile. */
   readonly #shardOf = new Map<Waiter, Set<Waiter>>();
@@ -33,38 +38,55 @@ export class RequestQueue {
     void this.#listen();
   }
 
-  /** Nobody waits in this thread. */
-  get isEmpty(): boolean {
-    return this.#waiting.size === 0;
-  }
-
-  /** Adds the request; false when the queue is full. */
+  /** Adds the request, which may go on within the call; false when the queue is full. */
   enter(waiter: Waiter): boolean {
     if (!this.#table.enterQueue(this.#depth)) return false;
-    this.#waiting.add(waiter);
-    this.#deal(waiter);
+    if (waiter.isBlocked) this.#blocked.add(waiter);
+    else this.#standInLine(waiter);
+    this.#serve();
     return true;
   }
 
   leave(waiter: Waiter): void {
-    if (!this.#waiting.delete(waiter)) return;
+    const wasBlocked = this.#blocked.delete(waiter);
+    if (!wasBlocked && !this.#line.delete(waiter)) return;
     this.#shardOf.get(waiter)?.delete(waiter);
     this.#shardOf.delete(waiter);
     this.#table.leaveQueue();
+    this.#tellHead();
   }
 
   /** The replica has a place free. */
   freed(ordinal: number): void {
     if (this.#table.totalWaiting === 0) return;
-    const shard = this.#shards.get(ordinal);
-    if (shard !== undefined && shard.size > 0) this.#serve(shard);
-    this.#serve(this.#waiting);
-    if (this.#table.totalWaiting > this.#waiting.size) this.#table.wakeOthers();
+    const own = this.#shards.get(ordinal)?.values().next().value;
+    if (own !== undefined && this.#isOurTurn()) own.tryAgain();
+    this.#serve();
   }
 
-  /** Lets requests go on, in order, until one cannot. */
-  #serve(waiters: Set<Waiter>): void {
-    for (const waiter of waiters) if (!waiter.tryAgain()) return;
+  #standInLine(waiter: Waiter): void {
+    this.#line.set(waiter, this.#table.nextTicket());
+    this.#deal(waiter);
+    this.#tellHead();
+  }
+
+  #tellHead(): void {
+    this.#table.setHead(this.#line.values().next().value);
+  }
+
+  /** The request that has waited longest in any thread is here. */
+  #isOurTurn(): boolean {
+    const ticket = this.#line.values().next().value;
+    return ticket !== undefined && this.#table.isOldest(ticket);
+  }
+
+  /** Lets requests go on, oldest first, until one cannot or it is another thread's turn. */
+  #serve(): void {
+    for (const [waiter, ticket] of this.#line) {
+      if (!this.#table.isOldest(ticket) || !waiter.tryAgain()) break;
+    }
+    if (this.#table.totalWaiting > this.#line.size + this.#blocked.size && !this.#isOurTurn())
+      this.#table.wakeOldest();
   }
 
   /** Puts the request into its owner's shard. */
@@ -80,12 +102,17 @@ export class RequestQueue {
     this.#shardOf.set(waiter, shard);
   }
 
-  /** Other threads freed a place, or the control plane changed who is eligible: deals anew, and tries. */
+  /** Other threads left a place to us, or the control plane changed who is eligible: deals anew, and tries. */
   async #listen(): Promise<void> {
     for (let seen = 0; ; ) {
       seen = await this.#table.nextWake(seen);
-      for (const waiter of this.#waiting) this.#deal(waiter);
-      this.#serve(this.#waiting);
+      for (const waiter of this.#blocked) {
+        if (waiter.isBlocked) continue;
+        this.#blocked.delete(waiter);
+        this.#standInLine(waiter);
+      }
+      for (const waiter of this.#line.keys()) this.#deal(waiter);
+      this.#serve();
     }
   }
 }

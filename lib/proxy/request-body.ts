@@ -22,6 +22,7 @@ export class RequestBody {
   #bytes = 0;
   #isComplete = false;
   #isListening = false;
+  #isHeld = false;
 
   /** `onProgress` is called for every piece that came, and for the end. */
   constructor(request: IncomingMessage, framing: RequestFraming, onProgress: () => void) {
@@ -40,6 +41,11 @@ export class RequestBody {
     return this.#isComplete;
   }
 
+  /** The client is not read because the replica takes nothing. */
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
   /** Everything that came so far can be sent again. */
   get isKept(): boolean {
     return this.#bytes <= KEEP_BYTES;
@@ -48,10 +54,11 @@ export class RequestBody {
   /** Sends what came so far, and from now on what comes. */
   sendTo(connection: UpstreamConnection): void {
     this.#connection = connection;
+    this.#isHeld = false;
     for (const chunk of this.#kept) this.#write(connection, chunk);
     if (this.#isComplete) this.#writeEnd(connection);
     this.#listen();
-    this.#request.resume();
+    if (!this.#isHeld) this.#request.resume();
   }
 
   /** The connection is lost; what comes waits for the next. */
@@ -70,7 +77,13 @@ export class RequestBody {
 
   /** The replica takes bytes again. */
   resume(): void {
+    this.#isHeld = false;
     this.#request.resume();
+  }
+
+  #hold(): void {
+    this.#isHeld = true;
+    this.#request.pause();
   }
 
   #listen(): void {
@@ -94,13 +107,13 @@ export class RequestBody {
 
   #write(connection: UpstreamConnection, chunk: Buffer): void {
     if (this.#framing === 'length') {
-      if (!connection.write(chunk)) this.#request.pause();
+      if (!connection.write(chunk)) this.#hold();
       return;
     }
     connection.cork();
     connection.write(chunk.length.toString(16) + CRLF);
     connection.write(chunk);
-    if (!connection.write(CRLF)) this.#request.pause();
+    if (!connection.write(CRLF)) this.#hold();
     connection.uncork();
   }
 

@@ -31,6 +31,8 @@ export interface ResponseHead {
   /** There is a Date header (else a proxy adds one, RFC 9110 section 6.6.1). */
   readonly hasDate: boolean;
   readonly hasRequestId: boolean;
+  /** An answer without a body says that it would be chunked (HEAD, 304). */
+  readonly isChunkedTold: boolean;
   /** Status line (always HTTP/1.1) and end-to-end header lines, latin1, without the empty line at the end. */
   readonly forward: string;
   /** The whole head as received, latin1, with its empty line. */
@@ -79,6 +81,7 @@ export function readHead(section: FieldSection, asked: AskedFor): ResponseHead {
     upgrade: fields.upgrade,
     hasDate: fields.date && fields.named?.has('date') !== true,
     hasRequestId: fields.requestId && fields.named?.has('x-request-id') !== true,
+    isChunkedTold: framing === 'none' && fields.chunked && !isBodiless(status),
     forward: plain
       ? cut
       : putTogether(`HTTP/1.1 ${status} ${reason}\r\n`, received, section.reasonEnd, framing),

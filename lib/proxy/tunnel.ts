@@ -1,6 +1,6 @@
 /**
  * Two sockets joined after a switch of protocols: what comes on one goes out on the other, until both have ended.
- * Must not hold: HTTP. Invariants: half-close passes on; an error or a silence of `idleMs` on both ends both; `onEnd`
+ * Must not hold: HTTP. Invariants: half-close passes on; an error or a silence of `idleMs` on either ends both; `onEnd`
  * is called once, when both are closed.
  * Source: RFC 9110 section 7.8, RFC 6455 section 7.1.1.
  */
@@ -12,6 +12,43 @@ export interface TunnelEnds {
   /** What each had said before the tunnel was there. */
   readonly fromClient: Buffer;
   readonly fromUpstream: Buffer;
+}
+
+/** What a client may say before its tunnel is there. */
+const EARLY_BYTES = 65_536;
+/** How long a tunnel may be silent once one end has said its last. */
+const HALF_CLOSED_MS = 10_000;
+
+/** Reads a client that waits for its tunnel, to keep what it says and to notice when it leaves. */
+export class EarlyData {
+  readonly #socket: Socket;
+  readonly #chunks: Buffer[];
+  #bytes: number;
+  readonly #onData = (chunk: Buffer): void => {
+    this.#chunks.push(chunk);
+    this.#bytes += chunk.length;
+    if (this.#bytes > EARLY_BYTES) this.#socket.pause();
+  };
+  readonly #onEnd = (): void => {
+    this.#socket.destroy();
+  };
+
+  /** `first` came with the head of the request. */
+  constructor(socket: Socket, first: Buffer) {
+    this.#socket = socket;
+    this.#chunks = [first];
+    this.#bytes = first.length;
+    socket.on('data', this.#onData);
+    socket.on('end', this.#onEnd);
+  }
+
+  /** Stops reading, and gives what came. */
+  take(): Buffer {
+    this.#socket.pause();
+    this.#socket.off('data', this.#onData);
+    this.#socket.off('end', this.#onEnd);
+    return Buffer.concat(this.#chunks);
+  }
 }
 
 /** Joins the ends. `idleMs` without a byte either way closes both. */
@@ -33,6 +70,9 @@ export function joinTunnel(ends: TunnelEnds, idleMs: number, onEnd: () => void):
     socket.setTimeout(idleMs, () => {
       client.destroy();
       upstream.destroy();
+    });
+    socket.on('end', () => {
+      for (const end of [client, upstream]) end.setTimeout(Math.min(idleMs, HALF_CLOSED_MS));
     });
     socket.setNoDelay(true);
   }

@@ -113,7 +113,11 @@ export class UpstreamConnection {
     this.#requests++;
     this.#attempt = attempt;
     this.#parser.start(attempt, attempt);
-    attempt.onConnection(this);
+    try {
+      attempt.onConnection(this);
+    } catch (error) {
+      this.destroy(internal(error));
+    }
   }
 
   /** Sends; false when the attempt should wait for `onDrain`. Strings are latin1. */

@@ -87,6 +87,24 @@ test('a member that goes and comes back gets its slots back', () => {
   assert.deepEqual(tableOf(placement, back), tableOf(placement, members));
 });
 
+test('slotOf is hash · slots ÷ 2^32 rounded down, for up to 2^21 slots', () => {
+  const some = fc.constantFrom(2, 7, 251, 65_537, 2_097_143);
+  fc.assert(
+    fc.property(fc.nat(0xffffffff), some, (hash, slots) => {
+      const expected = Number((BigInt(hash) * BigInt(slots)) >> 32n);
+      assert.equal(maglevPlacement(slots).slotOf(hash), expected);
+    }),
+  );
+});
+
+for (const slots of [2, 7, 65_537, 16_777_213]) {
+  test(`slotOf reaches 0 and ${slots - 1} of ${slots} slots, and nothing beyond`, () => {
+    const placement = maglevPlacement(slots);
+    assert.equal(placement.slotOf(0), 0);
+    assert.equal(placement.slotOf(0xffffffff), slots - 1);
+  });
+}
+
 /** Placement is the same in every release; a change here moves the keys of every fleet there is. */
 const DIGESTS: readonly (readonly [number, string])[] = [
   [2, '11b2d21a7f616e4b'],

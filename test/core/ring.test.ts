@@ -169,6 +169,24 @@ test('names that differ in one letter have unlike slots', () => {
   assert.ok(moved.length > 16_384, `${moved.length}`);
 });
 
+test('slotOf is hash · slots ÷ 2^32 rounded down, for up to 2^21 slots', () => {
+  const some = fc.constantFrom(1, 2, 7, 1000, 65_536, 2 ** 21);
+  fc.assert(
+    fc.property(fc.nat(0xffffffff), some, (hash, slots) => {
+      const expected = Number((BigInt(hash) * BigInt(slots)) >> 32n);
+      assert.equal(ringPlacement(slots, 1).slotOf(hash), expected);
+    }),
+  );
+});
+
+for (const slots of [1, 1000, 65_536, 2 ** 24]) {
+  test(`slotOf reaches 0 and ${slots - 1} of ${slots} slots, and nothing beyond`, () => {
+    const placement = ringPlacement(slots, 1);
+    assert.equal(placement.slotOf(0), 0);
+    assert.equal(placement.slotOf(0xffffffff), slots - 1);
+  });
+}
+
 /** Placement is the same in every release; a change here moves the keys of every fleet there is. */
 const DIGESTS: readonly (readonly [number, string])[] = [
   [2, '86d16ad22280faac'],

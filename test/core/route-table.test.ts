@@ -34,7 +34,7 @@ const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 test('the memory is as large as its shape asks for', () => {
   const { writer } = tables();
   assert.equal(writer.buffer.byteLength, routeTableBytes(SHAPE));
-  assert.equal(routeTableBytes(SHAPE), (4 + 3 + 3 + 6 + 2 + 2) * 4 + 2 * 7 * 2);
+  assert.equal(routeTableBytes(SHAPE), (5 + 3 + 3 + 6 + 2 + 2 + 2) * 4 + 2 * 7 * 2);
 });
 
 test('more ordinals than a slot can tell apart are refused', () => {
@@ -204,45 +204,35 @@ function wakeOf(table: RouteTable, seen: number): { value: number | undefined } 
   return wake;
 }
 
-test('a thread with waiting requests is woken by another', async () => {
+test('the thread whose request has waited longest is woken by another', async () => {
   const { one, two } = tables();
   one.enterQueue(9);
+  one.setHead(one.nextTicket());
   const wake = wakeOf(one, 0);
   await tick();
   assert.equal(wake.value, undefined);
-  two.wakeOthers();
+  two.wakeOldest();
   await tick();
   assert.equal(wake.value, 1);
 });
 
-test('a thread with nobody waiting is not woken by another, nor by itself', async () => {
+test('a thread in which nobody stands in line is not woken by another, nor by itself', async () => {
   const { one, two } = tables();
-  one.enterQueue(9);
+  one.setHead(one.nextTicket());
   const wakes = [wakeOf(one, 0), wakeOf(two, 0)];
-  one.wakeOthers();
+  one.wakeOldest();
   await tick();
   assert.deepEqual(wakes, [{ value: undefined }, { value: undefined }]);
 });
 
-for (const [title, change] of [
-  ['a change of state', (writer: RouteTableWriter) => writer.setState(0, 'healthy')],
-  ['what a dead thread gives back', (writer: RouteTableWriter) => writer.giveBack(1)],
-] as const) {
-  test(`${title} wakes every thread`, async () => {
-    const { writer, one, two } = tables();
-    const wakes = [wakeOf(one, 0), wakeOf(two, 0)];
-    await tick();
-    change(writer);
-    await tick();
-    assert.deepEqual(wakes, [{ value: 1 }, { value: 1 }]);
-  });
-}
-
-test('a wake that came before it was waited for is not lost', async () => {
-  const { writer, one } = tables();
-  writer.wakeAll();
-  assert.equal(await one.nextWake(0), 1);
-  writer.wakeAll();
-  writer.wakeAll();
-  assert.equal(await one.nextWake(1), 3);
+test('a ticket is the oldest while no other thread has an older one', () => {
+  const { one, two } = tables();
+  const [first, second] = [one.nextTicket(), two.nextTicket()];
+  assert.ok(first < second);
+  assert.equal(two.isOldest(second), true);
+  one.setHead(first);
+  assert.equal(one.isOldest(first), true);
+  assert.equal(two.isOldest(second), false);
+  one.setHead(undefined);
+  assert.equal(two.isOldest(second), true);
 });

@@ -177,6 +177,13 @@ export class FakeDriver implements Driver {
     this.#failures.push({ call, name, error: new BalancerError(code, `${call} failed`) });
   }
 
+  /** Nothing is lost and nothing fails any more. */
+  mend(): void {
+    this.isLost = false;
+    this.stillborn.clear();
+    this.#failures.length = 0;
+  }
+
   /** The names and instances that are current and run, in the order of names. */
   get current(): readonly string[] {
     return [...this.instances.values()]

@@ -21,6 +21,8 @@ import { FakeReplica } from './proxy-replica.ts';
 /** Nothing listens on it, and nobody may without being root. */
 export const REFUSING: Endpoint = { host: '127.0.0.1', port: 1 };
 const STEP_MS = 100;
+/** Longer than any pool keeps an idle connection to a replica that said nothing of it. */
+const IDLE_MS = 10_000;
 
 export interface RigSettings extends Partial<DataThreadOptions> {
   /** How many replicas are there; one unless said. */
@@ -203,6 +205,11 @@ export class Rig {
     return promise;
   }
 
+  /** Lets time go by until no connection to a replica is kept for the next request. */
+  closeIdle(): void {
+    this.advance(IDLE_MS);
+  }
+
   /** Waits until no request is in flight or waits. */
   async settled(): Promise<void> {
     await eventually('no request in flight', () => this.inFlight === 0 && this.waiting === 0, 5000);
@@ -221,9 +228,9 @@ export class Rig {
 
   /** Closes all that was opened. */
   async close(): Promise<void> {
+    for (const replica of [...this.replicas, this.admin]) replica.close();
     for (const peer of this.#peers) peer.close();
     await this.drain();
     for (const thread of this.threads) thread.setUpstreams([]);
-    for (const replica of [...this.replicas, this.admin]) replica.close();
   }
 }

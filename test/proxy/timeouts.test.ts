@@ -3,8 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
 import { deafEndpoint } from '../helpers/proxy-deaf.ts';
+import { Flood } from '../helpers/proxy-flood.ts';
 import { failureOf, get, headerOf, ok, statusOf } from '../helpers/proxy-message.ts';
 import { Rig } from '../helpers/proxy-rig.ts';
+
+/** More than the kernel's buffers hold on both hops. */
+const LARGE = 32 << 20;
 
 test('a replica that does not answer in time: 504, its connection closed, the client s goes on', async (t) => {
   const rig = await Rig.open(t, { responseTimeoutMs: 3000 });
@@ -73,6 +77,7 @@ test('each byte of a body starts idle-timeout again', async (t) => {
   client.send(get('/'));
   const replica = await rig.replica.next();
   replica.send('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n');
+  await client.take('\r\n\r\n');
   for (const byte of 'hell') {
     replica.send(byte);
     await client.take(byte);
@@ -172,20 +177,36 @@ test('each byte of a request body starts body-timeout again', async (t) => {
 test('body-timeout does not run while the replica takes nothing', async (t) => {
   const rig = await Rig.open(t, { bodyTimeoutMs: 1000, idleTimeoutMs: 60_000 });
   const client = await rig.client();
-  const bytes = 16 << 20;
-  client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${bytes}\r\n\r\n`);
+  client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${LARGE}\r\n\r\n`);
   const replica = await rig.replica.next();
   await replica.head();
   replica.pause();
-  client.send(Buffer.alloc(bytes));
-  await eventually('the client is held back', () => client.socket.writableLength > 0);
+  await new Flood(client, LARGE).stalled();
   rig.advance(3000);
   replica.isKept = false;
+  const before = replica.bytes;
   replica.resume();
-  const response = client.response();
-  await replica.until('the whole body', () => replica.bytes > bytes);
+  await replica.until('the whole body', () => replica.bytes - before >= LARGE);
   replica.send(ok('fine'));
-  assert.equal(statusOf(await response), 200);
+  assert.equal(statusOf(await client.response()), 200);
+});
+
+test('a replica that takes nothing of a body for idle-timeout: 504, and both connections closed', async (t) => {
+  const rig = await Rig.open(t, { bodyTimeoutMs: 1000, idleTimeoutMs: 5000 });
+  const client = await rig.client();
+  client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${LARGE}\r\n\r\n`);
+  const replica = await rig.replica.next();
+  await replica.head();
+  replica.pause();
+  await new Flood(client, LARGE).stalled();
+  rig.advance(5200);
+  const response = await client.response();
+  assert.equal(statusOf(response), 504);
+  assert.equal(headerOf(response, 'connection'), 'close');
+  await rig.settled();
+  replica.isKept = false;
+  replica.resume();
+  await replica.over();
 });
 
 test('a client that takes nothing of its answer is closed after send-timeout, and its replica freed', async (t) => {
@@ -194,16 +215,34 @@ test('a client that takes nothing of its answer is closed after send-timeout, an
   client.pause();
   client.send(get('/'));
   const replica = await rig.replica.next();
-  replica.send('HTTP/1.1 200 OK\r\nContent-Length: 67108864\r\n\r\n');
-  replica.send(Buffer.alloc(64 << 20));
-  await eventually('nothing moves', async () => {
-    const before = replica.socket.writableLength;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    return before > 0 && replica.socket.writableLength === before;
-  });
-  rig.advance(2500);
+  replica.send(`HTTP/1.1 200 OK\r\nContent-Length: ${LARGE}\r\n\r\n`);
+  await new Flood(replica, LARGE).stalled();
+  rig.advance(1900);
+  assert.equal(replica.isEnded, false);
+  rig.advance(400);
   await replica.over();
   await rig.settled();
+});
+
+test('a client that takes its answer slowly but steadily is never cut', async (t) => {
+  const rig = await Rig.open(t, { sendTimeoutMs: 2000, idleTimeoutMs: 2000 });
+  const client = await rig.client();
+  client.isKept = false;
+  client.pause();
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  replica.send(`HTTP/1.1 200 OK\r\nContent-Length: ${LARGE}\r\n\r\n`);
+  const flood = new Flood(replica, LARGE);
+  for (let count = 0; count < 4; count++) {
+    await flood.stalled();
+    rig.advance(1500);
+    const before = client.bytes;
+    client.resume();
+    await client.until('some more', () => client.bytes - before > 4 << 20);
+    client.pause();
+  }
+  client.resume();
+  await client.until('all of it', () => client.bytes > LARGE);
 });
 
 test('a request head that does not come: 408 as JSON, and the connection closed', async (t) => {

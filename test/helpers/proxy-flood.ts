@@ -1,0 +1,48 @@
+/** Writing more than the other side takes, and seeing how much went out. Must not hold: assertions. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Peer } from './proxy-peer.ts';
+
+const PIECE: Buffer = Buffer.alloc(65_536, 'f');
+/** Loopback moves megabytes in this time, so when nothing has moved, nothing can. */
+const STILL_MS = 60;
+const LOOKS_MS = 20;
+const DEADLINE_MS = 10_000;
+
+/** `bytes` on their way through one socket, piece by piece, as it takes them. */
+export class Flood {
+  readonly #peer: Peer;
+  #left: number;
+
+  constructor(peer: Peer, bytes: number) {
+    this.#peer = peer;
+    this.#left = bytes;
+    peer.socket.on('drain', () => this.#write());
+    this.#write();
+  }
+
+  #write(): void {
+    while (this.#left > 0 && !this.#peer.isClosed) {
+      const piece = this.#left < PIECE.length ? PIECE.subarray(0, this.#left) : PIECE;
+      this.#left -= piece.length;
+      if (!this.#peer.send(piece)) return;
+    }
+  }
+
+  /** Bytes that the kernel has taken, the head before them included. */
+  get taken(): number {
+    return this.#peer.socket.bytesWritten - this.#peer.socket.writableLength;
+  }
+
+  /** Waits until nothing moves any more; the bytes taken until then. */
+  async stalled(): Promise<number> {
+    const end = performance.now() + DEADLINE_MS;
+    let before = -1;
+    for (let since = performance.now(); performance.now() < end; await delay(LOOKS_MS)) {
+      if (this.taken !== before) {
+        before = this.taken;
+        since = performance.now();
+      } else if (performance.now() - since >= STILL_MS) return before;
+    }
+    throw new Error(`still moving after ${DEADLINE_MS} ms: ${this.taken} bytes`);
+  }
+}

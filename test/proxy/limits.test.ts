@@ -1,0 +1,183 @@
+/** Bounds on what a client may send and hold, each with its own answer. RFC 9110 section 15.5, RFC 6585 section 5. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { eventually } from '../helpers/eventually.ts';
+import { failureOf, get, headerOf, ok, statusOf } from '../helpers/proxy-message.ts';
+import { Rig } from '../helpers/proxy-rig.ts';
+
+test('a head above the limit: 431 as JSON, and the connection closed', async (t) => {
+  const rig = await Rig.open(t, { maxHeadBytes: 16_384 });
+  const client = await rig.client();
+  client.send(get('/', `X-Long: ${'x'.repeat(20_000)}\r\n`));
+  const response = await client.response();
+  assert.equal(statusOf(response), 431);
+  assert.equal(headerOf(response, 'connection'), 'close');
+  assert.match(failureOf(response), /^<Error> /);
+  assert.equal(await client.over(), '');
+  assert.equal(rig.replica.connections.length, 0);
+});
+
+test('a head just under the limit passes', async (t) => {
+  const rig = await Rig.open(t, { maxHeadBytes: 16_384 });
+  rig.replica.serve();
+  const client = await rig.client();
+  client.send(get('/', `X-Long: ${'x'.repeat(16_000)}\r\n`));
+  assert.equal(statusOf(await client.response()), 200);
+});
+
+test('a head without end is answered 431, and not read for ever', async (t) => {
+  const rig = await Rig.open(t, { maxHeadBytes: 16_384 });
+  const client = await rig.client();
+  client.send('GET / HTTP/1.1\r\nHost: a\r\n');
+  for (let count = 0; count < 40 && !client.isEnded; count++) {
+    client.send(`X-${count}: ${'x'.repeat(1000)}\r\n`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.equal(statusOf(await client.response()), 431);
+});
+
+test('a client that is in the middle of sending a head far above the limit still reads 431', async (t) => {
+  const rig = await Rig.open(t, { maxHeadBytes: 16_384 });
+  const client = await rig.client();
+  client.send(get('/', `X-Long: ${'x'.repeat(1_000_000)}\r\n`));
+  assert.equal(statusOf(await client.response()), 431);
+});
+
+test('more headers than the limit: 431, none of them dropped in silence', async (t) => {
+  const rig = await Rig.open(t, { maxHeaders: 100 });
+  rig.replica.serve();
+  const client = await rig.client();
+  const headers = (count: number): string =>
+    Array.from({ length: count }, (_, i) => `X-${i}: 1\r\n`).join('');
+  client.send(get('/', headers(99)));
+  assert.equal(statusOf(await client.response()), 200);
+  assert.ok(rig.replica.requests[0]!.pairs.filter(([name]) => /^X-\d/.test(name)).length === 99);
+  client.send(get('/', headers(150)));
+  const response = await client.response();
+  assert.equal(statusOf(response), 431);
+  assert.match(failureOf(response), /^<Error> /);
+  assert.equal(rig.replica.requests.length, 1);
+});
+
+test('a target above the limit: 414 as JSON', async (t) => {
+  const rig = await Rig.open(t, { maxTargetBytes: 8192 });
+  rig.replica.serve();
+  const client = await rig.client();
+  client.send(get(`/${'a'.repeat(8191)}`));
+  assert.equal(statusOf(await client.response()), 200);
+  client.send(get(`/${'a'.repeat(8192)}`));
+  const response = await client.response();
+  assert.equal(statusOf(response), 414);
+  assert.match(failureOf(response), /^<Error> /);
+  assert.equal(rig.replica.requests.length, 1);
+});
+
+test('a target that alone is above the limit for heads: 414', async (t) => {
+  const rig = await Rig.open(t, { maxHeadBytes: 16_384, maxTargetBytes: 8192 });
+  const client = await rig.client();
+  client.send(get(`/${'a'.repeat(20_000)}`));
+  const response = await client.response();
+  assert.equal(statusOf(response), 414);
+  assert.equal(headerOf(response, 'connection'), 'close');
+});
+
+test('connections beyond the limit are answered 503 with Retry-After and closed; one is said, not each', async (t) => {
+  const rig = await Rig.open(t, { maxConnections: 10 });
+  rig.replica.serve();
+  const kept = await Promise.all(Array.from({ length: 10 }, () => rig.client()));
+  for (const client of kept) {
+    client.send(get('/'));
+    await client.response();
+  }
+  for (let count = 0; count < 5; count++) {
+    const late = await rig.client();
+    const response = await late.response();
+    assert.equal(statusOf(response), 503);
+    assert.match(headerOf(response, 'retry-after') ?? '', /^\d+$/);
+    assert.match(failureOf(response), /^<Error> /);
+    await late.over();
+  }
+  assert.deepEqual(rig.shedding, [true]);
+  for (const client of kept) {
+    client.send(get('/'));
+    assert.equal(statusOf(await client.response()), 200);
+  }
+});
+
+test('connections are taken again once others have left, and that is said once', async (t) => {
+  const rig = await Rig.open(t, { maxConnections: 10 });
+  rig.replica.serve();
+  const kept = await Promise.all(Array.from({ length: 10 }, () => rig.client()));
+  await (await rig.client()).response();
+  for (const client of kept.slice(0, 5)) client.close();
+  await eventually('room again', () => {
+    rig.tick();
+    return rig.shedding.length === 2;
+  });
+  assert.deepEqual(rig.shedding, [true, false]);
+  const next = await rig.client();
+  next.send(get('/'));
+  assert.equal(statusOf(await next.response()), 200);
+});
+
+test('a turned-away client that has already sent its request still reads the 503', async (t) => {
+  const rig = await Rig.open(t, { maxConnections: 1 });
+  await rig.client();
+  for (let count = 0; count < 20; count++) {
+    const late = await rig.client();
+    late.send(get('/', `X: ${'x'.repeat(10_000)}\r\n`));
+    assert.equal(statusOf(await late.response()), 503);
+  }
+});
+
+test('after a 4xx for what a request asks, the connection goes on where its state is sure', async (t) => {
+  const rig = await Rig.open(t, { maxTargetBytes: 8192 });
+  rig.replica.serve(() => ok('next'));
+  const client = await rig.client();
+  client.send(get(`/${'a'.repeat(9000)}`) + get('/next'));
+  const response = await client.response();
+  assert.equal(statusOf(response), 414);
+  if (headerOf(response, 'connection') === 'close') assert.equal(await client.over(), '');
+  else assert.equal((await client.response()).body, 'next');
+});
+
+test('a failure answered while the body is still to come closes the connection', async (t) => {
+  const rig = await Rig.open(t, { queueDepth: 0 });
+  rig.setState(0, 'unhealthy');
+  const client = await rig.client();
+  client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${get('/smuggled').length}\r\n\r\n`);
+  const response = await client.response();
+  assert.equal(statusOf(response), 503);
+  client.send(get('/smuggled'));
+  if (headerOf(response, 'connection') !== 'close') {
+    // the body is read and dropped: what follows it is the next request
+    client.send(get('/next'));
+    assert.equal(statusOf(await client.response()), 503);
+    assert.equal(client.received, '');
+  } else assert.equal(await client.over(), '');
+});
+
+test('a client in the middle of a large upload reads the failure that answers it', async (t) => {
+  const rig = await Rig.open(t, { queueDepth: 0 });
+  rig.setState(0, 'unhealthy');
+  for (let count = 0; count < 10; count++) {
+    const client = await rig.client();
+    client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${1 << 20}\r\n\r\n`);
+    client.send(Buffer.alloc(1 << 20));
+    assert.equal(statusOf(await client.response()), 503);
+  }
+});
+
+test('an idle connection costs no time limit of others: a thousand of them are open at once', async (t) => {
+  const rig = await Rig.open(t);
+  rig.replica.serve();
+  const clients = await Promise.all(Array.from({ length: 500 }, () => rig.client()));
+  await Promise.all(
+    clients.map(async (client) => {
+      client.send(get('/'));
+      assert.equal((await client.response()).body, 'hello');
+    }),
+  );
+  assert.ok(rig.replica.connections.length <= rig.options.maxInFlight);
+  await rig.settled();
+});

@@ -1,0 +1,129 @@
+/** Several requests on one connection before their answers. RFC 9112 section 9.3.2. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { eventually } from '../helpers/eventually.ts';
+import { get, ok, post, statusOf } from '../helpers/proxy-message.ts';
+import { Rig } from '../helpers/proxy-rig.ts';
+
+test('pipelined requests are answered in the order they came', async (t) => {
+  const rig = await Rig.open(t);
+  rig.replica.serve((request) => ok(request.startLine.split(' ')[1]!));
+  const client = await rig.client();
+  const paths = Array.from({ length: 50 }, (_, i) => `/${i}`);
+  client.send(paths.map((path) => get(path)).join(''));
+  for (const path of paths) assert.equal((await client.response()).body, path);
+  await rig.settled();
+});
+
+test('a slow answer is not overtaken by a quick one behind it', async (t) => {
+  const rig = await Rig.open(t, { replicas: 2 });
+  const [slow, quick] = rig.replicas;
+  quick!.serve(() => ok('quick'));
+  const client = await rig.client();
+  client.send(get('/slow', rig.ownedBy(0)) + get('/quick', rig.ownedBy(1)));
+  const replica = await slow!.next();
+  await replica.request();
+  assert.equal(client.received, '');
+  replica.send(ok('slow'));
+  assert.equal((await client.response()).body, 'slow');
+  assert.equal((await client.response()).body, 'quick');
+});
+
+test('a request behind one that is not safe is not sent before that is answered', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send(post('/one', 'abc') + post('/two', 'def'));
+  const first = await rig.replica.next();
+  await first.request();
+  // a second one under way would show up in far less than this
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(rig.inFlight, 1, 'RFC 9112 section 9.3.2: only safe methods may be processed in parallel');
+  first.send(ok('one'));
+  assert.equal((await client.response()).body, 'one');
+  rig.replica.serve(() => ok('two'));
+  assert.equal((await client.response()).body, 'two');
+});
+
+test('bodies of pipelined requests do not mix', async (t) => {
+  const rig = await Rig.open(t);
+  rig.replica.serve((request) => ok(`${request.startLine.split(' ')[1]}=${request.body}`));
+  const client = await rig.client();
+  client.send(
+    post('/1', 'one') +
+      get('/2') +
+      'POST /3 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nthree\r\n0\r\n\r\n' +
+      post('/4', '') +
+      post('/5', 'five'),
+  );
+  for (const body of ['/1=one', '/2=', '/3=three', '/4=', '/5=five'])
+    assert.equal((await client.response()).body, body);
+});
+
+test('requests that come one byte at a time are the same requests', async (t) => {
+  const rig = await Rig.open(t);
+  rig.replica.serve((request) => ok(`${request.startLine.split(' ')[1]}=${request.body}`));
+  const client = await rig.client();
+  for (const byte of post('/1', 'one') + get('/2') + post('/3', 'three')) {
+    client.send(byte);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  for (const body of ['/1=one', '/2=', '/3=three']) assert.equal((await client.response()).body, body);
+});
+
+test('a failure of one pipelined request does not take the others with it', async (t) => {
+  const rig = await Rig.open(t, { replicas: 2, retries: 0 });
+  rig.place(0, { host: '127.0.0.1', port: 1 });
+  rig.replicas[1]!.serve(() => ok('fine'));
+  const client = await rig.client();
+  client.send(get('/fails', rig.ownedBy(0)) + get('/works', rig.ownedBy(1)));
+  assert.equal(statusOf(await client.response()), 502);
+  assert.equal((await client.response()).body, 'fine');
+});
+
+test('a cut answer behind another does not take that with it', async (t) => {
+  const rig = await Rig.open(t, { replicas: 2 });
+  const client = await rig.client();
+  client.send(get('/slow', rig.ownedBy(0)) + get('/cut', rig.ownedBy(1)));
+  const slow = await rig.replicas[0]!.next();
+  await slow.request();
+  slow.send('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf');
+  await client.take('half');
+  const cut = rig.replicas[1]!.connections[0];
+  // where requests are taken one at a time it has not been sent
+  if (cut !== undefined) {
+    cut.send('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf');
+    await eventually('both are under way', () => rig.inFlight === 2);
+    cut.close();
+    await cut.closed();
+  }
+  slow.send('rest');
+  assert.equal(await client.takeBytes(4), 'rest');
+});
+
+test('pipelined HEAD, 204 and 304 answers are told apart', async (t) => {
+  const rig = await Rig.open(t);
+  rig.replica.serve((request) => {
+    if (request.startLine.startsWith('HEAD')) return 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n';
+    if (request.startLine.includes('/204')) return 'HTTP/1.1 204 No Content\r\n\r\n';
+    if (request.startLine.includes('/304')) return 'HTTP/1.1 304 Not Modified\r\n\r\n';
+    return ok('body');
+  });
+  const client = await rig.client();
+  client.send(`HEAD / HTTP/1.1\r\nHost: a\r\n\r\n${get('/204')}${get('/304')}${get('/')}`);
+  assert.equal(statusOf(await client.response(true)), 200);
+  assert.equal(statusOf(await client.response()), 204);
+  assert.equal(statusOf(await client.response()), 304);
+  assert.equal((await client.response()).body, 'body');
+});
+
+test('thousands of pipelined requests are not all sent at once', async (t) => {
+  const rig = await Rig.open(t);
+  rig.replica.serve(() => undefined);
+  const client = await rig.client();
+  client.send(get('/').repeat(5000));
+  await eventually('some are under way', () => rig.inFlight > 0);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.ok(rig.inFlight + rig.waiting <= 300, `${rig.inFlight} in flight, ${rig.waiting} wait`);
+  client.close();
+  await rig.settled();
+});
