@@ -102,10 +102,10 @@ export class Keeper {
     let takeAwayOld = old === undefined ? (): void => {} : this.#later(old);
     while (this.#isWanted(replica)) {
       try {
-        if (inTheWay !== undefined) await this.instances.retire(inTheWay, 'replaced');
-        inTheWay = undefined;
         if (instance === undefined) await this.#waitForTurn(replica);
         if (!this.#isWanted(replica)) break;
+        if (inTheWay !== undefined) await this.instances.retire(inTheWay, 'replaced');
+        inTheWay = undefined;
         await this.#launch(replica, instance);
         break;
       } catch (error) {
@@ -113,11 +113,18 @@ export class Keeper {
         takeAwayOld();
         takeAwayOld = () => {};
         instance = undefined;
+        if (isBalancerError(error, 'name-held')) inTheWay = await this.#holderOf(replica);
         await this.#noteFailure(replica, error);
       }
     }
     // without a successor it alone still says that there is such a replica
     if (!this.#isToStay(replica)) takeAwayOld();
+  }
+
+  /** The instance of ours that has the name: what a start that failed, or a failed removal, has left. */
+  async #holderOf({ name }: Replica): Promise<Instance | undefined> {
+    const instances = await this.#parts.driver.list().catch(() => []);
+    return instances.find((one) => one.name === name && one.role === 'current');
   }
 
   /** Holds the instance, and takes it away when the function returned is called. */

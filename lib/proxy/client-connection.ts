@@ -4,6 +4,7 @@
  * Invariants: nothing is written in the middle of an answer; after an answer that said close nothing more is
  * written; a client that is still sending is given a moment to read its answer before the connection is reset.
  */
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { BalancerError } from '../errors.ts';
 import { rawFailure } from './client-response.ts';
@@ -11,10 +12,18 @@ import type { Exchange } from './forward.ts';
 import type { ClientFacts } from './headers.ts';
 import type { DataThreadOptions } from './messages.ts';
 
-/** Requests that a client may send before it has read the answers. */
-const MAX_PIPELINED = 256;
+/** With so many requests that wait for their turn a client is not read any more, until there are no more than … */
+const MOST_HELD = 64;
+/** … so many. What had been read of it by then is held all the same. */
+const FEWEST_HELD = 16;
 /** How long what a client goes on sending is read and thrown away after its last answer (RFC 9112 section 9.6). */
 const LINGER_MS = 1000;
+
+/** What Node's HTTP server keeps on a socket that it reads requests from. */
+interface HttpSocket extends Socket {
+  _paused?: boolean;
+  readonly parser?: { resume(): void } | null;
+}
 
 export class ClientConnection {
   readonly socket: Socket;
@@ -30,7 +39,7 @@ export class ClientConnection {
   #isDeaf = false;
   /** What to say of it after the answers that are owed. */
   #broken: BalancerError | undefined;
-  #isCutShort = false;
+  #isPaused = false;
   #lingersSinceMs: number | undefined;
   /** Bytes the kernel had taken at the last look, and since when no more. */
   #takenBytes = 0;
@@ -47,22 +56,23 @@ export class ClientConnection {
     return this.#exchange !== undefined;
   }
 
-  /** Calls `take` once the requests before it have been answered. A client that sends too many is cut short. */
+  /** Calls `take` once the requests before it have been answered; with many of them nothing more is read meanwhile. */
   hold(take: () => void): void {
-    if (this.#held.length < MAX_PIPELINED) this.#held.push(take);
-    else this.#isCutShort = true;
+    this.#held.push(take);
+    if (this.#held.length === MOST_HELD) this.#pause();
   }
 
   add(exchange: Exchange): void {
     this.#exchange = exchange;
   }
 
-  remove(exchange: Exchange): void {
+  /** The exchange has ended; `response` is about to. */
+  remove(exchange: Exchange, response: ServerResponse): void {
     if (this.#exchange !== exchange) return;
     this.#exchange = undefined;
-    if (this.#held.length > 0) this.#next();
-    else if (this.#broken !== undefined) this.#refuse(this.#broken);
-    else if (this.#isCutShort) this.socket.destroySoon();
+    // until then the connection is the response's
+    if (this.#held.length > 0) response.once('finish', () => this.#next());
+    else if (this.#broken !== undefined) response.once('finish', () => this.refuse());
   }
 
   /** The connection closed. */
@@ -75,18 +85,40 @@ export class ClientConnection {
   parseFailed(error: BalancerError): void {
     if (this.#isDeaf) return;
     this.#isDeaf = true;
-    const exchange = this.#exchange;
-    if (exchange === undefined) this.#refuse(error);
-    else if (exchange.isRequestComplete) this.#broken = error;
-    else exchange.onBadBody(error);
+    if (this.#exchange?.isRequestComplete === false) this.#exchange.onBadBody(error);
+    else this.refuse(error);
   }
 
-  /** Takes the next held request, after the answer before it has been handed over. */
+  /** Answers with `error` after the answers that are owed, and closes. */
+  refuse(error?: BalancerError): void {
+    this.#broken ??= error;
+    if (this.#broken === undefined || this.#exchange !== undefined || this.#held.length > 0) return;
+    if (!this.isClosing && this.socket.writable) this.socket.write(rawFailure(this.#broken));
+    this.isClosing = true;
+    this.socket.destroySoon();
+  }
+
+  /** Takes the next held request; one that is answered at once makes room for another. */
   #next(): void {
-    process.nextTick(() => {
-      if (!this.isBusy) this.#held.shift()?.();
-      if (!this.isBusy && this.#held.length > 0) this.#next();
-    });
+    while (this.#exchange === undefined && this.#held.length > 0) this.#held.shift()?.();
+    if (this.#isPaused && this.#held.length < FEWEST_HELD) this.#resume();
+    this.refuse();
+  }
+
+  /** Stops the parser as Node's server does when a client takes no answers: a paused socket alone is read on. */
+  #pause(): void {
+    this.#isPaused = true;
+    const socket = this.socket as HttpSocket;
+    socket._paused = true;
+    socket.pause();
+  }
+
+  #resume(): void {
+    this.#isPaused = false;
+    const socket = this.socket as HttpSocket;
+    socket._paused = false;
+    socket.parser?.resume();
+    socket.resume();
   }
 
   /** After the last answer, to a client that is still sending: ends our side, and reads on for a moment. */
@@ -116,11 +148,5 @@ export class ClientConnection {
     }
     if (nowMs - this.#sinceMs >= (isStuck ? options.sendTimeoutMs : options.keepAliveTimeoutMs))
       socket.destroy();
-  }
-
-  #refuse(error: BalancerError): void {
-    if (!this.isClosing && this.socket.writable) this.socket.write(rawFailure(error));
-    this.isClosing = true;
-    this.socket.destroySoon();
   }
 }

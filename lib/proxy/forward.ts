@@ -11,7 +11,8 @@ import type { Socket } from 'node:net';
 import { NONE_ELIGIBLE } from '../core/pick.ts';
 import { isSafeToRetry } from '../core/retry.ts';
 import { BalancerError, ERRORS, type ErrorCode } from '../errors.ts';
-import { beginRaw, type Ending, sendFailure } from './client-response.ts';
+import { Answer, type Flow } from './answer.ts';
+import { type Ending, sendFailure } from './client-response.ts';
 import type { DataThread } from './data-thread.ts';
 import { isChunkedToClient, type RequestHead, responseHead } from './headers.ts';
 import type { Waiter } from './queue.ts';
@@ -37,7 +38,7 @@ export interface Incoming {
 export interface Client {
   /** An answer has said that the connection closes after it. */
   isClosing: boolean;
-  remove(exchange: Exchange): void;
+  remove(exchange: Exchange, response: ServerResponse): void;
   /** After the last answer, to a client that is still sending. */
   linger(nowMs: number): void;
 }
@@ -51,8 +52,6 @@ interface Tried {
 const NOTHING_TRIED: readonly Tried[] = [];
 const NO_ORDINALS: readonly number[] = [];
 const NO_LEASE = -1;
-/** A body up to here goes out with its head as one string; from here on copying costs more than a second write. */
-const JOIN_BYTES = 8192;
 
 /** Failures that say something about the replica, not about this request. */
 const EVIDENCE: ReadonlySet<ErrorCode> = new Set([
@@ -71,7 +70,7 @@ const BLOCKED_MS = 500;
 
 type Phase = 'new' | 'queued' | 'connecting' | 'sending' | 'waiting' | 'answering' | 'tunnel' | 'over';
 
-export class Exchange implements Attempt, Waiter {
+export class Exchange implements Attempt, Flow, Waiter {
   readonly method: string;
   readonly rawChunks: boolean;
   readonly upgrade: boolean;
@@ -95,11 +94,9 @@ export class Exchange implements Attempt, Waiter {
   #connection: UpstreamConnection | undefined;
   #needsFresh = false;
   #lastError: BalancerError | undefined;
-  /** The answer's head until it is written, '' before and after. */
-  #head = '';
-  #heldBody: Buffer | undefined;
-  #rechunk = false;
-  #isPaused = false;
+  #answer: Answer | undefined;
+  /** The client can tell a whole answer from a cut one. */
+  #isDelimited = true;
   /** A replica's 404 that becomes the classic profile's 400. */
   #isClassicMiss = false;
 
@@ -275,53 +272,37 @@ export class Exchange implements Attempt, Waiter {
       return;
     }
     const { response } = incoming;
-    const isDelimited = this.rawChunks || head.framing === 'length' || head.framing === 'none';
-    const ending = this.#endingFor(response.shouldKeepAlive && isDelimited && this.isRequestSent);
-    const keepAlive = ending === 'keep-alive';
-    this.#rechunk = head.framing === 'close' && isChunkedToClient(head, this.rawChunks);
-    const { rawChunks } = this;
+    this.#isDelimited = this.rawChunks || head.framing === 'length' || head.framing === 'none';
+    const ending = this.#endingFor(response.shouldKeepAlive && this.#isDelimited && this.isRequestSent);
     if (this.#ordinal !== NO_LEASE) {
       if (GATEWAY_FAILURES.has(head.statusCode)) thread.noteFailure(this.#ordinal, this.#word);
       else thread.noteSuccess(this.#ordinal);
     }
-    const { via } = thread.options;
-    this.#head = responseHead(head, {
-      via,
-      rawChunks,
-      keepAlive,
+    const text = responseHead(head, {
+      via: thread.options.via,
+      rawChunks: this.rawChunks,
+      keepAlive: ending === 'keep-alive',
       requestId: incoming.head.requestId,
       date: thread.date,
     });
-    beginRaw(response, ending);
+    const rechunk = head.framing === 'close' && isChunkedToClient(head, this.rawChunks);
+    this.#answer = new Answer(response, this, text, { ending, rechunk });
     this.#phase = 'answering';
   }
 
   onBody(chunk: Buffer): void {
-    if (this.#isClassicMiss) return;
-    if (this.#head !== '' && this.#heldBody === undefined && !this.#rechunk && chunk.length <= JOIN_BYTES) {
-      this.#heldBody = chunk;
-      return;
-    }
-    this.#flush();
-    this.#writeBody(chunk);
+    this.#answer?.body(chunk, this.#connection!);
   }
 
   onReadEnd(): void {
-    if (this.#phase !== 'answering') return;
-    this.#flush();
-    this.#connection?.expectLargeBody();
-    if (!this.#isPaused) this.#limit(this.#thread.options.idleTimeoutMs);
+    if (this.#answer === undefined || this.#connection === undefined) return;
+    this.#answer.flush(this.#connection);
+    this.#connection.expectLargeBody();
+    if (!this.#answer.isPaused) this.#limit(this.#thread.options.idleTimeoutMs);
   }
 
   onEnd(): void {
-    const { response } = this.#incoming;
-    if (this.#isClassicMiss) return;
-    if (this.#head !== '') {
-      const text = this.#takeHead();
-      if (this.#rechunk) response.end(`${text}0\r\n\r\n`, 'latin1');
-      else response.end(text, 'latin1');
-    } else if (this.#rechunk) response.end('0\r\n\r\n', 'latin1');
-    else response.end();
+    this.#answer?.end(this.#connection!);
   }
 
   onDone(): void {
@@ -334,44 +315,16 @@ export class Exchange implements Attempt, Waiter {
     this.#end();
   }
 
-  /** Writes what is held of the answer. */
-  #flush(): void {
-    if (this.#head === '') return;
-    const { response } = this.#incoming;
-    const text = this.#takeHead();
-    this.#afterWrite(response.write(text, 'latin1'));
-  }
-
-  /** The head with the body that is held, as one latin1 string. */
-  #takeHead(): string {
-    const text = this.#heldBody === undefined ? this.#head : this.#head + this.#heldBody.toString('latin1');
-    this.#head = '';
-    this.#heldBody = undefined;
-    return text;
-  }
-
-  #writeBody(chunk: Buffer): void {
-    const { response } = this.#incoming;
-    const kept = this.#connection?.keep(chunk) ?? chunk;
-    if (!this.#rechunk) return this.#afterWrite(response.write(kept));
-    response.write(`${kept.length.toString(16)}\r\n`, 'latin1');
-    response.write(kept);
-    this.#afterWrite(response.write('\r\n', 'latin1'));
-  }
-
-  /** Stops reading from the replica while the client does not take what it is sent. */
-  #afterWrite(isRoom: boolean): void {
-    if (isRoom || this.#isPaused) return;
-    this.#isPaused = true;
-    // how long a client may take no byte is the listener's to watch
+  pauseAnswer(): void {
+    // how long a client may take no byte is its connection's to watch
     this.#limit(Number.POSITIVE_INFINITY);
     this.#connection?.pause();
-    this.#incoming.response.once('drain', () => {
-      this.#isPaused = false;
-      if (this.#phase !== 'answering') return;
-      this.#limit(this.#thread.options.idleTimeoutMs);
-      this.#connection?.resume();
-    });
+  }
+
+  resumeAnswer(): void {
+    if (this.#phase !== 'answering') return;
+    this.#limit(this.#thread.options.idleTimeoutMs);
+    this.#connection?.resume();
   }
 
   // ---- the protocol is switched
@@ -383,7 +336,7 @@ export class Exchange implements Attempt, Waiter {
     this.#phase = 'tunnel';
     this.deadlineMs = Number.POSITIVE_INFINITY;
     response.detachSocket(client);
-    client.write(this.#takeHead(), 'latin1');
+    client.write(this.#answer?.takeHead() ?? '', 'latin1');
     const ends = { client, upstream, fromClient: fromClient?.take() ?? Buffer.alloc(0), fromUpstream: early };
     joinTunnel(ends, this.#thread.options.idleTimeoutMs, () => this.#end());
   }
@@ -495,15 +448,17 @@ export class Exchange implements Attempt, Waiter {
   }
 
   /**
-   * The answer has begun and cannot be finished: the client must see that it is cut. A reset tells even one whose
-   * answer ends with its connection.
+   * The answer has begun and cannot be finished: the client must see that it is cut. It gets what came before; only
+   * one whose answer ends with its connection must be told by a reset.
    */
   #cut(): void {
     this.#connection?.cancel();
     this.#connection = undefined;
-    const { socket } = this.#incoming.request;
+    const { client, request } = this.#incoming;
+    client.isClosing = true;
     this.#end();
-    socket.resetAndDestroy();
+    if (this.#isDelimited) request.socket.destroySoon();
+    else request.socket.resetAndDestroy();
   }
 
   /** Answers with a failure of our own. */
@@ -543,7 +498,7 @@ export class Exchange implements Attempt, Waiter {
     const ordinal = this.#ordinal;
     this.#releaseLease();
     if (this.#isBudgeted) this.#thread.budget.ended();
-    this.#incoming.client.remove(this);
+    this.#incoming.client.remove(this, this.#incoming.response);
     this.#thread.finish(this);
     this.#thread.queue.freed(ordinal);
   }

@@ -87,10 +87,10 @@ export class Listener {
       if (client !== undefined) this.#answer(client, response, new BalancerError('expectation-failed'));
     });
     this.#server.on('upgrade', (request, socket: Socket, early: Buffer) =>
-      this.#upgrade(request, socket, early),
+      this.#upgrade(request, socket, new EarlyData(socket, early)),
     );
-    this.#server.on('connect', (_request, socket: Socket) =>
-      refuse(socket, new BalancerError('not-implemented', 'CONNECT is not supported')),
+    this.#server.on('connect', (_request, socket: ClientSocket) =>
+      socket[CLIENT]?.refuse(new BalancerError('not-implemented', 'CONNECT is not supported')),
     );
     this.#server.on('clientError', (error, socket) => this.#clientError(error, socket as ClientSocket));
   }
@@ -138,6 +138,8 @@ export class Listener {
     const client = new ClientConnection(socket, facts, this.#thread.nowMs);
     socket[CLIENT] = client;
     this.#clients.add(client);
+    // Node's own listener goes when the protocol is switched
+    socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       this.#clients.delete(client);
       client.gone();
@@ -222,15 +224,17 @@ export class Listener {
   }
 
   /** A request to switch protocols has no ServerResponse; it gets one, for the case that the replica refuses. */
-  #upgrade(request: IncomingMessage, socket: Socket, early: Buffer): void {
+  #upgrade(request: IncomingMessage, socket: ClientSocket, early: EarlyData): void {
+    const client = socket[CLIENT];
+    // the requests before it have the socket
+    if (client?.isBusy === true) return client.hold(() => this.#upgrade(request, socket, early));
     const response = new ServerResponse(request);
     response.shouldKeepAlive = false;
     response.assignSocket(socket);
     response.on('finish', () => socket.destroySoon());
-    // the server has taken its own listeners away
-    socket.on('error', () => socket.destroy());
+    // the server has taken its own listener away
     socket.on('drain', () => response.emit('drain'));
-    this.#take(request, response, new EarlyData(socket, early));
+    this.#take(request, response, early);
   }
 
   /** What came is not HTTP, too long, or too late. */
@@ -278,6 +282,7 @@ function isAdminPath(target: string): boolean {
 /** Only a request without a body can switch protocols; the others' Upgrade is ignored (RFC 9110 section 7.8). */
 function isUpgrade(request: IncomingMessage): boolean {
   const { headers } = request;
+  if (request.httpVersionMinor === 0) return false;
   return headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;
 }
 
@@ -294,7 +299,10 @@ const METHOD = /^[\w!#$%&'*+.^`|~-]+ /;
 function parseFailure(error: ParseError, maxTargetBytes: number): BalancerError {
   switch (errnoOf(error)) {
     case 'HPE_HEADER_OVERFLOW': {
-      const firstLine = error.rawPacket?.indexOf(LF) ?? 0;
+      // only a packet that begins with a request line can tell
+      if (error.rawPacket === undefined || !METHOD.test(error.rawPacket.toString('latin1', 0, 64)))
+        return new BalancerError('head-too-large');
+      const firstLine = error.rawPacket.indexOf(LF);
       return new BalancerError(
         firstLine < 0 || firstLine > maxTargetBytes ? 'target-too-long' : 'head-too-large',
       );

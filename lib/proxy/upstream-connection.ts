@@ -6,11 +6,12 @@
  *
  * Reads go straight into a buffer of ours (`onread`), past the stream machinery: 1.5 µs less for a small answer.
  * All connections share one buffer while answers are small, so a chunk is only good until its call returns, unless
- * `expectLargeBody` was said: then each read has memory of its own, and nothing is copied.
+ * `expectLargeBody` was said: then reads go into blocks, which can be held, and nothing is copied.
  */
 import { connect, type OnReadOpts, type Socket } from 'node:net';
 import type { Endpoint } from '../core/replica.ts';
 import { BalancerError, type ErrorCode, errnoOf, isBalancerError, messageOf } from '../errors.ts';
+import { type Block, takeBlock } from './blocks.ts';
 import { ResponseParser, type ResponseRequest, type ResponseSink } from './response-parser.ts';
 
 /** One try of a request on a replica, as the pool and its connections see it. */
@@ -42,11 +43,12 @@ export interface ConnectionOwner {
   onClosed(connection: UpstreamConnection, error: BalancerError | undefined): void;
 }
 
-const READ_BYTES = 65_536;
-/** Less than this at the end of a buffer is not worth reading into. */
-const LEAST_READ_BYTES = 16_384;
+/** Enough for most answers, and little to copy of the others. */
+const SHARED_BYTES = 16_384;
+/** Less than this at the end of a block is not worth reading into. */
+const LEAST_READ_BYTES = 32_768;
 /** Used by every connection of this thread: read into, parsed and left before the next read. */
-const SHARED: Buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+const SHARED: Buffer = Buffer.allocUnsafeSlow(SHARED_BYTES);
 
 const CONNECT_CODES: Readonly<Record<string, ErrorCode>> = {
   ECONNREFUSED: 'connect-refused',
@@ -72,10 +74,12 @@ export class UpstreamConnection {
   #attempt: Attempt | undefined;
   #requests = 0;
   #isConnected = false;
+  #isPaused = false;
   #isClosed = false;
   #error: Error | undefined;
-  /** Memory for the reads of a large body; undefined while SHARED will do. */
-  #large: Buffer | undefined;
+  /** Memory for the reads of a large body, and how much of it is used; undefined while SHARED will do. */
+  #block: Block | undefined;
+  #filled = 0;
 
   constructor(endpoint: Endpoint, owner: ConnectionOwner, nowMs: number, forTunnel = false) {
     this.#owner = owner;
@@ -134,21 +138,26 @@ export class UpstreamConnection {
   }
 
   pause(): void {
+    this.#isPaused = true;
     this.#socket.pause();
   }
 
   resume(): void {
+    this.#isPaused = false;
     this.#socket.resume();
   }
 
-  /** More of this answer's body is to come than one read brings: from the next read on chunks may be kept. */
+  /** More of this answer's body is to come than one read brings: the reads that follow go into blocks. */
   expectLargeBody(): void {
-    this.#large ??= Buffer.allocUnsafeSlow(READ_BYTES);
+    this.#block ??= takeBlock();
   }
 
-  /** The chunk itself where it may be kept, else a copy. Only for the chunk of the call at hand. */
-  keep(chunk: Buffer): Buffer {
-    return chunk.buffer === SHARED.buffer ? Buffer.from(chunk) : chunk;
+  /**
+   * The block in which the chunk of the call at hand lies, held once more; undefined for one in shared memory, which
+   * must be copied to outlive the call.
+   */
+  holdBlock(chunk: Buffer): Block | undefined {
+    return this.#block?.bytes.buffer === chunk.buffer ? this.#block.hold() : undefined;
   }
 
   /** The attempt wants no more of this connection. */
@@ -162,6 +171,7 @@ export class UpstreamConnection {
     const attempt = this.#attempt;
     this.#attempt = undefined;
     this.#parser.stop();
+    this.#letGoOfBlock();
     this.#socket.destroy();
     this.#reportClosed(this.#isConnected ? undefined : error);
     if (error !== undefined) attempt?.onUpstreamError(error);
@@ -172,18 +182,27 @@ export class UpstreamConnection {
       buffer: () => this.#nextBuffer(),
       callback: (bytes, buffer) => {
         const chunk = buffer as Buffer;
-        if (this.#large !== undefined && chunk.buffer === this.#large.buffer)
-          this.#large = this.#large.subarray(bytes);
+        if (this.#block?.bytes.buffer === chunk.buffer) this.#filled += bytes;
         this.#read(chunk.subarray(0, bytes));
         return true;
       },
     };
   }
 
+  /** Asked for after every read. */
   #nextBuffer(): Buffer {
-    if (this.#large === undefined) return SHARED;
-    if (this.#large.length < LEAST_READ_BYTES) this.#large = Buffer.allocUnsafeSlow(READ_BYTES);
-    return this.#large;
+    if (this.#block === undefined) return SHARED;
+    if (this.#block.bytes.length - this.#filled < LEAST_READ_BYTES) {
+      this.#letGoOfBlock();
+      this.#block = takeBlock();
+    }
+    return this.#block.bytes.subarray(this.#filled);
+  }
+
+  #letGoOfBlock(): void {
+    this.#block?.release();
+    this.#block = undefined;
+    this.#filled = 0;
   }
 
   #read(chunk: Buffer): void {
@@ -205,7 +224,9 @@ export class UpstreamConnection {
 
   #complete(attempt: Attempt): void {
     this.#attempt = undefined;
-    this.#large = undefined;
+    // the client of the answer that ends here may be slow, the next one need not be
+    if (this.#isPaused) this.resume();
+    this.#letGoOfBlock();
     if (this.#parser.phase === 'idle' && attempt.isRequestSent && !this.#isClosed) this.#owner.onFree(this);
     else this.destroy();
     attempt.onDone();

@@ -156,6 +156,41 @@ describe('the keeper', () => {
     });
   }
 
+  it('tries again after a second where a dead instance cannot be renamed', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.failNext('retire', 'internal');
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await rig.advance(900);
+    assert.deepEqual(rig.driver.calls, ['retire S1#1 replaced', 'remove S1#1 0']);
+    await rig.advance(200);
+    assert.deepEqual(rig.states, ['S1=healthy']);
+  });
+
+  it('gets its name back from what a failed start has left', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.failNext('start', 'start-failed');
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await settle();
+    rig.driver.leave('S1', 1, { status: 'dead', endpoint: undefined, ending: 'exit 1' });
+    await rig.advance(10_000, 50);
+    assert.deepEqual(rig.states, ['S1=healthy']);
+    assert.deepEqual([...rig.driver.instances.keys()], [rig.instanceOf('S1')]);
+  });
+
+  it('gets its name back from an instance that could not be taken away', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.onStarted = (instance) => rig.hung.add(instance.endpoint!.port);
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await settle();
+    const left = rig.instanceOf('S1');
+    rig.driver.failNext('remove', 'engine-unreachable');
+    rig.driver.onStarted = () => {};
+    rig.driver.die(left, 'exit 1');
+    await rig.advance(10_000, 50);
+    assert.deepEqual(rig.states, ['S1=healthy']);
+    assert.deepEqual([...rig.driver.instances.keys()], [rig.instanceOf('S1')]);
+  });
+
   it('does not count it as a crash that the engine does not answer', async () => {
     const rig = await FleetRig.of(2);
     rig.driver.isLost = true;

@@ -1,6 +1,7 @@
 /** A client that leaves at any stage frees everything: lease, place in the queue, the replica's connection. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Flood } from '../helpers/proxy-flood.ts';
 import { get, ok, post } from '../helpers/proxy-message.ts';
 import type { Peer } from '../helpers/proxy-peer.ts';
 import { Rig } from '../helpers/proxy-rig.ts';
@@ -172,4 +173,35 @@ test('a client that leaves after a POST was sent does not have it sent again', a
   await replica.over();
   await rig.settled();
   assert.equal(rig.replicas[1]!.connections.length, 0);
+});
+
+test('a client that leaves while its upload is held back frees the replica, at the latest after idle-timeout', async (t) => {
+  const rig = await Rig.open(t, { idleTimeoutMs: 2000 });
+  const client = await rig.client();
+  client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${64 << 20}\r\n\r\n`);
+  const replica = await rig.replica.next();
+  await replica.head();
+  replica.pause();
+  await new Flood(client, 64 << 20).stalled();
+  client.reset();
+  rig.advance(2200);
+  await rig.settled();
+  replica.isKept = false;
+  replica.resume();
+  await replica.over();
+  assert.deepEqual(rig.reports, []);
+});
+
+test('a client that leaves with the body of a request behind the one being answered frees both', async (t) => {
+  const rig = await Rig.open(t, { responseTimeoutMs: 2000 });
+  const client = await rig.client();
+  client.send(get('/slow'));
+  const replica = await rig.replica.next();
+  await replica.request();
+  client.send(`POST /next HTTP/1.1\r\nHost: a\r\nContent-Length: ${64 << 20}\r\n\r\n`);
+  await new Flood(client, 64 << 20).stalled();
+  client.reset();
+  rig.advance(2200);
+  await rig.settled();
+  await replica.over();
 });

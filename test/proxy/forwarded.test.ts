@@ -110,3 +110,54 @@ test("the balancer's own failures carry the request id too", async (t) => {
   client.send(get('/', 'X-Request-Id: lost-1\r\n'));
   assert.deepEqual(headersOf(await client.response(), 'x-request-id'), ['lost-1']);
 });
+
+test('Forwarded says the same where it is asked for, and what an untrusted client claims is not in it', async (t) => {
+  const rig = await Rig.open(t, { forwarded: true });
+  const client = await rig.client();
+  client.send(get('/', CLAIMS));
+  const request = await (await rig.replica.next()).request();
+  assert.deepEqual(headersOf(request, 'forwarded'), ['for=127.0.0.1;host="a.example";proto=http']);
+});
+
+test("a trusted proxy's Forwarded is kept, and ours comes after it", async (t) => {
+  const rig = await Rig.open(t, { forwarded: true, trustedProxies: ['127.0.0.1'] });
+  const client = await rig.client();
+  client.send(get('/', CLAIMS));
+  const values = headersOf(await (await rig.replica.next()).request(), 'forwarded').join(', ');
+  assert.match(values, /^for=1\.2\.3\.4, for=127\.0\.0\.1;/);
+});
+
+test('Forwarded and Via are not sent unless asked for', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  const request = await replica.request();
+  assert.deepEqual(headersOf(request, 'forwarded'), []);
+  assert.deepEqual(headersOf(request, 'via'), []);
+  replica.send(ok(''));
+  assert.deepEqual(headersOf(await client.response(), 'via'), []);
+});
+
+test('Via is added both ways where it is asked for, after those that are there', async (t) => {
+  const rig = await Rig.open(t, { via: true });
+  const client = await rig.client();
+  client.send(get('/', 'Via: 1.0 before\r\n'));
+  const replica = await rig.replica.next();
+  assert.match(headersOf(await replica.request(), 'via').join(', '), /^1\.0 before, 1\.1 \S+$/);
+  replica.send(ok('', 'Via: 1.1 behind\r\n'));
+  assert.match(headersOf(await client.response(), 'via').join(', '), /^1\.1 behind, 1\.1 \S+$/);
+});
+
+for (const id of ['with blank', '\xe4', 'x'.repeat(4000)]) {
+  test(`the request id ${JSON.stringify(id.slice(0, 12))} reaches the replica and the client as one and the same`, async (t) => {
+    const rig = await Rig.open(t);
+    const client = await rig.client();
+    client.send(get('/', `X-Request-Id: ${id}\r\n`));
+    const replica = await rig.replica.next();
+    const sent = headersOf(await replica.request(), 'x-request-id');
+    assert.equal(sent.length, 1);
+    replica.send(ok(''));
+    assert.deepEqual(headersOf(await client.response(), 'x-request-id'), sent);
+  });
+}

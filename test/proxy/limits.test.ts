@@ -43,6 +43,17 @@ test('a client that is in the middle of sending a head far above the limit still
   assert.equal(statusOf(await client.response()), 431);
 });
 
+test('a head whose excess comes in a later packet is not mistaken for a long target', async (t) => {
+  const rig = await Rig.open(t, { maxHeadBytes: 65_536, maxTargetBytes: 16_384 });
+  const client = await rig.client();
+  client.send('GET / HTTP/1.1\r\nHost: a\r\nX-Long: ');
+  for (let count = 0; count < 10; count++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    client.send('x'.repeat(10_000));
+  }
+  assert.equal(statusOf(await client.response()), 431);
+});
+
 test('more headers than the limit: 431, none of them dropped in silence', async (t) => {
   const rig = await Rig.open(t, { maxHeaders: 100 });
   rig.replica.serve();
@@ -180,4 +191,26 @@ test('an idle connection costs no time limit of others: a thousand of them are o
   );
   assert.ok(rig.replica.connections.length <= rig.options.maxInFlight);
   await rig.settled();
+});
+
+test('clients that go on sending after a mistake read what the mistake was', async (t) => {
+  const rig = await Rig.open(t, { maxHeadBytes: 16_384 });
+  const mistakes: readonly (readonly [string, number])[] = [
+    [`GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(2_000_000)}\r\n\r\n`, 431],
+    [`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5x\r\n\r\n${'x'.repeat(2_000_000)}`, 400],
+    [`POST / HTTP/1.1\r\nContent-Length: 2000000\r\n\r\n${'x'.repeat(2_000_000)}`, 400],
+    [`POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n${'x'.repeat(2_000_000)}`, 400],
+    [
+      `POST / HTTP/1.1\r\nHost: a\r\nExpect: magic\r\nContent-Length: 2000000\r\n\r\n${'x'.repeat(2_000_000)}`,
+      417,
+    ],
+  ];
+  for (let round = 0; round < 4; round++) {
+    for (const [bytes, status] of mistakes) {
+      const client = await rig.client();
+      client.send(bytes);
+      assert.equal(statusOf(await client.response()), status, bytes.slice(0, 60));
+      client.close();
+    }
+  }
 });

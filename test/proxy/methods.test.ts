@@ -197,3 +197,16 @@ test('/rep with a query is answered by the control plane', async (t) => {
   client.send(get('/rep?x=1'));
   assert.equal((await client.response()).body, 'admin');
 });
+
+test('a failure of the balancer answers HEAD without a body', async (t) => {
+  const rig = await Rig.open(t, { retries: 0 });
+  rig.place(0, { host: '127.0.0.1', port: 1 });
+  const client = await rig.client();
+  client.send('HEAD / HTTP/1.1\r\nHost: a\r\n\r\n');
+  assert.equal(statusOf(await client.response(true)), 502);
+  rig.place(0, { host: '127.0.0.1', port: rig.replica.port });
+  rig.setState(0, 'healthy');
+  rig.replica.serve();
+  client.send(get('/'));
+  assert.equal((await client.response()).body, 'hello');
+});

@@ -125,5 +125,81 @@ test('thousands of pipelined requests are not all sent at once', async (t) => {
   await new Promise((resolve) => setTimeout(resolve, 100));
   assert.ok(rig.inFlight + rig.waiting <= 300, `${rig.inFlight} in flight, ${rig.waiting} wait`);
   client.close();
+  // a client that is not read is seen to have left when it is written to
+  rig.advance(rig.options.responseTimeoutMs + 1000);
   await rig.settled();
+});
+
+test('a thousand pipelined requests are all answered', async (t) => {
+  const rig = await Rig.open(t);
+  rig.replica.serve();
+  const client = await rig.client();
+  client.send(get('/').repeat(1000));
+  for (let count = 0; count < 1000; count++) assert.equal((await client.response()).body, 'hello');
+});
+
+/** What may come behind a request that is still being answered, and the statuses that may follow its own. */
+const BEHIND: readonly (readonly [string, string])[] = [
+  ['an upgrade', get('/ws', 'Connection: Upgrade\r\nUpgrade: websocket\r\n')],
+  ['CONNECT', 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n'],
+  ['an unknown expectation', get('/', 'Expect: magic\r\n')],
+  [
+    'Expect: 100-continue',
+    'POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc',
+  ],
+  ['HTTP/2.0', 'GET / HTTP/2.0\r\nHost: a\r\n\r\n'],
+  ['a request without Host', 'GET / HTTP/1.1\r\n\r\n'],
+  ['a target that is too long', get(`/${'x'.repeat(20_000)}`)],
+  ['a head that is too long', get('/', `X: ${'x'.repeat(80_000)}\r\n`)],
+  ['no HTTP', 'nonsense\r\n\r\n'],
+];
+for (const [name, request] of BEHIND) {
+  for (const isTogether of [true, false]) {
+    test(`${name} behind a slow request, ${isTogether ? 'in the same packet' : 'later'}: its answer is not in the way of the first`, async (t) => {
+      const rig = await Rig.open(t);
+      const client = await rig.client();
+      client.send(isTogether ? get('/slow') + request : get('/slow'));
+      const replica = await rig.replica.next();
+      await replica.request();
+      if (!isTogether) client.send(request);
+      replica.send('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf');
+      assert.equal(statusOf(await client.head()), 200);
+      assert.equal(await client.takeBytes(4), 'half');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      assert.equal(client.received, '');
+      rig.replica.serve();
+      replica.send('rest');
+      assert.equal(await client.takeBytes(4), 'rest');
+      const next = await client.response();
+      if (name === 'an upgrade' || name.startsWith('Expect: 100')) assert.equal(next.body, 'hello');
+      else assert.ok([400, 414, 417, 431, 501, 505].includes(statusOf(next)), next.startLine);
+      await rig.settled();
+    });
+  }
+}
+
+test('a client that leaves with an upgrade behind a slow request frees everything', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send(get('/slow') + get('/ws', 'Connection: Upgrade\r\nUpgrade: websocket\r\n'));
+  const replica = await rig.replica.next();
+  await replica.request();
+  client.close();
+  await replica.over();
+  await rig.settled();
+});
+
+test('an upgrade behind a slow request becomes a tunnel in its turn', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send(`${get('/slow')}${get('/ws', 'Connection: Upgrade\r\nUpgrade: websocket\r\n')}early`);
+  const slow = await rig.replica.next();
+  await slow.request();
+  slow.send(ok('slow'));
+  assert.equal((await client.response()).body, 'slow');
+  const replica = await rig.replica.next();
+  await replica.head();
+  replica.send('HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  assert.equal(statusOf(await client.response()), 101);
+  assert.equal(await replica.takeBytes(5), 'early');
 });

@@ -1,6 +1,7 @@
 /** A replica that goes away in the middle of its answer: the client sees a cut, never what looks whole. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { eventually } from '../helpers/eventually.ts';
 import { get, ok, statusOf } from '../helpers/proxy-message.ts';
 import type { Peer } from '../helpers/proxy-peer.ts';
 import { Rig } from '../helpers/proxy-rig.ts';
@@ -160,5 +161,56 @@ test('nothing follows a cut answer on its connection', async (t) => {
   client.send(get('/2'));
   first.close();
   assert.equal(await client.over(), '');
+  await rig.settled();
+});
+
+for (const framing of ['Content-Length: 1000000', 'Transfer-Encoding: chunked']) {
+  test(`what came before a cut reaches the client all the same, ${framing}`, async (t) => {
+    const rig = await Rig.open(t);
+    const client = await rig.client();
+    client.send(get('/'));
+    const replica = await rig.replica.next();
+    await replica.request();
+    const part = 'p'.repeat(200_000);
+    const isChunked = framing.startsWith('Transfer');
+    replica.send(
+      `HTTP/1.1 200 OK\r\n${framing}\r\n\r\n${isChunked ? `${part.length.toString(16)}\r\n${part}\r\n` : part}`,
+    );
+    replica.end();
+    await client.over();
+    const got = client.received.split('p').length - 1;
+    assert.ok(got >= part.length, `${got} of ${part.length}`);
+    assert.doesNotMatch(client.received, /\n0\r\n/);
+  });
+}
+
+test('what came before a cut reaches a slow client too', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.isKept = false;
+  client.pause();
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  const part = 3 << 20;
+  replica.send('HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n');
+  replica.send(Buffer.alloc(part));
+  await eventually('all of it sent', () => replica.socket.writableLength === 0);
+  replica.end();
+  await eventually('the end is noticed', () => replica.isClosed || rig.inFlight === 0);
+  client.resume();
+  await client.over();
+  assert.ok(client.bytes > part, `${client.bytes} of ${part}`);
+});
+
+test('a head with a broken chunk behind it in one packet is never a whole answer', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  await replica.request();
+  replica.send('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n');
+  await client.over().catch(() => undefined);
+  assert.doesNotMatch(client.received, /\n0\r\n/);
+  await replica.over();
   await rig.settled();
 });

@@ -276,3 +276,43 @@ test('a client that reads one of two answers slowly does not hold up another cli
   (await rig.replica.next()).send(ok('quick'));
   assert.equal((await quick.response()).body, 'quick');
 });
+
+for (const size of [40_000, 65_536, 200_000, 1 << 20, 4 << 20]) {
+  test(`the connection that brought a slow client its ${size} bytes serves the next request`, async (t) => {
+    const rig = await Rig.open(t);
+    const slow = await rig.client();
+    slow.isKept = false;
+    slow.pause();
+    slow.send(get('/slow'));
+    const replica = await rig.replica.next();
+    await replica.request();
+    replica.send(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n`);
+    await new Flood(replica, size).stalled();
+    slow.resume();
+    await slow.until('all of it', () => slow.bytes > size);
+    await rig.settled();
+    rig.replica.serve(() => ok('next'));
+    const next = await rig.client();
+    next.send(get('/next'));
+    assert.equal((await next.response()).body, 'next');
+    assert.equal(rig.replica.connections.length, 1);
+  });
+
+  test(`the connection whose last byte of ${size} a client has not taken serves the next request`, async (t) => {
+    const rig = await Rig.open(t);
+    const slow = await rig.client();
+    slow.isKept = false;
+    slow.pause();
+    slow.send(get('/slow'));
+    const replica = await rig.replica.next();
+    await replica.request();
+    replica.send(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n`);
+    await new Flood(replica, size).stalled();
+    rig.replica.serve(() => ok('next'));
+    const next = await rig.client();
+    next.send(get('/next'));
+    assert.equal((await next.response()).body, 'next');
+    slow.resume();
+    await slow.until('all of it', () => slow.bytes > size);
+  });
+}

@@ -386,3 +386,35 @@ test('draining: a request under way is finished, and its connection closed', asy
   await client.over();
   await drained;
 });
+
+test('half a head behind a slow request is out of time without harm to the answer before it', async (t) => {
+  const rig = await Rig.open(t, { headerTimeoutMs: 200 });
+  const client = await rig.client();
+  client.send(`${get('/slow')}GET / HT`);
+  const replica = await rig.replica.next();
+  await replica.request();
+  await new Promise((resolve) => setTimeout(resolve, 1100));
+  rig.advance(1100);
+  replica.send(ok('slow'));
+  assert.equal((await client.response()).body, 'slow');
+  const ticking = setInterval(() => rig.advance(100), 100);
+  t.after(() => clearInterval(ticking));
+  await client.over();
+  assert.match(client.received, /^(HTTP\/1\.1 408 .*)?$/s);
+});
+
+test('a request that is held behind another keeps its own time for its answer', async (t) => {
+  const rig = await Rig.open(t, { responseTimeoutMs: 1000 });
+  const client = await rig.client();
+  client.send(get('/1') + get('/2'));
+  const replica = await rig.replica.next();
+  await replica.request();
+  rig.advance(900);
+  replica.send(ok('1'));
+  assert.equal((await client.response()).body, '1');
+  const second = rig.replica.connections.at(-1)!;
+  await second.request();
+  rig.advance(900);
+  second.send(ok('2'));
+  assert.equal((await client.response()).body, '2');
+});

@@ -286,3 +286,38 @@ test('another protocol than WebSocket tunnels too', async (t) => {
   client.send('raw');
   assert.equal(await replica.takeBytes(3), 'raw');
 });
+
+test('an HTTP/1.0 request cannot switch protocols', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send('GET / HTTP/1.0\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  const replica = await rig.replica.next();
+  assert.deepEqual(headersOf(await replica.request(), 'upgrade'), []);
+  replica.send(ok('plain'));
+  assert.equal((await client.response()).body, 'plain');
+});
+
+test('a second request on a connection may be the one that switches', async (t) => {
+  const rig = await Rig.open(t);
+  rig.replica.serve((request, connection) => {
+    if (!request.startLine.includes('/chat')) return ok('plain');
+    connection.send(SWITCHED);
+    return undefined;
+  });
+  const client = await rig.client();
+  client.send(get('/'));
+  assert.equal((await client.response()).body, 'plain');
+  client.send(UPGRADE);
+  assert.equal(statusOf(await client.response()), 101);
+});
+
+test('what the replica says last reaches the client before the tunnel closes', async (t) => {
+  const { rig, client, replica } = await tunnel(t);
+  client.isKept = false;
+  const before = client.bytes;
+  replica.send(Buffer.alloc(4 << 20));
+  replica.end();
+  await client.until('all of it', () => client.bytes - before === 4 << 20);
+  client.end();
+  await rig.settled();
+});

@@ -1,0 +1,145 @@
+/** The whole balancer over real containers: what it starts, and how it heals while clients go on asking. */
+import assert from 'node:assert/strict';
+import { before, describe, it } from 'node:test';
+import { docker, ensureReplicaImage, freshName, skipDocker } from '../helpers/docker.ts';
+import { add, instances, names, noneLost, placement, replaced, Stage } from '../helpers/docker-stage.ts';
+import { eventually } from '../helpers/eventually.ts';
+
+describe('a balancer over containers', { skip: skipDocker ?? false, timeout: 120_000 }, () => {
+  before(ensureReplicaImage);
+
+  it('runs each replica of /rep as a container of that name that can do nothing but serve', async (t) => {
+    const stage = new Stage(t);
+    const balancer = await stage.serve();
+    assert.equal((await names(balancer)).length, 3);
+    await stage.settled(balancer);
+    for (const { name, id, instance } of await balancer.replicas()) {
+      const { Config, HostConfig, NetworkSettings } = await inspect(name);
+      assert.equal(Config.Hostname, name);
+      assert.ok(Config.Env.includes(`SERVER_ID=${name}`), `${name} is told its id`);
+      assert.ok(NetworkSettings.Networks[stage.pool]?.Aliases.includes(name), `${name} is an alias`);
+      assert.deepEqual(
+        Object.entries(Config.Labels).filter(([label]) => /^ringlb\.(pool|name|id)$/.test(label)),
+        Object.entries({ 'ringlb.id': String(id), 'ringlb.name': name, 'ringlb.pool': stage.pool }),
+      );
+      const { CapDrop, SecurityOpt, ReadonlyRootfs, Privileged, PortBindings, Binds } = HostConfig;
+      assert.deepEqual({ CapDrop, SecurityOpt, ReadonlyRootfs, Privileged, PortBindings, Binds }, BARE);
+      assert.ok(HostConfig.Memory > 0 && HostConfig.PidsLimit > 0, `${name} has limits`);
+      assert.doesNotMatch(Config.User, /^(root|0)?(:|$)/);
+      assert.equal((await inspect(instance ?? '')).Id, instance);
+    }
+  });
+
+  it('answers through all of its replicas', async (t) => {
+    const balancer = await new Stage(t).serve();
+    const expected = (await names(balancer)).map((name) => `Hello from Server: ${name}`);
+    const heard = new Set<string>();
+    await eventually('an answer from each', async () => {
+      const { status, body } = await balancer.ask('GET', '/home');
+      assert.equal(status, 200);
+      heard.add((JSON.parse(body) as { message: string }).message);
+      return heard.size === expected.length;
+    });
+    assert.deepEqual([...heard].sort(), expected.sort());
+  });
+
+  it('replaces one that is killed, first, added or healed before, and loses no request', async (t) => {
+    const stage = new Stage(t);
+    const balancer = await stage.serve();
+    const load = stage.load(balancer);
+    const added = freshName();
+    assert.equal((await add(balancer, added)).status, 200);
+    const all = await names(balancer);
+    const before = await placement(balancer);
+    for (const name of [all[0]!, added, all[0]!]) {
+      const victim = await balancer.replica(name);
+      await docker('kill', name);
+      const { id, restarts } = await replaced(balancer, victim, 4);
+      assert.deepEqual([id, restarts], [victim.id, victim.restarts + 1]);
+      assert.deepEqual(await placement(balancer), before);
+    }
+    await noneLost(load);
+    assert.deepEqual(await names(balancer), all);
+    await stage.settled(balancer);
+  });
+
+  it('replaces all of them when all are killed at once', async (t) => {
+    const stage = new Stage(t);
+    const balancer = await stage.serve();
+    const before = await placement(balancer);
+    const victims = await balancer.replicas();
+    await docker('kill', ...victims.map(({ name }) => name));
+    for (const victim of victims) await replaced(balancer, victim);
+    assert.deepEqual(await placement(balancer), before);
+    assert.equal((await balancer.ask('GET', '/home')).status, 200);
+    await stage.settled(balancer);
+  });
+
+  it('replaces one that hangs, and loses no request', async (t) => {
+    const stage = new Stage(t);
+    const balancer = await stage.serve({ args: '--probe-interval 200ms --probe-timeout 300ms' });
+    const load = stage.load(balancer);
+    const victim = (await balancer.replicas())[1]!;
+    await docker('pause', victim.name);
+    await replaced(balancer, victim);
+    await noneLost(load);
+    const causes = balancer.lines.filter(({ replica }) => replica === victim.name).map(({ cause }) => cause);
+    assert.ok(causes.some((cause) => /^probes failed: no answer in 300 ms$/.test(cause ?? '')));
+    await stage.settled(balancer);
+  });
+
+  it('puts back one that is stopped or removed by hand, and loses no request', async (t) => {
+    const stage = new Stage(t);
+    const balancer = await stage.serve();
+    const load = stage.load(balancer);
+    const before = await placement(balancer);
+    const [removed, stopped, untouched] = await balancer.replicas();
+    await docker('rm', '--force', removed!.name);
+    await replaced(balancer, removed!);
+    await docker('stop', stopped!.name);
+    await replaced(balancer, stopped!);
+    await noneLost(load);
+    assert.deepEqual(await placement(balancer), before);
+    assert.equal((await instances(balancer))[untouched!.name], untouched!.instance);
+    await stage.settled(balancer);
+  });
+});
+
+/** What a container is given that has no more than it needs. */
+const BARE = {
+  CapDrop: ['ALL'],
+  SecurityOpt: ['no-new-privileges'],
+  ReadonlyRootfs: true,
+  Privileged: false,
+  PortBindings: {},
+  Binds: null,
+};
+
+/** The parts of an inspected container that are looked at here. */
+interface Inspected {
+  readonly Id: string;
+  readonly Config: {
+    readonly Hostname: string;
+    readonly User: string;
+    readonly Env: readonly string[];
+    readonly Labels: Readonly<Record<string, string>>;
+  };
+  readonly HostConfig: {
+    readonly CapDrop: readonly string[];
+    readonly SecurityOpt: readonly string[];
+    readonly ReadonlyRootfs: boolean;
+    readonly Privileged: boolean;
+    readonly PortBindings: object;
+    readonly Binds: readonly string[] | null;
+    readonly Memory: number;
+    readonly PidsLimit: number;
+  };
+  readonly NetworkSettings: {
+    readonly Networks: Readonly<Record<string, { readonly Aliases: readonly string[] } | undefined>>;
+  };
+}
+
+async function inspect(nameOrId: string): Promise<Inspected> {
+  const [found] = JSON.parse(await docker('inspect', nameOrId)) as Inspected[];
+  return found!;
+}

@@ -1,0 +1,63 @@
+/** A steady load of requests from keep-alive clients, and what came of each. Must not hold: assertions. */
+import { Agent, request } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
+import { eventually } from './eventually.ts';
+
+export interface LoadOptions {
+  readonly clients?: number;
+  /** Between the answer to a client's request and its next one. */
+  readonly pauseMs?: number;
+  readonly path?: string;
+}
+
+export class SteadyLoad {
+  /** How many were answered 200. */
+  answered = 0;
+  /** What became of every other one. */
+  readonly failures: string[] = [];
+  readonly #agent: Agent;
+  readonly #clients: Promise<void>[];
+  #isOver = false;
+
+  constructor(port: number, { clients = 6, pauseMs = 3, path = '/home' }: LoadOptions = {}) {
+    this.#agent = new Agent({ keepAlive: true, maxSockets: clients });
+    this.#clients = Array.from({ length: clients }, () => this.#run(port, path, pauseMs));
+  }
+
+  /** Waits until so many more were answered. */
+  more(count: number): Promise<true> {
+    const goal = this.answered + count;
+    return eventually(`${count} more answers`, () => this.answered >= goal || this.failures.length > 0);
+  }
+
+  /** Resolves once every request has its answer. */
+  async end(): Promise<void> {
+    this.#isOver = true;
+    await Promise.all(this.#clients);
+    this.#agent.destroy();
+  }
+
+  async #run(port: number, path: string, pauseMs: number): Promise<void> {
+    while (!this.#isOver) {
+      try {
+        const { status, body } = await this.#get(port, path);
+        if (status === 200) this.answered++;
+        else this.failures.push(`${status} ${body}`);
+      } catch (error) {
+        this.failures.push(String(error));
+      }
+      await delay(pauseMs);
+    }
+  }
+
+  #get(port: number, path: string): Promise<{ readonly status: number; readonly body: string }> {
+    return new Promise((resolve, reject) => {
+      request({ host: '127.0.0.1', port, path, agent: this.#agent }, (response) => {
+        text(response).then((body) => resolve({ status: response.statusCode ?? 0, body }), reject);
+      })
+        .once('error', reject)
+        .end();
+    });
+  }
+}

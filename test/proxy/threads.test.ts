@@ -1,0 +1,137 @@
+/** The data plane on its real threads: what they share, and what happens when one dies. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { eventually } from '../helpers/eventually.ts';
+import { get, ok, statusOf } from '../helpers/proxy-message.ts';
+import { PlaneRig } from '../helpers/proxy-plane.ts';
+import { misbehaving, seeded } from '../helpers/proxy-storm.ts';
+
+test('a thread serves, and counts what is in flight where the control plane sees it', async (t) => {
+  const rig = await PlaneRig.open(t);
+  const client = await rig.client();
+  client.send(get('/'));
+  const replica = await rig.replicas[0]!.next();
+  await replica.request();
+  assert.equal(rig.table.totalInFlight, 1);
+  replica.send(ok('hello'));
+  assert.equal((await client.response()).body, 'hello');
+  await rig.settled();
+});
+
+test('what a thread saw of a replica is reported', async (t) => {
+  const rig = await PlaneRig.open(t, { retries: 0 });
+  const client = await rig.client();
+  client.send(get('/'));
+  const replica = await rig.replicas[0]!.next();
+  await replica.request();
+  replica.reset();
+  assert.equal(statusOf(await client.response()), 502);
+  await eventually('a report', () => rig.reports.length === 1);
+  assert.equal(rig.reports[0]!.ordinal, 0);
+});
+
+test('a time limit is kept within a second', async (t) => {
+  const rig = await PlaneRig.open(t, { responseTimeoutMs: 100 });
+  const client = await rig.client();
+  client.send(get('/'));
+  assert.equal(statusOf(await client.response()), 504);
+  await rig.settled();
+});
+
+test('an instance that is no longer listed is let go of before publish resolves', async (t) => {
+  const rig = await PlaneRig.open(t, { threads: 2 });
+  const clients = await Promise.all(Array.from({ length: 8 }, () => rig.client()));
+  for (const client of clients) client.send(get('/'));
+  await eventually('all there', () => rig.replicas[0]!.connections.length === 8);
+  rig.table.setState(0, 'unhealthy');
+  await rig.plane.publish([]);
+  assert.equal(rig.table.totalInFlight, 0);
+});
+
+test('max-in-flight holds over all threads, and whoever waits in any is served', async (t) => {
+  const rig = await PlaneRig.open(t, { threads: 2, maxInFlight: 2 });
+  let now = 0;
+  let most = 0;
+  rig.replicas[0]!.serve((_, connection) => {
+    most = Math.max(most, ++now);
+    setImmediate(() => {
+      now--;
+      connection.send(ok('x'));
+    });
+    return undefined;
+  });
+  const clients = await Promise.all(Array.from({ length: 32 }, () => rig.client()));
+  await Promise.all(
+    clients.map(async (client) => {
+      for (let count = 0; count < 20; count++) {
+        client.send(get('/'));
+        assert.equal((await client.response()).body, 'x');
+      }
+    }),
+  );
+  assert.ok(most <= 2, String(most));
+  await rig.settled();
+});
+
+test('a thread that dies gives back what it held, and another takes its place', async (t) => {
+  const rig = await PlaneRig.open(t);
+  const client = await rig.client();
+  client.send(get('/'));
+  const replica = await rig.replicas[0]!.next();
+  await replica.request();
+  assert.equal(rig.table.totalInFlight, 1);
+  await rig.workers[0]!.terminate();
+  await client.over();
+  await replica.over();
+  await rig.settled();
+  rig.replicas[0]!.serve();
+  const next = await eventually('a thread that listens', () => rig.client());
+  next.send(get('/'));
+  assert.equal((await next.response()).body, 'hello');
+  await rig.settled();
+});
+
+test('no error on any raw socket ends a thread', async (t) => {
+  const rig = await PlaneRig.open(t, { replicas: 2, threads: 2 });
+  const random = seeded(3);
+  for (const replica of rig.replicas) replica.serve(misbehaving(random));
+  const asks = [
+    get('/'),
+    get('/', 'Connection: Upgrade\r\nUpgrade: websocket\r\n'),
+    'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nhalf',
+    'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n',
+    'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n',
+    'nonsense\r\n\r\n',
+    get('/', 'Expect: 100-continue\r\nContent-Length: 5\r\n'),
+  ];
+  for (let count = 0; count < 400; count++) {
+    const client = await rig.client();
+    client.send(asks[random(asks.length)]!);
+    for (let turns = random(4); turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve));
+    client.reset();
+    for (const ordinal of [0, 1]) if (rig.reports.length > 0) rig.table.setState(ordinal, 'healthy');
+    rig.reports.length = 0;
+  }
+  await rig.settled();
+  assert.equal(rig.workers.length, 2, 'no thread was started anew');
+});
+
+test('draining lets requests finish, and ends with the last', async (t) => {
+  const rig = await PlaneRig.open(t, { threads: 2 });
+  const client = await rig.client();
+  client.send(get('/'));
+  const replica = await rig.replicas[0]!.next();
+  await replica.request();
+  const drained = rig.plane.drain(5000);
+  replica.send(ok('last'));
+  assert.equal((await client.response()).body, 'last');
+  assert.equal(await drained, true);
+});
+
+test('draining that takes too long says so', async (t) => {
+  const rig = await PlaneRig.open(t);
+  const client = await rig.client();
+  client.send(get('/'));
+  await (await rig.replicas[0]!.next()).request();
+  assert.equal(await rig.plane.drain(200), false);
+});
