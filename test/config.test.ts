@@ -49,7 +49,15 @@ describe('loadConfig', () => {
       headerTimeoutMs: 10_000,
       bodyTimeoutMs: 30_000,
       sendTimeoutMs: 30_000,
+      requestTimeoutMs: 0,
       keepAliveTimeoutMs: 65_000,
+      maxHeadBytes: 65_536,
+      maxHeaders: 256,
+      maxTargetBytes: 16_384,
+      maxConnections: 16_384,
+      trustedProxies: [],
+      forwarded: false,
+      via: false,
       logLevel: 'info',
     });
   });

@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type IncomingHttpHeaders, request } from 'node:http';
+import type { Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import type { ReplicaView } from '../../lib/admin/api.ts';
@@ -66,9 +67,15 @@ export function ask(port: number, method: string, path: string, options: AskOpti
   });
 }
 
+/** Those that have not ended. None of them keeps the test's process alive, or lives on after it. */
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 export class Balancer {
   readonly child: ChildProcess;
-  readonly exited: Promise<End>;
+  readonly #exited: Promise<End>;
   /** Everything it wrote to stderr. */
   stderr = '';
   stdout = '';
@@ -88,8 +95,24 @@ export class Balancer {
     this.child.stdout!.setEncoding('utf8').on('data', (chunk: string) => {
       this.stdout += chunk;
     });
+    running.add(this.child);
+    this.#keepAlive(false);
     // `close` is later than `exit`: all it wrote has been read then
-    this.exited = once(this.child, 'close').then(([code, signal]) => ({ code, signal }));
+    this.#exited = once(this.child, 'close').then(([code, signal]) => {
+      running.delete(this.child);
+      return { code, signal };
+    });
+  }
+
+  #keepAlive(isKept: boolean): void {
+    for (const handle of [this.child, this.child.stdout as Socket, this.child.stderr as Socket])
+      isKept ? handle.ref() : handle.unref();
+  }
+
+  /** Resolves with how it ended. */
+  get exited(): Promise<End> {
+    this.#keepAlive(true);
+    return this.#exited;
   }
 
   /** Starts one, without waiting for anything; for one that is to fail. */
@@ -203,13 +226,13 @@ export class Balancer {
 
   async #untilServing(): Promise<void> {
     const serving = await Promise.race([
-      this.exited.then(() => undefined),
-      eventually('a line that says where it serves', () =>
-        /serving on http:\/\/[^:]*:(\d+), admin on http:\/\/[^"]*:(\d+)/.exec(this.stderr),
+      this.#exited.then(() => undefined),
+      eventually(
+        'a line that says where it serves',
+        () => /serving on http:\/\/[^:]*:(\d+), admin on http:\/\/[^"]*:(\d+)/.exec(this.stderr) ?? undefined,
       ),
     ]);
     if (serving === undefined) throw new Error(`the balancer ended:\n${this.stderr}`);
-    if (serving === null) throw new Error('no ports');
     this.publicPort = Number(serving[1]);
     this.adminPort = Number(serving[2]);
   }
