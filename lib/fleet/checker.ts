@@ -60,9 +60,9 @@ interface Check {
   probing: boolean;
   /** The probe under way began before what traffic says. */
   isOutdated: boolean;
-  /** How often it was ejected, and when last. */
+  /** How often it was ejected, and until when. */
   readonly ejections: number;
-  readonly ejectedMs: number;
+  readonly ejectedUntilMs: number;
 }
 
 export class Checker {
@@ -92,7 +92,7 @@ export class Checker {
       probing: false,
       isOutdated: false,
       ejections: 0,
-      ejectedMs: Number.NEGATIVE_INFINITY,
+      ejectedUntilMs: Number.NEGATIVE_INFINITY,
     };
     this.#checks.set(replica, check);
     if (this.#parts.intervalMs > 0) return this.#begin(check);
@@ -128,7 +128,7 @@ export class Checker {
     if (check === undefined || replica.state !== 'healthy') return;
     const { registry, clock } = this.#parts;
     const nowMs = clock.nowMs();
-    const ejections = nowMs - check.ejectedMs > EJECTION_MAX_MS ? 1 : check.ejections + 1;
+    const ejections = nowMs - check.ejectedUntilMs > EJECTION_MAX_MS ? 1 : check.ejections + 1;
     const forMs = Math.min(EJECTION_MAX_MS, EJECTION_MS * ejections);
     check.timer?.cancel();
     // a check of its own, so that a probe under way cannot readmit it
@@ -139,7 +139,7 @@ export class Checker {
       probing: false,
       isOutdated: false,
       ejections,
-      ejectedMs: nowMs,
+      ejectedUntilMs: nowMs + forMs,
     };
     this.#checks.set(replica, ejected);
     ejected.timer = clock.after(forMs, () => this.#begin(ejected));

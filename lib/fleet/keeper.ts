@@ -26,6 +26,8 @@ export interface KeeperParts {
   readonly onSettled: () => void;
 }
 
+type MaybeInstance = Instance | undefined;
+
 /** Between two tries while the engine does not answer. */
 const ENGINE_RETRY_MS = 500;
 
@@ -38,7 +40,7 @@ export class Keeper {
   /** What keepers are doing. */
   readonly #works = new Set<Promise<void>>();
   /** Replicas that need a keeper again once theirs has finished, with the instance that is to make room. */
-  readonly #again = new Map<Replica, Instance | undefined>();
+  readonly #again = new Map<Replica, MaybeInstance>();
   readonly #crashes = new WeakMap<Replica, number>();
   readonly #nextStartAtMs = new WeakMap<Replica, number>();
   #closed = false;
@@ -69,13 +71,13 @@ export class Keeper {
 
   /**
    * Works until the replica is healthy or has left. `found` is an instance that runs in the place already,
-   * `old` one that is to make room.
+   * `old` one that is to make room. Where what is not ours has the name, `onNameHeld` is called instead of waiting.
    */
-  keep(replica: Replica, found: Instance | undefined, old: Instance | undefined): void {
+  keep(replica: Replica, found: MaybeInstance, old: MaybeInstance, onNameHeld?: () => void): void {
     if (this.#closed) return;
     // its instance ended in the moment in which its keeper finishes
     if (this.#busy.get(replica.name) === replica) this.#again.set(replica, old);
-    else void this.#busyWith(replica, () => this.#work(replica, found, old));
+    else void this.#busyWith(replica, () => this.#work(replica, found, old, onNameHeld));
   }
 
   /** The replica is `work`'s until that ends. */
@@ -95,7 +97,12 @@ export class Keeper {
     }
   }
 
-  async #work(replica: Replica, found: Instance | undefined, old: Instance | undefined): Promise<void> {
+  async #work(
+    replica: Replica,
+    found: MaybeInstance,
+    old: MaybeInstance,
+    onNameHeld?: () => void,
+  ): Promise<void> {
     let instance = found;
     let inTheWay = old;
     // what is replaced goes after its successor has come up: the engine is slow enough with one thing at a time
@@ -113,7 +120,10 @@ export class Keeper {
         takeAwayOld();
         takeAwayOld = () => {};
         instance = undefined;
-        if (isBalancerError(error, 'name-held')) inTheWay = await this.#holderOf(replica);
+        if (isBalancerError(error, 'name-held')) {
+          inTheWay = await this.#holderOf(replica);
+          if (inTheWay === undefined && this.#isWanted(replica)) onNameHeld?.();
+        }
         await this.#noteFailure(replica, error);
       }
     }
@@ -122,7 +132,7 @@ export class Keeper {
   }
 
   /** The instance of ours that has the name: what a start that failed, or a failed removal, has left. */
-  async #holderOf({ name }: Replica): Promise<Instance | undefined> {
+  async #holderOf({ name }: Replica): Promise<MaybeInstance> {
     const instances = await this.#parts.driver.list().catch(() => []);
     return instances.find((one) => one.name === name && one.role === 'current');
   }
@@ -191,7 +201,7 @@ export class Keeper {
     this.#nextStartAtMs.delete(replica);
   }
 
-  async #launch(replica: Replica, found: Instance | undefined): Promise<void> {
+  async #launch(replica: Replica, found: MaybeInstance): Promise<void> {
     const { registry, checker } = this.#parts;
     const { instance, healthy } = await this.instances.inTurn(replica.name, () =>
       this.#place(replica, found),
@@ -210,7 +220,7 @@ export class Keeper {
   /** Puts an instance in the place and lets it be probed; `healthy` settles once that has told. */
   async #place(
     replica: Replica,
-    found: Instance | undefined,
+    found: MaybeInstance,
   ): Promise<{ readonly instance: Instance; readonly healthy: Promise<void> }> {
     const { registry, driver, checker, startTimeoutMs } = this.#parts;
     const { name, id } = replica;

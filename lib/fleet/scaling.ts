@@ -46,11 +46,26 @@ export class Scaling {
 
   /** Puts the first replicas of a new fleet on the ring, healthy or not, and starts them. */
   async begin(count: number): Promise<void> {
-    const { registry, keeper, driver } = this.#parts;
+    const { registry, driver } = this.#parts;
     for (const name of await driver.heldNames()) this.#heldNames.add(name);
     const replicas = Array.from({ length: count }, () => registry.reserve(this.#freeName()));
     registry.join(replicas);
-    for (const replica of replicas) keeper.keep(replica, undefined, undefined);
+    for (const replica of replicas) this.#begin(replica);
+  }
+
+  /** Starts a replica that was just named; one whose name a stranger took meanwhile leaves for one of another name. */
+  #begin(replica: Replica): void {
+    const { registry, keeper } = this.#parts;
+    const rename = (): void => {
+      const cause = 'its name is held by what is not ours';
+      this.#heldNames.add(replica.name);
+      registry.leave([replica], cause);
+      void registry.forget(replica, cause);
+      const other = registry.reserve(this.#freeName(), replica.id);
+      registry.join([other]);
+      this.#begin(other);
+    };
+    keeper.keep(replica, undefined, undefined, rename);
   }
 
   /**

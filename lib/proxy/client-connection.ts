@@ -4,7 +4,7 @@
  * Invariants: nothing is written in the middle of an answer; after an answer that said close nothing more is
  * written; a client that is still sending is given a moment to read its answer before the connection is reset.
  */
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { BalancerError } from '../errors.ts';
 import { rawFailure } from './client-response.ts';
@@ -34,7 +34,7 @@ export class ClientConnection {
   /** The request that is being answered. */
   #exchange: Exchange | undefined;
   /** What a pipelining client asked for meanwhile, in its order. */
-  #held: (() => void)[] = [];
+  #held: { readonly request: IncomingMessage; readonly take: () => void }[] = [];
   /** Nothing that comes is understood any more. */
   #isDeaf = false;
   /** What to say of it after the answers that are owed. */
@@ -57,8 +57,8 @@ export class ClientConnection {
   }
 
   /** Calls `take` once the requests before it have been answered; with many of them nothing more is read meanwhile. */
-  hold(take: () => void): void {
-    this.#held.push(take);
+  hold(request: IncomingMessage, take: () => void): void {
+    this.#held.push({ request, take });
     if (this.#held.length === MOST_HELD) this.#pause();
   }
 
@@ -85,8 +85,10 @@ export class ClientConnection {
   parseFailed(error: BalancerError): void {
     if (this.#isDeaf) return;
     this.#isDeaf = true;
-    if (this.#exchange?.isRequestComplete === false) this.#exchange.onBadBody(error);
-    else this.refuse(error);
+    if (this.#exchange?.isRequestComplete === false) return this.#exchange.onBadBody(error);
+    // a request that waits for its turn will never be whole
+    if (this.#held.at(-1)?.request.complete === false) this.#held.pop();
+    this.refuse(error);
   }
 
   /** Answers with `error` after the answers that are owed, and closes. */
@@ -100,7 +102,7 @@ export class ClientConnection {
 
   /** Takes the next held request; one that is answered at once makes room for another. */
   #next(): void {
-    while (this.#exchange === undefined && this.#held.length > 0) this.#held.shift()?.();
+    while (this.#exchange === undefined && this.#held.length > 0) this.#held.shift()?.take();
     if (this.#isPaused && this.#held.length < FEWEST_HELD) this.#resume();
     this.refuse();
   }

@@ -20,7 +20,6 @@ import { Upstream } from './upstream.ts';
 export const TICK_MS = 100;
 /** Failures in a row, of a replica that takes connections, that put it out for a while. */
 const FAILURES_TO_EJECT = 5;
-const NO_ORDINAL = -1;
 /** Connections to the admin server from one thread. */
 const ADMIN_CONNECTIONS = 16;
 
@@ -103,7 +102,7 @@ export class DataThread {
       const upstream = this.#pool({ ...this.options, endpoint, maxConnections: this.options.maxInFlight });
       this.#pools[ordinal] = { generation, upstream };
     }
-    this.queue.freed(NO_ORDINAL);
+    this.queue.look();
   }
 
   #pool(

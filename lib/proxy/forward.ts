@@ -8,13 +8,13 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { NONE_ELIGIBLE } from '../core/pick.ts';
 import { isSafeToRetry } from '../core/retry.ts';
-import { BalancerError, ERRORS, type ErrorCode } from '../errors.ts';
+import { BalancerError, ERRORS } from '../errors.ts';
 import { Answer, type Flow } from './answer.ts';
 import { type Ending, sendFailure } from './client-response.ts';
 import type { DataThread } from './data-thread.ts';
 import { isChunkedToClient, type RequestHead, responseHead } from './headers.ts';
+import { Lease } from './lease.ts';
 import type { Waiter } from './queue.ts';
 import { RequestBody } from './request-body.ts';
 import type { ResponseHead } from './response-head.ts';
@@ -43,28 +43,6 @@ export interface Client {
   linger(nowMs: number): void;
 }
 
-/** An instance that failed this request; another in its place may be tried. */
-interface Tried {
-  readonly ordinal: number;
-  readonly upstream: Upstream | undefined;
-}
-
-const NOTHING_TRIED: readonly Tried[] = [];
-const NO_ORDINALS: readonly number[] = [];
-const NO_LEASE = -1;
-
-/** Failures that say something about the replica, not about this request. */
-const EVIDENCE: ReadonlySet<ErrorCode> = new Set([
-  'connect-refused',
-  'connect-failed',
-  'connect-timeout',
-  'upstream-closed',
-  'upstream-reset',
-]);
-
-/** Answers by which a replica says that it cannot serve. */
-const GATEWAY_FAILURES: ReadonlySet<number> = new Set([502, 503, 504]);
-
 /** How long a request that every eligible replica has failed waits for one of them to be replaced. */
 const BLOCKED_MS = 500;
 
@@ -80,16 +58,12 @@ export class Exchange implements Attempt, Flow, Waiter {
 
   readonly #thread: DataThread;
   readonly #incoming: Incoming;
+  readonly #lease: Lease;
   readonly #body: RequestBody | undefined;
   #phase: Phase = 'new';
   /** When the whole request is out of time. */
   #untilMs = Number.POSITIVE_INFINITY;
-  #ordinal = NO_LEASE;
-  #word = 0;
-  #tried = NOTHING_TRIED;
   #queuedMs = 0;
-  #attempts = 0;
-  #isBudgeted = false;
   #upstream: Upstream | undefined;
   #connection: UpstreamConnection | undefined;
   #needsFresh = false;
@@ -103,6 +77,7 @@ export class Exchange implements Attempt, Flow, Waiter {
   constructor(thread: DataThread, incoming: Incoming) {
     this.#thread = thread;
     this.#incoming = incoming;
+    this.#lease = new Lease(thread, incoming.hash);
     const { request, head } = incoming;
     this.method = request.method ?? '';
     this.rawChunks = request.httpVersionMinor === 1;
@@ -137,11 +112,11 @@ export class Exchange implements Attempt, Flow, Waiter {
     let hasGone = true;
     // called while another request ends, which must not hear of a failure of this one
     this.#guard(() => {
-      const ordinal = this.#thread.picker.lease(this.#incoming.hash, this.#stillTried());
-      hasGone = ordinal >= 0;
-      if (!hasGone) return;
+      const upstream = this.#lease.take();
+      hasGone = upstream !== undefined;
+      if (upstream === undefined) return;
       this.#thread.queue.leave(this);
-      this.#sendToReplica(ordinal);
+      this.#sendTo(upstream);
     });
     return hasGone;
   }
@@ -157,51 +132,28 @@ export class Exchange implements Attempt, Flow, Waiter {
   }
 
   get owner(): number {
-    return this.#thread.picker.ownerOf(this.#incoming.hash);
+    return this.#lease.owner;
   }
 
   get needsFresh(): boolean {
     return this.#needsFresh;
   }
 
-  /** Every replica that is eligible has failed this request, and it waits for another instance of one. */
   get isBlocked(): boolean {
-    if (this.#tried === NOTHING_TRIED || this.#thread.table.eligible === 0) return false;
-    return this.#thread.picker.pick(this.#incoming.hash, this.#stillTried()) === NONE_ELIGIBLE;
+    return this.#lease.isBlocked;
   }
 
   #route(): void {
-    const { queue, picker, table, options, nowMs } = this.#thread;
+    const { queue, table, options, nowMs } = this.#thread;
     // who comes later must not overtake who waits, in whichever thread
-    if (this.#attempts > 0 || table.totalWaiting === 0) {
-      const ordinal = picker.lease(this.#incoming.hash, this.#stillTried());
-      if (ordinal >= 0) return this.#sendToReplica(ordinal);
+    if (this.#lease.attempts > 0 || table.totalWaiting === 0) {
+      const upstream = this.#lease.take();
+      if (upstream !== undefined) return this.#sendTo(upstream);
     }
     this.#phase = 'queued';
     this.#queuedMs = nowMs;
     this.#limit(this.isBlocked ? Math.min(BLOCKED_MS, options.queueTimeoutMs) : options.queueTimeoutMs);
     if (!queue.enter(this)) this.#fail(new BalancerError('queue-full'));
-  }
-
-  #stillTried(): readonly number[] {
-    if (this.#tried === NOTHING_TRIED) return NO_ORDINALS;
-    return this.#tried
-      .filter(({ ordinal, upstream }) => this.#thread.upstreamOf(ordinal) === upstream)
-      .map(({ ordinal }) => ordinal);
-  }
-
-  #sendToReplica(ordinal: number): void {
-    this.#ordinal = ordinal;
-    this.#word = this.#thread.table.stateWord(ordinal);
-    const upstream = this.#thread.upstreamOf(ordinal);
-    if (upstream !== undefined) {
-      this.#attempts++;
-      return this.#sendTo(upstream);
-    }
-    // the slots were published before this thread heard of the endpoint
-    this.#tried = [...this.#tried, { ordinal, upstream: undefined }];
-    this.#releaseLease();
-    this.#route();
   }
 
   #sendTo(upstream: Upstream): void {
@@ -249,9 +201,7 @@ export class Exchange implements Attempt, Flow, Waiter {
 
   #awaitHead(): void {
     this.#phase = 'waiting';
-    this.#limit(
-      this.#ordinal === NO_LEASE ? Number.POSITIVE_INFINITY : this.#thread.options.responseTimeoutMs,
-    );
+    this.#limit(this.#lease.isHeld ? this.#thread.options.responseTimeoutMs : Number.POSITIVE_INFINITY);
   }
 
   // ---- the answer comes
@@ -266,7 +216,7 @@ export class Exchange implements Attempt, Flow, Waiter {
     const thread = this.#thread;
     const incoming = this.#incoming;
     this.#connection!.keepAliveTimeoutMs = head.keepAliveTimeoutMs;
-    if (thread.options.classic && head.statusCode === 404 && this.#ordinal !== NO_LEASE) {
+    if (thread.options.classic && head.statusCode === 404 && this.#lease.isHeld) {
       this.#isClassicMiss = true;
       this.#phase = 'answering';
       return;
@@ -274,10 +224,7 @@ export class Exchange implements Attempt, Flow, Waiter {
     const { response } = incoming;
     this.#isDelimited = this.rawChunks || head.framing === 'length' || head.framing === 'none';
     const ending = this.#endingFor(response.shouldKeepAlive && this.#isDelimited && this.isRequestSent);
-    if (this.#ordinal !== NO_LEASE) {
-      if (GATEWAY_FAILURES.has(head.statusCode)) thread.noteFailure(this.#ordinal, this.#word);
-      else thread.noteSuccess(this.#ordinal);
-    }
+    this.#lease.noteAnswer(head.statusCode);
     const text = responseHead(head, {
       via: thread.options.via,
       rawChunks: this.rawChunks,
@@ -352,7 +299,7 @@ export class Exchange implements Attempt, Flow, Waiter {
     this.#connection = undefined;
     this.#body?.detach();
     if (this.#phase === 'answering') {
-      this.#blame(error.code);
+      this.#lease.blame(error.code);
       return this.#cut();
     }
     const bytesSent = connection !== undefined;
@@ -364,21 +311,11 @@ export class Exchange implements Attempt, Flow, Waiter {
       return this.#sendTo(this.#upstream);
     }
     this.#lastError = error;
-    if (this.#ordinal !== NO_LEASE) {
-      if (!isStale) this.#blame(error.code);
-      this.#tried = [...this.#tried, { ordinal: this.#ordinal, upstream: this.#upstream }];
-    }
-    this.#releaseLease();
+    if (!isStale) this.#lease.blame(error.code);
+    this.#lease.giveUp(this.#upstream);
     this.#needsFresh = false;
     if (!canRetry) return this.#fail(error);
     this.#route();
-  }
-
-  /** Counts the failure against the replica, and reports what says that it is down. */
-  #blame(code: ErrorCode): void {
-    if (this.#ordinal === NO_LEASE) return;
-    this.#thread.noteFailure(this.#ordinal, this.#word);
-    if (EVIDENCE.has(code)) this.#thread.report(this.#ordinal, this.#word, code);
   }
 
   #judge(
@@ -388,12 +325,10 @@ export class Exchange implements Attempt, Flow, Waiter {
     const { method } = this;
     const bodyKept = this.#body === undefined || this.#body.isKept;
     const retriable = isSafeToRetry({ method, retriable: ERRORS[error.code].mayRetry, bytesSent, bodyKept });
-    if (!retriable || this.#ordinal === NO_LEASE || this.#attempts > this.#thread.options.retries)
+    if (!retriable || !this.#lease.isHeld || this.#lease.attempts > this.#thread.options.retries)
       return { retriable, canRetry: false };
     // a request that never went out costs the fleet nothing; the others are kept to a share
-    if (!bytesSent || this.#isBudgeted) return { retriable, canRetry: true };
-    this.#isBudgeted = this.#thread.budget.spend();
-    return { retriable, canRetry: this.#isBudgeted };
+    return { retriable, canRetry: !bytesSent || this.#lease.charge() };
   }
 
   /** The client's connection closed. */
@@ -419,7 +354,7 @@ export class Exchange implements Attempt, Flow, Waiter {
         );
       case 'connecting':
       case 'waiting':
-        if (this.#ordinal !== NO_LEASE) this.#thread.noteFailure(this.#ordinal, this.#word);
+        this.#lease.blame('response-timeout');
         return this.#fail(new BalancerError('response-timeout'));
       default:
         return this.#cut();
@@ -482,12 +417,6 @@ export class Exchange implements Attempt, Flow, Waiter {
     return 'linger';
   }
 
-  #releaseLease(): void {
-    if (this.#ordinal === NO_LEASE) return;
-    this.#thread.table.release(this.#ordinal);
-    this.#ordinal = NO_LEASE;
-  }
-
   /** Lets go of everything; what may be placed now is placed. */
   #end(): void {
     if (this.#phase === 'over') return;
@@ -495,9 +424,8 @@ export class Exchange implements Attempt, Flow, Waiter {
     if (this.#phase === 'connecting') this.#upstream?.withdraw(this);
     this.#phase = 'over';
     this.#connection = undefined;
-    const ordinal = this.#ordinal;
-    this.#releaseLease();
-    if (this.#isBudgeted) this.#thread.budget.ended();
+    const ordinal = this.#lease.release();
+    this.#lease.settle();
     this.#incoming.client.remove(this, this.#incoming.response);
     this.#thread.finish(this);
     this.#thread.queue.freed(ordinal);

@@ -158,7 +158,7 @@ export class Listener {
     const client = (request.socket as ClientSocket)[CLIENT];
     // its connection closed before its turn came, or is about to
     if (client === undefined || client.isClosing || request.socket.destroyed) return;
-    if (client.isBusy) return client.hold(() => this.#take(request, response, early));
+    if (client.isBusy) return client.hold(request, () => this.#take(request, response, early));
     try {
       this.#begin(client, request, response, early);
     } catch (error) {
@@ -227,7 +227,7 @@ export class Listener {
   #upgrade(request: IncomingMessage, socket: ClientSocket, early: EarlyData): void {
     const client = socket[CLIENT];
     // the requests before it have the socket
-    if (client?.isBusy === true) return client.hold(() => this.#upgrade(request, socket, early));
+    if (client?.isBusy === true) return client.hold(request, () => this.#upgrade(request, socket, early));
     const response = new ServerResponse(request);
     response.shouldKeepAlive = false;
     response.assignSocket(socket);

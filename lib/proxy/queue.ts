@@ -64,6 +64,17 @@ export class RequestQueue {
     this.#serve();
   }
 
+  /** Who is eligible, or where, has changed: deals anew, and tries. */
+  look(): void {
+    for (const waiter of this.#blocked) {
+      if (waiter.isBlocked) continue;
+      this.#blocked.delete(waiter);
+      this.#standInLine(waiter);
+    }
+    for (const waiter of this.#line.keys()) this.#deal(waiter);
+    this.#serve();
+  }
+
   #standInLine(waiter: Waiter): void {
     this.#line.set(waiter, this.#table.nextTicket());
     this.#deal(waiter);
@@ -102,17 +113,11 @@ export class RequestQueue {
     this.#shardOf.set(waiter, shard);
   }
 
-  /** Other threads left a place to us, or the control plane changed who is eligible: deals anew, and tries. */
+  /** Other threads leave a place to us, and the control plane changes who is eligible. */
   async #listen(): Promise<void> {
     for (let seen = 0; ; ) {
       seen = await this.#table.nextWake(seen);
-      for (const waiter of this.#blocked) {
-        if (waiter.isBlocked) continue;
-        this.#blocked.delete(waiter);
-        this.#standInLine(waiter);
-      }
-      for (const waiter of this.#line.keys()) this.#deal(waiter);
-      this.#serve();
+      this.look();
     }
   }
 }

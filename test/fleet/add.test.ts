@@ -168,6 +168,20 @@ describe('adding replicas', () => {
     assertFleet(rig, 'S2', 'S4', 'S5');
   });
 
+  it('begins with other names where strangers took the ones it chose before it started', async () => {
+    const rig = new FleetRig();
+    const held = rig.driver.hold('start');
+    await rig.scaling.begin(3);
+    await rig.advance(10);
+    for (const name of ['S1', 'S3', 'S4']) rig.driver.strangers.add(name);
+    held.open();
+    await rig.advance(100);
+    assert.deepEqual([...rig.scaling.names()].sort(), ['S2', 'S5', 'S6']);
+    assert.deepEqual(rig.registry.members.map(({ id }) => id).sort(), [1, 2, 3]);
+    assertFleet(rig, ...rig.scaling.names());
+    assert.deepEqual(rig.registry.leaving, []);
+  });
+
   it('fails at once where the engine does not answer', async () => {
     const rig = await FleetRig.of(1);
     rig.driver.isLost = true;

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import type { ReplicaView, RingView } from '../../lib/admin/api.ts';
 import { type Answer, Balancer } from './balancer.ts';
-import { cleanUp, docker, ownPool, REPLICA_IMAGE } from './docker.ts';
+import { docker, freshPool, REPLICA_IMAGE } from './docker.ts';
 import { eventually } from './eventually.ts';
 import { Load } from './load.ts';
 
@@ -28,21 +28,23 @@ export interface StageOptions {
 }
 
 export class Stage {
-  readonly pool = ownPool();
-  /** What ends, in this order, before the pool is removed. */
+  readonly pool = freshPool();
   readonly #ends: (() => unknown)[] = [];
 
   constructor(t: { after(run: () => Promise<void>): void }) {
-    t.after(async () => {
-      for (const end of this.#ends) await end();
-      await cleanUp();
-    });
+    t.after(() => this.#clear());
   }
 
   /** Starts a balancer on the pool; resolves once it serves, which is before its replicas do. */
-  async start({ env = {}, ...options }: StageOptions = {}): Promise<Balancer> {
-    const balancer = await Balancer.serving(this.options(options), [], { env: { ...ENGINE, ...env } });
-    this.#ends.push(() => kill(balancer));
+  async start(options: StageOptions = {}): Promise<Balancer> {
+    const balancer = this.spawn(options);
+    await eventually('the balancer says where it serves', () => {
+      if (balancer.child.exitCode !== null) throw new Error(`it ended: ${balancer.stderr}`);
+      const ports = /serving on http:\/\/[^:]*:(\d+), admin on http:\/\/[^:]*:(\d+)/.exec(balancer.stderr);
+      balancer.publicPort = Number(ports?.[1]);
+      balancer.adminPort = Number(ports?.[2]);
+      return ports !== null;
+    });
     return balancer;
   }
 
@@ -53,23 +55,28 @@ export class Stage {
     return balancer;
   }
 
-  /** Starts a balancer that is to fail. */
-  spawn({ env = {}, ...options }: StageOptions): Balancer {
-    const balancer = Balancer.spawn(`--port 0 --admin-port 0 ${this.options(options)}`, {
+  /** Starts a balancer on the pool, and waits for nothing. */
+  spawn({ image = REPLICA_IMAGE, args = '', env = {} }: StageOptions): Balancer {
+    const where = `--port 0 --admin-port 0 --pool ${this.pool} --network ${this.pool}`;
+    const balancer = Balancer.spawn(`${where} --driver docker --image ${image} ${args}`, {
       env: { ...ENGINE, ...env },
     });
-    this.#ends.push(() => kill(balancer));
+    // in order, since the engine goes on with what a killed one has asked it for
+    this.#ends.push(() => balancer.stop());
     return balancer;
-  }
-
-  options({ image = REPLICA_IMAGE, args = '' }: StageOptions): string {
-    return `--driver docker --image ${image} --pool ${this.pool} --network ${this.pool} ${args}`;
   }
 
   load(balancer: Balancer): Load {
     const load = new Load(balancer.publicPort, '/home');
     this.#ends.push(() => load.stop());
     return load;
+  }
+
+  async #clear(): Promise<void> {
+    for (const end of this.#ends.reverse()) await end();
+    const left = (await this.containers()).map(({ id }) => id);
+    if (left.length > 0) await docker('rm', '--force', '--volumes', ...left);
+    if ((await this.network()) !== '') await docker('network', 'rm', this.pool);
   }
 
   /** Every container of the pool, in the order of their names. */

@@ -48,13 +48,6 @@ export function freshPool(): string {
   return `ringlb-test-${randomBytes(5).toString('hex')}`;
 }
 
-/** A fresh pool that `cleanUp` knows of. */
-export function ownPool(): string {
-  const pool = freshPool();
-  pools.add(pool);
-  return pool;
-}
-
 let names = 0;
 const namePrefix = `t${randomBytes(4).toString('hex')}`;
 
@@ -73,7 +66,7 @@ export function makeDriver(options: Partial<DockerDriverOptions> = {}): Driver {
 
 const pools = new Set<string>();
 
-/** Removes every container and network of this run: of the pools it made, and what is labelled `ringlb.test`. */
+/** Removes every container and network of the pools that `makeDriver` was given, and what is labelled `ringlb.test`. */
 export async function cleanUp(): Promise<void> {
   const containers = await ours('ps', '--all');
   if (containers.length > 0) await docker('rm', '--force', '--volumes', ...containers);

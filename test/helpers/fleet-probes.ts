@@ -1,7 +1,8 @@
-/** Probes that a test answers by hand, and counts. Must not hold: assertions. */
+/** A checker whose probes a test answers by hand, and counts. Must not hold: assertions. */
 import { type Endpoint, formatEndpoint } from '../../lib/core/replica.ts';
-import type { ProbeResult } from '../../lib/fleet/checker.ts';
-import { settle } from './fleet-rig.ts';
+import type { CheckerParts, ProbeResult } from '../../lib/fleet/checker.ts';
+import type { Replica } from '../../lib/fleet/registry.ts';
+import { FleetRig, settle } from './fleet-rig.ts';
 
 interface Asked {
   readonly endpoint: string;
@@ -33,5 +34,47 @@ export class HandProbes {
   async fail(): Promise<void> {
     this.waiting.shift()!.answer({ passed: false, said: 'connection refused' });
     await settle();
+  }
+}
+
+export class CheckerRig {
+  readonly fleet: FleetRig;
+  readonly probes = new HandProbes();
+  /** Who was given up, and why. */
+  readonly downs: string[] = [];
+
+  constructor(more: Partial<CheckerParts> = {}) {
+    const onDown = (replica: Replica, cause: string) => this.downs.push(`${replica.name}: ${cause}`);
+    this.fleet = new FleetRig({ checker: { probe: this.probes.probe, onDown, ...more } });
+  }
+
+  /** A replica on the ring with an instance in its place, watched. */
+  watched(name: string): Replica {
+    const { registry, driver, checker } = this.fleet;
+    const replica = registry.reserve(name);
+    registry.join([replica]);
+    void registry.place(replica, driver.leave(name, replica.id));
+    checker.watch(replica);
+    return replica;
+  }
+
+  /** One that has passed its first probes. */
+  async healthy(name: string): Promise<Replica> {
+    const replica = this.watched(name);
+    await this.probes.pass();
+    await this.fleet.advance(10);
+    await this.probes.pass();
+    if (replica.state !== 'healthy') throw new Error(`${name} is ${replica.state}`);
+    return replica;
+  }
+
+  /** Milliseconds until the next probe is asked; infinity where none is within ten seconds. */
+  async untilNextProbe(): Promise<number> {
+    const { asked } = this.probes;
+    for (let waitedMs = 0; waitedMs <= 10_000; waitedMs++) {
+      if (this.probes.asked > asked) return waitedMs;
+      await this.fleet.advance(1, 1);
+    }
+    return Number.POSITIVE_INFINITY;
   }
 }

@@ -214,3 +214,18 @@ test('clients that go on sending after a mistake read what the mistake was', asy
     }
   }
 });
+
+test('a client that goes on sending after its last answer is heard no longer than a moment', async (t) => {
+  const rig = await Rig.open(t, { queueDepth: 0 });
+  rig.setState(0, 'unhealthy');
+  const client = await rig.client();
+  client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${1 << 30}\r\n\r\n`);
+  assert.equal(statusOf(await client.response()), 503);
+  await client.over();
+  client.send('still here');
+  rig.advance(5000);
+  await eventually('the connection is closed for good', () => {
+    client.send('and here');
+    return client.isClosed;
+  });
+});

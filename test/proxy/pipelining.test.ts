@@ -203,3 +203,38 @@ test('an upgrade behind a slow request becomes a tunnel in its turn', async (t) 
   assert.equal(statusOf(await client.response()), 101);
   assert.equal(await replica.takeBytes(5), 'early');
 });
+
+/** Requests whose body can never be whole, behind one that is still being answered. */
+const HALF: readonly (readonly [string, string, boolean])[] = [
+  ['that ends half-way', 'POST /half HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf', true],
+  [
+    'of chunks that ends half-way',
+    'POST /half HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n',
+    true,
+  ],
+  [
+    'with a broken chunk',
+    'POST /half HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nzz\r\n',
+    false,
+  ],
+];
+for (const [name, request, isEnded] of HALF) {
+  test(`a body ${name} behind a slow request holds up neither the answer before it nor a replica`, async (t) => {
+    const rig = await Rig.open(t);
+    const client = await rig.client();
+    client.send(get('/slow'));
+    const replica = await rig.replica.next();
+    await replica.request();
+    client.send(request);
+    if (isEnded) client.end();
+    replica.send(ok('slow'));
+    // a client that has ended its side may count as gone
+    const answer = await client.response().catch(() => undefined);
+    if (!isEnded) assert.equal(answer?.body, 'slow');
+    await rig.settled();
+    await client.over();
+    assert.match(client.received, /^(HTTP\/1\.1 400 .*)?$/s);
+    for (const connection of rig.replica.connections)
+      assert.doesNotMatch(connection.received, /\r\n0\r\n\r\n/);
+  });
+}

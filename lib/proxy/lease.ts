@@ -1,0 +1,134 @@
+/**
+ * One request's claim on the fleet: the replica it holds, those that have failed it, and what is said of them.
+ * Must not hold: connections, bytes, clients.
+ * Invariants: at most one replica is held, and counted in flight exactly while it is; an instance that failed the
+ * request is not taken again, another in its place may be.
+ */
+import { NONE_ELIGIBLE } from '../core/pick.ts';
+import type { ErrorCode } from '../errors.ts';
+import type { DataThread } from './data-thread.ts';
+import type { Upstream } from './upstream.ts';
+
+/** An instance that failed the request; without a pool, one that this thread had not heard of. */
+interface Tried {
+  readonly ordinal: number;
+  readonly upstream: Upstream | undefined;
+}
+
+const NOTHING_TRIED: readonly Tried[] = [];
+const NO_ORDINALS: readonly number[] = [];
+const NONE = -1;
+
+/** Failures that say something about the replica, not about this request. */
+const EVIDENCE: ReadonlySet<ErrorCode> = new Set([
+  'connect-refused',
+  'connect-failed',
+  'connect-timeout',
+  'upstream-closed',
+  'upstream-reset',
+]);
+
+/** Answers by which a replica says that it cannot serve. */
+const GATEWAY_FAILURES: ReadonlySet<number> = new Set([502, 503, 504]);
+
+export class Lease {
+  readonly #thread: DataThread;
+  readonly #hash: number;
+  #ordinal = NONE;
+  /** The state word under which the replica was taken. */
+  #word = 0;
+  #tried = NOTHING_TRIED;
+  #attempts = 0;
+  #isCharged = false;
+
+  /** `hash` is the hash key's, unsigned 32 bits. */
+  constructor(thread: DataThread, hash: number) {
+    this.#thread = thread;
+    this.#hash = hash;
+  }
+
+  get isHeld(): boolean {
+    return this.#ordinal !== NONE;
+  }
+
+  /** Replicas that the request was given to so far. */
+  get attempts(): number {
+    return this.#attempts;
+  }
+
+  /** The ordinal that owns the request's slot now. */
+  get owner(): number {
+    return this.#thread.picker.ownerOf(this.#hash);
+  }
+
+  /** Every replica that is eligible has failed this request. */
+  get isBlocked(): boolean {
+    if (this.#tried === NOTHING_TRIED || this.#thread.table.eligible === 0) return false;
+    return this.#thread.picker.pick(this.#hash, this.#stillTried()) === NONE_ELIGIBLE;
+  }
+
+  /** Takes the replica that the ring says and gives its pool; undefined while none can take the request. */
+  take(): Upstream | undefined {
+    const { picker, table } = this.#thread;
+    for (;;) {
+      const ordinal = picker.lease(this.#hash, this.#stillTried());
+      if (ordinal < 0) return undefined;
+      this.#ordinal = ordinal;
+      const upstream = this.#thread.upstreamOf(ordinal);
+      if (upstream !== undefined) {
+        this.#word = table.stateWord(ordinal);
+        this.#attempts++;
+        return upstream;
+      }
+      // the slots were published before this thread heard of the endpoint
+      this.giveUp(undefined);
+    }
+  }
+
+  /** The replica in hand failed the request: it is let go, and not taken again. */
+  giveUp(upstream: Upstream | undefined): void {
+    if (this.#ordinal === NONE) return;
+    this.#tried = [...this.#tried, { ordinal: this.#ordinal, upstream }];
+    this.release();
+  }
+
+  /** Lets go of the replica, and gives its ordinal, or -1 where none was held. */
+  release(): number {
+    const ordinal = this.#ordinal;
+    if (ordinal !== NONE) this.#thread.table.release(ordinal);
+    this.#ordinal = NONE;
+    return ordinal;
+  }
+
+  /** Charges the retry budget with this request, once; false where it is used up. */
+  charge(): boolean {
+    this.#isCharged ||= this.#thread.budget.spend();
+    return this.#isCharged;
+  }
+
+  /** The request is over. */
+  settle(): void {
+    if (this.#isCharged) this.#thread.budget.ended();
+  }
+
+  /** Counts a failure against the replica, and reports what says that it is down. */
+  blame(code: ErrorCode): void {
+    if (this.#ordinal === NONE) return;
+    this.#thread.noteFailure(this.#ordinal, this.#word);
+    if (EVIDENCE.has(code)) this.#thread.report(this.#ordinal, this.#word, code);
+  }
+
+  /** Counts an answer for or against the replica. */
+  noteAnswer(status: number): void {
+    if (this.#ordinal === NONE) return;
+    if (GATEWAY_FAILURES.has(status)) this.#thread.noteFailure(this.#ordinal, this.#word);
+    else this.#thread.noteSuccess(this.#ordinal);
+  }
+
+  #stillTried(): readonly number[] {
+    if (this.#tried === NOTHING_TRIED) return NO_ORDINALS;
+    return this.#tried
+      .filter(({ ordinal, upstream }) => this.#thread.upstreamOf(ordinal) === upstream)
+      .map(({ ordinal }) => ordinal);
+  }
+}

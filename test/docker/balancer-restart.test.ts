@@ -1,0 +1,138 @@
+/** The whole balancer over real containers, when it or the engine goes away for a while. */
+import assert from 'node:assert/strict';
+import { before, describe, it } from 'node:test';
+import type { Balancer } from '../helpers/balancer.ts';
+import { docker, EngineDoor, ensureReplicaImage, freshName, skipDocker } from '../helpers/docker.ts';
+import { add, instances, kill, noneLost, placement, replaced, Stage } from '../helpers/docker-stage.ts';
+import { eventually } from '../helpers/eventually.ts';
+
+describe('a balancer over containers that starts again', {
+  skip: skipDocker ?? false,
+  timeout: 120_000,
+}, () => {
+  before(ensureReplicaImage);
+
+  it('goes on with the replicas it had when it was killed, and replaces one that died meanwhile', async (t) => {
+    const stage = new Stage(t);
+    const first = await stage.serve();
+    const added = freshName();
+    assert.equal((await add(first, added)).status, 200);
+    const [before, ran] = [await placement(first), await instances(first)];
+    await kill(first);
+    const [victim] = Object.keys(ran);
+    await docker('kill', victim!);
+    const second = await stage.start();
+    await second.untilHealthy(4);
+    assert.deepEqual(await placement(second), before);
+    const { [victim!]: old, ...others } = ran;
+    const { [victim!]: successor, ...kept } = await instances(second);
+    assert.deepEqual(kept, others);
+    assert.notEqual(successor, old);
+    await stage.settled(second);
+  });
+
+  it('routes a hash key to the same replica after a death, its healing and a restart', async (t) => {
+    const stage = new Stage(t);
+    const args = '--hash-key header:x-user';
+    const first = await stage.serve({ args });
+    const before = await routes(first);
+    assert.ok(new Set(before).size === 3, 'the keys are spread');
+    const victim = (await first.replicas())[0]!;
+    await docker('kill', victim.name);
+    await replaced(first, victim);
+    assert.deepEqual(await routes(first), before);
+    await kill(first);
+    const second = await stage.start({ args });
+    await second.untilHealthy(3);
+    assert.deepEqual(await routes(second), before);
+  });
+});
+
+describe('a balancer over containers that is told to end', {
+  skip: skipDocker ?? false,
+  timeout: 120_000,
+}, () => {
+  before(ensureReplicaImage);
+
+  it('takes away its containers and the network it made', async (t) => {
+    const stage = new Stage(t);
+    const balancer = await stage.serve();
+    assert.notEqual(await stage.network(), '');
+    assert.deepEqual(await balancer.stop(), { code: 0, signal: null });
+    assert.deepEqual(await stage.containers(), []);
+    assert.equal(await stage.network(), '');
+  });
+
+  it('leaves them to the next start where it is to keep them', async (t) => {
+    const stage = new Stage(t);
+    const first = await stage.serve({ args: '--on-exit keep' });
+    const [before, ran, containers] = [
+      await placement(first),
+      await instances(first),
+      await stage.containers(),
+    ];
+    assert.deepEqual(await first.stop(), { code: 0, signal: null });
+    assert.deepEqual(await stage.containers(), containers);
+    const second = await stage.start({ args: '--on-exit keep' });
+    await second.untilHealthy(3);
+    console.log(second.stderr);
+    assert.deepEqual([await placement(second), await instances(second)], [before, ran]);
+    await stage.settled(second);
+  });
+});
+
+describe('a balancer over containers whose engine goes away', {
+  skip: skipDocker ?? false,
+  timeout: 120_000,
+}, () => {
+  before(ensureReplicaImage);
+
+  it('serves on, replaces nothing that lives, and heals when it is back', async (t) => {
+    const stage = new Stage(t);
+    const door = await EngineDoor.open();
+    t.after(() => door.close());
+    const balancer = await stage.serve({ env: { DOCKER_HOST: `unix://${door.socketPath}` } });
+    const load = stage.load(balancer);
+    const [before, ran] = [await placement(balancer), await instances(balancer)];
+    const [first, second] = await balancer.replicas();
+
+    door.refuse();
+    await eventually('five attempts to come back', () => door.refused >= 5);
+    const answered = load.answered;
+    await eventually('200 more answers', () => load.answered >= answered + 200);
+    assert.deepEqual(await instances(balancer), ran);
+    assert.ok((await balancer.replicas()).every(({ state }) => state === 'healthy'));
+    const { status, body } = await add(balancer);
+    assert.equal(status, 503);
+    assert.match(body, /No Docker engine answers/);
+    await docker('kill', first!.name);
+    await eventually(
+      'one that is out',
+      async () => (await balancer.replica(first!.name)).state !== 'healthy',
+    );
+
+    door.restore();
+    await replaced(balancer, first!);
+    await docker('kill', second!.name);
+    await replaced(balancer, second!);
+    await noneLost(load);
+    assert.deepEqual(await placement(balancer), before);
+    const { [first!.name]: _, [second!.name]: __, ...others } = ran;
+    const { [first!.name]: ___, [second!.name]: ____, ...kept } = await instances(balancer);
+    assert.deepEqual(kept, others);
+    assert.deepEqual(told(balancer), ['warn engine lost; running replicas go on', 'info engine back']);
+    await stage.settled(balancer);
+  });
+});
+
+/** What the log says of the engine. */
+function told(balancer: Balancer): readonly string[] {
+  return balancer.lines.filter(({ msg }) => /^engine/.test(msg)).map(({ level, msg }) => `${level} ${msg}`);
+}
+
+/** Which replica answers each of forty users, asked one after the other: none is too busy for its own. */
+async function routes(balancer: Balancer): Promise<readonly string[]> {
+  const replicas: string[] = [];
+  for (let user = 0; user < 40; user++) replicas.push(await balancer.home({ 'x-user': `user ${user}` }));
+  return replicas;
+}
