@@ -35,6 +35,8 @@ const RELIST_MAX_MS = 5000;
 
 export class Supervisor {
   readonly #parts: SupervisorParts;
+  /** Before that every instance would look as if nobody needed it. */
+  #hasAdopted = false;
   #isLooking = false;
   #lookAgain = false;
   #lookFailures = 0;
@@ -63,14 +65,16 @@ export class Supervisor {
       else keeper.keep(replica, undefined, running ?? dead);
     }
     for (const instance of rest) void keeper.instances.dispose(instance, 0);
+    this.#hasAdopted = true;
     this.#scheduleLook(RELIST_MS);
+    if (this.#lookAgain) this.nudge();
     return replicas.length;
   }
 
   /** Looks at the engine soon; any number of nudges while it looks make one more look. */
   nudge(): void {
     if (this.#closed || !this.#parts.driver.ownsInstances) return;
-    if (this.#isLooking) {
+    if (this.#isLooking || !this.#hasAdopted) {
       this.#lookAgain = true;
       return;
     }

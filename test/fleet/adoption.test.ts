@@ -1,7 +1,25 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Instance } from '../../lib/drivers/driver.ts';
 import { FakeDriver } from '../helpers/fake-driver.ts';
-import { FleetRig } from '../helpers/fleet-rig.ts';
+import { FleetRig, settle } from '../helpers/fleet-rig.ts';
+
+/** An engine that answers the first list last. */
+class SlowFirstList extends FakeDriver {
+  readonly #first = Promise.withResolvers<void>();
+  #lists = 0;
+
+  answerFirst(): void {
+    this.#first.resolve();
+  }
+
+  override async list(): Promise<readonly Instance[]> {
+    const isFirst = ++this.#lists === 1;
+    const shown = await super.list();
+    if (isFirst) await this.#first.promise;
+    return shown;
+  }
+}
 
 describe('a supervisor that opens', () => {
   it('finds nothing where nothing is', async () => {
@@ -88,6 +106,34 @@ describe('a supervisor that opens', () => {
     await rig.advance(20_000, 100);
     assert.deepEqual(rig.states, ['S1=healthy']);
     assert.deepEqual(driver.current, ['S1']);
+  });
+
+  it('takes nothing away before it knows what it adopts, whatever it hears meanwhile', async () => {
+    const driver = new SlowFirstList();
+    driver.leave('S1', 1);
+    const rig = new FleetRig({ driver });
+    const opened = rig.supervisor.open();
+    driver.hint({ kind: 'changed', cause: 'subscribed to events' });
+    await settle();
+    driver.answerFirst();
+    assert.equal(await opened, 1);
+    await rig.advance(100);
+    assert.deepEqual(rig.states, ['S1=healthy']);
+    assert.deepEqual(driver.calls, []);
+  });
+
+  it('looks again at once where it heard of something before it had adopted', async () => {
+    const driver = new SlowFirstList();
+    driver.leave('S1', 1);
+    const rig = new FleetRig({ driver });
+    const opened = rig.supervisor.open();
+    const late = driver.leave('S2', 2, { role: 'removed' });
+    driver.hint({ kind: 'changed', cause: 'rename' });
+    driver.answerFirst();
+    await opened;
+    await rig.advance(100);
+    assert.deepEqual(rig.states, ['S1=healthy']);
+    assert.equal(driver.instances.has(late.instanceId), false);
   });
 
   it('has the table of the balancer before it', async () => {

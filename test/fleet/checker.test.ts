@@ -146,4 +146,33 @@ describe('the checker', () => {
     await rig.probes.pass();
     assert.equal(rig.fleet.clock.pending, 0);
   });
+
+  describe('over servers that nobody starts', () => {
+    beforeEach(() => {
+      rig = new CheckerRig({ ownsInstances: false });
+    });
+
+    it('calls one that never answered unhealthy after fall failures, and goes on at the interval', async () => {
+      const replica = rig.watched('S1');
+      for (const state of ['starting', 'starting', 'unhealthy']) {
+        await rig.probes.fail();
+        assert.equal(replica.state, state);
+        if (state === 'starting') await rig.untilNextProbe();
+      }
+      assert.equal(await rig.untilNextProbe(), INTERVAL_MS);
+    });
+
+    it('calls it healthy after rise passes', async () => {
+      const replica = rig.watched('S1');
+      for (let count = 0; count < 3; count++) {
+        await rig.probes.fail();
+        await rig.untilNextProbe();
+      }
+      for (const state of ['unhealthy', 'healthy']) {
+        await rig.probes.pass();
+        assert.equal(replica.state, state);
+        await rig.untilNextProbe();
+      }
+    });
+  });
 });

@@ -12,7 +12,10 @@ describe('a replica that traffic speaks against', () => {
   it('takes a suspect out at once, probes it at once, and readmits it with one pass', async () => {
     const replica = await rig.healthy('S1');
     rig.fleet.checker.suspect(replica, 'traffic: connect refused');
-    assert.deepEqual([replica.state, rig.fleet.table.eligible, rig.probes.waiting.length], ['unhealthy', 0, 1]);
+    assert.deepEqual(
+      [replica.state, rig.fleet.table.eligible, rig.probes.waiting.length],
+      ['unhealthy', 0, 1],
+    );
     await rig.probes.pass();
     assert.deepEqual([replica.state, rig.fleet.table.eligible], ['healthy', 1]);
     assert.equal(await rig.untilNextProbe(), INTERVAL_MS);
@@ -62,7 +65,7 @@ describe('a replica that traffic speaks against', () => {
 
   describe('with probing off', () => {
     beforeEach(() => {
-      rig = new CheckerRig({ intervalMs: 0, ownsInstances: false }));
+      rig = new CheckerRig({ intervalMs: 0, ownsInstances: false });
     });
 
     it('takes everybody as healthy without a probe or a timer', async () => {
@@ -91,35 +94,6 @@ describe('a replica that traffic speaks against', () => {
         assert.equal(replica.state, 'unhealthy');
         await rig.probes.pass();
         assert.equal(replica.state, 'healthy');
-      }
-    });
-  });
-
-  describe('over servers that nobody starts', () => {
-    beforeEach(() => {
-      rig = new CheckerRig({ ownsInstances: false }));
-    });
-
-    it('calls one that never answered unhealthy after fall failures, and goes on at the interval', async () => {
-      const replica = rig.watched('S1');
-      for (const state of ['starting', 'starting', 'unhealthy']) {
-        await rig.probes.fail();
-        assert.equal(replica.state, state);
-        if (state === 'starting') await rig.untilNextProbe();
-      }
-      assert.equal(await rig.untilNextProbe(), INTERVAL_MS);
-    });
-
-    it('calls it healthy after rise passes', async () => {
-      const replica = rig.watched('S1');
-      for (let count = 0; count < 3; count++) {
-        await rig.probes.fail();
-        await rig.untilNextProbe();
-      }
-      for (const state of ['unhealthy', 'healthy']) {
-        await rig.probes.pass();
-        assert.equal(replica.state, state);
-        await rig.untilNextProbe();
       }
     });
   });

@@ -20,13 +20,15 @@ export async function line(rig: Rig, count: number, ordinal = 0): Promise<Peer[]
     const client = await rig.client();
     const before = rig.inFlight + rig.waiting;
     ask(rig, client, `/${index}`, ordinal);
-    await eventually(
-      'the request is in flight or waits',
-      () => rig.inFlight + rig.waiting === before + 1,
-    );
+    await eventually('the request is in flight or waits', () => rig.inFlight + rig.waiting === before + 1);
     clients.push(client);
   }
   return clients;
+}
+
+/** The target of a request line. */
+export function pathOf(startLine: string): string {
+  return startLine.split(' ')[1] ?? '';
 }
 
 /** Every replica closes every connection once it has a whole request, without a word. */

@@ -1,16 +1,21 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { placeVnodes, requestSlot } from '../../lib/core/classic.ts';
 import { Balancer } from '../helpers/balancer.ts';
 
-const SLOTS = 512;
+/** The slots of the replicas 1 to 3 on the textbook ring. */
+const VNODES: readonly (readonly number[])[] = [
+  [26, 29, 34, 41, 50, 61, 74, 89, 106],
+  [30, 32, 37, 44, 53, 64, 77, 92, 109],
+  [35, 38, 42, 49, 58, 69, 82, 97, 114],
+];
 
-/** The replica id that owns request `number` on the textbook ring of the ids 1 to 3: first vnode clockwise. */
+const slotOf = (number: number): number => (number * number + 2 * number + 17) % 512;
+
+/** The replica id that owns request `number`: that of the first occupied slot clockwise, its own included. */
 function ownerOf(number: number): number {
-  const vnodes = placeVnodes([1, 2, 3], { slots: SLOTS, vnodes: 9, probing: 'linear' });
-  const start = requestSlot(number, SLOTS);
-  const distance = ({ slot }: { readonly slot: number }) => (slot - start + SLOTS) % SLOTS;
-  return [...vnodes].sort((a, b) => distance(a) - distance(b))[0]!.id;
+  const start = slotOf(number);
+  const distances = VNODES.map((slots) => Math.min(...slots.map((slot) => (slot - start + 512) % 512)));
+  return 1 + distances.indexOf(Math.min(...distances));
 }
 
 describe('a balancer in the classic profile', () => {
@@ -24,7 +29,10 @@ describe('a balancer in the classic profile', () => {
     const { body } = await balancer.askAdmin('GET', '/ring');
     const { members } = JSON.parse(body).message as { members: { name: string; id: number }[] };
     const names = new Map(members.map(({ id, name }) => [id, name]));
-    const numbers = Array.from({ length: 60 }, (_, index) => 1 + index * 167);
+    // most slots are the first replica's; these are those among the vnodes, and some others
+    const numbers = Array.from({ length: 512 }, (_, index) => 9001 + index).filter(
+      (number) => slotOf(number) <= 114 || number % 20 === 0,
+    );
     const expected = numbers.map((number) => names.get(ownerOf(number)));
     assert.equal(new Set(expected).size, 3);
     const answered: string[] = [];

@@ -1,4 +1,4 @@
-/** Every time limit: what is answered when it is over, and what state the connections are left in. */
+/** Time limits towards a replica and of whole requests: what is answered, and the state connections are left in. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
@@ -140,40 +140,6 @@ test('a client that leaves while a connection does not come about leaves nothing
   await rig.settled();
 });
 
-test('a client that stops in the middle of its body: 408, and both connections closed', async (t) => {
-  const rig = await Rig.open(t, { bodyTimeoutMs: 2000 });
-  const client = await rig.client();
-  client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf');
-  const replica = await rig.replica.next();
-  await replica.take('half');
-  rig.advance(1900);
-  assert.equal(client.bytes, 0);
-  rig.advance(200);
-  const response = await client.response();
-  assert.equal(statusOf(response), 408);
-  assert.equal(headerOf(response, 'connection'), 'close');
-  assert.match(failureOf(response), /^<Error> /);
-  assert.equal(await client.over(), '');
-  await replica.over();
-  await rig.settled();
-  assert.deepEqual(rig.reports, []);
-});
-
-test('each byte of a request body starts body-timeout again', async (t) => {
-  const rig = await Rig.open(t, { bodyTimeoutMs: 2000 });
-  rig.replica.serve();
-  const client = await rig.client();
-  client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n');
-  const replica = await rig.replica.next();
-  for (const byte of 'hello') {
-    rig.advance(1500);
-    client.send(byte);
-    const before = replica.bytes;
-    await replica.until('a byte more', () => replica.bytes > before).catch(() => undefined);
-  }
-  assert.equal((await client.response()).body, 'hello');
-});
-
 test('body-timeout does not run while the replica takes nothing', async (t) => {
   const rig = await Rig.open(t, { bodyTimeoutMs: 1000, idleTimeoutMs: 60_000 });
   const client = await rig.client();
@@ -207,112 +173,6 @@ test('a replica that takes nothing of a body for idle-timeout: 504, and both con
   replica.isKept = false;
   replica.resume();
   await replica.over();
-});
-
-test('a client that takes nothing of its answer is closed after send-timeout, and its replica freed', async (t) => {
-  const rig = await Rig.open(t, { sendTimeoutMs: 2000 });
-  const client = await rig.client();
-  client.pause();
-  client.send(get('/'));
-  const replica = await rig.replica.next();
-  replica.send(`HTTP/1.1 200 OK\r\nContent-Length: ${LARGE}\r\n\r\n`);
-  await new Flood(replica, LARGE).stalled();
-  rig.advance(1900);
-  assert.equal(replica.isEnded, false);
-  rig.advance(400);
-  await replica.over();
-  await rig.settled();
-});
-
-test('a client that takes its answer slowly but steadily is never cut', async (t) => {
-  const rig = await Rig.open(t, { sendTimeoutMs: 2000, idleTimeoutMs: 2000 });
-  const client = await rig.client();
-  client.isKept = false;
-  client.pause();
-  client.send(get('/'));
-  const replica = await rig.replica.next();
-  replica.send(`HTTP/1.1 200 OK\r\nContent-Length: ${LARGE}\r\n\r\n`);
-  const flood = new Flood(replica, LARGE);
-  for (let count = 0; count < 4; count++) {
-    await flood.stalled();
-    rig.advance(1500);
-    const before = client.bytes;
-    client.resume();
-    await client.until('some more', () => client.bytes - before > 4 << 20);
-    client.pause();
-  }
-  client.resume();
-  await client.until('all of it', () => client.bytes > LARGE);
-});
-
-test('a request head that does not come: 408 as JSON, and the connection closed', async (t) => {
-  const rig = await Rig.open(t, { headerTimeoutMs: 200 });
-  const client = await rig.client();
-  client.send('GET / HTTP/1.1\r\nHost: a\r\n');
-  const ticking = setInterval(() => rig.advance(100), 100);
-  t.after(() => clearInterval(ticking));
-  const response = await client.response();
-  assert.equal(statusOf(response), 408);
-  assert.equal(headerOf(response, 'connection'), 'close');
-  assert.match(failureOf(response), /^<Error> /);
-  assert.equal(await client.over(), '');
-});
-
-test('a head that comes byte by byte is out of time all the same', async (t) => {
-  const rig = await Rig.open(t, { headerTimeoutMs: 300 });
-  const client = await rig.client();
-  client.send('GET / HTTP/1.1\r\nHost: a\r\nX: ');
-  const dripping = setInterval(() => client.send('y'), 50);
-  const ticking = setInterval(() => rig.advance(100), 100);
-  t.after(() => {
-    clearInterval(dripping);
-    clearInterval(ticking);
-  });
-  assert.equal(statusOf(await client.response()), 408);
-  await client.over();
-});
-
-test('the second head on a connection has its limit too', async (t) => {
-  const rig = await Rig.open(t, { headerTimeoutMs: 300 });
-  rig.replica.serve();
-  const client = await rig.client();
-  client.send(get('/'));
-  await client.response();
-  client.send('GET / HTTP/1.1\r\nHost');
-  const ticking = setInterval(() => rig.advance(100), 100);
-  t.after(() => clearInterval(ticking));
-  assert.equal(statusOf(await client.response()), 408);
-});
-
-test('a connection that is idle for keep-alive-timeout is closed without a word', async (t) => {
-  const rig = await Rig.open(t, { keepAliveTimeoutMs: 500 });
-  rig.replica.serve();
-  const client = await rig.client();
-  client.send(get('/'));
-  await client.response();
-  const ticking = setInterval(() => rig.advance(100), 100);
-  t.after(() => clearInterval(ticking));
-  assert.equal(await client.over(), '');
-});
-
-test('a connection on which nothing ever comes is closed', async (t) => {
-  const rig = await Rig.open(t, { keepAliveTimeoutMs: 500, headerTimeoutMs: 500 });
-  const client = await rig.client();
-  const ticking = setInterval(() => rig.advance(100), 100);
-  t.after(() => clearInterval(ticking));
-  await client.over();
-});
-
-test('a connection whose request is being answered is not idle', async (t) => {
-  const rig = await Rig.open(t, { keepAliveTimeoutMs: 200, headerTimeoutMs: 200 });
-  const client = await rig.client();
-  client.send(get('/'));
-  const replica = await rig.replica.next();
-  await replica.request();
-  await new Promise((resolve) => setTimeout(resolve, 1200));
-  rig.advance(5000);
-  replica.send(ok('late'));
-  assert.equal((await client.response()).body, 'late');
 });
 
 test('the whole request has a limit: 504 where no answer has begun', async (t) => {
@@ -370,37 +230,6 @@ test('an idle connection to a replica is closed before the replica would', async
   assert.equal(replica.isEnded, false);
   rig.advance(1000);
   await replica.over();
-});
-
-test('draining: a request under way is finished, and its connection closed', async (t) => {
-  const rig = await Rig.open(t);
-  const client = await rig.client();
-  client.send(get('/'));
-  const replica = await rig.replica.next();
-  await replica.request();
-  const drained = rig.drain();
-  replica.send(ok('last'));
-  const response = await client.response();
-  assert.equal(response.body, 'last');
-  assert.equal(headerOf(response, 'connection'), 'close');
-  await client.over();
-  await drained;
-});
-
-test('half a head behind a slow request is out of time without harm to the answer before it', async (t) => {
-  const rig = await Rig.open(t, { headerTimeoutMs: 200 });
-  const client = await rig.client();
-  client.send(`${get('/slow')}GET / HT`);
-  const replica = await rig.replica.next();
-  await replica.request();
-  await new Promise((resolve) => setTimeout(resolve, 1100));
-  rig.advance(1100);
-  replica.send(ok('slow'));
-  assert.equal((await client.response()).body, 'slow');
-  const ticking = setInterval(() => rig.advance(100), 100);
-  t.after(() => clearInterval(ticking));
-  await client.over();
-  assert.match(client.received, /^(HTTP\/1\.1 408 .*)?$/s);
 });
 
 test('a request that is held behind another keeps its own time for its answer', async (t) => {

@@ -1,0 +1,153 @@
+/** How often and where a failed request is tried again, and when not at all. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { eventually } from '../helpers/eventually.ts';
+import { get, headerOf, ok, statusOf } from '../helpers/proxy-message.ts';
+import { Rig } from '../helpers/proxy-rig.ts';
+import { allClose, requestsSeen } from '../helpers/proxy-scenes.ts';
+
+test('a request never goes to the same replica twice, and to no more than retries say', async (t) => {
+  const rig = await Rig.open(t, { replicas: 5, retries: 2 });
+  allClose(rig);
+  const client = await rig.client();
+  client.send(get('/'));
+  assert.equal(statusOf(await client.response()), 502);
+  const seen = requestsSeen(rig);
+  assert.equal(
+    seen.reduce((sum, count) => sum + count),
+    3,
+  );
+  assert.ok(
+    seen.every((count) => count <= 1),
+    String(seen),
+  );
+});
+
+test('retries 0 tries once', async (t) => {
+  const rig = await Rig.open(t, { replicas: 3, retries: 0 });
+  allClose(rig);
+  const client = await rig.client();
+  client.send(get('/'));
+  assert.equal(statusOf(await client.response()), 502);
+  assert.equal(
+    requestsSeen(rig).reduce((sum, count) => sum + count),
+    1,
+  );
+});
+
+test('with fewer replicas than retries each is tried once', async (t) => {
+  const rig = await Rig.open(t, { replicas: 2, retries: 9 });
+  allClose(rig);
+  const client = await rig.client();
+  client.send(get('/'));
+  assert.equal(statusOf(await rig.elapse(client.response())), 502);
+  assert.deepEqual(requestsSeen(rig), [1, 1]);
+  await rig.settled();
+});
+
+test('an instance that failed a request is not given it again once it is found healthy after all', async (t) => {
+  const rig = await Rig.open(t, { replicas: 2, retries: 9 });
+  allClose(rig);
+  const client = await rig.client();
+  client.send(get('/'));
+  await eventually('both have failed', () => rig.reports.length === 2);
+  for (const ordinal of [0, 1]) rig.setState(ordinal, 'healthy');
+  assert.equal(statusOf(await rig.elapse(client.response())), 502);
+  assert.deepEqual(requestsSeen(rig), [1, 1]);
+});
+
+test('an answer whose head has gone out is never asked for again', async (t) => {
+  const rig = await Rig.open(t, { replicas: 2 });
+  const client = await rig.client();
+  client.send(get('/', rig.ownedBy(0)));
+  const first = await rig.replicas[0]!.next();
+  first.send('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf');
+  await client.take('half');
+  first.close();
+  await client.over();
+  await rig.settled();
+  assert.equal(rig.replicas[1]!.connections.length, 0);
+});
+
+test('a 1xx that has gone out does not keep a GET from another replica', async (t) => {
+  const rig = await Rig.open(t, { replicas: 2 });
+  const client = await rig.client();
+  client.send(get('/', rig.ownedBy(0)));
+  const first = await rig.replicas[0]!.next();
+  first.send('HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n');
+  assert.equal(statusOf(await client.response()), 103);
+  first.close();
+  rig.replicas[1]!.serve(() => ok('second'));
+  const response = await client.response();
+  assert.ok(statusOf(response) === 502 || response.body === 'second');
+});
+
+for (const status of [500, 502, 503, 504]) {
+  test(`a replica's own ${status} is its answer, and not tried again`, async (t) => {
+    const rig = await Rig.open(t, { replicas: 2 });
+    for (const replica of rig.replicas)
+      replica.serve(() => `HTTP/1.1 ${status} X\r\nContent-Length: 2\r\nRetry-After: 9\r\n\r\nno`);
+    const client = await rig.client();
+    client.send(get('/'));
+    const response = await client.response();
+    assert.equal(statusOf(response), status);
+    assert.equal(response.body, 'no');
+    assert.equal(headerOf(response, 'retry-after'), '9');
+    assert.equal(
+      requestsSeen(rig).reduce((sum, count) => sum + count),
+      1,
+    );
+  });
+}
+
+test('a malformed answer is not asked for again', async (t) => {
+  const rig = await Rig.open(t, { replicas: 2 });
+  for (const replica of rig.replicas) replica.serve(() => 'HTTP/9 what\r\n\r\n');
+  const client = await rig.client();
+  client.send(get('/'));
+  assert.equal(statusOf(await client.response()), 502);
+  assert.equal(
+    requestsSeen(rig).reduce((sum, count) => sum + count),
+    1,
+  );
+});
+
+test('a replica that does not answer in time is not asked again', async (t) => {
+  const rig = await Rig.open(t, { replicas: 2, responseTimeoutMs: 1000 });
+  const client = await rig.client();
+  client.send(get('/', rig.ownedBy(0)));
+  await (await rig.replicas[0]!.next()).request();
+  rig.advance(1100);
+  assert.equal(statusOf(await client.response()), 504);
+  assert.equal(rig.replicas[1]!.connections.length, 0);
+});
+
+test('beyond three at a time and the budget, failed requests are not tried again', async (t) => {
+  const rig = await Rig.open(t, { replicas: 2, retryBudget: 0 });
+  // the second replica keeps what it gets, so that every retry stays under way
+  rig.replicas[1]!.serve(() => undefined);
+  const clients = await Promise.all(Array.from({ length: 8 }, () => rig.client()));
+  for (const client of clients) client.send(get('/', rig.ownedBy(0)));
+  const first = rig.replicas[0]!;
+  await eventually('all at the first replica', () => first.connections.length === 8);
+  await Promise.all(first.connections.map((connection) => connection.request()));
+  for (const connection of first.connections) connection.close();
+  await eventually('three retries', () => rig.replicas[1]!.requests.length === 3);
+  await eventually('five failures', () => rig.inFlight === 3);
+  const statuses = clients.map(({ received }) => received.slice(9, 12)).sort();
+  assert.deepEqual(statuses, ['', '', '', '502', '502', '502', '502', '502']);
+});
+
+test('the budget grows with the requests there are', async (t) => {
+  const rig = await Rig.open(t, { replicas: 2, retryBudget: 0.5 });
+  const [first, second] = rig.replicas;
+  second!.serve(() => undefined);
+  const clients = await Promise.all(Array.from({ length: 8 }, () => rig.client()));
+  for (const client of clients) client.send(get('/', rig.ownedBy(0)));
+  await eventually('all at the first replica', () => first!.connections.length === 8);
+  await Promise.all(first!.connections.map((connection) => connection.request()));
+  for (const connection of first!.connections) connection.close();
+  // four saved up by eight requests, and at least three at a time
+  await eventually('retries', () => second!.requests.length >= 4);
+  await eventually('failures', () => rig.inFlight < 8);
+});

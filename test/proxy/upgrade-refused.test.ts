@@ -1,0 +1,146 @@
+/** Requests to switch protocols that come to nothing, or wait. RFC 9110 section 7.8. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { get, headerOf, headersOf, ok, statusOf } from '../helpers/proxy-message.ts';
+import { Rig } from '../helpers/proxy-rig.ts';
+import { SWITCHED, tunnel, UPGRADE } from '../helpers/proxy-scenes.ts';
+
+test('a refusal is passed on as an ordinary answer, and the connection closed or usable', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send(UPGRADE);
+  const replica = await rig.replica.next();
+  await replica.request();
+  replica.send('HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nX-Why: no\r\n\r\nno');
+  const response = await client.response();
+  assert.equal(statusOf(response), 403);
+  assert.equal(response.body, 'no');
+  assert.equal(headerOf(response, 'x-why'), 'no');
+  if (headerOf(response, 'connection') === 'close') await client.over();
+  await rig.settled();
+});
+
+test('a refusal with a chunked body of a megabyte reaches the client whole', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send(UPGRADE);
+  const replica = await rig.replica.next();
+  await replica.request();
+  const body = 'x'.repeat(1 << 20);
+  replica.send(
+    `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`,
+  );
+  assert.equal((await client.response()).body, body);
+  await rig.settled();
+});
+
+test('what a client sent early is never taken for a request after a refusal', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send(UPGRADE + get('/smuggled'));
+  const replica = await rig.replica.next();
+  await replica.head();
+  replica.send('HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno');
+  assert.equal((await client.response()).body, 'no');
+  await rig.settled();
+  rig.replica.serve();
+  if (!client.isEnded) await client.over();
+  assert.equal(rig.replica.requests.length, 0);
+  assert.doesNotMatch(replica.received, /smuggled/);
+});
+
+test('an upgrade whose replica refuses the connection goes to another', async (t) => {
+  const rig = await Rig.open(t, { replicas: 2 });
+  rig.place(0, { host: '127.0.0.1', port: 1 });
+  const client = await rig.client();
+  client.send(UPGRADE.replace('\r\n\r\n', `\r\n${rig.ownedBy(0)}\r\n`));
+  const replica = await rig.replicas[1]!.next();
+  await replica.request();
+  replica.send(SWITCHED);
+  assert.equal(statusOf(await client.response()), 101);
+});
+
+test('a client that leaves before 101 frees everything', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send(UPGRADE);
+  const replica = await rig.replica.next();
+  await replica.request();
+  client.close();
+  await replica.over();
+  await rig.settled();
+});
+
+test('a replica that goes before 101 is answered for with 502', async (t) => {
+  const rig = await Rig.open(t, { retries: 0 });
+  const client = await rig.client();
+  client.send(UPGRADE);
+  const replica = await rig.replica.next();
+  await replica.request();
+  replica.close();
+  assert.equal(statusOf(await client.response()), 502);
+  await rig.settled();
+});
+
+test('an upgrade waits in the queue like any request, with what it said early', async (t) => {
+  const rig = await Rig.open(t, { maxInFlight: 1 });
+  const first = await rig.client();
+  first.send(get('/'));
+  const busy = await rig.replica.next();
+  await busy.request();
+  const client = await rig.client();
+  client.send(`${UPGRADE}early`);
+  while (rig.waiting === 0) await new Promise((resolve) => setImmediate(resolve));
+  busy.send(ok('done'));
+  const replica = await rig.replica.next();
+  await replica.head();
+  replica.send(SWITCHED);
+  assert.equal(await replica.takeBytes(5), 'early');
+});
+
+test('another protocol than WebSocket tunnels too', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send(get('/', 'Connection: Upgrade\r\nUpgrade: tcp\r\n'));
+  const replica = await rig.replica.next();
+  assert.deepEqual(headersOf(await replica.request(), 'upgrade'), ['tcp']);
+  replica.send('HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n');
+  assert.equal(statusOf(await client.response()), 101);
+  client.send('raw');
+  assert.equal(await replica.takeBytes(3), 'raw');
+});
+
+test('an HTTP/1.0 request cannot switch protocols', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send('GET / HTTP/1.0\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  const replica = await rig.replica.next();
+  assert.deepEqual(headersOf(await replica.request(), 'upgrade'), []);
+  replica.send(ok('plain'));
+  assert.equal((await client.response()).body, 'plain');
+});
+
+test('a second request on a connection may be the one that switches', async (t) => {
+  const rig = await Rig.open(t);
+  rig.replica.serve((request, connection) => {
+    if (!request.startLine.includes('/chat')) return ok('plain');
+    connection.send(SWITCHED);
+    return undefined;
+  });
+  const client = await rig.client();
+  client.send(get('/'));
+  assert.equal((await client.response()).body, 'plain');
+  client.send(UPGRADE);
+  assert.equal(statusOf(await client.response()), 101);
+});
+
+test('what the replica says last reaches the client before the tunnel closes', async (t) => {
+  const { rig, client, replica } = await tunnel(t);
+  client.isKept = false;
+  const before = client.bytes;
+  replica.send(Buffer.alloc(4 << 20));
+  replica.end();
+  await client.until('all of it', () => client.bytes - before === 4 << 20);
+  client.end();
+  await rig.settled();
+});
