@@ -64,6 +64,8 @@ export class Exchange implements Attempt, Flow, Waiter {
   /** When the whole request is out of time. */
   #untilMs = Number.POSITIVE_INFINITY;
   #queuedMs = 0;
+  /** The replica that was let go when its answer was complete, or -1. */
+  #freed = -1;
   #upstream: Upstream | undefined;
   #connection: UpstreamConnection | undefined;
   #needsFresh = false;
@@ -249,6 +251,8 @@ export class Exchange implements Attempt, Flow, Waiter {
   }
 
   onEnd(): void {
+    // before the client can know: its next request may meet another thread, which must not find this one in flight
+    this.#freed = this.#lease.release();
     this.#answer?.end(this.#connection!);
   }
 
@@ -424,7 +428,7 @@ export class Exchange implements Attempt, Flow, Waiter {
     if (this.#phase === 'connecting') this.#upstream?.withdraw(this);
     this.#phase = 'over';
     this.#connection = undefined;
-    const ordinal = this.#lease.release();
+    const ordinal = this.#lease.isHeld ? this.#lease.release() : this.#freed;
     this.#lease.settle();
     this.#incoming.client.remove(this, this.#incoming.response);
     this.#thread.finish(this);

@@ -75,7 +75,6 @@ describe('a balancer over containers that is told to end', {
     assert.deepEqual(await stage.containers(), containers);
     const second = await stage.start({ args: '--on-exit keep' });
     await second.untilHealthy(3);
-    console.log(second.stderr);
     assert.deepEqual([await placement(second), await instances(second)], [before, ran]);
     await stage.settled(second);
   });

@@ -1,9 +1,10 @@
 /** The whole balancer over real containers, when names, images or requests stand in its way. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, afterEach, before, describe, it } from 'node:test';
 import { get } from '../helpers/ask.ts';
 import {
   buildImage,
+  cleanUp,
   docker,
   ensureReplicaImage,
   freshName,
@@ -83,6 +84,7 @@ describe('a balancer over containers, and one that is not ours', {
   timeout: 120_000,
 }, () => {
   before(ensureReplicaImage);
+  afterEach(cleanUp);
 
   it('says on /add that the name is held, and touches nothing', async (t) => {
     const stage = new Stage(t);

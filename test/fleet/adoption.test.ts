@@ -124,16 +124,14 @@ describe('a supervisor that opens', () => {
 
   it('looks again at once where it heard of something before it had adopted', async () => {
     const driver = new SlowFirstList();
-    driver.leave('S1', 1);
     const rig = new FleetRig({ driver });
     const opened = rig.supervisor.open();
-    const late = driver.leave('S2', 2, { role: 'removed' });
+    driver.leave('S1', 1, { role: 'removed' });
     driver.hint({ kind: 'changed', cause: 'rename' });
     driver.answerFirst();
     await opened;
     await rig.advance(100);
-    assert.deepEqual(rig.states, ['S1=healthy']);
-    assert.equal(driver.instances.has(late.instanceId), false);
+    assert.equal(driver.instances.size, 0);
   });
 
   it('has the table of the balancer before it', async () => {
