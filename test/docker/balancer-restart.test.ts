@@ -3,12 +3,21 @@ import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import type { Balancer } from '../helpers/balancer.ts';
 import { docker, EngineDoor, ensureReplicaImage, freshName, skipDocker } from '../helpers/docker.ts';
-import { add, instances, kill, noneLost, placement, replaced, Stage } from '../helpers/docker-stage.ts';
-import { eventually } from '../helpers/eventually.ts';
+import {
+  add,
+  healthy,
+  instances,
+  kill,
+  noneLost,
+  placement,
+  replaced,
+  Stage,
+  until,
+} from '../helpers/docker-stage.ts';
 
 describe('a balancer over containers that starts again', {
   skip: skipDocker ?? false,
-  timeout: 120_000,
+  timeout: 300_000,
 }, () => {
   before(ensureReplicaImage);
 
@@ -22,7 +31,7 @@ describe('a balancer over containers that starts again', {
     const [victim] = Object.keys(ran);
     await docker('kill', victim!);
     const second = await stage.start();
-    await second.untilHealthy(4);
+    await healthy(second, 4);
     assert.deepEqual(await placement(second), before);
     const { [victim!]: old, ...others } = ran;
     const { [victim!]: successor, ...kept } = await instances(second);
@@ -43,14 +52,14 @@ describe('a balancer over containers that starts again', {
     assert.deepEqual(await routes(first), before);
     await kill(first);
     const second = await stage.start({ args });
-    await second.untilHealthy(3);
+    await healthy(second, 3);
     assert.deepEqual(await routes(second), before);
   });
 });
 
 describe('a balancer over containers that is told to end', {
   skip: skipDocker ?? false,
-  timeout: 120_000,
+  timeout: 300_000,
 }, () => {
   before(ensureReplicaImage);
 
@@ -74,7 +83,7 @@ describe('a balancer over containers that is told to end', {
     assert.deepEqual(await first.stop(), { code: 0, signal: null });
     assert.deepEqual(await stage.containers(), containers);
     const second = await stage.start({ args: '--on-exit keep' });
-    await second.untilHealthy(3);
+    await healthy(second, 3);
     assert.deepEqual([await placement(second), await instances(second)], [before, ran]);
     await stage.settled(second);
   });
@@ -82,7 +91,7 @@ describe('a balancer over containers that is told to end', {
 
 describe('a balancer over containers whose engine goes away', {
   skip: skipDocker ?? false,
-  timeout: 120_000,
+  timeout: 300_000,
 }, () => {
   before(ensureReplicaImage);
 
@@ -96,19 +105,16 @@ describe('a balancer over containers whose engine goes away', {
     const [first, second] = await balancer.replicas();
 
     door.refuse();
-    await eventually('five attempts to come back', () => door.refused >= 5);
+    await until('five attempts to come back', () => door.refused >= 5);
     const answered = load.answered;
-    await eventually('200 more answers', () => load.answered >= answered + 200);
+    await until('200 more answers', () => load.answered >= answered + 200);
     assert.deepEqual(await instances(balancer), ran);
     assert.ok((await balancer.replicas()).every(({ state }) => state === 'healthy'));
     const { status, body } = await add(balancer);
     assert.equal(status, 503);
     assert.match(body, /No Docker engine answers/);
     await docker('kill', first!.name);
-    await eventually(
-      'one that is out',
-      async () => (await balancer.replica(first!.name)).state !== 'healthy',
-    );
+    await until('one that is out', async () => (await balancer.replica(first!.name)).state !== 'healthy');
 
     door.restore();
     await replaced(balancer, first!);

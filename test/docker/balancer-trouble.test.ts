@@ -12,8 +12,7 @@ import {
   runStranger,
   skipDocker,
 } from '../helpers/docker.ts';
-import { add, kill, names, Stage } from '../helpers/docker-stage.ts';
-import { eventually } from '../helpers/eventually.ts';
+import { add, healthy, kill, names, Stage, until } from '../helpers/docker-stage.ts';
 
 /** Answers `/slow` only when `/release` is asked for. */
 const SLOW = `
@@ -29,7 +28,7 @@ const FAILING_IMAGE = `${freshPool()}-failing`;
 
 describe('a balancer over containers, one of which drains', {
   skip: skipDocker ?? false,
-  timeout: 120_000,
+  timeout: 300_000,
 }, () => {
   before(() => buildImage(SLOW_IMAGE, [`CMD ${JSON.stringify(['node', '-e', SLOW])}`]));
   after(() => docker('rmi', '--force', SLOW_IMAGE));
@@ -39,7 +38,7 @@ describe('a balancer over containers, one of which drains', {
     const balancer = await stage.serve({ image: SLOW_IMAGE });
     const slow = balancer.ask('GET', '/slow');
     slow.catch(() => {});
-    const busy = await eventually('a request in flight', async () =>
+    const busy = await until('a request in flight', async () =>
       (await balancer.replicas()).find(({ inFlight }) => inFlight === 1),
     );
     const { status } = await balancer.ask('POST', '/rm', { body: { n: 1, hostnames: [busy.name] } });
@@ -61,19 +60,19 @@ describe('a balancer over containers, one of which drains', {
     await get({ host: host!, port: Number(port) }, '/release');
     const { status, body } = await slow;
     assert.deepEqual([status, body], [200, 'at last']);
-    await balancer.untilHealthy(3);
+    await healthy(balancer, 3);
     await stage.settled(balancer);
   });
 
   it('takes what drained when it was killed away when it starts again', async (t) => {
     const stage = new Stage(t);
     const { balancer: first, busy } = await draining(stage);
-    await eventually('a container that drains', async () =>
+    await until('a container that drains', async () =>
       (await stage.containers()).some(({ name }) => name === retiredName(busy)),
     );
     await kill(first);
     const second = await stage.start({ image: SLOW_IMAGE });
-    await second.untilHealthy(2);
+    await healthy(second, 2);
     assert.ok(!(await names(second)).includes(busy.name));
     await stage.settled(second);
   });
@@ -81,7 +80,7 @@ describe('a balancer over containers, one of which drains', {
 
 describe('a balancer over containers, and one that is not ours', {
   skip: skipDocker ?? false,
-  timeout: 120_000,
+  timeout: 300_000,
 }, () => {
   before(ensureReplicaImage);
   afterEach(cleanUp);
@@ -96,7 +95,7 @@ describe('a balancer over containers, and one that is not ours', {
     assert.equal(answer.status, 400);
     assert.match(answer.body, new RegExp(`The name ${held} is held by a container that is not ours`));
     assert.deepEqual(await names(balancer), before);
-    await balancer.untilHealthy(3);
+    await healthy(balancer, 3);
     await stage.settled(balancer);
     await balancer.stop();
     assert.equal(await lifeOf(held), stranger);
@@ -125,14 +124,14 @@ describe('a balancer over containers, and one that is not ours', {
 
 describe('a balancer over containers that cannot run', {
   skip: skipDocker ?? false,
-  timeout: 120_000,
+  timeout: 300_000,
 }, () => {
   before(() => buildImage(FAILING_IMAGE, ['CMD ["sh", "-c", "echo Error: no licence >&2; exit 3"]']));
   after(() => docker('rmi', '--force', FAILING_IMAGE));
 
   it('shows which wait for their next start and why, and is not ready', async (t) => {
     const balancer = await new Stage(t).start({ image: FAILING_IMAGE });
-    const replicas = await eventually('three that wait', async () => {
+    const replicas = await until('three that wait', async () => {
       const found = await balancer.replicas();
       return found.length === 3 && found.every(({ nextStartInMs }) => nextStartInMs !== null) && found;
     });

@@ -2,10 +2,18 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { docker, ensureReplicaImage, freshName, skipDocker } from '../helpers/docker.ts';
-import { add, instances, names, noneLost, placement, replaced, Stage } from '../helpers/docker-stage.ts';
-import { eventually } from '../helpers/eventually.ts';
+import {
+  add,
+  instances,
+  names,
+  noneLost,
+  placement,
+  replaced,
+  Stage,
+  until,
+} from '../helpers/docker-stage.ts';
 
-describe('a balancer over containers', { skip: skipDocker ?? false, timeout: 120_000 }, () => {
+describe('a balancer over containers', { skip: skipDocker ?? false, timeout: 300_000 }, () => {
   before(ensureReplicaImage);
 
   it('runs each replica of /rep as a container of that name that can do nothing but serve', async (t) => {
@@ -39,7 +47,7 @@ describe('a balancer over containers', { skip: skipDocker ?? false, timeout: 120
     const balancer = await new Stage(t).serve();
     const expected = (await names(balancer)).map((name) => `Hello from Server: ${name}`);
     const heard = new Set<string>();
-    await eventually('an answer from each', async () => {
+    await until('an answer from each', async () => {
       const { status, body } = await balancer.ask('GET', '/home');
       assert.equal(status, 200);
       heard.add((JSON.parse(body) as { message: string }).message);

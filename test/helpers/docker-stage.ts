@@ -12,6 +12,9 @@ import { Load } from './load.ts';
 /** The engine that the tests use, for a balancer that gets nothing else of their environment. */
 const ENGINE = process.env.DOCKER_HOST === undefined ? {} : { DOCKER_HOST: process.env.DOCKER_HOST };
 
+/** An engine with other tests to run may take this long over anything. */
+const DEADLINE_MS = 60_000;
+
 /** A container of the pool. */
 export interface Container {
   readonly name: string;
@@ -38,7 +41,7 @@ export class Stage {
   /** Starts a balancer on the pool; resolves once it serves, which is before its replicas do. */
   async start(options: StageOptions = {}): Promise<Balancer> {
     const balancer = this.spawn(options);
-    await eventually('the balancer says where it serves', () => {
+    await until('the balancer says where it serves', () => {
       if (balancer.child.exitCode !== null) throw new Error(`it ended: ${balancer.stderr}`);
       const ports = /serving on http:\/\/[^:]*:(\d+), admin on http:\/\/[^:]*:(\d+)/.exec(balancer.stderr);
       balancer.publicPort = Number(ports?.[1]);
@@ -51,7 +54,7 @@ export class Stage {
   /** Starts a balancer on the pool; resolves once its three replicas are healthy. */
   async serve(options: StageOptions = {}): Promise<Balancer> {
     const balancer = await this.start(options);
-    await balancer.untilHealthy(3);
+    await healthy(balancer, 3);
     return balancer;
   }
 
@@ -100,7 +103,7 @@ export class Stage {
 
   /** Waits until the engine runs just what the balancer says, each container under its replica's own name. */
   async settled(balancer: Balancer): Promise<void> {
-    await eventually('a container for each replica, and no other', async () => {
+    await until('a container for each replica, and no other', async () => {
       const wanted = (await balancer.replicas()).map(({ name, instance }) => `${name} ${instance} running`);
       const found = (await this.containers()).map(({ name, id, state }) => `${name} ${id} ${state}`);
       assert.deepEqual(found, wanted.sort());
@@ -109,24 +112,31 @@ export class Stage {
   }
 }
 
+/** `eventually`, as long as it may take on a real engine. */
+export function until<T>(what: string, probe: () => T | Promise<T>): Promise<Exclude<T, undefined | false>> {
+  return eventually(what, probe, DEADLINE_MS);
+}
+
+/** Waits until there are `count` replicas, all healthy; gives them. */
+export function healthy(balancer: Balancer, count: number): Promise<readonly ReplicaView[]> {
+  return until(`${count} healthy replicas`, async () => {
+    const replicas = await balancer.replicas();
+    return replicas.length === count && replicas.every(({ state }) => state === 'healthy') && replicas;
+  });
+}
+
 /** Ends the balancer as a power cut would. */
 export async function kill(balancer: Balancer): Promise<void> {
   balancer.signal('SIGKILL');
   await balancer.exited;
 }
 
-/** Waits until all `count` replicas are healthy, this one with another instance; gives it as it is then. */
+/** Waits until this replica has another instance and all `count` are healthy; gives it as it is then. */
 export function replaced(balancer: Balancer, old: ReplicaView, count = 3): Promise<ReplicaView> {
-  return eventually(
-    `another instance of ${old.name}, and ${count} healthy replicas`,
-    async () => {
-      const replicas = await balancer.replicas();
-      const isWhole = replicas.length === count && replicas.every(({ state }) => state === 'healthy');
-      const replica = replicas.find(({ name }) => name === old.name);
-      return isWhole && replica?.instance !== old.instance && replica;
-    },
-    30_000,
-  );
+  return until(`another instance of ${old.name}`, async () => {
+    const replica = (await healthy(balancer, count)).find(({ name }) => name === old.name);
+    return replica?.instance !== old.instance && replica;
+  });
 }
 
 /** The names that `/rep` lists. */
