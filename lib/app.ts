@@ -3,6 +3,7 @@
  * The only file that knows concrete drivers. Must not hold: decisions that belong to a part.
  */
 import { readFileSync } from 'node:fs';
+import { createRoutes } from './admin/api.ts';
 import { type AdminServer, createAdminServer } from './admin/server.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
@@ -105,7 +106,8 @@ class Parts {
     const { vnodes } = config;
     this.view = new FleetView({ ...common, keeper: this.#keeper, table, scaling, placement, vnodes });
     this.admin = createAdminServer({
-      fleet: this.view,
+      routes: createRoutes(this.view),
+      isDraining: () => this.view.readiness().draining,
       log: log.component('admin'),
       token: config.adminToken,
       clock,

@@ -3,6 +3,7 @@
  * Two kinds of callers use it: operators on the admin port, and clients of the public port for /rep, /add and /rm.
  * Must not hold: sockets (`server.ts`), bytes (`body.ts`, `reply.ts`), or any judgement of what the fleet may do.
  */
+import type { IncomingHttpHeaders } from 'node:http';
 import type { ReplicaState } from '../core/replica.ts';
 import type { Algorithm } from '../core/slot-table.ts';
 import { parseChange } from './change.ts';
@@ -76,14 +77,25 @@ export interface Fleet {
   readiness(): Readiness;
 }
 
+/** A request as a route sees it. */
+export interface Asked {
+  readonly method: string;
+  /** What follows the path in the target. */
+  readonly query: URLSearchParams;
+  /** By lower-case name; of one that came several times, what Node makes of it. */
+  readonly headers: IncomingHttpHeaders;
+  /** Reads the body. Throws BalancerError: `body-too-large`, `request-timeout`, `bad-request`. */
+  body(): Promise<string>;
+}
+
 export interface Route {
   readonly path: string;
   /** In the order of the `Allow` header. */
   readonly methods: readonly string[];
   /** True where the admin token is asked for, if there is one. */
   readonly needsToken: boolean;
-  /** Gives the answer or throws what `failureOf` understands; `body` reads the body of the request. */
-  answer(body: () => Promise<string>): Reply | Promise<Reply>;
+  /** Gives the answer or throws what `failureOf` understands. */
+  answer(asked: Asked): Reply | Promise<Reply>;
 }
 
 const READ: readonly string[] = ['GET', 'HEAD'];
@@ -104,7 +116,7 @@ export function createRoutes(fleet: Fleet): readonly Route[] {
       path: '/add',
       methods: ['POST'],
       needsToken: true,
-      async answer(body) {
+      async answer({ body }) {
         const { count, names } = parseChange(await body(), 'add');
         return replicaList(await fleet.add(count, names));
       },
@@ -113,7 +125,7 @@ export function createRoutes(fleet: Fleet): readonly Route[] {
       path: '/rm',
       methods: ['DELETE', 'POST'],
       needsToken: true,
-      async answer(body) {
+      async answer({ body }) {
         const { count, names } = parseChange(await body(), 'remove');
         return replicaList(await fleet.remove(count, names));
       },

@@ -11,31 +11,43 @@ import { hasUnreadBody } from './body.ts';
 
 type Headers = Readonly<Record<string, string>>;
 
-export interface Reply {
+interface ReplyHead {
   readonly status: number;
   /** Beside the framing and `connection`, which belong to `sendReply`. */
   readonly headers: Headers;
-  readonly body: string;
 }
 
-function jsonReply(status: number, content: unknown, headers: Headers): Reply {
+/** An answer that is there as a whole. */
+export interface WholeReply extends ReplyHead {
+  readonly body: string | Buffer;
+}
+
+/** An answer that goes on until its client leaves or the server closes. */
+export interface StreamReply extends ReplyHead {
+  /** Called once with where to write; gives what to call when nothing can be written any more. */
+  begin(write: (text: string) => void): () => void;
+}
+
+export type Reply = WholeReply | StreamReply;
+
+function jsonReply(status: number, content: unknown, headers: Headers): WholeReply {
   const own = { 'content-type': 'application/json', 'cache-control': 'no-store' };
   return { status, headers: { ...own, ...headers }, body: JSON.stringify(content) };
 }
 
 /** 200 with `message`, which may be anything that JSON can say. */
-export function succeeded(message: unknown): Reply {
+export function succeeded(message: unknown): WholeReply {
   return jsonReply(200, { message, status: 'successful' }, {});
 }
 
 /** A failure in words that are safe to send. */
-export function failed(status: number, message: string, headers: Headers = {}): Reply {
+export function failed(status: number, message: string, headers: Headers = {}): WholeReply {
   const retry: Headers = status === 503 ? { 'retry-after': '1' } : {};
   return jsonReply(status, { message: `<Error> ${message}`, status: 'failure' }, { ...retry, ...headers });
 }
 
 /** The failure that an error stands for; what is not a BalancerError is `internal`, and tells nothing of itself. */
-export function failureOf(error: unknown, headers: Headers = {}): Reply {
+export function failureOf(error: unknown, headers: Headers = {}): WholeReply {
   const known = isBalancerError(error) ? error : new BalancerError('internal');
   const { status, message } = ERRORS[known.code];
   return failed(status, message ?? known.message, headers);
@@ -56,6 +68,11 @@ export function sendReply(
 ): void {
   if (request.socket.destroyed) return;
   const isCut = hasUnreadBody(request);
+  if ('begin' in reply) {
+    response.writeHead(reply.status, { ...reply.headers, connection: 'close' });
+    stream(response, reply);
+    return;
+  }
   response.writeHead(reply.status, {
     ...reply.headers,
     'content-length': Buffer.byteLength(reply.body),
@@ -72,6 +89,23 @@ export function sendReply(
   closeGently(request.socket, clock);
 }
 
+/** The most that waits for a client which does not read; it comes back and asks for what it missed. */
+const MAX_UNREAD_BYTES = 1024 * 1024;
+
+/** Writes the head at once and then what comes, for as long as the client reads. */
+function stream(response: ServerResponse, reply: StreamReply): void {
+  if (response.req.method === 'HEAD') {
+    response.end();
+    return;
+  }
+  response.flushHeaders();
+  const end = reply.begin((text) => {
+    response.write(text);
+    if (response.writableLength > MAX_UNREAD_BYTES) response.destroy();
+  });
+  response.once('close', end);
+}
+
 /** How long what a client still sends is thrown away once its answer is out. */
 const LINGER_MS = 1000;
 
@@ -86,7 +120,7 @@ function closeGently(socket: Socket, clock: Clock): void {
 }
 
 /** The answer as bytes, for a connection whose request could not be parsed; it ends the connection. */
-export function rawReply(reply: Reply, clock: Clock): string {
+export function rawReply(reply: WholeReply, clock: Clock): string {
   const headers = {
     ...reply.headers,
     'content-length': Buffer.byteLength(reply.body),

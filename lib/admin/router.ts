@@ -21,7 +21,7 @@ export function createRouter(routes: readonly Route[], token: string): Router {
   return {
     answer(request, body) {
       if (!hasOneHost(request)) throw new BalancerError('bad-request', 'The request needs one Host header');
-      const path = pathOf(request.url ?? '');
+      const { path, query } = splitTarget(request.url ?? '');
       const route = byPath.get(path);
       if (route === undefined) {
         throw new BalancerError(
@@ -38,7 +38,7 @@ export function createRouter(routes: readonly Route[], token: string): Router {
       if (route.needsToken && !isAllowed(request.headers.authorization)) {
         return failureOf(new BalancerError('unauthorized'), { 'www-authenticate': 'Bearer' });
       }
-      return route.answer(body);
+      return route.answer({ method, query: new URLSearchParams(query), headers: request.headers, body });
     },
   };
 }
@@ -49,10 +49,10 @@ function hasOneHost(request: IncomingMessage): boolean {
   return hosts === 1 || (hosts === 0 && request.httpVersion === '1.0');
 }
 
-/** The path of a request target, in origin form or absolute form (RFC 9112 section 3.2). */
-function pathOf(target: string): string {
-  const path = target.replace(/^https?:\/\/[^/?#]*/i, '').replace(/[?#].*$/s, '');
-  return path === '' ? '/' : path;
+/** A request target in origin form or absolute form (RFC 9112 section 3.2), taken apart. */
+function splitTarget(target: string): { readonly path: string; readonly query: string } {
+  const [, path = '', query = ''] = /^(?:https?:\/\/[^/?#]*)?([^?#]*)\??([^#]*)/is.exec(target) ?? [];
+  return { path: path === '' ? '/' : path, query };
 }
 
 /** Tells whether an `Authorization` header holds the token, in a time that tells nothing about the token. */

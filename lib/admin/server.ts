@@ -1,6 +1,6 @@
 /**
  * The admin port: takes connections and requests, and bounds what a client may take of the control plane.
- * Invariants: every request gets one answer, of JSON, whatever it was; nothing a client does throws out of here.
+ * Invariants: every request gets one answer, whatever it was; nothing a client does throws out of here.
  * Must not hold: what is answered (`router.ts`, `api.ts`), the bytes of a body (`body.ts`), the data path.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -9,9 +9,9 @@ import type { Clock } from '../clock.ts';
 import { type Endpoint, formatEndpoint } from '../core/replica.ts';
 import { BalancerError, errnoOf, isBalancerError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import { createRoutes, type Fleet } from './api.ts';
+import type { Route } from './api.ts';
 import { type BodyLimits, readBody } from './body.ts';
-import { failed, failureOf, type Reply, rawReply, sendReply } from './reply.ts';
+import { failed, failureOf, type Reply, rawReply, sendReply, type WholeReply } from './reply.ts';
 import { createRouter, type Router } from './router.ts';
 
 export interface AdminLimits extends BodyLimits {
@@ -34,7 +34,10 @@ export const ADMIN_LIMITS: AdminLimits = {
 };
 
 export interface AdminOptions {
-  readonly fleet: Fleet;
+  /** Everything that is answered; each path once. */
+  readonly routes: readonly Route[];
+  /** True once the balancer is shutting down: connections are not kept then. */
+  readonly isDraining: () => boolean;
   readonly log: Logger;
   readonly clock: Clock;
   /** What `/add` and `/rm` ask for; '' is nothing. */
@@ -66,12 +69,14 @@ class HttpAdminServer implements AdminServer {
   readonly #owed = new Map<Socket, Set<ServerResponse>>();
   /** Connections that are not read any further: what came behind the last request was not HTTP. */
   readonly #broken = new WeakSet<Socket>();
+  /** Answers that go on until someone ends them. */
+  readonly #streams = new Set<ServerResponse>();
   #closed: Promise<void> | undefined;
 
   constructor(options: AdminOptions) {
     this.#options = options;
     this.#limits = { ...ADMIN_LIMITS, ...options.limits };
-    this.#router = createRouter(createRoutes(options.fleet), options.token);
+    this.#router = createRouter(options.routes, options.token);
     this.#server = this.#createServer();
   }
 
@@ -95,6 +100,7 @@ class HttpAdminServer implements AdminServer {
       this.#server.close(() => resolve());
       // node counts a connection that has sent nothing yet as busy, and would wait for it
       for (const [socket, owed] of this.#owed) if (owed.size === 0) socket.destroy();
+      for (const response of this.#streams) response.end();
     });
     return this.#closed;
   }
@@ -148,9 +154,12 @@ class HttpAdminServer implements AdminServer {
   }
 
   #send(request: IncomingMessage, response: ServerResponse, reply: Reply): void {
-    const { clock, fleet } = this.#options;
-    const isLast =
-      this.#closed !== undefined || this.#broken.has(request.socket) || fleet.readiness().draining;
+    const { clock, isDraining } = this.#options;
+    const isLast = this.#closed !== undefined || this.#broken.has(request.socket) || isDraining();
+    if ('begin' in reply) {
+      this.#streams.add(response);
+      response.once('close', () => this.#streams.delete(response));
+    }
     sendReply(request, response, reply, { isLast, clock });
   }
 
@@ -172,7 +181,7 @@ class HttpAdminServer implements AdminServer {
 }
 
 /** What a client is told about bytes that node's parser did not take; `error.code` says why. */
-function refusalOf(error: Error): Reply {
+function refusalOf(error: Error): WholeReply {
   switch (errnoOf(error)) {
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return failureOf(new BalancerError('request-timeout'));

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { createRoutes } from '../../lib/admin/api.ts';
 import { createAdminServer } from '../../lib/admin/server.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
@@ -83,8 +84,14 @@ describe('the limits of the admin server', () => {
 });
 
 describe('listen and close of the admin server', () => {
-  const create = () =>
-    createAdminServer({ fleet: fakeFleet(), log: silentLogger, clock: systemClock, token: '' });
+  const create = (fleet = fakeFleet()) =>
+    createAdminServer({
+      routes: createRoutes(fleet),
+      isDraining: () => fleet.state.draining,
+      log: silentLogger,
+      clock: systemClock,
+      token: '',
+    });
 
   it('name the port that is in use, and what to do', async () => {
     const first = create();
@@ -124,7 +131,7 @@ describe('listen and close of the admin server', () => {
     const fleet = fakeFleet();
     const changed = Promise.withResolvers<readonly string[]>();
     fleet.change = () => changed.promise;
-    const server = createAdminServer({ fleet, log: silentLogger, clock: systemClock, token: '' });
+    const server = create(fleet);
     const { port } = await server.listen(0, '127.0.0.1');
     const client = await RawClient.connect(port);
     client.send(requestText('POST', '/add', { body: '{"n":1}' }));

@@ -2,7 +2,14 @@
  * An admin server over a fleet that only notes what it is asked. Must not hold: assertions, or rules of a fleet.
  */
 
-import type { Fleet, Readiness, ReplicaView, RingView } from '../../lib/admin/api.ts';
+import {
+  createRoutes,
+  type Fleet,
+  type Readiness,
+  type ReplicaView,
+  type RingView,
+  type Route,
+} from '../../lib/admin/api.ts';
 import {
   ADMIN_LIMITS,
   type AdminLimits,
@@ -88,6 +95,8 @@ export interface RunOptions {
   readonly token?: string;
   readonly limits?: Partial<AdminLimits>;
   readonly log?: Logger;
+  /** Beside those of every balancer. */
+  readonly routes?: readonly Route[];
 }
 
 /** A whole request with Host and, where there is a body, Content-Length. */
@@ -104,10 +113,12 @@ export async function runAdmin({
   token = '',
   limits = {},
   log = silentLogger,
+  routes = [],
 }: RunOptions = {}): Promise<Running> {
   const fleet = fakeFleet();
   const server = createAdminServer({
-    fleet,
+    routes: [...createRoutes(fleet), ...routes],
+    isDraining: () => fleet.state.draining,
     log,
     clock: systemClock,
     token,

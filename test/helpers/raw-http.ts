@@ -46,6 +46,11 @@ export class RawClient {
     this.socket.write(text);
   }
 
+  /** What came and was not taken. */
+  get received(): string {
+    return this.#received;
+  }
+
   /** Waits for one whole response (framed by Content-Length) and takes it; `isHead` where it has no body. */
   async response(isHead = false): Promise<RawResponse> {
     const parsed = await eventually('a whole response', () => {
