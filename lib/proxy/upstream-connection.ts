@@ -124,9 +124,14 @@ export class UpstreamConnection {
     }
   }
 
-  /** Sends; false when the attempt should wait for `onDrain`. Strings are latin1. */
-  write(data: string | Buffer): boolean {
-    return typeof data === 'string' ? this.#socket.write(data, 'latin1') : this.#socket.write(data);
+  /** Sends; false when the attempt should wait for `onDrain`. Strings are latin1; `onSent` hears that a buffer is free. */
+  write(data: string | Buffer, onSent?: () => void): boolean {
+    return typeof data === 'string' ? this.#socket.write(data, 'latin1') : this.#socket.write(data, onSent);
+  }
+
+  /** The kernel has taken everything that was written. */
+  get isWritten(): boolean {
+    return this.#socket.writableLength === 0;
   }
 
   cork(): void {
