@@ -88,12 +88,17 @@ export interface Asked {
   body(): Promise<string>;
 }
 
+/**
+ * Who is answered; `access.ts` judges. `open`: anyone. `read`: who may look. `watch`: the same for an answer that goes
+ * on, which a browser must not be led to by another site. `steer`: who may change the fleet; by POST or DELETE only.
+ */
+export type Access = 'open' | 'read' | 'watch' | 'steer';
+
 export interface Route {
   readonly path: string;
   /** In the order of the `Allow` header. */
   readonly methods: readonly string[];
-  /** True where the admin token is asked for, if there is one. */
-  readonly needsToken: boolean;
+  readonly access: Access;
   /** Gives the answer or throws what `failureOf` understands. */
   answer(asked: Asked): Reply | Promise<Reply>;
 }
@@ -101,7 +106,11 @@ export interface Route {
 const READ: readonly string[] = ['GET', 'HEAD'];
 
 function reading(path: string, answer: () => Reply): Route {
-  return { path, methods: READ, needsToken: false, answer };
+  return { path, methods: READ, access: 'read', answer };
+}
+
+function open(path: string, answer: () => Reply): Route {
+  return { path, methods: READ, access: 'open', answer };
 }
 
 function replicaList(names: readonly string[]): Reply {
@@ -115,7 +124,7 @@ export function createRoutes(fleet: Fleet): readonly Route[] {
     {
       path: '/add',
       methods: ['POST'],
-      needsToken: true,
+      access: 'steer',
       async answer({ body }) {
         const { count, names } = parseChange(await body(), 'add');
         return replicaList(await fleet.add(count, names));
@@ -124,14 +133,14 @@ export function createRoutes(fleet: Fleet): readonly Route[] {
     {
       path: '/rm',
       methods: ['DELETE', 'POST'],
-      needsToken: true,
+      access: 'steer',
       async answer({ body }) {
         const { count, names } = parseChange(await body(), 'remove');
         return replicaList(await fleet.remove(count, names));
       },
     },
-    reading('/healthz', () => succeeded('The balancer runs')),
-    reading('/readyz', () => {
+    open('/healthz', () => succeeded('The balancer runs')),
+    open('/readyz', () => {
       const { ready, reason } = fleet.readiness();
       return ready ? succeeded(reason) : failed(503, reason);
     }),

@@ -1,11 +1,11 @@
 /**
- * From the head of a request to the route that answers it: path, method, token.
- * Must not hold: what a route answers (`api.ts`), sockets and limits (`server.ts`).
+ * From the head of a request to the route that answers it: path and method.
+ * Must not hold: what a route answers (`api.ts`), who may ask (`access.ts`), sockets and limits (`server.ts`).
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { BalancerError } from '../errors.ts';
 import { quote } from '../spelling.ts';
+import type { AccessControl } from './access.ts';
 import type { Route } from './api.ts';
 import { failureOf, type Reply } from './reply.ts';
 
@@ -14,10 +14,9 @@ export interface Router {
   answer(request: IncomingMessage, body: () => Promise<string>): Reply | Promise<Reply>;
 }
 
-/** A router over `routes`; those that need a token ask for `token`, unless it is ''. */
-export function createRouter(routes: readonly Route[], token: string): Router {
+/** A router over `routes`; `access` says whom they answer. */
+export function createRouter(routes: readonly Route[], access: AccessControl): Router {
   const byPath = new Map(routes.map((route) => [route.path, route]));
-  const isAllowed = tokenCheck(token);
   return {
     answer(request, body) {
       if (!hasOneHost(request)) throw new BalancerError('bad-request', 'The request needs one Host header');
@@ -35,9 +34,8 @@ export function createRouter(routes: readonly Route[], token: string): Router {
         const error = new BalancerError('method-not-allowed', `${path} takes ${allow}, not ${method}`);
         return failureOf(error, { allow });
       }
-      if (route.needsToken && !isAllowed(request.headers.authorization)) {
-        return failureOf(new BalancerError('unauthorized'), { 'www-authenticate': 'Bearer' });
-      }
+      const refusal = access.refusalOf(request, route.access);
+      if (refusal !== undefined) return refusal;
       return route.answer({ method, query: new URLSearchParams(query), headers: request.headers, body });
     },
   };
@@ -53,14 +51,4 @@ function hasOneHost(request: IncomingMessage): boolean {
 function splitTarget(target: string): { readonly path: string; readonly query: string } {
   const [, path = '', query = ''] = /^(?:https?:\/\/[^/?#]*)?([^?#]*)\??([^#]*)/is.exec(target) ?? [];
   return { path: path === '' ? '/' : path, query };
-}
-
-/** Tells whether an `Authorization` header holds the token, in a time that tells nothing about the token. */
-function tokenCheck(token: string): (authorization: string | undefined) => boolean {
-  const digest = (text: string) => createHash('sha256').update(text).digest();
-  const expected = digest(token);
-  return (authorization = '') => {
-    const given = /^Bearer +([^ ]+) *$/i.exec(authorization)?.[1] ?? '';
-    return token === '' || timingSafeEqual(digest(given), expected);
-  };
 }

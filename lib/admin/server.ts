@@ -9,6 +9,7 @@ import type { Clock } from '../clock.ts';
 import { type Endpoint, formatEndpoint } from '../core/replica.ts';
 import { BalancerError, errnoOf, isBalancerError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import { AccessControl } from './access.ts';
 import type { Route } from './api.ts';
 import { type BodyLimits, readBody } from './body.ts';
 import { failed, failureOf, type Reply, rawReply, sendReply, type WholeReply } from './reply.ts';
@@ -76,7 +77,7 @@ class HttpAdminServer implements AdminServer {
   constructor(options: AdminOptions) {
     this.#options = options;
     this.#limits = { ...ADMIN_LIMITS, ...options.limits };
-    this.#router = createRouter(options.routes, options.token);
+    this.#router = createRouter(options.routes, new AccessControl(options.token));
     this.#server = this.#createServer();
   }
 

@@ -16,7 +16,7 @@ describe('an answer that goes on', () => {
   const route: Route = {
     path: '/news',
     methods: ['GET', 'HEAD'],
-    needsToken: false,
+    access: 'watch',
     answer(asked) {
       seen.asked = asked;
       return {
