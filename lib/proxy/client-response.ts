@@ -7,6 +7,7 @@
  * `test/proxy/client-response.test.ts` notices when a release of Node changes them.
  */
 import { type ServerResponse, STATUS_CODES } from 'node:http';
+import { Socket } from 'node:net';
 import { type BalancerError, safeMessage } from '../errors.ts';
 
 interface RawResponse {
@@ -28,6 +29,13 @@ export function beginRaw(response: ServerResponse, ending: Ending): void {
   raw._hasBody = true;
   raw._last = ending === 'close';
   raw.shouldKeepAlive = ending === 'keep-alive';
+  if (ending === 'close' && response.socket !== null) response.socket.destroySoon = closeWritten;
+}
+
+/** Closes a socket without a shutdown before it where nothing waits to be written: a tenth of a request less. */
+function closeWritten(this: Socket): void {
+  if (this.writableLength === 0) this.destroy();
+  else Socket.prototype.destroySoon.call(this);
 }
 
 /** The JSON that tells a client of a failure of the balancer's own. */

@@ -26,6 +26,11 @@ import { EarlyData } from './tunnel.ts';
 const LINGER_MS = 500;
 /** Connections are said to be taken again when no more than this part of them is left. */
 const ROOM = 0.9;
+/**
+ * Connections that the kernel may hold until they are taken, as far as the system's own limit allows. With Node's 511
+ * a thousand clients that come at once lose packets, and some of them wait a second for their first answer.
+ */
+const BACKLOG = 4096;
 /** How often Node looks for requests whose head does not come. */
 const HEAD_LOOK_MS = 500;
 
@@ -48,6 +53,8 @@ export class Listener {
   #isShedding = false;
   readonly #server: Server;
   readonly #clients = new Set<ClientConnection>();
+  /** Shared by all sockets: a function for each costs memory and time where connections are short. */
+  readonly #onClose: (this: ClientSocket) => void;
   #drain: { readonly sinceMs: number; readonly done: () => void } | undefined;
 
   /** `onShedding` hears when connections begin to be turned away, and when no longer. */
@@ -61,6 +68,13 @@ export class Listener {
     this.#onShedding = onShedding;
     this.#trusted = trusted;
     this.#newRequestId = newRequestId;
+    const clients = this.#clients;
+    this.#onClose = function () {
+      const client = this[CLIENT];
+      if (client === undefined) return;
+      clients.delete(client);
+      client.gone();
+    };
     this.#server = createServer({
       IncomingMessage: LeanRequest,
       noDelay: true,
@@ -100,7 +114,7 @@ export class Listener {
     const { port, host, reusePort } = this.#thread.options;
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen({ port, reusePort, ...(host === '' ? {} : { host }) }, () => {
+      this.#server.listen({ port, reusePort, backlog: BACKLOG, ...(host === '' ? {} : { host }) }, () => {
         this.#server.off('error', reject);
         const address = this.#server.address();
         resolve(typeof address === 'object' && address !== null ? address.port : port);
@@ -139,11 +153,8 @@ export class Listener {
     socket[CLIENT] = client;
     this.#clients.add(client);
     // Node's own listener goes when the protocol is switched
-    socket.on('error', () => socket.destroy());
-    socket.on('close', () => {
-      this.#clients.delete(client);
-      client.gone();
-    });
+    socket.on('error', destroyThis);
+    socket.on('close', this.#onClose);
   }
 
   /** Says once that connections are turned away, and once that there is room again. */
@@ -320,9 +331,13 @@ function parseFailure(error: ParseError, maxTargetBytes: number): BalancerError 
   );
 }
 
+function destroyThis(this: Socket): void {
+  this.destroy();
+}
+
 /** Answers on the bare socket, and closes it. */
 function refuse(socket: Socket, error: BalancerError): void {
-  socket.on('error', () => socket.destroy());
+  socket.on('error', destroyThis);
   socket.write(rawFailure(error));
   socket.destroySoon();
 }
