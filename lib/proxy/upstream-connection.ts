@@ -44,7 +44,7 @@ export interface ConnectionOwner {
 }
 
 /** Enough for most answers, and little to copy of the others. */
-const SHARED_BYTES = 16_384;
+const SHARED_BYTES = 81_920;
 /** Less than this at the end of a block is not worth reading into. */
 const LEAST_READ_BYTES = 32_768;
 /** Used by every connection of this thread: read into, parsed and left before the next read. */
