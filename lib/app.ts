@@ -21,6 +21,7 @@ import { Registry, type Transition } from './fleet/registry.ts';
 import { Scaling } from './fleet/scaling.ts';
 import { Supervisor } from './fleet/supervisor.ts';
 import type { Logger } from './log.ts';
+import { MetricsReader } from './metrics/reader.ts';
 import { DataPlane } from './proxy/data-plane.ts';
 import type { Evidence } from './proxy/messages.ts';
 import { claimPort } from './proxy/port.ts';
@@ -71,6 +72,7 @@ export async function startApp(config: Config, log: Logger, clock: Clock = syste
 /** Everything of the control plane but the data plane's handle, which needs ports that are known later. */
 class Parts {
   readonly table: RouteTableWriter;
+  readonly metrics: MetricsReader;
   readonly admin: AdminServer;
   readonly supervisor: Supervisor;
   readonly scaling: Scaling;
@@ -89,6 +91,7 @@ class Parts {
     this.#clock = clock;
     const placement = createPlacement(config);
     this.table = new RouteTableWriter(tableShape(config));
+    this.metrics = new MetricsReader(this.table.shape, () => clock.nowMs());
     this.#registry = this.#createRegistry(placement);
     this.#checker = this.#createChecker(driver);
     const common = {
@@ -123,6 +126,7 @@ class Parts {
     const reusePort = this.table.shape.workers > 1;
     const dataPlane = new DataPlane({
       table: this.table,
+      metrics: this.metrics,
       options: {
         ...this.#config,
         port,

@@ -59,6 +59,13 @@ export class Picker {
     return this.#table.bankOf(this.#table.version)[this.#policy.placement.slotOf(hash)]!;
   }
 
+  /** The owner of `hash`'s slot where another was chosen although it is eligible: it was full. -1 otherwise. */
+  overflowedFrom(hash: number, chosen: number): number {
+    const owner = this.ownerOf(hash);
+    if (owner === chosen || owner >= this.#table.shape.ordinals) return -1;
+    return this.#mayTake(owner, NOTHING_TRIED) ? owner : -1;
+  }
+
   /** Chooses for `hash` without counting; an ordinal, NONE_ELIGIBLE or ALL_FULL. */
   pick(hash: number, tried: readonly number[] = NOTHING_TRIED): number {
     const table = this.#table;

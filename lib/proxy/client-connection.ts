@@ -8,6 +8,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { BalancerError } from '../errors.ts';
 import { rawFailure } from './client-response.ts';
+import type { DataThread } from './data-thread.ts';
 import type { Exchange } from './forward.ts';
 import type { ClientFacts } from './headers.ts';
 import type { DataThreadOptions } from './messages.ts';
@@ -31,6 +32,7 @@ export class ClientConnection {
   /** An answer has said that the connection closes after it. */
   isClosing = false;
 
+  readonly #thread: DataThread;
   /** The request that is being answered. */
   #exchange: Exchange | undefined;
   /** What a pipelining client asked for meanwhile, in its order. */
@@ -45,10 +47,11 @@ export class ClientConnection {
   #takenBytes = 0;
   #sinceMs: number;
 
-  constructor(socket: Socket, facts: ClientFacts, nowMs: number) {
+  constructor(socket: Socket, facts: ClientFacts, thread: DataThread) {
     this.socket = socket;
     this.facts = facts;
-    this.#sinceMs = nowMs;
+    this.#thread = thread;
+    this.#sinceMs = thread.nowMs;
   }
 
   /** A request is being answered; the next has to wait (RFC 9112 section 9.3.2). */
@@ -67,7 +70,7 @@ export class ClientConnection {
   }
 
   /** The exchange has ended; `response` is about to. */
-  remove(exchange: Exchange, response: ServerResponse): void {
+  remove(exchange: object, response: ServerResponse): void {
     if (this.#exchange !== exchange) return;
     this.#exchange = undefined;
     // until then the connection is the response's
@@ -95,7 +98,10 @@ export class ClientConnection {
   refuse(error?: BalancerError): void {
     this.#broken ??= error;
     if (this.#broken === undefined || this.#exchange !== undefined || this.#held.length > 0) return;
-    if (!this.isClosing && this.socket.writable) this.socket.write(rawFailure(this.#broken));
+    if (!this.isClosing && this.socket.writable) {
+      this.#thread.recorder.refusal(this.#broken.code);
+      this.socket.write(rawFailure(this.#broken));
+    }
     this.isClosing = true;
     this.socket.destroySoon();
   }

@@ -43,16 +43,11 @@ function failureBody(error: BalancerError): string {
   return JSON.stringify({ message: `<Error> ${safeMessage(error)}`, status: 'failure' });
 }
 
-/** Answers with the balancer's own failure; `requestId` is '' where the request was not understood. */
-export function sendFailure(
-  response: ServerResponse,
-  error: BalancerError,
-  ending: Ending,
-  requestId = '',
-): void {
+/** Answers a request that is no exchange with the balancer's own failure. */
+export function sendFailure(response: ServerResponse, error: BalancerError, ending: Ending): void {
   const isHead = response.req.method === 'HEAD';
   beginRaw(response, ending);
-  response.end(failureText(error, ending, { isHead, requestId }));
+  response.end(failureText(error, ending, { isHead, requestId: '' }));
 }
 
 /** The same for a connection on which no request was understood. */
@@ -60,7 +55,8 @@ export function rawFailure(error: BalancerError): string {
   return failureText(error, 'close', { isHead: false, requestId: '' });
 }
 
-function failureText(
+/** The answer that tells of it, head and body; `requestId` is '' where the request was not understood. */
+export function failureText(
   error: BalancerError,
   ending: Ending,
   { isHead, requestId }: { readonly isHead: boolean; readonly requestId: string },

@@ -12,6 +12,7 @@ import type { UpstreamRecord } from '../core/replica.ts';
 import type { RouteTableWriter } from '../core/route-table.ts';
 import { BalancerError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import type { MetricsReader } from '../metrics/reader.ts';
 import type {
   DataThreadOptions,
   DataThreadStart,
@@ -23,6 +24,8 @@ import { listenError } from './port.ts';
 
 export interface DataPlaneParts {
   readonly table: RouteTableWriter;
+  /** Where the threads count. */
+  readonly metrics: MetricsReader;
   readonly options: DataThreadOptions;
   readonly clock: Clock;
   readonly log: Logger;
@@ -70,6 +73,7 @@ export class DataPlane {
   /** Tells all threads the whole list of endpoints; resolves when each has let go of what is not on it. */
   async publish(records: readonly UpstreamRecord[]): Promise<void> {
     this.#records = records;
+    this.#parts.metrics.follow(records);
     const sequence = ++this.#sequence;
     const seen = [...this.#threads.values()].map(
       (thread) =>
@@ -107,11 +111,12 @@ export class DataPlane {
   }
 
   #start(row: number): Promise<void> {
-    const { table, options, clock } = this.#parts;
+    const { table, metrics, options, clock } = this.#parts;
     const start: DataThreadStart = {
       worker: row,
       table: table.buffer,
       shape: table.shape,
+      metrics: metrics.memory,
       options,
       upstreams: this.#records,
     };
@@ -179,9 +184,10 @@ export class DataPlane {
 
   /** Nobody waits for a thread that is gone; another takes its place. */
   #ended(thread: DataThreadHandle): void {
-    const { table, log, clock } = this.#parts;
+    const { table, metrics, log, clock } = this.#parts;
     this.#threads.delete(thread.row);
     table.giveBack(thread.row);
+    metrics.clear(thread.row);
     for (const seen of thread.unseen.values()) seen();
     thread.onDrained?.();
     thread.onListening?.({

@@ -8,10 +8,11 @@
 import type { IncomingMessage } from 'node:http';
 import { Picker } from '../core/pick.ts';
 import { createPlacement } from '../core/placement.ts';
-import type { UpstreamRecord } from '../core/replica.ts';
+import type { Endpoint, UpstreamRecord } from '../core/replica.ts';
 import { RetryBudget } from '../core/retry.ts';
 import { RouteTable } from '../core/route-table.ts';
 import { BalancerError, type ErrorCode } from '../errors.ts';
+import { Recorder } from '../metrics/recorder.ts';
 import type { DataThreadOptions, DataThreadStart, FromDataThread } from './messages.ts';
 import { RequestQueue } from './queue.ts';
 import { Upstream } from './upstream.ts';
@@ -20,6 +21,8 @@ import { Upstream } from './upstream.ts';
 export const TICK_MS = 100;
 /** Failures in a row, of a replica that takes connections, that put it out for a while. */
 const FAILURES_TO_EJECT = 5;
+/** The ordinal of what is no replica. */
+export const NO_REPLICA = -1;
 /** Connections to the admin server from one thread. */
 const ADMIN_CONNECTIONS = 16;
 
@@ -44,6 +47,7 @@ export class DataThread {
   readonly picker: Picker;
   readonly queue: RequestQueue;
   readonly budget: RetryBudget;
+  readonly recorder: Recorder;
   /** Answers what only the control plane can. */
   readonly admin: Upstream;
   /** Set by `tick`. */
@@ -71,6 +75,7 @@ export class DataThread {
     this.#clock = clock;
     this.nowMs = clock();
     this.table = new RouteTable(start.table, start.shape, start.worker);
+    this.recorder = new Recorder(start.metrics, start.shape, start.worker);
     this.#failures = new Int32Array(start.shape.ordinals);
     const placement = createPlacement(options);
     this.picker = new Picker(this.table, {
@@ -80,7 +85,7 @@ export class DataThread {
     });
     this.queue = new RequestQueue(this.table, options.queueDepth);
     this.budget = new RetryBudget(options.retryBudget);
-    this.admin = this.#pool({ ...options, endpoint: options.admin, maxConnections: ADMIN_CONNECTIONS });
+    this.admin = this.#pool(NO_REPLICA, options.admin, ADMIN_CONNECTIONS);
     this.setUpstreams(start.upstreams);
   }
 
@@ -96,23 +101,21 @@ export class DataThread {
       if (pool === undefined || generations.get(ordinal) === pool.generation) continue;
       this.#pools[ordinal] = undefined;
       pool.upstream.close();
+      this.recorder.pool(ordinal, 0, 0, 0);
     }
     for (const { ordinal, generation, endpoint } of records) {
       if (this.#pools[ordinal] !== undefined) continue;
-      const upstream = this.#pool({ ...this.options, endpoint, maxConnections: this.options.maxInFlight });
+      const upstream = this.#pool(ordinal, endpoint, this.options.maxInFlight);
       this.#pools[ordinal] = { generation, upstream };
     }
     this.queue.look();
   }
 
-  #pool(
-    options: Pick<
-      ConstructorParameters<typeof Upstream>[0],
-      'endpoint' | 'maxConnections' | 'connectTimeoutMs'
-    >,
-  ): Upstream {
-    const { endpoint, maxConnections, connectTimeoutMs } = options;
-    return new Upstream({ endpoint, maxConnections, connectTimeoutMs, nowMs: () => this.nowMs });
+  #pool(ordinal: number, endpoint: Endpoint, maxConnections: number): Upstream {
+    const { recorder } = this;
+    const { connectTimeoutMs } = this.options;
+    const nowMs = () => this.nowMs;
+    return new Upstream({ ordinal, endpoint, maxConnections, connectTimeoutMs, nowMs, recorder });
   }
 
   begin(exchange: Timed): void {
@@ -161,7 +164,12 @@ export class DataThread {
       const exchange = this.#active[place];
       if (exchange !== undefined && this.nowMs >= exchange.deadlineMs) exchange.onDeadline();
     }
-    for (const pool of this.#pools) pool?.upstream.tick();
+    for (const [ordinal, pool] of this.#pools.entries()) {
+      if (pool === undefined) continue;
+      pool.upstream.tick();
+      const { idle, busy, connecting } = pool.upstream.connections;
+      this.recorder.pool(ordinal, idle, busy, connecting);
+    }
     this.admin.tick();
   }
 }

@@ -6,45 +6,18 @@
  * or replica again; before the answer's head has gone out a failure may lead to another replica, after it both
  * sides are destroyed, so that a cut answer never looks whole.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { isSafeToRetry } from '../core/retry.ts';
-import { BalancerError, ERRORS } from '../errors.ts';
-import { Answer, type Flow } from './answer.ts';
-import { type Ending, sendFailure } from './client-response.ts';
-import type { DataThread } from './data-thread.ts';
-import { isChunkedToClient, type RequestHead, responseHead } from './headers.ts';
+import { BalancerError } from '../errors.ts';
+import type { Aborter } from '../metrics/layout.ts';
+import type { Answer, Flow } from './answer.ts';
+import { type DataThread, NO_REPLICA } from './data-thread.ts';
 import { Lease } from './lease.ts';
+import { type Incoming, Outcome } from './outcome.ts';
 import type { Waiter } from './queue.ts';
 import { RequestBody } from './request-body.ts';
 import type { ResponseHead } from './response-head.ts';
-import { type EarlyData, joinTunnel } from './tunnel.ts';
 import type { Upstream } from './upstream.ts';
 import type { Attempt, UpstreamConnection } from './upstream-connection.ts';
-
-/** A client's request as the listener hands it over. */
-export interface Incoming {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly head: RequestHead;
-  /** The hash key's hash, unsigned 32 bits. */
-  readonly hash: number;
-  /** What follows the head of a request to switch protocols; undefined for all others. */
-  readonly early: EarlyData | undefined;
-  readonly client: Client;
-}
-
-/** The connection that a request came on, as its exchange sees it. */
-export interface Client {
-  /** An answer has said that the connection closes after it. */
-  isClosing: boolean;
-  remove(exchange: Exchange, response: ServerResponse): void;
-  /** After the last answer, to a client that is still sending. */
-  linger(nowMs: number): void;
-}
-
-/** How long a request that every eligible replica has failed waits for one of them to be replaced. */
-const BLOCKED_MS = 500;
 
 type Phase = 'new' | 'queued' | 'connecting' | 'sending' | 'waiting' | 'answering' | 'tunnel' | 'over';
 
@@ -52,6 +25,7 @@ export class Exchange implements Attempt, Flow, Waiter {
   readonly method: string;
   readonly rawChunks: boolean;
   readonly upgrade: boolean;
+  needsFresh = false;
   /** When it is out of time, by the thread's coarse clock. */
   deadlineMs = Number.POSITIVE_INFINITY;
   place = -1;
@@ -59,6 +33,7 @@ export class Exchange implements Attempt, Flow, Waiter {
   readonly #thread: DataThread;
   readonly #incoming: Incoming;
   readonly #lease: Lease;
+  readonly #outcome: Outcome;
   readonly #body: RequestBody | undefined;
   #phase: Phase = 'new';
   /** When the whole request is out of time. */
@@ -68,39 +43,33 @@ export class Exchange implements Attempt, Flow, Waiter {
   #freed = -1;
   #upstream: Upstream | undefined;
   #connection: UpstreamConnection | undefined;
-  #needsFresh = false;
   #lastError: BalancerError | undefined;
   #answer: Answer | undefined;
-  /** The client can tell a whole answer from a cut one. */
-  #isDelimited = true;
-  /** A replica's 404 that becomes the classic profile's 400. */
-  #isClassicMiss = false;
 
   constructor(thread: DataThread, incoming: Incoming) {
     this.#thread = thread;
     this.#incoming = incoming;
     this.#lease = new Lease(thread, incoming.hash);
+    this.#outcome = new Outcome(thread, incoming);
     const { request, head } = incoming;
     this.method = request.method ?? '';
-    this.rawChunks = request.httpVersionMinor === 1;
+    this.rawChunks = this.#outcome.rawChunks;
     this.upgrade = incoming.early !== undefined;
     if (head.framing !== 'none')
       this.#body = new RequestBody(request, head.framing, () => this.#bodyProgress());
   }
 
-  /** Sends the request to the replica that the ring says, or waits for one. */
-  start(): void {
+  /**
+   * Sends the request to the replica that the ring says, or waits for one; where `upstream` is given, to that, which
+   * is no replica: no lease, no retry, no time limit on its answer.
+   */
+  start(upstream: Upstream | undefined): void {
     const { requestTimeoutMs } = this.#thread.options;
-    if (requestTimeoutMs > 0) this.#untilMs = this.#thread.nowMs + requestTimeoutMs;
     this.#thread.begin(this);
+    if (upstream !== undefined) return this.#guard(() => this.#sendTo(upstream));
+    if (requestTimeoutMs > 0) this.#untilMs = this.#thread.nowMs + requestTimeoutMs;
     this.#thread.budget.save();
     this.#guard(() => this.#route());
-  }
-
-  /** Sends the request to `upstream`, which is no replica: no lease, no retry, no time limit on its answer. */
-  startAt(upstream: Upstream): void {
-    this.#thread.begin(this);
-    this.#guard(() => this.#sendTo(upstream));
   }
 
   /** Gives what comes next this long, within what the whole request may take. */
@@ -118,6 +87,7 @@ export class Exchange implements Attempt, Flow, Waiter {
       hasGone = upstream !== undefined;
       if (upstream === undefined) return;
       this.#thread.queue.leave(this);
+      this.#outcome.dequeued();
       this.#sendTo(upstream);
     });
     return hasGone;
@@ -128,7 +98,7 @@ export class Exchange implements Attempt, Flow, Waiter {
     try {
       step();
     } catch (error) {
-      if (this.#phase === 'answering') this.#cut();
+      if (this.#phase === 'answering') this.#cut('balancer');
       else this.#fail(new BalancerError('internal', undefined, { cause: error }));
     }
   }
@@ -137,16 +107,12 @@ export class Exchange implements Attempt, Flow, Waiter {
     return this.#lease.owner;
   }
 
-  get needsFresh(): boolean {
-    return this.#needsFresh;
-  }
-
   get isBlocked(): boolean {
     return this.#lease.isBlocked;
   }
 
   #route(): void {
-    const { queue, table, options, nowMs } = this.#thread;
+    const { queue, table, nowMs } = this.#thread;
     // who comes later must not overtake who waits, in whichever thread
     if (this.#lease.attempts > 0 || table.totalWaiting === 0) {
       const upstream = this.#lease.take();
@@ -154,7 +120,8 @@ export class Exchange implements Attempt, Flow, Waiter {
     }
     this.#phase = 'queued';
     this.#queuedMs = nowMs;
-    this.#limit(this.isBlocked ? Math.min(BLOCKED_MS, options.queueTimeoutMs) : options.queueTimeoutMs);
+    this.#outcome.queued();
+    this.#limit(this.#lease.patienceMs);
     if (!queue.enter(this)) this.#fail(new BalancerError('queue-full'));
   }
 
@@ -164,6 +131,7 @@ export class Exchange implements Attempt, Flow, Waiter {
     // the pool watches how long connecting takes
     this.#limit(Number.POSITIVE_INFINITY);
     upstream.send(this);
+    if (this.#phase === 'connecting') this.#outcome.connecting();
   }
 
   // ---- the request goes out
@@ -175,6 +143,7 @@ export class Exchange implements Attempt, Flow, Waiter {
   onConnection(connection: UpstreamConnection): void {
     if (this.#phase !== 'connecting') return connection.cancel();
     this.#connection = connection;
+    this.#outcome.connected(this.#lease.last, connection.wasReused);
     if (this.#body === undefined) {
       connection.write(this.#incoming.head.text);
       return this.#awaitHead();
@@ -209,37 +178,21 @@ export class Exchange implements Attempt, Flow, Waiter {
   // ---- the answer comes
 
   onInterim(head: ResponseHead): void {
-    const { request, response } = this.#incoming;
-    if (!this.rawChunks || request.httpVersionMajor !== 1 || response.socket === null) return;
-    response.socket.write(`${head.forward}\r\n`, 'latin1');
+    this.#outcome.interim(head);
   }
 
   onHead(head: ResponseHead): void {
-    const thread = this.#thread;
-    const incoming = this.#incoming;
     this.#connection!.keepAliveTimeoutMs = head.keepAliveTimeoutMs;
-    if (thread.options.classic && head.statusCode === 404 && this.#lease.isHeld) {
-      this.#isClassicMiss = true;
-      this.#phase = 'answering';
-      return;
+    // a replica's 404 becomes the classic profile's 400, once it is over
+    if (!this.#thread.options.classic || head.statusCode !== 404 || !this.#lease.isHeld) {
+      this.#lease.noteAnswer(head.statusCode);
+      this.#answer = this.#outcome.begin(head, this.#lease.last, this, this.isRequestSent);
     }
-    const { response } = incoming;
-    this.#isDelimited = this.rawChunks || head.framing === 'length' || head.framing === 'none';
-    const ending = this.#endingFor(response.shouldKeepAlive && this.#isDelimited && this.isRequestSent);
-    this.#lease.noteAnswer(head.statusCode);
-    const text = responseHead(head, {
-      via: thread.options.via,
-      rawChunks: this.rawChunks,
-      keepAlive: ending === 'keep-alive',
-      requestId: incoming.head.requestId,
-      date: thread.date,
-    });
-    const rechunk = head.framing === 'close' && isChunkedToClient(head, this.rawChunks);
-    this.#answer = new Answer(response, this, text, { ending, rechunk });
     this.#phase = 'answering';
   }
 
   onBody(chunk: Buffer): void {
+    this.#outcome.bytesOut += chunk.length;
     this.#answer?.body(chunk, this.#connection!);
   }
 
@@ -257,7 +210,7 @@ export class Exchange implements Attempt, Flow, Waiter {
   }
 
   onDone(): void {
-    if (this.#isClassicMiss) {
+    if (this.#answer === undefined) {
       this.#connection = undefined;
       return this.#fail(this.#thread.missingEndpoint(this.#incoming.request));
     }
@@ -278,18 +231,11 @@ export class Exchange implements Attempt, Flow, Waiter {
     this.#connection?.resume();
   }
 
-  // ---- the protocol is switched
-
   onTunnel(upstream: Socket, early: Buffer): void {
-    const { request, response, early: fromClient } = this.#incoming;
-    const client = request.socket;
     this.#connection = undefined;
     this.#phase = 'tunnel';
     this.deadlineMs = Number.POSITIVE_INFINITY;
-    response.detachSocket(client);
-    client.write(this.#answer?.takeHead() ?? '', 'latin1');
-    const ends = { client, upstream, fromClient: fromClient?.take() ?? Buffer.alloc(0), fromUpstream: early };
-    joinTunnel(ends, this.#thread.options.idleTimeoutMs, () => this.#end());
+    this.#outcome.openTunnel(upstream, early, this.#answer?.takeHead() ?? '', () => this.#end());
   }
 
   // ---- something ends it early
@@ -304,42 +250,32 @@ export class Exchange implements Attempt, Flow, Waiter {
     this.#body?.detach();
     if (this.#phase === 'answering') {
       this.#lease.blame(error.code);
-      return this.#cut();
+      return this.#cut('replica');
     }
     const bytesSent = connection !== undefined;
     const isStale =
       connection?.wasReused === true && (error.code === 'upstream-closed' || error.code === 'upstream-reset');
-    const { retriable, canRetry } = this.#judge(error, bytesSent);
-    if (isStale && retriable && !this.#needsFresh && this.#upstream !== undefined) {
-      this.#needsFresh = true;
+    const bodyKept = this.#body === undefined || this.#body.isKept;
+    const { retriable, canRetry } = this.#lease.judge(error.code, this.method, { bytesSent, bodyKept });
+    if (isStale && retriable && !this.needsFresh && this.#upstream !== undefined) {
+      this.needsFresh = true;
+      this.#thread.recorder.retry(this.#lease.last, 'stale-connection');
       return this.#sendTo(this.#upstream);
     }
     this.#lastError = error;
     if (!isStale) this.#lease.blame(error.code);
     this.#lease.giveUp(this.#upstream);
-    this.#needsFresh = false;
+    this.needsFresh = false;
     if (!canRetry) return this.#fail(error);
+    this.#thread.recorder.retry(this.#lease.last, error.code);
     this.#route();
-  }
-
-  #judge(
-    error: BalancerError,
-    bytesSent: boolean,
-  ): { readonly retriable: boolean; readonly canRetry: boolean } {
-    const { method } = this;
-    const bodyKept = this.#body === undefined || this.#body.isKept;
-    const retriable = isSafeToRetry({ method, retriable: ERRORS[error.code].mayRetry, bytesSent, bodyKept });
-    if (!retriable || !this.#lease.isHeld || this.#lease.attempts > this.#thread.options.retries)
-      return { retriable, canRetry: false };
-    // a request that never went out costs the fleet nothing; the others are kept to a share
-    return { retriable, canRetry: !bytesSent || this.#lease.charge() };
   }
 
   /** The client's connection closed. */
   onClientGone(): void {
     if (this.#phase === 'over' || this.#phase === 'tunnel') return;
     this.#connection?.cancel();
-    this.#connection = undefined;
+    this.#outcome.left(this.#lease.isHeld ? this.#lease.last : NO_REPLICA);
     this.#end();
   }
 
@@ -361,7 +297,7 @@ export class Exchange implements Attempt, Flow, Waiter {
         this.#lease.blame('response-timeout');
         return this.#fail(new BalancerError('response-timeout'));
       default:
-        return this.#cut();
+        return this.#cut('balancer');
     }
   }
 
@@ -370,55 +306,31 @@ export class Exchange implements Attempt, Flow, Waiter {
     const leftMs = this.#queuedMs + options.queueTimeoutMs - nowMs;
     // what it was blocked by has changed meanwhile, so it waits like any other
     if (leftMs > 0 && nowMs < this.#untilMs && !this.isBlocked) return this.#limit(leftMs);
-    this.#fail(
-      this.#lastError ?? new BalancerError(table.eligible === 0 ? 'none-eligible' : 'queue-timeout'),
-    );
+    const code = table.eligible === 0 ? 'none-eligible' : 'queue-timeout';
+    this.#fail(this.#lastError ?? new BalancerError(code));
   }
 
   /** The rest of its body is not HTTP. */
   onBadBody(error: BalancerError): void {
-    if (this.#phase === 'answering') this.#cut();
+    if (this.#phase === 'answering') this.#cut('client');
     else this.#fail(error);
   }
 
-  /** All of the request has come. */
   get isRequestComplete(): boolean {
-    return this.#body === undefined || this.#incoming.request.complete;
+    return this.#outcome.isRequestComplete;
   }
 
-  /**
-   * The answer has begun and cannot be finished: the client must see that it is cut. It gets what came before; only
-   * one whose answer ends with its connection must be told by a reset.
-   */
-  #cut(): void {
+  /** The answer has begun and cannot be finished. */
+  #cut(by: Aborter): void {
     this.#connection?.cancel();
-    this.#connection = undefined;
-    const { client, request } = this.#incoming;
-    client.isClosing = true;
-    this.#end();
-    if (this.#isDelimited) request.socket.destroySoon();
-    else request.socket.resetAndDestroy();
+    this.#outcome.cut(by, () => this.#end());
   }
 
   /** Answers with a failure of our own. */
   #fail(error: BalancerError): void {
-    const { response, head } = this.#incoming;
     this.#connection?.cancel();
-    this.#connection = undefined;
     this.#body?.discard();
-    const ending = this.#endingFor(response.shouldKeepAlive);
-    this.#end();
-    sendFailure(response, error, ending, head.requestId);
-  }
-
-  /** What follows the answer on the client's connection, given what the two sides would have. */
-  #endingFor(keepAlive: boolean): Ending {
-    const { response, client } = this.#incoming;
-    if (keepAlive && this.isRequestComplete && !this.#thread.isDraining) return 'keep-alive';
-    client.isClosing = true;
-    if (this.isRequestComplete) return 'close';
-    response.once('finish', () => client.linger(this.#thread.nowMs));
-    return 'linger';
+    this.#outcome.fail(error, () => this.#end());
   }
 
   /** Lets go of everything; what may be placed now is placed. */
@@ -430,6 +342,7 @@ export class Exchange implements Attempt, Flow, Waiter {
     this.#connection = undefined;
     const ordinal = this.#lease.isHeld ? this.#lease.release() : this.#freed;
     this.#lease.settle();
+    this.#outcome.close(this.#body?.bytes ?? 0);
     this.#incoming.client.remove(this, this.#incoming.response);
     this.#thread.finish(this);
     this.#thread.queue.freed(ordinal);

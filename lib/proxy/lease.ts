@@ -5,8 +5,9 @@
  * request is not taken again, another in its place may be.
  */
 import { NONE_ELIGIBLE } from '../core/pick.ts';
-import type { ErrorCode } from '../errors.ts';
-import type { DataThread } from './data-thread.ts';
+import { type FailedAttempt, isSafeToRetry } from '../core/retry.ts';
+import { ERRORS, type ErrorCode } from '../errors.ts';
+import { type DataThread, NO_REPLICA } from './data-thread.ts';
 import type { Upstream } from './upstream.ts';
 
 /** An instance that failed the request; without a pool, one that this thread had not heard of. */
@@ -17,7 +18,6 @@ interface Tried {
 
 const NOTHING_TRIED: readonly Tried[] = [];
 const NO_ORDINALS: readonly number[] = [];
-const NONE = -1;
 
 /** Failures that say something about the replica, not about this request. */
 const EVIDENCE: ReadonlySet<ErrorCode> = new Set([
@@ -31,10 +31,16 @@ const EVIDENCE: ReadonlySet<ErrorCode> = new Set([
 /** Answers by which a replica says that it cannot serve. */
 const GATEWAY_FAILURES: ReadonlySet<number> = new Set([502, 503, 504]);
 
+/** How long a request that every eligible replica has failed waits for one of them to be replaced. */
+const BLOCKED_MS = 500;
+
 export class Lease {
   readonly #thread: DataThread;
   readonly #hash: number;
-  #ordinal = NONE;
+  /** The replica that the request was given to last, or -1. */
+  last = NO_REPLICA;
+
+  #ordinal = NO_REPLICA;
   /** The state word under which the replica was taken. */
   #word = 0;
   #tried = NOTHING_TRIED;
@@ -48,7 +54,7 @@ export class Lease {
   }
 
   get isHeld(): boolean {
-    return this.#ordinal !== NONE;
+    return this.#ordinal !== NO_REPLICA;
   }
 
   /** Replicas that the request was given to so far. */
@@ -67,6 +73,12 @@ export class Lease {
     return this.#thread.picker.pick(this.#hash, this.#stillTried()) === NONE_ELIGIBLE;
   }
 
+  /** How long the request may wait for a replica that can take it. */
+  get patienceMs(): number {
+    const { queueTimeoutMs } = this.#thread.options;
+    return this.isBlocked ? Math.min(BLOCKED_MS, queueTimeoutMs) : queueTimeoutMs;
+  }
+
   /** Takes the replica that the ring says and gives its pool; undefined while none can take the request. */
   take(): Upstream | undefined {
     const { picker, table } = this.#thread;
@@ -77,7 +89,9 @@ export class Lease {
       const upstream = this.#thread.upstreamOf(ordinal);
       if (upstream !== undefined) {
         this.#word = table.stateWord(ordinal);
+        if (this.#attempts === 0) this.#noteOverflow(ordinal);
         this.#attempts++;
+        this.last = ordinal;
         return upstream;
       }
       // the slots were published before this thread heard of the endpoint
@@ -87,7 +101,7 @@ export class Lease {
 
   /** The replica in hand failed the request: it is let go, and not taken again. */
   giveUp(upstream: Upstream | undefined): void {
-    if (this.#ordinal === NONE) return;
+    if (this.#ordinal === NO_REPLICA) return;
     this.#tried = [...this.#tried, { ordinal: this.#ordinal, upstream }];
     this.release();
   }
@@ -95,14 +109,28 @@ export class Lease {
   /** Lets go of the replica, and gives its ordinal, or -1 where none was held. */
   release(): number {
     const ordinal = this.#ordinal;
-    if (ordinal !== NONE) this.#thread.table.release(ordinal);
-    this.#ordinal = NONE;
+    if (ordinal !== NO_REPLICA) this.#thread.table.release(ordinal);
+    this.#ordinal = NO_REPLICA;
     return ordinal;
   }
 
+  /** Whether a failed attempt may be repeated at all, and whether another replica may be given the request now. */
+  judge(
+    code: ErrorCode,
+    method: string,
+    { bytesSent, bodyKept }: Pick<FailedAttempt, 'bytesSent' | 'bodyKept'>,
+  ): { readonly retriable: boolean; readonly canRetry: boolean } {
+    const retriable = isSafeToRetry({ method, retriable: ERRORS[code].mayRetry, bytesSent, bodyKept });
+    if (!retriable || !this.isHeld || this.#attempts > this.#thread.options.retries)
+      return { retriable, canRetry: false };
+    // a request that never went out costs the fleet nothing; the others are kept to a share
+    return { retriable, canRetry: !bytesSent || this.#charge() };
+  }
+
   /** Charges the retry budget with this request, once; false where it is used up. */
-  charge(): boolean {
+  #charge(): boolean {
     this.#isCharged ||= this.#thread.budget.spend();
+    if (!this.#isCharged) this.#thread.recorder.budgetExhausted();
     return this.#isCharged;
   }
 
@@ -113,16 +141,22 @@ export class Lease {
 
   /** Counts a failure against the replica, and reports what says that it is down. */
   blame(code: ErrorCode): void {
-    if (this.#ordinal === NONE) return;
+    if (this.#ordinal === NO_REPLICA) return;
+    this.#thread.recorder.failedAttempt(this.#ordinal);
     this.#thread.noteFailure(this.#ordinal, this.#word);
     if (EVIDENCE.has(code)) this.#thread.report(this.#ordinal, this.#word, code);
   }
 
   /** Counts an answer for or against the replica. */
   noteAnswer(status: number): void {
-    if (this.#ordinal === NONE) return;
+    if (this.#ordinal === NO_REPLICA) return;
     if (GATEWAY_FAILURES.has(status)) this.#thread.noteFailure(this.#ordinal, this.#word);
     else this.#thread.noteSuccess(this.#ordinal);
+  }
+
+  #noteOverflow(taken: number): void {
+    const owner = this.#thread.picker.overflowedFrom(this.#hash, taken);
+    if (owner !== NO_REPLICA) this.#thread.recorder.overflow(owner);
   }
 
   #stillTried(): readonly number[] {

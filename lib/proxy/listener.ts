@@ -73,6 +73,7 @@ export class Listener {
       const client = this[CLIENT];
       if (client === undefined) return;
       clients.delete(client);
+      thread.recorder.clientClosed();
       client.gone();
     };
     this.#server = createServer({
@@ -145,11 +146,13 @@ export class Listener {
   #accept(socket: ClientSocket): void {
     if (this.#clients.size >= this.#thread.options.maxConnections) {
       this.#shed(true);
+      this.#thread.recorder.refusal('too-many-connections');
       refuse(socket, new BalancerError('too-many-connections'));
       return;
     }
     const facts = this.#trusted.factsOf(socket.remoteAddress ?? '');
-    const client = new ClientConnection(socket, facts, this.#thread.nowMs);
+    const client = new ClientConnection(socket, facts, this.#thread);
+    this.#thread.recorder.clientConnected();
     socket[CLIENT] = client;
     this.#clients.add(client);
     // Node's own listener goes when the protocol is switched
@@ -184,6 +187,7 @@ export class Listener {
   /** Answers a request that is no exchange, and closes. */
   #answer(client: ClientConnection, response: ServerResponse, failure: BalancerError): void {
     client.isClosing = true;
+    this.#thread.recorder.refusal(failure.code);
     if (response.req.complete) return sendFailure(response, failure, 'close');
     response.once('finish', () => client.linger(this.#thread.nowMs));
     sendFailure(response, failure, 'linger');
@@ -218,8 +222,7 @@ export class Listener {
       client,
     });
     client.add(exchange);
-    if (isAdminPath(head.target)) exchange.startAt(this.#thread.admin);
-    else exchange.start();
+    exchange.start(isAdminPath(head.target) ? this.#thread.admin : undefined);
   }
 
   /** What the request is placed by: its own id where it has nothing that the hash key asks for. */

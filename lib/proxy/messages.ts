@@ -50,6 +50,8 @@ export interface DataThreadStart {
   readonly worker: number;
   readonly table: SharedArrayBuffer;
   readonly shape: RouteTableShape;
+  /** Where it counts (`metrics/layout.ts`). */
+  readonly metrics: SharedArrayBuffer;
   readonly options: DataThreadOptions;
   readonly upstreams: readonly UpstreamRecord[];
 }

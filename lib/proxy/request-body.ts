@@ -22,6 +22,7 @@ export class RequestBody {
   #connection: UpstreamConnection | undefined;
   #kept: Buffer[] = [];
   #bytes = 0;
+  #isWanted = true;
   #isComplete = false;
   #isListening = false;
   #isHeld = false;
@@ -33,6 +34,11 @@ export class RequestBody {
     this.#request = request;
     this.#framing = framing;
     this.#onProgress = onProgress;
+  }
+
+  /** How much of it has come. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** All of it has come and was written to the connection at hand. */
@@ -52,7 +58,7 @@ export class RequestBody {
 
   /** Everything that came so far can be sent again. */
   get isKept(): boolean {
-    return this.#bytes <= KEEP_BYTES;
+    return this.#isWanted && this.#bytes <= KEEP_BYTES;
   }
 
   /** Sends what came so far, and from now on what comes. */
@@ -75,7 +81,7 @@ export class RequestBody {
   discard(): void {
     this.#connection = undefined;
     this.#kept = [];
-    this.#bytes = Number.POSITIVE_INFINITY;
+    this.#isWanted = false;
     this.#direct?.end();
     this.#direct = undefined;
     this.#request.resume();
@@ -127,7 +133,8 @@ export class RequestBody {
 
   /** The rest of a large body is not read by the parser. */
   #readDirectly(): void {
-    if (this.#framing !== 'length' || this.#direct !== undefined || this.#request.readableLength > 0) return;
+    if (this.#framing !== 'length' || this.#direct !== undefined) return;
+    if (!this.#isWanted || this.#request.readableLength > 0) return;
     const bytesLeft = Number(this.#request.headers['content-length']) - this.#bytes;
     if (!(bytesLeft >= LEAST_DIRECT_BYTES)) return;
     this.#direct = DirectReads.begin(this.#request.socket, bytesLeft, (piece, block) =>

@@ -51,13 +51,20 @@ export class EarlyData {
   }
 }
 
+/** What is told of a tunnel. */
+export interface TunnelEar {
+  /** So many bytes came from the client, and from the replica. */
+  onBytes(fromClient: number, fromUpstream: number): void;
+  onEnd(): void;
+}
+
 /** Joins the ends. `idleMs` without a byte either way closes both. */
-export function joinTunnel(ends: TunnelEnds, idleMs: number, onEnd: () => void): void {
+export function joinTunnel(ends: TunnelEnds, idleMs: number, ear: TunnelEar): void {
   const { client, upstream } = ends;
   let open = 2;
   const closed = (other: Socket) => (): void => {
     open--;
-    if (open === 0) onEnd();
+    if (open === 0) ear.onEnd();
     // what the other end has already been given may still go out
     else if (other.writableLength === 0) other.destroy();
     else other.end();
@@ -76,6 +83,9 @@ export function joinTunnel(ends: TunnelEnds, idleMs: number, onEnd: () => void):
     });
     socket.setNoDelay(true);
   }
+  ear.onBytes(ends.fromClient.length, ends.fromUpstream.length);
+  client.on('data', (chunk: Buffer) => ear.onBytes(chunk.length, 0));
+  upstream.on('data', (chunk: Buffer) => ear.onBytes(0, chunk.length));
   if (ends.fromUpstream.length > 0) client.write(ends.fromUpstream);
   if (ends.fromClient.length > 0) upstream.write(ends.fromClient);
   client.pipe(upstream);

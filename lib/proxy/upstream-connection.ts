@@ -67,6 +67,8 @@ export class UpstreamConnection {
   keepAliveTimeoutMs = -1;
   /** When connecting began, by the thread's coarse clock. */
   readonly startedMs: number;
+  /** How long connecting took, once it is connected. */
+  connectMs = 0;
 
   readonly #owner: ConnectionOwner;
   readonly #socket: Socket;
@@ -84,6 +86,7 @@ export class UpstreamConnection {
   constructor(endpoint: Endpoint, owner: ConnectionOwner, nowMs: number, forTunnel = false) {
     this.#owner = owner;
     this.startedMs = nowMs;
+    const begunMs = performance.now();
     const { host, port } = endpoint;
     // a tunnel's socket becomes an ordinary stream once the protocol has switched
     const socket = forTunnel
@@ -93,6 +96,7 @@ export class UpstreamConnection {
     if (forTunnel) socket.on('data', (chunk: Buffer) => this.#read(chunk));
     socket.on('connect', () => {
       this.#isConnected = true;
+      this.connectMs = performance.now() - begunMs;
       owner.onConnected(this);
     });
     socket.on('drain', () => this.#attempt?.onDrain());

@@ -8,15 +8,19 @@
  */
 import type { Endpoint } from '../core/replica.ts';
 import { BalancerError } from '../errors.ts';
+import type { Recorder } from '../metrics/recorder.ts';
 import { type Attempt, type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts';
 
 export interface UpstreamOptions {
+  /** Below zero for what is no replica. */
+  readonly ordinal: number;
   readonly endpoint: Endpoint;
   /** Most connections at a time. */
   readonly maxConnections: number;
   readonly connectTimeoutMs: number;
   /** The thread's coarse clock. */
   readonly nowMs: () => number;
+  readonly recorder: Recorder;
 }
 
 /** How long a connection may lie idle where the replica did not say: under the 5 s of Node's own server. */
@@ -38,6 +42,12 @@ export class Upstream implements ConnectionOwner {
 
   constructor(options: UpstreamOptions) {
     this.#options = options;
+  }
+
+  /** How many there are now. */
+  get connections(): { readonly idle: number; readonly busy: number; readonly connecting: number } {
+    const [idle, connecting] = [this.#idle.length, this.#connecting.size];
+    return { idle, connecting, busy: this.#connections.size - idle - connecting };
   }
 
   /** Gives the attempt a connection, now or as soon as there is one. */
@@ -78,6 +88,7 @@ export class Upstream implements ConnectionOwner {
   }
 
   onConnected(connection: UpstreamConnection): void {
+    this.#options.recorder.connected(this.#options.ordinal, connection.connectMs);
     this.#connecting.delete(connection);
     this.#giveOut(connection);
   }
@@ -89,6 +100,7 @@ export class Upstream implements ConnectionOwner {
 
   onClosed(connection: UpstreamConnection, error: BalancerError | undefined): void {
     if (!this.#connections.delete(connection)) return;
+    if (error !== undefined) this.#noteFailure();
     this.#connecting.delete(connection);
     const at = this.#idle.lastIndexOf(connection);
     if (at !== -1) this.#idle.splice(at, 1);
@@ -113,10 +125,17 @@ export class Upstream implements ConnectionOwner {
     this.#connecting.add(connection);
   }
 
+  /** A connection could not be made; of a replica that is gone that says nothing. */
+  #noteFailure(): void {
+    if (!this.#isClosed) this.#options.recorder.connectFailed(this.#options.ordinal);
+  }
+
   /** A connection that was opened for one attempt is there, or gone; nobody else waited for it. */
   settleFirst(connection: UpstreamConnection, isOpen: boolean): void {
     this.#connecting.delete(connection);
-    if (!isOpen) this.#connections.delete(connection);
+    if (isOpen) return this.#options.recorder.connected(this.#options.ordinal, connection.connectMs);
+    this.#connections.delete(connection);
+    this.#noteFailure();
   }
 }
 

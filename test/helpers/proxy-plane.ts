@@ -5,6 +5,7 @@ import { createPlacement } from '../../lib/core/placement.ts';
 import type { UpstreamRecord } from '../../lib/core/replica.ts';
 import { RouteTableWriter } from '../../lib/core/route-table.ts';
 import { silentLogger } from '../../lib/log.ts';
+import { MetricsReader } from '../../lib/metrics/reader.ts';
 import { DataPlane } from '../../lib/proxy/data-plane.ts';
 import type { DataThreadOptions } from '../../lib/proxy/messages.ts';
 import { claimPort } from '../../lib/proxy/port.ts';
@@ -21,6 +22,7 @@ export interface PlaneSettings extends Partial<DataThreadOptions> {
 export class PlaneRig {
   readonly plane: DataPlane;
   readonly table: RouteTableWriter;
+  readonly metrics: MetricsReader;
   readonly replicas: readonly FakeReplica[];
   readonly port: number;
   /** The threads that were started, the dead ones too. */
@@ -42,12 +44,14 @@ export class PlaneRig {
     this.port = port;
     this.replicas = replicas;
     this.table = new RouteTableWriter({ slots: 251, ordinals: 16, workers: threads });
+    this.metrics = new MetricsReader(this.table.shape, () => systemClock.nowMs());
     const members = replicas.map((_, ordinal) => ({ ordinal, name: `S${ordinal}`, id: ordinal + 1 }));
     for (const { ordinal } of members) this.table.setState(ordinal, 'healthy');
     this.table.publish((slots) => createPlacement(options).build(members, slots));
     const log = { ...silentLogger, warn: (_: unknown, message: string) => this.warnings.push(message) };
     this.plane = new DataPlane({
       table: this.table,
+      metrics: this.metrics,
       options,
       clock: systemClock,
       log,

@@ -9,6 +9,7 @@ import { createPlacement } from '../../lib/core/placement.ts';
 import type { Endpoint, UpstreamRecord } from '../../lib/core/replica.ts';
 import { RouteTableWriter, type StateCode } from '../../lib/core/route-table.ts';
 import type { Placement } from '../../lib/core/slot-table.ts';
+import { MetricsReader, type Snapshot } from '../../lib/metrics/reader.ts';
 import { DataThread } from '../../lib/proxy/data-thread.ts';
 import { Listener } from '../../lib/proxy/listener.ts';
 import type { DataThreadOptions, FromDataThread } from '../../lib/proxy/messages.ts';
@@ -34,6 +35,7 @@ export interface RigSettings extends Partial<DataThreadOptions> {
 export class Rig {
   readonly replicas: FakeReplica[] = [];
   readonly table: RouteTableWriter;
+  readonly metrics: MetricsReader;
   readonly reports: Extract<FromDataThread, { kind: 'report' }>[] = [];
   /** Each time a thread said that it begins, or ends, to turn connections away. */
   readonly shedding: boolean[] = [];
@@ -62,6 +64,7 @@ export class Rig {
       ...given,
     };
     this.table = new RouteTableWriter({ slots: 251, ordinals: 16, workers: threads });
+    this.metrics = new MetricsReader(this.table.shape, () => this.#nowMs);
     this.#placement = createPlacement(this.options);
   }
 
@@ -85,8 +88,10 @@ export class Rig {
 
   async #openThread(worker: number): Promise<void> {
     const { table, options } = this;
+    const [metrics, upstreams] = [this.metrics.memory, this.#records];
+    this.metrics.follow(upstreams);
     const thread = new DataThread(
-      { worker, table: table.buffer, shape: table.shape, options, upstreams: this.#records },
+      { worker, table: table.buffer, shape: table.shape, metrics, options, upstreams },
       (message) => {
         if (message.kind === 'report') this.reports.push(message);
       },
@@ -208,6 +213,11 @@ export class Rig {
   /** Lets time go by until no connection to a replica is kept for the next request. */
   closeIdle(): void {
     this.advance(IDLE_MS);
+  }
+
+  /** What was counted until now. */
+  counts(): Snapshot {
+    return this.metrics.read(this.#records.map(({ name }) => name));
   }
 
   /** Waits until no request is in flight or waits. */

@@ -1,0 +1,119 @@
+/**
+ * Where each count lies in the memory that data threads write and the control plane reads.
+ * A row for each data thread: first what is counted of the thread, then a block for each ordinal, and one more for
+ * requests that no replica was given. Must not hold: what is counted when (`recorder.ts`), what it adds up to
+ * (`reader.ts`).
+ *
+ * Invariants: a thread writes its own row alone, so nothing is lost without Atomics; cells are doubles, exact up to
+ * 2^53, and an aligned double is written whole on every 64-bit machine. Counts only grow, also when a thread dies
+ * and another goes on in its row; levels (how many there are now) are cleared then.
+ */
+import { HISTOGRAM_CELLS } from '../core/histogram.ts';
+import { ERRORS, type ErrorCode } from '../errors.ts';
+
+/** Why a request was sent again. */
+export const RETRY_REASONS = [
+  'connect-refused',
+  'connect-failed',
+  'connect-timeout',
+  'upstream-closed',
+  'upstream-reset',
+  'upstream-gone',
+  'stale-connection',
+] as const satisfies readonly (ErrorCode | 'stale-connection')[];
+export type RetryReason = (typeof RETRY_REASONS)[number];
+
+/** Why the balancer itself answered a request. */
+export const FAILURES = Object.keys(ERRORS) as readonly ErrorCode[];
+
+/** Who ended a request before its answer was whole. */
+export const ABORTERS = ['client', 'replica', 'balancer'] as const;
+export type Aborter = (typeof ABORTERS)[number];
+
+/** Gives every name as many cells as `widths` says; `size` is how many there are in all. */
+function columns<K extends string>(
+  widths: Readonly<Record<K, number>>,
+): { readonly [key in K]: number } & { readonly size: number } {
+  let size = 0;
+  const starts: Record<string, number> = {};
+  for (const [name, width] of Object.entries<number>(widths)) {
+    starts[name] = size;
+    size += width;
+  }
+  return { ...(starts as Record<K, number>), size };
+}
+
+/** The columns of one ordinal. */
+export const REPLICA = columns({
+  /** Requests by the first digit of their status; 0 for those whose client left before there was one. */
+  classes: 6,
+  /** From the request's head to the end of its answer, and to the head of its answer. */
+  duration: HISTOGRAM_CELLS,
+  firstByte: HISTOGRAM_CELLS,
+  /** Time to connect. */
+  connect: HISTOGRAM_CELLS,
+  bytesIn: 1,
+  bytesOut: 1,
+  /** Requests that another replica got because this one, their owner, was at its load bound. */
+  overflows: 1,
+  failedAttempts: 1,
+  retries: RETRY_REASONS.length,
+  aborts: ABORTERS.length,
+  /** Attempts that were given a connection that had carried others, or a new one. */
+  reused: 1,
+  fresh: 1,
+  connectFailures: 1,
+  tunnels: 1,
+  /** From here on levels. */
+  levels: 0,
+  openTunnels: 1,
+  idleConnections: 1,
+  busyConnections: 1,
+  connecting: 1,
+});
+
+/** The columns of one thread. */
+export const THREAD = columns({
+  connections: 1,
+  budgetExhausted: 1,
+  failures: FAILURES.length,
+  /** Time in the queue, of every request that waited. */
+  queueWait: HISTOGRAM_CELLS,
+  /** From here on levels. */
+  levels: 0,
+  openConnections: 1,
+});
+
+export interface MetricsShape {
+  /** How many replicas can have a number at once. */
+  readonly ordinals: number;
+  /** How many data threads. */
+  readonly workers: number;
+}
+
+/** The block of requests that no replica was given: of ordinal `shape.ordinals`. */
+function rowCells({ ordinals }: MetricsShape): number {
+  return THREAD.size + (ordinals + 1) * REPLICA.size;
+}
+
+/** Where the block of an ordinal begins in a row. */
+export function blockOf(ordinal: number): number {
+  return THREAD.size + ordinal * REPLICA.size;
+}
+
+export function createMetricsMemory(shape: MetricsShape): SharedArrayBuffer {
+  return new SharedArrayBuffer(rowCells(shape) * shape.workers * Float64Array.BYTES_PER_ELEMENT);
+}
+
+/** The row of one data thread. */
+export function rowOver(memory: SharedArrayBuffer, shape: MetricsShape, worker: number): Float64Array {
+  const cells = rowCells(shape);
+  return new Float64Array(memory, worker * cells * Float64Array.BYTES_PER_ELEMENT, cells);
+}
+
+/** Clears what was true of a thread that is no more. */
+export function clearLevels(row: Float64Array, { ordinals }: MetricsShape): void {
+  row.fill(0, THREAD.levels, THREAD.size);
+  for (let ordinal = 0; ordinal <= ordinals; ordinal++)
+    row.fill(0, blockOf(ordinal) + REPLICA.levels, blockOf(ordinal + 1));
+}

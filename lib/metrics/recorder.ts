@@ -1,0 +1,156 @@
+/**
+ * What a data thread counts, into its own row of the shared memory.
+ * Must not hold: what becomes of the counts (`reader.ts`), clocks.
+ * Every method is a few loads and stores; none allocates. An ordinal below zero is that of no replica.
+ */
+import { recordMs } from '../core/histogram.ts';
+import { ERRORS, type ErrorCode } from '../errors.ts';
+import {
+  ABORTERS,
+  type Aborter,
+  blockOf,
+  FAILURES,
+  type MetricsShape,
+  REPLICA,
+  RETRY_REASONS,
+  type RetryReason,
+  rowOver,
+  THREAD,
+} from './layout.ts';
+
+/** How a request ended: with a whole answer, or by whom. */
+export type Ended = 'whole' | Aborter;
+
+/** A request that is over. */
+export interface EndedRequest {
+  /** The replica that answered, or that had it when the client left; below zero where the balancer itself answered. */
+  readonly answeredBy: number;
+  /** 0 where there was no answer. */
+  readonly status: number;
+  /** From its head to the end. */
+  readonly totalMs: number;
+  /** From its head to the answer's; below zero where no replica answered. */
+  readonly firstByteMs: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly ended: Ended;
+}
+
+const FAILURE_AT: ReadonlyMap<ErrorCode, number> = new Map(FAILURES.map((code, index) => [code, index]));
+const REASON_AT: ReadonlyMap<string, number> = new Map(RETRY_REASONS.map((reason, index) => [reason, index]));
+const STATUS_CLASSES = 5;
+
+export class Recorder {
+  readonly #row: Float64Array;
+  /** Where the block of requests without a replica begins. */
+  readonly #noReplica: number;
+
+  /** `worker` is the calling thread's row, from 0. */
+  constructor(memory: SharedArrayBuffer, shape: MetricsShape, worker: number) {
+    this.#row = rowOver(memory, shape, worker);
+    this.#noReplica = blockOf(shape.ordinals);
+  }
+
+  request(request: EndedRequest): void {
+    const row = this.#row;
+    const block = request.answeredBy < 0 ? this.#noReplica : blockOf(request.answeredBy);
+    this.#add(block + REPLICA.classes + classOf(request.status), 1);
+    recordMs(row, block + REPLICA.duration, request.totalMs);
+    if (request.firstByteMs >= 0) recordMs(row, block + REPLICA.firstByte, request.firstByteMs);
+    this.#add(block + REPLICA.bytesIn, request.bytesIn);
+    this.#add(block + REPLICA.bytesOut, request.bytesOut);
+    if (request.ended !== 'whole') this.#add(block + REPLICA.aborts + ABORTERS.indexOf(request.ended), 1);
+  }
+
+  /** The balancer answers with a failure of its own. */
+  failure(code: ErrorCode): void {
+    this.#add(THREAD.failures + FAILURE_AT.get(code)!, 1);
+  }
+
+  /** A request that was not understood, or came on a connection too many, is answered with a failure. */
+  refusal(code: ErrorCode): void {
+    this.failure(code);
+    this.#add(this.#noReplica + REPLICA.classes + classOf(ERRORS[code].status), 1);
+  }
+
+  /** The replica failed a request, whatever becomes of that. */
+  failedAttempt(ordinal: number): void {
+    this.#add(blockOf(ordinal) + REPLICA.failedAttempts, 1);
+  }
+
+  /** What the replica failed is sent again, to it or to another. */
+  retry(ordinal: number, reason: ErrorCode | RetryReason): void {
+    const index = REASON_AT.get(reason);
+    if (index !== undefined && ordinal >= 0) this.#add(blockOf(ordinal) + REPLICA.retries + index, 1);
+  }
+
+  /** A retry that might have been was not made. */
+  budgetExhausted(): void {
+    this.#add(THREAD.budgetExhausted, 1);
+  }
+
+  /** The replica owns a request's slot, but was at its load bound. */
+  overflow(owner: number): void {
+    this.#add(blockOf(owner) + REPLICA.overflows, 1);
+  }
+
+  /** A request that waited for a replica waits no more. */
+  queueWait(ms: number): void {
+    recordMs(this.#row, THREAD.queueWait, ms);
+  }
+
+  /** An attempt was given a connection. */
+  sent(ordinal: number, isReused: boolean): void {
+    if (ordinal >= 0) this.#add(blockOf(ordinal) + (isReused ? REPLICA.reused : REPLICA.fresh), 1);
+  }
+
+  connected(ordinal: number, ms: number): void {
+    if (ordinal >= 0) recordMs(this.#row, blockOf(ordinal) + REPLICA.connect, ms);
+  }
+
+  connectFailed(ordinal: number): void {
+    if (ordinal >= 0) this.#add(blockOf(ordinal) + REPLICA.connectFailures, 1);
+  }
+
+  /** How many connections to the replica there are now. */
+  pool(ordinal: number, idle: number, busy: number, connecting: number): void {
+    const block = blockOf(ordinal);
+    this.#row[block + REPLICA.idleConnections] = idle;
+    this.#row[block + REPLICA.busyConnections] = busy;
+    this.#row[block + REPLICA.connecting] = connecting;
+  }
+
+  tunnelOpened(ordinal: number): void {
+    if (ordinal < 0) return;
+    this.#add(blockOf(ordinal) + REPLICA.tunnels, 1);
+    this.#add(blockOf(ordinal) + REPLICA.openTunnels, 1);
+  }
+
+  tunnelBytes(ordinal: number, bytesIn: number, bytesOut: number): void {
+    if (ordinal < 0) return;
+    this.#add(blockOf(ordinal) + REPLICA.bytesIn, bytesIn);
+    this.#add(blockOf(ordinal) + REPLICA.bytesOut, bytesOut);
+  }
+
+  tunnelClosed(ordinal: number): void {
+    if (ordinal >= 0) this.#add(blockOf(ordinal) + REPLICA.openTunnels, -1);
+  }
+
+  clientConnected(): void {
+    this.#add(THREAD.connections, 1);
+    this.#add(THREAD.openConnections, 1);
+  }
+
+  clientClosed(): void {
+    this.#add(THREAD.openConnections, -1);
+  }
+
+  #add(cell: number, by: number): void {
+    this.#row[cell] = this.#row[cell]! + by;
+  }
+}
+
+/** 1 to 5; 0 where there is no status. */
+function classOf(status: number): number {
+  return Math.min(STATUS_CLASSES, (status / 100) | 0);
+}

@@ -1,0 +1,202 @@
+/**
+ * What becomes of a request as its client sees it (a replica's answer, a failure of our own, a cut), and what is
+ * noted of it on the way. Must not hold: replicas, leases, retries (`forward.ts`).
+ * Invariants: one of `begin`, `fail` and nothing is called for a request; `close` counts it once; after an answer
+ * that cannot be finished the client is cut off in a way that it can see.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { BalancerError } from '../errors.ts';
+import type { Ended, EndedRequest } from '../metrics/recorder.ts';
+import { Answer, type Flow } from './answer.ts';
+import { beginRaw, type Ending, failureText } from './client-response.ts';
+import { type DataThread, NO_REPLICA } from './data-thread.ts';
+import { isChunkedToClient, type RequestHead, responseHead } from './headers.ts';
+import type { ResponseHead } from './response-head.ts';
+import { type EarlyData, joinTunnel } from './tunnel.ts';
+
+/** A client's request as the listener hands it over. */
+export interface Incoming {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly head: RequestHead;
+  /** The hash key's hash, unsigned 32 bits. */
+  readonly hash: number;
+  /** What follows the head of a request to switch protocols; undefined for all others. */
+  readonly early: EarlyData | undefined;
+  readonly client: Client;
+}
+
+/** The connection that a request came on, as its exchange sees it. */
+export interface Client {
+  /** An answer has said that the connection closes after it. */
+  isClosing: boolean;
+  remove(exchange: object, response: ServerResponse): void;
+  /** After the last answer, to a client that is still sending. */
+  linger(nowMs: number): void;
+}
+
+/** Time is measured three times for a request: at its head, at the answer's head, at the end. */
+export class Outcome implements EndedRequest {
+  answeredBy = NO_REPLICA;
+  status = 0;
+  totalMs = 0;
+  firstByteMs = -1;
+  bytesIn = 0;
+  bytesOut = 0;
+  ended: Ended = 'whole';
+  /** Time without a replica, and without a connection to it, all attempts together. */
+  queueMs = 0;
+  connectMs = 0;
+
+  readonly #thread: DataThread;
+  readonly #incoming: Incoming;
+  readonly #startMs = performance.now();
+  /** Since when it waits for a replica; below zero while it does not. */
+  #queuedMs = -1;
+  /** Since when it waits for a connection; below zero while it does not. */
+  #connectingMs = -1;
+  /** The client can tell a whole answer from a cut one. */
+  #isDelimited = true;
+  #isTunnel = false;
+
+  constructor(thread: DataThread, incoming: Incoming) {
+    this.#thread = thread;
+    this.#incoming = incoming;
+  }
+
+  /** All of the request has come. */
+  get isRequestComplete(): boolean {
+    return this.#incoming.head.framing === 'none' || this.#incoming.request.complete;
+  }
+
+  /** The client understands chunks (HTTP/1.1). */
+  get rawChunks(): boolean {
+    return this.#incoming.request.httpVersionMinor === 1;
+  }
+
+  /** It begins to wait for a replica. */
+  queued(): void {
+    this.#queuedMs = performance.now();
+  }
+
+  /** It waits no more, if it did. */
+  dequeued(): void {
+    if (this.#queuedMs < 0) return;
+    const waitedMs = performance.now() - this.#queuedMs;
+    this.#thread.recorder.queueWait(waitedMs);
+    this.queueMs += waitedMs;
+    this.#queuedMs = -1;
+  }
+
+  /** It waits for a connection, which was not there at once. */
+  connecting(): void {
+    this.#connectingMs = performance.now();
+  }
+
+  /** It has a connection to the replica. */
+  connected(ordinal: number, isReused: boolean): void {
+    this.#thread.recorder.sent(ordinal, isReused);
+    if (this.#connectingMs < 0) return;
+    this.connectMs += performance.now() - this.#connectingMs;
+    this.#connectingMs = -1;
+  }
+
+  /** Passes on what precedes the answer, to a client that knows of such things. */
+  interim(head: ResponseHead): void {
+    const { request, response } = this.#incoming;
+    if (!this.rawChunks || request.httpVersionMajor !== 1 || response.socket === null) return;
+    response.socket.write(`${head.forward}\r\n`, 'latin1');
+  }
+
+  /** The answer of a replica begins. `isRequestSent`: the replica has all of the request. */
+  begin(head: ResponseHead, answeredBy: number, flow: Flow, isRequestSent: boolean): Answer {
+    const { response, head: requestHead } = this.#incoming;
+    const { rawChunks } = this;
+    this.firstByteMs = performance.now() - this.#startMs;
+    this.answeredBy = answeredBy;
+    this.status = head.statusCode;
+    this.#isDelimited = rawChunks || head.framing === 'length' || head.framing === 'none';
+    const ending = this.#endingFor(response.shouldKeepAlive && this.#isDelimited && isRequestSent);
+    const text = responseHead(head, {
+      via: this.#thread.options.via,
+      rawChunks,
+      keepAlive: ending === 'keep-alive',
+      requestId: requestHead.requestId,
+      date: this.#thread.date,
+    });
+    this.bytesOut = text.length;
+    const rechunk = head.framing === 'close' && isChunkedToClient(head, rawChunks);
+    return new Answer(response, flow, text, { ending, rechunk });
+  }
+
+  /** The answer, `text`, switches protocols: the request is over with it, and what follows is a tunnel. */
+  openTunnel(upstream: Socket, fromUpstream: Buffer, text: string, onEnd: () => void): void {
+    const { request, response, early } = this.#incoming;
+    const { recorder, options } = this.#thread;
+    const client = request.socket;
+    response.detachSocket(client);
+    client.write(text, 'latin1');
+    this.close(0);
+    this.#isTunnel = true;
+    recorder.tunnelOpened(this.answeredBy);
+    const fromClient = early?.take() ?? Buffer.alloc(0);
+    joinTunnel({ client, upstream, fromClient, fromUpstream }, options.idleTimeoutMs, {
+      onBytes: (bytesIn, bytesOut) => recorder.tunnelBytes(this.answeredBy, bytesIn, bytesOut),
+      onEnd,
+    });
+  }
+
+  /** The client left; `heldBy` had its request. */
+  left(heldBy: number): void {
+    if (this.status === 0) this.answeredBy = heldBy;
+    this.ended = 'client';
+  }
+
+  /** Answers with a failure of our own; `letGo` ends the exchange before the client can know. */
+  fail(error: BalancerError, letGo: () => void): void {
+    const { response, head } = this.#incoming;
+    const ending = this.#endingFor(response.shouldKeepAlive);
+    const isHead = response.req.method === 'HEAD';
+    const text = failureText(error, ending, { isHead, requestId: head.requestId });
+    this.status = error.status;
+    this.bytesOut = text.length;
+    this.#thread.recorder.failure(error.code);
+    letGo();
+    beginRaw(response, ending);
+    response.end(text);
+  }
+
+  /**
+   * The answer has begun and cannot be finished: the client must see that it is cut. It gets what came before; only
+   * one whose answer ends with its connection must be told by a reset.
+   */
+  cut(by: Ended, letGo: () => void): void {
+    const { client, request } = this.#incoming;
+    client.isClosing = true;
+    this.ended = by;
+    letGo();
+    if (this.#isDelimited) request.socket.destroySoon();
+    else request.socket.resetAndDestroy();
+  }
+
+  /** The request is over; `bodyBytes` is how much of its body came. */
+  close(bodyBytes: number): void {
+    this.dequeued();
+    const { recorder } = this.#thread;
+    if (this.#isTunnel) return recorder.tunnelClosed(this.answeredBy);
+    this.totalMs = performance.now() - this.#startMs;
+    this.bytesIn = this.#incoming.head.text.length + bodyBytes;
+    recorder.request(this);
+  }
+
+  /** What follows the answer on the client's connection, given what the two sides would have. */
+  #endingFor(keepAlive: boolean): Ending {
+    const { response, client } = this.#incoming;
+    if (keepAlive && this.isRequestComplete && !this.#thread.isDraining) return 'keep-alive';
+    client.isClosing = true;
+    if (this.isRequestComplete) return 'close';
+    response.once('finish', () => client.linger(this.#thread.nowMs));
+    return 'linger';
+  }
+}

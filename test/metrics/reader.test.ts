@@ -1,0 +1,231 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ERRORS } from '../../lib/errors.ts';
+import { RETRY_REASONS } from '../../lib/metrics/layout.ts';
+import { MetricsReader } from '../../lib/metrics/reader.ts';
+import { type EndedRequest, Recorder } from '../../lib/metrics/recorder.ts';
+
+const SHAPE = { ordinals: 3, workers: 2 };
+const REQUEST: EndedRequest = {
+  answeredBy: 0,
+  status: 200,
+  totalMs: 4,
+  firstByteMs: 2,
+  bytesIn: 100,
+  bytesOut: 1000,
+  ended: 'whole',
+};
+
+/** Two threads on one memory; S1 and S2 have the ordinals 0 and 1. */
+function threads() {
+  const reader = new MetricsReader(SHAPE, () => 77);
+  const recorders = [0, 1].map((worker) => new Recorder(reader.memory, SHAPE, worker));
+  reader.follow([
+    { ordinal: 0, name: 'S1' },
+    { ordinal: 1, name: 'S2' },
+  ]);
+  const read = (name: string) => reader.read([name]).replicas[0]!;
+  return { reader, first: recorders[0]!, second: recorders[1]!, read };
+}
+
+test('what two threads counted of a replica is one sum', () => {
+  const { first, second, read } = threads();
+  first.request(REQUEST);
+  second.request({ ...REQUEST, status: 404, totalMs: 6 });
+  const { requests, byClass, bytesIn, bytesOut, duration, firstByte } = read('S1');
+  assert.equal(requests, 2);
+  assert.deepEqual(byClass, [0, 1, 0, 1, 0]);
+  assert.deepEqual([bytesIn, bytesOut], [200, 2000]);
+  assert.deepEqual([duration.count, duration.sumMs, firstByte.count], [2, 10, 2]);
+});
+
+test('what is counted of one replica is not counted of its neighbours', () => {
+  const { reader, first } = threads();
+  first.request({ ...REQUEST, answeredBy: 1, totalMs: Number.MAX_SAFE_INTEGER });
+  first.failedAttempt(1);
+  first.pool(1, 1, 2, 3);
+  const [s1, s2] = reader.read(['S1', 'S2']).replicas;
+  assert.deepEqual([s1!.requests, s1!.failures, s1!.connections.idle], [0, 0, 0]);
+  assert.deepEqual(
+    [s2!.requests, s2!.failures, s2!.connections],
+    [1, 1, { idle: 1, busy: 2, connecting: 3 }],
+  );
+  assert.equal(reader.read([]).own.requests, 0);
+});
+
+test('a snapshot has the replicas asked for, in that order, and its time', () => {
+  const { reader } = threads();
+  const { atMs, replicas } = reader.read(['S2', 'S1', 'S9', 'S2']);
+  assert.equal(atMs, 77);
+  assert.deepEqual(
+    replicas.map(({ name }) => name),
+    ['S2', 'S1', 'S9'],
+  );
+});
+
+test('a snapshot does not change when more is counted', () => {
+  const { first, read } = threads();
+  const before = read('S1');
+  first.request(REQUEST);
+  assert.deepEqual([before.requests, before.duration.count], [0, 0]);
+});
+
+test('a request that no replica answered is the balancer’s own', () => {
+  const { reader, first } = threads();
+  first.request({ ...REQUEST, answeredBy: -1, status: 503, firstByteMs: -1 });
+  first.failure('queue-timeout');
+  first.refusal('bad-request');
+  const { own, totals, threads: all } = reader.read(['S1']);
+  assert.deepEqual([own.requests, own.byClass, own.firstByte.count], [2, [0, 0, 0, 1, 1], 0]);
+  assert.equal(totals.requests, 2);
+  assert.equal(all.failuresByCode.get('queue-timeout'), 1);
+  assert.equal(all.failuresByCode.get('bad-request'), 1);
+  assert.equal(all.failuresByCode.get('internal'), 0);
+});
+
+test('a request whose client left before its answer is counted without a class', () => {
+  const { first, read } = threads();
+  first.request({ ...REQUEST, status: 0, firstByteMs: -1, ended: 'client' });
+  const { requests, byClass, aborts } = read('S1');
+  assert.deepEqual([requests, byClass], [1, [0, 0, 0, 0, 0]]);
+  assert.deepEqual(aborts, { client: 1, replica: 0, balancer: 0 });
+});
+
+test('a status beyond the classes is counted in the last', () => {
+  const { first, read } = threads();
+  first.request({ ...REQUEST, status: 999 });
+  assert.deepEqual(read('S1').byClass, [0, 0, 0, 0, 1]);
+});
+
+test('failures are answers of 5xx and failed attempts', () => {
+  const { first, read } = threads();
+  first.request({ ...REQUEST, status: 500 });
+  first.failedAttempt(0);
+  first.failedAttempt(0);
+  assert.deepEqual([read('S1').failures, read('S1').failedAttempts], [3, 2]);
+});
+
+test('every failure after which another replica may be tried is a reason to retry', () => {
+  const codes = Object.entries(ERRORS).filter(([, { mayRetry }]) => mayRetry);
+  assert.deepEqual(
+    codes.map(([code]) => code),
+    RETRY_REASONS.filter((reason) => reason !== 'stale-connection'),
+  );
+});
+
+test('each reason to retry is counted apart', () => {
+  const { first, read } = threads();
+  for (const [index, reason] of RETRY_REASONS.entries())
+    for (let times = 0; times <= index; times++) first.retry(0, reason);
+  assert.deepEqual(Object.values(read('S1').retries), [1, 2, 3, 4, 5, 6, 7]);
+});
+
+test('what has no ordinal is counted of no replica', () => {
+  const { reader, first } = threads();
+  first.retry(-1, 'upstream-reset');
+  first.sent(-1, true);
+  first.connected(-1, 1);
+  first.connectFailed(-1);
+  first.tunnelOpened(-1);
+  first.tunnelBytes(-1, 1, 1);
+  first.tunnelClosed(-1);
+  const { totals } = reader.read([]);
+  assert.deepEqual(
+    [totals.reused, totals.connect.count, totals.connectFailures, totals.tunnels, totals.bytesIn],
+    [0, 0, 0, 0, 0],
+  );
+});
+
+test('connections, tunnels, overflows and waits are counted', () => {
+  const { reader, first, read } = threads();
+  first.sent(0, false);
+  first.sent(0, true);
+  first.sent(0, true);
+  first.connected(0, 3);
+  first.connectFailed(0);
+  first.overflow(0);
+  first.tunnelOpened(0);
+  first.tunnelOpened(0);
+  first.tunnelClosed(0);
+  first.tunnelBytes(0, 5, 7);
+  first.queueWait(20);
+  first.budgetExhausted();
+  first.clientConnected();
+  first.clientConnected();
+  first.clientClosed();
+  const { fresh, reused, connect, connectFailures, overflows, tunnels, openTunnels, bytesIn, bytesOut } =
+    read('S1');
+  assert.deepEqual([fresh, reused, connect.count, connectFailures, overflows], [1, 2, 1, 1, 1]);
+  assert.deepEqual([tunnels, openTunnels, bytesIn, bytesOut], [2, 1, 5, 7]);
+  const { clientConnections, openClientConnections, queueWait, budgetExhausted } = reader.read([]).threads;
+  assert.deepEqual(
+    [clientConnections, openClientConnections, queueWait.count, budgetExhausted],
+    [2, 1, 1, 1],
+  );
+});
+
+test('an ordinal that passes to another name leaves its counts with the first', () => {
+  const { reader, first, read } = threads();
+  first.request(REQUEST);
+  reader.follow([{ ordinal: 0, name: 'S3' }]);
+  assert.equal(read('S3').requests, 0);
+  first.request(REQUEST);
+  first.request(REQUEST);
+  assert.deepEqual([read('S1').requests, read('S3').requests], [1, 2]);
+  assert.deepEqual([read('S1').duration.sumMs, read('S3').duration.sumMs], [4, 8]);
+});
+
+test('a name that comes back under another ordinal goes on where it was', () => {
+  const { reader, first, second, read } = threads();
+  first.request(REQUEST);
+  reader.follow([{ ordinal: 0, name: 'S3' }]);
+  reader.follow([{ ordinal: 2, name: 'S1' }]);
+  second.request({ ...REQUEST, answeredBy: 2 });
+  assert.equal(read('S1').requests, 2);
+  reader.follow([{ ordinal: 2, name: 'S4' }]);
+  assert.deepEqual([read('S1').requests, read('S4').requests], [2, 0]);
+});
+
+test('a name that has two ordinals at a time, one of them draining, counts both', () => {
+  const { reader, first, read } = threads();
+  reader.follow([
+    { ordinal: 0, name: 'S1' },
+    { ordinal: 2, name: 'S1' },
+  ]);
+  first.request(REQUEST);
+  first.request({ ...REQUEST, answeredBy: 2 });
+  assert.equal(read('S1').requests, 2);
+});
+
+test('to be told again whose an ordinal is changes nothing', () => {
+  const { reader, first, read } = threads();
+  first.request(REQUEST);
+  reader.follow([{ ordinal: 0, name: 'S1' }]);
+  reader.follow([]);
+  assert.equal(read('S1').requests, 1);
+});
+
+test('the totals never go back, whoever leaves', () => {
+  const { reader, first } = threads();
+  first.request(REQUEST);
+  reader.follow([{ ordinal: 0, name: 'S3' }]);
+  first.request(REQUEST);
+  assert.equal(reader.read(['S3']).totals.requests, 2);
+});
+
+test('of a thread that died what it counted stays, and what it held is gone', () => {
+  const { reader, first, second, read } = threads();
+  for (const thread of [first, second]) {
+    thread.request(REQUEST);
+    thread.clientConnected();
+    thread.tunnelOpened(0);
+    thread.pool(0, 1, 1, 1);
+  }
+  reader.clear(0);
+  const { requests, openTunnels, connections } = read('S1');
+  assert.deepEqual([requests, openTunnels, connections.idle], [2, 1, 1]);
+  const { clientConnections, openClientConnections } = reader.read([]).threads;
+  assert.deepEqual([clientConnections, openClientConnections], [2, 1]);
+  new Recorder(reader.memory, SHAPE, 0).request(REQUEST);
+  assert.equal(read('S1').requests, 3);
+});
