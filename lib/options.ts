@@ -95,6 +95,7 @@ export const OPTIONS = {
   maxHeadBytes: option('max-head-bytes', '65536', whole(1024, 1_048_576), 'longest request head: request line and headers'),
   maxHeaders: option('max-headers', '256', whole(8, 10_000), 'most headers of a request'),
   maxTargetBytes: option('max-target-bytes', '16384', whole(256, 1_048_576), 'longest request target'),
+  maxBodyBytes: option('max-body-bytes', '0', whole(0, 999_999_999_999_999), 'longest request body; 0 is any'),
   maxConnections: option('max-connections', '16384', whole(1, 1_000_000), 'most client connections of a thread; as far as the open-files limit goes'),
   trustedProxies: option('trusted-proxies', '', addressRanges, 'whose X-Forwarded-… and Forwarded headers are believed and added to'),
   forwarded: option('forwarded', 'off', onOff, 'send Forwarded (RFC 7239) beside the X-Forwarded-… headers'),

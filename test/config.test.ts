@@ -54,6 +54,7 @@ describe('loadConfig', () => {
       maxHeadBytes: 65_536,
       maxHeaders: 256,
       maxTargetBytes: 16_384,
+      maxBodyBytes: 0,
       maxConnections: 16_384,
       trustedProxies: [],
       forwarded: false,

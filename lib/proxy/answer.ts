@@ -49,6 +49,11 @@ export class Answer {
     beginRaw(response, ending);
   }
 
+  /** The client has had nothing of it. */
+  get isUnsent(): boolean {
+    return this.#head !== '';
+  }
+
   get isPaused(): boolean {
     return this.#isPaused;
   }

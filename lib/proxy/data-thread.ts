@@ -19,6 +19,7 @@ import { Upstream } from './upstream.ts';
 
 /** How often time limits are looked at. */
 export const TICK_MS = 100;
+const TICKS_A_SECOND = 1000 / TICK_MS;
 /** Failures in a row, of a replica that takes connections, that put it out for a while. */
 const FAILURES_TO_EJECT = 5;
 /** The ordinal of what is no replica. */
@@ -32,6 +33,8 @@ export interface Timed {
   readonly deadlineMs: number;
   /** It has passed. */
   onDeadline(): void;
+  /** What may have to be looked at once a second. */
+  readonly body: { look(): void } | undefined;
   /** Its place among those under way; the thread's to set. */
   place: number;
 }
@@ -64,6 +67,7 @@ export class DataThread {
   readonly #active: Timed[] = [];
   /** For each ordinal, the failures in a row that this thread has seen. */
   readonly #failures: Int32Array;
+  #ticks = 0;
   readonly #tell: (message: FromDataThread) => void;
   readonly #clock: () => number;
 
@@ -160,8 +164,10 @@ export class DataThread {
     this.date = new Date().toUTCString();
     this.budget.decay();
     // from the end, since what ends changes places with the last
+    const isSecond = ++this.#ticks % TICKS_A_SECOND === 0;
     for (let place = this.#active.length - 1; place >= 0; place--) {
       const exchange = this.#active[place];
+      if (isSecond) exchange?.body?.look();
       if (exchange !== undefined && this.nowMs >= exchange.deadlineMs) exchange.onDeadline();
     }
     for (const [ordinal, pool] of this.#pools.entries()) {

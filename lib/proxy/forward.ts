@@ -14,17 +14,20 @@ import { type DataThread, NO_REPLICA } from './data-thread.ts';
 import { Lease } from './lease.ts';
 import { type Incoming, Outcome } from './outcome.ts';
 import type { Waiter } from './queue.ts';
-import { RequestBody } from './request-body.ts';
+import { type BodyReader, RequestBody } from './request-body.ts';
 import type { ResponseHead } from './response-head.ts';
 import type { Upstream } from './upstream.ts';
 import type { Attempt, UpstreamConnection } from './upstream-connection.ts';
 
 type Phase = 'new' | 'queued' | 'connecting' | 'sending' | 'waiting' | 'answering' | 'tunnel' | 'over';
 
-export class Exchange implements Attempt, Flow, Waiter {
+export class Exchange implements Attempt, Flow, Waiter, BodyReader {
   readonly method: string;
   readonly rawChunks: boolean;
+  readonly maxBodyBytes: number;
   readonly upgrade: boolean;
+  /** Undefined for a request without one. */
+  readonly body: RequestBody | undefined;
   needsFresh = false;
   /** When it is out of time, by the thread's coarse clock. */
   deadlineMs = Number.POSITIVE_INFINITY;
@@ -34,7 +37,6 @@ export class Exchange implements Attempt, Flow, Waiter {
   readonly #incoming: Incoming;
   readonly #lease: Lease;
   readonly #outcome: Outcome;
-  readonly #body: RequestBody | undefined;
   #phase: Phase = 'new';
   /** When the whole request is out of time. */
   #untilMs = Number.POSITIVE_INFINITY;
@@ -53,10 +55,10 @@ export class Exchange implements Attempt, Flow, Waiter {
     this.#outcome = new Outcome(thread, incoming);
     const { request, head } = incoming;
     this.method = request.method ?? '';
+    this.maxBodyBytes = thread.options.maxBodyBytes;
     this.rawChunks = this.#outcome.rawChunks;
     this.upgrade = incoming.early !== undefined;
-    if (head.framing !== 'none')
-      this.#body = new RequestBody(request, head.framing, () => this.#bodyProgress());
+    this.body = head.framing === 'none' ? undefined : new RequestBody(request, head.framing, this);
   }
 
   /**
@@ -137,14 +139,14 @@ export class Exchange implements Attempt, Flow, Waiter {
   // ---- the request goes out
 
   get isRequestSent(): boolean {
-    return this.#body === undefined || this.#body.isSent;
+    return this.body === undefined || this.body.isSent;
   }
 
   onConnection(connection: UpstreamConnection): void {
     if (this.#phase !== 'connecting') return connection.cancel();
     this.#connection = connection;
     this.#outcome.connected(this.#lease.last, connection.wasReused);
-    if (this.#body === undefined) {
+    if (this.body === undefined) {
       connection.write(this.#incoming.head.text);
       return this.#awaitHead();
     }
@@ -153,21 +155,21 @@ export class Exchange implements Attempt, Flow, Waiter {
     // the first piece of the body usually came with its head, and goes out with it too
     connection.cork();
     connection.write(this.#incoming.head.text);
-    this.#body.sendTo(connection);
+    this.body.sendTo(connection);
     process.nextTick(() => connection.uncork());
-    if (this.#body.isComplete) this.#awaitHead();
+    if (this.body.isComplete) this.#awaitHead();
   }
 
   onDrain(): void {
-    this.#body?.resume();
-    this.#bodyProgress();
+    this.body?.resume();
+    this.onBodyProgress();
   }
 
-  #bodyProgress(): void {
+  onBodyProgress(): void {
     if (this.#phase !== 'sending') return;
-    if (this.#body?.isComplete === true) return this.#awaitHead();
+    if (this.body?.isComplete === true) return this.#awaitHead();
     const { idleTimeoutMs, bodyTimeoutMs } = this.#thread.options;
-    this.#limit(this.#body?.isHeld === true ? idleTimeoutMs : bodyTimeoutMs);
+    this.#limit(this.body?.isHeld === true ? idleTimeoutMs : bodyTimeoutMs);
   }
 
   #awaitHead(): void {
@@ -215,7 +217,7 @@ export class Exchange implements Attempt, Flow, Waiter {
       return this.#fail(this.#thread.missingEndpoint(this.#incoming.request));
     }
     // what the client still sends of its body has no reader any more
-    this.#body?.discard();
+    this.body?.discard();
     this.#end();
   }
 
@@ -247,15 +249,15 @@ export class Exchange implements Attempt, Flow, Waiter {
   #failedAttempt(error: BalancerError): void {
     const connection = this.#connection;
     this.#connection = undefined;
-    this.#body?.detach();
+    this.body?.detach();
     if (this.#phase === 'answering') {
       this.#lease.blame(error.code);
-      return this.#cut('replica');
+      return this.#answer?.isUnsent === true ? this.#fail(error) : this.#cut('replica');
     }
     const bytesSent = connection !== undefined;
     const isStale =
       connection?.wasReused === true && (error.code === 'upstream-closed' || error.code === 'upstream-reset');
-    const bodyKept = this.#body === undefined || this.#body.isKept;
+    const bodyKept = this.body === undefined || this.body.isKept;
     const { retriable, canRetry } = this.#lease.judge(error.code, this.method, { bytesSent, bodyKept });
     if (isStale && retriable && !this.needsFresh && this.#upstream !== undefined) {
       this.needsFresh = true;
@@ -279,6 +281,10 @@ export class Exchange implements Attempt, Flow, Waiter {
     this.#end();
   }
 
+  onSecond(): void {
+    this.body?.look();
+  }
+
   /** `deadlineMs` has passed. */
   onDeadline(): void {
     this.#guard(() => this.#outOfTime());
@@ -289,9 +295,7 @@ export class Exchange implements Attempt, Flow, Waiter {
       case 'queued':
         return this.#waitedLong();
       case 'sending':
-        return this.#fail(
-          new BalancerError(this.#body?.isHeld === true ? 'idle-timeout' : 'request-timeout'),
-        );
+        return this.#fail(new BalancerError(this.body?.isHeld === true ? 'idle-timeout' : 'request-timeout'));
       case 'connecting':
       case 'waiting':
         this.#lease.blame('response-timeout');
@@ -310,7 +314,7 @@ export class Exchange implements Attempt, Flow, Waiter {
     this.#fail(this.#lastError ?? new BalancerError(code));
   }
 
-  /** The rest of its body is not HTTP. */
+  /** The rest of its body is not HTTP, or too much. */
   onBadBody(error: BalancerError): void {
     if (this.#phase === 'answering') this.#cut('client');
     else this.#fail(error);
@@ -329,7 +333,7 @@ export class Exchange implements Attempt, Flow, Waiter {
   /** Answers with a failure of our own. */
   #fail(error: BalancerError): void {
     this.#connection?.cancel();
-    this.#body?.discard();
+    this.body?.discard();
     this.#outcome.fail(error, () => this.#end());
   }
 
@@ -342,7 +346,7 @@ export class Exchange implements Attempt, Flow, Waiter {
     this.#connection = undefined;
     const ordinal = this.#lease.isHeld ? this.#lease.release() : this.#freed;
     this.#lease.settle();
-    this.#outcome.close(this.#body?.bytes ?? 0);
+    this.#outcome.close(this.body?.bytes ?? 0);
     this.#incoming.client.remove(this, this.#incoming.response);
     this.#thread.finish(this);
     this.#thread.queue.freed(ordinal);

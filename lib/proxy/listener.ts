@@ -19,6 +19,7 @@ import { rawFailure, sendFailure } from './client-response.ts';
 import type { DataThread } from './data-thread.ts';
 import { Exchange } from './forward.ts';
 import { type RequestHead, requestHead } from './headers.ts';
+import { tooLarge } from './request-body.ts';
 import type { TrustedProxies } from './trusted-proxies.ts';
 import { EarlyData } from './tunnel.ts';
 
@@ -212,6 +213,9 @@ export class Listener {
       isOldHttp: request.httpVersionMinor === 0,
       upgrade: early === undefined ? '' : (request.headers.upgrade ?? ''),
     });
+    const { maxBodyBytes } = this.#thread.options;
+    if (maxBodyBytes > 0 && Number(request.headers['content-length'] ?? 0) > maxBodyBytes)
+      throw tooLarge(maxBodyBytes);
     const hash = hashKeyOf(this.#keyOf(client, rawHeaders, head), this.#thread.options.algorithm);
     const exchange = new Exchange(this.#thread, {
       request,

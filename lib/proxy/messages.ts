@@ -37,6 +37,8 @@ export interface DataThreadOptions {
   readonly maxHeadBytes: number;
   readonly maxHeaders: number;
   readonly maxTargetBytes: number;
+  /** 0 is any. */
+  readonly maxBodyBytes: number;
   /** Client connections of one thread. */
   readonly maxConnections: number;
   readonly trustedProxies: readonly string[];

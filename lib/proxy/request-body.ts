@@ -5,6 +5,7 @@
  * no faster than the replica takes; up to KEEP_BYTES are kept so that another replica can be given the same body.
  */
 import type { IncomingMessage } from 'node:http';
+import { BalancerError } from '../errors.ts';
 import type { Block } from './blocks.ts';
 import { DirectReads, LEAST_DIRECT_BYTES } from './direct-reads.ts';
 import type { RequestFraming } from './headers.ts';
@@ -15,10 +16,20 @@ import type { UpstreamConnection } from './upstream-connection.ts';
 const KEEP_BYTES = 65_536;
 const CRLF = '\r\n';
 
+/** Who sends the body on. */
+export interface BodyReader {
+  /** The most that is taken of one; 0 is any. */
+  readonly maxBodyBytes: number;
+  /** A piece came, or the end. */
+  onBodyProgress(): void;
+  /** It is not to be sent on. */
+  onBadBody(error: BalancerError): void;
+}
+
 export class RequestBody {
   readonly #request: IncomingMessage;
   readonly #framing: RequestFraming;
-  readonly #onProgress: () => void;
+  readonly #reader: BodyReader;
   #connection: UpstreamConnection | undefined;
   #kept: Buffer[] = [];
   #bytes = 0;
@@ -29,11 +40,10 @@ export class RequestBody {
   /** While the rest of a large body is read past the parser. */
   #direct: DirectReads | undefined;
 
-  /** `onProgress` is called for every piece that came, and for the end. */
-  constructor(request: IncomingMessage, framing: RequestFraming, onProgress: () => void) {
+  constructor(request: IncomingMessage, framing: RequestFraming, reader: BodyReader) {
     this.#request = request;
     this.#framing = framing;
-    this.#onProgress = onProgress;
+    this.#reader = reader;
   }
 
   /** How much of it has come. */
@@ -94,6 +104,14 @@ export class RequestBody {
     this.#request.resume();
   }
 
+  /**
+   * Looks whether a client that is held back is still there. A reset lies behind all that was not read yet; writing
+   * hears of it at once, even when there is nothing to write.
+   */
+  look(): void {
+    if (this.#isHeld) this.#request.socket.write('');
+  }
+
   #hold(): void {
     this.#isHeld = true;
     this.#stop();
@@ -112,16 +130,19 @@ export class RequestBody {
       this.#isComplete = true;
       this.#direct = undefined;
       if (this.#connection !== undefined) this.#writeEnd(this.#connection);
-      this.#onProgress();
+      this.#reader.onBodyProgress();
     });
   }
 
   #take(chunk: Buffer): void {
     this.#bytes += chunk.length;
+    const { maxBodyBytes } = this.#reader;
+    if (maxBodyBytes > 0 && this.#bytes > maxBodyBytes && this.#isWanted)
+      return this.#reader.onBadBody(tooLarge(maxBodyBytes));
     if (this.isKept) this.#kept.push(chunk);
     else this.#forget();
     if (this.#connection !== undefined) this.#write(this.#connection, chunk);
-    this.#onProgress();
+    this.#reader.onBodyProgress();
     this.#readDirectly();
   }
 
@@ -151,7 +172,7 @@ export class RequestBody {
     else this.#forget();
     const connection = this.#connection;
     if (connection !== undefined && !connection.write(piece, block.hold().release)) this.#isHeld = true;
-    this.#onProgress();
+    this.#reader.onBodyProgress();
     return !this.#isHeld && this.#connection !== undefined;
   }
 
@@ -172,6 +193,11 @@ export class RequestBody {
     if (this.#framing === 'chunked')
       connection.write(trailerSection(passingTrailers(this.#request.rawTrailers)));
   }
+}
+
+/** The failure of a request whose body is longer than the limit. */
+export function tooLarge(maxBodyBytes: number): BalancerError {
+  return new BalancerError('body-too-large', `The request body is larger than ${maxBodyBytes} bytes`);
 }
 
 /**

@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Peer } from './proxy-peer.ts';
 
 const PIECE: Buffer = Buffer.alloc(65_536, 'f');
-/** Loopback moves megabytes in this time, so when nothing has moved, nothing can. */
-const STILL_MS = 60;
+/** Loopback moves megabytes between two looks, so when nothing has moved in several, nothing can. */
+const STILL_LOOKS = 5;
 const LOOKS_MS = 20;
 const DEADLINE_MS = 10_000;
 
@@ -37,11 +37,10 @@ export class Flood {
   async stalled(): Promise<number> {
     const end = performance.now() + DEADLINE_MS;
     let before = -1;
-    for (let since = performance.now(); performance.now() < end; await delay(LOOKS_MS)) {
-      if (this.taken !== before) {
-        before = this.taken;
-        since = performance.now();
-      } else if (performance.now() - since >= STILL_MS) return before;
+    for (let still = 0; performance.now() < end; await delay(LOOKS_MS)) {
+      still = this.taken === before ? still + 1 : 0;
+      before = this.taken;
+      if (still >= STILL_LOOKS) return before;
     }
     throw new Error(`still moving after ${DEADLINE_MS} ms: ${this.taken} bytes`);
   }

@@ -178,3 +178,41 @@ test('an upload that the replica does not read is held back, and goes on when it
   assert.equal((await client.response()).body, 'read');
   await rig.settled();
 });
+
+for (const [kind, framing] of [
+  ['of known length', `Content-Length: ${64 * MIB}`],
+  ['in chunks', 'Transfer-Encoding: chunked'],
+] as const) {
+  test(`a client that goes while its upload ${kind} is held back is noticed within a second`, async (t) => {
+    const rig = await Rig.open(t);
+    const client = await rig.client();
+    client.send(`POST /up HTTP/1.1\r\nHost: h\r\n${framing}\r\n\r\n`);
+    if (framing.startsWith('T')) client.send(`${(64 * MIB).toString(16)}\r\n`);
+    const replica = await rig.replica.next();
+    replica.isKept = false;
+    replica.pause();
+    await new Flood(client, 64 * MIB).stalled();
+    client.reset();
+    // the reset has arrived before the clock is moved
+    await eventually('the reset', () => client.isClosed);
+    rig.advance(1000);
+    await eventually('the end of the request', () => rig.inFlight === 0);
+    replica.resume();
+    await replica.over();
+  });
+}
+
+test('looking for a client does not put off the end of an upload that the replica never takes', async (t) => {
+  const rig = await Rig.open(t, { idleTimeoutMs: 5000 });
+  const client = await rig.client();
+  client.send(head(64 * MIB));
+  const replica = await rig.replica.next();
+  replica.isKept = false;
+  replica.pause();
+  await new Flood(client, 64 * MIB).stalled();
+  for (let second = 0; second < 6; second++) {
+    rig.advance(1000);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.equal(statusOf(await client.response()), 504);
+});

@@ -217,3 +217,15 @@ test('a replica that ends the head in its middle is answered for with 502', asyn
   assert.equal(statusOf(await client.response()), 502);
   await rig.settled();
 });
+
+test('a broken chunk that comes with its head is a 502: nothing of the answer has gone out', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  replica.send(`${OK}Transfer-Encoding: chunked\r\n\r\n5\r\nbegin\r\nzz\r\n`);
+  const response = await client.response();
+  assert.equal(statusOf(response), 502);
+  assert.match(failureOf(response), /^<Error> /);
+  await rig.settled();
+});

@@ -92,6 +92,35 @@ test('a target that alone is above the limit for heads: 414', async (t) => {
   assert.equal(headerOf(response, 'connection'), 'close');
 });
 
+test('a body that says it is above the limit: 413 at once, and nothing is sent on', async (t) => {
+  const rig = await Rig.open(t, { maxBodyBytes: 1000 });
+  rig.replica.serve();
+  const client = await rig.client();
+  client.send(`POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n${'x'.repeat(1000)}`);
+  assert.equal(statusOf(await client.response()), 200);
+  client.send('POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\nExpect: 100-continue\r\n\r\n');
+  const response = await client.response();
+  assert.equal(statusOf(response), 413);
+  assert.equal(failureOf(response), '<Error> The request body is larger than 1000 bytes');
+  assert.equal(headerOf(response, 'connection'), 'close');
+  await rig.elapse(client.over());
+  assert.equal(rig.replica.requests.length, 1);
+});
+
+test('a chunked body that grows above the limit: 413, and the replica never has a whole request', async (t) => {
+  const rig = await Rig.open(t, { maxBodyBytes: 1000 });
+  const client = await rig.client();
+  client.send('POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n');
+  client.send(`${'x'.repeat(1000)}\r\n`);
+  const replica = await rig.replica.next();
+  await replica.until('what was sent', () => replica.received.includes('x'.repeat(1000)));
+  client.send('1\r\nx\r\n0\r\n\r\n');
+  assert.equal(statusOf(await client.response()), 413);
+  assert.ok(!(await replica.over()).includes('0\r\n\r\n'));
+  await rig.elapse(client.over());
+  await rig.settled();
+});
+
 test('connections beyond the limit are answered 503 with Retry-After and closed; one is said, not each', async (t) => {
   const rig = await Rig.open(t, { maxConnections: 10 });
   rig.replica.serve();
