@@ -12,6 +12,7 @@ import type { DataThread } from './data-thread.ts';
 import type { Exchange } from './forward.ts';
 import type { ClientFacts } from './headers.ts';
 import type { DataThreadOptions } from './messages.ts';
+import { Uptake } from './send-queues.ts';
 
 /** With so many requests that wait for their turn a client is not read any more, until there are no more than … */
 const MOST_HELD = 64;
@@ -43,6 +44,7 @@ export class ClientConnection {
   #broken: BalancerError | undefined;
   #isPaused = false;
   #lingersSinceMs: number | undefined;
+  #uptake: Uptake | undefined;
   /** Bytes the kernel had taken at the last look, and since when no more. */
   #takenBytes = 0;
   #sinceMs: number;
@@ -152,9 +154,17 @@ export class ClientConnection {
     if (taken !== this.#takenBytes || (!isStuck && this.#exchange !== undefined)) {
       this.#takenBytes = taken;
       this.#sinceMs = nowMs;
+      this.#uptake = undefined;
       return;
     }
+    if (isStuck && this.#readsOn(nowMs, options.sendTimeoutMs)) this.#sinceMs = nowMs;
     if (nowMs - this.#sinceMs >= (isStuck ? options.sendTimeoutMs : options.keepAliveTimeoutMs))
       socket.destroy();
+  }
+
+  /** The kernel takes nothing more; whether the client goes on reading what it has, asked a few times within the limit. */
+  #readsOn(nowMs: number, limitMs: number): boolean {
+    this.#uptake ??= new Uptake(this.#sinceMs);
+    return this.#uptake.isDue(nowMs, limitMs) && this.#uptake.hasTaken(this.socket, this.#thread.sendQueues);
   }
 }

@@ -15,6 +15,7 @@ import { BalancerError, type ErrorCode } from '../errors.ts';
 import { Recorder } from '../metrics/recorder.ts';
 import type { DataThreadOptions, DataThreadStart, FromDataThread } from './messages.ts';
 import { RequestQueue } from './queue.ts';
+import { SendQueues } from './send-queues.ts';
 import { Upstream } from './upstream.ts';
 
 /** How often time limits are looked at. */
@@ -34,7 +35,7 @@ export interface Timed {
   /** It has passed. */
   onDeadline(): void;
   /** What may have to be looked at once a second. */
-  readonly body: { look(): void } | undefined;
+  readonly body: { look(nowMs: number): void } | undefined;
   /** Its place among those under way; the thread's to set. */
   place: number;
 }
@@ -51,6 +52,7 @@ export class DataThread {
   readonly queue: RequestQueue;
   readonly budget: RetryBudget;
   readonly recorder: Recorder;
+  readonly sendQueues: SendQueues;
   /** Answers what only the control plane can. */
   readonly admin: Upstream;
   /** Set by `tick`. */
@@ -80,6 +82,7 @@ export class DataThread {
     this.nowMs = clock();
     this.table = new RouteTable(start.table, start.shape, start.worker);
     this.recorder = new Recorder(start.metrics, start.shape, start.worker);
+    this.sendQueues = new SendQueues(() => this.nowMs);
     this.#failures = new Int32Array(start.shape.ordinals);
     const placement = createPlacement(options);
     this.picker = new Picker(this.table, {
@@ -167,7 +170,7 @@ export class DataThread {
     const isSecond = ++this.#ticks % TICKS_A_SECOND === 0;
     for (let place = this.#active.length - 1; place >= 0; place--) {
       const exchange = this.#active[place];
-      if (isSecond) exchange?.body?.look();
+      if (isSecond) exchange?.body?.look(this.nowMs);
       if (exchange !== undefined && this.nowMs >= exchange.deadlineMs) exchange.onDeadline();
     }
     for (const [ordinal, pool] of this.#pools.entries()) {

@@ -24,7 +24,6 @@ type Phase = 'new' | 'queued' | 'connecting' | 'sending' | 'waiting' | 'answerin
 export class Exchange implements Attempt, Flow, Waiter, BodyReader {
   readonly method: string;
   readonly rawChunks: boolean;
-  readonly maxBodyBytes: number;
   readonly upgrade: boolean;
   /** Undefined for a request without one. */
   readonly body: RequestBody | undefined;
@@ -55,10 +54,9 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
     this.#outcome = new Outcome(thread, incoming);
     const { request, head } = incoming;
     this.method = request.method ?? '';
-    this.maxBodyBytes = thread.options.maxBodyBytes;
     this.rawChunks = this.#outcome.rawChunks;
     this.upgrade = incoming.early !== undefined;
-    this.body = head.framing === 'none' ? undefined : new RequestBody(request, head.framing, this);
+    this.body = head.framing === 'none' ? undefined : new RequestBody(thread, incoming, this);
   }
 
   /**
@@ -279,10 +277,6 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
     this.#connection?.cancel();
     this.#outcome.left(this.#lease.isHeld ? this.#lease.last : NO_REPLICA);
     this.#end();
-  }
-
-  onSecond(): void {
-    this.body?.look();
   }
 
   /** `deadlineMs` has passed. */

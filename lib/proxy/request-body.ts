@@ -7,8 +7,11 @@
 import type { IncomingMessage } from 'node:http';
 import { BalancerError } from '../errors.ts';
 import type { Block } from './blocks.ts';
+import type { DataThread } from './data-thread.ts';
 import { DirectReads, LEAST_DIRECT_BYTES } from './direct-reads.ts';
 import type { RequestFraming } from './headers.ts';
+import type { Incoming } from './outcome.ts';
+import { Uptake } from './send-queues.ts';
 import { passingTrailers, trailerSection } from './trailers.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 
@@ -18,8 +21,6 @@ const CRLF = '\r\n';
 
 /** Who sends the body on. */
 export interface BodyReader {
-  /** The most that is taken of one; 0 is any. */
-  readonly maxBodyBytes: number;
   /** A piece came, or the end. */
   onBodyProgress(): void;
   /** It is not to be sent on. */
@@ -27,6 +28,7 @@ export interface BodyReader {
 }
 
 export class RequestBody {
+  readonly #thread: DataThread;
   readonly #request: IncomingMessage;
   readonly #framing: RequestFraming;
   readonly #reader: BodyReader;
@@ -37,12 +39,14 @@ export class RequestBody {
   #isComplete = false;
   #isListening = false;
   #isHeld = false;
+  #uptake: Uptake | undefined;
   /** While the rest of a large body is read past the parser. */
   #direct: DirectReads | undefined;
 
-  constructor(request: IncomingMessage, framing: RequestFraming, reader: BodyReader) {
+  constructor(thread: DataThread, { request, head }: Incoming, reader: BodyReader) {
+    this.#thread = thread;
     this.#request = request;
-    this.#framing = framing;
+    this.#framing = head.framing;
     this.#reader = reader;
   }
 
@@ -100,16 +104,23 @@ export class RequestBody {
   /** The replica takes bytes again. */
   resume(): void {
     this.#isHeld = false;
+    this.#uptake = undefined;
     this.#direct?.resume();
     this.#request.resume();
   }
 
   /**
-   * Looks whether a client that is held back is still there. A reset lies behind all that was not read yet; writing
-   * hears of it at once, even when there is nothing to write.
+   * While the client is held back: looks whether it is still there, and whether the replica reads on. A client's reset
+   * lies behind all that was not read yet; writing hears of it at once, even when there is nothing to write.
    */
-  look(): void {
-    if (this.#isHeld) this.#request.socket.write('');
+  look(nowMs: number): void {
+    const connection = this.#connection;
+    if (!this.#isHeld || connection === undefined) return;
+    this.#request.socket.write('');
+    this.#uptake ??= new Uptake(nowMs);
+    const { sendQueues, options } = this.#thread;
+    if (!this.#uptake.isDue(nowMs, options.idleTimeoutMs)) return;
+    if (this.#uptake.hasTaken(connection.socket, sendQueues)) this.#reader.onBodyProgress();
   }
 
   #hold(): void {
@@ -136,7 +147,7 @@ export class RequestBody {
 
   #take(chunk: Buffer): void {
     this.#bytes += chunk.length;
-    const { maxBodyBytes } = this.#reader;
+    const { maxBodyBytes } = this.#thread.options;
     if (maxBodyBytes > 0 && this.#bytes > maxBodyBytes && this.#isWanted)
       return this.#reader.onBadBody(tooLarge(maxBodyBytes));
     if (this.isKept) this.#kept.push(chunk);

@@ -71,7 +71,7 @@ export class UpstreamConnection {
   connectMs = 0;
 
   readonly #owner: ConnectionOwner;
-  readonly #socket: Socket;
+  readonly socket: Socket;
   readonly #parser = new ResponseParser();
   #attempt: Attempt | undefined;
   #requests = 0;
@@ -92,7 +92,7 @@ export class UpstreamConnection {
     const socket = forTunnel
       ? connect({ host, port, noDelay: true, allowHalfOpen: true })
       : connect({ host, port, noDelay: true, onread: this.#onRead() });
-    this.#socket = socket;
+    this.socket = socket;
     if (forTunnel) socket.on('data', (chunk: Buffer) => this.#read(chunk));
     socket.on('connect', () => {
       this.#isConnected = true;
@@ -130,30 +130,30 @@ export class UpstreamConnection {
 
   /** Sends; false when the attempt should wait for `onDrain`. Strings are latin1; `onSent` hears that a buffer is free. */
   write(data: string | Buffer, onSent?: () => void): boolean {
-    return typeof data === 'string' ? this.#socket.write(data, 'latin1') : this.#socket.write(data, onSent);
+    return typeof data === 'string' ? this.socket.write(data, 'latin1') : this.socket.write(data, onSent);
   }
 
   /** The kernel has taken everything that was written. */
   get isWritten(): boolean {
-    return this.#socket.writableLength === 0;
+    return this.socket.writableLength === 0;
   }
 
   cork(): void {
-    this.#socket.cork();
+    this.socket.cork();
   }
 
   uncork(): void {
-    this.#socket.uncork();
+    this.socket.uncork();
   }
 
   pause(): void {
     this.#isPaused = true;
-    this.#socket.pause();
+    this.socket.pause();
   }
 
   resume(): void {
     this.#isPaused = false;
-    this.#socket.resume();
+    this.socket.resume();
   }
 
   /** More of this answer's body is to come than one read brings: the reads that follow go into blocks. */
@@ -181,7 +181,7 @@ export class UpstreamConnection {
     this.#attempt = undefined;
     this.#parser.stop();
     this.#letGoOfBlock();
-    this.#socket.destroy();
+    this.socket.destroy();
     this.#reportClosed(this.#isConnected ? undefined : error);
     if (error !== undefined) attempt?.onUpstreamError(error);
   }
@@ -245,9 +245,9 @@ export class UpstreamConnection {
     const early = Buffer.from(this.#parser.rest);
     this.#attempt = undefined;
     this.#parser.stop();
-    this.#socket.removeAllListeners();
+    this.socket.removeAllListeners();
     this.#reportClosed(undefined);
-    attempt.onTunnel(this.#socket, early);
+    attempt.onTunnel(this.socket, early);
   }
 
   /** The replica has said its last: the end of the answer, or of the hope for one. */
