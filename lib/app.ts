@@ -20,6 +20,7 @@ import { nextName, randomName } from './fleet/names.ts';
 import { Registry, type Transition } from './fleet/registry.ts';
 import { Scaling } from './fleet/scaling.ts';
 import { Supervisor } from './fleet/supervisor.ts';
+import { createSecret } from './hand-over.ts';
 import type { Logger } from './log.ts';
 import { MetricsReader } from './metrics/reader.ts';
 import { DataPlane } from './proxy/data-plane.ts';
@@ -60,6 +61,7 @@ export async function startApp(config: Config, log: Logger, clock: Clock = syste
       { driver: driver.kind, algorithm: config.algorithm, workers: parts.table.shape.workers },
       `serving on ${addressOf(config.host, publicPort)}, admin on http://${formatEndpoint(admin)}`,
     );
+    warnOfOpenDoors(config, log);
     opened.push(() => parts.supervisor.close(false));
     if ((await parts.supervisor.open()) === 0) await parts.scaling.begin(config.replicas);
     return { publicPort, admin, shutDown: () => shutDown(config, parts, dataPlane, log) };
@@ -83,6 +85,8 @@ class Parts {
   readonly #keeper: Keeper;
   readonly #log: Logger;
   readonly #clock: Clock;
+  /** By it the admin server knows what data threads hand over. */
+  readonly #secret = createSecret();
   #dataPlane: DataPlane | undefined;
 
   constructor(config: Config, driver: Driver, log: Logger, clock: Clock) {
@@ -113,6 +117,10 @@ class Parts {
       isDraining: () => this.view.readiness().draining,
       log: log.component('admin'),
       token: config.adminToken,
+      adminHost: config.adminHost,
+      adminHosts: config.adminHosts,
+      publicAdmin: config.publicAdmin,
+      secret: this.#secret,
       clock,
       limits: {
         headerMs: config.headerTimeoutMs,
@@ -131,7 +139,7 @@ class Parts {
         ...this.#config,
         port,
         reusePort,
-        admin: reachable(admin),
+        admin: { ...reachable(admin), secret: this.#secret },
         maxConnections: maxConnections(this.#config, this.table.shape.workers),
       },
       clock: this.#clock,
@@ -189,6 +197,15 @@ class Parts {
     else this.#checker.suspect(replica, `traffic: ${code.replace('-', ' ')}`);
     this.supervisor.nudge();
   }
+}
+
+function warnOfOpenDoors({ adminToken, publicAdmin }: Config, log: Logger): void {
+  if (adminToken !== '' || !publicAdmin) return;
+  const who = 'who has a loopback or private address, or comes through a proxy that has one';
+  log.warn(
+    {},
+    `/add and /rm on the public port take orders from ${who}: set admin-token, or public-admin off`,
+  );
 }
 
 async function shutDown(config: Config, parts: Parts, dataPlane: DataPlane, log: Logger): Promise<void> {

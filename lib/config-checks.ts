@@ -4,6 +4,7 @@
  * Must not hold: reading (`config.ts`), or what a single text may be (`option-units.ts`).
  */
 import { availableParallelism } from 'node:os';
+import { isLoopback } from './addresses.ts';
 import { DEFAULT_SLOTS, DEFAULT_VNODES, isPrime } from './core/placement.ts';
 import type { DriverKind } from './drivers/driver.ts';
 import { type Config, type Key, OPTIONS } from './options.ts';
@@ -53,15 +54,21 @@ interface Check {
   problem(config: Config, sources: Sources): string | undefined;
 }
 
-/** True for an address that only this machine reaches. */
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^(::ffff:)?127(\.\d{1,3}){3}$/i.test(host);
-}
-
 function nextPrime(from: number): number {
   let candidate = from;
   while (!isPrime(candidate)) candidate++;
   return candidate;
+}
+
+/** A flag that was meant to protect, and holds nothing: a variable of a script that was never set. */
+function notBlank(key: Key): Check {
+  return {
+    reads: [key],
+    problem(_, sources) {
+      const source = sources.get(key);
+      return source?.text === '' ? `${source.name} must not be empty` : undefined;
+    },
+  };
 }
 
 const listening: readonly Check[] = [
@@ -73,12 +80,21 @@ const listening: readonly Check[] = [
     },
   },
   {
-    reads: ['adminHost', 'adminToken'],
-    problem({ adminHost, adminToken }, sources) {
-      if (adminToken !== '' || isLoopback(adminHost)) return undefined;
-      return `${nameOf('adminHost', sources)} ${adminHost || '(all interfaces)'} is wider than loopback and needs --admin-token`;
+    reads: ['adminHost', 'adminToken', 'adminTokenFile'],
+    problem({ adminHost, adminToken, adminTokenFile }, sources) {
+      if (adminToken !== '' || adminTokenFile !== '' || isLoopback(adminHost)) return undefined;
+      return `${nameOf('adminHost', sources)} ${adminHost || '(all interfaces)'} is wider than loopback and needs --admin-token or --admin-token-file`;
     },
   },
+  {
+    reads: ['adminToken', 'adminTokenFile'],
+    problem({ adminToken, adminTokenFile }, sources) {
+      if (adminToken === '' || adminTokenFile === '') return undefined;
+      return `${nameOf('adminToken', sources)} and ${nameOf('adminTokenFile', sources)} are both given; give one`;
+    },
+  },
+  notBlank('adminToken'),
+  notBlank('adminTokenFile'),
 ];
 
 const fleet: readonly Check[] = [

@@ -9,6 +9,7 @@ import { crossCheck, resolve, type Source } from './config-checks.ts';
 import { helpText } from './option-help.ts';
 import { type Config, environmentName, KEYS, type Key, OPTIONS, type Option } from './options.ts';
 import { didYouMean, quote } from './spelling.ts';
+import { readTokenFile } from './token-file.ts';
 
 export type { Config } from './options.ts';
 
@@ -152,8 +153,18 @@ function load(flags: readonly Flag[], environment: Environment, problems: readon
   const values = readValues(reading);
   const config = resolve(values, reading.sources);
   reading.problems.push(...crossCheck(config, reading.sources, reading.unread));
+  const token = tokenOf(config, reading);
   if (reading.problems.length > 0) throw new ConfigError(reading.problems);
-  return config;
+  return { ...config, adminToken: token };
+}
+
+/** The admin token, out of its file where it is in one; what is wrong with the file is added to the problems. */
+function tokenOf({ adminToken, adminTokenFile }: Config, { sources, problems }: Reading): string {
+  if (adminTokenFile === '') return adminToken;
+  const read = readTokenFile(adminTokenFile);
+  if ('value' in read) return read.value;
+  problems.push(`${sources.get('adminTokenFile')?.name} ${read.problem}`);
+  return '';
 }
 
 /** The options of the command line and the environment; throws ConfigError with all that is wrong with them. */

@@ -20,10 +20,16 @@ export const ERRORS = {
   // what a client or operator asked for
   'bad-request': own(400),
   unauthorized: fixed(401, 'This needs the admin token: Authorization: Bearer TOKEN'),
+  forbidden: own(403),
   'not-found': own(404),
   'method-not-allowed': own(405),
   'request-timeout': fixed(408, 'The request did not arrive in time'),
   'body-too-large': own(413),
+  'unsupported-media-type': own(415),
+  'too-many-failures': fixed(
+    429,
+    'Too many wrong tokens came from this address; wait, then show the right one',
+  ),
   'target-too-long': fixed(414, 'The request target is too long'),
   'head-too-large': fixed(431, 'The request head is too large'),
   'expectation-failed': fixed(417, 'Only Expect: 100-continue is understood'),

@@ -77,11 +77,23 @@ export const path = text('path', /^\/[\x21-\x7e]*$/, 'must be a path that begins
 export const image = text('image', /^[A-Za-z0-9][\w./:@-]*$/, 'must be an image reference such as name:tag');
 export const shellCommand: Unit<string> = { unit: 'shell command', read: ok };
 
+/** The shortest token: whoever guesses is slowed down, which eight characters bear (NIST SP 800-63B section 3.1.1). */
+const MIN_TOKEN = 8;
+
 /** What can stand behind `Authorization: Bearer` (RFC 6750 section 2.1). */
 export const token: Unit<string> = {
-  ...text('token', /^([\w.~+/-]+=*)?$/, 'must be letters, digits and - . _ ~ + / only, then = if any'),
+  unit: 'token',
   isSecret: true,
+  read(value) {
+    if (!/^([\w.~+/-]+=*)?$/.test(value)) {
+      return bad('must be letters, digits and - . _ ~ + / only, then = if any');
+    }
+    if (value !== '' && value.length < MIN_TOKEN) return bad(`must have ${MIN_TOKEN} characters or more`);
+    return ok(value);
+  },
 };
+
+export const file: Unit<string> = { unit: 'file', read: ok };
 
 export const name: Unit<string> = {
   unit: 'name',
@@ -156,6 +168,16 @@ export const addressRanges: Unit<readonly string[]> = {
     const ranges = value === '' ? [] : value.split(',').map((item) => item.trim());
     const wrong = ranges.find((range) => !isAddressRange(range));
     return wrong === undefined ? ok(ranges) : bad(`must be addresses and CIDR blocks (see ${quote(wrong)})`);
+  },
+};
+
+/** `admin.example.org,lb`: host names without ports, in lower case. */
+export const hostNames: Unit<readonly string[]> = {
+  unit: 'list of host names',
+  read(value) {
+    const names = value === '' ? [] : value.split(',').map((item) => item.trim().toLowerCase());
+    const wrong = names.find((item) => !/^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(item));
+    return wrong === undefined ? ok(names) : bad(`must be host names without ports (see ${quote(wrong)})`);
   },
 };
 

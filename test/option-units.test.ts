@@ -50,6 +50,9 @@ describe('the text of an option', () => {
     ['--load-factor 0.5', '--load-factor must be 0 (off) or a number from 1, such as 1.25, not "0.5"'],
     ['--retry-budget 101%', '--retry-budget must be a percentage from 0% to 100%, not "101%"'],
     ['--admin-token=a,b', '--admin-token must be letters, digits and - . _ ~ + / only, then = if any'],
+    ['--admin-token=seven77', '--admin-token must have 8 characters or more'],
+    ['--admin-hosts a.b,c:80', '--admin-hosts must be host names without ports (see "c:80"), not "a.b,c:80"'],
+    ['--admin-hosts a..b', '--admin-hosts must be host names without ports (see "a..b"), not "a..b"'],
     [
       '--driver docker --image -x',
       '--image needs a value; one that begins with - is written --image=VALUE|-x is not an option',

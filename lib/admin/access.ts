@@ -1,34 +1,148 @@
 /**
- * Who may do what on the control plane: the one place that judges it, for every route.
- * Must not hold: which route a request is for (`router.ts`), what it does there (`api.ts`).
+ * Who may do what on the control plane: the one place that judges it, for every route and both ports.
+ * Invariants: a request that was handed over from the public port is only ever answered what that port offers, and is
+ * judged by its client's own address; a token that is looked at is compared in a time that tells nothing of it; what
+ * is logged never holds a token. Must not hold: which route a request is for (`router.ts`), what it does (`api.ts`).
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { BalancerError } from '../errors.ts';
+import type { Socket } from 'node:net';
+import { isLoopback, isPrivateAddress, plainAddress } from '../addresses.ts';
+import type { Clock } from '../clock.ts';
+import { BalancerError, type ErrorCode } from '../errors.ts';
+import { digestOf, HANDED_OVER, PEER_HEADER, peerOf } from '../hand-over.ts';
+import type { Logger } from '../log.ts';
+import { quote } from '../spelling.ts';
 import type { Access } from './api.ts';
+import { isCrossSite, isFormLike, isFromBrowser, isKnownHost } from './cross-site.ts';
+import { FailureLimit } from './failures.ts';
+import { RefusalLog } from './refusal-log.ts';
 import { failureOf, type WholeReply } from './reply.ts';
 
-export class AccessControl {
-  readonly #isRight: (authorization: string | undefined) => boolean;
+export interface AccessOptions {
+  /** What those who steer must show; '' is nothing. */
+  readonly token: string;
+  /** The address that the admin port is bound to; '' is all. */
+  readonly adminHost: string;
+  /** Further names by which the balancer is asked, in lower case. */
+  readonly adminHosts: readonly string[];
+  /** Whether the fleet may be changed on the public port. */
+  readonly publicAdmin: boolean;
+  /** What data threads show with the requests that they hand over. */
+  readonly secret: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
 
-  /** `token` is what those who steer must show; '' is nothing. */
-  constructor(token: string) {
-    this.#isRight = tokenCheck(token);
+/** Where a request came from. */
+interface Asker {
+  readonly port: 'public' | 'admin';
+  /** The address that the connection is from, whatever its request says. */
+  readonly address: string;
+}
+
+/** What a request is refused with. */
+interface Refusal {
+  readonly code: ErrorCode;
+  /** Where the code has no message of its own. */
+  readonly message?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+const PUBLIC_ONLY_PRIVATE =
+  'Without a token only loopback and private addresses may do this here; start the balancer with --admin-token, or use its admin port';
+const CROSS_SITE = 'A page of another site caused this request; use the pages of the balancer, or a program';
+const FORM_LIKE = 'A browser must send this with Content-Type: application/json';
+
+export class AccessControl {
+  readonly #options: AccessOptions;
+  readonly #expected: Buffer;
+  readonly #names: ReadonlySet<string>;
+  /** The admin port is bound wider than loopback. */
+  readonly #isWide: boolean;
+  readonly #failures: FailureLimit;
+  readonly #refusals: RefusalLog;
+  /** Connections that a data thread uses: nothing on them can be from the admin port's own clients. */
+  readonly #handedOver = new WeakSet<Socket>();
+
+  constructor(options: AccessOptions) {
+    this.#options = options;
+    this.#expected = digestOf(options.token);
+    this.#names = new Set([...options.adminHosts, options.adminHost.toLowerCase()].filter(Boolean));
+    this.#isWide = !isLoopback(options.adminHost);
+    this.#failures = new FailureLimit(options.clock);
+    this.#refusals = new RefusalLog(options.clock, options.log);
   }
 
-  /** The answer to a request that must not be answered by a route of this access; undefined where it may. */
-  refusalOf(request: IncomingMessage, access: Access): WholeReply | undefined {
-    if (access !== 'steer' || this.#isRight(request.headers.authorization)) return undefined;
-    return failureOf(new BalancerError('unauthorized'), { 'www-authenticate': 'Bearer' });
+  /** True where the port that the request came to has no such path. Throws as `refusalOf`. */
+  isHidden(request: IncomingMessage, access: Access, path: string): boolean {
+    if (this.#askerOf(request).port === 'admin') return false;
+    return !HANDED_OVER.has(path) || (access === 'steer' && !this.#options.publicAdmin);
+  }
+
+  /**
+   * The answer to a request that a route of this access must not answer; undefined where it may. Throws BalancerError
+   * `bad-request` where it claims to be handed over and is not.
+   */
+  refusalOf(request: IncomingMessage, access: Access, path: string): WholeReply | undefined {
+    const asker = this.#askerOf(request);
+    const refusal = this.#judge(request, access, asker);
+    if (refusal === undefined) return undefined;
+    const { code, message, headers = {} } = refusal;
+    this.#refusals.note({ ...asker, cause: code, method: request.method, path });
+    return failureOf(new BalancerError(code, message), headers);
+  }
+
+  /** Who asks. A request on a data thread's connection without its mark was smuggled there. */
+  #askerOf(request: IncomingMessage): Asker {
+    const { socket } = request;
+    const values = request.headersDistinct[PEER_HEADER];
+    if (values === undefined && !this.#handedOver.has(socket)) {
+      return { port: 'admin', address: plainAddress(socket.remoteAddress ?? '') };
+    }
+    const address = peerOf(values ?? [], this.#options.secret);
+    if (address === undefined) throw new BalancerError('bad-request', `${PEER_HEADER} is not for clients`);
+    this.#handedOver.add(socket);
+    return { port: 'public', address };
+  }
+
+  #judge({ headers }: IncomingMessage, access: Access, { port, address }: Asker): Refusal | undefined {
+    const isPublic = port === 'public';
+    const { token } = this.#options;
+    if (access === 'open' || (isPublic && access === 'read')) return undefined;
+    const isGuarded = access === 'steer' || access === 'watch';
+    if (isGuarded && isCrossSite(headers)) return { code: 'forbidden', message: CROSS_SITE };
+    const needsToken = token !== '' && (access === 'steer' || this.#isWide);
+    // who shows the token is no page of an attacker's; but what changes or streams stays under our own names
+    const judgesHost = isPublic ? !needsToken : isGuarded || !needsToken;
+    if (judgesHost && !isKnownHost(headers.host ?? '', { names: this.#names, plain: isPublic })) {
+      return { code: 'forbidden', message: unknownHost(headers.host ?? '') };
+    }
+    if (needsToken) {
+      const refusal = this.#judgeToken(headers.authorization, address);
+      if (refusal !== undefined) return refusal;
+    } else if (isPublic && !isPrivateAddress(address)) {
+      return { code: 'forbidden', message: PUBLIC_ONLY_PRIVATE };
+    }
+    if (access === 'steer' && isFromBrowser(headers) && isFormLike(headers)) {
+      return { code: 'unsupported-media-type', message: FORM_LIKE };
+    }
+    return undefined;
+  }
+
+  #judgeToken(authorization: string | undefined, address: string): Refusal | undefined {
+    const given = digestOf(/^Bearer +([^ ]+) *$/i.exec(authorization ?? '')?.[1] ?? '');
+    const digest = given.toString('base64');
+    const waitMs = this.#failures.waitMs(address, digest);
+    if (waitMs > 0) {
+      return { code: 'too-many-failures', headers: { 'retry-after': String(Math.ceil(waitMs / 1000)) } };
+    }
+    if (timingSafeEqual(given, this.#expected)) return undefined;
+    this.#failures.note(address, digest);
+    return { code: 'unauthorized', headers: { 'www-authenticate': 'Bearer' } };
   }
 }
 
-/** Tells whether an `Authorization` header holds the token, in a time that tells nothing about the token. */
-function tokenCheck(token: string): (authorization: string | undefined) => boolean {
-  const digest = (text: string) => createHash('sha256').update(text).digest();
-  const expected = digest(token);
-  return (authorization = '') => {
-    const given = /^Bearer +([^ ]+) *$/i.exec(authorization)?.[1] ?? '';
-    return token === '' || timingSafeEqual(digest(given), expected);
-  };
+function unknownHost(host: string): string {
+  return `The balancer is not known as ${quote(host)}; ask it by its address, or start it with --admin-hosts and that name`;
 }

@@ -28,13 +28,16 @@ export function createRouter(routes: readonly Route[], access: AccessControl): R
           `There is no ${quote(path)}; there is ${[...byPath.keys()].join(', ')}`,
         );
       }
+      if (access.isHidden(request, route.access, path)) {
+        throw new BalancerError('not-found', `There is no ${quote(path)} on this port`);
+      }
       const method = request.method ?? '';
       if (!route.methods.includes(method)) {
         const allow = route.methods.join(', ');
         const error = new BalancerError('method-not-allowed', `${path} takes ${allow}, not ${method}`);
         return failureOf(error, { allow });
       }
-      const refusal = access.refusalOf(request, route.access);
+      const refusal = access.refusalOf(request, route.access, path);
       if (refusal !== undefined) return refusal;
       return route.answer({ method, query: new URLSearchParams(query), headers: request.headers, body });
     },

@@ -5,11 +5,9 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Clock } from '../clock.ts';
 import { type Endpoint, formatEndpoint } from '../core/replica.ts';
 import { BalancerError, errnoOf, isBalancerError, messageOf } from '../errors.ts';
-import type { Logger } from '../log.ts';
-import { AccessControl } from './access.ts';
+import { AccessControl, type AccessOptions } from './access.ts';
 import type { Route } from './api.ts';
 import { type BodyLimits, readBody } from './body.ts';
 import { failed, failureOf, type Reply, rawReply, sendReply, type WholeReply } from './reply.ts';
@@ -34,15 +32,11 @@ export const ADMIN_LIMITS: AdminLimits = {
   maxConnections: 1024,
 };
 
-export interface AdminOptions {
+export interface AdminOptions extends AccessOptions {
   /** Everything that is answered; each path once. */
   readonly routes: readonly Route[];
   /** True once the balancer is shutting down: connections are not kept then. */
   readonly isDraining: () => boolean;
-  readonly log: Logger;
-  readonly clock: Clock;
-  /** What `/add` and `/rm` ask for; '' is nothing. */
-  readonly token: string;
   /** What is to differ from ADMIN_LIMITS. */
   readonly limits?: Partial<AdminLimits>;
 }
@@ -77,7 +71,7 @@ class HttpAdminServer implements AdminServer {
   constructor(options: AdminOptions) {
     this.#options = options;
     this.#limits = { ...ADMIN_LIMITS, ...options.limits };
-    this.#router = createRouter(options.routes, new AccessControl(options.token));
+    this.#router = createRouter(options.routes, new AccessControl(options));
     this.#server = this.#createServer();
   }
 

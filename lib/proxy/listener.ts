@@ -14,6 +14,7 @@ import {
 import { Server as NetServer, type Socket } from 'node:net';
 import { findKey, hashKeyOf } from '../core/hash-key.ts';
 import { BalancerError, errnoOf, isBalancerError } from '../errors.ts';
+import { headWithPeer, isHandedOver } from '../hand-over.ts';
 import { ClientConnection } from './client-connection.ts';
 import { rawFailure, sendFailure } from './client-response.ts';
 import type { DataThread } from './data-thread.ts';
@@ -217,16 +218,22 @@ export class Listener {
     if (maxBodyBytes > 0 && Number(request.headers['content-length'] ?? 0) > maxBodyBytes)
       throw tooLarge(maxBodyBytes);
     const hash = hashKeyOf(this.#keyOf(client, rawHeaders, head), this.#thread.options.algorithm);
+    const isForAdmin = isHandedOver(head.target);
     const exchange = new Exchange(this.#thread, {
       request,
       response,
-      head,
+      head: isForAdmin ? this.#marked(client, head) : head,
       hash,
       early,
       client,
     });
     client.add(exchange);
-    exchange.start(isAdminPath(head.target) ? this.#thread.admin : undefined);
+    exchange.start(isForAdmin ? this.#thread.admin : undefined);
+  }
+
+  /** The head for the control plane, which is told whom the request is from. */
+  #marked({ facts }: ClientConnection, head: RequestHead): RequestHead {
+    return { ...head, text: headWithPeer(head.text, this.#thread.options.admin.secret, facts.ip) };
   }
 
   /** What the request is placed by: its own id where it has nothing that the hash key asks for. */
@@ -287,14 +294,6 @@ function leanHeaders(rawHeaders: readonly string[]): IncomingHttpHeaders {
     if (LEAN_NAMES.has(lower)) headers[lower] = rawHeaders[at + 1]!;
   }
   return headers;
-}
-
-/** What the control plane answers even on the public port. */
-function isAdminPath(target: string): boolean {
-  // most paths are told apart by their length
-  if (target.length > 4 && !target.includes('?')) return false;
-  const path = target.split('?', 1)[0];
-  return path === '/rep' || path === '/add' || path === '/rm';
 }
 
 /** Only a request without a body can switch protocols; the others' Upgrade is ignored (RFC 9110 section 7.8). */

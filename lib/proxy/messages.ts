@@ -13,8 +13,8 @@ export interface DataThreadOptions {
   readonly port: number;
   /** Several threads listen on the one port (SO_REUSEPORT). */
   readonly reusePort: boolean;
-  /** Where `/rep`, `/add` and `/rm` are answered. */
-  readonly admin: Endpoint;
+  /** Where `/rep`, `/add` and `/rm` are answered, and the secret by which it knows a data thread. */
+  readonly admin: Endpoint & { readonly secret: string };
   readonly algorithm: Algorithm;
   readonly slots: number;
   readonly vnodes: number;

@@ -2,14 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createRoutes } from '../../lib/admin/api.ts';
 import { createAdminServer } from '../../lib/admin/server.ts';
-import { systemClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
-import { fakeFleet, type Running, requestText, runAdmin } from '../helpers/admin.ts';
+import { fakeFleet, OPEN, type Running, requestText, runAdmin } from '../helpers/admin.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { RawClient } from '../helpers/raw-http.ts';
 
 const failure = (message: string) => JSON.stringify({ message: `<Error> ${message}`, status: 'failure' });
-const ADD = 'POST /add HTTP/1.1\r\nHost: admin\r\n';
+const ADD = 'POST /add HTTP/1.1\r\nHost: localhost\r\n';
 
 describe('the limits of the admin server', () => {
   async function withAdmin(limits: Parameters<typeof runAdmin>[0], run: (admin: Running) => Promise<void>) {
@@ -89,8 +88,7 @@ describe('listen and close of the admin server', () => {
       routes: createRoutes(fleet),
       isDraining: () => fleet.state.draining,
       log: silentLogger,
-      clock: systemClock,
-      token: '',
+      ...OPEN,
     });
 
   it('name the port that is in use, and what to do', async () => {

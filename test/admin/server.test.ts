@@ -4,7 +4,7 @@ import { type Running, requestText, runAdmin } from '../helpers/admin.ts';
 import { eventually } from '../helpers/eventually.ts';
 
 const failure = (message: string) => JSON.stringify({ message: `<Error> ${message}`, status: 'failure' });
-const ADD = 'POST /add HTTP/1.1\r\nHost: admin\r\n';
+const ADD = 'POST /add HTTP/1.1\r\nHost: localhost\r\n';
 
 describe('the admin server', () => {
   let admin: Running;
@@ -64,7 +64,7 @@ describe('the admin server', () => {
 
   for (const [title, head] of [
     ['too large', `${ADD}Content-Length: 70000\r\n`],
-    ['for a path that is not there', 'POST /x HTTP/1.1\r\nHost: admin\r\nContent-Length: 7\r\n'],
+    ['for a path that is not there', 'POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 7\r\n'],
   ] as const) {
     it(`does not ask for a body ${title}`, async () => {
       const client = await admin.connect();
@@ -131,7 +131,7 @@ describe('the admin server', () => {
 
   it('closes after an answer that leaves a body unread', async () => {
     const client = await admin.connect();
-    client.send('GET /rep HTTP/1.1\r\nHost: admin\r\nContent-Length: 9\r\n\r\n');
+    client.send('GET /rep HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n');
     assert.equal((await client.response()).headers.connection, 'close');
     assert.equal(await client.end(), '');
   });
@@ -142,8 +142,8 @@ describe('the admin server', () => {
     ['a length beside chunks', `${ADD}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n`, 400],
     ['a wrong chunk size', `${ADD}Transfer-Encoding: chunked\r\n\r\nzz\r\n`, 400],
     ['no Host', 'GET /rep HTTP/1.1\r\n\r\n', 400],
-    ['two Hosts', 'GET /rep HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n', 400],
-    ['a head over 64 KiB', `GET /rep HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(70_000)}\r\n\r\n`, 431],
+    ['two Hosts', 'GET /rep HTTP/1.1\r\nHost: localhost\r\nHost: b\r\n\r\n', 400],
+    ['a head over 64 KiB', `GET /rep HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(70_000)}\r\n\r\n`, 431],
   ] as const) {
     it(`answers ${title} with ${status} as JSON`, async () => {
       const client = await admin.connect();

@@ -2,6 +2,7 @@
  * An admin server over a fleet that only notes what it is asked. Must not hold: assertions, or rules of a fleet.
  */
 
+import type { AccessOptions } from '../../lib/admin/access.ts';
 import {
   createRoutes,
   type Fleet,
@@ -75,6 +76,19 @@ export function fakeFleet(): FakeFleet {
   return fleet;
 }
 
+/** What data threads of these tests show. */
+export const SECRET = 'of-this-start';
+
+/** The access of a balancer on loopback without a token. */
+export const OPEN = {
+  token: '',
+  adminHost: '127.0.0.1',
+  adminHosts: [],
+  publicAdmin: true,
+  secret: SECRET,
+  clock: systemClock,
+} as const satisfies Partial<AccessOptions>;
+
 export interface Running {
   readonly port: number;
   readonly fleet: FakeFleet;
@@ -92,7 +106,9 @@ export interface AskOptions {
 }
 
 export interface RunOptions {
-  readonly token?: string;
+  readonly access?: Partial<
+    Pick<AccessOptions, 'token' | 'adminHost' | 'adminHosts' | 'publicAdmin' | 'clock'>
+  >;
   readonly limits?: Partial<AdminLimits>;
   readonly log?: Logger;
   /** Beside those of every balancer. */
@@ -103,14 +119,14 @@ export interface RunOptions {
 export function requestText(method: string, path: string, { body, headers = {} }: AskOptions = {}): string {
   const bytes = Buffer.from(body ?? '').toString('latin1');
   const framing = body === undefined ? {} : { 'content-length': String(bytes.length) };
-  const lines = Object.entries({ host: 'admin', ...framing, ...headers }).map(
+  const lines = Object.entries({ host: '127.0.0.1', ...framing, ...headers }).map(
     ([name, value]) => `${name}: ${value}\r\n`,
   );
   return `${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n${bytes}`;
 }
 
 export async function runAdmin({
-  token = '',
+  access = {},
   limits = {},
   log = silentLogger,
   routes = [],
@@ -120,8 +136,8 @@ export async function runAdmin({
     routes: [...createRoutes(fleet), ...routes],
     isDraining: () => fleet.state.draining,
     log,
-    clock: systemClock,
-    token,
+    ...OPEN,
+    ...access,
     limits: { ...ADMIN_LIMITS, ...limits },
   });
   const { port } = await server.listen(0, '127.0.0.1');

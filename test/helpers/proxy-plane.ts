@@ -38,7 +38,7 @@ export class PlaneRig {
       port,
       host: '127.0.0.1',
       reusePort: threads > 1,
-      admin: { host: '127.0.0.1', port: 1 },
+      admin: { host: '127.0.0.1', port: 1, secret: 'of-this-start' },
       ...given,
     };
     this.port = port;

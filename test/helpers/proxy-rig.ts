@@ -59,7 +59,7 @@ export class Rig {
       port: 0,
       host: '127.0.0.1',
       reusePort: false,
-      admin: { host: '127.0.0.1', port: admin.port },
+      admin: { host: '127.0.0.1', port: admin.port, secret: 'of-this-start' },
       trustedProxies: [],
       ...given,
     };

@@ -1,0 +1,60 @@
+/**
+ * Wrong tokens, counted by who showed them, so that nobody can try many.
+ * An address has so many tries, and gets one back each second; with none left its token is not even looked at. Who
+ * repeats one wrong token, a page with an old one, leaves half of the tries to others behind the same address.
+ * Invariants: memory is bounded; what one network does takes nothing from another. Must not hold: tokens.
+ */
+import { networkOf } from '../addresses.ts';
+import type { Clock } from '../clock.ts';
+
+/** Tries before an address has to wait. */
+export const MOST_TRIES = 20;
+/** Of these, for the same wrong token over and over. */
+export const MOST_REPEATS = 10;
+/** A try comes back in this time. */
+const TRY_MS = 1000;
+/** Networks that are remembered; the one that failed longest ago is forgotten first. */
+const MOST_NETWORKS = 4096;
+
+interface Failures {
+  /** At `sinceMs`; one less for each TRY_MS since. */
+  readonly count: number;
+  readonly sinceMs: number;
+  /** The digest of the token that came last. */
+  readonly last: string;
+}
+
+export class FailureLimit {
+  readonly #clock: Clock;
+  readonly #networks = new Map<string, Failures>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** How long the peer has to wait before this token is looked at; 0 where it need not. */
+  waitMs(peer: string, digest: string): number {
+    const known = this.#networks.get(networkOf(peer));
+    if (known === undefined) return 0;
+    const most = known.last === digest ? MOST_REPEATS : MOST_TRIES;
+    return Math.max(0, Math.ceil((this.#countOf(known) + 1 - most) * TRY_MS));
+  }
+
+  /** The token of this digest was wrong. */
+  note(peer: string, digest: string): void {
+    const network = networkOf(peer);
+    const known = this.#networks.get(network);
+    const count = 1 + (known === undefined ? 0 : this.#countOf(known));
+    // behind all others, which makes the first the one to forget
+    this.#networks.delete(network);
+    this.#networks.set(network, { count, sinceMs: this.#clock.nowMs(), last: digest });
+    if (this.#networks.size > MOST_NETWORKS) {
+      const [oldest = ''] = this.#networks.keys();
+      this.#networks.delete(oldest);
+    }
+  }
+
+  #countOf({ count, sinceMs }: Failures): number {
+    return Math.max(0, count - (this.#clock.nowMs() - sinceMs) / TRY_MS);
+  }
+}
