@@ -4,28 +4,16 @@
  * Must not hold: the table (`options.ts`), what one text may be (`option-units.ts`), what goes together
  * (`config-checks.ts`).
  */
-import { parseArgs } from 'node:util';
+import { type Flag, KEY_OF_FLAG } from './command-line.ts';
 import { crossCheck, resolve, type Source } from './config-checks.ts';
-import { helpText } from './option-help.ts';
 import { type Config, environmentName, KEYS, type Key, OPTIONS, type Option } from './options.ts';
-import { didYouMean, quote } from './spelling.ts';
+import { didYouMean, quote, shown } from './spelling.ts';
 import { readTokenFile } from './token-file.ts';
 
 export type { Config } from './options.ts';
 
 /** The environment of a process. */
 export type Environment = Readonly<Record<string, string | undefined>>;
-
-/** What the command line asks for. */
-export type Command =
-  | { readonly kind: 'serve'; readonly config: Config }
-  | { readonly kind: 'health'; readonly config: Config }
-  | { readonly kind: 'help'; readonly text: string }
-  | { readonly kind: 'version' };
-
-const COMMANDS = ['serve', 'health'] as const;
-const HELP: ReadonlySet<string> = new Set(['--help', '-h']);
-const VERSION: ReadonlySet<string> = new Set(['--version', '-v']);
 
 /** The options were wrong; `problems` names each one, and the exit status is 2. */
 export class ConfigError extends Error {
@@ -38,52 +26,9 @@ export class ConfigError extends Error {
   }
 }
 
-const KEY_OF_FLAG: ReadonlyMap<string, Key> = new Map(KEYS.map((key) => [`--${OPTIONS[key].flag}`, key]));
 const KEY_OF_VARIABLE: ReadonlyMap<string, Key> = new Map(
   KEYS.map((key) => [environmentName(OPTIONS[key].flag), key]),
 );
-
-/** One flag of a command line; `text` is undefined where no value came with it. */
-interface Flag {
-  readonly flag: string;
-  /** The argument it stood in, as it was written. */
-  readonly argument: string;
-  readonly text: string | undefined;
-}
-
-interface CommandLine {
-  readonly flags: readonly Flag[];
-  readonly words: readonly string[];
-}
-
-/** Cuts a command line into flags with their values, and the words that belong to none. */
-function cut(args: readonly string[]): CommandLine {
-  // parseArgs is given no table: with one it would take `--host` for the value in `--port --host x`
-  const { tokens } = parseArgs({ args: [...args], strict: false, tokens: true });
-  const flags: Flag[] = [];
-  const words: string[] = [];
-  let valueIndex = -1;
-  for (const [position, token] of tokens.entries()) {
-    if (token.kind === 'positional' && token.index !== valueIndex) words.push(token.value);
-    if (token.kind !== 'option') continue;
-    const { rawName: flag, index, value } = token;
-    const next = tokens[position + 1];
-    const isFollowed = value === undefined && next?.kind === 'positional' && next.index === index + 1;
-    const takesIt = isFollowed && takesValue(flag, next.value);
-    if (takesIt) valueIndex = index + 1;
-    flags.push({ flag, argument: args[index] ?? flag, text: takesIt ? next.value : value });
-  }
-  return { flags, words };
-}
-
-/** True where the word behind a flag is its value: always, but for a flag that may stand alone. */
-function takesValue(flag: string, word: string): boolean {
-  if (HELP.has(flag) || VERSION.has(flag)) return false;
-  const key = KEY_OF_FLAG.get(flag);
-  if (key === undefined) return true;
-  const { bare, read } = OPTIONS[key];
-  return bare === undefined || 'value' in read(word);
-}
 
 /** What has been understood so far, and what has not. */
 interface Reading {
@@ -124,11 +69,6 @@ function readFlags(flags: readonly Flag[], { sources, unread, problems }: Readin
   }
 }
 
-/** A name that somebody made up, in quotes only where it has odd characters. */
-function shown(name: string): string {
-  return /^[\w-]{1,60}$/.test(name) ? name : quote(name);
-}
-
 /** The value of every option; the default stands in for one that could not be read. */
 function readValues({ sources, unread, problems }: Reading): Config {
   const values: Partial<Record<Key, unknown>> = {};
@@ -146,7 +86,12 @@ function readValues({ sources, unread, problems }: Reading): Config {
   return values as Config;
 }
 
-function load(flags: readonly Flag[], environment: Environment, problems: readonly string[]): Config {
+/** The options of these flags and the environment; throws ConfigError with all that is wrong, `problems` first. */
+export function loadFlags(
+  flags: readonly Flag[],
+  environment: Environment,
+  problems: readonly string[],
+): Config {
   const reading: Reading = { sources: new Map(), unread: new Set(), problems: [...problems] };
   readEnvironment(environment, reading);
   readFlags(flags, reading);
@@ -165,30 +110,4 @@ function tokenOf({ adminToken, adminTokenFile }: Config, { sources, problems }: 
   if ('value' in read) return read.value;
   problems.push(`${sources.get('adminTokenFile')?.name} ${read.problem}`);
   return '';
-}
-
-/** The options of the command line and the environment; throws ConfigError with all that is wrong with them. */
-export function loadConfig(args: readonly string[], environment: Environment): Config {
-  const { flags, words } = cut(args);
-  return load(
-    flags,
-    environment,
-    words.map((word) => `unexpected argument ${quote(word)}`),
-  );
-}
-
-/** What the command line asks for, `serve` where it names no command; throws ConfigError with all that is wrong. */
-export function parseCommandLine(args: readonly string[], environment: Environment): Command {
-  const { flags, words } = cut(args);
-  if (flags.some(({ flag }) => HELP.has(flag))) return { kind: 'help', text: helpText() };
-  if (flags.some(({ flag }) => VERSION.has(flag))) return { kind: 'version' };
-  const [word = 'serve', ...rest] = words;
-  const kind = COMMANDS.find((command) => command === word);
-  const problems = rest.map((extra) => `unexpected argument ${quote(extra)}`);
-  if (kind === undefined) {
-    const meant = didYouMean(word, COMMANDS) || `; the commands are ${COMMANDS.join(' and ')}`;
-    problems.unshift(`${shown(word)} is not a command${meant}`);
-  }
-  const config = load(flags, environment, problems);
-  return { kind: kind ?? 'serve', config };
 }

@@ -1,46 +1,52 @@
+#!/usr/bin/env node
 /**
- * The entry: command line and environment to a balancer that runs, signals, exit statuses.
- * Exit statuses: 0 done, 1 could not run (one sentence says why), 2 wrong options (each is named), 130 stopped at
- * once by a second signal. Must not hold: anything that a test would want without a process of its own.
+ * The entry: command line and environment to a balancer that runs, or to a command for one; signals, exit statuses.
+ * Exit statuses: 0 done, 1 could not run or was refused (one sentence says why), 2 wrong options (each is named),
+ * 3 no balancer answers a command, 130 stopped at once by a second signal. Must not hold: anything that a test would want without a process of its own.
  */
 import { readFileSync } from 'node:fs';
-import { request } from 'node:http';
-import { type App, startApp } from './app.ts';
-import { type Command, type Config, ConfigError, parseCommandLine } from './config.ts';
-import { isBalancerError, messageOf } from './errors.ts';
+import type { App } from './app.ts';
+import { type Invocation, parseInvocation } from './cli/invocation.ts';
+import { CommandError, EXIT } from './cli/usage.ts';
+import { type Config, ConfigError } from './config.ts';
+import { assertNever, isBalancerError, messageOf } from './errors.ts';
 import { createLogger } from './log.ts';
 
-const HEALTH_TIMEOUT_MS = 3000;
 /** A Ctrl-C that npm passes on comes twice, once from the terminal. */
 const ECHO_MS = 300;
 
 process.exitCode = await main();
 
 async function main(): Promise<number | undefined> {
-  const command = readCommand();
-  switch (command?.kind) {
-    case undefined:
-      return 2;
-    case 'help':
-      process.stdout.write(`${command.text}\n`);
-      return 0;
-    case 'version':
-      process.stdout.write(`ringlb ${version()}\n`);
-      return 0;
-    case 'health':
-      return health(command.config);
-    case 'serve':
-      return serve(command.config);
+  try {
+    return await run(parseInvocation(process.argv.slice(2), process.env));
+  } catch (error) {
+    if (error instanceof ConfigError) {
+      for (const problem of error.problems) process.stderr.write(`ringlb: ${problem}\n`);
+      return EXIT.usage;
+    }
+    if (!(error instanceof CommandError)) throw error;
+    process.stderr.write(`ringlb: ${error.message}\n`);
+    return error.exitStatus;
   }
 }
 
-function readCommand(): Command | undefined {
-  try {
-    return parseCommandLine(process.argv.slice(2), process.env);
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    for (const problem of error.problems) process.stderr.write(`ringlb: ${problem}\n`);
-    return undefined;
+async function run(invocation: Invocation): Promise<number | undefined> {
+  switch (invocation.kind) {
+    case 'help':
+      process.stdout.write(invocation.text);
+      return EXIT.done;
+    case 'version':
+      process.stdout.write(`ringlb ${version()}\n`);
+      return EXIT.done;
+    case 'command':
+      // whoever reads only the beginning, such as head, has had enough
+      process.stdout.on('error', () => process.exit(EXIT.done));
+      return invocation.command.run(invocation.call);
+    case 'serve':
+      return serve(invocation.config);
+    default:
+      return assertNever(invocation);
   }
 }
 
@@ -68,6 +74,8 @@ async function serve(config: Config): Promise<number | undefined> {
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   try {
+    // loaded here alone: the commands do without it, and are asked often
+    const { startApp } = await import('./app.ts');
     app = await startApp(config, log);
     // the signal that came while it started
     if (signals > 0) {
@@ -81,33 +89,6 @@ async function serve(config: Config): Promise<number | undefined> {
     process.stderr.write(`ringlb: ${error.message}\n`);
     process.exit(1);
   }
-}
-
-/** Asks a balancer on this machine whether it can serve: 0 where it can, 1 where not, with its reason. */
-function health(config: Config): Promise<number> {
-  const host = ['', '0.0.0.0', '::'].includes(config.adminHost) ? '127.0.0.1' : config.adminHost;
-  return new Promise((resolve) => {
-    const say = (status: number, text: string): void => {
-      process.stdout.write(`${text}\n`);
-      resolve(status);
-    };
-    const asked = request(
-      { host, port: config.adminPort, path: '/readyz', timeout: HEALTH_TIMEOUT_MS },
-      (response) => {
-        let body = '';
-        response.setEncoding('utf8');
-        response.on('data', (text: string) => {
-          body += text;
-        });
-        response.on('end', () => say(response.statusCode === 200 ? 0 : 1, body));
-      },
-    );
-    asked.on('timeout', () => asked.destroy(new Error(`no answer in ${HEALTH_TIMEOUT_MS} ms`)));
-    asked.on('error', (error) =>
-      say(1, `no balancer answers on ${host}:${config.adminPort}: ${messageOf(error)}`),
-    );
-    asked.end();
-  });
 }
 
 /** From package.json, which lies above the sources and above the compiled tree alike. */

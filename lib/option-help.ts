@@ -8,16 +8,6 @@ import { environmentName, HEADINGS, KEYS, type Key, OPTIONS } from './options.ts
 const WIDTH = 100;
 const LEFT = 26;
 
-const INTRODUCTION = `ringlb: an HTTP load balancer that starts, probes, replaces and drains its own replicas
-
-Usage: ringlb [serve] [OPTION]...    balance until SIGINT or SIGTERM
-       ringlb health [OPTION]...     exit 0 if the balancer with these options is ready, 1 if not
-       ringlb --help | --version
-
-An option is a flag (--port 8080 or --port=8080) or, on the line below it, an environment variable
-(LB_PORT=8080). A flag beats the environment. Durations read 500ms, 2s, 1.5m or 1h.
-`;
-
 /** Splits at spaces into lines of at most `width` characters. */
 function wrap(text: string, width: number): readonly string[] {
   const lines: string[] = [];
@@ -50,9 +40,9 @@ function helpOf(key: Key): readonly string[] {
   return lines.map((line, index) => `${(left[index] ?? '').padEnd(LEFT)}${line}`);
 }
 
-/** Every option with flag, variable, unit, default and meaning, in lines of at most 100 characters. */
+/** Every option of serve with flag, variable, unit, default and meaning, in lines of at most 100 characters. */
 export function helpText(): string {
-  const lines: string[] = [INTRODUCTION];
+  const lines: string[] = [];
   for (const key of KEYS) {
     const heading = HEADINGS[key];
     if (heading !== undefined) lines.push(key === KEYS[0] ? `${heading}:` : `\n${heading}:`);

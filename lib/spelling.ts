@@ -11,6 +11,11 @@ export function quote(text: string): string {
   return JSON.stringify(text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text);
 }
 
+/** A name that somebody made up, in quotes only where it has odd characters. */
+export function shown(name: string): string {
+  return /^[\w-]{1,60}$/.test(name) ? name : quote(name);
+}
+
 /** Words joined for a sentence: `a`, `a or b`, `a, b or c`. */
 export function orList(words: readonly string[]): string {
   return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;

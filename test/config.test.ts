@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { availableParallelism } from 'node:os';
 import { describe, it } from 'node:test';
-import { ConfigError, parseCommandLine } from '../lib/config.ts';
 import { load, problemsOf } from './helpers/options.ts';
 
-describe('loadConfig', () => {
+describe('the options', () => {
   it('gives the documented defaults where nothing is given', () => {
     const { workers, ...rest } = load('');
     assert.equal(workers, availableParallelism());
@@ -111,7 +110,7 @@ describe('loadConfig', () => {
   }
 });
 
-describe('loadConfig, what it says,', () => {
+describe('the options, what it says,', () => {
   it('names the variable that a text came from', () => {
     assert.deepEqual(problemsOf('', { LB_PROBE_INTERVAL: 'soon' }), [
       'LB_PROBE_INTERVAL must be a duration such as 500ms, 2s or 1m, not "soon"',
@@ -145,68 +144,5 @@ describe('loadConfig, what it says,', () => {
       name: 'ConfigError',
       message: /^--port .*\n--rise .*$/,
     });
-  });
-});
-
-describe('parseCommandLine', () => {
-  const parse = (args: string) => parseCommandLine(args.split(' ').filter(Boolean), {});
-
-  for (const [args, kind] of [
-    ['', 'serve'],
-    ['serve', 'serve'],
-    ['health', 'health'],
-    ['--port 1 health', 'health'],
-    ['health --classic', 'health'],
-    ['--classic health', 'health'],
-    ['--help', 'help'],
-    ['-h', 'help'],
-    ['--port x --help', 'help'],
-    ['--version', 'version'],
-    ['-v', 'version'],
-  ] as const) {
-    it(`reads "${args}" as ${kind}`, () => {
-      assert.equal(parse(args).kind, kind);
-    });
-  }
-
-  it('gives the command the options beside it', () => {
-    const command = parse('health --port 1');
-    assert.ok(command.kind === 'health');
-    assert.equal(command.config.port, 1);
-  });
-
-  for (const [args, problem] of [
-    ['heath', 'heath is not a command; did you mean health?'],
-    ['start', 'start is not a command; the commands are serve and health'],
-    ['serve now', 'unexpected argument "now"'],
-  ] as const) {
-    it(`answers "${args}" with "${problem}"`, () => {
-      assert.throws(() => parse(args), { problems: [problem] });
-    });
-  }
-
-  it('survives any environment and any words', () => {
-    const odd = [
-      '',
-      '-',
-      '--',
-      '---',
-      '--=',
-      '-=',
-      '--port=',
-      '=',
-      '\u0000',
-      '--constructor',
-      '--toString=1',
-      'x'.repeat(5000),
-    ];
-    const env = {
-      LB_: '1',
-      LB___PROTO__: '1',
-      constructor: '1',
-      LB_PORT: undefined,
-      ['LB_'.concat('X'.repeat(5000))]: '1',
-    };
-    for (const word of odd) assert.throws(() => parseCommandLine([word, '--port', 'x'], env), ConfigError);
   });
 });

@@ -10,6 +10,14 @@ const REPOSITORY = join(import.meta.dirname, '..');
 /** The balancer's own ports and addresses in its container are fixed there; other drivers do not run in it. */
 const NOT_IN_A_CONTAINER = ['port', 'host', 'admin-port', 'admin-host', 'upstreams', 'command'];
 
+it('calls the program ringlb, on a machine and in its container', async () => {
+  const { bin } = JSON.parse(await readFile(join(REPOSITORY, 'package.json'), 'utf8')) as { bin: object };
+  assert.deepEqual(bin, { ringlb: 'dist/lib/main.js' });
+  assert.match(await readFile(join(REPOSITORY, 'lib/main.ts'), 'utf8'), /^#!\/usr\/bin\/env node\n/);
+  const dockerfile = await readFile(join(REPOSITORY, 'Dockerfile'), 'utf8');
+  assert.match(dockerfile, /^RUN ln -s \/app\/dist\/lib\/main\.js \/usr\/local\/bin\/ringlb$/m);
+});
+
 it('compose hands every option that means something in a container to the balancer', async () => {
   const compose = await readFile(join(REPOSITORY, 'docker-compose.yml'), 'utf8');
   const handed = [...compose.matchAll(/^ {6}- (LB_\w+)/gm)].map((match) => match[1]);

@@ -42,6 +42,7 @@ function allImports(sources: Sources): readonly Import[] {
 type Layer =
   | 'main'
   | 'app'
+  | 'cli'
   | 'admin'
   | 'proxy'
   | 'fleet'
@@ -55,7 +56,7 @@ function layerOf(path: string): Layer {
   if (path === 'main.ts') return 'main';
   if (path === 'app.ts') return 'app';
   if (path === 'drivers/driver.ts') return 'driver';
-  for (const layer of ['admin', 'proxy', 'fleet', 'drivers', 'metrics', 'core'] as const) {
+  for (const layer of ['cli', 'admin', 'proxy', 'fleet', 'drivers', 'metrics', 'core'] as const) {
     if (path.startsWith(`${layer}/`)) return layer;
   }
   return 'base';
@@ -63,7 +64,8 @@ function layerOf(path: string): Layer {
 
 /** What a layer may import beside itself. `drivers` are the concrete ones, `driver` is their common type. */
 const BELOW: Readonly<Record<Layer, readonly Layer[]>> = {
-  main: ['app', 'base', 'core'],
+  main: ['app', 'cli', 'base', 'core'],
+  cli: ['base', 'core'],
   app: ['admin', 'proxy', 'fleet', 'drivers', 'driver', 'metrics', 'base', 'core'],
   admin: ['driver', 'metrics', 'base', 'core'],
   proxy: ['driver', 'metrics', 'base', 'core'],

@@ -1,0 +1,125 @@
+/** `ringlb add`, `rm`, `drain` and `undrain`: what changes the fleet. Must not hold: what the fleet allows. */
+import type { Call, Command } from './command.ts';
+import { type Column, counted, type Output, percent, table } from './output.ts';
+import { type CommandOption, EXIT, type ExitStatus, wrongUsage } from './usage.ts';
+
+interface ReplicaList {
+  readonly N: number;
+  readonly replicas: readonly string[];
+}
+
+/** What a change would do, as a dry run tells; null is nobody. */
+interface Preview extends ReplicaList {
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  /** The part of all keys that would move, 0 to 1. */
+  readonly moved: number;
+  readonly moves: readonly Move[];
+  readonly inFlight: number;
+  readonly tunnels: number;
+}
+
+interface Move {
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly share: number;
+}
+
+const DRY_RUN: Readonly<Record<string, CommandOption>> = {
+  'dry-run': { type: 'boolean', help: 'shows what would happen, and changes nothing' },
+};
+
+export const ADD: Command = {
+  name: 'add',
+  operands: 'N|NAME...',
+  summary: 'adds N replicas, or one for each name; ends once they are healthy',
+  help: ['A number in front of names asks for more replicas than are named: ringlb add 3 web_a'],
+  options: DRY_RUN,
+  run: (call) => change(call, 'POST', '/add'),
+};
+
+export const RM: Command = {
+  name: 'rm',
+  operands: 'N|NAME...',
+  summary: 'removes N replicas, or those named; they drain in the background',
+  help: ['Of those not named the ones with the fewest requests in flight go.'],
+  options: DRY_RUN,
+  run: (call) => change(call, 'DELETE', '/rm'),
+};
+
+async function change(call: Call, method: string, path: string): Promise<ExitStatus> {
+  const { admin, output } = call;
+  const body = bodyOf(call.words);
+  const isDry = call.has('dry-run');
+  const message = await admin.ask(method, isDry ? `${path}?dry-run` : path, { body });
+  if (output.isJson) output.json(message);
+  else if (isDry) showPreview(output, message as Preview);
+  else showList(output, message as ReplicaList);
+  return EXIT.done;
+}
+
+function showList(output: Output, { N, replicas }: ReplicaList): void {
+  output.line(N === 0 ? 'no replicas' : `${counted(N, 'replica')}: ${replicas.join(' ')}`);
+}
+
+/** `3`, `web_a web_b` or `3 web_a`; what a name may be the balancer judges. */
+function bodyOf(words: readonly string[]): { readonly n: number; readonly hostnames: readonly string[] } {
+  const [first = ''] = words;
+  if (words.length === 0) wrongUsage('say how many, or which: N|NAME...');
+  if (!/^\d{1,9}$/.test(first)) return { n: words.length, hostnames: words };
+  const n = Number(first);
+  if (n === 0) wrongUsage('the number must be 1 or more, not 0');
+  return { n, hostnames: words.slice(1) };
+}
+
+function showPreview(output: Output, { N, added, removed, moved, moves, inFlight, tunnels }: Preview): void {
+  const what = [
+    ...(added.length > 0 ? [`add ${added.join(' ')}`] : []),
+    ...(removed.length > 0 ? [`remove ${removed.join(' ')}`] : []),
+  ];
+  output.line(`would ${what.join(' and ')}, which makes ${counted(N, 'replica')}`);
+  output.line(`moves ${percent(moved)} of all keys`);
+  if (removed.length > 0)
+    output.line(`touches ${counted(inFlight, 'request')} in flight, ${counted(tunnels, 'tunnel')}`);
+  if (moves.length === 0) return;
+  output.line('');
+  const largest = moves.slice(0, MOST_MOVES);
+  for (const line of table(MOVES, largest)) output.line(line);
+  const rest = moves.slice(MOST_MOVES);
+  if (rest.length === 0) return;
+  const share = rest.reduce((sum, move) => sum + move.share, 0);
+  output.line(`and ${rest.length} smaller ones, ${percent(share)} together`);
+}
+
+/** Among many replicas almost each gives something to each other. */
+const MOST_MOVES = 20;
+
+const MOVES: readonly Column<Move>[] = [
+  { title: 'FROM', cell: ({ from }) => from ?? '–' },
+  { title: 'TO', cell: ({ to }) => to ?? '–' },
+  { title: 'OF ALL KEYS', align: 'right', cell: ({ share }) => percent(share) },
+];
+
+function draining(name: 'drain' | 'undrain', summary: string, done: string): Command {
+  return {
+    name,
+    operands: 'NAME...',
+    summary,
+    help: [],
+    options: {},
+    async run({ words, admin, output }) {
+      if (words.length === 0) wrongUsage('say which: NAME...');
+      const message = await admin.ask('POST', `/${name}`, { body: { hostnames: words } });
+      if (output.isJson) output.json(message);
+      else output.line(`${words.join(' ')}: ${done}`);
+      return EXIT.done;
+    },
+  };
+}
+
+export const DRAIN = draining(
+  'drain',
+  'keeps new requests away from replicas, which stay in the fleet',
+  'no new requests; ringlb undrain puts an end to it',
+);
+export const UNDRAIN = draining('undrain', 'lets requests go to drained replicas again', 'requests again');

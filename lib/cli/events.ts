@@ -1,0 +1,184 @@
+/**
+ * `ringlb events`: what happened to the fleet, and with `-f` what happens.
+ * Invariant: while it follows, every event is shown once, whatever happens to the connection.
+ * Must not hold: what an event is worth.
+ */
+import type { IncomingMessage } from 'node:http';
+import { sleep, systemClock } from '../clock.ts';
+import type { Call, Command } from './command.ts';
+import { EventStreamParser } from './event-stream.ts';
+import { type Column, counted, duration, type Output, printable, table } from './output.ts';
+import { CommandError, EXIT, type ExitStatus, wrongUsage } from './usage.ts';
+
+interface FleetEvent {
+  readonly id: string;
+  readonly time: string;
+  readonly kind: string;
+  readonly replica: string | null;
+  readonly cause: string | null;
+  readonly ms: number | null;
+  readonly cost: Readonly<Record<string, number>> | null;
+}
+
+/** What is shown of the past before what happens, unless said. */
+const FOLLOWED = '10';
+/** Until the balancer says how long to wait before coming back. */
+const RETRY_MS = 2000;
+/** The balancer says something every 15 s. */
+const SILENCE_MS = 45_000;
+
+export const EVENTS: Command = {
+  name: 'events',
+  operands: '',
+  summary: 'lists what happened to the fleet, and follows it with -f',
+  help: ['With -f it connects again when the balancer restarts; with --json each event is then a line.'],
+  options: {
+    follow: { type: 'boolean', short: 'f', help: 'goes on with what happens, until Ctrl-C' },
+    limit: {
+      type: 'string',
+      short: 'n',
+      unit: 'number',
+      help: `the last so many; with -f ${FOLLOWED} if not given`,
+    },
+  },
+  run: (call) => (call.has('follow') ? follow(call) : list(call)),
+};
+
+function limitOf(call: Call): string | undefined {
+  const limit = call.value('limit');
+  if (limit !== undefined && !/^\d{1,6}$/.test(limit)) wrongUsage('--limit must be a whole number');
+  return limit;
+}
+
+async function list(call: Call): Promise<ExitStatus> {
+  const { admin, output } = call;
+  const limit = limitOf(call);
+  const message = (await admin.ask('GET', limit === undefined ? '/events' : `/events?limit=${limit}`)) as {
+    readonly events: readonly FleetEvent[];
+  };
+  if (output.isJson) output.json(message);
+  else for (const line of table(columns(output), message.events)) output.line(line);
+  return EXIT.done;
+}
+
+/** Follows until the process ends; throws where the balancer refuses, or none answers at the beginning. */
+async function follow(call: Call): Promise<never> {
+  const limit = limitOf(call) ?? FOLLOWED;
+  const show = (event: FleetEvent): void => {
+    if (call.output.isJson) call.output.json(event, 'line');
+    else call.output.line(lineOf(call.output, event));
+  };
+  let lastId = '';
+  let retryMs = RETRY_MS;
+  for (let isFirst = true, isLost = false; ; isFirst = false) {
+    const stream = await open(call, limit, lastId, isFirst);
+    if (stream !== undefined) {
+      if (isLost) call.output.note('connected again');
+      isLost = false;
+      const parser = new EventStreamParser();
+      for await (const text of textOf(stream)) {
+        for (const { id, data } of parser.take(text)) {
+          show(eventOf(data));
+          lastId = id;
+        }
+      }
+      retryMs = parser.retryMs ?? RETRY_MS;
+    }
+    if (!isLost) call.output.note('the connection is lost; trying again');
+    isLost = true;
+    await stay(retryMs);
+  }
+}
+
+function eventOf(data: string): FleetEvent {
+  try {
+    return JSON.parse(data) as FleetEvent;
+  } catch {
+    throw new CommandError(EXIT.unreachable, 'what answers is no balancer: its events are no JSON');
+  }
+}
+
+/** The stream, or undefined where none answers now and it is worth coming back. */
+async function open(
+  call: Call,
+  limit: string,
+  lastId: string,
+  isFirst: boolean,
+): Promise<IncomingMessage | undefined> {
+  const resume = lastId === '' ? {} : { 'last-event-id': lastId };
+  try {
+    return await call.admin.stream(`/events?limit=${limit}`, {
+      headers: { accept: 'text/event-stream', ...resume },
+      timeoutMs: SILENCE_MS,
+    });
+  } catch (error) {
+    const isAway = error instanceof CommandError && error.exitStatus === EXIT.unreachable;
+    if (isFirst || !isAway) throw error;
+    return undefined;
+  }
+}
+
+/** What comes until the connection ends, however it ends. */
+async function* textOf(stream: IncomingMessage): AsyncGenerator<string> {
+  stream.on('error', () => stream.destroy());
+  try {
+    for await (const text of stream) yield text as string;
+  } catch {
+    // cut: the caller comes back
+  }
+}
+
+/** Waits, and keeps the process alive for it. */
+async function stay(ms: number): Promise<void> {
+  const alive = setInterval(() => {}, ms);
+  await sleep(systemClock, ms);
+  clearInterval(alive);
+}
+
+const KIND_COLOURS = {
+  healthy: 'green',
+  unhealthy: 'red',
+  ejected: 'red',
+  died: 'red',
+  'start-failed': 'red',
+  'engine-lost': 'red',
+  'engine-back': 'green',
+} as const satisfies Readonly<Record<string, 'green' | 'red'>>;
+
+function columns(output: Output): readonly Column<FleetEvent>[] {
+  return [
+    { title: 'TIME', cell: ({ time }) => printable(time) },
+    { title: 'REPLICA', cell: ({ replica }) => printable(replica ?? '') },
+    { title: 'EVENT', cell: ({ kind }) => paintedKind(output, kind) },
+    { title: 'TOOK', align: 'right', cell: ({ ms }) => (ms === null ? '' : duration(ms)) },
+    { title: 'COST', cell: costOf },
+    { title: 'CAUSE', cell: ({ cause }) => printable(cause ?? '') },
+  ];
+}
+
+/** One event without a table around it, since what comes later is not known. */
+function lineOf(output: Output, event: FleetEvent): string {
+  const { time, replica, kind, ms, cause } = event;
+  const took = ms === null ? '' : ` after ${duration(ms)}`;
+  const cost = costOf(event);
+  const parts = [
+    printable(time),
+    `${replica === null ? '' : `${printable(replica)} `}${paintedKind(output, kind)}${took}`,
+    ...(cause === null ? [] : [printable(cause)]),
+    ...(cost === '' ? [] : [cost]),
+  ];
+  return parts.join('  ');
+}
+
+function paintedKind(output: Output, kind: string): string {
+  const colour = kind in KIND_COLOURS ? KIND_COLOURS[kind as keyof typeof KIND_COLOURS] : undefined;
+  return colour === undefined ? printable(kind) : output.paint(colour, kind);
+}
+
+/** `2 requests retried, 1 request failed`; '' where it cost nothing. */
+function costOf({ cost }: FleetEvent): string {
+  return Object.entries(cost ?? {})
+    .filter(([, count]) => count > 0)
+    .map(([what, count]) => `${counted(count, 'request')} ${what}`)
+    .join(', ');
+}

@@ -1,0 +1,100 @@
+/** `ringlb explain`: which replica a key or a request goes to, and why. Must not hold: how that is decided. */
+import type { Call, Command } from './command.ts';
+import { type Column, type Output, printable, table } from './output.ts';
+import { painted } from './status.ts';
+import { EXIT, wrongUsage } from './usage.ts';
+
+interface Explanation {
+  readonly key: string;
+  readonly source: string;
+  readonly hashHex: string;
+  readonly algorithm: string;
+  readonly slot: number;
+  readonly slots: number;
+  readonly owner: string | null;
+  /** Who would get it now; null where it would have to wait. */
+  readonly replica: string | null;
+  readonly why: string;
+  readonly successors: readonly Successor[];
+}
+
+interface Successor {
+  readonly name: string;
+  readonly state: string;
+  readonly draining: boolean;
+  readonly inFlight: number;
+  readonly bound: number;
+  readonly cap: number;
+  readonly verdict: string;
+}
+
+export const EXPLAIN: Command = {
+  name: 'explain',
+  operands: 'KEY | --path PATH [--header NAME=VALUE]...',
+  summary: 'shows where a key or a request would go now, and why',
+  help: [
+    'A request is placed by the first thing that the balancer’s hash-key finds in it. BOUND is the most',
+    'in flight that the bounded load allows a replica at this moment, MOST what it may ever have.',
+  ],
+  options: {
+    path: { type: 'string', unit: 'path', help: 'explains a request for this path, with its query' },
+    header: {
+      type: 'string',
+      unit: 'NAME=VALUE',
+      help: 'and this header; may be given several times',
+    },
+  },
+  async run(call) {
+    const message = (await call.admin.ask('GET', `/explain?${queryOf(call)}`)) as Explanation;
+    if (call.output.isJson) call.output.json(message);
+    else show(call.output, message);
+    return EXIT.done;
+  },
+};
+
+function queryOf(call: Call): string {
+  const [key, ...more] = call.words;
+  const path = call.value('path');
+  const headers = call.values('header');
+  if (more.length > 0) wrongUsage('explain takes one key; put one with blanks in quotes');
+  const query = new URLSearchParams();
+  if (key !== undefined) {
+    if (path !== undefined || headers.length > 0)
+      wrongUsage('a key, or a request (--path, --header), not both');
+    query.set('key', key);
+    return String(query);
+  }
+  if (path === undefined && headers.length === 0) wrongUsage('say which key, or which request with --path');
+  query.set('path', path ?? '/');
+  for (const pair of headers) {
+    const [, name, value = ''] =
+      /^\s*([^=\s]+)=(.*)$/s.exec(pair) ?? wrongUsage('--header must be NAME=VALUE');
+    query.append(`header.${name}`, value);
+  }
+  return String(query);
+}
+
+function show(output: Output, explanation: Explanation): void {
+  const { key, source, hashHex, algorithm, slot, slots, owner, replica, why, successors } = explanation;
+  output.line(`key      ${printable(key)} (${printable(source)})`);
+  output.line(`slot     ${slot} of ${slots}, by ${algorithm} from hash ${hashHex}`);
+  output.line(`owner    ${owner ?? 'none'}`);
+  output.line(`goes to  ${output.paint('bold', replica ?? 'nobody')}: ${printable(why)}`);
+  if (successors.length === 0) return;
+  output.line('');
+  for (const line of table(columns(output), successors)) output.line(line);
+}
+
+function columns(output: Output): readonly Column<Successor>[] {
+  return [
+    { title: 'IN ORDER', cell: ({ name }) => name },
+    {
+      title: 'STATE',
+      cell: ({ state, draining }) => painted(output, draining && state === 'healthy' ? 'drained' : state),
+    },
+    { title: 'IN FLIGHT', align: 'right', cell: ({ inFlight }) => String(inFlight) },
+    { title: 'BOUND', align: 'right', cell: ({ bound }) => String(bound) },
+    { title: 'MOST', align: 'right', cell: ({ cap }) => String(cap) },
+    { title: 'VERDICT', cell: ({ verdict }) => verdict.replaceAll('-', ' ') },
+  ];
+}

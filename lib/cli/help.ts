@@ -1,0 +1,57 @@
+/**
+ * What `--help` says, of the whole program and of each command. Lines have at most 100 characters.
+ * Must not hold: the options of serve (`option-help.ts`).
+ */
+import { helpText } from '../option-help.ts';
+import type { Command } from './command.ts';
+import type { CommandOption } from './usage.ts';
+
+const LEFT = 28;
+const NAME = 9;
+
+const EXIT_STATUSES = `Exit status: 0 done, 1 the balancer refused or is not ready, 2 the command line is wrong,
+3 no balancer answers.`;
+
+/** Of the program: its commands, and every option of serve. */
+export function serveHelp(commands: readonly Command[]): string {
+  const list = [
+    `  ${'serve'.padEnd(NAME)}balances until SIGINT or SIGTERM; what it does where no command is named`,
+    ...commands.map(({ name, summary }) => `  ${name.padEnd(NAME)}${summary}`),
+  ];
+  return `ringlb: an HTTP load balancer that starts, probes, replaces and drains its own replicas
+
+Usage: ringlb [serve] [OPTION]...
+       ringlb COMMAND [OPTION]...      asks a balancer that runs; ringlb COMMAND --help tells more
+       ringlb --help | --version
+
+Commands:
+${list.join('\n')}
+
+An option of serve is a flag (--port 8080 or --port=8080) or, on the line below it, an environment
+variable (LB_PORT=8080). A flag beats the environment. Durations read 500ms, 2s, 1.5m or 1h.
+
+${helpText()}`;
+}
+
+/** Of one command: its words, its options and those that all have. */
+export function commandHelp(
+  { name, operands, summary, help, options }: Command,
+  common: Readonly<Record<string, CommandOption>>,
+): string {
+  const lines = Object.entries({ ...options, ...common }).map(([flag, { short, unit, help: meaning }]) => {
+    const names = `${short === undefined ? '    ' : `-${short}, `}--${flag}${unit === undefined ? '' : ` ${unit}`}`;
+    return names.length + 4 > LEFT
+      ? `  ${names}\n${' '.repeat(LEFT)}${meaning}`
+      : `  ${names.padEnd(LEFT - 2)}${meaning}`;
+  });
+  const more = help.length === 0 ? '' : `${help.join('\n')}\n\n`;
+  return `ringlb ${name}: ${summary}
+
+Usage: ringlb ${name} [OPTION]...${operands === '' ? '' : ` ${operands}`}
+
+${more}${lines.join('\n')}
+
+Where a flag is not given, LB_ADMIN_HOST, LB_ADMIN_PORT, LB_ADMIN_TOKEN, LB_ADMIN_TOKEN_FILE count.
+${EXIT_STATUSES}
+`;
+}

@@ -1,0 +1,116 @@
+/**
+ * What a command line asks for: to serve, or one of the commands for a balancer that runs.
+ * Invariant: every problem with it is a ConfigError or a CommandError of status 2, in words that name it.
+ * Must not hold: what a command does, the options of serve (`config.ts`).
+ */
+import { parseArgs } from 'node:util';
+import { cut, HELP, KEY_OF_FLAG, VERSION } from '../command-line.ts';
+import { type Config, type Environment, loadFlags } from '../config.ts';
+import { messageOf } from '../errors.ts';
+import { didYouMean, orList, quote, shown } from '../spelling.ts';
+import { AdminClient } from './admin-client.ts';
+import { ADD, DRAIN, RM, UNDRAIN } from './change.ts';
+import type { Call, Command } from './command.ts';
+import { EVENTS } from './events.ts';
+import { EXPLAIN } from './explain.ts';
+import { commandHelp, serveHelp } from './help.ts';
+import { createOutput } from './output.ts';
+import { HEALTH, STATUS } from './status.ts';
+import { TARGET_OPTIONS, targetOf } from './target.ts';
+import { type CommandOption, wrongUsage } from './usage.ts';
+
+export const COMMANDS: readonly Command[] = [STATUS, ADD, RM, DRAIN, UNDRAIN, EXPLAIN, EVENTS, HEALTH];
+const NAMES: readonly string[] = ['serve', ...COMMANDS.map(({ name }) => name)];
+
+/** Options that every command has. */
+export const COMMON_OPTIONS: Readonly<Record<string, CommandOption>> = {
+  json: { type: 'boolean', help: 'answers in JSON, for programs' },
+  ...TARGET_OPTIONS,
+  help: { type: 'boolean', short: 'h', help: 'shows this' },
+};
+
+/** Flags of any command that stand without a value: what follows one may be the command. */
+const ALONE: ReadonlySet<string> = new Set(
+  [COMMON_OPTIONS, ...COMMANDS.map(({ options }) => options)]
+    .flatMap((options) => Object.entries(options))
+    .filter(([, { type }]) => type === 'boolean')
+    .flatMap(([name, { short }]) => [`--${name}`, ...(short === undefined ? [] : [`-${short}`])]),
+);
+
+export type Invocation =
+  | { readonly kind: 'serve'; readonly config: Config }
+  | { readonly kind: 'command'; readonly command: Command; readonly call: Call }
+  | { readonly kind: 'help'; readonly text: string }
+  | { readonly kind: 'version' };
+
+/** Reads a command line, `serve` where it names no command. Throws ConfigError or CommandError. */
+export function parseInvocation(args: readonly string[], environment: Environment): Invocation {
+  const { flags, words } = cut(args, ALONE);
+  const [word = 'serve', ...rest] = words;
+  const command = COMMANDS.find(({ name }) => name === word);
+  if (flags.some(({ flag }) => HELP.has(flag))) {
+    const text = command === undefined ? serveHelp(COMMANDS) : commandHelp(command, COMMON_OPTIONS);
+    return { kind: 'help', text };
+  }
+  if (flags.some(({ flag }) => VERSION.has(flag))) return { kind: 'version' };
+  if (command !== undefined) return { kind: 'command', command, call: callOf(command, args, environment) };
+  const problems = rest.map((extra) => `unexpected argument ${quote(extra)}`);
+  if (word !== 'serve') {
+    const meant = didYouMean(word, NAMES) || `; the commands are ${orList(NAMES).replace(' or ', ' and ')}`;
+    // what stands behind it is nobody's, and would only be called wrong
+    problems.splice(0, problems.length, `${shown(word)} is not a command${meant}`);
+  }
+  return { kind: 'serve', config: loadFlags(flags, environment, problems) };
+}
+
+function callOf(command: Command, args: readonly string[], environment: Environment): Call {
+  const options = { ...COMMON_OPTIONS, ...command.options };
+  const { values, positionals } = parsed(command, args, options);
+  const words = positionals.slice(1);
+  if (command.operands === '' && words.length > 0) {
+    wrongUsage(`unexpected argument ${quote(words.join(' '))}: ${command.name} takes none`);
+  }
+  const texts = (option: string): readonly string[] => {
+    const found = values[option];
+    return Array.isArray(found) ? found.filter((text) => typeof text === 'string') : [];
+  };
+  const value = (option: string): string | undefined => texts(option).at(-1);
+  return {
+    words,
+    has: (option) => values[option] === true,
+    value,
+    values: texts,
+    admin: new AdminClient(targetOf(value, environment)),
+    output: createOutput(values.json === true),
+  };
+}
+
+function parsed(command: Command, args: readonly string[], options: Readonly<Record<string, CommandOption>>) {
+  for (const { flag } of cut(args, ALONE).flags) {
+    const isShort = Object.values(options).some(({ short }) => flag === `-${short}`);
+    if (isShort || flag.slice(2) in options) continue;
+    const isServe = KEY_OF_FLAG.has(flag)
+      ? ' but of serve'
+      : didYouMean(
+          flag,
+          Object.keys(options).map((name) => `--${name}`),
+        );
+    wrongUsage(`${shown(flag)} is not an option of ${command.name}${isServe}`);
+  }
+  try {
+    return parseArgs({
+      args: [...args],
+      // help and unit are ours
+      options: Object.fromEntries(
+        Object.entries(options).map(([name, { type, short }]) => [
+          name,
+          { type, multiple: type === 'string', ...(short && { short }) },
+        ]),
+      ),
+      allowPositionals: true,
+    });
+  } catch (error) {
+    // its second sentence is about positionals, and of no use here
+    return wrongUsage(messageOf(error).split('\n', 1)[0]!.replace(/\. .*/, ''));
+  }
+}

@@ -1,0 +1,286 @@
+/** Commands against an admin port. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import type { Route } from '../../lib/admin/api.ts';
+import { succeeded } from '../../lib/admin/reply.ts';
+import { type Running, runAdmin } from '../helpers/admin.ts';
+import { runCommand } from '../helpers/cli.ts';
+
+const TOKEN = 'correct-horse-battery';
+
+/** A route that notes what it is asked, and answers with `message`. */
+function noting(asked: string[], path: string, methods: readonly string[], message: unknown): Route {
+  return {
+    path,
+    methods,
+    access: 'open',
+    async answer({ method, query, body }) {
+      asked.push(`${method} ${path}?${query} ${await body()}`.trimEnd());
+      return succeeded(message);
+    },
+  };
+}
+
+const PREVIEW = {
+  dryRun: true,
+  N: 2,
+  replicas: ['S1', 'S2'],
+  added: [],
+  removed: ['S3'],
+  moved: 0.34,
+  moves: [
+    { from: 'S3', to: 'S1', share: 0.17 },
+    { from: 'S3', to: null, share: 0.1699 },
+  ],
+  inFlight: 3,
+  tunnels: 1,
+};
+
+const EXPLANATION = {
+  key: 'al\u001bice',
+  source: 'given',
+  hashHex: '00c0ffee',
+  algorithm: 'maglev',
+  slot: 7,
+  slots: 65_537,
+  owner: 'S2',
+  replica: 'S3',
+  why: 'S2 owns it, but is unhealthy; S3 is the first after it that can take it',
+  successors: [
+    {
+      name: 'S2',
+      state: 'unhealthy',
+      draining: false,
+      inFlight: 0,
+      bound: 2,
+      cap: 256,
+      verdict: 'not-eligible',
+    },
+    { name: 'S3', state: 'healthy', draining: false, inFlight: 1, bound: 2, cap: 256, verdict: 'takes' },
+  ],
+};
+
+describe('a command', () => {
+  let admin: Running;
+  const asked: string[] = [];
+  before(async () => {
+    admin = await runAdmin({
+      routes: [
+        noting(asked, '/drain', ['POST'], { drained: ['S1'] }),
+        noting(asked, '/undrain', ['POST'], { drained: [] }),
+        noting(asked, '/explain', ['GET'], EXPLANATION),
+      ],
+    });
+  });
+  after(() => admin.stop());
+  beforeEach(() => {
+    asked.length = 0;
+    admin.fleet.asked.length = 0;
+    admin.fleet.state = { ready: true, draining: false, reason: '3 of 3 replicas are eligible' };
+  });
+  const run = (...args: string[]) => runCommand(admin.port, args);
+
+  it('status shows the balancer, its ring and its replicas', async () => {
+    assert.deepEqual(await run('status'), {
+      lines: [
+        '<green>ready</>: 3 of 3 replicas are eligible',
+        'maglev, 65537 slots, table 4, imbalance 1.00',
+        '',
+        'REPLICA  STATE              FOR  IN FLIGHT    SHARE  PROBES  RESTARTS  ENDPOINT',
+        'S1       <green>healthy</>   1s          2  100.0 %     5/1         0  127.0.0.1:4001',
+      ],
+      notes: [],
+      exitStatus: 0,
+    });
+  });
+
+  it('status says in JSON what the admin port says, and that it is not ready', async () => {
+    admin.fleet.state = { ready: false, draining: true, reason: 'The balancer is shutting down' };
+    const { lines, exitStatus } = await run('status', '--json');
+    const { ready, reason, N, replicas, ring } = JSON.parse(lines.join('\n'));
+    assert.deepEqual(
+      [ready, reason, N, replicas[0].name, ring.slots],
+      [false, 'The balancer is shutting down', 1, 'S1', 65_537],
+    );
+    assert.equal(exitStatus, 0);
+  });
+
+  for (const [args, change] of [
+    ['add 2', 'add 2'],
+    ['add web_a web_b', 'add 2 web_a,web_b'],
+    ['add 3 web_a', 'add 3 web_a'],
+    ['add 1 7', 'add 1 7'],
+    ['rm S1', 'remove 1 S1'],
+    ['rm 2', 'remove 2'],
+  ] as const) {
+    it(`${args} asks for "${change}"`, async () => {
+      const { lines, exitStatus } = await run(...args.split(' '));
+      assert.deepEqual(admin.fleet.asked, [change]);
+      assert.deepEqual([lines, exitStatus], [['3 replicas: S1 S2 S3'], 0]);
+    });
+  }
+
+  for (const args of [
+    'add',
+    'rm',
+    'add 0',
+    'drain',
+    'events now',
+    'status now',
+    'health now',
+    'explain',
+    'explain a b',
+    'explain a --path /',
+    'events -n x',
+  ]) {
+    it(`${args} is wrong usage, and asks nothing`, async () => {
+      const { notes, exitStatus } = await run(...args.split(' '));
+      assert.equal(exitStatus, 2, notes.join());
+      assert.deepEqual([...admin.fleet.asked, ...asked], []);
+    });
+  }
+
+  it('tells why the balancer refuses, and ends with 1', async () => {
+    const { lines, notes, exitStatus } = await run('add', '1', 'a', 'b');
+    assert.deepEqual(lines, []);
+    assert.deepEqual(notes, ['Length of hostname list is more than newly added instances']);
+    assert.equal(exitStatus, 1);
+  });
+
+  it('drain and undrain name replicas', async () => {
+    assert.deepEqual((await run('drain', 'S1', 'S2')).lines, [
+      'S1 S2: no new requests; ringlb undrain puts an end to it',
+    ]);
+    assert.deepEqual((await run('undrain', 'S1', '--json')).lines, ['{\n  "drained": []\n}']);
+    assert.deepEqual(asked, [
+      'POST /drain? {"hostnames":["S1","S2"]}',
+      'POST /undrain? {"hostnames":["S1"]}',
+    ]);
+  });
+
+  it('explain shows who gets a key and why, and lets no key steer the terminal', async () => {
+    const { lines } = await run('explain', 'al ice&x');
+    assert.deepEqual(asked, ['GET /explain?key=al+ice%26x']);
+    assert.deepEqual(lines, [
+      'key      al\ufffdice (given)',
+      'slot     7 of 65537, by maglev from hash 00c0ffee',
+      'owner    S2',
+      'goes to  <bold>S3</>: S2 owns it, but is unhealthy; S3 is the first after it that can take it',
+      '',
+      'IN ORDER  STATE              IN FLIGHT  BOUND  MOST  VERDICT',
+      'S2        <red>unhealthy</>          0      2   256  not eligible',
+      'S3        <green>healthy</>          1      2   256  takes',
+    ]);
+  });
+
+  it('explain asks about a request by its path and headers', async () => {
+    await run('explain', '--path', '/a?b=c', '--header', 'x-user=4,2', '--header', 'cookie=a=b');
+    assert.deepEqual(asked, ['GET /explain?path=%2Fa%3Fb%3Dc&header.x-user=4%2C2&header.cookie=a%3Db']);
+  });
+
+  it('health ends with 0 where the balancer is ready, else with 1', async () => {
+    assert.deepEqual(await run('health'), {
+      lines: ['3 of 3 replicas are eligible'],
+      notes: [],
+      exitStatus: 0,
+    });
+    admin.fleet.state = { ready: false, draining: false, reason: '0 of 3 replicas are eligible' };
+    assert.deepEqual(await run('health', '--json'), {
+      lines: ['{"ready":false,"reason":"0 of 3 replicas are eligible"}'],
+      notes: [],
+      exitStatus: 1,
+    });
+  });
+});
+
+describe('a dry run', () => {
+  it('shows what would move and what it would touch', async (t) => {
+    const asked: string[] = [];
+    const admin = await runAdmin({ routes: [noting(asked, '/rm', ['DELETE'], PREVIEW)] });
+    t.after(() => admin.stop());
+    const { lines } = await runCommand(admin.port, ['rm', 'S3', '--dry-run']);
+    assert.deepEqual(asked, ['DELETE /rm?dry-run= {"n":1,"hostnames":["S3"]}']);
+    assert.deepEqual(lines, [
+      'would remove S3, which makes 2 replicas',
+      'moves 34.0 % of all keys',
+      'touches 3 requests in flight, 1 tunnel',
+      '',
+      'FROM  TO  OF ALL KEYS',
+      'S3    S1       17.0 %',
+      'S3    –        17.0 %',
+    ]);
+  });
+});
+
+describe('a dry run among many replicas', () => {
+  it('shows the largest moves, and the others in one line', async (t) => {
+    const moves = Array.from({ length: 30 }, (_, index) => ({ from: 'S1', to: `N${index}`, share: 0.01 }));
+    const message = { ...PREVIEW, added: ['N0'], removed: [], moves };
+    const admin = await runAdmin({ routes: [noting([], '/add', ['POST'], message)] });
+    t.after(() => admin.stop());
+    const { lines } = await runCommand(admin.port, ['add', '30', '--dry-run']);
+    assert.deepEqual(lines.slice(-2), ['S1    N19        1.0 %', 'and 10 smaller ones, 10.0 % together']);
+  });
+});
+
+describe('a command without a balancer', () => {
+  it('ends with 3 where nothing listens, health with 1', async () => {
+    const { notes, exitStatus } = await runCommand(1, ['status']);
+    assert.equal(exitStatus, 3);
+    assert.match(notes.join(), /^no balancer answers at http:\/\/127\.0\.0\.1:1: connect ECONNREFUSED/);
+    assert.equal((await runCommand(1, ['health'])).exitStatus, 1);
+  });
+
+  it('ends with 3 where something else answers', async (t) => {
+    const server = createServer((_request, response) => response.end('<h1>hello</h1>')).listen(
+      0,
+      '127.0.0.1',
+    );
+    await once(server, 'listening');
+    t.after(() => server.close());
+    const { notes, exitStatus } = await runCommand((server.address() as AddressInfo).port, ['status']);
+    assert.equal(exitStatus, 3);
+    assert.match(notes.join(), /is no balancer: 200$/);
+  });
+
+  it('ends with 3 where the answer is cut', async (t) => {
+    const server = createServer((_request, response) => {
+      response.writeHead(200, { 'content-length': 1000 }).write('{');
+      response.socket?.end();
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.after(() => server.close());
+    assert.equal((await runCommand((server.address() as AddressInfo).port, ['status'])).exitStatus, 3);
+  });
+});
+
+describe('a command for a balancer with a token', () => {
+  let admin: Running;
+  before(async () => {
+    admin = await runAdmin({ access: { token: TOKEN, adminHost: '' } });
+  });
+  after(() => admin.stop());
+
+  it('shows its token', async () => {
+    for (const args of [['status'], ['add', '1']]) {
+      const { exitStatus } = await runCommand(admin.port, args, { environment: { LB_ADMIN_TOKEN: TOKEN } });
+      assert.equal(exitStatus, 0);
+      assert.equal((await runCommand(admin.port, [...args, '--admin-token', TOKEN])).exitStatus, 0);
+    }
+  });
+
+  it('says how to give one where there is none', async () => {
+    const { notes, exitStatus } = await runCommand(admin.port, ['status']);
+    assert.deepEqual(notes, [
+      'This needs the admin token: Authorization: Bearer TOKEN (--admin-token, --admin-token-file, LB_ADMIN_TOKEN)',
+    ]);
+    assert.equal(exitStatus, 1);
+  });
+
+  it('asks for health without one', async () => {
+    assert.equal((await runCommand(admin.port, ['health'])).exitStatus, 0);
+  });
+});

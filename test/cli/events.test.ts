@@ -1,0 +1,124 @@
+/** `ringlb events` against an admin port that streams, breaks off, and comes back. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, it, type TestContext } from 'node:test';
+import { keptOutput, runCommand } from '../helpers/cli.ts';
+import { eventually } from '../helpers/eventually.ts';
+
+const event = (count: number, more: object = {}) => ({
+  id: `a-${count}`,
+  time: '2026-11-21T03:12:00.000Z',
+  kind: 'healthy',
+  replica: `S${count}`,
+  cause: null,
+  instance: 'c0ffee',
+  ms: null,
+  cost: null,
+  ...more,
+});
+const DIED = event(1, {
+  kind: 'died',
+  cause: 'exit \u001b[2J137',
+  ms: 1234,
+  cost: { retried: 2, held: 0, failed: 1 },
+});
+const PLAIN = event(2);
+const RESTORED = event(3, { replica: null, kind: 'engine-back' });
+
+const streamed = (...events: readonly { readonly id: string }[]): string =>
+  events.map((one) => `id: ${one.id}\ndata: ${JSON.stringify(one)}\n\n`).join('');
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+async function serve(
+  t: TestContext,
+  handler: Handler,
+): Promise<{ readonly port: number; readonly server: Server }> {
+  const server = createServer(handler).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return { port: (server.address() as AddressInfo).port, server };
+}
+
+function answer(response: ServerResponse, status: number, message: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(JSON.stringify({ message, status: status < 300 ? 'successful' : 'failure' }));
+}
+
+describe('ringlb events', () => {
+  it('lists what happened, and what it cost', async (t) => {
+    const { port } = await serve(t, (request, response) => {
+      assert.equal(request.url, '/events?limit=3');
+      answer(response, 200, { N: 3, events: [DIED, PLAIN, RESTORED] });
+    });
+    assert.deepEqual((await runCommand(port, ['events', '-n', '3'])).lines, [
+      'TIME                      REPLICA  EVENT                  TOOK  COST                                  CAUSE',
+      '2026-11-21T03:12:00.000Z  S1       <red>died</>             1s  2 requests retried, 1 request failed  exit \ufffd[2J137',
+      '2026-11-21T03:12:00.000Z  S2       <green>healthy</>',
+      '2026-11-21T03:12:00.000Z           <green>engine-back</>',
+    ]);
+  });
+
+  it('follows what happens, and comes back with what it saw last', async (t) => {
+    const heads: (string | undefined)[] = [];
+    const answers: Handler[] = [
+      (_request, response) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        response.end(`retry: 1\n\n${streamed(DIED, PLAIN)}id: a-9\ndata: cut o`);
+      },
+      (request) => request.socket.destroy(),
+      (_request, response) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        response.write(`retry: 1\n\n${streamed(RESTORED)}`);
+        setImmediate(() => response.socket?.resetAndDestroy());
+      },
+      (_request, response) => answer(response, 401, '<Error> This needs the admin token'),
+    ];
+    const { port } = await serve(t, (request, response) => {
+      assert.equal(request.headers.accept, 'text/event-stream');
+      heads.push(request.headers['last-event-id'] as string | undefined);
+      answers.shift()?.(request, response);
+    });
+    const { lines, notes, exitStatus } = await runCommand(port, ['events', '--follow']);
+    assert.deepEqual(lines, [
+      '2026-11-21T03:12:00.000Z  S1 <red>died</> after 1s  exit \ufffd[2J137  2 requests retried, 1 request failed',
+      '2026-11-21T03:12:00.000Z  S2 <green>healthy</>',
+      '2026-11-21T03:12:00.000Z  <green>engine-back</>',
+    ]);
+    assert.deepEqual(heads, [undefined, 'a-2', 'a-2', 'a-3']);
+    assert.equal(notes[0], 'the connection is lost; trying again');
+    assert.equal(notes[1], 'connected again');
+    assert.match(notes.at(-1) ?? '', /^This needs the admin token/);
+    assert.equal(exitStatus, 1);
+  });
+
+  it('writes a line of JSON for each event it follows, as it comes', async (t) => {
+    let stream: ServerResponse | undefined;
+    const { port } = await serve(t, (_request, response) => {
+      if (stream !== undefined) return answer(response, 404, '<Error> gone');
+      stream = response;
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write(`retry: 1\n\n${streamed(PLAIN)}`);
+    });
+    const written = keptOutput(true);
+    const running = runCommand(port, ['events', '-f', '--json'], { written });
+    await eventually('the first event', () => written.lines.length === 1);
+    stream?.write(streamed(RESTORED));
+    await eventually('the second event', () => written.lines.length === 2);
+    assert.deepEqual(
+      written.lines.map((line) => JSON.parse(line)),
+      [PLAIN, RESTORED],
+    );
+    stream?.end();
+    assert.equal((await running).exitStatus, 1);
+  });
+
+  it('does not wait for a balancer that was never there', async () => {
+    assert.equal((await runCommand(1, ['events', '-f'])).exitStatus, 3);
+  });
+});

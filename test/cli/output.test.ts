@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { counted, duration, percent, printable, table } from '../../lib/cli/output.ts';
+
+describe('table', () => {
+  const rows = [
+    { name: 'S1', count: 5, why: '' },
+    { name: 'web_a', count: 1200, why: 'busy' },
+  ];
+  const name = { title: 'NAME', cell: (row: (typeof rows)[number]) => row.name };
+  const count = {
+    title: 'N',
+    align: 'right',
+    cell: (row: (typeof rows)[number]) => String(row.count),
+  } as const;
+
+  it('sets columns under their titles, numbers to the right, nothing behind the last', () => {
+    const why = { title: 'WHY', cell: (row: (typeof rows)[number]) => row.why };
+    assert.deepEqual(table([name, count, why], rows), [
+      'NAME      N  WHY',
+      'S1        5',
+      'web_a  1200  busy',
+    ]);
+  });
+
+  it('leaves out a column with nothing in it', () => {
+    assert.deepEqual(table([name, { title: 'WHY', cell: () => '' }], rows), ['NAME', 'S1', 'web_a']);
+  });
+
+  it('counts no colour as width', () => {
+    const red = { title: 'NAME', cell: (row: (typeof rows)[number]) => `\u001b[31m${row.name}\u001b[39m` };
+    assert.deepEqual(table([red, count], rows), [
+      'NAME      N',
+      '\u001b[31mS1\u001b[39m        5',
+      '\u001b[31mweb_a\u001b[39m  1200',
+    ]);
+  });
+});
+
+describe('duration', () => {
+  for (const [ms, text] of [
+    [0, '0ms'],
+    [849.6, '850ms'],
+    [1000, '1s'],
+    [59_999, '59s'],
+    [60_000, '1m'],
+    [184_000, '3m 4s'],
+    [7_500_000, '2h 5m'],
+    [273_600_000, '3d 4h'],
+  ] as const) {
+    it(`is ${text} for ${ms}`, () => assert.equal(duration(ms), text));
+  }
+});
+
+describe('what is written', () => {
+  it('has shares with one decimal, and nouns in their number', () => {
+    assert.deepEqual([1 / 3, 0, 0.0005, 0.0004].map(percent), ['33.3 %', '0.0 %', '0.1 %', '<0.1 %']);
+    assert.deepEqual([counted(1, 'request'), counted(0, 'request')], ['1 request', '0 requests']);
+  });
+
+  it('has no control character of what somebody else said', () => {
+    assert.equal(printable('a\u001b[2Jb\nc\u009bd'), 'a\ufffd[2Jb\ufffdc\ufffdd');
+  });
+});

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { targetOf } from '../../lib/cli/target.ts';
+
+const target = (flags: Readonly<Record<string, string>>, environment = {}) =>
+  targetOf((option) => flags[option], environment);
+
+describe('the balancer that a command is for', () => {
+  let folder: string;
+  let file: string;
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'ringlb-'));
+    file = join(folder, 'token');
+    writeFileSync(file, 'out-of-a-file\n');
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  for (const [flags, environment, url] of [
+    [{}, {}, 'http://127.0.0.1:5001'],
+    [{}, { LB_ADMIN_PORT: '6001', LB_ADMIN_HOST: '::1' }, 'http://[::1]:6001'],
+    [{ 'admin-port': '7001' }, { LB_ADMIN_PORT: '6001' }, 'http://127.0.0.1:7001'],
+    [{}, { LB_ADMIN_PORT: '' }, 'http://127.0.0.1:5001'],
+    [{ 'admin-host': '0.0.0.0' }, {}, 'http://127.0.0.1:5001'],
+    [{ 'admin-host': '' }, {}, 'http://127.0.0.1:5001'],
+    [{ 'admin-host': '::' }, {}, 'http://[::1]:5001'],
+    [{ 'admin-host': 'lb.example' }, {}, 'http://lb.example:5001'],
+    [{ url: 'https://lb.example/admin/' }, { LB_ADMIN_PORT: '6001' }, 'https://lb.example/admin'],
+  ] as const) {
+    it(`is ${url} for ${JSON.stringify(flags)} and ${JSON.stringify(environment)}`, () => {
+      assert.equal(target(flags, environment).url, url);
+    });
+  }
+
+  for (const url of ['ftp://a', 'http://', 'a', 'http://a/?b', 'http://a/#b', 'http://user@a']) {
+    it(`is not ${url}`, () => {
+      assert.throws(() => target({ url }), { exitStatus: 2, message: /^--url must be a URL such as/ });
+    });
+  }
+
+  it('is shown no token, unless one is given', () => {
+    assert.equal(target({}).token, '');
+  });
+
+  it('is shown the token of a flag, a variable or a file', () => {
+    assert.equal(target({ 'admin-token': 'of-a-flag' }).token, 'of-a-flag');
+    assert.equal(target({}, { LB_ADMIN_TOKEN: 'of-a-variable' }).token, 'of-a-variable');
+    assert.equal(target({ 'admin-token-file': file }).token, 'out-of-a-file');
+    assert.equal(target({}, { LB_ADMIN_TOKEN_FILE: file }).token, 'out-of-a-file');
+  });
+
+  it('is shown the token of a flag rather than that of the environment', () => {
+    assert.equal(target({ 'admin-token': 'of-a-flag' }, { LB_ADMIN_TOKEN_FILE: file }).token, 'of-a-flag');
+    assert.equal(
+      target({ 'admin-token-file': file }, { LB_ADMIN_TOKEN: 'of-a-variable' }).token,
+      'out-of-a-file',
+    );
+  });
+
+  it('is not asked with a token file that cannot be read', () => {
+    assert.throws(() => target({}, { LB_ADMIN_TOKEN_FILE: join(folder, 'x') }), {
+      exitStatus: 2,
+      message: /^LB_ADMIN_TOKEN_FILE cannot be read: ENOENT/,
+    });
+  });
+});

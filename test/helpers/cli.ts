@@ -1,0 +1,53 @@
+/** A command of the command line, run in this process: what it wrote, and what it ended with. Must not hold: assertions. */
+
+import { parseInvocation } from '../../lib/cli/invocation.ts';
+import type { Output } from '../../lib/cli/output.ts';
+import { CommandError } from '../../lib/cli/usage.ts';
+import type { Environment } from '../../lib/config.ts';
+
+export interface Written {
+  readonly lines: string[];
+  readonly notes: string[];
+}
+
+export interface Ran extends Written {
+  readonly exitStatus: number;
+}
+
+/** Output that is kept; colours stand as `<green>…</>`. */
+export function keptOutput(isJson = false): Output & Written {
+  const lines: string[] = [];
+  const notes: string[] = [];
+  return {
+    isJson,
+    lines,
+    notes,
+    line: (text) => lines.push(text),
+    note: (text) => notes.push(text),
+    json: (value, form) =>
+      lines.push(form === 'line' ? JSON.stringify(value) : JSON.stringify(value, undefined, 2)),
+    paint: (colour, text) => `<${colour}>${text}</>`,
+  };
+}
+
+/** Runs a command for the balancer on this admin port; `written` is seen while it runs. */
+export async function runCommand(
+  port: number,
+  args: readonly string[],
+  {
+    environment = {},
+    written,
+  }: { readonly environment?: Environment; readonly written?: Output & Written } = {},
+): Promise<Ran> {
+  const output = written ?? keptOutput(args.includes('--json'));
+  const { lines, notes } = output;
+  try {
+    const invocation = parseInvocation(args, { LB_ADMIN_PORT: String(port), ...environment });
+    if (invocation.kind !== 'command') throw new Error(`${args[0]} is no command but ${invocation.kind}`);
+    return { lines, notes, exitStatus: await invocation.command.run({ ...invocation.call, output }) };
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    notes.push(error.message);
+    return { lines, notes, exitStatus: error.exitStatus };
+  }
+}
