@@ -75,6 +75,28 @@ export function findKey(
   return undefined;
 }
 
+/** True where every request is placed by its own id, and nothing else of it has to be read. */
+export function isByRequestId(sources: readonly HashKeySource[]): boolean {
+  return sources.length === 1 && sources[0]!.kind === 'request-id';
+}
+
+/** What a request is placed by: the first of `sources` that it has, else its id, which is its own or was made for it. */
+export function placementKey(
+  sources: readonly HashKeySource[],
+  facts: KeyFacts,
+  requestId: string,
+): { readonly source: HashKeySource; readonly value: string } {
+  const found = isByRequestId(sources) ? undefined : findKey(sources, facts);
+  return found ?? { source: { kind: 'request-id' }, value: requestId };
+}
+
+const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+
+/** True for an X-Request-Id that is taken over from a client. */
+export function isRequestId(value: string): boolean {
+  return REQUEST_ID.test(value);
+}
+
 /**
  * The unsigned 32-bit hash of a key. In the classic ring a value of 1 to 15 decimal digits is no text but the
  * number of the request itself, mod 2^32.

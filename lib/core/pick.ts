@@ -76,12 +76,17 @@ export class Picker {
     }
   }
 
+  /** The most that a replica may hold now, the next request included, while another is under it. */
+  get bound(): number {
+    const { loadFactor, maxInFlight } = this.#policy;
+    return Math.min(maxInFlight, boundOf(loadFactor, this.#table.totalInFlight, this.#table.eligible));
+  }
+
   #pickIn(slots: Uint16Array, hash: number, tried: readonly number[]): number {
     const table = this.#table;
-    const { placement, loadFactor, maxInFlight } = this.#policy;
-    const slot = placement.slotOf(hash);
+    const slot = this.#policy.placement.slotOf(hash);
     const owner = slots[slot]!;
-    const bound = Math.min(maxInFlight, boundOf(loadFactor, table.totalInFlight, table.eligible));
+    const { bound } = this;
     if (owner < table.shape.ordinals && this.#mayTake(owner, tried) && table.inFlight(owner) < bound)
       return owner;
     return this.#walk(slots, slot, bound, tried);

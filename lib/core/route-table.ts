@@ -276,6 +276,18 @@ export class RouteTableWriter {
     return Atomics.load(this.#views.header, WAITING);
   }
 
+  /** What a data thread sees at this moment, in memory of its own: what is counted there is counted nowhere else. */
+  snapshot(): RouteTable {
+    const { shape, buffer } = this;
+    const copy = new SharedArrayBuffer(buffer.byteLength);
+    const words = (buffer.byteLength - 2 * this.slots.byteLength) / Int32Array.BYTES_PER_ELEMENT;
+    const [from, to] = [new Int32Array(buffer, 0, words), new Int32Array(copy, 0, words)];
+    for (let word = 0; word < words; word++) to[word] = Atomics.load(from, word);
+    const views = viewsOver(copy, shape);
+    for (const bank of [0, 1] as const) views.banks[bank].set(this.#views.banks[bank]);
+    return new RouteTable(copy, shape, 0);
+  }
+
   wakeAll(): void {
     const { wake } = this.#views;
     for (let worker = 0; worker < wake.length; worker++) {

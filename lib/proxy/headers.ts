@@ -6,6 +6,7 @@
  * header passes, those that `Connection` names included.
  * Source: RFC 9110 sections 7.6.1, 7.8 and 10.1.4, RFC 9112 sections 3.2, 6.1, 6.3 and 9.6.
  */
+import { isRequestId } from '../core/hash-key.ts';
 import { BalancerError } from '../errors.ts';
 import { FIELD, fieldOf } from './fields.ts';
 import type { ResponseHead } from './response-head.ts';
@@ -59,7 +60,6 @@ export interface RequestParts {
 }
 
 const SLASH = 0x2f;
-const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 const TRAILERS = /(?:^|,)[ \t]*trailers[ \t]*(?:,|;|$)/i;
 /** So many digits are always below 2^53. */
 const MAX_LENGTH_DIGITS = 15;
@@ -157,7 +157,7 @@ function passesOn(field: number, value: string, trusted: boolean): boolean {
     case FIELD.forwarded:
       return trusted;
     case FIELD.requestId:
-      if (seen.requestId === '' && REQUEST_ID.test(value)) seen.requestId = value;
+      if (seen.requestId === '' && isRequestId(value)) seen.requestId = value;
       return false;
     default:
       return false;

@@ -12,7 +12,7 @@ import {
   ServerResponse,
 } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
-import { findKey, hashKeyOf } from '../core/hash-key.ts';
+import { hashKeyOf, isByRequestId, placementKey } from '../core/hash-key.ts';
 import { BalancerError, errnoOf, isBalancerError } from '../errors.ts';
 import { headWithPeer, isHandedOver } from '../hand-over.ts';
 import { ClientConnection } from './client-connection.ts';
@@ -243,9 +243,9 @@ export class Listener {
     { target, requestId }: RequestHead,
   ): string {
     const { hashKey } = this.#thread.options;
-    if (hashKey.length === 1 && hashKey[0]?.kind === 'request-id') return requestId;
+    if (isByRequestId(hashKey)) return requestId;
     const clientIp = this.#trusted.originOf(facts, rawHeaders);
-    return findKey(hashKey, { url: target, rawHeaders, clientIp })?.value ?? requestId;
+    return placementKey(hashKey, { url: target, rawHeaders, clientIp }, requestId).value;
   }
 
   /** A request to switch protocols has no ServerResponse; it gets one, for the case that the replica refuses. */

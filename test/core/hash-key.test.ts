@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { hashText } from '../../lib/core/hash.ts';
-import { findKey, formatSource, hashKeyOf, type KeyFacts, parseHashKey } from '../../lib/core/hash-key.ts';
+import {
+  findKey,
+  formatSource,
+  hashKeyOf,
+  isRequestId,
+  type KeyFacts,
+  parseHashKey,
+  placementKey,
+} from '../../lib/core/hash-key.ts';
 import { ALGORITHMS } from '../../lib/core/slot-table.ts';
 
 function sourcesOf(text: string) {
@@ -198,4 +206,34 @@ test('hashKeyOf is an unsigned 32-bit integer', () => {
       assert.equal(hash, hash >>> 0);
     }),
   );
+});
+
+for (const [title, sources, rawHeaders, source, value] of [
+  ['the first source that it has', 'header:x-user,path', ['X-User', '7'], 'header:x-user', '7'],
+  ['the next where that is missing', 'header:x-user,path', [], 'path', '/x'],
+  ['its id where it has none of them', 'header:x-user', [], 'request-id', 'made-1'],
+  [
+    'the id that was settled on, where that alone is asked for',
+    'request-id',
+    ['X-Request-Id', 'a b'],
+    'request-id',
+    'made-1',
+  ],
+] as const) {
+  test(`a request is placed by ${title}`, () => {
+    const facts = { url: '/x', rawHeaders, clientIp: '' };
+    const key = placementKey(sourcesOf(sources), facts, 'made-1');
+    assert.deepEqual([formatSource(key.source), key.value], [source, value]);
+  });
+}
+
+test('an id is taken over from a client where it is printable and not long', () => {
+  assert.deepEqual(['a', 'x'.repeat(128), '', 'a b', 'x'.repeat(129), 'é'].map(isRequestId), [
+    true,
+    true,
+    false,
+    false,
+    false,
+    false,
+  ]);
 });

@@ -236,3 +236,20 @@ test('a ticket is the oldest while no other thread has an older one', () => {
   one.setHead(undefined);
   assert.equal(two.isOldest(second), true);
 });
+
+test('a snapshot shows what a thread sees, and what is counted in it is counted nowhere else', () => {
+  const { writer, one } = tables();
+  writer.publish((slots) => slots.fill(1));
+  writer.publish((slots) => slots.fill(2));
+  writer.setState(2, 'healthy');
+  one.acquire(2, 9);
+  one.enterQueue(9);
+  const seen = writer.snapshot();
+  assert.deepEqual([...seen.bankOf(seen.version)], [...writer.slots]);
+  assert.deepEqual([seen.version, seen.eligible, seen.totalWaiting], [2, 1, 1]);
+  assert.deepEqual([seen.stateWord(2), ...counts(seen)], [writer.stateWord(2), ...counts(one)]);
+  seen.acquire(2, 9);
+  assert.deepEqual(counts(one), [0, 0, 1, 1]);
+  writer.setState(2, 'unhealthy');
+  assert.equal(isEligible(seen.stateWord(2)), true);
+});
