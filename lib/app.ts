@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { createRoutes } from './admin/api.ts';
+import { eventsRoute } from './admin/events.ts';
 import { type AdminServer, createAdminServer } from './admin/server.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
@@ -14,9 +15,13 @@ import type { Placement } from './core/slot-table.ts';
 import type { Driver } from './drivers/driver.ts';
 import { assertNever } from './errors.ts';
 import { Checker } from './fleet/checker.ts';
+import { Drains } from './fleet/drains.ts';
 import { FleetView } from './fleet/fleet.ts';
+import type { Cost } from './fleet/incidents.ts';
+import { Journal } from './fleet/journal.ts';
 import { Keeper } from './fleet/keeper.ts';
 import { nextName, randomName } from './fleet/names.ts';
+import { Plans } from './fleet/plans.ts';
 import { Registry, type Transition } from './fleet/registry.ts';
 import { Scaling } from './fleet/scaling.ts';
 import { Supervisor } from './fleet/supervisor.ts';
@@ -52,6 +57,7 @@ export async function startApp(config: Config, log: Logger, clock: Clock = syste
     await driver.open();
     const publicPort = await claimPort(config.port, config.host);
     const parts = new Parts(config, driver, log, clock);
+    opened.push(async () => parts.journal.close());
     const admin = await parts.admin.listen(config.adminPort, config.adminHost);
     opened.push(() => parts.admin.close());
     const dataPlane = parts.createDataPlane(publicPort, admin);
@@ -64,6 +70,7 @@ export async function startApp(config: Config, log: Logger, clock: Clock = syste
     warnOfOpenDoors(config, log);
     opened.push(() => parts.supervisor.close(false));
     if ((await parts.supervisor.open()) === 0) await parts.scaling.begin(config.replicas);
+    parts.view.open();
     return { publicPort, admin, shutDown: () => shutDown(config, parts, dataPlane, log) };
   } catch (error) {
     for (const close of opened.reverse()) await close();
@@ -79,6 +86,7 @@ class Parts {
   readonly supervisor: Supervisor;
   readonly scaling: Scaling;
   readonly view: FleetView;
+  readonly journal: Journal;
   readonly #config: Config;
   readonly #registry: Registry;
   readonly #checker: Checker;
@@ -96,24 +104,37 @@ class Parts {
     const placement = createPlacement(config);
     this.table = new RouteTableWriter(tableShape(config));
     this.metrics = new MetricsReader(this.table.shape, () => clock.nowMs());
+    this.journal = new Journal(clock, { read: () => this.#costs() });
     this.#registry = this.#createRegistry(placement);
     this.#checker = this.#createChecker(driver);
+    const { ownsInstances } = driver;
     const common = {
       registry: this.#registry,
       driver,
       checker: this.#checker,
+      journal: this.journal,
       clock,
       log: log.component('fleet'),
     };
     this.#keeper = new Keeper({ ...config, ...common, onSettled: () => this.supervisor.nudge() });
     this.supervisor = new Supervisor({ ...config, ...common, keeper: this.#keeper });
     const chooseName = config.classic ? randomName : nextName;
-    this.scaling = new Scaling({ ...config, ...common, keeper: this.#keeper, chooseName });
-    const { table, scaling } = this;
-    const { vnodes } = config;
-    this.view = new FleetView({ ...common, keeper: this.#keeper, table, scaling, placement, vnodes });
+    const plans = new Plans({ ...config, ...common, ownsInstances, chooseName });
+    this.scaling = new Scaling({ ...config, ...common, keeper: this.#keeper, plans });
+    this.view = new FleetView({
+      ...config,
+      ...common,
+      keeper: this.#keeper,
+      table: this.table,
+      scaling: this.scaling,
+      drains: new Drains({ ...common, plans }),
+      plans,
+      placement,
+      policy: { ...config, placement },
+      openTunnels: () => 0,
+    });
     this.admin = createAdminServer({
-      routes: createRoutes(this.view),
+      routes: [...createRoutes(this.view), eventsRoute(this.journal, clock)],
       isDraining: () => this.view.readiness().draining,
       log: log.component('admin'),
       token: config.adminToken,
@@ -150,12 +171,17 @@ class Parts {
     return dataPlane;
   }
 
+  #costs(): Cost {
+    return { retried: 0, held: 0, failed: 0 };
+  }
+
   #createRegistry(placement: Placement): Registry {
     const log = this.#log.component('fleet');
     return new Registry({
       table: this.table,
       placement,
       clock: this.#clock,
+      journal: this.journal,
       publish: (records) => this.#dataPlane?.publish(records) ?? Promise.resolve(),
       onTransition: (transition) => {
         logTransition(log, transition);
@@ -217,6 +243,7 @@ async function shutDown(config: Config, parts: Parts, dataPlane: DataPlane, log:
   await dataPlane.close();
   await parts.supervisor.close(config.onExit === 'keep');
   await parts.admin.close();
+  parts.journal.close();
   log.info({}, 'stopped');
 }
 

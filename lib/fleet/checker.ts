@@ -143,7 +143,7 @@ export class Checker {
     };
     this.#checks.set(replica, ejected);
     ejected.timer = clock.after(forMs, () => this.#begin(ejected));
-    registry.setState(replica, 'unhealthy', `ejected for ${forMs / 1000} s: requests failed in a row`);
+    registry.eject(replica, `ejected for ${forMs / 1000} s: requests failed in a row`);
   }
 
   close(): void {

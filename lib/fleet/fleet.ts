@@ -7,13 +7,17 @@ import { formatEndpoint } from '../core/replica.ts';
 import type { RouteTableWriter } from '../core/route-table.ts';
 import type { Algorithm, Placement } from '../core/slot-table.ts';
 import { BalancerError } from '../errors.ts';
+import type { Drains } from './drains.ts';
+import { type Answer, type ExplainParts, explain, type Question } from './explain.ts';
 import type { Keeper } from './keeper.ts';
+import { type Preview, type PreviewParts, previewAdd, previewRemove } from './preview.ts';
 import type { Registry, Replica } from './registry.ts';
 import type { Scaling } from './scaling.ts';
 
-export interface FleetParts {
+export interface FleetParts extends PreviewParts, ExplainParts {
   readonly registry: Registry;
   readonly scaling: Scaling;
+  readonly drains: Drains;
   readonly keeper: Keeper;
   readonly table: RouteTableWriter;
   readonly placement: Placement;
@@ -29,6 +33,8 @@ interface Share {
 
 export class FleetView {
   readonly #parts: FleetParts;
+  /** What an earlier balancer left is known, or a new fleet has its names. */
+  readonly #opened = Promise.withResolvers<void>();
   #isDraining = false;
   /** Slots of each ordinal in the table of `#countedVersion`. */
   #counts: readonly number[] = [];
@@ -36,6 +42,11 @@ export class FleetView {
 
   constructor(parts: FleetParts) {
     this.#parts = parts;
+  }
+
+  /** Lets changes begin; those asked for before have waited, since they could have taken a name that is in use. */
+  open(): void {
+    this.#opened.resolve();
   }
 
   /** Says so at `/readyz`, and refuses changes from now on. */
@@ -48,13 +59,41 @@ export class FleetView {
   }
 
   async add(count: number, names: readonly string[]): Promise<readonly string[]> {
-    this.#mustServe();
+    await this.#mustServe();
     return this.#parts.scaling.add(count, names);
   }
 
+  async previewAdd(count: number, names: readonly string[]): Promise<Preview> {
+    await this.#mustServe();
+    return previewAdd(this.#parts, count, names);
+  }
+
   async remove(count: number, names: readonly string[]): Promise<readonly string[]> {
-    this.#mustServe();
+    await this.#mustServe();
     return this.#parts.scaling.remove(count, names);
+  }
+
+  async previewRemove(count: number, names: readonly string[]): Promise<Preview> {
+    await this.#mustServe();
+    return previewRemove(this.#parts, count, names);
+  }
+
+  /** Keeps requests away from `names`, which stay members; gives the names that get none. */
+  async drain(names: readonly string[]): Promise<readonly string[]> {
+    await this.#mustServe();
+    this.#parts.drains.drain(names);
+    return this.#parts.drains.names();
+  }
+
+  /** Lets requests go to `names` again; gives the names that get none. */
+  async undrain(names: readonly string[]): Promise<readonly string[]> {
+    await this.#mustServe();
+    this.#parts.drains.undrain(names);
+    return this.#parts.drains.names();
+  }
+
+  explain(question: Question): Answer {
+    return explain(this.#parts, question);
   }
 
   /** Members first, then those that are being added, then those that drain. */
@@ -90,14 +129,16 @@ export class FleetView {
   }
 
   readiness(): { readonly ready: boolean; readonly draining: boolean; readonly reason: string } {
-    const { table, registry } = this.#parts;
+    const { table, registry, drains } = this.#parts;
     const { eligible } = table;
     if (this.#isDraining) return { ready: false, draining: true, reason: 'The balancer is shutting down' };
-    const reason = `${eligible} of ${registry.members.length} replicas are eligible`;
+    const drained = drains.names().length;
+    const reason = `${eligible} of ${registry.members.length} replicas are eligible${drained > 0 ? `, ${drained} drained` : ''}`;
     return { ready: eligible > 0, draining: false, reason };
   }
 
-  #mustServe(): void {
+  async #mustServe(): Promise<void> {
+    await this.#opened.promise;
     if (this.#isDraining) throw new BalancerError('shutting-down');
   }
 
@@ -108,6 +149,7 @@ export class FleetView {
       name: replica.name,
       id: replica.id,
       state: replica.state,
+      draining: replica.isDraining || replica.state === 'draining',
       endpoint: instance?.endpoint === undefined ? null : formatEndpoint(instance.endpoint),
       instance: instance?.instanceId ?? null,
       inFlight: registry.inFlight(replica),

@@ -12,6 +12,7 @@ import type { Logger } from '../log.ts';
 import type { Checker } from './checker.ts';
 import { HealthWaits } from './health-waits.ts';
 import { Instances } from './instances.ts';
+import type { Journal } from './journal.ts';
 import type { Registry, Replica } from './registry.ts';
 
 export interface KeeperParts {
@@ -20,6 +21,7 @@ export interface KeeperParts {
   readonly checker: Checker;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly journal: Journal;
   /** From a start to the first passed probes. */
   readonly startTimeoutMs: number;
   /** A replica is nobody's work any more; what happened to it meanwhile is worth a look. */
@@ -43,6 +45,8 @@ export class Keeper {
   readonly #again = new Map<Replica, MaybeInstance>();
   readonly #crashes = new WeakMap<Replica, number>();
   readonly #nextStartAtMs = new WeakMap<Replica, number>();
+  /** Ends the wait of each keeper that waits for its next try. */
+  readonly #pauses = new Map<Replica, () => void>();
   #closed = false;
   /** Closed so that the replicas go on. */
   #isKept = false;
@@ -151,6 +155,11 @@ export class Keeper {
     return this.#busyWith(replica, () => this.#launch(replica, undefined));
   }
 
+  /** The replica has left: who works on it need not wait for the next try to notice. */
+  letGo(replica: Replica): void {
+    this.#pauses.get(replica)?.();
+  }
+
   /** The instance ended; true when someone waited for it to become healthy, who hears of it. */
   died(instanceId: string, cause: string): boolean {
     return this.#waits.died(instanceId, cause);
@@ -183,9 +192,12 @@ export class Keeper {
     return this.#closed && this.#isKept && replica.joined && this.#parts.registry.has(replica);
   }
 
-  /** Waits, but not beyond the closing. */
-  #pause(delayMs: number): Promise<void> {
-    return Promise.race([sleep(this.#parts.clock, delayMs), this.#closing.promise]);
+  /** Waits, but not beyond the closing or the replica's leaving. */
+  async #pause(replica: Replica, delayMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#pauses.set(replica, resolve);
+    await Promise.race([sleep(this.#parts.clock, delayMs), this.#closing.promise, promise]);
+    this.#pauses.delete(replica);
   }
 
   async #waitForTurn(replica: Replica): Promise<void> {
@@ -197,15 +209,16 @@ export class Keeper {
       { replica: replica.name, cause: replica.cause, ms: delayMs },
       'crash loop, waiting before the next start',
     );
-    await this.#pause(delayMs);
+    await this.#pause(replica, delayMs);
     this.#nextStartAtMs.delete(replica);
   }
 
   async #launch(replica: Replica, found: MaybeInstance): Promise<void> {
-    const { registry, checker } = this.#parts;
-    const { instance, healthy } = await this.instances.inTurn(replica.name, () =>
-      this.#place(replica, found),
-    );
+    const { registry, checker, clock } = this.#parts;
+    const sinceMs = clock.nowMs();
+    const { instance, healthy } = await this.instances
+      .inTurn(replica.name, () => this.#place(replica, found))
+      .catch((error: unknown) => this.#tellFailure(replica, undefined, { error, sinceMs }));
     try {
       await healthy;
     } catch (error) {
@@ -213,8 +226,28 @@ export class Keeper {
       if (this.#isToStay(replica)) throw error;
       if (registry.has(replica)) void registry.vacate(replica, messageOf(error));
       await this.instances.clear(instance);
-      throw error;
+      this.#tellFailure(replica, instance, { error, sinceMs });
     }
+  }
+
+  /** Enters a start that came to nothing in the journal, and throws its error; the engine's absence is no such. */
+  #tellFailure(
+    { name }: Replica,
+    instance: MaybeInstance,
+    { error, sinceMs }: { readonly error: unknown; readonly sinceMs: number },
+  ): never {
+    const { journal, clock } = this.#parts;
+    const isOwn = !this.#closed && !isBalancerError(error, 'engine-unreachable');
+    const ms = clock.nowMs() - sinceMs;
+    if (isOwn)
+      journal.note({
+        kind: 'start-failed',
+        replica: name,
+        instance: instance?.instanceId,
+        cause: messageOf(error),
+        ms,
+      });
+    throw error;
   }
 
   /** Puts an instance in the place and lets it be probed; `healthy` settles once that has told. */
@@ -222,9 +255,8 @@ export class Keeper {
     replica: Replica,
     found: MaybeInstance,
   ): Promise<{ readonly instance: Instance; readonly healthy: Promise<void> }> {
-    const { registry, driver, checker, startTimeoutMs } = this.#parts;
-    const { name, id } = replica;
-    const instance = found ?? (await driver.start({ name, id }));
+    const { registry, checker, startTimeoutMs } = this.#parts;
+    const instance = found ?? (await this.#start(replica));
     if (!this.#isWanted(replica)) {
       if (!this.#isToStay(replica)) await this.instances.dispose(instance, 0);
       throw new BalancerError('start-failed', 'it was removed while it started');
@@ -239,12 +271,21 @@ export class Keeper {
     return { instance, healthy };
   }
 
+  async #start({ name, id, cause }: Replica): Promise<Instance> {
+    const { driver, journal, clock } = this.#parts;
+    const sinceMs = clock.nowMs();
+    const instance = await driver.start({ name, id });
+    const ms = clock.nowMs() - sinceMs;
+    journal.note({ kind: 'started', replica: name, instance: instance.instanceId, cause, ms });
+    return instance;
+  }
+
   async #noteFailure(replica: Replica, error: unknown): Promise<void> {
     const { log } = this.#parts;
     if (!this.#isWanted(replica)) return;
     if (isBalancerError(error, 'engine-unreachable')) {
       log.debug({ replica: replica.name, cause: messageOf(error) }, 'not started');
-      return this.#pause(ENGINE_RETRY_MS);
+      return this.#pause(replica, ENGINE_RETRY_MS);
     }
     this.noteEnd(replica, { wasHealthy: false, healthyMs: 0, endedFromOutside: false });
     log.warn({ replica: replica.name, cause: messageOf(error) }, 'did not become healthy');

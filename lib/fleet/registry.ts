@@ -13,6 +13,7 @@ import type { RouteTableWriter } from '../core/route-table.ts';
 import type { Placement } from '../core/slot-table.ts';
 import type { Instance } from '../drivers/driver.ts';
 import { BalancerError } from '../errors.ts';
+import type { EventKind, Journal } from './journal.ts';
 
 /** Tells every data thread the whole list; resolves when each has let go of what is no longer on it. */
 export type Publish = (records: readonly UpstreamRecord[]) => Promise<void>;
@@ -28,6 +29,13 @@ export interface Transition {
   readonly ms: number;
 }
 
+/** A change of state to be made; one of note in the journal has its kind. */
+interface Change {
+  readonly to: ReplicaState;
+  readonly cause: string;
+  readonly kind?: EventKind;
+}
+
 export interface ProbeCounts {
   passed: number;
   failed: number;
@@ -40,6 +48,8 @@ export interface Replica extends Place {
   readonly ordinal: number;
   readonly state: ReplicaState;
   readonly joined: boolean;
+  /** An operator keeps requests away from it; its state goes on as if not. */
+  readonly isDraining: boolean;
   readonly instance: Instance | undefined;
   /** When the state began, by the clock. */
   readonly sinceMs: number;
@@ -55,6 +65,8 @@ export interface Replica extends Place {
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 interface Entry extends Mutable<Replica> {
   probes: ProbeCounts;
+  /** When it was reserved, by the clock. */
+  readonly bornMs: number;
   generation: number;
   /** Instances placed so far. */
   placed: number;
@@ -66,6 +78,7 @@ export interface RegistryParts {
   readonly clock: Clock;
   readonly publish: Publish;
   readonly onTransition: (transition: Transition) => void;
+  readonly journal: Journal;
 }
 
 export class Registry {
@@ -118,18 +131,31 @@ export class Registry {
     return this.#parts.table.inFlight(replica.ordinal);
   }
 
+  /** Every ordinal is below it. */
+  get ordinals(): number {
+    return this.#parts.table.shape.ordinals;
+  }
+
+  /** How many replicas can be reserved until those that drain are forgotten. */
+  get room(): number {
+    return this.ordinals - this.#ordinals.size;
+  }
+
   /** Makes a replica that is not on the ring yet, in state `starting`, with the lowest free id unless one is given. */
   reserve(name: string, id?: number): Replica {
     const taken = new Set(this.replicas.map((replica) => replica.id));
     const ordinal = this.#freeOrdinal();
+    const nowMs = this.#parts.clock.nowMs();
     const entry: Entry = {
       name,
       id: id !== undefined && !taken.has(id) ? id : lowestFree(taken),
       ordinal,
       state: 'starting',
       joined: false,
+      isDraining: false,
       instance: undefined,
-      sinceMs: this.#parts.clock.nowMs(),
+      bornMs: nowMs,
+      sinceMs: nowMs,
       cause: 'new',
       restarts: 0,
       health: UNKNOWN_HEALTH,
@@ -143,21 +169,25 @@ export class Registry {
   }
 
   /** Takes back a reservation that never joined. */
-  cancel(replica: Replica): void {
+  cancel(replica: Replica, cause: string): void {
     const entry = this.#entry(replica);
     this.#entries.delete(entry.name);
+    this.#transition(entry, { to: 'gone', cause, kind: 'cancelled' });
     void this.#letGo(entry);
   }
 
   /** Puts replicas on the ring, all in one new table. */
-  join(replicas: readonly Replica[]): void {
-    for (const replica of replicas) {
-      const entry = this.#entry(replica);
+  join(replicas: readonly Replica[], cause: string): void {
+    const entries = replicas.map((replica) => this.#entry(replica));
+    for (const entry of entries) {
       entry.joined = true;
       this.#joined.push(entry);
     }
     this.#publishSlots();
-    for (const replica of replicas) this.#writeState(this.#entry(replica));
+    for (const entry of entries) {
+      this.#writeState(entry);
+      this.#note(entry, 'added', cause, entry.bornMs);
+    }
   }
 
   /** Takes replicas off the ring, all in one new table; what is in flight on them goes on. */
@@ -166,7 +196,7 @@ export class Registry {
       const entry = this.#entry(replica);
       this.#entries.delete(entry.name);
       this.#leaving.add(entry);
-      this.#transition(entry, 'draining', cause);
+      this.#transition(entry, { to: 'draining', cause, kind: 'removed' });
     }
     this.#joined = this.#joined.filter((entry) => this.#entries.get(entry.name) === entry);
     this.#publishSlots();
@@ -176,8 +206,7 @@ export class Registry {
   async forget(replica: Replica, cause: string): Promise<void> {
     const entry = replica as Entry;
     if (!this.#leaving.delete(entry)) return;
-    entry.instance = undefined;
-    this.#transition(entry, 'gone', cause);
+    this.#transition(entry, { to: 'gone', cause, kind: 'drained' });
     await this.#letGo(entry);
   }
 
@@ -195,14 +224,30 @@ export class Registry {
   /** There is no instance in the place any more: it died or is being replaced. What it was answering fails now. */
   vacate(replica: Replica, cause: string): Promise<void> {
     const entry = this.#entry(replica);
+    // told with the instance that it is about
+    this.#transition(entry, { to: 'starting', cause });
     entry.instance = undefined;
     entry.health = UNKNOWN_HEALTH;
-    this.#transition(entry, 'starting', cause);
     return this.#publishEndpoints();
   }
 
   setState(replica: Replica, state: 'starting' | 'healthy' | 'unhealthy', cause: string): void {
-    this.#transition(this.#entry(replica), state, cause);
+    const change = { to: state, cause };
+    this.#transition(this.#entry(replica), state === 'starting' ? change : { ...change, kind: state });
+  }
+
+  /** Requests fail at it although it answers: it gets none for a while. */
+  eject(replica: Replica, cause: string): void {
+    this.#transition(this.#entry(replica), { to: 'unhealthy', cause, kind: 'ejected' });
+  }
+
+  /** Keeps requests away from it, or no longer, whatever its state is; nothing where that is so already. */
+  setDraining(replica: Replica, isDraining: boolean, cause: string): void {
+    const entry = this.#entry(replica);
+    if (entry.isDraining === isDraining) return;
+    entry.isDraining = isDraining;
+    this.#writeState(entry);
+    this.#note(entry, isDraining ? 'drain' : 'undrain', cause);
   }
 
   /** Says again, under a new state word, what the state is: threads that had turned away look again. */
@@ -235,29 +280,45 @@ export class Registry {
     return entry;
   }
 
-  #transition(entry: Entry, to: ReplicaState, cause: string): void {
+  #transition(entry: Entry, { to, cause, kind }: Change): void {
     const from = entry.state;
-    const nowMs = this.#parts.clock.nowMs();
-    const ms = Math.round(nowMs - entry.sinceMs);
+    const { sinceMs } = entry;
     entry.cause = cause;
     entry.state = to;
     this.#writeState(entry);
     if (from === to) return;
-    entry.sinceMs = nowMs;
+    entry.sinceMs = this.#parts.clock.nowMs();
     const instanceId = entry.instance?.instanceId;
+    const ms = Math.round(entry.sinceMs - sinceMs);
+    // first: who hears of the change may make another, which is a later event
+    if (kind !== undefined) this.#note(entry, kind, cause, kind === 'removed' ? entry.bornMs : sinceMs);
     this.#parts.onTransition({ name: entry.name, from, to, cause, instanceId, ms });
   }
 
-  /** Writes the state word. Who is not on the ring is not eligible: it would count in everybody's load bound. */
-  #writeState({ ordinal, state, joined }: Entry): void {
+  /** Enters an event; `sinceMs` is when what it ends began. */
+  #note(entry: Entry, kind: EventKind, cause: string, sinceMs?: number): void {
+    const { clock, journal } = this.#parts;
+    journal.note({
+      kind,
+      replica: entry.name,
+      instance: entry.instance?.instanceId,
+      cause,
+      ...(sinceMs !== undefined && { ms: clock.nowMs() - sinceMs }),
+    });
+  }
+
+  /**
+   * Writes the state word. Who is not on the ring is not eligible: it would count in everybody's load bound. Who an
+   * operator drains is not either, but its probes and its replacement go by its state.
+   */
+  #writeState({ ordinal, state, joined, isDraining }: Entry): void {
     const isWaiting = state === 'healthy' && !joined;
     const shown = state === 'gone' ? 'free' : isWaiting ? 'starting' : state;
-    this.#parts.table.setState(ordinal, shown);
+    this.#parts.table.setState(ordinal, isDraining && shown === 'healthy' ? 'draining' : shown);
   }
 
   #freeOrdinal(): number {
-    const limit = this.#parts.table.shape.ordinals;
-    for (let ordinal = 0; ordinal < limit; ordinal++) {
+    for (let ordinal = 0; ordinal < this.ordinals; ordinal++) {
       if (this.#ordinals.has(ordinal)) continue;
       this.#ordinals.add(ordinal);
       return ordinal;

@@ -11,6 +11,7 @@ import { BalancerError, isBalancerError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Checker } from './checker.ts';
 import type { Keeper } from './keeper.ts';
+import type { Plans } from './plans.ts';
 import type { Registry, Replica } from './registry.ts';
 
 export interface ScalingParts {
@@ -20,9 +21,7 @@ export interface ScalingParts {
   readonly keeper: Keeper;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Names a replica for which none was given; called again with what is taken until it is free. */
-  readonly chooseName: (taken: ReadonlySet<string>) => string;
-  readonly maxReplicas: number;
+  readonly plans: Plans;
   readonly drainTimeoutMs: number;
   readonly stopTimeoutMs: number;
 }
@@ -32,8 +31,6 @@ const DRAIN_LOOK_MS = 20;
 
 export class Scaling {
   readonly #parts: ScalingParts;
-  /** Names that what is not ours holds; not chosen again. */
-  readonly #heldNames = new Set<string>();
 
   constructor(parts: ScalingParts) {
     this.#parts = parts;
@@ -46,23 +43,23 @@ export class Scaling {
 
   /** Puts the first replicas of a new fleet on the ring, healthy or not, and starts them. */
   async begin(count: number): Promise<void> {
-    const { registry, driver } = this.#parts;
-    for (const name of await driver.heldNames()) this.#heldNames.add(name);
-    const replicas = Array.from({ length: count }, () => registry.reserve(this.#freeName()));
-    registry.join(replicas);
+    const { registry, driver, plans } = this.#parts;
+    for (const name of await driver.heldNames()) plans.avoid(name);
+    const replicas = Array.from({ length: count }, () => registry.reserve(plans.freeName()));
+    registry.join(replicas, 'a new fleet');
     for (const replica of replicas) this.#begin(replica);
   }
 
   /** Starts a replica that was just named; one whose name a stranger took meanwhile leaves for one of another name. */
   #begin(replica: Replica): void {
-    const { registry, keeper } = this.#parts;
+    const { registry, keeper, plans } = this.#parts;
     const rename = (): void => {
       const cause = 'its name is held by what is not ours';
-      this.#heldNames.add(replica.name);
+      plans.avoid(replica.name);
       registry.leave([replica], cause);
       void registry.forget(replica, cause);
-      const other = registry.reserve(this.#freeName(), replica.id);
-      registry.join([other]);
+      const other = registry.reserve(plans.freeName(), replica.id);
+      registry.join([other], `instead of ${replica.name}`);
       this.#begin(other);
     };
     keeper.keep(replica, undefined, undefined, rename);
@@ -73,7 +70,8 @@ export class Scaling {
    * new ones is healthy. Throws BalancerError, and then nothing is left of any of them.
    */
   async add(count: number, names: readonly string[]): Promise<readonly string[]> {
-    const reserved = this.#reserve(count, names);
+    const { registry, plans } = this.#parts;
+    const reserved = plans.add(count, names).map(({ name, id }) => registry.reserve(name, id));
     const results = await Promise.allSettled(
       reserved.map((replica, index) => this.#launch(replica, index >= names.length)),
     );
@@ -83,7 +81,7 @@ export class Scaling {
       await Promise.all(started.map((replica) => this.#undo(replica)));
       throw failed.reason;
     }
-    this.#parts.registry.join(started);
+    registry.join(started, 'added');
     return this.names();
   }
 
@@ -92,70 +90,28 @@ export class Scaling {
    * Returns the names that stay. Throws `bad-request`, and then nothing has changed.
    */
   async remove(count: number, names: readonly string[]): Promise<readonly string[]> {
-    const { registry, driver, checker } = this.#parts;
-    this.#mustOwn(driver);
-    const { members } = registry;
-    if (count > members.length)
-      throw new BalancerError('bad-request', `n is ${count}, but there are only ${members.length} replicas`);
-    const unknown = names.filter((name) => !members.some((replica) => replica.name === name));
-    if (unknown.length > 0)
-      throw new BalancerError('bad-request', `there is no replica called ${listed(unknown)}`);
-    const named = members.filter((replica) => names.includes(replica.name));
-    // of those with the same in flight the youngest goes: its caches are the coldest
-    const others = members
-      .filter((replica) => !names.includes(replica.name))
-      .reverse()
-      .sort((a, b) => registry.inFlight(a) - registry.inFlight(b));
-    const leaving = [...named, ...others.slice(0, count - named.length)];
+    const { registry, checker, keeper, plans } = this.#parts;
+    const leaving = plans.remove(count, names);
     registry.leave(leaving, 'removed');
     for (const replica of leaving) {
       checker.unwatch(replica);
+      keeper.letGo(replica);
       void this.#drain(replica);
     }
     return this.names();
   }
 
-  #reserve(count: number, names: readonly string[]): readonly Replica[] {
-    const { registry, driver, maxReplicas } = this.#parts;
-    this.#mustOwn(driver);
-    const present = registry.replicas.length;
-    if (present + count > maxReplicas)
-      throw new BalancerError(
-        'bad-request',
-        `n is ${count}, but with ${present} replicas at most ${maxReplicas - present} more fit under max-replicas ${maxReplicas}`,
-      );
-    const taken = names.filter((name) => registry.find(name) !== undefined);
-    if (taken.length > 0)
-      throw new BalancerError('bad-request', `there is a replica called ${listed(taken)} already`);
-    const reserved: Replica[] = [];
-    try {
-      while (reserved.length < count)
-        reserved.push(registry.reserve(names[reserved.length] ?? this.#freeName()));
-    } catch (error) {
-      for (const replica of reserved) registry.cancel(replica);
-      throw error;
-    }
-    return reserved;
-  }
-
-  /** A name that no replica of ours has or had until its drain ends, and no stranger is known to hold. */
-  #freeName(): string {
-    const { registry, chooseName } = this.#parts;
-    const ours = [...registry.replicas, ...registry.leaving].map((replica) => replica.name);
-    return chooseName(new Set([...ours, ...this.#heldNames]));
-  }
-
   /** Starts a new replica; one whose name was our choice gets another when a stranger holds it. */
   async #launch(replica: Replica, isChosen: boolean): Promise<Replica> {
-    const { registry, keeper } = this.#parts;
+    const { registry, keeper, plans } = this.#parts;
     try {
       await keeper.launchNew(replica);
       return replica;
     } catch (error) {
-      if (registry.has(replica)) registry.cancel(replica);
+      if (registry.has(replica)) registry.cancel(replica, messageOf(error));
       if (isChosen && isBalancerError(error, 'name-held')) {
-        this.#heldNames.add(replica.name);
-        return this.#launch(registry.reserve(this.#freeName()), true);
+        plans.avoid(replica.name);
+        return this.#launch(registry.reserve(plans.freeName()), true);
       }
       throw isBalancerError(error)
         ? new BalancerError(error.code, `${replica.name} did not start: ${error.message}`, { cause: error })
@@ -168,13 +124,14 @@ export class Scaling {
     const { registry, checker, keeper } = this.#parts;
     checker.unwatch(replica);
     const { instance } = replica;
-    registry.cancel(replica);
+    registry.cancel(replica, 'another of the same call did not start');
     if (instance !== undefined) await keeper.instances.dispose(instance, 0);
   }
 
   async #drain(replica: Replica): Promise<void> {
     const { registry, keeper, clock, log, drainTimeoutMs, stopTimeoutMs } = this.#parts;
     const { instance } = replica;
+    let cause = 'drained';
     if (instance !== undefined) {
       const letGo = keeper.instances.hold(instance.instanceId);
       await keeper.instances
@@ -186,24 +143,13 @@ export class Scaling {
       const untilMs = clock.nowMs() + drainTimeoutMs;
       while (registry.inFlight(replica) > 0 && clock.nowMs() < untilMs) await sleep(clock, DRAIN_LOOK_MS);
       const cut = registry.inFlight(replica);
-      if (cut > 0)
+      if (cut > 0) {
+        cause = `drain timed out; requests in flight are cut: ${cut}`;
         log.warn({ replica: replica.name, inFlight: cut }, 'drain timed out; requests in flight are cut');
+      }
       letGo();
       await keeper.instances.dispose(instance, stopTimeoutMs);
     }
-    await registry.forget(replica, 'drained');
+    await registry.forget(replica, cause);
   }
-
-  #mustOwn(driver: Driver): void {
-    if (driver.ownsInstances) return;
-    throw new BalancerError(
-      'bad-request',
-      'the servers are a fixed list (driver static); change --upstreams and start again',
-    );
-  }
-}
-
-function listed(names: readonly string[]): string {
-  const shown = names.slice(0, 5).join(', ');
-  return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
 }

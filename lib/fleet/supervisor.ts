@@ -13,6 +13,7 @@ import type { Driver, Hint, Instance } from '../drivers/driver.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Checker } from './checker.ts';
+import type { Journal } from './journal.ts';
 import type { Keeper } from './keeper.ts';
 import type { Registry, Replica } from './registry.ts';
 
@@ -23,6 +24,7 @@ export interface SupervisorParts {
   readonly keeper: Keeper;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly journal: Journal;
   readonly stopTimeoutMs: number;
 }
 
@@ -41,6 +43,7 @@ export class Supervisor {
   #lookAgain = false;
   #lookFailures = 0;
   #timer: Timer | undefined;
+  #engineLostAtMs: number | undefined;
   #closed = false;
 
   constructor(parts: SupervisorParts) {
@@ -52,15 +55,18 @@ export class Supervisor {
    * new ones when it is 0. Throws what the driver's `list` throws.
    */
   async open(): Promise<number> {
-    const { driver, registry, keeper, log } = this.#parts;
+    const { driver, registry, keeper, log, journal } = this.#parts;
     driver.watch((hint) => this.#onHint(hint));
     const { places, rest } = findFleet(await driver.list());
     const replicas = places.map((place) => registry.reserve(place.name, place.id));
-    registry.join(replicas);
+    registry.join(replicas, driver.ownsInstances ? 'left by an earlier balancer' : 'on the list');
     for (const [index, replica] of replicas.entries()) {
       const { running, dead } = places[index]!;
-      if (driver.ownsInstances)
-        log.info({ replica: replica.name, instance: running?.instanceId, id: replica.id }, 'adopted');
+      if (driver.ownsInstances) {
+        const instance = running?.instanceId;
+        log.info({ replica: replica.name, instance, id: replica.id }, 'adopted');
+        journal.note({ kind: 'adopted', replica: replica.name, instance });
+      }
       if (running?.endpoint !== undefined) keeper.keep(replica, running, undefined);
       else keeper.keep(replica, undefined, running ?? dead);
     }
@@ -106,21 +112,26 @@ export class Supervisor {
   }
 
   #onHint(hint: Hint): void {
-    const { log, registry, keeper } = this.#parts;
+    const { log, registry, keeper, journal, clock } = this.#parts;
     switch (hint.kind) {
       case 'died': {
         const replica = registry.byInstance(hint.instanceId);
         if (keeper.died(hint.instanceId, hint.cause)) break;
         if (replica !== undefined && !this.#closed)
-          this.#replace(replica, hint.cause, isFromOutside(hint.cause));
+          this.#died(replica, hint.cause, isFromOutside(hint.cause));
         break;
       }
       case 'engine-lost':
         log.warn({ cause: hint.cause }, 'engine lost; running replicas go on');
+        this.#engineLostAtMs = clock.nowMs();
+        journal.note({ kind: 'engine-lost', cause: hint.cause });
         break;
-      case 'engine-back':
-        log.info({}, 'engine back');
+      case 'engine-back': {
+        const ms = Math.round(clock.nowMs() - (this.#engineLostAtMs ?? clock.nowMs()));
+        log.info({ ms }, 'engine back');
+        journal.note({ kind: 'engine-back', ms });
         break;
+      }
       case 'changed':
         break;
     }
@@ -172,8 +183,7 @@ export class Supervisor {
     if (action.kind === 'replace') {
       const replica = registry.find(action.name);
       const cause = instance?.ending ?? 'its instance is gone';
-      if (replica !== undefined)
-        this.#replace(replica, cause, instance === undefined || isFromOutside(cause));
+      if (replica !== undefined) this.#died(replica, cause, instance === undefined || isFromOutside(cause));
       return;
     }
     log.info(
@@ -181,6 +191,14 @@ export class Supervisor {
       'instance that nobody needs is taken away',
     );
     void keeper.instances.dispose(action, instance?.status === 'dead' ? 0 : stopTimeoutMs);
+  }
+
+  #died(replica: Replica, cause: string, fromOutside: boolean): void {
+    const { journal, clock } = this.#parts;
+    const ms = clock.nowMs() - replica.sinceMs;
+    const instance = replica.instance?.instanceId;
+    if (instance !== undefined) journal.note({ kind: 'died', replica: replica.name, instance, cause, ms });
+    this.#replace(replica, cause, fromOutside);
   }
 
   #replace(replica: Replica, cause: string, endedFromOutside: boolean): void {

@@ -102,4 +102,15 @@ describe('a crash loop', () => {
     await rig.advance(600);
     assert.deepEqual(rig.states, ['S1=healthy', 'S2=healthy']);
   });
+
+  it('gives the dead instance of a replica up at once that is removed while it waits', async () => {
+    const rig = await FleetRig.of(2);
+    rig.driver.die(rig.instanceOf('S1'), 'exit 1: broken');
+    await rig.advance(400);
+    assert.deepEqual([...rig.driver.instances.keys()], ['S1#1', 'S2#2']);
+    await rig.scaling.remove(1, ['S1']);
+    await settle();
+    assert.deepEqual([...rig.driver.instances.keys()], ['S2#2']);
+    assert.deepEqual([rig.registry.leaving, [...rig.keeper.busy]], [[], []]);
+  });
 });

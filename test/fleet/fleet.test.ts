@@ -14,6 +14,7 @@ describe('the view of a fleet', () => {
       name: 'S1',
       id: 1,
       state: 'healthy',
+      draining: false,
       endpoint: '127.0.0.1:10003',
       instance: 'S1#3',
       inFlight: 1,

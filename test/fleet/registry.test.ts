@@ -12,7 +12,7 @@ describe('the registry', () => {
   /** A replica that has joined, with an instance that passed its probes. */
   function healthy(name: string): Replica {
     const replica = rig.registry.reserve(name);
-    rig.registry.join([replica]);
+    rig.registry.join([replica], 'added');
     void rig.registry.place(replica, rig.driver.leave(name, replica.id));
     rig.registry.setState(replica, 'healthy', 'probe passed: 200');
     return replica;
@@ -21,7 +21,7 @@ describe('the registry', () => {
   it('gives a new replica the lowest free id', async () => {
     const ids = ['S1', 'S2', 'S3'].map((name) => rig.registry.reserve(name).id);
     assert.deepEqual(ids, [1, 2, 3]);
-    rig.registry.cancel(rig.replica('S2'));
+    rig.registry.cancel(rig.replica('S2'), 'not needed');
     await settle();
     assert.deepEqual([rig.registry.reserve('S4').id, rig.registry.reserve('S5').id], [2, 4]);
   });
@@ -33,7 +33,7 @@ describe('the registry', () => {
 
   it('puts replicas on the ring in one new table, in the order in which they join', () => {
     const [one, two] = [rig.registry.reserve('S1'), rig.registry.reserve('S2')];
-    rig.registry.join([two, one]);
+    rig.registry.join([two, one], 'added');
     assert.equal(rig.table.version, 1);
     assert.deepEqual(
       rig.registry.members.map(({ name }) => name),
@@ -46,10 +46,10 @@ describe('the registry', () => {
     const early = rig.registry.reserve('S1');
     rig.registry.setState(early, 'healthy', 'probe passed: 200');
     assert.equal(rig.table.eligible, 0);
-    rig.registry.join([early]);
+    rig.registry.join([early], 'added');
     assert.equal(rig.table.eligible, 1);
     const late = rig.registry.reserve('S2');
-    rig.registry.join([late]);
+    rig.registry.join([late], 'added');
     assert.equal(rig.table.eligible, 1);
     rig.registry.setState(late, 'healthy', 'probe passed: 200');
     assert.equal(rig.table.eligible, 2);
@@ -103,7 +103,7 @@ describe('the registry', () => {
 
   it('takes back a reservation as if it had never been', async () => {
     const replica = rig.registry.reserve('S1');
-    rig.registry.cancel(replica);
+    rig.registry.cancel(replica, 'not needed');
     await settle();
     assert.equal(rig.registry.has(replica), false);
     assert.equal(rig.registry.reserve('S1').ordinal, replica.ordinal);

@@ -3,12 +3,6 @@ import { describe, it } from 'node:test';
 import { FakeDriver } from '../helpers/fake-driver.ts';
 import { DRAIN_TIMEOUT_MS, FleetRig, STOP_TIMEOUT_MS, settle } from '../helpers/fleet-rig.ts';
 
-/** Puts so many requests in flight on the replica. */
-function load(rig: FleetRig, name: string, requests: number): void {
-  for (let count = 0; count < requests; count++)
-    rig.threadTable.acquire(rig.replica(name).ordinal, Number.POSITIVE_INFINITY);
-}
-
 describe('removing replicas', () => {
   it('takes the named ones, and answers with the survivors in their old order', async () => {
     const rig = await FleetRig.of(4);
@@ -25,14 +19,14 @@ describe('removing replicas', () => {
       ['S2', 5],
       ['S5', 3],
     ] as const)
-      load(rig, name, requests);
+      rig.load(name, requests);
     assert.deepEqual(await rig.scaling.remove(1, []), ['S1', 'S2', 'S3', 'S5']);
     assert.deepEqual(await rig.scaling.remove(2, []), ['S2', 'S5']);
   });
 
   it('takes as many more as n says beside the named ones', async () => {
     const rig = await FleetRig.of(4);
-    load(rig, 'S4', 1);
+    rig.load('S4', 1);
     assert.deepEqual(await rig.scaling.remove(2, ['S1']), ['S2', 'S4']);
   });
 
@@ -55,7 +49,7 @@ describe('removing replicas', () => {
   it('stops an instance only when nothing is in flight on it any more', async () => {
     const rig = await FleetRig.of(2);
     const { ordinal } = rig.replica('S1');
-    load(rig, 'S1', 2);
+    rig.load('S1', 2);
     await rig.scaling.remove(1, ['S1']);
     await rig.advance(5000);
     rig.threadTable.release(ordinal);
@@ -71,7 +65,7 @@ describe('removing replicas', () => {
 
   it('does not wait longer than drain-timeout, and says how many it cuts', async () => {
     const rig = await FleetRig.of(2);
-    load(rig, 'S1', 2);
+    rig.load('S1', 2);
     await rig.scaling.remove(1, ['S1']);
     await rig.advance(DRAIN_TIMEOUT_MS - 100, 100);
     assert.equal(rig.driver.instances.size, 2);
@@ -82,7 +76,7 @@ describe('removing replicas', () => {
 
   it('is not undone by a look at the engine while it drains', async () => {
     const rig = await FleetRig.of(2);
-    load(rig, 'S1', 1);
+    rig.load('S1', 1);
     await rig.scaling.remove(1, ['S1']);
     rig.driver.hint({ kind: 'changed', cause: 'rename' });
     await rig.advance(20_000, 100);
@@ -93,7 +87,7 @@ describe('removing replicas', () => {
   it('does not mind that a draining instance dies', async () => {
     const rig = await FleetRig.of(2);
     const { ordinal } = rig.replica('S1');
-    load(rig, 'S1', 1);
+    rig.load('S1', 1);
     await rig.scaling.remove(1, ['S1']);
     await rig.advance(100);
     rig.driver.die('S1#1', 'SIGKILL');
@@ -107,7 +101,7 @@ describe('removing replicas', () => {
 
   it('gives a name free at once: it can be added again while the old one drains', async () => {
     const rig = await FleetRig.of(2);
-    load(rig, 'S1', 1);
+    rig.load('S1', 1);
     await rig.scaling.remove(1, ['S1']);
     const adding = rig.scaling.add(1, ['S1']);
     await rig.advance(100);
@@ -131,7 +125,7 @@ describe('removing replicas', () => {
 
   it('does not choose the name of one that drains for a new replica', async () => {
     const rig = await FleetRig.of(2);
-    load(rig, 'S1', 1);
+    rig.load('S1', 1);
     await rig.scaling.remove(1, ['S1']);
     const adding = rig.scaling.add(1, []);
     await rig.advance(100);

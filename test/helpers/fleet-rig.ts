@@ -7,9 +7,13 @@ import type { Endpoint, UpstreamRecord } from '../../lib/core/replica.ts';
 import { ringPlacement } from '../../lib/core/ring.ts';
 import { RouteTable, RouteTableWriter } from '../../lib/core/route-table.ts';
 import { Checker, type CheckerParts, type ProbeResult } from '../../lib/fleet/checker.ts';
+import { Drains } from '../../lib/fleet/drains.ts';
 import { FleetView } from '../../lib/fleet/fleet.ts';
+import type { Cost } from '../../lib/fleet/incidents.ts';
+import { type FleetEvent, Journal } from '../../lib/fleet/journal.ts';
 import { Keeper } from '../../lib/fleet/keeper.ts';
 import { nextName } from '../../lib/fleet/names.ts';
+import { Plans } from '../../lib/fleet/plans.ts';
 import { Registry, type Replica, type Transition } from '../../lib/fleet/registry.ts';
 import { Scaling } from '../../lib/fleet/scaling.ts';
 import { Supervisor } from '../../lib/fleet/supervisor.ts';
@@ -38,16 +42,27 @@ export async function settle(): Promise<void> {
 
 export class FleetRig {
   readonly clock = new FakeClock();
+  /** Shows the same time; its own, so that the timers of the other are those of the fleet. */
+  readonly #journalClock = new FakeClock();
   readonly driver: FakeDriver;
   readonly table: RouteTableWriter;
+  readonly journal: Journal;
   readonly registry: Registry;
   readonly checker: Checker;
   readonly keeper: Keeper;
   readonly supervisor: Supervisor;
   readonly scaling: Scaling;
   readonly view: FleetView;
+  /** What the data threads have counted. */
+  cost: Cost = { retried: 0, held: 0, failed: 0 };
+  /** Tunnels open to each ordinal. */
+  readonly tunnels = new Map<number, number>();
   /** `S1 starting→healthy: probe passed: 200`. */
   readonly transitions: string[] = [];
+  /** `S1→starting S1#1`: every change of state with the instance that it is about. */
+  readonly instances: string[] = [];
+  /** Every event, as the journal told it. */
+  readonly events: FleetEvent[] = [];
   /** `warn crash loop, waiting before the next start`, with its fields. */
   readonly lines: { readonly text: string; readonly fields: LogFields }[] = [];
   /** Ports whose instances hang: their probes find no answer. */
@@ -73,7 +88,10 @@ export class FleetRig {
       return this.publication;
     };
     const onTransition = (transition: Transition) => this.#note(transition);
-    this.registry = new Registry({ table, placement, clock, publish, onTransition });
+    const journal = new Journal(this.#journalClock, { read: () => this.cost });
+    this.journal = journal;
+    journal.subscribe((event) => this.events.push(event));
+    this.registry = new Registry({ table, placement, clock, publish, onTransition, journal });
     this.checker = new Checker({
       registry: this.registry,
       clock,
@@ -86,8 +104,8 @@ export class FleetRig {
       onDown: (replica, cause) => this.supervisor.onDown(replica, cause),
       ...checker,
     });
-    const common = { registry: this.registry, driver, checker: this.checker, clock, log };
-    const limits = { maxReplicas, drainTimeoutMs: DRAIN_TIMEOUT_MS, stopTimeoutMs: STOP_TIMEOUT_MS };
+    const common = { registry: this.registry, driver, checker: this.checker, journal, clock, log };
+    const limits = { drainTimeoutMs: DRAIN_TIMEOUT_MS, stopTimeoutMs: STOP_TIMEOUT_MS };
     this.keeper = new Keeper({
       ...common,
       startTimeoutMs: START_TIMEOUT_MS,
@@ -95,17 +113,33 @@ export class FleetRig {
     });
     const { keeper } = this;
     this.supervisor = new Supervisor({ ...common, keeper, stopTimeoutMs: STOP_TIMEOUT_MS });
-    this.scaling = new Scaling({ ...common, ...limits, keeper, chooseName: nextName });
+    const { ownsInstances } = driver;
+    const plans = new Plans({ ...common, ownsInstances, chooseName: nextName, maxReplicas });
+    this.scaling = new Scaling({ ...common, ...limits, keeper, plans });
     const { scaling } = this;
-    this.view = new FleetView({ ...common, keeper, scaling, table, placement, vnodes: 40 });
+    this.view = new FleetView({
+      ...common,
+      keeper,
+      scaling,
+      plans,
+      drains: new Drains({ ...common, plans }),
+      table,
+      placement,
+      vnodes: 40,
+      policy: { placement, loadFactor: 1.25, maxInFlight: 8 },
+      hashKey: [{ kind: 'header', name: 'x-user' }],
+      openTunnels: (ordinal) => this.tunnels.get(ordinal) ?? 0,
+    });
   }
 
   /** A rig whose first `count` replicas are healthy. */
   static async of(count: number, options: RigOptions = {}): Promise<FleetRig> {
     const rig = new FleetRig(options);
     if ((await rig.supervisor.open()) === 0) await rig.scaling.begin(count);
+    rig.view.open();
     await rig.advance(100);
     rig.transitions.length = 0;
+    rig.events.length = 0;
     rig.driver.calls.length = 0;
     return rig;
   }
@@ -114,6 +148,7 @@ export class FleetRig {
   async advance(byMs: number, stepMs = STEP_MS): Promise<void> {
     await settle();
     for (let leftMs = byMs; leftMs > 0; leftMs -= stepMs) {
+      this.#journalClock.advance(Math.min(stepMs, leftMs));
       this.clock.advance(Math.min(stepMs, leftMs));
       await settle();
     }
@@ -133,6 +168,14 @@ export class FleetRig {
   /** The instance id in the place. */
   instanceOf(name: string): string {
     return this.replica(name).instance?.instanceId ?? '';
+  }
+
+  /** Puts so many requests in flight on the replica; the function lets go of one. */
+  load(name: string, requests: number): () => void {
+    const { ordinal } = this.replica(name);
+    for (let count = 0; count < requests; count++)
+      this.threadTable.acquire(ordinal, Number.POSITIVE_INFINITY);
+    return () => this.threadTable.release(ordinal);
   }
 
   /** Makes the instance in the place hang. */
@@ -159,7 +202,8 @@ export class FleetRig {
     return isThere ? { passed: true, said: '200' } : { passed: false, said: 'connection refused' };
   }
 
-  #note({ name, from, to, cause }: Transition): void {
+  #note({ name, from, to, cause, instanceId }: Transition): void {
+    this.instances.push(`${name}→${to} ${instanceId}`);
     this.transitions.push(`${name} ${from}→${to}: ${cause}`);
     const replica = this.registry.find(name);
     if (to !== 'healthy' || replica === undefined) return;

@@ -1,0 +1,143 @@
+/**
+ * Where a request goes and why, in the words of an operator: its key, hash and slot, and the replicas from the owner on.
+ * Must not hold: a way of its own to read a key, to hash or to choose; core has the one that the data path uses.
+ * Invariants: nothing is counted in flight; all that one answer says is of one moment.
+ */
+import { type Explanation, explainPick, type Reason, type Verdict } from '../core/explain.ts';
+import {
+  formatSource,
+  type HashKeySource,
+  hashKeyOf,
+  type KeyFacts,
+  placementKey,
+} from '../core/hash-key.ts';
+import type { PickPolicy } from '../core/pick.ts';
+import type { ReplicaState } from '../core/replica.ts';
+import type { RouteTableWriter } from '../core/route-table.ts';
+import type { Algorithm } from '../core/slot-table.ts';
+import { BalancerError } from '../errors.ts';
+import type { Registry } from './registry.ts';
+
+export interface ExplainParts {
+  readonly registry: Registry;
+  readonly table: RouteTableWriter;
+  readonly policy: PickPolicy;
+  readonly hashKey: readonly HashKeySource[];
+}
+
+/** What is asked about: a key as it is hashed, or what a request says, with its id where it brings one. */
+export type Question =
+  | { readonly key: string }
+  | { readonly facts: KeyFacts; readonly requestId: string | undefined };
+
+/** A replica on the way of the request, the owner first. */
+export interface Stop {
+  readonly name: string;
+  readonly state: ReplicaState;
+  readonly draining: boolean;
+  readonly inFlight: number;
+  /** The most in flight, the load bound included, while another is under it. */
+  readonly bound: number;
+  /** The most in flight ever. */
+  readonly cap: number;
+  readonly verdict: Verdict;
+}
+
+export interface Answer {
+  /** As bytes in latin1, one unit each. */
+  readonly key: string;
+  /** `header:x-user`; `given` where the key itself was asked about. */
+  readonly source: string;
+  readonly hash: number;
+  readonly hashHex: string;
+  readonly algorithm: Algorithm;
+  readonly slot: number;
+  readonly slots: number;
+  readonly owner: string | null;
+  /** Who would get it now; null where it would have to wait. */
+  readonly replica: string | null;
+  readonly reason: Reason;
+  /** The reason as a sentence. */
+  readonly why: string;
+  /** Requests that wait already, and go first. */
+  readonly waiting: number;
+  readonly successors: readonly Stop[];
+}
+
+/** Throws `bad-request` where the request has nothing that it could be placed by. */
+export function explain(parts: ExplainParts, question: Question): Answer {
+  const { registry, policy, table } = parts;
+  const { algorithm, slots } = policy.placement;
+  const { key, source } = keyOf(parts.hashKey, question);
+  const hash = hashKeyOf(key, algorithm);
+  const snapshot = table.snapshot();
+  const { totalWaiting: waiting } = snapshot;
+  const found = explainPick(snapshot, policy, hash);
+  const replicas = new Map(registry.members.map((replica) => [replica.ordinal, replica]));
+  const nameOf = (ordinal: number | undefined): string | null =>
+    (ordinal === undefined ? undefined : replicas.get(ordinal)?.name) ?? null;
+  const stops = found.successors.flatMap(({ ordinal, inFlight, verdict }) => {
+    const replica = replicas.get(ordinal);
+    if (replica === undefined) return [];
+    const { name, state, isDraining } = replica;
+    const { bound } = found;
+    return [{ name, state, draining: isDraining, inFlight, bound, cap: policy.maxInFlight, verdict }];
+  });
+  return {
+    key,
+    source,
+    hash,
+    hashHex: hash.toString(16).padStart(8, '0'),
+    algorithm,
+    slot: found.slot,
+    slots,
+    owner: nameOf(found.owner),
+    replica: nameOf(found.taker),
+    reason: found.reason,
+    why: `${sentence(found, stops)}${waiting > 0 ? `; requests that wait already and go first: ${waiting}` : ''}`,
+    waiting,
+    successors: stops,
+  };
+}
+
+function keyOf(
+  hashKey: readonly HashKeySource[],
+  question: Question,
+): { readonly key: string; readonly source: string } {
+  if ('key' in question) return { key: question.key, source: 'given' };
+  const { source, value } = placementKey(hashKey, question.facts, question.requestId ?? '');
+  if (value !== '') return { key: value, source: formatSource(source) };
+  const wanted = hashKey.map(formatSource).join(', ');
+  throw new BalancerError(
+    'bad-request',
+    `Such a request has nothing of ${wanted}, so it is placed by an id made for it alone; add header.x-request-id, or ask for a key`,
+  );
+}
+
+function sentence({ reason, bound }: Explanation, stops: readonly Stop[]): string {
+  const [owner] = stops;
+  const taker = stops.find(({ verdict }) => verdict === 'takes');
+  if (owner === undefined) return 'There is no replica: it would wait';
+  const other = taker === undefined ? '' : `; ${taker.name} is the first after it that can take it`;
+  const load = `${owner.name} owns it, with ${owner.inFlight} in flight`;
+  switch (reason) {
+    case 'owner':
+      return `${load} of ${bound} that it may have now`;
+    case 'owner-not-eligible':
+      return `${owner.name} owns it, but is ${conditionOf(owner)}${other}`;
+    case 'owner-over-bound':
+      return `${load} where the load bound allows ${bound}${other}`;
+    case 'owner-full':
+      return `${load}, the most that it may have${other}`;
+    case 'all-over-bound':
+      return `Every eligible replica is over the load bound of ${bound}; ${taker?.name} is the first with room`;
+    case 'all-full':
+      return `Every eligible replica has as much in flight as it may have, ${owner.cap}: it would wait`;
+    default:
+      return 'No replica is eligible: it would wait';
+  }
+}
+
+function conditionOf({ state, draining }: Stop): string {
+  return draining && state === 'healthy' ? 'drained' : state;
+}

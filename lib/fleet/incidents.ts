@@ -1,0 +1,92 @@
+/**
+ * What each outage of a replica cost: from the first that was heard of it until the replica is healthy again or gone.
+ * Must not hold: counting (the data threads do it), what is told of an outage (`journal.ts`).
+ * Invariants: a replica has one outage at a time, however many witnesses it has. The counts are those of the whole
+ * balancer, so two outages at a time each show what both cost.
+ */
+import type { Clock, Timer } from '../clock.ts';
+
+/** Requests that an outage touched, as numbers that only grow. */
+export interface Cost {
+  /** Attempts that another replica was given. */
+  readonly retried: number;
+  /** Requests that had to wait. */
+  readonly held: number;
+  /** Requests that the balancer answered with a failure of its own, or cut. */
+  readonly failed: number;
+}
+
+/** Where the counts come from. */
+export interface Costs {
+  read(): Cost;
+}
+
+/** An outage that is over. */
+export interface Outage {
+  readonly ms: number;
+  readonly cost: Cost;
+  /** The instance that stood in the place when it began. */
+  readonly instance: string | undefined;
+}
+
+interface Open {
+  readonly sinceMs: number;
+  readonly before: Cost;
+  readonly instance: string | undefined;
+}
+
+/** A thread counts what a death does to its requests a moment before the control plane hears of the death. */
+const SAMPLE_MS = 250;
+
+export class Incidents {
+  readonly #clock: Clock;
+  readonly #costs: Costs;
+  readonly #open = new Map<string, Open>();
+  /** The counts of at least one SAMPLE_MS ago, and those of the last look. */
+  #before: Cost;
+  #last: Cost;
+  #timer: Timer | undefined;
+
+  constructor(clock: Clock, costs: Costs) {
+    this.#clock = clock;
+    this.#costs = costs;
+    this.#last = costs.read();
+    this.#before = this.#last;
+    this.#look();
+  }
+
+  /** Something is wrong with the replica; what is known of already goes on. */
+  begin(replica: string, instance: string | undefined): void {
+    if (this.#open.has(replica)) return;
+    this.#open.set(replica, { sinceMs: this.#clock.nowMs(), before: this.#before, instance });
+  }
+
+  /** It is over; undefined where there was none. */
+  end(replica: string): Outage | undefined {
+    const open = this.#open.get(replica);
+    if (open === undefined) return undefined;
+    this.#open.delete(replica);
+    const now = this.#costs.read();
+    return {
+      ms: Math.round(this.#clock.nowMs() - open.sinceMs),
+      cost: {
+        retried: now.retried - open.before.retried,
+        held: now.held - open.before.held,
+        failed: now.failed - open.before.failed,
+      },
+      instance: open.instance,
+    };
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+  }
+
+  #look(): void {
+    this.#timer = this.#clock.after(SAMPLE_MS, () => {
+      this.#before = this.#last;
+      this.#last = this.#costs.read();
+      this.#look();
+    });
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * What a change of the fleet would do, without doing it: whose keys move to whom, and which requests it would touch.
+ * Must not hold: what the change is (`plans.ts`).
+ * Invariant: the tables are built by the placement that builds the real ones, from what the plan says.
+ */
+import { slotMoves } from '../core/moves.ts';
+import type { Member } from '../core/replica.ts';
+import type { Placement } from '../core/slot-table.ts';
+import type { Plans } from './plans.ts';
+import type { Registry, Replica } from './registry.ts';
+
+export interface PreviewParts {
+  readonly registry: Registry;
+  readonly plans: Plans;
+  readonly placement: Placement;
+  /** Tunnels open to the replica of an ordinal. */
+  readonly openTunnels: (ordinal: number) => number;
+}
+
+/** Keys that would change their replica; null is nobody, where there is none before or after. */
+export interface Move {
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly share: number;
+}
+
+export interface Preview {
+  readonly dryRun: true;
+  readonly N: number;
+  readonly replicas: readonly string[];
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  /** The part of all keys that would change their replica, 0 to 1. */
+  readonly moved: number;
+  readonly moves: readonly Move[];
+  /** Requests in flight on what would be removed, tunnels among them. */
+  readonly inFlight: number;
+  readonly tunnels: number;
+}
+
+/** What `/add` would do. Throws what it would before anything is started. */
+export function previewAdd(parts: PreviewParts, count: number, names: readonly string[]): Preview {
+  const { registry, plans } = parts;
+  const { ordinals } = registry;
+  const added = plans.add(count, names).map((place, index) => ({ ...place, ordinal: ordinals + index }));
+  return previewOf(parts, { added, removed: [] });
+}
+
+/** What `/rm` would do. Throws what it would. */
+export function previewRemove(parts: PreviewParts, count: number, names: readonly string[]): Preview {
+  return previewOf(parts, { added: [], removed: parts.plans.remove(count, names) });
+}
+
+function previewOf(
+  { registry, placement, openTunnels }: PreviewParts,
+  { added, removed }: { readonly added: readonly Member[]; readonly removed: readonly Replica[] },
+): Preview {
+  const before: readonly Member[] = registry.members;
+  const after = [...registry.members.filter((member) => !removed.includes(member)), ...added];
+  const names = new Map([...before, ...added].map(({ ordinal, name }) => [ordinal, name]));
+  const moves = slotMoves(tableOf(placement, before), tableOf(placement, after));
+  const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
+  return {
+    dryRun: true,
+    N: after.length,
+    replicas: after.map(({ name }) => name),
+    added: added.map(({ name }) => name),
+    removed: removed.map(({ name }) => name),
+    moved: rounded(sum(moves.map(({ share }) => share))),
+    moves: moves.map(({ from, to, share }) => ({
+      from: names.get(from) ?? null,
+      to: names.get(to) ?? null,
+      share: rounded(share),
+    })),
+    inFlight: sum(removed.map((replica) => registry.inFlight(replica))),
+    tunnels: sum(removed.map(({ ordinal }) => openTunnels(ordinal))),
+  };
+}
+
+function tableOf(placement: Placement, members: readonly Member[]): Uint16Array {
+  const table = new Uint16Array(placement.slots);
+  placement.build(members, table);
+  return table;
+}
+
+/** Six decimals: more than the number of slots can tell. */
+function rounded(value: number): number {
+  return Math.round(value * 1e6) / 1e6;
+}

@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { FakeDriver } from '../helpers/fake-driver.ts';
+import { FleetRig, settle } from '../helpers/fleet-rig.ts';
+
+/** `died S1 S1#1: SIGKILL`. */
+function told(rig: FleetRig): readonly string[] {
+  return rig.events.map(({ kind, replica, instance, cause }) =>
+    [kind, replica, instance]
+      .filter((word) => word !== null)
+      .join(' ')
+      .concat(cause === null ? '' : `: ${cause}`),
+  );
+}
+
+describe('events of a fleet', () => {
+  it('tell how a new fleet came to be', async () => {
+    const rig = new FleetRig();
+    await rig.supervisor.open();
+    await rig.scaling.begin(1);
+    await rig.advance(100);
+    assert.deepEqual(told(rig), [
+      'added S1: a new fleet',
+      'started S1 S1#1: new',
+      'healthy S1 S1#1: probe passed: 200',
+    ]);
+  });
+
+  it('tell of a death, with its instance, and of its replacement, with what it cost', async () => {
+    const rig = await FleetRig.of(2);
+    await rig.advance(1000);
+    rig.driver.die('S1#1', 'SIGKILL');
+    rig.cost = { retried: 3, held: 0, failed: 1 };
+    await rig.advance(100);
+    assert.deepEqual(told(rig), [
+      'died S1 S1#1: SIGKILL',
+      'started S1 S1#3: SIGKILL',
+      'healthy S1 S1#3: probe passed: 200',
+      'replaced S1 S1#3: probe passed: 200',
+    ]);
+    assert.deepEqual(rig.events.at(-1)!.cost, { retried: 3, held: 0, failed: 1 });
+    assert.equal(rig.events.at(-1)!.ms, rig.events[2]!.ms);
+  });
+
+  it('tell of a death that only the list shows', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.dieUnheard('S1#1', 'exit 3');
+    rig.driver.hint({ kind: 'changed', cause: 'look' });
+    await settle();
+    assert.equal(told(rig)[0], 'died S1 S1#1: exit 3');
+  });
+
+  it('tell of a hang as unhealthy, and of no death', async () => {
+    const rig = await FleetRig.of(1);
+    rig.hang('S1');
+    await rig.advance(15_000, 100);
+    assert.deepEqual(told(rig), [
+      'unhealthy S1 S1#1: probes failed: no answer in 2000 ms',
+      'started S1 S1#2: probes failed: no answer in 2000 ms',
+      'healthy S1 S1#2: probe passed: 200',
+      'replaced S1 S1#2: probe passed: 200',
+    ]);
+  });
+
+  it('tell of an ejection as such, and of its end without a replacement', async () => {
+    const rig = await FleetRig.of(2);
+    rig.checker.eject(rig.replica('S1'));
+    await rig.advance(11_000, 100);
+    assert.deepEqual(told(rig), [
+      'ejected S1 S1#1: ejected for 10 s: requests failed in a row',
+      'healthy S1 S1#1: probe passed: 200',
+    ]);
+    assert.deepEqual(rig.events[1]!.cost, { retried: 0, held: 0, failed: 0 });
+  });
+
+  it('tell of what /add started, once it is in service', async () => {
+    const rig = await FleetRig.of(1);
+    const adding = rig.scaling.add(1, ['web']);
+    await rig.advance(100);
+    await adding;
+    assert.deepEqual(told(rig), [
+      'started web web#2: new',
+      'healthy web web#2: probe passed: 200',
+      'added web web#2: added',
+    ]);
+    assert.ok(rig.events[2]!.ms! > 0);
+  });
+
+  it('tell of an addition that failed, and of what was taken back with it', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.failNext('start', 'start-failed', 'S2');
+    const adding = rig.scaling.add(2, []);
+    adding.catch(() => {});
+    await rig.advance(100);
+    await assert.rejects(adding);
+    assert.deepEqual(told(rig), [
+      'started S3 S3#2: new',
+      'start-failed S2: start failed',
+      'cancelled S2: start failed',
+      'healthy S3 S3#2: probe passed: 200',
+      'cancelled S3 S3#2: another of the same call did not start',
+    ]);
+  });
+
+  it('tell of a start that never became healthy, with its instance', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.stillborn.add('S1');
+    rig.driver.die('S1#1', 'exit 1');
+    await rig.advance(1500);
+    assert.deepEqual(told(rig).slice(0, 3), [
+      'died S1 S1#1: exit 1',
+      'started S1 S1#2: exit 1',
+      'start-failed S1 S1#2: exit 1',
+    ]);
+  });
+
+  it('tell of a removal and of the end of its drain, with their durations', async () => {
+    const rig = await FleetRig.of(2);
+    await rig.advance(1000);
+    rig.threadTable.acquire(rig.replica('S1').ordinal, 9);
+    const { ordinal } = rig.replica('S1');
+    await rig.scaling.remove(1, ['S1']);
+    await rig.advance(500);
+    rig.threadTable.release(ordinal);
+    await rig.advance(100);
+    assert.deepEqual(told(rig), ['removed S1 S1#1: removed', 'drained S1 S1#1: drained']);
+    const [removed, drained] = rig.events.map(({ ms }) => ms!);
+    assert.ok(removed! >= 1000 && drained! >= 500 && drained! < 600, `${removed} ${drained}`);
+  });
+
+  it('tell of a drain that was cut short', async () => {
+    const rig = await FleetRig.of(2);
+    rig.threadTable.acquire(rig.replica('S1').ordinal, 9);
+    await rig.scaling.remove(1, ['S1']);
+    await rig.advance(31_000, 100);
+    assert.equal(told(rig).at(-1), 'drained S1 S1#1: drain timed out; requests in flight are cut: 1');
+  });
+
+  it('tell that the engine is lost, and for how long it was', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.hint({ kind: 'engine-lost', cause: 'connection refused' });
+    await rig.advance(3000, 100);
+    rig.driver.hint({ kind: 'engine-back' });
+    assert.deepEqual(told(rig), ['engine-lost: connection refused', 'engine-back']);
+    assert.equal(rig.events[1]!.ms, 3000);
+  });
+
+  it('tell whom it adopted', async () => {
+    const driver = new FakeDriver();
+    driver.leave('S1', 1);
+    const rig = new FleetRig({ driver });
+    await rig.supervisor.open();
+    await rig.advance(100);
+    assert.deepEqual(told(rig), [
+      'added S1: left by an earlier balancer',
+      'adopted S1 S1#1',
+      'healthy S1 S1#1: probe passed: 200',
+    ]);
+  });
+
+  it('do not tell again and again that an absent engine starts nothing', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.isLost = true;
+    rig.driver.die('S1#1', 'SIGKILL');
+    await rig.advance(10_000, 100);
+    assert.deepEqual(told(rig), ['died S1 S1#1: SIGKILL']);
+  });
+
+  it('have the instance of a death in the transition too, for the log', async () => {
+    const rig = await FleetRig.of(1);
+    const { instances } = rig;
+    instances.length = 0;
+    rig.driver.die('S1#1', 'SIGKILL');
+    assert.deepEqual(instances, ['S1→starting S1#1']);
+  });
+
+  it('have a transition for a reservation that is taken back', () => {
+    const rig = new FleetRig();
+    rig.registry.cancel(rig.registry.reserve('S1'), 'not needed');
+    assert.deepEqual(rig.transitions, ['S1 starting→gone: not needed']);
+  });
+});

@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { hashKeyOf } from '../../lib/core/hash-key.ts';
+import { ringPlacement } from '../../lib/core/ring.ts';
+import type { Question } from '../../lib/fleet/explain.ts';
+import { FleetRig } from '../helpers/fleet-rig.ts';
+
+/** A request with these headers. */
+function request(...rawHeaders: readonly string[]): Question {
+  const id = rawHeaders[rawHeaders.indexOf('x-request-id') + 1];
+  const requestId = rawHeaders.includes('x-request-id') ? id : undefined;
+  return { facts: { url: '/x', rawHeaders, clientIp: '10.0.0.9' }, requestId };
+}
+
+/** A key that the replica owns. */
+function keyOf(rig: FleetRig, name: string): string {
+  for (let number = 0; ; number++)
+    if (rig.view.explain({ key: `k${number}` }).owner === name) return `k${number}`;
+}
+
+describe('an explanation', () => {
+  it('says the key, its hash and its slot, and who has it', async () => {
+    const rig = await FleetRig.of(3);
+    const { successors, why, ...rest } = rig.view.explain(request('X-User', '42'));
+    const hash = hashKeyOf('42', 'ring');
+    const slot = ringPlacement(512, 40).slotOf(hash);
+    const owner = rig.registry.byOrdinal(rig.table.slots[slot]!)!.name;
+    assert.deepEqual(rest, {
+      key: '42',
+      source: 'header:x-user',
+      hash,
+      hashHex: hash.toString(16).padStart(8, '0'),
+      algorithm: 'ring',
+      slot,
+      slots: 512,
+      owner,
+      replica: owner,
+      reason: 'owner',
+      waiting: 0,
+    });
+    assert.equal(why, `${owner} owns it, with 0 in flight of 1 that it may have now`);
+    assert.deepEqual(successors.map(({ name }) => name).toSorted(), ['S1', 'S2', 'S3']);
+    assert.deepEqual(successors[0], {
+      name: owner,
+      state: 'healthy',
+      draining: false,
+      inFlight: 0,
+      bound: 1,
+      cap: 8,
+      verdict: 'takes',
+    });
+  });
+
+  it('is the same for a key as for a request with it', async () => {
+    const rig = await FleetRig.of(3);
+    const { source, ...asked } = rig.view.explain({ key: '42' });
+    assert.equal(source, 'given');
+    assert.deepEqual({ ...asked, source: 'header:x-user' }, rig.view.explain(request('x-user', '42')));
+  });
+
+  it('takes the id of a request that has nothing else, and says so where there is none', async () => {
+    const rig = await FleetRig.of(2);
+    const { key, source } = rig.view.explain(request('x-request-id', 'r1'));
+    assert.deepEqual([key, source], ['r1', 'request-id']);
+    assert.throws(() => rig.view.explain(request('accept', '*/*')), {
+      code: 'bad-request',
+      message:
+        'Such a request has nothing of header:x-user, so it is placed by an id made for it alone; add header.x-request-id, or ask for a key',
+    });
+  });
+
+  it('names who takes it while the owner is down, and why', async () => {
+    const rig = await FleetRig.of(3);
+    const key = keyOf(rig, 'S2');
+    rig.driver.isLost = true;
+    rig.driver.die(rig.instanceOf('S2'), 'SIGKILL');
+    const { owner, replica, reason, why, successors } = rig.view.explain({ key });
+    assert.deepEqual([owner, reason, successors[0]?.verdict], ['S2', 'owner-not-eligible', 'not-eligible']);
+    assert.equal(replica, successors[1]?.name);
+    assert.equal(why, `S2 owns it, but is starting; ${replica} is the first after it that can take it`);
+  });
+
+  it('says of a drained owner that it is drained', async () => {
+    const rig = await FleetRig.of(3);
+    const key = keyOf(rig, 'S2');
+    await rig.view.drain(['S2']);
+    const { why, successors } = rig.view.explain({ key });
+    assert.match(why, /^S2 owns it, but is drained;/);
+    assert.deepEqual([successors[0]?.state, successors[0]?.draining], ['healthy', true]);
+  });
+
+  it('names who takes it while the owner is over its bound, and why', async () => {
+    const rig = await FleetRig.of(3);
+    const key = keyOf(rig, 'S3');
+    rig.load('S3', 4);
+    const { reason, why, replica, successors } = rig.view.explain({ key });
+    assert.equal(reason, 'owner-over-bound');
+    assert.equal(
+      why,
+      `S3 owns it, with 4 in flight where the load bound allows 3; ${replica} is the first after it that can take it`,
+    );
+    assert.deepEqual([successors[0]?.inFlight, successors[0]?.verdict], [4, 'over-bound']);
+  });
+
+  it('says that it would wait where nobody may have more', async () => {
+    const rig = await FleetRig.of(2);
+    rig.load('S1', 8);
+    rig.load('S2', 8);
+    rig.threadTable.enterQueue(9);
+    const { replica, why, waiting } = rig.view.explain({ key: 'k' });
+    assert.deepEqual([replica, waiting], [null, 1]);
+    assert.equal(
+      why,
+      'Every eligible replica has as much in flight as it may have, 8: it would wait; requests that wait already and go first: 1',
+    );
+  });
+
+  it('says that there is no replica', async () => {
+    const rig = await FleetRig.of(0);
+    const { owner, replica, why, successors } = rig.view.explain({ key: 'k' });
+    assert.deepEqual([owner, replica, successors], [null, null, []]);
+    assert.equal(why, 'There is no replica: it would wait');
+  });
+
+  it('counts nothing in flight', async () => {
+    const rig = await FleetRig.of(2);
+    for (let count = 0; count < 20; count++) rig.view.explain({ key: `k${count}` });
+    assert.equal(rig.table.totalInFlight, 0);
+  });
+});

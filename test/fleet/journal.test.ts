@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'node:test';
+import type { Cost } from '../../lib/fleet/incidents.ts';
+import { EVENTS_KEPT, Journal } from '../../lib/fleet/journal.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
+
+describe('the journal', () => {
+  let clock: FakeClock;
+  let cost: Cost;
+  let journal: Journal;
+  beforeEach(() => {
+    clock = new FakeClock();
+    clock.advance(1_000_000);
+    cost = { retried: 0, held: 0, failed: 0 };
+    journal = new Journal(clock, { read: () => cost });
+  });
+
+  /** Requests go wrong, and the counts have been looked at since. */
+  function count(more: Partial<Cost>): void {
+    cost = { ...cost, ...more };
+  }
+
+  const kinds = (): readonly string[] => journal.after('').map(({ kind }) => kind);
+  const costOf = (kind: string): Cost | null | undefined =>
+    journal.after('').findLast((event) => event.kind === kind)?.cost;
+
+  it('keeps what it is told, with the time by the wall and null for what is not known', () => {
+    journal.note({ kind: 'engine-lost', cause: 'socket hang up' });
+    assert.deepEqual(journal.after(''), [
+      {
+        id: 'lfls-1',
+        time: '1970-01-01T00:16:40.000Z',
+        kind: 'engine-lost',
+        replica: null,
+        instance: null,
+        cause: 'socket hang up',
+        ms: null,
+        cost: null,
+      },
+    ]);
+  });
+
+  it('gives ids that rise, also past the number that it keeps', () => {
+    for (let count = 0; count < EVENTS_KEPT + 5; count++) journal.note({ kind: 'engine-back' });
+    const ids = journal.after('').map(({ id }) => Number(id.split('-')[1]));
+    assert.equal(ids.length, EVENTS_KEPT);
+    assert.deepEqual([ids[0], ids.at(-1)], [6, EVENTS_KEPT + 5]);
+    assert.ok(ids.every((id, index) => index === 0 || id === ids[index - 1]! + 1));
+  });
+
+  it('gives what came after an event, and nothing after the last', () => {
+    for (let count = 0; count < 5; count++) journal.note({ kind: 'engine-back' });
+    const ids = journal.after('').map(({ id }) => id);
+    assert.deepEqual(
+      journal.after(ids[2]!).map(({ id }) => id),
+      ids.slice(3),
+    );
+    assert.deepEqual(journal.after(ids[4]!), []);
+  });
+
+  for (const [title, id] of [
+    ['of an earlier balancer', 'abc-2'],
+    ['that has not been given yet', 'lfls-99'],
+    ['that is none', 'yesterday'],
+  ] as const) {
+    it(`gives all that is kept after an id ${title}`, () => {
+      for (let count = 0; count < 3; count++) journal.note({ kind: 'engine-back' });
+      assert.equal(journal.after(id).length, 3);
+    });
+  }
+
+  it('gives all that is kept after an event that is not kept any more', () => {
+    for (let count = 0; count < EVENTS_KEPT + 5; count++) journal.note({ kind: 'engine-back' });
+    assert.equal(journal.after('lfls-2').length, EVENTS_KEPT);
+    assert.equal(journal.after('lfls-5').length, EVENTS_KEPT);
+    assert.equal(journal.after('lfls-6').length, EVENTS_KEPT - 1);
+  });
+
+  it('shows a restart in its ids, whatever the count', () => {
+    journal.note({ kind: 'engine-back' });
+    const { id } = journal.after('')[0]!;
+    clock.advance(1);
+    const next = new Journal(clock, { read: () => cost });
+    next.note({ kind: 'engine-back' });
+    assert.equal(next.after(id).length, 1);
+  });
+
+  it('tells listeners until they leave', () => {
+    const heard: string[] = [];
+    const leave = journal.subscribe(({ kind }) => heard.push(kind));
+    journal.note({ kind: 'engine-lost' });
+    leave();
+    journal.note({ kind: 'engine-back' });
+    assert.deepEqual(heard, ['engine-lost']);
+  });
+
+  it('cuts a long cause', () => {
+    journal.note({ kind: 'engine-lost', cause: 'x'.repeat(5000) });
+    assert.equal(journal.after('')[0]?.cause?.length, 200);
+  });
+
+  it('tells with the replacement how long the place was without a sound instance, and what that cost', () => {
+    clock.advance(1000);
+    journal.note({ kind: 'died', replica: 'S1', instance: 'a', cause: 'SIGKILL' });
+    count({ retried: 7, held: 2, failed: 1 });
+    clock.advance(190);
+    journal.note({ kind: 'started', replica: 'S1', instance: 'b', ms: 30 });
+    journal.note({ kind: 'healthy', replica: 'S1', instance: 'b', cause: 'probe passed: 200', ms: 160 });
+    assert.deepEqual(kinds(), ['died', 'started', 'healthy', 'replaced']);
+    const { ms, instance, cost: told } = journal.after('')[3]!;
+    assert.deepEqual([ms, instance, told], [190, 'b', { retried: 7, held: 2, failed: 1 }]);
+    assert.equal(costOf('healthy'), null);
+  });
+
+  it('counts from a moment before the first witness, since threads count before they tell', () => {
+    clock.advance(1000);
+    count({ retried: 4 });
+    clock.advance(100);
+    journal.note({ kind: 'unhealthy', replica: 'S1', instance: 'a' });
+    journal.note({ kind: 'healthy', replica: 'S1', instance: 'a', ms: 5 });
+    assert.deepEqual(costOf('healthy'), { retried: 4, held: 0, failed: 0 });
+  });
+
+  it('counts nothing that was before that moment', () => {
+    count({ retried: 4 });
+    clock.advance(1000);
+    journal.note({ kind: 'unhealthy', replica: 'S1', instance: 'a' });
+    journal.note({ kind: 'healthy', replica: 'S1', instance: 'a' });
+    assert.deepEqual(costOf('healthy'), { retried: 0, held: 0, failed: 0 });
+  });
+
+  it('takes several witnesses of one outage for one, from the first', () => {
+    clock.advance(1000);
+    journal.note({ kind: 'unhealthy', replica: 'S1', instance: 'a' });
+    clock.advance(600);
+    count({ failed: 3 });
+    clock.advance(600);
+    journal.note({ kind: 'died', replica: 'S1', instance: 'a' });
+    journal.note({ kind: 'healthy', replica: 'S1', instance: 'b' });
+    const replaced = journal.after('').at(-1)!;
+    assert.deepEqual([replaced.kind, replaced.ms, replaced.cost?.failed], ['replaced', 1200, 3]);
+  });
+
+  it('ends an outage with the removal of its replica', () => {
+    clock.advance(1000);
+    journal.note({ kind: 'ejected', replica: 'S1', instance: 'a' });
+    count({ held: 5 });
+    journal.note({ kind: 'removed', replica: 'S1', instance: 'a' });
+    assert.equal(costOf('removed')?.held, 5);
+    journal.note({ kind: 'healthy', replica: 'S1', instance: 'b' });
+    assert.deepEqual([kinds().at(-1), costOf('healthy')], ['healthy', null]);
+  });
+
+  it('leaves no timer behind when it is closed', () => {
+    journal.close();
+    assert.equal(clock.pending, 0);
+  });
+});
