@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { createRoutes } from './admin/api.ts';
 import { eventsRoute } from './admin/events.ts';
+import { explainRoute } from './admin/explain.ts';
 import { type AdminServer, createAdminServer } from './admin/server.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
@@ -134,7 +135,7 @@ class Parts {
       openTunnels: () => 0,
     });
     this.admin = createAdminServer({
-      routes: [...createRoutes(this.view), eventsRoute(this.journal, clock)],
+      routes: [...createRoutes(this.view), explainRoute(this.view), eventsRoute(this.journal, clock)],
       isDraining: () => this.view.readiness().draining,
       log: log.component('admin'),
       token: config.adminToken,

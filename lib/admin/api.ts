@@ -6,7 +6,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ReplicaState } from '../core/replica.ts';
 import type { Algorithm } from '../core/slot-table.ts';
-import { parseChange } from './change.ts';
+import { parseChange, parseNames } from './change.ts';
+import { checkParameters, flagIn } from './query.ts';
 import { failed, type Reply, succeeded } from './reply.ts';
 
 /** A replica as an operator sees it; durations in milliseconds. */
@@ -14,6 +15,8 @@ export interface ReplicaView {
   readonly name: string;
   readonly id: number;
   readonly state: ReplicaState;
+  /** No requests go there: an operator keeps them away, or it was removed. */
+  readonly draining: boolean;
   /** `host:port` of its instance, or null while it has none. */
   readonly endpoint: string | null;
   /** The engine's word for its instance, or null while it has none. */
@@ -60,6 +63,26 @@ export interface Readiness {
   readonly reason: string;
 }
 
+/** What a change would do. */
+export interface PreviewView {
+  readonly dryRun: true;
+  readonly N: number;
+  readonly replicas: readonly string[];
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  /** The part of all keys that would change their replica, 0 to 1. */
+  readonly moved: number;
+  /** From whom to whom, the largest part first; null is nobody. */
+  readonly moves: readonly {
+    readonly from: string | null;
+    readonly to: string | null;
+    readonly share: number;
+  }[];
+  /** Requests in flight that it would touch, tunnels among them. */
+  readonly inFlight: number;
+  readonly tunnels: number;
+}
+
 /** What the endpoints need of the fleet. Names are already of the right form, each once, no more than `count`. */
 export interface Fleet {
   /** The replicas in the order in which they were added; those that drain are not among them. */
@@ -72,6 +95,12 @@ export interface Fleet {
   add(count: number, names: readonly string[]): Promise<readonly string[]>;
   /** Takes `count` replicas out, all or none, and gives the names of the others. Throws as `add`. */
   remove(count: number, names: readonly string[]): Promise<readonly string[]>;
+  /** What `add` and `remove` would do; nothing is done. Throws what they would before they do anything. */
+  previewAdd(count: number, names: readonly string[]): Promise<PreviewView>;
+  previewRemove(count: number, names: readonly string[]): Promise<PreviewView>;
+  /** Keeps requests away from `names`, or lets them go there again; gives all that get none. Throws `bad-request`. */
+  drain(names: readonly string[]): Promise<readonly string[]>;
+  undrain(names: readonly string[]): Promise<readonly string[]>;
   replicas(): readonly ReplicaView[];
   ring(): RingView;
   readiness(): Readiness;
@@ -117,6 +146,29 @@ function replicaList(names: readonly string[]): Reply {
   return succeeded({ N: names.length, replicas: names });
 }
 
+function dryRunIn(query: URLSearchParams): boolean {
+  checkParameters(query, ['dry-run']);
+  return flagIn(query, 'dry-run');
+}
+
+/** `/drain` or `/undrain`. */
+function draining(
+  path: string,
+  fleet: Fleet,
+  change: (names: readonly string[]) => Promise<readonly string[]>,
+): Route {
+  return {
+    path,
+    methods: ['POST'],
+    access: 'steer',
+    async answer({ body }) {
+      const drained = await change(parseNames(await body()));
+      const replicas = fleet.names();
+      return succeeded({ N: replicas.length, replicas, draining: drained });
+    },
+  };
+}
+
 /** Every route there is; each path is in the table once. */
 export function createRoutes(fleet: Fleet): readonly Route[] {
   return [
@@ -125,8 +177,10 @@ export function createRoutes(fleet: Fleet): readonly Route[] {
       path: '/add',
       methods: ['POST'],
       access: 'steer',
-      async answer({ body }) {
+      async answer({ body, query }) {
+        const isDryRun = dryRunIn(query);
         const { count, names } = parseChange(await body(), 'add');
+        if (isDryRun) return succeeded(await fleet.previewAdd(count, names));
         return replicaList(await fleet.add(count, names));
       },
     },
@@ -134,8 +188,10 @@ export function createRoutes(fleet: Fleet): readonly Route[] {
       path: '/rm',
       methods: ['DELETE', 'POST'],
       access: 'steer',
-      async answer({ body }) {
+      async answer({ body, query }) {
+        const isDryRun = dryRunIn(query);
         const { count, names } = parseChange(await body(), 'remove');
+        if (isDryRun) return succeeded(await fleet.previewRemove(count, names));
         return replicaList(await fleet.remove(count, names));
       },
     },
@@ -149,5 +205,7 @@ export function createRoutes(fleet: Fleet): readonly Route[] {
       return succeeded({ N: replicas.length, replicas });
     }),
     reading('/ring', () => succeeded(fleet.ring())),
+    draining('/drain', fleet, (names) => fleet.drain(names)),
+    draining('/undrain', fleet, (names) => fleet.undrain(names)),
   ];
 }

@@ -1,12 +1,12 @@
 /**
- * What the body of `/add` and `/rm` asks for, once its shape is known to be right.
+ * What the body of `/add`, `/rm`, `/drain` and `/undrain` asks for, once its shape is known to be right.
  * Types are judged before values, values before lengths, so that the answer names the first thing to mend.
  * Must not hold: anything that depends on the replicas there are (taken, unknown, too many): the fleet judges that.
  */
 import { isReplicaName } from '../core/replica.ts';
 import { BalancerError } from '../errors.ts';
 import { didYouMean, quote } from '../spelling.ts';
-import { isList, isObject, type Json, parseJson, typeOf } from './json.ts';
+import { isList, isObject, type Json, type JsonObject, parseJson, typeOf } from './json.ts';
 
 export interface Change {
   readonly count: number;
@@ -17,8 +17,8 @@ export interface Change {
 /** The largest `n` that has the shape of a number of replicas. */
 export const MAX_COUNT = 10_000;
 
-const EXAMPLE = '{"n":2,"hostnames":["S4","S5"]}';
-const FIELDS: readonly string[] = ['n', 'hostnames'];
+const CHANGE = { example: '{"n":2,"hostnames":["S4","S5"]}', fields: ['n', 'hostnames'] } as const;
+const NAMES = { example: '{"hostnames":["S4","S5"]}', fields: ['hostnames'] } as const;
 
 const NAME_RULE = 'must be 1 to 63 letters, digits, _ . and -, the first a letter or a digit';
 
@@ -33,17 +33,33 @@ function refuse(problem: string): never {
 
 /** The change that a body asks for; throws BalancerError `bad-request` that names the field and what it must be. */
 export function parseChange(body: string, kind: keyof typeof TOO_MANY_NAMES): Change {
-  if (/^\s*$/.test(body)) refuse(`The body is empty; send JSON such as ${EXAMPLE}`);
-  const value = parseJson(body);
-  if (!isObject(value)) refuse(`The body must be an object such as ${EXAMPLE}, not ${typeOf(value)}`);
-  for (const field of value.keys()) {
-    const hint = didYouMean(field, FIELDS) || '; the fields are n and hostnames';
-    if (!FIELDS.includes(field)) refuse(`Unknown field ${quote(field)}${hint}`);
-  }
+  const value = parseObject(body, CHANGE);
   const count = countOf(value.get('n'));
   const names = namesOf(value.get('hostnames'));
   if (names.length > count) refuse(TOO_MANY_NAMES[kind]);
   return { count, names };
+}
+
+/** The replicas that a body names, one at least. Throws as `parseChange`. */
+export function parseNames(body: string): readonly string[] {
+  const names = namesOf(parseObject(body, NAMES).get('hostnames'));
+  if (names.length === 0) refuse(`hostnames must name a replica, as in ${NAMES.example}`);
+  return names;
+}
+
+function parseObject(
+  body: string,
+  { example, fields }: { readonly example: string; readonly fields: readonly string[] },
+): JsonObject {
+  if (/^\s*$/.test(body)) refuse(`The body is empty; send JSON such as ${example}`);
+  const value = parseJson(body);
+  if (!isObject(value)) refuse(`The body must be an object such as ${example}, not ${typeOf(value)}`);
+  for (const field of value.keys()) {
+    const known = fields.length === 1 ? 'field is' : 'fields are';
+    const hint = didYouMean(field, fields) || `; the ${known} ${fields.join(' and ')}`;
+    if (!fields.includes(field)) refuse(`Unknown field ${quote(field)}${hint}`);
+  }
+  return value;
 }
 
 function countOf(value: Json | undefined): number {

@@ -5,9 +5,9 @@
  * Source: HTML Living Standard, section 9.2 (server-sent events).
  */
 import type { Clock, Timer } from '../clock.ts';
-import { BalancerError } from '../errors.ts';
-import { didYouMean, quote } from '../spelling.ts';
+import { quote } from '../spelling.ts';
 import type { Asked, Route } from './api.ts';
+import { checkParameters, refuse } from './query.ts';
 import { type StreamReply, succeeded } from './reply.ts';
 
 /** An event as it is told: these two, and whatever else it has. */
@@ -36,7 +36,7 @@ export function eventsRoute(events: Events, clock: Clock): Route {
   return {
     path: '/events',
     methods: ['GET', 'HEAD'],
-    needsToken: false,
+    access: 'watch',
     answer(asked) {
       const wanted = readQuery(asked);
       const isStream = acceptsStream(asked.headers.accept);
@@ -53,10 +53,7 @@ interface Wanted {
 }
 
 function readQuery({ query }: Asked): Wanted {
-  for (const name of query.keys()) {
-    const hint = didYouMean(name, PARAMETERS) || '; there are since and limit';
-    if (!PARAMETERS.includes(name)) refuse(`Unknown parameter ${quote(name)}${hint}`);
-  }
+  checkParameters(query, PARAMETERS);
   const since = query.get('since') ?? undefined;
   if (since !== undefined && !ID.test(since)) refuse(`since must be the id of an event, not ${quote(since)}`);
   const limit = query.get('limit');
@@ -114,8 +111,4 @@ function streamOf(events: Events, clock: Clock, backlog: () => readonly ToldEven
 
 function textOf(event: ToldEvent): string {
   return `id: ${event.id}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`;
-}
-
-function refuse(problem: string): never {
-  throw new BalancerError('bad-request', problem);
 }

@@ -105,7 +105,16 @@ function keyOf(
   question: Question,
 ): { readonly key: string; readonly source: string } {
   if ('key' in question) return { key: question.key, source: 'given' };
-  const { source, value } = placementKey(hashKey, question.facts, question.requestId ?? '');
+  const { facts, requestId = '' } = question;
+  const { source, value } = placementKey(hashKey, facts, requestId);
+  // every request has an address, so one that was not told must not make the next source look like the right one
+  const at = hashKey.indexOf(source);
+  const passedOver = at === -1 ? hashKey : hashKey.slice(0, at);
+  if (facts.clientIp === '' && passedOver.some(({ kind }) => kind === 'client-ip'))
+    throw new BalancerError(
+      'bad-request',
+      'Requests are placed by client-ip here: say which client-ip it has',
+    );
   if (value !== '') return { key: value, source: formatSource(source) };
   const wanted = hashKey.map(formatSource).join(', ');
   throw new BalancerError(

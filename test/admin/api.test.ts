@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { BalancerError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
-import { REPLICA, RING, type Running, runAdmin } from '../helpers/admin.ts';
+import { PREVIEW, REPLICA, RING, type Running, runAdmin } from '../helpers/admin.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 
 const THREE = '{"message":{"N":3,"replicas":["S1","S2","S3"]},"status":"successful"}';
@@ -62,6 +62,50 @@ describe('the admin endpoints', () => {
     });
   }
 
+  for (const [method, path, asked] of [
+    ['POST', '/add?dry-run', 'preview add 2 S5'],
+    ['POST', '/add?dry-run=true', 'preview add 2 S5'],
+    ['DELETE', '/rm?dry-run=1', 'preview remove 2 S5'],
+    ['POST', '/rm?dry-run', 'preview remove 2 S5'],
+  ] as const) {
+    it(`answer ${method} ${path} with what it would do, and do nothing`, async () => {
+      const { status, body } = await admin.ask(method, path, { body: '{"n":2,"hostnames":["S5"]}' });
+      assert.equal(status, 200);
+      assert.deepEqual(JSON.parse(body), { message: PREVIEW, status: 'successful' });
+      assert.deepEqual(admin.fleet.asked, [asked]);
+    });
+  }
+
+  it('do what a dry run that is off asks for', async () => {
+    await admin.ask('POST', '/add?dry-run=0', { body: '{"n":2}' });
+    await admin.ask('DELETE', '/rm?dry-run=false', { body: '{"n":2}' });
+    assert.deepEqual(admin.fleet.asked, ['add 2', 'remove 2']);
+  });
+
+  for (const [path, problem] of [
+    ['/add?dryrun', 'Unknown parameter "dryrun"; did you mean dry-run?'],
+    ['/rm?x', 'Unknown parameter "x"; there is dry-run'],
+    ['/add?dry-run=yes', 'dry-run must be true or false, not "yes"'],
+    ['/rm?dry-run&dry-run=0', 'The parameter "dry-run" is there twice'],
+  ] as const) {
+    it(`refuse ${path} rather than do what a dry run was to show`, async () => {
+      const { status, body } = await admin.ask('POST', path, { body: '{"n":1}' });
+      assert.deepEqual([status, body], [400, failure(problem)]);
+      assert.deepEqual(admin.fleet.asked, []);
+    });
+  }
+
+  for (const path of ['/drain', '/undrain']) {
+    it(`hand POST ${path} to the fleet and answer with those that get no requests`, async () => {
+      admin.fleet.change = async () => ['S2'];
+      const { status, body } = await admin.ask('POST', path, { body: '{"hostnames":["S2","S3"]}' });
+      assert.equal(status, 200);
+      const message = { N: 3, replicas: ['S1', 'S2', 'S3'], draining: ['S2'] };
+      assert.deepEqual(JSON.parse(body), { message, status: 'successful' });
+      assert.deepEqual(admin.fleet.asked, [`${path.slice(1)} S2,S3`]);
+    });
+  }
+
   it('take a body that curl calls a form', async () => {
     const headers = { 'content-type': 'application/x-www-form-urlencoded' };
     assert.equal((await admin.ask('POST', '/add', { body: '{"n":1}', headers })).status, 200);
@@ -104,7 +148,9 @@ describe('the admin endpoints', () => {
     assert.equal(headers['content-type'], 'application/json');
     assert.equal(
       body,
-      failure('There is no "/nothing"; there is /rep, /add, /rm, /healthz, /readyz, /replicas, /ring'),
+      failure(
+        'There is no "/nothing"; there is /rep, /add, /rm, /healthz, /readyz, /replicas, /ring, /drain, /undrain',
+      ),
     );
   });
 
@@ -120,6 +166,8 @@ describe('the admin endpoints', () => {
     ['GET', '/rm', 'DELETE, POST'],
     ['OPTIONS', '/rm', 'DELETE, POST'],
     ['PUT', '/healthz', 'GET, HEAD'],
+    ['GET', '/drain', 'POST'],
+    ['DELETE', '/undrain', 'POST'],
   ] as const) {
     it(`answer ${method} ${path} with 405 and Allow: ${allow}`, async () => {
       const { status, headers, body } = await admin.ask(method, path);
@@ -189,6 +237,12 @@ describe('the admin endpoints with a token', () => {
       const headers = authorization === undefined ? {} : { authorization };
       for (const path of ['/add', '/rm']) {
         assert.equal((await admin.ask('POST', path, { body: '{"n":1}', headers })).status, status);
+      }
+      for (const path of ['/drain', '/undrain']) {
+        assert.equal(
+          (await admin.ask('POST', path, { body: '{"hostnames":["S1"]}', headers })).status,
+          status,
+        );
       }
     });
   }

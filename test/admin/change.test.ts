@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseChange } from '../../lib/admin/change.ts';
+import { parseChange, parseNames } from '../../lib/admin/change.ts';
 
 describe('the body of /add and /rm', () => {
   const names = (count: number) => Array.from({ length: count }, (_, index) => `S${index}`);
@@ -117,4 +117,25 @@ describe('the body of /add and /rm', () => {
     assert.throws(() => parseChange('{"n":1,"__proto__":{"polluted":true}}', 'add'));
     assert.equal(Reflect.get({}, 'polluted'), undefined);
   });
+});
+
+describe('the body of /drain and /undrain', () => {
+  it('names replicas', () => {
+    assert.deepEqual(parseNames('{"hostnames":["S1","web_a"]}'), ['S1', 'web_a']);
+  });
+
+  for (const [body, message] of [
+    ['', 'The body is empty; send JSON such as {"hostnames":["S4","S5"]}'],
+    ['[]', 'The body must be an object such as {"hostnames":["S4","S5"]}, not a list'],
+    ['{}', 'hostnames must name a replica, as in {"hostnames":["S4","S5"]}'],
+    ['{"hostnames":[]}', 'hostnames must name a replica, as in {"hostnames":["S4","S5"]}'],
+    ['{"hostnames":"S1"}', 'hostnames must be a list of names, not a string'],
+    ['{"hostnames":["S1","S1"]}', 'hostnames has "S1" twice'],
+    ['{"n":1,"hostnames":["S1"]}', 'Unknown field "n"; the field is hostnames'],
+    ['{"hostname":["S1"]}', 'Unknown field "hostname"; did you mean hostnames?'],
+  ] as const) {
+    it(`is refused as ${JSON.stringify(body)} with "${message.slice(0, 60)}"`, () => {
+      assert.throws(() => parseNames(body), { code: 'bad-request', message });
+    });
+  }
 });

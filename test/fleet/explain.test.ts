@@ -69,6 +69,21 @@ describe('an explanation', () => {
     });
   });
 
+  it('does not pass over an address that it was not told, for every request has one', async () => {
+    const rig = await FleetRig.of(2, { hashKey: [{ kind: 'client-ip' }, { kind: 'path' }] });
+    assert.throws(
+      () => rig.view.explain({ facts: { url: '/x', rawHeaders: [], clientIp: '' }, requestId: 'r' }),
+      {
+        code: 'bad-request',
+        message: 'Requests are placed by client-ip here: say which client-ip it has',
+      },
+    );
+    assert.equal(rig.view.explain(request()).key, '10.0.0.9');
+    const path = await FleetRig.of(2, { hashKey: [{ kind: 'path' }, { kind: 'client-ip' }] });
+    const question = { facts: { url: '/x', rawHeaders: [], clientIp: '' }, requestId: undefined };
+    assert.equal(path.view.explain(question).source, 'path');
+  });
+
   it('names who takes it while the owner is down, and why', async () => {
     const rig = await FleetRig.of(3);
     const key = keyOf(rig, 'S2');

@@ -6,6 +6,7 @@ import type { AccessOptions } from '../../lib/admin/access.ts';
 import {
   createRoutes,
   type Fleet,
+  type PreviewView,
   type Readiness,
   type ReplicaView,
   type RingView,
@@ -25,6 +26,7 @@ export const REPLICA: ReplicaView = {
   name: 'S1',
   id: 1,
   state: 'healthy',
+  draining: false,
   endpoint: '127.0.0.1:4001',
   instance: '4711',
   inFlight: 2,
@@ -44,6 +46,18 @@ export const RING: RingView = {
   version: 4,
   imbalance: 1,
   members: [{ name: 'S1', id: 1, slots: 65_537, share: 1 }],
+};
+
+export const PREVIEW: PreviewView = {
+  dryRun: true,
+  N: 4,
+  replicas: ['S1', 'S2', 'S3', 'S4'],
+  added: ['S4'],
+  removed: [],
+  moved: 0.25,
+  moves: [{ from: 'S1', to: 'S4', share: 0.25 }],
+  inFlight: 0,
+  tunnels: 0,
 };
 
 export interface FakeFleet extends Fleet {
@@ -67,6 +81,22 @@ export function fakeFleet(): FakeFleet {
     },
     remove: (count, hostnames) => {
       fleet.asked.push(`remove ${count} ${hostnames.join()}`.trimEnd());
+      return fleet.change();
+    },
+    previewAdd: async (count, hostnames) => {
+      fleet.asked.push(`preview add ${count} ${hostnames.join()}`.trimEnd());
+      return PREVIEW;
+    },
+    previewRemove: async (count, hostnames) => {
+      fleet.asked.push(`preview remove ${count} ${hostnames.join()}`.trimEnd());
+      return PREVIEW;
+    },
+    drain: (hostnames) => {
+      fleet.asked.push(`drain ${hostnames.join()}`);
+      return fleet.change();
+    },
+    undrain: (hostnames) => {
+      fleet.asked.push(`undrain ${hostnames.join()}`);
       return fleet.change();
     },
     replicas: () => [REPLICA],

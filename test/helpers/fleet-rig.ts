@@ -3,6 +3,7 @@
  * probes that find what the fake driver says. Must not hold: assertions.
  */
 
+import type { HashKeySource } from '../../lib/core/hash-key.ts';
 import type { Endpoint, UpstreamRecord } from '../../lib/core/replica.ts';
 import { ringPlacement } from '../../lib/core/ring.ts';
 import { RouteTable, RouteTableWriter } from '../../lib/core/route-table.ts';
@@ -26,6 +27,7 @@ export interface RigOptions {
   readonly maxReplicas?: number;
   readonly ordinals?: number;
   readonly checker?: Partial<CheckerParts>;
+  readonly hashKey?: readonly HashKeySource[];
 }
 
 export const INTERVAL_MS = 2000;
@@ -76,7 +78,13 @@ export class FleetRig {
   /** Publications wait for this: threads that are slow to let go. */
   publication: Promise<void> = Promise.resolve();
 
-  constructor({ driver = new FakeDriver(), maxReplicas = 16, ordinals = 32, checker = {} }: RigOptions = {}) {
+  constructor({
+    driver = new FakeDriver(),
+    maxReplicas = 16,
+    ordinals = 32,
+    checker = {},
+    hashKey = [{ kind: 'header', name: 'x-user' }],
+  }: RigOptions = {}) {
     this.driver = driver;
     const placement = ringPlacement(512, 40);
     this.table = new RouteTableWriter({ slots: placement.slots, ordinals, workers: 1 });
@@ -127,7 +135,7 @@ export class FleetRig {
       placement,
       vnodes: 40,
       policy: { placement, loadFactor: 1.25, maxInFlight: 8 },
-      hashKey: [{ kind: 'header', name: 'x-user' }],
+      hashKey,
       openTunnels: (ordinal) => this.tunnels.get(ordinal) ?? 0,
     });
   }

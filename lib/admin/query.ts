@@ -1,0 +1,30 @@
+/**
+ * Parameters in the query of a request, judged as strictly as bodies: a typing mistake must not pass in silence, least
+ * of all where a dry run was meant. Must not hold: what any parameter leads to.
+ */
+import { BalancerError } from '../errors.ts';
+import { didYouMean, orList, quote } from '../spelling.ts';
+
+/** Throws `bad-request` for a parameter that is none of `known`, or is there twice. */
+export function checkParameters(query: URLSearchParams, known: readonly string[]): void {
+  for (const name of query.keys()) {
+    const hint = didYouMean(name, known) || `; there is ${orList(known)}`;
+    if (!known.includes(name)) refuse(`Unknown parameter ${quote(name)}${hint}`);
+    if (query.getAll(name).length > 1) refuse(`The parameter ${quote(name)} is there twice`);
+  }
+}
+
+const ON: readonly string[] = ['', '1', 'true', 'on'];
+const OFF: readonly string[] = ['0', 'false', 'off'];
+
+/** True where the flag is there and not off. Throws `bad-request` for a value that is neither. */
+export function flagIn(query: URLSearchParams, name: string): boolean {
+  const value = query.get(name)?.toLowerCase();
+  if (value === undefined || OFF.includes(value)) return false;
+  if (!ON.includes(value)) refuse(`${name} must be true or false, not ${quote(value)}`);
+  return true;
+}
+
+export function refuse(problem: string): never {
+  throw new BalancerError('bad-request', problem);
+}
