@@ -28,8 +28,10 @@ import { Scaling } from './fleet/scaling.ts';
 import { Supervisor } from './fleet/supervisor.ts';
 import { createSecret } from './hand-over.ts';
 import type { Logger } from './log.ts';
+import { QuickCounts } from './metrics/quick-counts.ts';
 import { MetricsReader } from './metrics/reader.ts';
 import { DataPlane } from './proxy/data-plane.ts';
+import type { DebugFor } from './proxy/debug-headers.ts';
 import type { Evidence } from './proxy/messages.ts';
 import { claimPort } from './proxy/port.ts';
 import { probeHttp, probeTcp } from './proxy/probe.ts';
@@ -105,7 +107,8 @@ class Parts {
     const placement = createPlacement(config);
     this.table = new RouteTableWriter(tableShape(config));
     this.metrics = new MetricsReader(this.table.shape, () => clock.nowMs());
-    this.journal = new Journal(clock, { read: () => this.#costs() });
+    const counts = new QuickCounts(this.metrics.memory, this.table.shape);
+    this.journal = new Journal(clock, { read: () => this.#costs(counts) });
     this.#registry = this.#createRegistry(placement);
     this.#checker = this.#createChecker(driver);
     const { ownsInstances } = driver;
@@ -132,7 +135,7 @@ class Parts {
       plans,
       placement,
       policy: { ...config, placement },
-      openTunnels: () => 0,
+      openTunnels: (ordinal) => counts.openTunnels(ordinal),
     });
     this.admin = createAdminServer({
       routes: [...createRoutes(this.view), explainRoute(this.view), eventsRoute(this.journal, clock)],
@@ -162,6 +165,7 @@ class Parts {
         port,
         reusePort,
         admin: { ...reachable(admin), secret: this.#secret },
+        debugFor: debugFor(this.#config),
         maxConnections: maxConnections(this.#config, this.table.shape.workers),
       },
       clock: this.#clock,
@@ -172,8 +176,10 @@ class Parts {
     return dataPlane;
   }
 
-  #costs(): Cost {
-    return { retried: 0, held: 0, failed: 0 };
+  /** What went wrong with requests until now; who still waits is held too. */
+  #costs(counts: QuickCounts): Cost {
+    const trouble = counts.trouble();
+    return { ...trouble, held: trouble.held + this.table.totalWaiting };
   }
 
   #createRegistry(placement: Placement): Registry {
@@ -224,6 +230,12 @@ class Parts {
     else this.#checker.suspect(replica, `traffic: ${code.replace('-', ' ')}`);
     this.supervisor.nudge();
   }
+}
+
+/** Who may steer on the public port may also see how it works; with a token that is who is on this machine. */
+function debugFor({ adminToken, publicAdmin }: Config): DebugFor {
+  if (!publicAdmin) return 'nobody';
+  return adminToken === '' ? 'private' : 'loopback';
 }
 
 function warnOfOpenDoors({ adminToken, publicAdmin }: Config, log: Logger): void {

@@ -55,11 +55,15 @@ export function rawFailure(error: BalancerError): string {
   return failureText(error, 'close', { isHead: false, requestId: '' });
 }
 
-/** The answer that tells of it, head and body; `requestId` is '' where the request was not understood. */
+/** The answer that tells of it, head and body; `requestId` is '' where the request was not understood, `debug` lines of its head. */
 export function failureText(
   error: BalancerError,
   ending: Ending,
-  { isHead, requestId }: { readonly isHead: boolean; readonly requestId: string },
+  {
+    isHead,
+    requestId,
+    debug = '',
+  }: { readonly isHead: boolean; readonly requestId: string; readonly debug?: string },
 ): string {
   const body = failureBody(error);
   const { status } = error;
@@ -68,6 +72,7 @@ export function failureText(
     `Content-Length: ${Buffer.byteLength(body)}\r\nDate: ${new Date().toUTCString()}\r\n`;
   if (status === 503) head += 'Retry-After: 1\r\n';
   if (requestId !== '') head += `X-Request-Id: ${requestId}\r\n`;
+  head += debug;
   head += ending === 'keep-alive' ? 'Connection: keep-alive\r\n' : 'Connection: close\r\n';
   return `${head}\r\n${isHead ? '' : body}`;
 }

@@ -42,6 +42,7 @@ export interface Timed {
 
 interface Pool {
   readonly generation: number;
+  readonly name: string;
   readonly upstream: Upstream;
 }
 
@@ -101,6 +102,11 @@ export class DataThread {
     return this.#pools[ordinal]?.upstream;
   }
 
+  /** The replica's name; undefined where this thread has none of its instances. */
+  nameOf(ordinal: number): string | undefined {
+    return this.#pools[ordinal]?.name;
+  }
+
   /** Takes over the whole list: new instances get pools, and those of instances that are gone are closed. */
   setUpstreams(records: readonly UpstreamRecord[]): void {
     const generations = new Map(records.map((record) => [record.ordinal, record.generation]));
@@ -110,10 +116,10 @@ export class DataThread {
       pool.upstream.close();
       this.recorder.pool(ordinal, 0, 0, 0);
     }
-    for (const { ordinal, generation, endpoint } of records) {
+    for (const { ordinal, generation, name, endpoint } of records) {
       if (this.#pools[ordinal] !== undefined) continue;
       const upstream = this.#pool(ordinal, endpoint, this.options.maxInFlight);
-      this.#pools[ordinal] = { generation, upstream };
+      this.#pools[ordinal] = { generation, name, upstream };
     }
     this.queue.look();
   }

@@ -18,6 +18,7 @@ export const FIELD = {
   forwardedProto: 9,
   forwarded: 10,
   requestId: 11,
+  debug: 12,
 } as const;
 
 const BY_NAME: Readonly<Record<string, number>> = {
@@ -35,6 +36,7 @@ const BY_NAME: Readonly<Record<string, number>> = {
   'x-forwarded-host': FIELD.forwardedHost,
   forwarded: FIELD.forwarded,
   'x-request-id': FIELD.requestId,
+  'x-ringlb-debug': FIELD.debug,
 };
 
 /** [length * 32 + first letter's low five bits] is 1 where some special name has that length and letter. */

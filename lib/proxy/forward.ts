@@ -51,7 +51,7 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
     this.#thread = thread;
     this.#incoming = incoming;
     this.#lease = new Lease(thread, incoming.hash);
-    this.#outcome = new Outcome(thread, incoming);
+    this.#outcome = new Outcome(thread, incoming, this.#lease);
     const { request, head } = incoming;
     this.method = request.method ?? '';
     this.rawChunks = this.#outcome.rawChunks;

@@ -8,6 +8,7 @@
  */
 import { isRequestId } from '../core/hash-key.ts';
 import { BalancerError } from '../errors.ts';
+import { type DebugFor, isToldDebug } from './debug-headers.ts';
 import { FIELD, fieldOf } from './fields.ts';
 import type { ResponseHead } from './response-head.ts';
 
@@ -31,6 +32,8 @@ export interface RequestHead {
   readonly requestId: string;
   /** Path and query, or `*`. */
   readonly target: string;
+  /** Its answer is to tell how it went, to a client that may know. */
+  readonly isDebug: boolean;
 }
 
 /** What an operator may ask for. */
@@ -41,6 +44,8 @@ export interface HeaderPolicy {
   readonly forwarded: boolean;
   /** Add Via (RFC 9110 section 7.6.3). */
   readonly via: boolean;
+  /** Who is told how a request went. */
+  readonly debugFor: DebugFor;
 }
 
 /** The parts of a request that its head is made from. */
@@ -78,6 +83,7 @@ const seen = {
   requestId: '',
   framing: 'none' as RequestFraming,
   trailers: false,
+  debug: false,
 };
 
 /** Builds the head of a request to a replica. Throws BalancerError for what must not be forwarded. */
@@ -94,7 +100,8 @@ export function requestHead(parts: RequestParts): RequestHead {
   const target = parts.target.charCodeAt(0) === SLASH ? parts.target : originForm(parts.method, parts.target);
   const requestId = seen.requestId === '' ? parts.newRequestId : seen.requestId;
   const text = `${parts.method} ${target} HTTP/1.1\r\nHost: ${seen.host}\r\n${lines}${forwardedLines(parts)}X-Request-Id: ${requestId}\r\n${hopLines(parts.upgrade)}\r\n`;
-  return { text, framing: seen.framing, requestId, target };
+  const isDebug = seen.debug && isToldDebug(parts.client, policy.debugFor);
+  return { text, framing: seen.framing, requestId, target, isDebug };
 }
 
 /** The header lines that go on unchanged; what the others said is left in `seen`. */
@@ -108,6 +115,7 @@ function endToEndLines(rawHeaders: readonly string[], trusted: boolean): string 
   seen.requestId = '';
   seen.framing = 'none';
   seen.trailers = false;
+  seen.debug = false;
   let lines = '';
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!;
@@ -158,6 +166,9 @@ function passesOn(field: number, value: string, trusted: boolean): boolean {
       return trusted;
     case FIELD.requestId:
       if (seen.requestId === '' && isRequestId(value)) seen.requestId = value;
+      return false;
+    case FIELD.debug:
+      seen.debug = value === '1';
       return false;
     default:
       return false;
@@ -231,6 +242,8 @@ export interface ResponseExtras {
   readonly keepAlive: boolean;
   readonly requestId: string;
   readonly via: boolean;
+  /** Header lines that tell how the request went, or ''. */
+  readonly debug: string;
   /** For answers without a Date (RFC 9110 section 6.6.1). */
   readonly date: string;
 }
@@ -245,6 +258,7 @@ export function responseHead(head: ResponseHead, extras: ResponseExtras): string
   if (!head.hasDate) text += `Date: ${extras.date}\r\n`;
   if (!head.hasRequestId) text += `X-Request-Id: ${extras.requestId}\r\n`;
   if (extras.via) text += VIA;
+  text += extras.debug;
   if (head.framing === 'upgrade') return `${text}Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n\r\n`;
   if (!extras.keepAlive) return `${text}Connection: close\r\n\r\n`;
   return extras.rawChunks ? `${text}\r\n` : `${text}Connection: keep-alive\r\n\r\n`;

@@ -6,6 +6,7 @@ import type { Endpoint, UpstreamRecord } from '../core/replica.ts';
 import type { RouteTableShape } from '../core/route-table.ts';
 import type { Algorithm } from '../core/slot-table.ts';
 import type { ErrorCode } from '../errors.ts';
+import type { DebugFor } from './debug-headers.ts';
 
 /** What a data thread runs with. Times in milliseconds. */
 export interface DataThreadOptions {
@@ -45,6 +46,8 @@ export interface DataThreadOptions {
   readonly forwarded: boolean;
   readonly via: boolean;
   readonly classic: boolean;
+  /** Who is told by headers how a request went. */
+  readonly debugFor: DebugFor;
 }
 
 /** What a data thread is started with. */

@@ -11,6 +11,7 @@ import type { Ended, EndedRequest } from '../metrics/recorder.ts';
 import { Answer, type Flow } from './answer.ts';
 import { beginRaw, type Ending, failureText } from './client-response.ts';
 import { type DataThread, NO_REPLICA } from './data-thread.ts';
+import { debugLines } from './debug-headers.ts';
 import { isChunkedToClient, type RequestHead, responseHead } from './headers.ts';
 import type { ResponseHead } from './response-head.ts';
 import { type EarlyData, joinTunnel } from './tunnel.ts';
@@ -36,6 +37,12 @@ export interface Client {
   linger(nowMs: number): void;
 }
 
+/** The replicas that a request was given to so far: how many, and the last, below zero where there was none. */
+export interface Given {
+  readonly attempts: number;
+  readonly last: number;
+}
+
 /** Time is measured three times for a request: at its head, at the answer's head, at the end. */
 export class Outcome implements EndedRequest {
   answeredBy = NO_REPLICA;
@@ -51,6 +58,7 @@ export class Outcome implements EndedRequest {
 
   readonly #thread: DataThread;
   readonly #incoming: Incoming;
+  readonly #given: Given;
   readonly #startMs = performance.now();
   /** Since when it waits for a replica; below zero while it does not. */
   #queuedMs = -1;
@@ -60,9 +68,10 @@ export class Outcome implements EndedRequest {
   #isDelimited = true;
   #isTunnel = false;
 
-  constructor(thread: DataThread, incoming: Incoming) {
+  constructor(thread: DataThread, incoming: Incoming, given: Given) {
     this.#thread = thread;
     this.#incoming = incoming;
+    this.#given = given;
   }
 
   /** All of the request has come. */
@@ -124,6 +133,7 @@ export class Outcome implements EndedRequest {
       keepAlive: ending === 'keep-alive',
       requestId: requestHead.requestId,
       date: this.#thread.date,
+      debug: requestHead.isDebug ? this.#debugLines() : '',
     });
     this.bytesOut = text.length;
     const rechunk = head.framing === 'close' && isChunkedToClient(head, rawChunks);
@@ -158,7 +168,8 @@ export class Outcome implements EndedRequest {
     const { response, head } = this.#incoming;
     const ending = this.#endingFor(response.shouldKeepAlive);
     const isHead = response.req.method === 'HEAD';
-    const text = failureText(error, ending, { isHead, requestId: head.requestId });
+    const debug = head.isDebug ? this.#debugLines() : '';
+    const text = failureText(error, ending, { isHead, requestId: head.requestId, debug });
     this.status = error.status;
     this.bytesOut = text.length;
     this.#thread.recorder.failure(error.code);
@@ -188,6 +199,19 @@ export class Outcome implements EndedRequest {
     this.totalMs = performance.now() - this.#startMs;
     this.bytesIn = this.#incoming.head.text.length + bodyBytes;
     recorder.request(this);
+  }
+
+  #debugLines(): string {
+    this.dequeued();
+    const { queueMs, connectMs, firstByteMs } = this;
+    const { attempts, last } = this.#given;
+    return debugLines({
+      replica: this.#thread.nameOf(last),
+      attempts,
+      queueMs,
+      connectMs,
+      firstByteMs,
+    });
   }
 
   /** What follows the answer on the client's connection, given what the two sides would have. */

@@ -39,6 +39,7 @@ export class PlaneRig {
       host: '127.0.0.1',
       reusePort: threads > 1,
       admin: { host: '127.0.0.1', port: 1, secret: 'of-this-start' },
+      debugFor: 'private',
       ...given,
     };
     this.port = port;

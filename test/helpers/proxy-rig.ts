@@ -60,6 +60,7 @@ export class Rig {
       host: '127.0.0.1',
       reusePort: false,
       admin: { host: '127.0.0.1', port: admin.port, secret: 'of-this-start' },
+      debugFor: 'private',
       trustedProxies: [],
       ...given,
     };

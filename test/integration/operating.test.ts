@@ -43,7 +43,7 @@ describe('a balancer that is operated', () => {
   it('tells of a death and its healing, to who asks and to who listens, and logs whose death it was', async () => {
     const [since, { instance }] = [await lastId(), await balancer.replica('S1')];
     const client = await RawClient.connect(balancer.adminPort);
-    client.send('GET /events HTTP/1.1\r\nHost: admin\r\nAccept: text/event-stream\r\n');
+    client.send('GET /events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n');
     client.send(`Last-Event-ID: ${since}\r\n\r\n`);
     process.kill(await balancer.pidOf('S1'), 'SIGKILL');
     const told = await eventually('the replacement', async () => {
@@ -132,5 +132,30 @@ describe('a balancer that is operated', () => {
       assert.equal(status, 400);
       assert.match(body, /n is 9, but with 3 replicas at most 5 more fit under max-replicas 8/);
     }
+  });
+
+  it('tells in headers how a request went to who asks for it', async () => {
+    const { replica } = await explain('key=user-1');
+    const { headers } = await balancer.ask('GET', '/home', {
+      headers: { 'x-user': 'user-1', 'x-ringlb-debug': '1' },
+    });
+    assert.deepEqual([headers['x-ringlb-replica'], headers['x-ringlb-attempts']], [replica, '1']);
+    assert.match(String(headers['x-ringlb-first-byte-ms']), /^\d+\.\d$/);
+  });
+});
+
+describe('a balancer whose only replica dies', () => {
+  it('tells of the replacement that it held a request', async (t) => {
+    const balancer = await Balancer.ready('--replicas 1');
+    t.after(() => balancer.stop());
+    process.kill(await balancer.pidOf('S1'), 'SIGKILL');
+    assert.equal(await balancer.home(), 'S1');
+    const replaced = await eventually('the replacement', async () => {
+      const { body } = await balancer.askAdmin('GET', '/events?limit=1');
+      const [event] = (JSON.parse(body) as { message: { events: readonly FleetEvent[] } }).message.events;
+      return event?.kind === 'replaced' && event;
+    });
+    assert.ok(replaced.cost!.held >= 1, JSON.stringify(replaced.cost));
+    assert.equal(replaced.cost!.failed, 0);
   });
 });

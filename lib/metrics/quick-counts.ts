@@ -1,0 +1,65 @@
+/**
+ * The few counts that the control plane itself tells of or shows: cheap enough to be read a few times a second.
+ * Must not hold: what metrics are shown from (`reader.ts`).
+ */
+import { HISTOGRAM_BUCKETS } from '../core/histogram.ts';
+import { ERRORS } from '../errors.ts';
+import {
+  ABORTERS,
+  blockOf,
+  FAILURES,
+  type MetricsShape,
+  REPLICA,
+  RETRY_REASONS,
+  rowOver,
+  THREAD,
+} from './layout.ts';
+
+/** Requests that something went wrong with, as numbers that only grow. */
+export interface TroubleCounts {
+  /** Attempts that were made again at another replica. */
+  readonly retried: number;
+  /** Requests that waited for a replica and wait no more. */
+  readonly held: number;
+  /** Requests that the balancer answered with a failure that was not their client's, and answers that were cut. */
+  readonly failed: number;
+}
+
+/** Columns of a thread's row, and of a replica's block, by what they add to. */
+const OWN_FAILURES = FAILURES.flatMap((code, index) =>
+  ERRORS[code].status >= 500 ? [THREAD.failures + index] : [],
+);
+const CUTS = ABORTERS.flatMap((by, index) => (by === 'client' ? [] : [REPLICA.aborts + index]));
+const RETRIES = RETRY_REASONS.flatMap((why, index) =>
+  why === 'stale-connection' ? [] : [REPLICA.retries + index],
+);
+
+export class QuickCounts {
+  readonly #rows: readonly Float64Array[];
+  readonly #ordinals: number;
+
+  /** `memory` is what the data threads write. */
+  constructor(memory: SharedArrayBuffer, shape: MetricsShape) {
+    this.#rows = Array.from({ length: shape.workers }, (_, worker) => rowOver(memory, shape, worker));
+    this.#ordinals = shape.ordinals;
+  }
+
+  trouble(): TroubleCounts {
+    let [retried, held, failed] = [0, 0, 0];
+    for (const row of this.#rows) {
+      for (let bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++) held += row[THREAD.queueWait + bucket]!;
+      for (const column of OWN_FAILURES) failed += row[column]!;
+      for (let ordinal = 0; ordinal <= this.#ordinals; ordinal++) {
+        const block = blockOf(ordinal);
+        for (const column of RETRIES) retried += row[block + column]!;
+        for (const column of CUTS) failed += row[block + column]!;
+      }
+    }
+    return { retried, held, failed };
+  }
+
+  /** Tunnels that are open to the replica of the ordinal. */
+  openTunnels(ordinal: number): number {
+    return this.#rows.reduce((sum, row) => sum + row[blockOf(ordinal) + REPLICA.openTunnels]!, 0);
+  }
+}

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { createMetricsMemory } from '../../lib/metrics/layout.ts';
+import { QuickCounts } from '../../lib/metrics/quick-counts.ts';
+import { type EndedRequest, Recorder } from '../../lib/metrics/recorder.ts';
+
+const SHAPE = { ordinals: 3, workers: 2 };
+const REQUEST: EndedRequest = {
+  answeredBy: 1,
+  status: 200,
+  totalMs: 5,
+  firstByteMs: 2,
+  bytesIn: 10,
+  bytesOut: 20,
+  ended: 'whole',
+};
+
+/** Two data threads, and what is read of both. */
+function setUp() {
+  const memory = createMetricsMemory(SHAPE);
+  const recorders = [0, 1].map((worker) => new Recorder(memory, SHAPE, worker));
+  return { one: recorders[0]!, two: recorders[1]!, counts: new QuickCounts(memory, SHAPE) };
+}
+
+describe('quick counts', () => {
+  it('are the retries at other replicas, of all threads', () => {
+    const { one, two, counts } = setUp();
+    one.retry(0, 'connect-refused');
+    two.retry(2, 'upstream-gone');
+    two.retry(2, 'stale-connection');
+    assert.deepEqual(counts.trouble(), { retried: 2, held: 0, failed: 0 });
+  });
+
+  it('are the requests that waited, however long', () => {
+    const { one, two, counts } = setUp();
+    for (const ms of [0, 3, 4000]) one.queueWait(ms);
+    two.queueWait(1e9);
+    assert.deepEqual(counts.trouble(), { retried: 0, held: 4, failed: 0 });
+  });
+
+  it('are the failures of the balancer and its replicas, and not those of clients', () => {
+    const { one, two, counts } = setUp();
+    one.failure('none-eligible');
+    two.failure('upstream-gone');
+    one.failure('bad-request');
+    one.request({ ...REQUEST, ended: 'replica' });
+    two.request({ ...REQUEST, ended: 'balancer', answeredBy: -1 });
+    one.request({ ...REQUEST, ended: 'client' });
+    one.request(REQUEST);
+    assert.deepEqual(counts.trouble(), { retried: 0, held: 0, failed: 4 });
+  });
+
+  it('are the tunnels that are open to one replica', () => {
+    const { one, two, counts } = setUp();
+    one.tunnelOpened(1);
+    two.tunnelOpened(1);
+    two.tunnelOpened(2);
+    one.tunnelClosed(1);
+    assert.deepEqual(
+      [0, 1, 2].map((ordinal) => counts.openTunnels(ordinal)),
+      [0, 1, 1],
+    );
+  });
+});
