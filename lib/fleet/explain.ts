@@ -1,7 +1,8 @@
 /**
  * Where a request goes and why, in the words of an operator: its key, hash and slot, and the replicas from the owner on.
  * Must not hold: a way of its own to read a key, to hash or to choose; core has the one that the data path uses.
- * Invariants: nothing is counted in flight; all that one answer says is of one moment.
+ * Invariants: nothing is counted in flight; all that one answer says is of one moment. What one data thread suspects
+ * of a replica until the control plane has looked at it is not in it.
  */
 import { type Explanation, explainPick, type Reason, type Verdict } from '../core/explain.ts';
 import {
