@@ -28,7 +28,7 @@ export const HELP = `npm run bench:proxy -- [options]
   --peers ringlb,nginx peers: ${PEERS.map((each) => each.name).join(', ')}
   --rounds 5           how often each peer is measured, in turn
   --seconds 1          length of one measurement
-  --ringlb FILE        entry file of ringlb (lib/main.ts)
+  --ringlb FILE        entry file of ringlb (dist/lib/main.js, which npm run bench:proxy builds)
   --quick              one short round of ringlb, nginx, haproxy and http-proxy, to see that all works
   --write, --no-write  whether bench/results and the README's table are written (not with --quick or --peers)
 `;
@@ -62,7 +62,7 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
       peers: { type: 'string' },
       rounds: { type: 'string' },
       seconds: { type: 'string' },
-      ringlb: { type: 'string', default: 'lib/main.ts' },
+      ringlb: { type: 'string', default: 'dist/lib/main.js' },
       quick: { type: 'boolean', default: false },
       write: { type: 'boolean' },
       help: { type: 'boolean', default: false },
