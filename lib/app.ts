@@ -18,7 +18,6 @@ import { assertNever } from './errors.ts';
 import { Checker } from './fleet/checker.ts';
 import { Drains } from './fleet/drains.ts';
 import { FleetView } from './fleet/fleet.ts';
-import type { Cost } from './fleet/incidents.ts';
 import { Journal } from './fleet/journal.ts';
 import { Keeper } from './fleet/keeper.ts';
 import { nextName, randomName } from './fleet/names.ts';
@@ -108,7 +107,7 @@ class Parts {
     this.table = new RouteTableWriter(tableShape(config));
     this.metrics = new MetricsReader(this.table.shape, () => clock.nowMs());
     const counts = new QuickCounts(this.metrics.memory, this.table.shape);
-    this.journal = new Journal(clock, { read: () => this.#costs(counts) });
+    this.journal = new Journal(clock, { read: () => counts.trouble() });
     this.#registry = this.#createRegistry(placement);
     this.#checker = this.#createChecker(driver);
     const { ownsInstances } = driver;
@@ -174,12 +173,6 @@ class Parts {
     });
     this.#dataPlane = dataPlane;
     return dataPlane;
-  }
-
-  /** What went wrong with requests until now; who still waits is held too. */
-  #costs(counts: QuickCounts): Cost {
-    const trouble = counts.trouble();
-    return { ...trouble, held: trouble.held + this.table.totalWaiting };
   }
 
   #createRegistry(placement: Placement): Registry {

@@ -77,6 +77,8 @@ export const THREAD = columns({
   connections: 1,
   budgetExhausted: 1,
   failures: FAILURES.length,
+  /** Requests that began to wait for a replica. */
+  held: 1,
   /** Time in the queue, of every request that waited. */
   queueWait: HISTOGRAM_CELLS,
   /** From here on levels. */

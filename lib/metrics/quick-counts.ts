@@ -2,7 +2,6 @@
  * The few counts that the control plane itself tells of or shows: cheap enough to be read a few times a second.
  * Must not hold: what metrics are shown from (`reader.ts`).
  */
-import { HISTOGRAM_BUCKETS } from '../core/histogram.ts';
 import { ERRORS } from '../errors.ts';
 import {
   ABORTERS,
@@ -19,7 +18,7 @@ import {
 export interface TroubleCounts {
   /** Attempts that were made again at another replica. */
   readonly retried: number;
-  /** Requests that waited for a replica and wait no more. */
+  /** Requests that had to wait for a replica, whether they still do or not. */
   readonly held: number;
   /** Requests that the balancer answered with a failure that was not their client's, and answers that were cut. */
   readonly failed: number;
@@ -47,7 +46,7 @@ export class QuickCounts {
   trouble(): TroubleCounts {
     let [retried, held, failed] = [0, 0, 0];
     for (const row of this.#rows) {
-      for (let bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++) held += row[THREAD.queueWait + bucket]!;
+      held += row[THREAD.held]!;
       for (const column of OWN_FAILURES) failed += row[column]!;
       for (let ordinal = 0; ordinal <= this.#ordinals; ordinal++) {
         const block = blockOf(ordinal);

@@ -94,6 +94,11 @@ export class Recorder {
     this.#add(blockOf(owner) + REPLICA.overflows, 1);
   }
 
+  /** A request has to wait for a replica. */
+  held(): void {
+    this.#add(THREAD.held, 1);
+  }
+
   /** A request that waited for a replica waits no more. */
   queueWait(ms: number): void {
     recordMs(this.#row, THREAD.queueWait, ms);

@@ -86,6 +86,7 @@ export class Outcome implements EndedRequest {
 
   /** It begins to wait for a replica. */
   queued(): void {
+    if (this.queueMs === 0) this.#thread.recorder.held();
     this.#queuedMs = performance.now();
   }
 
