@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { createRoutes } from './admin/api.ts';
 import { eventsRoute } from './admin/events.ts';
 import { explainRoute } from './admin/explain.ts';
+import { metricsRoute } from './admin/metrics.ts';
 import { type AdminServer, createAdminServer } from './admin/server.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
@@ -27,8 +28,8 @@ import { Scaling } from './fleet/scaling.ts';
 import { Supervisor } from './fleet/supervisor.ts';
 import { createSecret } from './hand-over.ts';
 import type { Logger } from './log.ts';
+import { Metrics } from './metrics/metrics.ts';
 import { QuickCounts } from './metrics/quick-counts.ts';
-import { MetricsReader } from './metrics/reader.ts';
 import { DataPlane } from './proxy/data-plane.ts';
 import type { DebugFor } from './proxy/debug-headers.ts';
 import type { Evidence } from './proxy/messages.ts';
@@ -60,6 +61,7 @@ export async function startApp(config: Config, log: Logger, clock: Clock = syste
     const publicPort = await claimPort(config.port, config.host);
     const parts = new Parts(config, driver, log, clock);
     opened.push(async () => parts.journal.close());
+    opened.push(async () => parts.metrics.close());
     const admin = await parts.admin.listen(config.adminPort, config.adminHost);
     opened.push(() => parts.admin.close());
     const dataPlane = parts.createDataPlane(publicPort, admin);
@@ -83,7 +85,7 @@ export async function startApp(config: Config, log: Logger, clock: Clock = syste
 /** Everything of the control plane but the data plane's handle, which needs ports that are known later. */
 class Parts {
   readonly table: RouteTableWriter;
-  readonly metrics: MetricsReader;
+  readonly metrics: Metrics;
   readonly admin: AdminServer;
   readonly supervisor: Supervisor;
   readonly scaling: Scaling;
@@ -105,9 +107,10 @@ class Parts {
     this.#clock = clock;
     const placement = createPlacement(config);
     this.table = new RouteTableWriter(tableShape(config));
-    this.metrics = new MetricsReader(this.table.shape, () => clock.nowMs());
-    const counts = new QuickCounts(this.metrics.memory, this.table.shape);
+    this.metrics = this.#createMetrics();
+    const counts = new QuickCounts(this.metrics.reader.memory, this.table.shape);
     this.journal = new Journal(clock, { read: () => counts.trouble() });
+    this.journal.subscribe((event) => this.metrics.fleet.happened(event));
     this.#registry = this.#createRegistry(placement);
     this.#checker = this.#createChecker(driver);
     const { ownsInstances } = driver;
@@ -136,8 +139,14 @@ class Parts {
       policy: { ...config, placement },
       openTunnels: (ordinal) => counts.openTunnels(ordinal),
     });
+    this.metrics.open();
     this.admin = createAdminServer({
-      routes: [...createRoutes(this.view), explainRoute(this.view), eventsRoute(this.journal, clock)],
+      routes: [
+        ...createRoutes(this.view),
+        explainRoute(this.view),
+        eventsRoute(this.journal, clock),
+        metricsRoute((accept) => this.metrics.expose(accept)),
+      ],
       isDraining: () => this.view.readiness().draining,
       log: log.component('admin'),
       token: config.adminToken,
@@ -158,7 +167,7 @@ class Parts {
     const reusePort = this.table.shape.workers > 1;
     const dataPlane = new DataPlane({
       table: this.table,
-      metrics: this.metrics,
+      metrics: this.metrics.reader,
       options: {
         ...this.#config,
         port,
@@ -173,6 +182,22 @@ class Parts {
     });
     this.#dataPlane = dataPlane;
     return dataPlane;
+  }
+
+  #createMetrics(): Metrics {
+    const { table } = this;
+    return new Metrics(table.shape, this.#clock, {
+      replicas: () => this.view.replicas(),
+      get eligible() {
+        return table.eligible;
+      },
+      get totalWaiting() {
+        return table.totalWaiting;
+      },
+      get version() {
+        return table.version;
+      },
+    });
   }
 
   #createRegistry(placement: Placement): Registry {
@@ -206,6 +231,7 @@ class Parts {
       maxConcurrent: MAX_PROBES,
       random: Math.random,
       onDown: (replica, cause) => this.supervisor.onDown(replica, cause),
+      onProbe: ({ name }, tookMs, passed) => this.metrics.fleet.probe(name, tookMs, passed),
     });
   }
 
@@ -250,6 +276,7 @@ async function shutDown(config: Config, parts: Parts, dataPlane: DataPlane, log:
   await parts.supervisor.close(config.onExit === 'keep');
   await parts.admin.close();
   parts.journal.close();
+  parts.metrics.close();
   log.info({}, 'stopped');
 }
 

@@ -52,7 +52,9 @@ export class HistogramView {
   }
 
   get count(): number {
-    return this.#countTo(HISTOGRAM_BUCKETS);
+    let count = 0;
+    for (let bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++) count += this.#cells[bucket]!;
+    return count;
   }
 
   get sumMs(): number {
@@ -74,9 +76,14 @@ export class HistogramView {
     return new HistogramView(this.#cells.map((cell, index) => cell - earlier.#cells[index]!));
   }
 
-  /** How many were shorter than `limitMs`; exact where that is a whole power of two of milliseconds. */
-  countBelow(limitMs: number): number {
-    return this.#countTo(bucketOf(limitMs));
+  /** For each of `limitsMs`, which rise, how many were shorter; exact at whole powers of two of milliseconds. */
+  countsBelow(limitsMs: readonly number[]): readonly number[] {
+    let bucket = 0;
+    let count = 0;
+    return limitsMs.map((limitMs) => {
+      for (const end = bucketOf(limitMs); bucket < end; bucket++) count += this.#cells[bucket]!;
+      return count;
+    });
   }
 
   /** The duration that a share of `rank` (0 to 1) does not pass, within an eighth; 0 where there is none. */
@@ -94,11 +101,5 @@ export class HistogramView {
       seen += here;
     }
     return bucketStartMs(HISTOGRAM_BUCKETS);
-  }
-
-  #countTo(end: number): number {
-    let count = 0;
-    for (let bucket = 0; bucket < end; bucket++) count += this.#cells[bucket]!;
-    return count;
   }
 }

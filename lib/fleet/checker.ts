@@ -33,6 +33,8 @@ export interface CheckerParts {
   readonly maxConcurrent: number;
   /** A number from 0 to 1, for the jitter. */
   readonly random: () => number;
+  /** A probe took so long, whatever it found. */
+  readonly onProbe: (replica: Replica, tookMs: number, passed: boolean) => void;
   /** `fall` probes in a row failed. */
   readonly onDown: (replica: Replica, cause: string) => void;
 }
@@ -163,6 +165,7 @@ export class Checker {
     this.#underWay++;
     const result = await this.#parts.probe(check.endpoint);
     this.#underWay--;
+    this.#parts.onProbe(check.replica, clock.nowMs() - startedMs, result.passed);
     check.probing = false;
     this.#probeNextDue();
     if (!this.#isCurrent(check)) return;

@@ -1,6 +1,6 @@
 /**
- * Where each count lies in the memory that data threads write and the control plane reads.
- * A row for each data thread: first what is counted of the thread, then a block for each ordinal, and one more for
+ * Where each count lies in the memory that threads write and the control plane reads.
+ * A row for each data thread, and one for the main thread: first what is counted of the thread, then a block for each ordinal, and one more for
  * requests that no replica was given. Must not hold: what is counted when (`recorder.ts`), what it adds up to
  * (`reader.ts`).
  *
@@ -29,6 +29,10 @@ export const FAILURES = Object.keys(ERRORS) as readonly ErrorCode[];
 /** Who ended a request before its answer was whole. */
 export const ABORTERS = ['client', 'replica', 'balancer'] as const;
 export type Aborter = (typeof ABORTERS)[number];
+
+/** What the collector does, as `perf_hooks` names it. */
+export const GC_KINDS = ['minor', 'major', 'incremental', 'weakcb'] as const;
+export type GcKind = (typeof GC_KINDS)[number];
 
 /** Gives every name as many cells as `widths` says; `size` is how many there are in all. */
 function columns<K extends string>(
@@ -81,9 +85,18 @@ export const THREAD = columns({
   held: 1,
   /** Time in the queue, of every request that waited. */
   queueWait: HISTOGRAM_CELLS,
+  /** How late a timer of the thread was. */
+  loopDelay: HISTOGRAM_CELLS,
+  /** Milliseconds in which the thread did not wait for something to do. */
+  activeMs: 1,
+  gcRuns: GC_KINDS.length,
+  gcMs: GC_KINDS.length,
   /** From here on levels. */
   levels: 0,
   openConnections: 1,
+  heapUsed: 1,
+  heapTotal: 1,
+  heapExternal: 1,
 });
 
 export interface MetricsShape {
@@ -103,11 +116,17 @@ export function blockOf(ordinal: number): number {
   return THREAD.size + ordinal * REPLICA.size;
 }
 
-export function createMetricsMemory(shape: MetricsShape): SharedArrayBuffer {
-  return new SharedArrayBuffer(rowCells(shape) * shape.workers * Float64Array.BYTES_PER_ELEMENT);
+/** The row of the main thread, which counts nothing of requests. */
+export function mainRow({ workers }: MetricsShape): number {
+  return workers;
 }
 
-/** The row of one data thread. */
+export function createMetricsMemory(shape: MetricsShape): SharedArrayBuffer {
+  const rows = mainRow(shape) + 1;
+  return new SharedArrayBuffer(rowCells(shape) * rows * Float64Array.BYTES_PER_ELEMENT);
+}
+
+/** The row of one thread. */
 export function rowOver(memory: SharedArrayBuffer, shape: MetricsShape, worker: number): Float64Array {
   const cells = rowCells(shape);
   return new Float64Array(memory, worker * cells * Float64Array.BYTES_PER_ELEMENT, cells);

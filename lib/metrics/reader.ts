@@ -15,7 +15,10 @@ import {
   clearLevels,
   createMetricsMemory,
   FAILURES,
+  GC_KINDS,
+  type GcKind,
   type MetricsShape,
+  mainRow,
   REPLICA,
   RETRY_REASONS,
   type RetryReason,
@@ -52,6 +55,18 @@ export interface ReplicaCounts extends RequestCounts {
   readonly name: string;
 }
 
+/** How one thread is. */
+export interface ThreadHealthCounts {
+  /** `data-0`, …, `main`. */
+  readonly name: string;
+  readonly loopDelay: HistogramView;
+  /** Time in which it did not wait for something to do. */
+  readonly activeMs: number;
+  readonly gcRuns: Readonly<Record<GcKind, number>>;
+  readonly gcMs: Readonly<Record<GcKind, number>>;
+  readonly heap: { readonly usedBytes: number; readonly totalBytes: number; readonly externalBytes: number };
+}
+
 /** What was counted of the data threads together. */
 export interface ThreadCounts {
   readonly clientConnections: number;
@@ -60,6 +75,8 @@ export interface ThreadCounts {
   readonly queueWait: HistogramView;
   /** Answers of the balancer's own, by error code. */
   readonly failuresByCode: ReadonlyMap<string, number>;
+  /** Threads that are no more. */
+  readonly ended: number;
 }
 
 export interface Snapshot {
@@ -71,6 +88,8 @@ export interface Snapshot {
   /** All requests, those of replicas that are gone included. */
   readonly totals: RequestCounts;
   readonly threads: ThreadCounts;
+  /** Of each data thread, and of the main thread. */
+  readonly health: readonly ThreadHealthCounts[];
 }
 
 /** What is known of replicas that have gone, oldest first: as many names as may come back. */
@@ -82,17 +101,23 @@ export class MetricsReader {
   readonly #shape: MetricsShape;
   readonly #nowMs: () => number;
   readonly #rows: readonly Float64Array[];
+  /** Those of data threads alone. */
+  readonly #dataRows: readonly Float64Array[];
   /** Who has each ordinal, and what its cells held when it was given to them. */
   readonly #owners = new Map<number, { readonly name: string; readonly before: Float64Array }>();
   /** What names counted under ordinals that they have no more. */
   readonly #past = new Map<string, Float64Array>();
+  #ended = 0;
 
   /** `nowMs` is what snapshots are dated by. */
   constructor(shape: MetricsShape, nowMs: () => number) {
     this.memory = createMetricsMemory(shape);
     this.#shape = shape;
     this.#nowMs = nowMs;
-    this.#rows = Array.from({ length: shape.workers }, (_, worker) => rowOver(this.memory, shape, worker));
+    this.#rows = Array.from({ length: mainRow(shape) + 1 }, (_, worker) =>
+      rowOver(this.memory, shape, worker),
+    );
+    this.#dataRows = this.#rows.slice(0, mainRow(shape));
   }
 
   /** Says whose the ordinals are from now on; to be called before a data thread hears of it. */
@@ -108,6 +133,7 @@ export class MetricsReader {
 
   /** The data thread of this row is no more. */
   clear(worker: number): void {
+    this.#ended++;
     clearLevels(this.#rows[worker]!, this.#shape);
   }
 
@@ -122,7 +148,23 @@ export class MetricsReader {
       own: countsIn(this.#cellsOf(ordinals)),
       totals: countsIn(totals),
       threads: this.#threads(),
+      health: this.#rows.map((row, worker) =>
+        healthIn(row, worker === mainRow(this.#shape) ? 'main' : `data-${worker}`),
+      ),
     };
+  }
+
+  /** The requests alone; much less work. */
+  requestsOf(name: string): number {
+    const classes = (cells: Float64Array | undefined): number =>
+      cells?.slice(REPLICA.classes, REPLICA.classes + 6).reduce((sum, count) => sum + count, 0) ?? 0;
+    let requests = classes(this.#past.get(name));
+    for (const [ordinal, owner] of this.#owners) {
+      if (owner.name !== name) continue;
+      for (const row of this.#dataRows) requests += classes(row.subarray(blockOf(ordinal)));
+      requests -= classes(owner.before);
+    }
+    return requests;
   }
 
   #cellsUnder(name: string): Float64Array {
@@ -143,7 +185,7 @@ export class MetricsReader {
 
   #addTo(cells: Float64Array, ordinal: number): void {
     const block = blockOf(ordinal);
-    for (const row of this.#rows)
+    for (const row of this.#dataRows)
       for (let cell = 0; cell < REPLICA.size; cell++) cells[cell] = cells[cell]! + row[block + cell]!;
   }
 
@@ -160,7 +202,7 @@ export class MetricsReader {
 
   #threads(): ThreadCounts {
     const cells = new Float64Array(THREAD.size);
-    for (const row of this.#rows)
+    for (const row of this.#dataRows)
       for (let cell = 0; cell < THREAD.size; cell++) cells[cell] = cells[cell]! + row[cell]!;
     return {
       clientConnections: cells[THREAD.connections]!,
@@ -168,6 +210,7 @@ export class MetricsReader {
       budgetExhausted: cells[THREAD.budgetExhausted]!,
       queueWait: histogramIn(cells, THREAD.queueWait),
       failuresByCode: new Map(FAILURES.map((code, index) => [code, cells[THREAD.failures + index]!])),
+      ended: this.#ended,
     };
   }
 }
@@ -203,6 +246,21 @@ function countsIn(cells: Float64Array): RequestCounts {
       idle: cells[REPLICA.idleConnections]!,
       busy: cells[REPLICA.busyConnections]!,
       connecting: cells[REPLICA.connecting]!,
+    },
+  };
+}
+
+function healthIn(cells: Float64Array, name: string): ThreadHealthCounts {
+  return {
+    name,
+    loopDelay: histogramIn(cells, THREAD.loopDelay),
+    activeMs: cells[THREAD.activeMs]!,
+    gcRuns: named(GC_KINDS, cells, THREAD.gcRuns),
+    gcMs: named(GC_KINDS, cells, THREAD.gcMs),
+    heap: {
+      usedBytes: cells[THREAD.heapUsed]!,
+      totalBytes: cells[THREAD.heapTotal]!,
+      externalBytes: cells[THREAD.heapExternal]!,
     },
   };
 }

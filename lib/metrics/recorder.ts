@@ -1,5 +1,5 @@
 /**
- * What a data thread counts, into its own row of the shared memory.
+ * What a thread counts, into its own row of the shared memory.
  * Must not hold: what becomes of the counts (`reader.ts`), clocks.
  * Every method is a few loads and stores; none allocates. An ordinal below zero is that of no replica.
  */
@@ -10,6 +10,8 @@ import {
   type Aborter,
   blockOf,
   FAILURES,
+  GC_KINDS,
+  type GcKind,
   type MetricsShape,
   REPLICA,
   RETRY_REASONS,
@@ -148,6 +150,29 @@ export class Recorder {
 
   clientClosed(): void {
     this.#add(THREAD.openConnections, -1);
+  }
+
+  /** A timer of the thread was so late. */
+  loopDelay(ms: number): void {
+    recordMs(this.#row, THREAD.loopDelay, ms);
+  }
+
+  /** The thread was active for so much longer. */
+  active(ms: number): void {
+    this.#add(THREAD.activeMs, ms);
+  }
+
+  gc(kind: GcKind, ms: number): void {
+    const index = GC_KINDS.indexOf(kind);
+    this.#add(THREAD.gcRuns + index, 1);
+    this.#add(THREAD.gcMs + index, ms);
+  }
+
+  /** The thread's own heap now. */
+  heap(usedBytes: number, totalBytes: number, externalBytes: number): void {
+    this.#row[THREAD.heapUsed] = usedBytes;
+    this.#row[THREAD.heapTotal] = totalBytes;
+    this.#row[THREAD.heapExternal] = externalBytes;
   }
 
   #add(cell: number, by: number): void {

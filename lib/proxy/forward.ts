@@ -150,11 +150,7 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
     }
     this.#phase = 'sending';
     this.#limit(this.#thread.options.bodyTimeoutMs);
-    // the first piece of the body usually came with its head, and goes out with it too
-    connection.cork();
-    connection.write(this.#incoming.head.text);
-    this.body.sendTo(connection);
-    process.nextTick(() => connection.uncork());
+    this.body.sendTo(connection, this.#incoming.head.text);
     if (this.body.isComplete) this.#awaitHead();
   }
 
@@ -197,6 +193,7 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
   }
 
   onReadEnd(): void {
+    this.#outcome.goesOn();
     if (this.#answer === undefined || this.#connection === undefined) return;
     this.#answer.flush(this.#connection);
     this.#connection.expectLargeBody();
@@ -252,11 +249,10 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
       this.#lease.blame(error.code);
       return this.#answer?.isUnsent === true ? this.#fail(error) : this.#cut('replica');
     }
-    const bytesSent = connection !== undefined;
     const isStale =
       connection?.wasReused === true && (error.code === 'upstream-closed' || error.code === 'upstream-reset');
-    const bodyKept = this.body === undefined || this.body.isKept;
-    const { retriable, canRetry } = this.#lease.judge(error.code, this.method, { bytesSent, bodyKept });
+    const failed = { bytesSent: connection !== undefined, bodyKept: this.body?.isKept ?? true };
+    const { retriable, canRetry } = this.#lease.judge(error.code, this.method, failed);
     if (isStale && retriable && !this.needsFresh && this.#upstream !== undefined) {
       this.needsFresh = true;
       this.#thread.recorder.retry(this.#lease.last, 'stale-connection');

@@ -43,7 +43,10 @@ export interface Given {
   readonly last: number;
 }
 
-/** Time is measured three times for a request: at its head, at the answer's head, at the end. */
+/**
+ * Time is measured at the request's head, at the answer's head, and at the end; reading the clock is most of what all
+ * counting costs, so the end of an answer that came in one read with its head is given the time of that.
+ */
 export class Outcome implements EndedRequest {
   answeredBy = NO_REPLICA;
   status = 0;
@@ -67,6 +70,8 @@ export class Outcome implements EndedRequest {
   /** The client can tell a whole answer from a cut one. */
   #isDelimited = true;
   #isTunnel = false;
+  /** What is going on was read together with the answer's head. */
+  #isSameRead = false;
 
   constructor(thread: DataThread, incoming: Incoming, given: Given) {
     this.#thread = thread;
@@ -124,6 +129,7 @@ export class Outcome implements EndedRequest {
     const { response, head: requestHead } = this.#incoming;
     const { rawChunks } = this;
     this.firstByteMs = performance.now() - this.#startMs;
+    this.#isSameRead = true;
     this.answeredBy = answeredBy;
     this.status = head.statusCode;
     this.#isDelimited = rawChunks || head.framing === 'length' || head.framing === 'none';
@@ -139,6 +145,11 @@ export class Outcome implements EndedRequest {
     this.bytesOut = text.length;
     const rechunk = head.framing === 'close' && isChunkedToClient(head, rawChunks);
     return new Answer(response, flow, text, { ending, rechunk });
+  }
+
+  /** The answer goes on after what was read with its head. */
+  goesOn(): void {
+    this.#isSameRead = false;
   }
 
   /** The answer, `text`, switches protocols: the request is over with it, and what follows is a tunnel. */
@@ -171,6 +182,10 @@ export class Outcome implements EndedRequest {
     const isHead = response.req.method === 'HEAD';
     const debug = head.isDebug ? this.#debugLines() : '';
     const text = failureText(error, ending, { isHead, requestId: head.requestId, debug });
+    // an answer of the replica's that broke before a byte of it went out
+    this.answeredBy = NO_REPLICA;
+    this.firstByteMs = -1;
+    this.#isSameRead = false;
     this.status = error.status;
     this.bytesOut = text.length;
     this.#thread.recorder.failure(error.code);
@@ -197,7 +212,7 @@ export class Outcome implements EndedRequest {
     this.dequeued();
     const { recorder } = this.#thread;
     if (this.#isTunnel) return recorder.tunnelClosed(this.answeredBy);
-    this.totalMs = performance.now() - this.#startMs;
+    this.totalMs = this.#isSameRead ? this.firstByteMs : performance.now() - this.#startMs;
     this.bytesIn = this.#incoming.head.text.length + bodyBytes;
     recorder.request(this);
   }

@@ -75,8 +75,12 @@ export class RequestBody {
     return this.#isWanted && this.#bytes <= KEEP_BYTES;
   }
 
-  /** Sends what came so far, and from now on what comes. */
-  sendTo(connection: UpstreamConnection): void {
+  /** Sends the head of the request, what came so far of the body, and from now on what comes. */
+  sendTo(connection: UpstreamConnection, head: string): void {
+    // the first piece usually came with the head, and goes out with it too
+    connection.cork();
+    process.nextTick(() => connection.uncork());
+    connection.write(head);
     this.#connection = connection;
     this.#isHeld = false;
     for (const chunk of this.#kept) this.#write(connection, chunk);

@@ -4,7 +4,9 @@
  */
 import { randomBytes, randomInt } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
+import { systemClock } from '../clock.ts';
 import { errnoOf, messageOf } from '../errors.ts';
+import { ThreadHealth } from '../metrics/thread-health.ts';
 import { DataThread, TICK_MS } from './data-thread.ts';
 import { Listener } from './listener.ts';
 import type { DataThreadStart, FromDataThread, ToDataThread } from './messages.ts';
@@ -22,6 +24,8 @@ const listener = new Listener(
   requestIds(start.options.classic),
   (isShedding, connections) => tell({ kind: 'shedding', isShedding, connections }),
 );
+
+new ThreadHealth(thread.recorder, systemClock);
 
 port.on('message', (message: ToDataThread) => {
   switch (message.kind) {

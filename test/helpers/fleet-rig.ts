@@ -110,6 +110,7 @@ export class FleetRig {
       maxConcurrent: 16,
       random: () => 0.5,
       onDown: (replica, cause) => this.supervisor.onDown(replica, cause),
+      onProbe: () => {},
       ...checker,
     });
     const common = { registry: this.registry, driver, checker: this.checker, journal, clock, log };

@@ -108,6 +108,7 @@ const WRAPPED: Readonly<Record<string, string>> = {
   dockerode: 'drivers/docker-api.ts',
   pino: 'log.ts',
   'pino-pretty': 'log.ts',
+  'prom-client': 'metrics/exposition.ts',
 };
 
 export const packagesAreWrapped: Rule = (sources) =>

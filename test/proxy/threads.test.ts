@@ -135,3 +135,42 @@ test('draining that takes too long says so', async (t) => {
   await (await rig.replicas[0]!.next()).request();
   assert.equal(await rig.plane.drain(200), false);
 });
+
+test('what a thread that died had counted is not lost, and what it held is no longer counted', async (t) => {
+  const rig = await PlaneRig.open(t);
+  rig.replicas[0]!.serve();
+  const ask = async (): Promise<void> => {
+    const client = await rig.client();
+    client.send(get('/'));
+    await client.response();
+  };
+  const counts = () => rig.metrics.read(['S0']);
+  await ask();
+  // counted once it is answered
+  await eventually('a request that was counted', () => counts().totals.requests === 1);
+  assert.equal(counts().threads.openClientConnections, 1);
+  await rig.workers[0]!.terminate();
+  await eventually('the end to be noticed', () => counts().threads.ended === 1);
+  assert.equal(counts().threads.openClientConnections, 0);
+  await eventually('another thread', async () => {
+    await ask().catch(() => {});
+    return counts().replicas[0]!.requests > 1;
+  });
+});
+
+test('a replica that is gone leaves its counts behind for one of its name', async (t) => {
+  const rig = await PlaneRig.open(t);
+  rig.replicas[0]!.serve();
+  const client = await rig.client();
+  client.send(get('/'));
+  await client.response();
+  const { port } = rig.replicas[0]!;
+  await rig.plane.publish([]);
+  await rig.plane.publish([
+    { ordinal: 0, name: 'other', endpoint: { host: '127.0.0.1', port }, generation: 2 },
+  ]);
+  client.send(get('/'));
+  await client.response();
+  const requests = () => rig.metrics.read(['S0', 'other']).replicas.map((replica) => replica.requests);
+  await eventually('two requests that were counted', () => requests().join() === '1,1');
+});

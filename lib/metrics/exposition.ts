@@ -1,0 +1,88 @@
+/**
+ * Families as text, in the format of Prometheus or OpenMetrics, whichever was asked for.
+ * The only importer of prom-client, which writes both and knows the process: its memory, descriptors, CPU time.
+ * Must not hold: what is counted (`families.ts`).
+ * Source: Prometheus exposition formats 0.0.4; OpenMetrics 1.0.0.
+ */
+import { Counter, collectDefaultMetrics, type Metric, Registry } from 'prom-client';
+import type { Family } from './family.ts';
+
+export interface Exposition {
+  readonly contentType: string;
+  readonly text: string;
+}
+
+/**
+ * What prom-client would say of its own: gauges named like counters, and delays and collections of the main thread
+ * alone, which `thread-health.ts` has for every thread.
+ */
+const NOT_SHOWN = /^nodejs_(active_|eventloop_lag|gc_)/;
+const OPEN_METRICS = 'application/openmetrics-text';
+/** What the other format answers to. */
+const TEXT: ReadonlySet<string> = new Set(['text/plain', 'text/*', '*/*']);
+
+export class Exposer {
+  readonly #process = new Registry();
+
+  constructor() {
+    const { user, system } = process.cpuUsage();
+    collectDefaultMetrics({ register: this.#process });
+    // it counts from here on; what the process had used before belongs to it too
+    this.#count('process_cpu_user_seconds_total', user);
+    this.#count('process_cpu_system_seconds_total', system);
+    this.#count('process_cpu_seconds_total', user + system);
+    for (const { name } of this.#process.getMetricsAsArray())
+      if (NOT_SHOWN.test(name)) this.#process.removeSingleMetric(name);
+  }
+
+  #count(name: string, micros: number): void {
+    const metric = this.#process.getSingleMetric(name);
+    if (metric instanceof Counter) metric.inc(micros / 1e6);
+  }
+
+  /** `families` and those of the process, in the format that `accept` likes best. */
+  async expose(families: readonly Family[], accept: string | undefined): Promise<Exposition> {
+    const registry = new Registry();
+    const ofProcess = (await this.#process.getMetricsAsJSON()) as unknown as readonly Family[];
+    for (const family of [...families, ...ofProcess]) registry.registerMetric(asMetric(family));
+    const contentType = prefersOpenMetrics(accept)
+      ? Registry.OPENMETRICS_CONTENT_TYPE
+      : Registry.PROMETHEUS_CONTENT_TYPE;
+    // the types bind a registry to one of the two
+    (registry as Registry<typeof contentType>).setContentType(contentType);
+    return { contentType, text: await registry.metrics() };
+  }
+}
+
+/** What a registry needs of a metric. It takes the `_total` off the name of a counter where that is OpenMetrics' way. */
+function asMetric(family: Family): Metric {
+  const metric = {
+    ...family,
+    get() {
+      return Promise.resolve({ ...family, name: metric.name });
+    },
+  };
+  return metric as unknown as Metric;
+}
+
+/** True where OpenMetrics is asked for by name, and no less than the other format (RFC 9110 section 12.5.1). */
+export function prefersOpenMetrics(accept = ''): boolean {
+  let open = 0;
+  let text = 0;
+  for (const range of accept.toLowerCase().split(',')) {
+    const [type = '', ...parameters] = range.split(';').map((part) => part.trim());
+    const quality = qualityIn(parameters);
+    const version = /^version="?([^"]*)"?$/.exec(
+      parameters.find((one) => one.startsWith('version=')) ?? '',
+    )?.[1];
+    if (type === OPEN_METRICS && (version ?? '1.0.0') === '1.0.0') open = Math.max(open, quality);
+    else if (TEXT.has(type)) text = Math.max(text, quality);
+  }
+  return open > 0 && open >= text;
+}
+
+function qualityIn(parameters: readonly string[]): number {
+  const text = parameters.find((one) => one.startsWith('q='))?.slice(2);
+  if (text === undefined) return 1;
+  return /^(0(\.\d{0,3})?|1(\.0{0,3})?)$/.test(text) ? Number(text) : 0;
+}

@@ -1,0 +1,73 @@
+/**
+ * How the thread that it runs on is: how late its timers are, how much it works, what the collector takes, its heap.
+ * Must not hold: anything about requests. Its own cost is some microseconds a second.
+ *
+ * A timer of our own and not `monitorEventLoopDelay`: that has its own resolution in every value, loses the sample
+ * after each `reset`, and has no buckets that threads could add up. `nodejs_eventloop_lag` of prom-client has both faults.
+ */
+import { constants, type PerformanceEntry, PerformanceObserver, performance } from 'node:perf_hooks';
+import { getHeapStatistics } from 'node:v8';
+import type { Clock, Timer } from '../clock.ts';
+import type { GcKind } from './layout.ts';
+import type { Recorder } from './recorder.ts';
+
+/** Between two samples of how late a timer is. */
+const SAMPLE_MS = 20;
+/** After so many samples the rest is looked at too. */
+const SAMPLES_A_LOOK = 25;
+
+const GC_KIND: ReadonlyMap<number, GcKind> = new Map([
+  [constants.NODE_PERFORMANCE_GC_MINOR, 'minor'],
+  [constants.NODE_PERFORMANCE_GC_MAJOR, 'major'],
+  [constants.NODE_PERFORMANCE_GC_INCREMENTAL, 'incremental'],
+  [constants.NODE_PERFORMANCE_GC_WEAKCB, 'weakcb'],
+]);
+
+export class ThreadHealth {
+  readonly #recorder: Recorder;
+  readonly #clock: Clock;
+  readonly #collections: PerformanceObserver;
+  #timer: Timer | undefined;
+  #samples = 0;
+  #activeMs = 0;
+
+  /** Begins at once. */
+  constructor(recorder: Recorder, clock: Clock) {
+    this.#recorder = recorder;
+    this.#clock = clock;
+    this.#collections = new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) this.#collected(entry);
+    });
+    this.#collections.observe({ entryTypes: ['gc'] });
+    this.#look();
+    this.#sample();
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+    this.#collections.disconnect();
+  }
+
+  #sample(): void {
+    const dueMs = this.#clock.nowMs() + SAMPLE_MS;
+    this.#timer = this.#clock.after(SAMPLE_MS, () => {
+      this.#recorder.loopDelay(Math.max(0, this.#clock.nowMs() - dueMs));
+      this.#samples = (this.#samples + 1) % SAMPLES_A_LOOK;
+      if (this.#samples === 0) this.#look();
+      this.#sample();
+    });
+  }
+
+  #look(): void {
+    const { active } = performance.eventLoopUtilization();
+    this.#recorder.active(active - this.#activeMs);
+    this.#activeMs = active;
+    const heap = getHeapStatistics();
+    this.#recorder.heap(heap.used_heap_size, heap.total_heap_size, heap.external_memory);
+  }
+
+  #collected(entry: PerformanceEntry & { readonly detail?: { readonly kind?: number } }): void {
+    const kind = GC_KIND.get(entry.detail?.kind ?? -1);
+    if (kind !== undefined) this.#recorder.gc(kind, entry.duration);
+  }
+}

@@ -1,0 +1,19 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { familiesOf } from '../../lib/metrics/families.ts';
+import { FleetCounts } from '../../lib/metrics/fleet-counts.ts';
+import { MetricsReader } from '../../lib/metrics/reader.ts';
+
+test('README.md names every metric, and none that there is not', () => {
+  const counts = new MetricsReader({ ordinals: 1, workers: 1 }, () => 0).read([]);
+  const levels = { eligible: 0, waiting: 0, tableVersion: 0, imbalance: 0 };
+  const families = familiesOf({ replicas: [], counts, fleet: new FleetCounts(), ...levels });
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  const [section = ''] = /^## Metrics$.*?^## /ms.exec(readme) ?? [];
+  const rows = section.split('\n').filter((line) => line.startsWith('| ') && line.includes('`'));
+  const named = rows.flatMap((row) => [...row.matchAll(/`([a-z_]+)`/g)].map(([, word]) => word!));
+  const names = families.map(({ name }) => name.replace('ringlb_', ''));
+  const labels = ['class', 'code', 'reason', 'connection', 'reused', 'new', 'state', 'cause', 'thread'];
+  assert.deepEqual(named.filter((word) => !labels.includes(word)).sort(), names.sort());
+});
