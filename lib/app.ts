@@ -2,7 +2,7 @@
  * The composition root: builds every part, wires them, and takes them down in the right order.
  * The only file that knows concrete drivers. Must not hold: decisions that belong to a part.
  */
-import { readFileSync } from 'node:fs';
+import { AccessSink } from './access-log/sink.ts';
 import { createRoutes } from './admin/api.ts';
 import { eventsRoute } from './admin/events.ts';
 import { explainRoute } from './admin/explain.ts';
@@ -14,6 +14,7 @@ import { createPlacement } from './core/placement.ts';
 import { type Endpoint, formatEndpoint } from './core/replica.ts';
 import { RouteTableWriter } from './core/route-table.ts';
 import type { Placement } from './core/slot-table.ts';
+import { connectionsInLimits } from './descriptors.ts';
 import type { Driver } from './drivers/driver.ts';
 import { assertNever } from './errors.ts';
 import { Checker } from './fleet/checker.ts';
@@ -50,6 +51,8 @@ export interface App {
   readonly admin: Endpoint;
   /** Lets requests in flight finish, then stops everything; with on-exit `keep` the replicas go on. */
   shutDown(): Promise<void>;
+  /** Opens the file of the access log again, after it was moved. */
+  reopenLogs(): void;
 }
 
 /** Starts a balancer. Throws BalancerError with one sentence that says what to do; nothing is left running then. */
@@ -75,7 +78,12 @@ export async function startApp(config: Config, log: Logger, clock: Clock = syste
     opened.push(() => parts.supervisor.close(false));
     if ((await parts.supervisor.open()) === 0) await parts.scaling.begin(config.replicas);
     parts.view.open();
-    return { publicPort, admin, shutDown: () => shutDown(config, parts, dataPlane, log) };
+    return {
+      publicPort,
+      admin,
+      shutDown: () => shutDown(config, parts, dataPlane, log),
+      reopenLogs: () => parts.accessSink?.reopen(),
+    };
   } catch (error) {
     for (const close of opened.reverse()) await close();
     throw error;
@@ -86,6 +94,8 @@ export async function startApp(config: Config, log: Logger, clock: Clock = syste
 class Parts {
   readonly table: RouteTableWriter;
   readonly metrics: Metrics;
+  /** Undefined while the access log is off. */
+  readonly accessSink: AccessSink | undefined;
   readonly admin: AdminServer;
   readonly supervisor: Supervisor;
   readonly scaling: Scaling;
@@ -111,6 +121,7 @@ class Parts {
     const counts = new QuickCounts(this.metrics.reader.memory, this.table.shape);
     this.journal = new Journal(clock, { read: () => counts.trouble() });
     this.journal.subscribe((event) => this.metrics.fleet.happened(event));
+    this.accessSink = this.#createAccessSink();
     this.#registry = this.#createRegistry(placement);
     this.#checker = this.#createChecker(driver);
     const { ownsInstances } = driver;
@@ -174,30 +185,27 @@ class Parts {
         reusePort,
         admin: { ...reachable(admin), secret: this.#secret },
         debugFor: debugFor(this.#config),
-        maxConnections: maxConnections(this.#config, this.table.shape.workers),
+        maxConnections: Math.min(this.#config.maxConnections, connectionsInLimits(this.table.shape.workers)),
       },
       clock: this.#clock,
       log: this.#log.component('data-plane'),
+      onLog: (text, lines, onDone) => this.accessSink?.take(text, lines, onDone),
       onReport: (ordinal, word, code) => this.#onReport(ordinal, word, code),
     });
     this.#dataPlane = dataPlane;
     return dataPlane;
   }
 
+  #createAccessSink(): AccessSink | undefined {
+    const { accessLog, accessLogFile: file } = this.#config;
+    if (accessLog === 'off') return undefined;
+    const onDropped = (lines: number): void => this.metrics.recorder.logDropped(lines);
+    return new AccessSink({ file, log: this.#log.component('access-log'), clock: this.#clock, onDropped });
+  }
+
   #createMetrics(): Metrics {
     const { table } = this;
-    return new Metrics(table.shape, this.#clock, {
-      replicas: () => this.view.replicas(),
-      get eligible() {
-        return table.eligible;
-      },
-      get totalWaiting() {
-        return table.totalWaiting;
-      },
-      get version() {
-        return table.version;
-      },
-    });
+    return new Metrics(table.shape, this.#clock, { table, replicas: () => this.view.replicas() });
   }
 
   #createRegistry(placement: Placement): Registry {
@@ -273,6 +281,7 @@ async function shutDown(config: Config, parts: Parts, dataPlane: DataPlane, log:
   if (!inTime)
     log.warn({ inFlight: parts.table.totalInFlight }, 'drain timed out; requests in flight are cut');
   await dataPlane.close();
+  await parts.accessSink?.close();
   await parts.supervisor.close(config.onExit === 'keep');
   await parts.admin.close();
   parts.journal.close();
@@ -301,25 +310,6 @@ function tableShape(config: Config): RouteTableWriter['shape'] {
   // elsewhere threads cannot share a port
   const canShare = process.platform === 'linux' || process.platform === 'freebsd';
   return { slots: config.slots, ordinals: most + DRAINING_ORDINALS, workers: canShare ? config.workers : 1 };
-}
-
-/** Descriptors that are not for clients and their requests: modules, logs, probes, the engine, the admin port. */
-const OTHER_DESCRIPTORS = 80;
-
-/** Client connections of one thread, each with one to a replica, that the open-files limit has room for. */
-function maxConnections(config: Config, workers: number): number {
-  const line = /^Max open files +(\d+)/m.exec(readIfThere('/proc/self/limits'));
-  const descriptors = line === null ? Number.POSITIVE_INFINITY : Number(line[1]);
-  const room = Math.floor((descriptors - OTHER_DESCRIPTORS) / 2 / workers);
-  return Math.max(1, Math.min(config.maxConnections, room));
-}
-
-function readIfThere(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
 }
 
 /** Where a data thread reaches what listens on `endpoint`, which may be all interfaces. */

@@ -148,6 +148,17 @@ function needsDriver(key: Key, needed: DriverKind): Check {
   };
 }
 
+/** How the access log is kept, said where there is none. */
+function needsAccessLog(key: Key): Check {
+  return {
+    reads: ['accessLog', key],
+    problem({ accessLog }, sources) {
+      if (accessLog !== 'off' || sources.get(key)?.isFlag !== true) return undefined;
+      return `${nameOf(key, sources)} needs --access-log json or combined`;
+    },
+  };
+}
+
 const routing: readonly Check[] = [
   {
     reads: ['classic', 'algorithm'],
@@ -201,6 +212,10 @@ const CHECKS: readonly Check[] = [
   needsDriver('network', 'docker'),
   needsDriver('pool', 'docker'),
   ...routing,
+  needsAccessLog('accessLogFile'),
+  needsAccessLog('accessLogSample'),
+  needsAccessLog('accessLogStatus'),
+  needsAccessLog('accessLogMinMs'),
 ];
 
 /** Every way in which the options do not go together; `unread` are those whose own text was wrong. */

@@ -62,6 +62,7 @@ export const ERRORS = {
   'name-held': own(400),
   'start-failed': own(502),
   'port-in-use': own(500),
+  'log-unwritable': own(500),
 } as const satisfies Record<string, ErrorKind>;
 
 export type ErrorCode = keyof typeof ERRORS;

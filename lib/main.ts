@@ -77,6 +77,9 @@ async function serve(config: Config): Promise<number | undefined> {
     // loaded here alone: the commands do without it, and are asked often
     const { startApp } = await import('./app.ts');
     app = await startApp(config, log);
+    const { reopenLogs } = app;
+    // what a log rotation sends; without a file it keeps its meaning, the end
+    if (config.accessLog !== 'off' && config.accessLogFile !== '-') process.on('SIGHUP', reopenLogs);
     // the signal that came while it started
     if (signals > 0) {
       signals = 0;

@@ -102,6 +102,21 @@ export const name: Unit<string> = {
   },
 };
 
+/** A path of the machine, or `-` for standard output. */
+export const outputFile = text('file or -', /^[^\0]+$/, 'must be a file, or - for standard output');
+
+/** `5xx,404,none`: classes of statuses, statuses, and no status at all. */
+export const statuses: Unit<readonly string[]> = {
+  unit: 'list of 404, 5xx, none',
+  read(value) {
+    const words = value === '' ? [] : value.split(',').map((word) => word.trim());
+    const wrong = words.find((word) => !/^([1-5]xx|[1-5]\d\d|none)$/.test(word));
+    return wrong === undefined
+      ? ok(words)
+      : bad(`must be statuses such as 404, 5xx or none (see ${quote(wrong)})`);
+  },
+};
+
 export const onOff: Unit<boolean> = {
   unit: 'on or off',
   bare: 'on',

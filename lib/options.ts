@@ -18,10 +18,12 @@ import {
   name,
   oneOf,
   onOff,
+  outputFile,
   path,
   percent,
   port,
   shellCommand,
+  statuses,
   token,
   type Unit,
   upstreams,
@@ -41,6 +43,7 @@ function option<T>(flag: string, standard: string, kind: Unit<T>, help: string):
 
 const driverKind = oneOf<DriverKind>('process', 'docker', 'static');
 const algorithm = oneOf<Algorithm>(...ALGORITHMS);
+const accessLog = oneOf('off', 'json', 'combined');
 const logLevel = oneOf<LogLevel>(...LOG_LEVELS);
 
 // one option a line reads as the table it is
@@ -108,6 +111,12 @@ export const OPTIONS = {
 
   workers: option('workers', '0', whole(0, 256), 'data-plane threads; 0 is one a core'),
   logLevel: option('log-level', 'info', logLevel, 'least severe line that is logged'),
+
+  accessLog: option('access-log', 'off', accessLog, 'a line for each request: JSON, or the combined format with more behind it'),
+  accessLogFile: option('access-log-file', '-', outputFile, 'where it goes; - is standard output; a file is opened again on SIGHUP'),
+  accessLogSample: option('access-log-sample', '100%', percent, 'share of the requests that get a line'),
+  accessLogStatus: option('access-log-status', '', statuses, 'only requests that ended so: statuses, classes, none for no answer; empty is all'),
+  accessLogMinMs: option('access-log-slower', '0', duration('from zero'), 'only requests that took at least as long'),
 } as const;
 
 export type Options = typeof OPTIONS;
@@ -123,6 +132,7 @@ export const HEADINGS: { readonly [K in Key]?: string } = {
   retries: 'Towards a replica',
   headerTimeoutMs: 'Towards a client',
   workers: 'The process',
+  accessLog: 'Access log',
 };
 
 type Value<O> = O extends Option<infer T> ? T : never;

@@ -63,6 +63,10 @@ describe('what does not go together', () => {
       '--upstreams must be at most 56, not 57: 512 slots of the classic ring hold 56 times 9 virtual nodes',
     ],
     ['--classic --algorithm ring', '--classic needs algorithm classic, and --algorithm is ring'],
+    ['--access-log-file a.log', '--access-log-file needs --access-log json or combined'],
+    ['--access-log-sample 1% --access-log off', '--access-log-sample needs --access-log json or combined'],
+    ['--access-log-status 5xx', '--access-log-status needs --access-log json or combined'],
+    ['--access-log-slower 1s', '--access-log-slower needs --access-log json or combined'],
     ['--on-exit keep', '--on-exit keep needs --driver docker, not process'],
     [
       '--admin-host 0.0.0.0',

@@ -62,6 +62,11 @@ describe('the options', () => {
       forwarded: false,
       via: false,
       logLevel: 'info',
+      accessLog: 'off',
+      accessLogFile: '-',
+      accessLogSample: 1,
+      accessLogStatus: [],
+      accessLogMinMs: 0,
     });
   });
 

@@ -20,6 +20,15 @@ describe('the text of an option', () => {
     assert.equal(load('--retry-budget 35').retryBudget, 0.35);
   });
 
+  it('reads statuses and classes of them', () => {
+    const { accessLogStatus } = load('--access-log json --access-log-status 5xx,404,none');
+    assert.deepEqual(accessLogStatus, ['5xx', '404', 'none']);
+  });
+
+  it('reads - as a file, and so standard output', () => {
+    assert.equal(load('--access-log json --access-log-file -').accessLogFile, '-');
+  });
+
   it('reads upstreams, IPv6 and the default port included', () => {
     const { upstreams } = load('--driver static --upstreams http://a:1,http://[::1]:2/,http://b');
     assert.deepEqual(upstreams, [
@@ -48,6 +57,15 @@ describe('the text of an option', () => {
     ['--probe-timeout 600h', '--probe-timeout must be at most 24 days, not "600h"'],
     ['--probe-path heartbeat', '--probe-path must be a path that begins with /, not "heartbeat"'],
     ['--load-factor 0.5', '--load-factor must be 0 (off) or a number from 1, such as 1.25, not "0.5"'],
+    [
+      '--access-log json --access-log-status 5xx,6xx',
+      '--access-log-status must be statuses such as 404, 5xx or none (see "6xx"), not "5xx,6xx"',
+    ],
+    ['--access-log xml', '--access-log must be off, json or combined, not "xml"'],
+    [
+      '--access-log json --access-log-file=',
+      '--access-log-file must be a file, or - for standard output, not ""',
+    ],
     ['--retry-budget 101%', '--retry-budget must be a percentage from 0% to 100%, not "101%"'],
     ['--admin-token=a,b', '--admin-token must be letters, digits and - . _ ~ + / only, then = if any'],
     ['--admin-token=seven77', '--admin-token must have 8 characters or more'],

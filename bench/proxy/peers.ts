@@ -60,21 +60,24 @@ function nodePeer(name: string, packageName: string): Peer {
   };
 }
 
-const ringlb: Peer = {
-  name: 'ringlb',
-  runtime: 'node',
-  version: () => readVersion(join(ROOT, 'package.json')),
-  command: ({ node, port, adminPort, upstreams, workers, ringlb: entry }) => ({
-    file: node,
-    args: [
-      entry,
-      ...['--driver', 'static'],
-      ...['--upstreams', upstreams.map((upstream) => `http://127.0.0.1:${upstream}`).join(',')],
-      ...['--port', String(port), '--admin-port', String(adminPort)],
-      ...['--workers', String(workers), '--probe-interval', '0'],
-    ],
-  }),
-};
+function ringlb(name: string, more: (setup: PeerSetup) => readonly string[]): Peer {
+  return {
+    name,
+    runtime: 'node',
+    version: () => readVersion(join(ROOT, 'package.json')),
+    command: (setup) => ({
+      file: setup.node,
+      args: [
+        setup.ringlb,
+        ...['--driver', 'static'],
+        ...['--upstreams', setup.upstreams.map((upstream) => `http://127.0.0.1:${upstream}`).join(',')],
+        ...['--port', String(setup.port), '--admin-port', String(setup.adminPort)],
+        ...['--workers', String(setup.workers), '--probe-interval', '0'],
+        ...more(setup),
+      ],
+    }),
+  };
+}
 
 const nginx: Peer = {
   name: 'nginx',
@@ -113,7 +116,10 @@ const caddy: Peer = {
 const plainNode: Peer = { ...nodePeer('node-http', ''), version: () => process.versions.node };
 
 export const PEERS: readonly Peer[] = [
-  ringlb,
+  ringlb('ringlb', () => []),
+  ringlb('ringlb-access-log', ({ dir }) => [
+    ...['--access-log', 'json', '--access-log-file', join(dir, 'access.log')],
+  ]),
   nginx,
   haproxy,
   caddy,

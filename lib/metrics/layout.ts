@@ -89,6 +89,9 @@ export const THREAD = columns({
   loopDelay: HISTOGRAM_CELLS,
   /** Milliseconds in which the thread did not wait for something to do. */
   activeMs: 1,
+  /** Lines of the access log that were handed over, and that were not. */
+  logLines: 1,
+  logDropped: 1,
   gcRuns: GC_KINDS.length,
   gcMs: GC_KINDS.length,
   /** From here on levels. */

@@ -17,14 +17,14 @@ import { ThreadHealth } from './thread-health.ts';
 export interface FleetSource {
   /** Those that drain included. */
   replicas(): readonly ReplicaFacts[];
-  readonly eligible: number;
-  readonly totalWaiting: number;
-  readonly version: number;
+  readonly table: { readonly eligible: number; readonly totalWaiting: number; readonly version: number };
 }
 
 export class Metrics {
   readonly reader: MetricsReader;
   readonly fleet = new FleetCounts();
+  /** Of the main thread. */
+  readonly recorder: Recorder;
   readonly #clock: Clock;
   readonly #source: FleetSource;
   readonly #health: ThreadHealth;
@@ -35,7 +35,8 @@ export class Metrics {
     this.reader = new MetricsReader(shape, () => clock.nowMs());
     this.#clock = clock;
     this.#source = source;
-    this.#health = new ThreadHealth(new Recorder(this.reader.memory, shape, mainRow(shape)), clock);
+    this.recorder = new Recorder(this.reader.memory, shape, mainRow(shape));
+    this.#health = new ThreadHealth(this.recorder, clock);
   }
 
   /** The fleet can be asked from now on. */
@@ -51,14 +52,15 @@ export class Metrics {
     // not loaded before somebody asks: it costs 19 MB of memory and 60 ms
     this.#exposer ??= import('./exposition.ts').then(({ Exposer }) => new Exposer());
     const exposer = await this.#exposer;
+    const { table } = this.#source;
     const replicas = this.#source.replicas();
     const families = familiesOf({
       replicas,
       counts: this.reader.read(replicas.map(({ name }) => name)),
       fleet: this.fleet,
-      eligible: this.#source.eligible,
-      waiting: this.#source.totalWaiting,
-      tableVersion: this.#source.version,
+      eligible: table.eligible,
+      waiting: table.totalWaiting,
+      tableVersion: table.version,
       imbalance: this.#imbalance?.ratio ?? 0,
     });
     return exposer.expose(families, accept);

@@ -77,6 +77,9 @@ export interface ThreadCounts {
   readonly failuresByCode: ReadonlyMap<string, number>;
   /** Threads that are no more. */
   readonly ended: number;
+  /** Lines of the access log that were handed to the main thread, and that nobody will read. */
+  readonly logLines: number;
+  readonly logDropped: number;
 }
 
 export interface Snapshot {
@@ -211,6 +214,9 @@ export class MetricsReader {
       queueWait: histogramIn(cells, THREAD.queueWait),
       failuresByCode: new Map(FAILURES.map((code, index) => [code, cells[THREAD.failures + index]!])),
       ended: this.#ended,
+      logLines: cells[THREAD.logLines]!,
+      // the main thread drops some too
+      logDropped: cells[THREAD.logDropped]! + this.#rows.at(-1)![THREAD.logDropped]!,
     };
   }
 }

@@ -152,6 +152,16 @@ export class Recorder {
     this.#add(THREAD.openConnections, -1);
   }
 
+  /** Lines of the access log were handed over. */
+  logged(lines: number): void {
+    this.#add(THREAD.logLines, lines);
+  }
+
+  /** Lines of the access log will never be written. */
+  logDropped(lines: number): void {
+    this.#add(THREAD.logDropped, lines);
+  }
+
   /** A timer of the thread was so late. */
   loopDelay(ms: number): void {
     recordMs(this.#row, THREAD.loopDelay, ms);

@@ -145,6 +145,16 @@ export function clientFamilies(threads: ThreadCounts, waiting: number): readonly
       'Requests that were not retried because the budget was used up.',
       one(threads.budgetExhausted),
     ),
+    counter(
+      'ringlb_access_log_lines_total',
+      'Lines that were handed to the access log.',
+      one(threads.logLines),
+    ),
+    counter(
+      'ringlb_access_log_dropped_total',
+      'Lines that are missing from the access log because it is slow or cannot be written.',
+      one(threads.logDropped),
+    ),
     gauge('ringlb_queue_depth', 'Requests that wait for a replica.', one(waiting)),
     histogram('ringlb_queue_wait_seconds', 'Wait for a replica, of requests that had to.', [
       [{}, threads.queueWait],

@@ -101,7 +101,7 @@ export class ClientConnection {
     this.#broken ??= error;
     if (this.#broken === undefined || this.#exchange !== undefined || this.#held.length > 0) return;
     if (!this.isClosing && this.socket.writable) {
-      this.#thread.recorder.refusal(this.#broken.code);
+      this.#thread.refused(this.#broken.code, this.facts);
       this.socket.write(rawFailure(this.#broken));
     }
     this.isClosing = true;

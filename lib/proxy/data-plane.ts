@@ -29,6 +29,8 @@ export interface DataPlaneParts {
   readonly options: DataThreadOptions;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Takes lines of the access log; `onDone` says that they are written, or never will be. */
+  readonly onLog: (text: string, lines: number, onDone: () => void) => void;
   /** Traffic found the replica of this ordinal wanting, when its state word was `word`. */
   readonly onReport: (ordinal: number, word: number, code: Evidence) => void;
 }
@@ -168,6 +170,11 @@ export class DataPlane {
       case 'shedding':
         this.#logShedding(thread, message.isShedding, message.connections);
         break;
+      case 'log': {
+        const { text, lines } = message;
+        this.#parts.onLog(text, lines, () => this.#tell(thread, { kind: 'logged', bytes: text.length }));
+        break;
+      }
       case 'drained':
         thread.onDrained?.();
         break;

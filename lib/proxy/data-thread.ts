@@ -6,6 +6,7 @@
  * it was doing fails over. Time is a number that is set ten times a second; that is how fine time limits are.
  */
 import type { IncomingMessage } from 'node:http';
+import { AccessLog } from '../access-log/access-log.ts';
 import { Picker } from '../core/pick.ts';
 import { createPlacement } from '../core/placement.ts';
 import type { Endpoint, UpstreamRecord } from '../core/replica.ts';
@@ -13,9 +14,12 @@ import { RetryBudget } from '../core/retry.ts';
 import { RouteTable } from '../core/route-table.ts';
 import { BalancerError, type ErrorCode } from '../errors.ts';
 import { Recorder } from '../metrics/recorder.ts';
+import { AccessNotes } from './access-notes.ts';
+import type { ClientFacts } from './headers.ts';
 import type { DataThreadOptions, DataThreadStart, FromDataThread } from './messages.ts';
 import { RequestQueue } from './queue.ts';
 import { SendQueues } from './send-queues.ts';
+import { TrustedProxies } from './trusted-proxies.ts';
 import { Upstream } from './upstream.ts';
 
 /** How often time limits are looked at. */
@@ -42,7 +46,6 @@ export interface Timed {
 
 interface Pool {
   readonly generation: number;
-  readonly name: string;
   readonly upstream: Upstream;
 }
 
@@ -54,6 +57,8 @@ export class DataThread {
   readonly budget: RetryBudget;
   readonly recorder: Recorder;
   readonly sendQueues: SendQueues;
+  /** Undefined while the access log is off. */
+  readonly access: AccessNotes | undefined;
   /** Answers what only the control plane can. */
   readonly admin: Upstream;
   /** Set by `tick`. */
@@ -62,6 +67,8 @@ export class DataThread {
   date = new Date().toUTCString();
   isDraining = false;
 
+  /** The name that each ordinal had last: a request may end after its replica has gone. */
+  readonly #names: string[] = [];
   readonly #pools: (Pool | undefined)[] = [];
   /**
    * Requests under way, in no order; what ends changes places with the last. A Set would do but for the collector:
@@ -84,6 +91,7 @@ export class DataThread {
     this.table = new RouteTable(start.table, start.shape, start.worker);
     this.recorder = new Recorder(start.metrics, start.shape, start.worker);
     this.sendQueues = new SendQueues(() => this.nowMs);
+    this.access = this.#accessNotes();
     this.#failures = new Int32Array(start.shape.ordinals);
     const placement = createPlacement(options);
     this.picker = new Picker(this.table, {
@@ -102,9 +110,9 @@ export class DataThread {
     return this.#pools[ordinal]?.upstream;
   }
 
-  /** The replica's name; undefined where this thread has none of its instances. */
+  /** The replica's name, also when it has gone; undefined where there was none. */
   nameOf(ordinal: number): string | undefined {
-    return this.#pools[ordinal]?.name;
+    return this.#names[ordinal];
   }
 
   /** Takes over the whole list: new instances get pools, and those of instances that are gone are closed. */
@@ -116,10 +124,11 @@ export class DataThread {
       pool.upstream.close();
       this.recorder.pool(ordinal, 0, 0, 0);
     }
-    for (const { ordinal, generation, name, endpoint } of records) {
+    for (const { ordinal, name, generation, endpoint } of records) {
       if (this.#pools[ordinal] !== undefined) continue;
       const upstream = this.#pool(ordinal, endpoint, this.options.maxInFlight);
-      this.#pools[ordinal] = { generation, name, upstream };
+      this.#pools[ordinal] = { generation, upstream };
+      this.#names[ordinal] = name;
     }
     this.queue.look();
   }
@@ -129,6 +138,24 @@ export class DataThread {
     const { connectTimeoutMs } = this.options;
     const nowMs = () => this.nowMs;
     return new Upstream({ ordinal, endpoint, maxConnections, connectTimeoutMs, nowMs, recorder });
+  }
+
+  #accessNotes(): AccessNotes | undefined {
+    const { options, recorder } = this;
+    if (options.accessLog === 'off') return undefined;
+    const send = (text: string, lines: number): void => this.#tell({ kind: 'log', text, lines });
+    const log = new AccessLog({ options, send, recorder, random: Math.random });
+    return new AccessNotes(
+      log,
+      new TrustedProxies(options.trustedProxies),
+      (ordinal) => this.nameOf(ordinal) ?? '',
+    );
+  }
+
+  /** A request that is no exchange is answered with a failure; it may not even have been understood. */
+  refused(code: ErrorCode, client: ClientFacts, request?: IncomingMessage): void {
+    this.recorder.refusal(code);
+    this.access?.refused(code, client, request);
   }
 
   begin(exchange: Timed): void {
@@ -186,5 +213,6 @@ export class DataThread {
       this.recorder.pool(ordinal, idle, busy, connecting);
     }
     this.admin.tick();
+    this.access?.log.flush();
   }
 }

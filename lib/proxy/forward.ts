@@ -11,8 +11,9 @@ import { BalancerError } from '../errors.ts';
 import type { Aborter } from '../metrics/layout.ts';
 import type { Answer, Flow } from './answer.ts';
 import { type DataThread, NO_REPLICA } from './data-thread.ts';
+import type { Incoming } from './incoming.ts';
 import { Lease } from './lease.ts';
-import { type Incoming, Outcome } from './outcome.ts';
+import { Outcome } from './outcome.ts';
 import type { Waiter } from './queue.ts';
 import { type BodyReader, RequestBody } from './request-body.ts';
 import type { ResponseHead } from './response-head.ts';
@@ -59,10 +60,7 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
     this.body = head.framing === 'none' ? undefined : new RequestBody(thread, incoming, this);
   }
 
-  /**
-   * Sends the request to the replica that the ring says, or waits for one; where `upstream` is given, to that, which
-   * is no replica: no lease, no retry, no time limit on its answer.
-   */
+  /** Sends the request where the ring says, or to `upstream`, no replica: no lease, no retry, no limit on its time. */
   start(upstream: Upstream | undefined): void {
     const { requestTimeoutMs } = this.#thread.options;
     this.#thread.begin(this);

@@ -148,7 +148,7 @@ export class Listener {
   #accept(socket: ClientSocket): void {
     if (this.#clients.size >= this.#thread.options.maxConnections) {
       this.#shed(true);
-      this.#thread.recorder.refusal('too-many-connections');
+      this.#thread.refused('too-many-connections', this.#trusted.factsOf(socket.remoteAddress ?? ''));
       refuse(socket, new BalancerError('too-many-connections'));
       return;
     }
@@ -189,7 +189,7 @@ export class Listener {
   /** Answers a request that is no exchange, and closes. */
   #answer(client: ClientConnection, response: ServerResponse, failure: BalancerError): void {
     client.isClosing = true;
-    this.#thread.recorder.refusal(failure.code);
+    this.#thread.refused(failure.code, client.facts, response.req);
     if (response.req.complete) return sendFailure(response, failure, 'close');
     response.once('finish', () => client.linger(this.#thread.nowMs));
     sendFailure(response, failure, 'linger');

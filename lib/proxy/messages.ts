@@ -1,6 +1,7 @@
 /**
  * What the control plane and a data thread say to each other, beside what they share in memory: types only.
  */
+import type { AccessLogOptions } from '../access-log/access-log.ts';
 import type { HashKeySource } from '../core/hash-key.ts';
 import type { Endpoint, UpstreamRecord } from '../core/replica.ts';
 import type { RouteTableShape } from '../core/route-table.ts';
@@ -9,7 +10,7 @@ import type { ErrorCode } from '../errors.ts';
 import type { DebugFor } from './debug-headers.ts';
 
 /** What a data thread runs with. Times in milliseconds. */
-export interface DataThreadOptions {
+export interface DataThreadOptions extends AccessLogOptions {
   readonly host: string;
   readonly port: number;
   /** Several threads listen on the one port (SO_REUSEPORT). */
@@ -68,7 +69,9 @@ export type ToDataThread =
   /** The whole list; what is not on it any more is let go. Answered with `seen`. */
   | { readonly kind: 'upstreams'; readonly sequence: number; readonly upstreams: readonly UpstreamRecord[] }
   /** Take no new connections, tell clients to close, and say `drained` when none is left. */
-  | { readonly kind: 'drain' };
+  | { readonly kind: 'drain' }
+  /** So many bytes of its access log are written, or never will be. */
+  | { readonly kind: 'logged'; readonly bytes: number };
 
 export type FromDataThread =
   | { readonly kind: 'listening'; readonly port: number }
@@ -79,4 +82,6 @@ export type FromDataThread =
   | { readonly kind: 'report'; readonly ordinal: number; readonly word: number; readonly code: Evidence }
   /** It began, or no longer has, to turn connections away. */
   | { readonly kind: 'shedding'; readonly isShedding: boolean; readonly connections: number }
+  /** Whole lines of the access log, in ASCII. Answered with `logged`. */
+  | { readonly kind: 'log'; readonly text: string; readonly lines: number }
   | { readonly kind: 'drained' };

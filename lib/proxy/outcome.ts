@@ -4,38 +4,18 @@
  * Invariants: one of `begin`, `fail` and nothing is called for a request; `close` counts it once; after an answer
  * that cannot be finished the client is cut off in a way that it can see.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { BalancerError } from '../errors.ts';
-import type { Ended, EndedRequest } from '../metrics/recorder.ts';
+import type { BalancerError, ErrorCode } from '../errors.ts';
+import type { Ended } from '../metrics/recorder.ts';
+import type { LoggedRequest } from './access-notes.ts';
 import { Answer, type Flow } from './answer.ts';
 import { beginRaw, type Ending, failureText } from './client-response.ts';
 import { type DataThread, NO_REPLICA } from './data-thread.ts';
 import { debugLines } from './debug-headers.ts';
-import { isChunkedToClient, type RequestHead, responseHead } from './headers.ts';
+import { isChunkedToClient, responseHead } from './headers.ts';
+import type { Incoming } from './incoming.ts';
 import type { ResponseHead } from './response-head.ts';
-import { type EarlyData, joinTunnel } from './tunnel.ts';
-
-/** A client's request as the listener hands it over. */
-export interface Incoming {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly head: RequestHead;
-  /** The hash key's hash, unsigned 32 bits. */
-  readonly hash: number;
-  /** What follows the head of a request to switch protocols; undefined for all others. */
-  readonly early: EarlyData | undefined;
-  readonly client: Client;
-}
-
-/** The connection that a request came on, as its exchange sees it. */
-export interface Client {
-  /** An answer has said that the connection closes after it. */
-  isClosing: boolean;
-  remove(exchange: object, response: ServerResponse): void;
-  /** After the last answer, to a client that is still sending. */
-  linger(nowMs: number): void;
-}
+import { joinTunnel } from './tunnel.ts';
 
 /** The replicas that a request was given to so far: how many, and the last, below zero where there was none. */
 export interface Given {
@@ -47,7 +27,7 @@ export interface Given {
  * Time is measured at the request's head, at the answer's head, and at the end; reading the clock is most of what all
  * counting costs, so the end of an answer that came in one read with its head is given the time of that.
  */
-export class Outcome implements EndedRequest {
+export class Outcome implements LoggedRequest {
   answeredBy = NO_REPLICA;
   status = 0;
   totalMs = 0;
@@ -55,6 +35,8 @@ export class Outcome implements EndedRequest {
   bytesIn = 0;
   bytesOut = 0;
   ended: Ended = 'whole';
+  /** The code of the balancer's own failure. */
+  error: ErrorCode | '' = '';
   /** Time without a replica, and without a connection to it, all attempts together. */
   queueMs = 0;
   connectMs = 0;
@@ -62,7 +44,7 @@ export class Outcome implements EndedRequest {
   readonly #thread: DataThread;
   readonly #incoming: Incoming;
   readonly #given: Given;
-  readonly #startMs = performance.now();
+  readonly startMs = performance.now();
   /** Since when it waits for a replica; below zero while it does not. */
   #queuedMs = -1;
   /** Since when it waits for a connection; below zero while it does not. */
@@ -128,7 +110,7 @@ export class Outcome implements EndedRequest {
   begin(head: ResponseHead, answeredBy: number, flow: Flow, isRequestSent: boolean): Answer {
     const { response, head: requestHead } = this.#incoming;
     const { rawChunks } = this;
-    this.firstByteMs = performance.now() - this.#startMs;
+    this.firstByteMs = performance.now() - this.startMs;
     this.#isSameRead = true;
     this.answeredBy = answeredBy;
     this.status = head.statusCode;
@@ -159,12 +141,16 @@ export class Outcome implements EndedRequest {
     const client = request.socket;
     response.detachSocket(client);
     client.write(text, 'latin1');
-    this.close(0);
+    this.#count(0);
     this.#isTunnel = true;
     recorder.tunnelOpened(this.answeredBy);
     const fromClient = early?.take() ?? Buffer.alloc(0);
     joinTunnel({ client, upstream, fromClient, fromUpstream }, options.idleTimeoutMs, {
-      onBytes: (bytesIn, bytesOut) => recorder.tunnelBytes(this.answeredBy, bytesIn, bytesOut),
+      onBytes: (bytesIn, bytesOut) => {
+        this.bytesIn += bytesIn;
+        this.bytesOut += bytesOut;
+        recorder.tunnelBytes(this.answeredBy, bytesIn, bytesOut);
+      },
       onEnd,
     });
   }
@@ -187,6 +173,7 @@ export class Outcome implements EndedRequest {
     this.firstByteMs = -1;
     this.#isSameRead = false;
     this.status = error.status;
+    this.error = error.code;
     this.bytesOut = text.length;
     this.#thread.recorder.failure(error.code);
     letGo();
@@ -210,11 +197,20 @@ export class Outcome implements EndedRequest {
   /** The request is over; `bodyBytes` is how much of its body came. */
   close(bodyBytes: number): void {
     this.dequeued();
-    const { recorder } = this.#thread;
-    if (this.#isTunnel) return recorder.tunnelClosed(this.answeredBy);
-    this.totalMs = this.#isSameRead ? this.firstByteMs : performance.now() - this.#startMs;
+    if (this.#isTunnel) this.#tunnelEnded();
+    else this.#count(bodyBytes);
+    this.#thread.access?.ended(this, this.#incoming, this.#given.attempts);
+  }
+
+  #count(bodyBytes: number): void {
+    this.totalMs = this.#isSameRead ? this.firstByteMs : performance.now() - this.startMs;
     this.bytesIn = this.#incoming.head.text.length + bodyBytes;
-    recorder.request(this);
+    this.#thread.recorder.request(this);
+  }
+
+  #tunnelEnded(): void {
+    this.totalMs = performance.now() - this.startMs;
+    this.#thread.recorder.tunnelClosed(this.answeredBy);
   }
 
   #debugLines(): string {

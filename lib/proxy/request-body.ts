@@ -10,7 +10,7 @@ import type { Block } from './blocks.ts';
 import type { DataThread } from './data-thread.ts';
 import { DirectReads, LEAST_DIRECT_BYTES } from './direct-reads.ts';
 import type { RequestFraming } from './headers.ts';
-import type { Incoming } from './outcome.ts';
+import type { Incoming } from './incoming.ts';
 import { Uptake } from './send-queues.ts';
 import { passingTrailers, trailerSection } from './trailers.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';

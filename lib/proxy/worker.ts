@@ -35,7 +35,13 @@ port.on('message', (message: ToDataThread) => {
       break;
     case 'drain':
       thread.isDraining = true;
-      void listener.drain().then(() => tell({ kind: 'drained' }));
+      void listener.drain().then(() => {
+        thread.access?.log.flush();
+        tell({ kind: 'drained' });
+      });
+      break;
+    case 'logged':
+      thread.access?.log.written(message.bytes);
       break;
   }
 });

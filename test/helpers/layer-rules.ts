@@ -56,6 +56,7 @@ function layerOf(path: string): Layer {
   if (path === 'main.ts') return 'main';
   if (path === 'app.ts') return 'app';
   if (path === 'drivers/driver.ts') return 'driver';
+  if (path.startsWith('access-log/')) return 'metrics';
   for (const layer of ['cli', 'admin', 'proxy', 'fleet', 'drivers', 'metrics', 'core'] as const) {
     if (path.startsWith(`${layer}/`)) return layer;
   }

@@ -29,6 +29,8 @@ export class PlaneRig {
   readonly workers: Worker[] = [];
   readonly reports: { readonly ordinal: number; readonly code: string }[] = [];
   readonly warnings: string[] = [];
+  /** Lines of the access log that came. */
+  logged = 0;
   readonly #peers: Peer[] = [];
 
   private constructor(settings: PlaneSettings, port: number, replicas: readonly FakeReplica[]) {
@@ -56,6 +58,10 @@ export class PlaneRig {
       options,
       clock: systemClock,
       log,
+      onLog: (_, lines, onDone) => {
+        this.logged += lines;
+        onDone();
+      },
       onReport: (ordinal, _, code) => this.reports.push({ ordinal, code }),
     });
   }

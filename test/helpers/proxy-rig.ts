@@ -39,6 +39,8 @@ export class Rig {
   readonly reports: Extract<FromDataThread, { kind: 'report' }>[] = [];
   /** Each time a thread said that it begins, or ends, to turn connections away. */
   readonly shedding: boolean[] = [];
+  /** What the access log of all threads was given. */
+  logged = '';
   readonly options: DataThreadOptions;
   readonly threads: DataThread[] = [];
   readonly admin: FakeReplica;
@@ -95,6 +97,7 @@ export class Rig {
       { worker, table: table.buffer, shape: table.shape, metrics, options, upstreams },
       (message) => {
         if (message.kind === 'report') this.reports.push(message);
+        if (message.kind === 'log') this.logged += message.text;
       },
       () => this.#nowMs,
     );

@@ -1,0 +1,23 @@
+/**
+ * How many connections the limit on open files has room for.
+ * Must not hold: how many an operator wants (`options.ts`).
+ */
+import { readFileSync } from 'node:fs';
+
+/** Descriptors that are not for clients and their requests: modules, logs, probes, the engine, the admin port. */
+const OTHER_DESCRIPTORS = 80;
+
+/** Client connections of one of `workers` threads, each with one to a replica; without a known limit any number. */
+export function connectionsInLimits(workers: number): number {
+  const line = /^Max open files +(\d+)/m.exec(readIfThere('/proc/self/limits'));
+  const descriptors = line === null ? Number.POSITIVE_INFINITY : Number(line[1]);
+  return Math.max(1, Math.floor((descriptors - OTHER_DESCRIPTORS) / 2 / workers));
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

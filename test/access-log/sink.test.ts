@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { AccessSink } from '../../lib/access-log/sink.ts';
+import { systemClock } from '../../lib/clock.ts';
+import { isBalancerError } from '../../lib/errors.ts';
+import { silentLogger } from '../../lib/log.ts';
+import { eventually } from '../helpers/eventually.ts';
+import { FakeClock } from '../helpers/fake-clock.ts';
+
+type Test = { after(run: () => unknown): void };
+
+function directory(t: Test): string {
+  const dir = mkdtempSync(join(tmpdir(), 'ringlb-access-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+function sinkTo(t: Test, file: string, clock = systemClock) {
+  const errors: string[] = [];
+  const counts = { dropped: 0 };
+  const log = { ...silentLogger, error: (_: unknown, message: string) => errors.push(message) };
+  const onDropped = (lines: number) => {
+    counts.dropped += lines;
+  };
+  const sink = new AccessSink({ file, log, clock, onDropped });
+  t.after(() => sink.close());
+  const take = (text: string, lines = 1) => new Promise<void>((resolve) => sink.take(text, lines, resolve));
+  return { sink, take, counts, errors };
+}
+
+test('lines are in the file once they are said to be written', async (t) => {
+  const file = join(directory(t), 'access.log');
+  const { take } = sinkTo(t, file);
+  await take('one\n');
+  assert.equal(readFileSync(file, 'utf8'), 'one\n');
+  await Promise.all([take('two\n'), take('three\n')]);
+  assert.equal(readFileSync(file, 'utf8'), 'one\ntwo\nthree\n');
+});
+
+test('what was in the file stays in it', async (t) => {
+  const file = join(directory(t), 'access.log');
+  await sinkTo(t, file).take('one\n');
+  await sinkTo(t, file).take('two\n');
+  assert.equal(readFileSync(file, 'utf8'), 'one\ntwo\n');
+});
+
+test('after the file was moved and opened again, lines go to the new one', async (t) => {
+  const dir = directory(t);
+  const file = join(dir, 'access.log');
+  const { sink, take } = sinkTo(t, file);
+  await take('one\n');
+  renameSync(file, join(dir, 'access.log.1'));
+  await take('two\n');
+  sink.reopen();
+  await eventually('the new file', () => {
+    try {
+      return readFileSync(file, 'utf8') === '';
+    } catch {
+      return false;
+    }
+  });
+  await take('three\n');
+  assert.equal(readFileSync(join(dir, 'access.log.1'), 'utf8'), 'one\ntwo\n');
+  assert.equal(readFileSync(file, 'utf8'), 'three\n');
+});
+
+test('closing waits for what is left', async (t) => {
+  const file = join(directory(t), 'access.log');
+  const { sink, take, counts } = sinkTo(t, file);
+  void take('x\n'.repeat(100_000), 100_000);
+  await sink.close();
+  assert.equal(readFileSync(file, 'utf8').length, 200_000);
+  assert.equal(counts.dropped, 0);
+});
+
+test('a file that cannot be opened is told at once, with what to do', (t) => {
+  const file = join(directory(t), 'missing', 'access.log');
+  assert.throws(
+    () => sinkTo(t, file),
+    (error: unknown) =>
+      isBalancerError(error, 'log-unwritable') && /ENOENT.*--access-log-file/.test(error.message),
+  );
+});
+
+test('a write that fails costs its lines and no more, and is told once', async (t) => {
+  const { take, counts, errors } = sinkTo(t, '/dev/full');
+  await take('one\n', 1);
+  await take('two\nthree\n', 2);
+  assert.equal(counts.dropped, 3);
+  assert.deepEqual(errors, ['access log cannot be written; lines are dropped']);
+});
+
+/** A named pipe with an end that is open for reading and not read. */
+function pipe(t: Test): { readonly file: string; readonly read: () => number } {
+  const file = join(directory(t), 'pipe');
+  execFileSync('mkfifo', [file]);
+  const end = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  t.after(() => closeSync(end));
+  const buffer = Buffer.alloc(1 << 20);
+  return {
+    file,
+    read: () => {
+      try {
+        return readSync(end, buffer);
+      } catch {
+        return 0;
+      }
+    },
+  };
+}
+
+test('lines that nobody reads wait, and the caller with them', async (t) => {
+  const { file, read } = pipe(t);
+  const { sink } = sinkTo(t, file);
+  let done = 0;
+  const text = 'x\n'.repeat(100_000);
+  for (let count = 0; count < 3; count++) sink.take(text, 100_000, () => done++);
+  let bytes = 0;
+  await eventually('the first of it', () => {
+    bytes += read();
+    return bytes > 0;
+  });
+  assert.ok(done < 3);
+  await eventually('all of it', () => {
+    bytes += read();
+    return bytes === 3 * text.length && done === 3;
+  });
+});
+
+test('closing gives up on a reader that never reads, and counts the lines', async (t) => {
+  const { file, read } = pipe(t);
+  const clock = new FakeClock();
+  const { sink, counts } = sinkTo(t, file, clock);
+  sink.take('x\n'.repeat(200_000), 200_000, () => {});
+  const closed = sink.close();
+  clock.advance(2000);
+  await closed;
+  assert.equal(counts.dropped, 200_000);
+  // the write that was under way ends with its reader
+  read();
+});
+
+test('a named pipe that nobody has open is told at once', (t) => {
+  const file = join(directory(t), 'pipe');
+  execFileSync('mkfifo', [file]);
+  assert.throws(() => sinkTo(t, file), /ENXIO/);
+});

@@ -1,0 +1,231 @@
+/** What the access log says of requests that pass through a data thread. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { eventually } from '../helpers/eventually.ts';
+import { get, headerOf, ok, post } from '../helpers/proxy-message.ts';
+import { REFUSING, Rig, type RigSettings } from '../helpers/proxy-rig.ts';
+import { SWITCHED, UPGRADE } from '../helpers/proxy-scenes.ts';
+
+type Line = Readonly<Record<string, unknown>>;
+
+async function logged(t: { after(run: () => unknown): void }, settings: RigSettings = {}) {
+  const rig = await Rig.open(t, { accessLog: 'json', ...settings });
+  const client = await rig.client();
+  const lines = (): readonly Line[] => {
+    rig.tick();
+    return rig.logged
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as Line);
+  };
+  return { rig, client, lines };
+}
+
+test('an answered request is a line with who, what, how long and how much', async (t) => {
+  const { rig, client, lines } = await logged(t);
+  rig.replica.serve();
+  client.send(post('/a?b=c', '12345', 'X-Request-Id: my-id\r\n'));
+  const answer = await client.response();
+  const [line, ...more] = lines();
+  assert.equal(more.length, 0);
+  const { time, connectMs, firstByteMs, totalMs, ...rest } = line!;
+  assert.deepEqual(rest, {
+    requestId: 'my-id',
+    client: '127.0.0.1',
+    method: 'POST',
+    path: '/a?b=c',
+    status: 200,
+    replica: 'S1',
+    attempts: 1,
+    queueMs: 0,
+    bytesIn: rig.replica.requests[0]!.head.length + 5,
+    bytesOut: answer.head.length + answer.body.length,
+    ended: 'whole',
+  });
+  assert.ok(Math.abs(Date.parse(String(time)) - Date.now()) < 60_000);
+  assert.ok(Number(connectMs) > 0 && Number(firstByteMs) >= Number(connectMs));
+  assert.ok(Number(totalMs) >= Number(firstByteMs));
+});
+
+test('the id of a request is the one that its replica and its client see', async (t) => {
+  const { rig, client, lines } = await logged(t);
+  rig.replica.serve();
+  client.send(get('/'));
+  const answer = await client.response();
+  const [line] = lines();
+  assert.equal(line?.requestId, headerOf(answer, 'x-request-id'));
+  assert.equal(line?.requestId, headerOf(rig.replica.requests[0]!, 'x-request-id'));
+});
+
+test('a connection that is used again takes no time to connect', async (t) => {
+  const { rig, client, lines } = await logged(t);
+  rig.replica.serve();
+  for (let times = 0; times < 2; times++) {
+    client.send(get('/'));
+    await client.response();
+  }
+  assert.equal(lines()[1]?.connectMs, 0);
+});
+
+test('a request that was retried says so, and names who answered', async (t) => {
+  const { rig, client, lines } = await logged(t, { replicas: 2 });
+  rig.replicas[1]!.serve();
+  rig.place(0, REFUSING);
+  client.send(get('/', rig.ownedBy(0)));
+  await client.response();
+  const [line] = lines();
+  assert.deepEqual([line?.replica, line?.attempts], ['S2', 2]);
+});
+
+test('a failure of the balancer’s own says which, and names no replica', async (t) => {
+  const { rig, client, lines } = await logged(t);
+  rig.setState(0, 'unhealthy');
+  client.send(get('/'));
+  await rig.elapse(client.response());
+  const { status, replica, attempts, firstByteMs, ended, error } = lines()[0]!;
+  assert.deepEqual(
+    { status, replica, attempts, firstByteMs, ended, error },
+    { status: 503, replica: null, attempts: 0, firstByteMs: null, ended: 'balancer', error: 'none-eligible' },
+  );
+  assert.ok(Number(lines()[0]!.queueMs) > 0);
+});
+
+test('a client that left before its answer ended it', async (t) => {
+  const { rig, client, lines } = await logged(t);
+  client.send(get('/'));
+  await (await rig.replica.next()).request();
+  client.close();
+  await rig.settled();
+  const { status, replica, ended } = lines()[0]!;
+  assert.deepEqual({ status, replica, ended }, { status: null, replica: 'S1', ended: 'client' });
+});
+
+test('an answer that its replica cut was ended by it', async (t) => {
+  const { rig, client, lines } = await logged(t);
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  await replica.request();
+  replica.send('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf');
+  await client.head();
+  replica.close();
+  await client.over();
+  const { status, ended } = lines()[0]!;
+  assert.deepEqual({ status, ended }, { status: 200, ended: 'replica' });
+});
+
+test('a tunnel is a line once it has ended, with all its bytes', async (t) => {
+  const { rig, client, lines } = await logged(t);
+  client.send(UPGRADE);
+  const replica = await rig.replica.next();
+  await replica.request();
+  replica.send(SWITCHED);
+  await client.response();
+  assert.deepEqual(lines(), []);
+  client.send('x'.repeat(1000));
+  await replica.takeBytes(1000);
+  client.close();
+  replica.close();
+  await rig.settled();
+  const [line, ...more] = lines();
+  assert.deepEqual([line?.status, more.length], [101, 0]);
+  assert.ok(Number(line?.bytesIn) > 1000);
+});
+
+test('a request that was refused is a line as well, understood or not', async (t) => {
+  const { client, lines } = await logged(t);
+  client.send('GET /no-host HTTP/1.1\r\n\r\n');
+  await client.response();
+  const { path, status, error } = lines()[0]!;
+  assert.deepEqual({ path, status, error }, { path: '/no-host', status: 400, error: 'bad-request' });
+});
+
+test('what is not HTTP is a line without a request', async (t) => {
+  const { client, lines } = await logged(t);
+  client.send('nonsense\r\n\r\n');
+  await client.over();
+  const { client: address, method, path, status, ended } = lines()[0]!;
+  assert.deepEqual(
+    { address, method, path, status, ended },
+    { address: '127.0.0.1', method: null, path: null, status: 400, ended: 'balancer' },
+  );
+});
+
+test('quotes and backslashes in a request stay within their field', async (t) => {
+  const { rig, client, lines } = await logged(t);
+  rig.replica.serve();
+  client.send(get('/"},{"x":"', 'X-Request-Id: "},{\\\r\n'));
+  await client.response();
+  const [line, ...more] = lines();
+  assert.deepEqual([line?.path, line?.requestId, more.length], ['/"},{"x":"', '"},{\\', 0]);
+  assert.match(rig.logged, /^[\x20-\x7e\n]+$/);
+});
+
+test('the client is who a trusted proxy says, and nobody else is believed', async (t) => {
+  const forwarded = 'X-Forwarded-For: 203.0.113.9\r\n';
+  for (const [trustedProxies, expected] of [
+    [['127.0.0.1'], '203.0.113.9'],
+    [[], '127.0.0.1'],
+  ] as const) {
+    const { rig, client, lines } = await logged(t, { trustedProxies });
+    rig.replica.serve();
+    client.send(get('/', forwarded));
+    await client.response();
+    assert.equal(lines()[0]?.client, expected);
+  }
+});
+
+test('only what is asked for has a line', async (t) => {
+  const { rig, client, lines } = await logged(t, { accessLogStatus: ['4xx'] });
+  rig.replica.serve((_request, _peer, count) =>
+    count === 1 ? ok('yes') : 'HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n',
+  );
+  for (let times = 0; times < 2; times++) {
+    client.send(get('/'));
+    await client.response();
+  }
+  assert.deepEqual(
+    lines().map(({ status }) => status),
+    [404],
+  );
+});
+
+test('the combined format has agent and referer', async (t) => {
+  const { rig, client } = await logged(t, { accessLog: 'combined' });
+  rig.replica.serve();
+  client.send(get('/', 'User-Agent: me/1\r\nREFERER: http://a.example/"x"\r\n'));
+  await client.response();
+  rig.tick();
+  assert.match(
+    rig.logged,
+    /^127\.0\.0\.1 - - \[.*\] "GET \/ HTTP\/1\.1" 200 \d+ "http:\/\/a\.example\/\\"x\\"" "me\/1" /,
+  );
+});
+
+test('nothing is logged while it is off', async (t) => {
+  const rig = await Rig.open(t);
+  rig.replica.serve();
+  const client = await rig.client();
+  client.send(get('/'));
+  await client.response();
+  rig.tick();
+  assert.equal(rig.logged, '');
+});
+
+test('while nothing is written requests go on, and lines are dropped and counted', async (t) => {
+  const { rig, client } = await logged(t);
+  rig.replica.serve();
+  const target = `/${'x'.repeat(16_000)}`;
+  await eventually('a line that is dropped', async () => {
+    client.send(get(target));
+    await client.response();
+    return rig.counts().threads.logDropped > 0;
+  });
+  rig.tick();
+  assert.ok(rig.logged.length < 1_200_000);
+  assert.equal(rig.counts().threads.logLines, rig.logged.split('\n').length - 1);
+  rig.thread.access?.log.written(rig.logged.length);
+  client.send(get('/again'));
+  await client.response();
+  rig.tick();
+  assert.match(rig.logged, /"path":"\/again"/);
+});
