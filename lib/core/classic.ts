@@ -45,11 +45,16 @@ export function vnodeSlot(id: number, j: number, slots: number): number {
   return (n * n + j * j + 2 * j + 25) % slots;
 }
 
+/** Where vnode `j` (from 0) of replica `id` is at home: a slot from 0, below `slots`. */
+export type VnodeHome = (id: number, j: number, slots: number) => number;
+
 /** What `placeVnodes` places on. */
 export interface ClassicRing {
   readonly slots: number;
   readonly vnodes: number;
   readonly probing: Probing;
+  /** `vnodeSlot` where it is absent. */
+  readonly home?: VnodeHome;
 }
 
 /**
@@ -57,13 +62,13 @@ export interface ClassicRing {
  * A RangeError where they are more than the slots.
  */
 export function placeVnodes(ids: readonly number[], ring: ClassicRing): readonly ClassicVnode[] {
-  const { slots, vnodes, probing } = ring;
+  const { slots, vnodes, probing, home: homeOf = vnodeSlot } = ring;
   if (ids.length * vnodes > slots)
     throw new RangeError(`${slots} slots cannot hold ${ids.length} replicas of ${vnodes} vnodes each`);
   const taken = new Uint8Array(slots);
   return ids.flatMap((id) =>
     Array.from({ length: vnodes }, (_, vnode) => {
-      const home = vnodeSlot(id, vnode, slots);
+      const home = homeOf(id, vnode, slots);
       const slot = firstFree(taken, home, probing);
       taken[slot] = 1;
       return { id, vnode, home, slot, displacement: (slot - home + slots) % slots };
@@ -87,17 +92,17 @@ function firstFree(taken: Uint8Array, home: number, probing: Probing): number {
 
 /**
  * Placement on the textbook ring, both numbers whole and from 1, else a RangeError; so does `build` end where
- * members · vnodes are more than the slots.
+ * members · vnodes are more than the slots. With another `home` it is the same ring under another Φ.
  */
 export function classicPlacement(
   slots: number,
   vnodes: number,
-  { probing = 'linear' }: { readonly probing?: Probing } = {},
+  { probing = 'linear', home = vnodeSlot }: Partial<Pick<ClassicRing, 'probing' | 'home'>> = {},
 ): Placement {
   if (!Number.isInteger(slots) || slots < 1) throw new RangeError(`a ring needs slots, and ${slots} is none`);
   if (!Number.isInteger(vnodes) || vnodes < 1)
     throw new RangeError(`a ring needs vnodes, and ${vnodes} is none`);
-  return new ClassicPlacement({ slots, vnodes, probing });
+  return new ClassicPlacement({ slots, vnodes, probing, home });
 }
 
 class ClassicPlacement implements Placement {
