@@ -1,0 +1,95 @@
+/**
+ * A-1: how evenly 10,000 requests fall on three replicas, beside what chance alone would do.
+ * Must not hold: how it is shown (`a1-view.ts`).
+ */
+import type { RingView } from '../../lib/admin/api.ts';
+import { resizeTo } from './fleet-size.ts';
+import { type Lab, part } from './lab.ts';
+import { type LoadResult, sendAll } from './load.ts';
+import { ownersOf } from './owners.ts';
+import { requestIds } from './random.ts';
+import { type NoiseFloor, noiseFloor, type Spread, shareAtLeast, spreadOf } from './statistics.ts';
+
+export const A1_REPLICAS = 3;
+
+/** One fleet size under the load; shared with A-2. */
+export interface Distribution {
+  readonly algorithm: string;
+  readonly replicas: number;
+  readonly names: readonly string[];
+  /** Requests that each of `names` answered. */
+  readonly counts: readonly number[];
+  /** Requests that each of `names` owns by the table. */
+  readonly owned: readonly number[];
+  readonly spread: Spread;
+  readonly fair: Omit<NoiseFloor, 'sorted'>;
+  /** The share of fair random splits at least as uneven as this one. */
+  readonly fairAsUneven: number;
+  /** The share of requests that another replica than the owner answered: bounded load. */
+  readonly overflow: number;
+  readonly load: Omit<LoadResult, 'answeredBy'>;
+}
+
+export interface Measured {
+  readonly distribution: Distribution;
+  readonly answeredBy: readonly (string | undefined)[];
+  readonly owners: readonly string[];
+}
+
+/** What the answers to `ids` say, given the ring that they came through. */
+export function distributionOf(
+  ring: RingView,
+  ids: readonly string[],
+  { answeredBy, ...load }: LoadResult,
+  seed: number,
+): Measured {
+  const names = ring.members.map(({ name }) => name);
+  const owners = ownersOf(ring, ids);
+  const countsOf = (given: readonly (string | undefined)[]) =>
+    names.map((name) => given.filter((each) => each === name).length);
+  const counts = countsOf(answeredBy);
+  const spread = spreadOf(counts);
+  const { sorted, ...fair } = noiseFloor(spread.total, names.length, { seed });
+  const answered = answeredBy.filter((name) => name !== undefined).length;
+  const elsewhere = answeredBy.filter((name, at) => name !== undefined && name !== owners[at]).length;
+  const distribution: Distribution = {
+    algorithm: ring.algorithm,
+    replicas: names.length,
+    names,
+    counts,
+    owned: countsOf(owners),
+    spread,
+    fair,
+    fairAsUneven: shareAtLeast({ ...fair, sorted }, spread.imbalance),
+    overflow: answered === 0 ? 0 : elsewhere / answered,
+    load,
+  };
+  return { distribution, answeredBy, owners };
+}
+
+/** Sends the study's ids through a fleet as it is. */
+export async function measureDistribution(
+  lab: Lab,
+  onProgress: (share: number) => void,
+): Promise<Measured> {
+  const { requests, concurrency, seed } = lab.options;
+  const { url, control } = await lab.balancer();
+  const ids = requestIds(seed, requests);
+  const ring = await control.ring();
+  const result = await sendAll(url, ids, concurrency, onProgress);
+  return distributionOf(ring, ids, result, seed);
+}
+
+export async function runA1(lab: Lab): Promise<Distribution> {
+  const { control } = await lab.balancer();
+  await resizeTo(control, A1_REPLICAS);
+  await warmUp(lab, part(lab, 0, 0.2, 'warming up'));
+  return (await measureDistribution(lab, part(lab, 0.2, 1, `${A1_REPLICAS} replicas`))).distribution;
+}
+
+/** Compiles the code on the way, so that what is measured is a balancer that has run for a while. */
+export async function warmUp(lab: Lab, onProgress?: (share: number) => void): Promise<void> {
+  const { requests, concurrency, seed } = lab.options;
+  const { url } = await lab.balancer();
+  await sendAll(url, requestIds(seed + 1, Math.min(2000, requests)), concurrency, onProgress);
+}

@@ -1,0 +1,196 @@
+/**
+ * A-6: scale on paper, on `core/` alone: what tables cost for 10 to 10,000 replicas, what a rolling replacement of a
+ * whole fleet moves, and what independent balancers agree on.
+ * Must not hold: how it is shown (`a6-view.ts`).
+ */
+import { hashText } from '../../lib/core/hash.ts';
+import { createPlacement } from '../../lib/core/placement.ts';
+import type { Member } from '../../lib/core/replica.ts';
+import { routeTableBytes } from '../../lib/core/route-table.ts';
+import type { Placement } from '../../lib/core/slot-table.ts';
+import { median } from '../proxy/stats.ts';
+import type { Lab } from './lab.ts';
+import { seeded, shuffled } from './random.ts';
+import { movedShare, spreadOf, tally } from './statistics.ts';
+
+export const A6_SIZES: readonly number[] = [10, 30, 100, 300, 1000, 3000, 10_000];
+const FLEETS_ROLLED: readonly number[] = [3, 10, 100];
+export const BALANCERS = 16;
+const KEYS = 20_000;
+const LOOKUPS = 1_000_000;
+const WORKERS = 2;
+
+export interface Cost {
+  readonly placement: string;
+  readonly replicas: number;
+  readonly buildMs: number;
+  readonly lookupNs: number;
+  /** Shared memory of the whole route table: both banks of slots, and what is counted for each replica. */
+  readonly bytes: number;
+  readonly imbalance: number;
+}
+
+/** Every replica of a fleet is replaced by one of another name, one at a time. */
+export interface Rolling {
+  readonly placement: string;
+  readonly replicas: number;
+  /** Mean number of times that a key changed its owner, the old one going first, or the new one coming first. */
+  readonly goThenCome: number;
+  readonly comeThenGo: number;
+  /** The same where instances are replaced and names stay. */
+  readonly inPlace: number;
+}
+
+/** Balancers that were told of the same replicas in different orders. */
+export interface Agreement {
+  readonly placement: string;
+  readonly replicas: number;
+  readonly balancers: number;
+  /** The share of keys for which all of them say the same replica. */
+  readonly agree: number;
+  /** The share of keys that one of them sends elsewhere while it has not heard yet that a replica came. */
+  readonly behind: number;
+}
+
+export interface A6 {
+  readonly costs: readonly Cost[];
+  readonly rolling: readonly Rolling[];
+  readonly agreement: readonly Agreement[];
+}
+
+interface Named {
+  readonly name: string;
+  readonly placement: Placement;
+}
+
+const maglev: Named = {
+  name: 'Maglev 65,537',
+  placement: createPlacement({ algorithm: 'maglev', slots: 0, vnodes: 0 }),
+};
+const largeMaglev: Named = {
+  name: 'Maglev 655,373',
+  placement: createPlacement({ algorithm: 'maglev', slots: 655_373, vnodes: 0 }),
+};
+const ring: Named = {
+  name: 'ring 65,536 × 160',
+  placement: createPlacement({ algorithm: 'ring', slots: 0, vnodes: 0 }),
+};
+const classic: Named = {
+  name: 'classic 512 × 9',
+  placement: createPlacement({ algorithm: 'classic', slots: 0, vnodes: 0 }),
+};
+const COSTED = [maglev, largeMaglev, ring];
+
+const membersOf = (names: readonly string[]): readonly Member[] =>
+  names.map((name, ordinal) => ({ name, id: ordinal + 1, ordinal }));
+const namesOf = (count: number, prefix = 'S') => Array.from({ length: count }, (_, at) => `${prefix}${at + 1}`);
+const KEY_HASHES = Uint32Array.from({ length: KEYS }, (_, at) => hashText(`key-${at}`));
+
+/** The name of every key's owner. */
+function ownersIn(placement: Placement, members: readonly Member[]): readonly string[] {
+  const table = new Uint16Array(placement.slots);
+  placement.build(members, table);
+  const names = new Map(members.map(({ ordinal, name }) => [ordinal, name]));
+  return Array.from(KEY_HASHES, (hash) => names.get(table[placement.slotOf(hash)]!)!);
+}
+
+/** What all lookups add up to, so that no compiler may leave one out. */
+let checksum = 0;
+
+export function lookupChecksum(): number {
+  return checksum;
+}
+
+function costOf({ name, placement }: Named, replicas: number): Cost {
+  const members = membersOf(namesOf(replicas));
+  const table = new Uint16Array(placement.slots);
+  const builds = Array.from({ length: 4 }, () => {
+    const startMs = performance.now();
+    placement.build(members, table);
+    return performance.now() - startMs;
+  });
+  const lookups = Array.from({ length: 4 }, () => {
+    const startMs = performance.now();
+    for (let at = 0; at < LOOKUPS; at++)
+      checksum = (checksum + table[placement.slotOf(KEY_HASHES[at % KEYS]!)]!) | 0;
+    return performance.now() - startMs;
+  });
+  return {
+    placement: name,
+    replicas,
+    buildMs: median(builds.slice(1)),
+    lookupNs: (median(lookups.slice(1)) * 1e6) / LOOKUPS,
+    bytes: routeTableBytes({ slots: placement.slots, ordinals: replicas, workers: WORKERS }),
+    imbalance: spreadOf(tally(table, replicas)).imbalance,
+  };
+}
+
+/** How often a key changes its owner, in the mean, over a sequence of fleets. */
+function movesAlong({ placement }: Named, fleets: readonly (readonly string[])[]): number {
+  const owners = fleets.map((names) => ownersIn(placement, membersOf(names)));
+  return owners.slice(1).reduce((sum, after, at) => sum + movedShare(owners[at]!, after), 0);
+}
+
+export function rollingOf(named: Named, replicas: number): Rolling {
+  const old = namesOf(replicas);
+  const fresh = namesOf(replicas, 'T');
+  const after = (came: number, gone: number) => [...old.slice(gone), ...fresh.slice(0, came)];
+  const steps = old.map((_, at) => at);
+  const goThenCome = [old, ...steps.flatMap((at) => [after(at, at + 1), after(at + 1, at + 1)])];
+  const comeThenGo = [old, ...steps.flatMap((at) => [after(at + 1, at), after(at + 1, at + 1)])];
+  return {
+    placement: named.name,
+    replicas,
+    goThenCome: movesAlong(named, goThenCome),
+    comeThenGo: movesAlong(named, comeThenGo),
+    inPlace: movesAlong(named, [old, ...steps.map(() => old)]),
+  };
+}
+
+/** Each balancer numbers the replicas in the order in which it heard of them. */
+export function agreementOf({ name, placement }: Named, replicas: number, seed: number): Agreement {
+  const random = seeded(seed, 0xa6);
+  const names = namesOf(replicas);
+  const views = Array.from({ length: BALANCERS }, () => ownersIn(placement, membersOf(shuffled(names, random))));
+  const [first] = views;
+  const agreed = first!.filter((owner, key) => views.every((view) => view[key] === owner)).length;
+  const behind = ownersIn(placement, membersOf(names.slice(0, -1)));
+  return {
+    placement: name,
+    replicas,
+    balancers: BALANCERS,
+    agree: agreed / KEYS,
+    behind: movedShare(ownersIn(placement, membersOf(names)), behind),
+  };
+}
+
+export const A6_PLACEMENTS = { maglev, ring, classic } as const;
+
+export async function runA6(lab: Lab): Promise<A6> {
+  const report = async (share: number, doing: string): Promise<void> => {
+    lab.progress(share, doing);
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  const costs: Cost[] = [];
+  for (const named of COSTED) {
+    for (const size of A6_SIZES) {
+      await report(costs.length / 30, `${named.name}, ${size} replicas`);
+      costs.push(costOf(named, size));
+    }
+  }
+  const rolling: Rolling[] = [];
+  const agreement: Agreement[] = [];
+  for (const named of [maglev, ring]) {
+    for (const size of FLEETS_ROLLED) {
+      await report(0.7 + rolling.length / 25, `rolling replacement of ${size}`);
+      rolling.push(rollingOf(named, size));
+    }
+  }
+  for (const named of [maglev, ring, classic]) {
+    for (const size of [3, 10, ...(named === classic ? [] : [100, 1000])]) {
+      await report(0.95, `${BALANCERS} balancers of ${size}`);
+      agreement.push(agreementOf(named, size, lab.options.seed));
+    }
+  }
+  return { costs, rolling, agreement };
+}
