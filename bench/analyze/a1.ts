@@ -68,10 +68,7 @@ export function distributionOf(
 }
 
 /** Sends the study's ids through a fleet as it is. */
-export async function measureDistribution(
-  lab: Lab,
-  onProgress: (share: number) => void,
-): Promise<Measured> {
+export async function measureDistribution(lab: Lab, onProgress: (share: number) => void): Promise<Measured> {
   const { requests, concurrency, seed } = lab.options;
   const { url, control } = await lab.balancer();
   const ids = requestIds(seed, requests);

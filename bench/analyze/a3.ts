@@ -61,7 +61,9 @@ export async function runA3(lab: Lab): Promise<A3> {
     const endpoints = await checkEndpoints(balancer);
     await warmUp(lab);
     const replicas = await balancer.control.replicas();
-    const problem = replicas.map((replica) => faultProblem(balancer, replica)).find((each) => each !== undefined);
+    const problem = replicas
+      .map((replica) => faultProblem(balancer, replica))
+      .find((each) => each !== undefined);
     const timeline = await runTimeline(lab, balancer, problem);
     const kills =
       problem === undefined ? await runKills(lab, balancer) : { killsMs: [], killRequests: 0, killFailed: 0 };

@@ -54,7 +54,11 @@ export interface A4 {
   readonly results: readonly StructureResult[];
   readonly known: readonly Known[];
   /** Most ÷ mean at N = 3 with the textbook's H under random Φs. */
-  readonly randomPhi: Quantiles & { readonly draws: number; readonly below131: number; readonly evener: number };
+  readonly randomPhi: Quantiles & {
+    readonly draws: number;
+    readonly below131: number;
+    readonly evener: number;
+  };
 }
 
 /** Replicas of one fleet: the first is S1, S2…, the others have other names and ids. */
@@ -67,7 +71,12 @@ export function fleetOf(fleet: number, size: number): readonly Member[] {
   }));
 }
 
-function ownersAt({ placement }: Structure, members: readonly Member[], hashes: Uint32Array, loadFactor: number) {
+function ownersAt(
+  { placement }: Structure,
+  members: readonly Member[],
+  hashes: Uint32Array,
+  loadFactor: number,
+) {
   if (loadFactor > 0) return placeInTurn(placement, members, hashes, loadFactor);
   const table = new Uint16Array(placement.slots);
   placement.build(members, table);
@@ -84,7 +93,12 @@ export function curveOf(structure: Structure, fleet: number, hashes: Uint32Array
 
 const meanOf = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-function resultOf(structure: Structure, ids: Uint32Array, loadFactor: number, fleets: number): StructureResult {
+function resultOf(
+  structure: Structure,
+  ids: Uint32Array,
+  loadFactor: number,
+  fleets: number,
+): StructureResult {
   const hashes = ids.map((id) => structure.hashOf(id));
   // the textbook counts its ids from 1, so it has one fleet of a size; elsewhere names and ids are the user's
   const count = structure.family === 'textbook' ? 1 : fleets;
@@ -105,7 +119,12 @@ function imbalanceOfThree(structure: Structure, ids: Uint32Array | 'slots'): num
   const table = new Uint16Array(structure.placement.slots);
   structure.placement.build(fleetOf(0, 3), table);
   if (ids === 'slots') return spreadOf(tally(table, 3)).imbalance;
-  return spreadOf(tally(ids.map((id) => table[structure.placement.slotOf(structure.hashOf(id))]!), 3)).imbalance;
+  return spreadOf(
+    tally(
+      ids.map((id) => table[structure.placement.slotOf(structure.hashOf(id))]!),
+      3,
+    ),
+  ).imbalance;
 }
 
 function randomPhi(ids: Uint32Array, seed: number, draws: number): A4['randomPhi'] {

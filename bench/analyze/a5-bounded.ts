@@ -59,7 +59,11 @@ export function studyBounded(
     const owners = placeAll(bins, hashes, loadFactor);
     // the ball that comes takes its place in the order, which is as good as random
     const at = wholeBetween(random, 0, balls);
-    const more = Uint32Array.of(...hashes.subarray(0, at), hashText('one more', update), ...hashes.subarray(at));
+    const more = Uint32Array.of(
+      ...hashes.subarray(0, at),
+      hashText('one more', update),
+      ...hashes.subarray(at),
+    );
     const grown = Array.from(placeAll(bins, more, loadFactor));
     grown.splice(at, 1);
     perBall += movesBetween({ bins, owners }, { bins, owners: grown });
@@ -75,7 +79,8 @@ export function studyBounded(
     balls,
     bound: boundOf(loadFactor, balls - 1, count),
     most: spreadOf(tally(placeAll(bins, hashes, loadFactor), count)).most,
-    mostByPick: spreadOf(tally(placeInTurn(ringPlacement(65_536, 160), members, hashes, loadFactor), count)).most,
+    mostByPick: spreadOf(tally(placeInTurn(ringPlacement(65_536, 160), members, hashes, loadFactor), count))
+      .most,
     updates,
     movesPerBall: perBall / updates,
     movesPerBin: perBin / updates,

@@ -42,7 +42,11 @@ export interface MaglevStudy {
 /** Sizes of the study; smaller in tests. */
 export interface MaglevSizes {
   readonly backends: number;
-  readonly tables: readonly { readonly slots: number; readonly draws: number; readonly repetitions: number }[];
+  readonly tables: readonly {
+    readonly slots: number;
+    readonly draws: number;
+    readonly repetitions: number;
+  }[];
   readonly failures: readonly number[];
   readonly seed: number;
 }

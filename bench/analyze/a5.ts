@@ -2,16 +2,15 @@
  * A-5: what the literature has published, reproduced on `core/` alone.
  * Must not hold: how it is shown (`a5-view.ts`), the published values (`published.ts`).
  */
+import { percentile } from '../proxy/stats.ts';
 import { type BoundedResult, studyBounded } from './a5-bounded.ts';
 import { backends, type MaglevStudy, PAPER_SIZES, studyMaglev } from './a5-maglev.ts';
 import type { Lab } from './lab.ts';
 import { BOUNDED, LAMPING_VEACH } from './published.ts';
 import { arcShares } from './rivals.ts';
-import { percentile } from '../proxy/stats.ts';
 import { spreadOf } from './statistics.ts';
 
 export const A5_BINS: readonly number[] = [10, 30, 100, 300, 1000];
-const UPDATES = 40;
 const BUCKETS = 1000;
 
 /** The ring with so many points a bucket: how the sizes of buckets spread, as multiples of the mean. */
@@ -27,6 +26,9 @@ export interface StandardError {
   readonly low: number;
   readonly high: number;
 }
+
+/** Few balls move at most updates and many at some, so the more updates the better; small fleets are cheap. */
+const updatesFor = (bins: number) => Math.max(100, Math.min(1000, Math.round(40_000 / bins)));
 
 export interface A5 {
   readonly maglev: MaglevStudy;
@@ -65,7 +67,7 @@ export async function runA5(lab: Lab): Promise<A5> {
   for (const loadFactor of BOUNDED.loadFactors) {
     for (const bins of A5_BINS) {
       await report(0.7 + bounded.length / 100, `bounded load ${loadFactor} on ${bins}`);
-      bounded.push(studyBounded(loadFactor, bins, { updates: UPDATES, seed }));
+      bounded.push(studyBounded(loadFactor, bins, { updates: updatesFor(bins), seed }));
     }
   }
   const errors: StandardError[] = [];

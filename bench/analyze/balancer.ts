@@ -49,7 +49,9 @@ export async function openBalancer(options: StudyOptions): Promise<Balancer> {
     control.close();
     const { url, adminUrl } = options;
     const reason = (error as Error).message || String((error as NodeJS.ErrnoException).code);
-    throw new Error(`no balancer answers on ${url.origin} with its admin port on ${adminUrl!.origin}: ${reason}`);
+    throw new Error(
+      `no balancer answers on ${url.origin} with its admin port on ${adminUrl!.origin}: ${reason}`,
+    );
   }
   return { url: options.url, control, isOurs: false, close: async () => control.close() };
 }

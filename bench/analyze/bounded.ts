@@ -47,10 +47,7 @@ export function binsOf(names: readonly string[]): readonly Bin[] {
 export function capacities(balls: number, bins: number, loadFactor: number): Uint32Array {
   if (balls === 0) return new Uint32Array(bins);
   const all = boundOf(loadFactor, balls - 1, 1);
-  return Uint32Array.from(
-    { length: bins },
-    (_, bin) => Math.floor(all / bins) + (bin < all % bins ? 1 : 0),
-  );
+  return Uint32Array.from({ length: bins }, (_, bin) => Math.floor(all / bins) + (bin < all % bins ? 1 : 0));
 }
 
 /**

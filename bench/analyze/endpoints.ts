@@ -108,8 +108,9 @@ function checksOf(names: readonly string[]): readonly Check[] {
       status: 200,
       shows: 'shares that add up to 1',
       isShown: (answer) => {
-        const { members } = (JSON.parse(answer.body) as { message: { members: readonly { share: number }[] } })
-          .message;
+        const { members } = (
+          JSON.parse(answer.body) as { message: { members: readonly { share: number }[] } }
+        ).message;
         return Math.abs(members.reduce((sum, { share }) => sum + share, 0) - 1) < 1e-6;
       },
     },

@@ -34,7 +34,8 @@ export function xxh32Bytes(bytes: Uint8Array): number {
   hash = (hash + bytes.length) | 0;
   for (; at + 4 <= bytes.length; at += 4)
     hash = Math.imul(rotateLeft((hash + Math.imul(view.getUint32(at, true), p3)) | 0, 17), p4);
-  for (; at < bytes.length; at++) hash = Math.imul(rotateLeft((hash + Math.imul(bytes[at]!, p5)) | 0, 11), p1);
+  for (; at < bytes.length; at++)
+    hash = Math.imul(rotateLeft((hash + Math.imul(bytes[at]!, p5)) | 0, 11), p1);
   hash = Math.imul(hash ^ (hash >>> 15), p2);
   hash = Math.imul(hash ^ (hash >>> 13), p3);
   return (hash ^ (hash >>> 16)) >>> 0;

@@ -7,12 +7,16 @@ import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { allowedCores } from './proc.ts';
 
-export interface Machine {
+/** What any measurement holds for. */
+export interface Host {
   readonly cpu: string;
   readonly cores: number;
   readonly memoryGiB: number;
   readonly kernel: string;
   readonly node: string;
+}
+
+export interface Machine extends Host {
   readonly wrk: string;
 }
 
@@ -55,16 +59,23 @@ function firstLine(file: string, flag: string): string | undefined {
   return error ? undefined : stdout.split('\n')[0]!.trim();
 }
 
+/** The facts that need no other program. */
+export function readHost(node: string, cores: number): Host {
+  return {
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    cores,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    kernel: release(),
+    node,
+  };
+}
+
 /** Reads the facts; throws when wrk is not installed. */
 export function readMachine(node: string, cores: Cores): Machine {
   const wrk = firstLine('wrk', '-v');
   if (wrk === undefined) throw new Error('wrk is needed as the load generator (apt-get install wrk)');
   return {
-    cpu: cpus()[0]?.model.trim() ?? 'unknown',
-    cores: cores.all.length,
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-    kernel: release(),
-    node: firstLine(node, '-v') ?? 'unknown',
+    ...readHost(firstLine(node, '-v') ?? 'unknown', cores.all.length),
     wrk: /\d+\.\d+\.\d+/.exec(wrk)?.[0] ?? wrk,
   };
 }

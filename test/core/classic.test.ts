@@ -47,7 +47,10 @@ test('request ids 1 to 10000 fall 8435, 470 and 1095', () => {
 test('another Φ places the vnodes where it says, and probing goes on from there', () => {
   const placement = classicPlacement(8, 2, { home: (id, j) => (id + 4 * j) % 8 });
   // 1 holds 1 and 5; 2 holds 2 and 6; 9 is at home in 1 and 5, and is moved on to 3 and 7
-  const table = tableOf(placement, [1, 2, 9].map((id, ordinal) => ({ name: `S${id}`, id, ordinal })));
+  const table = tableOf(
+    placement,
+    [1, 2, 9].map((id, ordinal) => ({ name: `S${id}`, id, ordinal })),
+  );
   assert.deepEqual([...table], [0, 0, 1, 2, 0, 0, 1, 2]);
 });
 
