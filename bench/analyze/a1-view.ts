@@ -1,6 +1,6 @@
 /** What A-1 found, as sentences, a table and a chart. Pure. */
 import type { Distribution } from './a1.ts';
-import { COLORS, renderChart, xAxis, yAxis } from './chart.ts';
+import { COLORS, gridAt, renderChart, xAxis, yAxis } from './chart.ts';
 import { count, duration, fixed, percent, signed } from './format.ts';
 import { type Chart, type Section, table } from './section.ts';
 
@@ -22,8 +22,9 @@ function chart(a1: Distribution): Chart {
     title: `The busiest of ${replicas} replicas answered ${fixed(spread.imbalance, 3)} times its share: ${chance}`,
     subtitle: `${count(spread.total)} requests with random six-digit ids, algorithm ${a1.algorithm}. Shaded: where 95 % of the counts of a perfectly fair random split lie (${count(spread.mean)} ± ${count(reach)}).`,
     alt: `Bars: requests answered by ${names.map((name, at) => `${name} ${count(counts[at]!)}`).join(', ')}; mean ${count(spread.mean)}.`,
-    height: 400,
-    option: {
+    height: 310,
+    option: (top) => ({
+      grid: gridAt({ top }),
       xAxis: xAxis('replica', { type: 'category' as const, data: [...names], axisTick: { show: false } }),
       yAxis: yAxis('requests answered', { min: 0, nameGap: 56 }),
       series: [
@@ -57,7 +58,7 @@ function chart(a1: Distribution): Chart {
           },
         },
       ],
-    },
+    }),
   });
 }
 

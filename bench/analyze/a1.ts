@@ -22,6 +22,8 @@ export interface Distribution {
   /** Requests that each of `names` owns by the table. */
   readonly owned: readonly number[];
   readonly spread: Spread;
+  /** Of `owned`; it does not depend on timing. */
+  readonly ownedSpread: Spread;
   readonly fair: Omit<NoiseFloor, 'sorted'>;
   /** The share of fair random splits at least as uneven as this one. */
   readonly fairAsUneven: number;
@@ -48,6 +50,7 @@ export function distributionOf(
   const countsOf = (given: readonly (string | undefined)[]) =>
     names.map((name) => given.filter((each) => each === name).length);
   const counts = countsOf(answeredBy);
+  const owned = countsOf(owners);
   const spread = spreadOf(counts);
   const { sorted, ...fair } = noiseFloor(spread.total, names.length, { seed });
   const answered = answeredBy.filter((name) => name !== undefined).length;
@@ -57,8 +60,9 @@ export function distributionOf(
     replicas: names.length,
     names,
     counts,
-    owned: countsOf(owners),
+    owned,
     spread,
+    ownedSpread: spreadOf(owned),
     fair,
     fairAsUneven: shareAtLeast({ ...fair, sorted }, spread.imbalance),
     overflow: answered === 0 ? 0 : elsewhere / answered,

@@ -1,7 +1,7 @@
 /** What A-2 found, as sentences, a table and charts. Pure. */
 import type { Distribution } from './a1.ts';
 import type { A2, Step } from './a2.ts';
-import { bandSeries, COLORS, DECALS, LEGEND, renderChart, xAxis, yAxis } from './chart.ts';
+import { bandSeries, COLORS, DECALS, gridAt, LEGEND, renderChart, xAxis, yAxis } from './chart.ts';
 import { count, duration, fixed, percent } from './format.ts';
 import { type Chart, type Section, table } from './section.ts';
 
@@ -29,9 +29,17 @@ function imbalanceChart(a2: A2): Chart {
           `N = ${each.replicas}: ${fixed(each.spread.imbalance, 3)}, fair ${fixed(each.fair.imbalance, 3)}`,
       )
       .join('; '),
-    option: {
-      legend: { ...LEGEND, data: ['measured', 'fair split, mean', 'fair split, 90 %'] },
-      grid: { left: 74, right: 40, top: 100, bottom: 86 },
+    option: (top) => ({
+      legend: {
+        ...LEGEND,
+        data: [
+          'answered',
+          'owned by the table',
+          'fair split, mean',
+          { name: 'fair split, 90 %', icon: 'rect' },
+        ],
+      },
+      grid: gridAt({ left: 74, right: 40, top, bottom: 86 }),
       xAxis: xAxis('replicas', { type: 'category' as const, data: sizesOf(a2) }),
       yAxis: yAxis('max ÷ mean', {
         min: 1,
@@ -54,7 +62,16 @@ function imbalanceChart(a2: A2): Chart {
           data: sizes.map(({ fair }) => fair.imbalance),
         },
         {
-          name: 'measured',
+          name: 'owned by the table',
+          type: 'line',
+          symbol: 'triangle',
+          symbolSize: 9,
+          lineStyle: { type: 'dotted', width: 2 },
+          color: COLORS.orange,
+          data: sizes.map(({ ownedSpread }) => ownedSpread.imbalance),
+        },
+        {
+          name: 'answered',
           type: 'line',
           symbol: 'circle',
           symbolSize: 10,
@@ -71,7 +88,7 @@ function imbalanceChart(a2: A2): Chart {
           },
         },
       ],
-    },
+    }),
   });
 }
 
@@ -92,9 +109,9 @@ function spreadChart(a2: A2): Chart {
           `N = ${replicas}: ${count(spread.least)} to ${count(spread.most)}, σ ${fixed(spread.deviation, 1)}`,
       )
       .join('; '),
-    option: {
-      legend: { ...LEGEND, data: ['a replica', 'fair split, ± 2 σ'] },
-      grid: { left: 74, right: 40, top: 100, bottom: 104 },
+    option: (top) => ({
+      legend: { ...LEGEND, data: ['a replica', { name: 'fair split, ± 2 σ', icon: 'rect' }] },
+      grid: gridAt({ left: 74, right: 40, top, bottom: 104 }),
       xAxis: xAxis('replicas', {
         type: 'category' as const,
         nameGap: 48,
@@ -116,7 +133,7 @@ function spreadChart(a2: A2): Chart {
           z: 3,
         },
       ],
-    },
+    }),
   });
 }
 
@@ -146,10 +163,10 @@ function movedChart(a2: A2): Chart {
           `${stepName(step)}: ideal ${percent(step.ideal)}, owner ${percent(step.movedOwner)}, answer ${percent(step.movedAnswer)}`,
       )
       .join('; '),
-    height: 460,
-    option: {
+    height: 360,
+    option: (top) => ({
       legend: { ...LEGEND, data: bars.map(({ name }) => name) },
-      grid: { left: 74, right: 30, top: 122, bottom: 86 },
+      grid: gridAt({ left: 74, right: 30, top, bottom: 86 }),
       xAxis: xAxis('replicas before → after', { type: 'category' as const, data: steps.map(stepName) }),
       yAxis: yAxis('share of ids, %', { min: 0 }),
       series: bars.map(({ name, color, value }, at) => ({
@@ -165,7 +182,7 @@ function movedChart(a2: A2): Chart {
         },
         data: steps.map((step) => value(step) * 100),
       })),
-    },
+    }),
   });
 }
 
@@ -188,6 +205,7 @@ export function viewA2(a2: A2): Section {
         [
           'N',
           'max ÷ mean',
+          'of owners',
           'fair split',
           'least to most',
           'σ',
@@ -198,9 +216,10 @@ export function viewA2(a2: A2): Section {
           'p50',
           'p99',
         ],
-        a2.sizes.map(({ replicas, spread, fair, overflow, load }) => [
+        a2.sizes.map(({ replicas, spread, ownedSpread, fair, overflow, load }) => [
           String(replicas),
           fixed(spread.imbalance, 3),
+          fixed(ownedSpread.imbalance, 3),
           fixed(fair.imbalance, 3),
           `${count(spread.least)} to ${count(spread.most)}`,
           fixed(spread.deviation, 1),

@@ -1,18 +1,18 @@
 /** A-3's charts: what happened under the steady load, and how long the fleet was short of a replica. Pure. */
 import { type A3, A3_KILLS } from './a3.ts';
-import { COLORS, renderChart, WIDTH, xAxis, yAxis } from './chart.ts';
+import { COLORS, gridAt, renderChart, xAxis, yAxis } from './chart.ts';
 import { count, duration, fixed, listed } from './format.ts';
 import type { Chart } from './section.ts';
 import { quantilesOf } from './statistics.ts';
 import { BUCKET_MS } from './timeline.ts';
 
-const PANEL_LEFT = 74;
-const PANEL_HEIGHT = 118;
-const PANEL_GAP = 40;
-const FIRST_TOP = 130;
+const PANEL_HEIGHT = 112;
+const PANEL_GAP = 34;
+/** Above the first panel, for the names of the moments. */
+const NAMES_HEIGHT = 28;
 
 const seconds = (ms: number) => ms / 1000;
-const panelTop = (panel: number) => FIRST_TOP + panel * (PANEL_HEIGHT + PANEL_GAP);
+const panelTop = (panel: number) => NAMES_HEIGHT + panel * (PANEL_HEIGHT + PANEL_GAP);
 
 function timelineTitle({ moments, failed, requests }: A3): string {
   const what = listed(moments.map(({ what: each }) => each.replace(' one', '').replace(' two', ' two')));
@@ -49,90 +49,107 @@ function stepsOf({ looks, buckets }: A3, value: (look: A3['looks'][number]) => n
   return points.length === 0 ? [] : [...points, [endS, points.at(-1)![1]!]];
 }
 
+/** Answered, failed, replicas, p99: four panels over one time. */
+const PANELS = [
+  { name: 'answered/s', more: { splitNumber: 3 } },
+  { name: 'failed', more: { splitNumber: 3, minInterval: 1 } },
+  {
+    name: 'replicas',
+    more: { minInterval: 1, splitNumber: 3, max: (extent: { max: number }) => extent.max + 1 },
+  },
+  { name: 'p99, ms (log)', more: { type: 'log', min: 1 } },
+];
+
+const inPanel = (panel: number, more: object) => ({
+  type: 'line',
+  symbol: 'none',
+  xAxisIndex: panel,
+  yAxisIndex: panel,
+  ...more,
+});
+
+function panelSeries(a3: A3): readonly object[] {
+  const points = (value: (bucket: A3['buckets'][number]) => number) =>
+    a3.buckets.map((each) => [seconds(each.fromMs + BUCKET_MS / 2), value(each)]);
+  const replicas = (name: string, color: string, offset: number, data: number[][], more: object) =>
+    inPanel(2, {
+      step: 'end',
+      color,
+      data,
+      endLabel: { show: true, formatter: name, color, fontSize: 12, offset: [0, offset] },
+      ...more,
+    });
+  return [
+    inPanel(0, {
+      color: COLORS.blue,
+      areaStyle: { opacity: 0.15 },
+      data: points(({ perSecond }) => perSecond),
+      markLine: marks(a3, true),
+    }),
+    inPanel(1, {
+      color: COLORS.red,
+      step: 'middle',
+      areaStyle: { opacity: 0.5 },
+      data: points(({ failed }) => failed),
+      markLine: marks(a3, false),
+    }),
+    replicas(
+      'in all',
+      COLORS.grey,
+      -9,
+      stepsOf(a3, (look) => look.replicas),
+      {
+        lineStyle: { type: 'dotted', width: 2 },
+      },
+    ),
+    replicas(
+      'eligible',
+      COLORS.green,
+      9,
+      stepsOf(a3, (look) => look.eligible),
+      {
+        lineStyle: { width: 2.5 },
+        markLine: marks(a3, false),
+      },
+    ),
+    inPanel(3, {
+      color: COLORS.purple,
+      lineStyle: { width: 2 },
+      // none were due in a bucket without a p99
+      data: points(({ p99Ms }) => Math.max(1, p99Ms || 1)),
+      markLine: marks(a3, false),
+    }),
+  ];
+}
+
 export function timelineChart(a3: A3): Chart {
-  const { buckets } = a3;
-  const endS = seconds(buckets.length * BUCKET_MS);
-  const middle = (fromMs: number) => seconds(fromMs + BUCKET_MS / 2);
-  const panels = ['answered, requests/s', 'failed, requests', 'replicas', 'p99, ms (log)'];
-  const line = (panel: number, more: object) => ({
-    type: 'line',
-    symbol: 'none',
-    xAxisIndex: panel,
-    yAxisIndex: panel,
-    ...more,
-  });
+  const endS = Math.ceil(seconds(a3.buckets.length * BUCKET_MS));
   return renderChart({
     name: 'a3-timeline',
     title: timelineTitle(a3),
     subtitle: `A steady load of ${count(a3.perSecond)} requests a second, in quarters of a second. A failure or a p99 stands at the time at which its requests were due, so a stall shows where it began.`,
     alt: a3.moments
       .map(
-        (each) =>
-          `${each.what} at ${fixed(seconds(each.atMs), 1)} s: whole after ${duration(each.wholeAfterMs)}, ${each.failed} failed, worst ${duration(each.worstMs)}`,
+        ({ what, atMs, wholeAfterMs, failed, worstMs }) =>
+          `${what} at ${fixed(seconds(atMs), 1)} s: whole after ${duration(wholeAfterMs)}, ${failed} failed, worst ${duration(worstMs)}`,
       )
       .join('; '),
-    height: panelTop(4) + 14,
-    option: {
-      grid: panels.map((_, panel) => ({
-        left: PANEL_LEFT,
-        width: WIDTH - PANEL_LEFT - 70,
-        top: panelTop(panel),
-        height: PANEL_HEIGHT,
-      })),
-      xAxis: panels.map((_, panel) =>
-        xAxis(panel === panels.length - 1 ? 'seconds' : '', {
-          type: 'value' as const,
-          gridIndex: panel,
-          min: 0,
-          max: Math.ceil(endS),
-          nameGap: 24,
-        }),
+    height: panelTop(PANELS.length) + 14,
+    option: (top) => ({
+      grid: PANELS.map((_, panel) =>
+        gridAt({ right: 70, bottom: undefined, top: top + panelTop(panel), height: PANEL_HEIGHT }),
       ),
-      yAxis: panels.map((name, panel) => ({
-        ...yAxis(name, { gridIndex: panel, min: 0, nameGap: 46 }),
-        ...(panel === 1 && a3.failed === 0 ? { max: 5 } : {}),
-        ...(panel === 2 ? { minInterval: 1, max: (extent: { max: number }) => extent.max + 1 } : {}),
-        ...(panel === 3 ? { type: 'log' as const, min: 1 } : {}),
+      xAxis: PANELS.map((_, panel) => {
+        const name = panel === PANELS.length - 1 ? 'seconds' : '';
+        return xAxis(name, { type: 'value' as const, gridIndex: panel, min: 0, max: endS, nameGap: 22 });
+      }),
+      yAxis: PANELS.map(({ name, more }, panel) => ({
+        ...yAxis(name, { gridIndex: panel, min: 0, nameGap: 48 }),
+        ...more,
+        ...(panel === 1 && a3.failed === 0 ? { max: 3 } : {}),
       })),
-      series: [
-        line(0, {
-          color: COLORS.blue,
-          areaStyle: { opacity: 0.15 },
-          data: buckets.map((each) => [middle(each.fromMs), each.perSecond]),
-          markLine: marks(a3, true),
-        }),
-        {
-          type: 'bar',
-          xAxisIndex: 1,
-          yAxisIndex: 1,
-          barWidth: 5,
-          itemStyle: { color: COLORS.red },
-          data: buckets.map((each) => [middle(each.fromMs), each.failed]),
-          markLine: marks(a3, false),
-        },
-        line(2, {
-          step: 'end',
-          color: COLORS.grey,
-          lineStyle: { type: 'dotted', width: 2 },
-          data: stepsOf(a3, ({ replicas }) => replicas),
-          endLabel: { show: true, formatter: 'there are', color: COLORS.grey, offset: [0, -11] },
-        }),
-        line(2, {
-          step: 'end',
-          color: COLORS.green,
-          lineStyle: { width: 2.5 },
-          data: stepsOf(a3, ({ eligible }) => eligible),
-          endLabel: { show: true, formatter: 'eligible', color: COLORS.green, offset: [0, 9] },
-          markLine: marks(a3, false),
-        }),
-        line(3, {
-          color: COLORS.purple,
-          lineStyle: { width: 2 },
-          data: buckets.map((each) => [middle(each.fromMs), Math.max(1, each.p99Ms)]),
-          markLine: marks(a3, false),
-        }),
-      ],
-    },
+      series: panelSeries(a3),
+    }),
   });
 }
 
@@ -153,9 +170,9 @@ export function killsChart({ killsMs, killFailed, killRequests }: A3): Chart {
     title: `After kill -9 the fleet is whole again in ${duration(median)} (median of ${killsMs.length}; worst ${duration(worst)}), and ${count(killFailed)} requests fail`,
     subtitle: `${A3_KILLS} kills in turn under the steady load (${count(killRequests)} requests): from the signal until another instance is healthy in the replica's place.`,
     alt: `Milliseconds of each kill: ${killsMs.map((ms) => fixed(ms, 0)).join(', ')}.`,
-    height: 380,
-    option: {
-      grid: { left: 74, right: 30, top: 104, bottom: 62 },
+    height: 300,
+    option: (top) => ({
+      grid: gridAt({ left: 74, right: 30, top, bottom: 62 }),
       xAxis: xAxis('milliseconds until the fleet is whole', {
         type: 'category' as const,
         data: bins.map((bin) => `${bin}–${bin + width}`),
@@ -174,6 +191,6 @@ export function killsChart({ killsMs, killFailed, killRequests }: A3): Chart {
           data: bins.map((bin) => killsMs.filter((ms) => ms >= bin && ms < bin + width).length),
         },
       ],
-    },
+    }),
   });
 }

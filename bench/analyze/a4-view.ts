@@ -1,103 +1,10 @@
-/** What A-4 found, as sentences, tables and the chart of imbalance against moved share. Pure. */
+/** What A-4 found, as sentences and tables around its chart. Pure. */
 import { type A4, A4_LOAD_FACTOR, A4_SIZES, type StructureResult } from './a4.ts';
-import { COLORS, LEGEND, renderChart, xAxis, yAxis } from './chart.ts';
+import { mapChart, numberOf, plain } from './a4-chart.ts';
 import { count, fixed, percent, signed } from './format.ts';
-import { type Chart, type Section, table } from './section.ts';
-import type { Family } from './structures.ts';
+import { type Section, table } from './section.ts';
 
-const FAMILIES: Readonly<Record<Family, { name: string; symbol: string; color: string }>> = {
-  textbook: { name: 'textbook Φ, 512 × 9', symbol: 'triangle', color: COLORS.red },
-  hash: { name: 'another Φ, 512 × 9', symbol: 'diamond', color: COLORS.orange },
-  ring: { name: 'ring of 65,536', symbol: 'rect', color: COLORS.green },
-  maglev: { name: 'Maglev', symbol: 'circle', color: COLORS.blue },
-};
-
-const plain = ({ results }: A4) => results.filter(({ loadFactor }) => loadFactor === 0);
 const distanceTo = (ideal: number) => (value: number) => Math.abs(value - ideal);
-
-function title(a4: A4): string {
-  const best = plain(a4).reduce((a, b) => (b.imbalance.mean < a.imbalance.mean ? b : a));
-  const textbook = a4.results[0]!;
-  return `${best.name} is the most even (max ÷ mean ${fixed(best.imbalance.mean, 2)} against the textbook's ${fixed(textbook.imbalance.mean, 2)}) and moves ${fixed(best.movedToIdeal.mean, 2)} times what it must`;
-}
-
-/** The number by which the table and the chart call a structure. */
-const numberOf = (a4: A4, result: StructureResult) =>
-  plain(a4).findIndex(({ name }) => name === result.name) + 1;
-
-function chart(a4: A4): Chart {
-  const seriesOf = (family: Family, isBounded: boolean) => {
-    const { name, symbol, color } = FAMILIES[family];
-    const own = a4.results.filter((each) => each.family === family && each.loadFactor > 0 === isBounded);
-    return {
-      name: isBounded ? `${name}, bounded` : name,
-      type: 'scatter',
-      symbol,
-      symbolSize: 13,
-      itemStyle: isBounded
-        ? { color: '#ffffff', borderColor: color, borderWidth: 2 }
-        : { color, borderColor: color, borderWidth: 2 },
-      labelLayout: { moveOverlap: 'shiftY', hideOverlap: false },
-      data: own.map((each) => ({
-        value: [each.movedToIdeal.mean, each.imbalance.mean],
-        label: {
-          show: true,
-          position: isBounded ? 'left' : 'right',
-          fontSize: 11,
-          color: COLORS.ink,
-          formatter: `${numberOf(a4, each)}${isBounded ? 'b' : ''}`,
-        },
-      })),
-    };
-  };
-  const families = Object.keys(FAMILIES) as Family[];
-  const series = [
-    ...families.map((each) => seriesOf(each, false)),
-    ...families.map((each) => seriesOf(each, true)),
-  ];
-  return renderChart({
-    name: 'a4-map',
-    title: title(a4),
-    subtitle: `Means over N = ${A4_SIZES[0]} to ${A4_SIZES.at(-1)}. Numbers are those of the table, b is with bounded load ${A4_LOAD_FACTOR}. Left of 1 fewer ids move than an even share of the new replica is, because it gets less than that.`,
-    alt: plain(a4)
-      .map(
-        (each) =>
-          `${numberOf(a4, each)} ${each.name}: ${fixed(each.imbalance.mean, 2)}, moved ${fixed(each.movedToIdeal.mean, 2)}`,
-      )
-      .join('; '),
-    height: 620,
-    option: {
-      legend: { ...LEGEND, data: series.map(({ name }) => name) },
-      grid: { left: 74, right: 40, top: 124, bottom: 116 },
-      xAxis: xAxis('ids that moved at a step, as a multiple of the ideal 1 ÷ N', {
-        type: 'value' as const,
-        min: 0,
-        splitLine: { show: true, lineStyle: { color: COLORS.faint } },
-      }),
-      yAxis: yAxis('max ÷ mean (log)', {
-        type: 'log' as const,
-        min: 1,
-        max: 4,
-        logBase: 2,
-        axisLabel: { formatter: (value: number) => fixed(value, 1) },
-      }),
-      series: [
-        ...series,
-        {
-          type: 'line',
-          data: [],
-          markLine: {
-            symbol: 'none',
-            silent: true,
-            lineStyle: { color: COLORS.ink, type: 'dashed' },
-            label: { position: 'insideEndTop', formatter: 'ideal', color: COLORS.ink },
-            data: [{ xAxis: 1 }],
-          },
-        },
-      ],
-    },
-  });
-}
 
 function structureRow(a4: A4, result: StructureResult): readonly string[] {
   const bounded = result.loadFactor > 0;
@@ -141,7 +48,7 @@ export function viewA4(a4: A4): Section {
     title: 'Hash functions and structures',
     findings: [faultSentence(a4), knownSentence(a4), boundedSentence(a4)],
     parts: [
-      chart(a4),
+      mapChart(a4),
       table(
         `Imbalance and moved share, request ids 1 to ${count(a4.ids)}; the last two columns are means over N (and ${a4.fleets} fleets of other names and ids, with what 5 % and 95 % of them stay below; the textbook's Φ has but one fleet of a size)`,
         ['', 'structure', ...A4_SIZES.map((size) => `N = ${size}`), ...steps, 'max ÷ mean', 'moved ÷ ideal'],

@@ -42,20 +42,23 @@ function movesBetween(
 const hashesOf = (count: number, salt: number) =>
   Uint32Array.from({ length: count }, (_, ball) => hashText(`ball-${ball}`, salt));
 
+const namesOf = (count: number, draw: number) =>
+  Array.from({ length: count }, (_, bin) => `bin-${draw}-${bin}`);
+
 /** One load factor with one number of bins. */
 export function studyBounded(
   loadFactor: number,
   count: number,
   { updates, seed }: { readonly updates: number; readonly seed: number },
 ): BoundedResult {
-  const names = Array.from({ length: count }, (_, bin) => `bin-${bin}`);
   const balls = count * BALLS_EACH;
-  const bins = binsOf(names);
   const random = seeded(seed, count);
   let perBall = 0;
   let perBin = 0;
   for (let update = 0; update < updates; update++) {
     const hashes = hashesOf(balls, update);
+    // other bins every time: where they lie on the circle matters as much as where the balls do
+    const bins = binsOf(namesOf(count, update));
     const owners = placeAll(bins, hashes, loadFactor);
     // the ball that comes takes its place in the order, which is as good as random
     const at = wholeBetween(random, 0, balls);
@@ -72,13 +75,14 @@ export function studyBounded(
     perBin += movesBetween({ bins, owners }, { bins: fewer, owners: shrunk }) / BALLS_EACH;
   }
   const hashes = hashesOf(balls, 0);
+  const names = namesOf(count, 0);
   const members = names.map((name, ordinal) => ({ name, id: ordinal + 1, ordinal }));
   return {
     loadFactor,
     bins: count,
     balls,
     bound: boundOf(loadFactor, balls - 1, count),
-    most: spreadOf(tally(placeAll(bins, hashes, loadFactor), count)).most,
+    most: spreadOf(tally(placeAll(binsOf(names), hashes, loadFactor), count)).most,
     mostByPick: spreadOf(tally(placeInTurn(ringPlacement(65_536, 160), members, hashes, loadFactor), count))
       .most,
     updates,

@@ -1,6 +1,6 @@
 /** A-5's charts: what the papers found, drawn from our own numbers. Pure. */
 import type { A5 } from './a5.ts';
-import { COLORS, DECALS, LEGEND, renderChart, xAxis, yAxis } from './chart.ts';
+import { COLORS, DECALS, gridAt, LEGEND, renderChart, xAxis, yAxis } from './chart.ts';
 import { count, fixed, percent } from './format.ts';
 import { BOUNDED, LAMPING_VEACH, MAGLEV } from './published.ts';
 import type { Chart } from './section.ts';
@@ -45,10 +45,10 @@ export function balanceChart({ maglev }: A5): Chart {
           `${NAMES[method]} ${count(slots)}: ours ${percent(each.mean)}, published ${published[at] === undefined ? 'none' : percent(published[at]!)}`,
       )
       .join('; '),
-    height: 460,
-    option: {
+    height: 350,
+    option: (top) => ({
       legend: { ...LEGEND, data: ['published', 'ours'] },
-      grid: { left: 74, right: 30, top: 122, bottom: 96 },
+      grid: gridAt({ left: 74, right: 30, top, bottom: 96 }),
       xAxis: xAxis('', {
         type: 'category' as const,
         data: shown.map(({ method, slots }) => `${NAMES[method]}\n${count(slots)}`),
@@ -74,7 +74,7 @@ export function balanceChart({ maglev }: A5): Chart {
           ),
         ),
       ],
-    },
+    }),
   });
 }
 
@@ -101,8 +101,8 @@ export function changedChart({ maglev }: A5): Chart {
     alt: maglev.changes
       .map(({ slots, failures, changed }) => `${count(slots)}, ${failures}: ${percent(changed, 2)}`)
       .join('; '),
-    option: {
-      grid: { left: 74, right: 140, top: 122, bottom: 62 },
+    option: (top) => ({
+      grid: gridAt({ left: 74, right: 140, top, bottom: 62 }),
       xAxis: xAxis(`backends that fail, of ${count(maglev.backends)}`, {
         type: 'value' as const,
         min: 0,
@@ -122,7 +122,7 @@ export function changedChart({ maglev }: A5): Chart {
         ),
         line('have to', COLORS.grey, 'none', needed, 'dashed'),
       ],
-    },
+    }),
   });
 }
 
@@ -145,7 +145,7 @@ export function boundedChart(a5: A5): Chart {
   ] as const;
   return renderChart({
     name: 'a5-bounded',
-    title: `Ten times the bins, ${fixed(growthOverTenfold(a5, 'movesPerBall'), 1)} times the moves a ball and ${fixed(growthOverTenfold(a5, 'movesPerBin'), 1)} times those a bin: the load factor decides, hardly the size`,
+    title: `Ten times the bins, ${fixed(growthOverTenfold(a5, 'movesPerBall'), 1)} times the moves a ball and ${fixed(growthOverTenfold(a5, 'movesPerBin'), 1)} times those a bin`,
     subtitle: `After arXiv 1608.01350, its algorithm with ${bounded[0]!.balls / bounded[0]!.bins} balls a bin; growth from 100 to 1,000 bins, mean over the load factors c. A bin's m ÷ n balls have to move when it goes; 1 would be only those.`,
     alt: bounded
       .map(
@@ -153,9 +153,9 @@ export function boundedChart(a5: A5): Chart {
           `c ${each.loadFactor}, n ${each.bins}: ${fixed(each.movesPerBall, 1)} a ball, ${fixed(each.movesPerBin, 1)} a bin`,
       )
       .join('; '),
-    height: 470,
-    option: {
-      grid: panels.map((_, panel) => ({ left: panel === 0 ? 74 : 500, width: 310, top: 126, bottom: 62 })),
+    height: 360,
+    option: (top) => ({
+      grid: panels.map((_, panel) => gridAt({ left: panel === 0 ? 74 : 500, width: 310, top, bottom: 62 })),
       xAxis: panels.map((_, panel) =>
         xAxis('bins n (log)', { type: 'log' as const, gridIndex: panel, min: 10, max: 1000 }),
       ),
@@ -183,8 +183,13 @@ export function boundedChart(a5: A5): Chart {
           data: bounded.filter((each) => each.loadFactor === loadFactor).map((each) => [each.bins, each[of]]),
         })),
       ),
-    },
+    }),
   });
+}
+
+/** What the error is divided by for ten times the points, the geometric mean of the steps. */
+function errorRatio(errors: A5['errors']): number {
+  return (errors[0]!.error.mean / errors.at(-1)!.error.mean) ** (1 / (errors.length - 1));
 }
 
 export function errorsChart({ errors }: A5): Chart {
@@ -193,17 +198,17 @@ export function errorsChart({ errors }: A5): Chart {
   );
   return renderChart({
     name: 'a5-errors',
-    title: `Ten times the points, a third of the error: our ring is within ${percent(off, 1)} of the published standard errors`,
-    subtitle: `After arXiv 1406.2294: standard deviation of a bucket's size ÷ its mean, ${count(errors[0]!.buckets)} buckets on Karger's circle. Bars: least to most of our draws.`,
+    title: `Ten times the points divide the error by ${fixed(errorRatio(errors), 1)}; our ring is within ${percent(off, 1)} of the published standard errors`,
+    subtitle: `After arXiv 1406.2294: standard deviation of a bucket's size ÷ its mean, ${count(errors[0]!.buckets)} buckets on Karger's circle.`,
     alt: errors
       .map(
         ({ points, error }, at) =>
           `${points} points: ours ${fixed(error.mean, 4)}, published ${fixed(LAMPING_VEACH.rows[at]!.error, 4)}`,
       )
       .join('; '),
-    option: {
+    option: (top) => ({
       legend: { ...LEGEND, data: ['published', 'ours'] },
-      grid: { left: 84, right: 60, top: 100, bottom: 92 },
+      grid: gridAt({ left: 84, right: 60, top, bottom: 92 }),
       xAxis: xAxis('points of a bucket (log)', { type: 'log' as const, min: 0.5, max: 2000 }),
       yAxis: yAxis('standard error (log)', { type: 'log' as const, min: 0.01, max: 2, nameGap: 54 }),
       series: [
@@ -232,6 +237,6 @@ export function errorsChart({ errors }: A5): Chart {
           data: LAMPING_VEACH.rows.map(({ points, error }) => [points, error]),
         },
       ],
-    },
+    }),
   });
 }

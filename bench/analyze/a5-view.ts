@@ -129,7 +129,7 @@ export function viewA5(a5: A5): Section {
     findings: [
       outsideSentence(a5),
       `Bounded load: ten times the bins multiply the moves a ball by ${fixed(growthOverTenfold(a5, 'movesPerBall'), 2)} and those a bin by ${fixed(growthOverTenfold(a5, 'movesPerBin'), 2)}, in the mean over the load factors; a cost that grew with the number of bins would come to 10.`,
-      'Build times are those of two machines and two languages, twelve years apart; only that they grow with the table can be compared.',
+      'Build times are those of two machines and two languages; only that they grow with the table can be compared.',
     ],
     parts: [
       balanceChart(a5),

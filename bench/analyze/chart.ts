@@ -6,9 +6,12 @@ import * as echarts from 'echarts';
 import type { Chart } from './section.ts';
 
 export const WIDTH = 880;
-const TITLE_TOP = 12;
-/** Where a chart's own area begins. */
-export const TOP = 92;
+/** Of the lines above a chart: size, height and how many characters fit, with a wide font too. */
+const TITLE = { size: 16, lineHeight: 22, characters: 87 };
+const SUBTITLE = { size: 12.5, lineHeight: 18, characters: 126 };
+const MARGIN = 14;
+/** Between the subtitle and the area, for labels above the highest value. */
+const ABOVE_AREA = 16;
 
 /** Okabe and Ito's colours, told apart by most who see few. */
 export const COLORS = {
@@ -23,7 +26,7 @@ export const COLORS = {
   faint: '#d5dae0',
 } as const;
 
-export const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, Helvetica, Arial, sans-serif';
+export const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif";
 
 /** Patterns for bars, in the order of the series; the first is plain. */
 export const DECALS = [
@@ -47,22 +50,23 @@ export const DECALS = [
   },
 ] as const;
 
-/** What is drawn beside the title. */
+/** What is drawn below the title. */
 export interface ChartSpec {
   readonly name: string;
   readonly title: string;
   /** How it was measured, in a line or two. */
   readonly subtitle: string;
   readonly alt: string;
+  /** Below title and subtitle. */
   readonly height?: number;
-  /** In the terms of ECharts. */
-  readonly option: object;
+  /** In the terms of ECharts; `top` is where the title and the subtitle end. */
+  readonly option: (top: number) => object;
 }
 
 const AXIS = {
   axisLine: { lineStyle: { color: COLORS.grey } },
   axisTick: { lineStyle: { color: COLORS.grey } },
-  axisLabel: { color: COLORS.ink, fontSize: 12 },
+  axisLabel: { color: COLORS.ink, fontSize: 12, lineHeight: 16 },
   nameTextStyle: { color: COLORS.ink, fontSize: 12 },
   splitLine: { lineStyle: { color: COLORS.faint } },
 };
@@ -77,24 +81,61 @@ export function yAxis<T extends object>(name: string, more: T) {
   return { ...AXIS, type: 'value' as const, name, nameLocation: 'middle' as const, nameGap: 48, ...more };
 }
 
-export function renderChart({ name, title, subtitle, alt, height = 430, option }: ChartSpec): Chart {
-  const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height });
+/** Beside its height, in a wide font. */
+const WIDTH_OF_LETTER = 0.56;
+
+// It guesses widths where there is no browser, and guesses low for most fonts; then texts would overlap.
+echarts.setPlatformAPI({
+  measureText(text, font = '12px') {
+    const size = Number(/([\d.]+)px/.exec(font)?.[1] ?? 12);
+    // it takes the width of one ideograph for the height of a line
+    const letters = Array.from(text, (letter) => (letter > '\u2e80' ? 1 : WIDTH_OF_LETTER));
+    const width = letters.reduce((sum, each) => sum + each, 0) * size;
+    return { width: /bold|[6-9]00/.test(font) ? width * 1.1 : width };
+  },
+});
+
+/** Breaks a text into lines of at most so many characters, between words. */
+export function wrap(text: string, characters: number): readonly string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const longer = `${lines.at(-1)} ${word}`;
+    if (lines.length > 0 && longer.length <= characters) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
+}
+
+export function renderChart({ name, title, subtitle, alt, height = 340, option }: ChartSpec): Chart {
+  const titleLines = wrap(title, TITLE.characters);
+  const subtitleLines = wrap(subtitle, SUBTITLE.characters);
+  const top =
+    2 * MARGIN +
+    ABOVE_AREA +
+    titleLines.length * TITLE.lineHeight +
+    subtitleLines.length * SUBTITLE.lineHeight;
+  const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height: top + height });
   try {
     chart.setOption({
       animation: false,
       backgroundColor: '#ffffff',
       textStyle: { fontFamily: FONT, color: COLORS.ink },
       title: {
-        text: title,
-        subtext: subtitle,
-        left: 16,
-        top: TITLE_TOP,
-        itemGap: 6,
-        textStyle: { fontSize: 16, fontWeight: 600, color: COLORS.ink, width: WIDTH - 32, overflow: 'break' },
-        subtextStyle: { fontSize: 12.5, color: COLORS.grey, width: WIDTH - 32, overflow: 'break' },
+        text: titleLines.join('\n'),
+        subtext: subtitleLines.join('\n'),
+        left: MARGIN,
+        top: MARGIN,
+        padding: 0,
+        itemGap: 4,
+        textStyle: {
+          fontSize: TITLE.size,
+          lineHeight: TITLE.lineHeight,
+          fontWeight: 600,
+          color: COLORS.ink,
+        },
+        subtextStyle: { fontSize: SUBTITLE.size, lineHeight: SUBTITLE.lineHeight, color: COLORS.grey },
       },
-      grid: { left: 74, right: 30, top: TOP, bottom: 62 },
-      ...option,
+      ...option(top),
     } as echarts.EChartsOption);
     return { kind: 'chart', name, title, alt, svg: chart.renderToSVGString() };
   } finally {
@@ -103,11 +144,17 @@ export function renderChart({ name, title, subtitle, alt, height = 430, option }
   }
 }
 
+/** Where a chart is drawn: nothing in it moves for the sake of long labels. */
+export function gridAt(place: object) {
+  return { outerBoundsMode: 'none' as const, left: 74, right: 30, bottom: 56, ...place };
+}
+
 /** A legend at the lower edge. */
 export const LEGEND = {
   bottom: 4,
   itemWidth: 28,
   itemHeight: 14,
+  itemGap: 22,
   textStyle: { color: COLORS.ink, fontSize: 12.5 },
 } as const;
 
