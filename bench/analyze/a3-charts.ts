@@ -1,5 +1,5 @@
 /** A-3's charts: what happened under the steady load, and how long the fleet was short of a replica. Pure. */
-import { type A3, A3_KILLS } from './a3.ts';
+import type { A3 } from './a3.ts';
 import { COLORS, gridAt, renderChart, xAxis, yAxis } from './chart.ts';
 import { count, duration, fixed, listed } from './format.ts';
 import type { Chart } from './section.ts';
@@ -60,65 +60,44 @@ const PANELS = [
   { name: 'p99, ms (log)', more: { type: 'log', min: 1 } },
 ];
 
-const inPanel = (panel: number, more: object) => ({
-  type: 'line',
-  symbol: 'none',
-  xAxisIndex: panel,
-  yAxisIndex: panel,
-  ...more,
-});
+function inPanel(panel: number, color: string, data: number[][], more: object): object {
+  return { type: 'line', symbol: 'none', xAxisIndex: panel, yAxisIndex: panel, color, data, ...more };
+}
+
+/** How many replicas there are and are eligible, each named at its end. */
+function replicaSteps(a3: A3): readonly object[] {
+  const steps = (name: string, color: string, offset: number) => ({
+    step: 'end',
+    endLabel: { show: true, formatter: name, color, fontSize: 12, offset: [0, offset] },
+  });
+  const inAll = stepsOf(a3, ({ replicas }) => replicas);
+  const eligible = stepsOf(a3, (look) => look.eligible);
+  return [
+    inPanel(2, COLORS.grey, inAll, {
+      ...steps('in all', COLORS.grey, -9),
+      lineStyle: { type: 'dotted', width: 2 },
+    }),
+    inPanel(2, COLORS.green, eligible, {
+      ...steps('eligible', COLORS.green, 9),
+      lineStyle: { width: 2.5 },
+      markLine: marks(a3, false),
+    }),
+  ];
+}
 
 function panelSeries(a3: A3): readonly object[] {
   const points = (value: (bucket: A3['buckets'][number]) => number) =>
     a3.buckets.map((each) => [seconds(each.fromMs + BUCKET_MS / 2), value(each)]);
-  const replicas = (name: string, color: string, offset: number, data: number[][], more: object) =>
-    inPanel(2, {
-      step: 'end',
-      color,
-      data,
-      endLabel: { show: true, formatter: name, color, fontSize: 12, offset: [0, offset] },
-      ...more,
-    });
+  const markLine = marks(a3, false);
+  const answered = points(({ perSecond }) => perSecond);
+  const failed = points((bucket) => bucket.failed);
+  // nothing was due in a bucket without a p99
+  const p99 = points(({ p99Ms }) => Math.max(1, p99Ms || 1));
   return [
-    inPanel(0, {
-      color: COLORS.blue,
-      areaStyle: { opacity: 0.15 },
-      data: points(({ perSecond }) => perSecond),
-      markLine: marks(a3, true),
-    }),
-    inPanel(1, {
-      color: COLORS.red,
-      step: 'middle',
-      areaStyle: { opacity: 0.5 },
-      data: points(({ failed }) => failed),
-      markLine: marks(a3, false),
-    }),
-    replicas(
-      'in all',
-      COLORS.grey,
-      -9,
-      stepsOf(a3, (look) => look.replicas),
-      {
-        lineStyle: { type: 'dotted', width: 2 },
-      },
-    ),
-    replicas(
-      'eligible',
-      COLORS.green,
-      9,
-      stepsOf(a3, (look) => look.eligible),
-      {
-        lineStyle: { width: 2.5 },
-        markLine: marks(a3, false),
-      },
-    ),
-    inPanel(3, {
-      color: COLORS.purple,
-      lineStyle: { width: 2 },
-      // none were due in a bucket without a p99
-      data: points(({ p99Ms }) => Math.max(1, p99Ms || 1)),
-      markLine: marks(a3, false),
-    }),
+    inPanel(0, COLORS.blue, answered, { areaStyle: { opacity: 0.15 }, markLine: marks(a3, true) }),
+    inPanel(1, COLORS.red, failed, { step: 'middle', areaStyle: { opacity: 0.5 }, markLine }),
+    ...replicaSteps(a3),
+    inPanel(3, COLORS.purple, p99, { lineStyle: { width: 2 }, markLine }),
   ];
 }
 
@@ -168,7 +147,7 @@ export function killsChart({ killsMs, killFailed, killRequests }: A3): Chart {
   return renderChart({
     name: 'a3-kills',
     title: `After kill -9 the fleet is whole again in ${duration(median)} (median of ${killsMs.length}; worst ${duration(worst)}), and ${count(killFailed)} requests fail`,
-    subtitle: `${A3_KILLS} kills in turn under the steady load (${count(killRequests)} requests): from the signal until another instance is healthy in the replica's place.`,
+    subtitle: `${killsMs.length} kills in turn under the steady load (${count(killRequests)} requests): from the signal until another instance is healthy in the replica's place.`,
     alt: `Milliseconds of each kill: ${killsMs.map((ms) => fixed(ms, 0)).join(', ')}.`,
     height: 300,
     option: (top) => ({

@@ -15,9 +15,9 @@ import { type Sample, SteadyLoad } from './steady.ts';
 import { type Bucket, timelineOf } from './timeline.ts';
 import { type Look, Watch } from './watch.ts';
 
-export const A3_PER_SECOND = 400;
-export const A3_KILLS = 20;
-const CALM_MS = 2000;
+/** Sizes of the experiment; smaller in tests. */
+const FULL = { perSecond: 400, kills: 20, calmMs: 2000 };
+type Sizes = typeof FULL;
 const SLOW_MS = 1000;
 /** Between two kills: as much as connections need to settle. */
 const BETWEEN_KILLS_MS = 150;
@@ -28,7 +28,7 @@ export interface Moment {
   readonly atMs: number;
   /** Until all replicas there should be were healthy again. */
   readonly wholeAfterMs: number;
-  /** Requests due from then until the next moment: all, those that no replica answered, and those over a second. */
+  /** Requests that ended from then until the next moment: all, those that no replica answered, those over a second. */
   readonly requests: number;
   readonly failed: number;
   readonly slow: number;
@@ -52,7 +52,7 @@ export interface A3 {
   readonly left: readonly string[];
 }
 
-export async function runA3(lab: Lab): Promise<A3> {
+export async function runA3(lab: Lab, sizes: Sizes = FULL): Promise<A3> {
   const balancer = await lab.balancer();
   const names = await balancer.control.names();
   try {
@@ -64,28 +64,40 @@ export async function runA3(lab: Lab): Promise<A3> {
     const problem = replicas
       .map((replica) => faultProblem(balancer, replica))
       .find((each) => each !== undefined);
-    const timeline = await runTimeline(lab, balancer, problem);
+    const timeline = await runTimeline(lab, balancer, sizes, problem);
     const kills =
-      problem === undefined ? await runKills(lab, balancer) : { killsMs: [], killRequests: 0, killFailed: 0 };
+      problem === undefined
+        ? await runKills(lab, balancer, sizes)
+        : { killsMs: [], killRequests: 0, killFailed: 0 };
     const left = problem === undefined ? [] : [`no replica was killed or hung: ${problem}`];
-    return { endpoints, perSecond: A3_PER_SECOND, ...timeline, ...kills, left };
+    return { endpoints, perSecond: sizes.perSecond, ...timeline, ...kills, left };
   } finally {
     await restore(balancer.control, names);
   }
 }
 
+interface Begun {
+  readonly what: string;
+  readonly atMs: number;
+  wholeAfterMs: number;
+}
+
 /** The steady load with everything that is done to the fleet, one after another. */
-async function runTimeline(lab: Lab, balancer: Balancer, faultsProblem: string | undefined) {
+async function runTimeline(
+  lab: Lab,
+  balancer: Balancer,
+  { perSecond, calmMs }: Sizes,
+  faultsProblem: string | undefined,
+) {
   const { url, control } = balancer;
-  const ids = requestIds(lab.options.seed, lab.options.requests);
-  const load = new SteadyLoad(url, ids, A3_PER_SECOND);
+  const load = new SteadyLoad(url, requestIds(lab.options.seed, lab.options.requests), perSecond);
   const watch = new Watch(control, load);
-  const begun: { readonly what: string; readonly atMs: number; wholeAfterMs: number }[] = [];
+  const begun: Begun[] = [];
   const steps = faultsProblem === undefined ? STEPS : STEPS.filter(({ fault }) => fault === undefined);
   try {
-    await delay(CALM_MS);
-    for (const [at, { what, fault, act }] of steps.entries()) {
-      lab.progress(0.05 + (0.6 * at) / steps.length, what);
+    await delay(calmMs);
+    for (const { what, fault, act } of steps) {
+      lab.progress(0.05 + (0.6 * begun.length) / steps.length, what);
       const before = await control.replicas();
       const moment = { what, atMs: load.nowMs, wholeAfterMs: 0 };
       begun.push(moment);
@@ -93,23 +105,27 @@ async function runTimeline(lab: Lab, balancer: Balancer, faultsProblem: string |
       else await act!(balancer);
       await watch.untilWhole(fault && before[0]);
       moment.wholeAfterMs = load.nowMs - moment.atMs;
-      await delay(CALM_MS);
+      await delay(calmMs);
     }
   } finally {
     await watch.stop();
     await load.end();
   }
-  const { samples } = load;
+  return { ...timelineResult(load.samples, begun), looks: watch.looks };
+}
+
+/** What the requests say of each moment, and of the whole time. */
+export function timelineResult(samples: readonly Sample[], begun: readonly Begun[]) {
   const failures = samples.flatMap(({ failure }) => failure ?? []);
-  const moments = begun.map((moment, at) => {
+  const moments: readonly Moment[] = begun.map((moment, at) => {
     const untilMs = begun[at + 1]?.atMs ?? Number.POSITIVE_INFINITY;
-    const during = samples.filter(({ dueMs }) => dueMs >= moment.atMs && dueMs < untilMs);
+    // by their ends: one that was due before a hang and met it is the hang's
+    const during = samples.filter(({ doneMs }) => doneMs >= moment.atMs && doneMs < untilMs);
     return { ...moment, ...outcomeOf(during) };
   });
   return {
     moments,
     buckets: timelineOf(samples),
-    looks: watch.looks,
     requests: samples.length,
     failures: failures.slice(0, 5),
     failed: failures.length,
@@ -141,14 +157,14 @@ const STEPS: readonly TimelineStep[] = [
 ];
 
 /** Kills one replica after another, each in its turn, and times how long the fleet is short of it. */
-async function runKills(lab: Lab, balancer: Balancer) {
+async function runKills(lab: Lab, balancer: Balancer, { perSecond, kills }: Sizes) {
   const ids = requestIds(lab.options.seed, lab.options.requests);
-  const load = new SteadyLoad(balancer.url, ids, A3_PER_SECOND);
+  const load = new SteadyLoad(balancer.url, ids, perSecond);
   const watch = new Watch(balancer.control, load);
-  const progress = part(lab, 0.65, 1, `${A3_KILLS} kills`);
+  const progress = part(lab, 0.65, 1, `${kills} kills`);
   const killsMs: number[] = [];
   try {
-    while (killsMs.length < A3_KILLS) {
+    while (killsMs.length < kills) {
       const replicas = await balancer.control.replicas();
       const victim = replicas[killsMs.length % replicas.length]!;
       await delay(BETWEEN_KILLS_MS);
@@ -156,7 +172,7 @@ async function runKills(lab: Lab, balancer: Balancer) {
       await makeFault(balancer, victim, 'kill');
       await watch.untilWhole(victim);
       killsMs.push(performance.now() - startMs);
-      progress(killsMs.length / A3_KILLS);
+      progress(killsMs.length / kills);
     }
   } finally {
     await watch.stop();

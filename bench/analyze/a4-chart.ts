@@ -1,8 +1,9 @@
 /** A-4's chart: imbalance against moved share, the whole of it and its crowded corner enlarged. Pure. */
 import { type A4, A4_LOAD_FACTOR, A4_SIZES, type StructureResult } from './a4.ts';
-import { COLORS, gridAt, LEGEND, renderChart, xAxis, yAxis } from './chart.ts';
+import { COLORS, gridAt, renderChart, xAxis, yAxis } from './chart.ts';
 import { fixed } from './format.ts';
 import type { Chart } from './section.ts';
+import { LEGEND } from './series.ts';
 import type { Family } from './structures.ts';
 
 const FAMILIES: Readonly<Record<Family, { name: string; symbol: string; color: string }>> = {

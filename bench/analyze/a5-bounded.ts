@@ -6,7 +6,7 @@ import { boundOf } from '../../lib/core/bounded-load.ts';
 import { hashText } from '../../lib/core/hash.ts';
 import { ringPlacement } from '../../lib/core/ring.ts';
 import { type Bin, binsOf, placeAll, placeInTurn } from './bounded.ts';
-import { seeded, wholeBetween } from './random.ts';
+import { type Random, seeded, wholeBetween } from './random.ts';
 import { spreadOf, tally } from './statistics.ts';
 
 export interface BoundedResult {
@@ -45,48 +45,47 @@ const hashesOf = (count: number, salt: number) =>
 const namesOf = (count: number, draw: number) =>
   Array.from({ length: count }, (_, bin) => `bin-${draw}-${bin}`);
 
+/** Other balls that move when one comes, and balls that move when a bin goes ÷ those in a bin, on one draw. */
+function movesOf(loadFactor: number, count: number, draw: number, random: Random) {
+  const balls = count * BALLS_EACH;
+  const hashes = hashesOf(balls, draw);
+  // other bins every time: where they lie on the circle matters as much as where the balls do
+  const bins = binsOf(namesOf(count, draw));
+  const owners = placeAll(bins, hashes, loadFactor);
+  // the ball that comes takes its place in the order, which is as good as random
+  const at = wholeBetween(random, 0, balls);
+  const more = Uint32Array.of(...hashes.subarray(0, at), hashText('one more', draw), ...hashes.subarray(at));
+  const grown = Array.from(placeAll(bins, more, loadFactor)).toSpliced(at, 1);
+  const fewer = bins.toSpliced(wholeBetween(random, 0, count - 1), 1);
+  const shrunk = placeAll(fewer, hashes, loadFactor);
+  return {
+    perBall: movesBetween({ bins, owners }, { bins, owners: grown }),
+    perBin: movesBetween({ bins, owners }, { bins: fewer, owners: shrunk }) / BALLS_EACH,
+  };
+}
+
 /** One load factor with one number of bins. */
 export function studyBounded(
   loadFactor: number,
   count: number,
   { updates, seed }: { readonly updates: number; readonly seed: number },
 ): BoundedResult {
-  const balls = count * BALLS_EACH;
   const random = seeded(seed, count);
-  let perBall = 0;
-  let perBin = 0;
-  for (let update = 0; update < updates; update++) {
-    const hashes = hashesOf(balls, update);
-    // other bins every time: where they lie on the circle matters as much as where the balls do
-    const bins = binsOf(namesOf(count, update));
-    const owners = placeAll(bins, hashes, loadFactor);
-    // the ball that comes takes its place in the order, which is as good as random
-    const at = wholeBetween(random, 0, balls);
-    const more = Uint32Array.of(
-      ...hashes.subarray(0, at),
-      hashText('one more', update),
-      ...hashes.subarray(at),
-    );
-    const grown = Array.from(placeAll(bins, more, loadFactor));
-    grown.splice(at, 1);
-    perBall += movesBetween({ bins, owners }, { bins, owners: grown });
-    const fewer = bins.toSpliced(wholeBetween(random, 0, count - 1), 1);
-    const shrunk = placeAll(fewer, hashes, loadFactor);
-    perBin += movesBetween({ bins, owners }, { bins: fewer, owners: shrunk }) / BALLS_EACH;
-  }
+  const draws = Array.from({ length: updates }, (_, draw) => movesOf(loadFactor, count, draw, random));
+  const balls = count * BALLS_EACH;
   const hashes = hashesOf(balls, 0);
   const names = namesOf(count, 0);
   const members = names.map((name, ordinal) => ({ name, id: ordinal + 1, ordinal }));
+  const picked = placeInTurn(ringPlacement(65_536, 160), members, hashes, loadFactor);
   return {
     loadFactor,
     bins: count,
     balls,
     bound: boundOf(loadFactor, balls - 1, count),
     most: spreadOf(tally(placeAll(binsOf(names), hashes, loadFactor), count)).most,
-    mostByPick: spreadOf(tally(placeInTurn(ringPlacement(65_536, 160), members, hashes, loadFactor), count))
-      .most,
+    mostByPick: spreadOf(tally(picked, count)).most,
     updates,
-    movesPerBall: perBall / updates,
-    movesPerBin: perBin / updates,
+    movesPerBall: draws.reduce((sum, { perBall }) => sum + perBall, 0) / updates,
+    movesPerBin: draws.reduce((sum, { perBin }) => sum + perBin, 0) / updates,
   };
 }

@@ -60,6 +60,11 @@ export interface A6 {
   readonly agreement: readonly Agreement[];
 }
 
+/** The placements that rows are of, each once. */
+export function placementsIn(rows: readonly { readonly placement: string }[]): readonly string[] {
+  return [...new Set(rows.map(({ placement }) => placement))];
+}
+
 interface Named {
   readonly name: string;
   readonly placement: Placement;

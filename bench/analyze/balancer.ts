@@ -38,9 +38,12 @@ export interface Balancer {
   close(): Promise<void>;
 }
 
-/** Starts a balancer of three replicas, or finds the one that `options.url` names; throws what is wrong. */
-export async function openBalancer(options: StudyOptions): Promise<Balancer> {
-  if (options.url === undefined) return startBalancer(options.driver);
+/**
+ * Starts a balancer of three replicas from its entry file, or finds the one that `options.url` names; throws what is
+ * wrong.
+ */
+export async function openBalancer(options: StudyOptions, main = MAIN): Promise<Balancer> {
+  if (options.url === undefined) return startBalancer(options.driver, main);
   const control = new Control(options.url, options.adminUrl!, options.adminToken);
   try {
     await control.names();
@@ -64,9 +67,9 @@ function argumentsOf(driver: StudyDriver): readonly string[] {
   return [...ports, '--pool', pool, '--network', pool];
 }
 
-async function startBalancer(driver: StudyDriver): Promise<Balancer> {
-  if (!existsSync(MAIN)) throw new Error(`${MAIN} is missing: run \`npm run build\` first`);
-  const started = new Started(argumentsOf(driver));
+async function startBalancer(driver: StudyDriver, main: string): Promise<Balancer> {
+  if (!existsSync(main)) throw new Error(`${main} is missing: run \`npm run build\` first`);
+  const started = new Started([main, ...argumentsOf(driver)]);
   let control: Control | undefined;
   try {
     const [publicPort, adminPort] = await started.ports();
@@ -110,7 +113,7 @@ class Started {
   constructor(args: readonly string[]) {
     // the options of the study are not those of the balancer, and neither are variables of the user's
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('LB_')));
-    this.#child = spawn('/bin/sh', ['-c', SHIM, 'ringlb', process.execPath, MAIN, ...args], {
+    this.#child = spawn('/bin/sh', ['-c', SHIM, 'ringlb', process.execPath, ...args], {
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
       env,

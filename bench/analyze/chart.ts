@@ -28,28 +28,6 @@ export const COLORS = {
 
 export const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif";
 
-/** Patterns for bars, in the order of the series; the first is plain. */
-export const DECALS = [
-  { symbol: 'none' },
-  {
-    symbol: 'rect',
-    dashArrayX: [1, 0],
-    dashArrayY: [2, 5],
-    rotation: -Math.PI / 4,
-    color: 'rgba(0,0,0,0.35)',
-  },
-  {
-    symbol: 'circle',
-    dashArrayX: [
-      [6, 6],
-      [0, 6, 6, 0],
-    ],
-    dashArrayY: [6, 0],
-    symbolSize: 0.7,
-    color: 'rgba(0,0,0,0.35)',
-  },
-] as const;
-
 /** What is drawn below the title. */
 export interface ChartSpec {
   readonly name: string;
@@ -147,36 +125,4 @@ export function renderChart({ name, title, subtitle, alt, height = 340, option }
 /** Where a chart is drawn: nothing in it moves for the sake of long labels. */
 export function gridAt(place: object) {
   return { outerBoundsMode: 'none' as const, left: 74, right: 30, bottom: 56, ...place };
-}
-
-/** A legend at the lower edge. */
-export const LEGEND = {
-  bottom: 4,
-  itemWidth: 28,
-  itemHeight: 14,
-  itemGap: 22,
-  textStyle: { color: COLORS.ink, fontSize: 12.5 },
-} as const;
-
-export interface Band {
-  readonly name: string;
-  readonly low: readonly number[];
-  readonly high: readonly number[];
-  readonly color?: string;
-}
-
-/** Two stacked series that together fill what lies between `low` and `high`. */
-export function bandSeries({ name, low, high, color = COLORS.grey }: Band): readonly object[] {
-  const base = { type: 'line', stack: name, symbol: 'none', lineStyle: { opacity: 0 }, silent: true, z: 1 };
-  return [
-    { ...base, data: low, stackStrategy: 'all', tooltip: { show: false } },
-    {
-      ...base,
-      name,
-      data: high.map((value, at) => value - low[at]!),
-      stackStrategy: 'all',
-      areaStyle: { color, opacity: 0.18 },
-      itemStyle: { color, opacity: 0.4 },
-    },
-  ];
 }

@@ -3,7 +3,7 @@
  * Must not hold: load. Invariant: the fleet consists of the same names afterwards.
  */
 import type { Balancer } from './balancer.ts';
-import type { Answer, Asking } from './client.ts';
+import { type Answer, type Asking, replicaIn } from './client.ts';
 import { restore } from './fleet-size.ts';
 
 /** A request and what its answer must be. */
@@ -47,81 +47,68 @@ const says = (text: string) => (answer: Answer) => isFailure(answer) && answer.b
 const TOO_MANY_ADDED = '<Error> Length of hostname list is more than newly added instances';
 const TOO_MANY_REMOVED = '<Error> Length of hostname list is more than removable instances';
 
-function checksOf(names: readonly string[]): readonly Check[] {
-  const more = [...names, NAME];
-  const list = (port: Check['port'], path: string): Check => ({
-    port,
-    method: 'GET',
-    path,
-    status: 200,
-    shows: `N and the names of all ${names.length}`,
-    isShown: isListOf(names),
-  });
-  const change = (
-    method: string,
-    path: string,
-    body: string,
-    expected: Pick<Check, 'status' | 'shows' | 'isShown'>,
-  ): Check => ({ port: 'public', method, path, body, ...expected });
-  const ok = (listed: readonly string[]) => ({
-    status: 200,
-    shows: `the names of all ${listed.length}`,
-    isShown: isListOf(listed),
-  });
-  const refused = (text: string) => ({ status: 400, shows: `"${text}"`, isShown: says(text) });
-  const one = JSON.stringify({ n: 1, hostnames: [NAME] });
-  const two = JSON.stringify({ n: 1, hostnames: [NAME, 'b'] });
+type Expected = Pick<Check, 'status' | 'shows' | 'isShown'>;
+
+const listing = (names: readonly string[]): Expected => ({
+  status: 200,
+  shows: `N and the names of all ${names.length}`,
+  isShown: isListOf(names),
+});
+const refusal = (text: string): Expected => ({ status: 400, shows: `"${text}"`, isShown: says(text) });
+const SUCCESS: Expected = { status: 200, shows: 'success', isShown: isSuccess };
+
+function get(port: Check['port'], path: string, expected: Expected): Check {
+  return { port, method: 'GET', path, ...expected };
+}
+
+/** What only looks. */
+function readingChecks(names: readonly string[]): readonly Check[] {
   return [
-    {
-      port: 'public',
-      method: 'GET',
-      path: '/home',
+    get('public', '/home', {
       status: 200,
       shows: 'the name of a replica',
-      isShown: (answer) => names.some((name) => answer.body.includes(name)),
-    },
+      isShown: (answer) => names.includes(replicaIn(answer) ?? ''),
+    }),
+    get('public', '/heartbeat', { status: 200, shows: 'an empty body', isShown: ({ body }) => body === '' }),
+    get('public', '/rep', listing(names)),
     {
-      port: 'public',
-      method: 'GET',
-      path: '/heartbeat',
-      status: 200,
-      shows: 'an empty body',
-      isShown: ({ body }) => body === '',
-    },
-    list('public', '/rep'),
-    {
-      port: 'public',
+      ...get('public', '/rep', { status: 405, shows: 'Allow: GET', isShown: allowsGet }),
       method: 'POST',
-      path: '/rep',
-      status: 405,
-      shows: 'Allow: GET',
-      isShown: ({ headers }) => headers.allow?.includes('GET') ?? false,
     },
-    list('admin', '/rep'),
-    list('admin', '/replicas'),
-    { port: 'admin', method: 'GET', path: '/healthz', status: 200, shows: 'success', isShown: isSuccess },
-    { port: 'admin', method: 'GET', path: '/readyz', status: 200, shows: 'success', isShown: isSuccess },
-    {
-      port: 'admin',
-      method: 'GET',
-      path: '/ring',
-      status: 200,
-      shows: 'shares that add up to 1',
-      isShown: (answer) => {
-        const { members } = (
-          JSON.parse(answer.body) as { message: { members: readonly { share: number }[] } }
-        ).message;
-        return Math.abs(members.reduce((sum, { share }) => sum + share, 0) - 1) < 1e-6;
-      },
-    },
-    // what changes the fleet comes last: a replica that drains is still listed
-    change('POST', '/add', two, refused(TOO_MANY_ADDED)),
+    get('admin', '/rep', listing(names)),
+    get('admin', '/replicas', listing(names)),
+    get('admin', '/healthz', SUCCESS),
+    get('admin', '/readyz', SUCCESS),
+    get('admin', '/ring', { status: 200, shows: 'shares that add up to 1', isShown: addsUp }),
+  ];
+}
+
+const allowsGet = ({ headers }: Answer) => headers.allow?.includes('GET') ?? false;
+
+function addsUp({ body }: Answer): boolean {
+  const { message } = JSON.parse(body) as { message: { members: readonly { share: number }[] } };
+  return Math.abs(message.members.reduce((sum, { share }) => sum + share, 0) - 1) < 1e-6;
+}
+
+/** What changes the fleet, or must not. It comes last, for a replica that drains is still listed. */
+function changingChecks(names: readonly string[]): readonly Check[] {
+  const change = (method: string, path: string, body: unknown, expected: Expected): Check => ({
+    port: 'public',
+    method,
+    path,
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+    ...expected,
+  });
+  const one = { n: 1, hostnames: [NAME] };
+  const two = { n: 1, hostnames: [NAME, 'b'] };
+  return [
+    change('POST', '/add', two, refusal(TOO_MANY_ADDED)),
     change('POST', '/add', '{"n":', { status: 400, shows: 'a failure', isShown: isFailure }),
-    change('POST', '/add', JSON.stringify({ n: 1, hostnames: [names[0]] }), refused(names[0]!)),
-    change('POST', '/add', one, ok(more)),
-    change('DELETE', '/rm', two, refused(TOO_MANY_REMOVED)),
-    change('DELETE', '/rm', '{"n":1,"hostnames":["no-such"]}', refused('no-such')),
-    change('DELETE', '/rm', one, ok(names)),
+    change('POST', '/add', { n: 1, hostnames: [names[0]] }, refusal(names[0]!)),
+    change('POST', '/add', one, listing([...names, NAME])),
+    change('DELETE', '/rm', two, refusal(TOO_MANY_REMOVED)),
+    change('DELETE', '/rm', { n: 1, hostnames: ['no-such'] }, refusal('no-such')),
+    change('DELETE', '/rm', one, listing(names)),
   ];
 }
 
@@ -147,7 +134,8 @@ export async function checkEndpoints(balancer: Balancer): Promise<readonly Endpo
   const names = await balancer.control.names();
   const results: EndpointResult[] = [];
   try {
-    for (const expected of checksOf(names)) results.push(await check(balancer, expected));
+    for (const expected of [...readingChecks(names), ...changingChecks(names)])
+      results.push(await check(balancer, expected));
   } finally {
     await restore(balancer.control, names);
   }
