@@ -9,7 +9,7 @@ const distanceTo = (ideal: number) => (value: number) => Math.abs(value - ideal)
 function structureRow(a4: A4, result: StructureResult): readonly string[] {
   const bounded = result.loadFactor > 0;
   return [
-    `${numberOf(a4, result)}${bounded ? 'b' : ''}`,
+    numberOf(a4, result),
     bounded ? `${result.name}, bounded` : result.name,
     ...result.curve.imbalance.map((value) => fixed(value, 2)),
     ...result.curve.moved.map((share) => percent(share, 1)),

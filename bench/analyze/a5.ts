@@ -28,7 +28,7 @@ export interface StandardError {
 }
 
 /** Few balls move at most updates and many at some, so the more updates the better; small fleets are cheap. */
-const updatesFor = (bins: number) => Math.max(40, Math.min(400, Math.round(10_000 / bins)));
+const updatesFor = (bins: number) => Math.max(100, Math.min(400, Math.round(10_000 / bins)));
 
 export interface A5 {
   readonly maglev: MaglevStudy;
