@@ -15,7 +15,7 @@ export DOCKER_GID ?= $(shell stat -Lc %g /var/run/docker.sock 2>/dev/null || ech
 # npm writes this file at the end of an install
 INSTALLED := node_modules/.package-lock.json
 
-.PHONY: help start test check bench build run logs stop clean
+.PHONY: help start test check bench analyze build run logs stop clean
 
 help: ## Lists what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,10 @@ check: $(INSTALLED) ## Format, lint, types and tests
 
 bench: $(INSTALLED) ## Measures ring lookups; its options in ARGS
 	@npm run bench --silent -- $(ARGS)
+
+analyze: $(INSTALLED) ## Studies distribution, scaling, failure and hash functions; writes analysis/report.html
+	@npm run build --silent
+	@exec node_modules/.bin/node bench/analyze.ts $(ARGS)
 
 build: ## Builds the images ringlb and ringlb-replica
 	@docker build --quiet --force-rm --tag ringlb-replica --target replica .
@@ -66,4 +70,4 @@ clean: ## Stops, and removes images and everything that was installed or built
 	  docker image rm --force ringlb ringlb-replica ringlb-replica:test >/dev/null 2>&1; \
 	  docker image prune --force --filter label=ringlb.stage >/dev/null; \
 	fi
-	@rm -rf node_modules dist coverage
+	@rm -rf node_modules dist coverage analysis

@@ -1,5 +1,5 @@
 /**
- * How an instance is made to die or to hang: by signal, where it is a process of this machine or a container.
+ * How an instance is made to die or to hang: a process of this machine by signal, a container by its engine.
  * Must not hold: when it is done. Invariant: a process that is not known to be the replica is never signalled.
  */
 import { execFile } from 'node:child_process';
@@ -12,6 +12,8 @@ const run = promisify(execFile);
 
 export type Fault = 'kill' | 'hang';
 const SIGNALS: Readonly<Record<Fault, NodeJS.Signals>> = { kill: 'SIGKILL', hang: 'SIGSTOP' };
+/** A signal would stop only the first process of a container, and that may be an init whose child serves on. */
+const COMMANDS: Readonly<Record<Fault, string>> = { kill: 'kill', hang: 'pause' };
 
 /** An instance of the process driver: a process id and a number. */
 const PROCESS = /^(\d+)-\d+$/;
@@ -44,5 +46,5 @@ export async function makeFault(balancer: Balancer, replica: ReplicaView, fault:
   const instance = replica.instance!;
   const pid = PROCESS.exec(instance)?.[1];
   if (pid !== undefined) process.kill(Number(pid), SIGNALS[fault]);
-  else await run('docker', ['kill', '--signal', SIGNALS[fault], instance]);
+  else await run('docker', [COMMANDS[fault], instance]);
 }
