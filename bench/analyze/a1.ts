@@ -3,7 +3,7 @@
  * Must not hold: how it is shown (`a1-view.ts`).
  */
 import type { RingView } from '../../lib/admin/api.ts';
-import { resizeTo } from './fleet-size.ts';
+import { resizeTo, restore } from './fleet-size.ts';
 import { type Lab, part } from './lab.ts';
 import { type LoadResult, sendAll } from './load.ts';
 import { ownersOf } from './owners.ts';
@@ -83,9 +83,14 @@ export async function measureDistribution(lab: Lab, onProgress: (share: number) 
 
 export async function runA1(lab: Lab): Promise<Distribution> {
   const { control } = await lab.balancer();
-  await resizeTo(control, A1_REPLICAS);
-  await warmUp(lab, part(lab, 0, 0.2, 'warming up'));
-  return (await measureDistribution(lab, part(lab, 0.2, 1, `${A1_REPLICAS} replicas`))).distribution;
+  const names = await control.names();
+  try {
+    await resizeTo(control, A1_REPLICAS);
+    await warmUp(lab, part(lab, 0, 0.2, 'warming up'));
+    return (await measureDistribution(lab, part(lab, 0.2, 1, `${A1_REPLICAS} replicas`))).distribution;
+  } finally {
+    await restore(control, names);
+  }
 }
 
 /** Compiles the code on the way, so that what is measured is a balancer that has run for a while. */

@@ -116,7 +116,7 @@ export function renderChart({ name, title, subtitle, alt, height = 340, option }
       ...option(top),
     } as echarts.EChartsOption);
     // a style for pointers that hover has no use in a picture
-    const svg = chart.renderToSVGString().replace(/<style[^]*?<\/style>\s*/g, '');
+    const svg = chart.renderToSVGString().replace(/<style.*?<\/style>\s*/gs, '');
     return { kind: 'chart', name, title, alt, svg };
   } finally {
     // it holds a timer, which would keep the process alive

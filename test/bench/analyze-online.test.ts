@@ -51,6 +51,14 @@ describe('the study on a balancer without load bound', () => {
     assert.equal(a1.spread.imbalance, Math.max(...expected) / 200);
   });
 
+  it('A-1 brings a fleet of another size to three, and back', async () => {
+    const { control } = await lab.balancer();
+    await control.add(['extra']);
+    assert.deepEqual((await runA1(lab)).names, ['S1', 'S2', 'S3']);
+    assert.deepEqual(await control.names(), ['S1', 'S2', 'S3', 'extra']);
+    await control.remove(['extra']);
+  });
+
   it('A-2 counts the requests that core moves at each step, and leaves the fleet as it was', async () => {
     const { sizes, steps } = await runA2(lab);
     assert.deepEqual(
