@@ -4,13 +4,13 @@
  * Exit statuses: 0 done, 1 could not run or was refused (one sentence says why), 2 wrong options (each is named),
  * 3 no balancer answers a command, 130 stopped at once by a second signal. Must not hold: anything that a test would want without a process of its own.
  */
-import { readFileSync } from 'node:fs';
 import type { App } from './app.ts';
 import { type Invocation, parseInvocation } from './cli/invocation.ts';
 import { CommandError, EXIT } from './cli/usage.ts';
 import { type Config, ConfigError } from './config.ts';
 import { assertNever, isBalancerError, messageOf } from './errors.ts';
 import { createLogger } from './log.ts';
+import { programVersion } from './version.ts';
 
 /** A Ctrl-C that npm passes on comes twice, once from the terminal. */
 const ECHO_MS = 300;
@@ -37,7 +37,7 @@ async function run(invocation: Invocation): Promise<number | undefined> {
       process.stdout.write(invocation.text);
       return EXIT.done;
     case 'version':
-      process.stdout.write(`ringlb ${version()}\n`);
+      process.stdout.write(`ringlb ${programVersion()}\n`);
       return EXIT.done;
     case 'command':
       // whoever reads only the beginning, such as head, has had enough
@@ -92,19 +92,4 @@ async function serve(config: Config): Promise<number | undefined> {
     process.stderr.write(`ringlb: ${error.message}\n`);
     process.exit(1);
   }
-}
-
-/** From package.json, which lies above the sources and above the compiled tree alike. */
-function version(): string {
-  for (const path of ['../package.json', '../../package.json']) {
-    try {
-      const { version } = JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as {
-        version: string;
-      };
-      return version;
-    } catch {
-      // the other one, then
-    }
-  }
-  return 'of unknown version';
 }

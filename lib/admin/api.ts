@@ -6,6 +6,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ReplicaState } from '../core/replica.ts';
 import type { Algorithm } from '../core/slot-table.ts';
+import { BalancerError } from '../errors.ts';
 import { parseChange, parseNames } from './change.ts';
 import { checkParameters, flagIn } from './query.ts';
 import { failed, type Reply, succeeded } from './reply.ts';
@@ -27,7 +28,13 @@ export interface ReplicaView {
   readonly share: number;
   readonly restarts: number;
   /** `last` is how the last probe failed, or null where it passed or there was none. */
-  readonly probes: { readonly passed: number; readonly failed: number; readonly last: string | null };
+  readonly probes: {
+    readonly passed: number;
+    readonly failed: number;
+    readonly last: string | null;
+    /** The last ones, the oldest first: true for one that passed. */
+    readonly recent: readonly boolean[];
+  };
   /** For how long it has been in its state. */
   readonly sinceMs: number;
   /** Why it is in its state, or null where that needs no reason. */
@@ -52,6 +59,8 @@ export interface RingView {
     readonly slots: number;
     readonly share: number;
   }[];
+  /** Where it was asked for: the members, by their place in `members`, that own slots an even way apart. */
+  readonly sample?: readonly number[];
 }
 
 export interface Readiness {
@@ -102,7 +111,8 @@ export interface Fleet {
   drain(names: readonly string[]): Promise<readonly string[]>;
   undrain(names: readonly string[]): Promise<readonly string[]>;
   replicas(): readonly ReplicaView[];
-  ring(): RingView;
+  /** With a sample of so many slots, or of all there are; none for 0. */
+  ring(sample?: number): RingView;
   readiness(): Readiness;
 }
 
@@ -128,13 +138,15 @@ export interface Route {
   /** In the order of the `Allow` header. */
   readonly methods: readonly string[];
   readonly access: Access;
+  /** False where it is a part of a page, which nobody needs to be told of. */
+  readonly isListed?: boolean;
   /** Gives the answer or throws what `failureOf` understands. */
   answer(asked: Asked): Reply | Promise<Reply>;
 }
 
 const READ: readonly string[] = ['GET', 'HEAD'];
 
-function reading(path: string, answer: () => Reply): Route {
+function reading(path: string, answer: (asked: Asked) => Reply): Route {
   return { path, methods: READ, access: 'read', answer };
 }
 
@@ -167,6 +179,17 @@ function draining(
       return succeeded({ N: replicas.length, replicas, draining: drained });
     },
   };
+}
+
+const MAX_SAMPLE = 4096;
+
+/** How many slots `/ring?sample=360` asks for; 0 where it does not. */
+function sampleOf(query: URLSearchParams): number {
+  const text = query.get('sample');
+  if (text === null) return 0;
+  const count = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  if (count >= 1 && count <= MAX_SAMPLE) return count;
+  throw new BalancerError('bad-request', `sample must be a whole number from 1 to ${MAX_SAMPLE}`);
 }
 
 /** Every route there is; each path is in the table once. */
@@ -204,7 +227,7 @@ export function createRoutes(fleet: Fleet): readonly Route[] {
       const replicas = fleet.replicas();
       return succeeded({ N: replicas.length, replicas });
     }),
-    reading('/ring', () => succeeded(fleet.ring())),
+    reading('/ring', ({ query }) => succeeded(fleet.ring(sampleOf(query)))),
     draining('/drain', fleet, (names) => fleet.drain(names)),
     draining('/undrain', fleet, (names) => fleet.undrain(names)),
   ];

@@ -103,13 +103,15 @@ export class FleetView {
     return [...registry.members, ...joining, ...registry.leaving].map((replica) => this.#view(replica));
   }
 
-  ring(): {
+  /** `sample` is how many slots to show the owners of. */
+  ring(sample = 0): {
     readonly algorithm: Algorithm;
     readonly slots: number;
     readonly vnodes: number;
     readonly version: number;
     readonly imbalance: number;
     readonly members: readonly (Share & { readonly name: string; readonly id: number })[];
+    readonly sample?: readonly number[];
   } {
     const { registry, placement, table, vnodes } = this.#parts;
     const members = registry.members.map(({ name, id, ordinal }) => ({
@@ -125,6 +127,7 @@ export class FleetView {
       version: table.version,
       imbalance: rounded(most * members.length),
       members,
+      ...(sample > 0 && { sample: this.#sample(sample) }),
     };
   }
 
@@ -135,6 +138,18 @@ export class FleetView {
     const drained = drains.names().length;
     const reason = `${eligible} of ${registry.members.length} replicas are eligible${drained > 0 ? `, ${drained} drained` : ''}`;
     return { ready: eligible > 0, draining: false, reason };
+  }
+
+  /** Owners of slots an even way apart, as places in the list of members; -1 for none. */
+  #sample(count: number): readonly number[] {
+    const { registry, table } = this.#parts;
+    const { slots } = table;
+    const places = new Map(registry.members.map(({ ordinal }, place) => [ordinal, place]));
+    const length = Math.min(count, slots.length);
+    return Array.from({ length }, (_, index) => {
+      const owner = slots[Math.floor((index * slots.length) / length)] ?? -1;
+      return places.get(owner) ?? -1;
+    });
   }
 
   async #mustServe(): Promise<void> {
@@ -155,7 +170,7 @@ export class FleetView {
       inFlight: registry.inFlight(replica),
       ...this.#shareOf(replica.joined ? replica.ordinal : -1),
       restarts: replica.restarts,
-      probes: { passed: probes.passed, failed: probes.failed, last: probes.last ?? null },
+      probes: { ...probes, last: probes.last ?? null },
       sinceMs: Math.round(clock.nowMs() - replica.sinceMs),
       cause: replica.cause === '' ? null : replica.cause,
       nextStartInMs: keeper.nextStartInMs(replica) ?? null,

@@ -41,7 +41,11 @@ export interface ProbeCounts {
   failed: number;
   /** What the last one said; undefined before the first. */
   last: string | undefined;
+  /** What the last RECENT_PROBES found, the oldest first: true for one that passed. */
+  recent: readonly boolean[];
 }
+
+const RECENT_PROBES = 20;
 
 /** A replica, as the control plane knows it. Only the registry changes it; the others read. */
 export interface Replica extends Place {
@@ -159,7 +163,7 @@ export class Registry {
       cause: 'new',
       restarts: 0,
       health: UNKNOWN_HEALTH,
-      probes: { passed: 0, failed: 0, last: undefined },
+      probes: { passed: 0, failed: 0, last: undefined, recent: [] },
       generation: 0,
       placed: 0,
     };
@@ -260,6 +264,7 @@ export class Registry {
     const entry = this.#entry(replica);
     entry.health = health;
     entry.probes.last = said;
+    entry.probes.recent = [...entry.probes.recent.slice(1 - RECENT_PROBES), passed];
     if (passed) entry.probes.passed++;
     else entry.probes.failed++;
   }

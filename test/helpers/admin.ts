@@ -33,7 +33,7 @@ export const REPLICA: ReplicaView = {
   slots: 65_537,
   share: 1,
   restarts: 0,
-  probes: { passed: 5, failed: 1, last: null },
+  probes: { passed: 5, failed: 1, last: null, recent: [true, true, false, true, true, true] },
   sinceMs: 1200,
   cause: null,
   nextStartInMs: null,

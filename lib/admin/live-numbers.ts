@@ -1,0 +1,125 @@
+/**
+ * Makes the dashboard's snapshots: what the fleet says now, and what its counters say of the last seconds.
+ * Must not hold: counting (`metrics/`), when a snapshot is made (`live.ts`), how it is shown (`dashboard/`).
+ *
+ * The totals are those of the last second, so that a chart shows each second once; a replica's own reach back
+ * WINDOW snapshots, since a second of one replica among many may hold no request at all.
+ */
+import type { Clock } from '../clock.ts';
+import type { Fleet, ReplicaView } from './api.ts';
+import type { SnapshotSource } from './live.ts';
+import type { Numbers, ReplicaSnapshot, Snapshot } from './snapshot.ts';
+
+/** How durations are spread since some moment. */
+export interface Durations {
+  readonly count: number;
+  /** 0 where there are none. */
+  quantileMs(rank: number): number;
+  /** What came after `earlier` was read. */
+  minus(earlier: Durations): Durations;
+}
+
+/** Counters since the balancer started. */
+export interface Counters {
+  readonly requests: number;
+  readonly failures: number;
+  readonly duration: Durations;
+}
+
+/** All counters at one moment. */
+export interface Reading {
+  readonly atMs: number;
+  readonly totals: Counters;
+  readonly replicas: readonly (Counters & { readonly name: string })[];
+}
+
+/** What never changes while the balancer runs. */
+export interface Facts {
+  readonly version: string;
+  readonly driver: string;
+  readonly canScale: boolean;
+  readonly limits: Snapshot['limits'];
+}
+
+export interface NumbersParts {
+  readonly facts: Facts;
+  readonly fleet: Fleet;
+  readonly clock: Clock;
+  readonly read: (names: readonly string[]) => Reading;
+  /** Requests in flight and waiting, of all replicas. */
+  readonly load: () => { readonly inFlight: number; readonly queued: number };
+}
+
+const WINDOW = 5;
+
+const NONE: Numbers = { requestsPerSecond: null, errorsPerSecond: null, p50Ms: null, p99Ms: null };
+
+export class LiveNumbers implements SnapshotSource {
+  readonly #parts: NumbersParts;
+  readonly #startedAtMs: number;
+  /** At most WINDOW, the oldest first. */
+  readonly #earlier: Reading[] = [];
+
+  constructor(parts: NumbersParts) {
+    this.#parts = parts;
+    this.#startedAtMs = parts.clock.wallMs();
+  }
+
+  next(): Snapshot {
+    const { facts, fleet, clock, read, load } = this.#parts;
+    const views = fleet.replicas();
+    const now = read(views.map(({ name }) => name));
+    const earlier = [...this.#earlier];
+    const replicas = views.map((view): ReplicaSnapshot => {
+      const find = (reading: Reading) => reading.replicas.find(({ name }) => name === view.name);
+      return { ...shownOf(view), ...numbersOf(now, earlier, find) };
+    });
+    this.#earlier.push(now);
+    if (this.#earlier.length > WINDOW) this.#earlier.shift();
+    const { algorithm, slots, vnodes, version, imbalance } = fleet.ring();
+    return {
+      ...facts,
+      atMs: clock.wallMs(),
+      startedAtMs: this.#startedAtMs,
+      readiness: fleet.readiness(),
+      eligible: replicas.filter(({ state, drained }) => state === 'healthy' && !drained).length,
+      desired: fleet.names().length,
+      totals: { ...numbersOf(now, earlier.slice(-1), ({ totals }) => totals), ...load() },
+      ring: { algorithm, slots, vnodes, version, imbalance },
+      replicas,
+    };
+  }
+
+  reset(): void {
+    this.#earlier.length = 0;
+  }
+}
+
+/** What the page needs of a replica. */
+function shownOf({ instance: _, probes, ...view }: ReplicaView): Omit<ReplicaSnapshot, keyof Numbers> {
+  return { ...view, drained: false, queued: null, probes: { last: probes.last, recent: probes.recent } };
+}
+
+/**
+ * What has happened to what `find` finds, since the oldest reading that has it; a name may have counted before, so one
+ * that is not in any says nothing yet.
+ */
+function numbersOf(
+  now: Reading,
+  earlier: readonly Reading[],
+  find: (reading: Reading) => Counters | undefined,
+): Numbers {
+  const oldest = earlier.find((reading) => find(reading) !== undefined);
+  const [current, before] = [find(now), oldest && find(oldest)];
+  if (oldest === undefined || current === undefined || before === undefined) return NONE;
+  const seconds = (now.atMs - oldest.atMs) / 1000;
+  if (seconds <= 0) return NONE;
+  const duration = current.duration.minus(before.duration);
+  const quantile = (rank: number) => (duration.count > 0 ? duration.quantileMs(rank) : null);
+  return {
+    requestsPerSecond: (current.requests - before.requests) / seconds,
+    errorsPerSecond: (current.failures - before.failures) / seconds,
+    p50Ms: quantile(0.5),
+    p99Ms: quantile(0.99),
+  };
+}
