@@ -75,7 +75,8 @@ export function sendReply(
   }
   response.writeHead(reply.status, {
     ...reply.headers,
-    'content-length': Buffer.byteLength(reply.body),
+    // of a 304 it would be the length of what is not sent (RFC 9110 section 8.6)
+    ...(reply.status !== 304 && { 'content-length': Buffer.byteLength(reply.body) }),
     ...((isLast || isCut) && { connection: 'close' }),
   });
   // without a socket the answer waits behind an earlier one, and node closes the connection in its turn

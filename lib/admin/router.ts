@@ -17,16 +17,14 @@ export interface Router {
 /** A router over `routes`; `access` says whom they answer. */
 export function createRouter(routes: readonly Route[], access: AccessControl): Router {
   const byPath = new Map(routes.map((route) => [route.path, route]));
+  const listed = routes.filter(({ isListed = true }) => isListed).map(({ path }) => path);
   return {
     answer(request, body) {
       if (!hasOneHost(request)) throw new BalancerError('bad-request', 'The request needs one Host header');
       const { path, query } = splitTarget(request.url ?? '');
       const route = byPath.get(path);
       if (route === undefined) {
-        throw new BalancerError(
-          'not-found',
-          `There is no ${quote(path)}; there is ${[...byPath.keys()].join(', ')}`,
-        );
+        throw new BalancerError('not-found', `There is no ${quote(path)}; there is ${listed.join(', ')}`);
       }
       if (access.isHidden(request, route.access, path)) {
         throw new BalancerError('not-found', `There is no ${quote(path)} on this port`);

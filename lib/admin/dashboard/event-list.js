@@ -1,0 +1,66 @@
+/**
+ * What happened, the newest first. Must not hold: where events come from, or which there are beyond how they look.
+ */
+import { byId, html } from './dom.js';
+import { moment, took } from './format.js';
+
+/** @import { EventLine } from '../snapshot.ts' */
+
+const MOST = 200;
+
+/** Kinds that are bad news; every other one is plain. */
+const BAD = new Set(['unhealthy', 'ejected', 'died', 'engine-lost', 'start-failed', 'cancelled']);
+const GOOD = new Set(['healthy', 'replaced', 'added', 'adopted', 'engine-back']);
+
+export class EventList {
+  #body = byId('event-rows', HTMLTableSectionElement);
+  #empty = byId('no-events', HTMLElement);
+
+  constructor() {
+    // it scrolls by itself, so the keyboard must reach it
+    const box = byId('event-box', HTMLElement);
+    box.tabIndex = 0;
+    box.setAttribute('role', 'region');
+    box.setAttribute('aria-label', 'List of events');
+  }
+
+  /**
+   * @param {readonly EventLine[]} events the oldest first
+   * @param {boolean} isFirst they are all there are, whatever was shown before
+   */
+  add(events, isFirst) {
+    const rows = events.slice(-MOST).map(rowOf).reverse();
+    if (isFirst) this.#body.replaceChildren(...rows);
+    else this.#body.prepend(...rows);
+    while (this.#body.rows.length > MOST) this.#body.deleteRow(-1);
+    this.#empty.hidden = this.#body.rows.length > 0;
+  }
+}
+
+/** @param {EventLine} event */
+function rowOf({ time, kind, replica, cause, ms, cost }) {
+  const atMs = Date.parse(time);
+  const mood = BAD.has(kind) ? 'bad' : GOOD.has(kind) ? 'good' : 'plain';
+  return html(
+    'tr',
+    {},
+    html('td', { class: 'time' }, html('time', { datetime: time }, moment(atMs, Date.now()))),
+    html('td', {}, html('span', { class: `kind ${mood}` }, kind.replaceAll('-', ' '))),
+    html('td', { class: 'who' }, replica ?? '–'),
+    html('td', { class: 'why' }, cause ?? '–'),
+    html('td', { class: 'number' }, took(ms)),
+    html('td', { class: cost === null ? 'cost none' : 'cost' }, costOf(cost)),
+  );
+}
+
+/** @param {EventLine['cost']} cost */
+function costOf(cost) {
+  if (cost === null) return '–';
+  const { retried, held, failed } = cost;
+  const parts = [
+    [failed, 'failed'],
+    [retried, 'retried'],
+    [held, 'held'],
+  ].filter(([amount]) => Number(amount) > 0);
+  return parts.length === 0 ? 'no request' : parts.map(([amount, what]) => `${amount} ${what}`).join(', ');
+}

@@ -1,0 +1,112 @@
+/**
+ * The page: makes its parts and hands them what the balancer says. Must not hold: how any part looks or works.
+ */
+import { Api } from './api.js';
+import { Banner } from './banner.js';
+import { ChangeDialog } from './change-dialog.js';
+import { Charts } from './charts.js';
+import { byId, setText } from './dom.js';
+import { DrainDialog } from './drain-dialog.js';
+import { EventList } from './event-list.js';
+import { Link } from './link.js';
+import { Overview } from './overview.js';
+import { ReplicaTable } from './replica-table.js';
+import { Ring } from './ring.js';
+import { Token } from './token.js';
+
+/** @import { Snapshot } from '../snapshot.ts' */
+/** @import { LinkState } from './link.js' */
+/** @import { Action } from './replica-row.js' */
+/** @import { Table } from './ring.js' */
+
+const NOTICE_MS = 8000;
+
+const add = byId('add', HTMLButtonElement);
+const remove = byId('remove', HTMLButtonElement);
+const notice = byId('notice', HTMLElement);
+
+/** @type {Snapshot | undefined} */
+let latest;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let noticeTimer;
+
+const token = new Token(() => link.reopen());
+const api = new Api(token);
+const banner = new Banner(() => link.tryNow());
+const overview = new Overview((sentence) => banner.say(sentence));
+const charts = new Charts();
+const events = new EventList();
+const change = new ChangeDialog(api, tell);
+const drain = new DrainDialog(api, tell);
+const table = new ReplicaTable(act, point);
+const ring = new Ring(
+  async (sample) => /** @type {Table} */ (await api.call('GET', `ring?sample=${sample}`)),
+  point,
+);
+const link = new Link(token, {
+  onState,
+  onSnapshot,
+  onEvents: (lines, isFirst) => events.add(lines, isFirst),
+});
+
+add.addEventListener('click', () => change.open('add'));
+remove.addEventListener('click', () => change.open('remove'));
+void link.run();
+
+/** @param {LinkState} state */
+function onState(state) {
+  banner.show(state);
+  if (state.kind === 'live') return;
+  overview.forget();
+  charts.breakOff();
+  setUsable(false);
+}
+
+/** @param {Snapshot} snapshot */
+function onSnapshot(snapshot) {
+  latest = snapshot;
+  banner.noteSnapshot(snapshot.atMs);
+  overview.show(snapshot);
+  charts.add(snapshot);
+  ring.draw(snapshot);
+  table.show(snapshot);
+  setUsable(true);
+}
+
+/** What changes the fleet waits until it is known. @param {boolean} isLive */
+function setUsable(isLive) {
+  const { canScale = false, desired = 0, limits } = latest ?? {};
+  add.disabled = !isLive || !canScale || desired >= (limits?.maxReplicas ?? 0);
+  remove.disabled = !isLive || !canScale || desired === 0;
+  for (const button of document.querySelectorAll('.row-actions button'))
+    if (button instanceof HTMLButtonElement) button.disabled = !isLive;
+}
+
+/**
+ * @param {Action} action
+ * @param {string} name
+ */
+function act(action, name) {
+  const replica = latest?.replicas.find((one) => one.name === name);
+  if (action === 'remove') change.open('remove', [name]);
+  else if (action === 'undrain') void drain.undrain(name);
+  else if (replica !== undefined && latest !== undefined)
+    drain.open(replica, latest.eligible - Number(replica.state === 'healthy'));
+}
+
+/** @param {string | undefined} name */
+function point(name) {
+  ring.point(name);
+  table.point(name);
+}
+
+/** Shows and speaks what came of something that was done. @param {string} sentence */
+function tell(sentence) {
+  banner.say(sentence);
+  setText(notice, sentence);
+  notice.hidden = false;
+  clearTimeout(noticeTimer);
+  noticeTimer = setTimeout(() => {
+    notice.hidden = true;
+  }, NOTICE_MS);
+}

@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import axe from 'axe-core';
+import type { BrowserContextOptions, Page } from 'playwright-core';
+import type { ReplicaSnapshot } from '../../../lib/admin/snapshot.ts';
+import { skipBrowser, TestBrowser, type Visit } from '../../helpers/browser.ts';
+import { openStage, replicaShown, type Stage, snapshotOf } from '../../helpers/dashboard-stage.ts';
+
+const PHONE: BrowserContextOptions = { viewport: { width: 360, height: 740 } };
+
+const fleetOf = (count: number, differs: Partial<ReplicaSnapshot> = {}) =>
+  Array.from({ length: count }, (_, index) => replicaShown(index + 1, count, differs));
+
+const DEAD: Partial<ReplicaSnapshot> = {
+  state: 'starting',
+  endpoint: null,
+  cause: 'the process was ended by SIGKILL',
+  nextStartInMs: 3000,
+  errorsPerSecond: 3.4,
+  p50Ms: null,
+  p99Ms: null,
+};
+
+/** What breaks WCAG 2.2 AA, as `rule: element`. */
+async function faultsOf(page: Page): Promise<readonly string[]> {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() =>
+    (globalThis as unknown as { axe: typeof axe }).axe.run({
+      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+    }),
+  );
+  return violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target.join(' ')}`));
+}
+
+describe('the page', { skip: skipBrowser }, () => {
+  let browser: TestBrowser;
+  let stage: Stage;
+  let visit: Visit | undefined;
+  before(async () => {
+    browser = await TestBrowser.launch();
+  });
+  after(() => browser?.close());
+  beforeEach(async () => {
+    stage = await openStage(snapshotOf(fleetOf(3)));
+  });
+  afterEach(async () => {
+    const { errors, foreign } = visit ?? { errors: [], foreign: [] };
+    await visit?.close();
+    visit = undefined;
+    await stage.close();
+    assert.deepEqual([errors, foreign], [[], []], 'the page had errors, or asked another host');
+  });
+
+  async function open(options: BrowserContextOptions = {}): Promise<Page> {
+    visit = await browser.visit(stage.url, options);
+    await visit.page.getByText('Live', { exact: true }).waitFor();
+    return visit.page;
+  }
+
+  describe('can be used by everyone', () => {
+    const states: readonly (readonly [string, (page: Page) => Promise<unknown>])[] = [
+      ['as it is', async () => {}],
+      ['with the dialog that adds', (page) => page.getByRole('button', { name: 'Add…' }).click()],
+      ['with the dialog that removes', (page) => page.getByRole('button', { name: 'Remove S2' }).click()],
+      ['with the dialog that drains', (page) => page.getByRole('button', { name: 'Drain S2' }).click()],
+      ['without a connection', (page) => stage.close().then(() => page.getByText('Try now').waitFor())],
+    ];
+    for (const [name, reach] of states) {
+      it(`${name}, light and dark`, async () => {
+        stage.snapshot = snapshotOf([
+          replicaShown(1, 3),
+          replicaShown(2, 3, DEAD),
+          replicaShown(3, 3, { drained: true }),
+        ]);
+        const page = await open({ colorScheme: 'light' });
+        await reach(page);
+        assert.deepEqual(await faultsOf(page), []);
+        await page.emulateMedia({ colorScheme: 'dark' });
+        assert.deepEqual(await faultsOf(page), []);
+      });
+    }
+
+    it('with 64 replicas, and with none eligible, on a phone', async () => {
+      const page = await open(PHONE);
+      for (const replicas of [fleetOf(64), fleetOf(3, { ...DEAD, state: 'unhealthy' })]) {
+        stage.snapshot = snapshotOf(replicas);
+        await page
+          .locator('#replica-rows tr')
+          .nth(replicas.length - 1)
+          .waitFor();
+        assert.deepEqual(await faultsOf(page), []);
+      }
+    });
+  });
+
+  it('fits a phone, whatever the names are', async () => {
+    const name = 'a-name-of-sixty-three-letters-which-is-the-most-that-one-may-have';
+    stage.snapshot = snapshotOf([replicaShown(1, 2, { name, inFlight: 200 }), replicaShown(2, 2, DEAD)]);
+    const page = await open(PHONE);
+    await page.getByRole('rowheader', { name }).waitFor();
+    const width = () => page.evaluate(() => document.documentElement.scrollWidth);
+    assert.equal(await width(), 360);
+    await page.getByRole('button', { name: `Remove ${name}` }).click();
+    await page
+      .getByRole('button', { name: `Remove ${name}` })
+      .last()
+      .waitFor();
+    assert.equal(await width(), 360);
+  });
+
+  it('shows each replica with its numbers and its state in words', async () => {
+    stage.snapshot = snapshotOf([replicaShown(1, 2), replicaShown(2, 2, DEAD)]);
+    const page = await open();
+    const row = page.getByRole('row', { name: 'S2' });
+    const text = (await row.innerText()).replaceAll('\u202f', ' ');
+    for (const part of ['starting', 'no instance', 'ended by SIGKILL; starts again in 3 s', '50.0 %', '3.4'])
+      assert.ok(text.includes(part), `${part} in ${text}`);
+    assert.match((await row.getByRole('img').getAttribute('aria-label')) ?? '', /of the last 20 passed/);
+  });
+
+  it('draws an arc for each replica and hatches those that get no request', async () => {
+    stage.snapshot = snapshotOf([
+      replicaShown(1, 3),
+      replicaShown(2, 3, DEAD),
+      replicaShown(3, 3, { drained: true }),
+    ]);
+    const page = await open();
+    assert.equal(await page.locator('#ring-shares path').count(), 3);
+    assert.equal(await page.locator('#ring-hatches path').count(), 2);
+    await page.locator('#ring-slots path').nth(2).waitFor();
+    assert.equal(await page.locator('#ring-count').textContent(), '1/3');
+  });
+
+  it('keeps its rows and the focus when a replica comes before them', async () => {
+    const page = await open();
+    const button = page.getByRole('button', { name: 'Drain S3' });
+    await button.focus();
+    stage.snapshot = snapshotOf([replicaShown(9, 4), ...fleetOf(3)]);
+    await page.getByRole('row', { name: 'S9' }).waitFor();
+    assert.equal(await button.evaluate((element) => element === document.activeElement), true);
+  });
+
+  it('adds by keyboard alone, and only what it showed before', async () => {
+    const page = await open();
+    await page.getByRole('button', { name: 'Add…' }).focus();
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('ControlOrMeta+A');
+    await page.keyboard.type('2');
+    await page.keyboard.press('Tab');
+    await page.keyboard.type('web_a');
+    await page.getByText('web_a and S4 join: from 3 to 5 replicas.').waitFor();
+    assert.deepEqual(stage.changes, []);
+    await page.keyboard.press('Enter');
+    await page.getByText('Added 2 replicas.').last().waitFor();
+    assert.deepEqual(stage.changes, ['/add {"n":2,"hostnames":["web_a"]}']);
+    assert.equal(
+      await page.evaluate(() => document.activeElement?.id),
+      'add',
+      'the focus is where the dialog was opened',
+    );
+  });
+
+  it('does nothing when a dialog is left with Escape', async () => {
+    const page = await open();
+    await page.getByRole('button', { name: 'Remove S2' }).click();
+    await page.getByText('S2 leaves: from 3 to 2 replicas.').waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'hidden' });
+    assert.deepEqual(stage.changes, []);
+  });
+
+  it('shows what happened, the newest first, and names that are markup as they are', async () => {
+    const base = { time: new Date().toISOString(), ms: 183, cause: '<img src=x onerror=alert(1)>' };
+    stage.events.push({ ...base, id: 'a-1', kind: 'died', replica: 'S1', cost: null });
+    const page = await open();
+    await page.getByRole('cell', { name: base.cause }).waitFor();
+    const cost = { retried: 12, held: 0, failed: 1 };
+    stage.events.push({ ...base, id: 'a-2', kind: 'replaced', replica: 'S1', cost });
+    await page.getByRole('cell', { name: '1 failed, 12 retried' }).waitFor();
+    assert.deepEqual(await page.locator('#event-rows .kind').allTextContents(), ['replaced', 'died']);
+  });
+
+  it('says that it lost the balancer, shows nothing as live then, and what it may not do', async () => {
+    const page = await open();
+    await page.getByRole('row', { name: 'S1' }).waitFor();
+    await stage.close();
+    await page.getByText('Connection lost: the balancer').waitFor();
+    assert.equal(await page.locator('#readiness-text').textContent(), 'Not known');
+    for (const figure of await page.locator('.figure').allTextContents()) assert.equal(figure, '–');
+    assert.match((await page.locator('.as-of').first().textContent()) ?? '', /^Last known, /);
+    for (const name of ['Add…', 'Remove…', 'Drain S1', 'Remove S1'])
+      assert.equal(await page.getByRole('button', { name }).isDisabled(), true, name);
+  });
+
+  it('offers no change of a fixed list of servers', async () => {
+    stage.snapshot = snapshotOf(fleetOf(2), { canScale: false, driver: 'static' });
+    const page = await open();
+    await page.getByRole('row', { name: 'S1' }).waitFor();
+    assert.equal(await page.getByRole('button', { name: 'Add…' }).isDisabled(), true);
+    assert.equal(await page.getByRole('button', { name: 'Remove S1' }).count(), 0);
+    assert.equal(await page.getByRole('button', { name: 'Drain S1' }).isEnabled(), true);
+  });
+});
