@@ -4,8 +4,11 @@
  */
 import { AccessSink } from './access-log/sink.ts';
 import { createRoutes } from './admin/api.ts';
+import { createDashboardRoutes } from './admin/dashboard.ts';
 import { eventsRoute } from './admin/events.ts';
 import { explainRoute } from './admin/explain.ts';
+import { Live } from './admin/live.ts';
+import { LiveNumbers } from './admin/live-numbers.ts';
 import { metricsRoute } from './admin/metrics.ts';
 import { type AdminServer, createAdminServer } from './admin/server.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -36,6 +39,7 @@ import type { DebugFor } from './proxy/debug-headers.ts';
 import type { Evidence } from './proxy/messages.ts';
 import { claimPort } from './proxy/port.ts';
 import { probeHttp, probeTcp } from './proxy/probe.ts';
+import { programVersion } from './version.ts';
 
 /** Ordinals for removed replicas that still drain, beyond those in service. */
 const DRAINING_ORDINALS = 64;
@@ -157,6 +161,8 @@ class Parts {
         explainRoute(this.view),
         eventsRoute(this.journal, clock),
         metricsRoute((accept) => this.metrics.expose(accept)),
+        this.#createLive(driver).route,
+        ...createDashboardRoutes(),
       ],
       isDraining: () => this.view.readiness().draining,
       log: log.component('admin'),
@@ -206,6 +212,14 @@ class Parts {
   #createMetrics(): Metrics {
     const { table } = this;
     return new Metrics(table.shape, this.#clock, { table, replicas: () => this.view.replicas() });
+  }
+
+  #createLive(driver: Driver): Live {
+    const [clock, limits] = [this.#clock, this.#config];
+    const { table, view: fleet, metrics, journal: events } = this;
+    const read = (names: readonly string[]) => metrics.reader.read(names);
+    const snapshots = new LiveNumbers({ version: programVersion(), driver, limits, fleet, table, clock, read });
+    return new Live({ clock, snapshots, events });
   }
 
   #createRegistry(placement: Placement): Registry {

@@ -22,8 +22,13 @@ export interface Durations {
 /** Counters since the balancer started. */
 export interface Counters {
   readonly requests: number;
+  /** Answers of 1xx to 5xx. */
+  readonly byClass: readonly number[];
+  /** Answers of 5xx, and attempts that failed, whatever became of the request. */
   readonly failures: number;
   readonly duration: Durations;
+  /** Requests that wait for it first. */
+  readonly waiting: number;
 }
 
 /** All counters at one moment. */
@@ -33,21 +38,15 @@ export interface Reading {
   readonly replicas: readonly (Counters & { readonly name: string })[];
 }
 
-/** What never changes while the balancer runs. */
-export interface Facts {
-  readonly version: string;
-  readonly driver: string;
-  readonly canScale: boolean;
-  readonly limits: Snapshot['limits'];
-}
-
 export interface NumbersParts {
-  readonly facts: Facts;
+  readonly version: string;
+  readonly driver: { readonly kind: string; readonly ownsInstances: boolean };
+  /** May have more in it that is nobody's business. */
+  readonly limits: Snapshot['limits'];
   readonly fleet: Fleet;
+  readonly table: { readonly totalInFlight: number; readonly totalWaiting: number };
   readonly clock: Clock;
   readonly read: (names: readonly string[]) => Reading;
-  /** Requests in flight and waiting, of all replicas. */
-  readonly load: () => { readonly inFlight: number; readonly queued: number };
 }
 
 const WINDOW = 5;
@@ -66,25 +65,29 @@ export class LiveNumbers implements SnapshotSource {
   }
 
   next(): Snapshot {
-    const { facts, fleet, clock, read, load } = this.#parts;
+    const { version: program, driver, limits, fleet, table, clock, read } = this.#parts;
     const views = fleet.replicas();
     const now = read(views.map(({ name }) => name));
     const earlier = [...this.#earlier];
     const replicas = views.map((view): ReplicaSnapshot => {
       const find = (reading: Reading) => reading.replicas.find(({ name }) => name === view.name);
-      return { ...shownOf(view), ...numbersOf(now, earlier, find) };
+      const queued = find(now)?.waiting ?? 0;
+      return { ...shownOf(view), queued, ...numbersOf(now, earlier, { find, errors: failures }) };
     });
     this.#earlier.push(now);
     if (this.#earlier.length > WINDOW) this.#earlier.shift();
     const { algorithm, slots, vnodes, version, imbalance } = fleet.ring();
     return {
-      ...facts,
+      version: program,
+      driver: driver.kind,
+      canScale: driver.ownsInstances,
+      limits: pick(limits),
       atMs: clock.wallMs(),
       startedAtMs: this.#startedAtMs,
       readiness: fleet.readiness(),
       eligible: replicas.filter(({ state, drained }) => state === 'healthy' && !drained).length,
       desired: fleet.names().length,
-      totals: { ...numbersOf(now, earlier.slice(-1), ({ totals }) => totals), ...load() },
+      totals: { ...numbersOf(now, earlier.slice(-1), IN_ALL), inFlight: table.totalInFlight, queued: table.totalWaiting },
       ring: { algorithm, slots, vnodes, version, imbalance },
       replicas,
     };
@@ -95,20 +98,36 @@ export class LiveNumbers implements SnapshotSource {
   }
 }
 
-/** What the page needs of a replica. */
-function shownOf({ instance: _, probes, ...view }: ReplicaView): Omit<ReplicaSnapshot, keyof Numbers> {
-  return { ...view, drained: false, queued: null, probes: { last: probes.last, recent: probes.recent } };
+function pick({ maxInFlight, queueDepth, maxReplicas }: Snapshot['limits']): Snapshot['limits'] {
+  return { maxInFlight, queueDepth, maxReplicas };
 }
 
+/** What the page needs of a replica. */
+function shownOf({
+  instance: _,
+  probes,
+  ...view
+}: ReplicaView): Omit<ReplicaSnapshot, keyof Numbers | 'queued'> {
+  const drained = draining && view.state !== 'draining';
+  return { ...view, drained, probes: { last: probes.last, recent: probes.recent } };
+}
+
+/** Whose numbers, and what is an error there. */
+interface Of {
+  find(reading: Reading): Counters | undefined;
+  errors(counters: Counters): number;
+}
+
+const failures = (counters: Counters): number => counters.failures;
+
+/** In all an error is what a client was told, for a failed attempt that was made good by another was none to it. */
+const IN_ALL: Of = { find: ({ totals }) => totals, errors: ({ byClass }) => byClass[4] ?? 0 };
+
 /**
- * What has happened to what `find` finds, since the oldest reading that has it; a name may have counted before, so one
- * that is not in any says nothing yet.
+ * What has happened since the oldest reading that knows it; a name may have counted before, so one that is not in any
+ * says nothing yet.
  */
-function numbersOf(
-  now: Reading,
-  earlier: readonly Reading[],
-  find: (reading: Reading) => Counters | undefined,
-): Numbers {
+function numbersOf(now: Reading, earlier: readonly Reading[], { find, errors }: Of): Numbers {
   const oldest = earlier.find((reading) => find(reading) !== undefined);
   const [current, before] = [find(now), oldest && find(oldest)];
   if (oldest === undefined || current === undefined || before === undefined) return NONE;
@@ -118,7 +137,7 @@ function numbersOf(
   const quantile = (rank: number) => (duration.count > 0 ? duration.quantileMs(rank) : null);
   return {
     requestsPerSecond: (current.requests - before.requests) / seconds,
-    errorsPerSecond: (current.failures - before.failures) / seconds,
+    errorsPerSecond: (errors(current) - errors(before)) / seconds,
     p50Ms: quantile(0.5),
     p99Ms: quantile(0.99),
   };

@@ -8,6 +8,7 @@ import type { Algorithm } from '../core/slot-table.ts';
 /** Traffic over the last seconds; null where nothing is known or nothing happened that has a duration. */
 export interface Numbers {
   readonly requestsPerSecond: number | null;
+  /** In all, answers of 5xx; of a replica, failed attempts too, though another may have made them good. */
   readonly errorsPerSecond: number | null;
   readonly p50Ms: number | null;
   readonly p99Ms: number | null;
@@ -22,8 +23,8 @@ export interface ReplicaSnapshot extends Numbers {
   readonly drained: boolean;
   readonly endpoint: string | null;
   readonly inFlight: number;
-  /** Requests that wait for it first; null where that is not counted. */
-  readonly queued: number | null;
+  /** Requests that wait for it first. */
+  readonly queued: number;
   readonly slots: number;
   /** Its slots as a part of all, 0 to 1. */
   readonly share: number;

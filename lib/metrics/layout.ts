@@ -70,6 +70,8 @@ export const REPLICA = columns({
   tunnels: 1,
   /** From here on levels. */
   levels: 0,
+  /** Requests in the queue that wait for it first. */
+  waiting: 1,
   openTunnels: 1,
   idleConnections: 1,
   busyConnections: 1,

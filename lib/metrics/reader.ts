@@ -47,6 +47,8 @@ export interface RequestCounts {
   readonly reused: number;
   readonly fresh: number;
   readonly tunnels: number;
+  /** Requests in the queue that wait for it first; those that every eligible replica has failed are nobody's. */
+  readonly waiting: number;
   readonly openTunnels: number;
   readonly connections: { readonly idle: number; readonly busy: number; readonly connecting: number };
 }
@@ -247,6 +249,7 @@ function countsIn(cells: Float64Array): RequestCounts {
     reused: cells[REPLICA.reused]!,
     fresh: cells[REPLICA.fresh]!,
     tunnels: cells[REPLICA.tunnels]!,
+    waiting: cells[REPLICA.waiting]!,
     openTunnels: cells[REPLICA.openTunnels]!,
     connections: {
       idle: cells[REPLICA.idleConnections]!,

@@ -106,6 +106,11 @@ export class Recorder {
     recordMs(this.#row, THREAD.queueWait, ms);
   }
 
+  /** How many requests of this thread wait for the replica first. */
+  waiting(ordinal: number, count: number): void {
+    if (ordinal >= 0) this.#row[blockOf(ordinal) + REPLICA.waiting] = count;
+  }
+
   /** An attempt was given a connection. */
   sent(ordinal: number, isReused: boolean): void {
     if (ordinal >= 0) this.#add(blockOf(ordinal) + (isReused ? REPLICA.reused : REPLICA.fresh), 1);

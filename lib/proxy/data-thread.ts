@@ -99,7 +99,9 @@ export class DataThread {
       loadFactor: options.loadFactor,
       maxInFlight: options.maxInFlight,
     });
-    this.queue = new RequestQueue(this.table, options.queueDepth);
+    this.queue = new RequestQueue(this.table, options.queueDepth, (ordinal, waiting) =>
+      this.recorder.waiting(ordinal, waiting),
+    );
     this.budget = new RetryBudget(options.retryBudget);
     this.admin = this.#pool(NO_REPLICA, options.admin, ADMIN_CONNECTIONS);
     this.setUpstreams(start.upstreams);

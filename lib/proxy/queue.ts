@@ -28,13 +28,18 @@ export class RequestQueue {
   readonly #line = new Map<Waiter, number>();
   readonly #blocked = new Set<Waiter>();
   readonly #shards = new Map<number, Set<Waiter>>();
-  /** The shard that each waiter is in, since its owner may change meanwhile. */
-  readonly #shardOf = new Map<Waiter, Set<Waiter>>();
+  /** The owner in whose shard each waiter is, since it may have another meanwhile. */
+  readonly #dealtTo = new Map<Waiter, number>();
+  readonly #onShard: (ordinal: number, waiting: number) => void;
 
-  /** `depth` bounds the waiting requests of all threads together. */
-  constructor(table: RouteTable, depth: number) {
+  /**
+   * `depth` bounds the waiting requests of all threads together; `onShard` is told how many wait for an owner whenever
+   * that changes.
+   */
+  constructor(table: RouteTable, depth: number, onShard: (ordinal: number, waiting: number) => void) {
     this.#table = table;
     this.#depth = depth;
+    this.#onShard = onShard;
     void this.#listen();
   }
 
@@ -50,8 +55,7 @@ export class RequestQueue {
   leave(waiter: Waiter): void {
     const wasBlocked = this.#blocked.delete(waiter);
     if (!wasBlocked && !this.#line.delete(waiter)) return;
-    this.#shardOf.get(waiter)?.delete(waiter);
-    this.#shardOf.delete(waiter);
+    this.#takeFromShard(waiter);
     this.#table.leaveQueue();
     this.#tellHead();
   }
@@ -100,17 +104,26 @@ export class RequestQueue {
       this.#table.wakeOldest();
   }
 
-  /** Puts the request into its owner's shard. */
+  /** Puts the request into its owner's shard, behind those that are there. */
   #deal(waiter: Waiter): void {
-    this.#shardOf.get(waiter)?.delete(waiter);
     const { owner } = waiter;
+    this.#takeFromShard(waiter);
     let shard = this.#shards.get(owner);
     if (shard === undefined) {
       shard = new Set();
       this.#shards.set(owner, shard);
     }
     shard.add(waiter);
-    this.#shardOf.set(waiter, shard);
+    this.#dealtTo.set(waiter, owner);
+    this.#onShard(owner, shard.size);
+  }
+
+  #takeFromShard(waiter: Waiter): void {
+    const owner = this.#dealtTo.get(waiter);
+    if (owner === undefined) return;
+    this.#dealtTo.delete(waiter);
+    const shard = this.#shards.get(owner);
+    if (shard?.delete(waiter) === true) this.#onShard(owner, shard.size);
   }
 
   /** Other threads leave a place to us, and the control plane changes who is eligible. */

@@ -20,17 +20,14 @@ class Same implements Durations {
   }
 }
 
-const FACTS = {
-  version: '1.2.3',
-  driver: 'process',
-  canScale: true,
-  limits: { maxInFlight: 256, queueDepth: 1024, maxReplicas: 64 },
-};
+const LIMITS = { maxInFlight: 256, queueDepth: 1024, maxReplicas: 64 };
 
 describe('the numbers of the dashboard', () => {
   let clock: FakeClock;
   let requests: number;
   let failures: number;
+  /** Those that a client was told of. */
+  let failed: number;
   let asked: (readonly string[])[];
   let numbers: LiveNumbers;
   const fleet = fakeFleet();
@@ -38,16 +35,20 @@ describe('the numbers of the dashboard', () => {
     clock = new FakeClock();
     requests = 0;
     failures = 0;
+    failed = 0;
     asked = [];
     fleet.replicas = () => [REPLICA];
     numbers = new LiveNumbers({
-      facts: FACTS,
+      version: '1.2.3',
+      driver: { kind: 'process', ownsInstances: true },
+      limits: Object.assign({ adminToken: 'secret' }, LIMITS),
       fleet,
       clock,
-      load: () => ({ inFlight: 7, queued: 2 }),
+      table: { totalInFlight: 7, totalWaiting: 2 },
       read: (names): Reading => {
         asked.push(names);
-        const counters = { requests, failures, duration: new Same(requests, 4) };
+        const byClass = [0, requests - failed, 0, 0, failed];
+        const counters = { requests, byClass, failures, duration: new Same(requests, 4), waiting: 3 };
         return {
           atMs: clock.nowMs(),
           totals: counters,
@@ -58,10 +59,11 @@ describe('the numbers of the dashboard', () => {
   });
 
   /** A second in which so many requests came. */
-  const second = (more: number, failed = 0) => {
+  const second = (more: number, errors = { failures: 0, failed: 0 }) => {
     clock.advance(1000);
     requests += more;
-    failures += failed;
+    failures += errors.failures;
+    failed += errors.failed;
     return numbers.next();
   };
 
@@ -72,11 +74,11 @@ describe('the numbers of the dashboard', () => {
     assert.equal(replicas[0]?.requestsPerSecond, null);
   });
 
-  it('are those of the last second in all, and of the last five for a replica', () => {
+  it('are those of the last second in all, and of the last five with what was made good for a replica', () => {
     numbers.next();
     for (const more of [100, 100, 100, 100, 100]) second(more);
-    const { totals, replicas } = second(400, 10);
-    assert.deepEqual([totals.requestsPerSecond, totals.errorsPerSecond], [400, 10]);
+    const { totals, replicas } = second(400, { failures: 10, failed: 4 });
+    assert.deepEqual([totals.requestsPerSecond, totals.errorsPerSecond], [400, 4]);
     assert.deepEqual([replicas[0]?.requestsPerSecond, replicas[0]?.errorsPerSecond], [160, 2]);
   });
 
@@ -121,7 +123,13 @@ describe('the numbers of the dashboard', () => {
       [5000, '1.2.3', 'process', 3, 1],
     );
     assert.deepEqual(ring, { algorithm: 'maglev', slots: 65_537, vnodes: 0, version: 4, imbalance: 1 });
-    assert.equal(readiness.ready, true);
+    assert.deepEqual([readiness.ready, replicas[0]?.queued], [true, 3]);
     assert.deepEqual(replicas[0]?.probes, { last: null, recent: REPLICA.probes.recent });
+  });
+
+  it('come with the limits, and with nothing else of what is configured', () => {
+    const snapshot = numbers.next();
+    assert.deepEqual(snapshot.limits, LIMITS);
+    assert.doesNotMatch(JSON.stringify(snapshot), /secret/);
   });
 });

@@ -68,7 +68,7 @@ export function snapshotOf(
       p50Ms: eligible > 0 ? 1.6 : null,
       p99Ms: eligible > 0 ? 11.2 : null,
       inFlight: sum(({ inFlight }) => inFlight),
-      queued: sum(({ queued }) => queued ?? 0),
+      queued: sum(({ queued }) => queued),
     },
     ring: { algorithm: 'maglev', slots: SLOTS, vnodes: 0, version: replicas.length, imbalance: 1.0002 },
     replicas,

@@ -52,6 +52,27 @@ test('what waits for a replica that drains or dies goes to others', async (t) =>
   assert.equal((await waiting.response()).body, 'moved');
 });
 
+test('how many wait for each replica is counted, whoever takes them', async (t) => {
+  const rig = await Rig.open(t, { replicas: 2, maxInFlight: 1 });
+  const waiting = () => rig.counts().replicas.map((replica) => replica.waiting);
+  await line(rig, 1, 0);
+  await line(rig, 1, 1);
+  const second = await rig.replicas[1]!.next();
+  await second.request();
+  for (const owner of [0, 0, 1]) ask(rig, await rig.client(), '/waiting', owner);
+  await eventually('three wait', () => rig.waiting === 3);
+  assert.deepEqual(waiting(), [2, 1]);
+  for (const left of [
+    [2, 0],
+    [1, 0],
+    [0, 0],
+  ]) {
+    second.send(ok('done'));
+    await second.request();
+    assert.deepEqual(waiting(), left);
+  }
+});
+
 test('who comes later does not overtake who waits', async (t) => {
   const rig = await Rig.open(t, { maxInFlight: 2 });
   const clients = await line(rig, 4);
