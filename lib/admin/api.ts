@@ -6,9 +6,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ReplicaState } from '../core/replica.ts';
 import type { Algorithm } from '../core/slot-table.ts';
-import { BalancerError } from '../errors.ts';
 import { parseChange, parseNames } from './change.ts';
-import { checkParameters, flagIn } from './query.ts';
+import { checkParameters, flagIn, refuse } from './query.ts';
 import { failed, type Reply, succeeded } from './reply.ts';
 
 /** A replica as an operator sees it; durations in milliseconds. */
@@ -185,11 +184,12 @@ const MAX_SAMPLE = 4096;
 
 /** How many slots `/ring?sample=360` asks for; 0 where it does not. */
 function sampleOf(query: URLSearchParams): number {
+  checkParameters(query, ['sample']);
   const text = query.get('sample');
   if (text === null) return 0;
   const count = /^\d{1,4}$/.test(text) ? Number(text) : 0;
   if (count >= 1 && count <= MAX_SAMPLE) return count;
-  throw new BalancerError('bad-request', `sample must be a whole number from 1 to ${MAX_SAMPLE}`);
+  return refuse(`sample must be a whole number from 1 to ${MAX_SAMPLE}`);
 }
 
 /** Every route there is; each path is in the table once. */

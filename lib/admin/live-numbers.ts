@@ -105,6 +105,7 @@ function pick({ maxInFlight, queueDepth, maxReplicas }: Snapshot['limits']): Sna
 /** What the page needs of a replica. */
 function shownOf({
   instance: _,
+  draining,
   probes,
   ...view
 }: ReplicaView): Omit<ReplicaSnapshot, keyof Numbers | 'queued'> {

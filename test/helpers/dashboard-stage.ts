@@ -96,7 +96,7 @@ export async function openStage(first: Omit<Snapshot, 'atMs'>, token = ''): Prom
   });
   const changes: string[] = [];
   const admin = await runAdmin({
-    token,
+    access: { token },
     // of two routes with one path the router takes the later
     routes: [...createDashboardRoutes(), live.route, ringRoute(() => stage), ...changeRoutes(() => stage)],
   });

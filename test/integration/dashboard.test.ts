@@ -38,7 +38,7 @@ describe('the dashboard of a balancer', { skip: skipBrowser }, () => {
     page.getByRole('row', { name: new RegExp(`^${name}\\b`) });
   const names = (page: Page): Promise<string[]> => page.locator('#replica-rows .name').allTextContents();
 
-  it('adds replicas after it showed what that moves', async () => {
+  it('adds a replica and removes it, each after it showed what that moves', async () => {
     const { page, running } = await open();
     await page.getByRole('button', { name: 'Add…' }).click();
     await page.getByLabel('Names').fill('web_a');
@@ -50,20 +50,13 @@ describe('the dashboard of a balancer', { skip: skipBrowser }, () => {
     assert.deepEqual(await names(page), ['S1', 'S2', 'S3', 'web_a']);
     await page.getByText('4/4').waitFor();
     await page.getByRole('row', { name: /added web_a/ }).waitFor();
-    assert.deepEqual(visit?.failures, []);
-  });
-
-  it('removes the replica whose button it was, after it showed what that moves', async () => {
-    const { page, running } = await open();
-    await page.getByRole('button', { name: 'Remove S2' }).click();
-    await page.getByText('S2 leaves: from 3 to 2 replicas.').waitFor();
-    await page.getByRole('dialog').getByRole('button', { name: 'Remove S2' }).click();
-    await page.getByText('2/2').waitFor();
-    await eventually('a table without it', async () => (await names(page)).join() === 'S1,S3');
-    assert.deepEqual(
-      (await running.replicas()).map(({ name }) => name),
-      ['S1', 'S3'],
-    );
+    await page.getByRole('button', { name: 'Remove web_a' }).click();
+    await page.getByText('web_a leaves: from 4 to 3 replicas.').waitFor();
+    assert.equal((await running.replicas()).length, 4);
+    await page.getByRole('dialog').getByRole('button', { name: 'Remove web_a' }).click();
+    await page.getByText('3/3').waitFor();
+    await eventually('a table without it', async () => (await names(page)).join() === 'S1,S2,S3');
+    await page.getByRole('row', { name: /removed web_a/ }).waitFor();
     assert.deepEqual(visit?.failures, []);
   });
 
@@ -98,34 +91,23 @@ describe('the dashboard of a balancer', { skip: skipBrowser }, () => {
       return Number.parseFloat((await figure.textContent()) ?? '') > 0;
     });
     assert.match((await page.locator('#p99-now').textContent()) ?? '', /ms$/);
-    assert.match((await page.locator('#requests-says').textContent()) ?? '', /^Last 5 min: 0 to /);
+    assert.match((await page.locator('#requests-says').textContent()) ?? '', /^Last 5 min: .+ to .+, mean /);
   });
 
-  it('says that the balancer is gone, and goes on with the next one on its port', async () => {
-    const { page, running } = await open();
-    const options = `${OPTIONS} --replicas 2 --admin-port ${running.adminPort}`;
-    running.signal('SIGKILL');
-    await running.exited;
-    await page.getByText('Connection lost: the balancer').waitFor();
-    assert.equal(await page.locator('#requests-now').textContent(), '–');
-    assert.equal(await page.getByRole('button', { name: 'Add…' }).isDisabled(), true);
-    balancer = await Balancer.ready(options);
-    await page.getByRole('button', { name: 'Try now' }).click();
-    await page.getByText('2/2').waitFor();
-    assert.deepEqual(await names(page), ['S1', 'S2']);
-    assert.equal(await page.locator('#banner').isHidden(), true);
-    assert.equal(await page.getByRole('button', { name: 'Add…' }).isEnabled(), true);
-  });
-
-  it('comes back by itself when nobody touches it', async () => {
+  it('says that the balancer is gone, and goes on by itself with the next one on its port', async () => {
     const { page, running } = await open();
     const { adminPort } = running;
     running.signal('SIGKILL');
     await running.exited;
     await page.getByText('Connection lost: the balancer').waitFor();
-    balancer = await Balancer.ready(`${OPTIONS} --admin-port ${adminPort}`);
-    await page.getByText('Live', { exact: true }).waitFor();
-    await page.getByText('3/3').waitFor();
+    assert.equal(await page.locator('#requests-now').textContent(), '–');
+    assert.equal(await page.getByRole('button', { name: 'Add…' }).isDisabled(), true);
+    await page.getByRole('button', { name: 'Try now' }).click();
+    balancer = await Balancer.ready(`${OPTIONS} --replicas 2 --admin-port ${adminPort}`);
+    await page.getByText('2/2').waitFor();
+    assert.deepEqual(await names(page), ['S1', 'S2']);
+    assert.equal(await page.locator('#banner').isHidden(), true);
+    assert.equal(await page.getByRole('button', { name: 'Add…' }).isEnabled(), true);
   });
 
   it('asks for the token once, says that one is wrong, and keeps it out of every address', async () => {
@@ -146,7 +128,7 @@ describe('the dashboard of a balancer', { skip: skipBrowser }, () => {
     await page.getByRole('button', { name: 'Remove S3' }).click();
     await page.getByText('S3 leaves: from 2 to 1 replica.').waitFor();
     assert.ok(addresses.length > 3);
-    for (const address of addresses) assert.doesNotMatch(address, /token|secret|wrong/);
+    for (const address of addresses) assert.doesNotMatch(address, /a-long-secret|a-wrong/);
     await page.keyboard.press('Escape');
     await page.getByRole('button', { name: 'Forget token' }).click();
     await page.getByRole('button', { name: 'Remove S3' }).click();
