@@ -1,8 +1,11 @@
 /** What the files around the program say about it stays true. */
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
+import { createDashboardRoutes } from '../lib/admin/dashboard.ts';
 import { environmentName, OPTIONS } from '../lib/options.ts';
 
 const REPOSITORY = join(import.meta.dirname, '..');
@@ -24,4 +27,21 @@ it('compose hands every option that means something in a container to the balanc
   const flags = Object.values(OPTIONS).map(({ flag }) => flag);
   const expected = flags.filter((flag) => !NOT_IN_A_CONTAINER.includes(flag)).map(environmentName);
   assert.deepEqual(handed.toSorted(), expected.toSorted());
+});
+
+it('the build brings every file of the dashboard that is served, and no other', async (t) => {
+  const { scripts } = JSON.parse(await readFile(join(REPOSITORY, 'package.json'), 'utf8')) as {
+    scripts: { build: string };
+  };
+  const [compile, ...copy] = scripts.build.split(' && ');
+  assert.match(compile ?? '', /^tsc /);
+  const directory = await mkdtemp(join(tmpdir(), 'ringlb-build-'));
+  t.after(() => rm(directory, { recursive: true }));
+  await symlink(join(REPOSITORY, 'lib'), join(directory, 'lib'));
+  execFileSync('sh', ['-c', copy.join(' && ')], { cwd: directory });
+  const served = createDashboardRoutes().map(({ path }) =>
+    path.replace('/dashboard/', '').replace(/^\/$/, 'index.html'),
+  );
+  const own = served.filter((name) => !name.startsWith('uplot.'));
+  assert.deepEqual((await readdir(join(directory, 'dist/lib/admin/dashboard'))).toSorted(), own.toSorted());
 });
