@@ -32,6 +32,7 @@ const FILES = [
   'format.js',
   'link.js',
   'overview.js',
+  'preview.js',
   'replica-row.js',
   'replica-table.js',
   'ring.js',

@@ -70,6 +70,6 @@ export class Banner {
     if (state.kind === 'connecting') return `Connection lost. Trying again…${since}`;
     if (state.kind !== 'lost') return '';
     const seconds = Math.max(1, Math.ceil((state.retryAtMs - Date.now()) / 1000));
-    return `Connection lost: ${state.reason.replace(/^T/, 't')}. Trying again in ${seconds} s.${since}`;
+    return `Connection lost. ${state.reason}. Trying again in ${seconds} s.${since}`;
   }
 }

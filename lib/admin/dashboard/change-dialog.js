@@ -1,23 +1,14 @@
 /**
  * Adding and removing replicas: what is asked for, what it would do, and then doing it.
- * Must not hold: requests themselves (`api.js`). Invariant: nothing is done whose preview was not shown.
+ * Must not hold: requests themselves (`api.js`).
+ * Invariant: what is done is what the preview shows, names included, also where the balancer chose them.
  */
 import { byId, html, setText } from './dom.js';
-import { count, percent, plural } from './format.js';
+import { percent, plural } from './format.js';
+import { namesIn, sentencesOf, wordsOf } from './preview.js';
 
 /** @import { Api } from './api.js' */
-/** @typedef {'add' | 'remove'} Kind */
-/**
- * What a dry run answers.
- * @typedef {object} Preview
- * @property {number} N
- * @property {readonly string[]} added
- * @property {readonly string[]} removed
- * @property {number} moved share of all keys, 0 to 1
- * @property {readonly { readonly from: string | null, readonly to: string | null, readonly share: number }[]} moves
- * @property {number} inFlight
- * @property {number} tunnels
- */
+/** @import { Kind, Preview } from './preview.js' */
 
 const WORDS = {
   add: {
@@ -56,6 +47,10 @@ export class ChangeDialog {
   /** @type {Kind} */
   #kind = 'add';
   #asked = new AbortController();
+  /** What it shows, and so what is to be done. @type {Preview | undefined} */
+  #shown;
+  /** How often it was opened: what began in an earlier dialog must not touch this one. */
+  #openings = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
@@ -82,6 +77,7 @@ export class ChangeDialog {
    */
   open(kind, names = []) {
     this.#kind = kind;
+    this.#openings++;
     const words = WORDS[kind];
     setText(this.#heading, words.heading);
     setText(this.#hint, words.hint);
@@ -129,72 +125,57 @@ export class ChangeDialog {
 
   /** @param {Preview} preview */
   #show(preview) {
-    const isAdd = this.#kind === 'add';
-    const names = isAdd ? preview.added : preview.removed;
-    const before = isAdd ? preview.N - names.length : preview.N + names.length;
-    const who = `${listOf(names)} ${names.length === 1 ? (isAdd ? 'joins' : 'leaves') : isAdd ? 'join' : 'leave'}`;
-    const keys = `${percent(preview.moved)} of all keys ${isAdd ? 'move to another replica' : 'move'}.`;
-    const traffic = `${plural(preview.inFlight, 'request')} in flight and ${plural(preview.tunnels, 'open tunnel')} there may finish first.`;
-    setText(
-      this.#text,
-      `${who}: from ${before} to ${plural(preview.N, 'replica')}. ${keys}${isAdd ? '' : ` ${traffic}`}`,
-    );
-    const moves = preview.moves.toSorted((one, other) => other.share - one.share);
-    this.#rows.replaceChildren(
-      ...moves
-        .slice(0, MOST_MOVES)
-        .map(({ from, to, share }) =>
-          html(
-            'tr',
-            {},
-            html('td', {}, from ?? 'nobody'),
-            html('td', {}, to ?? 'nobody'),
-            html('td', { class: 'number' }, percent(share)),
-          ),
-        ),
-    );
-    this.#moves.hidden = moves.length === 0;
-    const rest = moves.slice(MOST_MOVES);
-    const restShare = rest.reduce((sum, { share }) => sum + share, 0);
-    setText(
-      this.#more,
-      rest.length === 0 ? '' : `and ${plural(rest.length, 'more move')}, ${percent(restShare)} together`,
-    );
+    this.#shown = preview;
+    setText(this.#text, sentencesOf(this.#kind, preview));
+    this.#showMoves(preview.moves.toSorted((one, other) => other.share - one.share));
     setText(this.#problem, '');
-    setText(
-      this.#do,
-      `${isAdd ? 'Add' : 'Remove'} ${names.length === 1 ? names[0] : plural(names.length, 'replica')}`,
-    );
+    setText(this.#do, wordsOf(this.#kind, preview).act);
     this.#do.disabled = false;
   }
 
-  /** @param {string} problem */
+  /** @param {Preview['moves']} moves the largest first */
+  #showMoves(moves) {
+    const row = (/** @type {Preview['moves'][number]} */ { from, to, share }) => {
+      const part = html('td', { class: 'number' }, percent(share));
+      return html('tr', {}, html('td', {}, from ?? 'nobody'), html('td', {}, to ?? 'nobody'), part);
+    };
+    this.#rows.replaceChildren(...moves.slice(0, MOST_MOVES).map(row));
+    this.#moves.hidden = moves.length === 0;
+    const rest = moves.slice(MOST_MOVES);
+    const share = percent(rest.reduce((sum, move) => sum + move.share, 0));
+    setText(
+      this.#more,
+      rest.length === 0 ? '' : `and ${plural(rest.length, 'more move')}, ${share} together`,
+    );
+  }
+
+  /** Shows no preview. @param {string} problem why there is none; '' where it is on its way */
   #clear(problem) {
+    this.#shown = undefined;
     setText(this.#text, problem === '' ? 'Working it out…' : 'Nothing can be done as it stands.');
-    this.#rows.replaceChildren();
-    this.#moves.hidden = true;
-    setText(this.#more, '');
+    this.#showMoves([]);
     setText(this.#problem, problem);
     setText(this.#do, this.#kind === 'add' ? 'Add' : 'Remove');
     this.#do.disabled = true;
   }
 
   async #change() {
-    const { method, path, doing } = WORDS[this.#kind];
-    const wanted = this.#wanted;
-    const label = this.#do.textContent ?? '';
+    const [kind, shown, opening] = [this.#kind, this.#shown, this.#openings];
+    if (shown === undefined) return;
+    const { method, path, doing } = WORDS[kind];
+    const hostnames = namesIn(kind, shown);
+    const isStillThere = () => this.#dialog.open && this.#openings === opening;
+    const { act, done } = wordsOf(kind, shown);
     this.#setBusy(true);
     setText(this.#do, doing);
     try {
-      await this.#api.call(method, path, wanted);
-      this.#dialog.close();
-      this.#onDone(`${label.replace(/^Add/, 'Added').replace(/^Remove/, 'Removed')}.`);
+      await this.#api.call(method, path, { n: hostnames.length, hostnames });
+      if (isStillThere()) this.#dialog.close();
+      this.#onDone(done);
     } catch (error) {
-      const problem = messageOf(error);
-      if (this.#dialog.open) setText(this.#problem, problem);
-      else this.#onDone(problem);
-      setText(this.#do, label);
-    } finally {
+      if (!isStillThere()) return this.#onDone(messageOf(error));
+      setText(this.#problem, messageOf(error));
+      setText(this.#do, act);
       this.#setBusy(false);
     }
   }
@@ -209,10 +190,4 @@ export class ChangeDialog {
 /** @param {unknown} error */
 function messageOf(error) {
   return error instanceof Error ? error.message : String(error);
-}
-
-/** `S1`, `S1 and S2`, `S1, S2 and 3 more`. @param {readonly string[]} names */
-function listOf(names) {
-  if (names.length <= 4) return new Intl.ListFormat('en', { type: 'conjunction' }).format(names);
-  return `${names.slice(0, 3).join(', ')} and ${count(names.length - 3)} more`;
 }

@@ -33,20 +33,13 @@ export class DrainDialog {
     });
   }
 
-  /**
-   * @param {ReplicaSnapshot} replica
-   * @param {number} others how many more may be given requests
-   */
-  open({ name, share, inFlight }, others) {
+  /** @param {ReplicaSnapshot} replica */
+  open({ name, share, inFlight }) {
     this.#name = name;
     setText(this.#heading, `Drain ${name}`);
-    const rest =
-      others === 0
-        ? 'No other replica is eligible: requests will wait, and then fail.'
-        : `Its keys, ${percent(share)} of all, go to the replicas behind it on the ring until it is undrained.`;
     setText(
       this.#text,
-      `${name} gets no new requests. ${plural(inFlight, 'request')} in flight may finish. ${rest} Its place and its instance stay.`,
+      `${name} gets no new requests; ${plural(inFlight, 'request')} in flight may finish. Its keys, ${percent(share)} of all, go to the replicas behind it on the ring until it is undrained. Its place and its instance stay.`,
     );
     setText(this.#problem, '');
     this.#dialog.showModal();

@@ -21,7 +21,9 @@ import { Token } from './token.js';
  */
 
 /** A snapshot comes every second. */
-const SILENCE_MS = 4000;
+const SILENCE_MS = 5000;
+/** A timer that is so late says that this page was held up, and not the balancer. */
+const LATE_MS = 1000;
 const FIRST_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 8000;
 const HIDDEN_MS = 60_000;
@@ -31,6 +33,8 @@ export class Link {
   #hooks;
   #abort = new AbortController();
   #failures = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #watchdog;
   #wake = () => {};
   /** Why the stream that is open was given up; '' for its own reasons. */
   #gaveUp = '';
@@ -77,27 +81,32 @@ export class Link {
     this.#abort = new AbortController();
     this.#gaveUp = '';
     const used = this.#token.value;
-    let watchdog = this.#watch();
+    this.#watch();
     try {
       const { signal } = this.#abort;
       const response = await fetch('live', { headers: Token.headers(used), signal, cache: 'no-store' });
       if (response.status === 401) {
-        clearTimeout(watchdog);
+        clearTimeout(this.#watchdog);
         return (await this.#token.refused(used)) ? 'again' : 'locked';
       }
       if (!response.ok || response.body === null) return await problemOf(response);
       if (used !== '') this.#token.accepted();
       const heard = { isFirst: true, isLive: false };
       for await (const { event, data } of messagesOf(response.body)) {
-        clearTimeout(watchdog);
-        watchdog = this.#watch();
-        this.#hear(event, JSON.parse(data), heard);
+        this.#watch();
+        const content = JSON.parse(data);
+        try {
+          this.#hear(event, content, heard);
+        } catch (error) {
+          // a fault of the page, and not of the connection
+          reportError(error);
+        }
       }
       return 'The balancer ended the connection';
     } catch {
       return this.#gaveUp || 'The balancer does not answer';
     } finally {
-      clearTimeout(watchdog);
+      clearTimeout(this.#watchdog);
     }
   }
 
@@ -118,8 +127,14 @@ export class Link {
     }
   }
 
+  /** Gives the stream up unless something is heard, and this is called again, in time. */
   #watch() {
-    return setTimeout(() => this.#giveUp('The balancer has been silent'), SILENCE_MS);
+    clearTimeout(this.#watchdog);
+    const dueMs = performance.now() + SILENCE_MS;
+    this.#watchdog = setTimeout(() => {
+      if (performance.now() - dueMs > LATE_MS) this.#watch();
+      else this.#giveUp('The balancer has been silent');
+    }, SILENCE_MS);
   }
 
   /** @param {string} reason */

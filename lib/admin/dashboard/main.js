@@ -64,6 +64,8 @@ function onState(state) {
 
 /** @param {Snapshot} snapshot */
 function onSnapshot(snapshot) {
+  // another version of the balancer has another version of this page
+  if (latest !== undefined && latest.version !== snapshot.version) return location.reload();
   latest = snapshot;
   banner.noteSnapshot(snapshot.atMs);
   overview.show(snapshot);
@@ -90,8 +92,7 @@ function act(action, name) {
   const replica = latest?.replicas.find((one) => one.name === name);
   if (action === 'remove') change.open('remove', [name]);
   else if (action === 'undrain') void drain.undrain(name);
-  else if (replica !== undefined && latest !== undefined)
-    drain.open(replica, latest.eligible - Number(replica.state === 'healthy'));
+  else if (replica !== undefined) drain.open(replica);
 }
 
 /** @param {string | undefined} name */

@@ -152,7 +152,7 @@ describe('the page', { skip: skipBrowser }, () => {
     assert.deepEqual(stage.changes, []);
     await page.keyboard.press('Enter');
     await page.getByText('Added 2 replicas.').last().waitFor();
-    assert.deepEqual(stage.changes, ['/add {"n":2,"hostnames":["web_a"]}']);
+    assert.deepEqual(stage.changes, ['/add {"n":2,"hostnames":["web_a","S4"]}']);
     assert.equal(
       await page.evaluate(() => document.activeElement?.id),
       'add',
@@ -184,7 +184,7 @@ describe('the page', { skip: skipBrowser }, () => {
     const page = await open();
     await page.getByRole('row', { name: 'S1' }).waitFor();
     await stage.close();
-    await page.getByText('Connection lost: the balancer').waitFor();
+    await page.getByText('Connection lost. The balancer').waitFor();
     assert.equal(await page.locator('#readiness-text').textContent(), 'Not known');
     for (const figure of await page.locator('.figure').allTextContents()) assert.equal(figure, '–');
     assert.match((await page.locator('.as-of').first().textContent()) ?? '', /^Last known, /);
