@@ -21,6 +21,7 @@ const FILES = [
   'replicas.css',
   'events.css',
   'dialogs.css',
+  'boot.js',
   'main.js',
   'api.js',
   'banner.js',

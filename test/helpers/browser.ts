@@ -12,15 +12,13 @@ const program = PLACES.find((place) => place !== '' && existsSync(place));
 export const skipBrowser: string | undefined =
   program === undefined && process.env.RINGLB_BROWSER !== 'required' ? 'no Chromium' : undefined;
 
-/** What the browser itself says of an answer or a connection that failed; whether that is wrong the test knows. */
+/** What the browser itself says of an answer or a connection that failed, which the page is to bear. */
 const OF_THE_NETWORK = /^Failed to load resource/;
 
 export interface Visit {
   readonly page: Page;
   /** What went wrong in the page: errors, and warnings of the console. */
   readonly errors: readonly string[];
-  /** What failed on the way: refused connections and answers from 400 on. */
-  readonly failures: readonly string[];
   /** Addresses of other hosts that the page asked. */
   readonly foreign: readonly string[];
   close(): Promise<void>;
@@ -41,28 +39,47 @@ export class TestBrowser {
     return new TestBrowser(await chromium.launch({ executablePath: program, args }));
   }
 
-  /** Opens `url` in a profile of its own. */
-  async visit(url: string, options: BrowserContextOptions = {}): Promise<Visit> {
+  /** Opens `url` in a profile of its own; `prepare` has the page before it opens anything. */
+  async visit(
+    url: string,
+    options: BrowserContextOptions = {},
+    prepare: (page: Page) => Promise<unknown> = async () => {},
+  ): Promise<Visit> {
     const context = await this.#browser.newContext({ reducedMotion: 'reduce', ...options });
     const page = await context.newPage();
     page.setDefaultTimeout(15_000);
     const errors: string[] = [];
-    const failures: string[] = [];
     const foreign: string[] = [];
     page.on('pageerror', (error) => errors.push(error.message));
     page.on('console', (message) => {
-      if (!['error', 'warning'].includes(message.type())) return;
-      (OF_THE_NETWORK.test(message.text()) ? failures : errors).push(message.text());
+      const isBad = ['error', 'warning'].includes(message.type());
+      if (isBad && !OF_THE_NETWORK.test(message.text())) errors.push(message.text());
     });
     const { host } = new URL(url);
     page.on('request', (request) => {
       if (new URL(request.url()).host !== host) foreign.push(request.url());
     });
-    await page.goto(url);
-    return { page, errors, failures, foreign, close: () => context.close() };
+    await prepare(page);
+    await open(page, url);
+    return { page, errors, foreign, close: () => context.close() };
   }
 
   close(): Promise<void> {
     return this.#browser.close();
+  }
+}
+
+/**
+ * Opens an address, again where the machine's network changed meanwhile: Chromium breaks every connection then, those
+ * to this machine too, and each container of a test beside changes it.
+ */
+export async function open(page: Page, url: string): Promise<void> {
+  for (let left = 9; ; left--) {
+    try {
+      await page.goto(url);
+      return;
+    } catch (error) {
+      if (left === 0 || !String(error).includes('ERR_NETWORK_CHANGED')) throw error;
+    }
   }
 }

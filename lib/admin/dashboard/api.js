@@ -4,6 +4,17 @@
  */
 import { Token } from './token.js';
 
+/** The connection broke before an answer came; what was asked for may have been done all the same. */
+export class BrokenConnection extends Error {
+  constructor() {
+    super('The balancer does not answer');
+  }
+}
+
+/** Browsers break every connection when a network comes or goes on their machine, as with each container. */
+const TRIES = 4;
+const PAUSE_MS = 400;
+
 export class Api {
   #token;
 
@@ -35,6 +46,25 @@ export class Api {
       throw new Error(await problemOf(response));
     }
   }
+
+  /**
+   * The same for what may be asked twice: it is, where the connection broke.
+   * @param {string} method
+   * @param {string} path
+   * @param {unknown} [content]
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<unknown>}
+   */
+  async repeat(method, path, content, signal) {
+    for (let left = TRIES - 1; ; left--) {
+      try {
+        return await this.call(method, path, content, signal);
+      } catch (error) {
+        if (!(error instanceof BrokenConnection) || left === 0) throw error;
+        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      }
+    }
+  }
 }
 
 /**
@@ -56,7 +86,7 @@ async function send(method, path, content, token, signal) {
     return await fetch(path, request);
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Error('The balancer does not answer');
+    throw new BrokenConnection();
   }
 }
 

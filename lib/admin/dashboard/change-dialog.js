@@ -3,6 +3,7 @@
  * Must not hold: requests themselves (`api.js`).
  * Invariant: what is done is what the preview shows, names included, also where the balancer chose them.
  */
+import { BrokenConnection } from './api.js';
 import { byId, html, setText } from './dom.js';
 import { percent, plural } from './format.js';
 import { namesIn, sentencesOf, wordsOf } from './preview.js';
@@ -28,6 +29,8 @@ const WORDS = {
 };
 const PAUSE_MS = 200;
 const MOST_MOVES = 8;
+/** Between two looks at what became of a change. */
+const LOOK_MS = 500;
 
 export class ChangeDialog {
   #dialog = byId('change-dialog', HTMLDialogElement);
@@ -116,7 +119,7 @@ export class ChangeDialog {
     if (!Number.isInteger(wanted.n) || wanted.n < 1) return this.#clear('How many is a whole number from 1.');
     const { method, path } = WORDS[this.#kind];
     try {
-      const answer = await this.#api.call(method, `${path}?dry-run`, wanted, signal);
+      const answer = await this.#api.repeat(method, `${path}?dry-run`, wanted, signal);
       if (!signal.aborted) this.#show(/** @type {Preview} */ (answer));
     } catch (error) {
       if (!signal.aborted) this.#clear(messageOf(error));
@@ -162,14 +165,13 @@ export class ChangeDialog {
   async #change() {
     const [kind, shown, opening] = [this.#kind, this.#shown, this.#openings];
     if (shown === undefined) return;
-    const { method, path, doing } = WORDS[kind];
     const hostnames = namesIn(kind, shown);
     const isStillThere = () => this.#dialog.open && this.#openings === opening;
     const { act, done } = wordsOf(kind, shown);
     this.#setBusy(true);
-    setText(this.#do, doing);
+    setText(this.#do, WORDS[kind].doing);
     try {
-      await this.#api.call(method, path, { n: hostnames.length, hostnames });
+      await this.#carryOut(kind, hostnames);
       if (isStillThere()) this.#dialog.close();
       this.#onDone(done);
     } catch (error) {
@@ -177,6 +179,43 @@ export class ChangeDialog {
       setText(this.#problem, messageOf(error));
       setText(this.#do, act);
       this.#setBusy(false);
+    }
+  }
+
+  /**
+   * @param {Kind} kind
+   * @param {readonly string[]} hostnames
+   */
+  async #carryOut(kind, hostnames) {
+    const { method, path } = WORDS[kind];
+    try {
+      await this.#api.call(method, path, { n: hostnames.length, hostnames });
+    } catch (error) {
+      if (!(error instanceof BrokenConnection)) throw error;
+      if (!(await this.#cameTrue(kind, hostnames)))
+        throw new Error('The connection broke, and nothing was changed');
+    }
+  }
+
+  /**
+   * Whether a change whose answer was lost has been made: the fleet itself says so, once it is over.
+   * @param {Kind} kind
+   * @param {readonly string[]} names
+   * @returns {Promise<boolean>}
+   */
+  async #cameTrue(kind, names) {
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      const { replicas } = /** @type {{ replicas: readonly string[] }} */ (
+        await this.#api.repeat('GET', 'rep')
+      );
+      const are = names.filter((name) => replicas.includes(name)).length;
+      if (kind === 'remove') return are === 0;
+      if (are === names.length) return true;
+      const { replicas: all } = /** @type {{ replicas: readonly { name: string }[] }} */ (
+        await this.#api.repeat('GET', 'replicas')
+      );
+      if (!all.some(({ name }) => names.includes(name))) return false;
     }
   }
 

@@ -16,7 +16,7 @@ const WINDOW_S = 300;
  * @property {string} name
  * @property {string} figure id of the element with its value of now
  * @property {string} colour a custom property
- * @property {'area' | 'line' | 'dashed'} look
+ * @property {'area' | 'thick' | 'thin'} look
  * @typedef {object} ChartOf
  * @property {string} id
  * @property {(value: number | null) => string} say
@@ -42,8 +42,8 @@ const CHARTS = [
     least: 5,
     unit: ' ms',
     lines: [
-      { name: 'p50', figure: 'p50-now', colour: '--chart-1', look: 'line' },
-      { name: 'p99', figure: 'p99-now', colour: '--chart-2', look: 'dashed' },
+      { name: 'p50', figure: 'p50-now', colour: '--chart-1', look: 'thick' },
+      { name: 'p99', figure: 'p99-now', colour: '--chart-2', look: 'thin' },
     ],
     row: (totals) => [totals.p50Ms, totals.p99Ms],
   },
@@ -61,8 +61,8 @@ const CHARTS = [
     least: 10,
     unit: '',
     lines: [
-      { name: 'in flight', figure: 'in-flight-now', colour: '--chart-1', look: 'line' },
-      { name: 'queued', figure: 'queued-now', colour: '--chart-2', look: 'dashed' },
+      { name: 'in flight', figure: 'in-flight-now', colour: '--chart-1', look: 'thick' },
+      { name: 'queued', figure: 'queued-now', colour: '--chart-2', look: 'thin' },
     ],
     row: (totals) => [totals.inFlight, totals.queued],
   },
@@ -166,10 +166,9 @@ function lineOf({ name, colour: property, look }) {
   return {
     label: name,
     stroke: () => colour(property),
-    width: 1.5,
+    width: look === 'thick' ? 2 : look === 'area' ? 1.5 : 1,
     points: { show: false },
     ...(look === 'area' && { fill: () => colour(`${property}-fill`) }),
-    ...(look === 'dashed' && { dash: [5, 3] }),
   };
 }
 

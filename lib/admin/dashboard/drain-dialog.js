@@ -49,7 +49,7 @@ export class DrainDialog {
   /** @param {string} name */
   async undrain(name) {
     try {
-      await this.#api.call('POST', 'undrain', { hostnames: [name] });
+      await this.#api.repeat('POST', 'undrain', { hostnames: [name] });
       this.#onDone(`${name} is undrained.`);
     } catch (error) {
       this.#onDone(error instanceof Error ? error.message : String(error));
@@ -60,7 +60,7 @@ export class DrainDialog {
     const name = this.#name;
     this.#do.disabled = true;
     try {
-      await this.#api.call('POST', 'drain', { hostnames: [name] });
+      await this.#api.repeat('POST', 'drain', { hostnames: [name] });
       this.#dialog.close();
       this.#onDone(`${name} is drained.`);
     } catch (error) {

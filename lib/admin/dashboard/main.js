@@ -40,7 +40,7 @@ const change = new ChangeDialog(api, tell);
 const drain = new DrainDialog(api, tell);
 const table = new ReplicaTable(act, point);
 const ring = new Ring(
-  async (sample) => /** @type {Table} */ (await api.call('GET', `ring?sample=${sample}`)),
+  async (sample) => /** @type {Table} */ (await api.repeat('GET', `ring?sample=${sample}`)),
   point,
 );
 const link = new Link(token, {

@@ -1,0 +1,23 @@
+/**
+ * Loads the page again where a part of it did not come, since without one it neither works nor says why.
+ * A script of its own, for a module that does not load cannot tell. Must not hold: anything else.
+ */
+(() => {
+  const PAUSE_MS = 500;
+  const MOST = 5;
+  const KEY = 'ringlb-loads';
+
+  /** The script and the style sheets; a picture may be missing. @param {Event} event */
+  function onError({ target }) {
+    const isStyle = target instanceof HTMLLinkElement && target.rel === 'stylesheet';
+    if (!isStyle && !(target instanceof HTMLScriptElement)) return;
+    removeEventListener('error', onError, { capture: true });
+    const loads = Number(sessionStorage.getItem(KEY) ?? 0) + 1;
+    sessionStorage.setItem(KEY, `${loads}`);
+    if (loads < MOST) setTimeout(() => location.reload(), PAUSE_MS);
+  }
+
+  // errors of elements do not bubble
+  addEventListener('error', onError, { capture: true });
+  addEventListener('load', () => setTimeout(() => sessionStorage.removeItem(KEY), 10 * PAUSE_MS));
+})();
