@@ -33,8 +33,7 @@ it('the build brings every file of the dashboard that is served, and no other', 
   const { scripts } = JSON.parse(await readFile(join(REPOSITORY, 'package.json'), 'utf8')) as {
     scripts: { build: string };
   };
-  const [compile, ...copy] = scripts.build.split(' && ');
-  assert.match(compile ?? '', /^tsc /);
+  const copy = scripts.build.split(' && ').filter((command) => /^(mkdir|cp) /.test(command));
   const directory = await mkdtemp(join(tmpdir(), 'ringlb-build-'));
   t.after(() => rm(directory, { recursive: true }));
   await symlink(join(REPOSITORY, 'lib'), join(directory, 'lib'));

@@ -137,6 +137,16 @@ describe('the admin endpoints', () => {
     assert.deepEqual(JSON.parse(body), { message: { N: 1, replicas: [REPLICA] }, status: 'successful' });
   });
 
+  it('answer /ring?sample=… with the owners of so many slots, and judge how many that is', async () => {
+    const { body } = await admin.ask('GET', '/ring?sample=3');
+    assert.deepEqual(JSON.parse(body).message.sample, [0, 0, 0]);
+    for (const query of ['sample=0', 'sample=4097', 'sample=1e3', 'sample=', 'sampel=3']) {
+      const wrong = await admin.ask('GET', `/ring?${query}`);
+      assert.equal(wrong.status, 400, query);
+      assert.match(wrong.body, /sample/);
+    }
+  });
+
   it('answer /ring with the table', async () => {
     const { body } = await admin.ask('GET', '/ring');
     assert.deepEqual(JSON.parse(body), { message: RING, status: 'successful' });

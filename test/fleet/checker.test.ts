@@ -85,7 +85,20 @@ describe('the checker', () => {
     const replica = await rig.healthy('S1');
     await rig.fleet.advance(INTERVAL_MS);
     await rig.probes.fail();
-    assert.deepEqual(replica.probes, { passed: 2, failed: 1, last: 'connection refused' });
+    const recent = [true, true, false];
+    assert.deepEqual(replica.probes, { passed: 2, failed: 1, last: 'connection refused', recent });
+  });
+
+  it('remembers what the last 20 probes found, and no more', async () => {
+    const replica = await rig.healthy('S1');
+    for (let count = 0; count < 25; count++) {
+      await rig.fleet.advance(INTERVAL_MS, 100);
+      if (count === 20) await rig.probes.fail();
+      else await rig.probes.pass();
+    }
+    assert.equal(replica.probes.passed + replica.probes.failed, 27);
+    const expected = Array.from({ length: 20 }, (_, probe) => probe !== 15);
+    assert.deepEqual(replica.probes.recent, expected);
   });
 
   it('has one probe of a replica under way at most, however long it takes', async () => {

@@ -19,7 +19,7 @@ describe('the view of a fleet', () => {
       instance: 'S1#3',
       inFlight: 1,
       restarts: 1,
-      probes: { passed: 4, failed: 0, last: '200' },
+      probes: { passed: 4, failed: 0, last: '200', recent: [true, true, true, true] },
       cause: 'probe passed: 200',
       nextStartInMs: null,
     });
@@ -76,6 +76,20 @@ describe('the view of a fleet', () => {
       512,
     );
     assert.ok(Math.abs(imbalance - (Math.max(...slots) / 512) * 3) < 1e-5, `${imbalance}`);
+  });
+
+  it('shows a sample of slots with their owners, evenly far apart, or all of them where more are asked for', async () => {
+    const rig = await FleetRig.of(3);
+    const { sample = [], members } = rig.view.ring(64);
+    const owners = rig.view.ring(100_000).sample ?? [];
+    assert.deepEqual([sample.length, owners.length], [64, 512]);
+    assert.deepEqual(
+      sample,
+      sample.map((_, index) => owners[index * 8]),
+    );
+    for (const [place, { slots }] of members.entries())
+      assert.equal(owners.filter((owner) => owner === place).length, slots);
+    assert.equal(rig.view.ring().sample, undefined);
   });
 
   it('shows an empty table as such', async () => {

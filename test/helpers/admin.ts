@@ -100,7 +100,7 @@ export function fakeFleet(): FakeFleet {
       return fleet.change();
     },
     replicas: () => [REPLICA],
-    ring: () => RING,
+    ring: (sample = 0) => (sample === 0 ? RING : { ...RING, sample: new Array<number>(sample).fill(0) }),
     readiness: () => fleet.state,
   };
   return fleet;
