@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 
+/** CHROMIUM in the environment names another one. */
 const PLACES = [process.env.CHROMIUM ?? '', '/usr/bin/chromium', '/usr/bin/chromium-browser'];
 const program = PLACES.find((place) => place !== '' && existsSync(place));
 
