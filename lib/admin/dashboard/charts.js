@@ -144,7 +144,7 @@ class Chart {
         y: { range: (_, __, highest) => [0, axisEnd(highest ?? 0, least)] },
       },
       axes: [
-        { ...common, size: 24, incrs: [60], space: 50, values: (_, splits) => splits.map(minute) },
+        { ...common, size: 24, incrs: [60, 120, 300], space: 50, values: (_, splits) => splits.map(minute) },
         {
           ...common,
           size: 50,
