@@ -218,7 +218,15 @@ class Parts {
     const [clock, limits] = [this.#clock, this.#config];
     const { table, view: fleet, metrics, journal: events } = this;
     const read = (names: readonly string[]) => metrics.reader.read(names);
-    const snapshots = new LiveNumbers({ version: programVersion(), driver, limits, fleet, table, clock, read });
+    const snapshots = new LiveNumbers({
+      version: programVersion(),
+      driver,
+      limits,
+      fleet,
+      table,
+      clock,
+      read,
+    });
     return new Live({ clock, snapshots, events });
   }
 

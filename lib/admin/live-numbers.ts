@@ -87,7 +87,11 @@ export class LiveNumbers implements SnapshotSource {
       readiness: fleet.readiness(),
       eligible: replicas.filter(({ state, drained }) => state === 'healthy' && !drained).length,
       desired: fleet.names().length,
-      totals: { ...numbersOf(now, earlier.slice(-1), IN_ALL), inFlight: table.totalInFlight, queued: table.totalWaiting },
+      totals: {
+        ...numbersOf(now, earlier.slice(-1), IN_ALL),
+        inFlight: table.totalInFlight,
+        queued: table.totalWaiting,
+      },
       ring: { algorithm, slots, vnodes, version, imbalance },
       replicas,
     };
