@@ -5,6 +5,7 @@
 import type { Balancer } from './balancer.ts';
 import { type Answer, type Asking, replicaIn } from './client.ts';
 import { restore } from './fleet-size.ts';
+import { ownersOf } from './owners.ts';
 
 /** A request and what its answer must be. */
 interface Check {
@@ -28,6 +29,7 @@ export interface EndpointResult {
 
 /** A name that a fleet of the user's hardly has. */
 const NAME = 'study-endpoint';
+const ID = '123456';
 
 interface Listed {
   readonly message: { readonly N?: number; readonly replicas?: readonly (string | { name: string })[] };
@@ -61,8 +63,14 @@ function get(port: Check['port'], path: string, expected: Expected): Check {
   return { port, method: 'GET', path, ...expected };
 }
 
+/** An id whose owner is known, and who that is. */
+interface KnownOwner {
+  readonly id: string;
+  readonly owner: string;
+}
+
 /** What only looks. */
-function readingChecks(names: readonly string[]): readonly Check[] {
+function readingChecks(names: readonly string[], { id, owner }: KnownOwner): readonly Check[] {
   return [
     get('public', '/home', {
       status: 200,
@@ -80,15 +88,44 @@ function readingChecks(names: readonly string[]): readonly Check[] {
     get('admin', '/healthz', SUCCESS),
     get('admin', '/readyz', SUCCESS),
     get('admin', '/ring', { status: 200, shows: 'shares that add up to 1', isShown: addsUp }),
+    get('admin', `/explain?key=${id}`, {
+      status: 200,
+      shows: `${owner} as the owner, which core gives it`,
+      isShown: ({ body }) => messageIn<{ owner: string }>(body).owner === owner,
+    }),
+    get('admin', '/events', {
+      status: 200,
+      shows: 'as many events as it says',
+      isShown: ({ body }) => {
+        const { N, events } = messageIn<{ N: number; events: readonly unknown[] }>(body);
+        return N === events.length;
+      },
+    }),
+    get('admin', '/no-such', { status: 404, shows: 'a failure', isShown: isFailure }),
   ];
 }
 
 const allowsGet = ({ headers }: Answer) => headers.allow?.includes('GET') ?? false;
 
+const messageIn = <T>(body: string) => (JSON.parse(body) as { readonly message: T }).message;
+
 function addsUp({ body }: Answer): boolean {
-  const { message } = JSON.parse(body) as { message: { members: readonly { share: number }[] } };
-  return Math.abs(message.members.reduce((sum, { share }) => sum + share, 0) - 1) < 1e-6;
+  const { members } = messageIn<{ members: readonly { share: number }[] }>(body);
+  return Math.abs(members.reduce((sum, { share }) => sum + share, 0) - 1) < 1e-6;
 }
+
+const onAdmin = (check: Check): Check => ({ ...check, port: 'admin' });
+
+const drainedAre = (names: readonly string[]): Expected => ({
+  status: 200,
+  shows: names.length === 0 ? 'no replica as drained' : `${names.join(', ')} as drained`,
+  isShown: ({ body }) => messageIn<{ draining: readonly string[] }>(body).draining.join() === names.join(),
+});
+
+const isPreviewOf = (name: string) => (answer: Answer) => {
+  const { dryRun, added } = messageIn<{ dryRun: boolean; added: readonly string[] }>(answer.body);
+  return dryRun && added.join() === name;
+};
 
 /** What changes the fleet, or must not. It comes last, for a replica that drains is still listed. */
 function changingChecks(names: readonly string[]): readonly Check[] {
@@ -105,7 +142,14 @@ function changingChecks(names: readonly string[]): readonly Check[] {
     change('POST', '/add', two, refusal(TOO_MANY_ADDED)),
     change('POST', '/add', '{"n":', { status: 400, shows: 'a failure', isShown: isFailure }),
     change('POST', '/add', { n: 1, hostnames: [names[0]] }, refusal(names[0]!)),
+    change('POST', '/add?dry-run', one, {
+      status: 200,
+      shows: 'what would come',
+      isShown: isPreviewOf(NAME),
+    }),
     change('POST', '/add', one, listing([...names, NAME])),
+    onAdmin(change('POST', '/drain', { hostnames: [NAME] }, drainedAre([NAME]))),
+    onAdmin(change('POST', '/undrain', { hostnames: [NAME] }, drainedAre([]))),
     change('DELETE', '/rm', two, refusal(TOO_MANY_REMOVED)),
     change('DELETE', '/rm', { n: 1, hostnames: ['no-such'] }, refusal('no-such')),
     change('DELETE', '/rm', one, listing(names)),
@@ -132,9 +176,11 @@ async function check(balancer: Balancer, expected: Check): Promise<EndpointResul
 /** Asks every endpoint in turn; where replicas cannot be added, those requests are wrong in the result. */
 export async function checkEndpoints(balancer: Balancer): Promise<readonly EndpointResult[]> {
   const names = await balancer.control.names();
+  const ring = await balancer.control.ring();
+  const known = { id: ID, owner: ownersOf(ring, [ID])[0]! };
   const results: EndpointResult[] = [];
   try {
-    for (const expected of [...readingChecks(names), ...changingChecks(names)])
+    for (const expected of [...readingChecks(names, known), ...changingChecks(names)])
       results.push(await check(balancer, expected));
   } finally {
     await restore(balancer.control, names);

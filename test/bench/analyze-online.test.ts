@@ -32,7 +32,7 @@ describe('the study on a balancer without load bound', () => {
   let running: Balancer;
   let lab: Lab;
   before(async () => {
-    running = await Balancer.ready('--load-factor 0 --probe-interval 100ms --probe-timeout 300ms');
+    running = await Balancer.ready('--load-factor 0 --probe-interval 200ms --probe-timeout 1s');
     const url = new URL(`http://127.0.0.1:${running.publicPort}`);
     const control = new Control(url, new URL(`http://127.0.0.1:${running.adminPort}`), '');
     const balancer = { url, control, isOurs: false, close: async () => control.close() };
