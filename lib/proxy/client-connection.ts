@@ -2,7 +2,7 @@
  * One client connection: the exchanges on it, what is known of the peer, and how it ends.
  * Must not hold: parsing (Node's), the life of one request (`forward.ts`).
  * Invariants: nothing is written in the middle of an answer; after an answer that said close nothing more is
- * written; a client that is still sending is given a moment to read its answer before the connection is reset.
+ * written; a client that is still sending is read on for a while, so that its answer is not lost to a reset.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -18,8 +18,12 @@ import { Uptake } from './send-queues.ts';
 const MOST_HELD = 64;
 /** … so many. What had been read of it by then is held all the same. */
 const FEWEST_HELD = 16;
-/** How long what a client goes on sending is read and thrown away after its last answer (RFC 9112 section 9.6). */
-const LINGER_MS = 1000;
+/**
+ * How long what a client goes on sending is read and thrown away after its last answer, and how long it may pause
+ * meanwhile: closing on what was not read is a reset, which may take the answer with it (RFC 9112 section 9.6).
+ */
+const LINGER_MS = 30_000;
+const LINGER_SILENCE_MS = 5000;
 
 /** What Node's HTTP server keeps on a socket that it reads requests from. */
 interface HttpSocket extends Socket {
@@ -44,6 +48,8 @@ export class ClientConnection {
   #broken: BalancerError | undefined;
   #isPaused = false;
   #lingersSinceMs: number | undefined;
+  /** Bytes that had come from it at the last look, while it lingers. */
+  #readBytes = 0;
   #uptake: Uptake | undefined;
   /** Bytes the kernel had taken at the last look, and since when no more. */
   #takenBytes = 0;
@@ -59,6 +65,11 @@ export class ClientConnection {
   /** A request is being answered; the next has to wait (RFC 9112 section 9.3.2). */
   get isBusy(): boolean {
     return this.#exchange !== undefined;
+  }
+
+  /** Its last answer is out, and what it goes on sending is thrown away. */
+  get isLingering(): boolean {
+    return this.#lingersSinceMs !== undefined;
   }
 
   /** Calls `take` once the requests before it have been answered; with many of them nothing more is read meanwhile. */
@@ -88,7 +99,7 @@ export class ClientConnection {
 
   /** What came is not HTTP, too long, or too late; answers that are owed go first. */
   parseFailed(error: BalancerError): void {
-    if (this.#isDeaf) return;
+    if (this.#isDeaf || this.isLingering) return;
     this.#isDeaf = true;
     if (this.#exchange?.isRequestComplete === false) return this.#exchange.onBadBody(error);
     // a request that waits for its turn will never be whole
@@ -100,12 +111,15 @@ export class ClientConnection {
   refuse(error?: BalancerError): void {
     this.#broken ??= error;
     if (this.#broken === undefined || this.#exchange !== undefined || this.#held.length > 0) return;
-    if (!this.isClosing && this.socket.writable) {
-      this.#thread.refused(this.#broken.code, this.facts);
-      this.socket.write(rawFailure(this.#broken));
-    }
+    // the answer that said so closes it
+    if (this.isClosing) return;
     this.isClosing = true;
-    this.socket.destroySoon();
+    if (!this.socket.writable) return this.socket.destroySoon();
+    this.#thread.refused(this.#broken.code, this.facts);
+    this.socket.write(rawFailure(this.#broken));
+    // who was too slow is not waited for
+    if (this.#broken.code === 'request-timeout') this.socket.destroySoon();
+    else this.linger(this.#thread.nowMs);
   }
 
   /** Takes the next held request; one that is answered at once makes room for another. */
@@ -131,10 +145,13 @@ export class ClientConnection {
     socket.resume();
   }
 
-  /** After the last answer, to a client that is still sending: ends our side, and reads on for a moment. */
+  /** After the last answer, to a client that may still be sending: ends our side, and reads on for a while. */
   linger(nowMs: number): void {
     this.#lingersSinceMs = nowMs;
+    this.#sinceMs = nowMs;
     this.socket.end();
+    if (this.#isPaused) this.#resume();
+    else this.socket.resume();
   }
 
   /** Ends a connection on which nothing is owed. */
@@ -145,10 +162,7 @@ export class ClientConnection {
   /** Closes it when the client takes nothing of what waits for it, or asks for nothing, for too long. */
   tick(nowMs: number, options: DataThreadOptions): void {
     const { socket } = this;
-    if (this.#lingersSinceMs !== undefined) {
-      if (nowMs - this.#lingersSinceMs >= LINGER_MS) socket.destroy();
-      return;
-    }
+    if (this.#lingersSinceMs !== undefined) return this.#tickLingering(nowMs, this.#lingersSinceMs);
     const taken = socket.bytesWritten - socket.writableLength;
     const isStuck = socket.writableLength > 0;
     if (taken !== this.#takenBytes || (!isStuck && this.#exchange !== undefined)) {
@@ -160,6 +174,13 @@ export class ClientConnection {
     if (isStuck && this.#readsOn(nowMs, options.sendTimeoutMs)) this.#sinceMs = nowMs;
     if (nowMs - this.#sinceMs >= (isStuck ? options.sendTimeoutMs : options.keepAliveTimeoutMs))
       socket.destroy();
+  }
+
+  #tickLingering(nowMs: number, beganMs: number): void {
+    const { bytesRead } = this.socket;
+    if (bytesRead !== this.#readBytes) this.#sinceMs = nowMs;
+    this.#readBytes = bytesRead;
+    if (nowMs - this.#sinceMs >= LINGER_SILENCE_MS || nowMs - beganMs >= LINGER_MS) this.socket.destroy();
   }
 
   /** The kernel takes nothing more; whether the client goes on reading what it has, asked a few times within the limit. */

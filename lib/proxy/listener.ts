@@ -190,7 +190,6 @@ export class Listener {
   #answer(client: ClientConnection, response: ServerResponse, failure: BalancerError): void {
     client.isClosing = true;
     this.#thread.refused(failure.code, client.facts, response.req);
-    if (response.req.complete) return sendFailure(response, failure, 'close');
     response.once('finish', () => client.linger(this.#thread.nowMs));
     sendFailure(response, failure, 'linger');
   }
@@ -265,7 +264,8 @@ export class Listener {
   /** What came is not HTTP, too long, or too late. */
   #clientError(error: ParseError, socket: ClientSocket): void {
     const client = socket[CLIENT];
-    if (client === undefined || !socket.writable || errnoOf(error) === 'ECONNRESET') socket.destroy();
+    const isOver = client?.isLingering === true ? socket.readableEnded : !socket.writable;
+    if (client === undefined || isOver || errnoOf(error) === 'ECONNRESET') socket.destroy();
     else client.parseFailed(parseFailure(error, this.#thread.options.maxTargetBytes));
   }
 }

@@ -1,6 +1,6 @@
 /** Bounds on what a client may send and hold, each with its own answer. RFC 9110 section 15.5, RFC 6585 section 5. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
 import { failureOf, get, headerOf, ok, statusOf } from '../helpers/proxy-message.ts';
 import { Rig } from '../helpers/proxy-rig.ts';
@@ -244,17 +244,66 @@ test('clients that go on sending after a mistake read what the mistake was', asy
   }
 });
 
-test('a client that goes on sending after its last answer is heard no longer than a moment', async (t) => {
+/** A client whose upload was answered 503 after its head. */
+async function answeredEarly(t: TestContext) {
   const rig = await Rig.open(t, { queueDepth: 0 });
   rig.setState(0, 'unhealthy');
   const client = await rig.client();
   client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${1 << 30}\r\n\r\n`);
   assert.equal(statusOf(await client.response()), 503);
   await client.over();
-  client.send('still here');
+  return { rig, client };
+}
+
+test('a client that goes on sending after its last answer is heard while it does', async (t) => {
+  const { rig, client } = await answeredEarly(t);
+  for (let second = 0; second < 20; second++) {
+    client.send('x'.repeat(100_000));
+    await eventually('it is read', () => client.socket.writableLength === 0);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    rig.advance(1000);
+  }
+  assert.equal(client.errno, '');
   rig.advance(5000);
   await eventually('the connection is closed for good', () => {
     client.send('and here');
     return client.isClosed;
   });
 });
+
+test('a client that goes on sending after its last answer is not heard for ever', async (t) => {
+  const { rig, client } = await answeredEarly(t);
+  let seconds = 0;
+  await eventually('the connection is closed for good', () => {
+    client.send('still here');
+    rig.advance(1000);
+    seconds++;
+    return client.isClosed;
+  });
+  assert.ok(seconds >= 5, `closed after ${seconds} s`);
+});
+
+for (const [kind, start] of [
+  ['is not HTTP', 'no HTTP at all\r\n\r\n'],
+  ['has too long a head', `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(70_000)}`],
+  ['has a coding that is not known', 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n'],
+  ['asks for a tunnel', 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n'],
+  ['has no Host', 'GET / HTTP/1.1\r\n\r\n'],
+] as const) {
+  test(`what comes behind a request that ${kind} is read, so that its answer is not lost to a reset`, async (t) => {
+    const rig = await Rig.open(t);
+    const client = await rig.client();
+    client.send(start);
+    assert.ok(statusOf(await client.response()) >= 400);
+    await client.over();
+    for (let count = 0; count < 20; count++) {
+      client.send('x'.repeat(100_000));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await eventually('it is read', () => client.socket.writableLength === 0);
+    assert.equal(client.errno, '');
+    client.end();
+    await client.closed();
+    assert.equal(client.errno, '');
+  });
+}
