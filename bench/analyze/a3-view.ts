@@ -77,6 +77,7 @@ export function viewA3(a3: A3): Section {
       endpointTable(a3),
     ],
     limits: [
+      'Streams (/live, followed /events) have no end to check and were not asked.',
       'All requests are GETs, which may be sent again; a POST that a dying replica has begun is answered 502. A hang is found by probes, so how long it lasts is a matter of --probe-interval, --probe-timeout and --fall.',
       'A fleet on one machine says nothing of a network that splits, or of a machine that is lost with all its replicas.',
     ],

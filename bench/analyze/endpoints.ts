@@ -101,6 +101,17 @@ function readingChecks(names: readonly string[], { id, owner }: KnownOwner): rea
         return N === events.length;
       },
     }),
+    get('admin', '/metrics', {
+      status: 200,
+      shows: `requests of all ${names.length}`,
+      isShown: ({ body }) => names.every((name) => body.includes(`ringlb_requests_total{replica="${name}"`)),
+    }),
+    get('admin', '/', {
+      status: 200,
+      shows: 'the dashboard',
+      isShown: ({ headers, body }) =>
+        headers['content-type']?.startsWith('text/html') === true && body.includes('<title>'),
+    }),
     get('admin', '/no-such', { status: 404, shows: 'a failure', isShown: isFailure }),
   ];
 }
