@@ -41,7 +41,10 @@ export interface CheckerParts {
 
 /** Between two probes of a replica that is starting: from here … */
 const QUICK_MS = 10;
-/** … doubling to here. */
+/** … doubling to here, which is as much of a start as may be lost between two looks … */
+const LOOK_MS = 50;
+/** … and from so many failures on, about a second, doubling to here. */
+const QUICK_MISSES = 20;
 const QUICK_MAX_MS = 500;
 /** A replica's first ejection; each further one is longer by as much … */
 const EJECTION_MS = 10_000;
@@ -230,6 +233,12 @@ export class Checker {
     }
     if (intervalMs === 0) return SUSPECT_MS;
     if (passed) return QUICK_MS;
-    return Math.min(intervalMs, backoffMs(check.misses, QUICK_MS, QUICK_MAX_MS));
+    return Math.min(intervalMs, quickMs(check.misses));
   }
+}
+
+/** Time to the next look after `misses` failures in a row. */
+function quickMs(misses: number): number {
+  if (misses <= QUICK_MISSES) return backoffMs(misses, QUICK_MS, LOOK_MS);
+  return backoffMs(misses - QUICK_MISSES, LOOK_MS, QUICK_MAX_MS);
 }
