@@ -218,15 +218,8 @@ class Parts {
     const [clock, limits] = [this.#clock, this.#config];
     const { table, view: fleet, metrics, journal: events } = this;
     const read = (names: readonly string[]) => metrics.reader.read(names);
-    const snapshots = new LiveNumbers({
-      version: programVersion(),
-      driver,
-      limits,
-      fleet,
-      table,
-      clock,
-      read,
-    });
+    const parts = { driver, limits, fleet, table, clock, read };
+    const snapshots = new LiveNumbers({ ...parts, version: programVersion() });
     return new Live({ clock, snapshots, events });
   }
 
