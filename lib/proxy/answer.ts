@@ -102,15 +102,15 @@ export class Answer {
   #writeWithHead(held: Buffer, connection: UpstreamConnection): void {
     const head = this.#head;
     const block = takeBlock();
-    const { bytes } = block;
-    if (head.length + held.length <= bytes.length) {
+    if (block !== undefined && head.length + held.length <= block.bytes.length) {
+      const { bytes } = block;
       this.#head = '';
       const start = bytes.write(head, 'latin1');
       held.copy(bytes, start);
       this.#afterWrite(this.#out.write(bytes.subarray(0, start + held.length), block.release));
       return;
     }
-    block.release();
+    block?.release();
     this.#out.write(this.takeHead(), 'latin1');
     this.body(held, connection);
   }

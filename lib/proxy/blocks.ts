@@ -3,15 +3,19 @@
  * Must not hold: what is in it. Fresh memory for each read is faulted in page by page and collected as external
  * memory: a third of the cost of a 64 KiB answer.
  * Invariants: a block is read into by one connection, and written out by any number of pending writes; it goes back
- * to the pool when the last of them has let go.
+ * to the pool when the last of them has let go. So many slow peers cannot make it more than MOST_LENT blocks (and one
+ * more for each upload under way): who gets none reads less at a time, and copies.
  */
 
 /** What one read may bring: with 128 KiB a MiB costs 1.6 times as much, with 256 KiB 1.2 times. */
 const BLOCK_BYTES = 524_288;
 /** Blocks that are kept for the next; what is beyond goes to the collector. */
 const KEPT_BLOCKS = 32;
+/** Blocks in use at once, 64 MiB. A peer that stalls holds all of one. */
+const MOST_LENT = 128;
 
 const free: Block[] = [];
+let lent = 0;
 
 export class Block {
   readonly bytes: Buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES);
@@ -19,7 +23,9 @@ export class Block {
   /** Lets go once; to be handed to a write as its callback. */
   readonly release = (): void => {
     this.#holders--;
-    if (this.#holders === 0 && free.length < KEPT_BLOCKS) free.push(this);
+    if (this.#holders > 0) return;
+    lent--;
+    if (free.length < KEPT_BLOCKS) free.push(this);
   };
 
   /** One more holder. */
@@ -29,7 +35,13 @@ export class Block {
   }
 }
 
-/** A block, held once. */
-export function takeBlock(): Block {
+/** A block, held once; undefined while too many are in use. */
+export function takeBlock(): Block | undefined {
+  return lent < MOST_LENT ? takeNextBlock() : undefined;
+}
+
+/** A block, held once, in place of one that its reader has filled. */
+export function takeNextBlock(): Block {
+  lent++;
   return (free.pop() ?? new Block()).hold();
 }

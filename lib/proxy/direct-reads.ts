@@ -13,7 +13,7 @@
  * Invariants: the parser sees every byte exactly once and in order; when the body has ended it has its socket back.
  */
 import type { Socket } from 'node:net';
-import { type Block, takeBlock } from './blocks.ts';
+import { type Block, takeBlock, takeNextBlock } from './blocks.ts';
 
 /** Takes a piece of the body, which lies in `block` and is good for as long as that is held; false to be held back. */
 export type TakePiece = (piece: Buffer, block: Block) => boolean;
@@ -70,7 +70,7 @@ export class DirectReads {
   readonly #kOnBody: number;
   readonly #take: TakePiece;
   #bytesLeft: number;
-  #block: Block | undefined = takeBlock();
+  #block: Block | undefined;
   #filled = 0;
   #isHeld = false;
 
@@ -83,13 +83,15 @@ export class DirectReads {
     fields ??= fieldsOf(socket);
     if (fields === undefined || !handle || !parser || isPaused === true || socket.destroyed) return undefined;
     if (parser._consumed !== true || parser.constructor.kOnBody === undefined) return undefined;
-    return new DirectReads(socket as HttpSocket, { handle, parser, fields }, { bytesLeft, take });
+    const block = takeBlock();
+    if (block === undefined) return undefined;
+    return new DirectReads(socket as HttpSocket, { handle, parser, fields }, { bytesLeft, take, block });
   }
 
   private constructor(
     socket: HttpSocket,
     { handle, parser, fields }: { readonly handle: Handle; readonly parser: Parser; readonly fields: Fields },
-    { bytesLeft, take }: { readonly bytesLeft: number; readonly take: TakePiece },
+    { bytesLeft, take, block }: { readonly bytesLeft: number; readonly take: TakePiece; readonly block: Block },
   ) {
     this.#socket = socket;
     this.#handle = handle;
@@ -97,6 +99,7 @@ export class DirectReads {
     this.#kOnBody = parser.constructor.kOnBody!;
     this.#bytesLeft = bytesLeft;
     this.#take = take;
+    this.#block = block;
     parser.unconsume();
     parser._consumed = false;
     const isFirst = !(socket[fields.buffer] instanceof Uint8Array);
@@ -147,7 +150,7 @@ export class DirectReads {
     if (this.#block === undefined) return SCRATCH;
     if (this.#block.bytes.length - this.#filled < LEAST_READ_BYTES) {
       this.#block.release();
-      this.#block = takeBlock();
+      this.#block = takeNextBlock();
       this.#filled = 0;
     }
     return this.#block.bytes.subarray(this.#filled);

@@ -205,7 +205,7 @@ export class UpstreamConnection {
       this.#letGoOfBlock();
       this.#block = takeBlock();
     }
-    return this.#block.bytes.subarray(this.#filled);
+    return this.#block?.bytes.subarray(this.#filled) ?? SHARED;
   }
 
   #letGoOfBlock(): void {
