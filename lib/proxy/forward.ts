@@ -304,6 +304,8 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
 
   /** The rest of its body is not HTTP, or too much. */
   onBadBody(error: BalancerError): void {
+    // what was read of it before the client was cut off
+    if (this.#phase === 'over') return;
     if (this.#phase === 'answering') this.#cut('client');
     else this.#fail(error);
   }

@@ -157,6 +157,23 @@ test('an answer that goes on too slowly is counted as aborted by the balancer', 
   assert.equal(rig.counts().replicas[0]!.aborts.balancer, 1);
 });
 
+test('a body that grows too large while its answer goes out is counted as an abort alone', async (t) => {
+  const rig = await Rig.open(t, { maxBodyBytes: 100_000 });
+  const client = await rig.client();
+  client.send('POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n');
+  const replica = await rig.replica.next();
+  replica.send('HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nfirst');
+  await client.until('the first of the answer', () => client.received.endsWith('first'));
+  client.send(`3e8\r\n${'x'.repeat(1000)}\r\n`.repeat(200));
+  await client.over();
+  const { replicas, threads } = rig.counts();
+  assert.deepEqual([replicas[0]!.byClass[1], replicas[0]!.aborts.client], [1, 1]);
+  assert.deepEqual(
+    [...threads.failuresByCode].filter(([, count]) => count > 0),
+    [],
+  );
+});
+
 test('a request that waits for a replica is counted with its wait, however it ends', async (t) => {
   const rig = await Rig.open(t);
   rig.setState(0, 'unhealthy');
