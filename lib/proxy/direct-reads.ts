@@ -91,7 +91,11 @@ export class DirectReads {
   private constructor(
     socket: HttpSocket,
     { handle, parser, fields }: { readonly handle: Handle; readonly parser: Parser; readonly fields: Fields },
-    { bytesLeft, take, block }: { readonly bytesLeft: number; readonly take: TakePiece; readonly block: Block },
+    {
+      bytesLeft,
+      take,
+      block,
+    }: { readonly bytesLeft: number; readonly take: TakePiece; readonly block: Block },
   ) {
     this.#socket = socket;
     this.#handle = handle;

@@ -6,6 +6,8 @@
  * header passes, those that `Connection` names included.
  * Source: RFC 9110 sections 7.6.1, 7.8 and 10.1.4, RFC 9112 sections 3.2, 6.1, 6.3 and 9.6.
  */
+
+import type { IncomingMessage } from 'node:http';
 import { isRequestId } from '../core/hash-key.ts';
 import { BalancerError } from '../errors.ts';
 import { type DebugFor, isToldDebug } from './debug-headers.ts';
@@ -195,6 +197,15 @@ function hopLines(upgrade: string): string {
   if (upgrade !== '') return `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
   const framing = seen.framing === 'chunked' ? 'Transfer-Encoding: chunked\r\n' : '';
   return seen.trailers ? `${framing}Connection: TE\r\nTE: trailers\r\n` : framing;
+}
+
+/** HTTP/2 over an upgrade, which is no more (RFC 9113 section 3.1) and would carry requests past all that is decided here. */
+const CLEARTEXT_HTTP2 = /(?:^|,)[ \t]*h2c[ \t]*(?:,|$)/i;
+
+/** Only a request without a body can switch protocols; the others' Upgrade is ignored (RFC 9110 section 7.8). */
+export function isUpgrade({ headers, httpVersionMinor }: IncomingMessage): boolean {
+  if (httpVersionMinor === 0 || CLEARTEXT_HTTP2.test(headers.upgrade ?? '')) return false;
+  return headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;
 }
 
 /** Turns `http://host/path` into its path and notes the host, which beats the Host header (RFC 9112 section 3.2.2). */

@@ -36,13 +36,6 @@ function leanHeaders(rawHeaders: readonly string[]): IncomingHttpHeaders {
   return headers;
 }
 
-/** Only a request without a body can switch protocols; the others' Upgrade is ignored (RFC 9110 section 7.8). */
-export function isUpgrade(request: IncomingMessage): boolean {
-  const { headers } = request;
-  if (request.httpVersionMinor === 0) return false;
-  return headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;
-}
-
 /** What Node says of bytes that its parser did not take. */
 export interface ParseError extends Error {
   readonly reason?: string;

@@ -31,9 +31,7 @@ test('blocks are bounded, and one that is let go can be taken again', (t) => {
 test('a large upload for which there is no block arrives byte for byte', async (t) => {
   takeAll(t);
   const rig = await Rig.open(t);
-  rig.replica.serve(({ body }) =>
-    ok(createHash('sha256').update(Buffer.from(body, 'latin1')).digest('hex')),
-  );
+  rig.replica.serve(({ body }) => ok(createHash('sha256').update(Buffer.from(body, 'latin1')).digest('hex')));
   const client = await rig.client();
   const body = randomBytes(3 * MIB);
   client.send(`POST / HTTP/1.1\r\nHost: h\r\nContent-Length: ${body.length}\r\n\r\n`);

@@ -144,3 +144,18 @@ test('what the replica says last reaches the client before the tunnel closes', a
   client.end();
   await rig.settled();
 });
+
+for (const protocols of ['h2c', 'websocket, h2c', 'H2C']) {
+  test(`an upgrade to ${protocols} is ignored: it would carry requests past the balancer`, async (t) => {
+    const rig = await Rig.open(t);
+    rig.replica.serve();
+    const client = await rig.client();
+    const lines = `Connection: Upgrade, HTTP2-Settings\r\nUpgrade: ${protocols}\r\nHTTP2-Settings: AAMAAABk\r\n`;
+    client.send(get('/', lines));
+    assert.equal(statusOf(await client.response()), 200);
+    for (const name of ['upgrade', 'connection', 'http2-settings'])
+      assert.deepEqual(headersOf(rig.replica.requests[0]!, name), []);
+    client.send(get('/next'));
+    assert.equal(statusOf(await client.response()), 200);
+  });
+}
