@@ -57,6 +57,8 @@ interface DataThreadHandle {
 export class DataPlane {
   readonly #parts: DataPlaneParts;
   readonly #threads = new Map<number, DataThreadHandle>();
+  /** Threads that turn connections away. */
+  readonly #shedding = new Set<number>();
   readonly #deaths = new Map<number, number>();
   #records: readonly UpstreamRecord[] = [];
   #sequence = 0;
@@ -168,7 +170,7 @@ export class DataPlane {
         this.#parts.onReport(message.ordinal, message.word, message.code);
         break;
       case 'shedding':
-        this.#logShedding(thread, message.isShedding, message.connections);
+        this.#noteShedding(thread.row, message.isShedding, message.connections);
         break;
       case 'log': {
         const { text, lines } = message;
@@ -181,18 +183,22 @@ export class DataPlane {
     }
   }
 
-  #logShedding({ row }: DataThreadHandle, isShedding: boolean, connections: number): void {
+  /** Said once for all threads: they fill together. */
+  #noteShedding(row: number, isShedding: boolean, connections: number): void {
     const { log } = this.#parts;
-    const fields = { thread: row, connections };
-    if (isShedding)
-      log.warn(fields, 'as many client connections as there can be; further ones are answered 503');
-    else log.info(fields, 'client connections are taken again');
+    const was = this.#shedding.size;
+    if (isShedding) this.#shedding.add(row);
+    else this.#shedding.delete(row);
+    if (was === 0 && isShedding)
+      log.warn({ connections }, 'as many client connections as there can be; further ones are answered 503');
+    if (was > 0 && this.#shedding.size === 0) log.info({}, 'client connections are taken again');
   }
 
   /** Nobody waits for a thread that is gone; another takes its place. */
   #ended(thread: DataThreadHandle): void {
     const { table, metrics, log, clock } = this.#parts;
     this.#threads.delete(thread.row);
+    this.#shedding.delete(thread.row);
     table.giveBack(thread.row);
     metrics.clear(thread.row);
     for (const seen of thread.unseen.values()) seen();

@@ -21,8 +21,10 @@ import { EarlyData } from './tunnel.ts';
 
 /** How long a connection may still bring a request once draining began; then it is closed between requests. */
 const LINGER_MS = 500;
-/** Connections are said to be taken again when no more than this part of them is left. */
+/** Connections are said to be taken again when no more than this part of them is left … */
 const ROOM = 0.9;
+/** … and none was turned away for so long: a crowd comes and goes many times. */
+const CALM_MS = 5000;
 /**
  * Connections that the kernel may hold until they are taken, as far as the system's own limit allows. With Node's 511
  * a thousand clients that come at once lose packets, and some of them wait a second for their first answer.
@@ -43,6 +45,8 @@ export class Listener {
   readonly #newRequestId: () => string;
   readonly #onShedding: (isShedding: boolean, connections: number) => void;
   #isShedding = false;
+  /** When a connection was turned away last. */
+  #refusedMs = 0;
   readonly #server: Server;
   readonly #clients = new Set<ClientConnection>();
   /** Shared by all sockets: a function for each costs memory and time where connections are short. */
@@ -127,7 +131,9 @@ export class Listener {
   /** To be called with every tick of the thread. */
   tick(): void {
     for (const client of this.#clients) client.tick(this.#thread.nowMs, this.#thread.options);
-    if (this.#clients.size < this.#thread.options.maxConnections * ROOM) this.#shed(false);
+    const { nowMs, options } = this.#thread;
+    const hasRoom = this.#clients.size < options.maxConnections * ROOM;
+    if (this.#isShedding && hasRoom && nowMs - this.#refusedMs >= CALM_MS) this.#shed(false);
     if (this.#drain === undefined) return;
     if (this.#thread.nowMs - this.#drain.sinceMs >= LINGER_MS) {
       for (const client of this.#clients) client.closeIfIdle();
@@ -137,6 +143,7 @@ export class Listener {
 
   #accept(socket: ClientSocket): void {
     if (this.#clients.size >= this.#thread.options.maxConnections) {
+      this.#refusedMs = this.#thread.nowMs;
       this.#shed(true);
       this.#thread.refused('too-many-connections', this.#trusted.factsOf(socket.remoteAddress ?? ''));
       refuse(socket, new BalancerError('too-many-connections'));

@@ -27,6 +27,11 @@ export interface UpstreamOptions {
 const IDLE_LIMIT_MS = 4000;
 /** What is taken off the replica's own limit, so that we close first. */
 const IDLE_MARGIN_MS = 1000;
+/**
+ * Connections that are opened at a time. With one for each of a thousand requests that come at once the first answers
+ * waited for all of them, most of a second; meanwhile those that are there would have done the work.
+ */
+const MOST_CONNECTING = 8;
 /** However long a replica says that it waits. */
 const IDLE_LIMIT_MAX_MS = 120_000;
 
@@ -57,8 +62,7 @@ export class Upstream implements ConnectionOwner {
     const connection = this.#idle.pop();
     if (connection !== undefined) return connection.assign(attempt);
     this.#waiting.push(attempt);
-    if (this.#connecting.size < this.#waiting.length && this.#connections.size < this.#options.maxConnections)
-      this.#open(undefined);
+    this.#grow();
   }
 
   /** The attempt no longer waits for a connection. */
@@ -91,6 +95,7 @@ export class Upstream implements ConnectionOwner {
     this.#options.recorder.connected(this.#options.ordinal, connection.connectMs);
     this.#connecting.delete(connection);
     this.#giveOut(connection);
+    this.#grow();
   }
 
   onFree(connection: UpstreamConnection): void {
@@ -106,7 +111,14 @@ export class Upstream implements ConnectionOwner {
     if (at !== -1) this.#idle.splice(at, 1);
     // nobody will connect where one could not, so who waits need not find out one by one
     if (error !== undefined) for (const attempt of this.#waiting.splice(0)) attempt.onUpstreamError(error);
-    else if (this.#connecting.size < this.#waiting.length) this.#open(undefined);
+    else this.#grow();
+  }
+
+  /** Opens a connection where fewer are on their way than there are attempts that wait. */
+  #grow(): void {
+    const wanted = Math.min(this.#waiting.length, MOST_CONNECTING);
+    if (this.#connecting.size < wanted && this.#connections.size < this.#options.maxConnections)
+      this.#open(undefined);
   }
 
   #giveOut(connection: UpstreamConnection): void {

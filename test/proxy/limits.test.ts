@@ -151,7 +151,7 @@ test('connections are taken again once others have left, and that is said once',
   await (await rig.client()).response();
   for (const client of kept.slice(0, 5)) client.close();
   await eventually('room again', () => {
-    rig.tick();
+    rig.advance(1000);
     return rig.shedding.length === 2;
   });
   assert.deepEqual(rig.shedding, [true, false]);
