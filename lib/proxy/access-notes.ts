@@ -2,12 +2,11 @@
  * What the access log is told of the requests of one data thread: those with an outcome, and those refused before.
  * Must not hold: which requests get a line, or what it looks like (`lib/access-log`).
  */
-import type { IncomingMessage } from 'node:http';
 import type { AccessLog } from '../access-log/access-log.ts';
 import { ERRORS, type ErrorCode } from '../errors.ts';
 import type { EndedRequest } from '../metrics/recorder.ts';
 import type { ClientFacts } from './headers.ts';
-import type { Incoming } from './incoming.ts';
+import type { ClientRequest, Incoming } from './incoming.ts';
 import type { TrustedProxies } from './trusted-proxies.ts';
 
 /** A request that is over, and what is only logged of it. */
@@ -64,7 +63,7 @@ export class AccessNotes {
   }
 
   /** A request was refused before it was one; undefined where it was not even understood. */
-  refused(code: ErrorCode, facts: ClientFacts, request: IncomingMessage | undefined): void {
+  refused(code: ErrorCode, facts: ClientFacts, request: ClientRequest | undefined): void {
     const { status } = ERRORS[code];
     if (!this.log.wants(status, 0) || !this.log.hasRoom()) return;
     const { rawHeaders = NO_HEADERS, method = '', url = '', httpVersion = '1.1' } = request ?? {};

@@ -6,10 +6,9 @@
  *
  * Writes go to the socket and not through ServerResponse, which corks each one until the next tick.
  */
-import type { ServerResponse } from 'node:http';
 import type { Writable } from 'node:stream';
 import { takeBlock } from './blocks.ts';
-import { beginRaw, type Ending } from './client-response.ts';
+import type { ClientResponse, Ending } from './client-response.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 
 /** What can be told to wait for the client. */
@@ -23,7 +22,7 @@ const JOIN_BYTES = 4096;
 const LAST_CHUNK = '0\r\n\r\n';
 
 export class Answer {
-  readonly #response: ServerResponse;
+  readonly #response: ClientResponse;
   /** The response itself while an answer before it is still being written. */
   readonly #out: Writable;
   readonly #flow: Flow;
@@ -36,17 +35,17 @@ export class Answer {
   #isPaused = false;
 
   constructor(
-    response: ServerResponse,
+    response: ClientResponse,
     flow: Flow,
     head: string,
     { ending, rechunk }: { readonly ending: Ending; readonly rechunk: boolean },
   ) {
     this.#response = response;
-    this.#out = response.socket ?? response;
+    this.#out = response.out;
     this.#flow = flow;
     this.#head = head;
     this.#rechunk = rechunk;
-    beginRaw(response, ending);
+    response.begin(ending);
   }
 
   /** The client has had nothing of it. */

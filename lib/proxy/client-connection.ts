@@ -4,13 +4,13 @@
  * Invariants: nothing is written in the middle of an answer; after an answer that said close nothing more is
  * written; a client that is still sending is read on for a while, so that its answer is not lost to a reset.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { BalancerError } from '../errors.ts';
-import { rawFailure } from './client-response.ts';
+import { type ClientResponse, rawFailure } from './client-response.ts';
 import type { DataThread } from './data-thread.ts';
 import type { Exchange } from './forward.ts';
 import type { ClientFacts } from './headers.ts';
+import type { ClientRequest } from './incoming.ts';
 import type { DataThreadOptions } from './messages.ts';
 import { Uptake } from './send-queues.ts';
 
@@ -41,7 +41,7 @@ export class ClientConnection {
   /** The request that is being answered. */
   #exchange: Exchange | undefined;
   /** What a pipelining client asked for meanwhile, in its order. */
-  #held: { readonly request: IncomingMessage; readonly take: () => void }[] = [];
+  #held: { readonly request: ClientRequest; readonly take: () => void }[] = [];
   /** Nothing that comes is understood any more. */
   #isDeaf = false;
   /** What to say of it after the answers that are owed. */
@@ -73,7 +73,7 @@ export class ClientConnection {
   }
 
   /** Calls `take` once the requests before it have been answered; with many of them nothing more is read meanwhile. */
-  hold(request: IncomingMessage, take: () => void): void {
+  hold(request: ClientRequest, take: () => void): void {
     this.#held.push({ request, take });
     if (this.#held.length === MOST_HELD) this.#pause();
   }
@@ -83,12 +83,12 @@ export class ClientConnection {
   }
 
   /** The exchange has ended; `response` is about to. */
-  remove(exchange: object, response: ServerResponse): void {
+  remove(exchange: object, response: ClientResponse): void {
     if (this.#exchange !== exchange) return;
     this.#exchange = undefined;
     // until then the connection is the response's
-    if (this.#held.length > 0) response.once('finish', () => this.#next());
-    else if (this.#broken !== undefined) response.once('finish', () => this.refuse());
+    if (this.#held.length > 0) response.whenOut(() => this.#next());
+    else if (this.#broken !== undefined) response.whenOut(() => this.refuse());
   }
 
   /** The connection closed. */

@@ -1,13 +1,14 @@
 /**
- * Writes an answer to a client through Node's ServerResponse, but with a head that is ready-made text.
- * Must not hold: what the head says (`headers.ts`), where the answer comes from.
+ * Where an answer to a client is written, and the one that writes through Node's ServerResponse, but with a head that
+ * is ready-made text. Must not hold: what the head says (`headers.ts`), where the answer comes from.
  *
  * `writeHead` would take the head apart, check and put it together again: 5 of the 25 µs that a small request may
  * cost. Setting `_header` is what `writeHead` itself does last; `_last` is how it says that the connection closes.
- * `test/proxy/client-response.test.ts` notices when a release of Node changes them.
+ * All of `test/proxy` notices when a release of Node changes them.
  */
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
 import { type BalancerError, safeMessage } from '../errors.ts';
 
 interface RawResponse {
@@ -21,21 +22,79 @@ interface RawResponse {
 /** What follows the answer on its connection: the next request, its end, or its end once the client has read it. */
 export type Ending = 'keep-alive' | 'close' | 'linger';
 
-/** From here on what is written to `response` goes out as it is; the first write begins with the head. */
-export function beginRaw(response: ServerResponse, ending: Ending): void {
-  const raw = response as unknown as RawResponse;
-  raw._header = ' ';
-  raw._headerSent = true;
-  raw._hasBody = true;
-  raw._last = ending === 'close';
-  raw.shouldKeepAlive = ending === 'keep-alive';
-  if (ending === 'close' && response.socket !== null) response.socket.destroySoon = closeWritten;
+/** The place of one request's answer on its client's connection. */
+export interface ClientResponse {
+  /** The client would have the connection kept. */
+  readonly keepsAlive: boolean;
+  /** Null while an answer before it is still being written. */
+  readonly socket: Socket | null;
+  /** Takes the answer's bytes, once it is begun: the first of them are its head's. */
+  readonly out: Writable;
+  readonly isBegun: boolean;
+  begin(ending: Ending): void;
+  /** `text` is the last of it; without one that has been written already. */
+  end(text?: string): void;
+  /** Calls `hear` when all of it has been taken by the kernel. */
+  whenOut(hear: () => void): void;
+  /** The connection is no HTTP any more. */
+  detach(): void;
+}
+
+/** An answer through Node's own response object. */
+export class NodeResponse implements ClientResponse {
+  readonly #response: ServerResponse;
+
+  constructor(response: ServerResponse) {
+    this.#response = response;
+  }
+
+  get keepsAlive(): boolean {
+    return this.#response.shouldKeepAlive;
+  }
+
+  get socket(): Socket | null {
+    return this.#response.socket;
+  }
+
+  get out(): Writable {
+    return this.#response.socket ?? this.#response;
+  }
+
+  get isBegun(): boolean {
+    return this.#response.headersSent;
+  }
+
+  begin(ending: Ending): void {
+    const raw = this.#response as unknown as RawResponse;
+    raw._header = ' ';
+    raw._headerSent = true;
+    raw._hasBody = true;
+    raw._last = ending === 'close';
+    raw.shouldKeepAlive = ending === 'keep-alive';
+    if (ending === 'close' && this.socket !== null) this.socket.destroySoon = destroySoon;
+  }
+
+  end(text?: string): void {
+    this.#response.end(text);
+  }
+
+  whenOut(hear: () => void): void {
+    this.#response.once('finish', hear);
+  }
+
+  detach(): void {
+    if (this.socket !== null) this.#response.detachSocket(this.socket);
+  }
 }
 
 /** Closes a socket without a shutdown before it where nothing waits to be written: a tenth of a request less. */
-function closeWritten(this: Socket): void {
-  if (this.writableLength === 0) this.destroy();
-  else Socket.prototype.destroySoon.call(this);
+export function closeOnceWritten(socket: Socket): void {
+  if (socket.writableLength === 0) socket.destroy();
+  else Socket.prototype.destroySoon.call(socket);
+}
+
+function destroySoon(this: Socket): void {
+  closeOnceWritten(this);
 }
 
 /** The JSON that tells a client of a failure of the balancer's own. */
@@ -44,9 +103,13 @@ function failureBody(error: BalancerError): string {
 }
 
 /** Answers a request that is no exchange with the balancer's own failure. */
-export function sendFailure(response: ServerResponse, error: BalancerError, ending: Ending): void {
-  const isHead = response.req.method === 'HEAD';
-  beginRaw(response, ending);
+export function sendFailure(
+  response: ClientResponse,
+  isHead: boolean,
+  error: BalancerError,
+  ending: Ending,
+): void {
+  response.begin(ending);
   response.end(failureText(error, ending, { isHead, requestId: '' }));
 }
 

@@ -5,7 +5,6 @@
  * Invariants: one pool for each replica's instance; a pool whose instance is replaced or gone is closed, and what
  * it was doing fails over. Time is a number that is set ten times a second; that is how fine time limits are.
  */
-import type { IncomingMessage } from 'node:http';
 import { AccessLog } from '../access-log/access-log.ts';
 import { Picker } from '../core/pick.ts';
 import { createPlacement } from '../core/placement.ts';
@@ -16,6 +15,7 @@ import { BalancerError, type ErrorCode } from '../errors.ts';
 import { Recorder } from '../metrics/recorder.ts';
 import { AccessNotes } from './access-notes.ts';
 import type { ClientFacts } from './headers.ts';
+import type { ClientRequest } from './incoming.ts';
 import type { DataThreadOptions, DataThreadStart, FromDataThread } from './messages.ts';
 import { RequestQueue } from './queue.ts';
 import { SendQueues } from './send-queues.ts';
@@ -155,7 +155,7 @@ export class DataThread {
   }
 
   /** A request that is no exchange is answered with a failure; it may not even have been understood. */
-  refused(code: ErrorCode, client: ClientFacts, request?: IncomingMessage): void {
+  refused(code: ErrorCode, client: ClientFacts, request?: ClientRequest): void {
     this.recorder.refusal(code);
     this.access?.refused(code, client, request);
   }
@@ -191,7 +191,7 @@ export class DataThread {
   }
 
   /** The classic profile's answer to what a replica does not know. */
-  missingEndpoint(request: IncomingMessage): BalancerError {
+  missingEndpoint(request: ClientRequest): BalancerError {
     const path = (request.url ?? '').split('?', 1)[0];
     return new BalancerError('bad-request', `'${path}' endpoint does not exist in server replicas`);
   }

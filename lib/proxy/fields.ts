@@ -45,6 +45,8 @@ for (const name of Object.keys(BY_NAME)) MAY_BE_SPECIAL[name.length * 32 + (name
 
 /** The kind of the field called `name`. Most names are told apart by length and first letter alone. */
 export function fieldOf(name: string): number {
+  // every request has it, and a string made by toLowerCase has to be looked for among all that V8 knows
+  if (name === 'Host' || name === 'host') return FIELD.host;
   if (name.length > 31 || MAY_BE_SPECIAL[name.length * 32 + (name.charCodeAt(0) & 31)] === 0)
     return FIELD.endToEnd;
   return BY_NAME[name.toLowerCase()] ?? FIELD.endToEnd;

@@ -6,6 +6,7 @@
  * or replica again; before the answer's head has gone out a failure may lead to another replica, after it both
  * sides are destroyed, so that a cut answer never looks whole.
  */
+import { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { BalancerError } from '../errors.ts';
 import type { Aborter } from '../metrics/layout.ts';
@@ -57,7 +58,10 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
     this.method = request.method ?? '';
     this.rawChunks = this.#outcome.rawChunks;
     this.upgrade = incoming.early !== undefined;
-    this.body = head.framing === 'none' ? undefined : new RequestBody(thread, incoming, this);
+    this.body =
+      head.framing === 'none' || !(request instanceof IncomingMessage)
+        ? undefined
+        : new RequestBody(thread, request, head.framing, this);
   }
 
   /** Sends the request where the ring says, or to `upstream`, no replica: no lease, no retry, no limit on its time. */

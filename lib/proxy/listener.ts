@@ -10,10 +10,12 @@ import { hashKeyOf, isByRequestId, placementKey } from '../core/hash-key.ts';
 import { BalancerError, errnoOf, isBalancerError } from '../errors.ts';
 import { headWithPeer, isHandedOver } from '../hand-over.ts';
 import { ClientConnection } from './client-connection.ts';
-import { rawFailure, sendFailure } from './client-response.ts';
+import { type ClientResponse, NodeResponse, rawFailure, sendFailure } from './client-response.ts';
 import type { DataThread } from './data-thread.ts';
+import { type TakeRequest, takeDirectly } from './direct-requests.ts';
 import { Exchange } from './forward.ts';
 import { isUpgrade, type RequestHead, requestHead } from './headers.ts';
+import type { ClientRequest } from './incoming.ts';
 import { LeanRequest, type ParseError, parseFailure } from './node-request.ts';
 import { tooLarge } from './request-body.ts';
 import type { TrustedProxies } from './trusted-proxies.ts';
@@ -51,6 +53,7 @@ export class Listener {
   readonly #clients = new Set<ClientConnection>();
   /** Shared by all sockets: a function for each costs memory and time where connections are short. */
   readonly #onClose: (this: ClientSocket) => void;
+  readonly #takeDirect: TakeRequest = (request, response) => this.#take(request, response, undefined);
   #drain: { readonly sinceMs: number; readonly done: () => void } | undefined;
 
   /** `onShedding` hears when connections begin to be turned away, and when no longer. */
@@ -91,12 +94,13 @@ export class Listener {
     // headers beyond it would be dropped without a word; their bytes are bounded already
     this.#server.maxHeadersCount = 0;
     this.#server.on('connection', (socket: ClientSocket) => this.#accept(socket));
-    this.#server.on('request', (request, response) => this.#take(request, response, undefined));
-    this.#server.on('checkContinue', (request, response) => this.#take(request, response, undefined));
-    this.#server.on('checkExpectation', (request, response) => {
-      const client = (request.socket as ClientSocket)[CLIENT];
-      if (client !== undefined) this.#answer(client, response, new BalancerError('expectation-failed'));
-    });
+    const take = (request: IncomingMessage, response: ServerResponse) =>
+      this.#take(request, new NodeResponse(response), undefined);
+    this.#server.on('request', take);
+    this.#server.on('checkContinue', take);
+    this.#server.on('checkExpectation', (request, response) =>
+      this.#refuseExpectation(request, new NodeResponse(response)),
+    );
     this.#server.on('upgrade', (request, socket: Socket, early: Buffer) =>
       this.#upgrade(request, socket, new EarlyData(socket, early)),
     );
@@ -157,6 +161,7 @@ export class Listener {
     // Node's own listener goes when the protocol is switched
     socket.on('error', destroyThis);
     socket.on('close', this.#onClose);
+    takeDirectly(socket, this.#takeDirect);
   }
 
   /** Says once that connections are turned away, and once that there is room again. */
@@ -167,7 +172,7 @@ export class Listener {
   }
 
   /** Takes a request in its turn: one is answered before the next is looked at, whatever it is. */
-  #take(request: IncomingMessage, response: ServerResponse, early: EarlyData | undefined): void {
+  #take(request: ClientRequest, response: ClientResponse, early: EarlyData | undefined): void {
     const client = (request.socket as ClientSocket)[CLIENT];
     // its connection closed before its turn came, or is about to
     if (client === undefined || client.isClosing || request.socket.destroyed) return;
@@ -178,23 +183,36 @@ export class Listener {
       const failure = isBalancerError(error)
         ? error
         : new BalancerError('internal', undefined, { cause: error });
-      if (response.headersSent) request.socket.destroy();
-      else this.#answer(client, response, failure);
+      if (response.isBegun) request.socket.destroy();
+      else this.#answer(client, request, response, failure);
     }
   }
 
+  /** Only 100-continue can be expected (RFC 9110 section 10.1.1). */
+  #refuseExpectation(request: IncomingMessage, response: ClientResponse): void {
+    const client = (request.socket as ClientSocket)[CLIENT];
+    if (client === undefined || client.isClosing) return;
+    if (client.isBusy) return client.hold(request, () => this.#refuseExpectation(request, response));
+    this.#answer(client, request, response, new BalancerError('expectation-failed'));
+  }
+
   /** Answers a request that is no exchange, and closes. */
-  #answer(client: ClientConnection, response: ServerResponse, failure: BalancerError): void {
+  #answer(
+    client: ClientConnection,
+    request: ClientRequest,
+    response: ClientResponse,
+    failure: BalancerError,
+  ): void {
     client.isClosing = true;
-    this.#thread.refused(failure.code, client.facts, response.req);
-    response.once('finish', () => client.linger(this.#thread.nowMs));
-    sendFailure(response, failure, 'linger');
+    this.#thread.refused(failure.code, client.facts, request);
+    sendFailure(response, request.method === 'HEAD', failure, 'linger');
+    response.whenOut(() => client.linger(this.#thread.nowMs));
   }
 
   #begin(
     client: ClientConnection,
-    request: IncomingMessage,
-    response: ServerResponse,
+    request: ClientRequest,
+    response: ClientResponse,
     early: EarlyData | undefined,
   ): void {
     const { rawHeaders } = request;
@@ -255,7 +273,7 @@ export class Listener {
     response.on('finish', () => socket.destroySoon());
     // the server has taken its own listener away
     socket.on('drain', () => response.emit('drain'));
-    this.#take(request, response, early);
+    this.#take(request, new NodeResponse(response), early);
   }
 
   /** What came is not HTTP, too long, or too late. */

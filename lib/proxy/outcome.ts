@@ -9,7 +9,7 @@ import type { BalancerError, ErrorCode } from '../errors.ts';
 import type { Ended } from '../metrics/recorder.ts';
 import type { LoggedRequest } from './access-notes.ts';
 import { Answer, type Flow } from './answer.ts';
-import { beginRaw, type Ending, failureText } from './client-response.ts';
+import { type Ending, failureText } from './client-response.ts';
 import { type DataThread, NO_REPLICA } from './data-thread.ts';
 import { debugLines } from './debug-headers.ts';
 import { isChunkedToClient, responseHead } from './headers.ts';
@@ -115,7 +115,7 @@ export class Outcome implements LoggedRequest {
     this.answeredBy = answeredBy;
     this.status = head.statusCode;
     this.#isDelimited = rawChunks || head.framing === 'length' || head.framing === 'none';
-    const ending = this.#endingFor(response.shouldKeepAlive && this.#isDelimited && isRequestSent);
+    const ending = this.#endingFor(response.keepsAlive && this.#isDelimited && isRequestSent);
     const text = responseHead(head, {
       via: this.#thread.options.via,
       rawChunks,
@@ -139,7 +139,7 @@ export class Outcome implements LoggedRequest {
     const { request, response, early } = this.#incoming;
     const { recorder, options } = this.#thread;
     const client = request.socket;
-    response.detachSocket(client);
+    response.detach();
     client.write(text, 'latin1');
     this.#count(0);
     this.#isTunnel = true;
@@ -163,9 +163,9 @@ export class Outcome implements LoggedRequest {
 
   /** Answers with a failure of our own; `letGo` ends the exchange before the client can know. */
   fail(error: BalancerError, letGo: () => void): void {
-    const { response, head } = this.#incoming;
-    const ending = this.#endingFor(response.shouldKeepAlive);
-    const isHead = response.req.method === 'HEAD';
+    const { request, response, head } = this.#incoming;
+    const ending = this.#endingFor(response.keepsAlive);
+    const isHead = request.method === 'HEAD';
     const debug = head.isDebug ? this.#debugLines() : '';
     const text = failureText(error, ending, { isHead, requestId: head.requestId, debug });
     // an answer of the replica's that broke before a byte of it went out
@@ -177,7 +177,7 @@ export class Outcome implements LoggedRequest {
     this.bytesOut = text.length;
     this.#thread.recorder.failure(error.code);
     letGo();
-    beginRaw(response, ending);
+    response.begin(ending);
     response.end(text);
   }
 
@@ -232,7 +232,7 @@ export class Outcome implements LoggedRequest {
     if (keepAlive && this.isRequestComplete && !this.#thread.isDraining) return 'keep-alive';
     client.isClosing = true;
     if (this.isRequestComplete) return 'close';
-    response.once('finish', () => client.linger(this.#thread.nowMs));
+    response.whenOut(() => client.linger(this.#thread.nowMs));
     return 'linger';
   }
 }

@@ -10,7 +10,6 @@ import type { Block } from './blocks.ts';
 import type { DataThread } from './data-thread.ts';
 import { DirectReads, LEAST_DIRECT_BYTES } from './direct-reads.ts';
 import type { RequestFraming } from './headers.ts';
-import type { Incoming } from './incoming.ts';
 import { Uptake } from './send-queues.ts';
 import { passingTrailers, trailerSection } from './trailers.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
@@ -43,10 +42,10 @@ export class RequestBody {
   /** While the rest of a large body is read past the parser. */
   #direct: DirectReads | undefined;
 
-  constructor(thread: DataThread, { request, head }: Incoming, reader: BodyReader) {
+  constructor(thread: DataThread, request: IncomingMessage, framing: RequestFraming, reader: BodyReader) {
     this.#thread = thread;
     this.#request = request;
-    this.#framing = head.framing;
+    this.#framing = framing;
     this.#reader = reader;
   }
 
