@@ -43,6 +43,8 @@ import { programVersion } from './version.ts';
 
 /** Ordinals for removed replicas that still drain, beyond those in service. */
 const DRAINING_ORDINALS = 64;
+/** Where several sockets can listen on one port, and so several threads. */
+const canSharePort = process.platform === 'linux' || process.platform === 'freebsd';
 /** With fewer replicas none is put out that still takes connections: the others would not bear its load. */
 const LEAST_TO_EJECT = 5;
 /** Probes under way at a time. */
@@ -181,14 +183,13 @@ class Parts {
   }
 
   createDataPlane(port: number, admin: Endpoint): DataPlane {
-    const reusePort = this.table.shape.workers > 1;
     const dataPlane = new DataPlane({
       table: this.table,
       metrics: this.metrics.reader,
       options: {
         ...this.#config,
         port,
-        reusePort,
+        reusePort: canSharePort,
         admin: { ...reachable(admin), secret: this.#secret },
         debugFor: debugFor(this.#config),
         maxConnections: Math.min(this.#config.maxConnections, connectionsInLimits(this.table.shape.workers)),
@@ -322,9 +323,8 @@ async function createDriver(config: Config, log: Logger, clock: Clock): Promise<
 
 function tableShape(config: Config): RouteTableWriter['shape'] {
   const most = config.driver === 'static' ? config.upstreams.length : config.maxReplicas;
-  // elsewhere threads cannot share a port
-  const canShare = process.platform === 'linux' || process.platform === 'freebsd';
-  return { slots: config.slots, ordinals: most + DRAINING_ORDINALS, workers: canShare ? config.workers : 1 };
+  const workers = canSharePort ? config.workers : 1;
+  return { slots: config.slots, ordinals: most + DRAINING_ORDINALS, workers };
 }
 
 /** Where a data thread reaches what listens on `endpoint`, which may be all interfaces. */

@@ -5,10 +5,11 @@
  * on it hears of it.
  */
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
-import { Server as NetServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { hashKeyOf, isByRequestId, placementKey } from '../core/hash-key.ts';
 import { BalancerError, errnoOf, isBalancerError } from '../errors.ts';
 import { headWithPeer, isHandedOver } from '../hand-over.ts';
+import { Acceptor } from './acceptor.ts';
 import { ClientConnection } from './client-connection.ts';
 import { type ClientResponse, NodeResponse, rawFailure, sendFailure } from './client-response.ts';
 import type { DataThread } from './data-thread.ts';
@@ -27,11 +28,6 @@ const LINGER_MS = 500;
 const ROOM = 0.9;
 /** … and none was turned away for so long: a crowd comes and goes many times. */
 const CALM_MS = 5000;
-/**
- * Connections that the kernel may hold until they are taken, as far as the system's own limit allows. With Node's 511
- * a thousand clients that come at once lose packets, and some of them wait a second for their first answer.
- */
-const BACKLOG = 4096;
 /** How often Node looks for requests whose head does not come. */
 const HEAD_LOOK_MS = 500;
 
@@ -50,6 +46,7 @@ export class Listener {
   /** When a connection was turned away last. */
   #refusedMs = 0;
   readonly #server: Server;
+  readonly #acceptor: Acceptor;
   readonly #clients = new Set<ClientConnection>();
   /** Shared by all sockets: a function for each costs memory and time where connections are short. */
   readonly #onClose: (this: ClientSocket) => void;
@@ -77,7 +74,6 @@ export class Listener {
     };
     this.#server = createServer({
       IncomingMessage: LeanRequest,
-      noDelay: true,
       maxHeaderSize: thread.options.maxHeadBytes,
       headersTimeout: thread.options.headerTimeoutMs,
       // a body may take as long as it likes while it makes progress, which the exchange watches
@@ -94,6 +90,11 @@ export class Listener {
     // headers beyond it would be dropped without a word; their bytes are bounded already
     this.#server.maxHeadersCount = 0;
     this.#server.on('connection', (socket: ClientSocket) => this.#accept(socket));
+    this.#acceptor = new Acceptor(
+      thread.options,
+      (socket) => this.#server.emit('connection', socket),
+      () => thread.options.maxConnections - clients.size,
+    );
     const take = (request: IncomingMessage, response: ServerResponse) =>
       this.#take(request, new NodeResponse(response), undefined);
     this.#server.on('request', take);
@@ -111,16 +112,11 @@ export class Listener {
   }
 
   /** Listens; resolves with the port. Rejects with the system's error. */
-  listen(): Promise<number> {
-    const { port, host, reusePort } = this.#thread.options;
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ port, reusePort, backlog: BACKLOG, ...(host === '' ? {} : { host }) }, () => {
-        this.#server.off('error', reject);
-        const address = this.#server.address();
-        resolve(typeof address === 'object' && address !== null ? address.port : port);
-      });
-    });
+  async listen(): Promise<number> {
+    const port = await this.#acceptor.listen();
+    // from here on it looks for requests whose head does not come
+    this.#server.emit('listening');
+    return port;
   }
 
   /** Takes no more connections and closes those there are between two requests; resolves when none is left. */
@@ -128,7 +124,7 @@ export class Listener {
     return new Promise((resolve) => {
       this.#drain = { sinceMs: this.#thread.nowMs, done: resolve };
       // not the HTTP server's own close: it cuts idle connections at once, and with them requests on their way
-      NetServer.prototype.close.call(this.#server);
+      this.#acceptor.close();
     });
   }
 

@@ -13,7 +13,7 @@ import type { DebugFor } from './debug-headers.ts';
 export interface DataThreadOptions extends AccessLogOptions {
   readonly host: string;
   readonly port: number;
-  /** Several threads listen on the one port (SO_REUSEPORT). */
+  /** Several sockets, of several threads, listen on the one port (SO_REUSEPORT). */
   readonly reusePort: boolean;
   /** Where `/rep`, `/add` and `/rm` are answered, and the secret by which it knows a data thread. */
   readonly admin: Endpoint & { readonly secret: string };

@@ -208,8 +208,8 @@ test('a client in the middle of a large upload reads the failure that answers it
   }
 });
 
-test('an idle connection costs no time limit of others: a thousand of them are open at once', async (t) => {
-  const rig = await Rig.open(t);
+test('an idle connection costs no time limit of others: hundreds of them are open at once', async (t) => {
+  const rig = await Rig.open(t, { queueDepth: 500 });
   rig.replica.serve();
   const clients = await Promise.all(Array.from({ length: 500 }, () => rig.client()));
   await Promise.all(

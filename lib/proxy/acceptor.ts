@@ -1,0 +1,105 @@
+/**
+ * Takes client connections off the public port, those that come in a crowd before any of them is served.
+ * Must not hold: HTTP, limits, what becomes of a connection.
+ *
+ * libuv takes one connection from a listening socket and then sees to all connections that have something to say, each
+ * time round. With hundreds of busy ones a round takes tens of milliseconds: of a thousand clients that connected at
+ * once, 570 had not been taken after two seconds, while the others were served again and again. So a thread listens
+ * on several sockets (SO_REUSEPORT), which are taken from in the same round, and what was taken is handed on when a
+ * round brought few.
+ */
+import { createServer, type Server, type Socket } from 'node:net';
+
+export interface AcceptorOptions {
+  /** '' is all interfaces. */
+  readonly host: string;
+  /** 0 is any that is free. */
+  readonly port: number;
+  /** Several sockets may listen on the one port. */
+  readonly reusePort: boolean;
+}
+
+/** Sockets that one thread listens on. */
+const SOCKETS = 16;
+/**
+ * Connections that the kernel may hold for each until they are taken, as far as the system's own limit allows. With
+ * Node's 511 a thousand clients that come at once lose packets, and some of them wait a second for their first answer.
+ */
+const BACKLOG = 4096;
+/** A connection waits no longer than this for those that come after it. */
+const PATIENCE_MS = 50;
+
+export class Acceptor {
+  readonly #options: AcceptorOptions;
+  readonly #onConnection: (socket: Socket) => void;
+  readonly #room: () => number;
+  readonly #servers: Server[] = [];
+  /** Taken, and not handed on yet. */
+  #taken: Socket[] = [];
+  /** How many there were when the round began. */
+  #before = 0;
+  #sinceMs = 0;
+
+  /** `onConnection` is given every connection; there is `room` for so many more, and what is beyond need not wait. */
+  constructor(options: AcceptorOptions, onConnection: (socket: Socket) => void, room: () => number) {
+    this.#options = options;
+    this.#onConnection = onConnection;
+    this.#room = room;
+  }
+
+  /** Listens; resolves with the port. Rejects with the system's error. */
+  async listen(): Promise<number> {
+    const port = await this.#listenOn(this.#options.port);
+    const more = this.#options.reusePort ? SOCKETS - 1 : 0;
+    await Promise.all(Array.from({ length: more }, () => this.#listenOn(port)));
+    return port;
+  }
+
+  /** Takes no more; what was taken is handed on. */
+  close(): void {
+    for (const server of this.#servers) server.close();
+    this.#handOn();
+  }
+
+  #listenOn(port: number): Promise<number> {
+    const { host, reusePort } = this.#options;
+    const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
+    this.#servers.push(server);
+    server.on('connection', (socket) => this.#take(socket));
+    return new Promise((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ port, reusePort, backlog: BACKLOG, ...(host === '' ? {} : { host }) }, () => {
+        server.off('error', reject);
+        const address = server.address();
+        resolve(typeof address === 'object' && address !== null ? address.port : port);
+      });
+    });
+  }
+
+  #take(socket: Socket): void {
+    this.#taken.push(socket);
+    if (this.#taken.length > this.#room()) return this.#handOn();
+    if (this.#taken.length > 1) return;
+    this.#before = 0;
+    this.#sinceMs = performance.now();
+    setImmediate(this.#look);
+  }
+
+  /** At the end of a round. */
+  readonly #look = (): void => {
+    if (this.#taken.length === 0) return;
+    const isCrowd = this.#taken.length - this.#before >= Math.max(1, this.#servers.length / 2);
+    this.#before = this.#taken.length;
+    if (isCrowd && performance.now() - this.#sinceMs < PATIENCE_MS) setImmediate(this.#look);
+    else this.#handOn();
+  };
+
+  #handOn(): void {
+    const taken = this.#taken;
+    this.#taken = [];
+    for (const socket of taken) {
+      this.#onConnection(socket);
+      socket.resume();
+    }
+  }
+}

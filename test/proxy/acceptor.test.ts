@@ -1,0 +1,105 @@
+/** Connections that come in crowds. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { Acceptor } from '../../lib/proxy/acceptor.ts';
+import { eventually } from '../helpers/eventually.ts';
+
+const canShare = { skip: process.platform !== 'linux' && 'only Linux shares a port here' };
+
+interface Stage {
+  readonly acceptor: Acceptor;
+  readonly port: number;
+  /** What was handed on. */
+  readonly sockets: Socket[];
+  /** What all of them said. */
+  readonly heard: () => string;
+  /** How many were handed on in each turn of the event loop that brought any. */
+  readonly batches: number[];
+  client(): Socket;
+}
+
+async function stage(t: TestContext, reusePort: boolean, room = () => 10_000): Promise<Stage> {
+  const sockets: Socket[] = [];
+  const batches: number[] = [];
+  let isSameTurn = false;
+  let heard = '';
+  const acceptor = new Acceptor(
+    { host: '127.0.0.1', port: 0, reusePort },
+    (socket) => {
+      sockets.push(socket);
+      socket.on('data', (bytes) => {
+        heard += String(bytes);
+      });
+      if (!isSameTurn) batches.push(0);
+      batches[batches.length - 1]!++;
+      isSameTurn = true;
+      setImmediate(() => {
+        isSameTurn = false;
+      });
+    },
+    room,
+  );
+  const port = await acceptor.listen();
+  const clients: Socket[] = [];
+  t.after(() => {
+    acceptor.close();
+    for (const socket of [...sockets, ...clients]) socket.destroy();
+  });
+  const client = (): Socket => {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', () => {});
+    clients.push(socket);
+    return socket;
+  };
+  return { acceptor, port, sockets, batches, client, heard: () => heard };
+}
+
+for (const reusePort of [false, true]) {
+  const how = reusePort ? 'from several sockets' : 'from one socket';
+
+  test(`a crowd is taken ${how}, each connection once, and before any is handed on`, canShare, async (t) => {
+    const { sockets, batches, client } = await stage(t, reusePort);
+    const clients = Array.from({ length: 200 }, client);
+    await eventually('all of them', () => sockets.length === clients.length);
+    const ports = new Set(sockets.map(({ remotePort }) => remotePort));
+    assert.deepEqual(ports, new Set(clients.map(({ localPort }) => localPort)));
+    assert.ok(batches.length < 100, `handed on in ${batches.length} batches: ${batches}`);
+  });
+
+  test(`one that comes alone, taken ${how}, is read from`, canShare, async (t) => {
+    const { heard, client } = await stage(t, reusePort);
+    client().write('hello');
+    await eventually('what it said', () => heard() === 'hello');
+  });
+
+  test(`what is beyond the room, taken ${how}, is handed on at once`, canShare, async (t) => {
+    const { sockets, batches, client } = await stage(t, reusePort, () => 0);
+    for (let count = 0; count < 50; count++) client();
+    await eventually('all of them', () => sockets.length === 50);
+    // one from each socket that is listened on
+    assert.ok(Math.max(...batches) <= (reusePort ? 16 : 1), `batches: ${batches}`);
+  });
+
+  test(`a closed one takes nothing more ${how}`, canShare, async (t) => {
+    const { acceptor, sockets, client } = await stage(t, reusePort);
+    client();
+    await eventually('the connection', () => sockets.length === 1);
+    acceptor.close();
+    const late = connect(sockets[0]!.localPort!, '127.0.0.1');
+    const [error] = (await once(late, 'error')) as [NodeJS.ErrnoException];
+    assert.equal(error.code, 'ECONNREFUSED');
+    assert.equal(sockets.length, 1);
+  });
+}
+
+test('a port that is taken is an error', async (t) => {
+  const { port } = await stage(t, false);
+  const second = new Acceptor(
+    { host: '127.0.0.1', port, reusePort: false },
+    () => {},
+    () => 1,
+  );
+  await assert.rejects(second.listen(), { code: 'EADDRINUSE' });
+});
