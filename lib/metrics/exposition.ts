@@ -25,19 +25,28 @@ export class Exposer {
   readonly #process = new Registry();
 
   constructor() {
-    const { user, system } = process.cpuUsage();
     collectDefaultMetrics({ register: this.#process });
     // it counts from here on; what the process had used before belongs to it too
-    this.#count('process_cpu_user_seconds_total', user);
-    this.#count('process_cpu_system_seconds_total', system);
-    this.#count('process_cpu_seconds_total', user + system);
+    this.#replace('process_cpu_user_seconds_total', ({ user }) => user);
+    this.#replace('process_cpu_system_seconds_total', ({ system }) => system);
+    this.#replace('process_cpu_seconds_total', ({ user, system }) => user + system);
     for (const { name } of this.#process.getMetricsAsArray())
       if (NOT_SHOWN.test(name)) this.#process.removeSingleMetric(name);
   }
 
-  #count(name: string, micros: number): void {
-    const metric = this.#process.getSingleMetric(name);
-    if (metric instanceof Counter) metric.inc(micros / 1e6);
+  /** Has the counter say what all of the process has used, `microsOf` its CPU time. */
+  #replace(name: string, microsOf: (usage: NodeJS.CpuUsage) => number): void {
+    const { help } = this.#process.getSingleMetric(name) as unknown as Family;
+    this.#process.removeSingleMetric(name);
+    new Counter({
+      name,
+      help,
+      registers: [this.#process],
+      collect() {
+        this.reset();
+        this.inc(microsOf(process.cpuUsage()) / 1e6);
+      },
+    });
   }
 
   /** `families` and those of the process, in the format that `accept` likes best. */
