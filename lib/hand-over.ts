@@ -15,9 +15,10 @@ const SENT_BY_CLIENT = /\r\nx-ringlb-peer[ \t]*:[^\r\n]*/gi;
 
 /** True where the target, in origin form, is answered by the control plane. */
 export function isHandedOver(target: string): boolean {
-  // most paths are told apart by their length
-  if (target.length > 4 && !target.includes('?')) return false;
-  return HANDED_OVER.has(target.split('?', 1)[0]!);
+  const query = target.indexOf('?');
+  const path = query === -1 ? target : target.slice(0, query);
+  // most are told apart by their length
+  return path.length < 5 && HANDED_OVER.has(path);
 }
 
 /** A secret for one start of the balancer. */

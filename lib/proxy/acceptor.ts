@@ -67,9 +67,9 @@ export class Acceptor {
     this.#servers.push(server);
     server.on('connection', (socket) => this.#take(socket));
     return new Promise((resolve, reject) => {
-      server.once('error', reject);
+      // once it listens that means nothing: what could not be taken for want of descriptors is still there to be taken
+      server.on('error', reject);
       server.listen({ port, reusePort, backlog: BACKLOG, ...(host === '' ? {} : { host }) }, () => {
-        server.off('error', reject);
         const address = server.address();
         resolve(typeof address === 'object' && address !== null ? address.port : port);
       });
