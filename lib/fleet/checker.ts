@@ -11,7 +11,8 @@ import type { Clock, Timer } from '../clock.ts';
 import { backoffMs } from '../core/backoff.ts';
 import { afterProbe, fullHealth, type HealthPolicy, isUp } from '../core/health.ts';
 import type { Endpoint } from '../core/replica.ts';
-import type { Registry, Replica } from './registry.ts';
+import type { Registry } from './registry.ts';
+import type { Replica } from './replica.ts';
 
 /** What a probe found, and in which words. */
 export interface ProbeResult {

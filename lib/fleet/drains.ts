@@ -10,7 +10,8 @@ import { BalancerError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Journal } from './journal.ts';
 import type { Plans } from './plans.ts';
-import type { Registry, Replica } from './registry.ts';
+import type { Registry } from './registry.ts';
+import type { Replica } from './replica.ts';
 
 export interface DrainParts {
   readonly registry: Registry;

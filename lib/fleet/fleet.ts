@@ -11,7 +11,8 @@ import type { Drains } from './drains.ts';
 import { type Answer, type ExplainParts, explain, type Question } from './explain.ts';
 import type { Keeper } from './keeper.ts';
 import { type Preview, type PreviewParts, previewAdd, previewRemove } from './preview.ts';
-import type { Registry, Replica } from './registry.ts';
+import type { Registry } from './registry.ts';
+import type { Replica } from './replica.ts';
 import type { Scaling } from './scaling.ts';
 
 export interface FleetParts extends PreviewParts, ExplainParts {

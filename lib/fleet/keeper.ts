@@ -13,7 +13,8 @@ import type { Checker } from './checker.ts';
 import { HealthWaits } from './health-waits.ts';
 import { Instances } from './instances.ts';
 import type { Journal } from './journal.ts';
-import type { Registry, Replica } from './registry.ts';
+import type { Registry } from './registry.ts';
+import type { Replica } from './replica.ts';
 
 export interface KeeperParts {
   readonly registry: Registry;

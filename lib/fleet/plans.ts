@@ -5,7 +5,8 @@
  */
 import { lowestFree, type Place } from '../core/replica.ts';
 import { BalancerError } from '../errors.ts';
-import type { Registry, Replica } from './registry.ts';
+import type { Registry } from './registry.ts';
+import type { Replica } from './replica.ts';
 
 export interface PlanParts {
   readonly registry: Registry;

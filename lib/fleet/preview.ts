@@ -7,7 +7,8 @@ import { slotMoves } from '../core/moves.ts';
 import type { Member } from '../core/replica.ts';
 import type { Placement } from '../core/slot-table.ts';
 import type { Plans } from './plans.ts';
-import type { Registry, Replica } from './registry.ts';
+import type { Registry } from './registry.ts';
+import type { Replica } from './replica.ts';
 
 export interface PreviewParts {
   readonly registry: Registry;

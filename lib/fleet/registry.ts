@@ -8,12 +8,13 @@
  */
 import type { Clock } from '../clock.ts';
 import { UNKNOWN_HEALTH } from '../core/health.ts';
-import { lowestFree, type Place, type ReplicaState, type UpstreamRecord } from '../core/replica.ts';
+import { lowestFree, type ReplicaState, type UpstreamRecord } from '../core/replica.ts';
 import type { RouteTableWriter } from '../core/route-table.ts';
 import type { Placement } from '../core/slot-table.ts';
 import type { Instance } from '../drivers/driver.ts';
 import { BalancerError } from '../errors.ts';
 import type { EventKind, Journal } from './journal.ts';
+import type { ProbeCounts, Replica } from './replica.ts';
 
 /** Tells every data thread the whole list; resolves when each has let go of what is no longer on it. */
 export type Publish = (records: readonly UpstreamRecord[]) => Promise<void>;
@@ -36,35 +37,8 @@ interface Change {
   readonly kind?: EventKind;
 }
 
-export interface ProbeCounts {
-  passed: number;
-  failed: number;
-  /** What the last one said; undefined before the first. */
-  last: string | undefined;
-  /** What the last RECENT_PROBES found, the oldest first: true for one that passed. */
-  recent: readonly boolean[];
-}
-
+/** How many probes are kept one by one. */
 const RECENT_PROBES = 20;
-
-/** A replica, as the control plane knows it. Only the registry changes it; the others read. */
-export interface Replica extends Place {
-  readonly ordinal: number;
-  readonly state: ReplicaState;
-  readonly joined: boolean;
-  /** An operator keeps requests away from it; its state goes on as if not. */
-  readonly isDraining: boolean;
-  readonly instance: Instance | undefined;
-  /** When the state began, by the clock. */
-  readonly sinceMs: number;
-  /** Why it is in this state. */
-  readonly cause: string;
-  /** Instances that were started in the place after the first. */
-  readonly restarts: number;
-  /** HAProxy-like score, see core/health.ts. */
-  readonly health: number;
-  readonly probes: Readonly<ProbeCounts>;
-}
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 interface Entry extends Mutable<Replica> {

@@ -12,7 +12,8 @@ import type { Logger } from '../log.ts';
 import type { Checker } from './checker.ts';
 import type { Keeper } from './keeper.ts';
 import type { Plans } from './plans.ts';
-import type { Registry, Replica } from './registry.ts';
+import type { Registry } from './registry.ts';
+import type { Replica } from './replica.ts';
 
 export interface ScalingParts {
   readonly registry: Registry;

@@ -15,7 +15,8 @@ import type { Logger } from '../log.ts';
 import type { Checker } from './checker.ts';
 import type { Journal } from './journal.ts';
 import type { Keeper } from './keeper.ts';
-import type { Registry, Replica } from './registry.ts';
+import type { Registry } from './registry.ts';
+import type { Replica } from './replica.ts';
 
 export interface SupervisorParts {
   readonly registry: Registry;

@@ -37,7 +37,7 @@ const STUDY = `
   const { parseOptions } = await import(${JSON.stringify(join(ROOT, 'bench/analyze/options.ts'))});
   const balancer = await openBalancer(parseOptions([]), ${JSON.stringify(MAIN)});
   const replicas = await balancer.control.replicas();
-  console.log(replicas.map(({ instance }) => Number.parseInt(instance, 10)).join());
+  process.stdout.write(replicas.map(({ instance }) => Number.parseInt(instance, 10)).join());
 `;
 
 test('a study that is killed leaves no replica', async () => {

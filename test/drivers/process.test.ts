@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import { createProcessDriver } from '../../lib/drivers/process.ts';
 import { get } from '../helpers/ask.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { groupOf, leaderOf } from '../helpers/processes.ts';
+import { skipWithoutProc, skipWithoutPython } from '../helpers/skip.ts';
 
 const PLACE = { name: 'S1', id: 1 };
 const directory = mkdtempSync(join(tmpdir(), 'ringlb-test-'));
@@ -64,9 +65,7 @@ const groupGone = (leader: number) =>
   eventually(`the end of group ${leader}`, () => groupOf(leader).length === 0);
 
 describe('a command as a replica', () => {
-  const hasPython = commandExists('python3');
-
-  it('is served by python as it is', { skip: hasPython ? false : 'no python3 here' }, async () => {
+  it('is served by python as it is', { skip: skipWithoutPython }, async () => {
     const instance = await driverOf('exec python3 -m http.server --bind 127.0.0.1 $PORT').start(PLACE);
     const answer = () => get(instance.endpoint!, '/');
     assert.equal((await eventually('an answer from python', answer)).status, 200);
@@ -86,7 +85,7 @@ describe('a command as a replica', () => {
   });
 
   it('does not inherit the pipe that ends it', {
-    skip: existsSync('/proc/self/fd') ? false : 'no /proc',
+    skip: skipWithoutProc,
   }, async () => {
     const file = freshFile();
     await driverOf(`readlink /proc/$$/fd/3 > ${file}; echo "none at 3" >> ${file}; sleep 1000`).start(PLACE);
@@ -211,12 +210,3 @@ describe('when the balancer is killed', () => {
     await groupGone(leaders[0]!);
   });
 });
-
-function commandExists(name: string): boolean {
-  try {
-    execFileSync('sh', ['-c', `command -v ${name}`], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import type { Replica } from '../../lib/fleet/registry.ts';
+import type { Replica } from '../../lib/fleet/replica.ts';
 import { FleetRig, settle } from '../helpers/fleet-rig.ts';
 
 describe('the registry', () => {

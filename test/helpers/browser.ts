@@ -4,14 +4,14 @@
  */
 import { existsSync } from 'node:fs';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { skipUnless } from './skip.ts';
 
 /** CHROMIUM in the environment names another one. */
 const PLACES = [process.env.CHROMIUM ?? '', '/usr/bin/chromium', '/usr/bin/chromium-browser'];
 const program = PLACES.find((place) => place !== '' && existsSync(place));
 
-/** Why browser tests are skipped here; undefined where they run, or must: with RINGLB_BROWSER=required they fail. */
-export const skipBrowser: string | undefined =
-  program === undefined && process.env.RINGLB_BROWSER !== 'required' ? 'no Chromium' : undefined;
+/** Why browser tests are skipped here; undefined where they run, or must. */
+export const skipBrowser: string | undefined = skipUnless(program !== undefined, 'no Chromium');
 
 /** What the browser itself says of an answer or a connection that failed, which the page is to bear. */
 const OF_THE_NETWORK = /^Failed to load resource/;

@@ -31,6 +31,10 @@ async function ownNetworks(): Promise<string[]> {
   return Object.keys((await engine.container(self))?.NetworkSettings.Networks ?? {}).sort();
 }
 
+function tell(facts: object): void {
+  process.stdout.write(`${JSON.stringify(facts)}\n`);
+}
+
 try {
   await driver.open();
   const { instanceId, endpoint } = await driver.start({ name, id: 1 });
@@ -38,9 +42,7 @@ try {
   const networks = await ownNetworks();
   await driver.remove(instanceId, 0);
   await driver.close(false);
-  console.log(JSON.stringify({ answer, networks, networksAfter: await ownNetworks() }));
+  tell({ answer, networks, networksAfter: await ownNetworks() });
 } catch (error) {
-  console.log(
-    JSON.stringify({ failure: `${isBalancerError(error) ? error.code : ''}: ${messageOf(error)}` }),
-  );
+  tell({ failure: `${isBalancerError(error) ? error.code : ''}: ${messageOf(error)}` });
 }

@@ -17,6 +17,7 @@ import { DockerEngine } from '../../lib/drivers/docker-engine.ts';
 import type { Driver } from '../../lib/drivers/driver.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { silentLogger } from '../../lib/log.ts';
+import { skipUnless } from './skip.ts';
 
 export const BASE_IMAGE = process.env.NODE_IMAGE ?? 'node:26-bookworm-slim';
 export const REPLICA_IMAGE = 'ringlb-replica:test';
@@ -25,16 +26,15 @@ export const SOCKET = process.env.DOCKER_HOST?.replace(/^unix:\/\//, '') ?? '/va
 
 const run = promisify(execFile);
 
-/** Why Docker tests are skipped here; undefined where they run, or must: with RINGLB_DOCKER=required they fail. */
+/** Why Docker tests are skipped here; undefined where they run, or must. */
 export const skipDocker: string | undefined = await reasonToSkip();
 
 async function reasonToSkip(): Promise<string | undefined> {
-  if (process.env.RINGLB_DOCKER === 'required') return undefined;
   try {
     await new DockerEngine(new DockerApi({ clock: systemClock })).ping();
     return undefined;
   } catch (error) {
-    return `no Docker engine: ${messageOf(error)}`;
+    return skipUnless(false, `no Docker engine: ${messageOf(error)}`);
   }
 }
 

@@ -12,4 +12,4 @@ const places = Array.from({ length: Number(count) }, (_, index) => ({
   id: index + 1,
 }));
 const instances = await Promise.all(places.map((place) => driver.start(place)));
-console.log(instances.map(leaderOf).join(' '));
+process.stdout.write(`${instances.map(leaderOf).join(' ')}\n`);

@@ -4,15 +4,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { Balancer } from '../helpers/balancer.ts';
-
-const hasPython = (() => {
-  try {
-    execFileSync('python3', ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-})();
+import { skipWithoutPython } from '../helpers/skip.ts';
 
 /** Whether any process has the word in its command line. */
 function runs(word: string): boolean {
@@ -60,7 +52,7 @@ describe('a balancer that cannot start', () => {
 });
 
 describe('a balancer over a server that nobody here wrote', () => {
-  it('starts python, probes it and serves it', { skip: hasPython ? false : 'no python3 here' }, async () => {
+  it('starts python, probes it and serves it', { skip: skipWithoutPython }, async () => {
     const balancer = await Balancer.ready('--replicas 2 --probe-path /', [
       '--command',
       'exec python3 -m http.server --bind 127.0.0.1 $PORT',

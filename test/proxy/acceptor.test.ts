@@ -5,8 +5,9 @@ import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { Acceptor } from '../../lib/proxy/acceptor.ts';
 import { eventually } from '../helpers/eventually.ts';
+import { skipUnless } from '../helpers/skip.ts';
 
-const canShare = { skip: process.platform !== 'linux' && 'only Linux shares a port here' };
+const canShare = { skip: skipUnless(process.platform === 'linux', 'only Linux shares a port here') };
 
 interface Stage {
   readonly acceptor: Acceptor;

@@ -7,6 +7,7 @@ import { get, ok, statusOf } from '../helpers/proxy-message.ts';
 import type { Peer } from '../helpers/proxy-peer.ts';
 import { askOnce, startBalancer } from '../helpers/proxy-process.ts';
 import { FakeReplica } from '../helpers/proxy-replica.ts';
+import { skipWithoutProc } from '../helpers/skip.ts';
 
 const CLIENTS = 1000;
 
@@ -16,7 +17,7 @@ async function ask(port: number): Promise<{ readonly client: Peer; readonly stat
 }
 
 test('with 256 descriptors 1,000 clients are served or told 503; then all is well again', {
-  skip: process.platform !== 'linux',
+  skip: skipWithoutProc,
 }, async (t) => {
   const replica = await FakeReplica.open();
   t.after(() => replica.close());

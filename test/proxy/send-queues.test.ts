@@ -7,12 +7,13 @@ import { Flood } from '../helpers/proxy-flood.ts';
 import { get, statusOf } from '../helpers/proxy-message.ts';
 import type { Peer } from '../helpers/proxy-peer.ts';
 import { Rig } from '../helpers/proxy-rig.ts';
+import { skipWithoutProc } from '../helpers/skip.ts';
 
 const LARGE = 64 << 20;
 /** Enough to make the kernel let more come, and far less than would make room for a write. */
 const SIP = 300_000;
 const LIMIT_MS = 40_000;
-const linux = { skip: process.platform !== 'linux' && 'only Linux tells' };
+const linux = { skip: skipWithoutProc };
 
 /** Reads a little, and waits until the other side's kernel has been told. */
 async function sip(peer: Peer): Promise<void> {

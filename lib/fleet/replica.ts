@@ -1,0 +1,34 @@
+/**
+ * A replica as the control plane sees it: types only. Must not hold: what changes one (`registry.ts`).
+ */
+import type { Place, ReplicaState } from '../core/replica.ts';
+import type { Instance } from '../drivers/driver.ts';
+
+/** What the probes of a replica have found. */
+export interface ProbeCounts {
+  passed: number;
+  failed: number;
+  /** What the last one said; undefined before the first. */
+  last: string | undefined;
+  /** What the last twenty found, the oldest first: true for one that passed. */
+  recent: readonly boolean[];
+}
+
+/** A replica, as the control plane knows it. Only the registry changes it; the others read. */
+export interface Replica extends Place {
+  readonly ordinal: number;
+  readonly state: ReplicaState;
+  readonly joined: boolean;
+  /** An operator keeps requests away from it; its state goes on as if not. */
+  readonly isDraining: boolean;
+  readonly instance: Instance | undefined;
+  /** When the state began, by the clock. */
+  readonly sinceMs: number;
+  /** Why it is in this state. */
+  readonly cause: string;
+  /** Instances that were started in the place after the first. */
+  readonly restarts: number;
+  /** HAProxy-like score, see core/health.ts. */
+  readonly health: number;
+  readonly probes: Readonly<ProbeCounts>;
+}
