@@ -71,7 +71,8 @@ export class NodeResponse implements ClientResponse {
     raw._hasBody = true;
     raw._last = ending === 'close';
     raw.shouldKeepAlive = ending === 'keep-alive';
-    if (ending === 'close' && this.socket !== null) this.socket.destroySoon = destroySoon;
+    const { socket } = this;
+    if (ending === 'close' && socket !== null) socket.destroySoon = () => closeOnceWritten(socket);
   }
 
   end(text?: string): void {
@@ -91,10 +92,6 @@ export class NodeResponse implements ClientResponse {
 export function closeOnceWritten(socket: Socket): void {
   if (socket.writableLength === 0) socket.destroy();
   else Socket.prototype.destroySoon.call(socket);
-}
-
-function destroySoon(this: Socket): void {
-  closeOnceWritten(this);
 }
 
 /** The JSON that tells a client of a failure of the balancer's own. */

@@ -81,7 +81,7 @@ export class DirectResponse implements ClientResponse {
   whenOut(hear: () => void): void {
     if (this.socket.writableLength === 0) process.nextTick(hear);
     // nothing, behind what still waits
-    else this.socket.write('', (error) => error ?? hear());
+    else this.socket.write('', (error) => !error && hear());
   }
 
   detach(): Socket {

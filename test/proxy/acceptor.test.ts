@@ -66,7 +66,8 @@ for (const reusePort of [false, true]) {
     await eventually('all of them', () => sockets.length === clients.length);
     const ports = new Set(sockets.map(({ remotePort }) => remotePort));
     assert.deepEqual(ports, new Set(clients.map(({ localPort }) => localPort)));
-    assert.ok(batches.length < 100, `handed on in ${batches.length} batches: ${batches}`);
+    // a round brings 16 at most
+    assert.ok(Math.max(...batches) >= 40, `handed on in batches of ${batches}`);
   });
 
   test(`one that comes alone, taken ${how}, is read from`, canShare, async (t) => {
