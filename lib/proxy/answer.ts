@@ -70,6 +70,11 @@ export class Answer {
     else this.#afterWrite(this.#out.write(chunk, block.release));
   }
 
+  /** Nothing of it is out, and it is one string. */
+  get #isShort(): boolean {
+    return this.#head !== '' && (this.#held === undefined || this.#held.length <= JOIN_BYTES);
+  }
+
   /** Writes what is held: more of the body is to come, and not with this read. */
   flush(connection: UpstreamConnection): void {
     if (this.#head === '') return;
@@ -82,8 +87,9 @@ export class Answer {
     this.#writeWithHead(held, connection);
   }
 
-  /** The body is complete; what is held goes out with the end. */
-  end(connection: UpstreamConnection): void {
+  /** The body is complete; what is held goes out with the end, and a short answer together with others. */
+  end(connection: UpstreamConnection, isCrowded: boolean): void {
+    if (isCrowded && this.#isShort) this.#response.batch();
     if (this.#rechunk) this.#out.write(this.takeHead() + LAST_CHUNK, 'latin1');
     else this.flush(connection);
     this.#response.end();

@@ -7,9 +7,10 @@
  * All of `test/proxy` notices when a release of Node changes them.
  */
 import { type ServerResponse, STATUS_CODES } from 'node:http';
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import { type BalancerError, safeMessage } from '../errors.ts';
+import { closeOnceWritten } from './batched-writes.ts';
 
 interface RawResponse {
   _header: string | null;
@@ -32,6 +33,8 @@ export interface ClientResponse {
   readonly out: Writable;
   readonly isBegun: boolean;
   begin(ending: Ending): void;
+  /** What is written next, the whole answer or all that is left of it, may wait for others. */
+  batch(): void;
   /** `text` is the last of it; without one that has been written already. */
   end(text?: string): void;
   /** Calls `hear` when all of it has been taken by the kernel. */
@@ -75,6 +78,9 @@ export class NodeResponse implements ClientResponse {
     if (ending === 'close' && socket !== null) socket.destroySoon = () => closeOnceWritten(socket);
   }
 
+  /** Its end would write it at once. */
+  batch(): void {}
+
   end(text?: string): void {
     this.#response.end(text);
   }
@@ -86,12 +92,6 @@ export class NodeResponse implements ClientResponse {
   detach(): void {
     if (this.socket !== null) this.#response.detachSocket(this.socket);
   }
-}
-
-/** Closes a socket without a shutdown before it where nothing waits to be written: a tenth of a request less. */
-export function closeOnceWritten(socket: Socket): void {
-  if (socket.writableLength === 0) socket.destroy();
-  else Socket.prototype.destroySoon.call(socket);
 }
 
 /** The JSON that tells a client of a failure of the balancer's own. */

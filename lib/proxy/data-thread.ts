@@ -27,6 +27,8 @@ export const TICK_MS = 100;
 const TICKS_A_SECOND = 1000 / TICK_MS;
 /** Failures in a row, of a replica that takes connections, that put it out for a while. */
 const FAILURES_TO_EJECT = 5;
+/** With fewer requests under way a round of the event loop has little to write, and its end costs more than it saves. */
+const CROWD = 3;
 /** The ordinal of what is no replica. */
 export const NO_REPLICA = -1;
 /** Connections to the admin server from one thread. */
@@ -194,6 +196,11 @@ export class DataThread {
   missingEndpoint(request: ClientRequest): BalancerError {
     const path = (request.url ?? '').split('?', 1)[0];
     return new BalancerError('bad-request', `'${path}' endpoint does not exist in server replicas`);
+  }
+
+  /** So many requests are under way that what is written for one is worth holding back for what others write. */
+  get isCrowded(): boolean {
+    return this.#active.length >= CROWD;
   }
 
   /** To be called every TICK_MS: time goes on, and what is out of time ends. */

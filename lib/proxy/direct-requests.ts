@@ -12,7 +12,8 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
-import { type ClientResponse, closeOnceWritten, type Ending } from './client-response.ts';
+import { batchWrites, closeOnceWritten } from './batched-writes.ts';
+import type { ClientResponse, Ending } from './client-response.ts';
 import type { ClientRequest } from './incoming.ts';
 
 /** Hears of a request that was taken. */
@@ -71,6 +72,10 @@ export class DirectResponse implements ClientResponse {
   begin(ending: Ending): void {
     this.isBegun = true;
     this.#ending = ending;
+  }
+
+  batch(): void {
+    batchWrites(this.socket);
   }
 
   end(text?: string): void {

@@ -146,6 +146,7 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
     if (this.#phase !== 'connecting') return connection.cancel();
     this.#connection = connection;
     this.#outcome.connected(this.#lease.last, connection.wasReused);
+    if (this.#thread.isCrowded) connection.batch();
     if (this.body === undefined) {
       connection.write(this.#incoming.head.text);
       return this.#awaitHead();
@@ -205,7 +206,7 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
   onEnd(): void {
     // before the client can know: its next request may meet another thread, which must not find this one in flight
     this.#freed = this.#lease.release();
-    this.#answer?.end(this.#connection!);
+    this.#answer?.end(this.#connection!, this.#thread.isCrowded);
   }
 
   onDone(): void {

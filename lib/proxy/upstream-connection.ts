@@ -11,6 +11,7 @@
 import { connect, type OnReadOpts, type Socket } from 'node:net';
 import type { Endpoint } from '../core/replica.ts';
 import { BalancerError, type ErrorCode, errnoOf, isBalancerError, messageOf } from '../errors.ts';
+import { batchWrites } from './batched-writes.ts';
 import { type Block, takeBlock } from './blocks.ts';
 import { ResponseParser, type ResponseRequest, type ResponseSink } from './response-parser.ts';
 
@@ -136,6 +137,11 @@ export class UpstreamConnection {
   /** The kernel has taken everything that was written. */
   get isWritten(): boolean {
     return this.socket.writableLength === 0;
+  }
+
+  /** What is written next may wait for what others write. */
+  batch(): void {
+    batchWrites(this.socket);
   }
 
   cork(): void {
