@@ -1,26 +1,29 @@
 /**
- * Requests without a body, taken straight from Node's HTTP parser: no stream to read, no response object to write to.
- * Must not hold: what becomes of a request, anything about bodies, upgrades and expectations, which Node handles.
+ * Requests taken straight from Node's HTTP parser: no stream to read, no response object to write to.
+ * Must not hold: what becomes of a request, the bytes of bodies (`direct-body.ts`), anything about upgrades and
+ * expectations, which Node handles.
  *
  * For every request Node's server makes a readable and a writable stream, with a dozen listeners; of the 20 µs that a
  * small request took outside the kernel that was a third. What a head says comes from the parser as a list, and an
  * answer is written to the socket anyway, so for most requests neither stream has a use.
  *
- * One thing is Node's own: the function that its parser calls when a head is complete, and with what. It is called
- * for all that is not simple, and first for each method, whose name the parser gives as a number. Where it is not
- * found, every request comes the ordinary way; `test/proxy/direct-requests.test.ts` notices.
+ * Two things are Node's own: the function that its parser calls when a head is complete, and with what, and the field
+ * by which the parser knows what to fill with a body. The function is called for all that is not simple, and first
+ * for each method, whose name the parser gives as a number. Where it is not found, every request comes the ordinary
+ * way; `test/proxy/direct-requests.test.ts` notices.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 import { batchWrites, closeOnceWritten } from './batched-writes.ts';
 import type { ClientResponse, Ending } from './client-response.ts';
+import { DirectBody } from './direct-body.ts';
 import type { ClientRequest } from './incoming.ts';
 
 /** Hears of a request that was taken. */
 export type TakeRequest = (request: DirectRequest, response: DirectResponse) => void;
 
-/** Those that come without a body as a rule. */
-const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS']);
+/** All others are rare. */
+const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 const NO_HEADERS: IncomingHttpHeaders = {};
 
 export class DirectRequest implements ClientRequest {
@@ -30,35 +33,57 @@ export class DirectRequest implements ClientRequest {
   readonly httpVersionMinor: number;
   readonly rawHeaders: string[];
   readonly socket: Socket;
+  readonly body: DirectBody | undefined;
 
-  constructor(socket: Socket, method: string, url: string, rawHeaders: string[], minor: number) {
+  constructor(
+    socket: Socket,
+    {
+      method,
+      url,
+      rawHeaders,
+      minor,
+      body,
+    }: {
+      readonly method: string;
+      readonly url: string;
+      readonly rawHeaders: string[];
+      readonly minor: number;
+      readonly body: DirectBody | undefined;
+    },
+  ) {
     this.socket = socket;
     this.method = method;
     this.url = url;
     this.rawHeaders = rawHeaders;
     this.httpVersionMajor = 1;
     this.httpVersionMinor = minor;
+    this.body = body;
   }
 
   get httpVersion(): string {
     return this.httpVersionMinor === 1 ? '1.1' : '1.0';
   }
 
-  /** Of those that mean something to Node it has none. */
+  /** Nobody asks for those of a request that switches no protocol. */
   get headers(): IncomingHttpHeaders {
     return NO_HEADERS;
   }
 
   get complete(): boolean {
-    return true;
+    return this.body === undefined || this.body.complete;
   }
 }
+
+const NOBODY: readonly (() => void)[] = [];
 
 export class DirectResponse implements ClientResponse {
   readonly socket: Socket;
   readonly keepsAlive: boolean;
   isBegun = false;
   #ending: Ending = 'keep-alive';
+  #isEnded = false;
+  /** Of those that asked before the end. */
+  #hearers: readonly (() => void)[] = NOBODY;
 
   constructor(socket: Socket, keepsAlive: boolean) {
     this.socket = socket;
@@ -81,10 +106,13 @@ export class DirectResponse implements ClientResponse {
   end(text?: string): void {
     if (text !== undefined) this.socket.write(text, 'latin1');
     if (this.#ending === 'close') closeOnceWritten(this.socket);
+    this.#isEnded = true;
+    for (const hear of this.#hearers) this.whenOut(hear);
   }
 
   whenOut(hear: () => void): void {
-    if (this.socket.writableLength === 0) process.nextTick(hear);
+    if (!this.#isEnded) this.#hearers = [...this.#hearers, hear];
+    else if (this.socket.writableLength === 0) process.nextTick(hear);
     // nothing, behind what still waits
     else this.socket.write('', (error) => !error && hear());
   }
@@ -110,7 +138,8 @@ type OnHead = (
 interface Parser {
   readonly constructor: { readonly kOnHeadersComplete?: number };
   socket: DirectSocket | null;
-  incoming: ClientRequest | null;
+  /** Where a body goes that the parser reads; any object will do that has what `DirectBody` says. */
+  incoming: (Partial<ClientRequest> & object) | DirectBody | null;
   [listener: number]: unknown;
 }
 
@@ -151,17 +180,17 @@ const onHead: OnHead = function (
   const { socket } = this;
   const take = socket?.[TAKE];
   const name = names[method];
-  if (
-    take === undefined ||
-    name === undefined ||
-    headers === undefined ||
-    url === undefined ||
-    upgrade ||
-    major !== 1 ||
+  const isSimple =
+    take !== undefined &&
+    name !== undefined &&
+    headers !== undefined &&
+    url !== undefined &&
+    !upgrade &&
+    major === 1 &&
     // Node stops reading who does not
-    socket!.writableNeedDrain ||
-    meansMore(headers)
-  ) {
+    !socket!.writableNeedDrain;
+  const length = isSimple ? announcedLength(headers) : EXPECTS;
+  if (!isSimple || length === EXPECTS) {
     const result = nodeOnHead!.call(
       this,
       major,
@@ -177,34 +206,42 @@ const onHead: OnHead = function (
     if (take !== undefined) learn(method, this.incoming);
     return result;
   }
-  this.incoming = null;
-  take(new DirectRequest(socket!, name, url, headers, minor), new DirectResponse(socket!, keepsAlive));
+  const body = length === NO_BODY ? undefined : new DirectBody(socket!, length);
+  this.incoming = body ?? null;
+  const request = new DirectRequest(socket!, { method: name, url, rawHeaders: headers, minor, body });
+  take(request, new DirectResponse(socket!, keepsAlive));
   return 0;
 };
 
-function learn(method: number, incoming: ClientRequest | null): void {
-  if (incoming?.method !== undefined && METHODS.has(incoming.method)) names[method] = incoming.method;
+function learn(method: number, incoming: Parser['incoming']): void {
+  if (incoming === null || incoming instanceof DirectBody) return;
+  if (incoming.method !== undefined && METHODS.has(incoming.method)) names[method] = incoming.method;
 }
 
 const [C, E, T] = [0x63, 0x65, 0x74];
 const LOWER = 0x20;
 
-/** A body follows, or is waited for: content-length, transfer-encoding or expect is among the names. */
-function meansMore(headers: readonly string[]): boolean {
+const NO_BODY = -1;
+/** The client waits to be told that its body is wanted. */
+const EXPECTS = -2;
+
+/** The length of the body that a head announces, in bytes, NaN for chunks; or one of those above. */
+function announcedLength(headers: readonly string[]): number {
+  let length = NO_BODY;
   for (let at = 0; at < headers.length; at += 2) {
     const name = headers[at]!;
     const first = name.charCodeAt(0) | LOWER;
     switch (name.length) {
       case 6:
-        if (first === E && name.toLowerCase() === 'expect') return true;
+        if (first === E && name.toLowerCase() === 'expect') return EXPECTS;
         break;
       case 14:
-        if (first === C && name.toLowerCase() === 'content-length') return true;
+        if (first === C && name.toLowerCase() === 'content-length') length = Number(headers[at + 1]);
         break;
       case 17:
-        if (first === T && name.toLowerCase() === 'transfer-encoding') return true;
+        if (first === T && name.toLowerCase() === 'transfer-encoding') length = Number.NaN;
         break;
     }
   }
-  return false;
+  return length;
 }

@@ -6,7 +6,6 @@
  * or replica again; before the answer's head has gone out a failure may lead to another replica, after it both
  * sides are destroyed, so that a cut answer never looks whole.
  */
-import { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { BalancerError } from '../errors.ts';
 import type { Aborter } from '../metrics/layout.ts';
@@ -58,10 +57,8 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
     this.method = request.method ?? '';
     this.rawChunks = this.#outcome.rawChunks;
     this.upgrade = incoming.early !== undefined;
-    this.body =
-      head.framing === 'none' || !(request instanceof IncomingMessage)
-        ? undefined
-        : new RequestBody(thread, request, head.framing, this);
+    const source = head.framing === 'none' ? undefined : request.body;
+    this.body = source && new RequestBody(thread, source, head.framing, this);
   }
 
   /** Sends the request where the ring says, or to `upstream`, no replica: no lease, no retry, no limit on its time. */
@@ -154,7 +151,7 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
     this.#phase = 'sending';
     this.#limit(this.#thread.options.bodyTimeoutMs);
     this.body.sendTo(connection, this.#incoming.head.text);
-    if (this.body.isComplete) this.#awaitHead();
+    this.onBodyProgress();
   }
 
   onDrain(): void {

@@ -1,10 +1,11 @@
 /** A client's request as the listener hands it over: types only. */
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { ClientResponse } from './client-response.ts';
 import type { ClientFacts, RequestHead } from './headers.ts';
 import type { EarlyData } from './tunnel.ts';
 
-/** A request's head as Node's parser gives it. */
+/** A request as Node's parser gives it. */
 export type ClientRequest = Pick<
   IncomingMessage,
   | 'method'
@@ -16,10 +17,29 @@ export type ClientRequest = Pick<
   | 'headers'
   | 'socket'
   | 'complete'
->;
+> & {
+  /** Undefined where none is announced. */
+  readonly body: BodySource | undefined;
+};
+
+/** A request's body as it comes. */
+export interface BodySource {
+  readonly socket: Socket;
+  /** What Content-Length says, in bytes; NaN for a body in chunks. */
+  readonly length: number;
+  /** What has come and was not told yet. */
+  readonly heldBytes: number;
+  /** Name, value, name, value …; there at the end. */
+  readonly rawTrailers: readonly string[];
+  /** To be called once at most; without it what comes is thrown away. */
+  listen(onPiece: (piece: Buffer) => void, onEnd: () => void): void;
+  /** Nothing is told until the first call. */
+  resume(): void;
+  /** Nothing is told until `resume`, and after a while the client is not read any more. */
+  pause(): void;
+}
 
 export interface Incoming {
-  /** An IncomingMessage where it has a body. */
   readonly request: ClientRequest;
   readonly response: ClientResponse;
   readonly head: RequestHead;

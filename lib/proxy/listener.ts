@@ -4,7 +4,7 @@
  * Invariants: every request becomes one exchange or one answer of our own; when a connection closes, every exchange
  * on it hears of it.
  */
-import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import { createServer, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { hashKeyOf, isByRequestId, placementKey } from '../core/hash-key.ts';
 import { BalancerError, errnoOf, isBalancerError } from '../errors.ts';
@@ -45,7 +45,7 @@ export class Listener {
   #isShedding = false;
   /** When a connection was turned away last. */
   #refusedMs = 0;
-  readonly #server: Server;
+  readonly #server: Server<typeof LeanRequest>;
   readonly #acceptor: Acceptor;
   readonly #clients = new Set<ClientConnection>();
   /** Shared by all sockets: a function for each costs memory and time where connections are short. */
@@ -95,7 +95,7 @@ export class Listener {
       (socket) => this.#server.emit('connection', socket),
       () => thread.options.maxConnections - clients.size,
     );
-    const take = (request: IncomingMessage, response: ServerResponse) =>
+    const take = (request: LeanRequest, response: ServerResponse) =>
       this.#take(request, new NodeResponse(response), undefined);
     this.#server.on('request', take);
     this.#server.on('checkContinue', take);
@@ -185,7 +185,7 @@ export class Listener {
   }
 
   /** Only 100-continue can be expected (RFC 9110 section 10.1.1). */
-  #refuseExpectation(request: IncomingMessage, response: ClientResponse): void {
+  #refuseExpectation(request: LeanRequest, response: ClientResponse): void {
     const client = (request.socket as ClientSocket)[CLIENT];
     if (client === undefined || client.isClosing) return;
     if (client.isBusy) return client.hold(request, () => this.#refuseExpectation(request, response));
@@ -203,6 +203,7 @@ export class Listener {
     this.#thread.refused(failure.code, client.facts, request);
     sendFailure(response, request.method === 'HEAD', failure, 'linger');
     response.whenOut(() => client.linger(this.#thread.nowMs));
+    request.body?.resume();
   }
 
   #begin(
@@ -225,7 +226,7 @@ export class Listener {
       upgrade: early === undefined ? '' : (request.headers.upgrade ?? ''),
     });
     const { maxBodyBytes } = this.#thread.options;
-    if (maxBodyBytes > 0 && Number(request.headers['content-length'] ?? 0) > maxBodyBytes)
+    if (maxBodyBytes > 0 && request.body !== undefined && request.body.length > maxBodyBytes)
       throw tooLarge(maxBodyBytes);
     const hash = hashKeyOf(this.#keyOf(client, rawHeaders, head), this.#thread.options.algorithm);
     const isForAdmin = isHandedOver(head.target);
@@ -259,7 +260,7 @@ export class Listener {
   }
 
   /** A request to switch protocols has no ServerResponse; it gets one, for the case that the replica refuses. */
-  #upgrade(request: IncomingMessage, socket: ClientSocket, early: EarlyData): void {
+  #upgrade(request: LeanRequest, socket: ClientSocket, early: EarlyData): void {
     const client = socket[CLIENT];
     // the requests before it have the socket
     if (client?.isBusy === true) return client.hold(request, () => this.#upgrade(request, socket, early));

@@ -3,7 +3,9 @@
  * Must not hold: connections, answers.
  */
 import { type IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { BalancerError, errnoOf } from '../errors.ts';
+import type { BodySource, ClientRequest } from './incoming.ts';
 
 /** What Node or we read of a request's headers by name. */
 const LEAN_NAMES: ReadonlySet<string> = new Set(['expect', 'upgrade', 'content-length', 'transfer-encoding']);
@@ -14,8 +16,13 @@ const LEAN = Symbol('lean headers');
  * Node looks only for `host`, `expect` and what announces a body, but to do so has every header put into an object:
  * 1.5 µs for a browser's request. What is forwarded is taken from the raw headers.
  */
-export class LeanRequest extends IncomingMessage {
+export class LeanRequest extends IncomingMessage implements ClientRequest {
   [LEAN]: IncomingHttpHeaders | undefined;
+
+  get body(): BodySource | undefined {
+    const { 'content-length': length, 'transfer-encoding': coding } = this.headers;
+    return length === undefined && coding === undefined ? undefined : new NodeBody(this);
+  }
 }
 Object.defineProperty(LeanRequest.prototype, 'headers', {
   get(this: LeanRequest): IncomingHttpHeaders {
@@ -34,6 +41,44 @@ function leanHeaders(rawHeaders: readonly string[]): IncomingHttpHeaders {
     if (LEAN_NAMES.has(lower)) headers[lower] = rawHeaders[at + 1]!;
   }
   return headers;
+}
+
+/** The body of a request that came the ordinary way: a stream. */
+class NodeBody implements BodySource {
+  readonly #request: IncomingMessage;
+
+  constructor(request: IncomingMessage) {
+    this.#request = request;
+  }
+
+  get socket(): Socket {
+    return this.#request.socket;
+  }
+
+  get length(): number {
+    return Number(this.#request.headers['content-length']);
+  }
+
+  get heldBytes(): number {
+    return this.#request.readableLength;
+  }
+
+  get rawTrailers(): readonly string[] {
+    return this.#request.rawTrailers;
+  }
+
+  listen(onPiece: (piece: Buffer) => void, onEnd: () => void): void {
+    this.#request.on('data', onPiece);
+    this.#request.on('end', onEnd);
+  }
+
+  resume(): void {
+    this.#request.resume();
+  }
+
+  pause(): void {
+    this.#request.pause();
+  }
 }
 
 /** What Node says of bytes that its parser did not take. */

@@ -4,12 +4,12 @@
  * Invariants: bytes go out in the order they came, under the framing that the head announced; the client is read
  * no faster than the replica takes; up to KEEP_BYTES are kept so that another replica can be given the same body.
  */
-import type { IncomingMessage } from 'node:http';
 import { BalancerError } from '../errors.ts';
 import type { Block } from './blocks.ts';
 import type { DataThread } from './data-thread.ts';
 import { DirectReads, LEAST_DIRECT_BYTES } from './direct-reads.ts';
 import type { RequestFraming } from './headers.ts';
+import type { BodySource } from './incoming.ts';
 import { Uptake } from './send-queues.ts';
 import { passingTrailers, trailerSection } from './trailers.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
@@ -28,7 +28,7 @@ export interface BodyReader {
 
 export class RequestBody {
   readonly #thread: DataThread;
-  readonly #request: IncomingMessage;
+  readonly #source: BodySource;
   readonly #framing: RequestFraming;
   readonly #reader: BodyReader;
   #connection: UpstreamConnection | undefined;
@@ -42,9 +42,9 @@ export class RequestBody {
   /** While the rest of a large body is read past the parser. */
   #direct: DirectReads | undefined;
 
-  constructor(thread: DataThread, request: IncomingMessage, framing: RequestFraming, reader: BodyReader) {
+  constructor(thread: DataThread, source: BodySource, framing: RequestFraming, reader: BodyReader) {
     this.#thread = thread;
-    this.#request = request;
+    this.#source = source;
     this.#framing = framing;
     this.#reader = reader;
   }
@@ -85,7 +85,7 @@ export class RequestBody {
     for (const chunk of this.#kept) this.#write(connection, chunk);
     if (this.#isComplete) this.#writeEnd(connection);
     this.#listen();
-    if (!this.#isHeld) this.#request.resume();
+    if (!this.#isHeld) this.#source.resume();
   }
 
   /** The connection is lost; what comes waits for the next. */
@@ -101,7 +101,7 @@ export class RequestBody {
     this.#isWanted = false;
     this.#direct?.end();
     this.#direct = undefined;
-    this.#request.resume();
+    this.#source.resume();
   }
 
   /** The replica takes bytes again. */
@@ -109,7 +109,7 @@ export class RequestBody {
     this.#isHeld = false;
     this.#uptake = undefined;
     this.#direct?.resume();
-    this.#request.resume();
+    this.#source.resume();
   }
 
   /**
@@ -119,7 +119,7 @@ export class RequestBody {
   look(nowMs: number): void {
     const connection = this.#connection;
     if (!this.#isHeld || connection === undefined) return;
-    this.#request.socket.write('');
+    this.#source.socket.write('');
     this.#uptake ??= new Uptake(nowMs);
     const { sendQueues, options } = this.#thread;
     if (!this.#uptake.isDue(nowMs, options.idleTimeoutMs)) return;
@@ -132,20 +132,24 @@ export class RequestBody {
   }
 
   #stop(): void {
-    if (this.#direct === undefined) this.#request.pause();
+    if (this.#direct === undefined) this.#source.pause();
     else this.#direct.hold();
   }
 
   #listen(): void {
     if (this.#isListening) return;
     this.#isListening = true;
-    this.#request.on('data', (chunk: Buffer) => this.#take(chunk));
-    this.#request.on('end', () => {
-      this.#isComplete = true;
-      this.#direct = undefined;
-      if (this.#connection !== undefined) this.#writeEnd(this.#connection);
-      this.#reader.onBodyProgress();
-    });
+    this.#source.listen(
+      (piece) => this.#take(piece),
+      () => this.#end(),
+    );
+  }
+
+  #end(): void {
+    this.#isComplete = true;
+    this.#direct = undefined;
+    if (this.#connection !== undefined) this.#writeEnd(this.#connection);
+    this.#reader.onBodyProgress();
   }
 
   #take(chunk: Buffer): void {
@@ -169,10 +173,10 @@ export class RequestBody {
   /** The rest of a large body is not read by the parser. */
   #readDirectly(): void {
     if (this.#framing !== 'length' || this.#direct !== undefined) return;
-    if (!this.#isWanted || this.#request.readableLength > 0) return;
-    const bytesLeft = Number(this.#request.headers['content-length']) - this.#bytes;
+    if (!this.#isWanted || this.#source.heldBytes > 0) return;
+    const bytesLeft = this.#source.length - this.#bytes;
     if (!(bytesLeft >= LEAST_DIRECT_BYTES)) return;
-    this.#direct = DirectReads.begin(this.#request.socket, bytesLeft, (piece, block) =>
+    this.#direct = DirectReads.begin(this.#source.socket, bytesLeft, (piece, block) =>
       this.#takeDirect(piece, block),
     );
     if (this.#isHeld) this.#direct?.hold();
@@ -205,7 +209,7 @@ export class RequestBody {
 
   #writeEnd(connection: UpstreamConnection): void {
     if (this.#framing === 'chunked')
-      connection.write(trailerSection(passingTrailers(this.#request.rawTrailers)));
+      connection.write(trailerSection(passingTrailers(this.#source.rawTrailers)));
   }
 }
 

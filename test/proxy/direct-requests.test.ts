@@ -34,6 +34,7 @@ async function stage(t: TestContext): Promise<Stage> {
     takeDirectly(socket, (request, response) => {
       direct.push(`${request.method} ${request.url}`);
       requests.push(request);
+      request.body?.resume();
       response.begin('keep-alive');
       response.end(ok('direct'.padEnd(200)));
     }),
@@ -65,7 +66,7 @@ async function stage(t: TestContext): Promise<Stage> {
 /** Has the name of every method been learnt. */
 async function learn({ client }: Stage): Promise<void> {
   const peer = await client();
-  for (const method of ['GET', 'HEAD', 'DELETE', 'OPTIONS']) {
+  for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
     peer.send(`${method} / HTTP/1.1\r\nHost: h\r\n\r\n`);
     await peer.response(method === 'HEAD');
   }
@@ -89,17 +90,13 @@ test('Node tells of a head: what follows the first of a method is taken, as it c
 });
 
 const ORDINARY: readonly (readonly [string, string])[] = [
-  ['a length', 'GET /x HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc'],
-  ['a length in capitals', 'GET /x HTTP/1.1\r\nHost: h\r\nCONTENT-LENGTH: 3\r\n\r\nabc'],
-  ['a length of nothing', 'GET /x HTTP/1.1\r\nHost: h\r\ncontent-length: 0\r\n\r\n'],
-  ['chunks', 'GET /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
   ['an expectation', 'GET /x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n'],
   [
     'a switch of protocols',
     'GET /x HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
   ],
   ['a tunnel', 'CONNECT x:1 HTTP/1.1\r\nHost: h\r\n\r\n'],
-  ['a body as a rule', 'POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n'],
+  ['a rare method', 'REPORT /x HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n'],
 ];
 
 for (const [what, bytes] of ORDINARY)
