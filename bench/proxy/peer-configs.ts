@@ -4,7 +4,8 @@
  * limit on requests a connection, the forwarded headers, a long backlog for 1,000 clients at once, and what it needs to
  * be at its best: nginx buffers so large that no body touches the disk (with its defaults it spends 3 times as much on
  * a 1 MiB response and 1.5 times as much on a 1 MiB upload), HAProxy a pool that may hold most of its descriptors (with
- * its default share it closes idle upstream connections at 1,000 clients, and spends twice as much).
+ * its default share it closes idle upstream connections at 1,000 clients, and spends twice as much). nginx with its
+ * own buffers takes part too, in the cases where they matter.
  */
 
 export interface PeerPorts {
@@ -34,14 +35,29 @@ const nginxHttp = (dir: string) => `  access_log off;
   uwsgi_temp_path ${dir}/uwsgi;
   scgi_temp_path ${dir}/scgi;`;
 
-/** nginx as a peer; `user` is a `user …;` line, or nothing where the benchmark is not root. */
-export function nginxPeer(dir: string, user: string, { port, upstreams }: PeerPorts): string {
+/** Room for a body in memory: nginx's own is 8 KiB for a request's, and 32 KiB for an answer's. */
+const NGINX_BUFFERS = `
+      client_body_buffer_size 128k;
+      proxy_buffer_size 16k;
+      proxy_buffers 8 128k;
+      proxy_busy_buffers_size 256k;
+      proxy_max_temp_file_size 0;`;
+
+/**
+ * nginx as a peer; `user` is a `user …;` line, or nothing where the benchmark is not root. With `isTuned` its buffers
+ * are large, else its own.
+ */
+export function nginxPeer(
+  dir: string,
+  user: string,
+  { port, upstreams }: PeerPorts,
+  isTuned: boolean,
+): string {
   return `${nginxMain(dir, user)}
 http {
 ${nginxHttp(dir)}
   keepalive_timeout 75s;
   client_max_body_size 0;
-  client_body_buffer_size 128k;
   upstream replicas {
     hash $request_id consistent;
 ${upstreams.map((upstream) => `    server 127.0.0.1:${upstream};`).join('\n')}
@@ -60,11 +76,7 @@ ${upstreams.map((upstream) => `    server 127.0.0.1:${upstream};`).join('\n')}
       proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
       proxy_set_header X-Forwarded-Proto $scheme;
       proxy_set_header X-Forwarded-Host $http_host;
-      proxy_request_buffering off;
-      proxy_buffer_size 16k;
-      proxy_buffers 8 128k;
-      proxy_busy_buffers_size 256k;
-      proxy_max_temp_file_size 0;
+      proxy_request_buffering off;${isTuned ? NGINX_BUFFERS : ''}
     }
   }
 }

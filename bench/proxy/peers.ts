@@ -79,18 +79,20 @@ function ringlb(name: string, more: (setup: PeerSetup) => readonly string[]): Pe
   };
 }
 
-const nginx: Peer = {
-  name: 'nginx',
-  runtime: 'native',
-  version: () => printedVersion('nginx', '-v'),
-  command: (setup) => ({
-    file: 'nginx',
-    args: [
-      ...['-c', written(setup.dir, 'nginx.conf', nginxPeer(setup.dir, nginxUser(), setup))],
-      ...['-p', setup.dir, '-e', 'stderr'],
-    ],
-  }),
-};
+function nginx(name: string, isTuned: boolean): Peer {
+  return {
+    name,
+    runtime: 'native',
+    version: () => printedVersion('nginx', '-v'),
+    command: (setup) => ({
+      file: 'nginx',
+      args: [
+        ...['-c', written(setup.dir, 'nginx.conf', nginxPeer(setup.dir, nginxUser(), setup, isTuned))],
+        ...['-p', setup.dir, '-e', 'stderr'],
+      ],
+    }),
+  };
+}
 
 const haproxy: Peer = {
   name: 'haproxy',
@@ -120,7 +122,8 @@ export const PEERS: readonly Peer[] = [
   ringlb('ringlb-access-log', ({ dir }) => [
     ...['--access-log', 'json', '--access-log-file', join(dir, 'access.log')],
   ]),
-  nginx,
+  nginx('nginx', true),
+  nginx('nginx-default', false),
   haproxy,
   caddy,
   nodePeer('fast-proxy', 'fast-proxy'),
