@@ -36,7 +36,7 @@ export class Picker {
     this.#table = table;
     this.#policy = policy;
     this.#suspects = new Int32Array(table.shape.ordinals);
-    this.#loads = new Int32Array(table.shape.ordinals);
+    this.#loads = new Int32Array(table.shape.ordinals).fill(-1);
   }
 
   /** Keeps this thread off the replica until the control plane has looked at it (its state word changes). */
@@ -120,7 +120,8 @@ export class Picker {
   /** Notes what each candidate holds; the least of it, or infinity when there is no candidate. */
   #readLoads(tried: readonly number[]): number {
     let least = Number.POSITIVE_INFINITY;
-    for (let ordinal = 0; ordinal < this.#loads.length; ordinal++) {
+    const { known } = this.#table;
+    for (let ordinal = 0; ordinal < known; ordinal++) {
       const load = this.#mayTake(ordinal, tried) ? this.#table.inFlight(ordinal) : -1;
       this.#loads[ordinal] = load;
       if (load >= 0 && load < least) least = load;

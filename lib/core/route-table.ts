@@ -34,7 +34,8 @@ const ELIGIBLE = 1;
 const IN_FLIGHT = 2;
 const WAITING = 3;
 const TICKET = 4;
-const HEADER_WORDS = 5;
+const KNOWN = 5;
+const HEADER_WORDS = 6;
 /** The ticket of a thread in which nobody waits. */
 const NO_TICKET = 0x7fffffff;
 /** Tickets begin anew after 2^30 requests that waited. */
@@ -113,6 +114,11 @@ export class RouteTable {
   /** The slots published as `version`; read them only between two equal reads of `version`. */
   bankOf(version: number): Uint16Array {
     return this.#views.banks[(version & 1) as 0 | 1];
+  }
+
+  /** One more than the highest ordinal that ever had a state: whoever looks at all of them looks at these. */
+  get known(): number {
+    return Atomics.load(this.#views.header, KNOWN);
   }
 
   stateWord(ordinal: number): number {
@@ -255,6 +261,7 @@ export class RouteTableWriter {
     const before = Atomics.load(states, ordinal);
     const word = (before - (before & CODE_MASK) + EPOCH_STEP) | STATE_CODES[state] | 0;
     Atomics.store(states, ordinal, word);
+    if (ordinal >= Atomics.load(header, KNOWN)) Atomics.store(header, KNOWN, ordinal + 1);
     const change = Number(isEligible(word)) - Number(isEligible(before));
     if (change !== 0) Atomics.add(header, ELIGIBLE, change);
     this.wakeAll();

@@ -34,7 +34,7 @@ const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 test('the memory is as large as its shape asks for', () => {
   const { writer } = tables();
   assert.equal(writer.buffer.byteLength, routeTableBytes(SHAPE));
-  assert.equal(routeTableBytes(SHAPE), (5 + 3 + 3 + 6 + 2 + 2 + 2) * 4 + 2 * 7 * 2);
+  assert.equal(routeTableBytes(SHAPE), (6 + 3 + 3 + 6 + 2 + 2 + 2) * 4 + 2 * 7 * 2);
 });
 
 test('more ordinals than a slot can tell apart are refused', () => {
@@ -45,6 +45,18 @@ test('a new table has no owners, nothing eligible and nothing in flight', () => 
   const { writer, one } = tables();
   assert.deepEqual([...writer.slots], new Array(7).fill(NO_OWNER));
   assert.deepEqual([one.version, one.eligible, one.totalInFlight, one.totalWaiting], [0, 0, 0, 0]);
+});
+
+test('known is one above the highest ordinal that ever had a state', () => {
+  const { writer, one } = tables();
+  assert.equal(one.known, 0);
+  writer.setState(1, 'starting');
+  assert.equal(one.known, 2);
+  writer.setState(0, 'healthy');
+  writer.setState(1, 'free');
+  assert.equal(one.known, 2);
+  writer.setState(2, 'healthy');
+  assert.equal(one.known, 3);
 });
 
 test('publish shows the new slots under the next version', () => {
