@@ -2,8 +2,8 @@
  * The configuration texts of the native peers and of the backend. Pure.
  * Each peer gets what one would run in production for these loads: kept-alive upstream connections, no access log, no
  * limit on requests a connection, the forwarded headers, a long backlog for 1,000 clients at once, and what it needs to
- * be at its best: nginx buffers so large that no body touches the disk (with its defaults it spends 3 times as much on
- * a 1 MiB response and 1.5 times as much on a 1 MiB upload), HAProxy a pool that may hold most of its descriptors (with
+ * be at its best: nginx buffers so large that no body touches the disk (with its own it spends 3 times as much on
+ * a 1 MiB response and twice as much on a 1 MiB upload), HAProxy a pool that may hold most of its descriptors (with
  * its default share it closes idle upstream connections at 1,000 clients, and spends twice as much). nginx with its
  * own buffers takes part too, in the cases where they matter.
  */

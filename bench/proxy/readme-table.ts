@@ -13,7 +13,8 @@ export const START = '<!-- bench:proxy -->';
 export const END = '<!-- /bench:proxy -->';
 
 const NOTE = `Processor time (user and system) of the peer's whole process tree, median of the rounds, each peer alone on one
-core, load and backends on another. Every peer forwards over kept-alive connections to three nginx backends.`;
+core, load and backends on another. Every peer forwards over kept-alive connections to three nginx backends.
+The peer nginx has buffers in which every body has room, nginx-default its own.`;
 
 /** What of which case the short table shows, under which head. */
 const COLUMNS: readonly { readonly case: string; readonly metric: Metric; readonly head: string }[] = [

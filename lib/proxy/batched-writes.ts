@@ -14,30 +14,25 @@ import { Socket } from 'node:net';
 /** So many are not held back any longer: with more, and 1,000 connections, what they need has left the caches. */
 const MOST_HELD = 16;
 
-let sockets: (Socket | undefined)[] = [];
-/** For each of `sockets`, whether it is closed once what waits has been written. */
-let closings: boolean[] = [];
-let spareSockets: typeof sockets = [];
-let spareClosings: typeof closings = [];
-let held = 0;
+let batch: Socket[] = [];
+/** Those of them that are closed once what waits has been written. */
+const closing = new Set<Socket>();
 let isRoundEndDue = false;
 
 /** Holds back what is about to be written to `socket`, for as long as this round of the event loop goes on. */
 export function batchWrites(socket: Socket): void {
-  if (held === MOST_HELD) writeOut();
+  if (batch.length === MOST_HELD) writeOut();
   if (!isRoundEndDue) {
     isRoundEndDue = true;
     setImmediate(onRoundEnd);
   }
   socket.cork();
-  sockets[held] = socket;
-  closings[held] = false;
-  held++;
+  batch.push(socket);
 }
 
 /** Closes a socket without a shutdown before it where nothing waits for the peer: a tenth of a request less. */
 export function closeOnceWritten(socket: Socket): void {
-  if (held > 0 && sockets[held - 1] === socket) closings[held - 1] = true;
+  if (batch.at(-1) === socket) closing.add(socket);
   else if (socket.writableLength === 0) socket.destroy();
   else Socket.prototype.destroySoon.call(socket);
 }
@@ -48,13 +43,10 @@ function onRoundEnd(): void {
 }
 
 function writeOut(): void {
-  const [batch, closes, count] = [sockets, closings, held];
-  [sockets, closings, held] = [spareSockets, spareClosings, 0];
-  for (let at = 0; at < count; at++) {
-    const socket = batch[at]!;
-    batch[at] = undefined;
+  const sockets = batch;
+  batch = [];
+  for (const socket of sockets) {
     socket.uncork();
-    if (closes[at]) closeOnceWritten(socket);
+    if (closing.delete(socket)) closeOnceWritten(socket);
   }
-  [spareSockets, spareClosings] = [batch, closes];
 }

@@ -59,7 +59,7 @@ export class DirectBody implements BodySource {
       this.#onPiece(piece);
     }
     this.#tellEnd();
-    if (!this.#isStopped || this.#heldBytes >= MOST_HELD_BYTES) return;
+    if (!this.#isStopped || !this.#isFlowing) return;
     this.#isStopped = false;
     // it may not be read for other reasons, and is read again when they are gone
     if (this.socket._paused !== true) this.socket.resume();

@@ -12,7 +12,6 @@
  * for each method, whose name the parser gives as a number. Where it is not found, every request comes the ordinary
  * way; `test/proxy/direct-requests.test.ts` notices.
  */
-import type { IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 import { batchWrites, closeOnceWritten } from './batched-writes.ts';
 import type { ClientResponse, Ending } from './client-response.ts';
@@ -24,7 +23,6 @@ export type TakeRequest = (request: DirectRequest, response: DirectResponse) => 
 
 /** All others are rare. */
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
-const NO_HEADERS: IncomingHttpHeaders = {};
 
 export class DirectRequest implements ClientRequest {
   readonly method: string;
@@ -62,11 +60,6 @@ export class DirectRequest implements ClientRequest {
 
   get httpVersion(): string {
     return this.httpVersionMinor === 1 ? '1.1' : '1.0';
-  }
-
-  /** Nobody asks for those of a request that switches no protocol. */
-  get headers(): IncomingHttpHeaders {
-    return NO_HEADERS;
   }
 
   get complete(): boolean {

@@ -14,7 +14,6 @@ export type ClientRequest = Pick<
   | 'httpVersionMajor'
   | 'httpVersionMinor'
   | 'rawHeaders'
-  | 'headers'
   | 'socket'
   | 'complete'
 > & {

@@ -103,7 +103,7 @@ export class Listener {
       this.#refuseExpectation(request, new NodeResponse(response)),
     );
     this.#server.on('upgrade', (request, socket: Socket, early: Buffer) =>
-      this.#upgrade(request, socket, new EarlyData(socket, early)),
+      this.#upgrade(request, socket, new EarlyData(socket, early, request.headers.upgrade ?? '')),
     );
     this.#server.on('connect', (_request, socket: ClientSocket) =>
       socket[CLIENT]?.refuse(new BalancerError('not-implemented', 'CONNECT is not supported')),
@@ -223,7 +223,7 @@ export class Listener {
       policy: this.#thread.options,
       newRequestId: this.#newRequestId(),
       isOldHttp: request.httpVersionMinor === 0,
-      upgrade: early === undefined ? '' : (request.headers.upgrade ?? ''),
+      upgrade: early?.protocol ?? '',
     });
     const { maxBodyBytes } = this.#thread.options;
     if (maxBodyBytes > 0 && request.body !== undefined && request.body.length > maxBodyBytes)

@@ -21,6 +21,8 @@ const HALF_CLOSED_MS = 10_000;
 
 /** Reads a client that waits for its tunnel, to keep what it says and to notice when it leaves. */
 export class EarlyData {
+  /** What the client asks to switch to: its Upgrade header. */
+  readonly protocol: string;
   readonly #socket: Socket;
   readonly #chunks: Buffer[];
   #bytes: number;
@@ -34,7 +36,8 @@ export class EarlyData {
   };
 
   /** `first` came with the head of the request. */
-  constructor(socket: Socket, first: Buffer) {
+  constructor(socket: Socket, first: Buffer, protocol: string) {
+    this.protocol = protocol;
     this.#socket = socket;
     this.#chunks = [first];
     this.#bytes = first.length;

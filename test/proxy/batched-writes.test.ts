@@ -1,9 +1,10 @@
 /** Small writes that wait for the end of the event loop's round. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { type AddressInfo, createServer, Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { batchWrites, closeOnceWritten } from '../../lib/proxy/batched-writes.ts';
+import { eventually } from '../helpers/eventually.ts';
 import { get, headerOf, ok, post, statusOf } from '../helpers/proxy-message.ts';
 import { Peer } from '../helpers/proxy-peer.ts';
 import { Rig } from '../helpers/proxy-rig.ts';
@@ -67,7 +68,8 @@ test('a socket that is to close once it is written closes at the round s end, an
     batchWrites(socket);
     socket.write('all of it');
     closeOnceWritten(socket);
-    assert.equal(socket.destroyed, false);
+    // neither closed nor shut down, which would cost a call more
+    assert.deepEqual([socket.destroyed, socket.writableEnded], [false, false]);
   }
   // another came between
   batchWrites(last![0]);
@@ -107,6 +109,32 @@ test('a socket that is destroyed or ended meanwhile harms no other', async (t) =
   await roundEnd();
   assert.equal(await ended![1].over(), 'text and more');
   await other![1].take('text');
+});
+
+test('what a crowd asks and is told is held back, what one client alone asks is not', async (t) => {
+  const rig = await Rig.open(t);
+  const [alone, ...others] = await Promise.all(Array.from({ length: 4 }, () => rig.client()));
+  rig.replica.serve(() => ok('answer'));
+  // the first of a method comes another way
+  alone!.send(get('/'));
+  await alone!.response();
+  const cork = t.mock.method(Socket.prototype, 'cork');
+  alone!.send(get('/'));
+  await alone!.response();
+  assert.equal(cork.mock.callCount(), 0);
+  const asked: Peer[] = [];
+  rig.replica.serve((_request, connection) => {
+    asked.push(connection);
+    return undefined;
+  });
+  const crowd = [alone!, ...others];
+  for (const client of crowd) client.send(get('/'));
+  await eventually('all have asked', () => asked.length === crowd.length);
+  assert.notEqual(cork.mock.callCount(), 0);
+  cork.mock.resetCalls();
+  for (const connection of asked) connection.send(ok('answer'));
+  for (const client of crowd) await client.response();
+  assert.notEqual(cork.mock.callCount(), 0);
 });
 
 test('a crowd is answered whole, each client in its order, also those that close', async (t) => {

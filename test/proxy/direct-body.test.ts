@@ -75,6 +75,22 @@ test('64 KiB that nobody takes stop the reading, and taking them begins it again
   assert.equal(socket.resumed, 1, 'told once');
 });
 
+test('a pause while what was held is told leaves the reading stopped until it is resumed', () => {
+  const socket = { _paused: false, resumed: 0, resume: () => socket.resumed++ };
+  const body = new DirectBody(socket as unknown as Socket, Number.NaN);
+  let takes = false;
+  body.listen(
+    () => takes || body.pause(),
+    () => {},
+  );
+  assert.equal(body.push(Buffer.alloc(65_536)), false);
+  body.resume();
+  assert.deepEqual([body.heldBytes, socket.resumed], [0, 0]);
+  takes = true;
+  body.resume();
+  assert.equal(socket.resumed, 1);
+});
+
 test('a socket that is not read for another reason is left to that', () => {
   const { body, socket, push } = stage();
   push('x'.repeat(65_536));
@@ -150,6 +166,42 @@ test('a body that goes to another replica is sent again whole, its end and its t
     assert.equal(second.received, '');
     rig.closeIdle();
     rig.setState(0, 'healthy');
+  }
+});
+
+test('a refused request with a large body is read on, so that its answer is not lost to a reset', async (t) => {
+  const rig = await Rig.open(t, { maxBodyBytes: 1000 });
+  rig.replica.serve(() => ok('small'));
+  for (const way of WAYS) {
+    const client = await rig.client();
+    client.send(post('/', 'abcd'));
+    assert.equal((await client.response()).body, 'small');
+    const size = 8 << 20;
+    client.send(`POST / HTTP/1.1\r\nHost: h\r\nContent-Length: ${size}\r\n\r\n`);
+    client.send(Buffer.alloc(size, 'x'));
+    assert.equal(statusOf(await client.response()), 413, way);
+    await eventually('all of the body is taken', () => client.socket.writableLength === 0, 3000);
+    assert.equal(client.errno, '');
+    client.close();
+  }
+});
+
+test('an answer that begins before the body has ended goes on with it, whichever way it came', async (t) => {
+  const rig = await Rig.open(t);
+  for (const way of WAYS) {
+    const client = await rig.client();
+    client.send('PATCH / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nping\r\n');
+    const replica = await rig.replica.next();
+    await replica.take('ping\r\n');
+    replica.send('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npong\r\n');
+    await client.take('pong\r\n');
+    client.send('5\r\nagain\r\n0\r\n\r\n');
+    await replica.take('again\r\n0\r\n\r\n');
+    replica.send('5\r\nagain\r\n0\r\n\r\n');
+    await client.take('again\r\n0\r\n\r\n');
+    await rig.settled();
+    assert.equal(await client.over(), '', way);
+    rig.closeIdle();
   }
 });
 
