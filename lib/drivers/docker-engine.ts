@@ -4,6 +4,7 @@
  * Source: Docker Engine API 1.41 and later; the engine picks its own version.
  */
 import type { Readable } from 'node:stream';
+import { BalancerError, messageOf } from '../errors.ts';
 import type { Call, DockerApi } from './docker-api.ts';
 import {
   type ContainerBody,
@@ -18,8 +19,15 @@ const SHORT_MS = 10_000;
 /** Creating and starting wait for the disk and the kernel, which a loaded machine may keep busy. */
 const START_MS = 60_000;
 const REMOVE_MS = 30_000;
+/** The engine's words for a removal it gave up with the container still there. */
+const GIVEN_UP = /unable to remove filesystem/i;
 
 const startFailed = () => 'start-failed' as const;
+
+/** What waiting for a removal ends with; an error is that of the removal, and the container is still there. */
+interface RemovalJson {
+  readonly Error?: { readonly Message?: string } | null;
+}
 
 export class DockerEngine {
   readonly #api: DockerApi;
@@ -97,8 +105,20 @@ export class DockerEngine {
     await this.#post(`/containers/${id}/stop`, 'stop the container', more);
   }
 
-  /** Kills and removes it with its anonymous volumes, and resolves once it is gone. */
+  /**
+   * Kills and removes it with its anonymous volumes, and resolves once it is gone. What the engine gave up half-way is
+   * asked for again: it can trip over its own last notes on how the container ended (moby issue 52161).
+   */
   async remove(id: string): Promise<void> {
+    try {
+      await this.#removeOnce(id);
+    } catch (error) {
+      if (!GIVEN_UP.test(messageOf(error))) throw error;
+      await this.#removeOnce(id);
+    }
+  }
+
+  async #removeOnce(id: string): Promise<void> {
     const more = { timeoutMs: REMOVE_MS, what: 'remove the container' };
     const query = { force: true, v: true };
     const path = `/containers/${id}`;
@@ -106,7 +126,11 @@ export class DockerEngine {
     if (done !== undefined) return;
     // gone already, or on its way: a removal that another asked for is under way
     const wait = { query: { condition: 'removed' }, accept: [404] };
-    await this.#api.call({ ...more, ...wait, method: 'POST', path: `${path}/wait` });
+    const end = await this.#api.call({ ...more, ...wait, method: 'POST', path: `${path}/wait` });
+    const words = (end as RemovalJson | undefined)?.Error?.Message;
+    if (words) {
+      throw new BalancerError('engine-unreachable', `The Docker engine did not ${more.what}: ${words}`);
+    }
   }
 
   /** The end of what it wrote to stderr, '' where that was not kept. */

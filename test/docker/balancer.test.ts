@@ -1,6 +1,7 @@
 /** The whole balancer over real containers: what it starts, and how it heals while clients go on asking. */
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
+import { messageOf } from '../../lib/errors.ts';
 import { docker, ensureReplicaImage, freshName, skipDocker } from '../helpers/docker.ts';
 import {
   add,
@@ -107,7 +108,7 @@ describe('a balancer over containers', { skip: skipDocker ?? false, timeout: 300
     const load = stage.load(balancer);
     const before = await placement(balancer);
     const [removed, stopped, untouched] = await balancer.replicas();
-    await docker('rm', '--force', removed!.name);
+    await removeByHand(removed!.instance!);
     await replaced(balancer, removed!);
     await docker('stop', stopped!.name);
     await replaced(balancer, stopped!);
@@ -117,6 +118,15 @@ describe('a balancer over containers', { skip: skipDocker ?? false, timeout: 300
     await stage.settled(balancer);
   });
 });
+
+/** Removes it by force, once more where the engine trips over its own last notes on how it ended (moby issue 52161). */
+async function removeByHand(id: string): Promise<void> {
+  await docker('rm', '--force', id).catch(async (error: unknown) => {
+    assert.match(messageOf(error), /unable to remove filesystem/i);
+    // by then the balancer may have taken it away
+    await docker('rm', '--force', id).catch((again) => assert.match(messageOf(again), /No such container/));
+  });
+}
 
 /** What a container is given that has no more than it needs. */
 const BARE = {

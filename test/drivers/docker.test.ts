@@ -117,6 +117,35 @@ describe('the docker driver', () => {
     assert.equal(isGone, true);
   });
 
+  it('removes again what the engine gave up half-way, asked by it or by another', async () => {
+    const refusals = [
+      [500, { message: `unable to remove filesystem: unlinkat /containers/${ID}: directory not empty` }],
+      [409, { message: 'removal is already in progress' }],
+    ] as const;
+    for (const [status, words] of refusals) {
+      const before = engine.requests.length;
+      engine.on(`DELETE /containers/${ID}`, (response) => {
+        json(response, status, words);
+        engine.reply(`DELETE /containers/${ID}`, 204);
+      });
+      engine.reply(`POST /containers/${ID}/wait`, 200, {
+        StatusCode: 137,
+        Error: { Message: 'unable to remove filesystem: directory not empty' },
+      });
+      await driver.remove(ID, 0);
+      assert.equal(engine.requests.slice(before).filter((what) => what.startsWith('DELETE')).length, 2);
+    }
+  });
+
+  it('says what is in the way of a removal', async () => {
+    const refusal = { code: 'engine-unreachable', message: /did not remove the container: device is busy$/ };
+    engine.reply(`DELETE /containers/${ID}`, 500, { message: 'device is busy' });
+    await assert.rejects(driver.remove(ID, 0), refusal);
+    engine.reply(`DELETE /containers/${ID}`, 409, { message: 'removal is already in progress' });
+    engine.reply(`POST /containers/${ID}/wait`, 200, { Error: { Message: 'device is busy' } });
+    await assert.rejects(driver.remove(ID, 0), refusal);
+  });
+
   it('removes by force what it could not stop', async () => {
     engine.reply(`POST /containers/${ID}/stop`, 500, { message: 'cannot stop: is paused' });
     await driver.remove(ID, 1_000);
