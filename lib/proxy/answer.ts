@@ -89,9 +89,9 @@ export class Answer {
 
   /** The body is complete; what is held goes out with the end, and a short answer together with others. */
   end(connection: UpstreamConnection, isCrowded: boolean): void {
-    if (isCrowded && this.#isShort) this.#response.batch();
-    if (this.#rechunk) this.#out.write(this.takeHead() + LAST_CHUNK, 'latin1');
-    else this.flush(connection);
+    if (this.#rechunk) return this.#response.end(this.takeHead() + LAST_CHUNK, isCrowded);
+    if (this.#isShort) return this.#response.end(this.takeHead(), isCrowded);
+    this.flush(connection);
     this.#response.end();
   }
 

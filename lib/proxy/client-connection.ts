@@ -6,6 +6,7 @@
  */
 import type { Socket } from 'node:net';
 import type { BalancerError } from '../errors.ts';
+import { writeHeld } from './batched-writes.ts';
 import { type ClientResponse, rawFailure } from './client-response.ts';
 import type { DataThread } from './data-thread.ts';
 import type { Exchange } from './forward.ts';
@@ -42,6 +43,7 @@ export class ClientConnection {
   #exchange: Exchange | undefined;
   /** What a pipelining client asked for meanwhile, in its order. */
   #held: { readonly request: ClientRequest; readonly take: () => void }[] = [];
+  #isSilent = true;
   /** Nothing that comes is understood any more. */
   #isDeaf = false;
   /** What to say of it after the answers that are owed. */
@@ -60,6 +62,17 @@ export class ClientConnection {
     this.facts = facts;
     this.#thread = thread;
     this.#sinceMs = thread.nowMs;
+  }
+
+  /** It has sent nothing yet. */
+  get isSilent(): boolean {
+    return this.#isSilent;
+  }
+
+  /** It has sent something; false where a request could not be answered now. */
+  hears(): boolean {
+    this.#isSilent = false;
+    return this.#exchange === undefined && !this.isClosing && !this.isLingering;
   }
 
   /** A request is being answered; the next has to wait (RFC 9112 section 9.3.2). */
@@ -114,6 +127,7 @@ export class ClientConnection {
     // the answer that said so closes it
     if (this.isClosing) return;
     this.isClosing = true;
+    writeHeld(this.socket);
     if (!this.socket.writable) return this.socket.destroySoon();
     this.#thread.refused(this.#broken.code, this.facts);
     this.socket.write(rawFailure(this.#broken));
@@ -149,6 +163,7 @@ export class ClientConnection {
   linger(nowMs: number): void {
     this.#lingersSinceMs = nowMs;
     this.#sinceMs = nowMs;
+    writeHeld(this.socket);
     this.socket.end();
     if (this.#isPaused) this.#resume();
     else this.socket.resume();
@@ -156,7 +171,9 @@ export class ClientConnection {
 
   /** Ends a connection on which nothing is owed. */
   closeIfIdle(): void {
-    if (this.#exchange === undefined) this.socket.destroySoon();
+    if (this.#exchange !== undefined) return;
+    writeHeld(this.socket);
+    this.socket.destroySoon();
   }
 
   /** Closes it when the client takes nothing of what waits for it, or asks for nothing, for too long. */

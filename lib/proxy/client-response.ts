@@ -10,7 +10,7 @@ import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import { type BalancerError, safeMessage } from '../errors.ts';
-import { closeOnceWritten } from './batched-writes.ts';
+import { closeOnceWritten, writeHeld } from './batched-writes.ts';
 
 interface RawResponse {
   _header: string | null;
@@ -33,10 +33,8 @@ export interface ClientResponse {
   readonly out: Writable;
   readonly isBegun: boolean;
   begin(ending: Ending): void;
-  /** What is written next, the whole answer or all that is left of it, may wait for others. */
-  batch(): void;
-  /** `text` is the last of it; without one that has been written already. */
-  end(text?: string): void;
+  /** `text`, latin1, is the last of it, which may wait for others; without one that has been written already. */
+  end(text?: string, mayWait?: boolean): void;
   /** Calls `hear` when all of it has been taken by the kernel. */
   whenOut(hear: () => void): void;
   /** The connection is no HTTP any more. */
@@ -68,6 +66,7 @@ export class NodeResponse implements ClientResponse {
   }
 
   begin(ending: Ending): void {
+    if (this.socket !== null) writeHeld(this.socket);
     const raw = this.#response as unknown as RawResponse;
     raw._header = ' ';
     raw._headerSent = true;
@@ -78,11 +77,10 @@ export class NodeResponse implements ClientResponse {
     if (ending === 'close' && socket !== null) socket.destroySoon = () => closeOnceWritten(socket);
   }
 
-  /** Its end would write it at once. */
-  batch(): void {}
-
+  /** Nothing waits. */
   end(text?: string): void {
-    this.#response.end(text);
+    if (text !== undefined) this.out.write(text, 'latin1');
+    this.#response.end();
   }
 
   whenOut(hear: () => void): void {

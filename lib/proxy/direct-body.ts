@@ -38,6 +38,10 @@ export class DirectBody implements BodySource {
     this.length = length;
   }
 
+  get isWhole(): boolean {
+    return this.complete;
+  }
+
   get heldBytes(): number {
     return this.#heldBytes;
   }

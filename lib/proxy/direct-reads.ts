@@ -7,13 +7,22 @@
  * socket is read into our memory, and the parser is shown the same bytes with nobody listening for bodies: it skips
  * them in no time, and still says where the message ends, what is wrong with it, and what comes behind it.
  *
- * Three things are Node's own: that a parser is told to leave a socket (what the server does for an upgrade), that it
- * copies a body only for a listener, and the fields by which `onread` is told to a socket. Where they are missing,
- * `begin` gives undefined, and the body comes the ordinary way; `test/proxy/direct-reads.test.ts` notices.
+ * Beside what `raw-reads.ts` needs of Node it is its own that its parser copies a body only for a listener. Where that
+ * is missing, `begin` gives undefined, and the body comes the ordinary way; `test/proxy/direct-reads.test.ts` notices.
  * Invariants: the parser sees every byte exactly once and in order; when the body has ended it has its socket back.
  */
 import type { Socket } from 'node:net';
 import { type Block, takeBlock, takeNextBlock } from './blocks.ts';
+import {
+  giveReadsBack,
+  type Handle,
+  type Parser,
+  type RawSocket,
+  READ_INTO,
+  SCRATCH,
+  showToParser,
+  takeReads,
+} from './raw-reads.ts';
 
 /** Takes a piece of the body, which lies in `block` and is good for as long as that is held; false to be held back. */
 export type TakePiece = (piece: Buffer, block: Block) => boolean;
@@ -22,49 +31,8 @@ export type TakePiece = (piece: Buffer, block: Block) => boolean;
 export const LEAST_DIRECT_BYTES = 131_072;
 /** A block with less room is exchanged for another. */
 const LEAST_READ_BYTES = 131_072;
-/** For the first bytes of a further body on the same connection, or for those behind the body. */
-const SCRATCH = Buffer.allocUnsafeSlow(65_536);
-
-interface Handle {
-  reading: boolean;
-  readStart(): number;
-  readStop(): number;
-  useUserBuffer(buffer: Buffer): void;
-}
-
-interface Parser {
-  readonly constructor: { readonly kOnBody?: number };
-  consume(handle: Handle): void;
-  unconsume(): void;
-  _consumed?: boolean;
-  [listener: number]: unknown;
-}
-
-interface HttpSocket extends Socket {
-  _handle?: Handle | null;
-  _paused?: boolean;
-  parser?: Parser | null;
-  [field: symbol]: unknown;
-}
-
-/** The fields of a socket that its `onread` option sets. */
-interface Fields {
-  readonly buffer: symbol;
-  readonly callback: symbol;
-  readonly next: symbol;
-}
-
-let fields: Fields | undefined;
-
-function fieldsOf(socket: Socket): Fields | undefined {
-  const symbols = Object.getOwnPropertySymbols(socket);
-  const find = (name: string) => symbols.find(({ description }) => description === name);
-  const [buffer, callback, next] = [find('kBuffer'), find('kBufferCb'), find('kBufferGen')];
-  return buffer && callback && next && { buffer, callback, next };
-}
-
 export class DirectReads {
-  readonly #socket: HttpSocket;
+  readonly #socket: RawSocket;
   readonly #handle: Handle;
   readonly #parser: Parser;
   readonly #kOnBody: number;
@@ -79,18 +47,40 @@ export class DirectReads {
    * Undefined, with nothing changed, where that is not possible.
    */
   static begin(socket: Socket, bytesLeft: number, take: TakePiece): DirectReads | undefined {
-    const { _handle: handle, parser, _paused: isPaused } = socket as HttpSocket;
-    fields ??= fieldsOf(socket);
-    if (fields === undefined || !handle || !parser || isPaused === true || socket.destroyed) return undefined;
-    if (parser._consumed !== true || parser.constructor.kOnBody === undefined) return undefined;
+    const { _handle: handle, parser, _paused: isPaused } = socket as RawSocket;
+    if (!handle || !parser || isPaused === true || socket.destroyed) return undefined;
+    const kOnBody = parser.constructor.kOnBody;
+    if (kOnBody === undefined) return undefined;
     const block = takeBlock();
     if (block === undefined) return undefined;
-    return new DirectReads(socket as HttpSocket, { handle, parser, fields }, { bytesLeft, take, block });
+    const reads = new DirectReads(
+      { socket: socket as RawSocket, handle, parser, kOnBody },
+      { bytesLeft, take, block },
+    );
+    if (
+      takeReads(
+        reads.#socket,
+        (bytes, buffer) => reads.#read(buffer.subarray(0, bytes)),
+        () => reads.#nextBuffer(),
+      )
+    )
+      return reads;
+    block.release();
+    return undefined;
   }
 
   private constructor(
-    socket: HttpSocket,
-    { handle, parser, fields }: { readonly handle: Handle; readonly parser: Parser; readonly fields: Fields },
+    {
+      socket,
+      handle,
+      parser,
+      kOnBody,
+    }: {
+      readonly socket: RawSocket;
+      readonly handle: Handle;
+      readonly parser: Parser;
+      readonly kOnBody: number;
+    },
     {
       bytesLeft,
       take,
@@ -100,20 +90,10 @@ export class DirectReads {
     this.#socket = socket;
     this.#handle = handle;
     this.#parser = parser;
-    this.#kOnBody = parser.constructor.kOnBody!;
+    this.#kOnBody = kOnBody;
     this.#bytesLeft = bytesLeft;
     this.#take = take;
     this.#block = block;
-    parser.unconsume();
-    parser._consumed = false;
-    const isFirst = !(socket[fields.buffer] instanceof Uint8Array);
-    socket[fields.callback] = (bytes: number, buffer: Buffer) => this.#read(buffer.subarray(0, bytes));
-    socket[fields.next] = () => this.#nextBuffer();
-    // a further body on this connection begins in the buffer that was said last
-    if (!isFirst) return;
-    const buffer = this.#nextBuffer();
-    socket[fields.buffer] = buffer;
-    handle.useUserBuffer(buffer);
   }
 
   /** Reads on. */
@@ -144,14 +124,11 @@ export class DirectReads {
     this.#block.release();
     this.#block = undefined;
     this.#isHeld = false;
-    if (this.#socket.parser !== this.#parser || this.#socket._handle !== this.#handle) return;
-    this.#parser.consume(this.#handle);
-    this.#parser._consumed = true;
-    this.#startReading();
+    if (giveReadsBack(this.#socket, this.#parser, this.#handle)) this.#startReading();
   }
 
   #nextBuffer(): Buffer {
-    if (this.#block === undefined) return SCRATCH;
+    if (this.#block === undefined) return READ_INTO;
     if (this.#block.bytes.length - this.#filled < LEAST_READ_BYTES) {
       this.#block.release();
       this.#block = takeNextBlock();
@@ -163,8 +140,7 @@ export class DirectReads {
   /** One read; false where the next has to wait. */
   #read(read: Buffer): boolean {
     const block = this.#block;
-    // what was read before the parser had its socket back
-    if (block === undefined) return this.#socket.emit('data', read);
+    if (block === undefined) return false;
     const chunk = read.buffer === SCRATCH.buffer ? this.#intoBlock(read, block) : read;
     this.#filled += chunk.length;
     const piece = chunk.subarray(0, this.#bytesLeft);
@@ -174,7 +150,7 @@ export class DirectReads {
     if (this.#bytesLeft === 0) {
       this.end();
       if (piece.length < chunk.length && !this.#socket.destroyed)
-        this.#socket.emit('data', chunk.subarray(piece.length));
+        showToParser(this.#socket, chunk.subarray(piece.length));
     }
     return !this.#isHeld;
   }
@@ -191,7 +167,7 @@ export class DirectReads {
     const onBody = parser[this.#kOnBody];
     parser[this.#kOnBody] = undefined;
     try {
-      this.#socket.emit('data', piece);
+      showToParser(this.#socket, piece);
     } finally {
       parser[this.#kOnBody] = onBody;
     }

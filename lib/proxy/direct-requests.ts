@@ -13,7 +13,7 @@
  * way; `test/proxy/direct-requests.test.ts` notices.
  */
 import type { Socket } from 'node:net';
-import { batchWrites, closeOnceWritten } from './batched-writes.ts';
+import { closeOnceWritten, writeHeld, writeTogether } from './batched-writes.ts';
 import type { ClientResponse, Ending } from './client-response.ts';
 import { DirectBody } from './direct-body.ts';
 import type { ClientRequest } from './incoming.ts';
@@ -88,24 +88,26 @@ export class DirectResponse implements ClientResponse {
   }
 
   begin(ending: Ending): void {
+    writeHeld(this.socket);
     this.isBegun = true;
     this.#ending = ending;
   }
 
-  batch(): void {
-    batchWrites(this.socket);
-  }
-
-  end(text?: string): void {
-    if (text !== undefined) this.socket.write(text, 'latin1');
+  end(text?: string, mayWait = false): void {
+    if (text !== undefined && mayWait) writeTogether(this.socket, text);
+    else if (text !== undefined) this.socket.write(text, 'latin1');
     if (this.#ending === 'close') closeOnceWritten(this.socket);
     this.#isEnded = true;
     for (const hear of this.#hearers) this.whenOut(hear);
   }
 
   whenOut(hear: () => void): void {
-    if (!this.#isEnded) this.#hearers = [...this.#hearers, hear];
-    else if (this.socket.writableLength === 0) process.nextTick(hear);
+    if (!this.#isEnded) {
+      this.#hearers = [...this.#hearers, hear];
+      return;
+    }
+    writeHeld(this.socket);
+    if (this.socket.writableLength === 0) process.nextTick(hear);
     // nothing, behind what still waits
     else this.socket.write('', (error) => !error && hear());
   }

@@ -17,12 +17,12 @@ const SP = 32;
 const COLON = 58;
 
 /** 1 for the bytes of a token. */
-const TOKEN = new Uint8Array(256);
+export const TOKEN = new Uint8Array(256);
 for (const char of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
   TOKEN[char.charCodeAt(0)] = 1;
 
 /** 1 for the bytes of a reason phrase or a value: visible, SP, HTAB, and obs-text. */
-const TEXT = new Uint8Array(256).fill(1, SP);
+export const TEXT = new Uint8Array(256).fill(1, SP);
 TEXT[HTAB] = 1;
 TEXT[127] = 0;
 

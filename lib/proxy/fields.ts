@@ -19,6 +19,7 @@ export const FIELD = {
   forwarded: 10,
   requestId: 11,
   debug: 12,
+  expect: 13,
 } as const;
 
 const BY_NAME: Readonly<Record<string, number>> = {
@@ -37,17 +38,22 @@ const BY_NAME: Readonly<Record<string, number>> = {
   forwarded: FIELD.forwarded,
   'x-request-id': FIELD.requestId,
   'x-ringlb-debug': FIELD.debug,
+  expect: FIELD.expect,
 };
 
 /** [length * 32 + first letter's low five bits] is 1 where some special name has that length and letter. */
 const MAY_BE_SPECIAL = new Uint8Array(32 * 32);
 for (const name of Object.keys(BY_NAME)) MAY_BE_SPECIAL[name.length * 32 + (name.charCodeAt(0) & 31)] = 1;
 
+/** False where no special field has a name of this length that begins so. */
+export function mayBeSpecial(length: number, firstByte: number): boolean {
+  return length <= 31 && MAY_BE_SPECIAL[length * 32 + (firstByte & 31)] === 1;
+}
+
 /** The kind of the field called `name`. Most names are told apart by length and first letter alone. */
 export function fieldOf(name: string): number {
   // every request has it, and a string made by toLowerCase has to be looked for among all that V8 knows
   if (name === 'Host' || name === 'host') return FIELD.host;
-  if (name.length > 31 || MAY_BE_SPECIAL[name.length * 32 + (name.charCodeAt(0) & 31)] === 0)
-    return FIELD.endToEnd;
+  if (!mayBeSpecial(name.length, name.charCodeAt(0))) return FIELD.endToEnd;
   return BY_NAME[name.toLowerCase()] ?? FIELD.endToEnd;
 }

@@ -12,6 +12,7 @@ import { isRequestId } from '../core/hash-key.ts';
 import { BalancerError } from '../errors.ts';
 import { type DebugFor, isToldDebug } from './debug-headers.ts';
 import { FIELD, fieldOf } from './fields.ts';
+import type { PlainHead } from './plain-head.ts';
 import type { ResponseHead } from './response-head.ts';
 
 /** What is known of a client connection, made once for each. */
@@ -50,16 +51,20 @@ export interface HeaderPolicy {
   readonly debugFor: DebugFor;
 }
 
-/** The parts of a request that its head is made from. */
-export interface RequestParts {
-  readonly method: string;
-  /** The request target as received. */
-  readonly target: string;
-  readonly rawHeaders: readonly string[];
+/** What is known of a request beside what it says itself. */
+export interface OwnParts {
   readonly client: ClientFacts;
   readonly policy: HeaderPolicy;
   /** Used when the client sent no (usable) X-Request-Id. */
   readonly newRequestId: string;
+}
+
+/** The parts of a request that its head is made from. */
+export interface RequestParts extends OwnParts {
+  readonly method: string;
+  /** The request target as received. */
+  readonly target: string;
+  readonly rawHeaders: readonly string[];
   /** HTTP/1.0, which knows no Host header. */
   readonly isOldHttp: boolean;
   /** The protocol that the client asks to switch to, '' for none (RFC 9110 section 7.8). */
@@ -91,8 +96,7 @@ const seen = {
 /** Builds the head of a request to a replica. Throws BalancerError for what must not be forwarded. */
 export function requestHead(parts: RequestParts): RequestHead {
   const { policy } = parts;
-  if (parts.target.length > policy.maxTargetBytes) throw new BalancerError('target-too-long');
-  if (parts.rawHeaders.length > 2 * policy.maxHeaders) throw new BalancerError('head-too-large');
+  checkSize(parts.target, parts.rawHeaders.length / 2, policy);
   const lines = endToEndLines(parts.rawHeaders, parts.client.trusted);
   if (!parts.isOldHttp && !seen.hasHost)
     throw new BalancerError('bad-request', 'The request has no Host header');
@@ -101,23 +105,54 @@ export function requestHead(parts: RequestParts): RequestHead {
     throw new BalancerError('bad-request', 'HTTP/1.0 knows no Transfer-Encoding');
   const target = parts.target.charCodeAt(0) === SLASH ? parts.target : originForm(parts.method, parts.target);
   const requestId = seen.requestId === '' ? parts.newRequestId : seen.requestId;
-  const text = `${parts.method} ${target} HTTP/1.1\r\nHost: ${seen.host}\r\n${lines}${forwardedLines(parts)}X-Request-Id: ${requestId}\r\n${hopLines(parts.upgrade)}\r\n`;
+  const text = `${parts.method} ${target} HTTP/1.1\r\nHost: ${seen.host}\r\n${lines}${forwardedLines(parts.client, policy, parts.isOldHttp)}X-Request-Id: ${requestId}\r\n${hopLines(parts.upgrade)}\r\n`;
   const isDebug = seen.debug && isToldDebug(parts.client, policy.debugFor);
   return { text, framing: seen.framing, requestId, target, isDebug };
+}
+
+/** The same for a plain request, by cutting out of its head what does not go on. */
+export function plainRequestHead(plain: PlainHead, parts: OwnParts): RequestHead {
+  const { target } = plain;
+  const { client, policy } = parts;
+  checkSize(target, plain.fieldCount, policy);
+  const lines = plainLines(plain, client.trusted);
+  if (!seen.hasHost) throw new BalancerError('bad-request', 'The request has no Host header');
+  const requestId = seen.requestId === '' ? parts.newRequestId : seen.requestId;
+  const own = forwardedLines(client, policy, false);
+  return {
+    text: `${lines}${own}X-Request-Id: ${requestId}\r\n${hopLines('')}\r\n`,
+    framing: seen.framing,
+    requestId,
+    target,
+    isDebug: seen.debug && isToldDebug(client, policy.debugFor),
+  };
+}
+
+function checkSize(target: string, fields: number, policy: HeaderPolicy): void {
+  if (target.length > policy.maxTargetBytes) throw new BalancerError('target-too-long');
+  if (fields > policy.maxHeaders) throw new BalancerError('head-too-large');
+}
+
+/** Request line and header lines that go on; what the others said, and Host, is left in `seen`. */
+function plainLines({ text, marks, markCount }: PlainHead, trusted: boolean): string {
+  forget();
+  let lines = '';
+  let from = 0;
+  for (let mark = 0; mark < markCount; mark += 4) {
+    const kind = marks[mark]!;
+    const end = marks[mark + 3]!;
+    const goesOn = passesOn(kind, text.slice(marks[mark + 2]! + 2, end), trusted);
+    if (goesOn || kind === FIELD.host) continue;
+    lines += text.slice(from, marks[mark + 1]!);
+    from = end + 2;
+  }
+  return lines + text.slice(from, text.length - 2);
 }
 
 /** The header lines that go on unchanged; what the others said is left in `seen`. */
 function endToEndLines(rawHeaders: readonly string[], trusted: boolean): string {
   const named = namedByConnection(rawHeaders);
-  seen.host = '';
-  seen.hasHost = false;
-  seen.forwardedFor = '';
-  seen.forwardedHost = false;
-  seen.forwardedProto = false;
-  seen.requestId = '';
-  seen.framing = 'none';
-  seen.trailers = false;
-  seen.debug = false;
+  forget();
   let lines = '';
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!;
@@ -128,6 +163,18 @@ function endToEndLines(rawHeaders: readonly string[], trusted: boolean): string 
     lines += `${name}: ${value}\r\n`;
   }
   return lines;
+}
+
+function forget(): void {
+  seen.host = '';
+  seen.hasHost = false;
+  seen.forwardedFor = '';
+  seen.forwardedHost = false;
+  seen.forwardedProto = false;
+  seen.requestId = '';
+  seen.framing = 'none';
+  seen.trailers = false;
+  seen.debug = false;
 }
 
 /** Notes what a special field says; true where the line itself goes on as well. */
@@ -169,6 +216,8 @@ function passesOn(field: number, value: string, trusted: boolean): boolean {
     case FIELD.requestId:
       if (seen.requestId === '' && isRequestId(value)) seen.requestId = value;
       return false;
+    case FIELD.expect:
+      return true;
     case FIELD.debug:
       seen.debug = value === '1';
       return false;
@@ -178,7 +227,7 @@ function passesOn(field: number, value: string, trusted: boolean): boolean {
 }
 
 /** Appends the peer to what a trusted proxy said of the client, or says it afresh. */
-function forwardedLines({ client, policy, isOldHttp }: RequestParts): string {
+function forwardedLines(client: ClientFacts, policy: HeaderPolicy, isOldHttp: boolean): string {
   const chain = seen.forwardedFor === '' ? client.ip : `${seen.forwardedFor}, ${client.ip}`;
   let lines = `X-Forwarded-For: ${chain}\r\n`;
   if (!client.trusted || !seen.forwardedProto) lines += 'X-Forwarded-Proto: http\r\n';

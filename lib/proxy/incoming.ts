@@ -26,6 +26,8 @@ export interface BodySource {
   readonly socket: Socket;
   /** What Content-Length says, in bytes; NaN for a body in chunks. */
   readonly length: number;
+  /** All of it has come, and is told within the call of `resume`. */
+  readonly isWhole: boolean;
   /** What has come and was not told yet. */
   readonly heldBytes: number;
   /** Name, value, name, value …; there at the end. */

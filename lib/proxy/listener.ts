@@ -10,14 +10,17 @@ import { hashKeyOf, isByRequestId, placementKey } from '../core/hash-key.ts';
 import { BalancerError, errnoOf, isBalancerError } from '../errors.ts';
 import { headWithPeer, isHandedOver } from '../hand-over.ts';
 import { Acceptor } from './acceptor.ts';
+import { writeHeld } from './batched-writes.ts';
 import { ClientConnection } from './client-connection.ts';
 import { type ClientResponse, NodeResponse, rawFailure, sendFailure } from './client-response.ts';
 import type { DataThread } from './data-thread.ts';
 import { type TakeRequest, takeDirectly } from './direct-requests.ts';
 import { Exchange } from './forward.ts';
-import { isUpgrade, type RequestHead, requestHead } from './headers.ts';
+import { isUpgrade, plainRequestHead, type RequestHead, requestHead } from './headers.ts';
 import type { ClientRequest } from './incoming.ts';
-import { LeanRequest, type ParseError, parseFailure } from './node-request.ts';
+import { HEAD_TIMEOUT, LeanRequest, type ParseError, parseFailure } from './node-request.ts';
+import type { PlainHead } from './plain-head.ts';
+import { isTakenPlainly, type PlainTaker, takePlainly } from './plain-requests.ts';
 import { tooLarge } from './request-body.ts';
 import type { TrustedProxies } from './trusted-proxies.ts';
 import { EarlyData } from './tunnel.ts';
@@ -51,6 +54,8 @@ export class Listener {
   /** Shared by all sockets: a function for each costs memory and time where connections are short. */
   readonly #onClose: (this: ClientSocket) => void;
   readonly #takeDirect: TakeRequest = (request, response) => this.#take(request, response, undefined);
+  readonly #plain: PlainTaker;
+
   #drain: { readonly sinceMs: number; readonly done: () => void } | undefined;
 
   /** `onShedding` hears when connections begin to be turned away, and when no longer. */
@@ -71,6 +76,11 @@ export class Listener {
       clients.delete(client);
       thread.recorder.clientClosed();
       client.gone();
+    };
+    this.#plain = {
+      maxHeadBytes: thread.options.maxHeadBytes,
+      hears: (socket) => (socket as ClientSocket)[CLIENT]?.hears() === true,
+      take: (request, response, head) => this.#takePlain(request, response, head),
     };
     this.#server = createServer({
       IncomingMessage: LeanRequest,
@@ -157,7 +167,10 @@ export class Listener {
     // Node's own listener goes when the protocol is switched
     socket.on('error', destroyThis);
     socket.on('close', this.#onClose);
+    // Node ends its side then
+    socket.prependListener('end', writeHeldHere);
     takeDirectly(socket, this.#takeDirect);
+    takePlainly(socket, this.#plain);
   }
 
   /** Says once that connections are turned away, and once that there is room again. */
@@ -176,12 +189,28 @@ export class Listener {
     try {
       this.#begin(client, request, response, early);
     } catch (error) {
-      const failure = isBalancerError(error)
-        ? error
-        : new BalancerError('internal', undefined, { cause: error });
-      if (response.isBegun) request.socket.destroy();
-      else this.#answer(client, request, response, failure);
+      this.#failed(client, request, response, error);
     }
+  }
+
+  #takePlain(request: ClientRequest, response: ClientResponse, plain: PlainHead): void {
+    const client = (request.socket as ClientSocket)[CLIENT];
+    if (client === undefined) return;
+    try {
+      const { options } = this.#thread;
+      const own = { client: client.facts, policy: options, newRequestId: this.#newRequestId() };
+      this.#start(client, request, response, plainRequestHead(plain, own), undefined);
+    } catch (error) {
+      this.#failed(client, request, response, error);
+    }
+  }
+
+  #failed(client: ClientConnection, request: ClientRequest, response: ClientResponse, error: unknown): void {
+    const failure = isBalancerError(error)
+      ? error
+      : new BalancerError('internal', undefined, { cause: error });
+    if (response.isBegun) request.socket.destroy();
+    else this.#answer(client, request, response, failure);
   }
 
   /** Only 100-continue can be expected (RFC 9110 section 10.1.1). */
@@ -212,23 +241,32 @@ export class Listener {
     response: ClientResponse,
     early: EarlyData | undefined,
   ): void {
-    const { rawHeaders } = request;
     if (request.httpVersionMajor !== 1 || request.httpVersionMinor > 1)
       throw new BalancerError('http-version');
     const head = requestHead({
       method: request.method ?? '',
       target: request.url ?? '',
-      rawHeaders,
+      rawHeaders: request.rawHeaders,
       client: client.facts,
       policy: this.#thread.options,
       newRequestId: this.#newRequestId(),
       isOldHttp: request.httpVersionMinor === 0,
       upgrade: early?.protocol ?? '',
     });
+    this.#start(client, request, response, head, early);
+  }
+
+  #start(
+    client: ClientConnection,
+    request: ClientRequest,
+    response: ClientResponse,
+    head: RequestHead,
+    early: EarlyData | undefined,
+  ): void {
     const { maxBodyBytes } = this.#thread.options;
     if (maxBodyBytes > 0 && request.body !== undefined && request.body.length > maxBodyBytes)
       throw tooLarge(maxBodyBytes);
-    const hash = hashKeyOf(this.#keyOf(client, rawHeaders, head), this.#thread.options.algorithm);
+    const hash = hashKeyOf(this.#keyOf(client, request, head), this.#thread.options.algorithm);
     const isForAdmin = isHandedOver(head.target);
     const exchange = new Exchange(this.#thread, {
       request,
@@ -248,13 +286,10 @@ export class Listener {
   }
 
   /** What the request is placed by: its own id where it has nothing that the hash key asks for. */
-  #keyOf(
-    { facts }: ClientConnection,
-    rawHeaders: readonly string[],
-    { target, requestId }: RequestHead,
-  ): string {
+  #keyOf({ facts }: ClientConnection, request: ClientRequest, { target, requestId }: RequestHead): string {
     const { hashKey } = this.#thread.options;
     if (isByRequestId(hashKey)) return requestId;
+    const { rawHeaders } = request;
     const clientIp = this.#trusted.originOf(facts, rawHeaders);
     return placementKey(hashKey, { url: target, rawHeaders, clientIp }, requestId).value;
   }
@@ -276,10 +311,16 @@ export class Listener {
   /** What came is not HTTP, too long, or too late. */
   #clientError(error: ParseError, socket: ClientSocket): void {
     const client = socket[CLIENT];
+    // the parser, by whose messages Node goes, has been given none
+    if (errnoOf(error) === HEAD_TIMEOUT && isTakenPlainly(socket) && client?.isSilent === false) return;
     const isOver = client?.isLingering === true ? socket.readableEnded : !socket.writable;
     if (client === undefined || isOver || errnoOf(error) === 'ECONNRESET') socket.destroy();
     else client.parseFailed(parseFailure(error, this.#thread.options.maxTargetBytes));
   }
+}
+
+function writeHeldHere(this: Socket): void {
+  writeHeld(this);
 }
 
 function destroyThis(this: Socket): void {

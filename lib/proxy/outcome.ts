@@ -9,6 +9,7 @@ import type { BalancerError, ErrorCode } from '../errors.ts';
 import type { Ended } from '../metrics/recorder.ts';
 import type { LoggedRequest } from './access-notes.ts';
 import { Answer, type Flow } from './answer.ts';
+import { writeHeld } from './batched-writes.ts';
 import { type Ending, failureText } from './client-response.ts';
 import { type DataThread, NO_REPLICA } from './data-thread.ts';
 import { debugLines } from './debug-headers.ts';
@@ -103,6 +104,7 @@ export class Outcome implements LoggedRequest {
   interim(head: ResponseHead): void {
     const { request, response } = this.#incoming;
     if (!this.rawChunks || request.httpVersionMajor !== 1 || response.socket === null) return;
+    writeHeld(response.socket);
     response.socket.write(`${head.forward}\r\n`, 'latin1');
   }
 
@@ -164,7 +166,8 @@ export class Outcome implements LoggedRequest {
   /** Answers with a failure of our own; `letGo` ends the exchange before the client can know. */
   fail(error: BalancerError, letGo: () => void): void {
     const { request, response, head } = this.#incoming;
-    const ending = this.#endingFor(response.keepsAlive);
+    // whether the rest of what is too much has come by now or not
+    const ending = this.#endingFor(response.keepsAlive && error.code !== 'body-too-large');
     const isHead = request.method === 'HEAD';
     const debug = head.isDebug ? this.#debugLines() : '';
     const text = failureText(error, ending, { isHead, requestId: head.requestId, debug });

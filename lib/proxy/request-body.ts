@@ -16,6 +16,8 @@ import type { UpstreamConnection } from './upstream-connection.ts';
 
 /** What is kept of a body for a retry. */
 const KEEP_BYTES = 65_536;
+/** Up to so much goes out with its head as one string. */
+const JOIN_BYTES = 4096;
 const CRLF = '\r\n';
 
 /** Who sends the body on. */
@@ -72,6 +74,17 @@ export class RequestBody {
   /** Everything that came so far can be sent again. */
   get isKept(): boolean {
     return this.#isWanted && this.#bytes <= KEEP_BYTES;
+  }
+
+  /** The head and all of a small body behind it, latin1, to be sent on `connection`; undefined where it is not there yet. */
+  joinedTo(head: string, connection: UpstreamConnection): string | undefined {
+    if (this.#framing !== 'length' || !this.#source.isWhole || this.#source.length > JOIN_BYTES)
+      return undefined;
+    this.#listen();
+    this.#source.resume();
+    if (!this.#isComplete) return undefined;
+    this.#connection = connection;
+    return head + Buffer.concat(this.#kept).toString('latin1');
   }
 
   /** Sends the head of the request, what came so far of the body, and from now on what comes. */

@@ -11,7 +11,7 @@
 import { connect, type OnReadOpts, type Socket } from 'node:net';
 import type { Endpoint } from '../core/replica.ts';
 import { BalancerError, type ErrorCode, errnoOf, isBalancerError, messageOf } from '../errors.ts';
-import { batchWrites } from './batched-writes.ts';
+import { writeTogether } from './batched-writes.ts';
 import { type Block, takeBlock } from './blocks.ts';
 import { ResponseParser, type ResponseRequest, type ResponseSink } from './response-parser.ts';
 
@@ -139,9 +139,9 @@ export class UpstreamConnection {
     return this.socket.writableLength === 0;
   }
 
-  /** What is written next may wait for what others write. */
-  batch(): void {
-    batchWrites(this.socket);
+  /** Sends `text`, latin1, with what others write: all there is of the request. */
+  writeTogether(text: string): void {
+    writeTogether(this.socket, text);
   }
 
   cork(): void {
