@@ -13,6 +13,7 @@ import type { Exchange } from './forward.ts';
 import type { ClientFacts } from './headers.ts';
 import type { ClientRequest } from './incoming.ts';
 import type { DataThreadOptions } from './messages.ts';
+import { isWaiting } from './plain-requests.ts';
 import { Uptake } from './send-queues.ts';
 
 /** With so many requests that wait for their turn a client is not read any more, until there are no more than … */
@@ -43,7 +44,7 @@ export class ClientConnection {
   #exchange: Exchange | undefined;
   /** What a pipelining client asked for meanwhile, in its order. */
   #held: { readonly request: ClientRequest; readonly take: () => void }[] = [];
-  #isSilent = true;
+  #hasSpoken = false;
   /** Nothing that comes is understood any more. */
   #isDeaf = false;
   /** What to say of it after the answers that are owed. */
@@ -64,14 +65,14 @@ export class ClientConnection {
     this.#sinceMs = thread.nowMs;
   }
 
-  /** It has sent nothing yet. */
-  get isSilent(): boolean {
-    return this.#isSilent;
+  /** It has sent something. */
+  get hasSpoken(): boolean {
+    return this.#hasSpoken || isWaiting(this.socket);
   }
 
   /** It has sent something; false where a request could not be answered now. */
   hears(): boolean {
-    this.#isSilent = false;
+    this.#hasSpoken = true;
     return this.#exchange === undefined && !this.isClosing && !this.isLingering;
   }
 
@@ -171,7 +172,7 @@ export class ClientConnection {
 
   /** Ends a connection on which nothing is owed. */
   closeIfIdle(): void {
-    if (this.#exchange !== undefined) return;
+    if (this.#exchange !== undefined || isWaiting(this.socket)) return;
     writeHeld(this.socket);
     this.socket.destroySoon();
   }
@@ -180,6 +181,7 @@ export class ClientConnection {
   tick(nowMs: number, options: DataThreadOptions): void {
     const { socket } = this;
     if (this.#lingersSinceMs !== undefined) return this.#tickLingering(nowMs, this.#lingersSinceMs);
+    if (isWaiting(socket)) return;
     const taken = socket.bytesWritten - socket.writableLength;
     const isStuck = socket.writableLength > 0;
     if (taken !== this.#takenBytes || (!isStuck && this.#exchange !== undefined)) {

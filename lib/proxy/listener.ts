@@ -312,7 +312,7 @@ export class Listener {
   #clientError(error: ParseError, socket: ClientSocket): void {
     const client = socket[CLIENT];
     // the parser, by whose messages Node goes, has been given none
-    if (errnoOf(error) === HEAD_TIMEOUT && isTakenPlainly(socket) && client?.isSilent === false) return;
+    if (errnoOf(error) === HEAD_TIMEOUT && isTakenPlainly(socket) && client?.hasSpoken === true) return;
     const isOver = client?.isLingering === true ? socket.readableEnded : !socket.writable;
     if (client === undefined || isOver || errnoOf(error) === 'ECONNRESET') socket.destroy();
     else client.parseFailed(parseFailure(error, this.#thread.options.maxTargetBytes));

@@ -3,7 +3,7 @@
  * Must not hold: what becomes of the fields (`headers.ts` decides), sockets.
  * Invariant: what is taken here is taken by Node's parser too, and means the same; all else is left to that. So
  * nothing is ever refused here, and the rules are narrower than HTTP's: one target in origin form, HTTP/1.1, one
- * space after a field's colon and no blank around its value, no Transfer-Encoding, Expect or Upgrade.
+ * space after a field's colon and no blank around its value, no Transfer-Encoding, Expect, Upgrade or the like.
  * Source: RFC 9112 sections 3 and 5, RFC 9110 section 5.6.2.
  */
 import { Buffer } from 'node:buffer';
@@ -29,6 +29,7 @@ export interface PlainHead {
 }
 
 const [LF, CR, SP, HASH, ZERO, COLON] = [10, 13, 32, 35, 48, 58];
+const KEEP_ALIVE = 'keep-alive';
 /** So many digits are always below 2^53. */
 const MAX_LENGTH_DIGITS = 15;
 
@@ -120,6 +121,10 @@ function readMarked(text: string): boolean {
       case FIELD.expect:
       case FIELD.transferEncoding:
         return false;
+      case FIELD.hopByHop:
+        // Node's parser takes Proxy-Connection for Connection
+        if (colon - line !== KEEP_ALIVE.length) return false;
+        break;
       case FIELD.connection:
         if (!readConnection(text.slice(colon + 2, end))) return false;
         break;
@@ -143,7 +148,7 @@ function readMarked(text: string): boolean {
 function readConnection(value: string): boolean {
   const isClose = value === 'close';
   if (isClose) head.keepsAlive = false;
-  return isClose || value === 'keep-alive' || value === 'Keep-Alive';
+  return isClose || value === KEEP_ALIVE || value === 'Keep-Alive';
 }
 
 /** The number that stands there in digits, or -1. */

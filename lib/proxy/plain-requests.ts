@@ -16,6 +16,7 @@ import { fieldPairs } from './field-section.ts';
 import type { ClientRequest } from './incoming.ts';
 import { type PlainHead, readPlainHead } from './plain-head.ts';
 import { giveReadsBack, type RawSocket, SCRATCH, showToParser, takeReads } from './raw-reads.ts';
+import { Turns } from './turns.ts';
 
 export class PlainRequest implements ClientRequest {
   readonly method: string;
@@ -67,8 +68,11 @@ export interface PlainTaker {
 }
 
 const TAKER = Symbol('taker');
+/** What came, latin1, while it has to wait. */
+const WAITING = Symbol('waiting');
 interface PlainSocket extends RawSocket {
   [TAKER]?: PlainTaker | undefined;
+  [WAITING]?: string | undefined;
 }
 
 /** Has the plain requests on this socket, which Node's server has just accepted, given to `taker`, where that is possible. */
@@ -81,18 +85,45 @@ export function isTakenPlainly(socket: Socket): boolean {
   return (socket as PlainSocket)[TAKER] !== undefined;
 }
 
+/** What came has not been looked at yet: others are before it. */
+export function isWaiting(socket: Socket): boolean {
+  return (socket as PlainSocket)[WAITING] !== undefined;
+}
+
 function hear(this: PlainSocket, bytes: number): boolean {
-  const taker = this[TAKER]!;
-  if (taker.hears(this) && !this.writableNeedDrain) {
+  if (this[WAITING] !== undefined) {
+    this[WAITING] += SCRATCH.toString('latin1', 0, bytes);
+  } else if (turns.isNow()) {
+    deal(this, bytes);
+  } else {
+    this[WAITING] = SCRATCH.toString('latin1', 0, bytes);
+    turns.wait(this);
+  }
+  return true;
+}
+
+const turns = new Turns<PlainSocket>((socket) => {
+  const text = socket[WAITING] ?? '';
+  socket[WAITING] = undefined;
+  // it has closed, or has sent its last and gets no answer
+  if (!socket.writable) return;
+  if (text.length < SCRATCH.length) deal(socket, SCRATCH.write(text, 'latin1'));
+  else leaveToParser(socket, Buffer.from(text, 'latin1'));
+});
+
+/** Takes what lies in SCRATCH as a request, or leaves it to the parser. */
+function deal(socket: PlainSocket, bytes: number): void {
+  const taker = socket[TAKER];
+  if (taker?.hears(socket) === true && !socket.writableNeedDrain) {
     const head = readPlainHead(SCRATCH, bytes);
     if (head !== undefined && head.text.length <= taker.maxHeadBytes && isAlone(head, bytes)) {
-      const body = head.bodyLength === -1 ? undefined : bodyOf(this, head, bytes);
-      taker.take(new PlainRequest(this, head, body), new DirectResponse(this, head.keepsAlive), head);
-      return true;
+      const body = head.bodyLength === -1 ? undefined : bodyOf(socket, head, bytes);
+      taker.take(new PlainRequest(socket, head, body), new DirectResponse(socket, head.keepsAlive), head);
+      return;
     }
   }
-  leaveToParser(this, bytes);
-  return true;
+  // who switches protocols keeps what came behind the head
+  leaveToParser(socket, Buffer.from(SCRATCH.subarray(0, bytes)));
 }
 
 /** All of the request has come, and nothing behind it. */
@@ -110,11 +141,8 @@ function bodyOf(socket: Socket, { text, bodyLength }: PlainHead, bytes: number):
 }
 
 /** What came is the parser's, and all that follows. */
-function leaveToParser(socket: PlainSocket, bytes: number): void {
+function leaveToParser(socket: PlainSocket, came: Buffer): void {
   const { parser, _handle: handle } = socket;
   socket[TAKER] = undefined;
-  if (!parser || !handle) return;
-  // who switches protocols keeps what came behind the head
-  const came = Buffer.from(SCRATCH.subarray(0, bytes));
-  if (giveReadsBack(socket, parser, handle)) showToParser(socket, came);
+  if (parser && handle && giveReadsBack(socket, parser, handle)) showToParser(socket, came);
 }

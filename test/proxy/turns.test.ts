@@ -1,0 +1,132 @@
+/** Requests that wait for the next round of the event loop because many came in one. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { Turns } from '../../lib/proxy/turns.ts';
+import { eventually } from '../helpers/eventually.ts';
+import { get, ok, statusOf } from '../helpers/proxy-message.ts';
+import type { Peer } from '../helpers/proxy-peer.ts';
+import { Rig, type RigSettings } from '../helpers/proxy-rig.ts';
+
+/** As many as are taken in a round. */
+const A_ROUND = 32;
+
+const roundEnd = () => new Promise(setImmediate);
+
+/** Turns, who was taken, and how one comes. */
+function stage() {
+  const taken: number[] = [];
+  const turns = new Turns<number>((each) => taken.push(each));
+  const come = (each: number): void => {
+    if (turns.isNow()) taken.push(each);
+    else turns.wait(each);
+  };
+  const comeAll = (from: number, to: number): void => {
+    for (let each = from; each < to; each++) come(each);
+  };
+  return { taken, come, comeAll };
+}
+
+const upTo = (count: number) => Array.from({ length: count }, (_, at) => at);
+
+test('a few are taken at once, the others in the rounds that follow, in their order', async () => {
+  const { taken, comeAll } = stage();
+  comeAll(0, 2 * A_ROUND + 5);
+  assert.deepEqual(taken, upTo(A_ROUND));
+  await roundEnd();
+  assert.deepEqual(taken, upTo(2 * A_ROUND));
+  await roundEnd();
+  assert.deepEqual(taken, upTo(2 * A_ROUND + 5));
+});
+
+test('who comes while others wait is behind them, also in a later round', async () => {
+  const { taken, come, comeAll } = stage();
+  comeAll(0, 3 * A_ROUND);
+  await roundEnd();
+  come(3 * A_ROUND);
+  for (let round = 0; round < 3; round++) await roundEnd();
+  assert.deepEqual(taken, upTo(3 * A_ROUND + 1));
+});
+
+test('what waited counts for its round, and each round has room again', async () => {
+  const { taken, comeAll } = stage();
+  comeAll(0, A_ROUND + 10);
+  await roundEnd();
+  // ten of this round were those that waited
+  comeAll(A_ROUND + 10, 3 * A_ROUND);
+  assert.deepEqual(taken, upTo(2 * A_ROUND));
+  for (let round = 0; round < 2; round++) await roundEnd();
+  assert.deepEqual(taken, upTo(3 * A_ROUND));
+  comeAll(3 * A_ROUND, 4 * A_ROUND);
+  assert.deepEqual(taken, upTo(4 * A_ROUND));
+});
+
+/** Clients that have been answered once, so that what they ask next is read in one round. */
+async function crowd(t: TestContext, count: number, settings: RigSettings = {}) {
+  const rig = await Rig.open(t, settings);
+  rig.replica.serve(({ startLine }) => ok(startLine.split(' ')[1]!));
+  const clients = await Promise.all(Array.from({ length: count }, () => rig.client()));
+  for (const client of clients) {
+    client.send(get('/'));
+    await client.response();
+  }
+  return { rig, clients };
+}
+
+/** Keeps the thread, which is this one, from reading while all of them send. */
+function askAtOnce(clients: readonly Peer[], path: (at: number) => string): void {
+  for (const [at, client] of clients.entries()) client.send(get(path(at)));
+  const until = performance.now() + 50;
+  while (performance.now() < until);
+}
+
+test('of a crowd that asks at once every client is answered, with its own', async (t) => {
+  const { rig, clients } = await crowd(t, 4 * A_ROUND);
+  for (let round = 0; round < 3; round++) {
+    askAtOnce(clients, (at) => `/${round}/${at}`);
+    for (const [at, client] of clients.entries())
+      assert.equal((await client.response()).body, `/${round}/${at}`);
+  }
+  await rig.settled();
+});
+
+test('who goes while its request waits takes it along, and harms nobody', async (t) => {
+  const { rig, clients } = await crowd(t, 4 * A_ROUND);
+  for (let round = 0; round < 3; round++) {
+    const staying = clients.splice(0, clients.length - A_ROUND);
+    const leaving = clients.splice(0);
+    askAtOnce([...staying, ...leaving], (at) => `/${at}`);
+    for (const client of leaving) client.close();
+    for (const [at, client] of staying.entries()) assert.equal((await client.response()).body, `/${at}`);
+    clients.push(...staying);
+  }
+  await rig.settled();
+});
+
+test('what a client sends on while its request waits is answered after it', async (t) => {
+  const { rig, clients } = await crowd(t, 4 * A_ROUND);
+  const last = clients.slice(-A_ROUND);
+  askAtOnce(clients, (at) => `/${at}`);
+  // all have been read by then, and the last of them were not taken
+  for (let round = 0; round < 2; round++) await roundEnd();
+  for (const client of last) client.send(get('/more'));
+  for (const [at, client] of clients.entries()) assert.equal((await client.response()).body, `/${at}`);
+  for (const client of last) assert.equal((await client.response()).body, '/more');
+  await rig.settled();
+});
+
+test('who waits is not idle', async (t) => {
+  const { rig, clients } = await crowd(t, 4 * A_ROUND, { keepAliveTimeoutMs: 1000 });
+  askAtOnce(clients, (at) => `/${at}`);
+  for (let round = 0; round < 2; round++) await roundEnd();
+  rig.advance(1500);
+  for (const client of clients.slice(-A_ROUND)) assert.equal(statusOf(await client.response()), 200);
+});
+
+test('a drain answers what waits', async (t) => {
+  const { rig, clients } = await crowd(t, 4 * A_ROUND);
+  askAtOnce(clients, (at) => `/${at}`);
+  const drained = rig.drain();
+  for (const client of clients) assert.equal(statusOf(await client.response()), 200);
+  await drained;
+  await eventually('all closed', () => clients.every(({ isEnded }) => isEnded));
+});
