@@ -5,7 +5,7 @@
  * written; a client that is still sending is read on for a while, so that its answer is not lost to a reset.
  */
 import type { Socket } from 'node:net';
-import type { BalancerError } from '../errors.ts';
+import { BalancerError } from '../errors.ts';
 import { writeHeld } from './batched-writes.ts';
 import { type ClientResponse, rawFailure } from './client-response.ts';
 import type { DataThread } from './data-thread.ts';
@@ -44,6 +44,7 @@ export class ClientConnection {
   #exchange: Exchange | undefined;
   /** What a pipelining client asked for meanwhile, in its order. */
   #held: { readonly request: ClientRequest; readonly take: () => void }[] = [];
+  /** It has sent something. */
   #hasSpoken = false;
   /** Nothing that comes is understood any more. */
   #isDeaf = false;
@@ -63,11 +64,6 @@ export class ClientConnection {
     this.facts = facts;
     this.#thread = thread;
     this.#sinceMs = thread.nowMs;
-  }
-
-  /** It has sent something. */
-  get hasSpoken(): boolean {
-    return this.#hasSpoken || isWaiting(this.socket);
   }
 
   /** It has sent something; false where a request could not be answered now. */
@@ -182,6 +178,8 @@ export class ClientConnection {
     const { socket } = this;
     if (this.#lingersSinceMs !== undefined) return this.#tickLingering(nowMs, this.#lingersSinceMs);
     if (isWaiting(socket)) return;
+    if (!this.#hasSpoken && nowMs - this.#sinceMs >= options.headerTimeoutMs)
+      return this.parseFailed(new BalancerError('request-timeout'));
     const taken = socket.bytesWritten - socket.writableLength;
     const isStuck = socket.writableLength > 0;
     if (taken !== this.#takenBytes || (!isStuck && this.#exchange !== undefined)) {

@@ -14,14 +14,15 @@
 import type { Socket } from 'node:net';
 import { type Block, takeBlock, takeNextBlock } from './blocks.ts';
 import {
-  giveReadsBack,
+  giveToParser,
   type Handle,
   type Parser,
   type RawSocket,
   READ_INTO,
+  readRaw,
   SCRATCH,
   showToParser,
-  takeReads,
+  takeFromParser,
 } from './raw-reads.ts';
 
 /** Takes a piece of the body, which lies in `block` and is good for as long as that is held; false to be held back. */
@@ -57,13 +58,8 @@ export class DirectReads {
       { socket: socket as RawSocket, handle, parser, kOnBody },
       { bytesLeft, take, block },
     );
-    if (
-      takeReads(
-        reads.#socket,
-        (bytes, buffer) => reads.#read(buffer.subarray(0, bytes)),
-        () => reads.#nextBuffer(),
-      )
-    )
+    const hear = (bytes: number, buffer: Buffer) => reads.#read(buffer.subarray(0, bytes));
+    if (takeFromParser(reads.#socket) && readRaw(reads.#socket, hear, () => reads.#nextBuffer()))
       return reads;
     block.release();
     return undefined;
@@ -124,7 +120,7 @@ export class DirectReads {
     this.#block.release();
     this.#block = undefined;
     this.#isHeld = false;
-    if (giveReadsBack(this.#socket, this.#parser, this.#handle)) this.#startReading();
+    if (giveToParser(this.#socket, this.#parser, this.#handle)) this.#startReading();
   }
 
   #nextBuffer(): Buffer {

@@ -18,7 +18,7 @@ import { type TakeRequest, takeDirectly } from './direct-requests.ts';
 import { Exchange } from './forward.ts';
 import { isUpgrade, plainRequestHead, type RequestHead, requestHead } from './headers.ts';
 import type { ClientRequest } from './incoming.ts';
-import { HEAD_TIMEOUT, LeanRequest, type ParseError, parseFailure } from './node-request.ts';
+import { LeanRequest, type ParseError, parseFailure } from './node-request.ts';
 import type { PlainHead } from './plain-head.ts';
 import { isTakenPlainly, type PlainTaker, takePlainly } from './plain-requests.ts';
 import { tooLarge } from './request-body.ts';
@@ -81,6 +81,7 @@ export class Listener {
       maxHeadBytes: thread.options.maxHeadBytes,
       hears: (socket) => (socket as ClientSocket)[CLIENT]?.hears() === true,
       take: (request, response, head) => this.#takePlain(request, response, head),
+      leave: (socket) => this.#leave(socket),
     };
     this.#server = createServer({
       IncomingMessage: LeanRequest,
@@ -99,10 +100,9 @@ export class Listener {
     });
     // headers beyond it would be dropped without a word; their bytes are bounded already
     this.#server.maxHeadersCount = 0;
-    this.#server.on('connection', (socket: ClientSocket) => this.#accept(socket));
     this.#acceptor = new Acceptor(
       thread.options,
-      (socket) => this.#server.emit('connection', socket),
+      (socket) => this.#accept(socket),
       () => thread.options.maxConnections - clients.size,
     );
     const take = (request: LeanRequest, response: ServerResponse) =>
@@ -164,13 +164,18 @@ export class Listener {
     this.#thread.recorder.clientConnected();
     socket[CLIENT] = client;
     this.#clients.add(client);
-    // Node's own listener goes when the protocol is switched
     socket.on('error', destroyThis);
     socket.on('close', this.#onClose);
-    // Node ends its side then
-    socket.prependListener('end', writeHeldHere);
+    socket.on('end', endThis);
+    if (takePlainly(socket, this.#plain)) return;
+    client.hears();
+    this.#leave(socket);
+  }
+
+  /** Node's server has the connection from now on. */
+  #leave(socket: Socket): void {
+    this.#server.emit('connection', socket);
     takeDirectly(socket, this.#takeDirect);
-    takePlainly(socket, this.#plain);
   }
 
   /** Says once that connections are turned away, and once that there is room again. */
@@ -311,16 +316,16 @@ export class Listener {
   /** What came is not HTTP, too long, or too late. */
   #clientError(error: ParseError, socket: ClientSocket): void {
     const client = socket[CLIENT];
-    // the parser, by whose messages Node goes, has been given none
-    if (errnoOf(error) === HEAD_TIMEOUT && isTakenPlainly(socket) && client?.hasSpoken === true) return;
     const isOver = client?.isLingering === true ? socket.readableEnded : !socket.writable;
     if (client === undefined || isOver || errnoOf(error) === 'ECONNRESET') socket.destroy();
     else client.parseFailed(parseFailure(error, this.#thread.options.maxTargetBytes));
   }
 }
 
-function writeHeldHere(this: Socket): void {
+/** The client has ended its side; what Node's server has it ends itself. */
+function endThis(this: Socket): void {
   writeHeld(this);
+  if (isTakenPlainly(this)) this.end();
 }
 
 function destroyThis(this: Socket): void {

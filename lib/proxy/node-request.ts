@@ -91,9 +91,6 @@ export interface ParseError extends Error {
   readonly rawPacket?: Buffer;
 }
 
-/** The code of Node's error for a head that did not come in time. */
-export const HEAD_TIMEOUT = 'ERR_HTTP_REQUEST_TIMEOUT';
-
 const LF = 10;
 /** What begins like a request line. */
 const METHOD = /^[\w!#$%&'*+.^`|~-]+ /;
@@ -110,7 +107,7 @@ export function parseFailure(error: ParseError, maxTargetBytes: number): Balance
         firstLine < 0 || firstLine > maxTargetBytes ? 'target-too-long' : 'head-too-large',
       );
     }
-    case HEAD_TIMEOUT:
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new BalancerError('request-timeout');
     case 'HPE_INVALID_METHOD':
       if (error.rawPacket !== undefined && METHOD.test(error.rawPacket.toString('latin1', 0, 64)))

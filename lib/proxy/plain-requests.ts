@@ -1,11 +1,12 @@
 /**
- * Plain requests, taken from a client's socket before Node's HTTP parser sees them.
+ * Plain requests, taken from a client's socket without Node's HTTP server.
  * Must not hold: what is plain (`plain-head.ts`), what becomes of a request.
  *
  * For each request Node's parser calls three functions of JavaScript, and makes a string of every part of a head, most
- * of which we join again. Most requests come whole in one read, alone: those are read from their bytes. The first
- * that is not, or that comes while another is being answered, is shown to Node's parser, which has its connection
- * from then on; what comes goes on through `direct-requests.ts`.
+ * of which we join again; for each connection its server sets up a parser, a dozen functions and as many listeners.
+ * Most requests come whole in one read, alone: those are read from their bytes, and need nothing of it. With the first
+ * that is not plain, or that comes while another is being answered, the connection becomes the server's, and what
+ * comes goes on through `direct-requests.ts`.
  * Invariants: the parser has seen every byte of a connection since it has it, and none from before.
  */
 import { Buffer } from 'node:buffer';
@@ -15,7 +16,7 @@ import { DirectResponse } from './direct-requests.ts';
 import { fieldPairs } from './field-section.ts';
 import type { ClientRequest } from './incoming.ts';
 import { type PlainHead, readPlainHead } from './plain-head.ts';
-import { giveReadsBack, type RawSocket, SCRATCH, showToParser, takeReads } from './raw-reads.ts';
+import { type RawSocket, readAsStream, readRaw, SCRATCH, showToParser } from './raw-reads.ts';
 import { Turns } from './turns.ts';
 
 export class PlainRequest implements ClientRequest {
@@ -65,6 +66,8 @@ export interface PlainTaker {
   hears(socket: Socket): boolean;
   /** `head` is good until the call returns. */
   take(request: PlainRequest, response: DirectResponse, head: PlainHead): void;
+  /** Has Node's server take the connection, and its parser read it. */
+  leave(socket: Socket): void;
 }
 
 const TAKER = Symbol('taker');
@@ -75,9 +78,11 @@ interface PlainSocket extends RawSocket {
   [WAITING]?: string | undefined;
 }
 
-/** Has the plain requests on this socket, which Node's server has just accepted, given to `taker`, where that is possible. */
-export function takePlainly(socket: Socket, taker: PlainTaker): void {
-  if (takeReads(socket as PlainSocket, hear, null)) (socket as PlainSocket)[TAKER] = taker;
+/** Has the plain requests on this socket, which nobody reads yet, given to `taker`; false where that is not possible. */
+export function takePlainly(socket: Socket, taker: PlainTaker): boolean {
+  if (!readRaw(socket as PlainSocket, hear, null)) return false;
+  (socket as PlainSocket)[TAKER] = taker;
+  return true;
 }
 
 /** Nothing that came on the socket so far was the parser's. */
@@ -142,7 +147,10 @@ function bodyOf(socket: Socket, { text, bodyLength }: PlainHead, bytes: number):
 
 /** What came is the parser's, and all that follows. */
 function leaveToParser(socket: PlainSocket, came: Buffer): void {
-  const { parser, _handle: handle } = socket;
+  const taker = socket[TAKER];
+  if (taker === undefined || socket.destroyed) return;
   socket[TAKER] = undefined;
-  if (parser && handle && giveReadsBack(socket, parser, handle)) showToParser(socket, came);
+  readAsStream(socket);
+  taker.leave(socket);
+  showToParser(socket, came);
 }

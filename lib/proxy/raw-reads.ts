@@ -1,11 +1,10 @@
 /**
- * A client's socket read into memory of ours, past Node's HTTP parser, and given back to it.
+ * A client's socket read into memory of ours, and the part that Node's HTTP parser has in that.
  * Must not hold: what is made of the bytes.
  *
- * Two things are Node's own: that a parser is told to leave a socket (what the server does for an upgrade), and the
- * fields by which `onread` is told to a socket, which a server's sockets have no option for. Where they are missing,
- * `takeReads` changes nothing and says so; tests of those who use it notice.
- * Invariants: the server's own listener runs the parser, so what it is given here it takes as if Node had read it.
+ * Two things are Node's own: the fields by which `onread` is told to a socket, which a server's sockets have no option
+ * for, and that a parser is told to leave a socket (what the server does for an upgrade). Where they are missing
+ * nothing is changed and the caller is told; the tests of those who use it notice.
  */
 import type { Socket } from 'node:net';
 
@@ -57,33 +56,44 @@ function fieldsOf(socket: Socket): Fields | undefined {
 }
 
 /**
- * Has what comes on `socket` from now on told to `hear`, in SCRATCH or, from the second read on, where `next` says.
+ * Has what comes on `socket` from now on told to `hear`, in SCRATCH at first, and from then on where `next` says.
  * False, with nothing changed, where that is not possible.
  */
-export function takeReads(socket: RawSocket, hear: HearRead, next: (() => Buffer) | null): boolean {
-  const { _handle: handle, parser } = socket;
+export function readRaw(socket: RawSocket, hear: HearRead, next: (() => Buffer) | null): boolean {
+  const { _handle: handle } = socket;
   fields ??= fieldsOf(socket);
-  if (fields === undefined || !handle || parser?._consumed !== true) return false;
-  parser.unconsume();
-  parser._consumed = false;
+  if (fields === undefined || !handle) return false;
   const isFirst = !(socket[fields.buffer] instanceof Uint8Array);
   socket[fields.callback] = hear;
   socket[fields.next] = next;
-  if (isFirst) {
-    socket[fields.buffer] = READ_INTO;
-    handle.useUserBuffer(READ_INTO);
-  }
+  if (!isFirst) return true;
+  socket[fields.buffer] = READ_INTO;
+  handle.useUserBuffer(READ_INTO);
+  return true;
+}
+
+/** Has what comes go into the socket's own stream again, for whoever reads that. */
+export function readAsStream(socket: RawSocket): void {
+  if (fields === undefined) return;
+  socket[fields.callback] = pushRead;
+  socket[fields.next] = toScratch;
+}
+
+/** Node's HTTP parser reads the socket no more; false where it did not. */
+export function takeFromParser({ parser }: RawSocket): boolean {
+  if (parser?._consumed !== true) return false;
+  parser.unconsume();
+  parser._consumed = false;
   return true;
 }
 
 /** Has the parser read the socket again, if both are still there. */
-export function giveReadsBack(socket: RawSocket, parser: Parser, handle: Handle): boolean {
+export function giveToParser(socket: RawSocket, parser: Parser, handle: Handle): boolean {
   if (socket.parser !== parser || socket._handle !== handle) return false;
   parser.consume(handle);
   parser._consumed = true;
   // whoever takes the socket from the parser, for another protocol, reads a stream
-  socket[fields!.callback] = pushRead;
-  socket[fields!.next] = toScratch;
+  readAsStream(socket);
   return true;
 }
 
