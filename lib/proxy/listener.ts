@@ -1,5 +1,6 @@
 /**
- * The public port of one data thread: a `node:http` server, its client connections and their limits.
+ * The public port of one data thread: its client connections and their limits, and the `node:http` server that has
+ * those on which something is not plain.
  * Must not hold: what happens to a request once it is understood (`forward.ts`).
  * Invariants: every request becomes one exchange or one answer of our own; when a connection closes, every exchange
  * on it hears of it.
@@ -55,7 +56,6 @@ export class Listener {
   readonly #onClose: (this: ClientSocket) => void;
   readonly #takeDirect: TakeRequest = (request, response) => this.#take(request, response, undefined);
   readonly #plain: PlainTaker;
-
   #drain: { readonly sinceMs: number; readonly done: () => void } | undefined;
 
   /** `onShedding` hears when connections begin to be turned away, and when no longer. */
@@ -198,6 +198,7 @@ export class Listener {
     }
   }
 
+  /** There is no other request on its connection. */
   #takePlain(request: ClientRequest, response: ClientResponse, plain: PlainHead): void {
     const client = (request.socket as ClientSocket)[CLIENT];
     if (client === undefined) return;
@@ -210,6 +211,7 @@ export class Listener {
     }
   }
 
+  /** Answers a request that became no exchange. */
   #failed(client: ClientConnection, request: ClientRequest, response: ClientResponse, error: unknown): void {
     const failure = isBalancerError(error)
       ? error
@@ -261,6 +263,7 @@ export class Listener {
     this.#start(client, request, response, head, early);
   }
 
+  /** Makes it an exchange, or throws what it is to be answered. */
   #start(
     client: ClientConnection,
     request: ClientRequest,
