@@ -1,6 +1,7 @@
 /**
  * The one place where framing and hop-by-hop headers are decided, for requests on their way to a replica and
- * answers on their way to a client. Works on the raw header list, so names, order and repeats stay as they came.
+ * answers on their way to a client. Works on the raw header list, or the text of a plain request's head, so names,
+ * order and repeats stay as they came.
  * Must not hold: sockets, or knowledge of one replica.
  * Invariants: exactly one framing header goes out, the one that Node's strict parser accepted; no hop-by-hop
  * header passes, those that `Connection` names included.

@@ -5,7 +5,7 @@ import type { ClientResponse } from './client-response.ts';
 import type { ClientFacts, RequestHead } from './headers.ts';
 import type { EarlyData } from './tunnel.ts';
 
-/** A request as Node's parser gives it. */
+/** A request, by the names that Node's parser gives its parts. */
 export type ClientRequest = Pick<
   IncomingMessage,
   | 'method'

@@ -70,6 +70,9 @@ export interface PlainTaker {
   leave(socket: Socket): void;
 }
 
+/** What is longer does not wait, so that a crowd that waits is no matter of memory. */
+const MOST_WAITING_BYTES = 4096;
+
 const TAKER = Symbol('taker');
 /** What came, latin1, while it has to wait. */
 const WAITING = Symbol('waiting');
@@ -96,9 +99,12 @@ export function isWaiting(socket: Socket): boolean {
 }
 
 function hear(this: PlainSocket, bytes: number): boolean {
-  if (this[WAITING] !== undefined) {
-    this[WAITING] += SCRATCH.toString('latin1', 0, bytes);
-  } else if (turns.isNow()) {
+  const waiting = this[WAITING];
+  if (waiting !== undefined) {
+    // it is not plain then, and a client that goes on sending is the parser's to hold back
+    this[WAITING] = undefined;
+    leaveToParser(this, Buffer.from(waiting + SCRATCH.toString('latin1', 0, bytes), 'latin1'));
+  } else if (bytes > MOST_WAITING_BYTES || turns.isNow()) {
     deal(this, bytes);
   } else {
     this[WAITING] = SCRATCH.toString('latin1', 0, bytes);
@@ -108,12 +114,11 @@ function hear(this: PlainSocket, bytes: number): boolean {
 }
 
 const turns = new Turns<PlainSocket>((socket) => {
-  const text = socket[WAITING] ?? '';
+  const text = socket[WAITING];
   socket[WAITING] = undefined;
-  // it has closed, or has sent its last and gets no answer
-  if (!socket.writable) return;
-  if (text.length < SCRATCH.length) deal(socket, SCRATCH.write(text, 'latin1'));
-  else leaveToParser(socket, Buffer.from(text, 'latin1'));
+  // it has closed, or has sent its last and gets no answer, or is the parser's
+  if (text === undefined || !socket.writable) return;
+  deal(socket, SCRATCH.write(text, 'latin1'));
 });
 
 /** Takes what lies in SCRATCH as a request, or leaves it to the parser. */

@@ -1,10 +1,13 @@
 /** Requests that wait for the next round of the event loop because many came in one. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { takePlainly } from '../../lib/proxy/plain-requests.ts';
 import { Turns } from '../../lib/proxy/turns.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { get, ok, statusOf } from '../helpers/proxy-message.ts';
-import type { Peer } from '../helpers/proxy-peer.ts';
+import { Peer } from '../helpers/proxy-peer.ts';
 import { Rig, type RigSettings } from '../helpers/proxy-rig.ts';
 
 /** As many as are taken in a round. */
@@ -73,8 +76,9 @@ async function crowd(t: TestContext, count: number, settings: RigSettings = {}) 
 }
 
 /** Keeps the thread, which is this one, from reading while all of them send. */
-function askAtOnce(clients: readonly Peer[], path: (at: number) => string): void {
+function askAtOnce(clients: readonly Peer[], path: (at: number) => string, andThen = () => {}): void {
   for (const [at, client] of clients.entries()) client.send(get(path(at)));
+  andThen();
   const until = performance.now() + 50;
   while (performance.now() < until);
 }
@@ -100,6 +104,63 @@ test('who goes while its request waits takes it along, and harms nobody', async 
     clients.push(...staying);
   }
   await rig.settled();
+});
+
+/** Connections that are read plainly, whose requests are only noted. */
+async function noted(t: TestContext, count: number) {
+  const events: string[] = [];
+  let accepted = 0;
+  const server = createServer({ pauseOnConnect: true });
+  server.on('connection', (socket) => {
+    accepted++;
+    takePlainly(socket, {
+      maxHeadBytes: 65_536,
+      hears: () => true,
+      take: ({ url }) => events.push(`take ${url}`),
+      leave: (left) =>
+        left.on('data', (bytes) => events.push(`leave ${String(bytes).match(/(?<=GET )\S+/g)}`)),
+    });
+    socket.resume();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const clients = await Promise.all(Array.from({ length: count }, () => Peer.connect(port)));
+  t.after(() => {
+    for (const client of clients) client.close();
+    server.close();
+  });
+  await eventually('all to be there', () => accepted === count);
+  return { events, clients };
+}
+
+test('who sends on while its request waits is left to the parser with all of it, and waits no more', async (t) => {
+  const { events, clients } = await noted(t, 4 * A_ROUND);
+  askAtOnce(clients, (at) => `/${at}`);
+  for (let round = 0; round < 2; round++) await roundEnd();
+  const last = clients.length - 1;
+  assert.equal(events.includes(`take /${last}`), false);
+  clients[last]!.send(get('/0'));
+  await eventually('it to be left', () => events.includes(`leave /${last},/0`));
+  await eventually('the others', () => events.length === clients.length);
+  assert.equal(events.filter((event) => event.startsWith('take')).length, clients.length - 1);
+});
+
+test('what is long does not wait', async (t) => {
+  const { events, clients } = await noted(t, 4 * A_ROUND);
+  const last = clients.length - 1;
+  const before = clients.slice(0, last);
+  const long = get(`/${last}`, `X-Long: ${'x'.repeat(5000)}\r\n`);
+  askAtOnce(
+    before,
+    (at) => `/${at}`,
+    () => clients[last]!.send(long),
+  );
+  await eventually('all', () => events.length === clients.length);
+  assert.ok(
+    events.indexOf(`take /${last}`) < 2 * A_ROUND,
+    `it was number ${events.indexOf(`take /${last}`)}`,
+  );
 });
 
 test('what a client sends on while its request waits is answered after it', async (t) => {
