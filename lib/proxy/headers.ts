@@ -160,7 +160,8 @@ function endToEndLines(rawHeaders: readonly string[], trusted: boolean): string 
     const value = rawHeaders[at + 1]!;
     const field = fieldOf(name);
     if (field !== FIELD.endToEnd && !passesOn(field, value, trusted)) continue;
-    if (named !== NO_NAMES && field === FIELD.endToEnd && named.includes(name.toLowerCase())) continue;
+    const isNameable = field === FIELD.endToEnd || field === FIELD.expect;
+    if (named !== NO_NAMES && isNameable && named.includes(name.toLowerCase())) continue;
     lines += `${name}: ${value}\r\n`;
   }
   return lines;

@@ -167,13 +167,13 @@ export class Listener {
     socket.on('error', destroyThis);
     socket.on('close', this.#onClose);
     socket.on('end', endThis);
-    if (takePlainly(socket, this.#plain)) return;
-    client.hears();
-    this.#leave(socket);
+    if (!takePlainly(socket, this.#plain)) this.#leave(socket);
   }
 
   /** Node's server has the connection from now on. */
-  #leave(socket: Socket): void {
+  #leave(socket: ClientSocket): void {
+    // the server looks itself whether a head comes
+    socket[CLIENT]?.hears();
     this.#server.emit('connection', socket);
     takeDirectly(socket, this.#takeDirect);
   }

@@ -164,7 +164,10 @@ test('what is long does not wait', async (t) => {
 });
 
 test('what a client sends on while its request waits is answered after it', async (t) => {
-  const { rig, clients } = await crowd(t, 4 * A_ROUND);
+  const rig = await Rig.open(t, { headerTimeoutMs: 1000 });
+  rig.replica.serve(({ startLine }) => ok(startLine.split(' ')[1]!));
+  const clients = await Promise.all(Array.from({ length: 4 * A_ROUND }, () => rig.client()));
+  await eventually('all to be there', () => rig.counts().threads.openClientConnections === clients.length);
   const last = clients.slice(-A_ROUND);
   askAtOnce(clients, (at) => `/${at}`);
   // all have been read by then, and the last of them were not taken
@@ -172,6 +175,10 @@ test('what a client sends on while its request waits is answered after it', asyn
   for (const client of last) client.send(get('/more'));
   for (const [at, client] of clients.entries()) assert.equal((await client.response()).body, `/${at}`);
   for (const client of last) assert.equal((await client.response()).body, '/more');
+  // those that have spoken are not out of time
+  rig.advance(2000);
+  askAtOnce(clients, () => '/again');
+  for (const client of clients) assert.equal((await client.response()).body, '/again');
   await rig.settled();
 });
 
