@@ -85,7 +85,8 @@ export const CASES: readonly BenchCase[] = [
     name: '1000',
     title: '54-byte JSON, 1,000 keep-alive connections',
     connections: 1000,
-    settleSeconds: 0.6,
+    // the first answer on each connection waits for all to be made: in a second they are those that p99 tells of
+    settleSeconds: 5,
     peers: MOST,
   },
   {
