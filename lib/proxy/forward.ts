@@ -143,22 +143,18 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
     if (this.#phase !== 'connecting') return connection.cancel();
     this.#connection = connection;
     this.#outcome.connected(this.#lease.last, connection.wasReused);
-    const text = this.#wholeText(connection);
-    if (text !== undefined) {
-      if (this.#thread.isCrowded) connection.writeTogether(text);
-      else connection.write(text);
+    const { text: head } = this.#incoming.head;
+    // all of the request, where it is there and small
+    const whole = this.body === undefined ? head : this.body.joinedTo(head, connection);
+    if (whole !== undefined) {
+      if (this.#thread.isCrowded) connection.writeTogether(whole);
+      else connection.write(whole);
       return this.#awaitHead();
     }
     this.#phase = 'sending';
     this.#limit(this.#thread.options.bodyTimeoutMs);
-    this.body?.sendTo(connection, this.#incoming.head.text);
+    this.body?.sendTo(connection, head);
     this.onBodyProgress();
-  }
-
-  /** All of the request as latin1, where it is there and small. */
-  #wholeText(connection: UpstreamConnection): string | undefined {
-    const { text } = this.#incoming.head;
-    return this.body === undefined ? text : this.body.joinedTo(text, connection);
   }
 
   onDrain(): void {

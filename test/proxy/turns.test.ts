@@ -1,9 +1,9 @@
 /** Requests that wait for the next round of the event loop because many came in one. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { takePlainly } from '../../lib/proxy/plain-requests.ts';
+import { isWaiting, takePlainly } from '../../lib/proxy/plain-requests.ts';
 import { Turns } from '../../lib/proxy/turns.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { get, ok, statusOf } from '../helpers/proxy-message.ts';
@@ -109,10 +109,10 @@ test('who goes while its request waits takes it along, and harms nobody', async 
 /** Connections that are read plainly, whose requests are only noted. */
 async function noted(t: TestContext, count: number) {
   const events: string[] = [];
-  let accepted = 0;
+  const sockets: Socket[] = [];
   const server = createServer({ pauseOnConnect: true });
   server.on('connection', (socket) => {
-    accepted++;
+    sockets.push(socket);
     takePlainly(socket, {
       maxHeadBytes: 65_536,
       hears: () => true,
@@ -130,8 +130,8 @@ async function noted(t: TestContext, count: number) {
     for (const client of clients) client.close();
     server.close();
   });
-  await eventually('all to be there', () => accepted === count);
-  return { events, clients };
+  await eventually('all to be there', () => sockets.length === count);
+  return { events, clients, sockets };
 }
 
 test('who sends on while its request waits is left to the parser with all of it, and waits no more', async (t) => {
@@ -144,6 +144,19 @@ test('who sends on while its request waits is left to the parser with all of it,
   await eventually('it to be left', () => events.includes(`leave /${last},/0`));
   await eventually('the others', () => events.length === clients.length);
   assert.equal(events.filter((event) => event.startsWith('take')).length, clients.length - 1);
+});
+
+test('who has gone by its turn is passed over', async (t) => {
+  const { events, clients, sockets } = await noted(t, 4 * A_ROUND);
+  askAtOnce(clients, (at) => `/${at}`);
+  for (let round = 0; round < 2; round++) await roundEnd();
+  const gone = sockets.filter(isWaiting).slice(-2);
+  assert.equal(gone.length, 2);
+  gone[0]!.destroy();
+  gone[1]!.end();
+  await eventually('the others', () => events.length === clients.length - 2);
+  for (let round = 0; round < 4; round++) await roundEnd();
+  assert.equal(events.length, clients.length - 2);
 });
 
 test('what is long does not wait', async (t) => {
