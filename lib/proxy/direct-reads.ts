@@ -59,8 +59,10 @@ export class DirectReads {
       { bytesLeft, take, block },
     );
     const hear = (bytes: number, buffer: Buffer) => reads.#read(buffer.subarray(0, bytes));
-    if (takeFromParser(reads.#socket) && readRaw(reads.#socket, hear, () => reads.#nextBuffer()))
-      return reads;
+    if (takeFromParser(reads.#socket)) {
+      if (readRaw(reads.#socket, hear, () => reads.#nextBuffer())) return reads;
+      giveToParser(reads.#socket, parser, handle);
+    }
     block.release();
     return undefined;
   }
