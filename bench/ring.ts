@@ -40,6 +40,8 @@ function timeRow(figures: Figures): readonly string[] {
     ns(figures.lookupShortNs),
     ns(figures.lookupNs),
     ns(figures.lookupUuidNs),
+    ns(figures.lookupIdNs),
+    ns(figures.lookupTextNs),
     ns(figures.lookupNumberNs),
     ms(figures.buildMs),
     ms(figures.changeMs),
@@ -60,9 +62,11 @@ function qualityRow(figures: Figures): readonly string[] {
 
 const TIMES = [
   '',
-  'lookup 6 ns',
-  '10 chars ns',
-  '36 chars ns',
+  '6 bytes ns',
+  '10 bytes ns',
+  '36 bytes ns',
+  'own id ns',
+  'string of 10 ns',
   'number ns',
   'build ms',
   'change ms',
@@ -80,8 +84,10 @@ for (const replicas of SIZES) {
 
 console.log(`Node ${process.versions.node} on ${cpus()[0]?.model ?? 'an unknown processor'}; times are medians.
 
-A lookup is hash, slot and owner: of a text of 6, 10 and 36 characters, and of a whole number. A change is one
-replica that goes or comes. The table is what lookups read; of the npm packages, what the heap grows by.
+A lookup is hash, slot and owner. The balancer hashes the key of most requests where it lies, in the bytes that were
+read; the npm packages take strings. An own id is one made for a request that brings none, with its making. Keys that
+come as strings are those of connections that Node's parser has. A change is one replica that goes or comes. The table
+is what lookups read; of the npm packages, what the heap grows by.
 
 ${markdown([TIMES, ...all.map(timeRow)])}
 

@@ -5,21 +5,37 @@
  */
 import ConsistentHash from 'consistent-hash';
 import HashRing from 'hashring';
-import { hashText, mix32 } from '../../lib/core/hash.ts';
+import { hashBytes, hashText, mix32 } from '../../lib/core/hash.ts';
 import { createPlacement, DEFAULT_SLOTS, DEFAULT_VNODES } from '../../lib/core/placement.ts';
 import type { Algorithm } from '../../lib/core/slot-table.ts';
+import type { RequestIds } from '../../lib/proxy/request-ids.ts';
+
+/** The same keys as strings, and as bytes one behind the other: each from its place in `starts` to the next. */
+export interface Keys {
+  readonly texts: readonly string[];
+  readonly bytes: DataView;
+  readonly starts: Uint32Array;
+}
 
 /** A ring of replicas 0 to n − 1. `remove` and `add` leave it ready for the next lookup. */
 export interface Fleet {
   /** Looks up every key; a sum over the owners, so that no lookup can be left out as unused. */
-  lookUp(keys: readonly string[]): number;
-  /** The same for keys that are whole numbers, where it can. */
-  readonly lookUpNumbers?: (keys: Uint32Array) => number;
+  lookUp(keys: Keys): number;
+  readonly own?: OwnLookups;
   ownerOf(key: string): number;
   remove(replica: number): void;
   add(replica: number): void;
   /** What the lookups read, where it is known exactly. */
   readonly tableBytes?: number;
+}
+
+/** What the balancer looks up beside bytes, and no package on npm does. */
+export interface OwnLookups {
+  /** As keys are on connections that Node's parser has. */
+  lookUpTexts(texts: readonly string[]): number;
+  /** Makes so many ids for requests that bring none, and looks each up. */
+  lookUpIds(ids: RequestIds, count: number): number;
+  lookUpNumbers(numbers: Uint32Array): number;
 }
 
 export interface Contender {
@@ -46,15 +62,31 @@ function placementFleet(algorithm: Algorithm, slots: number, replicas: number): 
   placement.build(members, table);
   const hashOf = algorithm === 'classic' ? (requestId: number) => requestId : mix32;
   return {
-    lookUp(keys) {
+    lookUp({ bytes, starts }) {
       let sum = 0;
-      for (let i = 0; i < keys.length; i++) sum += table[placement.slotOf(hashText(keys[i]!))]!;
+      for (let i = 1; i < starts.length; i++)
+        sum += table[placement.slotOf(hashBytes(bytes, starts[i - 1]!, starts[i]!))]!;
       return sum;
     },
-    lookUpNumbers(keys) {
-      let sum = 0;
-      for (let i = 0; i < keys.length; i++) sum += table[placement.slotOf(hashOf(keys[i]!))]!;
-      return sum;
+    own: {
+      lookUpTexts(texts) {
+        let sum = 0;
+        for (let i = 0; i < texts.length; i++) sum += table[placement.slotOf(hashText(texts[i]!))]!;
+        return sum;
+      },
+      lookUpIds(ids, count) {
+        let sum = 0;
+        for (let i = 0; i < count; i++) {
+          ids.next();
+          sum += table[placement.slotOf(ids.hashOfLast())]!;
+        }
+        return sum;
+      },
+      lookUpNumbers(numbers) {
+        let sum = 0;
+        for (let i = 0; i < numbers.length; i++) sum += table[placement.slotOf(hashOf(numbers[i]!))]!;
+        return sum;
+      },
     },
     ownerOf: (key) => table[placement.slotOf(hashText(key))]!,
     remove(replica) {
@@ -69,9 +101,9 @@ function placementFleet(algorithm: Algorithm, slots: number, replicas: number): 
 function hashringFleet(replicas: number): Fleet {
   const ring = new HashRing(upTo(replicas).map(nameOf));
   return {
-    lookUp(keys) {
+    lookUp({ texts }) {
       let sum = 0;
-      for (let i = 0; i < keys.length; i++) sum += ring.get(keys[i]!).length;
+      for (let i = 0; i < texts.length; i++) sum += ring.get(texts[i]!).length;
       return sum;
     },
     ownerOf: (key) => Number(ring.get(key).slice(1)) - 1,
@@ -90,9 +122,9 @@ function consistentHashFleet(replicas: number): Fleet {
   const settle = () => ring.get('');
   settle();
   return {
-    lookUp(keys) {
+    lookUp({ texts }) {
       let sum = 0;
-      for (let i = 0; i < keys.length; i++) sum += ring.get(keys[i]!);
+      for (let i = 0; i < texts.length; i++) sum += ring.get(texts[i]!);
       return sum;
     },
     ownerOf: (key) => ring.get(key),

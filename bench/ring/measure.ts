@@ -4,15 +4,20 @@
  */
 import { randomUUID } from 'node:crypto';
 import { Bench, type Task } from 'tinybench';
-import type { Contender, Fleet } from './contenders.ts';
+import { CountedIds } from '../../lib/proxy/request-ids.ts';
+import type { Contender, Fleet, Keys } from './contenders.ts';
 
 export interface Figures {
   readonly name: string;
   readonly setting: string;
   readonly replicas: number;
+  /** Keys of 6, 10 and 36 bytes. */
   readonly lookupShortNs: number;
   readonly lookupNs: number;
   readonly lookupUuidNs: number;
+  /** The balancer's own: an id that is made, a string of 10 characters, a whole number. */
+  readonly lookupIdNs: number | undefined;
+  readonly lookupTextNs: number | undefined;
   readonly lookupNumberNs: number | undefined;
   readonly buildMs: number;
   readonly changeMs: number;
@@ -32,13 +37,21 @@ export const KEYS = 500_000;
 
 /** As header values are: flat, one byte a character. */
 const flat = (text: string) => Buffer.from(text, 'latin1').toString('latin1');
-const batchOf = (key: (index: number) => string) =>
-  Array.from({ length: BATCH }, (_, index) => flat(key(index)));
+
+function batchOf(key: (index: number) => string): Keys {
+  const texts = Array.from({ length: BATCH }, (_, index) => flat(key(index)));
+  const starts = new Uint32Array(BATCH + 1);
+  for (const [index, { length }] of texts.entries()) starts[index + 1] = starts[index]! + length;
+  const all = Buffer.from(texts.join(''), 'latin1');
+  return { texts, bytes: new DataView(all.buffer, all.byteOffset, all.length), starts };
+}
 
 const SHORT = batchOf((index) => String(100_000 + ((index * 7919) % 900_000)));
 const MEDIUM = batchOf((index) => `user-${10_000 + ((index * 7919) % 90_000)}`);
 const UUIDS = batchOf(() => randomUUID());
-const NUMBERS = Uint32Array.from(SHORT, Number);
+const NUMBERS = Uint32Array.from(SHORT.texts, Number);
+
+const IDS = new CountedIds();
 
 /** What all timed work adds up to, which the report asks for, so that no compiler may drop the work. */
 let work = 0;
@@ -54,10 +67,8 @@ function medianMs(task: Task | undefined): number {
   throw new Error(`${task?.name ?? 'a task'} was not measured`);
 }
 
-type Times = Pick<
-  Figures,
-  'lookupShortNs' | 'lookupNs' | 'lookupUuidNs' | 'lookupNumberNs' | 'buildMs' | 'changeMs'
->;
+type Times = Omit<Figures, 'name' | 'setting' | 'replicas' | 'tableBytes' | keyof Quality>;
+type Quality = Pick<Figures, 'imbalance' | 'moved' | 'movedOfOthers'>;
 
 function timesOf(contender: Contender, fleet: Fleet, replicas: number): Times {
   const bench = new Bench({ time: 120, iterations: 3, warmupTime: 60, warmupIterations: 1 });
@@ -70,7 +81,12 @@ function timesOf(contender: Contender, fleet: Fleet, replicas: number): Times {
   add('short', () => fleet.lookUp(SHORT));
   add('medium', () => fleet.lookUp(MEDIUM));
   add('uuid', () => fleet.lookUp(UUIDS));
-  if (fleet.lookUpNumbers) add('number', () => fleet.lookUpNumbers!(NUMBERS));
+  const { own } = fleet;
+  if (own) {
+    add('id', () => own.lookUpIds(IDS, BATCH));
+    add('text', () => own.lookUpTexts(MEDIUM.texts));
+    add('number', () => own.lookUpNumbers(NUMBERS));
+  }
   add('build', () => contender.create(replicas).ownerOf('a'));
   add('change', () => {
     if (isThere) fleet.remove(one);
@@ -86,7 +102,9 @@ function timesOf(contender: Contender, fleet: Fleet, replicas: number): Times {
     lookupShortNs: lookupNs('short'),
     lookupNs: lookupNs('medium'),
     lookupUuidNs: lookupNs('uuid'),
-    lookupNumberNs: fleet.lookUpNumbers ? lookupNs('number') : undefined,
+    lookupIdNs: own && lookupNs('id'),
+    lookupTextNs: own && lookupNs('text'),
+    lookupNumberNs: own && lookupNs('number'),
     buildMs: medianMs(bench.getTask('build')),
     changeMs: medianMs(bench.getTask('change')),
   };
@@ -98,7 +116,7 @@ function ownersOf(fleet: Fleet): Uint16Array {
   return owners;
 }
 
-function qualityOf(fleet: Fleet, replicas: number): Pick<Figures, 'imbalance' | 'moved' | 'movedOfOthers'> {
+function qualityOf(fleet: Fleet, replicas: number): Quality {
   const before = ownersOf(fleet);
   const counts = new Uint32Array(replicas);
   for (const owner of before) counts[owner]!++;

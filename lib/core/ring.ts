@@ -30,9 +30,11 @@ class RingPlacement implements Placement {
   readonly algorithm = 'ring';
   readonly slots: number;
   readonly #vnodes: number;
+  #slotsPerHash = 0.5;
 
   constructor(slots: number, vnodes: number) {
     this.slots = slots;
+    this.#slotsPerHash = slots / 2 ** 32;
     this.#vnodes = vnodes;
   }
 
@@ -42,7 +44,7 @@ class RingPlacement implements Placement {
   }
 
   slotOf(hash: number): number {
-    return (hash * (this.slots / 2 ** 32)) >>> 0;
+    return (hash * this.#slotsPerHash) >>> 0;
   }
 
   /** Gives each slot in which points lie to the owner of the first of them, and no other slot to anyone. */

@@ -34,6 +34,8 @@ export interface RequestHead {
   readonly framing: RequestFraming;
   /** The client's X-Request-Id, or the one made for it. */
   readonly requestId: string;
+  /** Where it lies in the bytes of a plain head; -1 where it was made, or the request is not plain. */
+  readonly requestIdAt: number;
   /** Path and query, or `*`. */
   readonly target: string;
   /** Its answer is to tell how it went, to a client that may know. */
@@ -89,6 +91,7 @@ const seen = {
   forwardedHost: false,
   forwardedProto: false,
   requestId: '',
+  requestIdAt: -1,
   framing: 'none' as RequestFraming,
   trailers: false,
   debug: false,
@@ -108,7 +111,7 @@ export function requestHead(parts: RequestParts): RequestHead {
   const requestId = seen.requestId === '' ? parts.newRequestId : seen.requestId;
   const text = `${parts.method} ${target} HTTP/1.1\r\nHost: ${seen.host}\r\n${lines}${forwardedLines(parts.client, policy, parts.isOldHttp)}X-Request-Id: ${requestId}\r\n${hopLines(parts.upgrade)}\r\n`;
   const isDebug = seen.debug && isToldDebug(parts.client, policy.debugFor);
-  return { text, framing: seen.framing, requestId, target, isDebug };
+  return { text, framing: seen.framing, requestId, requestIdAt: -1, target, isDebug };
 }
 
 /** The same for a plain request, by cutting out of its head what does not go on. */
@@ -124,6 +127,7 @@ export function plainRequestHead(plain: PlainHead, parts: OwnParts): RequestHead
     text: `${lines}${own}X-Request-Id: ${requestId}\r\n${hopLines('')}\r\n`,
     framing: seen.framing,
     requestId,
+    requestIdAt: seen.requestIdAt,
     target,
     isDebug: seen.debug && isToldDebug(client, policy.debugFor),
   };
@@ -142,7 +146,10 @@ function plainLines({ text, marks, markCount }: PlainHead, trusted: boolean): st
   for (let mark = 0; mark < markCount; mark += 4) {
     const kind = marks[mark]!;
     const end = marks[mark + 3]!;
-    const goesOn = passesOn(kind, text.slice(marks[mark + 2]! + 2, end), trusted);
+    const value = marks[mark + 2]! + 2;
+    const goesOn = passesOn(kind, text.slice(value, end), trusted);
+    if (kind === FIELD.requestId && seen.requestIdAt === -1 && seen.requestId !== '')
+      seen.requestIdAt = value;
     if (goesOn || kind === FIELD.host) continue;
     lines += text.slice(from, marks[mark + 1]!);
     from = end + 2;
@@ -174,6 +181,7 @@ function forget(): void {
   seen.forwardedHost = false;
   seen.forwardedProto = false;
   seen.requestId = '';
+  seen.requestIdAt = -1;
   seen.framing = 'none';
   seen.trailers = false;
   seen.debug = false;

@@ -7,7 +7,6 @@
  */
 import { createServer, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { hashKeyOf, isByRequestId, placementKey } from '../core/hash-key.ts';
 import { BalancerError, errnoOf, isBalancerError } from '../errors.ts';
 import { headWithPeer, isHandedOver } from '../hand-over.ts';
 import { Acceptor } from './acceptor.ts';
@@ -18,11 +17,13 @@ import type { DataThread } from './data-thread.ts';
 import { type TakeRequest, takeDirectly } from './direct-requests.ts';
 import { Exchange } from './forward.ts';
 import { isUpgrade, plainRequestHead, type RequestHead, requestHead } from './headers.ts';
-import type { ClientRequest } from './incoming.ts';
+import type { ClientRequest, Incoming } from './incoming.ts';
 import { LeanRequest, type ParseError, parseFailure } from './node-request.ts';
 import type { PlainHead } from './plain-head.ts';
 import { isTakenPlainly, type PlainTaker, takePlainly } from './plain-requests.ts';
 import { tooLarge } from './request-body.ts';
+import { RequestHasher } from './request-hash.ts';
+import type { RequestIds } from './request-ids.ts';
 import type { TrustedProxies } from './trusted-proxies.ts';
 import { EarlyData } from './tunnel.ts';
 
@@ -44,7 +45,8 @@ interface ClientSocket extends Socket {
 export class Listener {
   readonly #thread: DataThread;
   readonly #trusted: TrustedProxies;
-  readonly #newRequestId: () => string;
+  readonly #ids: RequestIds;
+  readonly #hasher: RequestHasher;
   readonly #onShedding: (isShedding: boolean, connections: number) => void;
   #isShedding = false;
   /** When a connection was turned away last. */
@@ -62,13 +64,15 @@ export class Listener {
   constructor(
     thread: DataThread,
     trusted: TrustedProxies,
-    newRequestId: () => string,
+    ids: RequestIds,
     onShedding: (isShedding: boolean, connections: number) => void,
   ) {
     this.#thread = thread;
     this.#onShedding = onShedding;
     this.#trusted = trusted;
-    this.#newRequestId = newRequestId;
+    this.#ids = ids;
+    const { hashKey, algorithm } = thread.options;
+    this.#hasher = new RequestHasher(hashKey, algorithm, trusted, ids);
     const clients = this.#clients;
     this.#onClose = function () {
       const client = this[CLIENT];
@@ -204,8 +208,10 @@ export class Listener {
     if (client === undefined) return;
     try {
       const { options } = this.#thread;
-      const own = { client: client.facts, policy: options, newRequestId: this.#newRequestId() };
-      this.#start(client, request, response, plainRequestHead(plain, own), undefined);
+      const own = { client: client.facts, policy: options, newRequestId: this.#ids.next() };
+      const head = plainRequestHead(plain, own);
+      const hash = this.#hasher.hashOf(client.facts, request, head, plain);
+      this.#start(client, { request, response, head, hash, early: undefined, client });
     } catch (error) {
       this.#failed(client, request, response, error);
     }
@@ -256,34 +262,25 @@ export class Listener {
       rawHeaders: request.rawHeaders,
       client: client.facts,
       policy: this.#thread.options,
-      newRequestId: this.#newRequestId(),
+      newRequestId: this.#ids.next(),
       isOldHttp: request.httpVersionMinor === 0,
       upgrade: early?.protocol ?? '',
     });
-    this.#start(client, request, response, head, early);
+    const hash = this.#hasher.hashOf(client.facts, request, head, undefined);
+    this.#start(client, { request, response, head, hash, early, client });
   }
 
   /** Makes it an exchange, or throws what it is to be answered. */
-  #start(
-    client: ClientConnection,
-    request: ClientRequest,
-    response: ClientResponse,
-    head: RequestHead,
-    early: EarlyData | undefined,
-  ): void {
+  #start(client: ClientConnection, incoming: Incoming): void {
     const { maxBodyBytes } = this.#thread.options;
+    const { head, request } = incoming;
     if (maxBodyBytes > 0 && request.body !== undefined && request.body.length > maxBodyBytes)
       throw tooLarge(maxBodyBytes);
-    const hash = hashKeyOf(this.#keyOf(client, request, head), this.#thread.options.algorithm);
     const isForAdmin = isHandedOver(head.target);
-    const exchange = new Exchange(this.#thread, {
-      request,
-      response,
-      head: isForAdmin ? this.#marked(client, head) : head,
-      hash,
-      early,
-      client,
-    });
+    const exchange = new Exchange(
+      this.#thread,
+      isForAdmin ? { ...incoming, head: this.#marked(client, head) } : incoming,
+    );
     client.add(exchange);
     exchange.start(isForAdmin ? this.#thread.admin : undefined);
   }
@@ -291,15 +288,6 @@ export class Listener {
   /** The head for the control plane, which is told whom the request is from. */
   #marked({ facts }: ClientConnection, head: RequestHead): RequestHead {
     return { ...head, text: headWithPeer(head.text, this.#thread.options.admin.secret, facts.ip) };
-  }
-
-  /** What the request is placed by: its own id where it has nothing that the hash key asks for. */
-  #keyOf({ facts }: ClientConnection, request: ClientRequest, { target, requestId }: RequestHead): string {
-    const { hashKey } = this.#thread.options;
-    if (isByRequestId(hashKey)) return requestId;
-    const { rawHeaders } = request;
-    const clientIp = this.#trusted.originOf(facts, rawHeaders);
-    return placementKey(hashKey, { url: target, rawHeaders, clientIp }, requestId).value;
   }
 
   /** A request to switch protocols has no ServerResponse; it gets one, for the case that the replica refuses. */

@@ -12,8 +12,11 @@ import { FIELD, fieldOf, mayBeSpecial } from './fields.ts';
 
 /** A head that was read; one for all, good until the next is read. */
 export interface PlainHead {
+  /** What it was read from; offsets in `text` are offsets here. */
+  readonly bytes: DataView;
   readonly method: string;
   readonly target: string;
+  readonly targetAt: number;
   /** The whole head as received, latin1, with its empty line. */
   readonly text: string;
   /** Where the first field begins, in `text`. */
@@ -37,6 +40,9 @@ const MAX_LENGTH_DIGITS = 15;
 const TARGET = new Uint8Array(256).fill(1, SP + 1, 127);
 TARGET[HASH] = 0;
 
+/** Letters in lower case (RFC 9110 section 5.1). */
+const LOWER = Uint8Array.from({ length: 256 }, (_, byte) => (byte >= 65 && byte <= 90 ? byte | 32 : byte));
+
 const METHODS = ['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'].map((name) => ({
   name,
   bytes: Buffer.from(`${name} /`, 'latin1'),
@@ -44,8 +50,10 @@ const METHODS = ['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'].map
 const VERSION = Buffer.from(' HTTP/1.1\r\n', 'latin1');
 
 const head = {
+  bytes: new DataView(new ArrayBuffer(0)) as DataView,
   method: '',
   target: '',
+  targetAt: 0,
   text: '',
   fieldsAt: 0,
   fieldCount: 0,
@@ -54,6 +62,9 @@ const head = {
   keepsAlive: true,
   bodyLength: -1,
 };
+
+/** What `head.bytes` is a view of; nearly always the same. */
+let memory: Buffer | undefined;
 
 /** The head at the beginning of the first `length` bytes; undefined where it is not whole, or not plain. There is one more byte of memory. */
 export function readPlainHead(bytes: Buffer, length: number): PlainHead | undefined {
@@ -72,6 +83,9 @@ export function readPlainHead(bytes: Buffer, length: number): PlainHead | undefi
   const text = bytes.toString('latin1', 0, end);
   head.method = method.name;
   head.target = text.slice(targetAt, targetEnd);
+  head.targetAt = targetAt;
+  if (memory !== bytes) head.bytes = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  memory = bytes;
   head.text = text;
   return readMarked(text) ? head : undefined;
 }
@@ -104,6 +118,27 @@ function scanFields(bytes: Buffer, from: number): number {
   head.fieldCount = count;
   head.markCount = marked;
   return bytes[at + 1] === LF ? at + 2 : -1;
+}
+
+/** Where the value of the first field begins that has this name, in lower case, or -1. */
+export function findValue(plain: PlainHead, name: Uint8Array): number {
+  const { bytes, fieldsAt, fieldCount } = plain;
+  let at = fieldsAt;
+  for (let field = 0; field < fieldCount; field++) {
+    let same = 0;
+    while (same < name.length && LOWER[bytes.getUint8(at + same)] === name[same]) same++;
+    at += same;
+    if (same === name.length && bytes.getUint8(at) === COLON) return at + 2;
+    at = valueEnd(plain, at) + 2;
+  }
+  return -1;
+}
+
+/** Where the line ends that `at` is in. */
+export function valueEnd({ bytes }: PlainHead, at: number): number {
+  let end = at;
+  while (bytes.getUint8(end) !== CR) end++;
+  return end;
 }
 
 /** Looks at the fields that may be special, and keeps the marks of those that are; false where one is not for us. */

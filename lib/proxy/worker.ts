@@ -2,7 +2,6 @@
  * Entry of a data-plane thread: one DataThread, its listener, and the messages of the control plane.
  * Must not hold: anything about requests. A thread that fails ends, and the control plane starts another.
  */
-import { randomBytes, randomInt } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../clock.ts';
 import { errnoOf, messageOf } from '../errors.ts';
@@ -10,6 +9,7 @@ import { ThreadHealth } from '../metrics/thread-health.ts';
 import { DataThread, TICK_MS } from './data-thread.ts';
 import { Listener } from './listener.ts';
 import type { DataThreadStart, FromDataThread, ToDataThread } from './messages.ts';
+import { CountedIds, SixDigitIds } from './request-ids.ts';
 import { TrustedProxies } from './trusted-proxies.ts';
 
 const start = workerData as DataThreadStart;
@@ -21,7 +21,7 @@ const thread = new DataThread(start, tell, () => performance.now());
 const listener = new Listener(
   thread,
   new TrustedProxies(start.options.trustedProxies),
-  requestIds(start.options.classic),
+  start.options.classic ? new SixDigitIds(start.options.algorithm) : new CountedIds(),
   (isShedding, connections) => tell({ kind: 'shedding', isShedding, connections }),
 );
 
@@ -55,11 +55,3 @@ listener.listen().then(
   (listening) => tell({ kind: 'listening', port: listening }),
   (error: unknown) => tell({ kind: 'failed', code: errnoOf(error), message: messageOf(error) }),
 );
-
-/** Ids for requests that bring none: unique among all threads and starts; six digits in the classic profile. */
-function requestIds(classic: boolean): () => string {
-  if (classic) return () => String(randomInt(100_000, 1_000_000));
-  const prefix = randomBytes(6).toString('hex');
-  let count = 0;
-  return () => `${prefix}-${(count++).toString(36)}`;
-}

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { hashText, mix32 } from '../../lib/core/hash.ts';
+import { finishHash, hashBlocks, hashBytes, hashText, mix32 } from '../../lib/core/hash.ts';
 
 /** Published results of MurmurHash3_x86_32: SMHasher's own implementation, and the table of Wikipedia's article. */
 const VECTORS: readonly (readonly [string, number, number])[] = [
@@ -55,6 +55,34 @@ test('hashText of latin1 text is the murmur3 of its bytes', () => {
     fc.property(fc.uint8Array({ maxLength: 80 }), fc.nat(0xffffffff), (bytes, seed) => {
       const text = String.fromCharCode(...bytes);
       assert.equal(hashText(text, seed), murmurOfBytes(Uint8Array.from(bytes), seed));
+    }),
+  );
+});
+
+test('hashBytes of any part of any memory is the murmur3 of its bytes', () => {
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ maxLength: 80 }),
+      fc.uint8Array({ maxLength: 9 }),
+      fc.uint8Array({ maxLength: 9 }),
+      (bytes, before, after) => {
+        const memory = Uint8Array.of(...before, ...bytes, ...after);
+        const view = new DataView(memory.buffer);
+        const end = before.length + bytes.length;
+        assert.equal(hashBytes(view, before.length, end), murmurOfBytes(bytes, 0));
+      },
+    ),
+  );
+});
+
+test('a hash goes on from that of a beginning of whole blocks', () => {
+  const unit = fc.integer({ min: 0, max: 255 });
+  fc.assert(
+    fc.property(fc.array(unit), fc.array(unit, { minLength: 1, maxLength: 3 }), (units, rest) => {
+      const beginning = String.fromCharCode(...units.slice(0, units.length & ~3));
+      const block = rest.reduce((all, each, place) => all | (each << (8 * place)), 0);
+      const text = beginning + String.fromCharCode(...rest);
+      assert.equal(finishHash(hashBlocks(beginning), block, text.length), hashText(text));
     }),
   );
 });

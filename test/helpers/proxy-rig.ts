@@ -13,6 +13,7 @@ import { MetricsReader, type Snapshot } from '../../lib/metrics/reader.ts';
 import { DataThread } from '../../lib/proxy/data-thread.ts';
 import { Listener } from '../../lib/proxy/listener.ts';
 import type { DataThreadOptions, FromDataThread } from '../../lib/proxy/messages.ts';
+import { CountedIds } from '../../lib/proxy/request-ids.ts';
 import { TrustedProxies } from '../../lib/proxy/trusted-proxies.ts';
 import { eventually } from './eventually.ts';
 import { load } from './options.ts';
@@ -51,7 +52,7 @@ export class Rig {
   #records: UpstreamRecord[] = [];
   #nowMs = 1_000_000;
   #generation = 1;
-  #ids = 0;
+  readonly #ids = new CountedIds();
 
   private constructor(admin: FakeReplica, settings: RigSettings) {
     this.admin = admin;
@@ -104,7 +105,7 @@ export class Rig {
     const listener = new Listener(
       thread,
       new TrustedProxies(options.trustedProxies),
-      () => `made-${this.#ids++}`,
+      this.#ids,
       (isShedding) => this.shedding.push(isShedding),
     );
     this.threads.push(thread);

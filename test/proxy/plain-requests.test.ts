@@ -317,7 +317,7 @@ async function bothWays(rig: Rig): Promise<readonly [Watched, Watched]> {
 /** The lines of a head but for what is never the same twice. */
 function linesOf({ head }: Message): string[] {
   return head
-    .replace(/^(x-request-id: made-)\d+/im, '$1')
+    .replace(/^(x-request-id: )[0-9a-f]{12}-[0-9a-z]{5}$/im, '$1')
     .replace(/^(date|x-ringlb-.*-ms): .*/gim, '$1')
     .split('\r\n');
 }
