@@ -9,7 +9,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { before, test } from 'node:test';
 import { fieldPairs } from '../../lib/proxy/field-section.ts';
 import { FIELD, fieldOf } from '../../lib/proxy/fields.ts';
-import { type PlainHead, readPlainHead } from '../../lib/proxy/plain-head.ts';
+import { findValue, type PlainHead, readPlainHead, valueEnd } from '../../lib/proxy/plain-head.ts';
 import { fuzzRun, latin1, Random } from '../helpers/response-random.ts';
 
 const { seed, runs } = fuzzRun(12_000);
@@ -52,6 +52,18 @@ test('a head is read as it came, and the fields that are not simply passed on ar
     [FIELD.requestId, 'x-request-id', 'i'],
     [FIELD.hopByHop, 'Keep-Alive', '5'],
   ]);
+});
+
+test('fields are found in the memory that a head was read from, whichever it was', () => {
+  const inOther = (text: string) =>
+    readPlainHead(Buffer.from(`....${text}.`, 'latin1').subarray(4), text.length);
+  for (const [name, reads] of [...Object.entries({ x: read, y: inOther }), ['z', read] as const]) {
+    const it = reads(head(`Q: ${name}\r\nq: later\r\n`))!;
+    const at = findValue(it, Buffer.from('q'));
+    assert.equal(it.text.slice(at, valueEnd(it, at)), name);
+    assert.equal(String.fromCharCode(it.bytes.getUint8(at), it.bytes.getUint8(it.targetAt)), `${name}/`);
+    assert.equal(findValue(it, Buffer.from('hos')), -1);
+  }
 });
 
 test('a head without a field is one', () => {
