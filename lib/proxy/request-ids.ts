@@ -14,7 +14,7 @@ import type { Algorithm } from '../core/slot-table.ts';
 export interface RequestIds {
   /** The id given last; '' before the first. */
   readonly last: string;
-  /** One that no other request of this or another thread, or of another start, has. */
+  /** A new one; counted ids are unique among all threads and starts. */
   next(): string;
   /** What `last` hashes to as a key. */
   hashOfLast(): number;
