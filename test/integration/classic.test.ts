@@ -40,6 +40,16 @@ describe('a balancer in the classic profile', () => {
     assert.deepEqual(answered, expected);
   });
 
+  it('numbers requests that bring no number: six digits, at random', async () => {
+    const numbers: string[] = [];
+    for (let count = 0; count < 8; count++) {
+      const { headers } = await balancer.ask('GET', '/home');
+      numbers.push(String(headers['x-request-id']));
+    }
+    for (const number of numbers) assert.match(number, /^[1-9]\d{5}$/);
+    assert.ok(new Set(numbers).size > 1);
+  });
+
   it('gives its replicas names of S and six random digits', async () => {
     const names = (await balancer.replicas()).map(({ name }) => name);
     for (const name of names) assert.match(name, /^S\d{6}$/);
