@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { hashKeyOf, parseHashKey, placementKey } from '../../lib/core/hash-key.ts';
-import { type Algorithm, ALGORITHMS } from '../../lib/core/slot-table.ts';
+import { ALGORITHMS, type Algorithm } from '../../lib/core/slot-table.ts';
 import { type HeaderPolicy, plainRequestHead, requestHead } from '../../lib/proxy/headers.ts';
 import { readPlainHead } from '../../lib/proxy/plain-head.ts';
 import { PlainRequest } from '../../lib/proxy/plain-requests.ts';
