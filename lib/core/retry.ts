@@ -3,6 +3,7 @@
  * Must not hold: sockets, timers, error texts.
  * Source: RFC 9110 section 9.2.2 (idempotent methods), RFC 9112 section 9.3.1 (retrying on a closed connection).
  */
+import { ZERO } from './doubles.ts';
 
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 
@@ -40,7 +41,7 @@ const MAX_SAVED = 1000;
  */
 export class RetryBudget {
   readonly #share: number;
-  #saved = 0;
+  #saved = ZERO;
   #retrying = 0;
 
   /** `share` is 0 to 1. */

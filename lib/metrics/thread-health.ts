@@ -8,6 +8,7 @@
 import { constants, type PerformanceEntry, PerformanceObserver, performance } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 import type { Clock, Timer } from '../clock.ts';
+import { ZERO } from '../core/doubles.ts';
 import type { GcKind } from './layout.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -29,7 +30,7 @@ export class ThreadHealth {
   readonly #collections: PerformanceObserver;
   #timer: Timer | undefined;
   #samples = 0;
-  #activeMs = 0;
+  #activeMs = ZERO;
 
   /** Begins at once. */
   constructor(recorder: Recorder, clock: Clock) {

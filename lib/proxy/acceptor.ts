@@ -9,6 +9,7 @@
  * round brought few.
  */
 import { createServer, type Server, type Socket } from 'node:net';
+import { ZERO } from '../core/doubles.ts';
 
 export interface AcceptorOptions {
   /** '' is all interfaces. */
@@ -38,7 +39,7 @@ export class Acceptor {
   #taken: Socket[] = [];
   /** How many there were when the round began. */
   #before = 0;
-  #sinceMs = 0;
+  #sinceMs = ZERO;
 
   /** `onConnection` is given every connection; there is `room` for so many more, and what is beyond need not wait. */
   constructor(options: AcceptorOptions, onConnection: (socket: Socket) => void, room: () => number) {

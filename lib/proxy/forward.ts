@@ -7,6 +7,7 @@
  * sides are destroyed, so that a cut answer never looks whole.
  */
 import type { Socket } from 'node:net';
+import { ZERO } from '../core/doubles.ts';
 import { BalancerError } from '../errors.ts';
 import type { Aborter } from '../metrics/layout.ts';
 import type { Answer, Flow } from './answer.ts';
@@ -40,7 +41,7 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
   #phase: Phase = 'new';
   /** When the whole request is out of time. */
   #untilMs = Number.POSITIVE_INFINITY;
-  #queuedMs = 0;
+  #queuedMs = ZERO;
   /** The replica that was let go when its answer was complete, or -1. */
   #freed = -1;
   #upstream: Upstream | undefined;

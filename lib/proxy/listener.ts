@@ -7,6 +7,7 @@
  */
 import { createServer, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { ZERO } from '../core/doubles.ts';
 import { BalancerError, errnoOf, isBalancerError } from '../errors.ts';
 import { headWithPeer, isHandedOver } from '../hand-over.ts';
 import { Acceptor } from './acceptor.ts';
@@ -50,7 +51,7 @@ export class Listener {
   readonly #onShedding: (isShedding: boolean, connections: number) => void;
   #isShedding = false;
   /** When a connection was turned away last. */
-  #refusedMs = 0;
+  #refusedMs = ZERO;
   readonly #server: Server<typeof LeanRequest>;
   readonly #acceptor: Acceptor;
   readonly #clients = new Set<ClientConnection>();

@@ -5,6 +5,7 @@
  * that cannot be finished the client is cut off in a way that it can see.
  */
 import type { Socket } from 'node:net';
+import { NEVER, ZERO } from '../core/doubles.ts';
 import type { BalancerError, ErrorCode } from '../errors.ts';
 import type { Ended } from '../metrics/recorder.ts';
 import type { LoggedRequest } from './access-notes.ts';
@@ -31,25 +32,25 @@ export interface Given {
 export class Outcome implements LoggedRequest {
   answeredBy = NO_REPLICA;
   status = 0;
-  totalMs = 0;
-  firstByteMs = -1;
+  totalMs = ZERO;
+  firstByteMs = NEVER;
   bytesIn = 0;
   bytesOut = 0;
   ended: Ended = 'whole';
   /** The code of the balancer's own failure. */
   error: ErrorCode | '' = '';
   /** Time without a replica, and without a connection to it, all attempts together. */
-  queueMs = 0;
-  connectMs = 0;
+  queueMs = ZERO;
+  connectMs = ZERO;
 
   readonly #thread: DataThread;
   readonly #incoming: Incoming;
   readonly #given: Given;
   readonly startMs = performance.now();
   /** Since when it waits for a replica; below zero while it does not. */
-  #queuedMs = -1;
+  #queuedMs = NEVER;
   /** Since when it waits for a connection; below zero while it does not. */
-  #connectingMs = -1;
+  #connectingMs = NEVER;
   /** The client can tell a whole answer from a cut one. */
   #isDelimited = true;
   #isTunnel = false;
@@ -84,7 +85,7 @@ export class Outcome implements LoggedRequest {
     const waitedMs = performance.now() - this.#queuedMs;
     this.#thread.recorder.queueWait(waitedMs);
     this.queueMs += waitedMs;
-    this.#queuedMs = -1;
+    this.#queuedMs = NEVER;
   }
 
   /** It waits for a connection, which was not there at once. */
@@ -97,7 +98,7 @@ export class Outcome implements LoggedRequest {
     this.#thread.recorder.sent(ordinal, isReused);
     if (this.#connectingMs < 0) return;
     this.connectMs += performance.now() - this.#connectingMs;
-    this.#connectingMs = -1;
+    this.#connectingMs = NEVER;
   }
 
   /** Passes on what precedes the answer, to a client that knows of such things. */
@@ -173,7 +174,7 @@ export class Outcome implements LoggedRequest {
     const text = failureText(error, ending, { isHead, requestId: head.requestId, debug });
     // an answer of the replica's that broke before a byte of it went out
     this.answeredBy = NO_REPLICA;
-    this.firstByteMs = -1;
+    this.firstByteMs = NEVER;
     this.#isSameRead = false;
     this.status = error.status;
     this.error = error.code;

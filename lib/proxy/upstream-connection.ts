@@ -9,6 +9,7 @@
  * `expectLargeBody` was said: then reads go into blocks, which can be held, and nothing is copied.
  */
 import { connect, type OnReadOpts, type Socket } from 'node:net';
+import { ZERO } from '../core/doubles.ts';
 import type { Endpoint } from '../core/replica.ts';
 import { BalancerError, type ErrorCode, errnoOf, isBalancerError, messageOf } from '../errors.ts';
 import { writeTogether } from './batched-writes.ts';
@@ -63,13 +64,13 @@ const CONNECT_CODES: Readonly<Record<string, ErrorCode>> = {
 
 export class UpstreamConnection {
   /** When it became free, by the thread's coarse clock; the pool keeps it. */
-  idleSinceMs = 0;
+  idleSinceMs = ZERO;
   /** How long the replica keeps it open when idle, or -1; from the last answer. */
   keepAliveTimeoutMs = -1;
   /** When connecting began, by the thread's coarse clock. */
   readonly startedMs: number;
   /** How long connecting took, once it is connected. */
-  connectMs = 0;
+  connectMs = ZERO;
 
   readonly #owner: ConnectionOwner;
   readonly socket: Socket;

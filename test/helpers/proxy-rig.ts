@@ -50,7 +50,7 @@ export class Rig {
   readonly #peers: Peer[] = [];
   readonly #placement: Placement;
   #records: UpstreamRecord[] = [];
-  #nowMs = 1_000_000;
+  #nowMs = 1_000_000.5;
   #generation = 1;
   readonly #ids = new CountedIds();
 
