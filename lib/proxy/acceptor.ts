@@ -6,10 +6,10 @@
  * time round. With hundreds of busy ones a round takes tens of milliseconds: of a thousand clients that connected at
  * once, 570 had not been taken after two seconds, while the others were served again and again. So a thread listens
  * on several sockets (SO_REUSEPORT), which are taken from in the same round, and what was taken is handed on when a
- * round brought few.
+ * round brought few. After a calm a crowd is a rush, in which rounds had better be short.
  */
 import { createServer, type Server, type Socket } from 'node:net';
-import { ZERO } from '../core/doubles.ts';
+import { NEVER, ZERO } from '../core/doubles.ts';
 
 export interface AcceptorOptions {
   /** '' is all interfaces. */
@@ -18,6 +18,16 @@ export interface AcceptorOptions {
   readonly port: number;
   /** Several sockets may listen on the one port. */
   readonly reusePort: boolean;
+}
+
+/** Whom the connections are for. */
+export interface AcceptorOwner {
+  /** Takes every connection over. */
+  accept(socket: Socket): void;
+  /** There is room for so many more; what is beyond need not wait. */
+  room(): number;
+  /** A rush is on, so that what else is done in a round had better be short; or is over. */
+  onRush(isOn: boolean): void;
 }
 
 /** Sockets that one thread listens on. */
@@ -29,23 +39,28 @@ const SOCKETS = 16;
 const BACKLOG = 4096;
 /** A connection waits no longer than this for those that come after it. */
 const PATIENCE_MS = 50;
+/** Crowds that come after so long without one are a rush, … */
+const CALM_MS = 1000;
+/** … for no longer than this: where they come all the time, new connections are what the service is. */
+const RUSH_MS = 200;
 
 export class Acceptor {
   readonly #options: AcceptorOptions;
-  readonly #onConnection: (socket: Socket) => void;
-  readonly #room: () => number;
+  readonly #owner: AcceptorOwner;
   readonly #servers: Server[] = [];
   /** Taken, and not handed on yet. */
   #taken: Socket[] = [];
   /** How many there were when the round began. */
   #before = 0;
   #sinceMs = ZERO;
+  /** When the last crowd was seen, and the first of those that it followed without a calm between them. */
+  #lastCrowdMs = NEVER;
+  #firstCrowdMs = NEVER;
+  #isRush = false;
 
-  /** `onConnection` is given every connection; there is `room` for so many more, and what is beyond need not wait. */
-  constructor(options: AcceptorOptions, onConnection: (socket: Socket) => void, room: () => number) {
+  constructor(options: AcceptorOptions, owner: AcceptorOwner) {
     this.#options = options;
-    this.#onConnection = onConnection;
-    this.#room = room;
+    this.#owner = owner;
   }
 
   /** Listens; resolves with the port. Rejects with the system's error. */
@@ -79,7 +94,7 @@ export class Acceptor {
 
   #take(socket: Socket): void {
     this.#taken.push(socket);
-    if (this.#taken.length > this.#room()) return this.#handOn();
+    if (this.#taken.length > this.#owner.room()) return this.#handOn();
     if (this.#taken.length > 1) return;
     this.#before = 0;
     this.#sinceMs = performance.now();
@@ -91,15 +106,27 @@ export class Acceptor {
     if (this.#taken.length === 0) return;
     const isCrowd = this.#taken.length - this.#before >= Math.max(1, this.#servers.length / 2);
     this.#before = this.#taken.length;
-    if (isCrowd && performance.now() - this.#sinceMs < PATIENCE_MS) setImmediate(this.#look);
-    else this.#handOn();
+    if (!isCrowd) return this.#handOn();
+    const nowMs = performance.now();
+    if (nowMs - this.#lastCrowdMs >= CALM_MS) this.#firstCrowdMs = nowMs;
+    this.#lastCrowdMs = nowMs;
+    if (nowMs - this.#sinceMs >= PATIENCE_MS) return this.#handOn();
+    this.#rush(nowMs - this.#firstCrowdMs < RUSH_MS);
+    setImmediate(this.#look);
   };
+
+  #rush(isOn: boolean): void {
+    if (this.#isRush === isOn) return;
+    this.#isRush = isOn;
+    this.#owner.onRush(isOn);
+  }
 
   #handOn(): void {
     const taken = this.#taken;
     this.#taken = [];
+    this.#rush(false);
     for (const socket of taken) {
-      this.#onConnection(socket);
+      this.#owner.accept(socket);
       socket.resume();
     }
   }

@@ -21,7 +21,7 @@ import { isUpgrade, plainRequestHead, type RequestHead, requestHead } from './he
 import type { ClientRequest, Incoming } from './incoming.ts';
 import { LeanRequest, type ParseError, parseFailure } from './node-request.ts';
 import type { PlainHead } from './plain-head.ts';
-import { isTakenPlainly, type PlainTaker, takePlainly } from './plain-requests.ts';
+import { giveWay, isTakenPlainly, type PlainTaker, takePlainly } from './plain-requests.ts';
 import { tooLarge } from './request-body.ts';
 import { RequestHasher } from './request-hash.ts';
 import type { RequestIds } from './request-ids.ts';
@@ -105,11 +105,12 @@ export class Listener {
     });
     // headers beyond it would be dropped without a word; their bytes are bounded already
     this.#server.maxHeadersCount = 0;
-    this.#acceptor = new Acceptor(
-      thread.options,
-      (socket) => this.#accept(socket),
-      () => thread.options.maxConnections - clients.size,
-    );
+    this.#acceptor = new Acceptor(thread.options, {
+      accept: (socket) => this.#accept(socket),
+      room: () => thread.options.maxConnections - clients.size,
+      // they have waited longer than whoever has a connection
+      onRush: giveWay,
+    });
     const take = (request: LeanRequest, response: ServerResponse) =>
       this.#take(request, new NodeResponse(response), undefined);
     this.#server.on('request', take);

@@ -121,6 +121,11 @@ const turns = new Turns<PlainSocket>((socket) => {
   deal(socket, SCRATCH.write(text, 'latin1'));
 });
 
+/** Takes fewer requests in a round, for those who have no connection yet; or as many as usual again. */
+export function giveWay(must: boolean): void {
+  turns.giveWay(must);
+}
+
 /** Takes what lies in SCRATCH as a request, or leaves it to the parser. */
 function deal(socket: PlainSocket, bytes: number): void {
   const taker = socket[TAKER];

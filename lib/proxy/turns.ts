@@ -11,6 +11,8 @@
 
 /** So many are taken in a round. With 16 it is the same, with 64 half of the gain is lost. */
 const MOST_A_ROUND = 32;
+/** So many where others are to be seen to first: enough that nobody can keep them waiting for good. */
+const FEWEST_A_ROUND = 4;
 
 export class Turns<T> {
   readonly #take: (each: T) => void;
@@ -18,6 +20,7 @@ export class Turns<T> {
   /** Those before it have been taken. */
   #first = 0;
   #taken = 0;
+  #most = MOST_A_ROUND;
   #isRoundEndDue = false;
 
   /** `take` is called for each that waited. */
@@ -27,13 +30,18 @@ export class Turns<T> {
 
   /** One that has come may be taken now, and counts as taken; else it is to `wait`. */
   isNow(): boolean {
-    if (this.#first < this.#waiting.length || this.#taken === MOST_A_ROUND) return false;
+    if (this.#first < this.#waiting.length || this.#taken >= this.#most) return false;
     this.#count();
     return true;
   }
 
   wait(each: T): void {
     this.#waiting.push(each);
+  }
+
+  /** Has few taken in a round, so that rounds are short for what else is seen to in them, or as many as usual again. */
+  giveWay(must: boolean): void {
+    this.#most = must ? FEWEST_A_ROUND : MOST_A_ROUND;
   }
 
   #count(): void {
@@ -46,7 +54,7 @@ export class Turns<T> {
   readonly #onRoundEnd = (): void => {
     this.#isRoundEndDue = false;
     this.#taken = 0;
-    while (this.#first < this.#waiting.length && this.#taken < MOST_A_ROUND) {
+    while (this.#first < this.#waiting.length && this.#taken < this.#most) {
       this.#count();
       this.#take(this.#waiting[this.#first++]!);
     }

@@ -1,4 +1,4 @@
-/** Connections that come in crowds. */
+/** Connections that come in rushes. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -18,29 +18,32 @@ interface Stage {
   readonly heard: () => string;
   /** How many were handed on in each turn of the event loop that brought any. */
   readonly batches: number[];
+  /** Each time a rush began, or was over. */
+  readonly rushes: boolean[];
   client(): Socket;
 }
 
 async function stage(t: TestContext, reusePort: boolean, room = () => 10_000): Promise<Stage> {
   const sockets: Socket[] = [];
   const batches: number[] = [];
+  const rushes: boolean[] = [];
   let isSameTurn = false;
   let heard = '';
+  const accept = (socket: Socket): void => {
+    sockets.push(socket);
+    socket.on('data', (bytes) => {
+      heard += String(bytes);
+    });
+    if (!isSameTurn) batches.push(0);
+    batches[batches.length - 1]!++;
+    isSameTurn = true;
+    setImmediate(() => {
+      isSameTurn = false;
+    });
+  };
   const acceptor = new Acceptor(
     { host: '127.0.0.1', port: 0, reusePort },
-    (socket) => {
-      sockets.push(socket);
-      socket.on('data', (bytes) => {
-        heard += String(bytes);
-      });
-      if (!isSameTurn) batches.push(0);
-      batches[batches.length - 1]!++;
-      isSameTurn = true;
-      setImmediate(() => {
-        isSameTurn = false;
-      });
-    },
-    room,
+    { accept, room, onRush: (isOn) => rushes.push(isOn) },
   );
   const port = await acceptor.listen();
   const clients: Socket[] = [];
@@ -54,26 +57,47 @@ async function stage(t: TestContext, reusePort: boolean, room = () => 10_000): P
     clients.push(socket);
     return socket;
   };
-  return { acceptor, port, sockets, batches, client, heard: () => heard };
+  return { acceptor, port, sockets, batches, rushes, client, heard: () => heard };
 }
 
 for (const reusePort of [false, true]) {
   const how = reusePort ? 'from several sockets' : 'from one socket';
 
   test(`a crowd is taken ${how}, each connection once, and before any is handed on`, canShare, async (t) => {
-    const { sockets, batches, client } = await stage(t, reusePort);
+    const { sockets, batches, rushes, client } = await stage(t, reusePort);
     const clients = Array.from({ length: 200 }, client);
     await eventually('all of them', () => sockets.length === clients.length);
     const ports = new Set(sockets.map(({ remotePort }) => remotePort));
     assert.deepEqual(ports, new Set(clients.map(({ localPort }) => localPort)));
     // a round brings 16 at most
     assert.ok(Math.max(...batches) >= 40, `handed on in batches of ${batches}`);
+    await eventually('the rush to be over', () => rushes.at(-1) === false);
+    assert.deepEqual(
+      rushes,
+      rushes.map((_, at) => at % 2 === 0),
+    );
+  });
+
+  test(`crowds that keep coming, taken ${how}, are no rush any more`, canShare, async (t) => {
+    const { sockets, rushes, client } = await stage(t, reusePort);
+    const wave = async (): Promise<boolean> => {
+      const [before, expected] = [rushes.length, sockets.length + 100];
+      for (let count = 0; count < 100; count++) client();
+      await eventually('all of them', () => sockets.length === expected);
+      for (const socket of sockets) socket.destroy();
+      return rushes.length > before;
+    };
+    assert.ok(await wave(), 'the first is one');
+    let waves = 1;
+    while (await wave()) assert.ok(++waves < 100, 'a hundred waves were rushes');
   });
 
   test(`one that comes alone, taken ${how}, is read from`, canShare, async (t) => {
-    const { heard, client } = await stage(t, reusePort);
+    const { heard, client, rushes } = await stage(t, reusePort);
     client().write('hello');
     await eventually('what it said', () => heard() === 'hello');
+    // a single socket brings no more at a time
+    if (reusePort) assert.deepEqual(rushes, []);
   });
 
   test(`what is beyond the room, taken ${how}, is handed on at once`, canShare, async (t) => {
@@ -100,8 +124,7 @@ test('a port that is taken is an error', async (t) => {
   const { port } = await stage(t, false);
   const second = new Acceptor(
     { host: '127.0.0.1', port, reusePort: false },
-    () => {},
-    () => 1,
+    { accept: () => {}, room: () => 1, onRush: () => {} },
   );
   await assert.rejects(second.listen(), { code: 'EADDRINUSE' });
 });

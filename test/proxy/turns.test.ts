@@ -10,8 +10,9 @@ import { get, ok, statusOf } from '../helpers/proxy-message.ts';
 import { Peer } from '../helpers/proxy-peer.ts';
 import { Rig, type RigSettings } from '../helpers/proxy-rig.ts';
 
-/** As many as are taken in a round. */
+/** As many as are taken in a round, and in one that is to be short. */
 const A_ROUND = 32;
+const A_SHORT_ROUND = 4;
 
 const roundEnd = () => new Promise(setImmediate);
 
@@ -26,7 +27,7 @@ function stage() {
   const comeAll = (from: number, to: number): void => {
     for (let each = from; each < to; each++) come(each);
   };
-  return { taken, come, comeAll };
+  return { turns, taken, come, comeAll };
 }
 
 const upTo = (count: number) => Array.from({ length: count }, (_, at) => at);
@@ -61,6 +62,34 @@ test('what waited counts for its round, and each round has room again', async ()
   assert.deepEqual(taken, upTo(3 * A_ROUND));
   comeAll(3 * A_ROUND, 4 * A_ROUND);
   assert.deepEqual(taken, upTo(4 * A_ROUND));
+});
+
+test('who gives way takes few in a round until it need not', async () => {
+  const { turns, taken, comeAll } = stage();
+  turns.giveWay(true);
+  comeAll(0, 3 * A_ROUND);
+  assert.deepEqual(taken, upTo(A_SHORT_ROUND));
+  await roundEnd();
+  assert.deepEqual(taken, upTo(2 * A_SHORT_ROUND));
+  turns.giveWay(false);
+  await roundEnd();
+  assert.deepEqual(taken, upTo(2 * A_SHORT_ROUND + A_ROUND));
+  turns.giveWay(true);
+  for (let round = 0; taken.length < 3 * A_ROUND; round++) {
+    assert.ok(round < A_ROUND, 'it goes on');
+    await roundEnd();
+  }
+  assert.deepEqual(taken, upTo(3 * A_ROUND));
+});
+
+test('who has to give way in the middle of a round takes no more in it', async () => {
+  const { turns, taken, comeAll } = stage();
+  comeAll(0, A_ROUND / 2);
+  turns.giveWay(true);
+  comeAll(A_ROUND / 2, A_ROUND);
+  assert.deepEqual(taken, upTo(A_ROUND / 2));
+  await roundEnd();
+  assert.deepEqual(taken, upTo(A_ROUND / 2 + A_SHORT_ROUND));
 });
 
 /** Clients that have been answered once, so that what they ask next is read in one round. */
@@ -104,6 +133,29 @@ test('who goes while its request waits takes it along, and harms nobody', async 
     clients.push(...staying);
   }
   await rig.settled();
+});
+
+test('requests give way to a crowd that connects, and only as long', async (t) => {
+  const { rig, clients } = await crowd(t, 4 * A_ROUND);
+  rig.replica.serve(() => undefined);
+  const open = () => rig.counts().threads.openClientConnections;
+  const before = open();
+  const crowdSize = 12;
+  const coming: Promise<Peer>[] = [];
+  askAtOnce(
+    clients,
+    () => '/',
+    () => {
+      for (let count = 0; count < crowdSize; count++) coming.push(rig.client());
+    },
+  );
+  while (open() === before) await roundEnd();
+  const taken = rig.inFlight;
+  // one connection is taken in a round, and it is not before the first has ended that they are seen to be many
+  assert.ok(taken <= 2 * A_ROUND + crowdSize * A_SHORT_ROUND, `${taken} requests were taken meanwhile`);
+  await eventually('the crowd', () => open() === before + crowdSize);
+  await eventually('the requests', () => rig.inFlight === clients.length);
+  await Promise.all(coming);
 });
 
 /** Connections that are read plainly, whose requests are only noted. */
