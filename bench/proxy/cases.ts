@@ -16,6 +16,11 @@ export interface BenchCase {
   readonly connections: number;
   /** What is measured only after this long, for connections to be there and pools to be full. */
   readonly settleSeconds: number;
+  /**
+   * How often a peer on Node is warmed up, each time over new connections: the code that only those run is compiled
+   * after some thousands of them.
+   */
+  readonly warmUps: number;
   /** More arguments to wrk. */
   readonly wrkArgs: readonly string[];
   /** The Lua script that wrk runs. */
@@ -36,6 +41,7 @@ const BASE = {
   path: '/small',
   connections: 64,
   settleSeconds: 0.35,
+  warmUps: 1,
   wrkArgs: [],
 } as const;
 
@@ -87,6 +93,7 @@ export const CASES: readonly BenchCase[] = [
     connections: 1000,
     // the first answer on each connection waits for all to be made: in a second they are those that p99 tells of
     settleSeconds: 5,
+    warmUps: 5,
     peers: MOST,
   },
   {

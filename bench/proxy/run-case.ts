@@ -86,10 +86,12 @@ async function startPeers(run: Run, benchCase: BenchCase, bench: Bench): Promise
     try {
       const peer = await startPeer(run, entrant, bench, benchCase.path);
       const { warmRequests, warmSeconds } = run.options;
-      const seconds = peer.peer.runtime === 'node' ? warmSeconds : NATIVE_WARM_SECONDS;
+      const isCompiling = peer.peer.runtime === 'node';
+      const seconds = isCompiling ? warmSeconds : NATIVE_WARM_SECONDS;
       const target = { port: peer.port, pid: peer.started.pid };
       if (benchCase.kind !== 'memory') {
-        await warmUp(bench, target, benchCase, { requests: warmRequests, seconds });
+        for (let left = isCompiling ? benchCase.warmUps : 1; left > 0; left--)
+          await warmUp(bench, target, benchCase, { requests: warmRequests, seconds });
       }
       running.push(peer);
     } catch (error) {
