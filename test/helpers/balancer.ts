@@ -216,6 +216,11 @@ export class Balancer {
     return [...this.#leaders].flatMap(groupOf);
   }
 
+  /** The same without the watchers of their groups, which end a moment after the balancer does. */
+  get commandsLeft(): readonly string[] {
+    return this.remains.filter((command) => !command.includes("trap '' HUP"));
+  }
+
   /** Asks it to end, and kills it where it does not. */
   async stop(): Promise<End> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return this.exited;

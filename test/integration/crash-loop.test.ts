@@ -56,6 +56,7 @@ describe('a balancer one of whose replicas ends as soon as it starts', () => {
 
   it('ends in order, without waiting for the next start', async () => {
     assert.deepEqual(await balancer.stop(), { code: 0, signal: null });
+    assert.deepEqual(balancer.commandsLeft, []);
     await eventually('the end of its replicas', () => balancer.remains.length === 0);
   });
 });

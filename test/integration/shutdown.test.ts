@@ -55,6 +55,7 @@ describe('a balancer that is told to stop', () => {
     assert.deepEqual([status, body, headers.connection], [200, 'held', 'close']);
     client.close();
     assert.deepEqual(await balancer.exited, { code: 0, signal: null });
+    assert.deepEqual(balancer.commandsLeft, []);
     await eventually('the end of its replicas', () => balancer.remains.length === 0);
     assert.deepEqual(
       balancer.lines.map(({ msg }) => msg).filter((msg) => msg === 'draining' || msg === 'stopped'),
@@ -80,6 +81,7 @@ describe('a balancer that is told to stop', () => {
     client.close();
     assert.deepEqual(await balancer.exited, { code: 0, signal: null });
     assert.ok(balancer.lines.some(({ level, msg }) => level === 'warn' && msg.startsWith('drain timed out')));
+    assert.deepEqual(balancer.commandsLeft, []);
     await eventually('the end of its replicas', () => balancer.remains.length === 0);
   });
 
@@ -112,6 +114,7 @@ describe('a balancer that is told to stop', () => {
     await eventually('instances', async () => (await balancer.replicas()).some(({ instance }) => instance));
     balancer.signal('SIGINT');
     assert.deepEqual(await balancer.exited, { code: 0, signal: null });
+    assert.deepEqual(balancer.commandsLeft, []);
     await eventually('the end of its replicas', () => balancer.remains.length === 0);
     assert.doesNotMatch(balancer.stderr, /crash loop|did not become healthy/);
   });

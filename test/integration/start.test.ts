@@ -65,6 +65,7 @@ describe('a balancer over a server that nobody here wrote', () => {
     } finally {
       await balancer.stop();
     }
+    assert.deepEqual(balancer.commandsLeft, []);
     await eventually('the end of its replicas', () => balancer.remains.length === 0);
   });
 });
