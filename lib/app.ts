@@ -20,7 +20,7 @@ import type { Placement } from './core/slot-table.ts';
 import { connectionsInLimits } from './descriptors.ts';
 import type { Driver } from './drivers/driver.ts';
 import { assertNever } from './errors.ts';
-import { Checker } from './fleet/checker.ts';
+import { Checker } from './fleet/health/checker.ts';
 import { Drains } from './fleet/drains.ts';
 import { FleetView } from './fleet/fleet.ts';
 import { Journal } from './fleet/journal.ts';
@@ -38,7 +38,7 @@ import { DataPlane } from './proxy/data-plane.ts';
 import type { DebugFor } from './proxy/debug-headers.ts';
 import type { Evidence } from './proxy/messages.ts';
 import { claimPort } from './proxy/port.ts';
-import { probeHttp, probeTcp } from './proxy/probe.ts';
+import { probeHttp, probeTcp } from './fleet/health/probe.ts';
 import { programVersion } from './version.ts';
 
 /** Ordinals for removed replicas that still drain, beyond those in service. */

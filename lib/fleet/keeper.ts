@@ -9,7 +9,7 @@ import { crashesAfter, type InstanceLife, restartDelayMs } from '../core/backoff
 import type { Driver, Instance } from '../drivers/driver.ts';
 import { BalancerError, isBalancerError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import type { Checker } from './checker.ts';
+import type { Checker } from './health/checker.ts';
 import { HealthWaits } from './health-waits.ts';
 import { Instances } from './instances.ts';
 import type { Journal } from './journal.ts';

@@ -9,7 +9,7 @@ import { type Clock, sleep } from '../clock.ts';
 import type { Driver } from '../drivers/driver.ts';
 import { BalancerError, isBalancerError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import type { Checker } from './checker.ts';
+import type { Checker } from './health/checker.ts';
 import type { Keeper } from './keeper.ts';
 import type { Plans } from './plans.ts';
 import type { Registry } from './registry.ts';

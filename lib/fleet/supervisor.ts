@@ -12,7 +12,7 @@ import { type Action, findFleet, reconcile } from '../core/reconcile.ts';
 import type { Driver, Hint, Instance } from '../drivers/driver.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import type { Checker } from './checker.ts';
+import type { Checker } from './health/checker.ts';
 import type { Journal } from './journal.ts';
 import type { Keeper } from './keeper.ts';
 import type { Registry } from './registry.ts';

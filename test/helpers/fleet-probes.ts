@@ -1,6 +1,7 @@
 /** A checker whose probes a test answers by hand, and counts. Must not hold: assertions. */
 import { type Endpoint, formatEndpoint } from '../../lib/core/replica.ts';
-import type { CheckerParts, ProbeResult } from '../../lib/fleet/checker.ts';
+import type { CheckerParts } from '../../lib/fleet/health/checker.ts';
+import type { ProbeResult } from '../../lib/fleet/health/probe.ts';
 import type { Replica } from '../../lib/fleet/replica.ts';
 import { FleetRig, settle } from './fleet-rig.ts';
 

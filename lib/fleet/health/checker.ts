@@ -7,19 +7,13 @@
  * starting or under suspicion is probed in quick succession; a healthy one every `intervalMs`, with a tenth of
  * jitter so that probes do not march in step.
  */
-import type { Clock, Timer } from '../clock.ts';
-import { backoffMs } from '../core/backoff.ts';
-import { afterProbe, fullHealth, type HealthPolicy, isUp } from '../core/health.ts';
-import type { Endpoint } from '../core/replica.ts';
-import type { Registry } from './registry.ts';
-import type { Replica } from './replica.ts';
-
-/** What a probe found, and in which words. */
-export interface ProbeResult {
-  readonly passed: boolean;
-  /** `200`, `connection refused`, `no answer in 2000 ms`. */
-  readonly said: string;
-}
+import type { Clock, Timer } from '../../clock.ts';
+import { backoffMs } from '../../core/backoff.ts';
+import { afterProbe, fullHealth, type HealthPolicy, isUp } from '../../core/health.ts';
+import type { Endpoint } from '../../core/replica.ts';
+import type { Registry } from '../registry.ts';
+import type { Replica } from '../replica.ts';
+import type { ProbeResult } from './probe.ts';
 
 export interface CheckerParts {
   readonly registry: Registry;

@@ -5,12 +5,13 @@
  */
 import { request } from 'node:http';
 import { connect } from 'node:net';
-import type { Endpoint } from '../core/replica.ts';
-import { errnoOf, messageOf } from '../errors.ts';
+import type { Endpoint } from '../../core/replica.ts';
+import { errnoOf, messageOf } from '../../errors.ts';
 
 /** What a probe found, and in which words. */
 export interface ProbeResult {
   readonly passed: boolean;
+  /** `200`, `connection refused`, `no answer in 2000 ms`. */
   readonly said: string;
 }
 
