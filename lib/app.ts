@@ -139,7 +139,12 @@ class Parts {
       clock,
       log: log.component('fleet'),
     };
-    this.#keeper = new Keeper({ ...config, ...common, onSettled: () => this.supervisor.nudge() });
+    this.#keeper = new Keeper({
+      ...config,
+      ...common,
+      renew: (replica, cause) => this.scaling.renew(replica, cause),
+      onSettled: () => this.supervisor.nudge(),
+    });
     this.supervisor = new Supervisor({ ...config, ...common, keeper: this.#keeper });
     const chooseName = config.classic ? randomName : nextName;
     const plans = new Plans({ ...config, ...common, ownsInstances, chooseName });
@@ -339,6 +344,7 @@ function addressOf(host: string, port: number): string {
 
 function logTransition(log: Logger, { name, from, to, cause, instanceId, ms }: Transition): void {
   const fields = { replica: name, from, to, cause, ms, instance: instanceId };
-  if (to === 'unhealthy' || (from === 'healthy' && to === 'starting')) log.warn(fields, `${name} is ${to}`);
+  const isLost = from === 'healthy' && (to === 'starting' || to === 'gone');
+  if (to === 'unhealthy' || isLost) log.warn(fields, `${name} is ${to}`);
   else log.info(fields, `${name} is ${to}`);
 }

@@ -80,7 +80,7 @@ export const OPTIONS = {
   maxInFlight: option('max-in-flight', '256', whole(1, 1_000_000), 'most requests in flight on one replica'),
   queueDepth: option('queue-depth', '1024', whole(0, 1_000_000), 'most requests that wait for a replica'),
   queueTimeoutMs: option('queue-timeout', '5s', duration('above zero'), 'longest wait for a replica'),
-  classic: option('classic', 'off', onOff, "the textbook system: algorithm classic, random names, a replica's 404 becomes a 400"),
+  classic: option('classic', 'off', onOff, "the textbook system: algorithm classic, random names, also for what replaces a dead replica; a replica's 404 becomes a 400"),
 
   probePath: option('probe-path', '/heartbeat', path, 'what a healthy replica answers with 2xx or 3xx'),
   probeIntervalMs: option('probe-interval', '2s', duration('from zero'), 'from one probe to the next; 0 is off (static only)'),

@@ -17,6 +17,8 @@ export interface Observed {
   readonly name: string;
   readonly status: 'running' | 'dead';
   readonly role: 'current' | 'replaced' | 'removed';
+  /** The instance of another name whose place this one was started in. */
+  readonly instead?: string | undefined;
 }
 
 export type Action =
@@ -70,10 +72,11 @@ export function findFleet<I extends Observed & { readonly id: number }>(
 ): { readonly places: readonly Found<I>[]; readonly rest: readonly I[] } {
   const places = new Map<string, Found<I>>();
   const rest: I[] = [];
+  const succeeded = new Set(observed.map(({ instead }) => instead));
   // best first: a running current instance, a dead one, one that was being replaced
   const rank = (one: I): number => (one.role === 'replaced' ? 2 : one.status === 'dead' ? 1 : 0);
   for (const one of [...observed].sort((a, b) => rank(a) - rank(b))) {
-    const isNeeded = one.role !== 'removed' && !places.has(one.name);
+    const isNeeded = one.role !== 'removed' && !places.has(one.name) && !succeeded.has(one.instanceId);
     if (isNeeded) {
       const inPlace = one.role === 'current';
       places.set(one.name, {

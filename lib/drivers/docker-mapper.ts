@@ -6,8 +6,8 @@
  * that we gave that name. Any other name was given by hand and changes nothing.
  * Source: Docker Engine API 1.41, ContainerCreate, ContainerList, ContainerInspect, SystemEvents.
  */
-import { type Endpoint, isReplicaName, type Place } from '../core/replica.ts';
-import type { Hint, Instance, RetiredRole } from './driver.ts';
+import { type Endpoint, isReplicaName } from '../core/replica.ts';
+import type { Hint, Instance, RetiredRole, Start } from './driver.ts';
 import { endingOf } from './ending.ts';
 
 interface NetworkSettings {
@@ -58,7 +58,12 @@ export interface ReplicaSpec {
   readonly user: string;
 }
 
-const LABEL = { pool: 'ringlb.pool', name: 'ringlb.name', id: 'ringlb.id' } as const;
+const LABEL = {
+  pool: 'ringlb.pool',
+  name: 'ringlb.name',
+  id: 'ringlb.id',
+  instead: 'ringlb.instead',
+} as const;
 const ROLES: readonly RetiredRole[] = ['replaced', 'removed'];
 /** `nobody` on every Linux: owns no file, and no other program of ours runs as it. */
 const UNPRIVILEGED = '65534:65534';
@@ -88,13 +93,18 @@ export function userFor(image: ImageJson): string {
 }
 
 /** The body of a create call: nothing is granted that a server on a port above 1023 can do without. */
-export function containerBody(place: Place, spec: ReplicaSpec) {
+export function containerBody({ name, id, instead }: Start, spec: ReplicaSpec) {
   return {
     Image: spec.image,
-    Hostname: place.name,
+    Hostname: name,
     User: spec.user,
-    Env: [`SERVER_ID=${place.name}`, `PORT=${spec.port}`],
-    Labels: { [LABEL.pool]: spec.pool, [LABEL.name]: place.name, [LABEL.id]: String(place.id) },
+    Env: [`SERVER_ID=${name}`, `PORT=${spec.port}`],
+    Labels: {
+      [LABEL.pool]: spec.pool,
+      [LABEL.name]: name,
+      [LABEL.id]: String(id),
+      ...(instead !== undefined && { [LABEL.instead]: instead }),
+    },
     HostConfig: {
       NetworkMode: spec.network,
       CapDrop: ['ALL'],
@@ -109,7 +119,7 @@ export function containerBody(place: Place, spec: ReplicaSpec) {
       // the balancer replaces what dies; the engine must not start it behind its back
       RestartPolicy: { Name: 'no' },
     },
-    NetworkingConfig: { EndpointsConfig: { [spec.network]: { Aliases: [place.name] } } },
+    NetworkingConfig: { EndpointsConfig: { [spec.network]: { Aliases: [name] } } },
   } as const;
 }
 
@@ -131,6 +141,7 @@ export function toInstance(
 ): Instance | undefined {
   const name = replicaNameOf(summary.Labels);
   const id = Number(summary.Labels[LABEL.id]);
+  const instead = summary.Labels[LABEL.instead];
   if (name === undefined || !Number.isSafeInteger(id) || id < 1) return undefined;
   // a paused one keeps its memory, address and connections: it hangs, it is not dead
   const isRunning = summary.State === 'running' || summary.State === 'paused';
@@ -142,6 +153,7 @@ export function toInstance(
     endpoint: isRunning ? endpointOf(summary, spec) : undefined,
     role: roleOf(summary, name),
     ending: undefined,
+    ...(instead !== undefined && { instead }),
   };
 }
 

@@ -25,7 +25,7 @@ import {
   userFor,
 } from './docker-mapper.ts';
 import { PoolNetwork } from './docker-network.ts';
-import type { Driver, Hint, Instance, RetiredRole } from './driver.ts';
+import type { Driver, Hint, Instance, RetiredRole, Start } from './driver.ts';
 
 export interface DockerDriverOptions {
   readonly image: string;
@@ -106,7 +106,7 @@ class DockerDriver implements Driver {
     return strangers.flatMap(({ Names: names }) => names.map((name) => name.replace(/^\//, '')));
   }
 
-  async start(place: Place): Promise<Instance> {
+  async start(place: Start): Promise<Instance> {
     if (place.name.length < 2) {
       throw new BalancerError(
         'bad-request',
@@ -152,7 +152,7 @@ class DockerDriver implements Driver {
     return { pool, image, port, network: this.#network.name, user: this.#user };
   }
 
-  async #startOnce(place: Place): Promise<Instance> {
+  async #startOnce(place: Start): Promise<Instance> {
     const instanceId = await this.#create(place);
     try {
       await this.#engine.start(instanceId);
@@ -173,7 +173,7 @@ class DockerDriver implements Driver {
     }
   }
 
-  async #create(place: Place): Promise<string> {
+  async #create(place: Start): Promise<string> {
     try {
       return await this.#engine.create(place.name, containerBody(place, this.#spec));
     } catch (error) {

@@ -22,6 +22,14 @@ export interface Instance extends Place {
   readonly role: 'current' | RetiredRole;
   /** How it ended, in words (`exit 1`, `SIGKILL`, `out of memory`); undefined while it runs. */
   readonly ending: string | undefined;
+  /** As it was started with. */
+  readonly instead?: string | undefined;
+}
+
+/** What is to be started. */
+export interface Start extends Place {
+  /** The id of an instance of another name whose place it takes, to be known by `list` from then on. */
+  readonly instead?: string | undefined;
 }
 
 export type RetiredRole = 'replaced' | 'removed';
@@ -58,7 +66,7 @@ export interface Driver {
    * Throws `name-held` (what is not ours has the name), `bad-request` (the engine takes no such name),
    * `image-missing`, `start-failed`, `engine-unreachable`; nothing of it is left then.
    */
-  start(place: Place): Promise<Instance>;
+  start(start: Start): Promise<Instance>;
 
   /**
    * Gives the instance the role and its name free for the next `start`, without stopping it.

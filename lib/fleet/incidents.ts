@@ -78,6 +78,14 @@ export class Incidents {
     };
   }
 
+  /** The outage goes on under another name. */
+  move(from: string, to: string): void {
+    const open = this.#open.get(from);
+    if (open === undefined) return;
+    this.#open.delete(from);
+    this.#open.set(to, open);
+  }
+
   close(): void {
     this.#timer?.cancel();
   }

@@ -109,6 +109,11 @@ export class Journal {
     }
   }
 
+  /** The place of `replica` is that of another now: an outage of the one ends with the other. */
+  succeeds(replica: string, other: string): void {
+    this.#incidents.move(replica, other);
+  }
+
   close(): void {
     this.#incidents.close();
     this.#listeners.clear();

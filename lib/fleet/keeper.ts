@@ -25,6 +25,8 @@ export interface KeeperParts {
   readonly journal: Journal;
   /** From a start to the first passed probes. */
   readonly startTimeoutMs: number;
+  /** Gives the place of a replica to one of another name; undefined where names stay. */
+  readonly renew: (replica: Replica, cause: string) => Replica | undefined;
   /** A replica is nobody's work any more; what happened to it meanwhile is worth a look. */
   readonly onSettled: () => void;
 }
@@ -45,6 +47,8 @@ export class Keeper {
   /** Replicas that need a keeper again once theirs has finished, with the instance that is to make room. */
   readonly #again = new Map<Replica, MaybeInstance>();
   readonly #crashes = new WeakMap<Replica, number>();
+  /** Replicas under whose names an instance has been started or found. */
+  readonly #hadInstance = new WeakSet<Replica>();
   readonly #nextStartAtMs = new WeakMap<Replica, number>();
   /** Ends the wait of each keeper that waits for its next try. */
   readonly #pauses = new Map<Replica, () => void>();
@@ -72,6 +76,13 @@ export class Keeper {
   /** Tells how the instance in the place ended; what is started next may have to wait for it. */
   noteEnd(replica: Replica, life: InstanceLife): void {
     this.#crashes.set(replica, crashesAfter(this.#crashes.get(replica) ?? 0, life));
+  }
+
+  /** The replica of another name that the place is for from now on, a crash loop included; undefined where names stay. */
+  renew(replica: Replica, cause: string): Replica | undefined {
+    const heir = this.#parts.renew(replica, cause);
+    if (heir !== undefined) this.#crashes.set(heir, this.#crashes.get(replica) ?? 0);
+    return heir;
   }
 
   /**
@@ -110,6 +121,7 @@ export class Keeper {
   ): Promise<void> {
     let instance = found;
     let inTheWay = old;
+    const instead = old?.name === replica.name ? undefined : old?.instanceId;
     // what is replaced goes after its successor has come up: the engine is slow enough with one thing at a time
     let takeAwayOld = old === undefined ? (): void => {} : this.#later(old);
     while (this.#isWanted(replica)) {
@@ -118,22 +130,32 @@ export class Keeper {
         if (!this.#isWanted(replica)) break;
         if (inTheWay !== undefined) await this.instances.retire(inTheWay, 'replaced');
         inTheWay = undefined;
-        await this.#launch(replica, instance);
+        await this.#launch(replica, instance, instead);
         break;
       } catch (error) {
         if (this.#closed) break;
         takeAwayOld();
         takeAwayOld = () => {};
         instance = undefined;
+        let isSpent = this.#hadInstance.has(replica);
         if (isBalancerError(error, 'name-held')) {
           inTheWay = await this.#holderOf(replica);
+          isSpent ||= inTheWay === undefined;
           if (inTheWay === undefined && this.#isWanted(replica)) onNameHeld?.();
         }
         await this.#noteFailure(replica, error);
+        if (isSpent) this.#renewAfter(replica, error);
       }
     }
     // without a successor it alone still says that there is such a replica
     if (!this.#isToStay(replica)) takeAwayOld();
+  }
+
+  /** Where each instance has a name of its own, the next try is another replica's. */
+  #renewAfter(replica: Replica, error: unknown): void {
+    if (!this.#isWanted(replica)) return;
+    const heir = this.renew(replica, messageOf(error));
+    if (heir !== undefined) this.keep(heir, undefined, undefined);
   }
 
   /** The instance of ours that has the name: what a start that failed, or a failed removal, has left. */
@@ -214,11 +236,11 @@ export class Keeper {
     this.#nextStartAtMs.delete(replica);
   }
 
-  async #launch(replica: Replica, found: MaybeInstance): Promise<void> {
+  async #launch(replica: Replica, found: MaybeInstance, instead?: string): Promise<void> {
     const { registry, checker, clock } = this.#parts;
     const sinceMs = clock.nowMs();
     const { instance, healthy } = await this.instances
-      .inTurn(replica.name, () => this.#place(replica, found))
+      .inTurn(replica.name, () => this.#place(replica, found, instead))
       .catch((error: unknown) => this.#tellFailure(replica, undefined, { error, sinceMs }));
     try {
       await healthy;
@@ -255,9 +277,11 @@ export class Keeper {
   async #place(
     replica: Replica,
     found: MaybeInstance,
+    instead: string | undefined,
   ): Promise<{ readonly instance: Instance; readonly healthy: Promise<void> }> {
     const { registry, checker, startTimeoutMs } = this.#parts;
-    const instance = found ?? (await this.#start(replica));
+    const instance = found ?? (await this.#start(replica, instead));
+    this.#hadInstance.add(replica);
     if (!this.#isWanted(replica)) {
       if (!this.#isToStay(replica)) await this.instances.dispose(instance, 0);
       throw new BalancerError('start-failed', 'it was removed while it started');
@@ -272,10 +296,10 @@ export class Keeper {
     return { instance, healthy };
   }
 
-  async #start({ name, id, cause }: Replica): Promise<Instance> {
+  async #start({ name, id, cause }: Replica, instead: string | undefined): Promise<Instance> {
     const { driver, journal, clock } = this.#parts;
     const sinceMs = clock.nowMs();
-    const instance = await driver.start({ name, id });
+    const instance = await driver.start({ name, id, instead });
     const ms = clock.nowMs() - sinceMs;
     journal.note({ kind: 'started', replica: name, instance: instance.instanceId, cause, ms });
     return instance;

@@ -15,6 +15,8 @@ export interface PlanParts {
   /** Names a replica for which none was given, unlike any of `taken`. */
   readonly chooseName: (taken: ReadonlySet<string>) => string;
   readonly maxReplicas: number;
+  /** More than there are may be removed: all of them, as in the textbook system. */
+  readonly classic: boolean;
 }
 
 export class Plans {
@@ -64,15 +66,16 @@ export class Plans {
   }
 
   /**
-   * The replicas that would go: `names`, and as many more as make `count`, with the least to lose. Throws
+   * The replicas that would go: `names`, and as many more as make `n`, with the least to lose. Throws
    * `bad-request`, also where only replicas would be left that an operator keeps requests away from.
    */
-  remove(count: number, names: readonly string[]): readonly Replica[] {
-    const { registry } = this.#parts;
+  remove(n: number, names: readonly string[]): readonly Replica[] {
+    const { registry, classic } = this.#parts;
     this.#mustOwn();
     const { members } = registry;
-    if (count > members.length)
-      throw new BalancerError('bad-request', `n is ${count}, but there are only ${members.length} replicas`);
+    if (n > members.length && !classic)
+      throw new BalancerError('bad-request', `n is ${n}, but there are only ${members.length} replicas`);
+    const count = Math.min(n, members.length);
     const named = this.named(names);
     // of those with the same in flight the youngest goes: its caches are the coldest
     const others = members

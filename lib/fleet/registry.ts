@@ -168,6 +168,28 @@ export class Registry {
     }
   }
 
+  /**
+   * Gives the place of a replica whose instance has ended to one of another name, which joins as the last and has the
+   * lowest free id: one new table. Its restarts are counted on. What the instance was answering fails now.
+   */
+  renew(replica: Replica, name: string, cause: string): Replica {
+    const old = this.#entry(replica);
+    this.#entries.delete(old.name);
+    const entry = this.#entry(this.reserve(name));
+    entry.joined = true;
+    entry.cause = cause;
+    entry.placed = old.placed;
+    entry.restarts = old.restarts;
+    this.#joined = [...this.#joined.filter((other) => other !== old), entry];
+    this.#parts.journal.succeeds(old.name, name);
+    this.#transition(old, { to: 'gone', cause, kind: 'removed' });
+    void this.#letGo(old);
+    this.#publishSlots();
+    this.#writeState(entry);
+    this.#note(entry, 'added', `instead of ${old.name}`, entry.bornMs);
+    return entry;
+  }
+
   /** Takes replicas off the ring, all in one new table; what is in flight on them goes on. */
   leave(replicas: readonly Replica[], cause: string): void {
     for (const replica of replicas) {

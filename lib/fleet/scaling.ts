@@ -23,6 +23,8 @@ export interface ScalingParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly plans: Plans;
+  /** Each instance has a name of its own. */
+  readonly classic: boolean;
   readonly drainTimeoutMs: number;
   readonly stopTimeoutMs: number;
 }
@@ -57,13 +59,18 @@ export class Scaling {
     const rename = (): void => {
       const cause = 'its name is held by what is not ours';
       plans.avoid(replica.name);
-      registry.leave([replica], cause);
-      void registry.forget(replica, cause);
-      const other = registry.reserve(plans.freeName(), replica.id);
-      registry.join([other], `instead of ${replica.name}`);
-      this.#begin(other);
+      this.#begin(registry.renew(replica, plans.freeName(), cause));
     };
     keeper.keep(replica, undefined, undefined, rename);
+  }
+
+  /**
+   * In the classic profile: gives the place of a replica whose instance has ended to one of a new name, as the textbook
+   * system does. Undefined where a replica outlives its instances, and while too many that were removed still drain.
+   */
+  renew(replica: Replica, cause: string): Replica | undefined {
+    const { registry, plans, classic } = this.#parts;
+    return classic && registry.room > 0 ? registry.renew(replica, plans.freeName(), cause) : undefined;
   }
 
   /**

@@ -69,7 +69,7 @@ export class Supervisor {
         journal.note({ kind: 'adopted', replica: replica.name, instance });
       }
       if (running?.endpoint !== undefined) keeper.keep(replica, running, undefined);
-      else keeper.keep(replica, undefined, running ?? dead);
+      else this.#startAnew(replica, running ?? dead);
     }
     for (const instance of rest) void keeper.instances.dispose(instance, 0);
     this.#hasAdopted = true;
@@ -209,8 +209,16 @@ export class Supervisor {
     const healthyMs = replica.state === 'healthy' ? clock.nowMs() - replica.sinceMs : 0;
     keeper.noteEnd(replica, { wasHealthy, healthyMs, endedFromOutside });
     checker.unwatch(replica);
-    void registry.vacate(replica, cause);
-    keeper.keep(replica, undefined, old);
+    const heir = keeper.renew(replica, cause);
+    if (heir === undefined) void registry.vacate(replica, cause);
+    keeper.keep(heir ?? replica, undefined, old);
+  }
+
+  /** A replica that an earlier balancer left has no instance that runs. */
+  #startAnew(replica: Replica, old: Instance | undefined): void {
+    const { keeper } = this.#parts;
+    const heir = keeper.renew(replica, old?.ending ?? 'its instance is gone');
+    keeper.keep(heir ?? replica, undefined, old);
   }
 
   #scheduleLook(delayMs: number): void {

@@ -5,6 +5,7 @@ import { messageOf } from '../../lib/errors.ts';
 import { docker, ensureReplicaImage, freshName, skipDocker } from '../helpers/docker.ts';
 import {
   add,
+  healthy,
   instances,
   names,
   noneLost,
@@ -74,6 +75,24 @@ describe('a balancer over containers', { skip: skipDocker ?? false, timeout: 300
     }
     await noneLost(load);
     assert.deepEqual(await names(balancer), all);
+    await stage.settled(balancer);
+  });
+
+  it('in the classic profile gives one that is killed another name, and stays three', async (t) => {
+    const stage = new Stage(t);
+    const balancer = await stage.serve({ args: '--classic' });
+    const load = stage.load(balancer);
+    for (let kill = 0; kill < 3; kill++) {
+      const [victim = ''] = await names(balancer);
+      const { id } = await balancer.replica(victim);
+      await docker('kill', victim);
+      await until('its name has gone', async () => !(await names(balancer)).includes(victim));
+      assert.equal((await names(balancer)).length, 3);
+      const [heir] = (await healthy(balancer, 3)).slice(-1);
+      assert.match(heir!.name, /^S\d{6}$/);
+      assert.equal(heir!.id, id);
+    }
+    await noneLost(load);
     await stage.settled(balancer);
   });
 

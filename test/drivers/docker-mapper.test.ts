@@ -120,6 +120,12 @@ describe('the body of a create call', () => {
     }
   });
 
+  it('says whose place it takes in a label, which a list shows', () => {
+    const { Labels } = containerBody({ name: 'S5', id: 2, instead: 'b0b' }, SPEC);
+    assert.equal(Labels['ringlb.instead'], 'b0b');
+    assert.equal(toInstance(summary({ Labels }), SPEC)?.instead, 'b0b');
+  });
+
   it('says the place in labels, host name, alias and environment', () => {
     assert.deepEqual(body.Labels, { 'ringlb.pool': 'p', 'ringlb.name': 'S2', 'ringlb.id': '2' });
     assert.equal(body.Hostname, 'S2');

@@ -4,8 +4,7 @@
  * A list shows what there was when it was asked for, however late it arrives.
  * Must not hold: assertions, time. What is slow waits until the test lets it go.
  */
-import type { Place } from '../../lib/core/replica.ts';
-import type { Driver, Hint, Instance, RetiredRole } from '../../lib/drivers/driver.ts';
+import type { Driver, Hint, Instance, RetiredRole, Start } from '../../lib/drivers/driver.ts';
 import { BalancerError, type ErrorCode } from '../../lib/errors.ts';
 
 type Call = 'list' | 'start' | 'retire' | 'remove' | 'heldNames';
@@ -79,7 +78,7 @@ export class FakeDriver implements Driver {
     return [...this.strangers];
   }
 
-  async start(place: Place): Promise<Instance> {
+  async start(place: Start): Promise<Instance> {
     this.calls.push(`start ${place.name}`);
     this.mostStarts = Math.max(this.mostStarts, ++this.#starts);
     try {
@@ -89,7 +88,8 @@ export class FakeDriver implements Driver {
       );
       if (holder || this.strangers.has(place.name))
         throw new BalancerError('name-held', `the name ${place.name} is held`);
-      const instance = this.leave(place.name, place.id);
+      const { name, id, instead } = place;
+      const instance = this.leave(name, id, { instead });
       const told = { ...instance };
       this.onStarted(told);
       if (this.stillborn.has(place.name)) this.die(instance.instanceId, 'exit 1');

@@ -30,6 +30,8 @@ export interface RigOptions {
   readonly ordinals?: number;
   readonly checker?: Partial<CheckerParts>;
   readonly hashKey?: readonly HashKeySource[];
+  /** Each instance has a name of its own: `R1`, then `R2`. */
+  readonly classic?: boolean;
 }
 
 export const INTERVAL_MS = 2000;
@@ -42,6 +44,12 @@ const STEP_MS = 10;
 /** Lets everything happen that waits for no time. */
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Names that none had before, as random ones are. */
+function freshNames(): () => string {
+  let count = 0;
+  return () => `R${++count}`;
 }
 
 export class FleetRig {
@@ -86,6 +94,7 @@ export class FleetRig {
     ordinals = 32,
     checker = {},
     hashKey = [{ kind: 'header', name: 'x-user' }],
+    classic = false,
   }: RigOptions = {}) {
     this.driver = driver;
     const placement = ringPlacement(512, 40);
@@ -120,13 +129,15 @@ export class FleetRig {
     this.keeper = new Keeper({
       ...common,
       startTimeoutMs: START_TIMEOUT_MS,
+      renew: (replica, cause) => this.scaling.renew(replica, cause),
       onSettled: () => this.supervisor.nudge(),
     });
     const { keeper } = this;
     this.supervisor = new Supervisor({ ...common, keeper, stopTimeoutMs: STOP_TIMEOUT_MS });
     const { ownsInstances } = driver;
-    const plans = new Plans({ ...common, ownsInstances, chooseName: nextName, maxReplicas });
-    this.scaling = new Scaling({ ...common, ...limits, keeper, plans });
+    const chooseName = classic ? freshNames() : nextName;
+    const plans = new Plans({ ...common, ownsInstances, chooseName, maxReplicas, classic });
+    this.scaling = new Scaling({ ...common, ...limits, keeper, plans, classic });
     const { scaling } = this;
     this.view = new FleetView({
       ...common,

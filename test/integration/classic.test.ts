@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Balancer } from '../helpers/balancer.ts';
+import { eventually } from '../helpers/eventually.ts';
 
 /** The slots of the replicas 1 to 3 on the textbook ring. */
 const VNODES: readonly (readonly number[])[] = [
@@ -54,6 +55,31 @@ describe('a balancer in the classic profile', () => {
     const names = (await balancer.replicas()).map(({ name }) => name);
     for (const name of names) assert.match(name, /^S\d{6}$/);
     assert.equal(new Set(names).size, 3);
+  });
+
+  it('gives one that is killed a new name and its id, and is never a replica short', async () => {
+    const [victim, ...others] = await balancer.replicas();
+    process.kill(Number.parseInt(victim!.instance!, 10), 'SIGKILL');
+    const after = await eventually('its name is gone and three are healthy', async () => {
+      const now = await balancer.replicas();
+      assert.equal(now.length, 3);
+      const isOver = now.every(({ name, state }) => name !== victim!.name && state === 'healthy');
+      return isOver && now;
+    });
+    assert.deepEqual(
+      after.slice(0, 2).map(({ name }) => name),
+      others.map(({ name }) => name),
+    );
+    assert.match(after[2]!.name, /^S\d{6}$/);
+    assert.equal(after[2]!.id, victim!.id);
+  });
+
+  it('takes all where more are to be removed than there are, and adds again after that', async () => {
+    const none = await balancer.ask('DELETE', '/rm', { body: { n: 9, hostnames: [] } });
+    assert.deepEqual(JSON.parse(none.body), { message: { N: 0, replicas: [] }, status: 'successful' });
+    const three = await balancer.ask('POST', '/add', { body: { n: 3, hostnames: [] } });
+    assert.equal((JSON.parse(three.body) as { message: { N: number } }).message.N, 3);
+    assert.equal((await balancer.ask('GET', '/home')).status, 200);
   });
 
   it('turns a path that the replicas do not know into its own 400', async () => {
