@@ -8,7 +8,7 @@
  * All connections share one buffer while answers are small, so a chunk is only good until its call returns, unless
  * `expectLargeBody` was said: then reads go into blocks, which can be held, and nothing is copied.
  */
-import { connect, type OnReadOpts, type Socket } from 'node:net';
+import type { OnReadOpts, Socket, TcpNetConnectOpts } from 'node:net';
 import { ZERO } from '../core/doubles.ts';
 import type { Endpoint } from '../core/replica.ts';
 import { BalancerError, type ErrorCode, errnoOf, isBalancerError, messageOf } from '../errors.ts';
@@ -45,6 +45,17 @@ export interface ConnectionOwner {
   onClosed(connection: UpstreamConnection, error: BalancerError | undefined): void;
 }
 
+/** Opens a TCP connection; as `connect` of `node:net`. */
+export type Connect = (options: TcpNetConnectOpts) => Socket;
+
+/** How a connection is opened. */
+export interface Opening {
+  /** By the thread's coarse clock. */
+  readonly nowMs: number;
+  readonly forTunnel: boolean;
+  readonly connect: Connect;
+}
+
 /** Enough for most answers, and little to copy of the others. */
 const SHARED_BYTES = 81_920;
 /** Less than this at the end of a block is not worth reading into. */
@@ -72,6 +83,8 @@ export class UpstreamConnection {
   /** How long connecting took, once it is connected. */
   connectMs = ZERO;
 
+  /** Opened for a request that asks for another protocol: its socket becomes an ordinary stream once that is spoken. */
+  readonly forTunnel: boolean;
   readonly #owner: ConnectionOwner;
   readonly socket: Socket;
   readonly #parser = new ResponseParser();
@@ -85,12 +98,11 @@ export class UpstreamConnection {
   #block: Block | undefined;
   #filled = 0;
 
-  constructor(endpoint: Endpoint, owner: ConnectionOwner, nowMs: number, forTunnel = false) {
+  constructor(owner: ConnectionOwner, { host, port }: Endpoint, { nowMs, forTunnel, connect }: Opening) {
     this.#owner = owner;
+    this.forTunnel = forTunnel;
     this.startedMs = nowMs;
     const begunMs = performance.now();
-    const { host, port } = endpoint;
-    // a tunnel's socket becomes an ordinary stream once the protocol has switched
     const socket = forTunnel
       ? connect({ host, port, noDelay: true, allowHalfOpen: true })
       : connect({ host, port, noDelay: true, onread: this.#onRead() });

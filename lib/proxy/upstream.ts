@@ -3,13 +3,23 @@
  * An attempt gets the connection that was used last (its caches are warm, and the others grow idle and close), or
  * a new one while the pool is under its cap, or the next that becomes free.
  * Must not hold: which replica a request goes to, retries, anything about clients.
- * Invariants: a connection is connecting, idle, or busy with exactly one attempt; an attempt that was given to
- * `send` hears `onConnection` or `onUpstreamError`, once, unless it is withdrawn before.
+ *
+ * Invariants: an attempt that was given to `send` hears `onConnection` or `onUpstreamError`, once, unless it is
+ * withdrawn before: until then it is in exactly one of `#waiting`, `#wantRoom`, `#reserved` and `#failing`. No
+ * attempt waits while a connection is idle, nor while there is room for another and none is being opened for it:
+ * whatever happens ends in `#restore`, which alone takes attempts out of the queues. A connection that was opened
+ * for one attempt is never counted on by others.
  */
+import { connect } from 'node:net';
 import type { Endpoint } from '../core/replica.ts';
 import { BalancerError } from '../errors.ts';
 import type { Recorder } from '../metrics/recorder.ts';
-import { type Attempt, type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts';
+import {
+  type Attempt,
+  type Connect,
+  type ConnectionOwner,
+  UpstreamConnection,
+} from './upstream-connection.ts';
 
 export interface UpstreamOptions {
   /** Below zero for what is no replica. */
@@ -21,6 +31,14 @@ export interface UpstreamOptions {
   /** The thread's coarse clock. */
   readonly nowMs: () => number;
   readonly recorder: Recorder;
+  /** Opens a socket; `connect` of `node:net` unless given. */
+  readonly connect?: Connect;
+}
+
+/** An attempt that is still to be told that it failed. */
+interface Failing {
+  readonly attempt: Attempt;
+  readonly error: BalancerError;
 }
 
 /** How long a connection may lie idle where the replica did not say: under the 5 s of Node's own server. */
@@ -37,146 +55,190 @@ const IDLE_LIMIT_MAX_MS = 120_000;
 
 export class Upstream implements ConnectionOwner {
   readonly #options: UpstreamOptions;
+  readonly #connect: Connect;
+  /** Every connection: connecting, idle or busy. */
+  readonly #connections = new Set<UpstreamConnection>();
   /** Free connections, the one used last at the end. */
   readonly #idle: UpstreamConnection[] = [];
-  readonly #connections = new Set<UpstreamConnection>();
-  /** Attempts that wait for a connection, first come first served. */
+  /** Being opened for whoever waits. */
+  readonly #opening = new Set<UpstreamConnection>();
+  /** Being opened for one attempt, which needs a new connection. */
+  readonly #reserved = new Map<UpstreamConnection, Attempt>();
+  /** Attempts that wait for any connection, first come first served. */
   readonly #waiting: Attempt[] = [];
-  readonly #connecting = new Set<UpstreamConnection>();
+  /** Attempts that need a new connection, while there is no room for one. */
+  readonly #wantRoom: Attempt[] = [];
+  readonly #failing: Failing[] = [];
+  #isRestoring = false;
   #isClosed = false;
 
   constructor(options: UpstreamOptions) {
     this.#options = options;
+    this.#connect = options.connect ?? connect;
   }
 
   /** How many there are now. */
   get connections(): { readonly idle: number; readonly busy: number; readonly connecting: number } {
-    const [idle, connecting] = [this.#idle.length, this.#connecting.size];
+    const [idle, connecting] = [this.#idle.length, this.#opening.size + this.#reserved.size];
     return { idle, connecting, busy: this.#connections.size - idle - connecting };
+  }
+
+  /** How many attempts wait: for any connection, for room to open their own, for that to be opened. */
+  get waiting(): { readonly forAny: number; readonly forRoom: number; readonly forTheirs: number } {
+    return { forAny: this.#waiting.length, forRoom: this.#wantRoom.length, forTheirs: this.#reserved.size };
   }
 
   /** Gives the attempt a connection, now or as soon as there is one. */
   send(attempt: Attempt): void {
     if (this.#isClosed) return attempt.onUpstreamError(new BalancerError('upstream-gone'));
-    if (attempt.upgrade || attempt.needsFresh) return this.#open(attempt);
-    const connection = this.#idle.pop();
-    if (connection !== undefined) return connection.assign(attempt);
-    this.#waiting.push(attempt);
-    this.#grow();
+    if (attempt.upgrade || attempt.needsFresh) this.#wantRoom.push(attempt);
+    else {
+      const connection = this.#idle.pop();
+      if (connection !== undefined) return connection.assign(attempt);
+      this.#waiting.push(attempt);
+    }
+    this.#restore();
   }
 
   /** The attempt no longer waits for a connection. */
   withdraw(attempt: Attempt): void {
-    const at = this.#waiting.indexOf(attempt);
-    if (at !== -1) this.#waiting.splice(at, 1);
+    if (remove(this.#waiting, attempt) || remove(this.#wantRoom, attempt)) return;
+    const at = this.#failing.findIndex((failing) => failing.attempt === attempt);
+    if (at !== -1) this.#failing.splice(at, 1);
+    for (const [connection, owner] of this.#reserved) {
+      if (owner !== attempt) continue;
+      this.#reserved.delete(connection);
+      if (connection.forTunnel) connection.destroy();
+      else this.#opening.add(connection);
+    }
+    this.#restore();
   }
 
   /** Closes what has been idle or connecting for too long. To be called a few times a second. */
   tick(): void {
     const nowMs = this.#options.nowMs();
-    for (const connection of this.#connecting) {
+    for (const connection of [...this.#opening, ...this.#reserved.keys()]) {
       if (nowMs - connection.startedMs >= this.#options.connectTimeoutMs)
         connection.destroy(new BalancerError('connect-timeout'));
     }
     for (const connection of [...this.#idle]) {
       if (nowMs - connection.idleSinceMs >= idleLimitMs(connection)) connection.destroy();
     }
+    this.#restore();
   }
 
   /** The instance is gone: everything that waits for it or hears from it fails with `upstream-gone`. */
   close(): void {
     this.#isClosed = true;
     const gone = new BalancerError('upstream-gone');
-    for (const attempt of this.#waiting.splice(0)) attempt.onUpstreamError(gone);
+    this.#failAll(this.#waiting, gone);
+    this.#failAll(this.#wantRoom, gone);
     for (const connection of [...this.#connections]) connection.destroy(gone);
+    this.#restore();
   }
 
   onConnected(connection: UpstreamConnection): void {
     this.#options.recorder.connected(this.#options.ordinal, connection.connectMs);
-    this.#connecting.delete(connection);
-    this.#giveOut(connection);
-    this.#grow();
+    const attempt = this.#reserved.get(connection);
+    this.#reserved.delete(connection);
+    if (attempt !== undefined) return connection.assign(attempt);
+    this.#opening.delete(connection);
+    this.#becomeIdle(connection);
   }
 
   onFree(connection: UpstreamConnection): void {
-    if (this.#isClosed) return connection.destroy();
-    this.#giveOut(connection);
+    // what was opened for a tunnel reads through the stream machinery, which the pool's connections avoid
+    if (this.#isClosed || connection.forTunnel) return connection.destroy();
+    this.#becomeIdle(connection);
   }
 
   onClosed(connection: UpstreamConnection, error: BalancerError | undefined): void {
     if (!this.#connections.delete(connection)) return;
-    if (error !== undefined) this.#noteFailure();
-    this.#connecting.delete(connection);
-    const at = this.#idle.lastIndexOf(connection);
-    if (at !== -1) this.#idle.splice(at, 1);
-    // nobody will connect where one could not, so who waits need not find out one by one
-    if (error !== undefined) for (const attempt of this.#waiting.splice(0)) attempt.onUpstreamError(error);
-    else this.#grow();
+    remove(this.#idle, connection);
+    const attempt = this.#reserved.get(connection);
+    this.#reserved.delete(connection);
+    this.#opening.delete(connection);
+    if (error !== undefined) this.#failedToOpen(attempt, error);
+    else if (attempt !== undefined) this.#wantRoom.push(attempt);
+    this.#restore();
   }
 
-  /** Opens a connection where fewer are on their way than there are attempts that wait. */
-  #grow(): void {
-    const wanted = Math.min(this.#waiting.length, MOST_CONNECTING);
-    if (this.#connecting.size < wanted && this.#connections.size < this.#options.maxConnections)
-      this.#open(undefined);
-  }
-
-  #giveOut(connection: UpstreamConnection): void {
-    const attempt = this.#waiting.shift();
-    if (attempt !== undefined) return connection.assign(attempt);
+  #becomeIdle(connection: UpstreamConnection): void {
     connection.idleSinceMs = this.#options.nowMs();
     this.#idle.push(connection);
+    if (this.#waiting.length > 0 || this.#wantRoom.length > 0) this.#restore();
+  }
+
+  /** Restores the invariants. Called again from within, by what an attempt does when it hears, it leaves all to the first call. */
+  #restore(): void {
+    if (this.#isRestoring) return;
+    this.#isRestoring = true;
+    try {
+      while (this.#step());
+    } finally {
+      this.#isRestoring = false;
+    }
+  }
+
+  /** Does one thing that is due; false where nothing is. */
+  #step(): boolean {
+    const failing = this.#failing.shift();
+    if (failing !== undefined) failing.attempt.onUpstreamError(failing.error);
+    else if (this.#waiting.length > 0 && this.#idle.length > 0)
+      this.#idle.pop()!.assign(this.#waiting.shift()!);
+    else if (this.#wantRoom.length > 0 && this.#makeRoom()) this.#open(this.#wantRoom.shift());
+    else if (this.#opening.size < Math.min(this.#waiting.length, MOST_CONNECTING) && this.#hasRoom)
+      this.#open(undefined);
+    else return false;
+    return true;
+  }
+
+  get #hasRoom(): boolean {
+    return this.#connections.size < this.#options.maxConnections;
+  }
+
+  /** Makes room for a connection, if need be in place of the one that has been idle longest. */
+  #makeRoom(): boolean {
+    if (!this.#hasRoom) this.#idle[0]?.destroy();
+    return this.#hasRoom;
   }
 
   /** Opens a connection for whoever waits, or for `only` one attempt that needs a new one. */
   #open(only: Attempt | undefined): void {
     const { endpoint, nowMs } = this.#options;
-    const owner = only === undefined ? this : new FirstFor(this, only);
-    const connection = new UpstreamConnection(endpoint, owner, nowMs(), only?.upgrade === true);
+    const forTunnel = only?.upgrade === true;
+    let connection: UpstreamConnection;
+    try {
+      connection = new UpstreamConnection(this, endpoint, {
+        nowMs: nowMs(),
+        forTunnel,
+        connect: this.#connect,
+      });
+    } catch (cause) {
+      return this.#failedToOpen(only, new BalancerError('connect-failed', undefined, { cause }));
+    }
     this.#connections.add(connection);
-    this.#connecting.add(connection);
+    if (only === undefined) this.#opening.add(connection);
+    else this.#reserved.set(connection, only);
   }
 
-  /** A connection could not be made; of a replica that is gone that says nothing. */
-  #noteFailure(): void {
+  /** A connection could not be made. Nobody will connect where one could not, so who waits need not find out one by one. */
+  #failedToOpen(only: Attempt | undefined, error: BalancerError): void {
+    // of a replica that is gone it says nothing
     if (!this.#isClosed) this.#options.recorder.connectFailed(this.#options.ordinal);
+    if (only === undefined) this.#failAll(this.#waiting, error);
+    else this.#failing.push({ attempt: only, error });
   }
 
-  /** A connection that was opened for one attempt is there, or gone; nobody else waited for it. */
-  settleFirst(connection: UpstreamConnection, isOpen: boolean): void {
-    this.#connecting.delete(connection);
-    if (isOpen) return this.#options.recorder.connected(this.#options.ordinal, connection.connectMs);
-    this.#connections.delete(connection);
-    this.#noteFailure();
+  #failAll(attempts: Attempt[], error: BalancerError): void {
+    for (const attempt of attempts.splice(0)) this.#failing.push({ attempt, error });
   }
 }
 
-/** Owns a connection that was opened for one attempt, which needs a new one; after that the pool has it. */
-class FirstFor implements ConnectionOwner {
-  readonly #pool: Upstream;
-  readonly #attempt: Attempt;
-
-  constructor(pool: Upstream, attempt: Attempt) {
-    this.#pool = pool;
-    this.#attempt = attempt;
-  }
-
-  onConnected(connection: UpstreamConnection): void {
-    this.#pool.settleFirst(connection, true);
-    connection.assign(this.#attempt);
-  }
-
-  onFree(connection: UpstreamConnection): void {
-    // what was opened for a tunnel reads through the stream machinery, which the pool's connections avoid
-    if (this.#attempt.upgrade) connection.destroy();
-    else this.#pool.onFree(connection);
-  }
-
-  onClosed(connection: UpstreamConnection, error: BalancerError | undefined): void {
-    if (error === undefined) return this.#pool.onClosed(connection, undefined);
-    this.#pool.settleFirst(connection, false);
-    this.#attempt.onUpstreamError(error);
-  }
+function remove<T>(list: T[], item: T): boolean {
+  const at = list.lastIndexOf(item);
+  if (at !== -1) list.splice(at, 1);
+  return at !== -1;
 }
 
 function idleLimitMs({ keepAliveTimeoutMs }: UpstreamConnection): number {
