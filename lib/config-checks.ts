@@ -211,6 +211,7 @@ const CHECKS: readonly Check[] = [
   needsDriver('replicaPort', 'docker'),
   needsDriver('network', 'docker'),
   needsDriver('pool', 'docker'),
+  needsDriver('containerPrefix', 'docker'),
   ...routing,
   needsAccessLog('accessLogFile'),
   needsAccessLog('accessLogSample'),

@@ -102,6 +102,15 @@ export const name: Unit<string> = {
   },
 };
 
+/** What container names begin with: '' for nothing, or what may begin one. */
+export const namePrefix: Unit<string> = {
+  unit: 'name prefix',
+  read(value) {
+    if (value === '' || isReplicaName(value)) return ok(value);
+    return bad('must be empty, or up to 63 letters, digits, _ . and - that begin with a letter or a digit');
+  },
+};
+
 /** A path of the machine, or `-` for standard output. */
 export const outputFile = text('file or -', /^[^\0]+$/, 'must be a file, or - for standard output');
 

@@ -88,6 +88,7 @@ describe('what does not go together', () => {
     ['--replica-port 80', '--replica-port needs --driver docker, not process'],
     ['--network x', '--network needs --driver docker, not process'],
     ['--pool x', '--pool needs --driver docker, not process'],
+    ['--container-prefix x', '--container-prefix needs --driver docker, not process'],
     ['--vnodes 9', '--vnodes needs --algorithm ring or classic: maglev has no virtual nodes'],
   ];
   for (const [args, problem] of cases) {

@@ -23,6 +23,7 @@ describe('the options', () => {
       command: '',
       image: 'ringlb-replica',
       replicaPort: 5000,
+      containerPrefix: '',
       network: 'ringlb',
       pool: 'ringlb',
       startTimeoutMs: 30_000,

@@ -25,6 +25,11 @@ describe('the text of an option', () => {
     assert.deepEqual(accessLogStatus, ['5xx', '404', 'none']);
   });
 
+  it('reads an empty prefix, and one that may begin a container name', () => {
+    assert.equal(load('--driver docker --container-prefix=').containerPrefix, '');
+    assert.equal(load('--driver docker --container-prefix shop-').containerPrefix, 'shop-');
+  });
+
   it('reads - as a file, and so standard output', () => {
     assert.equal(load('--access-log json --access-log-file -').accessLogFile, '-');
   });
@@ -77,6 +82,10 @@ describe('the text of an option', () => {
     ],
     ['--driver docker --image=-x', '--image must be an image reference such as name:tag, not "-x"'],
     ['--driver docker --pool a;b', '--pool must be a name of up to 63 letters, digits, _ . and -, not "a;b"'],
+    [
+      '--driver docker --container-prefix=-x',
+      '--container-prefix must be empty, or up to 63 letters, digits, _ . and - that begin with a letter or a digit, not "-x"',
+    ],
     [
       '--driver static --upstreams http://a:1,ftp://b',
       '--upstreams must be a comma-separated list of http://host:port (see "ftp://b"), not "http://a:1,ftp://b"',

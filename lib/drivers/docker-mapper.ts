@@ -2,8 +2,8 @@
  * What a container of ours looks like to the engine, and what the engine's JSON means to us. Pure; the only place
  * that knows field names. Must not hold: calls.
  * Invariants: labels say pool, name and id and never change. The role is in the container's name, which can change:
- * the replica's own name is `current`, `<name>.<role>.<short id>` is retired. Its own short id in it is the proof
- * that we gave that name. Any other name was given by hand and changes nothing.
+ * `<prefix><name>` is `current`, `<prefix><name>.<role>.<short id>` is retired, whatever the prefix was when it was
+ * named. Its own short id in it is the proof that we gave that name. Any other name was given by hand and changes nothing.
  * Source: Docker Engine API 1.41, ContainerCreate, ContainerList, ContainerInspect, SystemEvents.
  */
 import { type Endpoint, isReplicaName } from '../core/replica.ts';
@@ -123,7 +123,7 @@ export function containerBody({ name, id, instead }: Start, spec: ReplicaSpec) {
   } as const;
 }
 
-/** The name of a container that no longer stands in its replica's place. */
+/** The name, without the prefix, of a container that no longer stands in its replica's place. */
 export function retiredName(name: string, role: RetiredRole, containerId: string): string {
   return `${name}.${role}.${containerId.slice(0, 12)}`;
 }
@@ -206,8 +206,9 @@ export function textOfFrames(reply: Buffer): string {
 }
 
 function roleOf(summary: ContainerSummary, name: string): Instance['role'] {
-  const given = summary.Names.map((path) => path.replace(/^\//, ''));
-  return ROLES.find((role) => given.includes(retiredName(name, role, summary.Id))) ?? 'current';
+  const { Id: containerId, Names: given } = summary;
+  const isGiven = (ending: string): boolean => given.some((path) => path.endsWith(ending));
+  return ROLES.find((role) => isGiven(retiredName(name, role, containerId))) ?? 'current';
 }
 
 function parse(line: string): object {

@@ -1,8 +1,8 @@
 /**
  * The docker driver: an instance is a container of one engine, on one network, reached by its address there.
  * Must not hold: the engine's JSON (docker-mapper.ts), its errors (docker-api.ts), or what should run (the fleet's).
- * Invariants: only containers with the pool's label are listed or touched; a container's name is its replica's while
- * it is current; nothing is pulled, published or mounted.
+ * Invariants: only containers with the pool's label are listed or touched; a container's name is the prefix and
+ * its replica's name while it is current; nothing is pulled, published or mounted.
  */
 import { type Clock, systemClock } from '../clock.ts';
 import type { Place } from '../core/replica.ts';
@@ -32,6 +32,8 @@ export interface DockerDriverOptions {
   readonly replicaPort: number;
   readonly network: string;
   readonly pool: string;
+  /** What the names of containers begin with; '' for nothing. */
+  readonly containerPrefix: string;
   readonly log: Logger;
   readonly clock?: Clock;
   /** The engine, where it is not the usual one. */
@@ -103,15 +105,16 @@ class DockerDriver implements Driver {
     const strangers = (await this.#engine.containers()).filter(
       ({ Labels: labels }) => !isOfPool(labels, this.#options.pool),
     );
-    return strangers.flatMap(({ Names: names }) => names.map((name) => name.replace(/^\//, '')));
+    const taken = `/${this.#options.containerPrefix}`;
+    return strangers
+      .flatMap(({ Names: names }) => names.filter((name) => name.startsWith(taken)))
+      .map((name) => name.slice(taken.length));
   }
 
   async start(place: Start): Promise<Instance> {
-    if (place.name.length < 2) {
-      throw new BalancerError(
-        'bad-request',
-        `Docker takes no container name of one character, such as ${place.name}`,
-      );
+    if (this.#containerName(place.name).length < 2) {
+      const reason = `Docker takes no container name of one character, such as ${place.name}: choose a longer one, or set --container-prefix`;
+      throw new BalancerError('bad-request', reason);
     }
     if (this.#starting.has(place.name)) {
       throw new BalancerError('name-held', `The replica ${place.name} is being started already`);
@@ -132,7 +135,8 @@ class DockerDriver implements Driver {
 
   async retire(instanceId: string, role: RetiredRole): Promise<void> {
     const name = this.#names.get(instanceId) ?? (await this.#nameOf(instanceId));
-    if (name !== undefined) await this.#engine.rename(instanceId, retiredName(name, role, instanceId));
+    if (name === undefined) return;
+    await this.#engine.rename(instanceId, this.#containerName(retiredName(name, role, instanceId)));
   }
 
   async remove(instanceId: string, graceMs: number): Promise<void> {
@@ -145,6 +149,11 @@ class DockerDriver implements Driver {
     this.#events?.close();
     this.#events = undefined;
     if (!keep) await this.#network.close();
+  }
+
+  /** What the engine is to call the container of this name among ours. */
+  #containerName(name: string): string {
+    return `${this.#options.containerPrefix}${name}`;
   }
 
   get #spec(): ReplicaSpec {
@@ -175,10 +184,11 @@ class DockerDriver implements Driver {
 
   async #create(place: Start): Promise<string> {
     try {
-      return await this.#engine.create(place.name, containerBody(place, this.#spec));
+      return await this.#engine.create(this.#containerName(place.name), containerBody(place, this.#spec));
     } catch (error) {
       if (isBalancerError(error, 'image-missing')) throw this.#imageMissing();
-      if (isBalancerError(error, 'name-held')) throw await this.#nameHeld(place.name, error);
+      if (isBalancerError(error, 'name-held'))
+        throw await this.#nameHeld(this.#containerName(place.name), error);
       throw error;
     }
   }
@@ -192,11 +202,11 @@ class DockerDriver implements Driver {
     const holder = await this.#engine.container(name);
     if (!holder) return cause;
     const { Image: image, Labels: labels } = holder.Config;
-    const whose = isOfPool(labels, this.#options.pool)
-      ? 'a container of this pool'
-      : 'a container that is not ours';
+    const [whose, more] = isOfPool(labels, this.#options.pool)
+      ? ['a container of this pool', '']
+      : ['a container that is not ours', ', or set --container-prefix'];
     const who = `${holder.Id.slice(0, 12)}, image ${image}`;
-    const reason = `The name ${name} is held by ${whose} (${who}): choose another name, or remove it`;
+    const reason = `The name ${name} is held by ${whose} (${who}): choose another name, or remove it${more}`;
     return new BalancerError('name-held', reason, { cause });
   }
 

@@ -75,6 +75,11 @@ describe('a listed container as an instance', () => {
     });
   }
 
+  it('is retired whatever prefix its name has', () => {
+    const names = [`/shop-${retiredName('S2', 'replaced', ID)}`];
+    assert.equal(toInstance(summary({ Names: names }), SPEC)?.role, 'replaced');
+  });
+
   it('is current under a name that was given by hand', () => {
     assert.equal(toInstance(summary({ Names: ['/mine'] }), SPEC)?.role, 'current');
     assert.equal(toInstance(summary({ Names: ['/S2.replaced.000000000000'] }), SPEC)?.role, 'current');

@@ -35,7 +35,14 @@ describe('the docker driver', () => {
   beforeEach(async () => {
     engine = await FakeEngine.open();
     const api = new DockerApi({ clock: systemClock, socketPath: engine.socketPath, timeoutMs: 1_000 });
-    const options = { image: 'i', replicaPort: 80, network: 'net', pool: 'p', log: silentLogger };
+    const options = {
+      image: 'i',
+      replicaPort: 80,
+      network: 'net',
+      pool: 'p',
+      containerPrefix: '',
+      log: silentLogger,
+    };
     driver = createDockerDriver({ ...options, api });
     engine.reply('POST /containers/create', 201, { Id: ID });
     engine.reply(`POST /containers/${ID}/start`, 204);

@@ -59,7 +59,14 @@ export function freshName(): string {
 /** A driver over a pool of its own that runs the sample replica; not opened yet. */
 export function makeDriver(options: Partial<DockerDriverOptions> = {}): Driver {
   const pool = options.pool ?? freshPool();
-  const standard = { image: REPLICA_IMAGE, replicaPort: 5000, network: pool, pool, log: silentLogger };
+  const standard = {
+    image: REPLICA_IMAGE,
+    replicaPort: 5000,
+    network: pool,
+    pool,
+    containerPrefix: '',
+    log: silentLogger,
+  };
   pools.add(pool);
   return createDockerDriver({ ...standard, ...options });
 }
