@@ -5,6 +5,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { isLoopback } from './addresses.ts';
+import { isByRequestId } from './core/hash-key.ts';
 import { DEFAULT_SLOTS, DEFAULT_VNODES, isPrime } from './core/placement.ts';
 import type { DriverKind } from './drivers/driver.ts';
 import { type Config, type Key, OPTIONS } from './options.ts';
@@ -29,15 +30,17 @@ function capacityOf({ algorithm, slots, vnodes }: Config): number {
 }
 
 /**
- * Puts in what is left to be worked out: the algorithm's slots and vnodes, the number of workers, what `classic`
- * and a fixed list decide.
+ * Puts in what is left to be worked out: the algorithm's slots and vnodes, the number of workers, what `classic`,
+ * the hash key and a fixed list decide.
  */
 export function resolve(values: Config, sources: Sources): Config {
   const algorithm = values.classic ? 'classic' : values.algorithm;
   const slots = values.slots || DEFAULT_SLOTS[algorithm];
   const vnodes = algorithm === 'maglev' ? 0 : values.vnodes || DEFAULT_VNODES[algorithm];
   const workers = values.workers || availableParallelism();
-  const config: Config = { ...values, algorithm, slots, vnodes, workers };
+  // requests that have nothing in common lose nothing where they are spread
+  const loadFloor = isByRequestId(values.hashKey) ? 0 : values.loadFloor;
+  const config: Config = { ...values, algorithm, slots, vnodes, workers, loadFloor };
   if (values.driver === 'static') {
     return { ...config, replicas: values.upstreams.length, maxReplicas: values.upstreams.length };
   }

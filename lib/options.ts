@@ -79,6 +79,7 @@ export const OPTIONS = {
   vnodes: option('vnodes', '0', whole(0, 10_000), 'virtual nodes of a replica; 0 is ring 160, classic 9; maglev has none'),
   hashKey: option('hash-key', 'request-id', hashKey, 'first present of request-id, client-ip, path, uri, header:NAME, cookie:NAME, query:NAME, separated by commas'),
   loadFactor: option('load-factor', '1.25', loadFactor, 'bounded load: most in flight on a replica, as a multiple of the mean; 0 is off'),
+  loadFloor: option('load-floor', '16', whole(0, 1_000_000), 'no load bound is below so many in flight, where the hash key is not request-id alone'),
   maxInFlight: option('max-in-flight', '256', whole(1, 1_000_000), 'most requests in flight on one replica'),
   queueDepth: option('queue-depth', '1024', whole(0, 1_000_000), 'most requests that wait for a replica'),
   queueTimeoutMs: option('queue-timeout', '5s', duration('above zero'), 'longest wait for a replica'),

@@ -25,6 +25,18 @@ describe('what follows from other options', () => {
     assert.deepEqual({ slots, vnodes, workers }, { slots: 1000, vnodes: 7, workers: 5 });
   });
 
+  it('has a load floor wherever the hash key is not request-id alone', () => {
+    const floorOf = (options: string): number => load(options).loadFloor;
+    assert.equal(floorOf('--hash-key cookie:sid'), 16);
+    assert.equal(floorOf('--hash-key cookie:sid,request-id'), 16);
+    assert.equal(floorOf('--hash-key header:x-request-id'), 16);
+    assert.equal(floorOf('--hash-key client-ip --load-floor 3'), 3);
+    assert.equal(floorOf('--hash-key path --load-floor 0'), 0);
+    assert.equal(floorOf('--hash-key request-id --load-floor 3'), 0);
+    assert.equal(floorOf('--hash-key request-id,request-id'), 0);
+    assert.equal(floorOf('--classic'), 0);
+  });
+
   it('counts the replicas of a fixed list by its servers', () => {
     const { replicas, maxReplicas } = load('--driver static --upstreams http://a:1,http://b:1');
     assert.deepEqual({ replicas, maxReplicas }, { replicas: 2, maxReplicas: 2 });

@@ -35,6 +35,7 @@ describe('the options', () => {
       vnodes: 0,
       hashKey: load('--hash-key request-id').hashKey,
       loadFactor: 1.25,
+      loadFloor: 0,
       maxInFlight: 256,
       queueDepth: 1024,
       queueTimeoutMs: 5000,

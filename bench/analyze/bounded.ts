@@ -23,7 +23,7 @@ export function placeInTurn(
   writer.publish((table) => placement.build(members, table));
   for (const { ordinal } of members) writer.setState(ordinal, 'healthy');
   const table = new RouteTable(writer.buffer, shape, 0);
-  const picker = new Picker(table, { placement, loadFactor, maxInFlight: hashes.length + 1 });
+  const picker = new Picker(table, { placement, loadFactor, loadFloor: 0, maxInFlight: hashes.length + 1 });
   return Uint16Array.from({ length: hashes.length }, (_, at) => picker.lease(hashes[at]!));
 }
 

@@ -77,7 +77,7 @@ export function findKey(
 
 /** True where every request is placed by its own id, and nothing else of it has to be read. */
 export function isByRequestId(sources: readonly HashKeySource[]): boolean {
-  return sources.length === 1 && sources[0]!.kind === 'request-id';
+  return sources.every(({ kind }) => kind === 'request-id');
 }
 
 /** What a request is placed by: the first of `sources` that it has, else its id, which is its own or was made for it. */

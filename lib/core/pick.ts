@@ -18,6 +18,8 @@ export interface PickPolicy {
   readonly placement: Placement;
   /** Bounded load; 0 is off. */
   readonly loadFactor: number;
+  /** The load bound is never below it. */
+  readonly loadFloor: number;
   readonly maxInFlight: number;
 }
 
@@ -78,8 +80,9 @@ export class Picker {
 
   /** The most that a replica may hold now, the next request included, while another is under it. */
   get bound(): number {
-    const { loadFactor, maxInFlight } = this.#policy;
-    return Math.min(maxInFlight, boundOf(loadFactor, this.#table.totalInFlight, this.#table.eligible));
+    const { loadFactor, loadFloor, maxInFlight } = this.#policy;
+    const { totalInFlight, eligible } = this.#table;
+    return Math.min(maxInFlight, boundOf(loadFactor, totalInFlight, eligible, loadFloor));
   }
 
   #pickIn(slots: Uint16Array, hash: number, tried: readonly number[]): number {

@@ -99,6 +99,7 @@ export class DataThread {
     this.picker = new Picker(this.table, {
       placement,
       loadFactor: options.loadFactor,
+      loadFloor: options.loadFloor,
       maxInFlight: options.maxInFlight,
     });
     this.queue = new RequestQueue(this.table, options.queueDepth, (ordinal, waiting) =>

@@ -22,6 +22,7 @@ export interface DataThreadOptions extends AccessLogOptions {
   readonly vnodes: number;
   readonly hashKey: readonly HashKeySource[];
   readonly loadFactor: number;
+  readonly loadFloor: number;
   readonly maxInFlight: number;
   readonly queueDepth: number;
   readonly queueTimeoutMs: number;

@@ -27,6 +27,23 @@ for (const [loadFactor, inFlight, eligible, bound] of BOUNDS) {
   });
 }
 
+for (const [floor, inFlight, bound] of [
+  [16, 0, 16],
+  [16, 37, 16],
+  [16, 38, 17],
+  [16, 96, 41],
+  [1, 0, 1],
+  [0, 0, 1],
+] as const) {
+  test(`with floor ${floor} and ${inFlight} in flight on three, one may hold ${bound}`, () => {
+    assert.equal(boundOf(1.25, inFlight, 3, floor), bound);
+  });
+}
+
+test('load factor 0 is no bound, with a floor as without', () => {
+  assert.equal(boundOf(0, 5, 1, 16), Number.POSITIVE_INFINITY);
+});
+
 test('load factor 0 is no bound', () => {
   assert.equal(boundOf(0, 1_000_000, 1), Number.POSITIVE_INFINITY);
 });

@@ -2,18 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { explainPick } from '../../lib/core/explain.ts';
-import { Picker } from '../../lib/core/pick.ts';
+import { Picker, type PickPolicy } from '../../lib/core/pick.ts';
 import { createPlacement } from '../../lib/core/placement.ts';
 import { STATE_CODES, type StateCode } from '../../lib/core/route-table.ts';
-import { ALGORITHMS, type Placement } from '../../lib/core/slot-table.ts';
+import { ALGORITHMS } from '../../lib/core/slot-table.ts';
 import { anyPick, identityPlacement, type Written, writeTable } from '../helpers/fleet-table.ts';
 
 /** The table, explained for `hash`, and what the data path does with it then. */
-function both(
-  written: Written,
-  policy: { readonly placement: Placement; readonly loadFactor: number; readonly maxInFlight: number },
-  hash: number,
-) {
+function both(written: Written, policy: PickPolicy, hash: number) {
   const { table, writer } = writeTable(written);
   const explanation = explainPick(writer.snapshot(), policy, hash);
   const before = written.loads.map((_, ordinal) => table.inFlight(ordinal));
@@ -36,6 +32,7 @@ const anyFleet = fc.record({
   ),
   loads: fc.array(fc.nat(6), { minLength: MEMBERS, maxLength: MEMBERS }),
   loadFactor: fc.constantFrom(0, 1, 1.25, 2),
+  loadFloor: fc.constantFrom(0, 3),
   maxInFlight: fc.integer({ min: 1, max: 7 }),
   hash: fc.nat(0xffff_ffff),
 });
@@ -64,8 +61,9 @@ test('an explanation gives the request to whom the picker leases it, whatever th
 
 test('an explanation agrees with the picker on tables of any form', () => {
   fc.assert(
-    fc.property(anyPick, ({ hash, loadFactor, maxInFlight, ...written }) => {
-      const policy = { placement: identityPlacement(written.slots.length), loadFactor, maxInFlight };
+    fc.property(anyPick, ({ hash, loadFactor, loadFloor, maxInFlight, ...written }) => {
+      const placement = identityPlacement(written.slots.length);
+      const policy = { placement, loadFactor, loadFloor, maxInFlight };
       const { explanation, leased } = both(written, policy, hash);
       assert.equal(explanation.taker ?? -1, Math.max(-1, leased));
     }),
@@ -75,8 +73,9 @@ test('an explanation agrees with the picker on tables of any form', () => {
 
 test('who comes before the taker is kept from it by something, and who comes after is not said to take it', () => {
   fc.assert(
-    fc.property(anyPick, ({ hash, loadFactor, maxInFlight, ...written }) => {
-      const policy = { placement: identityPlacement(written.slots.length), loadFactor, maxInFlight };
+    fc.property(anyPick, ({ hash, loadFactor, loadFloor, maxInFlight, ...written }) => {
+      const placement = identityPlacement(written.slots.length);
+      const policy = { placement, loadFactor, loadFloor, maxInFlight };
       const { successors, taker } = both(written, policy, hash).explanation;
       const at = successors.findIndex(({ ordinal }) => ordinal === taker);
       const before = at === -1 ? successors : successors.slice(0, at);
@@ -90,8 +89,9 @@ test('who comes before the taker is kept from it by something, and who comes aft
 
 test('an explanation counts nothing in flight', () => {
   fc.assert(
-    fc.property(anyPick, ({ hash, loadFactor, maxInFlight, ...written }) => {
-      const policy = { placement: identityPlacement(written.slots.length), loadFactor, maxInFlight };
+    fc.property(anyPick, ({ hash, loadFactor, loadFloor, maxInFlight, ...written }) => {
+      const placement = identityPlacement(written.slots.length);
+      const policy = { placement, loadFactor, loadFloor, maxInFlight };
       const { explanation, before } = both(written, policy, hash);
       assert.deepEqual(before, written.loads);
       for (const { ordinal, inFlight } of explanation.successors)
@@ -117,7 +117,7 @@ for (const [reason, slots, states, loads, loadFactor, verdicts] of [
   test(`an explanation of ${states || 'nobody'} with ${loads.join()} in flight is ${reason}`, () => {
     const codes = [...states].map((letter) => LETTERS[letter as keyof typeof LETTERS]);
     const { writer } = writeTable({ slots, states: codes, loads });
-    const policy = { placement: identityPlacement(slots.length), loadFactor, maxInFlight: 4 };
+    const policy = { placement: identityPlacement(slots.length), loadFactor, loadFloor: 0, maxInFlight: 4 };
     const explanation = explainPick(writer.snapshot(), policy, 0);
     assert.equal(explanation.reason, reason);
     assert.equal(explanation.successors.map(({ verdict }) => verdict).join(' '), verdicts);

@@ -48,20 +48,27 @@ for (const [title, slots, states, loads, loadFactor, maxInFlight, hash, tried, p
     const codes = [...states].map((letter) => STATES[letter as keyof typeof STATES]);
     const { table } = writeTable({ slots, states: codes, loads });
     const placement = identityPlacement(slots.length);
-    assert.equal(new Picker(table, { placement, loadFactor, maxInFlight }).pick(hash, tried), picked);
+    assert.equal(
+      new Picker(table, { placement, loadFactor, loadFloor: 0, maxInFlight }).pick(hash, tried),
+      picked,
+    );
   });
 }
 
 /** The table, its picker, and who may be picked at all. */
 function setUp(asked: AnyPick) {
-  const { slots, suspects, tried, loadFactor, maxInFlight } = asked;
+  const { slots, suspects, tried, loadFactor, loadFloor, maxInFlight } = asked;
   const { table, writer } = writeTable(asked);
-  const picker = new Picker(table, { placement: identityPlacement(slots.length), loadFactor, maxInFlight });
+  const placement = identityPlacement(slots.length);
+  const picker = new Picker(table, { placement, loadFactor, loadFloor, maxInFlight });
   for (const ordinal of suspects) picker.suspect(ordinal, table.stateWord(ordinal));
   const mayTake = (ordinal: number): boolean =>
     asked.states[ordinal] === 'healthy' && !tried.includes(ordinal) && !suspects.includes(ordinal);
   const loadOf = (ordinal: number): number => asked.loads[ordinal]!;
-  const bound = Math.min(maxInFlight, boundOf(loadFactor, table.totalInFlight, table.eligible));
+  const bound = Math.min(
+    maxInFlight,
+    Math.max(loadFloor, boundOf(loadFactor, table.totalInFlight, table.eligible)),
+  );
   const start = asked.hash % slots.length;
   const walk = [...slots.slice(start), ...slots.slice(0, start)].filter(mayTake);
   return { picker, table, writer, mayTake, loadOf, bound, walk };
@@ -94,6 +101,15 @@ test('pick gives the owner whenever it is a candidate under its bound', () => {
   });
 });
 
+test('pick gives an owner that has room whenever it is below the floor, whatever the others have', () => {
+  always((asked) => {
+    const { picker, mayTake, loadOf } = setUp(asked);
+    const owner = asked.slots[asked.hash % asked.slots.length]!;
+    if (mayTake(owner) && loadOf(owner) < Math.min(asked.loadFloor, asked.maxInFlight))
+      assert.equal(picker.pick(asked.hash, asked.tried), owner);
+  });
+});
+
 test('every key gets a replica while a candidate on the ring has room', () => {
   always((asked) => {
     const { picker, loadOf, walk } = setUp(asked);
@@ -119,20 +135,35 @@ test('a candidate that owns no slot does not keep the others from taking more', 
     states: ['healthy', 'healthy', 'healthy'],
     loads: [5, 5, 0],
   });
-  const picker = new Picker(table, { placement: identityPlacement(2), loadFactor: 1, maxInFlight: 9 });
+  const picker = new Picker(table, {
+    placement: identityPlacement(2),
+    loadFactor: 1,
+    loadFloor: 0,
+    maxInFlight: 9,
+  });
   assert.equal(picker.pick(1), 1);
 });
 
 test('lease counts the request in flight on the one it gives', () => {
   const { table } = writeTable({ slots: [0, 1], states: ['healthy', 'healthy'], loads: [1, 1] });
-  const picker = new Picker(table, { placement: identityPlacement(2), loadFactor: 0, maxInFlight: 9 });
+  const picker = new Picker(table, {
+    placement: identityPlacement(2),
+    loadFactor: 0,
+    loadFloor: 0,
+    maxInFlight: 9,
+  });
   assert.equal(picker.lease(1), 1);
   assert.deepEqual([table.inFlight(0), table.inFlight(1), table.totalInFlight], [1, 2, 3]);
 });
 
 test('a lease that can give none counts nothing', () => {
   const { table } = writeTable({ slots: [0], states: ['healthy'], loads: [2] });
-  const picker = new Picker(table, { placement: identityPlacement(1), loadFactor: 0, maxInFlight: 2 });
+  const picker = new Picker(table, {
+    placement: identityPlacement(1),
+    loadFactor: 0,
+    loadFloor: 0,
+    maxInFlight: 2,
+  });
   assert.equal(picker.lease(0), ALL_FULL);
   assert.deepEqual([table.inFlight(0), table.totalInFlight], [2, 2]);
 });
@@ -140,7 +171,12 @@ test('a lease that can give none counts nothing', () => {
 test('leases fill every replica to its cap and no further, though all keys have one owner', () => {
   const states = ['healthy', 'healthy', 'healthy'] as const;
   const { table } = writeTable({ slots: [0, 1, 2], states, loads: [0, 0, 0] });
-  const picker = new Picker(table, { placement: identityPlacement(3), loadFactor: 1.25, maxInFlight: 4 });
+  const picker = new Picker(table, {
+    placement: identityPlacement(3),
+    loadFactor: 1.25,
+    loadFloor: 0,
+    maxInFlight: 4,
+  });
   const given = Array.from({ length: 13 }, () => picker.lease(0));
   assert.deepEqual(
     [0, 1, 2, ALL_FULL].map((ordinal) => given.filter((one) => one === ordinal).length),
@@ -160,7 +196,12 @@ test('a lease looks again when another thread took the last place between look a
     }
   }
   const table = new Raced(writer.buffer, writer.shape, 0);
-  const picker = new Picker(table, { placement: identityPlacement(2), loadFactor: 0, maxInFlight: 2 });
+  const picker = new Picker(table, {
+    placement: identityPlacement(2),
+    loadFactor: 0,
+    loadFloor: 0,
+    maxInFlight: 2,
+  });
   assert.equal(picker.lease(0), 1);
   assert.deepEqual([table.inFlight(0), table.inFlight(1)], [2, 1]);
 });
@@ -176,7 +217,12 @@ test('a pick that reads while the table is written over looks again', () => {
     }
   }
   const table = new Overwritten(writer.buffer, writer.shape, 0);
-  const picker = new Picker(table, { placement: identityPlacement(2), loadFactor: 0, maxInFlight: 2 });
+  const picker = new Picker(table, {
+    placement: identityPlacement(2),
+    loadFactor: 0,
+    loadFloor: 0,
+    maxInFlight: 2,
+  });
   assert.equal(picker.pick(0), 2);
   assert.equal(reads, 2);
 });
@@ -184,7 +230,7 @@ test('a pick that reads while the table is written over looks again', () => {
 test('a suspect is passed over by this thread alone, until its state word changes', () => {
   const states = ['healthy', 'healthy'] as const;
   const { writer, table, other } = writeTable({ slots: [0, 1], states, loads: [0, 0] });
-  const policy = { placement: identityPlacement(2), loadFactor: 0, maxInFlight: 2 };
+  const policy = { placement: identityPlacement(2), loadFactor: 0, loadFloor: 0, maxInFlight: 2 };
   const [mine, theirs] = [new Picker(table, policy), new Picker(other, policy)];
   mine.suspect(0, table.stateWord(0));
   assert.deepEqual([mine.pick(0), theirs.pick(0)], [1, 0]);
@@ -196,7 +242,12 @@ test('a suspect is passed over by this thread alone, until its state word change
 
 test('what was suspected of an earlier state does not count in this one', () => {
   const { writer, table } = writeTable({ slots: [0], states: ['healthy'], loads: [0] });
-  const picker = new Picker(table, { placement: identityPlacement(1), loadFactor: 0, maxInFlight: 2 });
+  const picker = new Picker(table, {
+    placement: identityPlacement(1),
+    loadFactor: 0,
+    loadFloor: 0,
+    maxInFlight: 2,
+  });
   const earlier = table.stateWord(0);
   writer.setState(0, 'healthy');
   picker.suspect(0, earlier);
@@ -206,7 +257,7 @@ test('what was suspected of an earlier state does not count in this one', () => 
 /** Where a thousand keys go. */
 function picksOf(writer: RouteTableWriter, placement: ReturnType<typeof maglevPlacement>): readonly number[] {
   const table = new RouteTable(writer.buffer, writer.shape, 0);
-  const picker = new Picker(table, { placement, loadFactor: 0, maxInFlight: 9 });
+  const picker = new Picker(table, { placement, loadFactor: 0, loadFloor: 0, maxInFlight: 9 });
   return Array.from({ length: 1000 }, (_, key) => picker.pick((key * 4_294_967) >>> 0));
 }
 

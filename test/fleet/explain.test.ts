@@ -117,6 +117,17 @@ describe('an explanation', () => {
     assert.deepEqual([successors[0]?.inFlight, successors[0]?.verdict], [4, 'over-bound']);
   });
 
+  it('shows no bound below the load floor, and the owner takes it below that', async () => {
+    const rig = await FleetRig.of(3, { loadFloor: 5 });
+    const key = keyOf(rig, 'S3');
+    rig.load('S3', 4);
+    const below = rig.view.explain({ key });
+    assert.deepEqual([below.replica, below.reason, below.successors[0]?.bound], ['S3', 'owner', 5]);
+    rig.load('S3', 1);
+    const above = rig.view.explain({ key });
+    assert.deepEqual([above.reason, above.successors[0]?.bound], ['owner-over-bound', 5]);
+  });
+
   it('says that it would wait where nobody may have more', async () => {
     const rig = await FleetRig.of(2);
     rig.load('S1', 8);

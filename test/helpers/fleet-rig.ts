@@ -30,6 +30,7 @@ export interface RigOptions {
   readonly ordinals?: number;
   readonly checker?: Partial<CheckerParts>;
   readonly hashKey?: readonly HashKeySource[];
+  readonly loadFloor?: number;
   /** Each instance has a name of its own: `R1`, then `R2`. */
   readonly classic?: boolean;
 }
@@ -94,6 +95,7 @@ export class FleetRig {
     ordinals = 32,
     checker = {},
     hashKey = [{ kind: 'header', name: 'x-user' }],
+    loadFloor = 0,
     classic = false,
   }: RigOptions = {}) {
     this.driver = driver;
@@ -148,7 +150,7 @@ export class FleetRig {
       table,
       placement,
       vnodes: 40,
-      policy: { placement, loadFactor: 1.25, maxInFlight: 8 },
+      policy: { placement, loadFactor: 1.25, loadFloor, maxInFlight: 8 },
       hashKey,
       openTunnels: (ordinal) => this.tunnels.get(ordinal) ?? 0,
     });

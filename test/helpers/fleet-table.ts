@@ -51,6 +51,7 @@ export const anyPick = fc.record({
   tried: fc.uniqueArray(fc.nat(ORDINALS - 1), { maxLength: 3 }),
   suspects: fc.uniqueArray(fc.nat(ORDINALS - 1), { maxLength: 2 }),
   loadFactor: fc.constantFrom(0, 1, 1.1, 1.25, 2),
+  loadFloor: fc.constantFrom(0, 0, 2, 4),
   maxInFlight: fc.integer({ min: 1, max: 7 }),
   hash: fc.nat(0xffff_ffff),
 });

@@ -1,0 +1,94 @@
+/** Real socket.io clients that only poll: requests of one session belong together, several at a time. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import { Server } from 'socket.io';
+import { io, type Socket } from 'socket.io-client';
+import { Balancer } from '../helpers/balancer.ts';
+
+const SERVERS = ['first', 'second', 'third'] as const;
+const CLIENTS_EACH = 4;
+const MESSAGES = 10;
+
+/** A socket.io server on a free port that says its name with each message that it gives back. */
+async function serverOf(name: string): Promise<{ readonly port: number; close(): Promise<void> }> {
+  const http = createServer();
+  const server = new Server(http);
+  server.on('connection', (socket) => {
+    socket.on('say', (text: string, answer: (said: string) => void) => answer(`${name}: ${text}`));
+    socket.on('call', (text: string) => socket.emit('called', `${name}: ${text}`));
+  });
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  return { port: (http.address() as AddressInfo).port, close: () => server.close() };
+}
+
+describe('socket.io over long polling and three replicas', () => {
+  const servers: { readonly port: number; close(): Promise<void> }[] = [];
+  const clients: Socket[] = [];
+  let balancer: Balancer;
+  before(async () => {
+    for (const name of SERVERS) servers.push(await serverOf(name));
+    const upstreams = servers.map(({ port }) => `http://127.0.0.1:${port}`).join();
+    balancer = await Balancer.ready(
+      `--driver static --probe-interval 0 --hash-key cookie:sid --upstreams ${upstreams}`,
+    );
+  });
+  after(async () => {
+    for (const client of clients) client.disconnect();
+    // it answers the polls that are held, which the balancer would wait for
+    for (const server of servers) await server.close();
+    await balancer.stop();
+  });
+
+  /** Cookies of which as many belong to each replica. */
+  async function cookies(): Promise<readonly string[]> {
+    const byOwner = new Map<string, string[]>(servers.map(({ port }) => [`127.0.0.1:${port}`, []]));
+    for (let number = 0; [...byOwner.values()].some(({ length }) => length < CLIENTS_EACH); number++) {
+      const { body } = await balancer.askAdmin('GET', `/explain?cookie.sid=c${number}`);
+      const { owner } = (JSON.parse(body) as { message: { owner: string } }).message;
+      byOwner.get(owner)!.push(`c${number}`);
+    }
+    return [...byOwner.values()].flatMap((some) => some.slice(0, CLIENTS_EACH));
+  }
+
+  /** A client that has connected; rejects with why it could not. */
+  async function connected(sid: string): Promise<Socket> {
+    const client = io(`http://127.0.0.1:${balancer.publicPort}`, {
+      transports: ['polling'],
+      extraHeaders: { cookie: `sid=${sid}` },
+      forceNew: true,
+      reconnection: false,
+    });
+    clients.push(client);
+    await new Promise<void>((resolve, reject) => {
+      client.once('connect', resolve);
+      client.once('connect_error', reject);
+    });
+    return client;
+  }
+
+  /** Who answered the client's messages, sent all at once, and who called back. */
+  async function answerers(client: Socket): Promise<readonly string[]> {
+    const said = await Promise.all(
+      Array.from({ length: MESSAGES }, (_, number) => client.emitWithAck('say', `message ${number}`)),
+    );
+    for (const [number, text] of said.entries()) assert.match(text, new RegExp(`: message ${number}$`));
+    const called = new Promise<string>((resolve) => client.once('called', resolve));
+    client.emit('call', 'back');
+    const text = await called;
+    return [...new Set([...said, text].map((line) => line.split(':', 1)[0]!))];
+  }
+
+  it('connects twelve clients at once, and each talks with one replica', async () => {
+    const all = await Promise.all((await cookies()).map(connected));
+    const talked = await Promise.all(all.map(answerers));
+    const expected = SERVERS.flatMap((name) => new Array<string>(CLIENTS_EACH).fill(name));
+    assert.deepEqual(
+      talked.map((names) => names.join()),
+      expected,
+    );
+  });
+});
