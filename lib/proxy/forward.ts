@@ -77,8 +77,6 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
     this.deadlineMs = Math.min(this.#thread.nowMs + ms, this.#untilMs);
   }
 
-  // ---- a replica is found
-
   tryAgain(): boolean {
     let hasGone = true;
     // called while another request ends, which must not hear of a failure of this one
@@ -163,6 +161,13 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
     this.onBodyProgress();
   }
 
+  /** The replica takes no more of the body. What it has answered is still to be read. */
+  onWriteFailed(): void {
+    if (this.#phase === 'answering') return this.body?.discard();
+    this.body?.detach();
+    this.#awaitHead();
+  }
+
   onBodyProgress(): void {
     if (this.#phase !== 'sending') return;
     if (this.body?.isComplete === true) return this.#awaitHead();
@@ -189,6 +194,8 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
       this.#answer = this.#outcome.begin(head, this.#lease.last, this, this.isRequestSent);
     }
     this.#phase = 'answering';
+    // nobody takes the rest of the request, and a client may read nothing before it has sent all of it
+    if (this.body?.isDetached === true) this.body.discard();
   }
 
   onBody(chunk: Buffer): void {
@@ -239,8 +246,6 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
     this.#outcome.openTunnel(upstream, early, this.#answer?.takeHead() ?? '', () => this.#end());
   }
 
-  // ---- something ends it early
-
   onUpstreamError(error: BalancerError): void {
     this.#guard(() => this.#failedAttempt(error));
   }
@@ -253,22 +258,17 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
       this.#lease.blame(error.code);
       return this.#answer?.isUnsent === true ? this.#fail(error) : this.#cut('replica');
     }
-    const isStale =
-      connection?.wasReused === true && (error.code === 'upstream-closed' || error.code === 'upstream-reset');
-    const failed = { bytesSent: connection !== undefined, bodyKept: this.body?.isKept ?? true };
-    const { retriable, canRetry } = this.#lease.judge(error.code, this.method, failed);
-    if (isStale && retriable && !this.needsFresh && this.#upstream !== undefined) {
-      this.needsFresh = true;
-      this.#thread.recorder.retry(this.#lease.last, 'stale-connection');
-      return this.#sendTo(this.#upstream);
-    }
     this.#lastError = error;
-    if (!isStale) this.#lease.blame(error.code);
-    this.#lease.giveUp(this.#upstream);
-    this.needsFresh = false;
-    if (!canRetry) return this.#fail(error);
-    this.#thread.recorder.retry(this.#lease.last, error.code);
-    this.#route();
+    const next = this.#lease.afterFailure(error.code, this.method, {
+      upstream: this.#upstream,
+      bytesSent: connection !== undefined,
+      bodyKept: this.body?.isKept ?? true,
+      wasReused: connection?.wasReused === true && !this.needsFresh,
+    });
+    this.needsFresh = next === 'new-connection';
+    if (next === 'new-connection') this.#sendTo(this.#upstream!);
+    else if (next === 'another-replica') this.#route();
+    else this.#fail(error);
   }
 
   /** The client's connection closed. */

@@ -16,6 +16,19 @@ interface Tried {
   readonly upstream: Upstream | undefined;
 }
 
+/** An attempt that failed before its response. */
+interface Failed extends Pick<FailedAttempt, 'bytesSent' | 'bodyKept'> {
+  /** The pool that it was given to. */
+  readonly upstream: Upstream | undefined;
+  /** Its connection had carried a request before, and may have been closed by the replica before this one arrived. */
+  readonly wasReused: boolean;
+}
+
+/** What follows: the same replica is tried once more, another one is, or the request fails. */
+type Next = 'new-connection' | 'another-replica' | 'failure';
+
+const STALE: ReadonlySet<ErrorCode> = new Set(['upstream-closed', 'upstream-reset']);
+
 const NOTHING_TRIED: readonly Tried[] = [];
 const NO_ORDINALS: readonly number[] = [];
 
@@ -114,17 +127,27 @@ export class Lease {
     return ordinal;
   }
 
-  /** Whether a failed attempt may be repeated at all, and whether another replica may be given the request now. */
-  judge(
-    code: ErrorCode,
-    method: string,
-    { bytesSent, bodyKept }: Pick<FailedAttempt, 'bytesSent' | 'bodyKept'>,
-  ): { readonly retriable: boolean; readonly canRetry: boolean } {
-    const retriable = isSafeToRetry({ method, retriable: ERRORS[code].mayRetry, bytesSent, bodyKept });
-    if (!retriable || !this.isHeld || this.#attempts > this.#thread.options.retries)
-      return { retriable, canRetry: false };
+  /** Decides what follows on an attempt that failed before its response, and lets go of the replica unless it is tried again. */
+  afterFailure(code: ErrorCode, method: string, attempt: Failed): Next {
+    const isStale = attempt.wasReused && STALE.has(code);
+    const retriable = isSafeToRetry({ ...attempt, method, retriable: ERRORS[code].mayRetry });
+    const canRetry = retriable && this.#mayRetry(attempt.bytesSent);
+    if (isStale && retriable && attempt.upstream !== undefined) {
+      this.#thread.recorder.retry(this.last, 'stale-connection');
+      return 'new-connection';
+    }
+    if (!isStale) this.blame(code);
+    this.giveUp(attempt.upstream);
+    if (!canRetry) return 'failure';
+    this.#thread.recorder.retry(this.last, code);
+    return 'another-replica';
+  }
+
+  /** Whether another replica may be given the request now. */
+  #mayRetry(bytesSent: boolean): boolean {
+    if (!this.isHeld || this.#attempts > this.#thread.options.retries) return false;
     // a request that never went out costs the fleet nothing; the others are kept to a share
-    return { retriable, canRetry: !bytesSent || this.#charge() };
+    return !bytesSent || this.#charge();
   }
 
   /** Charges the retry budget with this request, once; false where it is used up. */

@@ -61,6 +61,11 @@ export class RequestBody {
     return this.#isComplete && this.#connection !== undefined;
   }
 
+  /** The connection that it was sent on takes no more of it. */
+  get isDetached(): boolean {
+    return this.#connection === undefined;
+  }
+
   /** All of it has come. */
   get isComplete(): boolean {
     return this.#isComplete;
@@ -90,6 +95,7 @@ export class RequestBody {
   /** Sends the head of the request, what came so far of the body, and from now on what comes. */
   sendTo(connection: UpstreamConnection, head: string): void {
     // the first piece usually came with the head, and goes out with it too
+    connection.expectUpload();
     connection.cork();
     process.nextTick(() => connection.uncork());
     connection.write(head);

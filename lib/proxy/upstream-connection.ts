@@ -15,6 +15,7 @@ import { BalancerError, type ErrorCode, errnoOf, isBalancerError, messageOf } fr
 import { writeTogether } from './batched-writes.ts';
 import { type Block, takeBlock } from './blocks.ts';
 import { ResponseParser, type ResponseRequest, type ResponseSink } from './response-parser.ts';
+import type { UpstreamSocket } from './upstream-socket.ts';
 
 /** One try of a request on a replica, as the pool and its connections see it. */
 export interface Attempt extends ResponseRequest, ResponseSink {
@@ -28,6 +29,8 @@ export interface Attempt extends ResponseRequest, ResponseSink {
   onReadEnd(): void;
   /** The connection takes bytes again after `write` said false. */
   onDrain(): void;
+  /** The replica takes no more of the body; what it has answered is still read. Called after `expectUpload` alone. */
+  onWriteFailed(): void;
   /** After `onEnd`: the connection is free or closed already. */
   onDone(): void;
   /** The replica switched protocols; the connection is a tunnel from here. */
@@ -45,8 +48,8 @@ export interface ConnectionOwner {
   onClosed(connection: UpstreamConnection, error: BalancerError | undefined): void;
 }
 
-/** Opens a TCP connection; as `connect` of `node:net`. */
-export type Connect = (options: TcpNetConnectOpts) => Socket;
+/** Opens a TCP connection, as `connect` of `node:net` does. */
+export type Connect = (options: TcpNetConnectOpts) => UpstreamSocket;
 
 /** How a connection is opened. */
 export interface Opening {
@@ -86,14 +89,20 @@ export class UpstreamConnection {
   /** Opened for a request that asks for another protocol: its socket becomes an ordinary stream once that is spoken. */
   readonly forTunnel: boolean;
   readonly #owner: ConnectionOwner;
-  readonly socket: Socket;
+  readonly socket: UpstreamSocket;
   readonly #parser = new ResponseParser();
   #attempt: Attempt | undefined;
   #requests = 0;
   #isConnected = false;
   #isPaused = false;
   #isClosed = false;
+  #hasWriteFailed = false;
   #error: Error | undefined;
+  readonly #onWriteFailed = (error: Error): void => {
+    this.#hasWriteFailed = true;
+    this.#error = error;
+    this.#attempt?.onWriteFailed();
+  };
   /** Memory for the reads of a large body, and how much of it is used; undefined while SHARED will do. */
   #block: Block | undefined;
   #filled = 0;
@@ -113,7 +122,9 @@ export class UpstreamConnection {
       this.connectMs = performance.now() - begunMs;
       owner.onConnected(this);
     });
-    socket.on('drain', () => this.#attempt?.onDrain());
+    socket.on('drain', () => {
+      if (!this.#hasWriteFailed) this.#attempt?.onDrain();
+    });
     socket.on('end', () => this.#ended());
     socket.on('error', (error) => {
       this.#error = error;
@@ -145,6 +156,11 @@ export class UpstreamConnection {
   /** Sends; false when the attempt should wait for `onDrain`. Strings are latin1; `onSent` hears that a buffer is free. */
   write(data: string | Buffer, onSent?: () => void): boolean {
     return typeof data === 'string' ? this.socket.write(data, 'latin1') : this.socket.write(data, onSent);
+  }
+
+  /** A body is written next, which the replica may refuse while it is on its way: its response is read all the same. */
+  expectUpload(): void {
+    this.socket.onWriteFailed = this.#onWriteFailed;
   }
 
   /** The kernel has taken everything that was written. */
@@ -255,6 +271,7 @@ export class UpstreamConnection {
     // the client of the answer that ends here may be slow, the next one need not be
     if (this.#isPaused) this.resume();
     this.#letGoOfBlock();
+    this.socket.onWriteFailed = undefined;
     if (this.#parser.phase === 'idle' && attempt.isRequestSent && !this.#isClosed) this.#owner.onFree(this);
     else this.destroy();
     attempt.onDone();
@@ -264,6 +281,7 @@ export class UpstreamConnection {
     const early = Buffer.from(this.#parser.rest);
     this.#attempt = undefined;
     this.#parser.stop();
+    this.socket.onWriteFailed = undefined;
     this.socket.removeAllListeners();
     this.#reportClosed(undefined);
     attempt.onTunnel(this.socket, early);
@@ -273,13 +291,17 @@ export class UpstreamConnection {
   #ended(): void {
     const attempt = this.#attempt;
     if (attempt !== undefined && this.#parser.finish()) this.#complete(attempt);
-    else this.destroy(new BalancerError('upstream-closed'));
+    else this.#fail();
   }
 
   #closed(): void {
     if (this.#isClosed) return;
+    if (!this.#isConnected) return this.destroy(connectFailure(this.#error));
+    this.#fail();
+  }
+
+  #fail(): void {
     const error = this.#error;
-    if (!this.#isConnected) return this.destroy(connectFailure(error));
     const isReset = errnoOf(error) === 'ECONNRESET';
     this.destroy(
       new BalancerError(isReset ? 'upstream-reset' : 'upstream-closed', undefined, { cause: error }),

@@ -10,7 +10,6 @@
  * whatever happens ends in `#restore`, which alone takes attempts out of the queues. A connection that was opened
  * for one attempt is never counted on by others.
  */
-import { connect } from 'node:net';
 import type { Endpoint } from '../core/replica.ts';
 import { BalancerError } from '../errors.ts';
 import type { Recorder } from '../metrics/recorder.ts';
@@ -20,6 +19,7 @@ import {
   type ConnectionOwner,
   UpstreamConnection,
 } from './upstream-connection.ts';
+import { connectUpstream } from './upstream-socket.ts';
 
 export interface UpstreamOptions {
   /** Below zero for what is no replica. */
@@ -31,7 +31,7 @@ export interface UpstreamOptions {
   /** The thread's coarse clock. */
   readonly nowMs: () => number;
   readonly recorder: Recorder;
-  /** Opens a socket; `connect` of `node:net` unless given. */
+  /** Opens a socket; `connectUpstream` unless given. */
   readonly connect?: Connect;
 }
 
@@ -74,7 +74,7 @@ export class Upstream implements ConnectionOwner {
 
   constructor(options: UpstreamOptions) {
     this.#options = options;
-    this.#connect = options.connect ?? connect;
+    this.#connect = options.connect ?? connectUpstream;
   }
 
   /** How many there are now. */

@@ -3,7 +3,8 @@
  * is refused, brings bytes, ends or resets when the test says. Must not hold: assertions.
  */
 import { EventEmitter } from 'node:events';
-import type { OnReadOpts, Socket, TcpNetConnectOpts } from 'node:net';
+import type { OnReadOpts, TcpNetConnectOpts } from 'node:net';
+import type { UpstreamSocket } from '../../lib/proxy/upstream-socket.ts';
 
 export type SocketState = 'connecting' | 'open' | 'closed';
 
@@ -15,6 +16,7 @@ export class FakeSocket extends EventEmitter {
   isCloseDue = false;
   /** The requests that were written to it. */
   written = 0;
+  onWriteFailed: ((error: Error) => void) | undefined;
   readonly writableLength = 0;
   readonly #onread: OnReadOpts | undefined;
 
@@ -27,8 +29,8 @@ export class FakeSocket extends EventEmitter {
     return this.state === 'closed';
   }
 
-  get asSocket(): Socket {
-    return this as unknown as Socket;
+  get asSocket(): UpstreamSocket {
+    return this as unknown as UpstreamSocket;
   }
 
   // ---- what the pool calls

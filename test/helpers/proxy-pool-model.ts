@@ -78,6 +78,8 @@ class ModelAttempt implements Attempt {
 
   onReadEnd(): void {}
   onDrain(): void {}
+
+  onWriteFailed(): void {}
   onInterim(): void {}
   onHead(): void {}
   onBody(): void {}
