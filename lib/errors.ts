@@ -3,6 +3,8 @@
  * another replica may be tried. Must not hold: handling, logging, or anything about one request.
  */
 
+import type { Ending } from './core/ending.ts';
+
 interface ErrorKind {
   /** HTTP status of the answer, RFC 9110 section 15. */
   readonly status: number;
@@ -79,6 +81,16 @@ export class BalancerError extends Error {
 
   get status(): number {
     return ERRORS[this.code].status;
+  }
+}
+
+/** An instance ended, or was given up, before it was healthy. */
+export class StartError extends BalancerError {
+  readonly ending: Ending;
+
+  constructor(ending: Ending, message = ending.text) {
+    super('start-failed', message);
+    this.ending = ending;
   }
 }
 

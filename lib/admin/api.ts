@@ -4,6 +4,7 @@
  * Must not hold: sockets (`server.ts`), bytes (`body.ts`, `reply.ts`), or any judgement of what the fleet may do.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Ending } from '../core/ending.ts';
 import type { ReplicaState } from '../core/replica.ts';
 import type { Algorithm } from '../core/slot-table.ts';
 import { parseChange, parseNames } from './change.ts';
@@ -26,6 +27,8 @@ export interface ReplicaView {
   /** Its slots as a part of all, 0 to 1. */
   readonly share: number;
   readonly restarts: number;
+  /** How the last instance that ended in its place did, or null while none has; `text` is for people alone. */
+  readonly ending: Ending | null;
   /** `last` is how the last probe failed, or null where it passed or there was none. */
   readonly probes: {
     readonly passed: number;

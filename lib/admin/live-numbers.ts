@@ -109,6 +109,7 @@ function pick({ maxInFlight, queueDepth, maxReplicas }: Snapshot['limits']): Sna
 /** What the page needs of a replica. */
 function shownOf({
   instance: _,
+  ending: _ending,
   draining,
   probes,
   ...view

@@ -1,6 +1,7 @@
 /**
  * How long to wait before the next try. Pure: the caller counts the failures and keeps the time.
  */
+import { type Ending, isFromOutside } from './ending.ts';
 
 /** `firstMs` doubling with every further failure, at most `maxMs`; no wait before the first failure. */
 export function backoffMs(failures: number, firstMs: number, maxMs: number): number {
@@ -14,16 +15,17 @@ export interface InstanceLife {
   readonly wasHealthy: boolean;
   /** From then to its end. */
   readonly healthyMs: number;
-  /** It was ended from outside (SIGKILL, SIGTERM, removed by hand, a hang), not by itself. */
-  readonly endedFromOutside: boolean;
+  /** Undefined where it never ran. */
+  readonly ending: Ending | undefined;
 }
 
 /** A life at least this long after the first passed probe is no part of a crash loop. */
 const STEADY_MS = 10_000;
 
 /** The number of crashes in a row after `life`, given how many there were before it. */
-export function crashesAfter(crashes: number, life: InstanceLife): number {
-  if (life.wasHealthy && (life.endedFromOutside || life.healthyMs >= STEADY_MS)) return 0;
+export function crashesAfter(crashes: number, { wasHealthy, healthyMs, ending }: InstanceLife): number {
+  const wasSound = healthyMs >= STEADY_MS || (ending !== undefined && isFromOutside(ending));
+  if (wasHealthy && wasSound) return 0;
   return crashes + 1;
 }
 

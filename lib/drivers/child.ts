@@ -12,8 +12,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../clock.ts';
+import type { Ending } from '../core/ending.ts';
 import { BalancerError, messageOf } from '../errors.ts';
-import { endingOf } from './ending.ts';
+import { endingFrom } from './ending.ts';
+import { OutputTail } from './output-tail.ts';
 
 /**
  * Descriptor 3 is the pipe. The watcher is forked twice, so that the command does not meet a child it never made;
@@ -27,15 +29,16 @@ const SHIM = `
 exec 3<&-
 exec "$@"
 `;
-const STDERR_KEPT = 2048;
+/** What ended may have left the last of its output in the pipe; its group is gone a moment later. */
+const OUTPUT_MS = 250;
 
 export interface ChildOptions {
   /** Program and arguments. */
   readonly command: readonly string[];
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
-  /** Called once, at once, when the leader ends. */
-  readonly onExit: () => void;
+  /** Called once, at once, when the leader ends; the last of its output may not have been read by then. */
+  readonly onExit: (ending: Ending) => void;
 }
 
 /** A started command; see the file's head for what is promised of it. */
@@ -44,11 +47,12 @@ export class Child {
   readonly #process: ChildProcess;
   readonly #clock: Clock;
   readonly #exited: Promise<void>;
-  /** Resolves when the leader has ended and nothing holds its stderr: as far as we can see, all of them have. */
+  /** Resolves when the leader has ended and nothing holds its output: as far as we can see, all of them have. */
   readonly #allEnded: Promise<unknown>;
   #hasExited = false;
   #isEnding = false;
-  #stderr = '';
+  readonly #stdout: OutputTail;
+  readonly #stderr: OutputTail;
 
   private constructor(child: ChildProcess, pid: number, options: ChildOptions) {
     this.#process = child;
@@ -56,21 +60,18 @@ export class Child {
     this.pid = pid;
     // it carries nothing, so an error on it says no more than its end does
     lifeline(child).on('error', () => {});
-    const stderr = child.stdio[2] as Readable;
-    stderr.setEncoding('utf8').on('data', (text: string) => {
-      this.#stderr = (this.#stderr + text).slice(-STDERR_KEPT);
-    });
-    const silent = new Promise((resolve) => stderr.once('close', resolve));
+    this.#stdout = new OutputTail(child.stdio[1] as Readable);
+    this.#stderr = new OutputTail(child.stdio[2] as Readable);
     this.#exited = new Promise((resolve) => {
       child.once('exit', () => {
         this.#hasExited = true;
         // an end that was asked for leaves its grace to what the leader started
         if (!this.#isEnding) this.#release();
-        options.onExit();
+        options.onExit(this.#describe());
         resolve();
       });
     });
-    this.#allEnded = Promise.all([this.#exited, silent]);
+    this.#allEnded = Promise.all([this.#exited, this.#stdout.closed, this.#stderr.closed]);
   }
 
   /** Starts the command; rejects with `start-failed` when the system refuses a process. */
@@ -79,7 +80,7 @@ export class Child {
       const child = spawn('/bin/sh', ['-c', SHIM, 'ringlb', ...options.command], {
         env: options.env,
         detached: true,
-        stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+        stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
       });
       // without a process there is an error event instead; some errors are thrown at once
       if (child.pid === undefined) throw await new Promise((resolve) => child.once('error', resolve));
@@ -95,11 +96,15 @@ export class Child {
     return this.#hasExited;
   }
 
-  /** How it ended, in words; undefined while it runs. */
-  get ending(): string | undefined {
-    if (!this.#hasExited) return undefined;
-    const { exitCode: code, signalCode: signal } = this.#process;
-    return endingOf({ code, signal, outOfMemory: false, stderr: this.#stderr });
+  /** How it ended, as far as that is known yet; undefined while it runs. */
+  get ending(): Ending | undefined {
+    return this.#hasExited ? this.#describe() : undefined;
+  }
+
+  /** How it ended, once the last of its output was read. */
+  async endingInFull(): Promise<Ending | undefined> {
+    if (this.#hasExited) await Promise.race([this.#allEnded, this.#delay(OUTPUT_MS)]);
+    return this.ending;
   }
 
   /** Asks the group to end and kills what is left of it after `graceMs`; resolves when the leader is gone. */
@@ -112,6 +117,12 @@ export class Child {
     if (!this.#hasExited) this.#signalGroup('SIGKILL');
     this.#release();
     await this.#exited;
+  }
+
+  #describe(): Ending {
+    const { exitCode: code, signalCode: signal } = this.#process;
+    const [stderr, stdout] = [this.#stderr.text, this.#stdout.text];
+    return endingFrom({ code, signal, outOfMemory: false, stderr, stdout });
   }
 
   #signalGroup(signal: NodeJS.Signals): void {

@@ -12,13 +12,18 @@ import {
   type ContainerSummary,
   type ImageJson,
   type NetworkJson,
-  textOfFrames,
+  NO_OUTPUT,
+  type Output,
+  outputOfFrames,
 } from './docker-mapper.ts';
 
 const SHORT_MS = 10_000;
 /** Creating and starting wait for the disk and the kernel, which a loaded machine may keep busy. */
 const START_MS = 60_000;
 const REMOVE_MS = 30_000;
+/** As much of a log as a crash report of some length, and how long that may take: it is only for a person. */
+const LOG_LINES = 100;
+const LOG_MS = 1000;
 /** The engine's words for a removal it gave up with the container still there. */
 const GIVEN_UP = /unable to remove filesystem/i;
 
@@ -133,12 +138,12 @@ export class DockerEngine {
     }
   }
 
-  /** The end of what it wrote to stderr, '' where that was not kept. */
-  async lastErrors(id: string): Promise<string> {
-    const query = { stderr: true, stdout: false, tail: 20 };
-    return this.#get(`/containers/${id}/logs`, 'read logs', { query }).then(
-      (reply) => (Buffer.isBuffer(reply) ? textOfFrames(reply) : ''),
-      () => '',
+  /** The end of what it wrote, nothing where that was not kept. */
+  async lastOutput(id: string): Promise<Output> {
+    const query = { stderr: true, stdout: true, tail: LOG_LINES };
+    return this.#get(`/containers/${id}/logs`, 'read logs', { query, timeoutMs: LOG_MS }).then(
+      (reply) => (Buffer.isBuffer(reply) ? outputOfFrames(reply) : NO_OUTPUT),
+      () => NO_OUTPUT,
     );
   }
 

@@ -6,9 +6,10 @@
  * named. Its own short id in it is the proof that we gave that name. Any other name was given by hand and changes nothing.
  * Source: Docker Engine API 1.41, ContainerCreate, ContainerList, ContainerInspect, SystemEvents.
  */
+import type { Ending } from '../core/ending.ts';
 import { type Endpoint, isReplicaName } from '../core/replica.ts';
 import type { Hint, Instance, RetiredRole, Start } from './driver.ts';
-import { endingOf } from './ending.ts';
+import { endingFrom } from './ending.ts';
 
 interface NetworkSettings {
   readonly Networks: Readonly<
@@ -167,11 +168,20 @@ export function endpointOf(
   return host ? { host, port: spec.port } : undefined;
 }
 
-/** How a container that does not run ended, in words; `stderr` is the last of what it wrote there. */
-export function endingOfContainer({ State: state }: ContainerJson, stderr: string): string {
+/** The last that a container wrote. */
+export interface Output {
+  readonly stderr: string;
+  readonly stdout: string;
+}
+
+export const NO_OUTPUT: Output = { stderr: '', stdout: '' };
+
+/** How a container that does not run ended. */
+export function endingOfContainer({ State: state }: ContainerJson, output: Output): Ending {
+  const { ExitCode: code, OOMKilled: outOfMemory, Error: words } = state;
+  const ending = endingFrom({ code, signal: null, outOfMemory, ...output });
   // a container that never ran has no exit of its own to tell of
-  if (state.Error !== '') return state.Error;
-  return endingOf({ code: state.ExitCode, signal: null, outOfMemory: state.OOMKilled, stderr });
+  return words === '' ? ending : { ...ending, text: words };
 }
 
 /** Which events are asked for: those after which a list may read differently. */
@@ -190,19 +200,21 @@ export function hintOf(line: string): Hint | undefined {
   if (typeof action !== 'string' || typeof actor?.ID !== 'string') return undefined;
   const { exitCode, name } = actor.Attributes ?? {};
   if (action !== 'die') return { kind: 'changed', cause: `${action} ${name ?? actor.ID}` };
-  const cause = endingOf({ code: Number(exitCode ?? 0), signal: null, outOfMemory: false, stderr: '' });
-  return { kind: 'died', instanceId: actor.ID, cause };
+  const code = Number(exitCode ?? 0);
+  const ending = endingFrom({ code, signal: null, outOfMemory: false, ...NO_OUTPUT });
+  return { kind: 'died', instanceId: actor.ID, ending };
 }
 
-/** The text in a log reply: frames of a stream number, three zero bytes, a length of four bytes, and that many bytes. */
-export function textOfFrames(reply: Buffer): string {
-  const parts: Buffer[] = [];
+/** What is in a log reply: frames of a stream number, three zero bytes, a length of four bytes, and that many bytes. */
+export function outputOfFrames(reply: Buffer): Output {
+  const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
   for (let at = 0; at + 8 <= reply.length; ) {
     const end = at + 8 + reply.readUInt32BE(at + 4);
-    parts.push(reply.subarray(at + 8, end));
+    (reply[at] === 2 ? stderr : stdout).push(reply.subarray(at + 8, end));
     at = end;
   }
-  return Buffer.concat(parts).toString('utf8');
+  const text = (parts: readonly Buffer[]) => Buffer.concat(parts).toString('utf8');
+  return { stdout: text(stdout), stderr: text(stderr) };
 }
 
 function roleOf(summary: ContainerSummary, name: string): Instance['role'] {

@@ -4,9 +4,10 @@
  * Invariants: only containers with the pool's label are listed or touched; a container's name is the prefix and
  * its replica's name while it is current; nothing is pulled, published or mounted.
  */
-import { type Clock, systemClock } from '../clock.ts';
+import { type Clock, sleep, systemClock } from '../clock.ts';
+import { type Ending, endingOf, isFromOutside } from '../core/ending.ts';
 import type { Place } from '../core/replica.ts';
-import { BalancerError, isBalancerError } from '../errors.ts';
+import { BalancerError, isBalancerError, StartError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { DockerApi } from './docker-api.ts';
 import { DockerEngine } from './docker-engine.ts';
@@ -17,6 +18,7 @@ import {
   endingOfContainer,
   endpointOf,
   isOfPool,
+  NO_OUTPUT,
   poolLabel,
   type ReplicaSpec,
   replicaNameOf,
@@ -26,6 +28,9 @@ import {
 } from './docker-mapper.ts';
 import { PoolNetwork } from './docker-network.ts';
 import type { Driver, Hint, Instance, RetiredRole, Start } from './driver.ts';
+
+/** How long the engine may take over how a container ended; who replaces it waits for that. */
+const ENDING_MS = 1000;
 
 export interface DockerDriverOptions {
   readonly image: string;
@@ -56,7 +61,7 @@ class DockerDriver implements Driver {
   readonly #starting = new Set<string>();
   /** The replica's name and the end of containers already looked at, by id; spares a call at a death. */
   readonly #names = new Map<string, string>();
-  readonly #endings = new Map<string, string>();
+  readonly #endings = new Map<string, Ending>();
   #user = '';
   /** Starts that have resolved, one way or the other. */
   #starts = 0;
@@ -133,6 +138,11 @@ class DockerDriver implements Driver {
     }
   }
 
+  async endingOf(instanceId: string): Promise<Ending | undefined> {
+    const late = sleep(this.#clock, ENDING_MS).then(() => undefined);
+    return Promise.race([this.#findEnding(instanceId).catch(() => undefined), late]);
+  }
+
   async retire(instanceId: string, role: RetiredRole): Promise<void> {
     const name = this.#names.get(instanceId) ?? (await this.#nameOf(instanceId));
     if (name === undefined) return;
@@ -143,6 +153,7 @@ class DockerDriver implements Driver {
     // whatever comes of the asking, the removal that follows is what counts
     if (graceMs > 0) await this.#engine.stop(instanceId, graceMs).catch(() => {});
     await this.#engine.remove(instanceId);
+    this.#endings.delete(instanceId);
   }
 
   async close(keep: boolean): Promise<void> {
@@ -194,8 +205,8 @@ class DockerDriver implements Driver {
   }
 
   async #endedAtOnce(place: Place, container: ContainerJson | undefined): Promise<BalancerError> {
-    const ending = container ? await this.#endingOf(container) : 'it was removed';
-    return new BalancerError('start-failed', `The replica ${place.name} did not stay up: ${ending}`);
+    const ending = container ? await this.#endingOf(container) : endingOf('removed', 'it was removed');
+    return new StartError(ending, `The replica ${place.name} did not stay up: ${ending.text}`);
   }
 
   async #nameHeld(name: string, cause: BalancerError): Promise<BalancerError> {
@@ -224,18 +235,26 @@ class DockerDriver implements Driver {
   /** The instance with its ending when it is dead; undefined when it is gone by now. */
   async #withEnding(instance: Instance): Promise<Instance | undefined> {
     if (instance.status === 'running') return instance;
-    const known = this.#endings.get(instance.instanceId);
-    if (known !== undefined) return { ...instance, ending: known };
-    const container = await this.#engine.container(instance.instanceId);
-    if (!container) return undefined;
-    const ending = await this.#endingOf(container);
-    this.#endings.set(instance.instanceId, ending);
-    return { ...instance, ending };
+    const ending = await this.#findEnding(instance.instanceId);
+    return ending && { ...instance, ending };
   }
 
-  async #endingOf(container: ContainerJson): Promise<string> {
-    const isPlain = container.State.ExitCode > 0 && container.State.ExitCode < 128;
-    return endingOfContainer(container, isPlain ? await this.#engine.lastErrors(container.Id) : '');
+  /** Undefined when the container is gone by now. */
+  async #findEnding(instanceId: string): Promise<Ending | undefined> {
+    const known = this.#endings.get(instanceId);
+    if (known !== undefined) return known;
+    const container = await this.#engine.container(instanceId);
+    if (!container) return undefined;
+    const ending = await this.#endingOf(container);
+    // one that was started again by hand has another end before it
+    if (!container.State.Running) this.#endings.set(instanceId, ending);
+    return ending;
+  }
+
+  async #endingOf(container: ContainerJson): Promise<Ending> {
+    const plain = endingOfContainer(container, NO_OUTPUT);
+    if (isFromOutside(plain) || plain.kind === 'out-of-memory') return plain;
+    return endingOfContainer(container, await this.#engine.lastOutput(container.Id));
   }
 
   /** Keeps names and endings of what is listed, and forgets the rest. */

@@ -4,6 +4,7 @@
  * What should exist is written on what exists (labels), so `list` after a restart tells all there is to know.
  * Every driver passes `test/contract/driver-suite.ts`.
  */
+import type { Ending } from '../core/ending.ts';
 import type { Endpoint, Place } from '../core/replica.ts';
 
 export type DriverKind = 'process' | 'docker' | 'static';
@@ -20,8 +21,8 @@ export interface Instance extends Place {
    * `removed`: its replica was removed; it is only draining or being stopped.
    */
   readonly role: 'current' | RetiredRole;
-  /** How it ended, in words (`exit 1`, `SIGKILL`, `out of memory`); undefined while it runs. */
-  readonly ending: string | undefined;
+  /** How it ended; undefined while it runs. */
+  readonly ending: Ending | undefined;
   /** As it was started with. */
   readonly instead?: string | undefined;
 }
@@ -36,7 +37,8 @@ export type RetiredRole = 'replaced' | 'removed';
 
 /** A reason to look again. Hints may be lost, repeated or late; `list` is the truth. */
 export type Hint =
-  | { readonly kind: 'died'; readonly instanceId: string; readonly cause: string }
+  /** `ending` is what is known at once; `Driver.endingOf` finds out the rest. */
+  | { readonly kind: 'died'; readonly instanceId: string; readonly ending: Ending }
   | { readonly kind: 'changed'; readonly cause: string }
   | { readonly kind: 'engine-lost'; readonly cause: string }
   | { readonly kind: 'engine-back' };
@@ -67,6 +69,12 @@ export interface Driver {
    * `image-missing`, `start-failed`, `engine-unreachable`; nothing of it is left then.
    */
   start(start: Start): Promise<Instance>;
+
+  /**
+   * All that can be found out about the end of an instance that died: what it wrote last, whether it lacked memory.
+   * Takes a second at most and never rejects; undefined where nothing is known beyond what the hint said.
+   */
+  endingOf(instanceId: string): Promise<Ending | undefined>;
 
   /**
    * Gives the instance the role and its name free for the next `start`, without stopping it.

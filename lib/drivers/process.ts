@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Clock, systemClock } from '../clock.ts';
+import type { Ending } from '../core/ending.ts';
 import type { Place } from '../core/replica.ts';
 import { BalancerError } from '../errors.ts';
 import { Child } from './child.ts';
@@ -78,6 +79,10 @@ class ProcessDriver implements Driver {
     }
   }
 
+  async endingOf(instanceId: string): Promise<Ending | undefined> {
+    return this.#entries.get(instanceId)?.child.endingInFull();
+  }
+
   async retire(instanceId: string, role: RetiredRole): Promise<void> {
     const entry = this.#entries.get(instanceId);
     if (entry) entry.role = role;
@@ -112,7 +117,7 @@ class ProcessDriver implements Driver {
       command: this.#command,
       env: { ...process.env, SERVER_ID: place.name, PORT: String(port), HOST },
       clock: this.#clock,
-      onExit: () => this.#onHint({ kind: 'died', instanceId, cause: child.ending ?? 'ended' }),
+      onExit: (ending) => this.#onHint({ kind: 'died', instanceId, ending }),
     });
     // a process id is used again one day, the pair never
     const instanceId = `${child.pid}-${number}`;

@@ -34,6 +34,7 @@ export function createStaticDriver(options: { readonly upstreams: readonly Endpo
     list: async () => instances,
     heldNames: async () => [],
     start: refuse,
+    endingOf: async () => undefined,
     retire: refuse,
     remove: refuse,
     close: async () => {},

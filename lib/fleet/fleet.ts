@@ -171,6 +171,7 @@ export class FleetView {
       inFlight: registry.inFlight(replica),
       ...this.#shareOf(replica.joined ? replica.ordinal : -1),
       restarts: replica.restarts,
+      ending: replica.ending ?? null,
       probes: { ...probes, last: probes.last ?? null },
       sinceMs: Math.round(clock.nowMs() - replica.sinceMs),
       cause: replica.cause === '' ? null : replica.cause,

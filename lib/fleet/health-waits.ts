@@ -5,7 +5,8 @@
  * instance has returned, so the last deaths are kept for whoever begins to wait.
  */
 import type { Clock, Timer } from '../clock.ts';
-import { BalancerError } from '../errors.ts';
+import { type Ending, endingOf } from '../core/ending.ts';
+import { type BalancerError, StartError } from '../errors.ts';
 
 /** More than can die between a call to the engine and its answer. */
 const DEATHS_KEPT = 4096;
@@ -19,22 +20,22 @@ interface Wait {
 export interface Awaited {
   readonly instanceId: string;
   readonly timeoutMs: number;
-  /** What the last probe said, for the error. */
-  readonly lastProbe: () => string;
+  /** Why it is not healthy by then, for the error. */
+  readonly reason: () => string;
 }
 
 export class HealthWaits {
   readonly #clock: Clock;
   readonly #waits = new Map<string, Wait>();
-  /** Instances that ended and why, the oldest first. */
-  readonly #deaths = new Map<string, string>();
+  /** Instances that ended and how, the oldest first. */
+  readonly #deaths = new Map<string, Ending>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Resolves when the instance is healthy. Throws `start-failed` when it dies or is not so in time. */
-  until({ instanceId, timeoutMs, lastProbe }: Awaited): Promise<void> {
+  /** Resolves when the instance is healthy. Throws StartError when it dies or is not so in time. */
+  until({ instanceId, timeoutMs, reason }: Awaited): Promise<void> {
     return new Promise((resolve, reject) => {
       let timer: Timer | undefined;
       const end = (): void => {
@@ -50,11 +51,10 @@ export class HealthWaits {
         reject(error);
       };
       const death = this.#deaths.get(instanceId);
-      if (death !== undefined) return failed(new BalancerError('start-failed', death));
+      if (death !== undefined) return failed(new StartError(death));
       this.#waits.set(instanceId, { healthy, failed });
       timer = this.#clock.after(timeoutMs, () => {
-        const reason = `not healthy within ${timeoutMs} ms, last probe: ${lastProbe()}`;
-        failed(new BalancerError('start-failed', reason));
+        failed(new StartError(endingOf('start-timeout', reason())));
       });
     });
   }
@@ -65,11 +65,11 @@ export class HealthWaits {
   }
 
   /** The instance ended; true when someone waited for it, who hears of it. */
-  died(instanceId: string, cause: string): boolean {
-    this.#deaths.set(instanceId, cause);
+  died(instanceId: string, ending: Ending): boolean {
+    this.#deaths.set(instanceId, ending);
     if (this.#deaths.size > DEATHS_KEPT) this.#deaths.delete(this.#deaths.keys().next().value!);
     const wait = this.#waits.get(instanceId);
-    wait?.failed(new BalancerError('start-failed', cause));
+    wait?.failed(new StartError(ending));
     return wait !== undefined;
   }
 

@@ -85,6 +85,11 @@ export class Journal {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Something is wrong with the replica; the event that says what follows once that is known. */
+  beginOutage(replica: string, instance: string): void {
+    this.#incidents.begin(replica, instance);
+  }
+
   note(note: Note): void {
     const { kind, replica, instance } = note;
     if (replica === undefined) return this.#record(note, null);

@@ -5,16 +5,19 @@
  * away again. A crash loop is slowed down, never given up.
  */
 import { type Clock, sleep } from '../clock.ts';
-import { crashesAfter, type InstanceLife, restartDelayMs } from '../core/backoff.ts';
+import type { InstanceLife } from '../core/backoff.ts';
+import type { Ending } from '../core/ending.ts';
 import type { Driver, Instance } from '../drivers/driver.ts';
-import { BalancerError, isBalancerError, messageOf } from '../errors.ts';
+import { BalancerError, isBalancerError, messageOf, StartError } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import { Crashes } from './crashes.ts';
 import type { Checker } from './health/checker.ts';
 import { HealthWaits } from './health-waits.ts';
 import { Instances } from './instances.ts';
 import type { Journal } from './journal.ts';
 import type { Registry } from './registry.ts';
 import type { Replica } from './replica.ts';
+import { lateStartReason } from './start-advice.ts';
 
 export interface KeeperParts {
   readonly registry: Registry;
@@ -27,11 +30,24 @@ export interface KeeperParts {
   readonly startTimeoutMs: number;
   /** Gives the place of a replica to one of another name; undefined where names stay. */
   readonly renew: (replica: Replica, cause: string) => Replica | undefined;
+  readonly probePath: string;
   /** A replica is nobody's work any more; what happened to it meanwhile is worth a look. */
   readonly onSettled: () => void;
 }
 
 type MaybeInstance = Instance | undefined;
+
+/** What a keeper begins with. */
+export interface Task {
+  /** An instance that runs in the place already. */
+  readonly found?: MaybeInstance;
+  /** One that is to make room. */
+  readonly old?: MaybeInstance;
+  /** Resolves once `noteEnd` was told of the one before: how long to wait depends on it. Never rejects. */
+  readonly known?: Promise<void>;
+  /** Called where what is not ours has the name, before the wait for the next try. */
+  readonly onNameHeld?: () => void;
+}
 
 /** Between two tries while the engine does not answer. */
 const ENGINE_RETRY_MS = 500;
@@ -44,9 +60,9 @@ export class Keeper {
   readonly #waits: HealthWaits;
   /** What keepers are doing. */
   readonly #works = new Set<Promise<void>>();
-  /** Replicas that need a keeper again once theirs has finished, with the instance that is to make room. */
-  readonly #again = new Map<Replica, MaybeInstance>();
-  readonly #crashes = new WeakMap<Replica, number>();
+  /** Replicas that need a keeper again once theirs has finished. */
+  readonly #again = new Map<Replica, Task>();
+  readonly #crashes = new Crashes();
   /** Replicas under whose names an instance has been started or found. */
   readonly #hadInstance = new WeakSet<Replica>();
   readonly #nextStartAtMs = new WeakMap<Replica, number>();
@@ -75,25 +91,22 @@ export class Keeper {
 
   /** Tells how the instance in the place ended; what is started next may have to wait for it. */
   noteEnd(replica: Replica, life: InstanceLife): void {
-    this.#crashes.set(replica, crashesAfter(this.#crashes.get(replica) ?? 0, life));
+    this.#crashes.note(replica, life);
   }
 
   /** The replica of another name that the place is for from now on, a crash loop included; undefined where names stay. */
   renew(replica: Replica, cause: string): Replica | undefined {
     const heir = this.#parts.renew(replica, cause);
-    if (heir !== undefined) this.#crashes.set(heir, this.#crashes.get(replica) ?? 0);
+    if (heir !== undefined) this.#crashes.inherit(heir, replica);
     return heir;
   }
 
-  /**
-   * Works until the replica is healthy or has left. `found` is an instance that runs in the place already,
-   * `old` one that is to make room. Where what is not ours has the name, `onNameHeld` is called instead of waiting.
-   */
-  keep(replica: Replica, found: MaybeInstance, old: MaybeInstance, onNameHeld?: () => void): void {
+  /** Works until the replica is healthy or has left. */
+  keep(replica: Replica, task: Task): void {
     if (this.#closed) return;
     // its instance ended in the moment in which its keeper finishes
-    if (this.#busy.get(replica.name) === replica) this.#again.set(replica, old);
-    else void this.#busyWith(replica, () => this.#work(replica, found, old, onNameHeld));
+    if (this.#busy.get(replica.name) === replica) this.#again.set(replica, task);
+    else void this.#busyWith(replica, () => this.#work(replica, task));
   }
 
   /** The replica is `work`'s until that ends. */
@@ -106,24 +119,21 @@ export class Keeper {
     } finally {
       this.#works.delete(working);
       if (this.#busy.get(replica.name) === replica) this.#busy.delete(replica.name);
-      const old = this.#again.get(replica);
-      const isAgain = this.#again.delete(replica) && replica.instance === undefined;
-      if (isAgain && this.#isWanted(replica)) this.keep(replica, undefined, old);
+      const again = this.#again.get(replica);
+      this.#again.delete(replica);
+      const isVacant = replica.instance === undefined && this.#isWanted(replica);
+      if (again !== undefined && isVacant) this.keep(replica, again);
       this.#parts.onSettled();
     }
   }
 
-  async #work(
-    replica: Replica,
-    found: MaybeInstance,
-    old: MaybeInstance,
-    onNameHeld?: () => void,
-  ): Promise<void> {
+  async #work(replica: Replica, { found, old, known, onNameHeld }: Task): Promise<void> {
     let instance = found;
     let inTheWay = old;
     const instead = old?.name === replica.name ? undefined : old?.instanceId;
     // what is replaced goes after its successor has come up: the engine is slow enough with one thing at a time
     let takeAwayOld = old === undefined ? (): void => {} : this.#later(old);
+    if (known !== undefined) await Promise.race([known, this.#closing.promise]);
     while (this.#isWanted(replica)) {
       try {
         if (instance === undefined) await this.#waitForTurn(replica);
@@ -155,7 +165,7 @@ export class Keeper {
   #renewAfter(replica: Replica, error: unknown): void {
     if (!this.#isWanted(replica)) return;
     const heir = this.renew(replica, messageOf(error));
-    if (heir !== undefined) this.keep(heir, undefined, undefined);
+    if (heir !== undefined) this.keep(heir, {});
   }
 
   /** The instance of ours that has the name: what a start that failed, or a failed removal, has left. */
@@ -184,8 +194,8 @@ export class Keeper {
   }
 
   /** The instance ended; true when someone waited for it to become healthy, who hears of it. */
-  died(instanceId: string, cause: string): boolean {
-    return this.#waits.died(instanceId, cause);
+  died(instanceId: string, ending: Ending): boolean {
+    return this.#waits.died(instanceId, ending);
   }
 
   /** To be told when a replica's probes passed. */
@@ -224,13 +234,13 @@ export class Keeper {
   }
 
   async #waitForTurn(replica: Replica): Promise<void> {
-    const delayMs = restartDelayMs(this.#crashes.get(replica) ?? 0);
+    const delayMs = this.#crashes.delayMs(replica);
     if (delayMs === 0) return;
     const { clock, log } = this.#parts;
     this.#nextStartAtMs.set(replica, clock.nowMs() + delayMs);
     log.warn(
       { replica: replica.name, cause: replica.cause, ms: delayMs },
-      'crash loop, waiting before the next start',
+      `${this.#crashes.troubleOf(replica)}, waiting before the next start`,
     );
     await this.#pause(replica, delayMs);
     this.#nextStartAtMs.delete(replica);
@@ -248,9 +258,18 @@ export class Keeper {
       checker.unwatch(replica);
       if (this.#isToStay(replica)) throw error;
       if (registry.has(replica)) void registry.vacate(replica, messageOf(error));
+      const inFull = await this.#inFull(error, instance);
+      if (inFull instanceof StartError && registry.has(replica)) registry.noteEnding(replica, inFull.ending);
       await this.instances.clear(instance);
-      this.#tellFailure(replica, instance, { error, sinceMs });
+      this.#tellFailure(replica, instance, { error: inFull, sinceMs });
     }
+  }
+
+  /** The error with all that can be known of the end it tells of, while the instance is still there to be asked. */
+  async #inFull(error: unknown, { instanceId }: Instance): Promise<unknown> {
+    if (!(error instanceof StartError) || error.ending.kind === 'start-timeout') return error;
+    const ending = await this.#parts.driver.endingOf(instanceId);
+    return ending === undefined ? error : new StartError(ending);
   }
 
   /** Enters a start that came to nothing in the journal, and throws its error; the engine's absence is no such. */
@@ -279,7 +298,7 @@ export class Keeper {
     found: MaybeInstance,
     instead: string | undefined,
   ): Promise<{ readonly instance: Instance; readonly healthy: Promise<void> }> {
-    const { registry, checker, startTimeoutMs } = this.#parts;
+    const { registry, checker, startTimeoutMs: timeoutMs } = this.#parts;
     const instance = found ?? (await this.#start(replica, instead));
     this.#hadInstance.add(replica);
     if (!this.#isWanted(replica)) {
@@ -287,13 +306,19 @@ export class Keeper {
       throw new BalancerError('start-failed', 'it was removed while it started');
     }
     const { instanceId } = instance;
-    const lastProbe = (): string => replica.probes.last ?? 'no answer';
-    const healthy = this.#waits.until({ instanceId, timeoutMs: startTimeoutMs, lastProbe });
+    const reason = (): string => this.#whyLate(replica, instance);
+    const healthy = this.#waits.until({ instanceId, timeoutMs, reason });
     // it may end before anyone gets to hear of it
     healthy.catch(() => {});
     void registry.place(replica, instance);
     checker.watch(replica);
     return { instance, healthy };
+  }
+
+  #whyLate({ probes }: Replica, { endpoint }: Instance): string {
+    const { startTimeoutMs: timeoutMs, probePath, driver } = this.#parts;
+    const late = { timeoutMs, probePath, driver: driver.kind, lastProbe: probes.last };
+    return lateStartReason({ ...late, endpoint });
   }
 
   async #start({ name, id, cause }: Replica, instead: string | undefined): Promise<Instance> {
@@ -312,7 +337,8 @@ export class Keeper {
       log.debug({ replica: replica.name, cause: messageOf(error) }, 'not started');
       return this.#pause(replica, ENGINE_RETRY_MS);
     }
-    this.noteEnd(replica, { wasHealthy: false, healthyMs: 0, endedFromOutside: false });
+    const ending = error instanceof StartError ? error.ending : undefined;
+    this.noteEnd(replica, { wasHealthy: false, healthyMs: 0, ending });
     log.warn({ replica: replica.name, cause: messageOf(error) }, 'did not become healthy');
     this.#parts.registry.setState(replica, 'starting', messageOf(error));
   }

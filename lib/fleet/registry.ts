@@ -7,6 +7,7 @@
  * word says healthy only while the data threads know the endpoint of the instance that passed its probes.
  */
 import type { Clock } from '../clock.ts';
+import type { Ending } from '../core/ending.ts';
 import { UNKNOWN_HEALTH } from '../core/health.ts';
 import { lowestFree, type ReplicaState, type UpstreamRecord } from '../core/replica.ts';
 import type { RouteTableWriter } from '../core/route-table.ts';
@@ -14,21 +15,10 @@ import type { Placement } from '../core/slot-table.ts';
 import type { Instance } from '../drivers/driver.ts';
 import { BalancerError } from '../errors.ts';
 import type { EventKind, Journal } from './journal.ts';
-import type { ProbeCounts, Replica } from './replica.ts';
+import type { ProbeCounts, Replica, Transition } from './replica.ts';
 
 /** Tells every data thread the whole list; resolves when each has let go of what is no longer on it. */
 export type Publish = (records: readonly UpstreamRecord[]) => Promise<void>;
-
-/** One change of state, for the log and for whoever else wants to know. */
-export interface Transition {
-  readonly name: string;
-  readonly from: ReplicaState;
-  readonly to: ReplicaState;
-  readonly cause: string;
-  readonly instanceId: string | undefined;
-  /** How long the state before lasted. */
-  readonly ms: number;
-}
 
 /** A change of state to be made; one of note in the journal has its kind. */
 interface Change {
@@ -136,6 +126,7 @@ export class Registry {
       sinceMs: nowMs,
       cause: 'new',
       restarts: 0,
+      ending: undefined,
       health: UNKNOWN_HEALTH,
       probes: { passed: 0, failed: 0, last: undefined, recent: [] },
       generation: 0,
@@ -229,6 +220,13 @@ export class Registry {
     entry.instance = undefined;
     entry.health = UNKNOWN_HEALTH;
     return this.#publishEndpoints();
+  }
+
+  /** How the last instance in the place ended; it is also why there is none, until another is placed. */
+  noteEnding(replica: Replica, ending: Ending): void {
+    const entry = this.#entry(replica);
+    entry.ending = ending;
+    if (entry.instance === undefined) entry.cause = ending.text;
   }
 
   setState(replica: Replica, state: 'starting' | 'healthy' | 'unhealthy', cause: string): void {

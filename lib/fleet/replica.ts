@@ -1,6 +1,7 @@
 /**
  * A replica as the control plane sees it: types only. Must not hold: what changes one (`registry.ts`).
  */
+import type { Ending } from '../core/ending.ts';
 import type { Place, ReplicaState } from '../core/replica.ts';
 import type { Instance } from '../drivers/driver.ts';
 
@@ -28,7 +29,20 @@ export interface Replica extends Place {
   readonly cause: string;
   /** Instances that were started in the place after the first. */
   readonly restarts: number;
+  /** How the last instance that ended in the place did; undefined while none has. */
+  readonly ending: Ending | undefined;
   /** HAProxy-like score, see core/health.ts. */
   readonly health: number;
   readonly probes: Readonly<ProbeCounts>;
+}
+
+/** One change of state, for the log and for whoever else wants to know. */
+export interface Transition {
+  readonly name: string;
+  readonly from: ReplicaState;
+  readonly to: ReplicaState;
+  readonly cause: string;
+  readonly instanceId: string | undefined;
+  /** How long the state before lasted. */
+  readonly ms: number;
 }

@@ -61,7 +61,7 @@ export class Scaling {
       plans.avoid(replica.name);
       this.#begin(registry.renew(replica, plans.freeName(), cause));
     };
-    keeper.keep(replica, undefined, undefined, rename);
+    keeper.keep(replica, { onNameHeld: rename });
   }
 
   /**

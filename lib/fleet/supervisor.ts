@@ -7,7 +7,8 @@
  * without a sound instance is its keeper's; everything else leaves it alone meanwhile.
  */
 import type { Clock, Timer } from '../clock.ts';
-import { backoffMs } from '../core/backoff.ts';
+import { backoffMs, type InstanceLife } from '../core/backoff.ts';
+import { type Ending, endingOf } from '../core/ending.ts';
 import { type Action, findFleet, reconcile } from '../core/reconcile.ts';
 import type { Driver, Hint, Instance } from '../drivers/driver.ts';
 import { messageOf } from '../errors.ts';
@@ -27,6 +28,22 @@ export interface SupervisorParts {
   readonly log: Logger;
   readonly journal: Journal;
   readonly stopTimeoutMs: number;
+  /** Each instance has a name of its own. */
+  readonly classic: boolean;
+}
+
+/** Of an instance that ended. */
+interface Life extends Omit<InstanceLife, 'ending'> {
+  /** How long its replica had been in the state in which it ended. */
+  readonly stateMs: number;
+}
+
+/** What is known of a death in the moment in which it is heard of. */
+interface Death {
+  readonly replica: string;
+  readonly instance: string | undefined;
+  readonly hinted: Ending;
+  readonly life: Life;
 }
 
 /** A look at the engine without any hint. */
@@ -68,7 +85,7 @@ export class Supervisor {
         log.info({ replica: replica.name, instance, id: replica.id }, 'adopted');
         journal.note({ kind: 'adopted', replica: replica.name, instance });
       }
-      if (running?.endpoint !== undefined) keeper.keep(replica, running, undefined);
+      if (running?.endpoint !== undefined) keeper.keep(replica, { found: running });
       else this.#startAnew(replica, running ?? dead);
     }
     for (const instance of rest) void keeper.instances.dispose(instance, 0);
@@ -91,7 +108,16 @@ export class Supervisor {
 
   /** The probes of a replica failed: its instance hangs, and another takes its place. */
   onDown(replica: Replica, cause: string): void {
-    if (this.#parts.driver.ownsInstances && !this.#closed) this.#replace(replica, cause, true);
+    if (!this.#parts.driver.ownsInstances || this.#closed) return;
+    const { registry, checker, keeper } = this.#parts;
+    const { instance: old } = replica;
+    const ending = endingOf('unhealthy', cause);
+    keeper.noteEnd(replica, { ...this.#lifeOf(replica), ending });
+    checker.unwatch(replica);
+    const heir = keeper.renew(replica, cause);
+    if (heir === undefined) void registry.vacate(replica, cause);
+    registry.noteEnding(heir ?? replica, ending);
+    keeper.keep(heir ?? replica, { old });
   }
 
   /** Stops looking; with `keep` false takes every instance away. */
@@ -117,9 +143,8 @@ export class Supervisor {
     switch (hint.kind) {
       case 'died': {
         const replica = registry.byInstance(hint.instanceId);
-        if (keeper.died(hint.instanceId, hint.cause)) break;
-        if (replica !== undefined && !this.#closed)
-          this.#died(replica, hint.cause, isFromOutside(hint.cause));
+        if (keeper.died(hint.instanceId, hint.ending)) break;
+        if (replica !== undefined && !this.#closed) this.#died(replica, hint.ending);
         break;
       }
       case 'engine-lost':
@@ -183,8 +208,8 @@ export class Supervisor {
     const instance = observed.find((one) => one.instanceId === action.instanceId);
     if (action.kind === 'replace') {
       const replica = registry.find(action.name);
-      const cause = instance?.ending ?? 'its instance is gone';
-      if (replica !== undefined) this.#died(replica, cause, instance === undefined || isFromOutside(cause));
+      const ending = instance?.ending ?? endingOf('removed', 'its instance is gone');
+      if (replica !== undefined) this.#died(replica, ending);
       return;
     }
     log.info(
@@ -194,31 +219,53 @@ export class Supervisor {
     void keeper.instances.dispose(action, instance?.status === 'dead' ? 0 : stopTimeoutMs);
   }
 
-  #died(replica: Replica, cause: string, fromOutside: boolean): void {
-    const { journal, clock } = this.#parts;
-    const ms = clock.nowMs() - replica.sinceMs;
-    const instance = replica.instance?.instanceId;
-    if (instance !== undefined) journal.note({ kind: 'died', replica: replica.name, instance, cause, ms });
-    this.#replace(replica, cause, fromOutside);
+  /**
+   * The instance ended: no request goes there from now on, and the keeper has the place. How long it waits depends on
+   * how the instance ended, which is found out beside.
+   */
+  #died(replica: Replica, hinted: Ending): void {
+    const { registry, checker, keeper, journal, classic } = this.#parts;
+    const { instance: old } = replica;
+    const death = { replica: replica.name, instance: old?.instanceId, hinted, life: this.#lifeOf(replica) };
+    if (old !== undefined) journal.beginOutage(replica.name, old.instanceId);
+    // where the replica leaves with its instance, all of it is told now
+    if (classic) this.#tellOf(death, hinted);
+    checker.unwatch(replica);
+    const heir = keeper.renew(replica, hinted.text);
+    if (heir === undefined) void registry.vacate(replica, hinted.text);
+    const place = heir ?? replica;
+    keeper.keep(place, { old, known: this.#learnOf(death, place) });
   }
 
-  #replace(replica: Replica, cause: string, endedFromOutside: boolean): void {
-    const { registry, checker, keeper, clock } = this.#parts;
-    const old = replica.instance;
-    const wasHealthy = replica.state === 'healthy' || replica.state === 'unhealthy';
-    const healthyMs = replica.state === 'healthy' ? clock.nowMs() - replica.sinceMs : 0;
-    keeper.noteEnd(replica, { wasHealthy, healthyMs, endedFromOutside });
-    checker.unwatch(replica);
-    const heir = keeper.renew(replica, cause);
-    if (heir === undefined) void registry.vacate(replica, cause);
-    keeper.keep(heir ?? replica, undefined, old);
+  /** Finds out how the instance that was in the place ended, a second later at most. */
+  async #learnOf(death: Death, place: Replica): Promise<void> {
+    const { driver, registry, keeper, log, classic } = this.#parts;
+    const { replica, instance, hinted, life } = death;
+    const canBeAsked = instance !== undefined && hinted.kind !== 'removed';
+    const ending = (canBeAsked ? await driver.endingOf(instance) : undefined) ?? hinted;
+    if (!registry.has(place)) return;
+    if (!classic) this.#tellOf(death, ending);
+    if (ending.text !== hinted.text) log.warn({ replica, instance, cause: ending.text }, `${replica} ended`);
+    registry.noteEnding(place, ending);
+    keeper.noteEnd(place, { ...life, ending });
+  }
+
+  #tellOf({ replica, instance, life: { stateMs: ms } }: Death, { text: cause }: Ending): void {
+    if (instance !== undefined) this.#parts.journal.note({ kind: 'died', replica, instance, cause, ms });
+  }
+
+  /** What there is to say of the life of the instance in the place. */
+  #lifeOf({ state, sinceMs }: Replica): Life {
+    const stateMs = this.#parts.clock.nowMs() - sinceMs;
+    const wasHealthy = state === 'healthy' || state === 'unhealthy';
+    return { stateMs, wasHealthy, healthyMs: state === 'healthy' ? stateMs : 0 };
   }
 
   /** A replica that an earlier balancer left has no instance that runs. */
   #startAnew(replica: Replica, old: Instance | undefined): void {
     const { keeper } = this.#parts;
-    const heir = keeper.renew(replica, old?.ending ?? 'its instance is gone');
-    keeper.keep(heir ?? replica, undefined, old);
+    const heir = keeper.renew(replica, old?.ending?.text ?? 'its instance is gone');
+    keeper.keep(heir ?? replica, { old });
   }
 
   #scheduleLook(delayMs: number): void {
@@ -226,9 +273,4 @@ export class Supervisor {
     if (this.#closed || !this.#parts.driver.ownsInstances) return;
     this.#timer = this.#parts.clock.after(delayMs, () => this.nudge());
   }
-}
-
-/** True where an ending's words say that somebody else ended the instance. */
-function isFromOutside(cause: string): boolean {
-  return /SIGKILL|SIGTERM|stopped|removed/.test(cause) && !cause.includes('memory');
 }

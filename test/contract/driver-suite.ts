@@ -93,7 +93,8 @@ export function testDriver(harness: Harness): void {
       const instance = await start();
       await answering(instance);
       await harness.kill(instance);
-      assert.equal(((await died(instance)) as Extract<Hint, { kind: 'died' }>).cause, 'SIGKILL');
+      const { ending } = (await died(instance)) as Extract<Hint, { kind: 'died' }>;
+      assert.deepEqual([ending.kind, ending.signal, ending.text], ['signal', 'SIGKILL', 'SIGKILL']);
     });
 
     it('keeps a dead instance listed, in its role, until it is removed', async () => {
@@ -104,10 +105,20 @@ export function testDriver(harness: Harness): void {
         ...instance,
         status: 'dead',
         endpoint: undefined,
-        ending: 'SIGKILL',
+        ending: await driver.endingOf(instance.instanceId),
       });
       await driver.remove(instance.instanceId, 0);
       assert.deepEqual(await driver.list(), []);
+    });
+
+    it('tells in full how a dead instance ended, and nothing of one that is gone', async () => {
+      const instance = await start();
+      await harness.kill(instance);
+      await died(instance);
+      const ending = await driver.endingOf(instance.instanceId);
+      assert.deepEqual([ending?.kind, ending?.signal, ending?.text], ['signal', 'SIGKILL', 'SIGKILL']);
+      await driver.remove(instance.instanceId, 0);
+      assert.equal(await driver.endingOf(instance.instanceId), undefined);
     });
 
     it('starts a new instance in the place of a retired dead one', async () => {

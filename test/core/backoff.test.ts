@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { endingIn } from '../helpers/endings.ts';
 import { backoffMs, crashesAfter, restartDelayMs } from '../../lib/core/backoff.ts';
 
 /** Failures, first, most, wait. */
@@ -30,17 +31,32 @@ test('a crash loop is slowed down from one second, doubling, to one minute', () 
 });
 
 /** How it lived and ended, and the crashes in a row after that where there were two before. */
-const LIVES: readonly (readonly [string, boolean, number, boolean, number])[] = [
-  ['never healthy, by itself', false, 0, false, 3],
-  ['never healthy, killed', false, 0, true, 3],
-  ['healthy for a moment, by itself', true, 9999, false, 3],
-  ['healthy for ten seconds, by itself', true, 10_000, false, 0],
-  ['healthy for a moment, killed', true, 1, true, 0],
-  ['healthy for an hour, killed', true, 3_600_000, true, 0],
+const LIVES: readonly (readonly [boolean, number, string, number])[] = [
+  [false, 0, 'exit 1', 3],
+  [false, 0, 'SIGKILL', 3],
+  [true, 9999, 'exit 1', 3],
+  [true, 9999, 'exit 0', 3],
+  // what it wrote last is nobody's judgement
+  [true, 9999, 'exit 1: Error: lock file was removed', 3],
+  [true, 9999, 'exit 1: the parent got SIGKILL, stopped', 3],
+  [true, 10_000, 'exit 1', 0],
+  [true, 1, 'SIGKILL', 0],
+  [true, 1, 'SIGTERM', 0],
+  [true, 1, 'SIGABRT', 3],
+  [true, 1, 'SIGSEGV: removed', 3],
+  [true, 1, 'out of memory', 3],
+  [true, 10_000, 'out of memory', 0],
+  [true, 1, 'removed', 0],
+  [true, 3_600_000, 'SIGKILL', 0],
 ];
 
-for (const [title, wasHealthy, healthyMs, endedFromOutside, crashes] of LIVES) {
-  test(`a life that ended ${title} makes ${crashes} crashes of 2`, () => {
-    assert.equal(crashesAfter(2, { wasHealthy, healthyMs, endedFromOutside }), crashes);
+for (const [wasHealthy, healthyMs, text, crashes] of LIVES) {
+  const before = wasHealthy ? `after ${healthyMs} ms of health` : 'before it was healthy';
+  test(`an end by ${text} ${before} makes ${crashes} crashes of 2`, () => {
+    assert.equal(crashesAfter(2, { wasHealthy, healthyMs, ending: endingIn(text) }), crashes);
   });
 }
+
+test('a start that came to no instance is one more crash', () => {
+  assert.equal(crashesAfter(2, { wasHealthy: false, healthyMs: 0, ending: undefined }), 3);
+});

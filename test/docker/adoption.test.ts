@@ -52,7 +52,7 @@ describe('the docker driver', { skip: skipDocker ?? false }, () => {
       const instance = await start(driver);
       await answering(instance);
       await docker('stop', instance.instanceId);
-      assert.equal((await driver.list())[0]?.ending, 'exit 0');
+      assert.equal((await driver.list())[0]?.ending?.text, 'exit 0');
       await docker('start', instance.instanceId);
       const [again] = await driver.list();
       assert.deepEqual([again?.status, again?.ending], ['running', undefined]);

@@ -160,7 +160,7 @@ describe('the docker driver', { skip: skipDocker ?? false }, () => {
         const dead = await eventually('its end', async () =>
           (await driver.list()).find(({ status }) => status === 'dead'),
         );
-        assert.match(dead.ending ?? '', /127|no-such-program/);
+        assert.match(dead.ending?.text ?? '', /127|no-such-program/);
         return driver.remove(dead.instanceId, 0);
       }
       assert.match(outcome.message, /no-such-program/);
@@ -180,7 +180,7 @@ describe('the docker driver', { skip: skipDocker ?? false }, () => {
     it('with its exit status and the error it wrote', async () => {
       const driver = await open({ image: FAILING_IMAGE });
       const told = await start(driver).then(
-        async () => (await dead(driver)).ending,
+        async () => (await dead(driver)).ending?.text,
         (error: Error) => error.message,
       );
       assert.match(told ?? '', /exit 3: Error: no licence$/);
@@ -189,7 +189,7 @@ describe('the docker driver', { skip: skipDocker ?? false }, () => {
     it('when it ran out of memory', async () => {
       const driver = await open({ image: HUNGRY_IMAGE });
       await start(driver);
-      assert.equal((await dead(driver)).ending, 'out of memory');
+      assert.equal((await dead(driver)).ending?.kind, 'out-of-memory');
     });
   });
 });

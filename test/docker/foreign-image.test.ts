@@ -58,7 +58,7 @@ describe("Debian's nginx as a replica", { skip: skipDocker ?? false }, () => {
       () =>
         eventually(
           'its end',
-          async () => (await driver.list()).find(({ status }) => status === 'dead')?.ending,
+          async () => (await driver.list()).find(({ status }) => status === 'dead')?.ending?.text,
         ),
       (error: Error) => error.message,
     );

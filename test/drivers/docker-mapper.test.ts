@@ -6,7 +6,8 @@ import {
   endingOfContainer,
   hintOf,
   retiredName,
-  textOfFrames,
+  NO_OUTPUT,
+  outputOfFrames,
   toInstance,
   userFor,
 } from '../../lib/drivers/docker-mapper.ts';
@@ -163,25 +164,40 @@ describe('the end of a container', () => {
   });
 
   it('is a signal, a lack of memory, or a status with what it wrote', () => {
-    assert.equal(endingOfContainer(ended({ ExitCode: 137 }), ''), 'SIGKILL');
-    assert.equal(endingOfContainer(ended({ ExitCode: 137, OOMKilled: true }), ''), 'out of memory');
-    assert.equal(endingOfContainer(ended({ ExitCode: 1 }), 'Error: no\n'), 'exit 1: Error: no');
+    const tell = (what: Partial<typeof state>, stderr = '') =>
+      endingOfContainer(ended(what), { stderr, stdout: '' });
+    assert.deepEqual(tell({ ExitCode: 137 }), {
+      kind: 'signal',
+      code: 137,
+      signal: 'SIGKILL',
+      text: 'SIGKILL',
+    });
+    assert.deepEqual(tell({ ExitCode: 137, OOMKilled: true }), {
+      kind: 'out-of-memory',
+      code: 137,
+      signal: 'SIGKILL',
+      text: 'out of memory',
+    });
+    assert.deepEqual(tell({ ExitCode: 1 }, 'Error: no\n'), {
+      kind: 'exit',
+      code: 1,
+      signal: null,
+      text: 'exit 1: Error: no',
+    });
   });
 
   it('is what the engine says when it never ran', () => {
-    assert.equal(
-      endingOfContainer(ended({ ExitCode: 127, Error: 'exec: not found' }), ''),
-      'exec: not found',
-    );
+    const ending = endingOfContainer(ended({ ExitCode: 127, Error: 'exec: not found' }), NO_OUTPUT);
+    assert.deepEqual([ending.kind, ending.text], ['exit', 'exec: not found']);
   });
 
   it('is read from framed logs, cut ones too', () => {
-    const frame = (text: string) =>
-      Buffer.concat([Buffer.from([2, 0, 0, 0, 0, 0, 0, text.length]), Buffer.from(text)]);
-    const logs = Buffer.concat([frame('one\n'), frame('two\n')]);
-    assert.equal(textOfFrames(logs), 'one\ntwo\n');
-    assert.equal(textOfFrames(logs.subarray(0, 17)), 'one\n');
-    assert.equal(textOfFrames(Buffer.alloc(0)), '');
+    const frame = (stream: number, text: string) =>
+      Buffer.concat([Buffer.from([stream, 0, 0, 0, 0, 0, 0, text.length]), Buffer.from(text)]);
+    const logs = Buffer.concat([frame(2, 'one\n'), frame(1, 'out\n'), frame(2, 'two\n')]);
+    assert.deepEqual(outputOfFrames(logs), { stderr: 'one\ntwo\n', stdout: 'out\n' });
+    assert.deepEqual(outputOfFrames(logs.subarray(0, 17)), { stderr: 'one\n', stdout: '' });
+    assert.deepEqual(outputOfFrames(Buffer.alloc(0)), NO_OUTPUT);
   });
 });
 
@@ -193,7 +209,7 @@ describe('an event line', () => {
     assert.deepEqual(hintOf(line('die', { exitCode: '143', name: 'S2' })), {
       kind: 'died',
       instanceId: ID,
-      cause: 'SIGTERM',
+      ending: { kind: 'signal', code: 143, signal: 'SIGTERM', text: 'SIGTERM' },
     });
   });
 

@@ -6,6 +6,7 @@ import { createDockerDriver } from '../../lib/drivers/docker.ts';
 import { DockerApi } from '../../lib/drivers/docker-api.ts';
 import type { Driver, Hint } from '../../lib/drivers/driver.ts';
 import { silentLogger } from '../../lib/log.ts';
+import { endingIn } from '../helpers/endings.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { FakeEngine, json } from '../helpers/fake-engine.ts';
 
@@ -70,12 +71,12 @@ describe('the docker driver', () => {
   it('tells the second end of a container that was started again by hand', async () => {
     engine.reply(LIST, 200, [summary('exited')]);
     engine.reply(INSPECT, 200, inspected({ ExitCode: 0 }));
-    assert.equal((await driver.list())[0]?.ending, 'exit 0');
+    assert.equal((await driver.list())[0]?.ending?.text, 'exit 0');
     engine.reply(LIST, 200, [summary('running')]);
     assert.equal((await driver.list())[0]?.ending, undefined);
     engine.reply(LIST, 200, [summary('exited')]);
     engine.reply(INSPECT, 200, inspected({ ExitCode: 137 }));
-    assert.equal((await driver.list())[0]?.ending, 'SIGKILL');
+    assert.equal((await driver.list())[0]?.ending?.text, 'SIGKILL');
   });
 
   it('asks once how a dead container ended', async () => {
@@ -195,7 +196,7 @@ describe('the docker driver', () => {
     await eventually('three hints', () => hints.length === 3);
     assert.deepEqual(hints, [
       { kind: 'changed', cause: 'subscribed to events' },
-      { kind: 'died', instanceId: ID, cause: 'exit 1' },
+      { kind: 'died', instanceId: ID, ending: endingIn('exit 1') },
       { kind: 'changed', cause: 'start Sé' },
     ]);
   });

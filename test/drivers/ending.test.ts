@@ -1,57 +1,58 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type End, endingOf } from '../../lib/drivers/ending.ts';
+import { type End, endingFrom } from '../../lib/drivers/ending.ts';
 
 const end = (what: Partial<End>): End => ({
   code: null,
   signal: null,
   outOfMemory: false,
   stderr: '',
+  stdout: '',
   ...what,
 });
 
-describe('an ending in words', () => {
-  const table: readonly (readonly [string, Partial<End>, string])[] = [
-    ['a plain exit', { code: 0 }, 'exit 0'],
-    ['an exit status', { code: 3 }, 'exit 3'],
-    ['a signal', { signal: 'SIGTERM' }, 'SIGTERM'],
-    ['a signal as a shell reports it', { code: 137 }, 'SIGKILL'],
-    ['a status above every signal', { code: 255 }, 'exit 255'],
-    ['a lack of memory, whatever else is known', { code: 137, outOfMemory: true }, 'out of memory'],
+const ERROR = 'Error: boom\n';
+
+describe('an ending', () => {
+  /** What is known, and the kind, status, signal and text of it. */
+  const table: readonly (readonly [string, Partial<End>, string, number | null, string | null, string])[] = [
+    ['a plain exit', { code: 0 }, 'exit', 0, null, 'exit 0'],
+    ['an exit status', { code: 3 }, 'exit', 3, null, 'exit 3'],
+    ['what it wrote', { code: 3, stderr: ERROR }, 'exit', 3, null, 'exit 3: Error: boom'],
+    ['what it wrote to stdout', { code: 3, stdout: ERROR }, 'exit', 3, null, 'exit 3: Error: boom'],
+    ['no line of a good end', { code: 0, stderr: ERROR }, 'exit', 0, null, 'exit 0'],
+    ['a signal', { signal: 'SIGTERM' }, 'signal', null, 'SIGTERM', 'SIGTERM'],
     [
-      'the last line of a shell',
-      { code: 127, stderr: 'sh: 1: foo: not found\n' },
-      'exit 127: sh: 1: foo: not found',
+      'no line of one that was killed',
+      { signal: 'SIGKILL', stderr: ERROR },
+      'signal',
+      null,
+      'SIGKILL',
+      'SIGKILL',
     ],
-    ['the last line where none names an error', { code: 1, stderr: 'one\ntwo\n\n' }, 'exit 1: two'],
-    ['no line of a good end', { code: 0, stderr: 'Error: ignored\n' }, 'exit 0'],
+    ['a signal as a shell reports it', { code: 137 }, 'signal', 137, 'SIGKILL', 'SIGKILL'],
     [
-      'no control characters',
-      { code: 1, stderr: 'Error: \u001b[31mred\u0000\t!\n' },
-      'exit 1: Error: [31mred !',
+      'what it wrote before it aborted',
+      { code: 134, stderr: ERROR },
+      'signal',
+      134,
+      'SIGABRT',
+      'SIGABRT: Error: boom',
+    ],
+    ['a status above every signal', { code: 255 }, 'exit', 255, null, 'exit 255'],
+    ['a lack of memory', { code: 137, outOfMemory: true }, 'out-of-memory', 137, 'SIGKILL', 'out of memory'],
+    [
+      'a lack of memory that ended a worker of it',
+      { code: 1, stderr: ERROR, outOfMemory: true },
+      'exit',
+      1,
+      null,
+      'exit 1: Error: boom (a process of it was killed: out of memory)',
     ],
   ];
-  for (const [title, what, words] of table) {
+  for (const [title, what, kind, code, signal, text] of table) {
     it(`tells ${title}`, () => {
-      assert.equal(endingOf(end(what)), words);
+      assert.deepEqual(endingFrom(end(what)), { kind, code, signal, text });
     });
   }
-
-  it('finds the error in what node writes when it crashes', () => {
-    const stderr = [
-      'node:internal/modules/run_main:107',
-      '    triggerUncaughtException(',
-      '    ^',
-      "Error: Cannot find module '/x.js'",
-      '    at Module._resolveFilename (node:internal/modules/cjs/loader:1475:15)',
-      '    at async failed (node:internal/x:1:2)',
-      '',
-      'Node.js v26.10.0',
-    ].join('\n');
-    assert.equal(endingOf(end({ code: 1, stderr })), "exit 1: Error: Cannot find module '/x.js'");
-  });
-
-  it('is bounded in length', () => {
-    assert.equal(endingOf(end({ code: 1, stderr: 'x'.repeat(2000) })).length, 'exit 1: '.length + 201);
-  });
 });

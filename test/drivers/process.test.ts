@@ -8,6 +8,7 @@ import { after, afterEach, describe, it } from 'node:test';
 import type { Driver, Hint, Instance } from '../../lib/drivers/driver.ts';
 import { createProcessDriver } from '../../lib/drivers/process.ts';
 import { get } from '../helpers/ask.ts';
+import { endingIn } from '../helpers/endings.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { groupOf, leaderOf } from '../helpers/processes.ts';
 import { skipWithoutProc, skipWithoutPython } from '../helpers/skip.ts';
@@ -42,8 +43,8 @@ const written = (path: string): Promise<string> =>
 async function endingOf(command: string): Promise<string | undefined> {
   const driver = driverOf(command);
   await driver.start(PLACE);
-  const dead = (instance: Instance) => instance.status === 'dead' && instance.ending?.includes(':');
-  return (await eventually('its end', async () => (await driver.list()).find(dead))).ending;
+  const dead = (instance: Instance) => instance.status === 'dead' && instance.ending?.text.includes(':');
+  return (await eventually('its end', async () => (await driver.list()).find(dead))).ending?.text;
 }
 
 /** Runs the command `count` times under a balancer of its own; gives that one's process and the leaders' ids. */
@@ -92,11 +93,17 @@ describe('a command as a replica', () => {
     assert.equal(await written(file), 'none at 3\n');
   });
 
-  it('may write to stderr without end', async () => {
-    const file = freshFile();
-    await driverOf(`head -c 2000000 /dev/zero >&2; echo done > ${file}; sleep 1000`).start(PLACE);
-    assert.equal(await written(file), 'done\n');
-  });
+  for (const [stream, number] of [
+    ['stdout', 1],
+    ['stderr', 2],
+  ] as const) {
+    it(`may write to ${stream} without end`, async () => {
+      const file = freshFile();
+      const command = `head -c 2000000 /dev/zero >&${number}; echo done > ${file}; sleep 1000`;
+      await driverOf(command).start(PLACE);
+      assert.equal(await written(file), 'done\n');
+    });
+  }
 });
 
 describe('a command that fails', () => {
@@ -111,13 +118,37 @@ describe('a command that fails', () => {
     );
   });
 
+  it('tells what it wrote to stdout, where it wrote nothing to stderr', async () => {
+    assert.equal(await endingOf('echo no licence; exit 3'), 'exit 3: no licence');
+  });
+
+  it('tells what it wrote last even where it is asked in the moment of its end', async () => {
+    const driver = driverOf('head -c 100000 /dev/zero | tr "\\0" "\\n" >&2; echo it is broken >&2; exit 3');
+    const ending = new Promise<string | undefined>((resolve) =>
+      driver.watch((hint) => {
+        if (hint.kind !== 'died') return;
+        void driver.endingOf(hint.instanceId).then((full) => resolve(full?.text));
+      }),
+    );
+    await driver.start(PLACE);
+    assert.equal(await ending, 'exit 3: it is broken');
+  });
+
+  it('does not keep anyone waiting for its ending whose output another still holds', async () => {
+    const ready = freshFile();
+    const driver = driverOf(`setsid sleep 20 & echo ready > ${ready}; echo it is broken >&2; exit 3`);
+    const { instanceId } = await driver.start(PLACE);
+    await eventually('its end', async () => (await driver.list())[0]?.status === 'dead');
+    assert.equal((await driver.endingOf(instanceId))?.text, 'exit 3: it is broken');
+  });
+
   it('is told by a hint', async () => {
     const hints: Hint[] = [];
     const driver = driverOf('exit 4');
     driver.watch((hint) => hints.push(hint));
     const { instanceId } = await driver.start(PLACE);
     await eventually('a hint', () => hints.length > 0);
-    assert.deepEqual(hints, [{ kind: 'died', instanceId, cause: 'exit 4' }]);
+    assert.deepEqual(hints, [{ kind: 'died', instanceId, ending: endingIn('exit 4') }]);
   });
 
   it('is refused as start-failed when the system takes no such process', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { findFleet } from '../../lib/core/reconcile.ts';
+import { endingIn } from '../helpers/endings.ts';
 import { FakeDriver } from '../helpers/fake-driver.ts';
 import { FleetRig, START_TIMEOUT_MS, settle } from '../helpers/fleet-rig.ts';
 
@@ -210,7 +211,7 @@ describe('a balancer in the classic profile that comes back', () => {
   it('gives the place of a dead one to a new name', async () => {
     const driver = new FakeDriver();
     driver.leave('S500000', 1);
-    driver.leave('S400000', 2, { status: 'dead', ending: 'exit 137', endpoint: undefined });
+    driver.leave('S400000', 2, { status: 'dead', ending: endingIn('exit 137'), endpoint: undefined });
     const rig = await FleetRig.of(0, { driver, classic: true });
     assert.deepEqual(rig.states, ['S500000=healthy', 'R1=healthy']);
     assert.deepEqual(driver.current, ['R1', 'S500000']);
@@ -219,7 +220,7 @@ describe('a balancer in the classic profile that comes back', () => {
 
   it('does not count both a dead one and the one that was started instead of it', async () => {
     const driver = new FakeDriver();
-    const dead = { status: 'dead', ending: 'exit 137', endpoint: undefined } as const;
+    const dead = { status: 'dead', ending: endingIn('exit 137'), endpoint: undefined } as const;
     const old = driver.leave('S500000', 3, dead);
     driver.leave('S400000', 2, { instead: old.instanceId });
     const rig = await FleetRig.of(0, { driver, classic: true });

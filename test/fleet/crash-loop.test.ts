@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { FleetRig, settle } from '../helpers/fleet-rig.ts';
+import { FleetRig, START_TIMEOUT_MS, settle } from '../helpers/fleet-rig.ts';
 
 /** Whose instances end by themselves as soon as they were started. */
 function endAtOnce(rig: FleetRig, name: string): void {
@@ -89,6 +89,56 @@ describe('a crash loop', () => {
     rig.driver.die(rig.instanceOf('S1'), 'out of memory, SIGKILL');
     await rig.advance(500);
     assert.deepEqual(rig.driver.of('start'), []);
+  });
+
+  for (const text of [
+    'exit 1: Error: lock file was removed',
+    'exit 1: the worker got SIGKILL',
+    'exit 143: stopped',
+    'SIGABRT: terminate called',
+    'SIGSEGV',
+  ]) {
+    it(`counts "${text}" as a crash, whatever its words are`, async () => {
+      const rig = await FleetRig.of(1);
+      rig.driver.die(rig.instanceOf('S1'), text);
+      await rig.advance(500);
+      assert.deepEqual(rig.driver.of('start'), []);
+      assert.equal(rig.logged('warn crash loop').length, 1);
+    });
+  }
+
+  it('counts one as a crash of which the engine says later that it ran out of memory', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.die(rig.instanceOf('S1'), 'out of memory', 'SIGKILL');
+    await rig.advance(500);
+    assert.deepEqual(rig.driver.of('start'), []);
+    assert.equal(rig.replica('S1').ending?.kind, 'out-of-memory');
+    assert.equal(rig.replica('S1').cause, 'out of memory');
+    await rig.advance(600);
+    assert.deepEqual(rig.states, ['S1=healthy']);
+  });
+
+  it('is not what a start is called that takes too long', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.onStarted = (instance) => rig.hung.add(instance.endpoint!.port);
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await rig.advance(START_TIMEOUT_MS + 500, 100);
+    assert.deepEqual(
+      rig.logged('warn not healthy in time, waiting').map(({ ms }) => ms),
+      [1000],
+    );
+    assert.deepEqual(rig.logged('warn crash loop'), []);
+    assert.equal(rig.events.at(-1)!.kind, 'start-failed');
+    assert.match(rig.events.at(-1)!.cause!, /--start-timeout/);
+  });
+
+  it('is not what a start is called that the engine refuses', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.failNext('start', 'image-missing');
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await rig.advance(500);
+    assert.equal(rig.logged('warn start failed, waiting').length, 1);
+    assert.deepEqual(rig.logged('warn crash loop'), []);
   });
 
   it('does not count it as a crash that the engine does not answer', async () => {

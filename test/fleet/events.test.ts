@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { endingIn } from '../helpers/endings.ts';
 import { FakeDriver } from '../helpers/fake-driver.ts';
 import { FleetRig, settle } from '../helpers/fleet-rig.ts';
 
@@ -40,6 +41,37 @@ describe('events of a fleet', () => {
     ]);
     assert.deepEqual(rig.events.at(-1)!.cost, { retried: 3, held: 0, failed: 1 });
     assert.equal(rig.events.at(-1)!.ms, rig.events[2]!.ms);
+  });
+
+  it('tell of a death in all that could be found out about it, of its beginning at once', async () => {
+    const rig = await FleetRig.of(1);
+    const asked = rig.driver.hold('endingOf');
+    await rig.advance(1000);
+    rig.driver.die('S1#1', 'exit 3: Error: boom', 'exit 3');
+    await settle();
+    assert.deepEqual([rig.states, rig.records, told(rig)], [['S1=starting'], [], []]);
+    await rig.advance(500);
+    asked.open();
+    await settle();
+    assert.deepEqual(told(rig), ['died S1 S1#1: exit 3: Error: boom']);
+    assert.deepEqual(
+      rig.logged('warn S1 ended').map(({ cause }) => cause),
+      ['exit 3: Error: boom'],
+    );
+    await rig.advance(1500);
+    const replaced = rig.events.find(({ kind }) => kind === 'replaced');
+    assert.ok((replaced?.ms ?? 0) >= 1500, 'the outage began with the death');
+  });
+
+  it('tell of a start that ended in all that could be found out about it', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.onStarted = ({ instanceId }) =>
+      setImmediate(() => rig.driver.die(instanceId, 'exit 3: Error: boom', 'exit 3'));
+    rig.driver.die('S1#1', 'SIGKILL');
+    await rig.advance(100);
+    assert.equal(told(rig).at(-1), 'start-failed S1 S1#2: exit 3: Error: boom');
+    assert.deepEqual([...rig.driver.instances.keys()], []);
+    assert.deepEqual(rig.replica('S1').ending, endingIn('exit 3: Error: boom'));
   });
 
   it('tell of a death that only the list shows', async () => {

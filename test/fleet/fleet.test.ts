@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { endingIn } from '../helpers/endings.ts';
 import { FleetRig } from '../helpers/fleet-rig.ts';
 
 describe('the view of a fleet', () => {
@@ -19,6 +20,7 @@ describe('the view of a fleet', () => {
       instance: 'S1#3',
       inFlight: 1,
       restarts: 1,
+      ending: endingIn('SIGKILL'),
       probes: { passed: 4, failed: 0, last: '200', recent: [true, true, true, true] },
       cause: 'probe passed: 200',
       nextStartInMs: null,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { endingIn } from '../helpers/endings.ts';
 import { FleetRig, STOP_TIMEOUT_MS, settle } from '../helpers/fleet-rig.ts';
 
 describe('a supervisor', () => {
@@ -125,7 +126,7 @@ describe('a supervisor', () => {
   it('takes away what nobody needs: the running in order, the dead at once', async () => {
     const rig = await FleetRig.of(1);
     rig.driver.leave('S9', 9);
-    rig.driver.leave('S8', 8, { status: 'dead', ending: 'exit 0', endpoint: undefined });
+    rig.driver.leave('S8', 8, { status: 'dead', ending: endingIn('exit 0'), endpoint: undefined });
     rig.driver.hint({ kind: 'changed', cause: 'start' });
     await rig.advance(50);
     assert.deepEqual(rig.driver.calls, [`remove S9#2 ${STOP_TIMEOUT_MS}`, 'remove S8#3 0']);

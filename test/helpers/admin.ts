@@ -32,6 +32,7 @@ export const REPLICA: ReplicaView = {
   inFlight: 2,
   slots: 65_537,
   share: 1,
+  ending: null,
   restarts: 0,
   probes: { passed: 5, failed: 1, last: null, recent: [true, true, false, true, true, true] },
   sinceMs: 1200,

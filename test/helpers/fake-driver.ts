@@ -4,10 +4,12 @@
  * A list shows what there was when it was asked for, however late it arrives.
  * Must not hold: assertions, time. What is slow waits until the test lets it go.
  */
+import type { Ending } from '../../lib/core/ending.ts';
 import type { Driver, Hint, Instance, RetiredRole, Start } from '../../lib/drivers/driver.ts';
 import { BalancerError, type ErrorCode } from '../../lib/errors.ts';
+import { endingIn } from './endings.ts';
 
-type Call = 'list' | 'start' | 'retire' | 'remove' | 'heldNames';
+type Call = 'list' | 'start' | 'endingOf' | 'retire' | 'remove' | 'heldNames';
 
 /** Calls of one kind, for one replica or all, wait here until it is opened. */
 export interface Gate {
@@ -99,6 +101,12 @@ export class FakeDriver implements Driver {
     }
   }
 
+  async endingOf(instanceId: string): Promise<Ending | undefined> {
+    const found = this.instances.get(instanceId)?.ending;
+    await this.#reach('endingOf', nameOf(instanceId)).catch(() => {});
+    return this.isLost ? undefined : found;
+  }
+
   async retire(instanceId: string, role: RetiredRole): Promise<void> {
     this.calls.push(`retire ${instanceId} ${role}`);
     await this.#reach('retire', nameOf(instanceId));
@@ -137,19 +145,19 @@ export class FakeDriver implements Driver {
     return instance;
   }
 
-  /** Ends an instance; the engine tells of it. */
-  die(instanceId: string, cause: string): void {
-    this.dieUnheard(instanceId, cause);
-    this.hint({ kind: 'died', instanceId, cause });
+  /** Ends an instance as `text` says; the engine tells of it, at first in the words of `hinted`. */
+  die(instanceId: string, text: string, hinted = text): void {
+    this.dieUnheard(instanceId, text);
+    this.hint({ kind: 'died', instanceId, ending: endingIn(hinted) });
   }
 
   /** Ends an instance, and the hint is lost. */
-  dieUnheard(instanceId: string, cause: string): void {
+  dieUnheard(instanceId: string, text: string): void {
     const instance = this.instances.get(instanceId);
     if (instance === undefined) return;
     instance.status = 'dead';
     instance.endpoint = undefined;
-    instance.ending = cause;
+    instance.ending = endingIn(text);
   }
 
   hint(hint: Hint): void {

@@ -16,8 +16,8 @@ import { type FleetEvent, Journal } from '../../lib/fleet/journal.ts';
 import { Keeper } from '../../lib/fleet/keeper.ts';
 import { nextName } from '../../lib/fleet/names.ts';
 import { Plans } from '../../lib/fleet/plans.ts';
-import { Registry, type Transition } from '../../lib/fleet/registry.ts';
-import type { Replica } from '../../lib/fleet/replica.ts';
+import { Registry } from '../../lib/fleet/registry.ts';
+import type { Replica, Transition } from '../../lib/fleet/replica.ts';
 import { Scaling } from '../../lib/fleet/scaling.ts';
 import { Supervisor } from '../../lib/fleet/supervisor.ts';
 import type { LogFields, Logger } from '../../lib/log.ts';
@@ -132,10 +132,11 @@ export class FleetRig {
       ...common,
       startTimeoutMs: START_TIMEOUT_MS,
       renew: (replica, cause) => this.scaling.renew(replica, cause),
+      probePath: '/heartbeat',
       onSettled: () => this.supervisor.nudge(),
     });
     const { keeper } = this;
-    this.supervisor = new Supervisor({ ...common, keeper, stopTimeoutMs: STOP_TIMEOUT_MS });
+    this.supervisor = new Supervisor({ ...common, keeper, classic, stopTimeoutMs: STOP_TIMEOUT_MS });
     const { ownsInstances } = driver;
     const chooseName = classic ? freshNames() : nextName;
     const plans = new Plans({ ...common, ownsInstances, chooseName, maxReplicas, classic });

@@ -33,6 +33,11 @@ describe('a balancer one of whose replicas ends as soon as it starts', () => {
     );
   });
 
+  it('says how it ended, for programs and for people', async () => {
+    const { ending } = await balancer.replica('S2');
+    assert.deepEqual(ending, { kind: 'exit', code: 3, signal: null, text: 'exit 3: it is broken' });
+  });
+
   it('serves through the others meanwhile, and leaves them alone', async () => {
     const seen = new Set<string>();
     for (let count = 0; count < 30; count++) seen.add(await balancer.home());
@@ -58,5 +63,25 @@ describe('a balancer one of whose replicas ends as soon as it starts', () => {
     assert.deepEqual(await balancer.stop(), { code: 0, signal: null });
     assert.deepEqual(balancer.commandsLeft, []);
     await eventually('the end of its replicas', () => balancer.remains.length === 0);
+  });
+});
+
+describe('a balancer whose replica is healthy for a moment before it ends', () => {
+  let balancer: Balancer;
+  const command = `${SAMPLE} & echo "Error: lock file was removed" >&2; sleep 0.4; exit 1`;
+  before(async () => {
+    balancer = await Balancer.serving('', ['--replicas', '1', '--command', command]);
+  });
+  after(() => balancer.stop());
+
+  it('waits longer and longer, whatever the replica wrote of it', async () => {
+    const waits = await eventually('two waits', () => {
+      const found = balancer.lines.filter(({ msg }) => msg.startsWith('crash loop'));
+      return found.length >= 2 && found;
+    });
+    assert.deepEqual(
+      waits.slice(0, 2).map(({ cause, ms }) => [cause, ms]),
+      [1000, 2000].map((ms) => ['exit 1: Error: lock file was removed', ms]),
+    );
   });
 });
