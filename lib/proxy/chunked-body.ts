@@ -2,13 +2,13 @@
  * Reads a chunked body that comes in any pieces: checks its framing and hands over either its data alone, or, for
  * a receiver that is sent chunks as well, the framing with it, as the buffers came in.
  * Must not hold: anything about heads or connections.
- * Invariants: in raw form what is handed over is, end to end, one well-formed chunked body without extensions or
- * padded sizes, whose trailers are those that may pass; its last chunk goes out only when all of it was well-formed.
+ * Invariants: in raw form what is handed over is, end to end, one well-formed chunked body without extensions, blanks
+ * or leading zeros in its sizes, whose trailers are those that may pass; its last chunk goes out only when all of it was well-formed.
  * Data is never copied. What is held back is one size line or one trailer section.
  * Source: RFC 9112 section 7.1, RFC 9110 section 6.5.
  */
 import { Buffer } from 'node:buffer';
-import { FieldSection, type SectionLimits } from './field-section.ts';
+import { FieldSection, isBlank, type SectionLimits } from './field-section.ts';
 import { badResponse } from './response-fault.ts';
 import { NO_TRAILERS, readTrailers, trailerSection } from './trailers.ts';
 
@@ -22,12 +22,14 @@ for (let digit = 0; digit < 16; digit++) {
   HEX[digit.toString(16).charCodeAt(0)] = digit;
   HEX[digit.toString(16).toUpperCase().charCodeAt(0)] = digit;
 }
-/** Padding included; 14 digits say all that can be counted to. */
-const MAX_DIGITS = 16;
-const MAX_EXTENSION_CHARS = 256;
-/** `;name`, `;name=token` or `;name="quoted"`, any number of them; no blanks, as Node's strict parser has it. */
-const EXTENSION =
-  /^(?:;[!#$%&'*+\-.^_`|~\w]+(?:=(?:[!#$%&'*+\-.^_`|~\w]+|"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"))?)+$/;
+/** Leading zeros, blanks and extensions of one size line together. */
+const MAX_LINE_BYTES = 16_384;
+/**
+ * What may stand between a size and its line end: `;name`, `;name=token` or `;name="quoted"`, any number of them, with
+ * blanks around each part, which nobody may generate and everybody must take (RFC 9110 section 5.6.3).
+ */
+const EXTENSIONS_FORM =
+  /^(?:[ \t]*;[ \t]*[!#$%&'*+\-.^_`|~\w]+(?:[ \t]*=[ \t]*(?:[!#$%&'*+\-.^_`|~\w]+|"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"))?)*[ \t]*$/;
 
 const SIZE = 0;
 const EXTENSIONS = 1;
@@ -58,7 +60,7 @@ export class ChunkedBody {
   #left = 0;
   #digits = 0;
   #extensions = '';
-  /** This size line can go on as it came: no padding, no extension. */
+  /** This size line can go on as it came: no leading zero, no blank, no extension. */
   #plain = true;
   /** Where in the buffer at hand this size line began, or -1 where that was in an earlier one. */
   #lineStart = -1;
@@ -137,11 +139,12 @@ export class ChunkedBody {
       if (this.#digits > 0 && this.#left === 0) this.#plain = false;
       this.#digits++;
       this.#left = this.#left * 16 + digit;
-      if (this.#digits > MAX_DIGITS || this.#left > Number.MAX_SAFE_INTEGER) throw badResponse('chunk-size');
+      if (this.#digits > MAX_LINE_BYTES || this.#left > Number.MAX_SAFE_INTEGER)
+        throw badResponse('chunk-size');
     }
     if (at === chunk.length) return at;
     const byte = chunk[at]!;
-    if (this.#digits === 0 || (byte !== CR && byte !== SEMICOLON))
+    if (this.#digits === 0 || (byte !== CR && byte !== SEMICOLON && !isBlank(byte)))
       throw badResponse(byte === LF ? 'bare-lf' : 'chunk-size');
     if (byte === CR) {
       this.#step = SIZE_END;
@@ -155,10 +158,11 @@ export class ChunkedBody {
   #readExtensions(chunk: Buffer, from: number): number {
     const cr = chunk.indexOf(CR, from);
     const end = cr === -1 ? chunk.length : cr;
-    if (this.#extensions.length + end - from > MAX_EXTENSION_CHARS) throw badResponse('chunk-extension');
+    if (this.#digits + this.#extensions.length + end - from > MAX_LINE_BYTES)
+      throw badResponse('chunk-extension');
     this.#extensions += chunk.toString('latin1', from, end);
     if (cr === -1) return end;
-    if (!EXTENSION.test(this.#extensions)) throw badResponse('chunk-extension');
+    if (!EXTENSIONS_FORM.test(this.#extensions)) throw badResponse('chunk-extension');
     this.#step = SIZE_END;
     return cr + 1;
   }

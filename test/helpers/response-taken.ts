@@ -57,6 +57,21 @@ export const TAKEN: readonly TakenAnswer[] = [
     heard: { ...IDLE, body: 'abc' },
   },
   {
+    title: 'chunk sizes and extensions with blanks around them, which are left out',
+    wire: `${CHUNKED}3   \r\nabc\r\n1 ;a=b\r\nd\r\n1; a=b\r\ne\r\n2\t;\ta = "b c"  ; d \t\r\nfg\r\n0 \r\n\r\n`,
+    heard: { ...IDLE, body: 'abcdefg' },
+  },
+  {
+    title: 'a long chunk extension',
+    wire: `${CHUNKED}3;a="${'b'.repeat(16_000)}"\r\nabc\r\n0\r\n\r\n`,
+    heard: { ...IDLE, body: 'abc' },
+  },
+  {
+    title: 'a chunk size with many leading zeros',
+    wire: `${CHUNKED}${'0'.repeat(1000)}3\r\nabc\r\n${'0'.repeat(1000)}\r\n\r\n`,
+    heard: { ...IDLE, body: 'abc' },
+  },
+  {
     title: 'trailers, less those that could change what the answer means',
     wire: `${CHUNKED}1\r\na\r\n0\r\nX-Sum: 1 \r\nContent-Length: 9\r\nHost: x\r\nset-cookie: y\r\nX-Sum:2\r\n\r\n`,
     heard: { ...IDLE, body: 'a', trailers: ['X-Sum', '1', 'X-Sum', '2'] },

@@ -4,6 +4,7 @@
  * where the parser repairs what Node refuses:
  * - one Content-Length said more than once (RFC 9110 section 8.6 allows it): taken, and goes on once;
  * - Content-Length or Transfer-Encoding as a trailer: dropped like every field that may not be one;
+ * - blanks in the size line of a chunk (RFC 9110 section 5.6.3): taken, and left out of what goes on;
  * - a 1xx that is HTTP/1.0 or says `Connection: close`: the final answer is read, and the connection closed after it.
  */
 import assert from 'node:assert/strict';
@@ -41,6 +42,9 @@ function isKnown(heard: Heard, wire: string, node: NodeHeard): boolean {
       );
     case 'HPE_INVALID_TRANSFER_ENCODING':
       return isFramingTrailer(heard, wire);
+    case 'HPE_INVALID_CHUNK_SIZE':
+    case 'HPE_STRICT':
+      return heard.head!.framing === 'chunked' && /\r\n[0-9a-f]+[^\r]*[ \t]/i.test(wire);
     case 'HPE_CLOSED_CONNECTION':
       return heard.interim.some((head) => !head.keepAlive);
     default:
