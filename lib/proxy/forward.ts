@@ -184,6 +184,8 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
 
   onInterim(head: ResponseHead): void {
     this.#outcome.interim(head);
+    // the replica is at work on it: 102 says so, and nothing else can
+    if (this.#phase === 'waiting') this.#awaitHead();
   }
 
   onHead(head: ResponseHead): void {

@@ -22,7 +22,7 @@ export const FAULTS = {
   'two-framings': 'Content-Length and Transfer-Encoding together',
   'unasked-upgrade': 'status 101 to a request that asked for no upgrade',
   'nameless-upgrade': 'status 101 without Upgrade, or without Connection: upgrade',
-  'too-many-interim': 'more 1xx answers than the limit',
+  'too-many-interim': 'the 1xx answers are longer than the limit',
   'chunk-size': 'a chunk size is not a hexadecimal number that can be counted to',
   'chunk-extension': 'a chunk extension is malformed or too long',
   'chunk-end': 'the data of a chunk is not followed by an empty line',

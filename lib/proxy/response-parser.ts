@@ -20,15 +20,15 @@ export interface ResponseLimits {
   /** Header lines of one head, and trailer lines of one body. */
   readonly maxHeaders: number;
   readonly maxTrailerBytes: number;
-  /** 1xx answers before the final one. */
-  readonly maxInterim: number;
+  /** Of all heads of 1xx answers before the final one. */
+  readonly maxInterimBytes: number;
 }
 
 export const RESPONSE_LIMITS: ResponseLimits = {
   maxHeadBytes: 65_536,
   maxHeaders: 256,
   maxTrailerBytes: 16_384,
-  maxInterim: 32,
+  maxInterimBytes: 2_097_152,
 };
 
 /** What the parser must know of the request that is being answered. */
@@ -71,7 +71,7 @@ export class ResponseParser {
   #phase: ResponsePhase = 'idle';
   #request: ResponseRequest = NO_REQUEST;
   #sink: ResponseSink = NOBODY;
-  #interim = 0;
+  #interimBytes = 0;
   #left = 0;
   #keepAlive = false;
   #rest: Buffer = NO_BYTES;
@@ -99,7 +99,7 @@ export class ResponseParser {
     if (this.#phase !== 'idle') throw new Error(`response parser started while ${this.#phase}`);
     this.#request = request;
     this.#sink = sink;
-    this.#interim = 0;
+    this.#interimBytes = 0;
     this.#keepAlive = true;
     this.#phase = 'waiting';
   }
@@ -171,7 +171,8 @@ export class ResponseParser {
       return 'upgraded';
     }
     if (head.statusCode < 200) {
-      if (++this.#interim > this.#limits.maxInterim) throw badResponse('too-many-interim');
+      this.#interimBytes += head.received.length;
+      if (this.#interimBytes > this.#limits.maxInterimBytes) throw badResponse('too-many-interim');
       this.#keepAlive &&= head.keepAlive;
       this.#sink.onInterim(head);
       return 'more';

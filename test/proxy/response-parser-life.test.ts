@@ -22,7 +22,7 @@ describe('one response parser', () => {
     const told: string[] = [];
     const onBody = (chunk: Buffer): unknown => told.push(chunk.toString('latin1'));
     const sink = { ...SILENT, onBody, onEnd: (trailers: readonly string[]) => told.push(...trailers, 'end') };
-    const parser = new ResponseParser({ ...RESPONSE_LIMITS, maxInterim: 1 });
+    const parser = new ResponseParser({ ...RESPONSE_LIMITS, maxInterimBytes: 18 });
     const interim = 'HTTP/1.1 100 \r\n\r\n';
     const trailed = `${CHUNKED}1\r\nb\r\n0\r\nA: t\r\n\r\n`;
     for (const answer of [

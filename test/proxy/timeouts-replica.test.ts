@@ -247,3 +247,53 @@ test('a request that is held behind another keeps its own time for its answer', 
   second.send(ok('2'));
   assert.equal((await client.response()).body, '2');
 });
+
+test('each interim answer starts response-timeout again', async (t) => {
+  const rig = await Rig.open(t, { responseTimeoutMs: 2000 });
+  const client = await rig.client();
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  await replica.request();
+  for (const head of ['102 Processing', '103 Early Hints', '100 Continue', '102 Processing', '199 Else']) {
+    rig.advance(1800);
+    replica.send(`HTTP/1.1 ${head}\r\n\r\n`);
+    assert.equal((await client.response()).startLine, `HTTP/1.1 ${head}`);
+  }
+  rig.advance(1800);
+  replica.send(ok('at last'));
+  assert.equal((await client.response()).body, 'at last');
+});
+
+test('a replica that says nothing for response-timeout after an interim answer: 504', async (t) => {
+  const rig = await Rig.open(t, { responseTimeoutMs: 2000 });
+  const client = await rig.client();
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  replica.send('HTTP/1.1 102 Processing\r\n\r\n');
+  assert.equal(statusOf(await client.response()), 102);
+  rig.advance(2100);
+  assert.equal(statusOf(await client.response()), 504);
+});
+
+test('interim answers do not lengthen what a whole request may take', async (t) => {
+  const rig = await Rig.open(t, { responseTimeoutMs: 2000, requestTimeoutMs: 3000 });
+  const client = await rig.client();
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  await replica.request();
+  rig.advance(1800);
+  replica.send('HTTP/1.1 102 Processing\r\n\r\n');
+  assert.equal(statusOf(await client.response()), 102);
+  rig.advance(1300);
+  assert.equal(statusOf(await client.response()), 504);
+});
+
+test('a hundred interim answers are not too many', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  replica.send('HTTP/1.1 102 Processing\r\n\r\n'.repeat(100) + ok('done'));
+  for (let count = 0; count < 100; count++) assert.equal(statusOf(await client.response()), 102);
+  assert.equal((await client.response()).body, 'done');
+});
