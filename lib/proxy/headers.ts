@@ -323,7 +323,7 @@ export function responseHead(head: ResponseHead, extras: ResponseExtras): string
   let text = head.forward;
   // who is given no chunks is given no trailers
   if (head.framing === 'chunked' && !extras.rawChunks) text = text.replace(/^trailer:.*\r\n/gim, '');
-  if (isChunkedToClient(head, extras.rawChunks) || head.isChunkedTold)
+  if (isChunkedToClient(head, extras.rawChunks) || (head.isChunkedTold && extras.rawChunks))
     text += 'Transfer-Encoding: chunked\r\n';
   if (!head.hasDate) text += `Date: ${extras.date}\r\n`;
   if (!head.hasRequestId) text += `X-Request-Id: ${extras.requestId}\r\n`;

@@ -168,3 +168,29 @@ test('a request line without a version is refused', async (t) => {
   assert.ok([400, 505].includes(statusOf(await client.response())));
   assert.equal(rig.replica.connections.length, 0);
 });
+
+for (const [name, head] of [
+  ['HEAD', 'HTTP/1.1 200 OK'],
+  ['GET', 'HTTP/1.1 304 Not Modified'],
+] as const) {
+  for (const keepAlive of ['', 'Connection: keep-alive\r\n']) {
+    test(`an HTTP/1.0 client is told no Transfer-Encoding: ${name}, ${head.slice(9)} ${keepAlive.trim()}`, async (t) => {
+      const rig = await Rig.open(t);
+      const client = await rig.client();
+      client.send(`${name} / HTTP/1.0\r\n${keepAlive}\r\n`);
+      (await rig.replica.next()).send(`${head}\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n`);
+      const response = await client.response(true);
+      assert.deepEqual(headersOf(response, 'transfer-encoding'), []);
+      assert.deepEqual(headersOf(response, 'trailer'), []);
+      if (keepAlive === '') assert.equal(await client.over(), '');
+    });
+  }
+}
+
+test('an HTTP/1.1 client is told that the answer to its HEAD would be chunked', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  client.send('HEAD / HTTP/1.1\r\nHost: a\r\n\r\n');
+  (await rig.replica.next()).send('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
+  assert.deepEqual(headersOf(await client.response(true), 'transfer-encoding'), ['chunked']);
+});
