@@ -81,6 +81,8 @@ export const REPLICA = columns({
 /** The columns of one thread. */
 export const THREAD = columns({
   connections: 1,
+  /** Client connections that were closed because nothing was asked on them. */
+  idleCloses: 1,
   budgetExhausted: 1,
   failures: FAILURES.length,
   /** Requests that began to wait for a replica. */

@@ -73,6 +73,7 @@ export interface ThreadHealthCounts {
 export interface ThreadCounts {
   readonly clientConnections: number;
   readonly openClientConnections: number;
+  readonly idleCloses: number;
   readonly budgetExhausted: number;
   readonly queueWait: HistogramView;
   /** Answers of the balancer's own, by error code. */
@@ -212,6 +213,7 @@ export class MetricsReader {
     return {
       clientConnections: cells[THREAD.connections]!,
       openClientConnections: cells[THREAD.openConnections]!,
+      idleCloses: cells[THREAD.idleCloses]!,
       budgetExhausted: cells[THREAD.budgetExhausted]!,
       queueWait: histogramIn(cells, THREAD.queueWait),
       failuresByCode: new Map(FAILURES.map((code, index) => [code, cells[THREAD.failures + index]!])),

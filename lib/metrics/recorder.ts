@@ -153,6 +153,11 @@ export class Recorder {
     this.#add(THREAD.openConnections, 1);
   }
 
+  /** A client connection is closed because nothing was asked on it for too long. */
+  idleClosed(): void {
+    this.#add(THREAD.idleCloses, 1);
+  }
+
   clientClosed(): void {
     this.#add(THREAD.openConnections, -1);
   }

@@ -136,6 +136,11 @@ export function clientFamilies(threads: ThreadCounts, waiting: number): readonly
       one(threads.openClientConnections),
     ),
     counter(
+      'ringlb_idle_closes_total',
+      'Client connections closed because no request came on them in time.',
+      one(threads.idleCloses),
+    ),
+    counter(
       'ringlb_failures_total',
       "Answers of the balancer's own that say what failed, by what did.",
       [...threads.failuresByCode].map(([code, value]) => ({ labels: { code }, value })),

@@ -5,7 +5,7 @@
  * written; a client that is still sending is read on for a while, so that its answer is not lost to a reset.
  */
 import type { Socket } from 'node:net';
-import { BalancerError } from '../errors.ts';
+import type { BalancerError } from '../errors.ts';
 import { writeHeld } from './batched-writes.ts';
 import { type ClientResponse, rawFailure } from './client-response.ts';
 import type { DataThread } from './data-thread.ts';
@@ -177,9 +177,10 @@ export class ClientConnection {
   tick(nowMs: number, options: DataThreadOptions): void {
     const { socket } = this;
     if (this.#lingersSinceMs !== undefined) return this.#tickLingering(nowMs, this.#lingersSinceMs);
-    if (isWaiting(socket)) return;
-    if (!this.#hasSpoken && nowMs - this.#sinceMs >= options.headerTimeoutMs)
-      return this.parseFailed(new BalancerError('request-timeout'));
+    // closed just now, or what it sent has not been looked at yet
+    if (socket.destroyed || isWaiting(socket)) return;
+    // browsers open connections in advance: one that never asked for anything is owed no answer
+    if (!this.#hasSpoken && nowMs - this.#sinceMs >= options.headerTimeoutMs) return this.#closeIdle();
     const taken = socket.bytesWritten - socket.writableLength;
     const isStuck = socket.writableLength > 0;
     if (taken !== this.#takenBytes || (!isStuck && this.#exchange !== undefined)) {
@@ -189,8 +190,14 @@ export class ClientConnection {
       return;
     }
     if (isStuck && this.#readsOn(nowMs, options.sendTimeoutMs)) this.#sinceMs = nowMs;
-    if (nowMs - this.#sinceMs >= (isStuck ? options.sendTimeoutMs : options.keepAliveTimeoutMs))
-      socket.destroy();
+    if (nowMs - this.#sinceMs < (isStuck ? options.sendTimeoutMs : options.keepAliveTimeoutMs)) return;
+    if (isStuck) socket.destroy();
+    else this.#closeIdle();
+  }
+
+  #closeIdle(): void {
+    this.#thread.recorder.idleClosed();
+    this.socket.destroy();
   }
 
   #tickLingering(nowMs: number, beganMs: number): void {

@@ -73,6 +73,8 @@ export interface PlainTaker {
 /** What is longer does not wait, so that a crowd that waits is no matter of memory. */
 const MOST_WAITING_BYTES = 4096;
 
+const [LF, CR] = [10, 13];
+
 const TAKER = Symbol('taker');
 /** What came, latin1, while it has to wait. */
 const WAITING = Symbol('waiting');
@@ -128,6 +130,7 @@ export function giveWay(must: boolean): void {
 
 /** Takes what lies in SCRATCH as a request, or leaves it to the parser. */
 function deal(socket: PlainSocket, bytes: number): void {
+  if (isBlankLines(bytes)) return;
   const taker = socket[TAKER];
   if (taker?.hears(socket) === true && !socket.writableNeedDrain) {
     const head = readPlainHead(SCRATCH, bytes);
@@ -139,6 +142,13 @@ function deal(socket: PlainSocket, bytes: number): void {
   }
   // who switches protocols keeps what came behind the head
   leaveToParser(socket, Buffer.from(SCRATCH.subarray(0, bytes)));
+}
+
+/** Old clients send an empty line behind a body, which is no request and no part of one (RFC 9112 section 2.2). */
+function isBlankLines(bytes: number): boolean {
+  let at = 0;
+  while (at + 1 < bytes && SCRATCH[at] === CR && SCRATCH[at + 1] === LF) at += 2;
+  return at === bytes;
 }
 
 /** All of the request has come, and nothing behind it. */
