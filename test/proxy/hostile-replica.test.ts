@@ -87,7 +87,8 @@ for (const line of STATUS_LINES)
 test('502: a 101 that nobody asked for', (t) =>
   refused(t, 'HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n'));
 
-test('502: a hundred 1xx answers and no other', (t) => refused(t, 'HTTP/1.1 103 X\r\n\r\n'.repeat(100)));
+test('502: two megabytes of 1xx answers and no other', (t) =>
+  refused(t, `HTTP/1.1 103 X\r\nA: ${'x'.repeat(60_000)}\r\n\r\n`.repeat(40)));
 
 test('502: a body without a head', (t) => refused(t, '{"no":"head"}\r\n\r\n'));
 
