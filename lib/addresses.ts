@@ -1,7 +1,7 @@
 /**
- * What an address says of who is behind it: this machine, a private network, or anyone.
- * Must not hold: who may do what. Everything here takes addresses as `socket.remoteAddress` gives them.
- * Source: RFC 1122 and 4291 (loopback), RFC 1918, RFC 4193, RFC 3927 and 4291 (link-local), RFC 4291 section 2.5.5.2.
+ * The form of an address, and what it says of who is behind it: this machine, a private network, or anyone.
+ * Must not hold: who may do what. What is compared, hashed or logged is the canonical form, which is made here alone.
+ * Source: RFC 5952 (canonical form), RFC 7239 section 6 (nodes), RFC 1122 and 4291 (loopback), RFC 1918, RFC 4193, RFC 3927 and 4291 (link-local), RFC 4291 section 2.5.5.2.
  */
 import { BlockList, isIP, isIPv6 } from 'node:net';
 
@@ -15,31 +15,80 @@ PRIVATE.addAddress('::1', 'ipv6');
 PRIVATE.addSubnet('fc00::', 7, 'ipv6');
 PRIVATE.addSubnet('fe80::', 10, 'ipv6');
 
-/** Without a zone, and IPv4 in its own notation even from a dual-stack socket. */
-export function plainAddress(address: string): string {
+/**
+ * The one text for an address that may be written in many ways: the form of RFC 5952, without a zone, and IPv4 in its
+ * own notation also where it is mapped into IPv6. What is no address is given back as it is.
+ */
+export function canonicalAddress(address: string): string {
+  if (!address.includes(':')) return address;
   const bare = address.split('%', 1)[0]!;
-  return /^::ffff:\d/i.test(bare) && bare.includes('.') ? bare.slice('::ffff:'.length) : bare;
+  if (!isIPv6(bare)) return address;
+  const groups = groupsOf(bare);
+  const isMapped = groups[5] === 0xffff && groups.slice(0, 5).every((group) => group === 0);
+  return isMapped ? groups.slice(6).flatMap(bytesOf).join('.') : compressed(groups);
+}
+
+/**
+ * The address of a node as proxies name it in X-Forwarded-For and `Forwarded: for=`, in canonical form: without port,
+ * brackets and quotes. '' for one that hides its address: empty, `unknown`, `_name` (RFC 7239 section 6), or anything else.
+ */
+export function nodeAddress(node: string): string {
+  const text = /^"(.*)"$/.exec(node)?.[1] ?? node;
+  const parts = /^\[([^\]]*)\](?::[\w.-]*)?$/.exec(text) ?? /^(\d+\.\d+\.\d+\.\d+):[\w.-]*$/.exec(text);
+  const address = parts?.[1] ?? text;
+  return isIP(address) === 0 ? '' : canonicalAddress(address);
+}
+
+/** The eight groups of an IPv6 address. */
+function groupsOf(address: string): readonly number[] {
+  const [head = '', tail] = address.split('::');
+  const first = groupsIn(head);
+  if (tail === undefined) return first;
+  const last = groupsIn(tail);
+  return [...first, ...new Array<number>(8 - first.length - last.length).fill(0), ...last];
+}
+
+function groupsIn(text: string): number[] {
+  if (text === '') return [];
+  return text.split(':').flatMap((group) => {
+    if (!group.includes('.')) return Number.parseInt(group, 16);
+    const [a, b, c, d] = group.split('.').map(Number) as [number, number, number, number];
+    return [a * 256 + b, c * 256 + d];
+  });
+}
+
+function bytesOf(group: number): readonly number[] {
+  return [group >> 8, group & 255];
+}
+
+/** RFC 5952 section 4: the first of the longest runs of two zeros or more is left out. */
+function compressed(groups: readonly number[]): string {
+  let [from, length] = [0, 1];
+  for (let start = 0, end = 0; start < 8; start = end + 1) {
+    for (end = start; groups[end] === 0; ) end++;
+    if (end - start > length) [from, length] = [start, end - start];
+  }
+  const texts = groups.map((group) => group.toString(16));
+  if (length === 1) return texts.join(':');
+  return `${texts.slice(0, from).join(':')}::${texts.slice(from + length).join(':')}`;
 }
 
 /** True for loopback, private and link-local addresses; false for all others and for what is none. */
 export function isPrivateAddress(address: string): boolean {
-  const plain = plainAddress(address);
+  const plain = canonicalAddress(address);
   return isIP(plain) !== 0 && PRIVATE.check(plain, isIPv6(plain) ? 'ipv6' : 'ipv4');
 }
 
 /** True for an address, or the name, that only this machine reaches. */
 export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^(::ffff:)?127(\.\d{1,3}){3}$/i.test(host);
+  const address = canonicalAddress(host);
+  return address === 'localhost' || address === '::1' || /^127(\.\d{1,3}){3}$/.test(address);
 }
 
 /** What one person has many addresses of, as one text: an IPv6 network of 64 bits; an IPv4 address is itself. */
 export function networkOf(address: string): string {
-  const plain = plainAddress(address).toLowerCase();
+  const plain = canonicalAddress(address);
   if (!isIPv6(plain)) return plain;
-  const [head = '', tail] = plain.split('::');
-  const first = head === '' ? [] : head.split(':');
-  const last = tail === undefined || tail === '' ? [] : tail.split(':');
-  const gap = tail === undefined ? 0 : Math.max(0, 8 - first.length - last.length);
-  const groups = [...first, ...new Array<string>(gap).fill('0'), ...last].slice(0, 4);
-  return `${groups.map((group) => group.replace(/^0+(?=.)/, '')).join(':')}::/64`;
+  const groups = groupsOf(plain).slice(0, 4);
+  return `${groups.map((group) => group.toString(16)).join(':')}::/64`;
 }

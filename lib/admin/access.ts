@@ -7,7 +7,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { isLoopback, isPrivateAddress, plainAddress } from '../addresses.ts';
+import { isLoopback, isPrivateAddress, canonicalAddress } from '../addresses.ts';
 import type { Clock } from '../clock.ts';
 import { BalancerError, type ErrorCode } from '../errors.ts';
 import { digestOf, HANDED_OVER, PEER_HEADER, peerOf } from '../hand-over.ts';
@@ -98,7 +98,7 @@ export class AccessControl {
     const { socket } = request;
     const values = request.headersDistinct[PEER_HEADER];
     if (values === undefined && !this.#handedOver.has(socket)) {
-      return { port: 'admin', address: plainAddress(socket.remoteAddress ?? '') };
+      return { port: 'admin', address: canonicalAddress(socket.remoteAddress ?? '') };
     }
     const address = peerOf(values ?? [], this.#options.secret);
     if (address === undefined) throw new BalancerError('bad-request', `${PEER_HEADER} is not for clients`);

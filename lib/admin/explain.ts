@@ -4,6 +4,7 @@
  * Invariant: what is described becomes what the listener would have seen, byte for byte: UTF-8 as latin1 units.
  */
 import { isIP } from 'node:net';
+import { canonicalAddress } from '../addresses.ts';
 import type { Reason, Verdict } from '../core/explain.ts';
 import { isRequestId, type KeyFacts } from '../core/hash-key.ts';
 import type { ReplicaState } from '../core/replica.ts';
@@ -116,7 +117,8 @@ function targetOf(value: string): string {
 }
 
 function addressOf(value: string): string {
-  return isIP(value) === 0 ? refuse(`client-ip must be an address, not ${quote(value)}`) : value;
+  if (isIP(value) === 0) refuse(`client-ip must be an address, not ${quote(value)}`);
+  return canonicalAddress(value);
 }
 
 function fieldOf(parameter: string, name: string, value: string): readonly [string, string] {

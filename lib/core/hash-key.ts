@@ -18,7 +18,7 @@ export type HashKeySource =
   | { readonly kind: 'cookie'; readonly name: string }
   | { readonly kind: 'query'; readonly name: string };
 
-/** What of a request is read: its target, its headers as name, value, name, value…, and its peer's address. */
+/** What of a request is read: its target, its headers as name, value, name, value…, and its client's address in canonical form. */
 export interface KeyFacts {
   readonly url: string;
   readonly rawHeaders: readonly string[];
@@ -117,7 +117,7 @@ function readSource(source: HashKeySource, facts: KeyFacts): string {
     case 'header':
       return headerValue(facts.rawHeaders, source.name);
     case 'client-ip':
-      return unmapped(facts.clientIp);
+      return facts.clientIp;
     case 'path':
       return pathOf(facts.url);
     case 'uri':
@@ -146,11 +146,6 @@ function isHeader(name: string, lowerName: string): boolean {
     if ((isUpper ? unit | 0x20 : unit) !== lowerName.charCodeAt(i)) return false;
   }
   return true;
-}
-
-/** An IPv4 address without the IPv6 form that a dual-stack socket gives it (RFC 4291 section 2.5.5.2). */
-function unmapped(address: string): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
 }
 
 /** What stands before the query. */

@@ -145,13 +145,17 @@ export class Rig {
     return peer;
   }
 
+  /** The ordinal of the replica that requests of this hash belong to. */
+  ownerOf(hash: number): number {
+    return this.table.slots[this.#placement.slotOf(hash)]!;
+  }
+
   /** Request ids whose owner is the replica of this ordinal; `count` of them, all different. */
   idsFor(ordinal: number, count = 1): string[] {
     const ids: string[] = [];
     for (let number = 0; ids.length < count; number++) {
       const id = `id${number}`;
-      const slot = this.#placement.slotOf(hashKeyOf(id, this.options.algorithm));
-      if (this.table.slots[slot] === ordinal) ids.push(id);
+      if (this.ownerOf(hashKeyOf(id, this.options.algorithm)) === ordinal) ids.push(id);
     }
     return ids;
   }
