@@ -20,7 +20,7 @@ import type { Placement } from './core/slot-table.ts';
 import { connectionsInLimits } from './descriptors.ts';
 import type { Driver } from './drivers/driver.ts';
 import { assertNever } from './errors.ts';
-import { Checker } from './fleet/health/checker.ts';
+import { Departures } from './fleet/departures.ts';
 import { Drains } from './fleet/drains.ts';
 import { FleetView } from './fleet/fleet.ts';
 import { Journal } from './fleet/journal.ts';
@@ -37,17 +37,15 @@ import { Metrics } from './metrics/metrics.ts';
 import { QuickCounts } from './metrics/quick-counts.ts';
 import { DataPlane } from './proxy/data-plane.ts';
 import type { DebugFor } from './proxy/debug-headers.ts';
-import type { Evidence } from './proxy/messages.ts';
 import { claimPort } from './proxy/port.ts';
-import { probeHttp, probeTcp } from './fleet/health/probe.ts';
+import { Health } from './fleet/health/health.ts';
+import { createProbe } from './fleet/health/probe.ts';
 import { programVersion } from './version.ts';
 
 /** Ordinals for removed replicas that still drain, beyond those in service. */
 const DRAINING_ORDINALS = 64;
 /** Where several sockets can listen on one port, and so several threads. */
 const canSharePort = process.platform === 'linux' || process.platform === 'freebsd';
-/** With fewer replicas none is put out that still takes connections: the others would not bear its load. */
-const LEAST_TO_EJECT = 5;
 /** Probes under way at a time. */
 const MAX_PROBES = 16;
 
@@ -110,7 +108,7 @@ class Parts {
   readonly journal: Journal;
   readonly #config: Config;
   readonly #registry: Registry;
-  readonly #checker: Checker;
+  readonly health: Health;
   readonly #keeper: Keeper;
   readonly #log: Logger;
   readonly #clock: Clock;
@@ -130,12 +128,12 @@ class Parts {
     this.journal.subscribe((event) => this.metrics.fleet.happened(event));
     this.accessSink = this.#createAccessSink();
     this.#registry = this.#createRegistry(placement);
-    this.#checker = this.#createChecker(driver);
+    this.health = this.#createHealth(driver, counts);
     const { ownsInstances } = driver;
     const common = {
       registry: this.#registry,
       driver,
-      checker: this.#checker,
+      checker: this.health.checker,
       journal: this.journal,
       clock,
       log: log.component('fleet'),
@@ -146,10 +144,12 @@ class Parts {
       renew: (replica, cause) => this.scaling.renew(replica, cause),
       onSettled: () => this.supervisor.nudge(),
     });
-    this.supervisor = new Supervisor({ ...config, ...common, keeper: this.#keeper });
+    const { instances } = this.#keeper;
+    const departures = new Departures({ ...config, ...common, instances });
+    this.supervisor = new Supervisor({ ...config, ...common, departures, keeper: this.#keeper });
     const chooseName = config.classic ? randomName : nextName;
     const plans = new Plans({ ...config, ...common, ownsInstances, chooseName });
-    this.scaling = new Scaling({ ...config, ...common, keeper: this.#keeper, plans });
+    this.scaling = new Scaling({ ...config, ...common, departures, keeper: this.#keeper, plans });
     this.view = new FleetView({
       ...config,
       ...common,
@@ -203,7 +203,7 @@ class Parts {
       clock: this.#clock,
       log: this.#log.component('data-plane'),
       onLog: (text, lines, onDone) => this.accessSink?.take(text, lines, onDone),
-      onReport: (ordinal, word, code) => this.#onReport(ordinal, word, code),
+      onReport: (ordinal, word, code) => this.health.report(ordinal, word, code),
     });
     this.#dataPlane = dataPlane;
     return dataPlane;
@@ -246,38 +246,25 @@ class Parts {
     });
   }
 
-  #createChecker(driver: Driver): Checker {
-    const { probePath, probeIntervalMs, probeTimeoutMs, connectTimeoutMs } = this.#config;
-    return new Checker({
+  #createHealth(driver: Driver, counts: QuickCounts): Health {
+    return new Health({
+      ...this.#config,
       registry: this.#registry,
+      table: this.table,
       clock: this.#clock,
-      probe: (endpoint) =>
-        probeIntervalMs === 0
-          ? probeTcp(endpoint, connectTimeoutMs)
-          : probeHttp(endpoint, probePath, probeTimeoutMs),
+      log: this.#log.component('health'),
+      journal: this.journal,
+      counts,
+      probe: createProbe(this.#config),
       policy: this.#config,
       ownsInstances: driver.ownsInstances,
-      intervalMs: probeIntervalMs,
+      intervalMs: this.#config.probeIntervalMs,
       maxConcurrent: MAX_PROBES,
       random: Math.random,
-      onDown: (replica, cause) => this.supervisor.onDown(replica, cause),
+      replace: (replica, cause, how) => this.supervisor.replace(replica, cause, how),
+      nudge: () => this.supervisor.nudge(),
       onProbe: ({ name }, tookMs, passed) => this.metrics.fleet.probe(name, tookMs, passed),
     });
-  }
-
-  /** Traffic says that a replica is down; what it says of an earlier state is old news. */
-  #onReport(ordinal: number, word: number, code: Evidence): void {
-    const replica = this.#registry.byOrdinal(ordinal);
-    if (replica === undefined || this.table.stateWord(ordinal) !== word) return;
-    // one that still takes connections may serve others: better it than none
-    const isLast = this.table.eligible <= 1 && code !== 'connect-refused';
-    if (code === 'gateway-failures') {
-      if (!isLast && this.#registry.members.length >= LEAST_TO_EJECT) this.#checker.eject(replica);
-      return;
-    }
-    if (isLast) this.#registry.confirm(replica);
-    else this.#checker.suspect(replica, `traffic: ${code.replace('-', ' ')}`);
-    this.supervisor.nudge();
   }
 }
 
@@ -304,6 +291,7 @@ async function shutDown(config: Config, parts: Parts, dataPlane: DataPlane, log:
     log.warn({ inFlight: parts.table.totalInFlight }, 'drain timed out; requests in flight are cut');
   await dataPlane.close();
   await parts.accessSink?.close();
+  parts.health.close();
   await parts.supervisor.close(config.onExit === 'keep');
   await parts.admin.close();
   parts.journal.close();

@@ -1,6 +1,6 @@
 /**
  * From a command line and an environment to a `Config`, or to every reason why not.
- * A flag beats the environment, which beats the default; of a flag given twice the last counts.
+ * A flag beats the environment, which beats the default; of a flag given twice the last counts, but for lists.
  * Must not hold: the table (`options.ts`), what one text may be (`option-units.ts`), what goes together
  * (`config-checks.ts`).
  */
@@ -61,7 +61,9 @@ function readFlags(flags: readonly Flag[], { sources, unread, problems }: Readin
     }
     const value = text ?? OPTIONS[key].bare;
     if (value !== undefined) {
-      sources.set(key, { name: flag, isFlag: true, text: value });
+      const before = sources.get(key);
+      const isMore = OPTIONS[key].isList === true && before?.isFlag === true;
+      sources.set(key, { name: flag, isFlag: true, text: isMore ? `${before.text}\n${value}` : value });
     } else {
       unread.add(key);
       problems.push(`${flag} needs a value; one that begins with - is written ${flag}=VALUE`);

@@ -16,6 +16,8 @@ export interface Unit<T> {
   readonly unit: string;
   /** True where a message must not repeat the text. */
   readonly isSecret?: boolean;
+  /** True where the flag may be given several times: its texts are then joined by line ends. */
+  readonly isList?: boolean;
   /** What the flag means where no value follows; a flag without this needs one. */
   readonly bare?: string;
   read(text: string): Read<T>;
@@ -73,6 +75,11 @@ export function text(unit: string, pattern: RegExp, problem: string): Unit<strin
 
 export const port: Unit<number> = whole(0, 65535);
 export const host = text('address', /^[A-Za-z0-9_.:%-]*$/, 'must be an IP address or a host name');
+export const hostHeader = text(
+  'host',
+  /^([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])?(:\d{1,5})?$/,
+  'must be a host name or address, with a port if any',
+);
 export const path = text('path', /^\/[\x21-\x7e]*$/, 'must be a path that begins with /');
 export const image = text('image', /^[A-Za-z0-9][\w./:@-]*$/, 'must be an image reference such as name:tag');
 export const shellCommand: Unit<string> = { unit: 'shell command', read: ok };
@@ -123,6 +130,41 @@ export const statuses: Unit<readonly string[]> = {
     return wrong === undefined
       ? ok(words)
       : bad(`must be statuses such as 404, 5xx or none (see ${quote(wrong)})`);
+  },
+};
+
+/** `200-399`, `200,204,301-308`: statuses of responses, and ranges of them. */
+export const statusRanges: Unit<readonly (readonly [from: number, to: number])[]> = {
+  unit: 'list of 200, 200-399',
+  read(value) {
+    const words = value.split(',').map((word) => word.trim());
+    const ranges = words.map((word) => {
+      const parts = /^([1-5]\d\d)(?:-([1-5]\d\d))?$/.exec(word);
+      return [Number(parts?.[1]), Number(parts?.[2] ?? parts?.[1])] as const;
+    });
+    const wrong = ranges.findIndex(([from, to]) => !(from >= 200 && from <= to));
+    return wrong === -1
+      ? ok(ranges)
+      : bad(`must be statuses from 200 on such as 200 or 200-399 (see ${quote(words[wrong] ?? '')})`);
+  },
+};
+
+/** Fields that a probe has anyway, and another option sets or nothing may. */
+const PROBE_OWN = /^(host|connection|content-length|transfer-encoding|upgrade|expect)$/i;
+
+/** Header lines, `Name: value`, one for each time that the flag is given, or for each line of a variable. */
+export const headerLines: Unit<readonly string[]> = {
+  unit: 'Name: value',
+  isSecret: true,
+  isList: true,
+  read(value) {
+    const lines = value.split(/\r?\n/).filter((line) => line !== '');
+    const fields = lines.map((line) => /^([\w!#$%&'*+.^`|~-]+):[ \t]*([\x20-\x7e\x80-\xff\t]*)$/.exec(line));
+    if (fields.includes(null)) return bad('must be a header such as "Authorization: Basic dXNlcg=="');
+    const own = fields.find((field) => PROBE_OWN.test(field?.[1] ?? ''));
+    if (own?.[1]?.toLowerCase() === 'host') return bad('must not be Host: give that as --probe-host');
+    if (own) return bad(`must not be ${own[1]}, which frames the request`);
+    return ok(fields.map((field) => `${field?.[1]}: ${field?.[2]?.trim()}`));
   },
 };
 

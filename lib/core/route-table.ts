@@ -46,6 +46,8 @@ interface Views {
   readonly header: Int32Array;
   readonly states: Int32Array;
   readonly inFlight: Int32Array;
+  /** [ordinal]: requests that failed at the replica in a row, as all threads together have seen them. */
+  readonly failures: Int32Array;
   /** [worker][ordinal]: the part of inFlight that this thread holds. */
   readonly held: Int32Array;
   /** [worker]: the part of the waiting count that is this thread's. */
@@ -73,6 +75,7 @@ function viewsOver(buffer: SharedArrayBuffer, shape: RouteTableShape): Views {
     header: words(HEADER_WORDS),
     states: words(shape.ordinals),
     inFlight: words(shape.ordinals),
+    failures: words(shape.ordinals),
     held: words(shape.ordinals * shape.workers),
     waiting: words(shape.workers),
     heads: words(shape.workers),
@@ -83,7 +86,7 @@ function viewsOver(buffer: SharedArrayBuffer, shape: RouteTableShape): Views {
 
 /** Bytes of the shared memory for `shape`. */
 export function routeTableBytes({ slots, ordinals, workers }: RouteTableShape): number {
-  const words = HEADER_WORDS + ordinals * (2 + workers) + 3 * workers;
+  const words = HEADER_WORDS + ordinals * (3 + workers) + 3 * workers;
   return words * Int32Array.BYTES_PER_ELEMENT + 2 * slots * Uint16Array.BYTES_PER_ELEMENT;
 }
 
@@ -160,6 +163,17 @@ export class RouteTable {
     held[this.#row + ordinal] = held[this.#row + ordinal]! - 1;
     Atomics.sub(header, IN_FLIGHT, 1);
     Atomics.sub(inFlight, ordinal, 1);
+  }
+
+  /** Counts one more failure in a row; gives how many that makes. */
+  addFailure(ordinal: number): number {
+    return Atomics.add(this.#views.failures, ordinal, 1) + 1;
+  }
+
+  /** A request succeeded: failures count from the beginning. A plain load where there are none, as nearly always. */
+  clearFailures(ordinal: number): void {
+    const { failures } = this.#views;
+    if (failures[ordinal] !== 0) Atomics.store(failures, ordinal, 0);
   }
 
   /** Counts one more waiting request, unless `depth` wait already; false then, and nothing changed. */
@@ -257,8 +271,10 @@ export class RouteTableWriter {
 
   /** Sets the state under a new epoch, counts who is eligible, and wakes who waits for that. */
   setState(ordinal: number, state: StateCode): void {
-    const { states, header } = this.#views;
+    const { states, header, failures } = this.#views;
     const before = Atomics.load(states, ordinal);
+    // what failed in another state says nothing of this one
+    Atomics.store(failures, ordinal, 0);
     const word = (before - (before & CODE_MASK) + EPOCH_STEP) | STATE_CODES[state] | 0;
     Atomics.store(states, ordinal, word);
     if (ordinal >= Atomics.load(header, KNOWN)) Atomics.store(header, KNOWN, ordinal + 1);

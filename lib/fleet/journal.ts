@@ -17,6 +17,8 @@ export type EventKind =
   | 'healthy'
   | 'unhealthy'
   | 'ejected'
+  | 'panic'
+  | 'panic-over'
   | 'died'
   | 'replaced'
   | 'removed'

@@ -29,7 +29,7 @@ export interface KeeperParts {
   /** From a start to the first passed probes. */
   readonly startTimeoutMs: number;
   /** Gives the place of a replica to one of another name; undefined where names stay. */
-  readonly renew: (replica: Replica, cause: string) => Replica | undefined;
+  readonly renew: (replica: Replica, cause: string, isDraining?: boolean) => Replica | undefined;
   readonly probePath: string;
   /** A replica is nobody's work any more; what happened to it meanwhile is worth a look. */
   readonly onSettled: () => void;
@@ -95,8 +95,8 @@ export class Keeper {
   }
 
   /** The replica of another name that the place is for from now on, a crash loop included; undefined where names stay. */
-  renew(replica: Replica, cause: string): Replica | undefined {
-    const heir = this.#parts.renew(replica, cause);
+  renew(replica: Replica, cause: string, isDraining = false): Replica | undefined {
+    const heir = this.#parts.renew(replica, cause, isDraining);
     if (heir !== undefined) this.#crashes.inherit(heir, replica);
     return heir;
   }

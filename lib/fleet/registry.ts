@@ -121,6 +121,7 @@ export class Registry {
       state: 'starting',
       joined: false,
       isDraining: false,
+      isAdmitted: false,
       instance: undefined,
       bornMs: nowMs,
       sinceMs: nowMs,
@@ -161,9 +162,10 @@ export class Registry {
 
   /**
    * Gives the place of a replica whose instance has ended to one of another name, which joins as the last and has the
-   * lowest free id: one new table. Its restarts are counted on. What the instance was answering fails now.
+   * lowest free id: one new table. Its restarts are counted on. What the instance was answering fails now, unless the
+   * old one is to drain.
    */
-  renew(replica: Replica, name: string, cause: string): Replica {
+  renew(replica: Replica, name: string, cause: string, isDraining = false): Replica {
     const old = this.#entry(replica);
     this.#entries.delete(old.name);
     const entry = this.#entry(this.reserve(name));
@@ -173,12 +175,33 @@ export class Registry {
     entry.restarts = old.restarts;
     this.#joined = [...this.#joined.filter((other) => other !== old), entry];
     this.#parts.journal.succeeds(old.name, name);
-    this.#transition(old, { to: 'gone', cause, kind: 'removed' });
-    void this.#letGo(old);
+    if (isDraining) this.#leaving.add(old);
+    this.#transition(old, { to: isDraining ? 'draining' : 'gone', cause, kind: 'removed' });
+    if (!isDraining) void this.#letGo(old);
     this.#publishSlots();
     this.#writeState(entry);
     this.#note(entry, 'added', `instead of ${old.name}`, entry.bornMs);
     return entry;
+  }
+
+  /**
+   * Makes a replica's place free for another instance while the one there finishes what it has in flight: that one goes
+   * on as a replica that leaves, under the ordinal it had, and is given back. Needs room for one more ordinal.
+   */
+  depart(replica: Replica, cause: string): Replica {
+    const entry = this.#entry(replica);
+    const sinceMs = this.#parts.clock.nowMs();
+    const probes = { ...entry.probes };
+    const old: Entry = { ...entry, state: 'draining', isAdmitted: false, cause, sinceMs, probes };
+    entry.ordinal = this.#freeOrdinal();
+    this.#leaving.add(old);
+    // told with the instance that it is about
+    this.#transition(entry, { to: 'starting', cause });
+    entry.instance = undefined;
+    entry.health = UNKNOWN_HEALTH;
+    this.#writeState(old);
+    this.#publishSlots();
+    return old;
   }
 
   /** Takes replicas off the ring, all in one new table; what is in flight on them goes on. */
@@ -239,6 +262,14 @@ export class Registry {
     this.#transition(this.#entry(replica), { to: 'unhealthy', cause, kind: 'ejected' });
   }
 
+  /** Gives it requests although it is unhealthy, or no longer: nothing better is to be had. */
+  admit(replica: Replica, isAdmitted: boolean): void {
+    const entry = this.#entry(replica);
+    if (entry.isAdmitted === isAdmitted) return;
+    entry.isAdmitted = isAdmitted;
+    this.#writeState(entry);
+  }
+
   /** Keeps requests away from it, or no longer, whatever its state is; nothing where that is so already. */
   setDraining(replica: Replica, isDraining: boolean, cause: string): void {
     const entry = this.#entry(replica);
@@ -263,6 +294,11 @@ export class Registry {
     else entry.probes.failed++;
   }
 
+  /** Notes a probe that says nothing for or against the replica. */
+  noteBusyProbe(replica: Replica, said: string): void {
+    this.#entry(replica).probes.last = said;
+  }
+
   /** Sets the score without a probe. */
   setHealth(replica: Replica, health: number): void {
     this.#entry(replica).health = health;
@@ -284,6 +320,7 @@ export class Registry {
     const { sinceMs } = entry;
     entry.cause = cause;
     entry.state = to;
+    if (to !== 'unhealthy') entry.isAdmitted = false;
     this.#writeState(entry);
     if (from === to) return;
     entry.sinceMs = this.#parts.clock.nowMs();
@@ -310,9 +347,10 @@ export class Registry {
    * Writes the state word. Who is not on the ring is not eligible: it would count in everybody's load bound. Who an
    * operator drains is not either, but its probes and its replacement go by its state.
    */
-  #writeState({ ordinal, state, joined, isDraining }: Entry): void {
+  #writeState({ ordinal, state, joined, isDraining, isAdmitted }: Entry): void {
     const isWaiting = state === 'healthy' && !joined;
-    const shown = state === 'gone' ? 'free' : isWaiting ? 'starting' : state;
+    const given = state === 'unhealthy' && isAdmitted ? 'healthy' : state;
+    const shown = given === 'gone' ? 'free' : isWaiting ? 'starting' : given;
     this.#parts.table.setState(ordinal, isDraining && shown === 'healthy' ? 'draining' : shown);
   }
 

@@ -22,6 +22,8 @@ export interface Replica extends Place {
   readonly joined: boolean;
   /** An operator keeps requests away from it; its state goes on as if not. */
   readonly isDraining: boolean;
+  /** It gets requests although it is unhealthy, since most of the fleet is. */
+  readonly isAdmitted: boolean;
   readonly instance: Instance | undefined;
   /** When the state began, by the clock. */
   readonly sinceMs: number;

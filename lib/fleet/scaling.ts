@@ -5,10 +5,11 @@
  * however they overlap; a replica is on the ring only once it answered its probes; a removed one leaves the ring
  * at once and its instance goes when nothing is in flight on it any more.
  */
-import { type Clock, sleep } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import type { Driver } from '../drivers/driver.ts';
 import { BalancerError, isBalancerError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import type { Departures } from './departures.ts';
 import type { Checker } from './health/checker.ts';
 import type { Keeper } from './keeper.ts';
 import type { Plans } from './plans.ts';
@@ -25,12 +26,8 @@ export interface ScalingParts {
   readonly plans: Plans;
   /** Each instance has a name of its own. */
   readonly classic: boolean;
-  readonly drainTimeoutMs: number;
-  readonly stopTimeoutMs: number;
+  readonly departures: Departures;
 }
-
-/** Between two looks at what is still in flight on a draining replica. */
-const DRAIN_LOOK_MS = 20;
 
 export class Scaling {
   readonly #parts: ScalingParts;
@@ -68,9 +65,10 @@ export class Scaling {
    * In the classic profile: gives the place of a replica whose instance has ended to one of a new name, as the textbook
    * system does. Undefined where a replica outlives its instances, and while too many that were removed still drain.
    */
-  renew(replica: Replica, cause: string): Replica | undefined {
+  renew(replica: Replica, cause: string, isDraining = false): Replica | undefined {
     const { registry, plans, classic } = this.#parts;
-    return classic && registry.room > 0 ? registry.renew(replica, plans.freeName(), cause) : undefined;
+    if (!classic || registry.room === 0) return undefined;
+    return registry.renew(replica, plans.freeName(), cause, isDraining);
   }
 
   /**
@@ -98,13 +96,13 @@ export class Scaling {
    * Returns the names that stay. Throws `bad-request`, and then nothing has changed.
    */
   async remove(count: number, names: readonly string[]): Promise<readonly string[]> {
-    const { registry, checker, keeper, plans } = this.#parts;
+    const { registry, checker, keeper, plans, departures } = this.#parts;
     const leaving = plans.remove(count, names);
     registry.leave(leaving, 'removed');
     for (const replica of leaving) {
       checker.unwatch(replica);
       keeper.letGo(replica);
-      void this.#drain(replica);
+      void departures.seeOff(replica, 'removed');
     }
     return this.names();
   }
@@ -134,30 +132,5 @@ export class Scaling {
     const { instance } = replica;
     registry.cancel(replica, 'another of the same call did not start');
     if (instance !== undefined) await keeper.instances.dispose(instance, 0);
-  }
-
-  async #drain(replica: Replica): Promise<void> {
-    const { registry, keeper, clock, log, drainTimeoutMs, stopTimeoutMs } = this.#parts;
-    const { instance } = replica;
-    let cause = 'drained';
-    if (instance !== undefined) {
-      const letGo = keeper.instances.hold(instance.instanceId);
-      await keeper.instances
-        .retire(instance, 'removed')
-        .catch((error: unknown) =>
-          log.warn({ replica: replica.name, cause: messageOf(error) }, 'not renamed'),
-        );
-      await registry.settled();
-      const untilMs = clock.nowMs() + drainTimeoutMs;
-      while (registry.inFlight(replica) > 0 && clock.nowMs() < untilMs) await sleep(clock, DRAIN_LOOK_MS);
-      const cut = registry.inFlight(replica);
-      if (cut > 0) {
-        cause = `drain timed out; requests in flight are cut: ${cut}`;
-        log.warn({ replica: replica.name, inFlight: cut }, 'drain timed out; requests in flight are cut');
-      }
-      letGo();
-      await keeper.instances.dispose(instance, stopTimeoutMs);
-    }
-    await registry.forget(replica, cause);
   }
 }

@@ -13,6 +13,7 @@ import { type Action, findFleet, reconcile } from '../core/reconcile.ts';
 import type { Driver, Hint, Instance } from '../drivers/driver.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import type { Departures } from './departures.ts';
 import type { Checker } from './health/checker.ts';
 import type { Journal } from './journal.ts';
 import type { Keeper } from './keeper.ts';
@@ -27,6 +28,7 @@ export interface SupervisorParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly journal: Journal;
+  readonly departures: Departures;
   readonly stopTimeoutMs: number;
   /** Each instance has a name of its own. */
   readonly classic: boolean;
@@ -106,18 +108,25 @@ export class Supervisor {
     void this.#lookUntilDone();
   }
 
-  /** The probes of a replica failed: its instance hangs, and another takes its place. */
-  onDown(replica: Replica, cause: string): void {
-    if (!this.#parts.driver.ownsInstances || this.#closed) return;
-    const { registry, checker, keeper } = this.#parts;
-    const { instance: old } = replica;
+  /**
+   * Puts another instance in the place of one that runs. `drain` lets what is in flight finish; while too many others
+   * drain nothing happens.
+   */
+  replace(replica: Replica, cause: string, how: 'drain' | 'kill'): void {
+    const { driver, registry, checker, keeper, departures } = this.#parts;
+    const isDraining = how === 'drain';
+    if (!driver.ownsInstances || this.#closed || (isDraining && registry.room === 0)) return;
+    const { instance } = replica;
     const ending = endingOf('unhealthy', cause);
     keeper.noteEnd(replica, { ...this.#lifeOf(replica), ending });
     checker.unwatch(replica);
-    const heir = keeper.renew(replica, cause);
-    if (heir === undefined) void registry.vacate(replica, cause);
+    const heir = keeper.renew(replica, cause, isDraining);
+    // first, so that its name is free in the turn in which the next is started under it
+    if (isDraining)
+      void departures.seeOff(heir === undefined ? registry.depart(replica, cause) : replica, 'replaced');
+    else if (heir === undefined) void registry.vacate(replica, cause);
     registry.noteEnding(heir ?? replica, ending);
-    keeper.keep(heir ?? replica, { old });
+    keeper.keep(heir ?? replica, { old: isDraining ? undefined : instance });
   }
 
   /** Stops looking; with `keep` false takes every instance away. */

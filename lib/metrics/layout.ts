@@ -61,6 +61,10 @@ export const REPLICA = columns({
   /** Requests that another replica got because this one, their owner, was at its load bound. */
   overflows: 1,
   failedAttempts: 1,
+  /** Requests that speak against the replica although it sent no status: see `proxy/lease.ts`. */
+  faults: 1,
+  /** Reads from its connections that belong to responses: that the number grows shows that the replica runs. */
+  reads: 1,
   retries: RETRY_REASONS.length,
   aborts: ABORTERS.length,
   /** Attempts that were given a connection that had carried others, or a new one. */

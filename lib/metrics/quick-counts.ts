@@ -24,6 +24,13 @@ export interface TroubleCounts {
   readonly failed: number;
 }
 
+/** What came of the requests that a replica was given, as numbers that only grow. */
+export interface TrafficCounts {
+  readonly requests: number;
+  /** Responses of 5xx, those that the replica cut, and requests without a response that count against it. */
+  readonly failures: number;
+}
+
 /** Columns of a thread's row, and of a replica's block, by what they add to. */
 const OWN_FAILURES = FAILURES.flatMap((code, index) =>
   ERRORS[code].status >= 500 ? [THREAD.failures + index] : [],
@@ -32,6 +39,10 @@ const CUTS = ABORTERS.flatMap((by, index) => (by === 'client' ? [] : [REPLICA.ab
 const RETRIES = RETRY_REASONS.flatMap((why, index) =>
   why === 'stale-connection' ? [] : [REPLICA.retries + index],
 );
+
+/** Responses of 5xx are the last of them. */
+const STATUS_CLASSES = 5;
+const CUT_BY_REPLICA = REPLICA.aborts + ABORTERS.indexOf('replica');
 
 export class QuickCounts {
   readonly #rows: readonly Float64Array[];
@@ -55,6 +66,27 @@ export class QuickCounts {
       }
     }
     return { retried, held, failed };
+  }
+
+  /** Reads of responses from the ordinal's replica: any growth is a sign of life. */
+  reads(ordinal: number): number {
+    const column = blockOf(ordinal) + REPLICA.reads;
+    let reads = 0;
+    for (const row of this.#rows) reads += row[column]!;
+    return reads;
+  }
+
+  traffic(ordinal: number): TrafficCounts {
+    const block = blockOf(ordinal);
+    let [requests, failures] = [0, 0];
+    for (const row of this.#rows) {
+      const faults = row[block + REPLICA.faults]!;
+      requests += faults;
+      for (let status = 1; status <= STATUS_CLASSES; status++)
+        requests += row[block + REPLICA.classes + status]!;
+      failures += faults + row[block + REPLICA.classes + STATUS_CLASSES]! + row[block + CUT_BY_REPLICA]!;
+    }
+    return { requests, failures };
   }
 
   /** Tunnels that are open to the replica of the ordinal. */

@@ -80,6 +80,16 @@ export class Recorder {
     this.#add(blockOf(ordinal) + REPLICA.failedAttempts, 1);
   }
 
+  /** A request without a response counts against the replica. */
+  fault(ordinal: number): void {
+    this.#add(blockOf(ordinal) + REPLICA.faults, 1);
+  }
+
+  /** Something of a response was read from the replica. */
+  read(ordinal: number): void {
+    if (ordinal >= 0) this.#add(blockOf(ordinal) + REPLICA.reads, 1);
+  }
+
   /** What the replica failed is sent again, to it or to another. */
   retry(ordinal: number, reason: ErrorCode | RetryReason): void {
     const index = REASON_AT.get(reason);
@@ -142,6 +152,7 @@ export class Recorder {
     if (ordinal < 0) return;
     this.#add(blockOf(ordinal) + REPLICA.bytesIn, bytesIn);
     this.#add(blockOf(ordinal) + REPLICA.bytesOut, bytesOut);
+    if (bytesOut > 0) this.#add(blockOf(ordinal) + REPLICA.reads, 1);
   }
 
   tunnelClosed(ordinal: number): void {

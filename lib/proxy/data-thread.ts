@@ -25,8 +25,8 @@ import { Upstream } from './upstream.ts';
 /** How often time limits are looked at. */
 export const TICK_MS = 100;
 const TICKS_A_SECOND = 1000 / TICK_MS;
-/** Failures in a row, of a replica that takes connections, that put it out for a while. */
-const FAILURES_TO_EJECT = 5;
+/** Between two hints of a thread that a replica closes connections on requests. */
+const HINT_MS = 1000;
 /** With fewer requests under way a round of the event loop has little to write, and its end costs more than it saves. */
 const CROWD = 3;
 /** The ordinal of what is no replica. */
@@ -77,8 +77,8 @@ export class DataThread {
    * the tables that it grows out of keep their entries alive into old space, half of all that a request leaves.
    */
   readonly #active: Timed[] = [];
-  /** For each ordinal, the failures in a row that this thread has seen. */
-  readonly #failures: Int32Array;
+  /** For each ordinal, when the last hint was given. */
+  readonly #hintedMs: Float64Array;
   #ticks = 0;
   readonly #tell: (message: FromDataThread) => void;
   readonly #clock: () => number;
@@ -94,7 +94,7 @@ export class DataThread {
     this.recorder = new Recorder(start.metrics, start.shape, start.worker);
     this.sendQueues = new SendQueues(() => this.nowMs);
     this.access = this.#accessNotes();
-    this.#failures = new Int32Array(start.shape.ordinals);
+    this.#hintedMs = new Float64Array(start.shape.ordinals).fill(Number.NEGATIVE_INFINITY);
     const placement = createPlacement(options);
     this.picker = new Picker(this.table, {
       placement,
@@ -181,16 +181,26 @@ export class DataThread {
     this.#tell({ kind: 'report', ordinal, word, code });
   }
 
-  /** A request failed at the replica, or was answered that it cannot serve. */
+  /** Tells the control plane, once in a while, what makes it worth a look at the replica; requests still go there. */
+  hint(ordinal: number, word: number, code: ErrorCode): void {
+    if (this.nowMs - this.#hintedMs[ordinal]! < HINT_MS) return;
+    this.#hintedMs[ordinal] = this.nowMs;
+    this.#tell({ kind: 'report', ordinal, word, code });
+  }
+
+  /** A request failed at the replica, or was answered that it cannot serve: counted with those of all threads. */
   noteFailure(ordinal: number, word: number): void {
-    this.#failures[ordinal] = this.#failures[ordinal]! + 1;
-    if (this.#failures[ordinal]! < FAILURES_TO_EJECT) return;
-    this.#failures[ordinal] = 0;
-    this.#tell({ kind: 'report', ordinal, word, code: 'gateway-failures' });
+    const { table } = this;
+    const { ejectAfter } = this.options;
+    // requests that were sent before it was last taken out or readmitted say nothing new
+    if (ejectAfter === 0 || table.stateWord(ordinal) !== word) return;
+    if (table.addFailure(ordinal) < ejectAfter) return;
+    table.clearFailures(ordinal);
+    this.#tell({ kind: 'report', ordinal, word, code: 'failures-in-a-row' });
   }
 
   noteSuccess(ordinal: number): void {
-    if (this.#failures[ordinal] !== 0) this.#failures[ordinal] = 0;
+    this.table.clearFailures(ordinal);
   }
 
   /** The classic profile's answer to what a replica does not know. */

@@ -157,6 +157,8 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
   }
 
   onDrain(): void {
+    // it reads what is sent to it
+    this.#thread.recorder.read(this.#lease.last);
     this.body?.resume();
     this.onBodyProgress();
   }
@@ -183,6 +185,7 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
   // ---- the answer comes
 
   onInterim(head: ResponseHead): void {
+    this.#thread.recorder.read(this.#lease.last);
     this.#outcome.interim(head);
     // the replica is at work on it: 102 says so, and nothing else can
     if (this.#phase === 'waiting') this.#awaitHead();
@@ -206,6 +209,7 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
   }
 
   onReadEnd(): void {
+    this.#thread.recorder.read(this.#lease.last);
     this.#outcome.goesOn();
     if (this.#answer === undefined || this.#connection === undefined) return;
     this.#answer.flush(this.#connection);
@@ -257,7 +261,7 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
     this.#connection = undefined;
     this.body?.detach();
     if (this.#phase === 'answering') {
-      this.#lease.blame(error.code);
+      this.#lease.blame(error.code, true);
       return this.#answer?.isUnsent === true ? this.#fail(error) : this.#cut('replica');
     }
     this.#lastError = error;

@@ -3,6 +3,10 @@
  * Must not hold: connections, bytes, clients.
  * Invariants: at most one replica is held, and counted in flight exactly while it is; an instance that failed the
  * request is not taken again, another in its place may be.
+ *
+ * A connection that closes on a request without a response says that the replica is at fault or that the request is.
+ * All attempts of a request are one witness: where another replica responds, those that closed count against their
+ * replicas; where several closed and none responded, the request is to blame and nothing counts.
  */
 import { NONE_ELIGIBLE } from '../core/pick.ts';
 import { type FailedAttempt, isSafeToRetry } from '../core/retry.ts';
@@ -32,14 +36,22 @@ const STALE: ReadonlySet<ErrorCode> = new Set(['upstream-closed', 'upstream-rese
 const NOTHING_TRIED: readonly Tried[] = [];
 const NO_ORDINALS: readonly number[] = [];
 
-/** Failures that say something about the replica, not about this request. */
-const EVIDENCE: ReadonlySet<ErrorCode> = new Set([
-  'connect-refused',
-  'connect-failed',
-  'connect-timeout',
-  'upstream-closed',
-  'upstream-reset',
-]);
+/** An attempt whose connection closed before a response, and the state word under which it was made. */
+interface Closed {
+  readonly ordinal: number;
+  readonly word: number;
+}
+
+const NONE_CLOSED: readonly Closed[] = [];
+
+/** Failures that show by themselves that the replica takes no requests. */
+const UNREACHABLE: ReadonlySet<ErrorCode> = new Set(['connect-refused', 'connect-failed', 'connect-timeout']);
+
+/** Failures that may be the request's own doing. */
+const CLOSED: ReadonlySet<ErrorCode> = new Set(['upstream-closed', 'upstream-reset']);
+
+/** Other failures that count against the replica; what is not listed at all is the balancer's or the client's. */
+const BROKEN: ReadonlySet<ErrorCode> = new Set(['response-timeout', 'bad-response']);
 
 /** Answers by which a replica says that it cannot serve. */
 const GATEWAY_FAILURES: ReadonlySet<number> = new Set([502, 503, 504]);
@@ -57,6 +69,7 @@ export class Lease {
   /** The state word under which the replica was taken. */
   #word = 0;
   #tried = NOTHING_TRIED;
+  #closed = NONE_CLOSED;
   #attempts = 0;
   #isCharged = false;
 
@@ -159,22 +172,48 @@ export class Lease {
 
   /** The request is over. */
   settle(): void {
+    if (this.#closed !== NONE_CLOSED) this.#countClosed(false);
     if (this.#isCharged) this.#thread.budget.ended();
   }
 
-  /** Counts a failure against the replica, and reports what says that it is down. */
-  blame(code: ErrorCode): void {
-    if (this.#ordinal === NO_REPLICA) return;
-    this.#thread.recorder.failedAttempt(this.#ordinal);
-    this.#thread.noteFailure(this.#ordinal, this.#word);
-    if (EVIDENCE.has(code)) this.#thread.report(this.#ordinal, this.#word, code);
+  /** Counts a failure against the replica, and reports what says that it is down; `hasResponded`: it had begun to. */
+  blame(code: ErrorCode, hasResponded = false): void {
+    const [ordinal, word] = [this.#ordinal, this.#word];
+    if (ordinal === NO_REPLICA) return;
+    const { recorder } = this.#thread;
+    recorder.failedAttempt(ordinal);
+    if (UNREACHABLE.has(code)) this.#thread.report(ordinal, word, code);
+    if (CLOSED.has(code)) {
+      this.#thread.hint(ordinal, word, code);
+      if (!hasResponded) {
+        if (!this.#closed.some((one) => one.ordinal === ordinal))
+          this.#closed = [...this.#closed, { ordinal, word }];
+        return;
+      }
+    } else if (!UNREACHABLE.has(code) && !BROKEN.has(code)) return;
+    // a response that was cut is counted as such
+    if (!hasResponded) recorder.fault(ordinal);
+    this.#thread.noteFailure(ordinal, word);
   }
 
-  /** Counts an answer for or against the replica. */
+  /** Counts a response for or against the replica. */
   noteAnswer(status: number): void {
     if (this.#ordinal === NO_REPLICA) return;
+    if (this.#closed !== NONE_CLOSED) this.#countClosed(true);
     if (GATEWAY_FAILURES.has(status)) this.#thread.noteFailure(this.#ordinal, this.#word);
     else this.#thread.noteSuccess(this.#ordinal);
+    this.#thread.recorder.read(this.#ordinal);
+  }
+
+  /** Counts what closed without a response against its replicas, unless that is the request's fault. */
+  #countClosed(isServed: boolean): void {
+    const closed = this.#closed;
+    this.#closed = NONE_CLOSED;
+    if (!isServed && closed.length > 1) return;
+    for (const { ordinal, word } of closed) {
+      this.#thread.recorder.fault(ordinal);
+      this.#thread.noteFailure(ordinal, word);
+    }
   }
 
   #noteOverflow(taken: number): void {

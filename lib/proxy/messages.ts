@@ -35,6 +35,8 @@ export interface DataThreadOptions extends AccessLogOptions {
   readonly bodyTimeoutMs: number;
   readonly sendTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
+  /** Requests that fail in a row before a replica is ejected; 0 is off. */
+  readonly ejectAfter: number;
   /** From a request's head to the end of its answer; 0 is off. */
   readonly requestTimeoutMs: number;
   readonly maxHeadBytes: number;
@@ -63,8 +65,8 @@ export interface DataThreadStart {
   readonly upstreams: readonly UpstreamRecord[];
 }
 
-/** What traffic says against a replica: one failure, or several in a row. */
-export type Evidence = ErrorCode | 'gateway-failures';
+/** What traffic says against a replica: one failure, or `eject-after` in a row over all threads. */
+export type Evidence = ErrorCode | 'failures-in-a-row';
 
 export type ToDataThread =
   /** The whole list; what is not on it any more is let go. Answered with `seen`. */

@@ -34,7 +34,7 @@ const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 test('the memory is as large as its shape asks for', () => {
   const { writer } = tables();
   assert.equal(writer.buffer.byteLength, routeTableBytes(SHAPE));
-  assert.equal(routeTableBytes(SHAPE), (6 + 3 + 3 + 6 + 2 + 2 + 2) * 4 + 2 * 7 * 2);
+  assert.equal(routeTableBytes(SHAPE), (6 + 3 + 3 + 3 + 6 + 2 + 2 + 2) * 4 + 2 * 7 * 2);
 });
 
 test('more ordinals than a slot can tell apart are refused', () => {

@@ -96,7 +96,7 @@ describe('events of a fleet', () => {
 
   it('tell of an ejection as such, and of its end without a replacement', async () => {
     const rig = await FleetRig.of(2);
-    rig.checker.eject(rig.replica('S1'));
+    rig.checker.eject(rig.replica('S1'), 'requests failed in a row');
     await rig.advance(11_000, 100);
     assert.deepEqual(told(rig), [
       'ejected S1 S1#1: ejected for 10 s: requests failed in a row',

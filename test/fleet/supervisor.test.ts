@@ -43,7 +43,7 @@ describe('a supervisor', () => {
   });
 
   it('finds a death whose hint was lost when it looks again', async () => {
-    const rig = await FleetRig.of(2, { checker: { intervalMs: 1_000_000 } });
+    const rig = await FleetRig.of(2, { health: { intervalMs: 1_000_000 } });
     rig.driver.dieUnheard(rig.instanceOf('S2'), 'SIGKILL');
     await rig.advance(14_000, 100);
     assert.deepEqual(rig.states, ['S1=healthy', 'S2=healthy']);
@@ -92,7 +92,7 @@ describe('a supervisor', () => {
   });
 
   it('looks again soon where a list fails, though nobody says that the engine is back', async () => {
-    const rig = await FleetRig.of(2, { checker: { intervalMs: 1_000_000 } });
+    const rig = await FleetRig.of(2, { health: { intervalMs: 1_000_000 } });
     rig.driver.dieUnheard(rig.instanceOf('S1'), 'SIGKILL');
     rig.driver.failNext('list', 'engine-unreachable');
     rig.driver.failNext('list', 'engine-unreachable');

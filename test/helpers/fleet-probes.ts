@@ -1,9 +1,9 @@
 /** A checker whose probes a test answers by hand, and counts. Must not hold: assertions. */
 import { type Endpoint, formatEndpoint } from '../../lib/core/replica.ts';
-import type { CheckerParts } from '../../lib/fleet/health/checker.ts';
+import type { HealthParts } from '../../lib/fleet/health/health.ts';
 import type { ProbeResult } from '../../lib/fleet/health/probe.ts';
 import type { Replica } from '../../lib/fleet/replica.ts';
-import { FleetRig, settle } from './fleet-rig.ts';
+import { FleetRig, PASSED, REFUSED, settle } from './fleet-rig.ts';
 
 interface Asked {
   readonly endpoint: string;
@@ -27,13 +27,16 @@ export class HandProbes {
   };
 
   /** Answers the oldest. */
-  async pass(): Promise<void> {
-    this.waiting.shift()!.answer({ passed: true, said: '200' });
-    await settle();
+  pass(): Promise<void> {
+    return this.find(PASSED);
   }
 
-  async fail(): Promise<void> {
-    this.waiting.shift()!.answer({ passed: false, said: 'connection refused' });
+  fail(): Promise<void> {
+    return this.find(REFUSED);
+  }
+
+  async find(result: ProbeResult): Promise<void> {
+    this.waiting.shift()!.answer(result);
     await settle();
   }
 }
@@ -44,9 +47,10 @@ export class CheckerRig {
   /** Who was given up, and why. */
   readonly downs: string[] = [];
 
-  constructor(more: Partial<CheckerParts> = {}) {
-    const onDown = (replica: Replica, cause: string) => this.downs.push(`${replica.name}: ${cause}`);
-    this.fleet = new FleetRig({ checker: { probe: this.probes.probe, onDown, ...more } });
+  constructor(more: Partial<HealthParts> = {}) {
+    const replace = (replica: Replica, cause: string, how: string) =>
+      this.downs.push(`${how} ${replica.name}: ${cause}`);
+    this.fleet = new FleetRig({ health: { probe: this.probes.probe, replace, ...more } });
   }
 
   /** A replica on the ring with an instance in its place, watched. */

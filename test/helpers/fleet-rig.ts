@@ -7,7 +7,10 @@ import type { HashKeySource } from '../../lib/core/hash-key.ts';
 import type { Endpoint, UpstreamRecord } from '../../lib/core/replica.ts';
 import { ringPlacement } from '../../lib/core/ring.ts';
 import { RouteTable, RouteTableWriter } from '../../lib/core/route-table.ts';
-import { Checker, type CheckerParts } from '../../lib/fleet/health/checker.ts';
+import { Departures } from '../../lib/fleet/departures.ts';
+import type { Checker } from '../../lib/fleet/health/checker.ts';
+import { Health, type HealthParts } from '../../lib/fleet/health/health.ts';
+import type { Traffic } from '../../lib/fleet/health/outlier-detector.ts';
 import type { ProbeResult } from '../../lib/fleet/health/probe.ts';
 import { Drains } from '../../lib/fleet/drains.ts';
 import { FleetView } from '../../lib/fleet/fleet.ts';
@@ -28,7 +31,7 @@ export interface RigOptions {
   readonly driver?: FakeDriver;
   readonly maxReplicas?: number;
   readonly ordinals?: number;
-  readonly checker?: Partial<CheckerParts>;
+  readonly health?: Partial<HealthParts>;
   readonly hashKey?: readonly HashKeySource[];
   readonly loadFloor?: number;
   /** Each instance has a name of its own: `R1`, then `R2`. */
@@ -39,6 +42,11 @@ export const INTERVAL_MS = 2000;
 export const START_TIMEOUT_MS = 30_000;
 export const DRAIN_TIMEOUT_MS = 30_000;
 export const STOP_TIMEOUT_MS = 10_000;
+export const REPLACE_AFTER_MS = 30_000;
+export const PASSED: ProbeResult = { outcome: 'passed', said: '200' };
+export const NOT_READY: ProbeResult = { outcome: 'not-ready', said: '503' };
+export const REFUSED: ProbeResult = { outcome: 'closed', said: 'connection refused' };
+export const SILENT: ProbeResult = { outcome: 'silent', said: 'no answer in 2000 ms' };
 /** How far the clock goes at a time; what follows from it happens before the next step. */
 const STEP_MS = 10;
 
@@ -61,6 +69,7 @@ export class FleetRig {
   readonly table: RouteTableWriter;
   readonly journal: Journal;
   readonly registry: Registry;
+  readonly health: Health;
   readonly checker: Checker;
   readonly keeper: Keeper;
   readonly supervisor: Supervisor;
@@ -80,6 +89,11 @@ export class FleetRig {
   readonly lines: { readonly text: string; readonly fields: LogFields }[] = [];
   /** Ports whose instances hang: their probes find no answer. */
   readonly hung = new Set<number>();
+  /** What the probe of an instance finds, by its port, where it is not that it passes. */
+  readonly found = new Map<number, ProbeResult>();
+  /** What data threads have read of responses, and what came of requests, by ordinal. */
+  readonly reads = new Map<number, number>();
+  readonly traffic = new Map<number, Traffic>();
   /** Hears of every replica in the moment in which it becomes healthy. */
   onHealthy: (replica: Replica) => void = () => {};
   /** The table as the only data thread sees it. */
@@ -93,7 +107,7 @@ export class FleetRig {
     driver = new FakeDriver(),
     maxReplicas = 16,
     ordinals = 32,
-    checker = {},
+    health = {},
     hashKey = [{ kind: 'header', name: 'x-user' }],
     loadFloor = 0,
     classic = false,
@@ -113,19 +127,32 @@ export class FleetRig {
     this.journal = journal;
     journal.subscribe((event) => this.events.push(event));
     this.registry = new Registry({ table, placement, clock, publish, onTransition, journal });
-    this.checker = new Checker({
+    this.health = new Health({
       registry: this.registry,
+      table,
       clock,
+      log,
+      journal,
+      counts: {
+        reads: (ordinal) => this.reads.get(ordinal) ?? 0,
+        traffic: (ordinal) => this.traffic.get(ordinal) ?? { requests: 0, failures: 0 },
+      },
+      panicThreshold: 0.5,
+      ejectOutliers: false,
+      replaceAfterMs: REPLACE_AFTER_MS,
+      startTimeoutMs: START_TIMEOUT_MS,
       probe: (endpoint) => Promise.resolve(this.#probe(endpoint)),
       policy: { rise: 2, fall: 3 },
       ownsInstances: driver.ownsInstances,
       intervalMs: INTERVAL_MS,
       maxConcurrent: 16,
       random: () => 0.5,
-      onDown: (replica, cause) => this.supervisor.onDown(replica, cause),
+      replace: (replica, cause, how) => this.supervisor.replace(replica, cause, how),
+      nudge: () => this.supervisor.nudge(),
       onProbe: () => {},
-      ...checker,
+      ...health,
     });
+    this.checker = this.health.checker;
     const common = { registry: this.registry, driver, checker: this.checker, journal, clock, log };
     const limits = { drainTimeoutMs: DRAIN_TIMEOUT_MS, stopTimeoutMs: STOP_TIMEOUT_MS };
     this.keeper = new Keeper({
@@ -136,11 +163,18 @@ export class FleetRig {
       onSettled: () => this.supervisor.nudge(),
     });
     const { keeper } = this;
-    this.supervisor = new Supervisor({ ...common, keeper, classic, stopTimeoutMs: STOP_TIMEOUT_MS });
+    const departures = new Departures({ ...common, ...limits, instances: keeper.instances });
+    this.supervisor = new Supervisor({
+      ...common,
+      departures,
+      keeper,
+      classic,
+      stopTimeoutMs: STOP_TIMEOUT_MS,
+    });
     const { ownsInstances } = driver;
     const chooseName = classic ? freshNames() : nextName;
     const plans = new Plans({ ...common, ownsInstances, chooseName, maxReplicas, classic });
-    this.scaling = new Scaling({ ...common, ...limits, keeper, plans, classic });
+    this.scaling = new Scaling({ ...common, departures, keeper, plans, classic });
     const { scaling } = this;
     this.view = new FleetView({
       ...common,
@@ -222,9 +256,9 @@ export class FleetRig {
   }
 
   #probe({ port }: Endpoint): ProbeResult {
-    if (this.hung.has(port)) return { passed: false, said: 'no answer in 2000 ms' };
+    if (this.hung.has(port)) return SILENT;
     const isThere = [...this.driver.instances.values()].some((one) => one.endpoint?.port === port);
-    return isThere ? { passed: true, said: '200' } : { passed: false, said: 'connection refused' };
+    return isThere ? (this.found.get(port) ?? PASSED) : REFUSED;
   }
 
   #note({ name, from, to, cause, instanceId }: Transition): void {

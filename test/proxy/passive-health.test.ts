@@ -1,6 +1,7 @@
 /** What the data thread tells the control plane of a replica, and what it keeps to itself. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { QuickCounts } from '../../lib/metrics/quick-counts.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { get, ok, statusOf } from '../helpers/proxy-message.ts';
 import { REFUSING, Rig } from '../helpers/proxy-rig.ts';
@@ -18,15 +19,103 @@ test('a refused connection counts against the replica', async (t) => {
   );
 });
 
-test('a reset before the answer counts against the replica', async (t) => {
+/** Asks `count` times for what the replica of ordinal 0 owns, each on a connection and with an id of its own. */
+async function askAll(rig: Rig, count: number, method = 'POST'): Promise<void> {
+  for (const id of rig.idsFor(0, count)) {
+    const client = await rig.client();
+    client.send(`${method} / HTTP/1.1\r\nHost: a\r\nX-Request-Id: ${id}\r\nContent-Length: 0\r\n\r\n`);
+    await client.response();
+    client.close();
+  }
+}
+
+const codes = (rig: Rig, ordinal = 0): readonly string[] =>
+  rig.reports.filter((report) => report.ordinal === ordinal).map(({ code }) => code);
+
+/** Makes the replica reset the connection of every request. */
+function resetAll(rig: Rig, ordinal: number): void {
+  const replica = rig.replicas[ordinal]!;
+  replica.serve(() => {
+    for (const connection of replica.connections) connection.reset();
+    return undefined;
+  });
+}
+
+test('one reset before the response is a hint, and the replica still gets requests', async (t) => {
   const rig = await Rig.open(t, { retries: 0 });
+  resetAll(rig, 0);
+  await askAll(rig, 2);
+  assert.deepEqual(codes(rig), ['upstream-reset'], 'one in a second is enough');
+  assert.equal(rig.replica.requests.length, 2);
+});
+
+test('five different requests in a row that were reset count against the replica', async (t) => {
+  const rig = await Rig.open(t, { retries: 0 });
+  resetAll(rig, 0);
+  await askAll(rig, 4);
+  assert.ok(!codes(rig).includes('failures-in-a-row'));
+  await askAll(rig, 1);
+  assert.ok(codes(rig).includes('failures-in-a-row'));
+});
+
+test('a request that resets the connection of every replica is held against none', async (t) => {
+  const rig = await Rig.open(t, { replicas: 3, retries: 2, retryBudget: 1 });
+  for (const ordinal of [0, 1, 2]) resetAll(rig, ordinal);
+  await askAll(rig, 20, 'GET');
+  assert.equal(rig.reports.filter(({ code }) => code === 'failures-in-a-row').length, 0);
+  assert.equal(
+    rig.counts().replicas[0]!.failedAttempts,
+    20,
+    'they are counted as failed attempts all the same',
+  );
+});
+
+test('requests that one replica resets and another serves count against the first', async (t) => {
+  const rig = await Rig.open(t, { replicas: 3, retries: 2, retryBudget: 1 });
+  resetAll(rig, 0);
+  for (const ordinal of [1, 2]) rig.replicas[ordinal]!.serve(() => ok('x'));
+  await askAll(rig, 5, 'GET');
+  assert.ok(codes(rig).includes('failures-in-a-row'));
+  assert.deepEqual([...codes(rig, 1), ...codes(rig, 2)], []);
+});
+
+test('failures that several threads saw in a row count together', async (t) => {
+  const rig = await Rig.open(t, { replicas: 2, threads: 4 });
+  rig.replicas[0]!.serve(() => 'HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n');
+  for (let count = 0; count < 5; count++) {
+    assert.deepEqual(codes(rig), []);
+    const client = await rig.client(count % 4);
+    client.send(get('/', rig.ownedBy(0)));
+    await client.response();
+  }
+  assert.deepEqual(codes(rig), ['failures-in-a-row']);
+});
+
+test('what fails that was sent under an earlier state says nothing of the present one', async (t) => {
+  const rig = await Rig.open(t, { replicas: 2, responseTimeoutMs: 1000 });
+  rig.replicas[0]!.serve(() => undefined);
+  for (const id of rig.idsFor(0, 6)) {
+    const client = await rig.client();
+    client.send(get('/', `X-Request-Id: ${id}\r\n`));
+  }
+  await eventually('all are there', () => rig.replicas[0]!.requests.length === 6);
+  rig.setState(0, 'unhealthy');
+  rig.setState(0, 'healthy');
+  rig.advance(1100);
+  await rig.settled();
+  assert.deepEqual(rig.reports, []);
+});
+
+test('that an instance was replaced is never held against the replica', async (t) => {
+  const rig = await Rig.open(t);
+  rig.replica.serve(() => undefined);
   const client = await rig.client();
   client.send(get('/'));
-  const replica = await rig.replica.next();
-  await replica.request();
-  replica.reset();
-  assert.equal(statusOf(await client.response()), 502);
-  assert.equal(rig.reports.length, 1);
+  await eventually('it is there', () => rig.replica.requests.length === 1);
+  rig.vacate(0);
+  rig.advance(6000);
+  await rig.settled();
+  assert.deepEqual(rig.reports, []);
 });
 
 test('a reset in mid-answer counts against the replica', async (t) => {
@@ -39,6 +128,22 @@ test('a reset in mid-answer counts against the replica', async (t) => {
   replica.reset();
   await client.over();
   await eventually('a report', () => rig.reports.length === 1);
+});
+
+test('reads of responses are counted as signs of life, interim ones and parts of bodies included', async (t) => {
+  const rig = await Rig.open(t);
+  const counts = new QuickCounts(rig.metrics.memory, rig.table.shape);
+  const client = await rig.client();
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  await replica.request();
+  let before = counts.reads(0);
+  assert.equal(before, 0);
+  for (const part of ['HTTP/1.1 102 P\r\n\r\n', 'HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n', 'half']) {
+    replica.send(part);
+    await eventually('a sign of life', () => counts.reads(0) > before);
+    before = counts.reads(0);
+  }
 });
 
 test('a client that leaves never counts against the replica', async (t) => {

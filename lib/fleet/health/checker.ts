@@ -1,102 +1,76 @@
 /**
- * The timer-driven health checker: probes every instance, counts rise and fall, and says who is up.
- * Must not hold: sockets (a probe is a function handed in), what follows from a replica being down.
+ * Probes every instance, counts rise and fall, and says who is healthy and who is to be replaced.
+ * Must not hold: sockets (a probe is a function handed in), what the fleet as a whole allows (`health.ts`).
  *
  * Invariants: at most one probe of a replica at a time, at most `maxConcurrent` in all; what a probe of an earlier
- * instance says is thrown away, and no probe readmits a suspect that began before the suspicion. A replica that is
- * starting or under suspicion is probed in quick succession; a healthy one every `intervalMs`, with a tenth of
- * jitter so that probes do not march in step.
+ * instance says is thrown away, and no probe readmits a suspect that began before the suspicion. A replica is healthy
+ * while its probes say so, traffic does not say otherwise, and it is not ejected.
+ *
+ * Not ready is not dead: a response with an unexpected status takes a replica off the ring and no more, until it has
+ * not passed for `replaceAfterMs`. No response is no failure where something of another response came meanwhile: the
+ * probe waited behind real work. Only without any sign of life does an instance count as hung.
  */
-import type { Clock, Timer } from '../../clock.ts';
-import { backoffMs } from '../../core/backoff.ts';
+import type { Clock } from '../../clock.ts';
 import { afterProbe, fullHealth, type HealthPolicy, isUp } from '../../core/health.ts';
 import type { Endpoint } from '../../core/replica.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
+import { type Check, newCheck, nextProbeMs } from './check.ts';
+import { Ejections } from './ejections.ts';
 import type { ProbeResult } from './probe.ts';
+
+/**
+ * Why an instance is to be replaced: it has not been ready for too long; it takes no connections; it gives no sign of
+ * life.
+ */
+export type Fault = 'not-ready' | 'closed' | 'hung';
 
 export interface CheckerParts {
   readonly registry: Registry;
   readonly clock: Clock;
   /** Probes once; never rejects. */
   readonly probe: (endpoint: Endpoint) => Promise<ProbeResult>;
+  /** How often something of a response was read from the ordinal's replica: a number that only grows. */
+  readonly reads: (ordinal: number) => number;
   readonly policy: HealthPolicy;
   /** False for fixed servers, which nobody starts. */
   readonly ownsInstances: boolean;
   /** 0: probing is off, and who is placed is healthy until traffic says otherwise. */
   readonly intervalMs: number;
+  /** Without a pass for so long, one that is not ready is to be replaced; 0 is never. */
+  readonly replaceAfterMs: number;
   readonly maxConcurrent: number;
   /** A number from 0 to 1, for the jitter. */
   readonly random: () => number;
   /** A probe took so long, whatever it found. */
   readonly onProbe: (replica: Replica, tookMs: number, passed: boolean) => void;
-  /** `fall` probes in a row failed. */
-  readonly onDown: (replica: Replica, cause: string) => void;
-}
-
-/** Between two probes of a replica that is starting: from here … */
-const QUICK_MS = 10;
-/** … doubling to here, which is as much of a start as may be lost between two looks … */
-const LOOK_MS = 50;
-/** … and from so many failures on, about a second, doubling to here. */
-const QUICK_MISSES = 20;
-const QUICK_MAX_MS = 500;
-/** A replica's first ejection; each further one is longer by as much … */
-const EJECTION_MS = 10_000;
-/** … up to here, and after as long a time without one they count from the beginning. */
-const EJECTION_MAX_MS = 300_000;
-/** Between two looks at a suspect while probing is off. */
-const SUSPECT_MS = 1000;
-
-interface Check {
-  readonly replica: Replica;
-  readonly instanceId: string;
-  readonly endpoint: Endpoint;
-  /** `starting`: never passed yet. `suspect`: traffic says it is down. `steady`: probed at the interval. */
-  mode: 'starting' | 'suspect' | 'steady';
-  /** Probes that failed in a row, in a quick mode. */
-  misses: number;
-  timer: Timer | undefined;
-  probing: boolean;
-  /** The probe under way began before what traffic says. */
-  isOutdated: boolean;
-  /** How often it was ejected, and until when. */
-  readonly ejections: number;
-  readonly ejectedUntilMs: number;
+  /** Told with every further probe that finds it so. */
+  readonly onFault: (replica: Replica, fault: Fault, cause: string) => void;
+  /** What `isDown` and `takesConnections` say may have changed. */
+  readonly onStanding: (replica: Replica) => void;
 }
 
 export class Checker {
   readonly #parts: CheckerParts;
+  readonly #ejections: Ejections;
   readonly #checks = new Map<Replica, Check>();
   /** Checks whose time has come while `maxConcurrent` probes were under way. */
-  readonly #due: Check[] = [];
+  readonly #due = new Set<Check>();
   #underWay = 0;
 
   constructor(parts: CheckerParts) {
     this.#parts = parts;
+    this.#ejections = new Ejections(parts.clock);
   }
 
   /** Begins to probe the instance that was just placed, at once. */
   watch(replica: Replica): void {
     this.unwatch(replica);
-    const { instance } = replica;
-    if (instance?.endpoint === undefined) return;
-    const { instanceId, endpoint } = instance;
-    const check: Check = {
-      replica,
-      instanceId,
-      endpoint,
-      mode: 'starting',
-      misses: 0,
-      timer: undefined,
-      probing: false,
-      isOutdated: false,
-      ejections: 0,
-      ejectedUntilMs: Number.NEGATIVE_INFINITY,
-    };
+    const check = newCheck(replica);
+    if (check === undefined) return;
     this.#checks.set(replica, check);
     if (this.#parts.intervalMs > 0) return this.#begin(check);
-    check.mode = 'steady';
+    check.responds = true;
     this.#up(check, 'probing is off');
   }
 
@@ -105,45 +79,67 @@ export class Checker {
     const check = this.#checks.get(replica);
     if (check === undefined) return;
     check.timer?.cancel();
+    check.ejectionTimer?.cancel();
+    this.#due.delete(check);
     this.#checks.delete(replica);
+    this.#ejections.forget(replica);
+    this.#parts.onStanding(replica);
+  }
+
+  /** Its probes say that it should get no requests, and did not always. */
+  isDown(replica: Replica): boolean {
+    return this.#checks.get(replica)?.downSinceMs !== undefined;
+  }
+
+  /** It may be given requests where nothing better is to be had. */
+  takesConnections(replica: Replica): boolean {
+    const check = this.#checks.get(replica);
+    return check?.responds === true && check.mode !== 'suspect';
+  }
+
+  isEjected(replica: Replica): boolean {
+    return this.#ejections.isOut(replica);
   }
 
   /** Traffic says that the replica is down: it gets no more of it until a probe passes, and is probed at once. */
   suspect(replica: Replica, cause: string): void {
     const check = this.#checks.get(replica);
-    if (check === undefined || replica.state !== 'healthy') return;
-    this.#parts.registry.setState(replica, 'unhealthy', cause);
+    if (check === undefined || !(replica.state === 'healthy' || replica.isAdmitted)) return;
     check.mode = 'suspect';
     check.misses = 0;
     check.isOutdated = check.probing;
+    this.#parts.registry.setState(replica, 'unhealthy', cause);
+    this.#parts.onStanding(replica);
     if (!check.probing) this.#begin(check);
   }
 
+  /** Probes it now and not at the end of its interval. */
+  hurry(replica: Replica): void {
+    const check = this.#checks.get(replica);
+    if (check?.mode === 'steady' && !check.probing && this.#parts.intervalMs > 0) this.#begin(check);
+  }
+
   /**
-   * Requests failed at the replica again and again although it takes connections: it gets none for EJECTION_MS times
-   * the number of its ejections; after that a passed probe readmits it (Envoy's outlier detection).
+   * Requests fail at the replica although it takes connections: it gets none for a while, longer each time. Only the
+   * first time do probes that pass end that early.
    */
-  eject(replica: Replica): void {
+  eject(replica: Replica, cause: string): void {
     const check = this.#checks.get(replica);
     if (check === undefined || replica.state !== 'healthy') return;
-    const { registry, clock } = this.#parts;
-    const nowMs = clock.nowMs();
-    const ejections = nowMs - check.ejectedUntilMs > EJECTION_MAX_MS ? 1 : check.ejections + 1;
-    const forMs = Math.min(EJECTION_MAX_MS, EJECTION_MS * ejections);
-    check.timer?.cancel();
-    // a check of its own, so that a probe under way cannot readmit it
-    const ejected: Check = {
-      ...check,
-      mode: 'suspect',
-      misses: 0,
-      probing: false,
-      isOutdated: false,
-      ejections,
-      ejectedUntilMs: nowMs + forMs,
-    };
-    this.#checks.set(replica, ejected);
-    ejected.timer = clock.after(forMs, () => this.#begin(ejected));
-    registry.eject(replica, `ejected for ${forMs / 1000} s: requests failed in a row`);
+    const { registry, clock, onStanding } = this.#parts;
+    const forMs = this.#ejections.eject(replica);
+    check.passes = 0;
+    check.isOutdated = check.probing;
+    check.ejectionTimer?.cancel();
+    check.ejectionTimer = clock.after(forMs, () => this.#readmit(check));
+    registry.eject(replica, `ejected for ${forMs / 1000} s: ${cause}`);
+    onStanding(replica);
+  }
+
+  /** From now on counts how long each has not been ready. */
+  forgive(): void {
+    const nowMs = this.#parts.clock.nowMs();
+    for (const check of this.#checks.values()) if (check.downSinceMs !== undefined) check.downSinceMs = nowMs;
   }
 
   close(): void {
@@ -153,31 +149,40 @@ export class Checker {
   #begin(check: Check): void {
     check.timer?.cancel();
     if (this.#underWay < this.#parts.maxConcurrent) void this.#probe(check);
-    else if (!this.#due.includes(check)) this.#due.push(check);
+    else this.#due.add(check);
   }
 
   async #probe(check: Check): Promise<void> {
-    const { clock } = this.#parts;
+    const { clock, probe, reads, onProbe, intervalMs, random } = this.#parts;
+    const { replica } = check;
     const startedMs = clock.nowMs();
+    const readsBefore = reads(replica.ordinal);
     check.probing = true;
     this.#underWay++;
-    const result = await this.#parts.probe(check.endpoint);
+    const result = await probe(check.endpoint);
     this.#underWay--;
-    this.#parts.onProbe(check.replica, clock.nowMs() - startedMs, result.passed);
+    const passed = result.outcome === 'passed';
+    const isBusy = result.outcome === 'silent' && reads(replica.ordinal) > readsBefore;
+    onProbe(replica, clock.nowMs() - startedMs, passed || isBusy);
     check.probing = false;
     this.#probeNextDue();
     if (!this.#isCurrent(check)) return;
     const { isOutdated } = check;
     check.isOutdated = false;
-    if (isOutdated && result.passed) return this.#begin(check);
-    this.#judge(check, result);
+    if (isOutdated && passed) return this.#begin(check);
+    if (isBusy) this.#workedOn(check, result);
+    else this.#judge(check, result, readsBefore);
     if (!this.#isCurrent(check) || check.probing) return;
-    const delayMs = this.#delayMs(check, result.passed, clock.nowMs() - startedMs);
+    this.#parts.onStanding(replica);
+    if (!this.#isCurrent(check)) return;
+    const tookMs = clock.nowMs() - startedMs;
+    const delayMs = nextProbeMs(check, { tookMs, passed }, intervalMs, random());
     if (delayMs !== undefined) check.timer = clock.after(delayMs, () => this.#begin(check));
   }
 
   #probeNextDue(): void {
-    for (let next = this.#due.shift(); next !== undefined; next = this.#due.shift()) {
+    for (const next of this.#due) {
+      this.#due.delete(next);
       if (!this.#isCurrent(next) || next.probing) continue;
       void this.#probe(next);
       return;
@@ -190,50 +195,88 @@ export class Checker {
     );
   }
 
-  #judge(check: Check, { passed, said }: ProbeResult): void {
-    const { registry, policy, ownsInstances } = this.#parts;
+  /** The probe got no response, and requests did meanwhile: that says neither that it is ready nor that it is not. */
+  #workedOn(check: Check, { said }: ProbeResult): void {
+    check.silent = 0;
+    this.#parts.registry.noteBusyProbe(check.replica, `${said}, but it responds to requests`);
+  }
+
+  #judge(check: Check, { outcome, said }: ProbeResult, readsBefore: number): void {
+    const { registry, policy, reads } = this.#parts;
     const { replica } = check;
+    const readsNow = reads(replica.ordinal);
+    const passed = outcome === 'passed';
     const health = afterProbe(replica.health, passed, policy);
     const wasUp = isUp(replica.health, policy);
     registry.noteProbe(replica, passed, said, health);
+    check.responds = passed || outcome === 'not-ready';
     check.misses = passed ? 0 : check.misses + 1;
-    if (passed && check.mode === 'suspect') return this.#up(check, `probe passed: ${said}`);
-    if (isUp(health, policy) && replica.state !== 'healthy' && check.mode !== 'suspect')
-      return this.#up(check, `probe passed: ${said}`);
-    if (wasUp && !isUp(health, policy)) return this.#down(check, `probes failed: ${said}`);
-    // a fixed server may be down for long; one of ours has its start timeout
-    if (!ownsInstances && check.mode === 'starting' && check.misses >= policy.fall)
-      this.#down(check, `probes failed: ${said}`);
+    check.passes = passed ? check.passes + 1 : 0;
+    if (check.responds) check.silent = 0;
+    else if (check.silent === 0 || readsNow > check.readsBefore) {
+      check.silent = 1;
+      check.readsBefore = readsBefore;
+    } else check.silent++;
+    if (passed) this.#passed(check, said);
+    else this.#failed(check, { outcome, said }, wasUp);
   }
 
+  #passed(check: Check, said: string): void {
+    const { policy } = this.#parts;
+    const { replica, mode } = check;
+    const cause = `probe passed: ${said}`;
+    if (mode === 'suspect') return this.#up(check, cause);
+    if (!isUp(replica.health, policy) || replica.state === 'healthy') return;
+    if (this.#ejections.isOut(replica) && this.#ejections.isFirst(replica) && check.passes >= policy.rise) {
+      check.ejectionTimer?.cancel();
+      this.#ejections.end(replica);
+    }
+    this.#up(check, cause);
+  }
+
+  #failed(check: Check, { outcome, said }: ProbeResult, wasUp: boolean): void {
+    const { registry, policy, ownsInstances, intervalMs, clock } = this.#parts;
+    const { replica } = check;
+    const isUpNow = isUp(replica.health, policy);
+    // a fixed server may be down for long; one of ours has its start timeout
+    const isOverdue = !ownsInstances && check.mode === 'starting' && check.misses >= policy.fall;
+    if ((!wasUp || isUpNow) && !isOverdue) return this.#blame(check, { outcome, said });
+    if (intervalMs > 0) check.mode = 'steady';
+    check.downSinceMs ??= clock.nowMs();
+    const cause = outcome === 'not-ready' ? `not ready: ${said}` : `probes failed: ${said}`;
+    registry.setState(replica, 'unhealthy', cause);
+    this.#blame(check, { outcome, said });
+  }
+
+  /** Says what is wrong with one of ours that is down. */
+  #blame(check: Check, { outcome, said }: ProbeResult): void {
+    const { policy, ownsInstances, replaceAfterMs, clock, onFault } = this.#parts;
+    const { replica, downSinceMs } = check;
+    if (!ownsInstances || check.mode === 'starting' || isUp(replica.health, policy)) return;
+    if (check.silent >= policy.fall)
+      return onFault(replica, outcome === 'silent' ? 'hung' : 'closed', `probes failed: ${said}`);
+    const downMs = downSinceMs === undefined ? 0 : clock.nowMs() - downSinceMs;
+    if (replaceAfterMs > 0 && downMs >= replaceAfterMs)
+      onFault(replica, 'not-ready', `not ready for ${Math.round(downMs / 1000)} s: ${said}`);
+  }
+
+  /** Its probes have nothing against it. */
   #up(check: Check, cause: string): void {
     const { registry, policy } = this.#parts;
+    const { replica } = check;
     check.mode = 'steady';
-    registry.setHealth(check.replica, fullHealth(policy));
-    registry.setState(check.replica, 'healthy', cause);
+    check.downSinceMs = undefined;
+    check.silent = 0;
+    registry.setHealth(replica, fullHealth(policy));
+    if (!this.#ejections.isOut(replica)) registry.setState(replica, 'healthy', cause);
   }
 
-  #down(check: Check, cause: string): void {
-    if (this.#parts.intervalMs > 0) check.mode = 'steady';
-    this.#parts.registry.setState(check.replica, 'unhealthy', cause);
-    this.#parts.onDown(check.replica, cause);
+  /** Its ejection is over. */
+  #readmit(check: Check): void {
+    const { registry, policy, onStanding } = this.#parts;
+    const { replica } = check;
+    if (!this.#isCurrent(check) || check.mode === 'suspect' || !isUp(replica.health, policy)) return;
+    registry.setState(replica, 'healthy', 'its ejection is over');
+    onStanding(replica);
   }
-
-  /** From the end of a probe that took `tookMs` until the next; undefined for none. */
-  #delayMs(check: Check, passed: boolean, tookMs: number): number | undefined {
-    const { intervalMs, random } = this.#parts;
-    if (check.mode === 'steady') {
-      if (intervalMs === 0) return undefined;
-      return Math.max(0, intervalMs * (0.9 + 0.2 * random()) - tookMs);
-    }
-    if (intervalMs === 0) return SUSPECT_MS;
-    if (passed) return QUICK_MS;
-    return Math.min(intervalMs, quickMs(check.misses));
-  }
-}
-
-/** Time to the next look after `misses` failures in a row. */
-function quickMs(misses: number): number {
-  if (misses <= QUICK_MISSES) return backoffMs(misses, QUICK_MS, LOOK_MS);
-  return backoffMs(misses - QUICK_MISSES, LOOK_MS, QUICK_MAX_MS);
 }

@@ -18,7 +18,7 @@ describe('a replica that traffic speaks against', () => {
     );
     await rig.probes.pass();
     assert.deepEqual([replica.state, rig.fleet.table.eligible], ['healthy', 1]);
-    assert.equal(await rig.untilNextProbe(), INTERVAL_MS);
+    assert.ok((await rig.untilNextProbe()) >= INTERVAL_MS / 2);
     assert.deepEqual(rig.fleet.transitions.slice(1), [
       'S1 healthy→unhealthy: traffic: connect refused',
       'S1 unhealthy→healthy: probe passed: 200',
@@ -44,7 +44,7 @@ describe('a replica that traffic speaks against', () => {
     assert.equal(await rig.untilNextProbe(), 20);
     assert.deepEqual(rig.downs, []);
     await rig.probes.fail();
-    assert.deepEqual(rig.downs, ['S1: probes failed: connection refused']);
+    assert.deepEqual(rig.downs, ['drain S1: probes failed: connection refused']);
     assert.equal(replica.state, 'unhealthy');
   });
 

@@ -1,0 +1,170 @@
+/**
+ * All that is decided about health: what a report of traffic means, who is ejected, when most of the fleet is so bad
+ * that everything must serve, which instance is to be replaced and how.
+ * Must not hold: probing (`checker.ts`), counting, how instances are replaced.
+ *
+ * Invariants: an ejection leaves at least one eligible replica, and at least half of the fleet; what gives no sign of
+ * life is killed one at a time over the whole fleet; while the fleet panics nothing is ejected, and nothing is
+ * replaced for not being ready.
+ */
+import type { Clock, Timer } from '../../clock.ts';
+import type { RouteTableWriter } from '../../core/route-table.ts';
+import type { ErrorCode } from '../../errors.ts';
+import type { Logger } from '../../log.ts';
+import type { Journal } from '../journal.ts';
+import type { Registry } from '../registry.ts';
+import type { Replica } from '../replica.ts';
+import { Checker, type CheckerParts, type Fault } from './checker.ts';
+import { OutlierDetector, type Traffic } from './outlier-detector.ts';
+
+/** What data threads count of each ordinal. */
+export interface Counts {
+  reads(ordinal: number): number;
+  traffic(ordinal: number): Traffic;
+}
+
+export interface HealthParts extends Omit<CheckerParts, 'reads' | 'onFault' | 'onStanding'> {
+  readonly registry: Registry;
+  readonly table: Pick<RouteTableWriter, 'stateWord' | 'eligible'>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly journal: Journal;
+  readonly counts: Counts;
+  /** With more than this part of the fleet not ready it panics; 1 is never. */
+  readonly panicThreshold: number;
+  readonly ejectOutliers: boolean;
+  /** How long a replacement may take. */
+  readonly startTimeoutMs: number;
+  /** Puts another instance in the place: `drain` lets requests in flight finish, `kill` does not. */
+  readonly replace: (replica: Replica, cause: string, how: 'drain' | 'kill') => void;
+  /** What runs may not be what is known. */
+  readonly nudge: () => void;
+}
+
+/** Between two looks for outliers. */
+const LOOK_MS = 1000;
+
+export class Health {
+  readonly checker: Checker;
+  readonly #parts: HealthParts;
+  readonly #outliers: OutlierDetector;
+  /** Members whose probes say that they should get no requests. */
+  readonly #down = new Set<Replica>();
+  /** The replica that was last replaced because it gave no sign of life, and when. */
+  #killed: { readonly replica: Replica; readonly atMs: number } | undefined;
+  #panicSinceMs: number | undefined;
+  #timer: Timer | undefined;
+
+  constructor(parts: HealthParts) {
+    this.#parts = parts;
+    const { counts } = parts;
+    this.checker = new Checker({
+      ...parts,
+      reads: (ordinal) => counts.reads(ordinal),
+      onFault: (replica, fault, cause) => this.#onFault(replica, fault, cause),
+      onStanding: (replica) => this.#onStanding(replica),
+    });
+    this.#outliers = new OutlierDetector(({ ordinal }) => counts.traffic(ordinal));
+    if (parts.ejectOutliers) this.#lookForOutliers();
+  }
+
+  /** So much of the fleet is not ready that all that respond to probes get requests. */
+  get isPanicking(): boolean {
+    return this.#panicSinceMs !== undefined;
+  }
+
+  /** Traffic says something against a replica; what it says of an earlier state is old news. */
+  report(ordinal: number, word: number, code: ErrorCode | 'failures-in-a-row'): void {
+    const { registry, table, nudge } = this.#parts;
+    const replica = registry.byOrdinal(ordinal);
+    if (replica === undefined || table.stateWord(ordinal) !== word) return;
+    switch (code) {
+      case 'failures-in-a-row':
+        return this.#eject(replica, 'requests failed in a row');
+      case 'upstream-closed':
+      case 'upstream-reset':
+        return this.checker.hurry(replica);
+      default:
+        // one that still takes connections may serve others: better it than none
+        if (table.eligible <= 1 && code !== 'connect-refused') registry.confirm(replica);
+        else this.checker.suspect(replica, `traffic: ${code.replace('-', ' ')}`);
+        nudge();
+    }
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+    this.checker.close();
+  }
+
+  #lookForOutliers(): void {
+    const { registry, clock } = this.#parts;
+    this.#timer = clock.after(LOOK_MS, () => {
+      this.#lookForOutliers();
+      const serving = registry.members.filter(({ state, isDraining }) => state === 'healthy' && !isDraining);
+      for (const replica of this.#outliers.look(serving, clock.nowMs()))
+        this.#eject(replica, 'most of its requests failed, and few of the others');
+    });
+  }
+
+  #eject(replica: Replica, cause: string): void {
+    const { registry, table } = this.#parts;
+    if (this.isPanicking || table.eligible <= 1) return;
+    const out = registry.members.filter((member) => this.checker.isEjected(member)).length;
+    if (2 * (out + 1) <= registry.members.length) this.checker.eject(replica, cause);
+  }
+
+  #onFault(replica: Replica, fault: Fault, cause: string): void {
+    const { registry, clock, startTimeoutMs, replace } = this.#parts;
+    if (fault === 'closed') return replace(replica, cause, 'drain');
+    if (fault === 'not-ready') {
+      if (!this.isPanicking) replace(replica, cause, 'drain');
+      return;
+    }
+    const nowMs = clock.nowMs();
+    const last = this.#killed;
+    const isUnderWay =
+      last !== undefined &&
+      registry.has(last.replica) &&
+      last.replica.state === 'starting' &&
+      nowMs - last.atMs < startTimeoutMs;
+    if (isUnderWay) return;
+    this.#killed = { replica, atMs: nowMs };
+    replace(replica, cause, 'kill');
+  }
+
+  #onStanding(replica: Replica): void {
+    const { registry } = this.#parts;
+    const isMember = registry.has(replica) && replica.joined;
+    if (isMember && this.checker.isDown(replica)) this.#down.add(replica);
+    else this.#down.delete(replica);
+    this.#judgePanic();
+    if (isMember && this.isPanicking) this.#admit(replica);
+  }
+
+  #judgePanic(): void {
+    const { registry, panicThreshold, clock, log, journal } = this.#parts;
+    const { members } = registry;
+    const isBad = this.#down.size > panicThreshold * members.length;
+    if (isBad === this.isPanicking) return;
+    const cause = `${this.#down.size} of ${members.length} replicas are not ready`;
+    if (isBad) {
+      this.#panicSinceMs = clock.nowMs();
+      log.warn({ cause }, 'panic: every replica that responds to probes gets requests, and none is replaced');
+      journal.note({ kind: 'panic', cause });
+      for (const member of members) this.#admit(member);
+      return;
+    }
+    const ms = clock.nowMs() - this.#panicSinceMs!;
+    this.#panicSinceMs = undefined;
+    log.info({ cause, ms: Math.round(ms) }, 'panic is over');
+    journal.note({ kind: 'panic-over', cause, ms });
+    for (const member of members) registry.admit(member, false);
+    this.checker.forgive();
+  }
+
+  #admit(replica: Replica): void {
+    const isAdmitted = replica.state === 'unhealthy' && this.checker.takesConnections(replica);
+    this.#parts.registry.admit(replica, isAdmitted);
+  }
+}
