@@ -14,8 +14,9 @@ import type { RouteTableWriter } from '../core/route-table.ts';
 import type { Placement } from '../core/slot-table.ts';
 import type { Instance } from '../drivers/driver.ts';
 import { BalancerError } from '../errors.ts';
+import { addProbe, type Entry, newEntry, shownState } from './entry.ts';
 import type { EventKind, Journal } from './journal.ts';
-import type { ProbeCounts, Replica, Transition } from './replica.ts';
+import type { Replica, Transition } from './replica.ts';
 
 /** Tells every data thread the whole list; resolves when each has let go of what is no longer on it. */
 export type Publish = (records: readonly UpstreamRecord[]) => Promise<void>;
@@ -25,19 +26,6 @@ interface Change {
   readonly to: ReplicaState;
   readonly cause: string;
   readonly kind?: EventKind;
-}
-
-/** How many probes are kept one by one. */
-const RECENT_PROBES = 20;
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-interface Entry extends Mutable<Replica> {
-  probes: ProbeCounts;
-  /** When it was reserved, by the clock. */
-  readonly bornMs: number;
-  generation: number;
-  /** Instances placed so far. */
-  placed: number;
 }
 
 export interface RegistryParts {
@@ -113,26 +101,8 @@ export class Registry {
   reserve(name: string, id?: number): Replica {
     const taken = new Set(this.replicas.map((replica) => replica.id));
     const ordinal = this.#freeOrdinal();
-    const nowMs = this.#parts.clock.nowMs();
-    const entry: Entry = {
-      name,
-      id: id !== undefined && !taken.has(id) ? id : lowestFree(taken),
-      ordinal,
-      state: 'starting',
-      joined: false,
-      isDraining: false,
-      isAdmitted: false,
-      instance: undefined,
-      bornMs: nowMs,
-      sinceMs: nowMs,
-      cause: 'new',
-      restarts: 0,
-      ending: undefined,
-      health: UNKNOWN_HEALTH,
-      probes: { passed: 0, failed: 0, last: undefined, recent: [] },
-      generation: 0,
-      placed: 0,
-    };
+    const place = { name, id: id !== undefined && !taken.has(id) ? id : lowestFree(taken) };
+    const entry = newEntry(place, ordinal, this.#parts.clock.nowMs());
     this.#entries.set(name, entry);
     this.#parts.table.setState(ordinal, 'starting');
     return entry;
@@ -288,10 +258,7 @@ export class Registry {
   noteProbe(replica: Replica, passed: boolean, said: string, health: number): void {
     const entry = this.#entry(replica);
     entry.health = health;
-    entry.probes.last = said;
-    entry.probes.recent = [...entry.probes.recent.slice(1 - RECENT_PROBES), passed];
-    if (passed) entry.probes.passed++;
-    else entry.probes.failed++;
+    addProbe(entry.probes, passed, said);
   }
 
   /** Notes a probe that says nothing for or against the replica. */
@@ -343,15 +310,8 @@ export class Registry {
     });
   }
 
-  /**
-   * Writes the state word. Who is not on the ring is not eligible: it would count in everybody's load bound. Who an
-   * operator drains is not either, but its probes and its replacement go by its state.
-   */
-  #writeState({ ordinal, state, joined, isDraining, isAdmitted }: Entry): void {
-    const isWaiting = state === 'healthy' && !joined;
-    const given = state === 'unhealthy' && isAdmitted ? 'healthy' : state;
-    const shown = given === 'gone' ? 'free' : isWaiting ? 'starting' : given;
-    this.#parts.table.setState(ordinal, isDraining && shown === 'healthy' ? 'draining' : shown);
+  #writeState(entry: Entry): void {
+    this.#parts.table.setState(entry.ordinal, shownState(entry));
   }
 
   #freeOrdinal(): number {
