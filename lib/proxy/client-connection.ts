@@ -13,8 +13,11 @@ import type { Exchange } from './forward.ts';
 import type { ClientFacts } from './headers.ts';
 import type { ClientRequest } from './incoming.ts';
 import type { DataThreadOptions } from './messages.ts';
+import type { PinnedConnection } from './pinned.ts';
 import { isWaiting } from './plain-requests.ts';
 import { Uptake } from './send-queues.ts';
+import type { Upstream } from './upstream.ts';
+import type { UpstreamConnection } from './upstream-connection.ts';
 
 /** With so many requests that wait for their turn a client is not read any more, until there are no more than … */
 const MOST_HELD = 64;
@@ -38,6 +41,8 @@ export class ClientConnection {
   readonly facts: ClientFacts;
   /** An answer has said that the connection closes after it. */
   isClosing = false;
+  /** The connection to a replica that has authenticated this client; it may have closed since. */
+  pinned: PinnedConnection | undefined;
 
   readonly #thread: DataThread;
   /** The request that is being answered. */
@@ -101,10 +106,18 @@ export class ClientConnection {
     else if (this.#broken !== undefined) response.whenOut(() => this.refuse());
   }
 
+  /** Keeps a connection for this client alone, unless it is to no replica, or to become a tunnel, which is nobody else's anyway. */
+  pin(connection: UpstreamConnection, pool: Upstream): void {
+    if (pool.ordinal < 0 || connection.forTunnel || this.pinned?.connection === connection) return;
+    this.pinned?.close();
+    this.pinned = pool.pin(connection);
+  }
+
   /** The connection closed. */
   gone(): void {
     this.#held = [];
     this.#exchange?.onClientGone();
+    this.pinned?.close();
   }
 
   /** What came is not HTTP, too long, or too late; answers that are owed go first. */

@@ -19,7 +19,9 @@ export const FIELD = {
   forwarded: 10,
   requestId: 11,
   debug: 12,
+  // from here on: read, and passed on like an end-to-end field
   expect: 13,
+  authorization: 14,
 } as const;
 
 const BY_NAME: Readonly<Record<string, number>> = {
@@ -39,6 +41,7 @@ const BY_NAME: Readonly<Record<string, number>> = {
   'x-request-id': FIELD.requestId,
   'x-ringlb-debug': FIELD.debug,
   expect: FIELD.expect,
+  authorization: FIELD.authorization,
 };
 
 /** [length * 32 + first letter's low five bits] is 1 where some special name has that length and letter. */

@@ -7,7 +7,6 @@
  * sides are destroyed, so that a cut answer never looks whole.
  */
 import type { Socket } from 'node:net';
-import { ZERO } from '../core/doubles.ts';
 import { BalancerError } from '../errors.ts';
 import type { Aborter } from '../metrics/layout.ts';
 import type { Answer, Flow } from './answer.ts';
@@ -41,12 +40,10 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
   #phase: Phase = 'new';
   /** When the whole request is out of time. */
   #untilMs = Number.POSITIVE_INFINITY;
-  #queuedMs = ZERO;
   /** The replica that was let go when its answer was complete, or -1. */
   #freed = -1;
   #upstream: Upstream | undefined;
   #connection: UpstreamConnection | undefined;
-  #lastError: BalancerError | undefined;
   #answer: Answer | undefined;
 
   constructor(thread: DataThread, incoming: Incoming) {
@@ -110,25 +107,28 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
   }
 
   #route(): void {
-    const { queue, table, nowMs } = this.#thread;
+    const { queue, table } = this.#thread;
+    const { pinned } = this.#incoming.client;
+    if (pinned !== undefined && !this.upgrade && pinned.take(this.#lease))
+      return this.#sendTo(this.#thread.upstreamOf(pinned.ordinal)!, pinned.connection);
     // who comes later must not overtake who waits, in whichever thread
     if (this.#lease.attempts > 0 || table.totalWaiting === 0) {
       const upstream = this.#lease.take();
       if (upstream !== undefined) return this.#sendTo(upstream);
     }
     this.#phase = 'queued';
-    this.#queuedMs = nowMs;
     this.#outcome.queued();
-    this.#limit(this.#lease.patienceMs);
+    this.#limit(this.#lease.wait());
     if (!queue.enter(this)) this.#fail(new BalancerError('queue-full'));
   }
 
-  #sendTo(upstream: Upstream): void {
+  #sendTo(upstream: Upstream, pinned?: UpstreamConnection): void {
     this.#upstream = upstream;
     this.#phase = 'connecting';
     // the pool watches how long connecting takes
     this.#limit(Number.POSITIVE_INFINITY);
-    upstream.send(this);
+    if (pinned === undefined) upstream.send(this);
+    else pinned.assign(this);
     if (this.#phase === 'connecting') this.#outcome.connecting();
   }
 
@@ -142,7 +142,8 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
     if (this.#phase !== 'connecting') return connection.cancel();
     this.#connection = connection;
     this.#outcome.connected(this.#lease.last, connection.wasReused);
-    const { text: head } = this.#incoming.head;
+    const { text: head, bindsConnection } = this.#incoming.head;
+    if (bindsConnection) this.#incoming.client.pin(connection, this.#upstream!);
     // all of the request, where it is there and small
     const whole = this.body === undefined ? head : this.body.joinedTo(head, connection);
     if (whole !== undefined) {
@@ -193,6 +194,7 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
 
   onHead(head: ResponseHead): void {
     this.#connection!.keepAliveTimeoutMs = head.keepAliveTimeoutMs;
+    if (head.bindsConnection) this.#incoming.client.pin(this.#connection!, this.#upstream!);
     // a replica's 404 becomes the classic profile's 400, once it is over
     if (!this.#thread.options.classic || head.statusCode !== 404 || !this.#lease.isHeld) {
       this.#lease.noteAnswer(head.statusCode);
@@ -264,8 +266,7 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
       this.#lease.blame(error.code, true);
       return this.#answer?.isUnsent === true ? this.#fail(error) : this.#cut('replica');
     }
-    this.#lastError = error;
-    const next = this.#lease.afterFailure(error.code, this.method, {
+    const next = this.#lease.afterFailure(error, this.method, {
       upstream: this.#upstream,
       bytesSent: connection !== undefined,
       bodyKept: this.body?.isKept ?? true,
@@ -292,8 +293,11 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
 
   #outOfTime(): void {
     switch (this.#phase) {
-      case 'queued':
-        return this.#waitedLong();
+      case 'queued': {
+        const leftMs = this.#lease.patienceLeftMs;
+        if (leftMs > 0 && this.#thread.nowMs < this.#untilMs) return this.#limit(leftMs);
+        return this.#fail(this.#lease.failure);
+      }
       case 'sending':
         return this.#fail(new BalancerError(this.body?.isHeld === true ? 'idle-timeout' : 'request-timeout'));
       case 'connecting':
@@ -303,15 +307,6 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
       default:
         return this.#cut('balancer');
     }
-  }
-
-  #waitedLong(): void {
-    const { table, nowMs, options } = this.#thread;
-    const leftMs = this.#queuedMs + options.queueTimeoutMs - nowMs;
-    // what it was blocked by has changed meanwhile, so it waits like any other
-    if (leftMs > 0 && nowMs < this.#untilMs && !this.isBlocked) return this.#limit(leftMs);
-    const code = table.eligible === 0 ? 'none-eligible' : 'queue-timeout';
-    this.#fail(this.#lastError ?? new BalancerError(code));
   }
 
   /** The rest of its body is not HTTP, or too much. */

@@ -7,10 +7,10 @@
  * header passes, those that `Connection` names included.
  * Source: RFC 9110 sections 7.6.1, 7.8 and 10.1.4, RFC 9112 sections 3.2, 6.1, 6.3 and 9.6.
  */
-
 import type { IncomingMessage } from 'node:http';
 import { isRequestId } from '../core/hash-key.ts';
 import { BalancerError } from '../errors.ts';
+import { areConnectionCredentials } from './connection-auth.ts';
 import { type DebugFor, isToldDebug } from './debug-headers.ts';
 import { FIELD, fieldOf } from './fields.ts';
 import type { PlainHead } from './plain-head.ts';
@@ -40,6 +40,8 @@ export interface RequestHead {
   readonly target: string;
   /** Its answer is to tell how it went, to a client that may know. */
   readonly isDebug: boolean;
+  /** It brings credentials that authenticate the connection which it is sent on. */
+  readonly bindsConnection: boolean;
 }
 
 /** What an operator may ask for. */
@@ -95,12 +97,12 @@ const seen = {
   framing: 'none' as RequestFraming,
   trailers: false,
   debug: false,
+  connectionAuth: false,
 };
 
 /** Builds the head of a request to a replica. Throws BalancerError for what must not be forwarded. */
 export function requestHead(parts: RequestParts): RequestHead {
-  const { policy } = parts;
-  checkSize(parts.target, parts.rawHeaders.length / 2, policy);
+  checkSize(parts.target, parts.rawHeaders.length / 2, parts.policy);
   const lines = endToEndLines(parts.rawHeaders, parts.client.trusted);
   if (!parts.isOldHttp && !seen.hasHost)
     throw new BalancerError('bad-request', 'The request has no Host header');
@@ -109,27 +111,31 @@ export function requestHead(parts: RequestParts): RequestHead {
     throw new BalancerError('bad-request', 'HTTP/1.0 knows no Transfer-Encoding');
   const target = parts.target.charCodeAt(0) === SLASH ? parts.target : originForm(parts.method, parts.target);
   const requestId = seen.requestId === '' ? parts.newRequestId : seen.requestId;
-  const text = `${parts.method} ${target} HTTP/1.1\r\nHost: ${seen.host}\r\n${lines}${forwardedLines(parts.client, policy, parts.isOldHttp)}X-Request-Id: ${requestId}\r\n${hopLines(parts.upgrade)}\r\n`;
-  const isDebug = seen.debug && isToldDebug(parts.client, policy.debugFor);
-  return { text, framing: seen.framing, requestId, requestIdAt: -1, target, isDebug };
+  const text = `${parts.method} ${target} HTTP/1.1\r\nHost: ${seen.host}\r\n${lines}${forwardedLines(parts.client, parts.policy, parts.isOldHttp)}X-Request-Id: ${requestId}\r\n${hopLines(parts.upgrade)}\r\n`;
+  return headOf(text, target, parts);
 }
 
 /** The same for a plain request, by cutting out of its head what does not go on. */
 export function plainRequestHead(plain: PlainHead, parts: OwnParts): RequestHead {
-  const { target } = plain;
   const { client, policy } = parts;
-  checkSize(target, plain.fieldCount, policy);
+  checkSize(plain.target, plain.fieldCount, policy);
   const lines = plainLines(plain, client.trusted);
   if (!seen.hasHost) throw new BalancerError('bad-request', 'The request has no Host header');
   const requestId = seen.requestId === '' ? parts.newRequestId : seen.requestId;
-  const own = forwardedLines(client, policy, false);
+  const text = `${lines}${forwardedLines(client, policy, false)}X-Request-Id: ${requestId}\r\n${hopLines('')}\r\n`;
+  return headOf(text, plain.target, parts);
+}
+
+/** The head that reads `text`, with what was learnt on the way. */
+function headOf(text: string, target: string, { client, policy, newRequestId }: OwnParts): RequestHead {
   return {
-    text: `${lines}${own}X-Request-Id: ${requestId}\r\n${hopLines('')}\r\n`,
+    text,
     framing: seen.framing,
-    requestId,
+    requestId: seen.requestId === '' ? newRequestId : seen.requestId,
     requestIdAt: seen.requestIdAt,
     target,
     isDebug: seen.debug && isToldDebug(client, policy.debugFor),
+    bindsConnection: seen.connectionAuth,
   };
 }
 
@@ -167,7 +173,7 @@ function endToEndLines(rawHeaders: readonly string[], trusted: boolean): string 
     const value = rawHeaders[at + 1]!;
     const field = fieldOf(name);
     if (field !== FIELD.endToEnd && !passesOn(field, value, trusted)) continue;
-    const isNameable = field === FIELD.endToEnd || field === FIELD.expect;
+    const isNameable = field === FIELD.endToEnd || field >= FIELD.expect;
     if (named !== NO_NAMES && isNameable && named.includes(name.toLowerCase())) continue;
     lines += `${name}: ${value}\r\n`;
   }
@@ -185,6 +191,7 @@ function forget(): void {
   seen.framing = 'none';
   seen.trailers = false;
   seen.debug = false;
+  seen.connectionAuth = false;
 }
 
 /** Notes what a special field says; true where the line itself goes on as well. */
@@ -227,6 +234,9 @@ function passesOn(field: number, value: string, trusted: boolean): boolean {
       if (seen.requestId === '' && isRequestId(value)) seen.requestId = value;
       return false;
     case FIELD.expect:
+      return true;
+    case FIELD.authorization:
+      seen.connectionAuth ||= areConnectionCredentials(value);
       return true;
     case FIELD.debug:
       seen.debug = value === '1';

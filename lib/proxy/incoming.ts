@@ -3,7 +3,10 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ClientResponse } from './client-response.ts';
 import type { ClientFacts, RequestHead } from './headers.ts';
+import type { PinnedConnection } from './pinned.ts';
 import type { EarlyData } from './tunnel.ts';
+import type { Upstream } from './upstream.ts';
+import type { UpstreamConnection } from './upstream-connection.ts';
 
 /** A request, by the names that Node's parser gives its parts. */
 export type ClientRequest = Pick<
@@ -56,6 +59,10 @@ export interface Client {
   readonly facts: ClientFacts;
   /** An answer has said that the connection closes after it. */
   isClosing: boolean;
+  /** The connection to a replica that has authenticated this client. */
+  pinned: PinnedConnection | undefined;
+  /** `connection`, of `pool`, has authenticated this client, or is about to. */
+  pin(connection: UpstreamConnection, pool: Upstream): void;
   remove(exchange: object, response: ClientResponse): void;
   /** After the last answer, to a client that is still sending. */
   linger(nowMs: number): void;

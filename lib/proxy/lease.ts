@@ -8,9 +8,11 @@
  * All attempts of a request are one witness: where another replica responds, those that closed count against their
  * replicas; where several closed and none responded, the request is to blame and nothing counts.
  */
+import { ZERO } from '../core/doubles.ts';
 import { NONE_ELIGIBLE } from '../core/pick.ts';
 import { type FailedAttempt, isSafeToRetry } from '../core/retry.ts';
-import { ERRORS, type ErrorCode } from '../errors.ts';
+import { isEligible } from '../core/route-table.ts';
+import { BalancerError, ERRORS, type ErrorCode } from '../errors.ts';
 import { type DataThread, NO_REPLICA } from './data-thread.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -72,6 +74,10 @@ export class Lease {
   #closed = NONE_CLOSED;
   #attempts = 0;
   #isCharged = false;
+  /** When it began to wait. */
+  #waitingMs = ZERO;
+  /** Why the last attempt failed. */
+  #lastError: BalancerError | undefined;
 
   /** `hash` is the hash key's, unsigned 32 bits. */
   constructor(thread: DataThread, hash: number) {
@@ -99,10 +105,23 @@ export class Lease {
     return this.#thread.picker.pick(this.#hash, this.#stillTried()) === NONE_ELIGIBLE;
   }
 
-  /** How long the request may wait for a replica that can take it. */
-  get patienceMs(): number {
+  /** Begins to wait for a replica that can take the request; for how long it may. */
+  wait(): number {
     const { queueTimeoutMs } = this.#thread.options;
+    this.#waitingMs = this.#thread.nowMs;
     return this.isBlocked ? Math.min(BLOCKED_MS, queueTimeoutMs) : queueTimeoutMs;
+  }
+
+  /** How much longer it may wait, when it has waited for as long as was said; 0 for no longer. */
+  get patienceLeftMs(): number {
+    // what it was blocked by has changed meanwhile, so it waits like any other
+    return this.isBlocked ? 0 : this.#waitingMs + this.#thread.options.queueTimeoutMs - this.#thread.nowMs;
+  }
+
+  /** Why the request failed that found no replica in time. */
+  get failure(): BalancerError {
+    const code = this.#thread.table.eligible === 0 ? 'none-eligible' : 'queue-timeout';
+    return this.#lastError ?? new BalancerError(code);
   }
 
   /** Takes the replica that the ring says and gives its pool; undefined while none can take the request. */
@@ -114,15 +133,30 @@ export class Lease {
       this.#ordinal = ordinal;
       const upstream = this.#thread.upstreamOf(ordinal);
       if (upstream !== undefined) {
-        this.#word = table.stateWord(ordinal);
         if (this.#attempts === 0) this.#noteOverflow(ordinal);
-        this.#attempts++;
-        this.last = ordinal;
+        this.#hold(ordinal, table.stateWord(ordinal));
         return upstream;
       }
       // the slots were published before this thread heard of the endpoint
       this.giveUp(undefined);
     }
+  }
+
+  /** Takes this replica, whatever key and load say; false where it may not be given requests. */
+  takePinned(ordinal: number): boolean {
+    const { table } = this.#thread;
+    const word = table.stateWord(ordinal);
+    if (!isEligible(word) || this.#thread.upstreamOf(ordinal) === undefined) return false;
+    table.acquire(ordinal, Number.POSITIVE_INFINITY);
+    this.#hold(ordinal, word);
+    return true;
+  }
+
+  #hold(ordinal: number, word: number): void {
+    this.#ordinal = ordinal;
+    this.#word = word;
+    this.#attempts++;
+    this.last = ordinal;
   }
 
   /** The replica in hand failed the request: it is let go, and not taken again. */
@@ -141,7 +175,9 @@ export class Lease {
   }
 
   /** Decides what follows on an attempt that failed before its response, and lets go of the replica unless it is tried again. */
-  afterFailure(code: ErrorCode, method: string, attempt: Failed): Next {
+  afterFailure(error: BalancerError, method: string, attempt: Failed): Next {
+    const { code } = error;
+    this.#lastError = error;
     const isStale = attempt.wasReused && STALE.has(code);
     const retriable = isSafeToRetry({ ...attempt, method, retriable: ERRORS[code].mayRetry });
     const canRetry = retriable && this.#mayRetry(attempt.bytesSent);

@@ -5,6 +5,7 @@
  * Source: RFC 9110 sections 5.6.1, 7.6.1 and 8.6, RFC 9112 sections 6.1, 6.2 and 9.3.
  */
 import { Buffer } from 'node:buffer';
+import { hasConnectionChallenge } from './connection-auth.ts';
 import { isBlank, trimBlanks } from './field-section.ts';
 import { badResponse } from './response-fault.ts';
 
@@ -14,6 +15,7 @@ const CONNECTION = Buffer.from('connection');
 const CONTENT_LENGTH = Buffer.from('content-length');
 const DATE = Buffer.from('date');
 const KEEP_ALIVE = Buffer.from('keep-alive');
+const PROXY_AUTHENTICATE = Buffer.from('proxy-authenticate');
 const PROXY_CONNECTION = Buffer.from('proxy-connection');
 const REQUEST_ID = Buffer.from('x-request-id');
 const TE = Buffer.from('te');
@@ -21,6 +23,7 @@ const TIMEOUT = Buffer.from('timeout=');
 const TRAILER = Buffer.from('trailer');
 const TRANSFER_ENCODING = Buffer.from('transfer-encoding');
 const UPGRADE = Buffer.from('upgrade');
+const WWW_AUTHENTICATE = Buffer.from('www-authenticate');
 
 const CR = 13;
 const SP = 32;
@@ -55,6 +58,8 @@ export class ResponseFields {
   date = false;
   requestId = false;
   trailer = false;
+  /** A challenge is of a scheme that authenticates the connection. */
+  connectionAuth = false;
   /** Lower-case names that Connection asks to be taken out, beyond those that never pass. */
   named: Set<string> | undefined;
   /** Some line does not go on just as it came, so that the head has to be put together line by line. */
@@ -71,6 +76,7 @@ export class ResponseFields {
     this.date = false;
     this.requestId = false;
     this.trailer = false;
+    this.connectionAuth = false;
     this.named = undefined;
     this.odd = false;
   }
@@ -104,12 +110,20 @@ export class ResponseFields {
         if (isAt(bytes, line, CONTENT_LENGTH)) this.#readLength(bytes, from, to);
         return true;
       case 16:
+        if (isAt(bytes, line, WWW_AUTHENTICATE)) this.#readChallenges(bytes, from, to);
         return !isAt(bytes, line, PROXY_CONNECTION);
       case 17:
         return !isAt(bytes, line, TRANSFER_ENCODING) || this.#readTransferEncoding(bytes, from, to);
+      case 18:
+        if (isAt(bytes, line, PROXY_AUTHENTICATE)) this.#readChallenges(bytes, from, to);
+        return true;
       default:
         return true;
     }
+  }
+
+  #readChallenges(bytes: Buffer, from: number, to: number): void {
+    this.connectionAuth ||= hasConnectionChallenge(bytes.toString('latin1', from, to));
   }
 
   #readTrailerOrUpgrade(bytes: Buffer, line: number, from: number, to: number): boolean {

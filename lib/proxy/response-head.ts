@@ -31,6 +31,8 @@ export interface ResponseHead {
   /** There is a Date header (else a proxy adds one, RFC 9110 section 6.6.1). */
   readonly hasDate: boolean;
   readonly hasRequestId: boolean;
+  /** It asks for, or completes, an authentication of the connection it came on. */
+  readonly bindsConnection: boolean;
   /** An answer without a body says that it would be chunked (HEAD, 304). */
   readonly isChunkedTold: boolean;
   /** Status line (always HTTP/1.1) and end-to-end header lines, latin1, without the empty line at the end. */
@@ -80,6 +82,7 @@ export function readHead(section: FieldSection, asked: AskedFor): ResponseHead {
     keepAliveTimeoutMs: fields.keepAliveTimeoutMs,
     upgrade: fields.upgrade,
     hasDate: fields.date && fields.named?.has('date') !== true,
+    bindsConnection: fields.connectionAuth,
     hasRequestId: fields.requestId && fields.named?.has('x-request-id') !== true,
     isChunkedTold: framing === 'none' && fields.chunked && !isBodiless(status),
     forward: plain

@@ -88,7 +88,7 @@ export class UpstreamConnection {
 
   /** Opened for a request that asks for another protocol: its socket becomes an ordinary stream once that is spoken. */
   readonly forTunnel: boolean;
-  readonly #owner: ConnectionOwner;
+  #owner: ConnectionOwner;
   readonly socket: UpstreamSocket;
   readonly #parser = new ResponseParser();
   #attempt: Attempt | undefined;
@@ -120,7 +120,7 @@ export class UpstreamConnection {
     socket.on('connect', () => {
       this.#isConnected = true;
       this.connectMs = performance.now() - begunMs;
-      owner.onConnected(this);
+      this.#owner.onConnected(this);
     });
     socket.on('drain', () => {
       if (!this.#hasWriteFailed) this.#attempt?.onDrain();
@@ -134,6 +134,11 @@ export class UpstreamConnection {
 
   get isConnected(): boolean {
     return this.#isConnected;
+  }
+
+  /** From now on `owner` hears of it, and nobody else. */
+  passTo(owner: ConnectionOwner): void {
+    this.#owner = owner;
   }
 
   /** It carried another request before the one at hand, so the replica may have been closing it meanwhile. */

@@ -13,6 +13,7 @@
 import type { Endpoint } from '../core/replica.ts';
 import { BalancerError } from '../errors.ts';
 import type { Recorder } from '../metrics/recorder.ts';
+import { PinnedConnection, withMargin } from './pinned.ts';
 import {
   type Attempt,
   type Connect,
@@ -43,8 +44,6 @@ interface Failing {
 
 /** How long a connection may lie idle where the replica did not say: under the 5 s of Node's own server. */
 const IDLE_LIMIT_MS = 4000;
-/** What is taken off the replica's own limit, so that we close first. */
-const IDLE_MARGIN_MS = 1000;
 /**
  * Connections that are opened at a time. With one for each of a thousand requests that come at once the first answers
  * waited for all of them, most of a second; meanwhile those that are there would have done the work.
@@ -69,6 +68,8 @@ export class Upstream implements ConnectionOwner {
   /** Attempts that need a new connection, while there is no room for one. */
   readonly #wantRoom: Attempt[] = [];
   readonly #failing: Failing[] = [];
+  /** Connections that belong to one client each. None of the others, and not counted against the cap. */
+  readonly #pinned = new Set<PinnedConnection>();
   #isRestoring = false;
   #isClosed = false;
 
@@ -77,10 +78,17 @@ export class Upstream implements ConnectionOwner {
     this.#connect = options.connect ?? connectUpstream;
   }
 
+  get ordinal(): number {
+    return this.#options.ordinal;
+  }
+
   /** How many there are now. */
   get connections(): { readonly idle: number; readonly busy: number; readonly connecting: number } {
-    const [idle, connecting] = [this.#idle.length, this.#opening.size + this.#reserved.size];
-    return { idle, connecting, busy: this.#connections.size - idle - connecting };
+    const [free, connecting] = [this.#idle.length, this.#opening.size + this.#reserved.size];
+    let idlePinned = 0;
+    for (const { isIdle } of this.#pinned) if (isIdle) idlePinned++;
+    const busy = this.#connections.size - free - connecting + this.#pinned.size - idlePinned;
+    return { idle: free + idlePinned, connecting, busy };
   }
 
   /** How many attempts wait: for any connection, for room to open their own, for that to be opened. */
@@ -114,6 +122,16 @@ export class Upstream implements ConnectionOwner {
     this.#restore();
   }
 
+  /** The connection, which is busy, is its client's alone from now on. */
+  pin(connection: UpstreamConnection): PinnedConnection {
+    const pinned = new PinnedConnection(connection, this.#options, () => this.#pinned.delete(pinned));
+    this.#connections.delete(connection);
+    this.#pinned.add(pinned);
+    connection.passTo(pinned);
+    this.#restore();
+    return pinned;
+  }
+
   /** Closes what has been idle or connecting for too long. To be called a few times a second. */
   tick(): void {
     const nowMs = this.#options.nowMs();
@@ -124,6 +142,7 @@ export class Upstream implements ConnectionOwner {
     for (const connection of [...this.#idle]) {
       if (nowMs - connection.idleSinceMs >= idleLimitMs(connection)) connection.destroy();
     }
+    for (const pinned of this.#pinned) pinned.tick(nowMs);
     this.#restore();
   }
 
@@ -134,6 +153,7 @@ export class Upstream implements ConnectionOwner {
     this.#failAll(this.#waiting, gone);
     this.#failAll(this.#wantRoom, gone);
     for (const connection of [...this.#connections]) connection.destroy(gone);
+    for (const { connection } of [...this.#pinned]) connection.destroy(gone);
     this.#restore();
   }
 
@@ -243,5 +263,5 @@ function remove<T>(list: T[], item: T): boolean {
 
 function idleLimitMs({ keepAliveTimeoutMs }: UpstreamConnection): number {
   if (keepAliveTimeoutMs < 0) return IDLE_LIMIT_MS;
-  return Math.min(IDLE_LIMIT_MAX_MS, Math.max(0, keepAliveTimeoutMs - IDLE_MARGIN_MS));
+  return Math.min(IDLE_LIMIT_MAX_MS, withMargin(keepAliveTimeoutMs));
 }
