@@ -32,7 +32,7 @@ import type { Transition } from './fleet/replica.ts';
 import { Scaling } from './fleet/scaling.ts';
 import { Supervisor } from './fleet/supervisor.ts';
 import { createSecret } from './hand-over.ts';
-import type { Logger } from './log.ts';
+import type { Logger, RootLogger } from './log.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { QuickCounts } from './metrics/quick-counts.ts';
 import { DataPlane } from './proxy/data-plane.ts';
@@ -56,12 +56,12 @@ export interface App {
   readonly admin: Endpoint;
   /** Lets requests in flight finish, then stops everything; with on-exit `keep` the replicas go on. */
   shutDown(): Promise<void>;
-  /** Opens the file of the access log again, after it was moved. */
-  reopenLogs(): void;
+  /** Opens the file of the access log again, after it was moved; false where there is none. */
+  reopenLogs(): boolean;
 }
 
 /** Starts a balancer. Throws BalancerError with one sentence that says what to do; nothing is left running then. */
-export async function startApp(config: Config, log: Logger, clock: Clock = systemClock): Promise<App> {
+export async function startApp(config: Config, log: RootLogger, clock: Clock = systemClock): Promise<App> {
   const driver = await createDriver(config, log, clock);
   const opened: (() => Promise<unknown>)[] = [() => driver.close(false)];
   try {
@@ -87,7 +87,7 @@ export async function startApp(config: Config, log: Logger, clock: Clock = syste
       publicPort,
       admin,
       shutDown: () => shutDown(config, parts, dataPlane, log),
-      reopenLogs: () => parts.accessSink?.reopen(),
+      reopenLogs: () => parts.accessSink?.reopen() ?? false,
     };
   } catch (error) {
     for (const close of opened.reverse()) await close();
@@ -110,13 +110,13 @@ class Parts {
   readonly #registry: Registry;
   readonly health: Health;
   readonly #keeper: Keeper;
-  readonly #log: Logger;
+  readonly #log: RootLogger;
   readonly #clock: Clock;
   /** By it the admin server knows what data threads hand over. */
   readonly #secret = createSecret();
   #dataPlane: DataPlane | undefined;
 
-  constructor(config: Config, driver: Driver, log: Logger, clock: Clock) {
+  constructor(config: Config, driver: Driver, log: RootLogger, clock: Clock) {
     this.#config = config;
     this.#log = log;
     this.#clock = clock;
@@ -218,7 +218,11 @@ class Parts {
 
   #createMetrics(): Metrics {
     const { table } = this;
-    return new Metrics(table.shape, this.#clock, { table, replicas: () => this.view.replicas() });
+    return new Metrics(table.shape, this.#clock, {
+      table,
+      log: this.#log,
+      replicas: () => this.view.replicas(),
+    });
   }
 
   #createLive(driver: Driver): Live {

@@ -9,7 +9,7 @@ import { type Invocation, parseInvocation } from './cli/invocation.ts';
 import { CommandError, EXIT } from './cli/usage.ts';
 import { type Config, ConfigError } from './config.ts';
 import { assertNever, isBalancerError, messageOf } from './errors.ts';
-import { createLogger } from './log.ts';
+import { createLogger, type RootLogger } from './log.ts';
 import { programVersion } from './version.ts';
 
 /** A Ctrl-C that npm passes on comes twice, once from the terminal. */
@@ -50,10 +50,28 @@ async function run(invocation: Invocation): Promise<number | undefined> {
   }
 }
 
+/** What Node itself would write to stderr goes through the log: a write of Node's can wait for a reader for ever. */
+function logWhatNodeSays(log: RootLogger): void {
+  // threads have these as their own, and nobody else writes to them; one that fails must not end the process
+  process.stdout.on('error', () => {});
+  process.stderr.on('error', () => {});
+  if (log.isSilent) return;
+  process.on('uncaughtException', (error) => {
+    log.error({ cause: error.stack ?? messageOf(error) }, 'failed; the balancer ends');
+    process.exit(1);
+  });
+  // none where Node was told to give no warnings
+  if (process.listenerCount('warning') === 0) return;
+  process.removeAllListeners('warning');
+  process.on('warning', (warning) => log.warn({ cause: warning.stack ?? messageOf(warning) }, 'Node warns'));
+}
+
 /** Serves until a signal comes; gives 1 where it could not begin. */
 async function serve(config: Config): Promise<number | undefined> {
   const log = createLogger(config.logLevel);
+  logWhatNodeSays(log);
   let app: App | undefined;
+  let hasHungUp = false;
   let signals = 0;
   let lastMs = Number.NEGATIVE_INFINITY;
   const onSignal = (): void => {
@@ -73,14 +91,20 @@ async function serve(config: Config): Promise<number | undefined> {
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
+  // what a log rotation sends, and a terminal that closes; never an end
+  const onHangUp = (): void => {
+    hasHungUp = true;
+    if (app === undefined) return;
+    if (app.reopenLogs()) log.info({}, 'SIGHUP: the access log is opened again');
+    else log.info({}, 'SIGHUP: nothing to reopen');
+  };
+  process.on('SIGHUP', onHangUp);
   try {
     // loaded here alone: the commands do without it, and are asked often
     const { startApp } = await import('./app.ts');
     app = await startApp(config, log);
-    const { reopenLogs } = app;
-    // what a log rotation sends; without a file it keeps its meaning, the end
-    if (config.accessLog !== 'off' && config.accessLogFile !== '-') process.on('SIGHUP', reopenLogs);
-    // the signal that came while it started
+    // the signals that came while it started
+    if (hasHungUp) onHangUp();
     if (signals > 0) {
       signals = 0;
       lastMs = Number.NEGATIVE_INFINITY;

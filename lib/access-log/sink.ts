@@ -3,9 +3,18 @@
  * Must not hold: lines (`line.ts`), threads. Runs on the main thread.
  * Invariants: every batch that was taken is answered once, written or dropped, so that no thread waits for ever; a
  * write that fails costs the lines that were waiting for it, never the balancer; no write blocks, since one that does
- * keeps a process from ending.
+ * keeps a process from ending; a batch begins at the beginning of a line, also behind a write that was cut short.
  */
-import { closeSync, constants, createWriteStream, fstatSync, openSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  createWriteStream,
+  fstatSync,
+  openSync,
+  readSync,
+  type Stats,
+  type WriteStream,
+} from 'node:fs';
 import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import type { Clock, Timer } from '../clock.ts';
@@ -21,21 +30,40 @@ export interface AccessSinkParts {
   readonly onDropped: (lines: number) => void;
 }
 
+/** What lines are written to. */
+interface Output {
+  readonly stream: Writable;
+  /** Bytes that were given to it so far. */
+  givenBytes: number;
+  /** Of these, how many it is known to have written; a pipe does not tell, and says none. */
+  readonly writtenBytes: () => number;
+  /** A regular file, of which it can be seen how it ends. */
+  readonly isFile: boolean;
+  /** What was written last, by us or by whoever had the file before, ends in the middle of a line. */
+  isMidLine: boolean;
+}
+
 const STDOUT = 1;
 /** Standard output opened once more: how it is used here is nothing to whoever else has it. Linux alone has it. */
 const STDOUT_FILE = '/proc/self/fd/1';
-const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK } = constants;
+const { O_RDONLY, O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK } = constants;
 /** Requests are nobody's business. */
 const FILE_MODE = 0o640;
 /** How long the lines that are left may take when the balancer ends. */
 const CLOSE_MS = 2000;
+const LINE_END = 0x0a;
 
 export class AccessSink {
   readonly #parts: AccessSinkParts;
-  #stream: Writable | undefined;
-  /** It, and those before it that have something left to write. */
+  #output: Output | undefined;
+  /** The stream, and those before it that have something left to write. */
   readonly #streams = new Set<Writable>();
   #isFailing = false;
+  /** Lines that were dropped since it began to fail. */
+  #missing = 0;
+  #isClosed = false;
+  /** What was no file may have taken a part of a line. */
+  #isCut = false;
   /** Batches that are not written yet. */
   #waiting = 0;
   #onEmpty: (() => void) | undefined;
@@ -44,7 +72,7 @@ export class AccessSink {
   constructor(parts: AccessSinkParts) {
     this.#parts = parts;
     try {
-      this.#stream = this.#open();
+      this.#output = this.#open();
     } catch (error) {
       throw new BalancerError(
         'log-unwritable',
@@ -56,26 +84,41 @@ export class AccessSink {
 
   /** Writes whole lines, which are ASCII; `onDone` is called once they are written, or never will be. */
   take(text: string, lines: number, onDone: () => void): void {
-    this.#stream ??= this.#openAgain();
+    this.#output ??= this.#openAgain();
     this.#waiting++;
+    const output = this.#output;
+    const startBytes = output?.givenBytes ?? 0;
+    const batch = output?.isMidLine ? `\n${text}` : text;
     const done = (error?: Error | null): void => {
-      if (error) this.#dropped(lines, error.message);
-      else this.#isFailing = false;
+      if (error) {
+        // told before the stream's own event
+        this.#giveUp(output);
+        const written = (output?.writtenBytes() ?? 0) - startBytes;
+        this.#dropped(linesLost(batch, lines, written), error.message);
+      } else if (this.#isFailing) this.#works();
       onDone();
       if (--this.#waiting === 0) this.#onEmpty?.();
     };
-    if (this.#stream === undefined) done(new Error('not open'));
-    else this.#stream.write(text, 'latin1', done);
+    if (output === undefined) return done(new Error('not open'));
+    output.isMidLine = false;
+    output.givenBytes += batch.length;
+    output.stream.write(batch, 'latin1', done);
   }
 
-  /** Opens the file again under its name, after it was moved; what was taken before goes to where it was. */
-  reopen(): void {
-    this.#stream?.end();
-    this.#stream = this.#openAgain();
+  /**
+   * Opens the file again under its name, after it was moved; what was taken before goes to where it was. False where
+   * there is no file that could have been.
+   */
+  reopen(): boolean {
+    if (this.#parts.file === '-' || this.#isClosed) return false;
+    this.#output?.stream.end();
+    this.#output = this.#openAgain();
+    return true;
   }
 
   /** Resolves once everything is written; drops what takes too long. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     let timer: Timer | undefined;
     const isLate = new Promise<void>((resolve) => {
       timer = this.#parts.clock.after(CLOSE_MS, resolve);
@@ -94,7 +137,7 @@ export class AccessSink {
     });
   }
 
-  #openAgain(): Writable | undefined {
+  #openAgain(): Output | undefined {
     try {
       return this.#open();
     } catch (error) {
@@ -103,21 +146,37 @@ export class AccessSink {
     }
   }
 
-  #open(): Writable {
+  #open(): Output {
     const { file } = this.#parts;
-    const stream = file === '-' ? openStdout() : openFile(file, O_CREAT);
+    const output = file === '-' ? openStdout() : openFile(file, O_CREAT);
+    const { stream } = output;
+    if (this.#isCut && !output.isFile) output.isMidLine = true;
+    this.#isCut = false;
     stream.on('error', (error) => {
-      if (this.#stream === stream) this.#stream = undefined;
+      this.#giveUp(output);
       this.#failed(error.message);
     });
     this.#streams.add(stream);
     stream.on('close', () => this.#streams.delete(stream));
-    return stream;
+    return output;
+  }
+
+  /** What comes next is tried with another. */
+  #giveUp(output: Output | undefined): void {
+    this.#isCut = true;
+    if (this.#output === output) this.#output = undefined;
   }
 
   #dropped(lines: number, cause: string): void {
+    this.#missing += lines;
     this.#parts.onDropped(lines);
     this.#failed(cause);
+  }
+
+  #works(): void {
+    this.#parts.log.warn({ lines: this.#missing }, 'access log is written again; lines are missing from it');
+    this.#isFailing = false;
+    this.#missing = 0;
   }
 
   /** What waited is lost, and what comes next is tried again with the file opened anew. */
@@ -128,23 +187,59 @@ export class AccessSink {
   }
 }
 
+/** How many of a batch's lines are not whole in the file, where so many of its bytes are. */
+function linesLost(batch: string, lines: number, bytes: number): number {
+  if (bytes <= 0) return lines;
+  const whole = batch.slice(0, bytes).split('\n').length - 1;
+  return lines - Math.min(lines, batch.startsWith('\n') ? whole - 1 : whole);
+}
+
 /** Opens for writing at the end. A named pipe that nobody reads is an error, not a wait for ever. */
-function openFile(path: string, flags: number): Writable {
+function openFile(path: string, flags: number): Output {
   const fd = openSync(path, O_WRONLY | O_APPEND | O_NONBLOCK | flags, FILE_MODE);
   try {
-    if (fstatSync(fd).isFIFO()) return new Socket({ fd, readable: false, writable: true });
-    return createWriteStream('', { fd });
+    const stats = fstatSync(fd);
+    if (stats.isFIFO()) return pipeOutput(fd);
+    return streamOutput(createWriteStream('', { fd }), stats.isFile(), endsMidLine(path, stats));
   } catch (error) {
     closeSync(fd);
     throw error;
   }
 }
 
-function openStdout(): Writable {
+function openStdout(): Output {
   try {
     return openFile(STDOUT_FILE, 0);
   } catch {
     // a socket, or another system
-    return createWriteStream('', { fd: STDOUT, autoClose: false });
+    const isFile = fstatSync(STDOUT).isFile();
+    if (!isFile) return pipeOutput(STDOUT);
+    return streamOutput(createWriteStream('', { fd: STDOUT, autoClose: false }), isFile, false);
+  }
+}
+
+function pipeOutput(fd: number): Output {
+  const stream = new Socket({ fd, readable: false, writable: true });
+  return { stream, givenBytes: 0, writtenBytes: () => 0, isFile: false, isMidLine: false };
+}
+
+function streamOutput(stream: WriteStream, isFile: boolean, isMidLine: boolean): Output {
+  return { stream, givenBytes: 0, writtenBytes: () => stream.bytesWritten, isFile, isMidLine };
+}
+
+/** True where the last byte of a file is no line end: a write to it was cut short, by us or by an earlier process. */
+function endsMidLine(path: string, stats: Stats): boolean {
+  if (!stats.isFile() || stats.size === 0) return false;
+  try {
+    const fd = openSync(path, O_RDONLY | O_NONBLOCK);
+    try {
+      const last = Buffer.alloc(1);
+      return readSync(fd, last, 0, 1, stats.size - 1) === 1 && last[0] !== LINE_END;
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    // may be written and not read
+    return false;
   }
 }

@@ -18,6 +18,7 @@ export interface FleetSource {
   /** Those that drain included. */
   replicas(): readonly ReplicaFacts[];
   readonly table: { readonly eligible: number; readonly totalWaiting: number; readonly version: number };
+  readonly log: { readonly dropped: number };
 }
 
 export class Metrics {
@@ -52,7 +53,7 @@ export class Metrics {
     // not loaded before somebody asks: it costs 19 MB of memory and 60 ms
     this.#exposer ??= import('./exposition.ts').then(({ Exposer }) => new Exposer());
     const exposer = await this.#exposer;
-    const { table } = this.#source;
+    const { table, log } = this.#source;
     const replicas = this.#source.replicas();
     const families = familiesOf({
       replicas,
@@ -60,6 +61,7 @@ export class Metrics {
       fleet: this.fleet,
       eligible: table.eligible,
       waiting: table.totalWaiting,
+      logDropped: log.dropped,
       tableVersion: table.version,
       imbalance: this.#imbalance?.ratio ?? 0,
     });

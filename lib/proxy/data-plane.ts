@@ -177,6 +177,9 @@ export class DataPlane {
         this.#parts.onLog(text, lines, () => this.#tell(thread, { kind: 'logged', bytes: text.length }));
         break;
       }
+      case 'warning':
+        this.#parts.log.warn({ thread: thread.row, cause: message.cause }, 'Node warns');
+        break;
       case 'drained':
         thread.onDrained?.();
         break;

@@ -87,4 +87,6 @@ export type FromDataThread =
   | { readonly kind: 'shedding'; readonly isShedding: boolean; readonly connections: number }
   /** Whole lines of the access log, in ASCII. Answered with `logged`. */
   | { readonly kind: 'log'; readonly text: string; readonly lines: number }
+  /** Node warns of something in it. */
+  | { readonly kind: 'warning'; readonly cause: string }
   | { readonly kind: 'drained' };

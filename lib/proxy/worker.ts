@@ -17,6 +17,12 @@ const port = parentPort;
 if (port === null) throw new Error('worker.ts runs as a thread');
 const tell = (message: FromDataThread): void => port.postMessage(message);
 
+// Node would write to stderr, which may not take it
+if (process.listenerCount('warning') > 0) {
+  process.removeAllListeners('warning');
+  process.on('warning', (warning) => tell({ kind: 'warning', cause: warning.stack ?? messageOf(warning) }));
+}
+
 const thread = new DataThread(start, tell, () => performance.now());
 const listener = new Listener(
   thread,

@@ -9,6 +9,7 @@ import {
   readSync,
   renameSync,
   rmSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,9 +17,10 @@ import { test } from 'node:test';
 import { AccessSink } from '../../lib/access-log/sink.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { isBalancerError } from '../../lib/errors.ts';
-import { silentLogger } from '../../lib/log.ts';
+import { type LogFields, silentLogger } from '../../lib/log.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
+import { makeRoom, skipWithoutMount, smallDisk } from '../helpers/small-disk.ts';
 
 type Test = { after(run: () => unknown): void };
 
@@ -30,15 +32,20 @@ function directory(t: Test): string {
 
 function sinkTo(t: Test, file: string, clock = systemClock) {
   const errors: string[] = [];
+  const warnings: unknown[] = [];
   const counts = { dropped: 0 };
-  const log = { ...silentLogger, error: (_: unknown, message: string) => errors.push(message) };
+  const log = {
+    ...silentLogger,
+    error: (_: unknown, message: string) => errors.push(message),
+    warn: ({ lines }: LogFields, message: string) => warnings.push([lines, message]),
+  };
   const onDropped = (lines: number) => {
     counts.dropped += lines;
   };
   const sink = new AccessSink({ file, log, clock, onDropped });
   t.after(() => sink.close());
   const take = (text: string, lines = 1) => new Promise<void>((resolve) => sink.take(text, lines, resolve));
-  return { sink, take, counts, errors };
+  return { sink, take, counts, errors, warnings };
 }
 
 test('lines are in the file once they are said to be written', async (t) => {
@@ -104,20 +111,28 @@ test('a write that fails costs its lines and no more, and is told once', async (
 });
 
 /** A named pipe with an end that is open for reading and not read. */
-function pipe(t: Test): { readonly file: string; readonly read: () => number } {
+function pipe(t: Test) {
   const file = join(directory(t), 'pipe');
   execFileSync('mkfifo', [file]);
-  const end = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  const open = (): number => openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  let end = open();
   t.after(() => closeSync(end));
   const buffer = Buffer.alloc(1 << 20);
   return {
     file,
-    read: () => {
+    /** What there is to read now. */
+    read(): string {
       try {
-        return readSync(end, buffer);
+        return buffer.toString('latin1', 0, readSync(end, buffer));
       } catch {
-        return 0;
+        return '';
       }
+    },
+    /** The reader goes; what is in the pipe is lost with it. Another comes a moment later. */
+    async reopen(until: () => Promise<void>): Promise<void> {
+      closeSync(end);
+      await until();
+      end = open();
     },
   };
 }
@@ -130,12 +145,12 @@ test('lines that nobody reads wait, and the caller with them', async (t) => {
   for (let count = 0; count < 3; count++) sink.take(text, 100_000, () => done++);
   let bytes = 0;
   await eventually('the first of it', () => {
-    bytes += read();
+    bytes += read().length;
     return bytes > 0;
   });
   assert.ok(done < 3);
   await eventually('all of it', () => {
-    bytes += read();
+    bytes += read().length;
     return bytes === 3 * text.length && done === 3;
   });
 });
@@ -157,4 +172,58 @@ test('a named pipe that nobody has open is told at once', (t) => {
   const file = join(directory(t), 'pipe');
   execFileSync('mkfifo', [file]);
   assert.throws(() => sinkTo(t, file), /ENXIO/);
+});
+
+test('lines behind one that an earlier process left unfinished begin a line of their own', async (t) => {
+  const file = join(directory(t), 'access.log');
+  writeFileSync(file, 'one\ntw');
+  const { take, counts } = sinkTo(t, file);
+  await take('three\n');
+  await take('four\n');
+  assert.equal(readFileSync(file, 'utf8'), 'one\ntw\nthree\nfour\n');
+  assert.equal(counts.dropped, 0);
+});
+
+test('a disk that is full costs the lines that are not whole, and the next begin a line of their own', {
+  skip: skipWithoutMount,
+}, async (t) => {
+  const disk = smallDisk(t);
+  const file = join(disk, 'access.log');
+  const { take, counts, errors, warnings } = sinkTo(t, file);
+  const line = `${'x'.repeat(999)}\n`;
+  await take(line.repeat(100), 100);
+  const kept = readFileSync(file, 'utf8');
+  assert.ok(kept.length > 0 && !kept.endsWith('\n'), 'the last line was cut short');
+  const whole = kept.split('\n').length - 1;
+  assert.equal(counts.dropped, 100 - whole);
+  await take('one\n');
+  assert.equal(counts.dropped, 101 - whole);
+  makeRoom(disk);
+  await take('two\n');
+  await take('three\n');
+  assert.equal(readFileSync(file, 'utf8'), `${kept}\ntwo\nthree\n`);
+  assert.equal(errors.length, 1);
+  assert.deepEqual(warnings, [[101 - whole, 'access log is written again; lines are missing from it']]);
+});
+
+test('a pipe whose reader went in the middle of a line gets the next on a line of its own', async (t) => {
+  const { file, read, reopen } = pipe(t);
+  const { take, sink } = sinkTo(t, file);
+  const cut = new Promise<void>((resolve) => sink.take('x'.repeat(100_000), 1, resolve));
+  await eventually('a part of it', () => read().length > 0);
+  await reopen(() => cut);
+  await take('two\n');
+  let text = '';
+  await eventually('the next line', () => {
+    text += read();
+    return text.endsWith('\ntwo\n');
+  });
+});
+
+test('nothing is opened again once it is closed', async (t) => {
+  const file = join(directory(t), 'access.log');
+  const { sink } = sinkTo(t, file);
+  assert.equal(sink.reopen(), true);
+  await sink.close();
+  assert.equal(sink.reopen(), false);
 });

@@ -9,6 +9,7 @@ import type { Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import type { ReplicaView } from '../../lib/admin/api.ts';
+import { findFreePort } from '../../lib/drivers/free-port.ts';
 import { eventually } from './eventually.ts';
 import { groupOf } from './processes.ts';
 
@@ -49,6 +50,8 @@ export interface Surroundings {
   readonly env?: Readonly<Record<string, string>>;
   /** Arguments for node itself. */
   readonly node?: readonly string[];
+  /** Where its log goes, for a test that does not want it read all the time. */
+  readonly stderr?: number;
 }
 
 /** One request on a connection of its own; rejects where nothing answers or the answer is cut. */
@@ -86,12 +89,12 @@ export class Balancer {
   /** Process ids of every replica that was ever seen. */
   readonly #leaders = new Set<number>();
 
-  private constructor(options: readonly string[], { env = {}, node = [] }: Surroundings) {
+  private constructor(options: readonly string[], { env = {}, node = [], stderr }: Surroundings) {
     this.child = spawn(process.execPath, [...node, MAIN, ...options], {
       env: { PATH: process.env.PATH ?? '', ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', stderr ?? 'pipe'],
     });
-    this.child.stderr!.setEncoding('utf8').on('data', (chunk: string) => {
+    this.child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
       this.stderr += chunk;
     });
     this.child.stdout!.setEncoding('utf8').on('data', (chunk: string) => {
@@ -107,8 +110,8 @@ export class Balancer {
   }
 
   #keepAlive(isKept: boolean): void {
-    for (const handle of [this.child, this.child.stdout as Socket, this.child.stderr as Socket])
-      isKept ? handle.ref() : handle.unref();
+    for (const handle of [this.child, this.child.stdout as Socket, this.child.stderr as Socket | null])
+      isKept ? handle?.ref() : handle?.unref();
   }
 
   /** Resolves with how it ended. */
@@ -142,6 +145,21 @@ export class Balancer {
   ): Promise<Balancer> {
     const balancer = await Balancer.serving(options, more, surroundings);
     await balancer.untilHealthy();
+    return balancer;
+  }
+
+  /** Starts one whose log is not heard, so on ports that are chosen here, and waits until it is ready. */
+  static async unheard(options: string, surroundings: Surroundings): Promise<Balancer> {
+    const port = (await findFreePort(new Set()))!;
+    const adminPort = (await findFreePort(new Set([port])))!;
+    const ports = ['--port', String(port), '--admin-port', String(adminPort)];
+    const balancer = new Balancer([...ports, ...wordsOf(options)], surroundings);
+    balancer.publicPort = port;
+    balancer.adminPort = adminPort;
+    await eventually('a replica that is eligible', async () => {
+      const { status } = await balancer.askAdmin('GET', '/readyz');
+      return status === 200;
+    });
     return balancer;
   }
 

@@ -37,6 +37,7 @@ function families(): readonly Family[] {
     fleet,
     eligible: 1,
     waiting: 4,
+    logDropped: 0,
     tableVersion: 12,
     imbalance: 1.5,
   });
