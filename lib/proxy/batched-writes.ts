@@ -40,6 +40,11 @@ export function writeHeld(socket: Socket): void {
   if (isHeld(socket)) writeOut();
 }
 
+/** Writes now whatever waits. */
+export function writeAllHeld(): void {
+  if (count > 0) writeOut();
+}
+
 /** Closes a socket without a shutdown before it where nothing waits for the peer: a tenth of a request less. */
 export function closeOnceWritten(socket: Socket): void {
   if (count > 0 && sockets[count - 1] === socket) {

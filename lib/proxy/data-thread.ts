@@ -229,8 +229,8 @@ export class DataThread {
     for (const [ordinal, pool] of this.#pools.entries()) {
       if (pool === undefined) continue;
       pool.upstream.tick();
-      const { idle, busy, connecting } = pool.upstream.connections;
-      this.recorder.pool(ordinal, idle, busy, connecting);
+      const { idle, resting, doubted, pinnedIdle, busy, connecting } = pool.upstream.connections;
+      this.recorder.pool(ordinal, idle + resting + doubted + pinnedIdle, busy, connecting);
     }
     this.admin.tick();
     this.access?.log.flush();

@@ -1,19 +1,20 @@
 /**
  * One pool of keep-alive connections to one instance of a replica, for one data thread.
- * An attempt gets the connection that was used last (its caches are warm, and the others grow idle and close), or
- * a new one while the pool is under its cap, or the next that becomes free.
+ * An attempt gets the connection that was used last, or the next that becomes free, or a new one while the pool is
+ * under its cap.
  * Must not hold: which replica a request goes to, retries, anything about clients.
  *
  * Invariants: an attempt that was given to `send` hears `onConnection` or `onUpstreamError`, once, unless it is
  * withdrawn before: until then it is in exactly one of `#waiting`, `#wantRoom`, `#reserved` and `#failing`. No
- * attempt waits while a connection is idle, nor while there is room for another and none is being opened for it:
+ * attempt waits while a connection is idle, nor while there is room for another and none is on its way for it:
  * whatever happens ends in `#restore`, which alone takes attempts out of the queues. A connection that was opened
  * for one attempt is never counted on by others.
  */
 import type { Endpoint } from '../core/replica.ts';
 import { BalancerError } from '../errors.ts';
 import type { Recorder } from '../metrics/recorder.ts';
-import { PinnedConnection, withMargin } from './pinned.ts';
+import { type FreeCounts, FreeConnections } from './free-connections.ts';
+import { PinnedConnection } from './pinned.ts';
 import {
   type Attempt,
   type Connect,
@@ -36,29 +37,39 @@ export interface UpstreamOptions {
   readonly connect?: Connect;
 }
 
+/** The connections of a pool, by what they do. */
+export interface ConnectionCounts extends FreeCounts {
+  /** Each belongs to a client, and waits for its next request. */
+  readonly pinnedIdle: number;
+  readonly busy: number;
+  readonly connecting: number;
+}
+
+/** Attempts that wait: for any connection, for room to open their own, for that to be opened. */
+export interface WaitingCounts {
+  readonly forAny: number;
+  readonly forRoom: number;
+  readonly forTheirs: number;
+}
+
 /** An attempt that is still to be told that it failed. */
 interface Failing {
   readonly attempt: Attempt;
   readonly error: BalancerError;
 }
 
-/** How long a connection may lie idle where the replica did not say: under the 5 s of Node's own server. */
-const IDLE_LIMIT_MS = 4000;
 /**
  * Connections that are opened at a time. With one for each of a thousand requests that come at once the first answers
  * waited for all of them, most of a second; meanwhile those that are there would have done the work.
  */
 const MOST_CONNECTING = 8;
-/** However long a replica says that it waits. */
-const IDLE_LIMIT_MAX_MS = 120_000;
 
 export class Upstream implements ConnectionOwner {
   readonly #options: UpstreamOptions;
   readonly #connect: Connect;
-  /** Every connection: connecting, idle or busy. */
+  /** Every connection: connecting, free or busy. */
   readonly #connections = new Set<UpstreamConnection>();
-  /** Free connections, the one used last at the end. */
-  readonly #idle: UpstreamConnection[] = [];
+  readonly #free: FreeConnections;
   /** Being opened for whoever waits. */
   readonly #opening = new Set<UpstreamConnection>();
   /** Being opened for one attempt, which needs a new connection. */
@@ -76,23 +87,24 @@ export class Upstream implements ConnectionOwner {
   constructor(options: UpstreamOptions) {
     this.#options = options;
     this.#connect = options.connect ?? connectUpstream;
+    this.#free = new FreeConnections(options.nowMs, () => this.#serve());
   }
 
   get ordinal(): number {
     return this.#options.ordinal;
   }
 
-  /** How many there are now. */
-  get connections(): { readonly idle: number; readonly busy: number; readonly connecting: number } {
-    const [free, connecting] = [this.#idle.length, this.#opening.size + this.#reserved.size];
-    let idlePinned = 0;
-    for (const { isIdle } of this.#pinned) if (isIdle) idlePinned++;
-    const busy = this.#connections.size - free - connecting + this.#pinned.size - idlePinned;
-    return { idle: free + idlePinned, connecting, busy };
+  get connections(): ConnectionCounts {
+    const free = this.#free.counts;
+    const connecting = this.#opening.size + this.#reserved.size;
+    let pinnedIdle = 0;
+    for (const { isIdle } of this.#pinned) if (isIdle) pinnedIdle++;
+    const isFree = free.idle + free.resting + free.doubted;
+    const busy = this.#connections.size - connecting - isFree + this.#pinned.size - pinnedIdle;
+    return { ...free, pinnedIdle, connecting, busy };
   }
 
-  /** How many attempts wait: for any connection, for room to open their own, for that to be opened. */
-  get waiting(): { readonly forAny: number; readonly forRoom: number; readonly forTheirs: number } {
+  get waiting(): WaitingCounts {
     return { forAny: this.#waiting.length, forRoom: this.#wantRoom.length, forTheirs: this.#reserved.size };
   }
 
@@ -101,7 +113,7 @@ export class Upstream implements ConnectionOwner {
     if (this.#isClosed) return attempt.onUpstreamError(new BalancerError('upstream-gone'));
     if (attempt.upgrade || attempt.needsFresh) this.#wantRoom.push(attempt);
     else {
-      const connection = this.#idle.pop();
+      const connection = this.#free.take();
       if (connection !== undefined) return connection.assign(attempt);
       this.#waiting.push(attempt);
     }
@@ -134,15 +146,13 @@ export class Upstream implements ConnectionOwner {
 
   /** Closes what has been idle or connecting for too long. To be called a few times a second. */
   tick(): void {
-    const nowMs = this.#options.nowMs();
+    const { nowMs, connectTimeoutMs } = this.#options;
     for (const connection of [...this.#opening, ...this.#reserved.keys()]) {
-      if (nowMs - connection.startedMs >= this.#options.connectTimeoutMs)
+      if (nowMs() - connection.startedMs >= connectTimeoutMs)
         connection.destroy(new BalancerError('connect-timeout'));
     }
-    for (const connection of [...this.#idle]) {
-      if (nowMs - connection.idleSinceMs >= idleLimitMs(connection)) connection.destroy();
-    }
-    for (const pinned of this.#pinned) pinned.tick(nowMs);
+    for (const connection of this.#free.takeExpired()) connection.destroy();
+    for (const pinned of this.#pinned) pinned.tick(nowMs());
     this.#restore();
   }
 
@@ -163,18 +173,20 @@ export class Upstream implements ConnectionOwner {
     this.#reserved.delete(connection);
     if (attempt !== undefined) return connection.assign(attempt);
     this.#opening.delete(connection);
-    this.#becomeIdle(connection);
+    this.#free.addNew(connection);
+    this.#serve();
   }
 
   onFree(connection: UpstreamConnection): void {
     // what was opened for a tunnel reads through the stream machinery, which the pool's connections avoid
     if (this.#isClosed || connection.forTunnel) return connection.destroy();
-    this.#becomeIdle(connection);
+    this.#free.addUsed(connection);
+    this.#serve();
   }
 
   onClosed(connection: UpstreamConnection, error: BalancerError | undefined): void {
     if (!this.#connections.delete(connection)) return;
-    remove(this.#idle, connection);
+    this.#free.closed(connection);
     const attempt = this.#reserved.get(connection);
     this.#reserved.delete(connection);
     this.#opening.delete(connection);
@@ -183,9 +195,8 @@ export class Upstream implements ConnectionOwner {
     this.#restore();
   }
 
-  #becomeIdle(connection: UpstreamConnection): void {
-    connection.idleSinceMs = this.#options.nowMs();
-    this.#idle.push(connection);
+  /** A connection is free, or soon will be. */
+  #serve(): void {
     if (this.#waiting.length > 0 || this.#wantRoom.length > 0) this.#restore();
   }
 
@@ -198,42 +209,44 @@ export class Upstream implements ConnectionOwner {
     } finally {
       this.#isRestoring = false;
     }
+    if (this.#waiting.length > 0 || this.#wantRoom.length > 0) this.#free.hurry();
   }
 
   /** Does one thing that is due; false where nothing is. */
   #step(): boolean {
     const failing = this.#failing.shift();
     if (failing !== undefined) failing.attempt.onUpstreamError(failing.error);
-    else if (this.#waiting.length > 0 && this.#idle.length > 0)
-      this.#idle.pop()!.assign(this.#waiting.shift()!);
+    else if (this.#waiting.length > 0 && this.#free.idle > 0)
+      this.#free.take()!.assign(this.#waiting.shift()!);
     else if (this.#wantRoom.length > 0 && this.#makeRoom()) this.#open(this.#wantRoom.shift());
-    else if (this.#opening.size < Math.min(this.#waiting.length, MOST_CONNECTING) && this.#hasRoom)
+    else if (this.#onTheirWay < Math.min(this.#waiting.length, MOST_CONNECTING) && this.#makeRoom())
       this.#open(undefined);
     else return false;
     return true;
+  }
+
+  /** Connections that those who wait will be given next. */
+  get #onTheirWay(): number {
+    return this.#opening.size + this.#free.resting;
   }
 
   get #hasRoom(): boolean {
     return this.#connections.size < this.#options.maxConnections;
   }
 
-  /** Makes room for a connection, if need be in place of the one that has been idle longest. */
+  /** Makes room for a connection, if need be in place of one that is free. */
   #makeRoom(): boolean {
-    if (!this.#hasRoom) this.#idle[0]?.destroy();
+    if (!this.#hasRoom) this.#free.takeOldest()?.destroy();
     return this.#hasRoom;
   }
 
   /** Opens a connection for whoever waits, or for `only` one attempt that needs a new one. */
   #open(only: Attempt | undefined): void {
     const { endpoint, nowMs } = this.#options;
-    const forTunnel = only?.upgrade === true;
+    const opening = { nowMs: nowMs(), forTunnel: only?.upgrade === true, connect: this.#connect };
     let connection: UpstreamConnection;
     try {
-      connection = new UpstreamConnection(this, endpoint, {
-        nowMs: nowMs(),
-        forTunnel,
-        connect: this.#connect,
-      });
+      connection = new UpstreamConnection(this, endpoint, opening);
     } catch (cause) {
       return this.#failedToOpen(only, new BalancerError('connect-failed', undefined, { cause }));
     }
@@ -259,9 +272,4 @@ function remove<T>(list: T[], item: T): boolean {
   const at = list.lastIndexOf(item);
   if (at !== -1) list.splice(at, 1);
   return at !== -1;
-}
-
-function idleLimitMs({ keepAliveTimeoutMs }: UpstreamConnection): number {
-  if (keepAliveTimeoutMs < 0) return IDLE_LIMIT_MS;
-  return Math.min(IDLE_LIMIT_MAX_MS, withMargin(keepAliveTimeoutMs));
 }

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { BalancerError } from '../../lib/errors.ts';
 import { createMetricsMemory } from '../../lib/metrics/layout.ts';
 import { Recorder } from '../../lib/metrics/recorder.ts';
@@ -171,21 +172,23 @@ export class PoolModel {
 
   /** What holds whenever nobody is in the middle of a call. */
   check(): void {
-    const { idle, busy, connecting } = this.pool.connections;
+    const { idle, resting, doubted, busy, connecting } = this.pool.connections;
     assert.equal(connecting, this.socketsThat('connecting').length, 'connecting');
     assert.equal(busy, this.busy.length, 'busy');
-    assert.equal(idle, this.socketsThat('open').length - busy - this.#tunnels, 'idle');
+    const free = this.socketsThat('open').length - busy - this.#tunnels;
+    assert.equal(idle + resting + doubted, free, 'free');
     const { forAny, forRoom, forTheirs } = this.pool.waiting;
     assert.equal(forAny + forRoom + forTheirs, this.waiting.length, 'waiting');
     const own = this.waiting.filter(({ upgrade, needsFresh }) => upgrade || needsFresh).length;
     assert.equal(forRoom + forTheirs, own, 'those that need a new connection');
-    const all = idle + busy + connecting;
-    const isFull = all === this.#maxConnections;
+    const all = free + busy + connecting;
+    // one that rests for long makes room where need be
+    const isFull = all - doubted === this.#maxConnections;
     assert.ok(all <= this.#maxConnections, `${all} connections`);
     if (this.#isClosed) assert.equal(all + this.waiting.length, 0, 'a closed pool has nothing');
     assert.ok(idle === 0 || forAny === 0, 'some wait while a connection is idle');
     assert.ok(forRoom === 0 || (isFull && idle === 0), 'some wait for room while there is some, or could be');
-    const onTheirWay = connecting - forTheirs;
+    const onTheirWay = connecting - forTheirs + resting;
     assert.ok(
       isFull || onTheirWay >= Math.min(forAny, MOST_CONNECTING),
       'some wait while there is room and none on its way',
@@ -193,7 +196,7 @@ export class PoolModel {
   }
 
   /** Lets everything come to its end: what connects does, and what is asked for is answered. */
-  finish(): void {
+  async finish(): Promise<void> {
     for (let round = 0; this.waiting.length + this.busy.length > 0; round++) {
       assert.ok(round < 1000, 'attempts that nothing ends');
       for (const socket of this.socketsThat('connecting')) socket.connected();
@@ -205,6 +208,7 @@ export class PoolModel {
         // in the middle of a body that ends with its connection
         if (attempt.isBusy) socket.ends();
       }
+      await turn();
       this.check();
     }
     for (const { heard, isWithdrawn } of this.attempts)

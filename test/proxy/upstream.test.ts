@@ -1,12 +1,20 @@
 /** One pool of connections to a replica: whoever asks it for a connection is told, once, whatever happens meanwhile. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
+import type { FakeSocket } from '../helpers/proxy-fake-socket.ts';
 import { CONNECT_TIMEOUT_MS, type Kind, MAX_CONNECTIONS, PoolModel } from '../helpers/proxy-pool-model.ts';
 
 const KEPT = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const CLOSING = 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok';
 const SWITCHING = 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n';
+
+/** Lets what has reached the sockets be read: the poll phases of two rounds go by. */
+async function polled(): Promise<void> {
+  await turn();
+  await turn();
+}
 
 for (const kind of ['fresh', 'upgrade'] as const) {
   test(`behind an attempt whose ${kind} connection is refused an ordinary one has its own try`, () => {
@@ -43,13 +51,14 @@ test('a connection for a tunnel that nobody needs any more is closed', () => {
   model.check();
 });
 
-test('with all the connections that there may be, a new one takes the place of the one that is idle longest', () => {
+test('with all the connections that there may be, a new one takes the place of the one that is idle longest', async () => {
   const model = new PoolModel();
   for (let count = 0; count < MAX_CONNECTIONS; count++) model.send('plain');
   for (const socket of [...model.sockets]) socket.connected();
   const idle = model.sockets[2]!;
   idle.brings(KEPT);
   model.sockets[1]!.brings(KEPT);
+  await polled();
   const fresh = model.send('fresh');
   assert.equal(idle.state, 'closed');
   model.sockets.at(-1)!.connected();
@@ -57,13 +66,14 @@ test('with all the connections that there may be, a new one takes the place of t
   model.check();
 });
 
-test('with all connections busy one that needs a new one has it when one becomes free', () => {
+test('with all connections busy one that needs a new one has it when one becomes free', async () => {
   const model = new PoolModel();
   for (let count = 0; count < MAX_CONNECTIONS; count++) model.send('plain');
   for (const socket of [...model.sockets]) socket.connected();
   const fresh = model.send('fresh');
   assert.equal(model.sockets.length, MAX_CONNECTIONS);
   model.sockets[0]!.brings(KEPT);
+  await polled();
   model.sockets.at(-1)!.connected();
   assert.deepEqual(fresh.heard, ['connection']);
   model.check();
@@ -93,13 +103,141 @@ test('a pool that closes tells those whose own connection was being opened', () 
   model.check();
 });
 
-test('an attempt that hears of a failure may ask the same pool again in the same call', () => {
+test('an attempt that hears of a failure may ask the same pool again in the same call', async () => {
   const model = new PoolModel();
   model.send('plain', 'send again');
   model.send('plain', 'send again');
   model.sockets[0]!.fails('ECONNREFUSED');
   assert.equal(model.attempts.length, 4);
-  model.finish();
+  await model.finish();
+});
+
+test('on a connection whose response has just been read nothing is written before it was read once more', async () => {
+  const model = new PoolModel();
+  model.send('plain');
+  const first = model.sockets[0]!;
+  first.connected();
+  first.brings(KEPT);
+  const next = model.send('plain');
+  await turn();
+  first.ends();
+  assert.deepEqual([first.written, next.heard], [1, []]);
+  model.sockets[1]!.connected();
+  assert.deepEqual(next.heard, ['connection']);
+  model.check();
+});
+
+test('who waits for such a connection has it when nothing more was to be read', async () => {
+  const model = new PoolModel();
+  model.send('plain');
+  model.sockets[0]!.connected();
+  model.sockets[0]!.brings(KEPT);
+  const next = model.send('plain');
+  await polled();
+  assert.deepEqual([next.heard, model.sockets.length], [['connection'], 1]);
+});
+
+test('a connection that has been idle for longer is taken before one whose response has just been read', async () => {
+  const model = new PoolModel();
+  for (let count = 0; count < 2; count++) model.send('plain');
+  const [older, newer] = model.sockets as [FakeSocket, FakeSocket];
+  for (const socket of [older, newer]) socket.connected();
+  older.brings(KEPT);
+  await polled();
+  newer.brings(KEPT);
+  model.send('plain');
+  assert.deepEqual([older.written, newer.written], [2, 1]);
+});
+
+/** A pool that has seen its replica end a connection behind a response, with another that is busy. */
+async function doubtful(): Promise<{ readonly model: PoolModel; readonly socket: FakeSocket }> {
+  const model = new PoolModel();
+  for (let count = 0; count < 2; count++) model.send('plain');
+  const [ended, socket] = model.sockets as [FakeSocket, FakeSocket];
+  for (const each of [ended, socket]) each.connected();
+  ended.brings(KEPT);
+  await polled();
+  ended.ends();
+  return { model, socket };
+}
+
+test('where the replica ends connections behind its responses, new ones are opened while others rest', async () => {
+  const { model, socket } = await doubtful();
+  socket.brings(KEPT);
+  await polled();
+  model.send('plain');
+  assert.deepEqual([socket.written, model.sockets.length], [1, 3]);
+  model.check();
+});
+
+test('a connection that was not ended while it rested is used again', async () => {
+  const { model, socket } = await doubtful();
+  socket.brings(KEPT);
+  await polled();
+  for (let count = 0; count < 2; count++) model.advance(100);
+  model.send('plain');
+  assert.equal(socket.written, 2);
+});
+
+test('one that rests makes room where there is no other', async () => {
+  const { model, socket } = await doubtful();
+  for (let count = 1; count < MAX_CONNECTIONS; count++) model.send('plain');
+  socket.brings(KEPT);
+  model.send('plain');
+  assert.equal(socket.state, 'closed');
+  model.check();
+});
+
+test('the doubt is over when connections used before have carried some responses', async () => {
+  const model = new PoolModel(8);
+  const ask = (): void => {
+    for (let count = 0; count < 5; count++) model.send('plain');
+  };
+  ask();
+  const used = [...model.sockets];
+  for (const socket of used) {
+    socket.connected();
+    socket.brings(KEPT);
+  }
+  await polled();
+  ask();
+  model.send('plain');
+  const ended = model.sockets.at(-1)!;
+  ended.connected();
+  ended.brings(KEPT);
+  await polled();
+  ended.ends();
+  for (const socket of used) socket.brings(KEPT);
+  await polled();
+  ask();
+  assert.deepEqual(
+    used.map(({ written }) => written),
+    [2, 2, 2, 2, 3],
+  );
+});
+
+test('the doubt is over when nothing came of it for half a second', async () => {
+  const { model, socket } = await doubtful();
+  for (let count = 0; count < 5; count++) model.advance(100);
+  socket.brings(KEPT);
+  await polled();
+  model.send('plain');
+  assert.equal(socket.written, 2);
+});
+
+test('a connection that the replica ends when it has been idle for a while casts no doubt', async () => {
+  const model = new PoolModel();
+  for (let count = 0; count < 2; count++) model.send('plain');
+  const [ended, socket] = model.sockets as [FakeSocket, FakeSocket];
+  for (const each of [ended, socket]) each.connected();
+  ended.brings(KEPT);
+  await polled();
+  model.advance(1000);
+  ended.ends();
+  socket.brings(KEPT);
+  await polled();
+  model.send('plain');
+  assert.deepEqual([socket.written, model.sockets.length], [2, 2]);
 });
 
 /** One step of a random life: what happens, and to which of those that it can happen to. */
@@ -135,11 +273,13 @@ const step = fc.oneof(
       'x\r\n',
     ),
   }),
+  fc.record({ what: fc.constant('round' as const) }),
   fc.record({ what: fc.constant('time' as const), ms: fc.constantFrom(100, CONNECT_TIMEOUT_MS, 10_000) }),
 );
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
-function take(model: PoolModel, step: Step): void {
+function take(model: PoolModel, step: Step): void | Promise<void> {
+  if (step.what === 'round') return turn();
   if (step.what === 'send') {
     if ('kind' in step) model.send(step.kind, step.reaction);
     return;
@@ -171,20 +311,20 @@ function take(model: PoolModel, step: Step): void {
   }
 }
 
-test('whatever happens in whatever order, every attempt is told once, and nobody waits without a cause', () => {
-  fc.assert(
-    fc.property(
+test('whatever happens in whatever order, every attempt is told once, and nobody waits without a cause', async () => {
+  await fc.assert(
+    fc.asyncProperty(
       fc.array(step, { maxLength: 60 }),
       fc.constantFrom(1, 4, 12),
       fc.boolean(),
-      (steps, most, isClosedAtLast) => {
+      async (steps, most, isClosedAtLast) => {
         const model = new PoolModel(most);
         for (const each of steps) {
-          take(model, each);
+          await take(model, each);
           model.check();
         }
         if (isClosedAtLast) model.close();
-        model.finish();
+        await model.finish();
       },
     ),
     { numRuns: 1000 },
