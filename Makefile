@@ -58,11 +58,12 @@ run: build ## Serves on port 5000 from containers: the balancer and its replicas
 logs: ## Follows the log of the balancer that make run started
 	@$(COMPOSE) logs --follow --tail=100 balancer
 
-stop: ## Stops what make run started, and removes every container and network of the pool
+stop: ## Stops what make run started, and removes every container, network and claim of the pool
 	@$(COMPOSE) stop
 	@docker ps --all --quiet --filter label=ringlb.pool=$(POOL) | xargs -r docker rm --force --volumes >/dev/null
 	@$(COMPOSE) down --volumes --remove-orphans
 	@docker network ls --quiet --filter label=ringlb.pool=$(POOL) | xargs -r docker network rm >/dev/null
+	@docker volume ls --quiet --filter label=ringlb.pool=$(POOL) | xargs -r docker volume rm >/dev/null
 
 clean: ## Stops, and removes images and everything that was installed or built
 	@if docker info >/dev/null 2>&1; then \

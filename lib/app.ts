@@ -54,6 +54,8 @@ export interface App {
   /** Where clients are served. */
   readonly publicPort: number;
   readonly admin: Endpoint;
+  /** Resolves when the replicas are another balancer's now: nothing is done to them, and it is to be shut down. */
+  readonly evicted: Driver['evicted'];
   /** Lets requests in flight finish, then stops everything; with on-exit `keep` the replicas go on. */
   shutDown(): Promise<void>;
   /** Opens the file of the access log again, after it was moved; false where there is none. */
@@ -86,6 +88,7 @@ export async function startApp(config: Config, log: RootLogger, clock: Clock = s
     return {
       publicPort,
       admin,
+      evicted: driver.evicted,
       shutDown: () => shutDown(config, parts, dataPlane, log),
       reopenLogs: () => parts.accessSink?.reopen() ?? false,
     };
@@ -217,20 +220,16 @@ class Parts {
   }
 
   #createMetrics(): Metrics {
-    const { table } = this;
-    return new Metrics(table.shape, this.#clock, {
-      table,
-      log: this.#log,
-      replicas: () => this.view.replicas(),
-    });
+    const fleet = { table: this.table, log: this.#log, replicas: () => this.view.replicas() };
+    return new Metrics(this.table.shape, this.#clock, fleet);
   }
 
   #createLive(driver: Driver): Live {
     const [clock, limits] = [this.#clock, this.#config];
     const { table, view: fleet, metrics, journal: events } = this;
     const read = (names: readonly string[]) => metrics.reader.read(names);
-    const parts = { driver, limits, fleet, table, clock, read };
-    const snapshots = new LiveNumbers({ ...parts, version: programVersion() });
+    const version = programVersion();
+    const snapshots = new LiveNumbers({ driver, limits, fleet, table, clock, read, version });
     return new Live({ clock, snapshots, events });
   }
 
@@ -281,10 +280,8 @@ function debugFor({ adminToken, publicAdmin }: Config): DebugFor {
 function warnOfOpenDoors({ adminToken, publicAdmin }: Config, log: Logger): void {
   if (adminToken !== '' || !publicAdmin) return;
   const who = 'who has a loopback or private address, or comes through a proxy that has one';
-  log.warn(
-    {},
-    `/add and /rm on the public port take orders from ${who}: set admin-token, or public-admin off`,
-  );
+  const whom = `/add and /rm on the public port take orders from ${who}`;
+  log.warn({}, `${whom}: set admin-token, or public-admin off`);
 }
 
 async function shutDown(config: Config, parts: Parts, dataPlane: DataPlane, log: Logger): Promise<void> {

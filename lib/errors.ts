@@ -63,6 +63,7 @@ export const ERRORS = {
   'image-missing': own(502),
   'name-held': own(400),
   'start-failed': own(502),
+  'pool-taken': own(503),
   'port-in-use': own(500),
   'log-unwritable': own(500),
 } as const satisfies Record<string, ErrorKind>;

@@ -73,7 +73,13 @@ async function serve(config: Config): Promise<number | undefined> {
   let app: App | undefined;
   let hasHungUp = false;
   let signals = 0;
+  let isStopping = false;
   let lastMs = Number.NEGATIVE_INFINITY;
+  const begin = (exitStatus: number): void => {
+    if (app === undefined || isStopping) return;
+    isStopping = true;
+    void stop(app, log, exitStatus);
+  };
   const onSignal = (): void => {
     const nowMs = performance.now();
     const isEcho = nowMs - lastMs < ECHO_MS;
@@ -81,13 +87,7 @@ async function serve(config: Config): Promise<number | undefined> {
     if (isEcho) return;
     signals++;
     if (signals > 1) process.exit(130);
-    void app?.shutDown().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        log.error({ cause: messageOf(error) }, 'did not stop in order');
-        process.exit(1);
-      },
-    );
+    begin(EXIT.done);
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
@@ -103,6 +103,10 @@ async function serve(config: Config): Promise<number | undefined> {
     // loaded here alone: the commands do without it, and are asked often
     const { startApp } = await import('./app.ts');
     app = await startApp(config, log);
+    void app.evicted?.then(({ message }) => {
+      log.error({ cause: message }, 'stopping: the replicas are those of another balancer now');
+      begin(EXIT.refused);
+    });
     // the signals that came while it started
     if (hasHungUp) onHangUp();
     if (signals > 0) {
@@ -114,6 +118,17 @@ async function serve(config: Config): Promise<number | undefined> {
   } catch (error) {
     if (!isBalancerError(error)) throw error;
     process.stderr.write(`ringlb: ${error.message}\n`);
+    process.exit(1);
+  }
+}
+
+/** Shuts down in order and ends the process. */
+async function stop(app: App, log: RootLogger, exitStatus: number): Promise<void> {
+  try {
+    await app.shutDown();
+    process.exit(exitStatus);
+  } catch (error) {
+    log.error({ cause: messageOf(error) }, 'did not stop in order');
     process.exit(1);
   }
 }

@@ -15,6 +15,7 @@ import {
   NO_OUTPUT,
   type Output,
   outputOfFrames,
+  type VolumeJson,
 } from './docker-mapper.ts';
 
 const SHORT_MS = 10_000;
@@ -157,6 +158,24 @@ export class DockerEngine {
     const body = { Name: name, Driver: 'bridge', CheckDuplicate: true, Labels: labels };
     const more = { body, accept: [409], refused: startFailed };
     await this.#post('/networks/create', `create the network ${name}`, more);
+  }
+
+  /** Makes a volume; one of that name that came first stays as it is, with its own labels. */
+  async createVolume(name: string, labels: Readonly<Record<string, string>>): Promise<void> {
+    const body = { Name: name, Driver: 'local', Labels: labels };
+    await this.#post('/volumes/create', `create the volume ${name}`, { body, accept: [409] });
+  }
+
+  /** Every volume with the label. Other drivers than the engine's own, which may hang, are not asked. */
+  async volumesWith(label: string): Promise<readonly VolumeJson[]> {
+    const query = { filters: JSON.stringify({ driver: ['local'], label: [label] }) };
+    const reply = await this.#get('/volumes', 'list its volumes', { query });
+    return (reply as { readonly Volumes: readonly VolumeJson[] | null }).Volumes ?? [];
+  }
+
+  async removeVolume(name: string): Promise<void> {
+    const more = { accept: [404], timeoutMs: SHORT_MS, what: `remove the volume ${name}` };
+    await this.#api.call({ ...more, method: 'DELETE', path: `/volumes/${name}` });
   }
 
   async connect(network: string, container: string): Promise<void> {

@@ -32,6 +32,9 @@ export interface ContainerJson {
   readonly Name: string;
   readonly State: {
     readonly Running: boolean;
+    /** It has ended, and its restart policy will start it again. */
+    readonly Restarting?: boolean;
+    readonly StartedAt: string;
     readonly ExitCode: number;
     readonly OOMKilled: boolean;
     readonly Error: string;
@@ -42,6 +45,11 @@ export interface ContainerJson {
 
 export interface ImageJson {
   readonly Config?: { readonly User?: string } | null;
+}
+
+export interface VolumeJson {
+  readonly Name: string;
+  readonly Labels: Readonly<Record<string, string>> | null;
 }
 
 export interface NetworkJson {

@@ -9,7 +9,7 @@ import { hostname } from 'node:os';
 import { BalancerError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { DockerEngine } from './docker-engine.ts';
-import { isOfPool, poolLabels } from './docker-mapper.ts';
+import { type ContainerJson, isOfPool, poolLabels } from './docker-mapper.ts';
 
 /** Networks without names for their containers, so not for replicas. */
 const BUILT_IN: readonly string[] = ['bridge', 'host', 'none'];
@@ -43,7 +43,7 @@ export class PoolNetwork {
 
   /** Gets a network ready for replicas; leaves nothing behind when it fails. */
   async open(): Promise<void> {
-    const self = await this.#self();
+    const self = await ownContainer(this.#engine);
     const attached = Object.keys(self?.NetworkSettings.Networks ?? {});
     const shared = sharedNetwork(attached, this.#name);
     if (shared !== undefined) {
@@ -89,12 +89,14 @@ export class PoolNetwork {
     await this.#engine.createNetwork(this.#name, poolLabels(this.#pool));
     this.#log.info({ network: this.#name }, 'made the network of the replicas');
   }
+}
 
-  /** Our own container as this engine knows it; undefined on a host, or in a container of another engine. */
-  async #self() {
-    const id = ownContainerId();
-    return id === undefined ? undefined : this.#engine.container(id);
-  }
+/** Our own container as this engine knows it; undefined on a host, or in a container of another engine. */
+export async function ownContainer(
+  engine: Pick<DockerEngine, 'container'>,
+): Promise<ContainerJson | undefined> {
+  const id = ownContainerId();
+  return id === undefined ? undefined : engine.container(id);
 }
 
 /** The network of a balancer in a container that its replicas can join: the wanted one, else its first own one. */

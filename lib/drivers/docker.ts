@@ -1,15 +1,16 @@
 /**
  * The docker driver: an instance is a container of one engine, on one network, reached by its address there.
  * Must not hold: the engine's JSON (docker-mapper.ts), its errors (docker-api.ts), or what should run (the fleet's).
- * Invariants: only containers with the pool's label are listed or touched; a container's name is the prefix and
- * its replica's name while it is current; nothing is pulled, published or mounted.
+ * Invariants: only containers with the pool's label are listed or touched, and only while the pool is ours; a
+ * container's name is the prefix and its replica's name while it is current; nothing is pulled, published or mounted.
  */
 import { type Clock, sleep, systemClock } from '../clock.ts';
 import { type Ending, endingOf, isFromOutside } from '../core/ending.ts';
-import type { Place } from '../core/replica.ts';
+import { formatEndpoint, type Place } from '../core/replica.ts';
 import { BalancerError, isBalancerError, StartError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { DockerApi } from './docker-api.ts';
+import { PoolClaim } from './docker-claim.ts';
 import { DockerEngine } from './docker-engine.ts';
 import { EventWatch } from './docker-events.ts';
 import {
@@ -39,6 +40,9 @@ export interface DockerDriverOptions {
   readonly pool: string;
   /** What the names of containers begin with; '' for nothing. */
   readonly containerPrefix: string;
+  /** Where other balancers are told that this one's admin port is; port 0 is not known yet. */
+  readonly adminHost: string;
+  readonly adminPort: number;
   readonly log: Logger;
   readonly clock?: Clock;
   /** The engine, where it is not the usual one. */
@@ -57,6 +61,7 @@ class DockerDriver implements Driver {
   readonly #clock: Clock;
   readonly #engine: DockerEngine;
   readonly #network: PoolNetwork;
+  readonly #claim: PoolClaim;
   /** Names whose start has not resolved: what the engine shows under them is not an instance yet. */
   readonly #starting = new Set<string>();
   /** The replica's name and the end of containers already looked at, by id; spares a call at a death. */
@@ -71,7 +76,14 @@ class DockerDriver implements Driver {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#engine = new DockerEngine(options.api ?? new DockerApi({ clock: this.#clock }));
-    this.#network = new PoolNetwork({ ...options, engine: this.#engine });
+    const { adminHost: host, adminPort: port } = options;
+    const common = { ...options, engine: this.#engine, clock: this.#clock };
+    this.#network = new PoolNetwork(common);
+    this.#claim = new PoolClaim({ ...common, admin: port === 0 ? '' : formatEndpoint({ host, port }) });
+  }
+
+  get evicted(): Promise<BalancerError> {
+    return this.#claim.lost;
   }
 
   async open(): Promise<void> {
@@ -79,7 +91,13 @@ class DockerDriver implements Driver {
     const image = await this.#engine.image(this.#options.image);
     if (!image) throw this.#imageMissing();
     this.#user = userFor(image);
-    await this.#network.open();
+    await this.#claim.take();
+    try {
+      await this.#network.open();
+    } catch (error) {
+      await this.#claim.release();
+      throw error;
+    }
   }
 
   watch(onHint: (hint: Hint) => void): void {
@@ -126,6 +144,7 @@ class DockerDriver implements Driver {
     }
     this.#starting.add(place.name);
     try {
+      await this.#claim.assure();
       return await this.#startOnce(place);
     } catch (error) {
       // the network may have been taken away while no replica was on it
@@ -146,10 +165,12 @@ class DockerDriver implements Driver {
   async retire(instanceId: string, role: RetiredRole): Promise<void> {
     const name = this.#names.get(instanceId) ?? (await this.#nameOf(instanceId));
     if (name === undefined) return;
+    await this.#claim.assure();
     await this.#engine.rename(instanceId, this.#containerName(retiredName(name, role, instanceId)));
   }
 
   async remove(instanceId: string, graceMs: number): Promise<void> {
+    await this.#claim.assure();
     // whatever comes of the asking, the removal that follows is what counts
     if (graceMs > 0) await this.#engine.stop(instanceId, graceMs).catch(() => {});
     await this.#engine.remove(instanceId);
@@ -159,7 +180,11 @@ class DockerDriver implements Driver {
   async close(keep: boolean): Promise<void> {
     this.#events?.close();
     this.#events = undefined;
-    if (!keep) await this.#network.close();
+    try {
+      if (!keep && this.#claim.isHeld) await this.#network.close();
+    } finally {
+      await this.#claim.release();
+    }
   }
 
   /** What the engine is to call the container of this name among ours. */

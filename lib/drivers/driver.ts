@@ -6,6 +6,7 @@
  */
 import type { Ending } from '../core/ending.ts';
 import type { Endpoint, Place } from '../core/replica.ts';
+import type { BalancerError } from '../errors.ts';
 
 export type DriverKind = 'process' | 'docker' | 'static';
 
@@ -49,8 +50,15 @@ export interface Driver {
   readonly ownsInstances: boolean;
 
   /**
-   * Gets ready to start instances. Throws BalancerError `engine-unreachable`, `image-missing` or `start-failed`
-   * with one sentence that says what to do; nothing is left behind then.
+   * Resolves when the instances are another balancer's now; from then on nothing is done to any. Undefined where no
+   * other can have them.
+   */
+  readonly evicted?: Promise<BalancerError>;
+
+  /**
+   * Gets ready to start instances, which are this balancer's alone from then on. Throws BalancerError
+   * `engine-unreachable`, `image-missing`, `pool-taken` or `start-failed` with one sentence that says what to do;
+   * nothing is left behind then.
    */
   open(): Promise<void>;
 

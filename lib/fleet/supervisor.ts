@@ -77,6 +77,7 @@ export class Supervisor {
   async open(): Promise<number> {
     const { driver, registry, keeper, log, journal } = this.#parts;
     driver.watch((hint) => this.#onHint(hint));
+    void driver.evicted?.then(() => this.close(true));
     const { places, rest } = findFleet(await driver.list());
     const replicas = places.map((place) => registry.reserve(place.name, place.id));
     registry.join(replicas, driver.ownsInstances ? 'left by an earlier balancer' : 'on the list');

@@ -117,7 +117,9 @@ describe('the docker driver', { skip: skipDocker ?? false }, () => {
 
     it('can retire an instance that it has not listed', async () => {
       const pool = freshPool();
-      const instance = await start(await open(pool));
+      const first = await open(pool);
+      const instance = await start(first);
+      await first.close(true);
       const second = await open(pool);
       await second.retire(instance.instanceId, 'removed');
       assert.equal((await second.list())[0]?.role, 'removed');

@@ -154,7 +154,7 @@ describe('the user of a replica', () => {
 });
 
 describe('the end of a container', () => {
-  const state = { Running: false, ExitCode: 0, OOMKilled: false, Error: '' };
+  const state = { Running: false, StartedAt: '', ExitCode: 0, OOMKilled: false, Error: '' };
   const ended = (what: Partial<typeof state>) => ({
     Id: ID,
     Name: '/S2',

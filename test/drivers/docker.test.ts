@@ -42,6 +42,8 @@ describe('the docker driver', () => {
       network: 'net',
       pool: 'p',
       containerPrefix: '',
+      adminHost: '127.0.0.1',
+      adminPort: 0,
       log: silentLogger,
     };
     driver = createDockerDriver({ ...options, api });

@@ -113,6 +113,18 @@ describe('a supervisor that closes', () => {
     assert.deepEqual(rig.driver.current, ['S1', 'S2']);
   });
 
+  it('does nothing more to its instances once they are those of another balancer', async () => {
+    const rig = await FleetRig.of(3);
+    rig.driver.evict();
+    await settle();
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    rig.hung.add(rig.registry.find('S2')!.instance!.endpoint!.port);
+    await rig.advance(60_000, 100);
+    await rig.supervisor.close(false);
+    assert.deepEqual(rig.driver.calls, []);
+    assert.ok(rig.driver.isClosed);
+  });
+
   it('closes once', async () => {
     const rig = await FleetRig.of(1);
     await Promise.all([rig.supervisor.close(false), rig.supervisor.close(false)]);

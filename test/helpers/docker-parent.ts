@@ -25,7 +25,14 @@ interface Asked {
 const { name, ...asked } = JSON.parse(process.argv[2] ?? '{}') as Asked;
 const self = containerIdIn(readFileSync('/proc/self/mountinfo', 'utf8')) ?? hostname();
 const engine = new DockerEngine(new DockerApi({ clock: systemClock }));
-const driver = createDockerDriver({ ...asked, replicaPort: 5000, containerPrefix: '', log: silentLogger });
+const driver = createDockerDriver({
+  ...asked,
+  replicaPort: 5000,
+  containerPrefix: '',
+  adminHost: '',
+  adminPort: 0,
+  log: silentLogger,
+});
 
 async function ownNetworks(): Promise<string[]> {
   return Object.keys((await engine.container(self))?.NetworkSettings.Networks ?? {}).sort();

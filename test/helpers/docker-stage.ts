@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import type { ReplicaView, RingView } from '../../lib/admin/api.ts';
 import { type Answer, Balancer } from './balancer.ts';
-import { docker, freshPool, REPLICA_IMAGE } from './docker.ts';
+import { claimsOn, docker, freshPool, REPLICA_IMAGE, removeClaims } from './docker.ts';
 import { eventually } from './eventually.ts';
 import { Load } from './load.ts';
 
@@ -80,6 +80,12 @@ export class Stage {
     const left = (await this.containers()).map(({ id }) => id);
     if (left.length > 0) await docker('rm', '--force', '--volumes', ...left);
     if ((await this.network()) !== '') await docker('network', 'rm', this.pool);
+    await removeClaims(this.pool);
+  }
+
+  /** The volumes by which balancers have claimed the pool. */
+  claims(): Promise<readonly string[]> {
+    return claimsOn(this.pool);
   }
 
   /** Every container of the pool, in the order of their names. */

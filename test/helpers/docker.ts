@@ -65,6 +65,8 @@ export function makeDriver(options: Partial<DockerDriverOptions> = {}): Driver {
     network: pool,
     pool,
     containerPrefix: '',
+    adminHost: '127.0.0.1',
+    adminPort: 0,
     log: silentLogger,
   };
   pools.add(pool);
@@ -73,12 +75,24 @@ export function makeDriver(options: Partial<DockerDriverOptions> = {}): Driver {
 
 const pools = new Set<string>();
 
-/** Removes every container and network of the pools that `makeDriver` was given, and what is labelled `ringlb.test`. */
+/** Removes every container, network and claim of the pools that `makeDriver` was given, and what is labelled `ringlb.test`. */
 export async function cleanUp(): Promise<void> {
   const containers = await ours('ps', '--all');
   if (containers.length > 0) await docker('rm', '--force', '--volumes', ...containers);
   const networks = await ours('network', 'ls');
   if (networks.length > 0) await docker('network', 'rm', ...networks);
+  for (const pool of pools) await removeClaims(pool);
+}
+
+/** The volumes by which balancers have claimed the pool. */
+export async function claimsOn(pool: string): Promise<readonly string[]> {
+  const listed = await docker('volume', 'ls', '--quiet', '--filter', `label=ringlb.pool=${pool}`);
+  return listed.split('\n').filter((volume) => volume !== '');
+}
+
+export async function removeClaims(pool: string): Promise<void> {
+  const claims = await claimsOn(pool);
+  if (claims.length > 0) await docker('volume', 'rm', ...claims);
 }
 
 /** The ids that a docker command lists and whose labels are of this run. */

@@ -50,6 +50,7 @@ export class FakeDriver implements Driver {
   /** Most starts that were under way at a time. */
   mostStarts = 0;
   isClosed = false;
+  readonly #eviction = Promise.withResolvers<BalancerError>();
   #starts = 0;
   #number = 0;
   #port = 10_000;
@@ -62,6 +63,15 @@ export class FakeDriver implements Driver {
   }
 
   // ---- the driver
+
+  get evicted(): Promise<BalancerError> {
+    return this.#eviction.promise;
+  }
+
+  /** Another balancer takes the instances over. */
+  evict(): void {
+    this.#eviction.resolve(new BalancerError('pool-taken'));
+  }
 
   async open(): Promise<void> {}
 
