@@ -28,9 +28,9 @@ import { Keeper } from './fleet/keeper.ts';
 import { nextName, randomName } from './fleet/names.ts';
 import { Plans } from './fleet/plans.ts';
 import { Registry } from './fleet/registry.ts';
-import type { Transition } from './fleet/replica.ts';
 import { Scaling } from './fleet/scaling.ts';
 import { Supervisor } from './fleet/supervisor.ts';
+import { TransitionLog } from './fleet/transition-log.ts';
 import { createSecret } from './hand-over.ts';
 import type { Logger, RootLogger } from './log.ts';
 import { Metrics } from './metrics/metrics.ts';
@@ -128,7 +128,7 @@ class Parts {
     this.metrics = this.#createMetrics();
     const counts = new QuickCounts(this.metrics.reader.memory, this.table.shape);
     this.journal = new Journal(clock, { read: () => counts.trouble() });
-    this.journal.subscribe((event) => this.metrics.fleet.happened(event));
+    this.journal.countAll((event) => this.metrics.fleet.happened(event));
     this.accessSink = this.#createAccessSink();
     this.#registry = this.#createRegistry(placement);
     this.health = this.#createHealth(driver, counts);
@@ -161,6 +161,7 @@ class Parts {
       scaling: this.scaling,
       drains: new Drains({ ...common, plans }),
       plans,
+      health: this.health,
       placement,
       policy: { ...config, placement },
       openTunnels: (ordinal) => counts.openTunnels(ordinal),
@@ -234,7 +235,7 @@ class Parts {
   }
 
   #createRegistry(placement: Placement): Registry {
-    const log = this.#log.component('fleet');
+    const log = new TransitionLog(this.#log.component('fleet'), this.#clock);
     return new Registry({
       table: this.table,
       placement,
@@ -242,7 +243,7 @@ class Parts {
       journal: this.journal,
       publish: (records) => this.#dataPlane?.publish(records) ?? Promise.resolve(),
       onTransition: (transition) => {
-        logTransition(log, transition);
+        log.note(transition);
         const replica = this.#registry.find(transition.name);
         if (transition.to === 'healthy' && replica !== undefined) this.#keeper.becameHealthy(replica);
       },
@@ -330,11 +331,4 @@ function reachable(endpoint: Endpoint): Endpoint {
 
 function addressOf(host: string, port: number): string {
   return `http://${formatEndpoint({ host: host === '' ? 'localhost' : host, port })}`;
-}
-
-function logTransition(log: Logger, { name, from, to, cause, instanceId, ms }: Transition): void {
-  const fields = { replica: name, from, to, cause, ms, instance: instanceId };
-  const isLost = from === 'healthy' && (to === 'starting' || to === 'gone');
-  if (to === 'unhealthy' || isLost) log.warn(fields, `${name} is ${to}`);
-  else log.info(fields, `${name} is ${to}`);
 }

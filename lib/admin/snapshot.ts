@@ -77,6 +77,9 @@ export interface EventLine {
   readonly cause: string | null;
   /** How long what it ends had lasted. */
   readonly ms: number | null;
+  /** How often it happened, and when for the first time; with another count it is told anew. */
+  readonly count: number;
+  readonly since: string;
   /** What it did to requests. */
   readonly cost: { readonly retried: number; readonly held: number; readonly failed: number } | null;
 }

@@ -17,6 +17,7 @@ interface FleetEvent {
   readonly replica: string | null;
   readonly cause: string | null;
   readonly ms: number | null;
+  readonly count?: number;
   readonly cost: Readonly<Record<string, number>> | null;
 }
 
@@ -142,6 +143,8 @@ const KIND_COLOURS = {
   died: 'red',
   'start-failed': 'red',
   'engine-lost': 'red',
+  panic: 'red',
+  'panic-over': 'green',
   'engine-back': 'green',
 } as const satisfies Readonly<Record<string, 'green' | 'red'>>;
 
@@ -149,7 +152,7 @@ function columns(output: Output): readonly Column<FleetEvent>[] {
   return [
     { title: 'TIME', cell: ({ time }) => printable(time) },
     { title: 'REPLICA', cell: ({ replica }) => printable(replica ?? '') },
-    { title: 'EVENT', cell: ({ kind }) => paintedKind(output, kind) },
+    { title: 'EVENT', cell: ({ kind, count }) => `${paintedKind(output, kind)}${times(count)}` },
     { title: 'TOOK', align: 'right', cell: ({ ms }) => (ms === null ? '' : duration(ms)) },
     { title: 'COST', cell: costOf },
     { title: 'CAUSE', cell: ({ cause }) => printable(cause ?? '') },
@@ -158,16 +161,21 @@ function columns(output: Output): readonly Column<FleetEvent>[] {
 
 /** One event without a table around it, since what comes later is not known. */
 function lineOf(output: Output, event: FleetEvent): string {
-  const { time, replica, kind, ms, cause } = event;
+  const { time, replica, kind, ms, cause, count } = event;
   const took = ms === null ? '' : ` after ${duration(ms)}`;
   const cost = costOf(event);
   const parts = [
     printable(time),
-    `${replica === null ? '' : `${printable(replica)} `}${paintedKind(output, kind)}${took}`,
+    `${replica === null ? '' : `${printable(replica)} `}${paintedKind(output, kind)}${times(count)}${took}`,
     ...(cause === null ? [] : [printable(cause)]),
     ...(cost === '' ? [] : [cost]),
   ];
   return parts.join('  ');
+}
+
+/** ` × 3` for what happened three times by now. */
+function times(count = 1): string {
+  return count > 1 ? ` × ${count}` : '';
 }
 
 function paintedKind(output: Output, kind: string): string {

@@ -24,6 +24,7 @@ export interface FleetParts extends PreviewParts, ExplainParts {
   readonly placement: Placement;
   readonly vnodes: number;
   readonly clock: Clock;
+  readonly health: { readonly isPanicking: boolean };
 }
 
 /** A replica's part of the slots. */
@@ -133,11 +134,12 @@ export class FleetView {
   }
 
   readiness(): { readonly ready: boolean; readonly draining: boolean; readonly reason: string } {
-    const { table, registry, drains } = this.#parts;
+    const { table, registry, drains, health } = this.#parts;
     const { eligible } = table;
     if (this.#isDraining) return { ready: false, draining: true, reason: 'The balancer is shutting down' };
     const drained = drains.names().length;
-    const reason = `${eligible} of ${registry.members.length} replicas are eligible${drained > 0 ? `, ${drained} drained` : ''}`;
+    const more = `${drained > 0 ? `, ${drained} drained` : ''}${health.isPanicking ? ', panic: most are not ready' : ''}`;
+    const reason = `${eligible} of ${registry.members.length} replicas are eligible${more}`;
     return { ready: eligible > 0, draining: false, reason };
   }
 

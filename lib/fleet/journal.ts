@@ -3,9 +3,13 @@
  * Must not hold: HTTP, what follows from an event. State alone; time comes from the clock.
  * Invariants: ids rise strictly and begin with when this balancer started, so one of an earlier balancer is never
  * taken for one of ours. What an outage cost is told once, with the event that ends it.
+ *
+ * What a replica's instance does again and again is one event with a count. With each further count it is told anew
+ * under a new id, and the one with the old id is no longer kept.
  */
 import type { Clock } from '../clock.ts';
 import { type Cost, type Costs, Incidents } from './incidents.ts';
+import { Repeats } from './repeats.ts';
 
 /** README.md has a table of what each means, and what `ms` is with it. */
 export type EventKind =
@@ -38,7 +42,12 @@ export interface FleetEvent {
   readonly instance: string | null;
   readonly cause: string | null;
   readonly ms: number | null;
+  /** Of all that it counts. */
   readonly cost: Cost | null;
+  /** How often it happened; `time` and `ms` are of the last time. */
+  readonly count: number;
+  /** When it happened for the first time. */
+  readonly since: string;
 }
 
 /** An event as its source tells it. */
@@ -52,6 +61,18 @@ export interface Note {
 
 /** How many are kept. */
 export const EVENTS_KEPT = 1000;
+/** Kinds that may come again and again without anybody's doing. */
+const REPEATED: ReadonlySet<EventKind> = new Set([
+  'healthy',
+  'unhealthy',
+  'ejected',
+  'start-failed',
+  'replaced',
+]);
+/** Between two events of the same series. */
+const TELL_MS = 1000;
+/** After so long without a repeat it is another event; longer than any pause of a crash loop. */
+const FORGET_MS = 120_000;
 /** So that all that are kept go through to a slow reader; the log has the whole of it. */
 const MAX_CAUSE = 200;
 const ID = /^([0-9a-z]+)-(0|[1-9][0-9]{0,14})$/;
@@ -62,12 +83,18 @@ export class Journal {
   readonly #start: string;
   readonly #events: FleetEvent[] = [];
   readonly #listeners = new Set<(event: FleetEvent) => void>();
+  readonly #counters = new Set<(event: FleetEvent) => void>();
+  readonly #repeats: Repeats<FleetEvent>;
+  /** Of each series that is kept, the event that stands for it. */
+  readonly #standing = new Map<string, FleetEvent>();
   #count = 0;
 
   constructor(clock: Clock, costs: Costs) {
     this.#clock = clock;
     this.#incidents = new Incidents(clock, costs);
     this.#start = Math.floor(clock.wallMs()).toString(36);
+    const tell = (event: FleetEvent, count: number, key: string): void => this.#keepOne(event, count, key);
+    this.#repeats = new Repeats({ clock, tellMs: TELL_MS, forgetMs: FORGET_MS, tell });
   }
 
   /**
@@ -78,13 +105,19 @@ export class Journal {
     const [, start, number = ''] = ID.exec(id) ?? [];
     const seen = Number(number);
     if (start !== this.#start || seen > this.#count) return [...this.#events];
-    return this.#events.slice(Math.max(0, this.#events.length - (this.#count - seen)));
+    const at = this.#events.findIndex((event) => numberOf(event) > seen);
+    return at === -1 ? [] : this.#events.slice(at);
   }
 
   /** Tells every event from now on, until the function returned is called. */
   subscribe(listener: (event: FleetEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Tells everything that happens, one by one and without an id, for whoever counts. */
+  countAll(counter: (event: FleetEvent) => void): void {
+    this.#counters.add(counter);
   }
 
   /** Something is wrong with the replica; the event that says what follows once that is known. */
@@ -123,24 +156,67 @@ export class Journal {
 
   close(): void {
     this.#incidents.close();
+    this.#repeats.close();
     this.#listeners.clear();
   }
 
   #record({ kind, replica, instance, cause, ms }: Note, cost: Cost | null): void {
+    const time = new Date(this.#clock.wallMs()).toISOString();
     const event: FleetEvent = {
-      id: `${this.#start}-${++this.#count}`,
-      time: new Date(this.#clock.wallMs()).toISOString(),
+      id: '',
+      time,
       kind,
       replica: replica ?? null,
       instance: instance ?? null,
       cause: cause === undefined || cause === '' ? null : shortened(cause),
       ms: ms === undefined ? null : Math.round(ms),
       cost,
+      count: 1,
+      since: time,
     };
-    this.#events.push(event);
-    if (this.#events.length > EVENTS_KEPT) this.#events.shift();
-    for (const listener of this.#listeners) listener(event);
+    for (const counter of this.#counters) counter(event);
+    if (replica === undefined || !REPEATED.has(kind)) {
+      this.#keep(event);
+      return;
+    }
+    // each start has an instance of its own
+    const who = kind === 'start-failed' ? '' : event.instance;
+    this.#repeats.note([kind, replica, who, event.cause].join('\n'), event, merged);
   }
+
+  /** Keeps the event of a series, in place of the one that stood for it. */
+  #keepOne(event: FleetEvent, count: number, key: string): void {
+    const before = count === 1 ? undefined : this.#standing.get(key);
+    const at = before === undefined ? -1 : this.#events.indexOf(before);
+    if (at !== -1) this.#events.splice(at, 1);
+    this.#standing.delete(key);
+    this.#standing.set(key, this.#keep({ ...event, count }));
+    const [oldest] = this.#standing.keys();
+    if (this.#standing.size > EVENTS_KEPT && oldest !== undefined) this.#standing.delete(oldest);
+  }
+
+  #keep(event: FleetEvent): FleetEvent {
+    const kept = { ...event, id: `${this.#start}-${++this.#count}` };
+    this.#events.push(kept);
+    if (this.#events.length > EVENTS_KEPT) this.#events.shift();
+    for (const listener of this.#listeners) listener(kept);
+    return kept;
+  }
+}
+
+/** The later of two with what both cost. */
+function merged(before: FleetEvent, later: FleetEvent): FleetEvent {
+  const { cost: a } = before;
+  const { cost: b } = later;
+  const cost =
+    a === null || b === null
+      ? (a ?? b)
+      : { retried: a.retried + b.retried, held: a.held + b.held, failed: a.failed + b.failed };
+  return { ...later, cost, since: before.since };
+}
+
+function numberOf({ id }: FleetEvent): number {
+  return Number(id.slice(id.lastIndexOf('-') + 1));
 }
 
 function shortened(text: string): string {

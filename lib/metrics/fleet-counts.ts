@@ -41,6 +41,7 @@ const MOST_REMEMBERED = 4096;
 export class FleetCounts {
   readonly #entries = new Map<string, Entry>();
   readonly #replaceDuration = new Float64Array(HISTOGRAM_CELLS);
+  #isPanicking = false;
 
   probe(replica: string, tookMs: number, passed: boolean): void {
     const entry = this.#entry(replica);
@@ -50,6 +51,7 @@ export class FleetCounts {
 
   /** Counts what happened; kinds that are of no interest here are passed over. */
   happened({ kind, replica, ms }: FleetHappening): void {
+    if (kind === 'panic' || kind === 'panic-over') this.#isPanicking = kind === 'panic';
     if (replica === null) return;
     const entry = this.#entry(replica);
     switch (kind) {
@@ -88,6 +90,11 @@ export class FleetCounts {
       failedStarts,
       replacements: { ...replacements },
     };
+  }
+
+  /** Most of the fleet is not ready, so all that respond get requests. */
+  get isPanicking(): boolean {
+    return this.#isPanicking;
   }
 
   /** From when something was wrong with a replica until another instance was healthy in its place. */

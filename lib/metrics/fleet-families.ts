@@ -62,7 +62,7 @@ export function replicaFamilies(replicas: readonly ReplicaFacts[], fleet: FleetC
     ),
     counter(
       'ringlb_ejections_total',
-      'Times that the replica was put out because requests failed in a row.',
+      'Times that the replica was put out because its requests failed.',
       histories.map(({ labels, ejections: value }) => ({ labels, value })),
     ),
     counter(
@@ -99,6 +99,11 @@ export function fleetFamilies({
   return [
     gauge('ringlb_replicas', 'Replicas, those included that drain.', one(replicas.length)),
     gauge('ringlb_eligible_replicas', 'Replicas that may be given requests.', one(eligible)),
+    gauge(
+      'ringlb_panic',
+      '1 while so much of the fleet is not ready that all that respond to probes get requests.',
+      one(Number(fleet.isPanicking)),
+    ),
     gauge(
       'ringlb_route_table_version',
       'Goes up by one with every table that is published.',

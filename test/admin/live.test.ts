@@ -12,6 +12,8 @@ const event = (number: number): EventLine => ({
   replica: 'S1',
   cause: null,
   ms: null,
+  count: 1,
+  since: '2026-11-21T03:12:00.000Z',
   cost: null,
 });
 

@@ -36,6 +36,8 @@ describe('the journal', () => {
         cause: 'socket hang up',
         ms: null,
         cost: null,
+        count: 1,
+        since: '1970-01-01T00:16:40.000Z',
       },
     ]);
   });
@@ -149,6 +151,70 @@ describe('the journal', () => {
     assert.equal(costOf('removed')?.held, 5);
     journal.note({ kind: 'healthy', replica: 'S1', instance: 'b' });
     assert.deepEqual([kinds().at(-1), costOf('healthy')], ['healthy', null]);
+  });
+
+  /** One flap of S1, half a second long. */
+  function flap(instance = 'a'): void {
+    journal.note({ kind: 'unhealthy', replica: 'S1', instance, cause: 'traffic' });
+    clock.advance(250);
+    count({ failed: 1 });
+    journal.note({ kind: 'healthy', replica: 'S1', instance, cause: 'probe passed' });
+    clock.advance(250);
+  }
+
+  it('keeps what one instance does again and again as one event of each kind, with a count', () => {
+    journal.note({ kind: 'added', replica: 'S2' });
+    for (let flaps = 0; flaps < 2000; flaps++) flap();
+    clock.advance(1000);
+    const events = journal.after('');
+    assert.deepEqual(
+      events.map(({ kind, count }) => [kind, count]),
+      [
+        ['added', 1],
+        ['unhealthy', 2000],
+        ['healthy', 2000],
+      ],
+    );
+    assert.deepEqual([events[2]!.since, events[2]!.cost?.failed], ['1970-01-01T00:16:40.250Z', 2000]);
+  });
+
+  it('tells a repeat under a new id, at most once a second', () => {
+    const told: string[] = [];
+    journal.subscribe(({ id, kind, count }) => told.push(`${id} ${kind} ${count}`));
+    for (let flaps = 0; flaps < 4; flaps++) flap();
+    clock.advance(1000);
+    assert.deepEqual(told, [
+      'lfls-1 unhealthy 1',
+      'lfls-2 healthy 1',
+      'lfls-3 unhealthy 3',
+      'lfls-4 healthy 3',
+      'lfls-5 unhealthy 4',
+      'lfls-6 healthy 4',
+    ]);
+    assert.deepEqual(
+      journal.after('lfls-2').map(({ id }) => id),
+      ['lfls-5', 'lfls-6'],
+    );
+  });
+
+  it('tells whoever counts each single one', () => {
+    let counted = 0;
+    journal.countAll(() => counted++);
+    for (let flaps = 0; flaps < 10; flaps++) flap();
+    assert.equal(counted, 20);
+  });
+
+  it('keeps what is of another instance, or long after, apart', () => {
+    flap('a');
+    flap('b');
+    clock.advance(120_000);
+    flap('b');
+    assert.equal(journal.after('').filter(({ kind }) => kind === 'unhealthy').length, 3);
+  });
+
+  it('keeps what an operator does apart, however often', () => {
+    for (let times = 0; times < 3; times++) journal.note({ kind: 'drain', replica: 'S1' });
+    assert.deepEqual(kinds(), ['drain', 'drain', 'drain']);
   });
 
   it('leaves no timer behind when it is closed', () => {

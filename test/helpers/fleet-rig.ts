@@ -183,6 +183,7 @@ export class FleetRig {
       plans,
       drains: new Drains({ ...common, plans }),
       table,
+      health: this.health,
       placement,
       vnodes: 40,
       policy: { placement, loadFactor: 1.25, loadFloor, maxInFlight: 8 },

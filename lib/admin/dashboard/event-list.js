@@ -9,8 +9,8 @@ import { moment, took } from './format.js';
 const MOST = 200;
 
 /** Kinds that are bad news; every other one is plain. */
-const BAD = new Set(['unhealthy', 'ejected', 'died', 'engine-lost', 'start-failed', 'cancelled']);
-const GOOD = new Set(['healthy', 'replaced', 'added', 'adopted', 'engine-back']);
+const BAD = new Set(['panic', 'unhealthy', 'ejected', 'died', 'engine-lost', 'start-failed', 'cancelled']);
+const GOOD = new Set(['healthy', 'replaced', 'added', 'adopted', 'engine-back', 'panic-over']);
 
 export class EventList {
   #body = byId('event-rows', HTMLTableSectionElement);
@@ -29,23 +29,45 @@ export class EventList {
    * @param {boolean} isFirst they are all there are, whatever was shown before
    */
   add(events, isFirst) {
-    const rows = events.slice(-MOST).map(rowOf).reverse();
-    if (isFirst) this.#body.replaceChildren(...rows);
-    else this.#body.prepend(...rows);
+    if (isFirst) this.#body.replaceChildren();
+    for (const event of events.slice(-MOST)) {
+      if (event.count > 1) this.#remove(seriesOf(event));
+      this.#body.prepend(rowOf(event));
+    }
     while (this.#body.rows.length > MOST) this.#body.deleteRow(-1);
     this.#empty.hidden = this.#body.rows.length > 0;
+  }
+
+  /** @param {string} series what stood for it until now */
+  #remove(series) {
+    for (const row of this.#body.rows) {
+      if (row.dataset.series !== series) continue;
+      row.remove();
+      return;
+    }
   }
 }
 
 /** @param {EventLine} event */
-function rowOf({ time, kind, replica, cause, ms, cost }) {
+function seriesOf({ kind, replica, cause, since }) {
+  return [kind, replica, cause, since].join(' ');
+}
+
+/** @param {EventLine} event */
+function rowOf(event) {
+  const { time, kind, replica, cause, ms, cost, count } = event;
   const atMs = Date.parse(time);
   const mood = BAD.has(kind) ? 'bad' : GOOD.has(kind) ? 'good' : 'plain';
   return html(
     'tr',
-    {},
+    { 'data-series': seriesOf(event) },
     html('td', { class: 'time' }, html('time', { datetime: time }, moment(atMs, Date.now()))),
-    html('td', {}, html('span', { class: `kind ${mood}` }, kind.replaceAll('-', ' '))),
+    html(
+      'td',
+      {},
+      html('span', { class: `kind ${mood}` }, kind.replaceAll('-', ' ')),
+      count > 1 ? ` × ${count}` : '',
+    ),
     html('td', { class: 'who' }, replica ?? '–'),
     html('td', { class: 'why' }, cause ?? '–'),
     html('td', { class: 'number' }, took(ms)),

@@ -177,7 +177,8 @@ describe('the page', { skip: skipBrowser }, () => {
   });
 
   it('shows what happened, the newest first, and names that are markup as they are', async () => {
-    const base = { time: new Date().toISOString(), ms: 183, cause: '<img src=x onerror=alert(1)>' };
+    const time = new Date().toISOString();
+    const base = { time, since: time, count: 1, ms: 183, cause: '<img src=x onerror=alert(1)>' };
     stage.events.push({ ...base, id: 'a-1', kind: 'died', replica: 'S1', cost: null });
     const page = await open();
     await page.getByRole('cell', { name: base.cause }).waitFor();
@@ -185,6 +186,18 @@ describe('the page', { skip: skipBrowser }, () => {
     stage.events.push({ ...base, id: 'a-2', kind: 'replaced', replica: 'S1', cost });
     await page.getByRole('cell', { name: '1 failed, 12 retried' }).waitFor();
     assert.deepEqual(await page.locator('#event-rows .kind').allTextContents(), ['replaced', 'died']);
+  });
+
+  it('shows what happens again and again as one row with a count', async () => {
+    const time = new Date().toISOString();
+    const base = { time, since: time, ms: 1, cause: 'flapping', cost: null, replica: 'S1' };
+    stage.events.push({ ...base, id: 'a-1', kind: 'unhealthy', count: 1 });
+    stage.events.push({ ...base, id: 'a-2', kind: 'healthy', count: 1 });
+    const page = await open();
+    await page.getByRole('cell', { name: 'unhealthy' }).waitFor();
+    stage.events.push({ ...base, id: 'a-3', kind: 'unhealthy', count: 7 });
+    await page.getByRole('cell', { name: 'unhealthy × 7' }).waitFor();
+    assert.deepEqual(await page.locator('#event-rows .kind').allTextContents(), ['unhealthy', 'healthy']);
   });
 
   it('says that it lost the balancer, shows nothing as live then, and what it may not do', async () => {

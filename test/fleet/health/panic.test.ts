@@ -24,6 +24,7 @@ describe('a fleet that panics', () => {
     await rig.advance(4 * INTERVAL_MS, 100);
     assert.equal(rig.health.isPanicking, true);
     assert.equal(rig.table.eligible, 4);
+    assert.equal(rig.view.readiness().reason, '4 of 4 replicas are eligible, panic: most are not ready');
     assert.deepEqual(told(rig), ['panic: 3 of 4 replicas are not ready']);
     assert.equal(rig.logged('warn panic').length, 1);
     assert.deepEqual(rig.states, ['S1=unhealthy', 'S2=unhealthy', 'S3=unhealthy', 'S4=healthy']);

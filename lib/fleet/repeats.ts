@@ -1,0 +1,74 @@
+/**
+ * Tells what happens again and again as one thing with a count, and not too often: at once for the first time, and from
+ * then on the latest with the number so far, at most once in `tellMs`. After `forgetMs` without one it is new again.
+ * Must not hold: what is told, and to whom.
+ */
+import type { Clock, Timer } from '../clock.ts';
+
+export interface RepeatsParts<T> {
+  readonly clock: Clock;
+  readonly tellMs: number;
+  readonly forgetMs: number;
+  readonly tell: (value: T, count: number, key: string) => void;
+}
+
+interface Series<T> {
+  latest: T;
+  count: number;
+  lastMs: number;
+  toldMs: number;
+  timer: Timer | undefined;
+}
+
+/** Series that are remembered. */
+const MOST = 2048;
+
+export class Repeats<T> {
+  readonly #parts: RepeatsParts<T>;
+  /** In the order in which they were last heard of. */
+  readonly #series = new Map<string, Series<T>>();
+
+  constructor(parts: RepeatsParts<T>) {
+    this.#parts = parts;
+  }
+
+  /** It happened; what has the same key is the same thing. `merge` is given what is not told of yet. */
+  note(key: string, value: T, merge: (before: T, value: T) => T = (_, latest) => latest): void {
+    const { clock, tellMs, forgetMs, tell } = this.#parts;
+    const nowMs = clock.nowMs();
+    const known = this.#series.get(key);
+    this.#series.delete(key);
+    if (known === undefined || nowMs - known.lastMs >= forgetMs) {
+      known?.timer?.cancel();
+      this.#series.set(key, { latest: value, count: 1, lastMs: nowMs, toldMs: nowMs, timer: undefined });
+      this.#forgetOldest();
+      return tell(value, 1, key);
+    }
+    this.#series.set(key, known);
+    known.latest = merge(known.latest, value);
+    known.count++;
+    known.lastMs = nowMs;
+    if (known.timer !== undefined) return;
+    const waitMs = known.toldMs + tellMs - nowMs;
+    if (waitMs <= 0) this.#tell(key, known);
+    else known.timer = clock.after(waitMs, () => this.#tell(key, known));
+  }
+
+  close(): void {
+    for (const { timer } of this.#series.values()) timer?.cancel();
+    this.#series.clear();
+  }
+
+  #tell(key: string, series: Series<T>): void {
+    series.timer = undefined;
+    series.toldMs = this.#parts.clock.nowMs();
+    this.#parts.tell(series.latest, series.count, key);
+  }
+
+  #forgetOldest(): void {
+    const [oldest] = this.#series;
+    if (this.#series.size <= MOST || oldest === undefined) return;
+    oldest[1].timer?.cancel();
+    this.#series.delete(oldest[0]);
+  }
+}
