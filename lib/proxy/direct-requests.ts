@@ -1,22 +1,26 @@
 /**
  * Requests taken straight from Node's HTTP parser: no stream to read, no response object to write to.
- * Must not hold: what becomes of a request, the bytes of bodies (`direct-body.ts`), anything about upgrades and
- * expectations, which Node handles.
+ * Must not hold: what becomes of a request, the bytes of bodies (`direct-body.ts`, `body-reads.ts`).
  *
  * For every request Node's server makes a readable and a writable stream, with a dozen listeners; of the 20 µs that a
  * small request took outside the kernel that was a third. What a head says comes from the parser as a list, and an
  * answer is written to the socket anyway, so for most requests neither stream has a use.
  *
- * Two things are Node's own: the function that its parser calls when a head is complete, and with what, and the field
- * by which the parser knows what to fill with a body. The function is called for all that is not simple, and first
- * for each method, whose name the parser gives as a number. Where it is not found, every request comes the ordinary
- * way; `test/proxy/direct-requests.test.ts` notices.
+ * The parser lets go of its socket behind the head of a request that asks for another protocol, and of one with a body in
+ * chunks, which it is too strict about. The server does for both what it does for an upgrade: it emits that event.
+ *
+ * Three things are Node's own: the function that its parser calls when a head is complete, with what, and that it skips
+ * the body where that gives 2; where the parser keeps a head that came in pieces; and the field by which it knows what
+ * to fill with a body. The function is called for all that is not simple, and first for each method, whose name the
+ * parser gives as a number. Where it is not found, every request comes the ordinary way;
+ * `test/proxy/direct-requests.test.ts` notices.
  */
 import type { Socket } from 'node:net';
 import { closeOnceWritten, writeHeld, writeTogether } from './batched-writes.ts';
 import type { ClientResponse, Ending } from './client-response.ts';
 import { DirectBody } from './direct-body.ts';
 import type { ClientRequest } from './incoming.ts';
+import { upgradeOf } from './upgrades.ts';
 
 /** Hears of a request that was taken. */
 export type TakeRequest = (request: DirectRequest, response: DirectResponse) => void;
@@ -134,7 +138,9 @@ interface Parser {
   readonly constructor: { readonly kOnHeadersComplete?: number };
   socket: DirectSocket | null;
   /** Where a body goes that the parser reads; any object will do that has what `DirectBody` says. */
-  incoming: (Partial<ClientRequest> & object) | DirectBody | null;
+  incoming: (Partial<ClientRequest> & { keepsAlive?: boolean }) | DirectBody | null;
+  /** Of a head that came in pieces. */
+  readonly _headers: string[];
   [listener: number]: unknown;
 }
 
@@ -144,6 +150,11 @@ interface DirectSocket extends Socket {
   readonly parser?: Parser | null;
   [TAKE]?: TakeRequest;
 }
+
+/** What tells the parser that the bytes behind the head are none of its business. */
+const SKIP_BODY = 2;
+/** The request that Node's function is being told of is one that the parser lets go of. */
+let isLettingGo = false;
 
 /** Node's own function, and the methods' names by the parser's numbers, learnt from what it makes of them. */
 let nodeOnHead: OnHead | undefined;
@@ -174,18 +185,21 @@ const onHead: OnHead = function (
 ) {
   const { socket } = this;
   const take = socket?.[TAKE];
+  const length = take === undefined ? NO_BODY : announcedLength(headers ?? this._headers);
+  // behind an upgrade that is ignored Node would drop what came with it
+  const mustLetGo = take !== undefined && major === 1 && (upgrade || Number.isNaN(length));
   const name = names[method];
   const isSimple =
     take !== undefined &&
     name !== undefined &&
     headers !== undefined &&
     url !== undefined &&
-    !upgrade &&
+    !mustLetGo &&
     major === 1 &&
     // Node stops reading who does not
     !socket!.writableNeedDrain;
-  const length = isSimple ? announcedLength(headers) : EXPECTS;
-  if (!isSimple || length === EXPECTS) {
+  if (!isSimple) {
+    isLettingGo = mustLetGo;
     const result = nodeOnHead!.call(
       this,
       major,
@@ -195,11 +209,14 @@ const onHead: OnHead = function (
       url,
       status,
       statusText,
-      upgrade,
+      upgrade || mustLetGo,
       keepsAlive,
     );
+    isLettingGo = false;
     if (take !== undefined) learn(method, this.incoming);
-    return result;
+    if (!mustLetGo) return result;
+    if (this.incoming !== null && 'keepsAlive' in this.incoming) this.incoming.keepsAlive = keepsAlive;
+    return SKIP_BODY;
   }
   const body = length === NO_BODY ? undefined : new DirectBody(socket!, length);
   this.incoming = body ?? null;
@@ -208,28 +225,33 @@ const onHead: OnHead = function (
   return 0;
 };
 
+/**
+ * True where the server is to give the socket of this request away, which its `shouldUpgradeCallback` is asked. Where
+ * Node's parser does not let go at our word it would go on with the body, so that there can be none.
+ */
+export function isLetGo({ httpVersionMinor, rawHeaders }: ClientRequest): boolean {
+  if (isLettingGo) return true;
+  if (nodeOnHead !== undefined || httpVersionMinor === 0) return false;
+  return announcedLength(rawHeaders) === NO_BODY && upgradeOf(rawHeaders) !== '';
+}
+
 function learn(method: number, incoming: Parser['incoming']): void {
   if (incoming === null || incoming instanceof DirectBody) return;
   if (incoming.method !== undefined && METHODS.has(incoming.method)) names[method] = incoming.method;
 }
 
-const [C, E, T] = [0x63, 0x65, 0x74];
+const [C, T] = [0x63, 0x74];
 const LOWER = 0x20;
 
-const NO_BODY = -1;
-/** The client waits to be told that its body is wanted. */
-const EXPECTS = -2;
+export const NO_BODY = -1;
 
-/** The length of the body that a head announces, in bytes, NaN for chunks; or one of those above. */
-function announcedLength(headers: readonly string[]): number {
+/** The length of the body that a head announces, in bytes, NaN for chunks; or NO_BODY. */
+export function announcedLength(headers: readonly string[]): number {
   let length = NO_BODY;
   for (let at = 0; at < headers.length; at += 2) {
     const name = headers[at]!;
     const first = name.charCodeAt(0) | LOWER;
     switch (name.length) {
-      case 6:
-        if (first === E && name.toLowerCase() === 'expect') return EXPECTS;
-        break;
       case 14:
         if (first === C && name.toLowerCase() === 'content-length') length = Number(headers[at + 1]);
         break;

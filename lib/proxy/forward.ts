@@ -251,6 +251,7 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
     this.#connection = undefined;
     this.#phase = 'tunnel';
     this.deadlineMs = Number.POSITIVE_INFINITY;
+    if (!this.isRequestSent) upstream.on('drain', () => this.onDrain());
     this.#outcome.openTunnel(upstream, early, this.#answer?.takeHead() ?? '', () => this.#end());
   }
 

@@ -7,7 +7,6 @@
  * header passes, those that `Connection` names included.
  * Source: RFC 9110 sections 7.6.1, 7.8 and 10.1.4, RFC 9112 sections 3.2, 6.1, 6.3 and 9.6.
  */
-import type { IncomingMessage } from 'node:http';
 import { isRequestId } from '../core/hash-key.ts';
 import { BalancerError } from '../errors.ts';
 import { areConnectionCredentials } from './connection-auth.ts';
@@ -81,8 +80,11 @@ const TRAILERS = /(?:^|,)[ \t]*trailers[ \t]*(?:,|;|$)/i;
 /** So many digits are always below 2^53. */
 const MAX_LENGTH_DIGITS = 15;
 /** RFC 3986 section 3.2.2, without user information. */
-const HOST = /^[\w.~!$&'()*+;=%[\]:-]*$/;
+const HOST = /^[\w.~!$&'()*+,;=%[\]:-]*$/;
 const NO_NAMES: readonly string[] = [];
+/** Says in its Upgrade what would be understood (RFC 9110 section 15.5.22). */
+const UPGRADE_REQUIRED = 426;
+const CONTINUE = 'Expect: 100-continue\r\n';
 const VIA = 'Via: 1.1 ringlb\r\n';
 
 /** What the special fields of one request said; one object for all, since each is read before the next is made. */
@@ -175,7 +177,7 @@ function endToEndLines(rawHeaders: readonly string[], trusted: boolean): string 
     if (field !== FIELD.endToEnd && !passesOn(field, value, trusted)) continue;
     const isNameable = field === FIELD.endToEnd || field >= FIELD.expect;
     if (named !== NO_NAMES && isNameable && named.includes(name.toLowerCase())) continue;
-    lines += `${name}: ${value}\r\n`;
+    lines += field === FIELD.expect ? CONTINUE : `${name}: ${value}\r\n`;
   }
   return lines;
 }
@@ -234,7 +236,7 @@ function passesOn(field: number, value: string, trusted: boolean): boolean {
       if (seen.requestId === '' && isRequestId(value)) seen.requestId = value;
       return false;
     case FIELD.expect:
-      return true;
+      return expectsContinue(value);
     case FIELD.authorization:
       seen.connectionAuth ||= areConnectionCredentials(value);
       return true;
@@ -244,6 +246,14 @@ function passesOn(field: number, value: string, trusted: boolean): boolean {
     default:
       return false;
   }
+}
+
+/** True where 100 is waited for; an empty list means nothing (RFC 9110 sections 5.6.1.2 and 10.1.1). */
+function expectsContinue(value: string): boolean {
+  const expected = value.split(',').map((item) => item.trim().toLowerCase());
+  if (expected.some((item) => item !== '' && item !== '100-continue'))
+    throw new BalancerError('expectation-failed');
+  return expected.includes('100-continue');
 }
 
 /** Appends the peer to what a trusted proxy said of the client, or says it afresh. */
@@ -263,18 +273,9 @@ function forwardedLines(client: ClientFacts, policy: HeaderPolicy, isOldHttp: bo
 
 /** What this hop says for itself. A persistent connection is HTTP/1.1's default and needs no word. */
 function hopLines(upgrade: string): string {
-  if (upgrade !== '') return `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
   const framing = seen.framing === 'chunked' ? 'Transfer-Encoding: chunked\r\n' : '';
+  if (upgrade !== '') return `${framing}Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
   return seen.trailers ? `${framing}Connection: TE\r\nTE: trailers\r\n` : framing;
-}
-
-/** HTTP/2 over an upgrade, which is no more (RFC 9113 section 3.1) and would carry requests past all that is decided here. */
-const CLEARTEXT_HTTP2 = /(?:^|,)[ \t]*h2c[ \t]*(?:,|$)/i;
-
-/** Only a request without a body can switch protocols; the others' Upgrade is ignored (RFC 9110 section 7.8). */
-export function isUpgrade({ headers, httpVersionMinor }: IncomingMessage): boolean {
-  if (httpVersionMinor === 0 || CLEARTEXT_HTTP2.test(headers.upgrade ?? '')) return false;
-  return headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;
 }
 
 /** Turns `http://host/path` into its path and notes the host, which beats the Host header (RFC 9112 section 3.2.2). */
@@ -340,6 +341,8 @@ export function responseHead(head: ResponseHead, extras: ResponseExtras): string
   if (extras.via) text += VIA;
   text += extras.debug;
   if (head.framing === 'upgrade') return `${text}Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n\r\n`;
+  if (head.statusCode === UPGRADE_REQUIRED && head.upgrade !== '')
+    return `${text}Connection: Upgrade, ${extras.keepAlive ? 'keep-alive' : 'close'}\r\nUpgrade: ${head.upgrade}\r\n\r\n`;
   if (!extras.keepAlive) return `${text}Connection: close\r\n\r\n`;
   return extras.rawChunks ? `${text}\r\n` : `${text}Connection: keep-alive\r\n\r\n`;
 }

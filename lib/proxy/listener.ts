@@ -5,7 +5,7 @@
  * Invariants: every request becomes one exchange or one answer of our own; when a connection closes, every exchange
  * on it hears of it.
  */
-import { createServer, type Server, ServerResponse } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { ZERO } from '../core/doubles.ts';
 import { BalancerError, errnoOf, isBalancerError } from '../errors.ts';
@@ -15,18 +15,20 @@ import { writeHeld } from './batched-writes.ts';
 import { ClientConnection } from './client-connection.ts';
 import { type ClientResponse, NodeResponse, rawFailure, sendFailure } from './client-response.ts';
 import type { DataThread } from './data-thread.ts';
-import { type TakeRequest, takeDirectly } from './direct-requests.ts';
+import { isLetGo, type TakeRequest, takeDirectly } from './direct-requests.ts';
 import { Exchange } from './forward.ts';
-import { isUpgrade, plainRequestHead, type RequestHead, requestHead } from './headers.ts';
+import { plainRequestHead, type RequestHead, requestHead } from './headers.ts';
 import type { ClientRequest, Incoming } from './incoming.ts';
+import { takeLetGo } from './let-go.ts';
 import { LeanRequest, type ParseError, parseFailure } from './node-request.ts';
 import type { PlainHead } from './plain-head.ts';
 import { giveWay, isTakenPlainly, type PlainTaker, takePlainly } from './plain-requests.ts';
+import { letGoByParser, showToParser } from './raw-reads.ts';
 import { tooLarge } from './request-body.ts';
 import { RequestHasher } from './request-hash.ts';
 import type { RequestIds } from './request-ids.ts';
 import type { TrustedProxies } from './trusted-proxies.ts';
-import { EarlyData } from './tunnel.ts';
+import type { EarlyData } from './tunnel.ts';
 
 /** How long a connection may still bring a request once draining began; then it is closed between requests. */
 const LINGER_MS = 500;
@@ -101,7 +103,7 @@ export class Listener {
       requireHostHeader: false,
       // spares a request without a body the life of a stream, 2 µs
       optimizeEmptyRequests: true,
-      shouldUpgradeCallback: isUpgrade,
+      shouldUpgradeCallback: isLetGo,
     });
     // headers beyond it would be dropped without a word; their bytes are bounded already
     this.#server.maxHeadersCount = 0;
@@ -115,11 +117,9 @@ export class Listener {
       this.#take(request, new NodeResponse(response), undefined);
     this.#server.on('request', take);
     this.#server.on('checkContinue', take);
-    this.#server.on('checkExpectation', (request, response) =>
-      this.#refuseExpectation(request, new NodeResponse(response)),
-    );
-    this.#server.on('upgrade', (request, socket: Socket, early: Buffer) =>
-      this.#upgrade(request, socket, new EarlyData(socket, early, request.headers.upgrade ?? '')),
+    this.#server.on('checkExpectation', take);
+    this.#server.on('upgrade', (request, socket: Socket, first: Buffer) =>
+      this.#takeLetGo(request, socket, first),
     );
     this.#server.on('connect', (_request, socket: ClientSocket) =>
       socket[CLIENT]?.refuse(new BalancerError('not-implemented', 'CONNECT is not supported')),
@@ -228,14 +228,6 @@ export class Listener {
     else this.#answer(client, request, response, failure);
   }
 
-  /** Only 100-continue can be expected (RFC 9110 section 10.1.1). */
-  #refuseExpectation(request: LeanRequest, response: ClientResponse): void {
-    const client = (request.socket as ClientSocket)[CLIENT];
-    if (client === undefined || client.isClosing) return;
-    if (client.isBusy) return client.hold(request, () => this.#refuseExpectation(request, response));
-    this.#answer(client, request, response, new BalancerError('expectation-failed'));
-  }
-
   /** Answers a request that is no exchange, and closes. */
   #answer(
     client: ClientConnection,
@@ -292,18 +284,27 @@ export class Listener {
     return { ...head, text: headWithPeer(head.text, this.#thread.options.admin.secret, facts.ip) };
   }
 
-  /** A request to switch protocols has no ServerResponse; it gets one, for the case that the replica refuses. */
-  #upgrade(request: LeanRequest, socket: ClientSocket, early: EarlyData): void {
+  /** The parser has let go of the socket behind this head. */
+  #takeLetGo(asked: LeanRequest, socket: ClientSocket, first: Buffer): void {
     const client = socket[CLIENT];
-    // the requests before it have the socket
-    if (client?.isBusy === true) return client.hold(request, () => this.#upgrade(request, socket, early));
-    const response = new ServerResponse(request);
-    response.shouldKeepAlive = false;
-    response.assignSocket(socket);
-    response.on('finish', () => socket.destroySoon());
-    // the server has taken its own listener away
-    socket.on('drain', () => response.emit('drain'));
-    this.#take(request, new NodeResponse(response), early);
+    if (client === undefined) return void socket.destroy();
+    takeLetGo(asked, socket, first, {
+      take: (request, response, early) => this.#take(request, response, early),
+      takeBack: (came) => this.#takeBack(client, came),
+      onBodyFault: (error) => client.parseFailed(error),
+    });
+  }
+
+  /** Reads requests again on a connection that nobody reads; `came` is what begins the next. */
+  #takeBack(client: ClientConnection, came: Buffer): void {
+    const { socket } = client;
+    if (client.isClosing || socket.destroyed) return void socket.resume();
+    letGoByParser(socket);
+    if (came.length > 0 || !takePlainly(socket, this.#plain)) {
+      this.#leave(socket);
+      showToParser(socket, came);
+    }
+    socket.resume();
   }
 
   /** What came is not HTTP, too long, or too late. */

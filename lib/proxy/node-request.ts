@@ -18,6 +18,8 @@ const LEAN = Symbol('lean headers');
  */
 export class LeanRequest extends IncomingMessage implements ClientRequest {
   [LEAN]: IncomingHttpHeaders | undefined;
+  /** The client would have the connection kept; known of what the parser lets go of. */
+  keepsAlive = true;
 
   get body(): BodySource | undefined {
     const { 'content-length': length, 'transfer-encoding': coding } = this.headers;

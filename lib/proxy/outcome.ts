@@ -147,8 +147,8 @@ export class Outcome implements LoggedRequest {
     this.#count(0);
     this.#isTunnel = true;
     recorder.tunnelOpened(this.answeredBy);
-    const fromClient = early?.take() ?? Buffer.alloc(0);
-    joinTunnel({ client, upstream, fromClient, fromUpstream }, options.idleTimeoutMs, {
+    if (early === undefined) throw new Error('a tunnel that nobody asked for');
+    joinTunnel({ client, upstream, fromClient: early, fromUpstream }, options.idleTimeoutMs, {
       onBytes: (bytesIn, bytesOut) => {
         this.bytesIn += bytesIn;
         this.bytesOut += bytesOut;
@@ -232,10 +232,12 @@ export class Outcome implements LoggedRequest {
 
   /** What follows the answer on the client's connection, given what the two sides would have. */
   #endingFor(keepAlive: boolean): Ending {
-    const { response, client } = this.#incoming;
-    if (keepAlive && this.isRequestComplete && !this.#thread.isDraining) return 'keep-alive';
+    const { response, client, early } = this.#incoming;
+    // who was refused another protocol, but speaks it already, must not be understood as HTTP
+    const hasSaidMore = early?.isEmpty === false || !this.isRequestComplete;
+    if (keepAlive && !hasSaidMore && !this.#thread.isDraining) return 'keep-alive';
     client.isClosing = true;
-    if (this.isRequestComplete) return 'close';
+    if (!hasSaidMore) return 'close';
     response.whenOut(() => client.linger(this.#thread.nowMs));
     return 'linger';
   }

@@ -10,6 +10,7 @@ import type { Socket } from 'node:net';
 
 export interface Handle {
   reading: boolean;
+  _consumed?: boolean;
   readStart(): number;
   readStop(): number;
   useUserBuffer(buffer: Buffer): void;
@@ -97,8 +98,15 @@ export function giveToParser(socket: RawSocket, parser: Parser, handle: Handle):
   return true;
 }
 
+/** The socket has no parser any more, and the next that is given to it may read it. */
+export function letGoByParser(socket: Socket): void {
+  const { _handle: handle } = socket as RawSocket;
+  // the server sets it for good
+  if (handle) handle._consumed = false;
+}
+
 /** The parser takes these bytes as if Node had read them. */
-export function showToParser(socket: RawSocket, bytes: Buffer): void {
+export function showToParser(socket: Socket, bytes: Buffer): void {
   socket.emit('data', bytes);
 }
 

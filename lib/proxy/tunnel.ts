@@ -9,8 +9,8 @@ import type { Socket } from 'node:net';
 export interface TunnelEnds {
   readonly client: Socket;
   readonly upstream: Socket;
-  /** What each had said before the tunnel was there. */
-  readonly fromClient: Buffer;
+  /** What each had said before the tunnel was there; the client may still be sending its request. */
+  readonly fromClient: EarlyData;
   readonly fromUpstream: Buffer;
 }
 
@@ -21,11 +21,13 @@ const HALF_CLOSED_MS = 10_000;
 
 /** Reads a client that waits for its tunnel, to keep what it says and to notice when it leaves. */
 export class EarlyData {
-  /** What the client asks to switch to: its Upgrade header. */
+  /** What the client asks to switch to. */
   readonly protocol: string;
   readonly #socket: Socket;
-  readonly #chunks: Buffer[];
-  #bytes: number;
+  readonly #chunks: Buffer[] = [];
+  #bytes = 0;
+  #hasBegun = false;
+  #onBegin: (() => void) | undefined;
   readonly #onData = (chunk: Buffer): void => {
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;
@@ -35,14 +37,30 @@ export class EarlyData {
     this.#socket.destroy();
   };
 
-  /** `first` came with the head of the request. */
-  constructor(socket: Socket, first: Buffer, protocol: string) {
-    this.protocol = protocol;
+  constructor(socket: Socket, protocol: string) {
     this.#socket = socket;
-    this.#chunks = [first];
-    this.#bytes = first.length;
-    socket.on('data', this.#onData);
-    socket.on('end', this.#onEnd);
+    this.protocol = protocol;
+  }
+
+  /** All of the request has come, and `first` behind it. */
+  begin(first: Buffer): void {
+    this.#hasBegun = true;
+    if (first.length > 0) this.#onData(first);
+    this.#socket.on('data', this.#onData);
+    this.#socket.on('end', this.#onEnd);
+    this.#socket.resume();
+    this.#onBegin?.();
+  }
+
+  /** Calls `hear` once all of the request has come (RFC 9110 section 7.8: before that nobody may switch). */
+  whenBegun(hear: () => void): void {
+    if (this.#hasBegun) hear();
+    else this.#onBegin = hear;
+  }
+
+  /** The client has said nothing behind its request. */
+  get isEmpty(): boolean {
+    return this.#bytes === 0;
   }
 
   /** Stops reading, and gives what came. */
@@ -86,11 +104,15 @@ export function joinTunnel(ends: TunnelEnds, idleMs: number, ear: TunnelEar): vo
     });
     socket.setNoDelay(true);
   }
-  ear.onBytes(ends.fromClient.length, ends.fromUpstream.length);
-  client.on('data', (chunk: Buffer) => ear.onBytes(chunk.length, 0));
+  ends.fromClient.whenBegun(() => {
+    const early = ends.fromClient.take();
+    ear.onBytes(early.length, 0);
+    client.on('data', (chunk: Buffer) => ear.onBytes(chunk.length, 0));
+    if (early.length > 0) upstream.write(early);
+    client.pipe(upstream);
+  });
+  ear.onBytes(0, ends.fromUpstream.length);
   upstream.on('data', (chunk: Buffer) => ear.onBytes(0, chunk.length));
   if (ends.fromUpstream.length > 0) client.write(ends.fromUpstream);
-  if (ends.fromClient.length > 0) upstream.write(ends.fromClient);
-  client.pipe(upstream);
   upstream.pipe(client);
 }

@@ -90,7 +90,6 @@ test('Node tells of a head: what follows the first of a method is taken, as it c
 });
 
 const ORDINARY: readonly (readonly [string, string])[] = [
-  ['an expectation', 'GET /x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n'],
   [
     'a switch of protocols',
     'GET /x HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',

@@ -100,20 +100,6 @@ test('TE: trailers goes on as this hop s own, in no other form', async (t) => {
   assert.deepEqual(headersOf(request, 'connection'), ['TE']);
 });
 
-test('Upgrade on a request with a body is ignored', async (t) => {
-  const rig = await Rig.open(t);
-  const client = await rig.client();
-  client.send(
-    'POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 3\r\n\r\nabc',
-  );
-  const replica = await rig.replica.next();
-  const request = await replica.request();
-  assert.deepEqual(headersOf(request, 'upgrade'), []);
-  assert.equal(request.body, 'abc');
-  replica.send(ok('fine'));
-  assert.equal((await client.response()).body, 'fine');
-});
-
 test('Upgrade without Connection: Upgrade is ignored', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();

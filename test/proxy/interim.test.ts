@@ -174,3 +174,36 @@ test('a request with Expect that no replica can take is answered at once, not af
   assert.equal(statusOf(response), 503);
   assert.equal(await client.over(), '');
 });
+
+for (const [value, sent] of [
+  ['', undefined],
+  [' ', undefined],
+  [',', undefined],
+  ['100-continue, ', '100-continue'],
+  [' ,100-CONTINUE', '100-continue'],
+  ['100-continue, 100-continue', '100-continue'],
+] as const)
+  for (const way of ['whole', 'in pieces', 'in chunks'])
+    test(`Expect: ${JSON.stringify(value)} reaches the replica as ${sent}: ${way}`, async (t) => {
+      const rig = await Rig.open(t);
+      rig.replica.serve(({ body }) => ok(body));
+      const client = await rig.client();
+      const framing = way === 'in chunks' ? 'Transfer-Encoding: chunked' : 'Content-Length: 4';
+      const body = way === 'in chunks' ? '4\r\nbody\r\n0\r\n\r\n' : 'body';
+      const wire = `POST / HTTP/1.1\r\nHost: a\r\nExpect: ${value}\r\n${framing}\r\n\r\n${body}`;
+      client.send(way === 'in pieces' ? wire.slice(0, 20) : wire);
+      await new Promise(setImmediate);
+      if (way === 'in pieces') client.send(wire.slice(20));
+      assert.equal((await client.response()).body, 'body');
+      assert.equal(headerOf(rig.replica.requests[0]!, 'expect'), sent);
+    });
+
+for (const value of ['100-continue, magic', '100-continue=1', 'x100-continue', '"100-continue"'])
+  test(`Expect: ${value} is refused with 417`, async (t) => {
+    const rig = await Rig.open(t);
+    const client = await rig.client();
+    client.send(`GET / HTTP/1.1\r\nHost: a\r\nExpect: ${value}\r\n\r\n`);
+    assert.equal(statusOf(await client.response()), 417);
+    await client.over();
+    assert.equal(rig.replica.connections.length, 0);
+  });

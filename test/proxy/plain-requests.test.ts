@@ -116,7 +116,6 @@ const OTHERS: Readonly<Record<string, readonly [readonly string[], readonly stri
     ['/1 ', '/2 '],
   ],
   'HTTP/1.0': [['GET /1 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n'], ['/1 ']],
-  'a body in chunks': [[CHUNKED], ['/1 body']],
   'an expectation': [[post('/1', 'body', 'Expect: 100-continue\r\n')], ['/1 body']],
   'an empty line before it': [[`\r\n${get('/1')}`], ['/1 ']],
   'no space after its colons': [['GET /1 HTTP/1.1\r\nHost:h\r\n\r\n'], ['/1 ']],
@@ -372,6 +371,32 @@ test('an empty line behind a body leaves the connection idle, and its next reque
   await eventually('all to be read', () => socket.bytesRead === client.socket.bytesWritten);
   assert.deepEqual([isTakenPlainly(socket), parsed()], [true, 0]);
 });
+
+for (const place of ['first', 'after a plain one', 'after one for the parser'])
+  test(`a body in chunks, ${place}: the parser has its head, and what follows is plain again`, async (t) => {
+    const rig = await Rig.open(t);
+    rig.replica.serve(echo);
+    const { client, socket, parsed, send } = await watch(rig);
+    if (place === 'after a plain one') {
+      client.send(post('/0', 'plain'));
+      assert.equal((await client.response()).body, '/0 plain');
+    }
+    if (place === 'after one for the parser') {
+      client.send('GET /0 HTTP/1.1\r\nHost:h\r\n\r\n');
+      assert.equal((await client.response()).body, '/0 ');
+    }
+    const before = parsed();
+    for (let count = 1; count <= 3; count++) {
+      await send(CHUNKED.slice(0, 70), CHUNKED.slice(70));
+      assert.equal((await client.response()).body, '/1 body');
+      await send(post('/2', 'whole'));
+      assert.equal((await client.response()).body, '/2 whole');
+      assert.deepEqual([parsed(), isTakenPlainly(socket)], [before + count, true]);
+    }
+    client.send(post('/3', LARGE));
+    assert.equal((await client.response()).body, `/3 ${LARGE}`);
+    await rig.settled();
+  });
 
 /** What the replica is sent of a request, and the client of its answer. */
 async function passedOn(rig: Rig, { client }: Watched, bytes: string) {

@@ -1,9 +1,9 @@
 /** Requests to switch protocols that come to nothing, or wait. RFC 9110 section 7.8. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { get, headerOf, headersOf, ok, statusOf } from '../helpers/proxy-message.ts';
+import { get, headerOf, headersOf, ok, post, statusOf } from '../helpers/proxy-message.ts';
 import { Rig } from '../helpers/proxy-rig.ts';
-import { SWITCHED, tunnel, UPGRADE } from '../helpers/proxy-scenes.ts';
+import { pathOf, SWITCHED, tunnel, UPGRADE } from '../helpers/proxy-scenes.ts';
 
 test('a refusal is passed on as an ordinary answer, and the connection closed or usable', async (t) => {
   const rig = await Rig.open(t);
@@ -145,14 +145,18 @@ test('what the replica says last reaches the client before the tunnel closes', a
   await rig.settled();
 });
 
-for (const protocols of ['h2c', 'websocket, h2c', 'H2C']) {
+for (const protocols of ['h2c', 'h2c, h2c/2', 'H2C', 'h2c\r\nUpgrade: h2c', '', ',']) {
   test(`an upgrade to ${protocols} is ignored: it would carry requests past the balancer`, async (t) => {
     const rig = await Rig.open(t);
     rig.replica.serve();
     const client = await rig.client();
     const lines = `Connection: Upgrade, HTTP2-Settings\r\nUpgrade: ${protocols}\r\nHTTP2-Settings: AAMAAABk\r\n`;
-    client.send(get('/', lines));
-    assert.equal(statusOf(await client.response()), 200);
+    client.send(get('/', lines) + post('/body', 'body', lines) + get('/pipelined'));
+    for (let count = 0; count < 3; count++) assert.equal(statusOf(await client.response()), 200);
+    assert.deepEqual(
+      rig.replica.requests.map(({ startLine, body }) => `${pathOf(startLine)} ${body}`),
+      ['/ ', '/body body', '/pipelined '],
+    );
     for (const name of ['upgrade', 'connection', 'http2-settings'])
       assert.deepEqual(headersOf(rig.replica.requests[0]!, name), []);
     client.send(get('/next'));
