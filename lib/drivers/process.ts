@@ -115,7 +115,7 @@ class ProcessDriver implements Driver {
     const number = ++this.#started;
     const child = await Child.spawn({
       command: this.#command,
-      env: { ...process.env, SERVER_ID: place.name, PORT: String(port), HOST },
+      env: { ...inherited(), SERVER_ID: place.name, PORT: String(port), HOST },
       clock: this.#clock,
       onExit: (ending) => this.#onHint({ kind: 'died', instanceId, ending }),
     });
@@ -127,6 +127,11 @@ class ProcessDriver implements Driver {
     await this.remove(instanceId, 0);
     throw new BalancerError('start-failed', 'The process driver was closed');
   }
+}
+
+/** Our environment without our own options: a token among them is nobody else's. */
+function inherited(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('LB_')));
 }
 
 function toInstance(entry: Entry): Instance {

@@ -78,6 +78,23 @@ describe('a command as a replica', () => {
     assert.equal(await written(file), `S1 ${instance.endpoint!.port} 127.0.0.1\n`);
   });
 
+  it('gets our environment without our options', async (t) => {
+    const file = freshFile();
+    t.after(() => {
+      for (const name of ['LB_ADMIN_TOKEN', 'LB_ANYTHING', 'TEST_LB_OTHER']) delete process.env[name];
+    });
+    process.env.LB_ADMIN_TOKEN = 'secret';
+    process.env.LB_ANYTHING = 'secret';
+    process.env.TEST_LB_OTHER = 'kept';
+    await driverOf(`env > ${file}.part; mv ${file}.part ${file}; sleep 1000`).start(PLACE);
+    const names = (await written(file)).split('\n').map((line) => line.replace(/=.*/, ''));
+    assert.deepEqual(
+      names.filter((name) => name.startsWith('LB_')),
+      [],
+    );
+    assert.ok(names.includes('TEST_LB_OTHER') && names.includes('PATH'));
+  });
+
   it('has the process id and the exit status that the driver reports', async () => {
     const file = freshFile();
     const driver = driverOf(`exec sh -c 'echo $$ > ${file}; read -r line < /dev/zero'`);
