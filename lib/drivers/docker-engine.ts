@@ -189,10 +189,11 @@ export class DockerEngine {
     await this.#post(`/networks/${network}/disconnect`, `leave the network ${network}`, more);
   }
 
-  /** Removes the network unless something is attached to it. */
-  async removeNetwork(name: string): Promise<void> {
+  /** Removes the network unless something is attached to it; gives the network that was left, undefined where it is gone. */
+  async removeNetwork(name: string): Promise<NetworkJson | undefined> {
     const more = { accept: [403, 404], timeoutMs: SHORT_MS, what: `remove the network ${name}` };
-    await this.#api.call({ ...more, method: 'DELETE', path: `/networks/${name}` });
+    const done = await this.#api.call({ ...more, method: 'DELETE', path: `/networks/${name}` });
+    return done === undefined ? this.network(name) : undefined;
   }
 
   /** The engine's events from now on, one JSON text a line; destroy it to end it. */

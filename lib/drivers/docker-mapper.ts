@@ -54,6 +54,8 @@ export interface VolumeJson {
 
 export interface NetworkJson {
   readonly Labels: Readonly<Record<string, string>> | null;
+  /** What is attached to it, by id. */
+  readonly Containers?: Readonly<Record<string, { readonly Name: string }>> | null;
 }
 
 export type ContainerBody = ReturnType<typeof containerBody>;

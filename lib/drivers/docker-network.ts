@@ -9,7 +9,7 @@ import { hostname } from 'node:os';
 import { BalancerError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { DockerEngine } from './docker-engine.ts';
-import { type ContainerJson, isOfPool, poolLabels } from './docker-mapper.ts';
+import { type ContainerJson, isOfPool, type NetworkJson, poolLabels } from './docker-mapper.ts';
 
 /** Networks without names for their containers, so not for replicas. */
 const BUILT_IN: readonly string[] = ['bridge', 'host', 'none'];
@@ -81,7 +81,19 @@ export class PoolNetwork {
     this.#connected = undefined;
     if (container !== undefined) await this.#engine.disconnect(this.#name, container);
     const network = await this.#engine.network(this.#name);
-    if (network && isOfPool(network.Labels, this.#pool)) await this.#engine.removeNetwork(this.#name);
+    if (!network || !isOfPool(network.Labels, this.#pool)) return;
+    const left = await this.#engine.removeNetwork(this.#name);
+    if (left) this.#warnOfLeft(left);
+  }
+
+  #warnOfLeft(left: NetworkJson): void {
+    const names = Object.values(left.Containers ?? {}).map(({ Name: name }) => name);
+    const who = names.length > 0 ? names.join(', ') : 'an endpoint that the engine names no container for';
+    const network = this.#name;
+    this.#log.warn(
+      { network, containers: who },
+      `the network ${network} is left, since it is in use: when nothing is on it, "docker network rm ${network}" removes it`,
+    );
   }
 
   async #ensure(): Promise<void> {

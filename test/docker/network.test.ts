@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { stat } from 'node:fs/promises';
 import { after, afterEach, before, describe, it } from 'node:test';
 import type { Driver } from '../../lib/drivers/driver.ts';
+import { type LogFields, silentLogger } from '../../lib/log.ts';
 import { removeAll } from '../contract/driver-suite.ts';
 import { home } from '../helpers/ask.ts';
 import {
@@ -67,11 +68,21 @@ describe("the pool's network", { skip: skipDocker ?? false }, () => {
 
   it('stays while someone else is on it', async () => {
     const pool = freshPool();
-    const driver = driverOn(pool);
+    const stranger = freshName();
+    const warnings: string[] = [];
+    const warn = (fields: LogFields, text: string) => {
+      warnings.push(`${text} ${fields.containers}`);
+    };
+    const log = { ...silentLogger, warn };
+    const driver = makeDriver({ pool, network: pool, log });
+    drivers.push(driver);
     await driver.open();
-    await runStranger(freshName(), '--network', pool);
+    await runStranger(stranger, '--network', pool);
     await driver.close(false);
     assert.notEqual(await networkIds(pool), '');
+    assert.equal(warnings.length, 1);
+    const [warning = ''] = warnings;
+    assert.ok(warning.includes(pool) && warning.includes(stranger), warning);
   });
 
   it('is made again when it was taken away', async () => {

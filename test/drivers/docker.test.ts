@@ -5,7 +5,7 @@ import { systemClock } from '../../lib/clock.ts';
 import { createDockerDriver } from '../../lib/drivers/docker.ts';
 import { DockerApi } from '../../lib/drivers/docker-api.ts';
 import type { Driver, Hint } from '../../lib/drivers/driver.ts';
-import { silentLogger } from '../../lib/log.ts';
+import { type LogFields, silentLogger } from '../../lib/log.ts';
 import { endingIn } from '../helpers/endings.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { FakeEngine, json } from '../helpers/fake-engine.ts';
@@ -32,9 +32,11 @@ function inspected(state: object): object {
 describe('the docker driver', () => {
   let engine: FakeEngine;
   let driver: Driver;
+  let warnings: LogFields[];
 
   beforeEach(async () => {
     engine = await FakeEngine.open();
+    warnings = [];
     const api = new DockerApi({ clock: systemClock, socketPath: engine.socketPath, timeoutMs: 1_000 });
     const options = {
       image: 'i',
@@ -44,7 +46,7 @@ describe('the docker driver', () => {
       containerPrefix: '',
       adminHost: '127.0.0.1',
       adminPort: 0,
-      log: silentLogger,
+      log: { ...silentLogger, warn: (fields: LogFields) => void warnings.push(fields) },
     };
     driver = createDockerDriver({ ...options, api });
     engine.reply('POST /containers/create', 201, { Id: ID });
@@ -160,6 +162,14 @@ describe('the docker driver', () => {
     engine.reply(`POST /containers/${ID}/stop`, 500, { message: 'cannot stop: is paused' });
     await driver.remove(ID, 1_000);
     assert.ok(engine.requests.includes(`DELETE /containers/${ID}`));
+  });
+
+  it('says which network it leaves, and who is on it', async () => {
+    const Labels = { 'ringlb.pool': 'p' };
+    engine.reply('GET /networks/net', 200, { Labels, Containers: { [ID]: { Name: 'db' } } });
+    engine.reply('DELETE /networks/net', 403, { message: 'network net has active endpoints' });
+    await driver.close(false);
+    assert.deepEqual(warnings, [{ network: 'net', containers: 'db' }]);
   });
 
   it('gives up on an answer that breaks off', async () => {
