@@ -25,6 +25,8 @@ export interface Check {
   mode: 'starting' | 'suspect' | 'steady';
   /** Probes that failed in a row, in a quick mode. */
   misses: number;
+  /** A probe has passed. */
+  hasPassed: boolean;
   /** Probes that passed in a row. */
   passes: number;
   /** Probes without a response in a row, and all that was read from the replica before the first of them. */
@@ -53,6 +55,7 @@ export function newCheck(replica: Replica): Check | undefined {
     endpoint: instance.endpoint,
     mode: 'starting',
     misses: 0,
+    hasPassed: false,
     passes: 0,
     silent: 0,
     readsBefore: 0,

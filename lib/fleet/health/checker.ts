@@ -42,7 +42,7 @@ export interface CheckerParts {
   readonly maxConcurrent: number;
   /** A number from 0 to 1, for the jitter. */
   readonly random: () => number;
-  /** A probe took so long, whatever it found. */
+  /** A probe took so long, whatever it found; one that only waited for a start is not told of. */
   readonly onProbe: (replica: Replica, tookMs: number, passed: boolean) => void;
   /** Told with every further probe that finds it so. */
   readonly onFault: (replica: Replica, fault: Fault, cause: string) => void;
@@ -163,7 +163,8 @@ export class Checker {
     this.#underWay--;
     const passed = result.outcome === 'passed';
     const isBusy = result.outcome === 'silent' && reads(replica.ordinal) > readsBefore;
-    onProbe(replica, clock.nowMs() - startedMs, passed || isBusy);
+    check.hasPassed ||= passed;
+    if (this.#counts(check)) onProbe(replica, clock.nowMs() - startedMs, passed || isBusy);
     check.probing = false;
     this.#probeNextDue();
     if (!this.#isCurrent(check)) return;
@@ -195,6 +196,11 @@ export class Checker {
     );
   }
 
+  /** One of ours that is starting does not fail: it is not there yet. */
+  #counts({ hasPassed }: Check): boolean {
+    return hasPassed || !this.#parts.ownsInstances;
+  }
+
   /** The probe got no response, and requests did meanwhile: that says neither that it is ready nor that it is not. */
   #workedOn(check: Check, { said }: ProbeResult): void {
     check.silent = 0;
@@ -208,7 +214,8 @@ export class Checker {
     const passed = outcome === 'passed';
     const health = afterProbe(replica.health, passed, policy);
     const wasUp = isUp(replica.health, policy);
-    registry.noteProbe(replica, passed, said, health);
+    if (this.#counts(check)) registry.noteProbe(replica, passed, said, health);
+    else registry.noteBusyProbe(replica, said);
     check.responds = passed || outcome === 'not-ready';
     check.misses = passed ? 0 : check.misses + 1;
     check.passes = passed ? check.passes + 1 : 0;

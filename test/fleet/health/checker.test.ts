@@ -20,6 +20,41 @@ describe('the checker', () => {
     assert.deepEqual(rig.fleet.transitions, ['S1 starting→healthy: probe passed: 200']);
   });
 
+  it('counts no failure of an instance that is starting, and tells nobody of it', async () => {
+    const told: boolean[] = [];
+    rig = new CheckerRig({ onProbe: (_replica, _tookMs, passed) => told.push(passed) });
+    const replica = rig.watched('S1');
+    for (let count = 0; count < 4; count++) {
+      await rig.probes.fail();
+      await rig.fleet.advance(50);
+    }
+    assert.deepEqual(replica.probes, { passed: 0, failed: 0, last: 'connection refused', recent: [] });
+    await rig.probes.pass();
+    await rig.fleet.advance(50);
+    await rig.probes.fail();
+    assert.deepEqual(replica.probes.recent, [true, false]);
+    assert.deepEqual([replica.probes.passed, replica.probes.failed], [1, 1]);
+    assert.deepEqual(told, [true, false]);
+  });
+
+  it('counts no failure of an instance that starts in the place of another', async () => {
+    const replica = await rig.healthy('S1');
+    const { registry, driver, checker } = rig.fleet;
+    checker.unwatch(replica);
+    void registry.vacate(replica, 'SIGKILL');
+    void registry.place(replica, driver.leave('S1', replica.id));
+    checker.watch(replica);
+    await rig.probes.fail();
+    assert.deepEqual(replica.probes.recent, [true, true]);
+  });
+
+  it('counts the failures of a fixed server from the first', async () => {
+    rig = new CheckerRig({ ownsInstances: false });
+    const replica = rig.watched('S1');
+    await rig.probes.fail();
+    assert.deepEqual([replica.probes.failed, replica.probes.recent], [1, [false]]);
+  });
+
   it('asks a starting instance often for about a second, then less and less', async () => {
     rig.watched('S1');
     const waits: number[] = [];
