@@ -1,0 +1,86 @@
+/** How containers end, as a balancer tells of it. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { FleetEvent } from '../../lib/fleet/journal.ts';
+import type { Balancer } from '../helpers/balancer.ts';
+import { buildImage, docker, freshPool, skipDocker } from '../helpers/docker.ts';
+import { Stage, until } from '../helpers/docker-stage.ts';
+
+/**
+ * S1 serves, and ends with a reason on its standard output when it is asked to; S2 takes all memory once it is healthy;
+ * S3 ends before it listens, with a reason on its standard output; S4 knows no probe path; S5 is deaf to the network.
+ */
+const PROGRAM = `
+  const { PORT, SERVER_ID } = process.env;
+  let probes = 0;
+  const eat = () => { const kept = []; for (;;) kept.push(Buffer.alloc(50e6, 1)); };
+  const say = (text, code) => process.stdout.write(text, () => process.exit(code));
+  const serve = (host) => require('http').createServer((request, response) => {
+    if (request.url === '/die') say('Error: the licence was removed', 5);
+    if (SERVER_ID === 'S2' && ++probes === 3) setTimeout(eat, 100);
+    response.statusCode = SERVER_ID === 'S4' ? 404 : 200;
+    response.end();
+  }).listen(PORT, host);
+  if (SERVER_ID === 'S3') setTimeout(say, 300, 'no database at db:5432', 4);
+  else serve(SERVER_ID === 'S5' ? '127.0.0.1' : undefined);`;
+const IMAGE = `${freshPool()}-ending`;
+
+describe('a balancer over containers that end', { skip: skipDocker ?? false, timeout: 300_000 }, () => {
+  before(() => buildImage(IMAGE, [`CMD ${JSON.stringify(['node', '-e', PROGRAM])}`]));
+  after(() => docker('rmi', '--force', IMAGE));
+
+  const ended = (balancer: Balancer, name: string, kind: string) =>
+    until(`an end of ${name} by ${kind}`, async () => {
+      const { ending } = await balancer.replica(name);
+      return ending?.kind === kind && ending;
+    });
+  const logged = (balancer: Balancer, name: string, begin: string) =>
+    until(`a line of ${name} that begins with "${begin}"`, () =>
+      balancer.lines.find(({ replica, msg }) => replica === name && msg.startsWith(begin)),
+    );
+
+  it('shows what one said on its standard output, though it was gone at once', async (t) => {
+    const balancer = await new Stage(t).start({ image: IMAGE, args: '--replicas 1' });
+    await until('S1 is healthy', async () => (await balancer.replica('S1')).state === 'healthy');
+    await balancer.ask('GET', '/die').catch(() => {});
+    const ending = await ended(balancer, 'S1', 'exit');
+    const text = 'exit 5: Error: the licence was removed';
+    assert.deepEqual(ending, { kind: 'exit', code: 5, signal: null, text });
+    const { message } = JSON.parse((await balancer.askAdmin('GET', '/events')).body) as {
+      message: { events: readonly FleetEvent[] };
+    };
+    assert.equal(message.events.find(({ kind }) => kind === 'died')?.cause, text);
+  });
+
+  it('shows what one said that ended before it was healthy, and slows it down', async (t) => {
+    const balancer = await new Stage(t).start({ image: IMAGE, args: '--replicas 3' });
+    const ending = await ended(balancer, 'S3', 'exit');
+    assert.deepEqual(ending, { kind: 'exit', code: 4, signal: null, text: 'exit 4: no database at db:5432' });
+    assert.equal((await logged(balancer, 'S3', 'crash loop')).cause, 'exit 4: no database at db:5432');
+  });
+
+  it('tells one that took too much memory from one that was killed, and slows it down', async (t) => {
+    const balancer = await new Stage(t).start({ image: IMAGE, args: '--replicas 2' });
+    const { code, signal, text } = await ended(balancer, 'S2', 'out-of-memory');
+    assert.deepEqual([code, signal, text], [137, 'SIGKILL', 'out of memory']);
+    assert.equal((await logged(balancer, 'S2', 'crash loop')).cause, 'out of memory');
+  });
+
+  it('says which option helps where one is not healthy in time', async (t) => {
+    const balancer = await new Stage(t).start({ image: IMAGE, args: '--replicas 5 --start-timeout 4s' });
+    assert.match(
+      (await ended(balancer, 'S4', 'start-timeout')).text,
+      /--start-timeout.* \/heartbeat is answered with 404.*--probe-path/,
+    );
+    assert.match(
+      (await ended(balancer, 'S5', 'start-timeout')).text,
+      /--start-timeout.*connection refused.*--replica-port.*0\.0\.0\.0/,
+    );
+    await logged(balancer, 'S5', 'not healthy in time');
+    const loops = balancer.lines.filter(({ msg }) => msg.startsWith('crash loop'));
+    assert.deepEqual(
+      [...new Set(loops.map(({ replica }) => replica))].filter((name) => name === 'S4' || name === 'S5'),
+      [],
+    );
+  });
+});
