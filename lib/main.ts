@@ -9,6 +9,7 @@ import { type Invocation, parseInvocation } from './cli/invocation.ts';
 import { CommandError, EXIT } from './cli/usage.ts';
 import { type Config, ConfigError } from './config.ts';
 import { assertNever, isBalancerError, messageOf } from './errors.ts';
+import { giveWayToInit } from './init.ts';
 import { createLogger, type RootLogger } from './log.ts';
 import { programVersion } from './version.ts';
 
@@ -68,6 +69,8 @@ function logWhatNodeSays(log: RootLogger): void {
 
 /** Serves until a signal comes; gives 1 where it could not begin. */
 async function serve(config: Config): Promise<number | undefined> {
+  // the other drivers start no processes
+  if (config.driver === 'process') giveWayToInit();
   const log = createLogger(config.logLevel);
   logWhatNodeSays(log);
   let app: App | undefined;
