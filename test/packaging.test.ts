@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { createDashboardRoutes } from '../lib/admin/dashboard.ts';
+import { loadFlags } from '../lib/config.ts';
 import { environmentName, OPTIONS } from '../lib/options.ts';
 
 const REPOSITORY = join(import.meta.dirname, '..');
@@ -27,6 +28,15 @@ it('compose hands every option that means something in a container to the balanc
   const flags = Object.values(OPTIONS).map(({ flag }) => flag);
   const expected = flags.filter((flag) => !NOT_IN_A_CONTAINER.includes(flag)).map(environmentName);
   assert.deepEqual(handed.toSorted(), expected.toSorted());
+});
+
+it('the containers of the README and of compose get as long to stop as a balancer may take', async () => {
+  const { drainTimeoutMs, stopTimeoutMs } = loadFlags([], {}, []);
+  const longestS = (drainTimeoutMs + stopTimeoutMs) / 1000;
+  const readme = await readFile(join(REPOSITORY, 'README.md'), 'utf8');
+  const compose = await readFile(join(REPOSITORY, 'docker-compose.yml'), 'utf8');
+  assert.ok(Number(/docker run .*--stop-timeout (\d+) /.exec(readme)?.[1]) > longestS);
+  assert.ok(Number(/stop_grace_period: (\d+)s/.exec(compose)?.[1]) > longestS);
 });
 
 it('the build brings every file of the dashboard that is served, and no other', async (t) => {

@@ -39,7 +39,12 @@ export interface ContainerJson {
     readonly OOMKilled: boolean;
     readonly Error: string;
   };
-  readonly Config: { readonly Image: string; readonly Labels: Readonly<Record<string, string>> | null };
+  readonly Config: {
+    readonly Image: string;
+    readonly Labels: Readonly<Record<string, string>> | null;
+    /** Seconds from the stop signal to the kill; the engine's own where there is none. */
+    readonly StopTimeout?: number | null;
+  };
   readonly NetworkSettings: NetworkSettings;
 }
 

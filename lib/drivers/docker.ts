@@ -13,6 +13,7 @@ import { DockerApi } from './docker-api.ts';
 import { PoolClaim } from './docker-claim.ts';
 import { DockerEngine } from './docker-engine.ts';
 import { EventWatch } from './docker-events.ts';
+import { type Stopping, shortGrace } from './docker-grace.ts';
 import {
   type ContainerJson,
   containerBody,
@@ -27,13 +28,13 @@ import {
   toInstance,
   userFor,
 } from './docker-mapper.ts';
-import { PoolNetwork } from './docker-network.ts';
+import { ownContainer, PoolNetwork } from './docker-network.ts';
 import type { Driver, Hint, Instance, RetiredRole, Start } from './driver.ts';
 
 /** How long the engine may take over how a container ended; who replaces it waits for that. */
 const ENDING_MS = 1000;
 
-export interface DockerDriverOptions {
+export interface DockerDriverOptions extends Stopping {
   readonly image: string;
   readonly replicaPort: number;
   readonly network: string;
@@ -98,6 +99,7 @@ class DockerDriver implements Driver {
       await this.#claim.release();
       throw error;
     }
+    await this.#warnOfShortGrace();
   }
 
   watch(onHint: (hint: Hint) => void): void {
@@ -190,6 +192,13 @@ class DockerDriver implements Driver {
   /** What the engine is to call the container of this name among ours. */
   #containerName(name: string): string {
     return `${this.#options.containerPrefix}${name}`;
+  }
+
+  async #warnOfShortGrace(): Promise<void> {
+    // the warning alone is not worth a failed start
+    const self = await ownContainer(this.#engine).catch(() => undefined);
+    const words = self && shortGrace(self, this.#options);
+    if (words !== undefined) this.#options.log.warn({}, words);
   }
 
   get #spec(): ReplicaSpec {

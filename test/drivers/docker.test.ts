@@ -46,6 +46,8 @@ describe('the docker driver', () => {
       containerPrefix: '',
       adminHost: '127.0.0.1',
       adminPort: 0,
+      drainTimeoutMs: 30_000,
+      stopTimeoutMs: 10_000,
       log: { ...silentLogger, warn: (fields: LogFields) => void warnings.push(fields) },
     };
     driver = createDockerDriver({ ...options, api });

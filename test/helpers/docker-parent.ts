@@ -31,6 +31,8 @@ const driver = createDockerDriver({
   containerPrefix: '',
   adminHost: '',
   adminPort: 0,
+  drainTimeoutMs: 30_000,
+  stopTimeoutMs: 10_000,
   log: silentLogger,
 });
 

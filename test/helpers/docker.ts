@@ -43,6 +43,12 @@ export async function docker(...args: string[]): Promise<string> {
   return (await run('docker', args, { maxBuffer: 16 * 1024 * 1024 })).stdout.trim();
 }
 
+/** All that the container has written. */
+export async function dockerLog(id: string): Promise<string> {
+  const { stdout, stderr } = await run('docker', ['logs', id], { maxBuffer: 16 * 1024 * 1024 });
+  return stdout + stderr;
+}
+
 /** A pool name that nothing has; its network is to be named the same. */
 export function freshPool(): string {
   return `ringlb-test-${randomBytes(5).toString('hex')}`;
@@ -67,6 +73,8 @@ export function makeDriver(options: Partial<DockerDriverOptions> = {}): Driver {
     containerPrefix: '',
     adminHost: '127.0.0.1',
     adminPort: 0,
+    drainTimeoutMs: 30_000,
+    stopTimeoutMs: 10_000,
     log: silentLogger,
   };
   pools.add(pool);
@@ -107,6 +115,14 @@ async function ours(...command: string[]): Promise<string[]> {
 export function runStranger(name: string, ...more: string[]): Promise<string> {
   const label = `ringlb.test=${namePrefix}`;
   return docker('run', '-d', '--label', label, '--name', name, ...more, BASE_IMAGE, 'sleep', '1000');
+}
+
+/** Runs the balancer as the first process of a container that is not of any pool; gives its id. */
+export function runBalancer(docked: readonly string[], options: readonly string[]): Promise<string> {
+  const label = `ringlb.test=${namePrefix}`;
+  const sources = `${REPOSITORY}:${REPOSITORY}:ro`;
+  const program = ['node', `${REPOSITORY}/lib/main.ts`, ...options];
+  return docker('run', '-d', '--label', label, '--volume', sources, ...docked, BASE_IMAGE, ...program);
 }
 
 /** Makes a network that is not of any pool. */
