@@ -31,6 +31,7 @@ export interface KeeperParts {
   /** Gives the place of a replica to one of another name; undefined where names stay. */
   readonly renew: (replica: Replica, cause: string, isDraining?: boolean) => Replica | undefined;
   readonly probePath: string;
+  readonly probePort: number;
   /** A replica is nobody's work any more; what happened to it meanwhile is worth a look. */
   readonly onSettled: () => void;
 }
@@ -316,8 +317,8 @@ export class Keeper {
   }
 
   #whyLate({ probes }: Replica, { endpoint }: Instance): string {
-    const { startTimeoutMs: timeoutMs, probePath, driver } = this.#parts;
-    const late = { timeoutMs, probePath, driver: driver.kind, lastProbe: probes.last };
+    const { startTimeoutMs: timeoutMs, probePath, probePort, driver } = this.#parts;
+    const late = { timeoutMs, probePath, probePort, driver: driver.kind, lastProbe: probes.last };
     return lateStartReason({ ...late, endpoint });
   }
 

@@ -10,6 +10,8 @@ export interface LateStart {
   readonly endpoint: Endpoint | undefined;
   readonly driver: DriverKind;
   readonly probePath: string;
+  /** 0 is the endpoint's own. */
+  readonly probePort: number;
   /** What the last probe found, in its words; undefined where none has ended yet. */
   readonly lastProbe: string | undefined;
 }
@@ -19,17 +21,25 @@ export function lateStartReason(late: LateStart): string {
   return `not healthy within ${late.timeoutMs} ms (--start-timeout): ${findingOf(late)}`;
 }
 
-function findingOf({ lastProbe, probePath, endpoint, driver }: LateStart): string {
+function findingOf({ lastProbe, probePath, probePort, endpoint, driver }: LateStart): string {
   if (endpoint === undefined) return 'it has no address';
-  const where = formatEndpoint(endpoint);
+  const port = probePort === 0 ? endpoint.port : probePort;
+  const where = formatEndpoint({ host: endpoint.host, port });
   if (lastProbe === undefined) return `no probe of ${where} has ended`;
-  if (/^[2-3]\d\d$/.test(lastProbe)) return `${probePath} has just been answered with ${lastProbe}`;
-  if (/^\d+$/.test(lastProbe))
+  if (/^[23]\d\d$/.test(lastProbe))
+    return `${probePath} was answered with ${lastProbe} last (--probe-expect)`;
+  if (/^\d{3}$/.test(lastProbe))
     return `${probePath} is answered with ${lastProbe}: is there another path for --probe-path?`;
   if (lastProbe !== 'connection refused') return `last probe of ${where}${probePath}: ${lastProbe}`;
-  const asked =
-    driver === 'docker'
-      ? `port ${endpoint.port} (--replica-port), and on 0.0.0.0 rather than 127.0.0.1`
-      : 'the port that PORT says';
-  return `connection refused at ${where}: does it listen on ${asked}?`;
+  return `connection refused at ${where}: does it listen on ${wantedPort({ driver, port, probePort })}?`;
+}
+
+function wantedPort({
+  driver,
+  port,
+  probePort,
+}: Pick<LateStart, 'driver' | 'probePort'> & { port: number }): string {
+  const option = probePort === 0 ? '--replica-port' : '--probe-port';
+  if (driver === 'docker') return `port ${port} (${option}), and on 0.0.0.0 rather than 127.0.0.1`;
+  return probePort === 0 ? 'the port that PORT says' : `port ${port} (${option})`;
 }

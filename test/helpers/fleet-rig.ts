@@ -160,6 +160,7 @@ export class FleetRig {
       startTimeoutMs: START_TIMEOUT_MS,
       renew: (replica, cause) => this.scaling.renew(replica, cause),
       probePath: '/heartbeat',
+      probePort: 0,
       onSettled: () => this.supervisor.nudge(),
     });
     const { keeper } = this;
