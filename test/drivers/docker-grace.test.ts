@@ -8,7 +8,7 @@ function container(StopTimeout?: number | null) {
   return {
     Id: 'a',
     Name: '/ringlb',
-    State: { Running: true, ExitCode: 0, OOMKilled: false, Error: '' },
+    State: { Running: true, ExitCode: 0, OOMKilled: false, Error: '', StartedAt: '' },
     Config: { Image: 'i', Labels: null, ...(StopTimeout !== undefined && { StopTimeout }) },
     NetworkSettings: { Networks: {} },
   };

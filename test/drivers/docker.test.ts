@@ -4,6 +4,8 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { systemClock } from '../../lib/clock.ts';
 import { createDockerDriver } from '../../lib/drivers/docker.ts';
 import { DockerApi } from '../../lib/drivers/docker-api.ts';
+import { DockerEngine } from '../../lib/drivers/docker-engine.ts';
+import { PoolNetwork } from '../../lib/drivers/docker-network.ts';
 import type { Driver, Hint } from '../../lib/drivers/driver.ts';
 import { type LogFields, silentLogger } from '../../lib/log.ts';
 import { endingIn } from '../helpers/endings.ts';
@@ -32,11 +34,9 @@ function inspected(state: object): object {
 describe('the docker driver', () => {
   let engine: FakeEngine;
   let driver: Driver;
-  let warnings: LogFields[];
 
   beforeEach(async () => {
     engine = await FakeEngine.open();
-    warnings = [];
     const api = new DockerApi({ clock: systemClock, socketPath: engine.socketPath, timeoutMs: 1_000 });
     const options = {
       image: 'i',
@@ -48,7 +48,7 @@ describe('the docker driver', () => {
       adminPort: 0,
       drainTimeoutMs: 30_000,
       stopTimeoutMs: 10_000,
-      log: { ...silentLogger, warn: (fields: LogFields) => void warnings.push(fields) },
+      log: silentLogger,
     };
     driver = createDockerDriver({ ...options, api });
     engine.reply('POST /containers/create', 201, { Id: ID });
@@ -167,10 +167,13 @@ describe('the docker driver', () => {
   });
 
   it('says which network it leaves, and who is on it', async () => {
+    const warnings: LogFields[] = [];
     const Labels = { 'ringlb.pool': 'p' };
     engine.reply('GET /networks/net', 200, { Labels, Containers: { [ID]: { Name: 'db' } } });
     engine.reply('DELETE /networks/net', 403, { message: 'network net has active endpoints' });
-    await driver.close(false);
+    const api = new DockerApi({ clock: systemClock, socketPath: engine.socketPath });
+    const log = { ...silentLogger, warn: (fields: LogFields) => void warnings.push(fields) };
+    await new PoolNetwork({ engine: new DockerEngine(api), network: 'net', pool: 'p', log }).close();
     assert.deepEqual(warnings, [{ network: 'net', containers: 'db' }]);
   });
 
