@@ -27,6 +27,8 @@ export interface KeyFacts {
 
 /** RFC 9110 section 5.6.2; the names of headers and cookies (RFC 6265 section 4.1.1). */
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** The header by which its value is not taken as it came. */
+export const HOST = 'host';
 const QUERY_NAME = /^[\x21-\x7e]+$/;
 
 /** Reads a comma-separated list of sources, such as `header:X-User, client-ip`. */
@@ -115,7 +117,9 @@ function readSource(source: HashKeySource, facts: KeyFacts): string {
     case 'request-id':
       return headerValue(facts.rawHeaders, 'x-request-id');
     case 'header':
-      return headerValue(facts.rawHeaders, source.name);
+      return source.name === HOST
+        ? hostKey(headerValue(facts.rawHeaders, HOST))
+        : headerValue(facts.rawHeaders, source.name);
     case 'client-ip':
       return facts.clientIp;
     case 'path':
@@ -127,6 +131,11 @@ function readSource(source: HashKeySource, facts: KeyFacts): string {
     case 'query':
       return queryValue(facts.url, source.name);
   }
+}
+
+/** One key for one host, whatever its case and port (RFC 3986 section 6.2.2.1). */
+function hostKey(host: string): string {
+  return (/^(\[[^\]]*\]|[^:]*):\d*$/.exec(host)?.[1] ?? host).toLowerCase();
 }
 
 /** The first non-empty value of the header, whose name is given in lower case. */

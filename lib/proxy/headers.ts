@@ -278,10 +278,17 @@ function hopLines(upgrade: string): string {
   return seen.trailers ? `${framing}Connection: TE\r\nTE: trailers\r\n` : framing;
 }
 
+const ABSOLUTE_FORM = /^https?:\/\/([^/?#]+)([/?][^#]*)?$/i;
+
+/** The host, and port if any, that a target in absolute form is for; undefined for one in another form. */
+export function authorityOf(target: string): string | undefined {
+  return target.charCodeAt(0) === SLASH ? undefined : ABSOLUTE_FORM.exec(target)?.[1];
+}
+
 /** Turns `http://host/path` into its path and notes the host, which beats the Host header (RFC 9112 section 3.2.2). */
 function originForm(method: string, target: string): string {
   if (target === '*' && method === 'OPTIONS') return target;
-  const parts = /^https?:\/\/([^/?#]+)([/?][^#]*)?$/i.exec(target);
+  const parts = ABSOLUTE_FORM.exec(target);
   if (!parts) throw new BalancerError('bad-request', 'The request target must be a path or an http URL');
   checkHost(parts[1]!);
   seen.host = parts[1]!;

@@ -93,6 +93,8 @@ export interface ParseError extends Error {
   readonly rawPacket?: Buffer;
 }
 
+/** What Node's parser says of a version that is well-formed. */
+const UNKNOWN_VERSION = 'Invalid HTTP version';
 const LF = 10;
 /** What begins like a request line. */
 const METHOD = /^[\w!#$%&'*+.^`|~-]+ /;
@@ -111,6 +113,12 @@ export function parseFailure(error: ParseError, maxTargetBytes: number): Balance
     }
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new BalancerError('request-timeout');
+    // HTTP/2 without being asked for it, whose preface looks like a request
+    case 'HPE_PAUSED_H2_UPGRADE':
+      return new BalancerError('http-version');
+    case 'HPE_INVALID_VERSION':
+      if (error.reason !== UNKNOWN_VERSION) break;
+      return new BalancerError('http-version');
     case 'HPE_INVALID_METHOD':
       if (error.rawPacket !== undefined && METHOD.test(error.rawPacket.toString('latin1', 0, 64)))
         return new BalancerError('not-implemented', 'The method is not known');

@@ -9,6 +9,7 @@
 import { Buffer } from 'node:buffer';
 import { hashBytes } from '../core/hash.ts';
 import {
+  HOST,
   type HashKeySource,
   hashKeyOf,
   isByRequestId,
@@ -17,7 +18,7 @@ import {
   placementKey,
 } from '../core/hash-key.ts';
 import type { Algorithm } from '../core/slot-table.ts';
-import type { ClientFacts, RequestHead } from './headers.ts';
+import { authorityOf, type ClientFacts, type RequestHead } from './headers.ts';
 import type { ClientRequest } from './incoming.ts';
 import { findValue, type PlainHead, valueEnd } from './plain-head.ts';
 import type { RequestIds } from './request-ids.ts';
@@ -27,6 +28,8 @@ import type { TrustedProxies } from './trusted-proxies.ts';
 interface Source {
   readonly kind: HashKeySource['kind'];
   readonly field: Uint8Array;
+  /** Its value may have to be made another before it is hashed. */
+  readonly isHost: boolean;
 }
 
 export class RequestHasher {
@@ -44,7 +47,11 @@ export class RequestHasher {
     ids: RequestIds,
   ) {
     this.#sources = sources;
-    this.#inBytes = sources.map((source) => ({ kind: source.kind, field: fieldOf(source) }));
+    this.#inBytes = sources.map((source) => ({
+      kind: source.kind,
+      field: fieldOf(source),
+      isHost: source.kind === 'header' && source.name === HOST,
+    }));
     this.#isById = isByRequestId(sources);
     this.#algorithm = algorithm;
     this.#trusted = trusted;
@@ -78,20 +85,41 @@ export class RequestHasher {
   /** Undefined where a source has to be read as text. */
   #hashInBytes(head: RequestHead, plain: PlainHead): number | undefined {
     const { bytes, target, targetAt } = plain;
-    for (const { kind, field } of this.#inBytes) {
+    for (const { kind, field, isHost } of this.#inBytes) {
       if (kind === 'uri') return hashBytes(bytes, targetAt, targetAt + target.length);
       if (kind === 'path') return hashBytes(bytes, targetAt, targetAt + pathOf(target).length);
       if (kind !== 'header' && kind !== 'request-id') return undefined;
       const at = findValue(plain, field);
-      if (at !== -1) return hashBytes(bytes, at, valueEnd(plain, at));
+      if (at === -1) continue;
+      const end = valueEnd(plain, at);
+      if (isHost && !isHostKey(bytes, at, end)) return undefined;
+      return hashBytes(bytes, at, end);
     }
     return this.#hashOfId(head, plain);
   }
 }
 
+const COLON = 0x3a;
+const [A, Z] = [0x41, 0x5a];
+
+/** True for a host that is a key as it is: without a port, in lower case. */
+function isHostKey(bytes: DataView, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) {
+    const byte = bytes.getUint8(at);
+    if (byte === COLON || (byte >= A && byte <= Z)) return false;
+  }
+  return true;
+}
+
 function fieldOf(source: HashKeySource): Uint8Array {
   if (source.kind === 'header') return Buffer.from(source.name, 'latin1');
   return Buffer.from(source.kind === 'request-id' ? 'x-request-id' : '', 'latin1');
+}
+
+/** The headers, with the host of a target that has one: it beats the Host header (RFC 9112 section 3.2.2). */
+function withTargetHost({ url = '', rawHeaders }: ClientRequest): readonly string[] {
+  const host = authorityOf(url);
+  return host === undefined ? rawHeaders : [HOST, host, ...rawHeaders];
 }
 
 /** Makes texts of what is asked for. */
@@ -110,7 +138,7 @@ class TextFacts implements KeyFacts {
   }
 
   get rawHeaders(): readonly string[] {
-    this.#rawHeaders ??= this.#request.rawHeaders;
+    this.#rawHeaders ??= withTargetHost(this.#request);
     return this.#rawHeaders;
   }
 

@@ -112,6 +112,18 @@ for (const { name, key, ...asked } of [
     key: '\xff:\t\xfe',
   },
   { name: 'a header that is not sent on', hashKey: 'header:host', text: get(), key: 'h' },
+  ...(['H', 'h:80', 'h:8080', 'H:', 'h'] as const).map((host) => ({
+    name: `a host, written ${host}`,
+    hashKey: 'header:Host',
+    text: get().replace(/Host: h/i, `Host: ${host}`),
+    key: 'h',
+  })),
+  {
+    name: 'a host that is an address',
+    hashKey: 'header:host',
+    text: get().replace(/Host: h/i, 'Host: [2001:DB8::1]:80'),
+    key: '[2001:db8::1]',
+  },
   {
     name: 'the second source, for lack of the first',
     hashKey: 'header:x-user,header:accept',
