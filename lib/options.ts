@@ -108,6 +108,7 @@ export const OPTIONS = {
   connectTimeoutMs: option('connect-timeout', '2s', duration('above zero'), 'longest wait for a connection'),
   responseTimeoutMs: option('response-timeout', '30s', duration('above zero'), 'longest wait for its response head'),
   idleTimeoutMs: option('idle-timeout', '60s', duration('above zero'), 'longest silence between two bytes of its body, or in a tunnel'),
+  lenientReplicas: option('lenient-replicas', 'off', onOff, 'on serves heads that are not quite HTTP: line ends without CR, control bytes (which become spaces), folded lines; off answers them 502'),
 
   headerTimeoutMs: option('header-timeout', '10s', duration('above zero'), 'longest wait for its whole request head'),
   bodyTimeoutMs: option('body-timeout', '30s', duration('above zero'), 'longest silence between two bytes of its body'),

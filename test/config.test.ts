@@ -58,6 +58,7 @@ describe('the options', () => {
       connectTimeoutMs: 2000,
       responseTimeoutMs: 30_000,
       idleTimeoutMs: 60_000,
+      lenientReplicas: false,
       headerTimeoutMs: 10_000,
       bodyTimeoutMs: 30_000,
       sendTimeoutMs: 30_000,

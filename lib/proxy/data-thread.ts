@@ -18,6 +18,7 @@ import type { ClientFacts } from './headers.ts';
 import type { ClientRequest } from './incoming.ts';
 import type { DataThreadOptions, DataThreadStart, FromDataThread } from './messages.ts';
 import { RequestQueue } from './queue.ts';
+import { LENIENT_LIMITS, RESPONSE_LIMITS } from './response-parser.ts';
 import { SendQueues } from './send-queues.ts';
 import { TrustedProxies } from './trusted-proxies.ts';
 import { Upstream } from './upstream.ts';
@@ -140,9 +141,10 @@ export class DataThread {
 
   #pool(ordinal: number, endpoint: Endpoint, maxConnections: number): Upstream {
     const { recorder } = this;
-    const { connectTimeoutMs } = this.options;
+    const { connectTimeoutMs, lenientReplicas } = this.options;
+    const limits = lenientReplicas && ordinal !== NO_REPLICA ? LENIENT_LIMITS : RESPONSE_LIMITS;
     const nowMs = () => this.nowMs;
-    return new Upstream({ ordinal, endpoint, maxConnections, connectTimeoutMs, nowMs, recorder });
+    return new Upstream({ ordinal, endpoint, maxConnections, connectTimeoutMs, nowMs, recorder, limits });
   }
 
   #accessNotes(): AccessNotes | undefined {

@@ -47,6 +47,8 @@ export interface DataThreadOptions extends AccessLogOptions {
   /** Client connections of one thread. */
   readonly maxConnections: number;
   readonly trustedProxies: readonly string[];
+  /** Responses of replicas that are not quite HTTP are mended where that leaves no doubt. */
+  readonly lenientReplicas: boolean;
   readonly forwarded: boolean;
   readonly via: boolean;
   readonly classic: boolean;

@@ -10,6 +10,7 @@
 import { Buffer } from 'node:buffer';
 import { type BodySink, ChunkedBody } from './chunked-body.ts';
 import { FieldSection } from './field-section.ts';
+import { LenientHead } from './lenient-head.ts';
 import { badResponse } from './response-fault.ts';
 import { type AskedFor, type ResponseHead, readHead } from './response-head.ts';
 import { NO_TRAILERS } from './trailers.ts';
@@ -22,6 +23,8 @@ export interface ResponseLimits {
   readonly maxTrailerBytes: number;
   /** Of all heads of 1xx answers before the final one. */
   readonly maxInterimBytes: number;
+  /** Heads in some broken forms are mended (`lenient-head.ts`) where they would be refused. */
+  readonly isLenient: boolean;
 }
 
 export const RESPONSE_LIMITS: ResponseLimits = {
@@ -29,7 +32,11 @@ export const RESPONSE_LIMITS: ResponseLimits = {
   maxHeaders: 256,
   maxTrailerBytes: 16_384,
   maxInterimBytes: 2_097_152,
+  isLenient: false,
 };
+
+/** For replicas whose responses are to be served although they are not quite HTTP. */
+export const LENIENT_LIMITS: ResponseLimits = { ...RESPONSE_LIMITS, isLenient: true };
 
 /** What the parser must know of the request that is being answered. */
 export interface ResponseRequest extends AskedFor {
@@ -67,6 +74,7 @@ const NOBODY: ResponseSink = { onInterim: () => {}, onHead: () => {}, onBody: ()
 export class ResponseParser {
   readonly #limits: ResponseLimits;
   readonly #section: FieldSection;
+  readonly #lenient: LenientHead | undefined;
   #chunked: ChunkedBody | undefined;
   #phase: ResponsePhase = 'idle';
   #request: ResponseRequest = NO_REQUEST;
@@ -78,7 +86,8 @@ export class ResponseParser {
 
   constructor(limits: ResponseLimits = RESPONSE_LIMITS) {
     this.#limits = limits;
-    const { maxHeadBytes, maxHeaders } = limits;
+    const { maxHeadBytes, maxHeaders, isLenient } = limits;
+    this.#lenient = isLenient ? new LenientHead(maxHeadBytes) : undefined;
     this.#section = new FieldSection(
       { maxBytes: maxHeadBytes, maxFields: maxHeaders, tooLong: 'head-too-large' },
       true,
@@ -111,6 +120,7 @@ export class ResponseParser {
     this.#request = NO_REQUEST;
     this.#chunked?.stop();
     this.#section.reset();
+    this.#lenient?.reset();
   }
 
   /**
@@ -138,7 +148,10 @@ export class ResponseParser {
     while (this.#phase === 'waiting' || this.#phase === 'head') {
       if (at === chunk.length) return 'more';
       this.#phase = 'head';
-      at = this.#section.read(chunk, at);
+      at =
+        this.#lenient === undefined
+          ? this.#section.read(chunk, at)
+          : this.#readLenient(this.#lenient, chunk, at);
       if (at === -1) return 'more';
       const result = this.#takeHead(chunk, at);
       if (result !== 'more') return result;
@@ -158,6 +171,15 @@ export class ResponseParser {
         if (at > 0) return 'more';
         throw badResponse('after-end');
     }
+  }
+
+  /** The section reads what was mended, whole. */
+  #readLenient(lenient: LenientHead, chunk: Buffer, at: number): number {
+    const end = lenient.read(chunk, at);
+    if (end === -1) return -1;
+    const head = lenient.take();
+    if (this.#section.read(head, 0) !== head.length) throw badResponse('header-name');
+    return end;
   }
 
   #takeHead(chunk: Buffer, at: number): PushResult {

@@ -14,7 +14,12 @@ import type { Endpoint } from '../core/replica.ts';
 import { BalancerError, type ErrorCode, errnoOf, isBalancerError, messageOf } from '../errors.ts';
 import { writeTogether } from './batched-writes.ts';
 import { type Block, takeBlock } from './blocks.ts';
-import { ResponseParser, type ResponseRequest, type ResponseSink } from './response-parser.ts';
+import {
+  type ResponseLimits,
+  ResponseParser,
+  type ResponseRequest,
+  type ResponseSink,
+} from './response-parser.ts';
 import type { UpstreamSocket } from './upstream-socket.ts';
 
 /** One try of a request on a replica, as the pool and its connections see it. */
@@ -57,6 +62,7 @@ export interface Opening {
   readonly nowMs: number;
   readonly forTunnel: boolean;
   readonly connect: Connect;
+  readonly limits: ResponseLimits;
 }
 
 /** Enough for most answers, and little to copy of the others. */
@@ -90,7 +96,7 @@ export class UpstreamConnection {
   readonly forTunnel: boolean;
   #owner: ConnectionOwner;
   readonly socket: UpstreamSocket;
-  readonly #parser = new ResponseParser();
+  readonly #parser: ResponseParser;
   #attempt: Attempt | undefined;
   #requests = 0;
   #isConnected = false;
@@ -107,8 +113,13 @@ export class UpstreamConnection {
   #block: Block | undefined;
   #filled = 0;
 
-  constructor(owner: ConnectionOwner, { host, port }: Endpoint, { nowMs, forTunnel, connect }: Opening) {
+  constructor(
+    owner: ConnectionOwner,
+    { host, port }: Endpoint,
+    { nowMs, forTunnel, connect, limits }: Opening,
+  ) {
     this.#owner = owner;
+    this.#parser = new ResponseParser(limits);
     this.forTunnel = forTunnel;
     this.startedMs = nowMs;
     const begunMs = performance.now();

@@ -21,6 +21,7 @@ import {
   type ConnectionOwner,
   UpstreamConnection,
 } from './upstream-connection.ts';
+import { RESPONSE_LIMITS, type ResponseLimits } from './response-parser.ts';
 import { connectUpstream } from './upstream-socket.ts';
 
 export interface UpstreamOptions {
@@ -35,6 +36,8 @@ export interface UpstreamOptions {
   readonly recorder: Recorder;
   /** Opens a socket; `connectUpstream` unless given. */
   readonly connect?: Connect;
+  /** RESPONSE_LIMITS unless given. */
+  readonly limits?: ResponseLimits;
 }
 
 /** The connections of a pool, by what they do. */
@@ -243,7 +246,9 @@ export class Upstream implements ConnectionOwner {
   /** Opens a connection for whoever waits, or for `only` one attempt that needs a new one. */
   #open(only: Attempt | undefined): void {
     const { endpoint, nowMs } = this.#options;
-    const opening = { nowMs: nowMs(), forTunnel: only?.upgrade === true, connect: this.#connect };
+    const { limits = RESPONSE_LIMITS } = this.#options;
+    const forTunnel = only?.upgrade === true;
+    const opening = { nowMs: nowMs(), forTunnel, connect: this.#connect, limits };
     let connection: UpstreamConnection;
     try {
       connection = new UpstreamConnection(this, endpoint, opening);
