@@ -27,6 +27,7 @@ import { Journal } from './fleet/journal.ts';
 import { Keeper } from './fleet/keeper.ts';
 import { nextName, randomName } from './fleet/names.ts';
 import { Plans } from './fleet/plans.ts';
+import { Poison } from './fleet/poison.ts';
 import { Registry } from './fleet/registry.ts';
 import { Scaling } from './fleet/scaling.ts';
 import { Supervisor } from './fleet/supervisor.ts';
@@ -70,6 +71,7 @@ export async function startApp(config: Config, log: RootLogger, clock: Clock = s
     await driver.open();
     const publicPort = await claimPort(config.port, config.host);
     const parts = new Parts(config, driver, log, clock);
+    opened.push(async () => parts.poison.close());
     opened.push(async () => parts.journal.close());
     opened.push(async () => parts.metrics.close());
     const admin = await parts.admin.listen(config.adminPort, config.adminHost);
@@ -109,6 +111,7 @@ class Parts {
   readonly scaling: Scaling;
   readonly view: FleetView;
   readonly journal: Journal;
+  readonly poison: Poison;
   readonly #config: Config;
   readonly #registry: Registry;
   readonly health: Health;
@@ -117,18 +120,22 @@ class Parts {
   readonly #clock: Clock;
   /** By it the admin server knows what data threads hand over. */
   readonly #secret = createSecret();
+  #ownsInstances: boolean;
   #dataPlane: DataPlane | undefined;
 
   constructor(config: Config, driver: Driver, log: RootLogger, clock: Clock) {
     this.#config = config;
     this.#log = log;
     this.#clock = clock;
+    this.#ownsInstances = driver.ownsInstances;
     const placement = createPlacement(config);
     this.table = new RouteTableWriter(tableShape(config));
     this.metrics = this.#createMetrics();
     const counts = new QuickCounts(this.metrics.reader.memory, this.table.shape);
     this.journal = new Journal(clock, { read: () => counts.trouble() });
     this.journal.countAll((event) => this.metrics.fleet.happened(event));
+    const publish = (kinds: readonly string[]): void => this.#dataPlane?.setPoison(kinds);
+    this.poison = new Poison({ clock, journal: this.journal, publish });
     this.accessSink = this.#createAccessSink();
     this.#registry = this.#createRegistry(placement);
     this.health = this.#createHealth(driver, counts);
@@ -149,7 +156,13 @@ class Parts {
     });
     const { instances } = this.#keeper;
     const departures = new Departures({ ...config, ...common, instances });
-    this.supervisor = new Supervisor({ ...config, ...common, departures, keeper: this.#keeper });
+    this.supervisor = new Supervisor({
+      ...config,
+      ...common,
+      departures,
+      keeper: this.#keeper,
+      onEnded: (end) => this.poison.ended(end),
+    });
     const chooseName = config.classic ? randomName : nextName;
     const plans = new Plans({ ...config, ...common, ownsInstances, chooseName });
     this.scaling = new Scaling({ ...config, ...common, departures, keeper: this.#keeper, plans });
@@ -200,6 +213,7 @@ class Parts {
         ...this.#config,
         port,
         reusePort: canSharePort,
+        ownsInstances: this.#ownsInstances,
         admin: { ...reachable(admin), secret: this.#secret },
         debugFor: debugFor(this.#config),
         maxConnections: Math.min(this.#config.maxConnections, connectionsInLimits(this.table.shape.workers)),
@@ -207,6 +221,7 @@ class Parts {
       clock: this.#clock,
       log: this.#log.component('data-plane'),
       onLog: (text, lines, onDone) => this.accessSink?.take(text, lines, onDone),
+      judge: this.poison,
       onReport: (ordinal, word, code) => this.health.report(ordinal, word, code),
     });
     this.#dataPlane = dataPlane;
@@ -296,6 +311,7 @@ async function shutDown(config: Config, parts: Parts, dataPlane: DataPlane, log:
   parts.health.close();
   await parts.supervisor.close(config.onExit === 'keep');
   await parts.admin.close();
+  parts.poison.close();
   parts.journal.close();
   parts.metrics.close();
   log.info({}, 'stopped');

@@ -141,6 +141,7 @@ const KIND_COLOURS = {
   unhealthy: 'red',
   ejected: 'red',
   died: 'red',
+  poison: 'red',
   'start-failed': 'red',
   'engine-lost': 'red',
   panic: 'red',

@@ -29,6 +29,7 @@ export type EventKind =
   | 'drain'
   | 'undrain'
   | 'drained'
+  | 'poison'
   | 'engine-lost'
   | 'engine-back';
 

@@ -25,6 +25,8 @@ export interface Replica extends Place {
   /** It gets requests although it is unhealthy, since most of the fleet is. */
   readonly isAdmitted: boolean;
   readonly instance: Instance | undefined;
+  /** Of the instance that was placed last; no other has it. */
+  readonly generation: number;
   /** When the state began, by the clock. */
   readonly sinceMs: number;
   /** Why it is in this state. */

@@ -18,6 +18,7 @@ import type { Checker } from './health/checker.ts';
 import type { Journal } from './journal.ts';
 import type { Keeper } from './keeper.ts';
 import type { Registry } from './registry.ts';
+import type { End } from './poison.ts';
 import type { Replica } from './replica.ts';
 
 export interface SupervisorParts {
@@ -30,6 +31,8 @@ export interface SupervisorParts {
   readonly journal: Journal;
   readonly departures: Departures;
   readonly stopTimeoutMs: number;
+  /** It is known how an instance ended that had been in its place. */
+  readonly onEnded: (end: End) => void;
   /** Each instance has a name of its own. */
   readonly classic: boolean;
 }
@@ -43,6 +46,7 @@ interface Life extends Omit<InstanceLife, 'ending'> {
 /** What is known of a death in the moment in which it is heard of. */
 interface Death {
   readonly replica: string;
+  readonly generation: number;
   readonly instance: string | undefined;
   readonly hinted: Ending;
   readonly life: Life;
@@ -117,8 +121,9 @@ export class Supervisor {
     const { driver, registry, checker, keeper, departures } = this.#parts;
     const isDraining = how === 'drain';
     if (!driver.ownsInstances || this.#closed || (isDraining && registry.room === 0)) return;
-    const { instance } = replica;
+    const { instance, name, generation } = replica;
     const ending = endingOf('unhealthy', cause);
+    this.#parts.onEnded({ replica: name, generation, ending });
     keeper.noteEnd(replica, { ...this.#lifeOf(replica), ending });
     checker.unwatch(replica);
     const heir = keeper.renew(replica, cause, isDraining);
@@ -235,8 +240,14 @@ export class Supervisor {
    */
   #died(replica: Replica, hinted: Ending): void {
     const { registry, checker, keeper, journal, classic } = this.#parts;
-    const { instance: old } = replica;
-    const death = { replica: replica.name, instance: old?.instanceId, hinted, life: this.#lifeOf(replica) };
+    const { instance: old, name, generation } = replica;
+    const death = {
+      replica: name,
+      generation,
+      instance: old?.instanceId,
+      hinted,
+      life: this.#lifeOf(replica),
+    };
     if (old !== undefined) journal.beginOutage(replica.name, old.instanceId);
     // where the replica leaves with its instance, all of it is told now
     if (classic) this.#tellOf(death, hinted);
@@ -249,10 +260,11 @@ export class Supervisor {
 
   /** Finds out how the instance that was in the place ended, a second later at most. */
   async #learnOf(death: Death, place: Replica): Promise<void> {
-    const { driver, registry, keeper, log, classic } = this.#parts;
-    const { replica, instance, hinted, life } = death;
+    const { driver, registry, keeper, log, classic, onEnded } = this.#parts;
+    const { replica, instance, hinted, life, generation } = death;
     const canBeAsked = instance !== undefined && hinted.kind !== 'removed';
     const ending = (canBeAsked ? await driver.endingOf(instance) : undefined) ?? hinted;
+    onEnded({ replica, generation, ending });
     if (!registry.has(place)) return;
     if (!classic) this.#tellOf(death, ending);
     if (ending.text !== hinted.text) log.warn({ replica, instance, cause: ending.text }, `${replica} ended`);

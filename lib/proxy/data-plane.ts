@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { type Clock, sleep, type Timer } from '../clock.ts';
 import { backoffMs } from '../core/backoff.ts';
+import type { Loss, Settlement } from '../core/poison.ts';
 import type { UpstreamRecord } from '../core/replica.ts';
 import type { RouteTableWriter } from '../core/route-table.ts';
 import { BalancerError, messageOf } from '../errors.ts';
@@ -22,6 +23,13 @@ import type {
 } from './messages.ts';
 import { listenError } from './port.ts';
 
+/** Whoever judges requests on which instances end. */
+export interface Judge {
+  lost(loss: Loss): void;
+  settled(settlement: Settlement): void;
+  judge(generations: readonly number[], hear: (isPoison: boolean) => void): void;
+}
+
 export interface DataPlaneParts {
   readonly table: RouteTableWriter;
   /** Where the threads count. */
@@ -31,6 +39,8 @@ export interface DataPlaneParts {
   readonly log: Logger;
   /** Takes lines of the access log; `onDone` says that they are written, or never will be. */
   readonly onLog: (text: string, lines: number, onDone: () => void) => void;
+  /** Hears of requests that have lost an instance, and judges them. */
+  readonly judge: Judge;
   /** Traffic found the replica of this ordinal wanting, when its state word was `word`. */
   readonly onReport: (ordinal: number, word: number, code: Evidence) => void;
 }
@@ -61,6 +71,8 @@ export class DataPlane {
   readonly #shedding = new Set<number>();
   readonly #deaths = new Map<number, number>();
   #records: readonly UpstreamRecord[] = [];
+  /** Kinds of request that are not to be repeated. */
+  #poison: readonly string[] = [];
   #sequence = 0;
   #isClosing = false;
 
@@ -87,6 +99,12 @@ export class DataPlane {
         }),
     );
     await Promise.all(seen);
+  }
+
+  /** Tells all threads which kinds of request are not to be repeated; the whole list. */
+  setPoison(kinds: readonly string[]): void {
+    this.#poison = kinds;
+    for (const thread of this.#threads.values()) this.#tell(thread, { kind: 'poison', kinds });
   }
 
   /** Takes no new connections and lets requests in flight finish, for at most `timeoutMs`. True when all did. */
@@ -139,6 +157,7 @@ export class DataPlane {
         onDrained: undefined,
       };
       this.#threads.set(row, thread);
+      if (this.#poison.length > 0) this.#tell(thread, { kind: 'poison', kinds: this.#poison });
       worker.on('message', (message: FromDataThread) => this.#hear(thread, message));
       worker.on('error', (error) =>
         this.#parts.log.error({ thread: row, cause: messageOf(error) }, 'data thread failed'),
@@ -169,6 +188,19 @@ export class DataPlane {
       case 'report':
         this.#parts.onReport(message.ordinal, message.word, message.code);
         break;
+      case 'lost':
+        this.#parts.judge.lost(message.loss);
+        break;
+      case 'settled':
+        this.#parts.judge.settled(message.settlement);
+        break;
+      case 'judge': {
+        const { sequence, generations } = message;
+        this.#parts.judge.judge(generations, (isPoison) =>
+          this.#tell(thread, { kind: 'verdict', sequence, isPoison }),
+        );
+        break;
+      }
       case 'shedding':
         this.#noteShedding(thread.row, message.isShedding, message.connections);
         break;

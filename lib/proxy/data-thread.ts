@@ -22,6 +22,7 @@ import { LENIENT_LIMITS, RESPONSE_LIMITS } from './response-parser.ts';
 import { SendQueues } from './send-queues.ts';
 import { TrustedProxies } from './trusted-proxies.ts';
 import { Upstream } from './upstream.ts';
+import { Verdicts } from './verdicts.ts';
 
 /** How often time limits are looked at. */
 export const TICK_MS = 100;
@@ -60,6 +61,7 @@ export class DataThread {
   readonly budget: RetryBudget;
   readonly recorder: Recorder;
   readonly sendQueues: SendQueues;
+  readonly verdicts: Verdicts;
   /** Undefined while the access log is off. */
   readonly access: AccessNotes | undefined;
   /** Answers what only the control plane can. */
@@ -73,6 +75,7 @@ export class DataThread {
   /** The name that each ordinal had last: a request may end after its replica has gone. */
   readonly #names: string[] = [];
   readonly #pools: (Pool | undefined)[] = [];
+  readonly #generations = new WeakMap<Upstream, number>();
   /**
    * Requests under way, in no order; what ends changes places with the last. A Set would do but for the collector:
    * the tables that it grows out of keep their entries alive into old space, half of all that a request leaves.
@@ -93,6 +96,7 @@ export class DataThread {
     this.nowMs = clock();
     this.table = new RouteTable(start.table, start.shape, start.worker);
     this.recorder = new Recorder(start.metrics, start.shape, start.worker);
+    this.verdicts = new Verdicts(tell, !options.ownsInstances);
     this.sendQueues = new SendQueues(() => this.nowMs);
     this.access = this.#accessNotes();
     this.#hintedMs = new Float64Array(start.shape.ordinals).fill(Number.NEGATIVE_INFINITY);
@@ -116,6 +120,11 @@ export class DataThread {
     return this.#pools[ordinal]?.upstream;
   }
 
+  /** Of the instance that the pool is of, which may be gone. */
+  generationOf(upstream: Upstream): number | undefined {
+    return this.#generations.get(upstream);
+  }
+
   /** The replica's name, also when it has gone; undefined where there was none. */
   nameOf(ordinal: number): string | undefined {
     return this.#names[ordinal];
@@ -133,6 +142,7 @@ export class DataThread {
     for (const { ordinal, name, generation, endpoint } of records) {
       if (this.#pools[ordinal] !== undefined) continue;
       const upstream = this.#pool(ordinal, endpoint, this.options.maxInFlight);
+      this.#generations.set(upstream, generation);
       this.#pools[ordinal] = { generation, upstream };
       this.#names[ordinal] = name;
     }

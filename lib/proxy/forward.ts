@@ -15,31 +15,39 @@ import type { Incoming } from './incoming.ts';
 import { Lease } from './lease.ts';
 import { Outcome } from './outcome.ts';
 import type { Waiter } from './queue.ts';
-import { type BodyReader, RequestBody } from './request-body.ts';
+import { type BodyReader, RequestBody, sendsWhole } from './request-body.ts';
 import type { ResponseHead } from './response-head.ts';
+import { Task } from './task.ts';
 import type { Upstream } from './upstream.ts';
 import type { Attempt, UpstreamConnection } from './upstream-connection.ts';
 
-type Phase = 'new' | 'queued' | 'connecting' | 'sending' | 'waiting' | 'answering' | 'tunnel' | 'over';
+type Phase =
+  | 'new'
+  | 'queued'
+  | 'connecting'
+  | 'sending'
+  | 'waiting'
+  | 'judged'
+  | 'answering'
+  | 'tunnel'
+  | 'over';
 
-export class Exchange implements Attempt, Flow, Waiter, BodyReader {
+/** Longer than the control plane takes to judge a request. */
+const VERDICT_MS = 2000;
+
+export class Exchange extends Task implements Attempt, Flow, Waiter, BodyReader {
   readonly method: string;
   readonly rawChunks: boolean;
   readonly upgrade: boolean;
   /** Undefined for a request without one. */
   readonly body: RequestBody | undefined;
   needsFresh = false;
-  /** When it is out of time, by the thread's coarse clock. */
-  deadlineMs = Number.POSITIVE_INFINITY;
-  place = -1;
 
   readonly #thread: DataThread;
   readonly #incoming: Incoming;
   readonly #lease: Lease;
   readonly #outcome: Outcome;
   #phase: Phase = 'new';
-  /** When the whole request is out of time. */
-  #untilMs = Number.POSITIVE_INFINITY;
   /** The replica that was let go when its answer was complete, or -1. */
   #freed = -1;
   #upstream: Upstream | undefined;
@@ -47,9 +55,10 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
   #answer: Answer | undefined;
 
   constructor(thread: DataThread, incoming: Incoming) {
+    super(thread);
     this.#thread = thread;
     this.#incoming = incoming;
-    this.#lease = new Lease(thread, incoming.hash);
+    this.#lease = new Lease(thread, incoming);
     this.#outcome = new Outcome(thread, incoming, this.#lease);
     const { request, head } = incoming;
     this.method = request.method ?? '';
@@ -61,23 +70,17 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
 
   /** Sends the request where the ring says, or to `upstream`, no replica: no lease, no retry, no limit on its time. */
   start(upstream: Upstream | undefined): void {
-    const { requestTimeoutMs } = this.#thread.options;
     this.#thread.begin(this);
-    if (upstream !== undefined) return this.#guard(() => this.#sendTo(upstream));
-    if (requestTimeoutMs > 0) this.#untilMs = this.#thread.nowMs + requestTimeoutMs;
+    if (upstream !== undefined) return this.guard(() => this.#sendTo(upstream));
+    this.limitAll(this.#thread.options.requestTimeoutMs);
     this.#thread.budget.save();
-    this.#guard(() => this.#route());
-  }
-
-  /** Gives what comes next this long, within what the whole request may take. */
-  #limit(ms: number): void {
-    this.deadlineMs = Math.min(this.#thread.nowMs + ms, this.#untilMs);
+    this.guard(() => this.#route());
   }
 
   tryAgain(): boolean {
     let hasGone = true;
     // called while another request ends, which must not hear of a failure of this one
-    this.#guard(() => {
+    this.guard(() => {
       const upstream = this.#lease.take();
       hasGone = upstream !== undefined;
       if (upstream === undefined) return;
@@ -88,14 +91,9 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
     return hasGone;
   }
 
-  /** Runs a step; what it throws fails this request alone. */
-  #guard(step: () => void): void {
-    try {
-      step();
-    } catch (error) {
-      if (this.#phase === 'answering') this.#cut('balancer');
-      else this.#fail(new BalancerError('internal', undefined, { cause: error }));
-    }
+  protected override failed(cause: unknown): void {
+    if (this.#phase === 'answering') this.#cut('balancer');
+    else this.#fail(new BalancerError('internal', undefined, { cause }));
   }
 
   get owner(): number {
@@ -118,7 +116,7 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
     }
     this.#phase = 'queued';
     this.#outcome.queued();
-    this.#limit(this.#lease.wait());
+    this.limit(this.#lease.wait());
     if (!queue.enter(this)) this.#fail(new BalancerError('queue-full'));
   }
 
@@ -126,13 +124,11 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
     this.#upstream = upstream;
     this.#phase = 'connecting';
     // the pool watches how long connecting takes
-    this.#limit(Number.POSITIVE_INFINITY);
+    this.limit(Number.POSITIVE_INFINITY);
     if (pinned === undefined) upstream.send(this);
     else pinned.assign(this);
     if (this.#phase === 'connecting') this.#outcome.connecting();
   }
-
-  // ---- the request goes out
 
   get isRequestSent(): boolean {
     return this.body === undefined || this.body.isSent;
@@ -144,15 +140,9 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
     this.#outcome.connected(this.#lease.last, connection.wasReused);
     const { text: head, bindsConnection } = this.#incoming.head;
     if (bindsConnection) this.#incoming.client.pin(connection, this.#upstream!);
-    // all of the request, where it is there and small
-    const whole = this.body === undefined ? head : this.body.joinedTo(head, connection);
-    if (whole !== undefined) {
-      if (this.#thread.isCrowded) connection.writeTogether(whole);
-      else connection.write(whole);
-      return this.#awaitHead();
-    }
+    if (sendsWhole(connection, head, this.body, this.#thread.isCrowded)) return this.#awaitHead();
     this.#phase = 'sending';
-    this.#limit(this.#thread.options.bodyTimeoutMs);
+    this.limit(this.#thread.options.bodyTimeoutMs);
     this.body?.sendTo(connection, head);
     this.onBodyProgress();
   }
@@ -175,15 +165,13 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
     if (this.#phase !== 'sending') return;
     if (this.body?.isComplete === true) return this.#awaitHead();
     const { idleTimeoutMs, bodyTimeoutMs } = this.#thread.options;
-    this.#limit(this.body?.isHeld === true ? idleTimeoutMs : bodyTimeoutMs);
+    this.limit(this.body?.isHeld === true ? idleTimeoutMs : bodyTimeoutMs);
   }
 
   #awaitHead(): void {
     this.#phase = 'waiting';
-    this.#limit(this.#lease.isHeld ? this.#thread.options.responseTimeoutMs : Number.POSITIVE_INFINITY);
+    this.limit(this.#lease.isHeld ? this.#thread.options.responseTimeoutMs : Number.POSITIVE_INFINITY);
   }
-
-  // ---- the answer comes
 
   onInterim(head: ResponseHead): void {
     this.#thread.recorder.read(this.#lease.last);
@@ -216,7 +204,7 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
     if (this.#answer === undefined || this.#connection === undefined) return;
     this.#answer.flush(this.#connection);
     this.#connection.expectLargeBody();
-    if (!this.#answer.isPaused) this.#limit(this.#thread.options.idleTimeoutMs);
+    if (!this.#answer.isPaused) this.limit(this.#thread.options.idleTimeoutMs);
   }
 
   onEnd(): void {
@@ -237,13 +225,13 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
 
   pauseAnswer(): void {
     // how long a client may take no byte is its connection's to watch
-    this.#limit(Number.POSITIVE_INFINITY);
+    this.limit(Number.POSITIVE_INFINITY);
     this.#connection?.pause();
   }
 
   resumeAnswer(): void {
     if (this.#phase !== 'answering') return;
-    this.#limit(this.#thread.options.idleTimeoutMs);
+    this.limit(this.#thread.options.idleTimeoutMs);
     this.#connection?.resume();
   }
 
@@ -256,7 +244,7 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
   }
 
   onUpstreamError(error: BalancerError): void {
-    this.#guard(() => this.#failedAttempt(error));
+    this.guard(() => this.#failedAttempt(error));
   }
 
   #failedAttempt(error: BalancerError): void {
@@ -267,7 +255,7 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
       this.#lease.blame(error.code, true);
       return this.#answer?.isUnsent === true ? this.#fail(error) : this.#cut('replica');
     }
-    const next = this.#lease.afterFailure(error, this.method, {
+    const next = this.#lease.afterFailure(error, {
       upstream: this.#upstream,
       bytesSent: connection !== undefined,
       bodyKept: this.body?.isKept ?? true,
@@ -276,7 +264,19 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
     this.needsFresh = next === 'new-connection';
     if (next === 'new-connection') this.#sendTo(this.#upstream!);
     else if (next === 'another-replica') this.#route();
-    else this.#fail(error);
+    else if (next === 'verdict') {
+      this.#phase = 'judged';
+      this.limit(VERDICT_MS);
+      this.#lease.judge((isPoison) => this.guard(() => this.#judged(isPoison)));
+    } else this.#fail(this.#lease.failure);
+  }
+
+  /** Two instances closed on it; whether it is to blame that they ended took a moment to find out. */
+  #judged(isPoison: boolean): void {
+    if (this.#phase !== 'judged') return;
+    if (isPoison) return this.#fail(new BalancerError('poison'));
+    this.#lease.repeat();
+    this.#route();
   }
 
   /** The client's connection closed. */
@@ -287,18 +287,15 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
     this.#end();
   }
 
-  /** `deadlineMs` has passed. */
-  onDeadline(): void {
-    this.#guard(() => this.#outOfTime());
-  }
-
-  #outOfTime(): void {
+  protected override outOfTime(): void {
     switch (this.#phase) {
       case 'queued': {
         const leftMs = this.#lease.patienceLeftMs;
-        if (leftMs > 0 && this.#thread.nowMs < this.#untilMs) return this.#limit(leftMs);
+        if (leftMs > 0 && this.#thread.nowMs < this.untilMs) return this.limit(leftMs);
         return this.#fail(this.#lease.failure);
       }
+      case 'judged':
+        return this.#judged(false);
       case 'sending':
         return this.#fail(new BalancerError(this.body?.isHeld === true ? 'idle-timeout' : 'request-timeout'));
       case 'connecting':
@@ -343,7 +340,7 @@ export class Exchange implements Attempt, Flow, Waiter, BodyReader {
     this.#phase = 'over';
     this.#connection = undefined;
     const ordinal = this.#lease.isHeld ? this.#lease.release() : this.#freed;
-    this.#lease.settle();
+    this.#lease.settle(this.#outcome);
     this.#outcome.close(this.body?.bytes ?? 0);
     this.#incoming.client.remove(this, this.#incoming.response);
     this.#thread.finish(this);

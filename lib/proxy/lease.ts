@@ -10,10 +10,12 @@
  */
 import { ZERO } from '../core/doubles.ts';
 import { NONE_ELIGIBLE } from '../core/pick.ts';
+import { type LosingRequest, pathOf } from '../core/poison.ts';
 import { type FailedAttempt, isSafeToRetry } from '../core/retry.ts';
 import { isEligible } from '../core/route-table.ts';
 import { BalancerError, ERRORS, type ErrorCode } from '../errors.ts';
 import { type DataThread, NO_REPLICA } from './data-thread.ts';
+import type { Incoming } from './incoming.ts';
 import type { Upstream } from './upstream.ts';
 
 /** An instance that failed the request; without a pool, one that this thread had not heard of. */
@@ -30,8 +32,16 @@ interface Failed extends Pick<FailedAttempt, 'bytesSent' | 'bodyKept'> {
   readonly wasReused: boolean;
 }
 
-/** What follows: the same replica is tried once more, another one is, or the request fails. */
-type Next = 'new-connection' | 'another-replica' | 'failure';
+/** Failures of what was sent to an instance that may have ended. */
+const LOST: ReadonlySet<ErrorCode> = new Set(['upstream-closed', 'upstream-reset', 'upstream-gone']);
+
+const NONE_LOST: readonly number[] = [];
+
+/**
+ * What follows: the same replica is tried once more; another one is, at once, or where `judge` says that the request is
+ * not to blame; or the request fails, with `failure`.
+ */
+type Next = 'new-connection' | 'another-replica' | 'verdict' | 'failure';
 
 const STALE: ReadonlySet<ErrorCode> = new Set(['upstream-closed', 'upstream-reset']);
 
@@ -63,6 +73,8 @@ const BLOCKED_MS = 500;
 
 export class Lease {
   readonly #thread: DataThread;
+  readonly #incoming: Incoming;
+  /** The hash key's, unsigned 32 bits. */
   readonly #hash: number;
   /** The replica that the request was given to last, or -1. */
   last = NO_REPLICA;
@@ -72,6 +84,10 @@ export class Lease {
   #word = 0;
   #tried = NOTHING_TRIED;
   #closed = NONE_CLOSED;
+  /** The pool whose connection closed on the request, while the same replica is tried once more. */
+  #left: Upstream | undefined;
+  /** The instances that were lost while the request was on them, by their generations. */
+  #lost = NONE_LOST;
   #attempts = 0;
   #isCharged = false;
   /** When it began to wait. */
@@ -79,10 +95,10 @@ export class Lease {
   /** Why the last attempt failed. */
   #lastError: BalancerError | undefined;
 
-  /** `hash` is the hash key's, unsigned 32 bits. */
-  constructor(thread: DataThread, hash: number) {
+  constructor(thread: DataThread, incoming: Incoming) {
     this.#thread = thread;
-    this.#hash = hash;
+    this.#incoming = incoming;
+    this.#hash = incoming.hash;
   }
 
   get isHeld(): boolean {
@@ -118,7 +134,7 @@ export class Lease {
     return this.isBlocked ? 0 : this.#waitingMs + this.#thread.options.queueTimeoutMs - this.#thread.nowMs;
   }
 
-  /** Why the request failed that found no replica in time. */
+  /** Why the request failed: what the last attempt did, or that no replica was found in time. */
   get failure(): BalancerError {
     const code = this.#thread.table.eligible === 0 ? 'none-eligible' : 'queue-timeout';
     return this.#lastError ?? new BalancerError(code);
@@ -175,21 +191,55 @@ export class Lease {
   }
 
   /** Decides what follows on an attempt that failed before its response, and lets go of the replica unless it is tried again. */
-  afterFailure(error: BalancerError, method: string, attempt: Failed): Next {
+  afterFailure(error: BalancerError, attempt: Failed): Next {
     const { code } = error;
+    const method = this.#incoming.request.method ?? '';
     this.#lastError = error;
     const isStale = attempt.wasReused && STALE.has(code);
     const retriable = isSafeToRetry({ ...attempt, method, retriable: ERRORS[code].mayRetry });
     const canRetry = retriable && this.#mayRetry(attempt.bytesSent);
+    if (attempt.bytesSent && LOST.has(code)) this.#left = attempt.upstream;
     if (isStale && retriable && attempt.upstream !== undefined) {
       this.#thread.recorder.retry(this.last, 'stale-connection');
       return 'new-connection';
     }
     if (!isStale) this.blame(code);
+    const isLost = this.#noteLoss();
     this.giveUp(attempt.upstream);
     if (!canRetry) return 'failure';
-    this.#thread.recorder.retry(this.last, code);
+    if (isLost && this.#thread.verdicts.isPoison(this.#suspect)) {
+      this.#lastError = new BalancerError('poison');
+      return 'failure';
+    }
+    if (isLost && this.#lost.length > 1) return 'verdict';
+    this.repeat();
     return 'another-replica';
+  }
+
+  /** Another replica is given the request. */
+  repeat(): void {
+    if (this.#lastError !== undefined) this.#thread.recorder.retry(this.last, this.#lastError.code);
+  }
+
+  /** Asks whether the request is to blame for the end of what was lost; `hear` may never be called. */
+  judge(hear: (isPoison: boolean) => void): void {
+    this.#thread.verdicts.ask(this.#lost, hear);
+  }
+
+  /** Tells of an instance that was lost with the request on it; false where there is none. */
+  #noteLoss(): boolean {
+    const generation = this.#left && this.#thread.generationOf(this.#left);
+    this.#left = undefined;
+    if (generation === undefined) return false;
+    if (!this.#lost.includes(generation)) this.#lost = [...this.#lost, generation];
+    this.#thread.verdicts.lost({ ...this.#suspect, generation });
+    return true;
+  }
+
+  /** By what the control plane knows the request. */
+  get #suspect(): LosingRequest {
+    const { request, head } = this.#incoming;
+    return { method: request.method ?? '', path: pathOf(head.target), id: head.requestId };
   }
 
   /** Whether another replica may be given the request now. */
@@ -207,7 +257,9 @@ export class Lease {
   }
 
   /** The request is over. */
-  settle(): void {
+  settle(outcome: { readonly isServed: boolean }): void {
+    if (this.#lost !== NONE_LOST)
+      this.#thread.verdicts.settled({ ...this.#suspect, isServed: outcome.isServed });
     if (this.#closed !== NONE_CLOSED) this.#countClosed(false);
     if (this.#isCharged) this.#thread.budget.ended();
   }

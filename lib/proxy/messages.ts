@@ -3,6 +3,7 @@
  */
 import type { AccessLogOptions } from '../access-log/access-log.ts';
 import type { HashKeySource } from '../core/hash-key.ts';
+import type { Loss, Settlement } from '../core/poison.ts';
 import type { Endpoint, UpstreamRecord } from '../core/replica.ts';
 import type { RouteTableShape } from '../core/route-table.ts';
 import type { Algorithm } from '../core/slot-table.ts';
@@ -15,6 +16,8 @@ export interface DataThreadOptions extends AccessLogOptions {
   readonly port: number;
   /** Several sockets, of several threads, listen on the one port (SO_REUSEPORT). */
   readonly reusePort: boolean;
+  /** The balancer runs the instances, and knows how they end. */
+  readonly ownsInstances: boolean;
   /** Where `/rep`, `/add` and `/rm` are answered, and the secret by which it knows a data thread. */
   readonly admin: Endpoint & { readonly secret: string };
   readonly algorithm: Algorithm;
@@ -75,6 +78,10 @@ export type ToDataThread =
   | { readonly kind: 'upstreams'; readonly sequence: number; readonly upstreams: readonly UpstreamRecord[] }
   /** Take no new connections, tell clients to close, and say `drained` when none is left. */
   | { readonly kind: 'drain' }
+  /** Requests of these kinds (`core/poison.ts`) are not to be repeated; the whole list. */
+  | { readonly kind: 'poison'; readonly kinds: readonly string[] }
+  /** The answer to `judge`. */
+  | { readonly kind: 'verdict'; readonly sequence: number; readonly isPoison: boolean }
   /** So many bytes of its access log are written, or never will be. */
   | { readonly kind: 'logged'; readonly bytes: number };
 
@@ -85,6 +92,12 @@ export type FromDataThread =
   | { readonly kind: 'seen'; readonly sequence: number }
   /** Traffic found a replica wanting, when its state word was `word`. */
   | { readonly kind: 'report'; readonly ordinal: number; readonly word: number; readonly code: Evidence }
+  /** A request was on an instance that was lost. */
+  | { readonly kind: 'lost'; readonly loss: Loss }
+  /** A request that had lost an instance is over. */
+  | { readonly kind: 'settled'; readonly settlement: Settlement }
+  /** Whether a request that was on these instances is to blame that they ended. Answered with `verdict`. */
+  | { readonly kind: 'judge'; readonly sequence: number; readonly generations: readonly number[] }
   /** It began, or no longer has, to turn connections away. */
   | { readonly kind: 'shedding'; readonly isShedding: boolean; readonly connections: number }
   /** Whole lines of the access log, in ASCII. Answered with `logged`. */

@@ -73,6 +73,11 @@ export class Outcome implements LoggedRequest {
     return this.#incoming.request.httpVersionMinor === 1;
   }
 
+  /** A replica's response was whole. */
+  get isServed(): boolean {
+    return this.answeredBy !== NO_REPLICA && this.ended === 'whole';
+  }
+
   /** It begins to wait for a replica. */
   queued(): void {
     if (this.queueMs === 0) this.#thread.recorder.held();

@@ -232,6 +232,20 @@ export class RequestBody {
   }
 }
 
+/** Sends a request of which all is there and small; false, with nothing sent, where its body is to follow. */
+export function sendsWhole(
+  connection: UpstreamConnection,
+  head: string,
+  body: RequestBody | undefined,
+  isCrowded: boolean,
+): boolean {
+  const whole = body === undefined ? head : body.joinedTo(head, connection);
+  if (whole === undefined) return false;
+  if (isCrowded) connection.writeTogether(whole);
+  else connection.write(whole);
+  return true;
+}
+
 /** The failure of a request whose body is longer than the limit. */
 export function tooLarge(maxBodyBytes: number): BalancerError {
   return new BalancerError('body-too-large', `The request body is larger than ${maxBodyBytes} bytes`);

@@ -46,6 +46,12 @@ port.on('message', (message: ToDataThread) => {
         tell({ kind: 'drained' });
       });
       break;
+    case 'poison':
+      thread.verdicts.setPoison(message.kinds);
+      break;
+    case 'verdict':
+      thread.verdicts.answer(message.sequence, message.isPoison);
+      break;
     case 'logged':
       thread.access?.log.written(message.bytes);
       break;

@@ -19,6 +19,21 @@ describe('a supervisor', () => {
     ]);
   });
 
+  it('tells of each instance that ended how it did, and of one that it replaces itself', async () => {
+    const rig = await FleetRig.of(2);
+    const [first, second] = [rig.replica('S1').generation, rig.replica('S2').generation];
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await rig.advance(20);
+    rig.supervisor.replace(rig.replica('S2'), 'probes fail', 'kill');
+    assert.deepEqual(
+      rig.ends.map(({ generation, replica, ending }) => [generation, replica, ending.kind]),
+      [
+        [first, 'S1', 'signal'],
+        [second, 'S2', 'unhealthy'],
+      ],
+    );
+  });
+
   it('frees the name before it starts the successor, and takes the old away after that has come up', async () => {
     const rig = await FleetRig.of(1);
     const start = rig.driver.hold('start');

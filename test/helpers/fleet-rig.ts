@@ -19,6 +19,7 @@ import { type FleetEvent, Journal } from '../../lib/fleet/journal.ts';
 import { Keeper } from '../../lib/fleet/keeper.ts';
 import { nextName } from '../../lib/fleet/names.ts';
 import { Plans } from '../../lib/fleet/plans.ts';
+import type { End } from '../../lib/fleet/poison.ts';
 import { Registry } from '../../lib/fleet/registry.ts';
 import type { Replica, Transition } from '../../lib/fleet/replica.ts';
 import { Scaling } from '../../lib/fleet/scaling.ts';
@@ -85,6 +86,8 @@ export class FleetRig {
   readonly instances: string[] = [];
   /** Every event, as the journal told it. */
   readonly events: FleetEvent[] = [];
+  /** Instances of which it was told that they have ended. */
+  readonly ends: End[] = [];
   /** `warn crash loop, waiting before the next start`, with its fields. */
   readonly lines: { readonly text: string; readonly fields: LogFields }[] = [];
   /** Ports whose instances hang: their probes find no answer. */
@@ -171,6 +174,7 @@ export class FleetRig {
       keeper,
       classic,
       stopTimeoutMs: STOP_TIMEOUT_MS,
+      onEnded: (end) => this.ends.push(end),
     });
     const { ownsInstances } = driver;
     const chooseName = classic ? freshNames() : nextName;

@@ -2,6 +2,7 @@
 import type { Worker } from 'node:worker_threads';
 import { systemClock } from '../../lib/clock.ts';
 import { createPlacement } from '../../lib/core/placement.ts';
+import type { Loss, Settlement } from '../../lib/core/poison.ts';
 import type { UpstreamRecord } from '../../lib/core/replica.ts';
 import { RouteTableWriter } from '../../lib/core/route-table.ts';
 import { silentLogger } from '../../lib/log.ts';
@@ -29,6 +30,10 @@ export class PlaneRig {
   readonly workers: Worker[] = [];
   readonly reports: { readonly ordinal: number; readonly code: string }[] = [];
   readonly warnings: string[] = [];
+  readonly losses: Loss[] = [];
+  readonly settlements: Settlement[] = [];
+  /** What requests that have lost two instances are judged to be. */
+  isPoison = false;
   /** Lines of the access log that came. */
   logged = 0;
   readonly #peers: Peer[] = [];
@@ -42,6 +47,7 @@ export class PlaneRig {
       reusePort: threads > 1,
       admin: { host: '127.0.0.1', port: 1, secret: 'of-this-start' },
       debugFor: 'private',
+      ownsInstances: true,
       ...given,
     };
     this.port = port;
@@ -61,6 +67,11 @@ export class PlaneRig {
       onLog: (_, lines, onDone) => {
         this.logged += lines;
         onDone();
+      },
+      judge: {
+        lost: (loss) => this.losses.push(loss),
+        settled: (settlement) => this.settlements.push(settlement),
+        judge: (_, hear) => hear(this.isPoison),
       },
       onReport: (ordinal, _, code) => this.reports.push({ ordinal, code }),
     });
@@ -88,7 +99,7 @@ export class PlaneRig {
   publish(replicas: readonly FakeReplica[] = this.replicas): Promise<void> {
     const records: UpstreamRecord[] = replicas.map(({ port }) => {
       const ordinal = this.replicas.findIndex((replica) => replica.port === port);
-      return { ordinal, name: `S${ordinal}`, endpoint: { host: '127.0.0.1', port }, generation: 1 };
+      return { ordinal, name: `S${ordinal}`, endpoint: { host: '127.0.0.1', port }, generation: ordinal + 1 };
     });
     return this.plane.publish(records);
   }

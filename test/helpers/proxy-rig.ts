@@ -7,6 +7,7 @@
 import { hashKeyOf } from '../../lib/core/hash-key.ts';
 import { createPlacement } from '../../lib/core/placement.ts';
 import type { Endpoint, UpstreamRecord } from '../../lib/core/replica.ts';
+import type { Loss, Settlement } from '../../lib/core/poison.ts';
 import { RouteTableWriter, type StateCode } from '../../lib/core/route-table.ts';
 import type { Placement } from '../../lib/core/slot-table.ts';
 import { MetricsReader, type Snapshot } from '../../lib/metrics/reader.ts';
@@ -38,6 +39,10 @@ export class Rig {
   readonly table: RouteTableWriter;
   readonly metrics: MetricsReader;
   readonly reports: Extract<FromDataThread, { kind: 'report' }>[] = [];
+  readonly losses: Loss[] = [];
+  readonly settlements: Settlement[] = [];
+  /** Judges requests that have lost these instances; 'never' leaves the thread without an answer. */
+  judge: (generations: readonly number[]) => boolean | 'never' = () => false;
   /** Each time a thread said that it begins, or ends, to turn connections away. */
   readonly shedding: boolean[] = [];
   /** What the access log of all threads was given. */
@@ -64,6 +69,7 @@ export class Rig {
       reusePort: false,
       admin: { host: '127.0.0.1', port: admin.port, secret: 'of-this-start' },
       debugFor: 'private',
+      ownsInstances: true,
       trustedProxies: [],
       ...given,
     };
@@ -94,10 +100,13 @@ export class Rig {
     const { table, options } = this;
     const [metrics, upstreams] = [this.metrics.memory, this.#records];
     this.metrics.follow(upstreams);
-    const thread = new DataThread(
+    const thread: DataThread = new DataThread(
       { worker, table: table.buffer, shape: table.shape, metrics, options, upstreams },
       (message) => {
         if (message.kind === 'report') this.reports.push(message);
+        if (message.kind === 'lost') this.losses.push(message.loss);
+        if (message.kind === 'settled') this.settlements.push(message.settlement);
+        if (message.kind === 'judge') this.#judge(thread, message.sequence, message.generations);
         if (message.kind === 'log') this.logged += message.text;
       },
       () => this.#nowMs,
@@ -111,6 +120,11 @@ export class Rig {
     this.threads.push(thread);
     this.#listeners.push(listener);
     this.#ports.push(await listener.listen());
+  }
+
+  #judge(thread: DataThread, sequence: number, generations: readonly number[]): void {
+    const verdict = this.judge(generations);
+    if (verdict !== 'never') queueMicrotask(() => thread.verdicts.answer(sequence, verdict));
   }
 
   #record(ordinal: number, endpoint: Endpoint): UpstreamRecord {

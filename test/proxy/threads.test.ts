@@ -174,3 +174,31 @@ test('a replica that is gone leaves its counts behind for one of its name', asyn
   const requests = () => rig.metrics.read(['S0', 'other']).replicas.map((replica) => replica.requests);
   await eventually('two requests that were counted', () => requests().join() === '1,1');
 });
+
+test('requests that lose instances are judged by the control plane, and every thread knows the kinds that are poison', async (t) => {
+  const rig = await PlaneRig.open(t, { replicas: 4, threads: 2, retries: 3, retryBudget: 1 });
+  for (const replica of rig.replicas)
+    replica.serve((_, peer) => {
+      peer.close();
+      return undefined;
+    });
+  /** How many instances a request is given to; its losses are told before its end is. */
+  async function losses(): Promise<number> {
+    const [before, ends] = [rig.losses.length, rig.settlements.length];
+    const client = await rig.client();
+    client.send(get('/boom'));
+    assert.equal(statusOf(await client.response()), 502);
+    await eventually('its end', () => rig.settlements.length > ends);
+    return rig.losses.length - before;
+  }
+  assert.equal(await losses(), 4);
+  rig.isPoison = true;
+  assert.equal(await losses(), 2);
+  rig.plane.setPoison(['GET /boom']);
+  await rig.publish();
+  for (let client = 0; client < 8; client++) assert.equal(await losses(), 1);
+  await rig.workers[0]!.terminate();
+  await eventually('another thread', () => rig.workers.length === 3);
+  await rig.publish();
+  for (let client = 0; client < 8; client++) assert.equal(await losses(), 1);
+});

@@ -9,7 +9,16 @@ import { moment, took } from './format.js';
 const MOST = 200;
 
 /** Kinds that are bad news; every other one is plain. */
-const BAD = new Set(['panic', 'unhealthy', 'ejected', 'died', 'engine-lost', 'start-failed', 'cancelled']);
+const BAD = new Set([
+  'panic',
+  'unhealthy',
+  'ejected',
+  'died',
+  'poison',
+  'engine-lost',
+  'start-failed',
+  'cancelled',
+]);
 const GOOD = new Set(['healthy', 'replaced', 'added', 'adopted', 'engine-back', 'panic-over']);
 
 export class EventList {

@@ -1,0 +1,224 @@
+/**
+ * Judges requests on which instances end, so that one request does not end the whole fleet by being repeated.
+ * Must not hold: sockets, threads, how an instance is found to have ended.
+ *
+ * A request is poison when two instances ended by their own doing while it was on them. A kind of request (a method and
+ * a path) is poison when two such instances ended within a minute, unless a request of that kind which had lost an
+ * instance was then served by another replica: it was there by chance, as most requests are when an instance ends.
+ * What was ended from outside (kill -9, an operator, the balancer) says nothing about any request.
+ * Invariants: only requests that have lost an instance are known here; `isPoison` of a kind changes with `publish` alone.
+ */
+import type { Clock, Timer } from '../clock.ts';
+import { type Ending, isFromOutside } from '../core/ending.ts';
+import { kindOf, type Loss, type LosingRequest, type Settlement } from '../core/poison.ts';
+import type { Journal } from './journal.ts';
+
+export interface PoisonParts {
+  readonly clock: Clock;
+  readonly journal: Pick<Journal, 'note'>;
+  /** Tells every data thread which kinds of request are poison now. */
+  readonly publish: (kinds: readonly string[]) => void;
+}
+
+/** An instance that has ended. */
+export interface End {
+  readonly generation: number;
+  readonly replica: string;
+  readonly ending: Ending;
+}
+
+/** For so long two ends are seen together, and a kind is poison after the last. */
+const WINDOW_MS = 60_000;
+/** An instance whose connection closed so long before or after it ended had ended with it. */
+const SAME_MOMENT_MS = 5000;
+/** How long it may take until it is known that an instance has ended, and how. */
+const VERDICT_MS = 1000;
+/** What is kept at most: kinds, losses of each, ends. */
+const MOST_KINDS = 256;
+const MOST_LOSSES = 256;
+const MOST_ENDS = 1024;
+/** So much of each stands in an event. */
+const NAMED = 4;
+const NAMED_CHARS = 48;
+
+interface KnownEnd {
+  readonly replica: string;
+  readonly isOwn: boolean;
+  readonly atMs: number;
+}
+
+interface KnownLoss {
+  readonly id: string;
+  readonly generation: number;
+  readonly atMs: number;
+}
+
+interface Kind {
+  readonly name: string;
+  losses: KnownLoss[];
+  /** Ids of requests that have lost an instance and are not over. */
+  readonly open: Set<string>;
+  /** When one of them was served by another replica. */
+  servedMs: number;
+  /** It is poison until then. */
+  untilMs: number;
+}
+
+interface Question {
+  readonly generations: readonly number[];
+  readonly hear: (isPoison: boolean) => void;
+  readonly timer: Timer;
+}
+
+export class Poison {
+  readonly #parts: PoisonParts;
+  /** In the order in which they last lost an instance. */
+  readonly #kinds = new Map<string, Kind>();
+  /** By generation, in the order of the ends. */
+  readonly #ends = new Map<number, KnownEnd>();
+  readonly #questions = new Set<Question>();
+  #published: readonly string[] = [];
+  #expiry: Timer | undefined;
+
+  constructor(parts: PoisonParts) {
+    this.#parts = parts;
+  }
+
+  /** A request was on an instance that was lost. */
+  lost(loss: Loss): void {
+    const kind = this.#kindOf(loss);
+    kind.losses = this.#recent([...kind.losses, { ...loss, atMs: this.#nowMs }]).slice(-MOST_LOSSES);
+    kind.open.add(loss.id);
+    this.#look(kind);
+  }
+
+  /** A request that has lost an instance is over. */
+  settled(request: Settlement): void {
+    const kind = this.#kinds.get(kindOf(request));
+    if (kind === undefined) return;
+    kind.open.delete(request.id);
+    if (request.isServed) {
+      kind.servedMs = this.#nowMs;
+      kind.untilMs = Number.NEGATIVE_INFINITY;
+      this.#publish();
+    }
+    this.#look(kind);
+  }
+
+  /** An instance has ended, and it is known how. */
+  ended({ generation, replica, ending }: End): void {
+    this.#ends.set(generation, { replica, isOwn: !isFromOutside(ending), atMs: this.#nowMs });
+    dropOldest(this.#ends, MOST_ENDS);
+    for (const kind of this.#kinds.values())
+      if (kind.losses.some((loss) => loss.generation === generation)) this.#look(kind);
+    for (const question of [...this.#questions]) this.#decide(question);
+  }
+
+  /** Asks whether two of these instances ended by their own doing; `hear` is called once, a second later at most. */
+  judge(generations: readonly number[], hear: (isPoison: boolean) => void): void {
+    const timer = this.#parts.clock.after(VERDICT_MS, () => this.#answer(question, false));
+    const question: Question = { generations, hear, timer };
+    this.#questions.add(question);
+    this.#decide(question);
+  }
+
+  close(): void {
+    this.#expiry?.cancel();
+    for (const { timer } of this.#questions) timer.cancel();
+    this.#questions.clear();
+  }
+
+  get #nowMs(): number {
+    return this.#parts.clock.nowMs();
+  }
+
+  #decide(question: Question): void {
+    const ends = question.generations.map((generation) => this.#ends.get(generation));
+    if (ends.filter((end) => end?.isOwn === true).length > 1) this.#answer(question, true);
+    // what is not known yet may still end, but cannot be two of them
+    else if (ends.filter((end) => end?.isOwn !== false).length < 2) this.#answer(question, false);
+  }
+
+  #answer(question: Question, isPoison: boolean): void {
+    if (!this.#questions.delete(question)) return;
+    question.timer.cancel();
+    question.hear(isPoison);
+  }
+
+  #kindOf(request: LosingRequest): Kind {
+    const name = kindOf(request);
+    const kind = this.#kinds.get(name) ?? {
+      name,
+      losses: [],
+      open: new Set(),
+      servedMs: Number.NEGATIVE_INFINITY,
+      untilMs: Number.NEGATIVE_INFINITY,
+    };
+    this.#kinds.delete(name);
+    this.#kinds.set(name, kind);
+    dropOldest(this.#kinds, MOST_KINDS);
+    return kind;
+  }
+
+  #recent(losses: readonly KnownLoss[]): KnownLoss[] {
+    return losses.filter(({ atMs }) => this.#nowMs - atMs < WINDOW_MS);
+  }
+
+  /** Makes the kind poison where it is, and tells of it once. */
+  #look(kind: Kind): void {
+    const guilty = this.#recent(kind.losses).filter((loss) => this.#hasEndedWith(loss));
+    const generations = new Set(guilty.map(({ generation }) => generation));
+    if (generations.size < 2 || this.#nowMs - kind.servedMs < WINDOW_MS) return;
+    const ids = new Set(guilty.map(({ id }) => id));
+    // requests that were each on one instance, and are under way again, may yet be served
+    if (ids.size === guilty.length && kind.open.size > 0) return;
+    const wasPoison = kind.untilMs > this.#nowMs;
+    const lastMs = Math.max(...[...generations].map((generation) => this.#ends.get(generation)!.atMs));
+    if (this.#nowMs >= lastMs + WINDOW_MS) return;
+    kind.untilMs = lastMs + WINDOW_MS;
+    if (!wasPoison) this.#tell(kind.name, [...ids], [...generations]);
+    this.#publish();
+  }
+
+  #hasEndedWith({ generation, atMs }: KnownLoss): boolean {
+    const end = this.#ends.get(generation);
+    return end?.isOwn === true && Math.abs(end.atMs - atMs) < SAME_MOMENT_MS;
+  }
+
+  #tell(name: string, ids: readonly string[], generations: readonly number[]): void {
+    const replicas = generations.map((generation) => this.#ends.get(generation)!.replica);
+    const cause = `${shortened(name)} was on ${named(replicas)} when they ended; requests ${named(ids)}`;
+    this.#parts.journal.note({ kind: 'poison', cause });
+  }
+
+  /** Tells the threads where something has changed, and looks again when the next kind is poison no longer. */
+  #publish(): void {
+    const nowMs = this.#nowMs;
+    const poison = [...this.#kinds.values()].filter(({ untilMs }) => untilMs > nowMs);
+    const names = poison.map(({ name }) => name);
+    if (names.join('\n') !== this.#published.join('\n')) {
+      this.#published = names;
+      this.#parts.publish(names);
+    }
+    this.#expiry?.cancel();
+    if (poison.length === 0) return;
+    const nextMs = Math.min(...poison.map(({ untilMs }) => untilMs));
+    this.#expiry = this.#parts.clock.after(nextMs - nowMs, () => this.#publish());
+  }
+}
+
+function dropOldest<Key>(map: Map<Key, unknown>, most: number): void {
+  for (const key of map.keys()) {
+    if (map.size <= most) return;
+    map.delete(key);
+  }
+}
+
+function shortened(text: string): string {
+  return text.length > NAMED_CHARS ? `${text.slice(0, NAMED_CHARS - 1)}…` : text;
+}
+
+function named(names: readonly string[]): string {
+  const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : '';
+  return `${names.slice(0, NAMED).map(shortened).join(', ')}${more}`;
+}
