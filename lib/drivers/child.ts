@@ -39,6 +39,8 @@ export interface ChildOptions {
   readonly clock: Clock;
   /** Called once, at once, when the leader ends; the last of its output may not have been read by then. */
   readonly onExit: (ending: Ending) => void;
+  /** Asked once, where it was killed: whether the kernel did it for the memory. */
+  readonly wasOutOfMemory: () => boolean;
 }
 
 /** A started command; see the file's head for what is promised of it. */
@@ -51,6 +53,7 @@ export class Child {
   readonly #allEnded: Promise<unknown>;
   #hasExited = false;
   #isEnding = false;
+  #wasOutOfMemory = false;
   readonly #stdout: OutputTail;
   readonly #stderr: OutputTail;
 
@@ -65,6 +68,7 @@ export class Child {
     this.#exited = new Promise((resolve) => {
       child.once('exit', () => {
         this.#hasExited = true;
+        this.#wasOutOfMemory = this.#describe().signal === 'SIGKILL' && options.wasOutOfMemory();
         // an end that was asked for leaves its grace to what the leader started
         if (!this.#isEnding) this.#release();
         options.onExit(this.#describe());
@@ -122,7 +126,7 @@ export class Child {
   #describe(): Ending {
     const { exitCode: code, signalCode: signal } = this.#process;
     const [stderr, stdout] = [this.#stderr.text, this.#stdout.text];
-    return endingFrom({ code, signal, outOfMemory: false, stderr, stdout });
+    return endingFrom({ code, signal, outOfMemory: this.#wasOutOfMemory, stderr, stdout });
   }
 
   #signalGroup(signal: NodeJS.Signals): void {

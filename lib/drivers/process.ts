@@ -14,6 +14,7 @@ import { BalancerError } from '../errors.ts';
 import { Child } from './child.ts';
 import type { Driver, Hint, Instance, RetiredRole } from './driver.ts';
 import { findFreePort } from './free-port.ts';
+import { OomKills } from './oom-kills.ts';
 
 const HOST = '127.0.0.1';
 
@@ -42,6 +43,7 @@ class ProcessDriver implements Driver {
   readonly #clock: Clock;
   readonly #entries = new Map<string, Entry>();
   readonly #ports = new Set<number>();
+  readonly #oomKills = new OomKills();
   #started = 0;
   #isClosed = false;
   #onHint: (hint: Hint) => void = () => {};
@@ -61,6 +63,8 @@ class ProcessDriver implements Driver {
   }
 
   async list(): Promise<readonly Instance[]> {
+    // what ended by it has been told of
+    this.#oomKills.forget();
     return [...this.#entries.values()].map(toInstance);
   }
 
@@ -117,6 +121,7 @@ class ProcessDriver implements Driver {
       command: this.#command,
       env: { ...inherited(), SERVER_ID: place.name, PORT: String(port), HOST },
       clock: this.#clock,
+      wasOutOfMemory: () => this.#oomKills.take(),
       onExit: (ending) => this.#onHint({ kind: 'died', instanceId, ending }),
     });
     // a process id is used again one day, the pair never

@@ -65,6 +65,21 @@ describe('a balancer over processes in a container', { skip: skipDocker ?? false
     await docker('stop', '--time', '120', id);
     assert.equal(await exitOf(id), '0');
   });
+
+  it('tells a process that took all memory of the container from one that was killed', async () => {
+    const eat = 'const kept = []; setTimeout(() => { for (;;) kept.push(Buffer.alloc(20e6, 1)); }, 200)';
+    const limits = ['--memory', '400m', '--memory-swap', '400m'];
+    const id = await runBalancer(limits, [
+      ...['--driver', 'process', '--replicas', '1', '--workers', '1'],
+      ...['--command', `exec node -e '${eat}'`],
+    ]);
+    const ending = await until('an end for want of memory', async () => {
+      const [replica] = await replicasIn(id);
+      return replica?.ending?.kind === 'out-of-memory' && replica.ending;
+    });
+    assert.deepEqual([ending.signal, ending.text], ['SIGKILL', 'out of memory']);
+    await docker('stop', '--time', '120', id);
+  });
 });
 
 describe('a balancer over containers in a container', {
