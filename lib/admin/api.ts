@@ -22,6 +22,8 @@ export interface ReplicaView {
   readonly endpoint: string | null;
   /** The engine's word for its instance, or null while it has none. */
   readonly instance: string | null;
+  /** Name and short digest of the image that its instance runs; null while it has none, or where there are no images. */
+  readonly image: string | null;
   readonly inFlight: number;
   readonly slots: number;
   /** Its slots as a part of all, 0 to 1. */

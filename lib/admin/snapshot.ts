@@ -22,6 +22,8 @@ export interface ReplicaSnapshot extends Numbers {
   /** Its instance runs, but an operator keeps requests away from it. */
   readonly drained: boolean;
   readonly endpoint: string | null;
+  /** Name and short digest of the image it runs, or null. */
+  readonly image: string | null;
   readonly inFlight: number;
   /** Requests that wait for it first. */
   readonly queued: number;
@@ -74,6 +76,8 @@ export interface EventLine {
   readonly time: string;
   readonly kind: string;
   readonly replica: string | null;
+  /** The image of the instance that was started or adopted. */
+  readonly image: string | null;
   readonly cause: string | null;
   /** How long what it ends had lasted. */
   readonly ms: number | null;

@@ -15,6 +15,8 @@ interface FleetEvent {
   readonly time: string;
   readonly kind: string;
   readonly replica: string | null;
+  /** Absent where the balancer is of an earlier version. */
+  readonly image?: string | null;
   readonly cause: string | null;
   readonly ms: number | null;
   readonly count?: number;
@@ -156,19 +158,19 @@ function columns(output: Output): readonly Column<FleetEvent>[] {
     { title: 'EVENT', cell: ({ kind, count }) => `${paintedKind(output, kind)}${times(count)}` },
     { title: 'TOOK', align: 'right', cell: ({ ms }) => (ms === null ? '' : duration(ms)) },
     { title: 'COST', cell: costOf },
-    { title: 'CAUSE', cell: ({ cause }) => printable(cause ?? '') },
+    { title: 'CAUSE', cell: (event) => causeOf(event) },
   ];
 }
 
 /** One event without a table around it, since what comes later is not known. */
 function lineOf(output: Output, event: FleetEvent): string {
-  const { time, replica, kind, ms, cause, count } = event;
+  const { time, replica, kind, ms, count } = event;
   const took = ms === null ? '' : ` after ${duration(ms)}`;
-  const cost = costOf(event);
+  const [cause, cost] = [causeOf(event), costOf(event)];
   const parts = [
     printable(time),
     `${replica === null ? '' : `${printable(replica)} `}${paintedKind(output, kind)}${times(count)}${took}`,
-    ...(cause === null ? [] : [printable(cause)]),
+    ...(cause === '' ? [] : [cause]),
     ...(cost === '' ? [] : [cost]),
   ];
   return parts.join('  ');
@@ -177,6 +179,14 @@ function lineOf(output: Output, event: FleetEvent): string {
 /** ` × 3` for what happened three times by now. */
 function times(count = 1): string {
   return count > 1 ? ` × ${count}` : '';
+}
+
+/** Why, and what was started. */
+function causeOf({ cause, image }: FleetEvent): string {
+  return [cause, image]
+    .filter((part) => typeof part === 'string')
+    .map(printable)
+    .join('; ');
 }
 
 function paintedKind(output: Output, kind: string): string {

@@ -21,6 +21,9 @@ interface NetworkSettings {
 export interface ContainerSummary {
   readonly Id: string;
   readonly Names: readonly string[];
+  /** What it was created from, as a name where that still points there. */
+  readonly Image: string;
+  readonly ImageID: string;
   readonly State: string;
   readonly Labels: Readonly<Record<string, string>>;
   readonly NetworkSettings: NetworkSettings | null;
@@ -49,6 +52,9 @@ export interface ContainerJson {
 }
 
 export interface ImageJson {
+  readonly Id: string;
+  /** `name@sha256:…`, what registries know it by. */
+  readonly RepoDigests?: readonly string[] | null;
   readonly Config?: { readonly User?: string } | null;
 }
 
@@ -65,10 +71,12 @@ export interface NetworkJson {
 
 export type ContainerBody = ReturnType<typeof containerBody>;
 
-/** What every replica of a driver has in common. */
+/** How a replica is started. */
 export interface ReplicaSpec {
   readonly pool: string;
-  readonly image: string;
+  /** The id of its image, and that for people: `ringlb-replica@sha256:…`. */
+  readonly imageId: string;
+  readonly title: string;
   readonly port: number;
   readonly network: string;
   readonly user: string;
@@ -79,6 +87,9 @@ const LABEL = {
   name: 'ringlb.name',
   id: 'ringlb.id',
   instead: 'ringlb.instead',
+  image: 'ringlb.image',
+  port: 'ringlb.port',
+  user: 'ringlb.user',
 } as const;
 const ROLES: readonly RetiredRole[] = ['replaced', 'removed'];
 /** `nobody` on every Linux: owns no file, and no other program of ours runs as it. */
@@ -111,7 +122,7 @@ export function userFor(image: ImageJson): string {
 /** The body of a create call: nothing is granted that a server on a port above 1023 can do without. */
 export function containerBody({ name, id, instead }: Start, spec: ReplicaSpec) {
   return {
-    Image: spec.image,
+    Image: spec.imageId,
     Hostname: name,
     User: spec.user,
     Env: [`SERVER_ID=${name}`, `PORT=${spec.port}`],
@@ -119,6 +130,9 @@ export function containerBody({ name, id, instead }: Start, spec: ReplicaSpec) {
       [LABEL.pool]: spec.pool,
       [LABEL.name]: name,
       [LABEL.id]: String(id),
+      [LABEL.image]: spec.title,
+      [LABEL.port]: String(spec.port),
+      [LABEL.user]: spec.user,
       ...(instead !== undefined && { [LABEL.instead]: instead }),
     },
     HostConfig: {
@@ -169,18 +183,33 @@ export function toInstance(
     endpoint: isRunning ? endpointOf(summary, spec) : undefined,
     role: roleOf(summary, name),
     ending: undefined,
+    image: shortened(titleOf(summary)),
     ...(instead !== undefined && { instead }),
+  };
+}
+
+/** What the container was started from and with; as `spec` says where its labels do not. */
+export function originOf(summary: ContainerSummary, spec: ReplicaSpec) {
+  const { ImageID: imageId, Labels: labels, NetworkSettings: settings } = summary;
+  const networks = Object.keys(settings?.Networks ?? {});
+  return {
+    imageId,
+    title: titleOf(summary),
+    user: labels[LABEL.user] ?? spec.user,
+    port: portOf(labels) ?? spec.port,
+    network: networks.includes(spec.network) ? spec.network : networks.join(', '),
   };
 }
 
 /** Where the container listens; undefined while it has no address on the network. */
 export function endpointOf(
-  container: { readonly NetworkSettings: NetworkSettings | null },
+  container: ContainerSummary | ContainerJson,
   spec: Pick<ReplicaSpec, 'network' | 'port'>,
 ): Endpoint | undefined {
   const address = container.NetworkSettings?.Networks[spec.network];
   const host = address?.IPAddress || address?.GlobalIPv6Address;
-  return host ? { host, port: spec.port } : undefined;
+  const labels = 'Labels' in container ? container.Labels : container.Config.Labels;
+  return host ? { host, port: portOf(labels) ?? spec.port } : undefined;
 }
 
 /** The last that a container wrote. */
@@ -230,6 +259,22 @@ export function outputOfFrames(reply: Buffer): Output {
   }
   const text = (parts: readonly Buffer[]) => Buffer.concat(parts).toString('utf8');
   return { stdout: text(stdout), stderr: text(stderr) };
+}
+
+/** `ringlb-replica@sha256:12ab34cd56ef`, as it is shown. */
+export function shortened(title: string): string {
+  return title.replace(/(sha256:[0-9a-f]{12})[0-9a-f]+/, '$1');
+}
+
+/** The image that the container was started from, the digest in full. */
+function titleOf({ Image: reference, ImageID: imageId, Labels: labels }: ContainerSummary): string {
+  return labels[LABEL.image] ?? (imageId.includes(reference) ? imageId : `${reference}@${imageId}`);
+}
+
+/** The port that it was told to listen on; undefined where nothing says. */
+function portOf(labels: Readonly<Record<string, string>> | null): number | undefined {
+  const port = Number(labels?.[LABEL.port]);
+  return Number.isInteger(port) && port > 0 && port < 65_536 ? port : undefined;
 }
 
 function roleOf(summary: ContainerSummary, name: string): Instance['role'] {

@@ -14,6 +14,7 @@ import { PoolClaim } from './docker-claim.ts';
 import { DockerEngine } from './docker-engine.ts';
 import { EventWatch } from './docker-events.ts';
 import { type Stopping, shortGrace } from './docker-grace.ts';
+import { type PinnedImage, PoolImages, pinned } from './docker-image.ts';
 import {
   type ContainerJson,
   containerBody,
@@ -25,8 +26,8 @@ import {
   type ReplicaSpec,
   replicaNameOf,
   retiredName,
+  shortened,
   toInstance,
-  userFor,
 } from './docker-mapper.ts';
 import { ownContainer, PoolNetwork } from './docker-network.ts';
 import type { Driver, Hint, Instance, RetiredRole, Start } from './driver.ts';
@@ -68,7 +69,8 @@ class DockerDriver implements Driver {
   /** The replica's name and the end of containers already looked at, by id; spares a call at a death. */
   readonly #names = new Map<string, string>();
   readonly #endings = new Map<string, Ending>();
-  #user = '';
+  /** Undefined before `open`. */
+  #images: PoolImages | undefined;
   /** Starts that have resolved, one way or the other. */
   #starts = 0;
   #events: EventWatch | undefined;
@@ -89,14 +91,21 @@ class DockerDriver implements Driver {
 
   async open(): Promise<void> {
     await this.#engine.ping();
-    const image = await this.#engine.image(this.#options.image);
-    if (!image) throw this.#imageMissing();
-    this.#user = userFor(image);
+    const { image: reference, pool, log } = this.#options;
+    const image = await this.#engine.image(reference);
+    if (!image) {
+      const reason = `The engine has no image ${reference}: run "make build" or "docker pull ${reference}"`;
+      throw new BalancerError('image-missing', reason);
+    }
     await this.#claim.take();
     try {
       await this.#network.open();
+      this.#images = new PoolImages(pinned(reference, image));
+      const left = await this.#engine.containersWith(poolLabel(pool));
+      const differences = this.#images.adopt(left, this.#specOf(this.#images.wanted));
+      if (differences !== undefined) log.warn({}, differences);
     } catch (error) {
-      await this.#claim.release();
+      await this.close(false).catch(() => {});
       throw error;
     }
     await this.#warnOfShortGrace();
@@ -118,7 +127,7 @@ class DockerDriver implements Driver {
     // what the engine said may be older than what `start` has told meanwhile
     if (starts !== this.#starts) return this.list();
     const found = summaries
-      .map((summary) => toInstance(summary, this.#spec))
+      .map((summary) => toInstance(summary, this.#where))
       .filter((instance) => instance !== undefined)
       .filter(({ name, role }) => role !== 'current' || !this.#starting.has(name));
     this.#remember(found);
@@ -167,6 +176,7 @@ class DockerDriver implements Driver {
   async retire(instanceId: string, role: RetiredRole): Promise<void> {
     const name = this.#names.get(instanceId) ?? (await this.#nameOf(instanceId));
     if (name === undefined) return;
+    if (role === 'removed') this.#images?.forget(name);
     await this.#claim.assure();
     await this.#engine.rename(instanceId, this.#containerName(retiredName(name, role, instanceId)));
   }
@@ -201,21 +211,34 @@ class DockerDriver implements Driver {
     if (words !== undefined) this.#options.log.warn({}, words);
   }
 
-  get #spec(): ReplicaSpec {
-    const { pool, image, replicaPort: port } = this.#options;
-    return { pool, image, port, network: this.#network.name, user: this.#user };
+  /** Where replicas are reached, unless their labels say otherwise. */
+  get #where(): Pick<ReplicaSpec, 'network' | 'port'> {
+    return { network: this.#network.name, port: this.#options.replicaPort };
+  }
+
+  #specOf(image: PinnedImage): ReplicaSpec {
+    return { ...image, ...this.#where, pool: this.#options.pool };
+  }
+
+  /** What is started in the place: what the replica ran before, or whose place it takes. */
+  #imageFor({ name, instead }: Start): PinnedImage {
+    if (this.#images === undefined) throw new Error('the driver is not open');
+    return this.#images.of(instead === undefined ? name : (this.#names.get(instead) ?? name));
   }
 
   async #startOnce(place: Start): Promise<Instance> {
-    const instanceId = await this.#create(place);
+    const image = this.#imageFor(place);
+    const instanceId = await this.#create(place, image);
     try {
       await this.#engine.start(instanceId);
       const container = await this.#engine.container(instanceId);
-      const endpoint = container?.State.Running ? endpointOf(container, this.#spec) : undefined;
+      const endpoint = container?.State.Running ? endpointOf(container, this.#where) : undefined;
       if (!endpoint) throw await this.#endedAtOnce(place, container);
       this.#names.set(instanceId, place.name);
       const { name, id } = place;
-      return { name, id, instanceId, status: 'running', endpoint, role: 'current', ending: undefined };
+      const title = shortened(image.title);
+      const now = { status: 'running', endpoint, role: 'current', ending: undefined, image: title } as const;
+      return { name, id, instanceId, ...now };
     } catch (error) {
       await this.#engine.remove(instanceId).catch((reason) => {
         this.#options.log.warn(
@@ -227,11 +250,12 @@ class DockerDriver implements Driver {
     }
   }
 
-  async #create(place: Start): Promise<string> {
+  async #create(place: Start, image: PinnedImage): Promise<string> {
+    const body = containerBody(place, this.#specOf(image));
     try {
-      return await this.#engine.create(this.#containerName(place.name), containerBody(place, this.#spec));
+      return await this.#engine.create(this.#containerName(place.name), body);
     } catch (error) {
-      if (isBalancerError(error, 'image-missing')) throw this.#imageMissing();
+      if (isBalancerError(error, 'image-missing')) throw imageGone(image, error);
       if (isBalancerError(error, 'name-held'))
         throw await this.#nameHeld(this.#containerName(place.name), error);
       throw error;
@@ -253,12 +277,6 @@ class DockerDriver implements Driver {
     const who = `${holder.Id.slice(0, 12)}, image ${image}`;
     const reason = `The name ${name} is held by ${whose} (${who}): choose another name, or remove it${more}`;
     return new BalancerError('name-held', reason, { cause });
-  }
-
-  #imageMissing(): BalancerError {
-    const { image } = this.#options;
-    const reason = `The engine has no image ${image}: run "make build" or "docker pull ${image}"`;
-    return new BalancerError('image-missing', reason);
   }
 
   async #nameOf(instanceId: string): Promise<string | undefined> {
@@ -300,4 +318,9 @@ class DockerDriver implements Driver {
     for (const instanceId of this.#endings.keys())
       if (!this.#names.has(instanceId)) this.#endings.delete(instanceId);
   }
+}
+
+function imageGone({ title }: PinnedImage, cause: BalancerError): BalancerError {
+  const reason = `The engine no longer has the image ${shortened(title)} that the replica is to run: bring it back with "docker pull" or "docker load", or stop the balancer and start it anew with one that is there`;
+  return new BalancerError('image-missing', reason, { cause });
 }

@@ -24,6 +24,8 @@ export interface Instance extends Place {
   readonly role: 'current' | RetiredRole;
   /** How it ended; undefined while it runs. */
   readonly ending: Ending | undefined;
+  /** What it runs, for people: name and short digest of its image; undefined where there is none. */
+  readonly image?: string | undefined;
   /** As it was started with. */
   readonly instead?: string | undefined;
 }

@@ -170,6 +170,7 @@ export class FleetView {
       draining: replica.isDraining || replica.state === 'draining',
       endpoint: instance?.endpoint === undefined ? null : formatEndpoint(instance.endpoint),
       instance: instance?.instanceId ?? null,
+      image: instance?.image ?? null,
       inFlight: registry.inFlight(replica),
       ...this.#shareOf(replica.joined ? replica.ordinal : -1),
       restarts: replica.restarts,

@@ -41,6 +41,8 @@ export interface FleetEvent {
   readonly kind: EventKind;
   readonly replica: string | null;
   readonly instance: string | null;
+  /** What the instance that was started or adopted runs; null with other events, and where there are no images. */
+  readonly image: string | null;
   readonly cause: string | null;
   readonly ms: number | null;
   /** Of all that it counts. */
@@ -56,6 +58,7 @@ export interface Note {
   readonly kind: EventKind;
   readonly replica?: string;
   readonly instance?: string | undefined;
+  readonly image?: string | undefined;
   readonly cause?: string;
   readonly ms?: number;
 }
@@ -161,7 +164,7 @@ export class Journal {
     this.#listeners.clear();
   }
 
-  #record({ kind, replica, instance, cause, ms }: Note, cost: Cost | null): void {
+  #record({ kind, replica, instance, image, cause, ms }: Note, cost: Cost | null): void {
     const time = new Date(this.#clock.wallMs()).toISOString();
     const event: FleetEvent = {
       id: '',
@@ -169,6 +172,7 @@ export class Journal {
       kind,
       replica: replica ?? null,
       instance: instance ?? null,
+      image: image ?? null,
       cause: cause === undefined || cause === '' ? null : shortened(cause),
       ms: ms === undefined ? null : Math.round(ms),
       cost,

@@ -323,12 +323,14 @@ export class Keeper {
   }
 
   async #start({ name, id, cause }: Replica, instead: string | undefined): Promise<Instance> {
-    const { driver, journal, clock } = this.#parts;
+    const { driver, journal, clock, log } = this.#parts;
     const sinceMs = clock.nowMs();
-    const instance = await driver.start({ name, id, instead });
+    const started = await driver.start({ name, id, instead });
+    const { instanceId: instance, image } = started;
     const ms = clock.nowMs() - sinceMs;
-    journal.note({ kind: 'started', replica: name, instance: instance.instanceId, cause, ms });
-    return instance;
+    log.info({ replica: name, instance, image, ms: Math.round(ms) }, 'started');
+    journal.note({ kind: 'started', replica: name, instance, image, cause, ms });
+    return started;
   }
 
   async #noteFailure(replica: Replica, error: unknown): Promise<void> {

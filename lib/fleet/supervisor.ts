@@ -88,9 +88,9 @@ export class Supervisor {
     for (const [index, replica] of replicas.entries()) {
       const { running, dead } = places[index]!;
       if (driver.ownsInstances) {
-        const instance = running?.instanceId;
-        log.info({ replica: replica.name, instance, id: replica.id }, 'adopted');
-        journal.note({ kind: 'adopted', replica: replica.name, instance });
+        const { instanceId: instance, image } = running ?? {};
+        log.info({ replica: replica.name, instance, image, id: replica.id }, 'adopted');
+        journal.note({ kind: 'adopted', replica: replica.name, instance, image });
       }
       if (running?.endpoint !== undefined) keeper.keep(replica, { found: running });
       else this.#startAnew(replica, running ?? dead);

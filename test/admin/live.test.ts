@@ -10,6 +10,7 @@ const event = (number: number): EventLine => ({
   time: '2026-11-21T03:12:00.000Z',
   kind: 'died',
   replica: 'S1',
+  image: null,
   cause: null,
   ms: null,
   count: 1,

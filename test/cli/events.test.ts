@@ -25,6 +25,7 @@ const DIED = event(1, {
   cost: { retried: 2, held: 0, failed: 1 },
 });
 const PLAIN = event(2);
+const STARTED = event(2, { kind: 'started', cause: 'new', image: 'app@sha256:12' });
 const RESTORED = event(3, { replica: null, kind: 'engine-back' });
 
 const streamed = (...events: readonly { readonly id: string }[]): string =>
@@ -62,6 +63,11 @@ describe('ringlb events', () => {
       '2026-11-21T03:12:00.000Z  S2       <green>healthy</>',
       '2026-11-21T03:12:00.000Z           <green>engine-back</>',
     ]);
+  });
+
+  it('names the image of what was started', async (t) => {
+    const { port } = await serve(t, (_, response) => answer(response, 200, { N: 1, events: [STARTED] }));
+    assert.match((await runCommand(port, ['events'])).lines.at(-1) ?? '', /S2 +started +new; app@sha256:12$/);
   });
 
   it('follows what happens, and comes back with what it saw last', async (t) => {

@@ -75,6 +75,7 @@ export function testDriver(harness: Harness): void {
         endpoint,
         role: 'current',
         ending: undefined,
+        ...('image' in instance && { image: instance.image }),
       };
       assert.deepEqual(instance, expected);
       assert.deepEqual(await driver.list(), [expected]);

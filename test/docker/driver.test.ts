@@ -12,7 +12,6 @@ import {
   freshName,
   freshPool,
   makeDriver,
-  REPLICA_IMAGE,
   runStranger,
   skipDocker,
 } from '../helpers/docker.ts';
@@ -123,10 +122,14 @@ describe('the docker driver', { skip: skipDocker ?? false }, () => {
 
     it('when the image went missing later', async () => {
       const image = 'ringlb-test-short-lived';
-      await docker('tag', REPLICA_IMAGE, image);
+      await buildImage(image, ['LABEL ringlb.test=short-lived']);
       const driver = await open({ image });
       await docker('rmi', image);
-      await assert.rejects(start(driver), { code: 'image-missing' });
+      const refusal = {
+        code: 'image-missing',
+        message: /no longer has the image ringlb-test-short-lived@sha256:/,
+      };
+      await assert.rejects(start(driver), refusal);
     });
 
     it('when a stranger holds the name, whom it leaves alone', async () => {

@@ -14,12 +14,22 @@ import {
 import { containerIdIn, sharedNetwork } from '../../lib/drivers/docker-network.ts';
 
 const ID = '3f9a1b2c3d4e5f60718293a4b5c6d7e8f90123456789abcdef0123456789abcd';
-const SPEC = { pool: 'p', image: 'i', port: 80, network: 'net', user: '65534:65534' };
+const DIGEST = `sha256:${'ab'.repeat(32)}`;
+const SPEC = {
+  pool: 'p',
+  imageId: DIGEST,
+  title: `i@${DIGEST}`,
+  port: 80,
+  network: 'net',
+  user: '65534:65534',
+};
 
 function summary(what: Partial<ContainerSummary> = {}): ContainerSummary {
   return {
     Id: ID,
     Names: ['/S2'],
+    Image: 'i',
+    ImageID: DIGEST,
     State: 'running',
     Labels: { 'ringlb.pool': 'p', 'ringlb.name': 'S2', 'ringlb.id': '2' },
     NetworkSettings: { Networks: { net: { IPAddress: '172.18.0.2' }, other: { IPAddress: '10.0.0.1' } } },
@@ -37,6 +47,7 @@ describe('a listed container as an instance', () => {
       endpoint: { host: '172.18.0.2', port: 80 },
       role: 'current',
       ending: undefined,
+      image: `i@${DIGEST.slice(0, 19)}`,
     });
   });
 
@@ -55,6 +66,15 @@ describe('a listed container as an instance', () => {
       assert.equal(instance?.endpoint === undefined, status === 'dead');
     });
   }
+
+  it('is reached at the port that it was started with', () => {
+    const { Labels } = containerBody({ name: 'S2', id: 2 }, { ...SPEC, port: 8080 });
+    assert.equal(toInstance(summary({ Labels }), SPEC)?.endpoint?.port, 8080);
+    assert.equal(
+      toInstance(summary({ Labels: { ...Labels, 'ringlb.port': 'x' } }), SPEC)?.endpoint?.port,
+      80,
+    );
+  });
 
   it('has no endpoint while it is not on the network', () => {
     const elsewhere = { Networks: { other: { IPAddress: '10.0.0.1' } } };
@@ -132,8 +152,15 @@ describe('the body of a create call', () => {
     assert.equal(toInstance(summary({ Labels }), SPEC)?.instead, 'b0b');
   });
 
+  it('names the image by its id, and says in labels what it is started from and with', () => {
+    assert.equal(body.Image, DIGEST);
+    const { 'ringlb.image': image, 'ringlb.port': port, 'ringlb.user': user } = body.Labels;
+    assert.deepEqual([image, port, user], [`i@${DIGEST}`, '80', '65534:65534']);
+  });
+
   it('says the place in labels, host name, alias and environment', () => {
-    assert.deepEqual(body.Labels, { 'ringlb.pool': 'p', 'ringlb.name': 'S2', 'ringlb.id': '2' });
+    const { 'ringlb.pool': pool, 'ringlb.name': name, 'ringlb.id': id } = body.Labels;
+    assert.deepEqual([pool, name, id], ['p', 'S2', '2']);
     assert.equal(body.Hostname, 'S2');
     assert.deepEqual(body.NetworkingConfig.EndpointsConfig, { net: { Aliases: ['S2'] } });
     assert.deepEqual(body.Env, ['SERVER_ID=S2', 'PORT=80']);
@@ -143,12 +170,12 @@ describe('the body of a create call', () => {
 describe('the user of a replica', () => {
   for (const user of [undefined, '', 'root', '0', '0:0', 'root:root', '0:1000', '000']) {
     it(`is without rights when the image says ${JSON.stringify(user)}`, () => {
-      assert.equal(userFor({ Config: user === undefined ? {} : { User: user } }), '65534:65534');
+      assert.equal(userFor({ Id: DIGEST, Config: user === undefined ? {} : { User: user } }), '65534:65534');
     });
   }
   for (const user of ['node', '1000:1000', 'rooted', '10', '01']) {
     it(`is the image's own when that is ${user}`, () => {
-      assert.equal(userFor({ Config: { User: user } }), user);
+      assert.equal(userFor({ Id: DIGEST, Config: { User: user } }), user);
     });
   }
 });

@@ -13,6 +13,7 @@ import { eventually } from '../helpers/eventually.ts';
 import { FakeEngine, json } from '../helpers/fake-engine.ts';
 
 const ID = 'a'.repeat(64);
+const IMAGE = `sha256:${'b'.repeat(64)}`;
 const LIST = 'GET /containers/json';
 const INSPECT = `GET /containers/${ID}/json`;
 const NETWORKS = { Networks: { net: { IPAddress: '172.18.0.2' } } };
@@ -21,6 +22,8 @@ const LABELS = { 'ringlb.pool': 'p', 'ringlb.name': 'S1', 'ringlb.id': '1' };
 const summary = (State: string) => ({
   Id: ID,
   Names: ['/S1'],
+  Image: 'i',
+  ImageID: IMAGE,
   State,
   Labels: LABELS,
   NetworkSettings: NETWORKS,
@@ -28,7 +31,13 @@ const summary = (State: string) => ({
 
 function inspected(state: object): object {
   const State = { Running: false, ExitCode: 0, OOMKilled: false, Error: '', ...state };
-  return { Id: ID, Name: '/S1', State, Config: { Image: 'i', Labels: LABELS }, NetworkSettings: NETWORKS };
+  return {
+    Id: ID,
+    Name: '/S1',
+    State,
+    Config: { Image: 'i', Labels: LABELS },
+    NetworkSettings: NETWORKS,
+  };
 }
 
 describe('the docker driver', () => {
@@ -51,6 +60,13 @@ describe('the docker driver', () => {
       log: silentLogger,
     };
     driver = createDockerDriver({ ...options, api });
+    engine.reply('GET /_ping', 200);
+    engine.reply('GET /images/i/json', 200, { Id: IMAGE });
+    engine.reply('POST /volumes/create', 201);
+    engine.reply('GET /volumes', 200, { Volumes: null });
+    engine.reply('GET /networks/net', 200, { Labels: null });
+    engine.reply(LIST, 200, []);
+    await driver.open();
     engine.reply('POST /containers/create', 201, { Id: ID });
     engine.reply(`POST /containers/${ID}/start`, 204);
     engine.reply(INSPECT, 200, inspected({ Running: true }));
@@ -100,7 +116,6 @@ describe('the docker driver', () => {
   });
 
   it('removes the container of a start that failed', async () => {
-    engine.reply('GET /networks/net', 200, { Labels: null });
     engine.reply(`POST /containers/${ID}/start`, 500, { message: 'no space left on device' });
     const refusal = { code: 'start-failed', message: /no space left on device/ };
     await assert.rejects(driver.start({ name: 'S1', id: 1 }), refusal);
@@ -108,7 +123,6 @@ describe('the docker driver', () => {
   });
 
   it('says how a container ended that did not stay up', async () => {
-    engine.reply('GET /networks/net', 200, { Labels: null });
     engine.reply(INSPECT, 200, inspected({ ExitCode: 137, OOMKilled: true }));
     const refusal = { code: 'start-failed', message: 'The replica S1 did not stay up: out of memory' };
     await assert.rejects(driver.start({ name: 'S1', id: 1 }), refusal);
@@ -194,6 +208,7 @@ describe('the docker driver', () => {
   });
 
   it('says so when the socket is not an engine', async () => {
+    engine.reply('GET /_ping', 404);
     await assert.rejects(driver.open(), { code: 'engine-unreachable' });
   });
 

@@ -177,6 +177,26 @@ describe('events of a fleet', () => {
     assert.equal(rig.events[1]!.ms, 3000);
   });
 
+  it('name the image of what was started or adopted, as does the view', async () => {
+    const driver = new FakeDriver();
+    driver.leave('S1', 1, { image: 'app@sha256:1' });
+    driver.image = 'app@sha256:2';
+    const rig = new FleetRig({ driver });
+    await rig.supervisor.open();
+    await rig.advance(100);
+    rig.driver.die('S1#1', 'SIGKILL');
+    await rig.advance(100);
+    const images = rig.events
+      .filter(({ image }) => image !== null)
+      .map(({ kind, image }) => `${kind} ${image}`);
+    assert.deepEqual(images, ['adopted app@sha256:1', 'started app@sha256:2']);
+    assert.equal(rig.view.replicas()[0]?.image, 'app@sha256:2');
+    const logged = rig.lines
+      .filter(({ fields }) => 'image' in fields)
+      .map(({ text, fields }) => `${text} ${fields.image}`);
+    assert.deepEqual(logged, ['info adopted app@sha256:1', 'info started app@sha256:2']);
+  });
+
   it('tell whom it adopted', async () => {
     const driver = new FakeDriver();
     driver.leave('S1', 1);

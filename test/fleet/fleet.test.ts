@@ -18,6 +18,7 @@ describe('the view of a fleet', () => {
       draining: false,
       endpoint: '127.0.0.1:10003',
       instance: 'S1#3',
+      image: null,
       inFlight: 1,
       restarts: 1,
       ending: endingIn('SIGKILL'),

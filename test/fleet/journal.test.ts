@@ -33,6 +33,7 @@ describe('the journal', () => {
         kind: 'engine-lost',
         replica: null,
         instance: null,
+        image: null,
         cause: 'socket hang up',
         ms: null,
         cost: null,

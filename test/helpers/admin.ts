@@ -29,6 +29,7 @@ export const REPLICA: ReplicaView = {
   draining: false,
   endpoint: '127.0.0.1:4001',
   instance: '4711',
+  image: null,
   inFlight: 2,
   slots: 65_537,
   share: 1,

@@ -24,6 +24,7 @@ export function replicaShown(
     state: 'healthy',
     drained: false,
     endpoint: `127.0.0.1:${40_000 + id}`,
+    image: 'ringlb-replica@sha256:12ab34cd56ef',
     inFlight: 3 + ((id * 7) % 11),
     queued: 0,
     slots: Math.round(SLOTS / of),

@@ -47,6 +47,8 @@ export class FakeDriver implements Driver {
   onStarted: (instance: Instance) => void = () => {};
   /** No call succeeds. */
   isLost = false;
+  /** What is started from now on runs it. */
+  image: string | undefined;
   /** Most starts that were under way at a time. */
   mostStarts = 0;
   isClosed = false;
@@ -101,7 +103,7 @@ export class FakeDriver implements Driver {
       if (holder || this.strangers.has(place.name))
         throw new BalancerError('name-held', `the name ${place.name} is held`);
       const { name, id, instead } = place;
-      const instance = this.leave(name, id, { instead });
+      const instance = this.leave(name, id, { instead, image: this.image });
       const told = { ...instance };
       this.onStarted(told);
       if (this.stillborn.has(place.name)) this.die(instance.instanceId, 'exit 1');

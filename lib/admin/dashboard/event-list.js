@@ -64,7 +64,7 @@ function seriesOf({ kind, replica, cause, since }) {
 
 /** @param {EventLine} event */
 function rowOf(event) {
-  const { time, kind, replica, cause, ms, cost, count } = event;
+  const { time, kind, replica, image, cause, ms, cost, count } = event;
   const atMs = Date.parse(time);
   const mood = BAD.has(kind) ? 'bad' : GOOD.has(kind) ? 'good' : 'plain';
   return html(
@@ -78,7 +78,7 @@ function rowOf(event) {
       count > 1 ? ` × ${count}` : '',
     ),
     html('td', { class: 'who' }, replica ?? '–'),
-    html('td', { class: 'why' }, cause ?? '–'),
+    html('td', { class: 'why' }, [cause, image].filter(Boolean).join('; ') || '–'),
     html('td', { class: 'number' }, took(ms)),
     html('td', { class: cost === null ? 'cost none' : 'cost' }, costOf(cost)),
   );

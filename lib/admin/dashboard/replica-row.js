@@ -26,6 +26,7 @@ function cell(label, kind, ...children) {
 export class ReplicaRow {
   #name;
   #endpoint = html('span', { class: 'endpoint' });
+  #image = html('span', { class: 'image' });
   #state = html('span', { class: 'state' });
   #since = html('span', { class: 'since' });
   #cause = html('span', { class: 'cause' });
@@ -62,7 +63,7 @@ export class ReplicaRow {
     this.element = html(
       'tr',
       { role: 'row' },
-      html('th', { role: 'rowheader', scope: 'row' }, title, this.#endpoint),
+      html('th', { role: 'rowheader', scope: 'row' }, title, this.#endpoint, this.#image),
       cell(
         'State',
         'state-cell',
@@ -89,6 +90,8 @@ export class ReplicaRow {
    */
   update(replica, cap, canRemove) {
     setText(this.#endpoint, replica.endpoint ?? 'no instance');
+    setText(this.#image, replica.image ?? '');
+    setAttribute(this.#image, 'title', replica.image ?? '');
     this.#updateState(replica);
     setText(this.#inFlight, `${count(replica.inFlight)} / ${count(cap)}`);
     const width = `${Math.min(100, (100 * replica.inFlight) / cap).toFixed(1)}%`;
