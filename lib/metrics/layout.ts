@@ -88,6 +88,8 @@ export const THREAD = columns({
   /** Client connections that were closed because nothing was asked on them. */
   idleCloses: 1,
   budgetExhausted: 1,
+  /** Requests that only the last of all time limits ended. */
+  lastResorts: 1,
   failures: FAILURES.length,
   /** Requests that began to wait for a replica. */
   held: 1,

@@ -75,6 +75,8 @@ export interface ThreadCounts {
   readonly openClientConnections: number;
   readonly idleCloses: number;
   readonly budgetExhausted: number;
+  /** Requests that only the last of all time limits ended. */
+  readonly lastResorts: number;
   readonly queueWait: HistogramView;
   /** Answers of the balancer's own, by error code. */
   readonly failuresByCode: ReadonlyMap<string, number>;
@@ -215,6 +217,7 @@ export class MetricsReader {
       openClientConnections: cells[THREAD.openConnections]!,
       idleCloses: cells[THREAD.idleCloses]!,
       budgetExhausted: cells[THREAD.budgetExhausted]!,
+      lastResorts: cells[THREAD.lastResorts]!,
       queueWait: histogramIn(cells, THREAD.queueWait),
       failuresByCode: new Map(FAILURES.map((code, index) => [code, cells[THREAD.failures + index]!])),
       ended: this.#ended,

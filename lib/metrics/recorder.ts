@@ -101,6 +101,11 @@ export class Recorder {
     this.#add(THREAD.budgetExhausted, 1);
   }
 
+  /** A request is ended because what should have ended it has not. */
+  lastResort(): void {
+    this.#add(THREAD.lastResorts, 1);
+  }
+
   /** The replica owns a request's slot, but was at its load bound. */
   overflow(owner: number): void {
     this.#add(blockOf(owner) + REPLICA.overflows, 1);

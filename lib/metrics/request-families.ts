@@ -151,6 +151,11 @@ export function clientFamilies(threads: ThreadCounts, waiting: number): readonly
       one(threads.budgetExhausted),
     ),
     counter(
+      'ringlb_last_resort_timeouts_total',
+      'Requests and tunnels that only the last of all time limits ended: each is a fault of the balancer, please report it.',
+      one(threads.lastResorts),
+    ),
+    counter(
       'ringlb_access_log_lines_total',
       'Lines that were handed to the access log.',
       one(threads.logLines),

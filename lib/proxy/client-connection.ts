@@ -87,6 +87,10 @@ export class ClientConnection {
     return this.#lingersSinceMs !== undefined;
   }
 
+  get isTaking(): boolean {
+    return !this.socket.destroyed && this.socket.writableLength > 0;
+  }
+
   /** Calls `take` once the requests before it have been answered; with many of them nothing more is read meanwhile. */
   hold(request: ClientRequest, take: () => void): void {
     this.#held.push({ request, take });

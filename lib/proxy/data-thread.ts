@@ -35,6 +35,8 @@ const CROWD = 3;
 export const NO_REPLICA = -1;
 /** Connections to the admin server from one thread. */
 const ADMIN_CONNECTIONS = 16;
+/** How long the admin server may take for a request, all in all: more than any change of the fleet takes. */
+export const ADMIN_TIMEOUT_MS = 600_000;
 
 /** What has a time limit: a request under way. */
 export interface Timed {
@@ -111,7 +113,7 @@ export class DataThread {
       this.recorder.waiting(ordinal, waiting),
     );
     this.budget = new RetryBudget(options.retryBudget);
-    this.admin = this.#pool(NO_REPLICA, options.admin, ADMIN_CONNECTIONS);
+    this.admin = this.#pool(NO_REPLICA, options.admin, ADMIN_CONNECTIONS, ADMIN_TIMEOUT_MS);
     this.setUpstreams(start.upstreams);
   }
 
@@ -141,7 +143,8 @@ export class DataThread {
     }
     for (const { ordinal, name, generation, endpoint } of records) {
       if (this.#pools[ordinal] !== undefined) continue;
-      const upstream = this.#pool(ordinal, endpoint, this.options.maxInFlight);
+      const { maxInFlight, connectTimeoutMs } = this.options;
+      const upstream = this.#pool(ordinal, endpoint, maxInFlight, connectTimeoutMs);
       this.#generations.set(upstream, generation);
       this.#pools[ordinal] = { generation, upstream };
       this.#names[ordinal] = name;
@@ -149,12 +152,13 @@ export class DataThread {
     this.queue.look();
   }
 
-  #pool(ordinal: number, endpoint: Endpoint, maxConnections: number): Upstream {
+  #pool(ordinal: number, endpoint: Endpoint, maxConnections: number, waitTimeoutMs: number): Upstream {
     const { recorder } = this;
     const { connectTimeoutMs, lenientReplicas } = this.options;
     const limits = lenientReplicas && ordinal !== NO_REPLICA ? LENIENT_LIMITS : RESPONSE_LIMITS;
     const nowMs = () => this.nowMs;
-    return new Upstream({ ordinal, endpoint, maxConnections, connectTimeoutMs, nowMs, recorder, limits });
+    const caps = { maxConnections, connectTimeoutMs, waitTimeoutMs };
+    return new Upstream({ ordinal, endpoint, ...caps, nowMs, recorder, limits });
   }
 
   #accessNotes(): AccessNotes | undefined {
@@ -231,13 +235,7 @@ export class DataThread {
     this.nowMs = this.#clock();
     this.date = new Date().toUTCString();
     this.budget.decay();
-    // from the end, since what ends changes places with the last
-    const isSecond = ++this.#ticks % TICKS_A_SECOND === 0;
-    for (let place = this.#active.length - 1; place >= 0; place--) {
-      const exchange = this.#active[place];
-      if (isSecond) exchange?.body?.look(this.nowMs);
-      if (exchange !== undefined && this.nowMs >= exchange.deadlineMs) exchange.onDeadline();
-    }
+    // before the requests: what a pool ends in time is not left to their last resort
     for (const [ordinal, pool] of this.#pools.entries()) {
       if (pool === undefined) continue;
       pool.upstream.tick();
@@ -245,6 +243,13 @@ export class DataThread {
       this.recorder.pool(ordinal, idle + resting + doubted + pinnedIdle, busy, connecting);
     }
     this.admin.tick();
+    // from the end, since what ends changes places with the last
+    const isSecond = ++this.#ticks % TICKS_A_SECOND === 0;
+    for (let place = this.#active.length - 1; place >= 0; place--) {
+      const exchange = this.#active[place];
+      if (isSecond) exchange?.body?.look(this.nowMs);
+      if (exchange !== undefined && this.nowMs >= exchange.deadlineMs) exchange.onDeadline();
+    }
     this.access?.log.flush();
   }
 }

@@ -10,30 +10,16 @@ import type { Socket } from 'node:net';
 import { BalancerError } from '../errors.ts';
 import type { Aborter } from '../metrics/layout.ts';
 import type { Answer, Flow } from './answer.ts';
-import { type DataThread, NO_REPLICA } from './data-thread.ts';
+import { ADMIN_TIMEOUT_MS, type DataThread, NO_REPLICA } from './data-thread.ts';
 import type { Incoming } from './incoming.ts';
 import { Lease } from './lease.ts';
 import { Outcome } from './outcome.ts';
 import type { Waiter } from './queue.ts';
 import { type BodyReader, RequestBody, sendsWhole } from './request-body.ts';
 import type { ResponseHead } from './response-head.ts';
-import { Task } from './task.ts';
+import { LAST_RESORT_MS, type Phase, Task, VERDICT_MS } from './task.ts';
 import type { Upstream } from './upstream.ts';
 import type { Attempt, UpstreamConnection } from './upstream-connection.ts';
-
-type Phase =
-  | 'new'
-  | 'queued'
-  | 'connecting'
-  | 'sending'
-  | 'waiting'
-  | 'judged'
-  | 'answering'
-  | 'tunnel'
-  | 'over';
-
-/** Longer than the control plane takes to judge a request. */
-const VERDICT_MS = 2000;
 
 export class Exchange extends Task implements Attempt, Flow, Waiter, BodyReader {
   readonly method: string;
@@ -60,19 +46,18 @@ export class Exchange extends Task implements Attempt, Flow, Waiter, BodyReader 
     this.#incoming = incoming;
     this.#lease = new Lease(thread, incoming);
     this.#outcome = new Outcome(thread, incoming, this.#lease);
-    const { request, head } = incoming;
-    this.method = request.method ?? '';
+    this.method = incoming.request.method ?? '';
     this.rawChunks = this.#outcome.rawChunks;
     this.upgrade = incoming.early !== undefined;
-    const source = head.framing === 'none' ? undefined : request.body;
-    this.body = source && new RequestBody(thread, source, head.framing, this);
+    const source = incoming.head.framing === 'none' ? undefined : incoming.request.body;
+    this.body = source && new RequestBody(thread, source, incoming.head.framing, this);
   }
 
-  /** Sends the request where the ring says, or to `upstream`, no replica: no lease, no retry, no limit on its time. */
+  /** Sends the request where the ring says, or to `upstream`, no replica: no lease, no retry, and one limit for all. */
   start(upstream: Upstream | undefined): void {
     this.#thread.begin(this);
+    this.limitAll(upstream === undefined ? this.#thread.options.requestTimeoutMs : ADMIN_TIMEOUT_MS);
     if (upstream !== undefined) return this.guard(() => this.#sendTo(upstream));
-    this.limitAll(this.#thread.options.requestTimeoutMs);
     this.#thread.budget.save();
     this.guard(() => this.#route());
   }
@@ -123,8 +108,8 @@ export class Exchange extends Task implements Attempt, Flow, Waiter, BodyReader 
   #sendTo(upstream: Upstream, pinned?: UpstreamConnection): void {
     this.#upstream = upstream;
     this.#phase = 'connecting';
-    // the pool watches how long connecting takes
-    this.limit(Number.POSITIVE_INFINITY);
+    // the pool watches how long connecting takes, and says so before
+    this.limit(this.#thread.options.connectTimeoutMs + LAST_RESORT_MS, this.#lease.isHeld);
     if (pinned === undefined) upstream.send(this);
     else pinned.assign(this);
     if (this.#phase === 'connecting') this.#outcome.connecting();
@@ -170,7 +155,7 @@ export class Exchange extends Task implements Attempt, Flow, Waiter, BodyReader 
 
   #awaitHead(): void {
     this.#phase = 'waiting';
-    this.limit(this.#lease.isHeld ? this.#thread.options.responseTimeoutMs : Number.POSITIVE_INFINITY);
+    this.limit(this.#thread.options.responseTimeoutMs, this.#lease.isHeld);
   }
 
   onInterim(head: ResponseHead): void {
@@ -224,8 +209,8 @@ export class Exchange extends Task implements Attempt, Flow, Waiter, BodyReader 
   }
 
   pauseAnswer(): void {
-    // how long a client may take no byte is its connection's to watch
-    this.limit(Number.POSITIVE_INFINITY);
+    // how long a client may take no byte is its connection's to watch; whether that does is looked at now and then
+    this.limit(this.#thread.options.sendTimeoutMs);
     this.#connection?.pause();
   }
 
@@ -238,9 +223,9 @@ export class Exchange extends Task implements Attempt, Flow, Waiter, BodyReader 
   onTunnel(upstream: Socket, early: Buffer): void {
     this.#connection = undefined;
     this.#phase = 'tunnel';
-    this.deadlineMs = Number.POSITIVE_INFINITY;
     if (!this.isRequestSent) upstream.on('drain', () => this.onDrain());
-    this.#outcome.openTunnel(upstream, early, this.#answer?.takeHead() ?? '', () => this.#end());
+    const text = this.#answer?.takeHead() ?? '';
+    this.deadlineMs = this.#outcome.openTunnel(upstream, early, text, () => this.#end());
   }
 
   onUpstreamError(error: BalancerError): void {
@@ -253,7 +238,7 @@ export class Exchange extends Task implements Attempt, Flow, Waiter, BodyReader 
     this.body?.detach();
     if (this.#phase === 'answering') {
       this.#lease.blame(error.code, true);
-      return this.#answer?.isUnsent === true ? this.#fail(error) : this.#cut('replica');
+      return this.#answer?.isUnsent !== false ? this.#fail(error) : this.#cut('replica');
     }
     const next = this.#lease.afterFailure(error, {
       upstream: this.#upstream,
@@ -279,7 +264,6 @@ export class Exchange extends Task implements Attempt, Flow, Waiter, BodyReader 
     this.#route();
   }
 
-  /** The client's connection closed. */
   onClientGone(): void {
     if (this.#phase === 'over' || this.#phase === 'tunnel') return;
     this.#connection?.cancel();
@@ -291,7 +275,7 @@ export class Exchange extends Task implements Attempt, Flow, Waiter, BodyReader 
     switch (this.#phase) {
       case 'queued': {
         const leftMs = this.#lease.patienceLeftMs;
-        if (leftMs > 0 && this.#thread.nowMs < this.untilMs) return this.limit(leftMs);
+        if (leftMs > 0 && !this.isOver) return this.limit(leftMs);
         return this.#fail(this.#lease.failure);
       }
       case 'judged':
@@ -300,14 +284,31 @@ export class Exchange extends Task implements Attempt, Flow, Waiter, BodyReader 
         return this.#fail(new BalancerError(this.body?.isHeld === true ? 'idle-timeout' : 'request-timeout'));
       case 'connecting':
       case 'waiting':
-        this.#lease.blame('response-timeout');
-        return this.#fail(new BalancerError('response-timeout'));
+        return this.#unanswered();
+      case 'tunnel':
+        this.deadlineMs = this.#outcome.lookAtTunnel();
+        return;
       default:
-        return this.#cut('balancer');
+        return this.#unfinished();
     }
   }
 
-  /** The rest of its body is not HTTP, or too much. */
+  #unanswered(): void {
+    const isConnecting = this.#phase === 'connecting';
+    if (!this.#lease.isHeld || (isConnecting && !this.isOver)) this.#thread.recorder.lastResort();
+    else this.#lease.blame('response-timeout');
+    this.#fail(new BalancerError(isConnecting ? 'connect-timeout' : 'response-timeout'));
+  }
+
+  #unfinished(): void {
+    if (this.#answer === undefined) return this.#fail(new BalancerError('idle-timeout'));
+    if (this.#answer.isPaused && !this.isOver) {
+      if (this.#incoming.client.isTaking) return this.limit(this.#thread.options.sendTimeoutMs);
+      this.#thread.recorder.lastResort();
+    }
+    this.#cut('balancer');
+  }
+
   onBadBody(error: BalancerError): void {
     // what was read of it before the client was cut off
     if (this.#phase === 'over') return;

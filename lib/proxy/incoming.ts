@@ -59,6 +59,8 @@ export interface Client {
   readonly facts: ClientFacts;
   /** An answer has said that the connection closes after it. */
   isClosing: boolean;
+  /** Something waits for it to be taken, and how long it waits is watched. */
+  readonly isTaking: boolean;
   /** The connection to a replica that has authenticated this client. */
   pinned: PinnedConnection | undefined;
   /** `connection`, of `pool`, has authenticated this client, or is about to. */

@@ -17,7 +17,7 @@ import { debugLines } from './debug-headers.ts';
 import { isChunkedToClient, responseHead } from './headers.ts';
 import type { Incoming } from './incoming.ts';
 import type { ResponseHead } from './response-head.ts';
-import { joinTunnel } from './tunnel.ts';
+import { joinTunnel, tunnelLimitMs } from './tunnel.ts';
 
 /** The replicas that a request was given to so far: how many, and the last, below zero where there was none. */
 export interface Given {
@@ -53,7 +53,10 @@ export class Outcome implements LoggedRequest {
   #connectingMs = NEVER;
   /** The client can tell a whole answer from a cut one. */
   #isDelimited = true;
-  #isTunnel = false;
+  /** The replica's end of a tunnel. */
+  #tunnel: Socket | undefined;
+  /** What had come from both ends at the last look. */
+  #tunnelBytes = NEVER;
   /** What is going on was read together with the answer's head. */
   #isSameRead = false;
 
@@ -142,15 +145,15 @@ export class Outcome implements LoggedRequest {
     this.#isSameRead = false;
   }
 
-  /** The answer, `text`, switches protocols: the request is over with it, and what follows is a tunnel. */
-  openTunnel(upstream: Socket, fromUpstream: Buffer, text: string, onEnd: () => void): void {
+  /** The answer, `text`, switches protocols: the request is over with it. Gives when to look at the tunnel that follows. */
+  openTunnel(upstream: Socket, fromUpstream: Buffer, text: string, onEnd: () => void): number {
     const { request, response, early } = this.#incoming;
     const { recorder, options } = this.#thread;
     const client = request.socket;
     response.detach();
     client.write(text, 'latin1');
     this.#count(0);
-    this.#isTunnel = true;
+    this.#tunnel = upstream;
     recorder.tunnelOpened(this.answeredBy);
     if (early === undefined) throw new Error('a tunnel that nobody asked for');
     joinTunnel({ client, upstream, fromClient: early, fromUpstream }, options.idleTimeoutMs, {
@@ -161,6 +164,21 @@ export class Outcome implements LoggedRequest {
       },
       onEnd,
     });
+    return this.lookAtTunnel();
+  }
+
+  /** Closes the tunnel where it has been silent for so long that its sockets should have; gives when to look again. */
+  lookAtTunnel(): number {
+    const { nowMs, recorder, options } = this.#thread;
+    const client = this.#incoming.request.socket;
+    const bytes = client.bytesRead + (this.#tunnel?.bytesRead ?? 0);
+    if (bytes === this.#tunnelBytes) {
+      recorder.lastResort();
+      this.#tunnel?.destroy();
+      client.destroy();
+    }
+    this.#tunnelBytes = bytes;
+    return nowMs + tunnelLimitMs(options.idleTimeoutMs);
   }
 
   /** The client left; `heldBy` had its request. */
@@ -206,7 +224,7 @@ export class Outcome implements LoggedRequest {
   /** The request is over; `bodyBytes` is how much of its body came. */
   close(bodyBytes: number): void {
     this.dequeued();
-    if (this.#isTunnel) this.#tunnelEnded();
+    if (this.#tunnel !== undefined) this.#tunnelEnded();
     else this.#count(bodyBytes);
     this.#thread.access?.ended(this, this.#incoming, this.#given.attempts);
   }

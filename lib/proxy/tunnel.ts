@@ -79,6 +79,11 @@ export interface TunnelEar {
   onEnd(): void;
 }
 
+/** After so long without a byte a tunnel is silent that its sockets should have closed. */
+export function tunnelLimitMs(idleMs: number): number {
+  return 2 * idleMs + HALF_CLOSED_MS;
+}
+
 /** Joins the ends. `idleMs` without a byte either way closes both. */
 export function joinTunnel(ends: TunnelEnds, idleMs: number, ear: TunnelEar): void {
   const { client, upstream } = ends;

@@ -26,6 +26,8 @@ import type { UpstreamSocket } from './upstream-socket.ts';
 export interface Attempt extends ResponseRequest, ResponseSink {
   /** Only a connection that carried no request yet will do. */
   readonly needsFresh: boolean;
+  /** Since when it waits for a connection, by the thread's coarse clock; the pool's to set. */
+  waitsSinceMs: number;
   /** The connection is this attempt's: it writes its request now. */
   onConnection(connection: UpstreamConnection): void;
   /** The whole request has been written, so that the connection may carry another after the answer. */

@@ -31,6 +31,8 @@ export interface UpstreamOptions {
   /** Most connections at a time. */
   readonly maxConnections: number;
   readonly connectTimeoutMs: number;
+  /** How long an attempt may wait for a connection, of whatever kind. */
+  readonly waitTimeoutMs: number;
   /** The thread's coarse clock. */
   readonly nowMs: () => number;
   readonly recorder: Recorder;
@@ -114,12 +116,13 @@ export class Upstream implements ConnectionOwner {
   /** Gives the attempt a connection, now or as soon as there is one. */
   send(attempt: Attempt): void {
     if (this.#isClosed) return attempt.onUpstreamError(new BalancerError('upstream-gone'));
-    if (attempt.upgrade || attempt.needsFresh) this.#wantRoom.push(attempt);
-    else {
+    const needsNew = attempt.upgrade || attempt.needsFresh;
+    if (!needsNew) {
       const connection = this.#free.take();
       if (connection !== undefined) return connection.assign(attempt);
-      this.#waiting.push(attempt);
     }
+    attempt.waitsSinceMs = this.#options.nowMs();
+    (needsNew ? this.#wantRoom : this.#waiting).push(attempt);
     this.#restore();
   }
 
@@ -147,16 +150,25 @@ export class Upstream implements ConnectionOwner {
     return pinned;
   }
 
-  /** Closes what has been idle or connecting for too long. To be called a few times a second. */
+  /** Ends what has been idle, connecting or waiting for too long. To be called a few times a second. */
   tick(): void {
-    const { nowMs, connectTimeoutMs } = this.#options;
-    for (const connection of [...this.#opening, ...this.#reserved.keys()]) {
-      if (nowMs() - connection.startedMs >= connectTimeoutMs)
-        connection.destroy(new BalancerError('connect-timeout'));
-    }
+    const nowMs = this.#options.nowMs();
+    const isLate = (connection: UpstreamConnection): boolean =>
+      nowMs - connection.startedMs >= this.#options.connectTimeoutMs;
+    const tooLate = (): BalancerError => new BalancerError('connect-timeout');
+    for (const connection of this.#opening) if (isLate(connection)) connection.destroy(tooLate());
+    for (const [connection, attempt] of this.#reserved)
+      if (isLate(connection) || this.#hasWaited(attempt, nowMs)) connection.destroy(tooLate());
+    for (const queue of [this.#waiting, this.#wantRoom])
+      while (queue.length > 0 && this.#hasWaited(queue[0]!, nowMs))
+        this.#failing.push({ attempt: queue.shift()!, error: tooLate() });
     for (const connection of this.#free.takeExpired()) connection.destroy();
-    for (const pinned of this.#pinned) pinned.tick(nowMs());
+    for (const pinned of this.#pinned) pinned.tick(nowMs);
     this.#restore();
+  }
+
+  #hasWaited({ waitsSinceMs }: Attempt, nowMs: number): boolean {
+    return nowMs - waitsSinceMs >= this.#options.waitTimeoutMs;
   }
 
   /** The instance is gone: everything that waits for it or hears from it fails with `upstream-gone`. */

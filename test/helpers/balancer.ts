@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { type IncomingHttpHeaders, request } from 'node:http';
 import type { Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ReplicaView } from '../../lib/admin/api.ts';
 import { findFreePort } from '../../lib/drivers/free-port.ts';
@@ -15,6 +16,8 @@ import { groupOf } from './processes.ts';
 
 const MAIN = fileURLToPath(new URL('../../lib/main.ts', import.meta.url));
 const STOP_MS = 20_000;
+/** How long it may take to tell its metrics before it is asked to end. */
+const METRICS_MS = 5000;
 
 export interface Answer {
   readonly status: number;
@@ -239,14 +242,25 @@ export class Balancer {
     return this.remains.filter((command) => !command.includes("trap '' HUP"));
   }
 
-  /** Asks it to end, and kills it where it does not. */
+  /**
+   * Asks it to end, and kills it where it does not. Throws where a request was ended only by the last of all time
+   * limits, which is a fault of the balancer's whatever the test is about.
+   */
   async stop(): Promise<End> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return this.exited;
+    const lastResorts = await Promise.race([this.#lastResorts(), delay(METRICS_MS, 0, { ref: false })]);
     this.signal('SIGTERM');
     const timer = setTimeout(() => this.signal('SIGKILL'), STOP_MS);
     const end = await this.exited;
     clearTimeout(timer);
+    if (lastResorts > 0) throw new Error(`${lastResorts} requests were ended by their last resort alone`);
     return end;
+  }
+
+  /** As `/metrics` has it; 0 where that cannot be read. */
+  async #lastResorts(): Promise<number> {
+    const { body } = await this.askAdmin('GET', '/metrics').catch(() => ({ body: '' }));
+    return Number(/^ringlb_last_resort_timeouts_total (\d+)$/m.exec(body)?.[1] ?? 0);
   }
 
   async #untilServing(): Promise<void> {

@@ -11,6 +11,7 @@ import { DataPlane } from '../../lib/proxy/data-plane.ts';
 import type { DataThreadOptions } from '../../lib/proxy/messages.ts';
 import { claimPort } from '../../lib/proxy/port.ts';
 import { eventually } from './eventually.ts';
+import { noLastResort } from './last-resort.ts';
 import { load } from './options.ts';
 import { Peer } from './proxy-peer.ts';
 import { FakeReplica } from './proxy-replica.ts';
@@ -89,6 +90,7 @@ export class PlaneRig {
       for (const peer of rig.#peers) peer.close();
       for (const replica of replicas) replica.close();
       await rig.plane.close();
+      noLastResort(rig.metrics);
     });
     await rig.plane.open();
     await rig.publish();

@@ -22,6 +22,7 @@ export const MAX_CONNECTIONS = 4;
 /** So many connections are opened at a time. */
 const MOST_CONNECTING = 8;
 export const CONNECT_TIMEOUT_MS = 2000;
+export const WAIT_TIMEOUT_MS = 5000;
 
 class ModelAttempt implements Attempt {
   readonly method = 'GET';
@@ -33,6 +34,7 @@ class ModelAttempt implements Attempt {
   /** What it heard of `send`, and of the connection that it was given. */
   readonly heard: string[] = [];
   connection: UpstreamConnection | undefined;
+  waitsSinceMs = 0;
   isWithdrawn = false;
 
   constructor(kind: Kind, onFailed: (attempt: ModelAttempt) => void) {
@@ -93,6 +95,7 @@ export class PoolModel {
   readonly pool: Upstream;
   readonly #maxConnections: number;
   #nowMs = 1000.5;
+  #tickedMs = 1000.5;
   #isClosed = false;
 
   constructor(maxConnections = MAX_CONNECTIONS) {
@@ -102,6 +105,7 @@ export class PoolModel {
       endpoint: { host: '127.0.0.1', port: 1 },
       maxConnections,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      waitTimeoutMs: WAIT_TIMEOUT_MS,
       nowMs: () => this.#nowMs,
       recorder: new Recorder(createMetricsMemory(SHAPE), SHAPE, 0),
       connect: (options) => {
@@ -140,6 +144,7 @@ export class PoolModel {
 
   advance(ms: number): void {
     this.#nowMs += ms;
+    this.#tickedMs = this.#nowMs;
     this.pool.tick();
   }
 
@@ -177,6 +182,8 @@ export class PoolModel {
     assert.equal(busy, this.busy.length, 'busy');
     const free = this.socketsThat('open').length - busy - this.#tunnels;
     assert.equal(idle + resting + doubted, free, 'free');
+    for (const { waitsSinceMs } of this.waiting)
+      assert.ok(this.#tickedMs - waitsSinceMs < WAIT_TIMEOUT_MS, 'one waits for too long');
     const { forAny, forRoom, forTheirs } = this.pool.waiting;
     assert.equal(forAny + forRoom + forTheirs, this.waiting.length, 'waiting');
     const own = this.waiting.filter(({ upgrade, needsFresh }) => upgrade || needsFresh).length;

@@ -17,6 +17,7 @@ import type { DataThreadOptions, FromDataThread } from '../../lib/proxy/messages
 import { CountedIds } from '../../lib/proxy/request-ids.ts';
 import { TrustedProxies } from '../../lib/proxy/trusted-proxies.ts';
 import { eventually } from './eventually.ts';
+import { noLastResort } from './last-resort.ts';
 import { load } from './options.ts';
 import { Peer } from './proxy-peer.ts';
 import { FakeReplica } from './proxy-replica.ts';
@@ -47,6 +48,8 @@ export class Rig {
   readonly shedding: boolean[] = [];
   /** What the access log of all threads was given. */
   logged = '';
+  /** Requests that the test lets be ended by their last resort alone. */
+  lastResorts = 0;
   readonly options: DataThreadOptions;
   readonly threads: DataThread[] = [];
   readonly admin: FakeReplica;
@@ -265,5 +268,6 @@ export class Rig {
     for (const peer of this.#peers) peer.close();
     await this.drain();
     for (const thread of this.threads) thread.setUpstreams([]);
+    noLastResort(this.metrics, this.lastResorts);
   }
 }

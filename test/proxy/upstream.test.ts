@@ -4,7 +4,13 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import type { FakeSocket } from '../helpers/proxy-fake-socket.ts';
-import { CONNECT_TIMEOUT_MS, type Kind, MAX_CONNECTIONS, PoolModel } from '../helpers/proxy-pool-model.ts';
+import {
+  CONNECT_TIMEOUT_MS,
+  type Kind,
+  MAX_CONNECTIONS,
+  PoolModel,
+  WAIT_TIMEOUT_MS,
+} from '../helpers/proxy-pool-model.ts';
 
 const KEPT = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const CLOSING = 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok';
@@ -101,6 +107,30 @@ test('a pool that closes tells those whose own connection was being opened', () 
     [['upstream-gone'], ['upstream-gone'], ['upstream-gone']],
   );
   model.check();
+});
+
+test('whoever waits for too long is told, whatever for', async () => {
+  const model = new PoolModel(1);
+  model.send('plain');
+  model.sockets[0]!.connected();
+  const waiting = [model.send('plain'), model.send('fresh'), model.send('upgrade')];
+  model.advance(WAIT_TIMEOUT_MS - 100);
+  assert.ok(waiting.every(({ heard }) => heard.length === 0));
+  model.advance(100);
+  for (const { heard } of waiting) assert.deepEqual(heard, ['connect-timeout']);
+});
+
+test('who has waited for room has no more time than others for its connection', async () => {
+  const model = new PoolModel(1);
+  model.send('plain');
+  model.sockets[0]!.connected();
+  const fresh = model.send('fresh');
+  model.advance(WAIT_TIMEOUT_MS - 100);
+  model.sockets[0]!.brings(KEPT);
+  await polled();
+  assert.equal(model.sockets.length, 2);
+  model.advance(100);
+  assert.deepEqual(fresh.heard, ['connect-timeout']);
 });
 
 test('an attempt that hears of a failure may ask the same pool again in the same call', async () => {

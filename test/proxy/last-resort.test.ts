@@ -1,0 +1,85 @@
+/** The last of all time limits: whatever should have ended a request and has not, it ends. */
+import assert from 'node:assert/strict';
+import { Socket } from 'node:net';
+import { test } from 'node:test';
+import { eventually } from '../helpers/eventually.ts';
+import { failureOf, get, ok, statusOf } from '../helpers/proxy-message.ts';
+import { Rig } from '../helpers/proxy-rig.ts';
+import { tunnel } from '../helpers/proxy-scenes.ts';
+
+/** More than the kernel's buffers hold. */
+const LARGE = 32 << 20;
+
+test('a request that its pool has forgotten is answered 504, and counted', async (t) => {
+  const rig = await Rig.open(t, { connectTimeoutMs: 2000 });
+  rig.lastResorts = 1;
+  t.mock.method(rig.thread.upstreamOf(0)!, 'send', () => {});
+  const client = await rig.client();
+  client.send(get('/'));
+  await eventually('in flight', () => rig.inFlight === 1);
+  rig.advance(2900);
+  assert.equal(client.bytes, 0);
+  rig.advance(200);
+  const response = await client.response();
+  assert.equal(statusOf(response), 504);
+  assert.match(failureOf(response), /did not accept the connection in time/);
+  await rig.settled();
+  t.mock.restoreAll();
+  rig.replica.serve();
+  client.send(get('/next'));
+  assert.equal((await client.response()).body, 'hello');
+});
+
+test('a request that its pool has forgotten ends with the limit on the whole of it, where that is sooner', async (t) => {
+  const rig = await Rig.open(t, { connectTimeoutMs: 2000, requestTimeoutMs: 1000 });
+  t.mock.method(rig.thread.upstreamOf(0)!, 'send', () => {});
+  const client = await rig.client();
+  client.send(get('/'));
+  await eventually('in flight', () => rig.inFlight === 1);
+  rig.advance(1100);
+  assert.equal(statusOf(await client.response()), 504);
+});
+
+test('what the control plane does not answer in ten minutes is answered 504, and counted', async (t) => {
+  const rig = await Rig.open(t);
+  rig.lastResorts = 1;
+  const client = await rig.client();
+  client.send(get('/rep'));
+  await (await rig.admin.next()).request();
+  rig.advance(599_000);
+  assert.equal(client.bytes, 0);
+  rig.advance(1100);
+  assert.equal(statusOf(await client.response()), 504);
+});
+
+test('an answer that is held back although its client has taken all is cut, and counted', async (t) => {
+  const rig = await Rig.open(t, { sendTimeoutMs: 1000 });
+  rig.lastResorts = 1;
+  rig.replica.serve(() => ok('x'.repeat(LARGE)));
+  // nobody hears that there is room again
+  const { once } = Socket.prototype;
+  t.mock.method(Socket.prototype, 'once', function (this: Socket, event: string, listener: () => void) {
+    return event === 'drain' ? this : once.call(this, event, listener);
+  });
+  const client = await rig.client();
+  client.isKept = false;
+  client.send(get('/'));
+  await rig.elapse(client.over());
+  assert.ok(client.bytes < LARGE);
+  await rig.settled();
+});
+
+test('a tunnel that is silent for far too long is closed, and counted', async (t) => {
+  // the sockets' own clocks are not moved
+  const { rig, client, replica } = await tunnel(t, { idleTimeoutMs: 20_000 });
+  rig.lastResorts = 1;
+  rig.advance(49_000);
+  client.send('not silent');
+  await replica.take('not silent');
+  rig.advance(50_000);
+  assert.equal(client.isEnded, false);
+  rig.advance(2000);
+  await client.over();
+  await replica.over();
+  await rig.settled();
+});
