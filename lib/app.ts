@@ -194,7 +194,7 @@ class Parts {
       token: config.adminToken,
       adminHost: config.adminHost,
       adminHosts: config.adminHosts,
-      publicAdmin: config.publicAdmin,
+      isReplica: (address) => this.view.hasAddress(address),
       secret: this.#secret,
       clock,
       limits: {
@@ -296,7 +296,7 @@ function debugFor({ adminToken, publicAdmin }: Config): DebugFor {
 function warnOfOpenDoors({ adminToken, publicAdmin }: Config, log: Logger): void {
   if (adminToken !== '' || !publicAdmin) return;
   const who = 'who has a loopback or private address, or comes through a proxy that has one';
-  const whom = `/add and /rm on the public port take orders from ${who}`;
+  const whom = `/add, /rm and /scale on the public port take orders from ${who}`;
   log.warn({}, `${whom}: set admin-token, or public-admin off`);
 }
 

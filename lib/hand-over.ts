@@ -7,8 +7,8 @@
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 
-/** What the control plane answers even on the public port. */
-export const HANDED_OVER: ReadonlySet<string> = new Set(['/rep', '/add', '/rm']);
+/** What the control plane answers on the public port, unless that is the application's alone. */
+export const HANDED_OVER: ReadonlySet<string> = new Set(['/rep', '/add', '/rm', '/scale']);
 
 export const PEER_HEADER = 'x-ringlb-peer';
 const SENT_BY_CLIENT = /\r\nx-ringlb-peer[ \t]*:[^\r\n]*/gi;
@@ -16,9 +16,10 @@ const SENT_BY_CLIENT = /\r\nx-ringlb-peer[ \t]*:[^\r\n]*/gi;
 /** True where the target, in origin form, is answered by the control plane. */
 export function isHandedOver(target: string): boolean {
   const query = target.indexOf('?');
-  const path = query === -1 ? target : target.slice(0, query);
+  const length = query === -1 ? target.length : query;
   // most are told apart by their length
-  return path.length < 5 && HANDED_OVER.has(path);
+  if (length < 3 || length > 6 || length === 5) return false;
+  return HANDED_OVER.has(target.slice(0, length));
 }
 
 /** A secret for one start of the balancer. */

@@ -60,7 +60,7 @@ export const OPTIONS = {
   adminToken: option('admin-token', '', token, 'bearer token that changes then need, on both ports; on a wider admin port all but /healthz, /readyz and the dashboard needs it'),
   adminTokenFile: option('admin-token-file', '', file, 'file that holds the token, read once at start'),
   adminHosts: option('admin-hosts', '', hostNames, 'further host names by which browsers and programs may ask the admin port'),
-  publicAdmin: option('public-admin', 'on', onOff, 'on lets /add and /rm change the fleet on the public port as well; off answers them 404'),
+  publicAdmin: option('public-admin', 'on', onOff, 'on answers /rep, /add, /rm and /scale on the public port too; off leaves these paths to the replicas'),
 
   driver: option('driver', 'process', driverKind, 'what the replicas run on'),
   replicas: option('replicas', '3', whole(1, 1024), 'replicas to start with'),

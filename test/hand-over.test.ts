@@ -5,7 +5,16 @@ import { createSecret, headWithPeer, isHandedOver, PEER_HEADER, peerOf } from '.
 const HEAD = 'POST /add HTTP/1.1\r\nHost: a\r\n';
 
 describe('isHandedOver', () => {
-  for (const target of ['/rep', '/add', '/rm', '/add?dry-run', '/rep?', '/rm?a=/b?c']) {
+  for (const target of [
+    '/rep',
+    '/add',
+    '/rm',
+    '/add?dry-run',
+    '/rep?',
+    '/rm?a=/b?c',
+    '/scale',
+    '/scale?n=5',
+  ]) {
     it(`is true for ${target}`, () => assert.equal(isHandedOver(target), true));
   }
   for (const target of [
@@ -14,6 +23,11 @@ describe('isHandedOver', () => {
       '*',
       '/re',
       '/adds',
+      '/addsx',
+      '/scales',
+      '/scal',
+      '/SCALE',
+      '/scale/',
       '/add/',
       '//add',
       '/ADD',

@@ -26,8 +26,8 @@ export interface AccessOptions {
   readonly adminHost: string;
   /** Further names by which the balancer is asked, in lower case. */
   readonly adminHosts: readonly string[];
-  /** Whether the fleet may be changed on the public port. */
-  readonly publicAdmin: boolean;
+  /** True for the address of a replica's instance. */
+  readonly isReplica: (address: string) => boolean;
   /** What data threads show with the requests that they hand over. */
   readonly secret: string;
   readonly clock: Clock;
@@ -51,6 +51,8 @@ interface Refusal {
 
 const PUBLIC_ONLY_PRIVATE =
   'Without a token only loopback and private addresses may do this here; start the balancer with --admin-token, or use its admin port';
+const OF_A_REPLICA =
+  'This is the address of a replica, and a replica may not change its own fleet without a token; start the balancer with --admin-token, or ask from another address';
 const CROSS_SITE = 'A page of another site caused this request; use the pages of the balancer, or a program';
 const FORM_LIKE = 'A browser must send this with Content-Type: application/json';
 
@@ -75,9 +77,8 @@ export class AccessControl {
   }
 
   /** True where the port that the request came to has no such path. Throws as `refusalOf`. */
-  isHidden(request: IncomingMessage, access: Access, path: string): boolean {
-    if (this.#askerOf(request).port === 'admin') return false;
-    return !HANDED_OVER.has(path) || (access === 'steer' && !this.#options.publicAdmin);
+  isHidden(request: IncomingMessage, path: string): boolean {
+    return this.#askerOf(request).port === 'public' && !HANDED_OVER.has(path);
   }
 
   /**
@@ -103,7 +104,7 @@ export class AccessControl {
     const address = peerOf(values ?? [], this.#options.secret);
     if (address === undefined) throw new BalancerError('bad-request', `${PEER_HEADER} is not for clients`);
     this.#handedOver.add(socket);
-    return { port: 'public', address };
+    return { port: 'public', address: canonicalAddress(address) };
   }
 
   #judge({ headers }: IncomingMessage, access: Access, { port, address }: Asker): Refusal | undefined {
@@ -123,6 +124,8 @@ export class AccessControl {
       if (refusal !== undefined) return refusal;
     } else if (isPublic && !isPrivateAddress(address)) {
       return { code: 'forbidden', message: PUBLIC_ONLY_PRIVATE };
+    } else if (access === 'steer' && !isLoopback(address) && this.#options.isReplica(address)) {
+      return { code: 'forbidden', message: OF_A_REPLICA };
     }
     if (access === 'steer' && isFromBrowser(headers) && isFormLike(headers)) {
       return { code: 'unsupported-media-type', message: FORM_LIKE };

@@ -1,13 +1,14 @@
 /**
  * What the control plane answers to, as a table of routes, and what it needs of a fleet to do so.
- * Two kinds of callers use it: operators on the admin port, and clients of the public port for /rep, /add and /rm.
+ * Two kinds of callers use it: operators on the admin port, and clients of the public port for /rep, /add, /rm
+ * and /scale.
  * Must not hold: sockets (`server.ts`), bytes (`body.ts`, `reply.ts`), or any judgement of what the fleet may do.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Ending } from '../core/ending.ts';
 import type { ReplicaState } from '../core/replica.ts';
 import type { Algorithm } from '../core/slot-table.ts';
-import { parseChange, parseNames } from './change.ts';
+import { parseChange, parseNames, parseScale } from './change.ts';
 import { checkParameters, flagIn, refuse } from './query.ts';
 import { failed, type Reply, succeeded } from './reply.ts';
 
@@ -108,9 +109,12 @@ export interface Fleet {
   add(count: number, names: readonly string[]): Promise<readonly string[]>;
   /** Takes `count` replicas out, all or none, and gives the names of the others. Throws as `add`. */
   remove(count: number, names: readonly string[]): Promise<readonly string[]>;
-  /** What `add` and `remove` would do; nothing is done. Throws what they would before they do anything. */
+  /** Makes it `count` replicas and gives all names; of several calls the last counts. Throws as `add` and `remove`. */
+  scale(count: number): Promise<readonly string[]>;
+  /** What these would do; nothing is done. Throws what they would before they do anything. */
   previewAdd(count: number, names: readonly string[]): Promise<PreviewView>;
   previewRemove(count: number, names: readonly string[]): Promise<PreviewView>;
+  previewScale(count: number): Promise<PreviewView>;
   /** Keeps requests away from `names`, or lets them go there again; gives all that get none. Throws `bad-request`. */
   drain(names: readonly string[]): Promise<readonly string[]>;
   undrain(names: readonly string[]): Promise<readonly string[]>;
@@ -133,7 +137,7 @@ export interface Asked {
 
 /**
  * Who is answered; `access.ts` judges. `open`: anyone. `read`: who may look. `watch`: the same for an answer that goes
- * on, which a browser must not be led to by another site. `steer`: who may change the fleet; by POST or DELETE only.
+ * on, which a browser must not be led to by another site. `steer`: who may change the fleet; by POST, PUT or DELETE only.
  */
 export type Access = 'open' | 'read' | 'watch' | 'steer';
 
@@ -221,6 +225,17 @@ export function createRoutes(fleet: Fleet): readonly Route[] {
         const { count, names } = parseChange(await body(), 'remove');
         if (isDryRun) return succeeded(await fleet.previewRemove(count, names));
         return replicaList(await fleet.remove(count, names));
+      },
+    },
+    {
+      path: '/scale',
+      methods: ['PUT'],
+      access: 'steer',
+      async answer({ body, query }) {
+        const isDryRun = dryRunIn(query);
+        const count = parseScale(await body());
+        if (isDryRun) return succeeded(await fleet.previewScale(count));
+        return replicaList(await fleet.scale(count));
       },
     },
     open('/healthz', () => succeeded('The balancer runs')),

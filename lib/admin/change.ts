@@ -1,5 +1,5 @@
 /**
- * What the body of `/add`, `/rm`, `/drain` and `/undrain` asks for, once its shape is known to be right.
+ * What the body of `/add`, `/rm`, `/scale`, `/drain` and `/undrain` asks for, once its shape is known to be right.
  * Types are judged before values, values before lengths, so that the answer names the first thing to mend.
  * Must not hold: anything that depends on the replicas there are (taken, unknown, too many): the fleet judges that.
  */
@@ -18,6 +18,7 @@ export interface Change {
 export const MAX_COUNT = 10_000;
 
 const CHANGE = { example: '{"n":2,"hostnames":["S4","S5"]}', fields: ['n', 'hostnames'] } as const;
+const SCALE = { example: '{"n":5}', fields: ['n'] } as const;
 const NAMES = { example: '{"hostnames":["S4","S5"]}', fields: ['hostnames'] } as const;
 
 const NAME_RULE = 'must be 1 to 63 letters, digits, _ . and -, the first a letter or a digit';
@@ -38,6 +39,11 @@ export function parseChange(body: string, kind: keyof typeof TOO_MANY_NAMES): Ch
   const names = namesOf(value.get('hostnames'));
   if (names.length > count) refuse(TOO_MANY_NAMES[kind]);
   return { count, names };
+}
+
+/** How many replicas a body asks for. Throws as `parseChange`. */
+export function parseScale(body: string): number {
+  return countOf(parseObject(body, SCALE).get('n'));
 }
 
 /** The replicas that a body names, one at least. Throws as `parseChange`. */

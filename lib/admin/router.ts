@@ -26,7 +26,7 @@ export function createRouter(routes: readonly Route[], access: AccessControl): R
       if (route === undefined) {
         throw new BalancerError('not-found', `There is no ${quote(path)}; there is ${listed.join(', ')}`);
       }
-      if (access.isHidden(request, route.access, path)) {
+      if (access.isHidden(request, path)) {
         throw new BalancerError('not-found', `There is no ${quote(path)} on this port`);
       }
       const method = request.method ?? '';

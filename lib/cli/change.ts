@@ -1,4 +1,5 @@
-/** `ringlb add`, `rm`, `drain` and `undrain`: what changes the fleet. Must not hold: what the fleet allows. */
+/** `ringlb add`, `rm`, `scale`, `drain` and `undrain`: what changes the fleet. Must not hold: what the fleet allows. */
+import { quote } from '../spelling.ts';
 import type { Call, Command } from './command.ts';
 import { type Column, counted, type Output, percent, table } from './output.ts';
 import { type CommandOption, EXIT, type ExitStatus, wrongUsage } from './usage.ts';
@@ -35,7 +36,7 @@ export const ADD: Command = {
   summary: 'adds N replicas, or one for each name; ends once they are healthy',
   help: ['A number in front of names asks for more replicas than are named: ringlb add 3 web_a'],
   options: DRY_RUN,
-  run: (call) => change(call, 'POST', '/add'),
+  run: (call) => change(call, 'POST', '/add', bodyOf(call.words)),
 };
 
 export const RM: Command = {
@@ -44,12 +45,20 @@ export const RM: Command = {
   summary: 'removes N replicas, or those named; they drain in the background',
   help: ['Of those not named the ones with the fewest requests in flight go.'],
   options: DRY_RUN,
-  run: (call) => change(call, 'DELETE', '/rm'),
+  run: (call) => change(call, 'DELETE', '/rm', bodyOf(call.words)),
 };
 
-async function change(call: Call, method: string, path: string): Promise<ExitStatus> {
+export const SCALE: Command = {
+  name: 'scale',
+  operands: 'N',
+  summary: 'makes it N replicas, whatever there are now; ends once new ones are healthy',
+  help: ['It may be given again: N replicas stay N. Of those removed it is as with ringlb rm N.'],
+  options: DRY_RUN,
+  run: (call) => change(call, 'PUT', '/scale', { n: countIn(call.words) }),
+};
+
+async function change(call: Call, method: string, path: string, body: object): Promise<ExitStatus> {
   const { admin, output } = call;
-  const body = bodyOf(call.words);
   const isDry = call.has('dry-run');
   const message = await admin.ask(method, isDry ? `${path}?dry-run` : path, { body });
   if (output.isJson) output.json(message);
@@ -72,11 +81,23 @@ function bodyOf(words: readonly string[]): { readonly n: number; readonly hostna
   return { n, hostnames: words.slice(1) };
 }
 
+/** The one number that `scale` takes. */
+function countIn(words: readonly string[]): number {
+  const [word = '', ...more] = words;
+  if (words.length === 0) wrongUsage('say how many: N');
+  if (more.length > 0 || !/^\d{1,9}$/.test(word))
+    wrongUsage(`scale takes one whole number, not ${quote(words.join(' '))}`);
+  const n = Number(word);
+  if (n === 0) wrongUsage('the number must be 1 or more, not 0');
+  return n;
+}
+
 function showPreview(output: Output, { N, added, removed, moved, moves, inFlight, tunnels }: Preview): void {
   const what = [
     ...(added.length > 0 ? [`add ${added.join(' ')}`] : []),
     ...(removed.length > 0 ? [`remove ${removed.join(' ')}`] : []),
   ];
+  if (what.length === 0) return output.line(`would change nothing: there are ${counted(N, 'replica')}`);
   output.line(`would ${what.join(' and ')}, which makes ${counted(N, 'replica')}`);
   output.line(`moves ${percent(moved)} of all keys`);
   if (removed.length > 0)

@@ -9,7 +9,7 @@ import { type Config, type Environment, loadFlags } from '../config.ts';
 import { messageOf } from '../errors.ts';
 import { didYouMean, orList, quote, shown } from '../spelling.ts';
 import { AdminClient } from './admin-client.ts';
-import { ADD, DRAIN, RM, UNDRAIN } from './change.ts';
+import { ADD, DRAIN, RM, SCALE, UNDRAIN } from './change.ts';
 import type { Call, Command } from './command.ts';
 import { EVENTS } from './events.ts';
 import { EXPLAIN } from './explain.ts';
@@ -19,7 +19,7 @@ import { HEALTH, STATUS } from './status.ts';
 import { TARGET_OPTIONS, targetOf } from './target.ts';
 import { type CommandOption, wrongUsage } from './usage.ts';
 
-export const COMMANDS: readonly Command[] = [STATUS, ADD, RM, DRAIN, UNDRAIN, EXPLAIN, EVENTS, HEALTH];
+export const COMMANDS: readonly Command[] = [STATUS, ADD, RM, SCALE, DRAIN, UNDRAIN, EXPLAIN, EVENTS, HEALTH];
 const NAMES: readonly string[] = ['serve', ...COMMANDS.map(({ name }) => name)];
 
 /** Options that every command has. */

@@ -2,6 +2,7 @@
  * The fleet as the rest of the control plane uses it: scaling, and views of what is there.
  * Must not hold: decisions of its own, HTTP.
  */
+import { canonicalAddress } from '../addresses.ts';
 import type { Clock } from '../clock.ts';
 import { formatEndpoint } from '../core/replica.ts';
 import type { RouteTableWriter } from '../core/route-table.ts';
@@ -10,7 +11,7 @@ import { BalancerError } from '../errors.ts';
 import type { Drains } from './drains.ts';
 import { type Answer, type ExplainParts, explain, type Question } from './explain.ts';
 import type { Keeper } from './keeper.ts';
-import { type Preview, type PreviewParts, previewAdd, previewRemove } from './preview.ts';
+import { type Preview, type PreviewParts, previewAdd, previewRemove, previewScale } from './preview.ts';
 import type { Registry } from './registry.ts';
 import type { Replica } from './replica.ts';
 import type { Scaling } from './scaling.ts';
@@ -80,6 +81,16 @@ export class FleetView {
     return previewRemove(this.#parts, count, names);
   }
 
+  async scale(count: number): Promise<readonly string[]> {
+    await this.#mustServe();
+    return this.#parts.scaling.scale(count);
+  }
+
+  async previewScale(count: number): Promise<Preview> {
+    await this.#mustServe();
+    return previewScale(this.#parts, count);
+  }
+
   /** Keeps requests away from `names`, which stay members; gives the names that get none. */
   async drain(names: readonly string[]): Promise<readonly string[]> {
     await this.#mustServe();
@@ -96,6 +107,16 @@ export class FleetView {
 
   explain(question: Question): Answer {
     return explain(this.#parts, question);
+  }
+
+  /** True where an instance has the address, in its canonical form, also of a replica that is still to join or still drains. */
+  hasAddress(address: string): boolean {
+    const { registry } = this.#parts;
+    const all = [...registry.replicas, ...registry.leaving];
+    return all.some(({ instance }) => {
+      const host = instance?.endpoint?.host;
+      return host !== undefined && canonicalAddress(host) === address;
+    });
   }
 
   /** Members first, then those that are being added, then those that drain. */

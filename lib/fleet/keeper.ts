@@ -185,7 +185,8 @@ export class Keeper {
   }
 
   /** One try to start an instance and see it healthy, for a new replica. Throws why it failed; nothing is left. */
-  launchNew(replica: Replica): Promise<void> {
+  async launchNew(replica: Replica): Promise<void> {
+    if (this.#closed) throw new BalancerError('shutting-down');
     return this.#busyWith(replica, () => this.#launch(replica, undefined));
   }
 

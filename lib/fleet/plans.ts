@@ -1,6 +1,6 @@
 /**
- * What a change of the fleet would be, decided and checked without doing any of it: `/add` and `/rm` carry a plan out,
- * a dry run shows it.
+ * What a change of the fleet would be, decided and checked without doing any of it: `/add`, `/rm` and `/scale` carry a
+ * plan out, a dry run shows it.
  * Must not hold: starting and stopping (`scaling.ts`), drains. Nothing here changes anything.
  */
 import { lowestFree, type Place } from '../core/replica.ts';
@@ -92,6 +92,19 @@ export class Plans {
         `only ${listed(staying.map(({ name }) => name))} would be left, and no request goes there until it is undrained`,
       );
     return leaving;
+  }
+
+  /** What would make it `n` members; both lists are empty where it is so already. Throws as `add` and `remove`. */
+  scale(n: number): { readonly added: readonly Place[]; readonly removed: readonly Replica[] } {
+    const { registry, maxReplicas } = this.#parts;
+    this.#mustOwn();
+    if (n > maxReplicas)
+      throw new BalancerError('bad-request', `n is ${n}, but max-replicas is ${maxReplicas}`);
+    const more = n - registry.members.length;
+    return {
+      added: more > 0 ? this.add(more, []) : [],
+      removed: more < 0 ? this.remove(-more, []) : [],
+    };
   }
 
   /** The members with these names, in the order of the ring. Throws `bad-request` where one is not there. */

@@ -4,7 +4,7 @@
  * Invariant: the tables are built by the placement that builds the real ones, from what the plan says.
  */
 import { slotMoves } from '../core/moves.ts';
-import type { Member } from '../core/replica.ts';
+import type { Member, Place } from '../core/replica.ts';
 import type { Placement } from '../core/slot-table.ts';
 import type { Plans } from './plans.ts';
 import type { Registry } from './registry.ts';
@@ -41,15 +41,23 @@ export interface Preview {
 
 /** What `/add` would do. Throws what it would before anything is started. */
 export function previewAdd(parts: PreviewParts, count: number, names: readonly string[]): Preview {
-  const { registry, plans } = parts;
-  const { ordinals } = registry;
-  const added = plans.add(count, names).map((place, index) => ({ ...place, ordinal: ordinals + index }));
-  return previewOf(parts, { added, removed: [] });
+  return previewOf(parts, { added: membersOf(parts, parts.plans.add(count, names)), removed: [] });
 }
 
 /** What `/rm` would do. Throws what it would. */
 export function previewRemove(parts: PreviewParts, count: number, names: readonly string[]): Preview {
   return previewOf(parts, { added: [], removed: parts.plans.remove(count, names) });
+}
+
+/** What `/scale` would do. Throws what it would before anything is started. */
+export function previewScale(parts: PreviewParts, count: number): Preview {
+  const { added, removed } = parts.plans.scale(count);
+  return previewOf(parts, { added: membersOf(parts, added), removed });
+}
+
+/** Places as members that no ordinal of the table is given to. */
+function membersOf({ registry }: PreviewParts, places: readonly Place[]): readonly Member[] {
+  return places.map((place, index) => ({ ...place, ordinal: registry.ordinals + index }));
 }
 
 function previewOf(

@@ -1,11 +1,13 @@
 /**
- * Adds replicas, all or none, and removes and drains them: what `/add` and `/rm` do.
+ * Adds replicas, all or none, and removes and drains them: what `/add`, `/rm` and `/scale` do.
  * Must not hold: parsing of requests, healing.
  * Invariants: what a call decides it decides in one turn of the event loop, so calls are serial in their effect
  * however they overlap; a replica is on the ring only once it answered its probes; a removed one leaves the ring
- * at once and its instance goes when nothing is in flight on it any more.
+ * at once and its instance goes when nothing is in flight on it any more. `/scale` decides once no earlier change is
+ * still starting something, so that what it counts is what there is.
  */
 import type { Clock } from '../clock.ts';
+import type { Place } from '../core/replica.ts';
 import type { Driver } from '../drivers/driver.ts';
 import { BalancerError, isBalancerError, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
@@ -31,6 +33,8 @@ export interface ScalingParts {
 
 export class Scaling {
   readonly #parts: ScalingParts;
+  /** Additions that are still starting. */
+  readonly #adding = new Set<Promise<unknown>>();
 
   constructor(parts: ScalingParts) {
     this.#parts = parts;
@@ -76,10 +80,37 @@ export class Scaling {
    * new ones is healthy. Throws BalancerError, and then nothing is left of any of them.
    */
   async add(count: number, names: readonly string[]): Promise<readonly string[]> {
-    const { registry, plans } = this.#parts;
-    const reserved = plans.add(count, names).map(({ name, id }) => registry.reserve(name, id));
+    return this.#add(this.#parts.plans.add(count, names), names.length);
+  }
+
+  /**
+   * Makes it `count` replicas once what was asked for before it has started or failed, so that the last call counts.
+   * Resolves and throws as `add` and `remove`.
+   */
+  async scale(count: number): Promise<readonly string[]> {
+    while (this.#adding.size > 0) await Promise.allSettled(this.#adding);
+    const { added, removed } = this.#parts.plans.scale(count);
+    if (added.length > 0) return this.#add(added, 0);
+    if (removed.length > 0) this.#remove(removed);
+    return this.names();
+  }
+
+  /** Adds replicas at these places; the names of the first `given` were not our choice. */
+  async #add(places: readonly Place[], given: number): Promise<readonly string[]> {
+    const adding = this.#launchAll(places, given);
+    this.#adding.add(adding);
+    try {
+      return await adding;
+    } finally {
+      this.#adding.delete(adding);
+    }
+  }
+
+  async #launchAll(places: readonly Place[], given: number): Promise<readonly string[]> {
+    const { registry } = this.#parts;
+    const reserved = places.map(({ name, id }) => registry.reserve(name, id));
     const results = await Promise.allSettled(
-      reserved.map((replica, index) => this.#launch(replica, index >= names.length)),
+      reserved.map((replica, index) => this.#launch(replica, index >= given)),
     );
     const started = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
     const failed = results.find((result) => result.status === 'rejected');
@@ -96,15 +127,18 @@ export class Scaling {
    * Returns the names that stay. Throws `bad-request`, and then nothing has changed.
    */
   async remove(count: number, names: readonly string[]): Promise<readonly string[]> {
-    const { registry, checker, keeper, plans, departures } = this.#parts;
-    const leaving = plans.remove(count, names);
+    this.#remove(this.#parts.plans.remove(count, names));
+    return this.names();
+  }
+
+  #remove(leaving: readonly Replica[]): void {
+    const { registry, checker, keeper, departures } = this.#parts;
     registry.leave(leaving, 'removed');
     for (const replica of leaving) {
       checker.unwatch(replica);
       keeper.letGo(replica);
       void departures.seeOff(replica, 'removed');
     }
-    return this.names();
   }
 
   /** Starts a new replica; one whose name was our choice gets another when a stranger holds it. */

@@ -266,11 +266,11 @@ export class Listener {
 
   /** Makes it an exchange, or throws what it is to be answered. */
   #start(client: ClientConnection, incoming: Incoming): void {
-    const { maxBodyBytes } = this.#thread.options;
+    const { maxBodyBytes, publicAdmin } = this.#thread.options;
     const { head, request } = incoming;
     if (maxBodyBytes > 0 && request.body !== undefined && request.body.length > maxBodyBytes)
       throw tooLarge(maxBodyBytes);
-    const isForAdmin = isHandedOver(head.target);
+    const isForAdmin = publicAdmin && isHandedOver(head.target);
     const exchange = new Exchange(
       this.#thread,
       isForAdmin ? { ...incoming, head: this.#marked(client, head) } : incoming,

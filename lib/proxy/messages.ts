@@ -18,7 +18,9 @@ export interface DataThreadOptions extends AccessLogOptions {
   readonly reusePort: boolean;
   /** The balancer runs the instances, and knows how they end. */
   readonly ownsInstances: boolean;
-  /** Where `/rep`, `/add` and `/rm` are answered, and the secret by which it knows a data thread. */
+  /** `/rep`, `/add`, `/rm` and `/scale` are the control plane's; otherwise they go to replicas like any other path. */
+  readonly publicAdmin: boolean;
+  /** Where those are answered, and the secret by which it knows a data thread. */
   readonly admin: Endpoint & { readonly secret: string };
   readonly algorithm: Algorithm;
   readonly slots: number;

@@ -76,6 +76,25 @@ describe('the admin endpoints', () => {
     });
   }
 
+  it('hand PUT /scale to the fleet and answer with its names', async () => {
+    const { status, body } = await admin.ask('PUT', '/scale', { body: '{"n":3}' });
+    assert.deepEqual([status, body], [200, THREE]);
+    assert.deepEqual(admin.fleet.asked, ['scale 3']);
+  });
+
+  it('answer PUT /scale?dry-run with what it would do, and do nothing', async () => {
+    const { body } = await admin.ask('PUT', '/scale?dry-run', { body: '{"n":4}' });
+    assert.deepEqual(JSON.parse(body), { message: PREVIEW, status: 'successful' });
+    assert.deepEqual(admin.fleet.asked, ['preview scale 4']);
+  });
+
+  for (const method of ['GET', 'POST', 'DELETE']) {
+    it(`refuse ${method} /scale, and say which method it takes`, async () => {
+      const { status, headers } = await admin.ask(method, '/scale', { body: '{"n":3}' });
+      assert.deepEqual([status, headers.allow], [405, 'PUT']);
+    });
+  }
+
   it('do what a dry run that is off asks for', async () => {
     await admin.ask('POST', '/add?dry-run=0', { body: '{"n":2}' });
     await admin.ask('DELETE', '/rm?dry-run=false', { body: '{"n":2}' });
@@ -159,7 +178,7 @@ describe('the admin endpoints', () => {
     assert.equal(
       body,
       failure(
-        'There is no "/nothing"; there is /rep, /add, /rm, /healthz, /readyz, /replicas, /ring, /drain, /undrain',
+        'There is no "/nothing"; there is /rep, /add, /rm, /scale, /healthz, /readyz, /replicas, /ring, /drain, /undrain',
       ),
     );
   });

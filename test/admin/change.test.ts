@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseChange, parseNames } from '../../lib/admin/change.ts';
+import { parseChange, parseNames, parseScale } from '../../lib/admin/change.ts';
 
 describe('the body of /add and /rm', () => {
   const names = (count: number) => Array.from({ length: count }, (_, index) => `S${index}`);
@@ -136,6 +136,26 @@ describe('the body of /drain and /undrain', () => {
   ] as const) {
     it(`is refused as ${JSON.stringify(body)} with "${message.slice(0, 60)}"`, () => {
       assert.throws(() => parseNames(body), { code: 'bad-request', message });
+    });
+  }
+});
+
+describe('the body of /scale', () => {
+  it('says how many there are to be', () => {
+    assert.equal(parseScale('{"n":5}'), 5);
+  });
+
+  for (const [body, message] of [
+    ['', /^The body is empty; send JSON such as \{"n":5\}$/],
+    ['{}', /^n is missing; it must be a whole number from 1 to 10000$/],
+    ['{"n":0}', /^n must be a whole number from 1 to 10000, not 0$/],
+    ['{"n":2.5}', /not 2.5$/],
+    ['{"n":"5"}', /^n must be a whole number/],
+    ['5', /^The body must be an object such as \{"n":5\}/],
+    ['{"n":5,"hostnames":["S9"]}', /^Unknown field "hostnames"; the field is n$/],
+  ] as const) {
+    it(`may not be ${JSON.stringify(body)}`, () => {
+      assert.throws(() => parseScale(body), { code: 'bad-request', message });
     });
   }
 });

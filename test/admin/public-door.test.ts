@@ -107,27 +107,41 @@ describe('the public port with a token', () => {
   });
 });
 
-describe('the public port that is closed to changes', () => {
-  it('answers /add and /rm 404 to every method, and still /rep', async (t) => {
-    const admin = await open(t, { publicAdmin: false, token: TOKEN });
-    const headers = { ...from('127.0.0.1'), authorization: `Bearer ${TOKEN}` };
+describe('a replica that asks', () => {
+  const isReplica = (address: string): boolean => ['172.18.0.5', '127.0.0.1', 'fd00::5'].includes(address);
+
+  it('may not change its own fleet without a token, by any of the paths', async (t) => {
+    const admin = await open(t, { isReplica });
     for (const [method, path] of [
       ['POST', '/add'],
-      ['GET', '/add'],
       ['DELETE', '/rm'],
-      ['OPTIONS', '/rm'],
+      ['PUT', '/scale'],
+      ['PUT', '/scale?dry-run'],
     ] as const) {
-      const { status, body } = await admin.ask(method, path, { headers, body: ONE });
-      assert.equal(status, 404);
-      assert.equal(body, `{"message":"<Error> There is no \\"${path}\\" on this port","status":"failure"}`);
+      for (const address of ['172.18.0.5', '::ffff:172.18.0.5', 'fd00::5']) {
+        const { status, body } = await admin.ask(method, path, { body: ONE, headers: from(address) });
+        assert.equal(status, 403);
+        assert.match(body, /^\{"message":"<Error> This is the address of a replica, and .* --admin-token/);
+      }
     }
-    assert.equal((await admin.ask('GET', '/rep', { headers })).status, 200);
     assert.deepEqual(admin.fleet.asked, []);
   });
 
-  it('leaves the admin port as it was', async (t) => {
-    const admin = await open(t, { publicAdmin: false });
-    assert.equal((await admin.ask('POST', '/add', { body: ONE })).status, 200);
+  it('may ask who there is, and its neighbours may change the fleet', async (t) => {
+    const admin = await open(t, { isReplica });
+    assert.equal((await admin.ask('GET', '/rep', { headers: from('172.18.0.5') })).status, 200);
+    assert.equal((await change(admin, '172.18.0.6')).status, 200);
+  });
+
+  it('is not told from who else is on this machine where its address is the loopback one', async (t) => {
+    assert.equal((await change(await open(t, { isReplica }), '127.0.0.1')).status, 200);
+  });
+
+  it('may change it with the token', async (t) => {
+    const admin = await open(t, { isReplica, token: TOKEN });
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    assert.equal((await change(admin, '172.18.0.5', { headers })).status, 200);
+    assert.equal((await change(admin, '172.18.0.5')).status, 401);
   });
 });
 

@@ -115,6 +115,7 @@ describe('a command', () => {
     ['add 1 7', 'add 1 7'],
     ['rm S1', 'remove 1 S1'],
     ['rm 2', 'remove 2'],
+    ['scale 5', 'scale 5'],
   ] as const) {
     it(`${args} asks for "${change}"`, async () => {
       const { lines, exitStatus } = await run(...args.split(' '));
@@ -127,6 +128,11 @@ describe('a command', () => {
     'add',
     'rm',
     'add 0',
+    'scale',
+    'scale 0',
+    'scale five',
+    'scale 5 S1',
+    'scale -1',
     'drain',
     'events now',
     'status now',
@@ -142,6 +148,12 @@ describe('a command', () => {
       assert.deepEqual([...admin.fleet.asked, ...asked], []);
     });
   }
+
+  it('scale with --dry-run asks for what it would do', async () => {
+    const { lines } = await run('scale', '4', '--dry-run');
+    assert.deepEqual(admin.fleet.asked, ['preview scale 4']);
+    assert.equal(lines[0], 'would add S4, which makes 4 replicas');
+  });
 
   it('tells why the balancer refuses, and ends with 1', async () => {
     const { lines, notes, exitStatus } = await run('add', '1', 'a', 'b');

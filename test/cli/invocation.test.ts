@@ -60,7 +60,7 @@ describe('a command line', () => {
     ['heath', 'heath is not a command; did you mean health?'],
     [
       'start',
-      'start is not a command; the commands are serve, status, add, rm, drain, undrain, explain, events and health',
+      'start is not a command; the commands are serve, status, add, rm, scale, drain, undrain, explain, events and health',
     ],
     ['serve now', 'unexpected argument "now"'],
     ['stats --json', 'stats is not a command; did you mean status?|--json is not an option'],

@@ -96,6 +96,21 @@ describe('a balancer over containers', { skip: skipDocker ?? false, timeout: 300
     await stage.settled(balancer);
   });
 
+  it('takes no change of the fleet from a container of its own, and takes it from others', async (t) => {
+    const stage = new Stage(t);
+    const balancer = await stage.serve();
+    const [name = ''] = await names(balancer);
+    const { Gateway } = (await inspect(name)).NetworkSettings.Networks[stage.pool]!;
+    const ask = (method: string, path: string) =>
+      docker('exec', name, 'node', '-e', asking(method, `http://${Gateway}:${balancer.publicPort}${path}`));
+    assert.match(await ask('POST', '/add'), /^403 .*This is the address of a replica/);
+    assert.match(await ask('DELETE', '/rm'), /^403 /);
+    assert.match(await ask('PUT', '/scale'), /^403 /);
+    assert.match(await ask('GET', '/rep'), /^200 .*"N":3,/);
+    assert.equal((await names(balancer)).length, 3);
+    assert.equal((await balancer.ask('PUT', '/scale', { body: { n: 2 } })).status, 200);
+  });
+
   it('replaces all of them when all are killed at once', async (t) => {
     const stage = new Stage(t);
     const balancer = await stage.serve();
@@ -175,11 +190,19 @@ interface Inspected {
     readonly PidsLimit: number;
   };
   readonly NetworkSettings: {
-    readonly Networks: Readonly<Record<string, { readonly Aliases: readonly string[] } | undefined>>;
+    readonly Networks: Readonly<
+      Record<string, { readonly Aliases: readonly string[]; readonly Gateway: string } | undefined>
+    >;
   };
 }
 
 async function inspect(nameOrId: string): Promise<Inspected> {
   const [found] = JSON.parse(await docker('inspect', nameOrId)) as Inspected[];
   return found!;
+}
+
+/** A program that sends `{"n":1}` there, and prints the status and the answer. */
+function asking(method: string, url: string): string {
+  const options = JSON.stringify({ method, ...(method !== 'GET' && { body: '{"n":1}' }) });
+  return `fetch('${url}', ${options}).then(async (r) => console.log(r.status, await r.text()))`;
 }

@@ -93,6 +93,14 @@ export function fakeFleet(): FakeFleet {
       fleet.asked.push(`preview remove ${count} ${hostnames.join()}`.trimEnd());
       return PREVIEW;
     },
+    scale: (count) => {
+      fleet.asked.push(`scale ${count}`);
+      return fleet.change();
+    },
+    previewScale: async (count) => {
+      fleet.asked.push(`preview scale ${count}`);
+      return PREVIEW;
+    },
     drain: (hostnames) => {
       fleet.asked.push(`drain ${hostnames.join()}`);
       return fleet.change();
@@ -116,7 +124,7 @@ export const OPEN = {
   token: '',
   adminHost: '127.0.0.1',
   adminHosts: [],
-  publicAdmin: true,
+  isReplica: () => false,
   secret: SECRET,
   clock: systemClock,
 } as const satisfies Partial<AccessOptions>;
@@ -139,7 +147,7 @@ export interface AskOptions {
 
 export interface RunOptions {
   readonly access?: Partial<
-    Pick<AccessOptions, 'token' | 'adminHost' | 'adminHosts' | 'publicAdmin' | 'clock'>
+    Pick<AccessOptions, 'token' | 'adminHost' | 'adminHosts' | 'isReplica' | 'clock'>
   >;
   readonly limits?: Partial<AdminLimits>;
   readonly log?: Logger;

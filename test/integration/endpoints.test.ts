@@ -105,4 +105,20 @@ describe('a balancer over its own three replicas', () => {
     assert.deepEqual(await health.exited, { code: 0, signal: null });
     assert.match(health.stdout, /3 of 3 replicas are eligible/);
   });
+
+  it('makes it as many replicas as /scale says, once, on either port', async () => {
+    // names that still drain are not chosen again
+    await eventually('none drains', async () => (await balancer.replicas()).length === 3);
+    const five = await onBoth('PUT', '/scale', { n: 5 });
+    assert.equal(five.body, list('S1', 'S2', 'S3', 'S4', 'S5'));
+    assert.equal((await balancer.ask('PUT', '/scale', { body: { n: 5 } })).body, five.body);
+    const preview = await onBoth('PUT', '/scale?dry-run', { n: 3 });
+    assert.match(preview.body, /"N":3,"replicas":\["S1","S2","S3"\],"added":\[\],"removed":\["S5","S4"\]/);
+    const { status, body } = await balancer.ask('PUT', '/scale', { body: { n: 3 } });
+    assert.deepEqual([status, body], [200, list('S1', 'S2', 'S3')]);
+    for (const n of [0, 65]) assert.equal((await onBoth('PUT', '/scale', { n })).status, 400);
+    const wrong = await onBoth('GET', '/scale');
+    assert.deepEqual([wrong.status, wrong.headers.allow], [405, 'PUT']);
+    assert.equal((await onBoth('GET', '/rep')).body, list('S1', 'S2', 'S3'));
+  });
 });

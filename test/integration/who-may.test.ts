@@ -116,6 +116,36 @@ describe('a balancer whose token is in a file, with its admin port on all interf
   });
 });
 
+describe('a balancer whose public port is the application’s alone', () => {
+  let balancer: Balancer;
+  before(async () => {
+    balancer = await Balancer.ready('--replicas 1 --public-admin off');
+  });
+  after(() => balancer.stop());
+
+  for (const [method, path] of [
+    ['GET', '/rep'],
+    ['POST', '/add'],
+    ['DELETE', '/rm'],
+    ['POST', '/rm?dry-run'],
+    ['PUT', '/scale'],
+  ] as const) {
+    it(`gives ${method} ${path} to a replica`, async () => {
+      const body = method === 'GET' ? undefined : { n: 1 };
+      const { status, body: said } = await balancer.ask(method, path, { body });
+      assert.deepEqual(
+        [status, JSON.parse(said).message],
+        [404, 'Not found: only /home and /heartbeat are here'],
+      );
+    });
+  }
+
+  it('is changed on its admin port as any other', async () => {
+    assert.equal((await balancer.askAdmin('PUT', '/scale', { body: { n: 2 } })).status, 200);
+    assert.match((await balancer.askAdmin('GET', '/rep')).body, /"N":2,/);
+  });
+});
+
 describe('a balancer with its admin port on all interfaces', () => {
   it('does not start without a token, and says what to do', async () => {
     const balancer = Balancer.spawn('--admin-host 0.0.0.0');

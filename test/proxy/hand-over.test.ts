@@ -62,6 +62,20 @@ for (const path of [
   });
 }
 
+for (const target of ['/rep', '/add', '/rm?dry-run', '/scale', 'http://a.example/rep']) {
+  test(`${target} goes to a replica where these paths are the application's`, async (t) => {
+    const rig = await Rig.open(t, { publicAdmin: false });
+    rig.admin.serve(() => ok('admin'));
+    rig.replica.serve(() => ok('replica'));
+    const client = await rig.client();
+    client.send(post(target, '{"n":1}', 'x-ringlb-peer: of-this-start 127.0.0.1\r\n') + get(target));
+    assert.equal((await client.response()).body, 'replica');
+    assert.equal((await client.response()).body, 'replica');
+    assert.equal(rig.admin.requests.length, 0);
+    assert.equal(rig.replica.requests[0]!.body, '{"n":1}');
+  });
+}
+
 test('what stands in the body of a change stays in its body', async (t) => {
   const rig = await Rig.open(t);
   rig.admin.serve(() => ok('admin'));
