@@ -53,7 +53,7 @@ type Layer =
   | 'core';
 
 function layerOf(path: string): Layer {
-  if (path === 'main.ts') return 'main';
+  if (path === 'main.ts' || path === 'program.ts') return 'main';
   if (path === 'app.ts') return 'app';
   if (path === 'drivers/driver.ts') return 'driver';
   if (path.startsWith('access-log/')) return 'metrics';
