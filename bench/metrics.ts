@@ -59,7 +59,15 @@ reader.follow(names.map((name, ordinal) => ({ name, ordinal })));
 
 async function scrape(): Promise<number> {
   const startMs = cpuMs();
-  const levels = { eligible: ORDINALS, logDropped: 0, waiting: 0, tableVersion: 1, imbalance: 1 };
+  const levels = {
+    eligible: ORDINALS,
+    logDropped: 0,
+    detail: 'full' as const,
+    hasRemoved: false,
+    waiting: 0,
+    tableVersion: 1,
+    imbalance: 1,
+  };
   const { text } = await exposer.expose(
     familiesOf({ replicas, counts: reader.read(names), fleet, ...levels }),
     '',

@@ -185,7 +185,7 @@ class Parts {
         ...createRoutes(this.view),
         explainRoute(this.view),
         eventsRoute(this.journal, clock),
-        metricsRoute((accept) => this.metrics.expose(accept)),
+        metricsRoute((accept, replicas) => this.metrics.expose(accept, replicas)),
         this.#createLive(driver).route,
         ...createDashboardRoutes(),
       ],
@@ -257,8 +257,10 @@ class Parts {
       clock: this.#clock,
       journal: this.journal,
       publish: (records) => this.#dataPlane?.publish(records) ?? Promise.resolve(),
+      onReserve: (name) => this.metrics.began(name),
       onTransition: (transition) => {
         log.note(transition);
+        if (transition.to === 'gone') this.metrics.removed(transition.name);
         const replica = this.#registry.find(transition.name);
         if (transition.to === 'healthy' && replica !== undefined) this.#keeper.becameHealthy(replica);
       },

@@ -35,7 +35,7 @@ export interface Counters {
 export interface Reading {
   readonly atMs: number;
   readonly totals: Counters;
-  readonly replicas: readonly (Counters & { readonly name: string })[];
+  readonly replicas: readonly (Counters & { readonly name: string; readonly life?: number })[];
 }
 
 export interface NumbersParts {
@@ -70,7 +70,9 @@ export class LiveNumbers implements SnapshotSource {
     const now = read(views.map(({ name }) => name));
     const earlier = [...this.#earlier];
     const replicas = views.map((view): ReplicaSnapshot => {
-      const find = (reading: Reading) => reading.replicas.find(({ name }) => name === view.name);
+      const life = now.replicas.find(({ name }) => name === view.name)?.life;
+      const find = (reading: Reading) =>
+        reading.replicas.find((one) => one.name === view.name && one.life === life);
       const queued = find(now)?.waiting ?? 0;
       return { ...shownOf(view), queued, ...numbersOf(now, earlier, { find, errors: failures }) };
     });

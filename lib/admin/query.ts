@@ -5,11 +5,20 @@
 import { BalancerError } from '../errors.ts';
 import { didYouMean, orList, quote } from '../spelling.ts';
 
-/** Throws `bad-request` for a parameter that is none of `known`, or is there twice. */
-export function checkParameters(query: URLSearchParams, known: readonly string[]): void {
+/**
+ * Throws `bad-request` for a parameter that is none of `known`, or is there twice, unless it is one of `lists`, which
+ * may be there several times.
+ */
+export function checkParameters(
+  query: URLSearchParams,
+  known: readonly string[],
+  lists: readonly string[] = [],
+): void {
+  const all = [...known, ...lists];
   for (const name of query.keys()) {
-    const hint = didYouMean(name, known) || `; there is ${orList(known)}`;
-    if (!known.includes(name)) refuse(`Unknown parameter ${quote(name)}${hint}`);
+    const hint = didYouMean(name, all) || `; there is ${orList(all)}`;
+    if (!all.includes(name)) refuse(`Unknown parameter ${quote(name)}${hint}`);
+    if (lists.includes(name)) continue;
     if (query.getAll(name).length > 1) refuse(`The parameter ${quote(name)} is there twice`);
   }
 }

@@ -34,6 +34,8 @@ export interface RegistryParts {
   readonly clock: Clock;
   readonly publish: Publish;
   readonly onTransition: (transition: Transition) => void;
+  /** A new replica is to have this name. */
+  readonly onReserve?: (name: string) => void;
   readonly journal: Journal;
 }
 
@@ -104,6 +106,7 @@ export class Registry {
     const place = { name, id: id !== undefined && !taken.has(id) ? id : lowestFree(taken) };
     const entry = newEntry(place, ordinal, this.#parts.clock.nowMs());
     this.#entries.set(name, entry);
+    this.#parts.onReserve?.(name);
     this.#parts.table.setState(ordinal, 'starting');
     return entry;
   }

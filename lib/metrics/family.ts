@@ -38,6 +38,64 @@ export function one(value: number): readonly Sample[] {
   return [{ labels: {}, value }];
 }
 
+/** Whose counts are shown. */
+export interface Shown<Counts> {
+  readonly replicas: readonly Named<Counts>[];
+  /** What is no replica, such as all that are gone. */
+  readonly others: readonly Named<Counts>[];
+  /** Shown in place of all histograms of the others; where it is given, counts of nothing are left out too. */
+  readonly all?: Named<Pick<Counts, HistogramsOf<Counts>>>;
+}
+
+export interface Named<Counts> {
+  readonly name: string;
+  readonly counts: Counts;
+}
+
+/** The keys of counts that hold histograms. */
+export type HistogramsOf<Counts> = {
+  [Key in keyof Counts]: Counts[Key] extends HistogramView ? Key : never;
+}[keyof Counts];
+
+/** A sample for each. */
+export function each<Counts>(
+  { replicas, others, all }: Shown<Counts>,
+  read: (counts: Counts) => number,
+): readonly Sample[] {
+  const samples: Sample[] = [];
+  for (const { name, counts } of replicas) {
+    const value = read(counts);
+    if (all === undefined || value !== 0) samples.push({ labels: { replica: name }, value });
+  }
+  for (const { name, counts } of others) samples.push({ labels: { replica: name }, value: read(counts) });
+  return samples;
+}
+
+/** A sample for each of them and each word of a list. */
+export function eachOf<Counts>(
+  { replicas, others, all }: Shown<Counts>,
+  label: string,
+  read: (counts: Counts) => Readonly<Record<string, number>>,
+): readonly Sample[] {
+  const samples: Sample[] = [];
+  const add = ({ name, counts }: Named<Counts>, isBrief: boolean): void => {
+    for (const [word, value] of Object.entries(read(counts)))
+      if (!isBrief || value !== 0) samples.push({ labels: { replica: name, [label]: word }, value });
+  };
+  for (const replica of replicas) add(replica, all !== undefined);
+  for (const other of others) add(other, false);
+  return samples;
+}
+
+/** A histogram for each, or the one of all. */
+export function histograms<Counts, Key extends HistogramsOf<Counts>>(
+  { replicas, others, all }: Shown<Counts>,
+  key: Key,
+): Labelled {
+  const shown: readonly Named<Pick<Counts, HistogramsOf<Counts>>>[] = all ? [all] : [...replicas, ...others];
+  return shown.map(({ name, counts }) => [{ replica: name }, counts[key] as HistogramView]);
+}
+
 export type Labelled = readonly (readonly [labels: Labels, histogram: HistogramView])[];
 
 export function histogram(name: string, help: string, labelled: Labelled): Family {

@@ -1,7 +1,8 @@
 /**
  * What the control plane counts of each replica: probes, ejections, replacements and how long they took.
  * Must not hold: how the control plane comes to know of them, what the data threads count (`recorder.ts`).
- * Invariant: what is counted under a name only grows, for as many names as may come back.
+ * Invariant: what is counted under a name only grows until the replica is removed; with what removed ones had counted it
+ * never falls.
  */
 import { HISTOGRAM_CELLS, HistogramView, recordMs } from '../core/histogram.ts';
 
@@ -35,18 +36,33 @@ interface Entry {
   troubleBefore: ReplaceCause | undefined;
 }
 
-/** More than there can be replicas at a time. */
-const MOST_REMEMBERED = 4096;
+/** More than there can be replicas at a time; what names that are gone count late is among them. */
+const MOST_ENTRIES = 2048;
+/** Times are kept in parts of a millisecond that add up without rounding, in whatever order. */
+const PARTS_A_MS = 1024;
 
 export class FleetCounts {
   readonly #entries = new Map<string, Entry>();
+  /** What was counted under names that are gone. */
+  readonly #gone = newEntry();
+  readonly #probeDuration = new Float64Array(HISTOGRAM_CELLS);
   readonly #replaceDuration = new Float64Array(HISTOGRAM_CELLS);
   #isPanicking = false;
 
   probe(replica: string, tookMs: number, passed: boolean): void {
     const entry = this.#entry(replica);
-    recordMs(entry.probeDuration, 0, tookMs);
+    const exactMs = Math.round(tookMs * PARTS_A_MS) / PARTS_A_MS;
+    recordMs(entry.probeDuration, 0, exactMs);
+    recordMs(this.#probeDuration, 0, exactMs);
     if (!passed) entry.probeFailures++;
+  }
+
+  /** The replica of this name is gone, or another is to have the name: what was counted is a removed one's. */
+  remove(replica: string): void {
+    const entry = this.#entries.get(replica);
+    if (entry === undefined) return;
+    this.#entries.delete(replica);
+    addTo(this.#gone, entry);
   }
 
   /** Counts what happened; kinds that are of no interest here are passed over. */
@@ -81,15 +97,20 @@ export class FleetCounts {
   }
 
   historyOf(replica: string): ReplicaHistory {
-    const { probeDuration, probeFailures, ejections, failedStarts, replacements } =
-      this.#entries.get(replica) ?? newEntry();
-    return {
-      probeDuration: new HistogramView(probeDuration.slice()),
-      probeFailures,
-      ejections,
-      failedStarts,
-      replacements: { ...replacements },
-    };
+    return shown(this.#entries.get(replica) ?? newEntry());
+  }
+
+  /** What was counted under all other names than these. */
+  removed(names: ReadonlySet<string>): ReplicaHistory {
+    const sum = newEntry();
+    addTo(sum, this.#gone);
+    for (const [name, entry] of this.#entries) if (!names.has(name)) addTo(sum, entry);
+    return shown(sum);
+  }
+
+  /** All probes there were. */
+  get probeDuration(): HistogramView {
+    return new HistogramView(this.#probeDuration.slice());
   }
 
   /** Most of the fleet is not ready, so all that respond get requests. */
@@ -108,7 +129,7 @@ export class FleetCounts {
     const entry = newEntry();
     this.#entries.set(replica, entry);
     const oldest = this.#entries.keys().next().value;
-    if (this.#entries.size > MOST_REMEMBERED && oldest !== undefined) this.#entries.delete(oldest);
+    if (this.#entries.size > MOST_ENTRIES && oldest !== undefined) this.remove(oldest);
     return entry;
   }
 }
@@ -122,5 +143,26 @@ function newEntry(): Entry {
     replacements: { died: 0, unhealthy: 0, ejected: 0 },
     trouble: undefined,
     troubleBefore: undefined,
+  };
+}
+
+function addTo(sum: Entry, entry: Entry): void {
+  for (let cell = 0; cell < HISTOGRAM_CELLS; cell++)
+    sum.probeDuration[cell] = sum.probeDuration[cell]! + entry.probeDuration[cell]!;
+  sum.probeFailures += entry.probeFailures;
+  sum.ejections += entry.ejections;
+  sum.failedStarts += entry.failedStarts;
+  for (const cause of REPLACE_CAUSES) sum.replacements[cause] += entry.replacements[cause];
+}
+
+/** A copy that does not change when more is counted. */
+function shown(entry: Entry): ReplicaHistory {
+  const { probeDuration, probeFailures, ejections, failedStarts, replacements } = entry;
+  return {
+    probeDuration: new HistogramView(probeDuration.slice()),
+    probeFailures,
+    ejections,
+    failedStarts,
+    replacements: { ...replacements },
   };
 }

@@ -3,8 +3,19 @@
  * Must not hold: what was counted of requests (`request-families.ts`).
  */
 import type { ReplicaState } from '../core/replica.ts';
-import { counter, type Family, gauge, histogram, one, type Sample } from './family.ts';
-import type { FleetCounts } from './fleet-counts.ts';
+import {
+  counter,
+  each,
+  eachOf,
+  type Family,
+  gauge,
+  histogram,
+  histograms,
+  one,
+  type Sample,
+  type Shown,
+} from './family.ts';
+import type { FleetCounts, ReplicaHistory } from './fleet-counts.ts';
 import type { ThreadHealthCounts } from './reader.ts';
 
 /** A replica as the control plane knows it. */
@@ -18,8 +29,12 @@ export interface ReplicaFacts {
 }
 
 const STATES: readonly ReplicaState[] = ['starting', 'healthy', 'unhealthy', 'draining'];
-export function replicaFamilies(replicas: readonly ReplicaFacts[], fleet: FleetCounts): readonly Family[] {
-  const histories = replicas.map(({ name }) => ({ labels: { replica: name }, ...fleet.historyOf(name) }));
+
+/** What `replicas` are now, and what was counted of those that are shown. */
+export function replicaFamilies(
+  replicas: readonly ReplicaFacts[],
+  shown: Shown<ReplicaHistory>,
+): readonly Family[] {
   const of = (read: (replica: ReplicaFacts) => number): readonly Sample[] =>
     replicas.map((replica) => ({ labels: { replica: replica.name }, value: read(replica) }));
   return [
@@ -32,7 +47,10 @@ export function replicaFamilies(replicas: readonly ReplicaFacts[], fleet: FleetC
       'ringlb_replica_state',
       '1 for the state that the replica is in.',
       replicas.flatMap(({ name, state }) =>
-        STATES.map((one) => ({ labels: { replica: name, state: one }, value: Number(one === state) })),
+        STATES.filter((one) => shown.all === undefined || one === state).map((one) => ({
+          labels: { replica: name, state: one },
+          value: Number(one === state),
+        })),
       ),
     ),
     gauge(
@@ -53,29 +71,27 @@ export function replicaFamilies(replicas: readonly ReplicaFacts[], fleet: FleetC
     histogram(
       'ringlb_probe_duration_seconds',
       'Time that a probe of the replica took.',
-      histories.map(({ labels, probeDuration }) => [labels, probeDuration]),
+      histograms(shown, 'probeDuration'),
     ),
     counter(
       'ringlb_probe_failures_total',
       'Probes of the replica that failed.',
-      histories.map(({ labels, probeFailures: value }) => ({ labels, value })),
+      each(shown, ({ probeFailures }) => probeFailures),
     ),
     counter(
       'ringlb_ejections_total',
       'Times that the replica was put out because its requests failed.',
-      histories.map(({ labels, ejections: value }) => ({ labels, value })),
+      each(shown, ({ ejections }) => ejections),
     ),
     counter(
       'ringlb_failed_starts_total',
       'Starts of an instance that came to nothing.',
-      histories.map(({ labels, failedStarts: value }) => ({ labels, value })),
+      each(shown, ({ failedStarts }) => failedStarts),
     ),
     counter(
       'ringlb_replacements_total',
       'Instances replaced by another, by what was wrong first.',
-      histories.flatMap(({ labels, replacements }) =>
-        Object.entries(replacements).map(([cause, value]) => ({ labels: { ...labels, cause }, value })),
-      ),
+      eachOf(shown, 'cause', ({ replacements }) => replacements),
     ),
   ];
 }

@@ -3,8 +3,10 @@
  * Must not hold: HTTP. Runs on the main thread.
  */
 import type { Clock } from '../clock.ts';
+import { BalancerError } from '../errors.ts';
+import { quote } from '../spelling.ts';
 import type { Exposer, Exposition } from './exposition.ts';
-import { familiesOf } from './families.ts';
+import { type Facts, familiesOf } from './families.ts';
 import { FleetCounts } from './fleet-counts.ts';
 import type { ReplicaFacts } from './fleet-families.ts';
 import { Imbalance } from './imbalance.ts';
@@ -21,6 +23,9 @@ export interface FleetSource {
   readonly log: { readonly dropped: number };
 }
 
+/** With more replicas than this what is said of each is brief, so that a scrape stays small. */
+const MOST_IN_FULL = 100;
+
 export class Metrics {
   readonly reader: MetricsReader;
   readonly fleet = new FleetCounts();
@@ -29,6 +34,7 @@ export class Metrics {
   readonly #clock: Clock;
   readonly #source: FleetSource;
   readonly #health: ThreadHealth;
+  #hasRemoved = false;
   #imbalance: Imbalance | undefined;
   #exposer: Promise<Exposer> | undefined;
 
@@ -44,18 +50,52 @@ export class Metrics {
   open(): void {
     this.#imbalance = new Imbalance(this.#clock, () => {
       const onRing = this.#source.replicas().filter(({ slots }) => slots > 0);
-      return new Map(onRing.map(({ name }) => [name, this.reader.requestsOf(name)]));
+      return this.reader.requestsOf(onRing.map(({ name }) => name));
     });
   }
 
-  /** Everything as text, in the format that `accept` (RFC 9110 section 12.5.1) likes best. */
-  async expose(accept: string | undefined): Promise<Exposition> {
+  /** The replica of this name is gone, or another is to have it: what was counted goes on as a removed one's. */
+  removed(name: string): void {
+    this.#hasRemoved = true;
+    this.fleet.remove(name);
+  }
+
+  /** A new replica is to have this name. */
+  began(name: string): void {
+    this.fleet.remove(name);
+    this.reader.begin(name);
+  }
+
+  /**
+   * Everything as text, in the format that `accept` (RFC 9110 section 12.5.1) likes best; where names are given, all
+   * of those replicas and nothing else. Throws BalancerError `bad-request` for a name that is none.
+   */
+  async expose(accept: string | undefined, names: readonly string[] = []): Promise<Exposition> {
     // not loaded before somebody asks: it costs 19 MB of memory and 60 ms
     this.#exposer ??= import('./exposition.ts').then(({ Exposer }) => new Exposer());
     const exposer = await this.#exposer;
-    const { table, log } = this.#source;
+    const isWhole = names.length === 0;
+    return exposer.expose(familiesOf(isWhole ? this.#facts() : this.#factsOf(names)), accept, isWhole);
+  }
+
+  #facts(): Facts {
     const replicas = this.#source.replicas();
-    const families = familiesOf({
+    return { ...this.#factsAbout(replicas), detail: replicas.length > MOST_IN_FULL ? 'brief' : 'full' };
+  }
+
+  #factsOf(names: readonly string[]): Facts {
+    const byName = new Map(this.#source.replicas().map((replica) => [replica.name, replica]));
+    const replicas = names.map((name) => {
+      const found = byName.get(name);
+      if (found === undefined) throw new BalancerError('bad-request', `There is no replica ${quote(name)}`);
+      return found;
+    });
+    return { ...this.#factsAbout(replicas), detail: 'alone' };
+  }
+
+  #factsAbout(replicas: readonly ReplicaFacts[]): Omit<Facts, 'detail'> {
+    const { table, log } = this.#source;
+    return {
       replicas,
       counts: this.reader.read(replicas.map(({ name }) => name)),
       fleet: this.fleet,
@@ -64,8 +104,8 @@ export class Metrics {
       logDropped: log.dropped,
       tableVersion: table.version,
       imbalance: this.#imbalance?.ratio ?? 0,
-    });
-    return exposer.expose(families, accept);
+      hasRemoved: this.#hasRemoved,
+    };
   }
 
   close(): void {

@@ -1,7 +1,8 @@
 /**
  * What the data threads counted, added up for each replica by name. For the control plane alone.
- * Must not hold: how it is shown. Invariants: what is counted under a name only grows, whatever ordinals it has had,
- * and none of it passes to another name.
+ * Must not hold: how it is shown. Invariants: what is counted under a name only grows until the name begins anew, and
+ * none of it passes to another name. All names that are read, what is removed and what is the balancer's own add up to
+ * the totals, which never fall; nor does what is removed.
  *
  * An ordinal is used again for another name. What its cells held by then is noted, and not the new name's; nobody
  * but the threads ever writes a count. That note is right when it is made before the threads can hear of the new
@@ -55,6 +56,8 @@ export interface RequestCounts {
 
 export interface ReplicaCounts extends RequestCounts {
   readonly name: string;
+  /** Another one where the name was given to a new replica; what it counted before is not in here. */
+  readonly life: number;
 }
 
 /** How one thread is. */
@@ -93,6 +96,8 @@ export interface Snapshot {
   readonly replicas: readonly ReplicaCounts[];
   /** What no replica answered: the balancer did. */
   readonly own: RequestCounts;
+  /** What replicas counted that are not among those. */
+  readonly removed: RequestCounts;
   /** All requests, those of replicas that are gone included. */
   readonly totals: RequestCounts;
   readonly threads: ThreadCounts;
@@ -100,8 +105,11 @@ export interface Snapshot {
   readonly health: readonly ThreadHealthCounts[];
 }
 
-/** What is known of replicas that have gone, oldest first: as many names as may come back. */
-const MOST_REMEMBERED = 1024;
+interface Owner {
+  readonly name: string;
+  readonly before: Float64Array;
+  readonly life: number;
+}
 
 export class MetricsReader {
   /** What the data threads write. */
@@ -112,9 +120,8 @@ export class MetricsReader {
   /** Those of data threads alone. */
   readonly #dataRows: readonly Float64Array[];
   /** Who has each ordinal, and what its cells held when it was given to them. */
-  readonly #owners = new Map<number, { readonly name: string; readonly before: Float64Array }>();
-  /** What names counted under ordinals that they have no more. */
-  readonly #past = new Map<string, Float64Array>();
+  readonly #owners = new Map<number, Owner>();
+  #lives = 0;
   #ended = 0;
 
   /** `nowMs` is what snapshots are dated by. */
@@ -128,14 +135,16 @@ export class MetricsReader {
     this.#dataRows = this.#rows.slice(0, mainRow(shape));
   }
 
+  /** A new replica is to have this name. What was counted under it before belongs to a removed one. */
+  begin(name: string): void {
+    for (const [ordinal, owner] of this.#owners) if (owner.name === name) this.#owners.delete(ordinal);
+  }
+
   /** Says whose the ordinals are from now on; to be called before a data thread hears of it. */
   follow(records: readonly { readonly ordinal: number; readonly name: string }[]): void {
     for (const { ordinal, name } of records) {
-      const owner = this.#owners.get(ordinal);
-      if (owner?.name === name) continue;
-      const cells = this.#cellsOf(ordinal);
-      if (owner !== undefined) this.#remember(owner.name, less(cells, owner.before));
-      this.#owners.set(ordinal, { name, before: cells });
+      if (this.#owners.get(ordinal)?.name === name) continue;
+      this.#owners.set(ordinal, { name, before: this.#cellsOf(ordinal), life: ++this.#lives });
     }
   }
 
@@ -148,12 +157,34 @@ export class MetricsReader {
   /** Everything that was counted until now, of the replicas `names` in their order. */
   read(names: readonly string[]): Snapshot {
     const { ordinals } = this.#shape;
-    const totals = new Float64Array(REPLICA.size);
-    for (let ordinal = 0; ordinal <= ordinals; ordinal++) this.#addTo(totals, ordinal);
+    const atMs = this.#nowMs();
+    const blocks = this.#blocks();
+    const blockAt = (ordinal: number): Float64Array =>
+      blocks.subarray(ordinal * REPLICA.size, (ordinal + 1) * REPLICA.size);
+    const found = new Map<string, Counted>(names.map((name) => [name, { cells: undefined, life: 0 }]));
+    const [totals, removed, nothing] = [emptyBlock(), emptyBlock(), emptyBlock()];
+    // always in this order: sums of fractions that are rounded on the way then never fall
+    for (let ordinal = 0; ordinal <= ordinals; ordinal++) {
+      const block = blockAt(ordinal);
+      add(totals, block, REPLICA.size);
+      const owner = this.#owners.get(ordinal);
+      const counted = owner && found.get(owner.name);
+      if (owner === undefined || counted === undefined) {
+        if (ordinal < ordinals) add(removed, block, REPLICA.levels);
+        continue;
+      }
+      add(removed, owner.before, REPLICA.levels);
+      // the copy is ours, so it is changed in place
+      subtract(block, owner.before);
+      if (counted.cells === undefined) counted.cells = block;
+      else add(counted.cells, block, REPLICA.size);
+      counted.life = Math.max(counted.life, owner.life);
+    }
     return {
-      atMs: this.#nowMs(),
-      replicas: [...new Set(names)].map((name) => ({ name, ...countsIn(this.#cellsUnder(name)) })),
-      own: countsIn(this.#cellsOf(ordinals)),
+      atMs,
+      replicas: [...found].map(([name, { cells = nothing, life }]) => ({ name, life, ...countsIn(cells) })),
+      own: countsIn(blockAt(ordinals)),
+      removed: countsIn(removed),
       totals: countsIn(totals),
       threads: this.#threads(),
       health: this.#rows.map((row, worker) =>
@@ -162,56 +193,40 @@ export class MetricsReader {
     };
   }
 
-  /** The requests alone; much less work. */
-  requestsOf(name: string): number {
-    const classes = (cells: Float64Array | undefined): number =>
-      cells?.slice(REPLICA.classes, REPLICA.classes + 6).reduce((sum, count) => sum + count, 0) ?? 0;
-    let requests = classes(this.#past.get(name));
-    for (const [ordinal, owner] of this.#owners) {
-      if (owner.name !== name) continue;
-      for (const row of this.#dataRows) requests += classes(row.subarray(blockOf(ordinal)));
-      requests -= classes(owner.before);
+  /** The requests alone, of the replicas `names`; much less work. */
+  requestsOf(names: readonly string[]): ReadonlyMap<string, number> {
+    const requests = new Map(names.map((name) => [name, 0]));
+    for (const [ordinal, { name, before }] of this.#owners) {
+      const sum = requests.get(name);
+      if (sum === undefined) continue;
+      const block = blockOf(ordinal);
+      let since = 0;
+      for (let cell = REPLICA.classes; cell < REPLICA.classes + CLASS_CELLS; cell++) {
+        since -= before[cell]!;
+        for (const row of this.#dataRows) since += row[block + cell]!;
+      }
+      requests.set(name, sum + since);
     }
     return requests;
   }
 
-  #cellsUnder(name: string): Float64Array {
-    const cells = Float64Array.from(this.#past.get(name) ?? new Float64Array(REPLICA.size));
-    for (const [ordinal, owner] of this.#owners) {
-      if (owner.name !== name) continue;
-      this.#addTo(cells, ordinal);
-      for (let cell = 0; cell < REPLICA.levels; cell++) cells[cell] = cells[cell]! - owner.before[cell]!;
-    }
-    return cells;
+  /** What all data threads hold of all ordinals, one behind the other. */
+  #blocks(): Float64Array {
+    const [first, ...others] = this.#dataRows;
+    const blocks = first!.slice(blockOf(0));
+    for (const row of others) add(blocks, row.subarray(blockOf(0)), blocks.length);
+    return blocks;
   }
 
   #cellsOf(ordinal: number): Float64Array {
-    const cells = new Float64Array(REPLICA.size);
-    this.#addTo(cells, ordinal);
+    const cells = emptyBlock();
+    for (const row of this.#dataRows) add(cells, row.subarray(blockOf(ordinal)), REPLICA.size);
     return cells;
-  }
-
-  #addTo(cells: Float64Array, ordinal: number): void {
-    const block = blockOf(ordinal);
-    for (const row of this.#dataRows)
-      for (let cell = 0; cell < REPLICA.size; cell++) cells[cell] = cells[cell]! + row[block + cell]!;
-  }
-
-  #remember(name: string, counted: Float64Array): void {
-    const before = this.#past.get(name);
-    this.#past.delete(name);
-    this.#past.set(
-      name,
-      before === undefined ? counted : counted.map((cell, index) => cell + before[index]!),
-    );
-    const oldest = this.#past.keys().next().value;
-    if (this.#past.size > MOST_REMEMBERED && oldest !== undefined) this.#past.delete(oldest);
   }
 
   #threads(): ThreadCounts {
     const cells = new Float64Array(THREAD.size);
-    for (const row of this.#dataRows)
-      for (let cell = 0; cell < THREAD.size; cell++) cells[cell] = cells[cell]! + row[cell]!;
+    for (const row of this.#dataRows) add(cells, row, THREAD.size);
     return {
       clientConnections: cells[THREAD.connections]!,
       openClientConnections: cells[THREAD.openConnections]!,
@@ -228,13 +243,31 @@ export class MetricsReader {
   }
 }
 
-/** What was counted since; levels are none of the past's. */
-function less(cells: Float64Array, before: Float64Array): Float64Array {
-  return cells.map((cell, index) => (index < REPLICA.levels ? cell - before[index]! : 0));
+function emptyBlock(): Float64Array {
+  return new Float64Array(REPLICA.size);
 }
 
+/** Counts of one name while they are added up; without cells it has no ordinal yet. */
+interface Counted {
+  cells: Float64Array | undefined;
+  life: number;
+}
+
+/** The classes of statuses, and those without one. */
+const CLASS_CELLS = 6;
+
+function add(sums: Float64Array, cells: Float64Array, count: number): void {
+  for (let cell = 0; cell < count; cell++) sums[cell] = sums[cell]! + cells[cell]!;
+}
+
+/** Takes away what was counted before; levels are none of the past's. */
+function subtract(cells: Float64Array, before: Float64Array): void {
+  for (let cell = 0; cell < REPLICA.levels; cell++) cells[cell] = cells[cell]! - before[cell]!;
+}
+
+/** The counts in cells that nobody writes any more. */
 function countsIn(cells: Float64Array): RequestCounts {
-  const classes = cells.subarray(REPLICA.classes, REPLICA.classes + 6);
+  const classes = cells.subarray(REPLICA.classes, REPLICA.classes + CLASS_CELLS);
   const byClass = [...classes.subarray(1)];
   const failedAttempts = cells[REPLICA.failedAttempts]!;
   return {
@@ -264,7 +297,8 @@ function countsIn(cells: Float64Array): RequestCounts {
   };
 }
 
-function healthIn(cells: Float64Array, name: string): ThreadHealthCounts {
+function healthIn(row: Float64Array, name: string): ThreadHealthCounts {
+  const cells = row.slice(0, THREAD.size);
   return {
     name,
     loopDelay: histogramIn(cells, THREAD.loopDelay),
@@ -280,7 +314,7 @@ function healthIn(cells: Float64Array, name: string): ThreadHealthCounts {
 }
 
 function histogramIn(cells: Float64Array, start: number): HistogramView {
-  return new HistogramView(cells.slice(start, start + HISTOGRAM_CELLS));
+  return new HistogramView(cells.subarray(start, start + HISTOGRAM_CELLS));
 }
 
 function named<K extends string>(

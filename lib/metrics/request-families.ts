@@ -2,37 +2,20 @@
  * The metrics of requests, attempts and clients: their names, what they mean, and their samples.
  * Must not hold: replicas as the control plane sees them (`fleet-families.ts`).
  */
-import type { HistogramView } from '../core/histogram.ts';
-import { counter, type Family, gauge, histogram, type Labelled, one, type Sample } from './family.ts';
-import type { ReplicaCounts, RequestCounts, ThreadCounts } from './reader.ts';
+import {
+  counter,
+  each,
+  eachOf,
+  type Family,
+  gauge,
+  histogram,
+  histograms,
+  one,
+  type Shown,
+} from './family.ts';
+import type { RequestCounts, ThreadCounts } from './reader.ts';
 
 const CLASSES: readonly string[] = ['1xx', '2xx', '3xx', '4xx', '5xx'];
-
-/** A sample for each of `replicas`. */
-function each(
-  replicas: readonly ReplicaCounts[],
-  read: (counts: RequestCounts) => number,
-): readonly Sample[] {
-  return replicas.map((counts) => ({ labels: { replica: counts.name }, value: read(counts) }));
-}
-
-/** A sample for each of `replicas` and each word of a list. */
-function eachOf(
-  replicas: readonly ReplicaCounts[],
-  label: string,
-  read: (counts: RequestCounts) => Readonly<Record<string, number>>,
-): readonly Sample[] {
-  return replicas.flatMap((counts) =>
-    Object.entries(read(counts)).map(([word, value]) => ({
-      labels: { replica: counts.name, [label]: word },
-      value,
-    })),
-  );
-}
-
-function views(replicas: readonly ReplicaCounts[], read: (counts: RequestCounts) => HistogramView): Labelled {
-  return replicas.map((counts) => [{ replica: counts.name }, read(counts)]);
-}
 
 function byClass({ requests, byClass: classes }: RequestCounts): Readonly<Record<string, number>> {
   const answered = classes.reduce((sum, count) => sum + count, 0);
@@ -42,7 +25,7 @@ function byClass({ requests, byClass: classes }: RequestCounts): Readonly<Record
   };
 }
 
-export function requestFamilies(answered: readonly ReplicaCounts[]): readonly Family[] {
+export function requestFamilies(answered: Shown<RequestCounts>): readonly Family[] {
   return [
     counter(
       'ringlb_requests_total',
@@ -52,12 +35,12 @@ export function requestFamilies(answered: readonly ReplicaCounts[]): readonly Fa
     histogram(
       'ringlb_request_duration_seconds',
       "From a request's head to the end of its answer.",
-      views(answered, ({ duration }) => duration),
+      histograms(answered, 'duration'),
     ),
     histogram(
       'ringlb_first_byte_seconds',
       "From a request's head to the head of the replica's answer.",
-      views(answered, ({ firstByte }) => firstByte),
+      histograms(answered, 'firstByte'),
     ),
     counter(
       'ringlb_request_bytes_total',
@@ -77,7 +60,8 @@ export function requestFamilies(answered: readonly ReplicaCounts[]): readonly Fa
   ];
 }
 
-export function attemptFamilies(replicas: readonly ReplicaCounts[]): readonly Family[] {
+export function attemptFamilies(replicas: Shown<RequestCounts>): readonly Family[] {
+  const now = { ...replicas, others: [] };
   return [
     counter(
       'ringlb_failed_attempts_total',
@@ -97,7 +81,7 @@ export function attemptFamilies(replicas: readonly ReplicaCounts[]): readonly Fa
     histogram(
       'ringlb_connect_duration_seconds',
       'Time to connect to the replica.',
-      views(replicas, ({ connect }) => connect),
+      histograms(replicas, 'connect'),
     ),
     counter(
       'ringlb_connect_failures_total',
@@ -112,7 +96,7 @@ export function attemptFamilies(replicas: readonly ReplicaCounts[]): readonly Fa
     gauge(
       'ringlb_upstream_connections',
       'Connections to the replica, a tenth of a second ago at most.',
-      eachOf(replicas, 'state', ({ connections }) => connections),
+      eachOf(now, 'state', ({ connections }) => connections),
     ),
     counter(
       'ringlb_tunnels_total',
@@ -122,7 +106,7 @@ export function attemptFamilies(replicas: readonly ReplicaCounts[]): readonly Fa
     gauge(
       'ringlb_open_tunnels',
       'Connections that switched protocols and are open.',
-      each(replicas, ({ openTunnels }) => openTunnels),
+      each(now, ({ openTunnels }) => openTunnels),
     ),
   ];
 }

@@ -59,16 +59,32 @@ describe('the metrics of a balancer', () => {
     assert.deepEqual(await samplesOf('ringlb_replace_duration_seconds'), ['1']);
   });
 
-  it('forget a replica that was removed, and know it again when it comes back', async () => {
-    const before = await samplesOf('ringlb_requests_total');
+  it('forget a replica that was removed, but none of what it counted, also when one of its name comes back', async () => {
+    const all = () => samplesOf('ringlb_requests_total');
+    const sumOf = (samples: readonly string[]) =>
+      samples.reduce((sum, sample) => sum + Number(sample.split(' ').at(-1)), 0);
+    const of = (samples: readonly string[], name: string) =>
+      samples.filter((sample) => sample.includes(`=${name} `));
+    const before = await all();
     await balancer.askAdmin('DELETE', '/rm', { body: { n: 1, hostnames: ['S2'] } });
     await eventually('S2 gone', async () => (await balancer.replicas()).every(({ name }) => name !== 'S2'));
-    const ofS2 = (samples: readonly string[]) => samples.filter((sample) => sample.includes('=S2 '));
-    assert.deepEqual(ofS2(await samplesOf('ringlb_requests_total')), []);
-    await balancer.askAdmin('POST', '/add', { body: { n: 1, hostnames: ['S9'] } });
-    const ofS9 = (await samplesOf('ringlb_requests_total')).filter((sample) => sample.includes('=S9 '));
-    assert.ok(ofS9.every((sample) => sample.endsWith(' 0')));
+    const without = await all();
+    assert.deepEqual(of(without, 'S2'), []);
+    assert.equal(sumOf(of(without, '(removed)')), sumOf(of(before, 'S2')));
+    assert.equal(sumOf(without), sumOf(before));
     await balancer.askAdmin('POST', '/add', { body: { n: 1, hostnames: ['S2'] } });
-    assert.deepEqual(ofS2(await samplesOf('ringlb_requests_total')), ofS2(before));
+    const again = await all();
+    assert.equal(sumOf(of(again, 'S2')), 0);
+    assert.equal(sumOf(again), sumOf(before));
+    await balancer.home();
+    await eventually('one request more', async () => sumOf(await all()) === sumOf(before) + 1);
+  });
+
+  it('are those of one replica where it is asked for', async () => {
+    const { body } = await balancer.askAdmin('GET', '/metrics?replica=S1');
+    const lines = body.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+    assert.ok(lines.length > 50 && lines.every((line) => line.includes('replica="S1"')));
+    const { status, body: refusal } = await balancer.askAdmin('GET', '/metrics?replica=S7');
+    assert.deepEqual([status, JSON.parse(refusal).message], [400, '<Error> There is no replica "S7"']);
   });
 });

@@ -38,6 +38,8 @@ function families(): readonly Family[] {
     eligible: 1,
     waiting: 4,
     logDropped: 0,
+    detail: 'full' as const,
+    hasRemoved: false,
     tableVersion: 12,
     imbalance: 1.5,
   });

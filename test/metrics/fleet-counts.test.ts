@@ -66,3 +66,33 @@ test('a history does not change when more is counted', () => {
   counts.probe('S1', 1, true);
   assert.deepEqual([before.replacements.died, before.probeDuration.count], [1, 0]);
 });
+
+test('what a removed replica had counted goes on, and is not another’s of the same name', () => {
+  const counts = after('died', 'healthy', 'replaced', 'ejected', 'start-failed');
+  counts.probe('S1', 4, false);
+  counts.probe('S2', 8, true);
+  counts.remove('S1');
+  const { probeDuration, replacements, ...numbers } = counts.removed(new Set(['S1', 'S2']));
+  assert.deepEqual(numbers, { probeFailures: 1, ejections: 1, failedStarts: 1 });
+  assert.deepEqual([probeDuration.count, probeDuration.sumMs, replacements.died], [1, 4, 1]);
+  assert.equal(counts.historyOf('S1').probeFailures, 0);
+  assert.equal(counts.probeDuration.count, 2);
+});
+
+test('what is counted late of a replica that is gone is a removed one’s', () => {
+  const counts = new FleetCounts();
+  counts.remove('S1');
+  counts.probe('S1', 4, false);
+  assert.equal(counts.removed(new Set(['S2'])).probeFailures, 1);
+  counts.remove('S1');
+  assert.equal(counts.removed(new Set(['S1'])).probeFailures, 1);
+  assert.equal(counts.historyOf('S1').probeFailures, 0);
+});
+
+test('names without end are removed, and none of what they counted is lost', () => {
+  const counts = new FleetCounts();
+  for (let number = 0; number < 5000; number++) counts.probe(`S${number}`, 1, false);
+  assert.equal(counts.removed(new Set()).probeFailures, 5000);
+  assert.equal(counts.historyOf('S0').probeFailures, 0);
+  assert.equal(counts.historyOf('S4999').probeFailures, 1);
+});

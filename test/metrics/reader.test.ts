@@ -164,26 +164,67 @@ test('connections, tunnels, overflows and waits are counted', () => {
   );
 });
 
-test('an ordinal that passes to another name leaves its counts with the first', () => {
+test('an ordinal that passes to another name leaves its counts with what is removed', () => {
   const { reader, first, read } = threads();
   first.request(REQUEST);
   reader.follow([{ ordinal: 0, name: 'S3' }]);
   assert.equal(read('S3').requests, 0);
   first.request(REQUEST);
   first.request(REQUEST);
-  assert.deepEqual([read('S1').requests, read('S3').requests], [1, 2]);
-  assert.deepEqual([read('S1').duration.sumMs, read('S3').duration.sumMs], [4, 8]);
+  const { replicas, removed, totals } = reader.read(['S1', 'S2', 'S3']);
+  assert.deepEqual(
+    replicas.map(({ requests }) => requests),
+    [0, 0, 2],
+  );
+  assert.deepEqual([removed.requests, removed.duration.sumMs, totals.requests], [1, 4, 3]);
 });
 
-test('a name that comes back under another ordinal goes on where it was', () => {
-  const { reader, first, second, read } = threads();
+test('what is counted of a replica that is not named any more, late requests included, is removed', () => {
+  const { reader, first } = threads();
   first.request(REQUEST);
-  reader.follow([{ ordinal: 0, name: 'S3' }]);
-  reader.follow([{ ordinal: 2, name: 'S1' }]);
-  second.request({ ...REQUEST, answeredBy: 2 });
-  assert.equal(read('S1').requests, 2);
-  reader.follow([{ ordinal: 2, name: 'S4' }]);
-  assert.deepEqual([read('S1').requests, read('S4').requests], [2, 0]);
+  first.pool(0, 1, 2, 3);
+  first.request({ ...REQUEST, answeredBy: 1 });
+  assert.equal(reader.read(['S1', 'S2']).removed.requests, 0);
+  first.request(REQUEST);
+  const { removed } = reader.read(['S2']);
+  assert.deepEqual([removed.requests, removed.bytesIn], [2, 200]);
+  assert.deepEqual(removed.connections, { idle: 0, busy: 0, connecting: 0 });
+});
+
+test('a name that begins anew leaves its counts with what is removed, whatever its ordinal is', () => {
+  for (const ordinal of [0, 2]) {
+    const { reader, first } = threads();
+    first.request(REQUEST);
+    const { life } = reader.read(['S1']).replicas[0]!;
+    reader.begin('S1');
+    assert.deepEqual(
+      [reader.read(['S1', 'S2']).replicas[0]!.requests, reader.read(['S1', 'S2']).removed.requests],
+      [0, 1],
+    );
+    reader.follow([{ ordinal, name: 'S1' }]);
+    first.request({ ...REQUEST, answeredBy: ordinal });
+    first.request({ ...REQUEST, answeredBy: ordinal });
+    const { replicas, removed } = reader.read(['S1', 'S2']);
+    assert.deepEqual([replicas[0]!.requests, removed.requests], [2, 1]);
+    assert.notEqual(replicas[0]!.life, life);
+  }
+});
+
+test('requests alone are those of each name', () => {
+  const { reader, first, second } = threads();
+  first.request(REQUEST);
+  reader.begin('S1');
+  reader.follow([{ ordinal: 0, name: 'S1' }]);
+  for (const thread of [first, second]) thread.request({ ...REQUEST, status: 0 });
+  first.request({ ...REQUEST, answeredBy: 1 });
+  assert.deepEqual(
+    [...reader.requestsOf(['S1', 'S2', 'S9'])],
+    [
+      ['S1', 2],
+      ['S2', 1],
+      ['S9', 0],
+    ],
+  );
 });
 
 test('a name that has two ordinals at a time, one of them draining, counts both', () => {

@@ -7,7 +7,15 @@ import { MetricsReader } from '../../lib/metrics/reader.ts';
 
 test('README.md names every metric, and none that there is not', () => {
   const counts = new MetricsReader({ ordinals: 1, workers: 1 }, () => 0).read([]);
-  const levels = { eligible: 0, waiting: 0, logDropped: 0, tableVersion: 0, imbalance: 0 };
+  const levels = {
+    eligible: 0,
+    waiting: 0,
+    logDropped: 0,
+    detail: 'full',
+    hasRemoved: false,
+    tableVersion: 0,
+    imbalance: 0,
+  } as const;
   const families = familiesOf({ replicas: [], counts, fleet: new FleetCounts(), ...levels });
   const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
   const [section = ''] = /^## Metrics$.*?^## /ms.exec(readme) ?? [];
