@@ -32,6 +32,10 @@ export const ERRORS = {
     429,
     'Too many wrong tokens came from this address; wait, then show the right one',
   ),
+  'too-many-streams': fixed(
+    429,
+    'This address has 64 event streams open, as many as it may; close one, then ask again',
+  ),
   'target-too-long': fixed(414, 'The request target is too long'),
   'head-too-large': fixed(431, 'The request head is too large'),
   'expectation-failed': fixed(417, 'Only Expect: 100-continue is understood'),

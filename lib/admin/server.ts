@@ -12,6 +12,7 @@ import type { Route } from './api.ts';
 import { type BodyLimits, readBody } from './body.ts';
 import { failed, failureOf, type Reply, rawReply, sendReply, type WholeReply } from './reply.ts';
 import { createRouter, type Router } from './router.ts';
+import { StreamLimit } from './stream-limit.ts';
 
 export interface AdminLimits extends BodyLimits {
   /** The longest time to the end of a request's head. */
@@ -48,6 +49,8 @@ export interface AdminServer {
   close(): Promise<void>;
 }
 
+/** When a client may ask for a stream again that has too many. */
+const STREAM_RETRY_S = '5';
 /** How often node looks for connections that are over their time. */
 const CHECK_MS = 500;
 
@@ -66,6 +69,7 @@ class HttpAdminServer implements AdminServer {
   readonly #broken = new WeakSet<Socket>();
   /** Answers that go on until someone ends them. */
   readonly #streams = new Set<ServerResponse>();
+  readonly #streamLimit = new StreamLimit();
   #closed: Promise<void> | undefined;
 
   constructor(options: AdminOptions) {
@@ -149,9 +153,16 @@ class HttpAdminServer implements AdminServer {
   }
 
   #send(request: IncomingMessage, response: ServerResponse, reply: Reply): void {
+    if (request.socket.destroyed) return;
     const { clock, isDraining } = this.#options;
     const isLast = this.#closed !== undefined || this.#broken.has(request.socket) || isDraining();
-    if ('begin' in reply) {
+    const goesOn = 'begin' in reply && request.method !== 'HEAD';
+    if (goesOn && !this.#streamLimit.take(request.socket)) {
+      const refusal = failureOf(new BalancerError('too-many-streams'), { 'retry-after': STREAM_RETRY_S });
+      sendReply(request, response, refusal, { isLast, clock });
+      return;
+    }
+    if (goesOn) {
       this.#streams.add(response);
       response.once('close', () => this.#streams.delete(response));
     }

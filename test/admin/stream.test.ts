@@ -95,4 +95,69 @@ describe('an answer that goes on', () => {
     await own.server.close();
     assert.equal(seen.ended, 1);
   });
+
+  describe('of which one address has 64', () => {
+    // the other tests leave some open
+    let admin: Running;
+    before(async () => {
+      admin = await runAdmin({ routes: [route] });
+    });
+    after(() => admin.stop());
+    const open = async (count: number) => {
+      const clients = [];
+      for (let number = 0; number < count; number++) {
+        const client = await admin.connect();
+        client.send(requestText('GET', '/news'));
+        clients.push(client);
+        await eventually('a head', () => client.received.includes('\r\n\r\n'));
+      }
+      return clients;
+    };
+    const statusOf = ({ received }: { readonly received: string }) => Number(received.split(' ')[1]);
+
+    it('is refused to it with 429 and a sentence, until another is closed', async () => {
+      const clients = await open(64);
+      assert.ok(clients.every((client) => statusOf(client) === 200));
+      const { status, headers, body } = await admin.ask('GET', '/news');
+      assert.deepEqual(
+        [status, JSON.parse(body).message],
+        [429, '<Error> This address has 64 event streams open, as many as it may; close one, then ask again'],
+      );
+      assert.equal(headers['retry-after'], '5');
+      clients[0]!.close();
+      await eventually('room for one more', async () => {
+        const [client] = await open(1);
+        clients.push(client!);
+        return statusOf(client!) === 200;
+      });
+      for (const client of clients) client.close();
+    });
+
+    it('is not counted where only its head is asked for, nor where its connection is gone', async () => {
+      for (let times = 0; times < 70; times++) assert.equal((await admin.ask('HEAD', '/news')).status, 200);
+      for (let times = 0; times < 70; times++) {
+        const client = await admin.connect();
+        client.send(requestText('GET', '/news'));
+        client.close();
+      }
+      await eventually('a stream', async () => {
+        const [client] = await open(1);
+        client!.close();
+        return statusOf(client!) === 200;
+      });
+    });
+
+    it('is counted for each request on one connection, and all of them are given back with it', async () => {
+      const client = await admin.connect();
+      client.send(requestText('GET', '/news').repeat(70));
+      await eventually('the first', () => client.received.includes('\r\n\r\n'));
+      await eventually('no room for another', async () => (await admin.ask('GET', '/news')).status === 429);
+      client.close();
+      await eventually('room for another', async () => {
+        const [other] = await open(1);
+        other!.close();
+        return statusOf(other!) === 200;
+      });
+    });
+  });
 });
