@@ -1,0 +1,12 @@
+/** Every case of the fault campaign, in the order of their numbers. */
+import { DEATHS } from './deaths.ts';
+import type { FaultCase } from './fault-case.ts';
+import { MACHINE } from './machine.ts';
+import { REPLIES } from './replies.ts';
+import { RESTARTS } from './restarts.ts';
+
+const numberOf = ({ id }: FaultCase): number => Number(id.slice(1));
+
+export const CASES: readonly FaultCase[] = [...DEATHS, ...REPLIES, ...MACHINE, ...RESTARTS].sort(
+  (a, b) => numberOf(a) - numberOf(b),
+);
