@@ -11,6 +11,7 @@ import { Live } from './admin/live.ts';
 import { LiveNumbers } from './admin/live-numbers.ts';
 import { metricsRoute } from './admin/metrics.ts';
 import { type AdminServer, createAdminServer } from './admin/server.ts';
+import { cpus } from './cgroup.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { createPlacement } from './core/placement.ts';
@@ -80,7 +81,12 @@ export async function startApp(config: Config, log: RootLogger, clock: Clock = s
     opened.push(() => dataPlane.close());
     await dataPlane.open();
     log.info(
-      { driver: driver.kind, algorithm: config.algorithm, workers: parts.table.shape.workers },
+      {
+        driver: driver.kind,
+        algorithm: config.algorithm,
+        workers: parts.table.shape.workers,
+        cpuQuota: cpus().quota,
+      },
       `serving on ${addressOf(config.host, publicPort)}, admin on http://${formatEndpoint(admin)}`,
     );
     warnOfOpenDoors(config, log);

@@ -3,8 +3,8 @@
  * Invariant: a check runs only if every option it reads was understood, so that one mistake is reported once.
  * Must not hold: reading (`config.ts`), or what a single text may be (`option-units.ts`).
  */
-import { availableParallelism } from 'node:os';
 import { isLoopback } from './addresses.ts';
+import { cpus } from './cgroup.ts';
 import { isByRequestId } from './core/hash-key.ts';
 import { DEFAULT_SLOTS, DEFAULT_VNODES, isPrime } from './core/placement.ts';
 import type { DriverKind } from './drivers/driver.ts';
@@ -37,7 +37,7 @@ export function resolve(values: Config, sources: Sources): Config {
   const algorithm = values.classic ? 'classic' : values.algorithm;
   const slots = values.slots || DEFAULT_SLOTS[algorithm];
   const vnodes = algorithm === 'maglev' ? 0 : values.vnodes || DEFAULT_VNODES[algorithm];
-  const workers = values.workers || availableParallelism();
+  const workers = values.workers || cpus().cores;
   // requests that have nothing in common lose nothing where they are spread
   const loadFloor = isByRequestId(values.hashKey) ? 0 : values.loadFloor;
   const config: Config = { ...values, algorithm, slots, vnodes, workers, loadFloor };

@@ -125,7 +125,7 @@ export const OPTIONS = {
   forwarded: option('forwarded', 'off', onOff, 'send Forwarded (RFC 7239) beside the X-Forwarded-… headers'),
   via: option('via', 'off', onOff, 'add Via to requests and answers'),
 
-  workers: option('workers', '0', whole(0, 256), 'data-plane threads; 0 is one a core'),
+  workers: option('workers', '0', whole(0, 256), 'data-plane threads; 0 is one a core, within the CPU quota of its cgroup, rounded up'),
   logLevel: option('log-level', 'info', logLevel, 'least severe line that is logged'),
 
   accessLog: option('access-log', 'off', accessLog, 'a line for each request: JSON, or the combined format with more behind it'),

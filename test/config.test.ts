@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { availableParallelism } from 'node:os';
 import { describe, it } from 'node:test';
+import { cpus } from '../lib/cgroup.ts';
 import { load, problemsOf } from './helpers/options.ts';
 
 describe('the options', () => {
   it('gives the documented defaults where nothing is given', () => {
     const { workers, ...rest } = load('');
-    assert.equal(workers, availableParallelism());
+    assert.equal(workers, cpus().cores);
     assert.deepEqual(rest, {
       port: 5000,
       host: '',

@@ -1,0 +1,120 @@
+/**
+ * How many cores this process may use: those it may run on, and no more than the CPU quota of its control group and of
+ * those around it comes to. Node's own number rounds a quota down, and does not find one where a container sees the
+ * paths of its host. Source: Linux, cgroup-v2 ("CPU interface files"), sched-bwc (version 1), cgroups(7).
+ */
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+
+/** The text of a file; '' where there is none. */
+export type ReadText = (path: string) => string;
+
+export interface Cpus {
+  /** Whole cores to use, at least one. */
+  readonly cores: number;
+  /** What the quota comes to, such as 1.5; undefined without one. */
+  readonly quota: number | undefined;
+}
+
+/** What the kernel says of the calling process; on a system without /proc what Node says. */
+export function cpus(read: ReadText = readIfThere): Cpus {
+  const quota = cpuQuota(read);
+  const allowed = countOf(/^Cpus_allowed_list:\s*(\S+)/m.exec(read('/proc/self/status'))?.[1] ?? '');
+  const most = allowed || availableParallelism();
+  return { cores: Math.max(1, Math.min(most, Math.ceil(quota ?? most))), quota };
+}
+
+/** The smallest quota on the way from the group to the top of what is mounted. */
+function cpuQuota(read: ReadText): number | undefined {
+  const groups = read('/proc/self/cgroup');
+  const quotas: number[] = [];
+  for (const { isUnified, root, mountedAt } of mountsIn(read('/proc/self/mountinfo'))) {
+    const path = groupIn(groups, isUnified);
+    if (path === undefined) continue;
+    // a container may see its group under the path of its host, or one from outside of what is mounted
+    const isBelow = root === '/' || path === root || path.startsWith(`${root}/`);
+    const below = isBelow ? path.slice(root === '/' ? 0 : root.length) : '';
+    for (const directory of upwards(below)) {
+      const quota = isUnified
+        ? quotaOf(mountedAt + directory, read)
+        : oldQuotaOf(mountedAt + directory, read);
+      if (quota !== undefined) quotas.push(quota);
+    }
+  }
+  return quotas.length === 0 ? undefined : Math.min(...quotas);
+}
+
+interface Mount {
+  /** Version 2. */
+  readonly isUnified: boolean;
+  /** Which group is its top. */
+  readonly root: string;
+  readonly mountedAt: string;
+}
+
+function mountsIn(mountinfo: string): readonly Mount[] {
+  return mountinfo.split('\n').flatMap((line) => {
+    const [before = '', after = ''] = line.split(' - ');
+    const [, , , root = '', mountedAt = ''] = before.split(' ');
+    const [type, , options = ''] = after.split(' ');
+    const isUnified = type === 'cgroup2';
+    const isOurs = isUnified || (type === 'cgroup' && options.split(',').includes('cpu'));
+    return isOurs ? [{ isUnified, root: unescaped(root), mountedAt: unescaped(mountedAt) }] : [];
+  });
+}
+
+/** The path of the group: behind `0::` in version 2, behind the controller in version 1. */
+function groupIn(groups: string, isUnified: boolean): string | undefined {
+  for (const line of groups.split('\n')) {
+    const [, id, controllers = '', path = ''] = /^(\d+):([^:]*):(\/.*)$/.exec(line) ?? [];
+    const isIt = isUnified ? id === '0' && controllers === '' : controllers.split(',').includes('cpu');
+    if (isIt) return path;
+  }
+  return undefined;
+}
+
+/** `/a/b`, `/a` and ``; of a path that leads out of what is mounted the top alone. */
+function upwards(path: string): readonly string[] {
+  const parts = path.split('/').filter(Boolean);
+  if (parts.includes('..')) return [''];
+  return parts.map((_, index) => `/${parts.slice(0, parts.length - index).join('/')}`).concat('');
+}
+
+/** `150000 100000`: so many microseconds of each such period; `max` is no quota. */
+function quotaOf(directory: string, read: ReadText): number | undefined {
+  const [, quota, period] = /^(\d+) (\d+)\s*$/.exec(read(`${directory}/cpu.max`)) ?? [];
+  return share(quota, period);
+}
+
+function oldQuotaOf(directory: string, read: ReadText): number | undefined {
+  return share(read(`${directory}/cpu.cfs_quota_us`).trim(), read(`${directory}/cpu.cfs_period_us`).trim());
+}
+
+/** -1 is no quota. */
+function share(quota = '', period = ''): number | undefined {
+  const value = Number(quota) / Number(period);
+  return value > 0 && Number.isFinite(value) ? value : undefined;
+}
+
+/** How many there are in a list such as `0-3,8`. */
+function countOf(list: string): number {
+  return list.split(',').reduce((sum, range) => {
+    const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(range) ?? [];
+    return first === undefined ? sum : sum + Number(last) - Number(first) + 1;
+  }, 0);
+}
+
+/** Blanks in paths are `\040` in mountinfo. */
+function unescaped(path: string): string {
+  return path.replace(/\\([0-7]{3})/g, (_, digits: string) =>
+    String.fromCharCode(Number.parseInt(digits, 8)),
+  );
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
