@@ -1,0 +1,128 @@
+/** One probe on the wire: what it asks, and what it makes of what comes back. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { createProbe, type ProbeOptions } from '../../../lib/fleet/health/probe.ts';
+import { FakeReplica } from '../../helpers/proxy-replica.ts';
+
+const OPTIONS: ProbeOptions = {
+  probePath: '/heartbeat',
+  probeHost: '',
+  probePort: 0,
+  probeHeader: [],
+  probeExpect: [[200, 399]],
+  probeTimeoutMs: 10_000,
+  probeIntervalMs: 2000,
+  connectTimeoutMs: 10_000,
+};
+
+async function open(t: TestContext): Promise<FakeReplica> {
+  const replica = await FakeReplica.open();
+  t.after(() => replica.close());
+  return replica;
+}
+
+function probe(port: number, more: Partial<ProbeOptions> = {}) {
+  return createProbe({ ...OPTIONS, ...more })({ host: '127.0.0.1', port });
+}
+
+/** What a probe makes of these bytes, sent one write after the other. */
+async function found(t: TestContext, pieces: readonly string[], more: Partial<ProbeOptions> = {}) {
+  const replica = await open(t);
+  const result = probe(replica.port, more);
+  const connection = await replica.next();
+  await connection.request();
+  for (const piece of pieces) {
+    connection.send(piece);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  if (pieces.length === 0) connection.end();
+  const { outcome, said } = await result;
+  return `${outcome}: ${said}`;
+}
+
+test('a probe asks for the path at the address of the replica, and closes', async (t) => {
+  const replica = await open(t);
+  void probe(replica.port);
+  const request = await (await replica.next()).request();
+  assert.equal(request.startLine, 'GET /heartbeat HTTP/1.1');
+  assert.deepEqual(request.pairs, [
+    ['Host', `127.0.0.1:${replica.port}`],
+    ['User-Agent', 'ringlb-probe'],
+    ['Connection', 'close'],
+  ]);
+});
+
+test('a probe has the host, the port and the headers that are asked for', async (t) => {
+  const [replica, beside] = [await open(t), await open(t)];
+  void probe(replica.port, {
+    probeHost: 'app.example',
+    probePort: beside.port,
+    probeHeader: ['X-Probe: yes', 'User-Agent: curl'],
+  });
+  const request = await (await beside.next()).request();
+  assert.deepEqual(request.pairs, [
+    ['Host', 'app.example'],
+    ['X-Probe', 'yes'],
+    ['User-Agent', 'curl'],
+    ['Connection', 'close'],
+  ]);
+  assert.equal(replica.connections.length, 0);
+});
+
+for (const [what, pieces, expected] of [
+  ['a status that is expected', ['HTTP/1.1 204 No Content\r\n\r\n'], 'passed: 204'],
+  ['another status', ['HTTP/1.1 503 Busy\r\n\r\n'], 'not-ready: 503'],
+  ['a status line without a reason', ['HTTP/1.0 200\r\n'], 'passed: 200'],
+  ['a status line in pieces', ['HT', 'TP/1.', '1 2', '00 O', 'K\r\n'], 'passed: 200'],
+  ['a body that does not end', ['HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhalf'], 'passed: 200'],
+  [
+    'interim responses before the final one',
+    ['HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n', '\r\nHTTP/1.1 200 OK\r\n\r\n'],
+    'passed: 200',
+  ],
+  ['what is no HTTP', ['SSH-2.0-OpenSSH_9.2\r\n'], 'closed: its answer is no HTTP/1.1'],
+  ['what begins like HTTP and is none', ['HTTP/1.1 OK\r\n'], 'closed: its answer is no HTTP/1.1'],
+  ['nothing but the end of the connection', [], 'closed: connection closed without an answer'],
+] as const) {
+  test(`a probe that gets ${what} says ${expected}`, async (t) => {
+    assert.equal(await found(t, pieces), expected);
+  });
+}
+
+test('what is expected is taken as it is said', async (t) => {
+  const probeExpect: ProbeOptions['probeExpect'] = [
+    [204, 204],
+    [401, 403],
+  ];
+  for (const [status, outcome] of [
+    [200, 'not-ready'],
+    [204, 'passed'],
+    [402, 'passed'],
+    [404, 'not-ready'],
+  ] as const)
+    assert.equal(await found(t, [`HTTP/1.1 ${status} X\r\n\r\n`], { probeExpect }), `${outcome}: ${status}`);
+});
+
+test('a probe without a response in time is silent, whether it is connected or not', async (t) => {
+  const replica = await open(t);
+  const { outcome, said } = await probe(replica.port, { probeTimeoutMs: 50 });
+  assert.deepEqual([outcome, said], ['silent', 'no answer in 50 ms']);
+});
+
+test('a refused probe and one that is reset are closed', async (t) => {
+  assert.deepEqual(await probe(1), { outcome: 'closed', said: 'connection refused' });
+  const replica = await open(t);
+  const result = probe(replica.port);
+  const connection = await replica.next();
+  await connection.request();
+  connection.reset();
+  assert.deepEqual(await result, { outcome: 'closed', said: 'connection reset' });
+});
+
+test('with probing off a mere connection passes', async (t) => {
+  const replica = await open(t);
+  assert.deepEqual(await probe(replica.port, { probeIntervalMs: 0 }), {
+    outcome: 'passed',
+    said: 'connected',
+  });
+});
