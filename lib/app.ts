@@ -18,7 +18,7 @@ import { createPlacement } from './core/placement.ts';
 import { type Endpoint, formatEndpoint } from './core/replica.ts';
 import { RouteTableWriter } from './core/route-table.ts';
 import type { Placement } from './core/slot-table.ts';
-import { connectionsInLimits } from './descriptors.ts';
+import { connectionsInLimits, probesInLimits } from './descriptors.ts';
 import type { Driver } from './drivers/driver.ts';
 import { assertNever } from './errors.ts';
 import { Departures } from './fleet/departures.ts';
@@ -48,8 +48,6 @@ import { programVersion } from './version.ts';
 const DRAINING_ORDINALS = 64;
 /** Where several sockets can listen on one port, and so several threads. */
 const canSharePort = process.platform === 'linux' || process.platform === 'freebsd';
-/** Probes under way at a time. */
-const MAX_PROBES = 16;
 
 /** A balancer that runs. */
 export interface App {
@@ -282,11 +280,11 @@ class Parts {
       log: this.#log.component('health'),
       journal: this.journal,
       counts,
-      probe: createProbe(this.#config),
+      probe: createProbe(this.#config, probesInLimits()),
       policy: this.#config,
       ownsInstances: driver.ownsInstances,
       intervalMs: this.#config.probeIntervalMs,
-      maxConcurrent: MAX_PROBES,
+      maxConcurrent: probesInLimits(),
       random: Math.random,
       replace: (replica, cause, how) => this.supervisor.replace(replica, cause, how),
       nudge: () => this.supervisor.nudge(),

@@ -25,6 +25,49 @@ describe('the text of an option', () => {
     assert.deepEqual(accessLogStatus, ['5xx', '404', 'none']);
   });
 
+  it('reads the statuses of a probe, and ranges of them', () => {
+    assert.deepEqual(load('--probe-expect 200,301-308').probeExpect, [
+      [200, 200],
+      [301, 308],
+    ]);
+  });
+
+  for (const text of ['', '2xx', '99', '100', '399-200', '200-', '200,,204', '600'])
+    it(`does not take ${text || 'nothing'} for the statuses of a probe`, () => {
+      assert.match(
+        problemsOf(`--probe-expect=${text}`)[0] ?? '',
+        /^--probe-expect must be statuses from 200 on/,
+      );
+    });
+
+  it('reads headers of probes, as many as are given, and one a line from the environment', () => {
+    const both = load(['--probe-header', 'X-A: 1, 2', '--probe-header=Authorization:Basic x=']).probeHeader;
+    assert.deepEqual(both, ['X-A: 1, 2', 'Authorization: Basic x=']);
+    assert.deepEqual(load('', { LB_PROBE_HEADER: 'X-A: 1\nX-B: 2' }).probeHeader, ['X-A: 1', 'X-B: 2']);
+    assert.deepEqual(load(['--probe-header', 'X-C: 3'], { LB_PROBE_HEADER: 'X-A: 1' }).probeHeader, [
+      'X-C: 3',
+    ]);
+  });
+
+  for (const [text, problem] of [
+    ['nothing', /must be a header such as/],
+    ['X A: 1', /must be a header such as/],
+    ['X-A: 1\r2', /must be a header such as/],
+    ['host: a', /must not be Host: give that as --probe-host/],
+    ['Content-Length: 4', /must not be Content-Length/],
+  ] as const)
+    it(`does not take ${JSON.stringify(text)} for a header, nor repeats it`, () => {
+      const [told = ''] = problemsOf(['--probe-header', text]);
+      assert.match(told, problem);
+      assert.ok(!told.includes(text));
+    });
+
+  it('reads the Host of probes, with a port or not', () => {
+    for (const host of ['app.example', 'app.example:8080', '[::1]:80', ''])
+      assert.equal(load(`--probe-host=${host}`).probeHost, host);
+    assert.match(problemsOf('--probe-host=http://a')[0] ?? '', /must be a host name or address/);
+  });
+
   it('reads an empty prefix, and one that may begin a container name', () => {
     assert.equal(load('--driver docker --container-prefix=').containerPrefix, '');
     assert.equal(load('--driver docker --container-prefix shop-').containerPrefix, 'shop-');

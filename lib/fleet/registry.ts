@@ -265,7 +265,7 @@ export class Registry {
   }
 
   /** Notes a probe that says nothing for or against the replica. */
-  noteBusyProbe(replica: Replica, said: string): void {
+  noteEmptyProbe(replica: Replica, said: string): void {
     this.#entry(replica).probes.last = said;
   }
 

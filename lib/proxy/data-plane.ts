@@ -73,6 +73,8 @@ export class DataPlane {
   #records: readonly UpstreamRecord[] = [];
   /** Kinds of request that are not to be repeated. */
   #poison: readonly string[] = [];
+  /** That of the present turn. */
+  #publication: Promise<void> | undefined;
   #sequence = 0;
   #isClosing = false;
 
@@ -86,9 +88,20 @@ export class DataPlane {
     await Promise.all(rows.map((row) => this.#start(row)));
   }
 
-  /** Tells all threads the whole list of endpoints; resolves when each has let go of what is not on it. */
-  async publish(records: readonly UpstreamRecord[]): Promise<void> {
+  /**
+   * Tells all threads the whole list of endpoints; resolves when each has let go of what is not on it. Of the lists of
+   * one turn the last is told: a thousand replicas may begin together.
+   */
+  publish(records: readonly UpstreamRecord[]): Promise<void> {
     this.#records = records;
+    this.#publication ??= Promise.resolve().then(() => {
+      this.#publication = undefined;
+      return this.#publish(this.#records);
+    });
+    return this.#publication;
+  }
+
+  async #publish(records: readonly UpstreamRecord[]): Promise<void> {
     this.#parts.metrics.follow(records);
     const sequence = ++this.#sequence;
     const seen = [...this.#threads.values()].map(

@@ -1,7 +1,7 @@
 /** A checker whose probes a test answers by hand, and counts. Must not hold: assertions. */
 import { type Endpoint, formatEndpoint } from '../../lib/core/replica.ts';
 import type { HealthParts } from '../../lib/fleet/health/health.ts';
-import type { ProbeResult } from '../../lib/fleet/health/probe.ts';
+import type { ProbeResult } from '../../lib/fleet/health/probe-connection.ts';
 import type { Replica } from '../../lib/fleet/replica.ts';
 import { FleetRig, PASSED, REFUSED, settle } from './fleet-rig.ts';
 
@@ -18,7 +18,11 @@ export class HandProbes {
   /** Most that waited at a time. */
   most = 0;
 
-  readonly probe = (endpoint: Endpoint): Promise<ProbeResult> => {
+  /** Whether the last might use a connection of an earlier one. */
+  mayReuse = false;
+
+  readonly probe = (endpoint: Endpoint, mayReuse: boolean): Promise<ProbeResult> => {
+    this.mayReuse = mayReuse;
     this.asked++;
     return new Promise((answer) => {
       this.waiting.push({ endpoint: formatEndpoint(endpoint), answer });

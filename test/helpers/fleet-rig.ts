@@ -11,7 +11,7 @@ import { Departures } from '../../lib/fleet/departures.ts';
 import type { Checker } from '../../lib/fleet/health/checker.ts';
 import { Health, type HealthParts } from '../../lib/fleet/health/health.ts';
 import type { Traffic } from '../../lib/fleet/health/outlier-detector.ts';
-import type { ProbeResult } from '../../lib/fleet/health/probe.ts';
+import type { ProbeResult } from '../../lib/fleet/health/probe-connection.ts';
 import { Drains } from '../../lib/fleet/drains.ts';
 import { FleetView } from '../../lib/fleet/fleet.ts';
 import type { Cost } from '../../lib/fleet/incidents.ts';

@@ -3,16 +3,19 @@ import assert from 'node:assert/strict';
 import { cut } from '../../lib/command-line.ts';
 import { type Config, ConfigError, type Environment, loadFlags } from '../../lib/config.ts';
 
-const words = (line: string): readonly string[] => line.split(' ').filter(Boolean);
+/** One line of words, or the words where some have blanks in them. */
+type Line = string | readonly string[];
+const words = (line: Line): readonly string[] =>
+  typeof line === 'string' ? line.split(' ').filter(Boolean) : line;
 
-export function load(line: string, environment: Environment = {}): Config {
+export function load(line: Line, environment: Environment = {}): Config {
   const { flags, words: extra } = cut(words(line));
   assert.deepEqual(extra, [], 'every word belongs to an option');
   return loadFlags(flags, environment, []);
 }
 
 /** What is wrong with the options; nothing where they load. */
-export function problemsOf(line: string, environment: Environment = {}): readonly string[] {
+export function problemsOf(line: Line, environment: Environment = {}): readonly string[] {
   try {
     load(line, environment);
     return [];

@@ -12,12 +12,12 @@
  */
 import type { Clock } from '../../clock.ts';
 import { afterProbe, fullHealth, type HealthPolicy, isUp } from '../../core/health.ts';
-import type { Endpoint } from '../../core/replica.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
 import { type Check, newCheck, nextProbeMs } from './check.ts';
 import { Ejections } from './ejections.ts';
-import type { ProbeResult } from './probe.ts';
+import type { Probe } from './probe.ts';
+import type { ProbeResult } from './probe-connection.ts';
 
 /**
  * Why an instance is to be replaced: it has not been ready for too long; it takes no connections; it gives no sign of
@@ -28,8 +28,7 @@ export type Fault = 'not-ready' | 'closed' | 'hung';
 export interface CheckerParts {
   readonly registry: Registry;
   readonly clock: Clock;
-  /** Probes once; never rejects. */
-  readonly probe: (endpoint: Endpoint) => Promise<ProbeResult>;
+  readonly probe: Probe;
   /** How often something of a response was read from the ordinal's replica: a number that only grows. */
   readonly reads: (ordinal: number) => number;
   readonly policy: HealthPolicy;
@@ -49,6 +48,10 @@ export interface CheckerParts {
   /** What `isDown` and `takesConnections` say may have changed. */
   readonly onStanding: (replica: Replica) => void;
 }
+
+/** Probes a second that may each have a connection of their own: about two percent of a core. */
+const MANY_PROBES = 100;
+const SLICES = 40;
 
 export class Checker {
   readonly #parts: CheckerParts;
@@ -159,26 +162,48 @@ export class Checker {
     const readsBefore = reads(replica.ordinal);
     check.probing = true;
     this.#underWay++;
-    const result = await probe(check.endpoint);
+    const result = await probe(check.endpoint, this.#mayReuse(check));
     this.#underWay--;
     const passed = result.outcome === 'passed';
     const isBusy = result.outcome === 'silent' && reads(replica.ordinal) > readsBefore;
+    const saysNothing = isBusy || result.outcome === 'not-made';
     check.hasPassed ||= passed;
-    if (this.#counts(check)) onProbe(replica, clock.nowMs() - startedMs, passed || isBusy);
+    if (this.#counts(check)) onProbe(replica, clock.nowMs() - startedMs, passed || saysNothing);
     check.probing = false;
     this.#probeNextDue();
     if (!this.#isCurrent(check)) return;
     const { isOutdated } = check;
     check.isOutdated = false;
     if (isOutdated && passed) return this.#begin(check);
-    if (isBusy) this.#workedOn(check, result);
+    if (saysNothing)
+      this.#noteNothing(check, isBusy ? `${result.said}, but it responds to requests` : result.said);
     else this.#judge(check, result, readsBefore);
     if (!this.#isCurrent(check) || check.probing) return;
     this.#parts.onStanding(replica);
     if (!this.#isCurrent(check)) return;
     const tookMs = clock.nowMs() - startedMs;
     const delayMs = nextProbeMs(check, { tookMs, passed }, intervalMs, random());
-    if (delayMs !== undefined) check.timer = clock.after(delayMs, () => this.#begin(check));
+    if (delayMs !== undefined)
+      check.timer = clock.after(this.#together(check, delayMs), () => this.#begin(check));
+  }
+
+  /** So many probes are made that what each takes of a core matters. */
+  get #isCrowded(): boolean {
+    return this.#checks.size * 1000 > MANY_PROBES * this.#parts.intervalMs;
+  }
+
+  /** Where a new connection for each would take much of a core, one that has found nothing wrong will do. */
+  #mayReuse({ mode, misses, replica }: Check): boolean {
+    return mode === 'steady' && misses === 0 && replica.state === 'healthy' && this.#isCrowded;
+  }
+
+  /** Waking up costs as much as a probe: where there are many, those of a fortieth of the interval are made together. */
+  #together({ mode }: Check, delayMs: number): number {
+    if (mode !== 'steady' || !this.#isCrowded) return delayMs;
+    const { clock, intervalMs } = this.#parts;
+    const nowMs = clock.nowMs();
+    const sliceMs = intervalMs / SLICES;
+    return Math.ceil((nowMs + delayMs) / sliceMs) * sliceMs - nowMs;
   }
 
   #probeNextDue(): void {
@@ -201,10 +226,11 @@ export class Checker {
     return hasPassed || !this.#parts.ownsInstances;
   }
 
-  /** The probe got no response, and requests did meanwhile: that says neither that it is ready nor that it is not. */
-  #workedOn(check: Check, { said }: ProbeResult): void {
+  /** The probe got no response, and requests did meanwhile, or it was not made: it says nothing of the replica. */
+  #noteNothing(check: Check, said: string): void {
     check.silent = 0;
-    this.#parts.registry.noteBusyProbe(check.replica, `${said}, but it responds to requests`);
+    check.misses++;
+    this.#parts.registry.noteEmptyProbe(check.replica, said);
   }
 
   #judge(check: Check, { outcome, said }: ProbeResult, readsBefore: number): void {
@@ -215,7 +241,7 @@ export class Checker {
     const health = afterProbe(replica.health, passed, policy);
     const wasUp = isUp(replica.health, policy);
     if (this.#counts(check)) registry.noteProbe(replica, passed, said, health);
-    else registry.noteBusyProbe(replica, said);
+    else registry.noteEmptyProbe(replica, said);
     check.responds = passed || outcome === 'not-ready';
     check.misses = passed ? 0 : check.misses + 1;
     check.passes = passed ? check.passes + 1 : 0;

@@ -1,34 +1,19 @@
 /**
- * One probe of one instance: an HTTP request on a connection of its own, or a mere connection where probing by HTTP
- * is off. Must not hold: when to probe, or what follows.
+ * Probes instances: an HTTP request, or a mere connection where probing by HTTP is off.
+ * Must not hold: when to probe, or what follows.
  *
- * A new connection for each, so that a probe finds what a new client would find, and a replica that serves one
- * connection at a time is not held by an idle one. It is written and read on the bare socket: with an HTTP client of
- * Node's a thousand replicas would take several times as much of a core. Only the status line is read (RFC 9112
- * section 4), after any interim responses.
+ * A new connection for each, so that a probe finds what a new client would find, and a replica that serves few
+ * connections at a time is not held by an idle one. That is 100 to 200 µs of a core each, half of it in the kernel: where
+ * hundreds are made a second, whoever asks says that a connection may be used again for a while, at a quarter of that.
+ * The bare socket is written and read (`probe-connection.ts`): an HTTP client of Node's takes several times as much.
  */
-import { connect, type Socket } from 'node:net';
 import { type Endpoint, formatEndpoint } from '../../core/replica.ts';
-import { errnoOf, messageOf } from '../../errors.ts';
+import { type Expectation, ProbeConnection, type ProbeResult } from './probe-connection.ts';
 
-/**
- * `passed`; `not-ready`: it responded with a status that is not expected; `closed`: it refused or closed the
- * connection, or what it sent is no HTTP; `silent`: no response in time, or no way to it.
- */
-export type ProbeOutcome = 'passed' | 'not-ready' | 'closed' | 'silent';
+/** Probes once; never rejects. With `mayReuse` the connection of an earlier probe will do. */
+export type Probe = (endpoint: Endpoint, mayReuse: boolean) => Promise<ProbeResult>;
 
-/** What a probe found, and in which words. */
-export interface ProbeResult {
-  readonly outcome: ProbeOutcome;
-  /** `200`, `connection refused`, `no answer in 2000 ms`. */
-  readonly said: string;
-}
-
-/** Statuses from one to another, both included. */
-export type StatusRange = readonly [from: number, to: number];
-
-/** What is asked of every replica. */
-export interface ProbeRequest {
+export interface ProbeOptions extends Expectation {
   readonly probePath: string;
   /** The Host header; empty is the replica's own address. */
   readonly probeHost: string;
@@ -36,117 +21,107 @@ export interface ProbeRequest {
   readonly probePort: number;
   /** Whole header lines, without line ends. */
   readonly probeHeader: readonly string[];
-  /** Statuses of a replica that is ready. */
-  readonly probeExpect: readonly StatusRange[];
-  readonly probeTimeoutMs: number;
-}
-
-export interface ProbeOptions extends ProbeRequest {
   /** 0: probing by HTTP is off. */
   readonly probeIntervalMs: number;
   readonly connectTimeoutMs: number;
 }
 
-/** How an instance is probed with these options. */
-export function createProbe(options: ProbeOptions): (endpoint: Endpoint) => Promise<ProbeResult> {
-  if (options.probeIntervalMs > 0) return (endpoint) => probeHttp(endpoint, options);
-  return (endpoint) => probeTcp(endpoint, options.connectTimeoutMs);
+/** How instances are probed with these options; at most `mostIdle` connections are kept for the next probe. */
+export function createProbe(options: ProbeOptions, mostIdle: number): Probe {
+  if (options.probeIntervalMs === 0) return (endpoint) => probeTcp(endpoint, options.connectTimeoutMs);
+  const prober = new HttpProber(options, mostIdle);
+  return (endpoint, mayReuse) => prober.probe(endpoint, mayReuse);
 }
 
-const IN_WORDS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'connection refused',
-  ECONNRESET: 'connection reset',
-  EHOSTUNREACH: 'host unreachable',
-  ENETUNREACH: 'network unreachable',
-};
-/** Errors by which somebody at the other end says no; after any other nobody may be there. */
-const CLOSED: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
-/** More than any interim responses and a status line take. */
-const MOST_READ = 16_384;
-const STATUS_LINE = /^HTTP\/1\.[01] ([1-5]\d\d)(?: [^\r\n]*)?\r?\n/;
-const HEAD_END = /\r?\n\r?\n/;
+/** An idle connection outlives the interval by so much, and then nobody asks for it any more. */
+const IDLE_MARGIN_MS = 2000;
 
-/** Asks the instance; its response's body may be anything. Never rejects. */
-export function probeHttp(endpoint: Endpoint, request: ProbeRequest): Promise<ProbeResult> {
-  return new Promise((resolve) => {
-    const { host } = endpoint;
-    const port = request.probePort === 0 ? endpoint.port : request.probePort;
-    let text = '';
-    const { socket, end } = begin({ host, port }, request.probeTimeoutMs, 'answer', resolve);
-    socket.on('connect', () => socket.write(headOf({ host, port }, request), 'latin1'));
-    socket.on('data', (chunk) => {
-      text += chunk.toString('latin1');
-      const status = statusIn(text);
-      if (status === 'more' && text.length < MOST_READ) return;
-      if (typeof status !== 'number') return end({ outcome: 'closed', said: 'its answer is no HTTP/1.1' });
-      const isExpected = request.probeExpect.some(([from, to]) => status >= from && status <= to);
-      end({ outcome: isExpected ? 'passed' : 'not-ready', said: String(status) });
-    });
-    socket.on('end', () => end({ outcome: 'closed', said: 'connection closed without an answer' }));
-  });
+/** What is known of one that is probed again and again. */
+interface Target {
+  readonly endpoint: Endpoint;
+  /** The head of the request, with the connection closing behind it and not. */
+  readonly closing: string;
+  readonly keeping: string;
+  /** The connection between two probes. */
+  idle: ProbeConnection | undefined;
 }
 
-/** Connects, no more. Never rejects. */
-export function probeTcp(endpoint: Endpoint, timeoutMs: number): Promise<ProbeResult> {
-  return new Promise((resolve) => {
-    const { socket, end } = begin(endpoint, timeoutMs, 'connection', resolve);
-    socket.on('connect', () => end({ outcome: 'passed', said: 'connected' }));
-  });
-}
+class HttpProber {
+  readonly #options: ProbeOptions;
+  readonly #mostIdle: number;
+  readonly #targets = new WeakMap<Endpoint, Target>();
+  /** Those with an idle connection. */
+  readonly #idle = new Set<Target>();
+  #sweptMs = performance.now();
 
-/** Begins to connect; `end` gives the result, once, and closes the connection. */
-function begin(
-  { host, port }: Endpoint,
-  timeoutMs: number,
-  awaited: string,
-  resolve: (result: ProbeResult) => void,
-): { readonly socket: Socket; readonly end: (result: ProbeResult) => void } {
-  const socket = connect({ host, port, noDelay: true });
-  const timer = setTimeout(
-    () => end({ outcome: 'silent', said: `no ${awaited} in ${timeoutMs} ms` }),
-    timeoutMs,
-  );
-  const end = (result: ProbeResult): void => {
-    clearTimeout(timer);
-    resolve(result);
-    socket.destroy();
-  };
-  socket.on('error', (error) =>
-    end({ outcome: CLOSED.has(errnoOf(error)) ? 'closed' : 'silent', said: inWords(error) }),
-  );
-  return { socket, end };
-}
+  constructor(options: ProbeOptions, mostIdle: number) {
+    this.#options = options;
+    this.#mostIdle = mostIdle;
+  }
 
-function headOf(endpoint: Endpoint, { probePath, probeHost, probeHeader }: ProbeRequest): string {
-  const name = probeHost === '' ? hostOf(endpoint) : probeHost;
-  const hasAgent = probeHeader.some((line) => /^user-agent:/i.test(line));
-  const own = hasAgent ? [] : ['User-Agent: ringlb-probe'];
-  const lines = [`GET ${probePath} HTTP/1.1`, `Host: ${name}`, ...own, ...probeHeader, 'Connection: close'];
-  return `${lines.join('\r\n')}\r\n\r\n`;
-}
+  async probe(endpoint: Endpoint, mayReuse: boolean): Promise<ProbeResult> {
+    const target = this.#targetOf(endpoint);
+    if (this.#idle.size > 0) this.#sweep();
+    const { idle } = target;
+    target.idle = undefined;
+    this.#idle.delete(target);
+    if (mayReuse && idle !== undefined && !idle.isClosed) {
+      const result = await this.#ask(target, idle, true);
+      // it may have been closed for being idle
+      if (result.outcome !== 'closed') return result;
+    } else idle?.close();
+    return this.#ask(target, new ProbeConnection(target.endpoint), mayReuse);
+  }
 
-function hostOf(endpoint: Endpoint): string {
-  const text = formatEndpoint(endpoint);
-  return endpoint.port === 80 ? text.slice(0, text.lastIndexOf(':')) : text;
-}
+  #targetOf(endpoint: Endpoint): Target {
+    const known = this.#targets.get(endpoint);
+    if (known !== undefined) return known;
+    const { host, port } = endpoint;
+    const { probePort } = this.#options;
+    const probed = { host, port: probePort === 0 ? port : probePort };
+    const head = (isKept: boolean): string => headOf(formatEndpoint(probed), this.#options, isKept);
+    const target = { endpoint: probed, closing: head(false), keeping: head(true), idle: undefined };
+    this.#targets.set(endpoint, target);
+    return target;
+  }
 
-/** The status of the final response that begins in `text`; `more` where it may still come. */
-function statusIn(text: string): number | 'more' | 'no-http' {
-  let rest = text;
-  for (;;) {
-    if (!rest.includes('\n')) return 'HTTP/1.'.startsWith(rest.slice(0, 7)) ? 'more' : 'no-http';
-    const line = STATUS_LINE.exec(rest);
-    if (line === null) return 'no-http';
-    const status = Number(line[1]);
-    // 101 switches protocols: there is none after it
-    if (status >= 200 || status === 101) return status;
-    const headEnd = HEAD_END.exec(rest);
-    if (headEnd === null) return 'more';
-    rest = rest.slice(headEnd.index + headEnd[0].length);
-    if (rest === '') return 'more';
+  async #ask(target: Target, connection: ProbeConnection, isKept: boolean): Promise<ProbeResult> {
+    const result = await connection.ask(isKept ? target.keeping : target.closing, this.#options);
+    if (isKept && connection.isFree && this.#idle.size < this.#mostIdle && target.idle === undefined) {
+      target.idle = connection;
+      this.#idle.add(target);
+    } else connection.close();
+    return result;
+  }
+
+  /** Closes what nobody has asked for in its time. */
+  #sweep(): void {
+    const nowMs = performance.now();
+    const limitMs = this.#options.probeIntervalMs + IDLE_MARGIN_MS;
+    if (nowMs - this.#sweptMs < limitMs) return;
+    this.#sweptMs = nowMs;
+    for (const target of this.#idle) {
+      if (target.idle === undefined || nowMs - target.idle.usedMs < limitMs) continue;
+      target.idle.close();
+      target.idle = undefined;
+      this.#idle.delete(target);
+    }
   }
 }
 
-function inWords(error: unknown): string {
-  return IN_WORDS[errnoOf(error)] ?? messageOf(error);
+/** Connects, no more. */
+async function probeTcp(endpoint: Endpoint, timeoutMs: number): Promise<ProbeResult> {
+  const connection = new ProbeConnection(endpoint);
+  const result = await connection.connected(timeoutMs);
+  connection.close();
+  return result;
+}
+
+function headOf(address: string, options: ProbeOptions, isKept: boolean): string {
+  const { probePath, probeHost, probeHeader } = options;
+  const name = probeHost === '' ? address.replace(/:80$/, '') : probeHost;
+  const hasAgent = probeHeader.some((line) => /^user-agent:/i.test(line));
+  const own = hasAgent ? [] : ['User-Agent: ringlb-probe'];
+  const last = isKept ? [] : ['Connection: close'];
+  return `${[`GET ${probePath} HTTP/1.1`, `Host: ${name}`, ...own, ...probeHeader, ...last].join('\r\n')}\r\n\r\n`;
 }

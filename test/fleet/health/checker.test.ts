@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { CheckerRig } from '../../helpers/fleet-probes.ts';
-import { INTERVAL_MS } from '../../helpers/fleet-rig.ts';
+import { FleetRig, INTERVAL_MS, PASSED } from '../../helpers/fleet-rig.ts';
 
 describe('the checker', () => {
   let rig: CheckerRig;
@@ -168,6 +168,53 @@ describe('the checker', () => {
     }
     assert.equal(rig.probes.most, 2);
     assert.deepEqual(new Set(replicas.map(({ state }) => state)), new Set(['healthy']));
+  });
+
+  it('lets probes use connections again only where there are very many, and nothing is wrong', async () => {
+    await rig.healthy('S1');
+    await rig.untilNextProbe();
+    assert.equal(rig.probes.mayReuse, false);
+    rig = new CheckerRig({ intervalMs: 9 });
+    await rig.healthy('S1');
+    await rig.untilNextProbe();
+    assert.equal(rig.probes.mayReuse, true);
+    await rig.probes.fail();
+    await rig.untilNextProbe();
+    assert.equal(rig.probes.mayReuse, false);
+  });
+
+  it('makes the probes of many replicas together, forty times an interval, and spreads them over it', async () => {
+    const asked: number[] = [];
+    let chance = 0;
+    let fleet: FleetRig | undefined;
+    fleet = await FleetRig.of(60, {
+      maxReplicas: 60,
+      ordinals: 64,
+      health: {
+        intervalMs: 400,
+        random: () => (chance = (chance + 0.618) % 1),
+        probe: async () => {
+          asked.push(fleet?.clock.nowMs() ?? 0);
+          return PASSED;
+        },
+      },
+    });
+    await fleet.advance(2000, 1);
+    const [, , ...times] = [...new Set(asked.filter((atMs) => atMs > 1000))];
+    assert.ok(
+      times.every((atMs) => atMs % 10 === 0),
+      `${times}`,
+    );
+    assert.ok(new Set(times.map((atMs) => atMs % 400)).size > 30);
+  });
+
+  it('takes no probe that could not be made for a failure', async () => {
+    const replica = await rig.healthy('S1');
+    for (let count = 0; count < 5; count++) {
+      await rig.untilNextProbe();
+      await rig.probes.find({ outcome: 'not-made', said: 'too many open files' });
+    }
+    assert.deepEqual([replica.state, replica.probes.failed, rig.downs], ['healthy', 0, []]);
   });
 
   it('does not probe one whose turn comes after it was given up', async () => {

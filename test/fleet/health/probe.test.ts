@@ -22,7 +22,7 @@ async function open(t: TestContext): Promise<FakeReplica> {
 }
 
 function probe(port: number, more: Partial<ProbeOptions> = {}) {
-  return createProbe({ ...OPTIONS, ...more })({ host: '127.0.0.1', port });
+  return createProbe({ ...OPTIONS, ...more }, 0)({ host: '127.0.0.1', port }, false);
 }
 
 /** What a probe makes of these bytes, sent one write after the other. */
@@ -117,6 +117,57 @@ test('a refused probe and one that is reset are closed', async (t) => {
   await connection.request();
   connection.reset();
   assert.deepEqual(await result, { outcome: 'closed', said: 'connection reset' });
+});
+
+/** A prober that may use connections again, over a replica that answers like this. */
+async function reusing(t: TestContext, answer: string) {
+  const replica = await open(t);
+  replica.serve(() => answer);
+  const ask = createProbe(OPTIONS, 8);
+  const endpoint = { host: '127.0.0.1', port: replica.port };
+  t.after(() => ask(endpoint, false));
+  return { replica, ask: (mayReuse = true) => ask(endpoint, mayReuse) };
+}
+
+const KEPT = 'HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok';
+
+test('a connection is used again for a while where that is allowed', async (t) => {
+  const { replica, ask } = await reusing(t, KEPT);
+  for (let count = 0; count < 30; count++) assert.equal((await ask()).outcome, 'passed');
+  assert.equal(replica.connections.length, 1);
+  await ask();
+  assert.equal(replica.connections.length, 2, 'a minute later it is found out whether new ones are taken');
+  await ask(false);
+  assert.equal(replica.connections.length, 3);
+  assert.equal(replica.requests.at(-1)!.pairs.at(-1)![0], 'Connection');
+});
+
+for (const [what, answer] of [
+  ['that says so', 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'],
+  ['of HTTP/1.0', 'HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n'],
+  ['of which more is to come', 'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf'],
+  ['with more behind it', 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nmore'],
+  ['in chunks', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+  ['without a length', 'HTTP/1.1 200 OK\r\n\r\n'],
+  ['with two', 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 1\r\n\r\n'],
+] as const) {
+  test(`a connection is not used again after a response ${what}`, async (t) => {
+    const { replica, ask } = await reusing(t, answer);
+    for (let count = 0; count < 2; count++) assert.equal((await ask()).outcome, 'passed');
+    assert.equal(replica.connections.length, 2);
+  });
+}
+
+test('a connection that was closed while it was idle is not held against the replica', async (t) => {
+  const { replica, ask } = await reusing(t, KEPT);
+  await ask();
+  replica.serve((_, connection, count) => {
+    if (count === 1) return KEPT;
+    connection.reset();
+    return undefined;
+  });
+  assert.equal((await ask()).outcome, 'passed');
+  assert.equal(replica.connections.length, 2);
 });
 
 test('with probing off a mere connection passes', async (t) => {

@@ -1,0 +1,152 @@
+/**
+ * One connection for probes: connects, asks, and says what came of it; then it may be free for the next.
+ * Must not hold: what is asked, which connections are kept. Its listeners are set once, since a probe on a connection
+ * that is there is to cost little more than a write and a read.
+ */
+import { connect, type Socket } from 'node:net';
+import type { Endpoint } from '../../core/replica.ts';
+import { errnoOf, messageOf } from '../../errors.ts';
+import { ProbeResponse } from './probe-response.ts';
+
+/**
+ * `passed`; `not-ready`: it responded with a status that is not expected; `closed`: it refused or closed the
+ * connection, or what it sent is no HTTP; `silent`: no response in time, or no way to it; `not-made`: this process had
+ * nothing left to probe with.
+ */
+export type ProbeOutcome = 'passed' | 'not-ready' | 'closed' | 'silent' | 'not-made';
+
+/** What a probe found, and in which words. */
+export interface ProbeResult {
+  readonly outcome: ProbeOutcome;
+  /** `200`, `connection refused`, `no answer in 2000 ms`. */
+  readonly said: string;
+}
+
+/** Statuses from one to another, both included. */
+export type StatusRange = readonly [from: number, to: number];
+
+export interface Expectation {
+  /** Statuses of a replica that is ready. */
+  readonly probeExpect: readonly StatusRange[];
+  readonly probeTimeoutMs: number;
+}
+
+const IN_WORDS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'connection reset',
+  EHOSTUNREACH: 'host unreachable',
+  ENETUNREACH: 'network unreachable',
+};
+/** Errors by which somebody at the other end says no, and errors of our own; after any other nobody may be there. */
+const OUTCOMES: Readonly<Record<string, ProbeOutcome>> = {
+  ECONNREFUSED: 'closed',
+  ECONNRESET: 'closed',
+  EPIPE: 'closed',
+  EMFILE: 'not-made',
+  ENFILE: 'not-made',
+  ENOBUFS: 'not-made',
+  EADDRNOTAVAIL: 'not-made',
+};
+/** Probes on one connection, a minute's at the usual interval; then another finds out whether new ones are taken. */
+const MOST_USES = 30;
+
+/** A probe under way. */
+interface Asked {
+  readonly response: ProbeResponse;
+  readonly expect: readonly StatusRange[];
+  readonly timer: NodeJS.Timeout;
+  readonly resolve: (result: ProbeResult) => void;
+}
+
+export class ProbeConnection {
+  /** When the last probe ended, by `performance.now`. */
+  usedMs = 0;
+  readonly #socket: Socket;
+  #asked: Asked | undefined;
+  #onConnect: (() => void) | undefined;
+  #isConnected = false;
+  #isClosed = false;
+  #leavesOpen = false;
+  #uses = 0;
+
+  constructor(endpoint: Endpoint) {
+    this.#socket = connect({ ...endpoint, noDelay: true });
+    this.#socket.on('connect', () => {
+      this.#isConnected = true;
+      this.#onConnect?.();
+    });
+    this.#socket.on('data', (chunk: Buffer) => this.#read(chunk));
+    this.#socket.on('end', () =>
+      this.#fail({ outcome: 'closed', said: 'connection closed without an answer' }),
+    );
+    this.#socket.on('error', (error) => {
+      const code = errnoOf(error);
+      this.#fail({ outcome: OUTCOMES[code] ?? 'silent', said: IN_WORDS[code] ?? messageOf(error) });
+    });
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** It may carry another probe. */
+  get isFree(): boolean {
+    return !this.#isClosed && this.#leavesOpen && this.#uses < MOST_USES;
+  }
+
+  /** Sends the head of a request, and says what its response is. */
+  ask(head: string, { probeExpect, probeTimeoutMs }: Expectation): Promise<ProbeResult> {
+    const send = (): void => {
+      this.#socket.write(head, 'latin1');
+    };
+    this.#uses++;
+    if (this.#isConnected) send();
+    else this.#onConnect = send;
+    return this.#settled(probeExpect, probeTimeoutMs, 'answer');
+  }
+
+  /** Says whether it can be connected. */
+  connected(timeoutMs: number): Promise<ProbeResult> {
+    this.#onConnect = () => this.#end({ outcome: 'passed', said: 'connected' });
+    return this.#settled([], timeoutMs, 'connection');
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#socket.destroy();
+  }
+
+  #settled(expect: readonly StatusRange[], timeoutMs: number, awaited: string): Promise<ProbeResult> {
+    return new Promise((resolve) => {
+      const late = (): void => this.#fail({ outcome: 'silent', said: `no ${awaited} in ${timeoutMs} ms` });
+      const timer = setTimeout(late, timeoutMs);
+      this.#asked = { response: new ProbeResponse(), expect, timer, resolve };
+    });
+  }
+
+  #read(chunk: Buffer): void {
+    const asked = this.#asked;
+    // bytes that no probe asked for
+    if (asked === undefined) return this.close();
+    const status = asked.response.read(chunk.toString('latin1'));
+    if (status === 'more') return;
+    if (status === 'no-http') return this.#fail({ outcome: 'closed', said: 'its answer is no HTTP/1.1' });
+    this.#leavesOpen = asked.response.leavesOpen;
+    const isExpected = asked.expect.some(([from, to]) => status >= from && status <= to);
+    this.#end({ outcome: isExpected ? 'passed' : 'not-ready', said: String(status) });
+  }
+
+  #fail(result: ProbeResult): void {
+    this.close();
+    this.#end(result);
+  }
+
+  #end(result: ProbeResult): void {
+    const asked = this.#asked;
+    if (asked === undefined) return;
+    this.#asked = undefined;
+    clearTimeout(asked.timer);
+    this.usedMs = performance.now();
+    asked.resolve(result);
+  }
+}
