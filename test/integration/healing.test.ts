@@ -86,7 +86,9 @@ describe('a balancer whose replicas die', () => {
     const { length } = balancer.lines;
     process.kill(Number.parseInt(instance!, 10), 'SIGKILL');
     const [died, healed] = await eventually('two changes', () => {
-      const changes = balancer.lines.slice(length).filter(({ replica }) => replica === 'S3');
+      const changes = balancer.lines
+        .slice(length)
+        .filter(({ replica, to }) => replica === 'S3' && to !== undefined);
       return changes.some(({ to }) => to === 'healthy') && changes;
     });
     const { ms: diedMs, instance: _, ...diedRest } = { ...died!, time: undefined };
