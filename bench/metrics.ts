@@ -66,6 +66,7 @@ async function scrape(): Promise<number> {
     hasRemoved: false,
     waiting: 0,
     tableVersion: 1,
+    fastPath: true,
     imbalance: 1,
   };
   const { text } = await exposer.expose(

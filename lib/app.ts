@@ -39,6 +39,7 @@ import { Metrics } from './metrics/metrics.ts';
 import { QuickCounts } from './metrics/quick-counts.ts';
 import { DataPlane } from './proxy/data-plane.ts';
 import type { DebugFor } from './proxy/debug-headers.ts';
+import { canReadRaw } from './proxy/node-internals.ts';
 import { claimPort } from './proxy/port.ts';
 import { Health } from './fleet/health/health.ts';
 import { createProbe } from './fleet/health/probe.ts';
@@ -88,6 +89,8 @@ export async function startApp(config: Config, log: RootLogger, clock: Clock = s
       `serving on ${addressOf(config.host, publicPort)}, admin on http://${formatEndpoint(admin)}`,
     );
     warnOfOpenDoors(config, log);
+    if (config.parser === 'fast' && !isFastPath(config))
+      log.warn({}, 'this Node.js lets no socket be read into memory of ours: requests cost more');
     opened.push(() => parts.supervisor.close(false));
     if ((await parts.supervisor.open()) === 0) await parts.scaling.begin(config.replicas);
     parts.view.open();
@@ -240,7 +243,8 @@ class Parts {
   }
 
   #createMetrics(): Metrics {
-    const fleet = { table: this.table, log: this.#log, replicas: () => this.view.replicas() };
+    const fastPath = isFastPath(this.#config);
+    const fleet = { table: this.table, log: this.#log, fastPath, replicas: () => this.view.replicas() };
     return new Metrics(this.table.shape, this.#clock, fleet);
   }
 
@@ -297,6 +301,10 @@ class Parts {
 function debugFor({ adminToken, publicAdmin }: Config): DebugFor {
   if (!publicAdmin) return 'nobody';
   return adminToken === '' ? 'private' : 'loopback';
+}
+
+function isFastPath({ parser }: Config): boolean {
+  return parser === 'fast' && canReadRaw;
 }
 
 function warnOfOpenDoors({ adminToken, publicAdmin }: Config, log: Logger): void {

@@ -48,6 +48,7 @@ function option<T>(flag: string, standard: string, kind: Unit<T>, help: string):
 const driverKind = oneOf<DriverKind>('process', 'docker', 'static');
 const algorithm = oneOf<Algorithm>(...ALGORITHMS);
 const accessLog = oneOf('off', 'json', 'combined');
+const parser = oneOf('fast', 'node');
 const logLevel = oneOf<LogLevel>(...LOG_LEVELS);
 
 // one option a line reads as the table it is
@@ -126,6 +127,7 @@ export const OPTIONS = {
   via: option('via', 'off', onOff, 'add Via to requests and answers'),
 
   workers: option('workers', '0', whole(0, 256), 'data-plane threads; 0 is one a core, within the CPU quota of its cgroup, rounded up'),
+  parser: option('parser', 'fast', parser, "what reads requests: the balancer's own parser, or node for that of Node's HTTP server, at several times the cost"),
   logLevel: option('log-level', 'info', logLevel, 'least severe line that is logged'),
 
   accessLog: option('access-log', 'off', accessLog, 'a line for each request: JSON, or the combined format with more behind it'),

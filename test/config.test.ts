@@ -72,6 +72,7 @@ describe('the options', () => {
       trustedProxies: [],
       forwarded: false,
       via: false,
+      parser: 'fast',
       logLevel: 'info',
       accessLog: 'off',
       accessLogFile: '-',

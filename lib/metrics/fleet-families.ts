@@ -102,6 +102,8 @@ export interface FleetFacts {
   readonly fleet: FleetCounts;
   readonly eligible: number;
   readonly tableVersion: number;
+  /** Clients' sockets are read, and their requests parsed, in the fast way. */
+  readonly fastPath: boolean;
   readonly imbalance: number;
 }
 
@@ -110,6 +112,7 @@ export function fleetFamilies({
   fleet,
   eligible,
   tableVersion,
+  fastPath,
   imbalance,
 }: FleetFacts): readonly Family[] {
   return [
@@ -124,6 +127,11 @@ export function fleetFamilies({
       'ringlb_route_table_version',
       'Goes up by one with every table that is published.',
       one(tableVersion),
+    ),
+    gauge(
+      'ringlb_fast_path',
+      '1 where requests are read in the fast way; 0 by --parser node, or where this Node.js has no such way.',
+      one(Number(fastPath)),
     ),
     gauge(
       'ringlb_imbalance_ratio',

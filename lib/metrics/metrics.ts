@@ -17,6 +17,7 @@ import { ThreadHealth } from './thread-health.ts';
 
 /** What is asked of the fleet when somebody looks. */
 export interface FleetSource {
+  readonly fastPath: boolean;
   /** Those that drain included. */
   replicas(): readonly ReplicaFacts[];
   readonly table: { readonly eligible: number; readonly totalWaiting: number; readonly version: number };
@@ -94,7 +95,7 @@ export class Metrics {
   }
 
   #factsAbout(replicas: readonly ReplicaFacts[]): Omit<Facts, 'detail'> {
-    const { table, log } = this.#source;
+    const { table, log, fastPath } = this.#source;
     return {
       replicas,
       counts: this.reader.read(replicas.map(({ name }) => name)),
@@ -103,6 +104,7 @@ export class Metrics {
       waiting: table.totalWaiting,
       logDropped: log.dropped,
       tableVersion: table.version,
+      fastPath,
       imbalance: this.#imbalance?.ratio ?? 0,
       hasRemoved: this.#hasRemoved,
     };

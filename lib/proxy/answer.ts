@@ -89,8 +89,8 @@ export class Answer {
 
   /** The body is complete; what is held goes out with the end, and a short answer together with others. */
   end(connection: UpstreamConnection, isCrowded: boolean): void {
-    if (this.#rechunk) return this.#response.end(this.takeHead() + LAST_CHUNK, isCrowded);
-    if (this.#isShort) return this.#response.end(this.takeHead(), isCrowded);
+    if (this.#rechunk) return void this.#response.end(this.takeHead() + LAST_CHUNK, isCrowded);
+    if (this.#isShort) return void this.#response.end(this.takeHead(), isCrowded);
     this.flush(connection);
     this.#response.end();
   }

@@ -10,7 +10,7 @@
 import { Buffer } from 'node:buffer';
 import { FieldSection, isBlank, type SectionLimits } from './field-section.ts';
 import { badResponse } from './response-fault.ts';
-import { NO_TRAILERS, readTrailers, trailerSection } from './trailers.ts';
+import { announcesFraming, NO_TRAILERS, readTrailers, trailerSection } from './trailers.ts';
 
 const LF = 10;
 const CR = 13;
@@ -49,10 +49,13 @@ const NOBODY: BodySink = { onBody: () => {} };
 
 /** One body at a time; used again for the next after `start`. */
 export class ChunkedBody {
+  /** Bytes of data that were read of this body. */
+  contentBytes = 0;
   /** Name, value … of the trailers that may pass; complete once `read` has found the end. */
   trailers: readonly string[] = NO_TRAILERS;
 
   readonly #section: FieldSection;
+  readonly #refusesFraming: boolean;
   #sink: BodySink = NOBODY;
   #raw = false;
   #step = SIZE;
@@ -67,13 +70,16 @@ export class ChunkedBody {
   /** From where the buffer at hand is checked but not handed over (raw form). */
   #from = 0;
 
-  constructor(limits: SectionLimits) {
-    this.#section = new FieldSection(limits, false);
+  /** `refusesFraming`: trailers that say how long a body is are an error, and not merely dropped. */
+  constructor(limits: SectionLimits, refusesFraming = false) {
+    this.#section = new FieldSection(limits, 'field');
+    this.#refusesFraming = refusesFraming;
   }
 
   /** Begins a body; `raw` hands over the framing with the data. */
   start(sink: BodySink, raw: boolean): void {
     this.trailers = NO_TRAILERS;
+    this.contentBytes = 0;
     this.#sink = sink;
     this.#raw = raw;
     this.#section.reset();
@@ -192,6 +198,7 @@ export class ChunkedBody {
   #readData(chunk: Buffer, at: number): number {
     const end = Math.min(chunk.length, at + this.#left);
     this.#left -= end - at;
+    this.contentBytes += end - at;
     if (this.#left === 0) this.#step = DATA_CR;
     if (!this.#raw) this.#handOver(chunk, at, end);
     return end;
@@ -200,6 +207,7 @@ export class ChunkedBody {
   #readTrailers(chunk: Buffer, at: number): number {
     const end = this.#section.read(chunk, at);
     if (end === -1) return chunk.length;
+    if (this.#refusesFraming && announcesFraming(this.#section)) throw badResponse('trailer-framing');
     this.trailers = readTrailers(this.#section);
     this.#section.reset();
     this.#step = ENDED;

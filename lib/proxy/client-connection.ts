@@ -1,144 +1,358 @@
 /**
- * One client connection: the exchanges on it, what is known of the peer, and how it ends.
- * Must not hold: parsing (Node's), the life of one request (`forward.ts`).
- * Invariants: nothing is written in the middle of an answer; after an answer that said close nothing more is
- * written; a client that is still sending is read on for a while, so that its answer is not lost to a reset.
+ * One client connection: reads its requests, one at a time, hands them over, and ends it in the way that is right.
+ * Invariants: one request is answered before the next is looked at (RFC 9112 section 9.3.2); nothing is written in the
+ * middle of a response, and nothing after one that said close; a client that is still sending is read on for a while,
+ * so that its response is not lost to a reset.
  */
 import type { Socket } from 'node:net';
-import type { BalancerError } from '../errors.ts';
+import { NEVER } from '../core/doubles.ts';
+import { BalancerError, isBalancerError } from '../errors.ts';
 import { writeHeld } from './batched-writes.ts';
-import { type ClientResponse, rawFailure } from './client-response.ts';
+import { BlockReads } from './block-reads.ts';
+import { type ClientResponse, rawFailure, SocketResponse } from './client-response.ts';
+import { ClientWatch } from './client-watch.ts';
 import type { DataThread } from './data-thread.ts';
-import type { Exchange } from './forward.ts';
 import type { ClientFacts } from './headers.ts';
-import type { ClientRequest } from './incoming.ts';
+import { type ActiveExchange, ClientRequest, type RequestTaker, type ServedClient } from './incoming.ts';
+import { IncomingBody } from './incoming-body.ts';
 import type { DataThreadOptions } from './messages.ts';
-import type { PinnedConnection } from './pinned.ts';
-import { isWaiting } from './plain-requests.ts';
-import { Uptake } from './send-queues.ts';
+import { READ_INTO, readAsStream, readRaw, SCRATCH } from './node-internals.ts';
+import { type PinnedConnection, pinTo } from './pinned.ts';
+import type { RequestHeadMarks } from './request-head.ts';
+import { RequestParser, type RequestSink } from './request-parser.ts';
+import { Turns } from './turns.ts';
 import type { Upstream } from './upstream.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 
-/** With so many requests that wait for their turn a client is not read any more, until there are no more than … */
-const MOST_HELD = 64;
-/** … so many. What had been read of it by then is held all the same. */
-const FEWEST_HELD = 16;
-/**
- * How long what a client goes on sending is read and thrown away after its last answer, and how long it may pause
- * meanwhile: closing on what was not read is a reset, which may take the answer with it (RFC 9112 section 9.6).
- */
-const LINGER_MS = 30_000;
-const LINGER_SILENCE_MS = 5000;
-
-/** What Node's HTTP server keeps on a socket that it reads requests from. */
-interface HttpSocket extends Socket {
-  _paused?: boolean;
-  readonly parser?: { resume(): void } | null;
+/** What comes behind a request that is being answered is kept up to here; then the client is read no further. */
+const MOST_AHEAD_BYTES = 65_536;
+/** What is longer does not wait for its turn, so that a crowd that waits is no matter of memory. */
+const MOST_WAITING_BYTES = 4096;
+/** A body of which more is to come is read into blocks, which need not be copied. */
+const LEAST_BLOCK_BYTES = 65_536;
+/** Where a socket keeps its connection. */
+const CONNECTION = Symbol('connection');
+interface ClientSocket extends Socket {
+  [CONNECTION]?: ClientConnection;
 }
 
-export class ClientConnection {
+/** Shared by all connections: functions of each cost memory and time where connections are short. */
+function onBytes(this: ClientSocket, bytes: number, buffer: Buffer): boolean {
+  this[CONNECTION]?.read(buffer === READ_INTO ? SCRATCH : buffer, bytes);
+  return true;
+}
+
+function onData(this: ClientSocket, chunk: Buffer): void {
+  // the parser writes a byte behind what it reads
+  const { length } = chunk;
+  const copy = Buffer.allocUnsafe(length + 1);
+  chunk.copy(copy);
+  this[CONNECTION]?.read(copy, length);
+}
+
+function onError(this: Socket): void {
+  this.destroy();
+}
+
+function onEnd(this: ClientSocket): void {
+  this[CONNECTION]?.ended();
+}
+
+function onClose(this: ClientSocket): void {
+  this[CONNECTION]?.closed();
+}
+
+const turns = new Turns<ClientConnection>((client) => client.takeWaiting());
+
+/** Takes fewer requests in a round, for those who have no connection yet; or as many as usual again. */
+export function giveWay(must: boolean): void {
+  turns.giveWay(must);
+}
+
+export class ClientConnection implements ServedClient, RequestSink {
   readonly socket: Socket;
   readonly facts: ClientFacts;
-  /** An answer has said that the connection closes after it. */
+  /** A response has said that the connection closes after it. */
   isClosing = false;
   /** The connection to a replica that has authenticated this client; it may have closed since. */
   pinned: PinnedConnection | undefined;
 
   readonly #thread: DataThread;
+  readonly #taker: RequestTaker;
+  readonly #parser: RequestParser;
+  readonly #watch: ClientWatch;
   /** The request that is being answered. */
-  #exchange: Exchange | undefined;
-  /** What a pipelining client asked for meanwhile, in its order. */
-  #held: { readonly request: ClientRequest; readonly take: () => void }[] = [];
+  #exchange: ActiveExchange | undefined;
+  /** The request that is being read, or was read last. */
+  #request: ClientRequest | undefined;
+  #body: IncomingBody | undefined;
+  /** A request whose body lies behind its head is handed over with it. */
+  #whole: RequestHeadMarks | undefined;
+  /** What came behind the request at hand. */
+  #ahead: Buffer[] = [];
+  #aheadBytes = 0;
+  /** What came and waits for its turn, latin1. */
+  #waiting: string | undefined;
+  /** The response before is still being taken by the client. */
+  #isFlushing = false;
+  #isReadingPaused = false;
   /** It has sent something. */
   #hasSpoken = false;
-  /** Nothing that comes is understood any more. */
+  /** Nothing that comes is looked at any more. */
   #isDeaf = false;
-  /** What to say of it after the answers that are owed. */
+  /** What to say of it after the response that is owed. */
   #broken: BalancerError | undefined;
-  #isPaused = false;
-  #lingersSinceMs: number | undefined;
-  /** Bytes that had come from it at the last look, while it lingers. */
-  #readBytes = 0;
-  #uptake: Uptake | undefined;
-  /** Bytes the kernel had taken at the last look, and since when no more. */
-  #takenBytes = 0;
-  #sinceMs: number;
+  /** Since when part of a head has been there. */
+  #headSinceMs = NEVER;
+  #blocks: BlockReads | undefined;
 
-  constructor(socket: Socket, facts: ClientFacts, thread: DataThread) {
+  constructor(socket: Socket, facts: ClientFacts, thread: DataThread, taker: RequestTaker) {
     this.socket = socket;
     this.facts = facts;
     this.#thread = thread;
-    this.#sinceMs = thread.nowMs;
+    this.#taker = taker;
+    this.#parser = new RequestParser(thread.options, this);
+    this.#watch = new ClientWatch(socket, thread);
   }
 
-  /** It has sent something; false where a request could not be answered now. */
-  hears(): boolean {
+  /** Begins to read. */
+  open(): void {
+    const socket = this.socket as ClientSocket;
+    socket[CONNECTION] = this;
+    socket.on('error', onError);
+    socket.on('close', onClose);
+    socket.on('end', onEnd);
+    if (!readRaw(socket, onBytes)) socket.on('data', onData);
+  }
+
+  // ---- bytes come
+
+  /** Takes the first `bytes` of `memory`, which are good until it returns; the byte behind them may be overwritten. */
+  read(memory: Buffer, bytes: number): void {
+    this.#blocks?.noteRead(memory, bytes);
     this.#hasSpoken = true;
-    return this.#exchange === undefined && !this.isClosing && !this.isLingering;
+    if (this.#isDeaf || this.isClosing) {
+      // the rest of a body that nobody wants is still looked for its end
+      if (!this.#isDeaf && this.#isInBody) this.#take(memory, 0, bytes);
+      return;
+    }
+    if (this.#waiting !== undefined) this.#takeWith(memory, bytes);
+    else if (this.#isInBody || this.#parser.isInHead) this.#take(memory, 0, bytes);
+    else if (this.#isBusy) this.#keepAhead(memory, 0, bytes);
+    else if (bytes > MOST_WAITING_BYTES || turns.isNow()) this.#take(memory, 0, bytes);
+    else {
+      this.#waiting = memory.toString('latin1', 0, bytes);
+      turns.wait(this);
+    }
   }
 
-  /** A request is being answered; the next has to wait (RFC 9112 section 9.3.2). */
-  get isBusy(): boolean {
-    return this.#exchange !== undefined;
+  /** It is the turn of what waits. */
+  takeWaiting(): void {
+    const text = this.#waiting;
+    this.#waiting = undefined;
+    // it has sent its last and gets no response
+    if (text === undefined || !this.socket.writable) return;
+    this.#take(SCRATCH, 0, SCRATCH.write(text, 'latin1'));
   }
 
-  /** Its last answer is out, and what it goes on sending is thrown away. */
-  get isLingering(): boolean {
-    return this.#lingersSinceMs !== undefined;
+  /** A client that sends on is not kept waiting: what it sends is bounded by what its request may be. */
+  #takeWith(memory: Buffer, bytes: number): void {
+    const text = this.#waiting! + memory.toString('latin1', 0, bytes);
+    this.#waiting = undefined;
+    const all = Buffer.allocUnsafe(text.length + 1);
+    this.#take(all, 0, all.write(text, 'latin1'));
   }
 
-  get isTaking(): boolean {
-    return !this.socket.destroyed && this.socket.writableLength > 0;
+  #take(memory: Buffer, from: number, to: number): void {
+    try {
+      let at = from;
+      do at = this.#parser.take(memory, at, to);
+      while (at < to && this.#parser.phase === 'head' && !this.isClosing);
+      if (at < to) this.#keepAhead(memory, at, to);
+    } catch (error) {
+      this.#failed(error);
+    }
+    if (!this.#parser.isInHead) this.#headSinceMs = NEVER;
+    else if (this.#headSinceMs < 0) this.#headSinceMs = this.#thread.nowMs;
   }
 
-  /** Calls `take` once the requests before it have been answered; with many of them nothing more is read meanwhile. */
-  hold(request: ClientRequest, take: () => void): void {
-    this.#held.push({ request, take });
-    if (this.#held.length === MOST_HELD) this.#pause();
+  #keepAhead(memory: Buffer, from: number, to: number): void {
+    if (this.isClosing || this.#isDeaf) return;
+    this.#ahead.push(Buffer.from(memory.subarray(from, to)));
+    this.#aheadBytes += to - from;
+    if (this.#aheadBytes > MOST_AHEAD_BYTES) this.pauseReading();
   }
 
-  add(exchange: Exchange): void {
+  get #isInBody(): boolean {
+    return this.#parser.phase === 'length' || this.#parser.phase === 'chunked';
+  }
+
+  /** A request is being answered; the next has to wait. */
+  get #isBusy(): boolean {
+    return this.#exchange !== undefined || this.#isFlushing || this.#parser.phase === 'ended';
+  }
+
+  // ---- what the parser tells
+
+  onRequest(marks: RequestHeadMarks, bytesHere: number): void {
+    const { framing, bodyLength } = marks;
+    const length = framing === 'chunked' ? Number.NaN : bodyLength;
+    this.#body = framing === 'none' ? undefined : new IncomingBody(this, this.socket, length);
+    const request = new ClientRequest(this.socket, marks, this.#body);
+    this.#request = request;
+    if (framing === 'length' && bodyLength > 0 && bytesHere >= bodyLength) {
+      this.#whole = marks;
+      return;
+    }
+    if (!(length - bytesHere < LEAST_BLOCK_BYTES) && framing !== 'none')
+      this.#blocks = new BlockReads(this.socket);
+    this.#handOver(marks);
+  }
+
+  onBody(piece: Buffer): void {
+    this.#body?.push(piece, this.#blocks?.blockOf(piece));
+  }
+
+  onRequestEnd(): void {
+    this.#leaveBlocks();
+    this.#body?.end();
+    const marks = this.#whole;
+    this.#whole = undefined;
+    if (marks !== undefined) this.#handOver(marks);
+  }
+
+  #handOver(marks: RequestHeadMarks): void {
+    const response = new SocketResponse(this.socket, marks.keepAlive);
+    this.#taker.take(this, this.#request!, response, marks);
+  }
+
+  #leaveBlocks(): void {
+    this.#blocks?.end();
+    this.#blocks = undefined;
+  }
+
+  get contentBytes(): number {
+    return this.#parser.contentBytes;
+  }
+
+  pauseReading(): void {
+    this.#isReadingPaused = true;
+    this.socket.pause();
+  }
+
+  resumeReading(): void {
+    if (!this.#isReadingPaused) return;
+    this.#isReadingPaused = false;
+    this.socket.resume();
+  }
+
+  // ---- requests and responses
+
+  add(exchange: ActiveExchange): void {
     this.#exchange = exchange;
+  }
+
+  pin(connection: UpstreamConnection, pool: Upstream): void {
+    this.pinned = pinTo(this.pinned, connection, pool);
   }
 
   /** The exchange has ended; `response` is about to. */
   remove(exchange: object, response: ClientResponse): void {
     if (this.#exchange !== exchange) return;
     this.#exchange = undefined;
-    // until then the connection is the response's
-    if (this.#held.length > 0) response.whenOut(() => this.#next());
-    else if (this.#broken !== undefined) response.whenOut(() => this.refuse());
+    this.#request = undefined;
+    if (this.isClosing) return;
+    if (this.#aheadBytes > 0 || this.socket.writableNeedDrain || this.#broken !== undefined) {
+      this.#isFlushing = true;
+      response.whenOut(() => this.#next());
+    } else this.#parser.next();
   }
 
-  /** Keeps a connection for this client alone, unless it is to no replica, or to become a tunnel, which is nobody else's anyway. */
-  pin(connection: UpstreamConnection, pool: Upstream): void {
-    if (pool.ordinal < 0 || connection.forTunnel || this.pinned?.connection === connection) return;
-    this.pinned?.close();
-    this.pinned = pool.pin(connection);
+  /** The response is out: what came meanwhile is looked at. */
+  #next(): void {
+    this.#isFlushing = false;
+    this.#parser.next();
+    if (this.#aheadBytes > 0 && this.#parser.phase === 'head') {
+      const all = Buffer.concat(this.#ahead, this.#aheadBytes + 1);
+      const bytes = this.#aheadBytes;
+      this.#ahead = [];
+      this.#aheadBytes = 0;
+      this.#take(all, 0, bytes);
+    }
+    if (this.#aheadBytes <= MOST_AHEAD_BYTES && !this.#isInBody) this.resumeReading();
+    this.refuse();
   }
 
-  /** The connection closed. */
-  gone(): void {
-    this.#held = [];
+  /** The client has ended its side. */
+  ended(): void {
+    if (this.#isInBody || this.#parser.isInHead)
+      this.#breakOff(new BalancerError('bad-request', 'The request is not HTTP/1.1: it ended half-way'));
+    writeHeld(this.socket);
+    this.socket.end();
+  }
+
+  closed(): void {
+    this.#waiting = undefined;
+    this.#ahead = [];
+    this.#aheadBytes = 0;
+    this.#parser.stop();
+    this.#body?.drop();
+    this.#leaveBlocks();
     this.#exchange?.onClientGone();
     this.pinned?.close();
+    this.#taker.closed(this);
   }
 
-  /** What came is not HTTP, too long, or too late; answers that are owed go first. */
-  parseFailed(error: BalancerError): void {
+  get isTaking(): boolean {
+    return !this.socket.destroyed && this.socket.writableLength > 0;
+  }
+
+  get isAhead(): boolean {
+    return this.#aheadBytes > 0;
+  }
+
+  becomeTunnel(onReady: (early: Buffer) => void): void {
+    this.isClosing = false;
+    // what was read with the end of the request is kept by then
+    process.nextTick(() => this.#giveUpSocket(onReady));
+  }
+
+  #giveUpSocket(onReady: (early: Buffer) => void): void {
+    const early = Buffer.concat(this.#ahead);
+    this.#ahead = [];
+    this.#aheadBytes = 0;
+    this.#isDeaf = true;
+    this.#parser.stop();
+    const { socket } = this;
+    socket.off('data', onData);
+    socket.off('end', onEnd);
+    readAsStream(socket);
+    this.resumeReading();
+    onReady(early);
+  }
+
+  // ---- how it ends
+
+  /** What came is not HTTP, or too long; the response that is owed goes first. */
+  #failed(error: unknown): void {
+    const failure = isBalancerError(error)
+      ? error
+      : new BalancerError('internal', undefined, { cause: error });
+    this.#breakOff(failure);
+  }
+
+  #breakOff(error: BalancerError): void {
     if (this.#isDeaf || this.isLingering) return;
     this.#isDeaf = true;
     if (this.#exchange?.isRequestComplete === false) return this.#exchange.onBadBody(error);
-    // a request that waits for its turn will never be whole
-    if (this.#held.at(-1)?.request.complete === false) this.#held.pop();
     this.refuse(error);
   }
 
-  /** Answers with `error` after the answers that are owed, and closes. */
+  /** Answers with `error` after the response that is owed, and closes. */
   refuse(error?: BalancerError): void {
     this.#broken ??= error;
-    if (this.#broken === undefined || this.#exchange !== undefined || this.#held.length > 0) return;
-    // the answer that said so closes it
+    if (this.#broken === undefined || this.#exchange !== undefined || this.#isFlushing) return;
+    // the response that said so closes it
     if (this.isClosing) return;
     this.isClosing = true;
     writeHeld(this.socket);
@@ -150,83 +364,39 @@ export class ClientConnection {
     else this.linger(this.#thread.nowMs);
   }
 
-  /** Takes the next held request; one that is answered at once makes room for another. */
-  #next(): void {
-    while (this.#exchange === undefined && this.#held.length > 0) this.#held.shift()?.take();
-    if (this.#isPaused && this.#held.length < FEWEST_HELD) this.#resume();
-    this.refuse();
+  /** Its last response is out, and what it goes on sending is thrown away. */
+  get isLingering(): boolean {
+    return this.#watch.isLingering;
   }
 
-  /** Stops the parser as Node's server does when a client takes no answers: a paused socket alone is read on. */
-  #pause(): void {
-    this.#isPaused = true;
-    const socket = this.socket as HttpSocket;
-    socket._paused = true;
-    socket.pause();
-  }
-
-  #resume(): void {
-    this.#isPaused = false;
-    const socket = this.socket as HttpSocket;
-    socket._paused = false;
-    socket.parser?.resume();
-    socket.resume();
-  }
-
-  /** After the last answer, to a client that may still be sending: ends our side, and reads on for a while. */
+  /** After the last response, to a client that may still be sending: ends our side, and reads on for a while. */
   linger(nowMs: number): void {
-    this.#lingersSinceMs = nowMs;
-    this.#sinceMs = nowMs;
+    this.#watch.startLingering(nowMs);
+    this.#isDeaf = true;
+    this.#leaveBlocks();
     writeHeld(this.socket);
     this.socket.end();
-    if (this.#isPaused) this.#resume();
-    else this.socket.resume();
+    this.#isReadingPaused = false;
+    this.socket.resume();
   }
 
   /** Ends a connection on which nothing is owed. */
   closeIfIdle(): void {
-    if (this.#exchange !== undefined || isWaiting(this.socket)) return;
+    if (this.#isBusy || this.#waiting !== undefined) return;
     writeHeld(this.socket);
     this.socket.destroySoon();
   }
 
-  /** Closes it when the client takes nothing of what waits for it, or asks for nothing, for too long. */
   tick(nowMs: number, options: DataThreadOptions): void {
-    const { socket } = this;
-    if (this.#lingersSinceMs !== undefined) return this.#tickLingering(nowMs, this.#lingersSinceMs);
     // closed just now, or what it sent has not been looked at yet
-    if (socket.destroyed || isWaiting(socket)) return;
-    // browsers open connections in advance: one that never asked for anything is owed no answer
-    if (!this.#hasSpoken && nowMs - this.#sinceMs >= options.headerTimeoutMs) return this.#closeIdle();
-    const taken = socket.bytesWritten - socket.writableLength;
-    const isStuck = socket.writableLength > 0;
-    if (taken !== this.#takenBytes || (!isStuck && this.#exchange !== undefined)) {
-      this.#takenBytes = taken;
-      this.#sinceMs = nowMs;
-      this.#uptake = undefined;
-      return;
+    if (this.socket.destroyed || this.#waiting !== undefined) return;
+    if (!this.isLingering) {
+      // browsers open connections in advance: one that never asked for anything is owed no response
+      if (!this.#hasSpoken && this.#watch.idleMs(nowMs) >= options.headerTimeoutMs)
+        return this.#watch.closeIdle();
+      if (this.#headSinceMs >= 0 && nowMs - this.#headSinceMs >= options.headerTimeoutMs)
+        return this.#breakOff(new BalancerError('request-timeout'));
     }
-    if (isStuck && this.#readsOn(nowMs, options.sendTimeoutMs)) this.#sinceMs = nowMs;
-    if (nowMs - this.#sinceMs < (isStuck ? options.sendTimeoutMs : options.keepAliveTimeoutMs)) return;
-    if (isStuck) socket.destroy();
-    else this.#closeIdle();
-  }
-
-  #closeIdle(): void {
-    this.#thread.recorder.idleClosed();
-    this.socket.destroy();
-  }
-
-  #tickLingering(nowMs: number, beganMs: number): void {
-    const { bytesRead } = this.socket;
-    if (bytesRead !== this.#readBytes) this.#sinceMs = nowMs;
-    this.#readBytes = bytesRead;
-    if (nowMs - this.#sinceMs >= LINGER_SILENCE_MS || nowMs - beganMs >= LINGER_MS) this.socket.destroy();
-  }
-
-  /** The kernel takes nothing more; whether the client goes on reading what it has, asked a few times within the limit. */
-  #readsOn(nowMs: number, limitMs: number): boolean {
-    this.#uptake ??= new Uptake(this.#sinceMs);
-    return this.#uptake.isDue(nowMs, limitMs) && this.#uptake.hasTaken(this.socket, this.#thread.sendQueues);
+    this.#watch.look(nowMs, options, this.#exchange !== undefined);
   }
 }

@@ -1,24 +1,12 @@
 /**
- * Where an answer to a client is written, and the one that writes through Node's ServerResponse, but with a head that
- * is ready-made text. Must not hold: what the head says (`headers.ts`), where the answer comes from.
- *
- * `writeHead` would take the head apart, check and put it together again: 5 of the 25 µs that a small request may
- * cost. Setting `_header` is what `writeHead` itself does last; `_last` is how it says that the connection closes.
- * All of `test/proxy` notices when a release of Node changes them.
+ * Where the response to a client is written, and the balancer's own failures as responses.
+ * Must not hold: what a response's head says (`headers.ts`), where the response comes from.
  */
-import { type ServerResponse, STATUS_CODES } from 'node:http';
+import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import { type BalancerError, safeMessage } from '../errors.ts';
-import { closeOnceWritten, writeHeld } from './batched-writes.ts';
-
-interface RawResponse {
-  _header: string | null;
-  _headerSent: boolean;
-  _hasBody: boolean;
-  _last: boolean;
-  shouldKeepAlive: boolean;
-}
+import { closeOnceWritten, writeHeld, writeTogether } from './batched-writes.ts';
 
 /** What follows the answer on its connection: the next request, its end, or its end once the client has read it. */
 export type Ending = 'keep-alive' | 'close' | 'linger';
@@ -27,68 +15,75 @@ export type Ending = 'keep-alive' | 'close' | 'linger';
 export interface ClientResponse {
   /** The client would have the connection kept. */
   readonly keepsAlive: boolean;
-  /** Null while an answer before it is still being written. */
-  readonly socket: Socket | null;
+  readonly socket: Socket;
   /** Takes the answer's bytes, once it is begun: the first of them are its head's. */
   readonly out: Writable;
   readonly isBegun: boolean;
+  /** Chunks are put around the body where the head says so; else whoever writes does that. */
+  readonly framesChunks: boolean;
+  /** Writes what precedes the response: a 1xx head with its empty line. */
+  interim(text: string): void;
   begin(ending: Ending): void;
   /** `text`, latin1, is the last of it, which may wait for others; without one that has been written already. */
-  end(text?: string, mayWait?: boolean): void;
-  /** Calls `hear` when all of it has been taken by the kernel. */
-  whenOut(hear: () => void): void;
-  /** The connection is no HTTP any more. */
-  detach(): void;
+  end(text?: string, mayWait?: boolean): unknown;
+  /** Sent behind the body; only where `framesChunks`. */
+  addTrailers(trailers: readonly string[]): void;
+  /** Calls `onOut` when all of it has been taken by the kernel. */
+  whenOut(onOut: () => void): void;
 }
 
-/** An answer through Node's own response object. */
-export class NodeResponse implements ClientResponse {
-  readonly #response: ServerResponse;
+const NOBODY: readonly (() => void)[] = [];
 
-  constructor(response: ServerResponse) {
-    this.#response = response;
+/** A response that is written to the socket as it is. */
+export class SocketResponse implements ClientResponse {
+  readonly socket: Socket;
+  readonly keepsAlive: boolean;
+  readonly framesChunks = false;
+  isBegun = false;
+  #ending: Ending = 'keep-alive';
+  #isEnded = false;
+  /** Of those that asked before the end. */
+  #waiting: readonly (() => void)[] = NOBODY;
+
+  constructor(socket: Socket, keepsAlive: boolean) {
+    this.socket = socket;
+    this.keepsAlive = keepsAlive;
   }
 
-  get keepsAlive(): boolean {
-    return this.#response.shouldKeepAlive;
+  get out(): Socket {
+    return this.socket;
   }
 
-  get socket(): Socket | null {
-    return this.#response.socket;
-  }
-
-  get out(): Writable {
-    return this.#response.socket ?? this.#response;
-  }
-
-  get isBegun(): boolean {
-    return this.#response.headersSent;
+  interim(text: string): void {
+    writeHeld(this.socket);
+    this.socket.write(text, 'latin1');
   }
 
   begin(ending: Ending): void {
-    if (this.socket !== null) writeHeld(this.socket);
-    const raw = this.#response as unknown as RawResponse;
-    raw._header = ' ';
-    raw._headerSent = true;
-    raw._hasBody = true;
-    raw._last = ending === 'close';
-    raw.shouldKeepAlive = ending === 'keep-alive';
-    const { socket } = this;
-    if (ending === 'close' && socket !== null) socket.destroySoon = () => closeOnceWritten(socket);
+    writeHeld(this.socket);
+    this.isBegun = true;
+    this.#ending = ending;
   }
 
-  /** Nothing waits. */
-  end(text?: string): void {
-    if (text !== undefined) this.out.write(text, 'latin1');
-    this.#response.end();
+  end(text?: string, mayWait = false): void {
+    if (text !== undefined && mayWait) writeTogether(this.socket, text);
+    else if (text !== undefined) this.socket.write(text, 'latin1');
+    if (this.#ending === 'close') closeOnceWritten(this.socket);
+    this.#isEnded = true;
+    for (const onOut of this.#waiting) this.whenOut(onOut);
   }
 
-  whenOut(hear: () => void): void {
-    this.#response.once('finish', hear);
-  }
+  addTrailers(): void {}
 
-  detach(): void {
-    if (this.socket !== null) this.#response.detachSocket(this.socket);
+  whenOut(onOut: () => void): void {
+    if (!this.#isEnded) {
+      this.#waiting = [...this.#waiting, onOut];
+      return;
+    }
+    writeHeld(this.socket);
+    if (this.socket.writableLength === 0) process.nextTick(onOut);
+    // nothing, behind what still waits
+    else this.socket.write('', (error) => !error && onOut());
   }
 }
 

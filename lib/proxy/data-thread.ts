@@ -221,7 +221,7 @@ export class DataThread {
 
   /** The classic profile's answer to what a replica does not know. */
   missingEndpoint(request: ClientRequest): BalancerError {
-    const path = (request.url ?? '').split('?', 1)[0];
+    const path = request.url.split('?', 1)[0];
     return new BalancerError('bad-request', `'${path}' endpoint does not exist in server replicas`);
   }
 

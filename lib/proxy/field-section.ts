@@ -8,6 +8,7 @@
  * Source: RFC 9112 sections 2.2, 4 and 5, RFC 9110 sections 5.1, 5.5 and 5.6.2.
  */
 import { Buffer } from 'node:buffer';
+import type { BalancerError } from '../errors.ts';
 import { badResponse, type ResponseFault } from './response-fault.ts';
 
 const HTAB = 9;
@@ -26,9 +27,15 @@ export const TEXT = new Uint8Array(256).fill(1, SP);
 TEXT[HTAB] = 1;
 TEXT[127] = 0;
 
+/** 1 for the bytes of a request target: visible ASCII. */
+const TARGET = new Uint8Array(256).fill(1, SP + 1, 127);
+
 /** The least and greatest byte at each place of a status line up to the status. */
 const LOWEST = Buffer.from('HTTP/1.0 100', 'latin1');
 const HIGHEST = Buffer.from('HTTP/1.1 999', 'latin1');
+/** The same for the version at the end of a request line. */
+const LOWEST_VERSION = Buffer.from('HTTP/0.0', 'latin1');
+const HIGHEST_VERSION = Buffer.from('HTTP/9.9', 'latin1');
 
 const STATUS = 0;
 const REASON = 1;
@@ -36,6 +43,16 @@ const LINE_FEED = 2;
 const NAME = 3;
 const VALUE = 4;
 const LAST_LINE_FEED = 5;
+const FIRST_BYTE = 6;
+const EMPTY_LINE_FEED = 7;
+const METHOD = 8;
+const REQUEST_TARGET = 9;
+const VERSION = 10;
+const VERSION_END = 11;
+
+/** What a section begins with: the start line of a response, of a request, or its first field. */
+export type SectionStart = 'status-line' | 'request-line' | 'field';
+const FIRST_STEP = { 'status-line': STATUS, 'request-line': FIRST_BYTE, field: NAME } as const;
 
 const NOTHING: Buffer = Buffer.alloc(0);
 const FIRST_HOLD_BYTES = 1024;
@@ -43,6 +60,8 @@ const FIRST_HOLD_BYTES = 1024;
 export interface SectionLimits {
   readonly maxBytes: number;
   readonly maxFields: number;
+  /** Of a request target; not needed for what begins otherwise. */
+  readonly maxTargetBytes?: number;
   /** What to say where the section is longer. */
   readonly tooLong: ResponseFault;
 }
@@ -59,8 +78,13 @@ export class FieldSection {
   markCount = 0;
   /** The CR of the status line, counted from `base`. */
   reasonEnd = 0;
+  /** Of a request line, counted from `base`: where the method begins and ends, and the target ends. */
+  methodAt = 0;
+  methodEnd = 0;
+  targetEnd = 0;
 
   readonly #limits: SectionLimits;
+  readonly #maxTargetBytes: number;
   readonly #firstStep: number;
   #step: number;
   /** Where the scan goes on, counted from `base`. */
@@ -69,10 +93,21 @@ export class FieldSection {
   #held: Buffer = NOTHING;
   #heldBytes = 0;
 
-  constructor(limits: SectionLimits, startsWithStatus: boolean) {
+  constructor(limits: SectionLimits, start: SectionStart) {
     this.#limits = limits;
-    this.#firstStep = startsWithStatus ? STATUS : NAME;
+    this.#maxTargetBytes = limits.maxTargetBytes ?? 0;
+    this.#firstStep = FIRST_STEP[start];
     this.#step = this.#firstStep;
+  }
+
+  /** Nothing has come but whole empty lines before the section, if that. */
+  get isFresh(): boolean {
+    return this.#step === this.#firstStep;
+  }
+
+  /** Some bytes of a section have come, beyond empty lines before it. */
+  get isBegun(): boolean {
+    return !this.isFresh && this.#step !== EMPTY_LINE_FEED;
   }
 
   /** Forgets the section and lets go of its bytes. */
@@ -92,7 +127,7 @@ export class FieldSection {
     const limit = from + this.#limits.maxBytes;
     const end = this.#scan(chunk, from, Math.min(chunk.length, limit));
     if (end === -1) {
-      if (chunk.length >= limit) throw badResponse(this.#limits.tooLong);
+      if (chunk.length >= limit) throw this.#tooLong();
       this.#hold(chunk, from, chunk.length);
       return -1;
     }
@@ -107,13 +142,17 @@ export class FieldSection {
     this.#hold(chunk, from, Math.min(chunk.length, from + this.#limits.maxBytes - before));
     const end = this.#scan(this.#held, 0, this.#heldBytes);
     if (end === -1) {
-      if (this.#heldBytes >= this.#limits.maxBytes) throw badResponse(this.#limits.tooLong);
+      if (this.#heldBytes >= this.#limits.maxBytes) throw this.#tooLong();
       return -1;
     }
     this.bytes = this.#held;
     this.base = 0;
     this.length = end;
     return from + end - before;
+  }
+
+  #tooLong(): BalancerError {
+    return badResponse(this.#step === REQUEST_TARGET ? 'target-too-long' : this.#limits.tooLong);
   }
 
   #hold(chunk: Buffer, from: number, to: number): void {
@@ -151,6 +190,36 @@ export class FieldSection {
         case STATUS:
           at = this.#scanStatus(bytes, base, end);
           break;
+        case FIRST_BYTE:
+          // empty lines before a request are passed over (RFC 9112 section 2.2)
+          if (bytes[at] === CR) {
+            at++;
+            this.#step = EMPTY_LINE_FEED;
+          } else {
+            this.methodAt = at - base;
+            this.#step = METHOD;
+          }
+          break;
+        case EMPTY_LINE_FEED:
+          if (bytes[at++] !== LF) throw badResponse('bare-cr');
+          this.#step = FIRST_BYTE;
+          break;
+        case METHOD:
+          while (at < end && TOKEN[bytes[at]!] === 1) at++;
+          if (at < end) this.#methodEnds(bytes[at]!, at++ - base);
+          break;
+        case REQUEST_TARGET:
+          while (at < end && TARGET[bytes[at]!] === 1) at++;
+          if (at - base - this.methodEnd - 1 > this.#maxTargetBytes) throw badResponse('target-too-long');
+          if (at < end) this.#targetEnds(bytes[at]!, at++ - base);
+          break;
+        case VERSION:
+          at = this.#scanVersion(bytes, base, end);
+          break;
+        case VERSION_END:
+          if (bytes[at++] !== CR) throw badResponse('request-line');
+          this.#step = LINE_FEED;
+          break;
         default:
           while (at < end && TEXT[bytes[at]!] === 1) at++;
           if (at < end) this.#reasonEnds(bytes[at]!, at++ - base);
@@ -171,6 +240,30 @@ export class FieldSection {
     if (bytes[base + place] === SP) place++;
     else if (bytes[base + place] !== CR) throw badResponse('status-line');
     this.#step = REASON;
+    return base + place;
+  }
+
+  #methodEnds(byte: number, place: number): void {
+    if (byte !== SP || place === this.methodAt) throw badResponse('request-line');
+    this.methodEnd = place;
+    this.#step = REQUEST_TARGET;
+  }
+
+  #targetEnds(byte: number, place: number): void {
+    if (byte !== SP || place === this.methodEnd + 1) throw badResponse('request-line');
+    this.targetEnd = place;
+    this.#step = VERSION;
+  }
+
+  #scanVersion(bytes: Buffer, base: number, end: number): number {
+    const start = this.targetEnd + 1;
+    let place = this.#at > start ? this.#at : start;
+    for (; place - start < LOWEST_VERSION.length && base + place < end; place++) {
+      const byte = bytes[base + place]!;
+      if (byte < LOWEST_VERSION[place - start]! || byte > HIGHEST_VERSION[place - start]!)
+        throw badResponse('request-line');
+    }
+    if (place - start === LOWEST_VERSION.length) this.#step = VERSION_END;
     return base + place;
   }
 

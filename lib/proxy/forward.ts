@@ -46,9 +46,9 @@ export class Exchange extends Task implements Attempt, Flow, Waiter, BodyReader 
     this.#incoming = incoming;
     this.#lease = new Lease(thread, incoming);
     this.#outcome = new Outcome(thread, incoming, this.#lease);
-    this.method = incoming.request.method ?? '';
+    this.method = incoming.request.method;
     this.rawChunks = this.#outcome.rawChunks;
-    this.upgrade = incoming.early !== undefined;
+    this.upgrade = incoming.isUpgrade;
     const source = incoming.head.framing === 'none' ? undefined : incoming.request.body;
     this.body = source && new RequestBody(thread, source, incoming.head.framing, this);
   }
@@ -192,7 +192,8 @@ export class Exchange extends Task implements Attempt, Flow, Waiter, BodyReader 
     if (!this.#answer.isPaused) this.limit(this.#thread.options.idleTimeoutMs);
   }
 
-  onEnd(): void {
+  onEnd(trailers: readonly string[]): void {
+    if (trailers.length > 0) this.#incoming.response.addTrailers(trailers);
     // before the client can know: its next request may meet another thread, which must not find this one in flight
     this.#freed = this.#lease.release();
     this.#answer?.end(this.#connection!, this.#thread.isCrowded);
@@ -225,7 +226,8 @@ export class Exchange extends Task implements Attempt, Flow, Waiter, BodyReader 
     this.#phase = 'tunnel';
     if (!this.isRequestSent) upstream.on('drain', () => this.onDrain());
     const text = this.#answer?.takeHead() ?? '';
-    this.deadlineMs = this.#outcome.openTunnel(upstream, early, text, () => this.#end());
+    const onEnd = (): void => this.#end();
+    this.deadlineMs = this.#outcome.openTunnel(upstream, early, text, { body: this.body, onEnd });
   }
 
   onUpstreamError(error: BalancerError): void {

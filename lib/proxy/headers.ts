@@ -7,12 +7,13 @@
  * header passes, those that `Connection` names included.
  * Source: RFC 9110 sections 7.6.1, 7.8 and 10.1.4, RFC 9112 sections 3.2, 6.1, 6.3 and 9.6.
  */
+
 import { isRequestId } from '../core/hash-key.ts';
 import { BalancerError } from '../errors.ts';
 import { areConnectionCredentials } from './connection-auth.ts';
 import { type DebugFor, isToldDebug } from './debug-headers.ts';
 import { FIELD, fieldOf } from './fields.ts';
-import type { PlainHead } from './plain-head.ts';
+import type { RequestFraming, RequestHeadMarks } from './request-head.ts';
 import type { ResponseHead } from './response-head.ts';
 
 /** What is known of a client connection, made once for each. */
@@ -23,9 +24,6 @@ export interface ClientFacts {
   readonly trusted: boolean;
 }
 
-/** How a request's body is framed towards the replica. */
-export type RequestFraming = 'none' | 'length' | 'chunked';
-
 /** A request head ready to be written, and what was learnt on the way. */
 export interface RequestHead {
   /** Request line and headers with the closing empty line, latin1. */
@@ -33,7 +31,7 @@ export interface RequestHead {
   readonly framing: RequestFraming;
   /** The client's X-Request-Id, or the one made for it. */
   readonly requestId: string;
-  /** Where it lies in the bytes of a plain head; -1 where it was made, or the request is not plain. */
+  /** Where it lies in the head as it came; -1 where it was made. */
   readonly requestIdAt: number;
   /** Path and query, or `*`. */
   readonly target: string;
@@ -63,25 +61,11 @@ export interface OwnParts {
   readonly newRequestId: string;
 }
 
-/** The parts of a request that its head is made from. */
-export interface RequestParts extends OwnParts {
-  readonly method: string;
-  /** The request target as received. */
-  readonly target: string;
-  readonly rawHeaders: readonly string[];
-  /** HTTP/1.0, which knows no Host header. */
-  readonly isOldHttp: boolean;
-  /** The protocol that the client asks to switch to, '' for none (RFC 9110 section 7.8). */
-  readonly upgrade: string;
-}
-
 const SLASH = 0x2f;
+const CR = 0x0d;
 const TRAILERS = /(?:^|,)[ \t]*trailers[ \t]*(?:,|;|$)/i;
-/** So many digits are always below 2^53. */
-const MAX_LENGTH_DIGITS = 15;
 /** RFC 3986 section 3.2.2, without user information. */
 const HOST = /^[\w.~!$&'()*+,;=%[\]:-]*$/;
-const NO_NAMES: readonly string[] = [];
 /** Says in its Upgrade what would be understood (RFC 9110 section 15.5.22). */
 const UPGRADE_REQUIRED = 426;
 const CONTINUE = 'Expect: 100-continue\r\n';
@@ -96,44 +80,30 @@ const seen = {
   forwardedProto: false,
   requestId: '',
   requestIdAt: -1,
-  framing: 'none' as RequestFraming,
   trailers: false,
   debug: false,
   connectionAuth: false,
 };
 
-/** Builds the head of a request to a replica. Throws BalancerError for what must not be forwarded. */
-export function requestHead(parts: RequestParts): RequestHead {
-  checkSize(parts.target, parts.rawHeaders.length / 2, parts.policy);
-  const lines = endToEndLines(parts.rawHeaders, parts.client.trusted);
-  if (!parts.isOldHttp && !seen.hasHost)
-    throw new BalancerError('bad-request', 'The request has no Host header');
-  // RFC 9112 section 6.1: such a client cannot have meant it
-  if (parts.isOldHttp && seen.framing === 'chunked')
-    throw new BalancerError('bad-request', 'HTTP/1.0 knows no Transfer-Encoding');
-  const target = parts.target.charCodeAt(0) === SLASH ? parts.target : originForm(parts.method, parts.target);
-  const requestId = seen.requestId === '' ? parts.newRequestId : seen.requestId;
-  const text = `${parts.method} ${target} HTTP/1.1\r\nHost: ${seen.host}\r\n${lines}${forwardedLines(parts.client, parts.policy, parts.isOldHttp)}X-Request-Id: ${requestId}\r\n${hopLines(parts.upgrade)}\r\n`;
-  return headOf(text, target, parts);
-}
-
-/** The same for a plain request, by cutting out of its head what does not go on. */
-export function plainRequestHead(plain: PlainHead, parts: OwnParts): RequestHead {
+/** Builds the head of the request to a replica by cutting out of what came what does not go on. Throws BalancerError. */
+export function requestHead(marks: RequestHeadMarks, parts: OwnParts): RequestHead {
   const { client, policy } = parts;
-  checkSize(plain.target, plain.fieldCount, policy);
-  const lines = plainLines(plain, client.trusted);
-  if (!seen.hasHost) throw new BalancerError('bad-request', 'The request has no Host header');
+  const { minorVersion, method } = marks;
+  const isOldHttp = minorVersion === 0;
+  const fields = passedLines(marks, client.trusted);
+  if (!isOldHttp && !seen.hasHost) throw new BalancerError('bad-request', 'The request has no Host header');
+  const isOriginForm = marks.target.charCodeAt(0) === SLASH;
+  const target = isOriginForm ? marks.target : originForm(method, marks.target);
+  const start =
+    isOriginForm && !isOldHttp
+      ? marks.text.slice(0, marks.fieldsAt)
+      : `${method} ${target} HTTP/1.1\r\nHost: ${seen.host}\r\n`;
   const requestId = seen.requestId === '' ? parts.newRequestId : seen.requestId;
-  const text = `${lines}${forwardedLines(client, policy, false)}X-Request-Id: ${requestId}\r\n${hopLines('')}\r\n`;
-  return headOf(text, plain.target, parts);
-}
-
-/** The head that reads `text`, with what was learnt on the way. */
-function headOf(text: string, target: string, { client, policy, newRequestId }: OwnParts): RequestHead {
+  const own = forwardedLines(client, policy, isOldHttp);
   return {
-    text,
-    framing: seen.framing,
-    requestId: seen.requestId === '' ? newRequestId : seen.requestId,
+    text: `${start}${fields}${own}X-Request-Id: ${requestId}\r\n${hopLines(marks)}\r\n`,
+    framing: marks.framing,
+    requestId,
     requestIdAt: seen.requestIdAt,
     target,
     isDebug: seen.debug && isToldDebug(client, policy.debugFor),
@@ -141,45 +111,41 @@ function headOf(text: string, target: string, { client, policy, newRequestId }: 
   };
 }
 
-function checkSize(target: string, fields: number, policy: HeaderPolicy): void {
-  if (target.length > policy.maxTargetBytes) throw new BalancerError('target-too-long');
-  if (fields > policy.maxHeaders) throw new BalancerError('head-too-large');
-}
-
-/** Request line and header lines that go on; what the others said, and Host, is left in `seen`. */
-function plainLines({ text, marks, markCount }: PlainHead, trusted: boolean): string {
+/** The lines of the fields that go on as they came; what the others said is left in `seen`. */
+function passedLines(head: RequestHeadMarks, trusted: boolean): string {
+  const { text, marks, markCount, fieldsAt, connectionNames } = head;
+  const keepsHost = head.minorVersion === 1 && head.target.charCodeAt(0) === SLASH;
   forget();
   let lines = '';
-  let from = 0;
+  let from = fieldsAt;
   for (let mark = 0; mark < markCount; mark += 4) {
     const kind = marks[mark]!;
+    const value = marks[mark + 2]!;
     const end = marks[mark + 3]!;
-    const value = marks[mark + 2]! + 2;
     const goesOn = passesOn(kind, text.slice(value, end), trusted);
     if (kind === FIELD.requestId && seen.requestIdAt === -1 && seen.requestId !== '')
       seen.requestIdAt = value;
-    if (goesOn || kind === FIELD.host) continue;
+    const isPlain = kind !== FIELD.expect || text.startsWith(CONTINUE, marks[mark + 1]!);
+    if ((goesOn && isPlain) || (keepsHost && kind === FIELD.host)) continue;
     lines += text.slice(from, marks[mark + 1]!);
-    from = end + 2;
+    if (goesOn) lines += CONTINUE;
+    from = text.charCodeAt(end) === CR ? end + 2 : text.indexOf('\n', end) + 1;
   }
-  return lines + text.slice(from, text.length - 2);
+  lines += text.slice(from, text.length - 2);
+  return connectionNames.length === 0 ? lines : withoutNamed(lines, connectionNames);
 }
 
-/** The header lines that go on unchanged; what the others said is left in `seen`. */
-function endToEndLines(rawHeaders: readonly string[], trusted: boolean): string {
-  const named = namedByConnection(rawHeaders);
-  forget();
-  let lines = '';
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at]!;
-    const value = rawHeaders[at + 1]!;
-    const field = fieldOf(name);
-    if (field !== FIELD.endToEnd && !passesOn(field, value, trusted)) continue;
-    const isNameable = field === FIELD.endToEnd || field >= FIELD.expect;
-    if (named !== NO_NAMES && isNameable && named.includes(name.toLowerCase())) continue;
-    lines += field === FIELD.expect ? CONTINUE : `${name}: ${value}\r\n`;
-  }
-  return lines;
+/** Takes out the lines of the fields that `Connection` names; what this proxy needs itself is not theirs to take out. */
+function withoutNamed(lines: string, names: readonly string[]): string {
+  const isNamed = (line: string): boolean => {
+    const name = line.slice(0, line.indexOf(':'));
+    const kind = fieldOf(name);
+    return (kind === FIELD.endToEnd || kind >= FIELD.expect) && names.includes(name.toLowerCase());
+  };
+  return lines
+    .split('\r\n')
+    .filter((line) => line === '' || !isNamed(line))
+    .join('\r\n');
 }
 
 function forget(): void {
@@ -190,7 +156,6 @@ function forget(): void {
   seen.forwardedProto = false;
   seen.requestId = '';
   seen.requestIdAt = -1;
-  seen.framing = 'none';
   seen.trailers = false;
   seen.debug = false;
   seen.connectionAuth = false;
@@ -206,18 +171,7 @@ function passesOn(field: number, value: string, trusted: boolean): boolean {
       seen.host = value;
       return false;
     case FIELD.contentLength:
-      if (value.length > MAX_LENGTH_DIGITS)
-        throw new BalancerError('bad-request', 'The Content-Length is beyond all bounds');
-      seen.framing = 'length';
       return true;
-    case FIELD.transferEncoding:
-      if (seen.framing === 'chunked' || value.toLowerCase() !== 'chunked')
-        throw new BalancerError(
-          'not-implemented',
-          'The only transfer coding that is understood is one chunked',
-        );
-      seen.framing = 'chunked';
-      return false;
     case FIELD.te:
       seen.trailers ||= TRAILERS.test(value);
       return false;
@@ -236,7 +190,8 @@ function passesOn(field: number, value: string, trusted: boolean): boolean {
       if (seen.requestId === '' && isRequestId(value)) seen.requestId = value;
       return false;
     case FIELD.expect:
-      return expectsContinue(value);
+      // an empty list means nothing (RFC 9110 sections 5.6.1.2 and 10.1.1)
+      return /[^, \t]/.test(value);
     case FIELD.authorization:
       seen.connectionAuth ||= areConnectionCredentials(value);
       return true;
@@ -246,14 +201,6 @@ function passesOn(field: number, value: string, trusted: boolean): boolean {
     default:
       return false;
   }
-}
-
-/** True where 100 is waited for; an empty list means nothing (RFC 9110 sections 5.6.1.2 and 10.1.1). */
-function expectsContinue(value: string): boolean {
-  const expected = value.split(',').map((item) => item.trim().toLowerCase());
-  if (expected.some((item) => item !== '' && item !== '100-continue'))
-    throw new BalancerError('expectation-failed');
-  return expected.includes('100-continue');
 }
 
 /** Appends the peer to what a trusted proxy said of the client, or says it afresh. */
@@ -272,8 +219,8 @@ function forwardedLines(client: ClientFacts, policy: HeaderPolicy, isOldHttp: bo
 }
 
 /** What this hop says for itself. A persistent connection is HTTP/1.1's default and needs no word. */
-function hopLines(upgrade: string): string {
-  const framing = seen.framing === 'chunked' ? 'Transfer-Encoding: chunked\r\n' : '';
+function hopLines({ framing: kind, upgrade }: RequestHeadMarks): string {
+  const framing = kind === 'chunked' ? 'Transfer-Encoding: chunked\r\n' : '';
   if (upgrade !== '') return `${framing}Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
   return seen.trailers ? `${framing}Connection: TE\r\nTE: trailers\r\n` : framing;
 }
@@ -303,24 +250,6 @@ function checkHost(host: string): void {
   if (host === knownHost) return;
   if (!HOST.test(host)) throw new BalancerError('bad-request', 'The Host is not a host');
   knownHost = host;
-}
-
-/** Lower-case names that `Connection` asks to be taken out, beyond those that never pass. */
-function namedByConnection(rawHeaders: readonly string[]): readonly string[] {
-  let named = NO_NAMES;
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    if (rawHeaders[at]!.length !== 10 || fieldOf(rawHeaders[at]!) !== FIELD.connection) continue;
-    const value = rawHeaders[at + 1]!;
-    if (value === 'keep-alive' || value === 'close') continue;
-    named = [
-      ...named,
-      ...value
-        .toLowerCase()
-        .split(',')
-        .map((token) => token.trim()),
-    ];
-  }
-  return named;
 }
 
 /** What is added to an answer's own head on its way to a client. */

@@ -44,6 +44,8 @@ export interface DataThreadOptions extends AccessLogOptions {
   readonly ejectAfter: number;
   /** From a request's head to the end of its answer; 0 is off. */
   readonly requestTimeoutMs: number;
+  /** What reads requests. */
+  readonly parser: 'fast' | 'node';
   readonly maxHeadBytes: number;
   readonly maxHeaders: number;
   readonly maxTargetBytes: number;

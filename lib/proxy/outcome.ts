@@ -10,14 +10,14 @@ import type { BalancerError, ErrorCode } from '../errors.ts';
 import type { Ended } from '../metrics/recorder.ts';
 import type { LoggedRequest } from './access-notes.ts';
 import { Answer, type Flow } from './answer.ts';
-import { writeHeld } from './batched-writes.ts';
 import { type Ending, failureText } from './client-response.ts';
 import { type DataThread, NO_REPLICA } from './data-thread.ts';
 import { debugLines } from './debug-headers.ts';
-import { isChunkedToClient, responseHead } from './headers.ts';
+import { responseHead } from './headers.ts';
 import type { Incoming } from './incoming.ts';
+import type { RequestBody } from './request-body.ts';
 import type { ResponseHead } from './response-head.ts';
-import { joinTunnel, tunnelLimitMs } from './tunnel.ts';
+import { type ClientEnd, joinTunnel, tunnelLimitMs } from './tunnel.ts';
 
 /** The replicas that a request was given to so far: how many, and the last, below zero where there was none. */
 export interface Given {
@@ -72,8 +72,13 @@ export class Outcome implements LoggedRequest {
   }
 
   /** The client understands chunks (HTTP/1.1). */
+  get takesChunks(): boolean {
+    return this.#incoming.request.minorVersion === 1;
+  }
+
+  /** Chunks go to the client as they come from the replica. */
   get rawChunks(): boolean {
-    return this.#incoming.request.httpVersionMinor === 1;
+    return this.takesChunks && !this.#incoming.response.framesChunks;
   }
 
   /** A replica's response was whole. */
@@ -111,32 +116,29 @@ export class Outcome implements LoggedRequest {
 
   /** Passes on what precedes the answer, to a client that knows of such things. */
   interim(head: ResponseHead): void {
-    const { request, response } = this.#incoming;
-    if (!this.rawChunks || request.httpVersionMajor !== 1 || response.socket === null) return;
-    writeHeld(response.socket);
-    response.socket.write(`${head.forward}\r\n`, 'latin1');
+    if (this.takesChunks) this.#incoming.response.interim(`${head.forward}\r\n`);
   }
 
   /** The answer of a replica begins. `isRequestSent`: the replica has all of the request. */
   begin(head: ResponseHead, answeredBy: number, flow: Flow, isRequestSent: boolean): Answer {
     const { response, head: requestHead } = this.#incoming;
-    const { rawChunks } = this;
+    const { takesChunks } = this;
     this.firstByteMs = performance.now() - this.startMs;
     this.#isSameRead = true;
     this.answeredBy = answeredBy;
     this.status = head.statusCode;
-    this.#isDelimited = rawChunks || head.framing === 'length' || head.framing === 'none';
+    this.#isDelimited = takesChunks || head.framing === 'length' || head.framing === 'none';
     const ending = this.#endingFor(response.keepsAlive && this.#isDelimited && isRequestSent);
     const text = responseHead(head, {
       via: this.#thread.options.via,
-      rawChunks,
+      rawChunks: takesChunks,
       keepAlive: ending === 'keep-alive',
       requestId: requestHead.requestId,
       date: this.#thread.date,
       debug: requestHead.isDebug ? this.#debugLines() : '',
     });
     this.bytesOut = text.length;
-    const rechunk = head.framing === 'close' && isChunkedToClient(head, rawChunks);
+    const rechunk = this.rawChunks && head.framing === 'close';
     return new Answer(response, flow, text, { ending, rechunk });
   }
 
@@ -146,17 +148,24 @@ export class Outcome implements LoggedRequest {
   }
 
   /** The answer, `text`, switches protocols: the request is over with it. Gives when to look at the tunnel that follows. */
-  openTunnel(upstream: Socket, fromUpstream: Buffer, text: string, onEnd: () => void): number {
-    const { request, response, early } = this.#incoming;
+  openTunnel(
+    upstream: Socket,
+    fromUpstream: Buffer,
+    text: string,
+    { body, onEnd }: { readonly body: RequestBody | undefined; readonly onEnd: () => void },
+  ): number {
     const { recorder, options } = this.#thread;
-    const client = request.socket;
-    response.detach();
+    const client = this.#incoming.request.socket;
     client.write(text, 'latin1');
     this.#count(0);
     this.#tunnel = upstream;
     recorder.tunnelOpened(this.answeredBy);
-    if (early === undefined) throw new Error('a tunnel that nobody asked for');
-    joinTunnel({ client, upstream, fromClient: early, fromUpstream }, options.idleTimeoutMs, {
+    const { client: connection } = this.#incoming;
+    const fromClient: ClientEnd = (onReady) => {
+      if (body === undefined) connection.becomeTunnel(onReady);
+      else body.whenComplete(() => connection.becomeTunnel(onReady));
+    };
+    joinTunnel({ client, upstream, fromClient, fromUpstream }, options.idleTimeoutMs, {
       onBytes: (bytesIn, bytesOut) => {
         this.bytesIn += bytesIn;
         this.bytesOut += bytesOut;
@@ -255,9 +264,9 @@ export class Outcome implements LoggedRequest {
 
   /** What follows the answer on the client's connection, given what the two sides would have. */
   #endingFor(keepAlive: boolean): Ending {
-    const { response, client, early } = this.#incoming;
+    const { response, client, isUpgrade } = this.#incoming;
     // who was refused another protocol, but speaks it already, must not be understood as HTTP
-    const hasSaidMore = early?.isEmpty === false || !this.isRequestComplete;
+    const hasSaidMore = (isUpgrade && client.isAhead) || !this.isRequestComplete;
     if (keepAlive && !hasSaidMore && !this.#thread.isDraining) return 'keep-alive';
     client.isClosing = true;
     if (!hasSaidMore) return 'close';

@@ -20,6 +20,20 @@ export function withMargin(keepAliveTimeoutMs: number): number {
   return Math.max(0, keepAliveTimeoutMs - IDLE_MARGIN_MS);
 }
 
+/**
+ * Keeps a connection of `pool` for one client alone, in place of `before`, unless it is to no replica, or to become a
+ * tunnel, which is nobody else's anyway; gives the one that is the client's.
+ */
+export function pinTo(
+  before: PinnedConnection | undefined,
+  connection: UpstreamConnection,
+  pool: { readonly ordinal: number; pin(connection: UpstreamConnection): PinnedConnection },
+): PinnedConnection | undefined {
+  if (pool.ordinal < 0 || connection.forTunnel || before?.connection === connection) return before;
+  before?.close();
+  return pool.pin(connection);
+}
+
 export class PinnedConnection implements ConnectionOwner {
   readonly connection: UpstreamConnection;
   /** Of its replica. */

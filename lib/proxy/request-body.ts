@@ -7,18 +7,15 @@
 import { BalancerError } from '../errors.ts';
 import type { Block } from './blocks.ts';
 import type { DataThread } from './data-thread.ts';
-import { DirectReads, LEAST_DIRECT_BYTES } from './direct-reads.ts';
-import type { RequestFraming } from './headers.ts';
 import type { BodySource } from './incoming.ts';
+import type { RequestFraming } from './request-head.ts';
 import { Uptake } from './send-queues.ts';
-import { passingTrailers, trailerSection } from './trailers.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 
 /** What is kept of a body for a retry. */
 const KEEP_BYTES = 65_536;
 /** Up to so much goes out with its head as one string. */
 const JOIN_BYTES = 4096;
-const CRLF = '\r\n';
 
 /** Who sends the body on. */
 export interface BodyReader {
@@ -38,11 +35,10 @@ export class RequestBody {
   #bytes = 0;
   #isWanted = true;
   #isComplete = false;
+  #onComplete: (() => void) | undefined;
   #isListening = false;
   #isHeld = false;
   #uptake: Uptake | undefined;
-  /** While the rest of a large body is read past the parser. */
-  #direct: DirectReads | undefined;
 
   constructor(thread: DataThread, source: BodySource, framing: RequestFraming, reader: BodyReader) {
     this.#thread = thread;
@@ -51,9 +47,9 @@ export class RequestBody {
     this.#reader = reader;
   }
 
-  /** How much of it has come. */
+  /** How much of its content has come. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#source.contentBytes;
   }
 
   /** All of it has come and was written to the connection at hand. */
@@ -74,6 +70,12 @@ export class RequestBody {
   /** The client is not read because the replica takes nothing. */
   get isHeld(): boolean {
     return this.#isHeld;
+  }
+
+  /** Calls `onComplete` once all of it has come and was sent on. */
+  whenComplete(onComplete: () => void): void {
+    if (this.#isComplete) onComplete();
+    else this.#onComplete = onComplete;
   }
 
   /** Everything that came so far can be sent again. */
@@ -101,8 +103,7 @@ export class RequestBody {
     connection.write(head);
     this.#connection = connection;
     this.#isHeld = false;
-    for (const chunk of this.#kept) this.#write(connection, chunk);
-    if (this.#isComplete) this.#writeEnd(connection);
+    for (const piece of this.#kept) if (!connection.write(piece)) this.#hold();
     this.#listen();
     if (!this.#isHeld) this.#source.resume();
   }
@@ -110,7 +111,7 @@ export class RequestBody {
   /** The connection is lost; what comes waits for the next. */
   detach(): void {
     this.#connection = undefined;
-    this.#stop();
+    this.#source.pause();
   }
 
   /** Nobody wants the rest. */
@@ -118,8 +119,6 @@ export class RequestBody {
     this.#connection = undefined;
     this.#kept = [];
     this.#isWanted = false;
-    this.#direct?.end();
-    this.#direct = undefined;
     this.#source.resume();
   }
 
@@ -127,7 +126,6 @@ export class RequestBody {
   resume(): void {
     this.#isHeld = false;
     this.#uptake = undefined;
-    this.#direct?.resume();
     this.#source.resume();
   }
 
@@ -147,88 +145,40 @@ export class RequestBody {
 
   #hold(): void {
     this.#isHeld = true;
-    this.#stop();
-  }
-
-  #stop(): void {
-    if (this.#direct === undefined) this.#source.pause();
-    else this.#direct.hold();
+    this.#source.pause();
   }
 
   #listen(): void {
     if (this.#isListening) return;
     this.#isListening = true;
     this.#source.listen(
-      (piece) => this.#take(piece),
+      (piece, block) => this.#take(piece, block),
       () => this.#end(),
     );
   }
 
   #end(): void {
     this.#isComplete = true;
-    this.#direct = undefined;
-    if (this.#connection !== undefined) this.#writeEnd(this.#connection);
+    this.#onComplete?.();
     this.#reader.onBodyProgress();
   }
 
-  #take(chunk: Buffer): void {
-    this.#bytes += chunk.length;
-    const { maxBodyBytes } = this.#thread.options;
-    if (maxBodyBytes > 0 && this.#bytes > maxBodyBytes && this.#isWanted)
-      return this.#reader.onBadBody(tooLarge(maxBodyBytes));
-    if (this.isKept) this.#kept.push(chunk);
-    else this.#forget();
-    if (this.#connection !== undefined) this.#write(this.#connection, chunk);
-    this.#reader.onBodyProgress();
-    this.#readDirectly();
-  }
-
-  /** It has become too large to be sent again. */
-  #forget(): void {
-    if (this.#connection?.isWritten === true) for (const chunk of this.#kept) giveBack(chunk);
-    this.#kept = [];
-  }
-
-  /** The rest of a large body is not read by the parser. */
-  #readDirectly(): void {
-    if (this.#framing !== 'length' || this.#direct !== undefined) return;
-    if (!this.#isWanted || this.#source.heldBytes > 0) return;
-    const bytesLeft = this.#source.length - this.#bytes;
-    if (!(bytesLeft >= LEAST_DIRECT_BYTES)) return;
-    this.#direct = DirectReads.begin(this.#source.socket, bytesLeft, (piece, block) =>
-      this.#takeDirect(piece, block),
-    );
-    if (this.#isHeld) this.#direct?.hold();
-    else this.#direct?.resume();
-  }
-
-  /** The body is larger than what is kept, but may not have been until this piece of it. */
-  #takeDirect(piece: Buffer, block: Block): boolean {
+  /** A piece that lies in a block is sent from there; all else must be copied to outlive the call. */
+  #take(piece: Buffer, block: Block | undefined): void {
     this.#bytes += piece.length;
-    if (this.isKept) this.#kept.push(Buffer.from(piece));
-    else this.#forget();
+    const { maxBodyBytes } = this.#thread.options;
+    if (maxBodyBytes > 0 && this.#source.contentBytes > maxBodyBytes && this.#isWanted)
+      return this.#reader.onBadBody(tooLarge(maxBodyBytes));
+    const { isKept } = this;
     const connection = this.#connection;
-    if (connection !== undefined && !connection.write(piece, block.hold().release)) this.#isHeld = true;
-    this.#reader.onBodyProgress();
-    return !this.#isHeld && this.#connection !== undefined;
-  }
-
-  #write(connection: UpstreamConnection, chunk: Buffer): void {
-    const onSent = this.isKept ? undefined : () => giveBack(chunk);
-    if (this.#framing === 'length') {
-      if (!connection.write(chunk, onSent)) this.#hold();
-      return;
+    const copy = isKept || (block === undefined && connection !== undefined) ? Buffer.from(piece) : piece;
+    if (isKept) this.#kept.push(copy);
+    else this.#kept = [];
+    if (connection !== undefined) {
+      const isRoom = copy === piece ? connection.write(piece, block?.hold().release) : connection.write(copy);
+      if (!isRoom) this.#hold();
     }
-    connection.cork();
-    connection.write(chunk.length.toString(16) + CRLF);
-    connection.write(chunk, onSent);
-    if (!connection.write(CRLF)) this.#hold();
-    connection.uncork();
-  }
-
-  #writeEnd(connection: UpstreamConnection): void {
-    if (this.#framing === 'chunked')
-      connection.write(trailerSection(passingTrailers(this.#source.rawTrailers)));
+    this.#reader.onBodyProgress();
   }
 }
 
@@ -249,12 +199,4 @@ export function sendsWhole(
 /** The failure of a request whose body is longer than the limit. */
 export function tooLarge(maxBodyBytes: number): BalancerError {
   return new BalancerError('body-too-large', `The request body is larger than ${maxBodyBytes} bytes`);
-}
-
-/**
- * Frees the memory of a piece that nobody reads any more. Left to the collector, it is what sets it off: with uploads
- * of 1 MiB every 200 of them, at 100 µs each.
- */
-function giveBack({ buffer, length }: Buffer): void {
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === length) buffer.transfer(0);
 }

@@ -2,15 +2,15 @@
  * The hash that a request is placed by.
  * Must not hold: what is hashed (`hash-key.ts`), or what is done with it.
  *
- * A plain request's key is still there as bytes, where the hash takes four at a time: 13 ns for a key of ten, where
- * its text takes 30, after some 500 ns for the texts of all fields.
+ * The key is still there as bytes, where the hash takes four at a time: 13 ns for a key of ten, where its text takes
+ * 30, after some 500 ns for the texts of all fields.
  * Invariant: it is what `hashKeyOf` makes of `placementKey`, however it was come by.
  */
 import { Buffer } from 'node:buffer';
 import { hashBytes } from '../core/hash.ts';
 import {
-  HOST,
   type HashKeySource,
+  HOST,
   hashKeyOf,
   isByRequestId,
   type KeyFacts,
@@ -20,7 +20,7 @@ import {
 import type { Algorithm } from '../core/slot-table.ts';
 import { authorityOf, type ClientFacts, type RequestHead } from './headers.ts';
 import type { ClientRequest } from './incoming.ts';
-import { findValue, type PlainHead, valueEnd } from './plain-head.ts';
+import { findValue, type RequestHeadMarks, valueEnd } from './request-head.ts';
 import type { RequestIds } from './request-ids.ts';
 import type { TrustedProxies } from './trusted-proxies.ts';
 
@@ -59,43 +59,40 @@ export class RequestHasher {
   }
 
   /**
-   * Unsigned 32 bits. `head` is what was made of the request, `plain` what it came as, if it is plain. To be called
-   * before the next id is made and the next plain head is read.
+   * Unsigned 32 bits. `head` is what was made of the request, `marks` what it came as. To be called before the next id
+   * is made and the next head is read.
    */
-  hashOf(
-    client: ClientFacts,
-    request: ClientRequest,
-    head: RequestHead,
-    plain: PlainHead | undefined,
-  ): number {
-    if (this.#isById) return this.#hashOfId(head, plain);
-    const isInBytes = plain !== undefined && this.#algorithm !== 'classic';
-    const hash = isInBytes ? this.#hashInBytes(head, plain) : undefined;
+  hashOf(client: ClientFacts, request: ClientRequest, head: RequestHead, marks: RequestHeadMarks): number {
+    if (this.#isById) return this.#hashOfId(head, marks);
+    const hash = this.#algorithm === 'classic' ? undefined : this.#hashInBytes(head, marks);
     if (hash !== undefined) return hash;
     const facts = new TextFacts(head.target, client, request, this.#trusted);
     return hashKeyOf(placementKey(this.#sources, facts, head.requestId).value, this.#algorithm);
   }
 
-  #hashOfId({ requestId, requestIdAt }: RequestHead, plain: PlainHead | undefined): number {
-    if (plain !== undefined && requestIdAt >= 0 && this.#algorithm !== 'classic')
-      return hashBytes(plain.bytes, requestIdAt, requestIdAt + requestId.length);
+  #hashOfId({ requestId, requestIdAt }: RequestHead, { bytes, base }: RequestHeadMarks): number {
+    if (requestIdAt >= 0 && this.#algorithm !== 'classic')
+      return hashBytes(bytes, base + requestIdAt, base + requestIdAt + requestId.length);
     return requestId === this.#ids.last ? this.#ids.hashOfLast() : hashKeyOf(requestId, this.#algorithm);
   }
 
   /** Undefined where a source has to be read as text. */
-  #hashInBytes(head: RequestHead, plain: PlainHead): number | undefined {
-    const { bytes, target, targetAt } = plain;
+  #hashInBytes(head: RequestHead, marks: RequestHeadMarks): number | undefined {
+    const { bytes, base, target, targetAt } = marks;
+    // what was asked for in absolute form is hashed as it goes on
+    if (head.target !== target) return undefined;
+    const from = base + targetAt;
     for (const { kind, field, isHost } of this.#inBytes) {
-      if (kind === 'uri') return hashBytes(bytes, targetAt, targetAt + target.length);
-      if (kind === 'path') return hashBytes(bytes, targetAt, targetAt + pathOf(target).length);
+      if (kind === 'uri') return hashBytes(bytes, from, from + target.length);
+      if (kind === 'path') return hashBytes(bytes, from, from + pathOf(target).length);
       if (kind !== 'header' && kind !== 'request-id') return undefined;
-      const at = findValue(plain, field);
+      const at = findValue(marks, field);
       if (at === -1) continue;
-      const end = valueEnd(plain, at);
-      if (isHost && !isHostKey(bytes, at, end)) return undefined;
-      return hashBytes(bytes, at, end);
+      const end = valueEnd(marks, at);
+      if (isHost && !isHostKey(bytes, base + at, base + end)) return undefined;
+      if (end > at) return hashBytes(bytes, base + at, base + end);
     }
-    return this.#hashOfId(head, plain);
+    return this.#hashOfId(head, marks);
   }
 }
 
@@ -117,7 +114,7 @@ function fieldOf(source: HashKeySource): Uint8Array {
 }
 
 /** The headers, with the host of a target that has one: it beats the Host header (RFC 9112 section 3.2.2). */
-function withTargetHost({ url = '', rawHeaders }: ClientRequest): readonly string[] {
+function withTargetHost({ url, rawHeaders }: ClientRequest): readonly string[] {
   const host = authorityOf(url);
   return host === undefined ? rawHeaders : [HOST, host, ...rawHeaders];
 }

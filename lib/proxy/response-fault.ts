@@ -8,6 +8,8 @@ import { BalancerError } from '../errors.ts';
 export const FAULTS = {
   'no-request': 'bytes came that belong to no request',
   'status-line': 'the status line is not HTTP/1.0 or HTTP/1.1 with a status of three digits from 100',
+  'request-line': 'the request line is not a method, a target and HTTP/1.0 or HTTP/1.1, one space apart',
+  'target-too-long': 'the request target is longer than the limit',
   'header-name': 'a header name is empty, holds what is not a token, or is not followed by a colon at once',
   'header-value': 'a reason or a header value holds a control character',
   'obs-fold': 'a header line is folded',
@@ -27,6 +29,7 @@ export const FAULTS = {
   'chunk-extension': 'a chunk extension is malformed or too long',
   'chunk-end': 'the data of a chunk is not followed by an empty line',
   'trailer-too-large': 'the trailer section is longer than the limit',
+  'trailer-framing': 'a trailer says how long the body is',
   'after-end': 'bytes came after the connection was given up',
 } as const;
 

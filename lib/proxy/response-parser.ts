@@ -90,7 +90,7 @@ export class ResponseParser {
     this.#lenient = isLenient ? new LenientHead(maxHeadBytes) : undefined;
     this.#section = new FieldSection(
       { maxBytes: maxHeadBytes, maxFields: maxHeaders, tooLong: 'head-too-large' },
-      true,
+      'status-line',
     );
   }
 

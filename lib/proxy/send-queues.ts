@@ -7,6 +7,7 @@
  */
 import { readFileSync, readlinkSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { descriptorOf, queuedBytesOf } from './node-internals.ts';
 
 /** How long one reading serves for all sockets. */
 const FRESH_MS = 5000;
@@ -14,11 +15,6 @@ const TABLES: readonly string[] = ['/proc/self/net/tcp', '/proc/self/net/tcp6'];
 /** Where a line of the table has the queue's length, hexadecimal before a colon, and the socket's inode. */
 const QUEUES = 4;
 const INODE = 9;
-
-/** What Node's handle of a socket says beside its methods. */
-interface HandleSocket extends Socket {
-  readonly _handle?: { readonly fd?: number; readonly writeQueueSize?: number } | null;
-}
 
 export class SendQueues {
   readonly #nowMs: () => number;
@@ -31,9 +27,9 @@ export class SendQueues {
   }
 
   /** Bytes that were written to the socket and that its peer has not taken, as far as they are known. */
-  bytesOf(socket: HandleSocket): number {
+  bytesOf(socket: Socket): number {
     const inKernel = this.#kernel().get(inodeOf(socket)) ?? 0;
-    return inKernel + (socket._handle?.writeQueueSize ?? 0);
+    return inKernel + queuedBytesOf(socket);
   }
 
   #kernel(): ReadonlyMap<string, number> {
@@ -74,9 +70,9 @@ export class Uptake {
 }
 
 /** '' where there is none. */
-function inodeOf(socket: HandleSocket): string {
+function inodeOf(socket: Socket): string {
   try {
-    return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${socket._handle?.fd}`))?.[1] ?? '';
+    return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${descriptorOf(socket)}`))?.[1] ?? '';
   } catch {
     return '';
   }

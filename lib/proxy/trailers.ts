@@ -74,6 +74,15 @@ export function readTrailers(section: FieldSection): readonly string[] {
   );
 }
 
+/** True where a field of a passed section says how long a body is. */
+export function announcesFraming(section: FieldSection): boolean {
+  const { bytes, base, length, markCount } = section;
+  if (markCount === 0) return false;
+  return fieldPairs(bytes.toString('latin1', base, base + length), 0).some(
+    (text, at) => at % 2 === 0 && /^(?:content-length|transfer-encoding)$/i.test(text),
+  );
+}
+
 /** Of name, value … those that may be trailers. */
 export function passingTrailers(pairs: readonly string[]): readonly string[] {
   if (pairs.length === 0) return NO_TRAILERS;

@@ -10,67 +10,15 @@ export interface TunnelEnds {
   readonly client: Socket;
   readonly upstream: Socket;
   /** What each had said before the tunnel was there; the client may still be sending its request. */
-  readonly fromClient: EarlyData;
+  readonly fromClient: ClientEnd;
   readonly fromUpstream: Buffer;
 }
 
-/** What a client may say before its tunnel is there. */
-const EARLY_BYTES = 65_536;
+/** Calls `onReady` with what the client has said behind its request, once all of that has come (RFC 9110 section 7.8). */
+export type ClientEnd = (onReady: (early: Buffer) => void) => void;
+
 /** How long a tunnel may be silent once one end has said its last. */
 const HALF_CLOSED_MS = 10_000;
-
-/** Reads a client that waits for its tunnel, to keep what it says and to notice when it leaves. */
-export class EarlyData {
-  /** What the client asks to switch to. */
-  readonly protocol: string;
-  readonly #socket: Socket;
-  readonly #chunks: Buffer[] = [];
-  #bytes = 0;
-  #hasBegun = false;
-  #onBegin: (() => void) | undefined;
-  readonly #onData = (chunk: Buffer): void => {
-    this.#chunks.push(chunk);
-    this.#bytes += chunk.length;
-    if (this.#bytes > EARLY_BYTES) this.#socket.pause();
-  };
-  readonly #onEnd = (): void => {
-    this.#socket.destroy();
-  };
-
-  constructor(socket: Socket, protocol: string) {
-    this.#socket = socket;
-    this.protocol = protocol;
-  }
-
-  /** All of the request has come, and `first` behind it. */
-  begin(first: Buffer): void {
-    this.#hasBegun = true;
-    if (first.length > 0) this.#onData(first);
-    this.#socket.on('data', this.#onData);
-    this.#socket.on('end', this.#onEnd);
-    this.#socket.resume();
-    this.#onBegin?.();
-  }
-
-  /** Calls `hear` once all of the request has come (RFC 9110 section 7.8: before that nobody may switch). */
-  whenBegun(hear: () => void): void {
-    if (this.#hasBegun) hear();
-    else this.#onBegin = hear;
-  }
-
-  /** The client has said nothing behind its request. */
-  get isEmpty(): boolean {
-    return this.#bytes === 0;
-  }
-
-  /** Stops reading, and gives what came. */
-  take(): Buffer {
-    this.#socket.pause();
-    this.#socket.off('data', this.#onData);
-    this.#socket.off('end', this.#onEnd);
-    return Buffer.concat(this.#chunks);
-  }
-}
 
 /** What is told of a tunnel. */
 export interface TunnelEar {
@@ -109,8 +57,7 @@ export function joinTunnel(ends: TunnelEnds, idleMs: number, ear: TunnelEar): vo
     });
     socket.setNoDelay(true);
   }
-  ends.fromClient.whenBegun(() => {
-    const early = ends.fromClient.take();
+  ends.fromClient((early) => {
     ear.onBytes(early.length, 0);
     client.on('data', (chunk: Buffer) => ear.onBytes(chunk.length, 0));
     if (early.length > 0) upstream.write(early);

@@ -13,15 +13,15 @@
 import type { Endpoint } from '../core/replica.ts';
 import { BalancerError } from '../errors.ts';
 import type { Recorder } from '../metrics/recorder.ts';
-import { type FreeCounts, FreeConnections } from './free-connections.ts';
+import { FreeConnections, type FreeCounts } from './free-connections.ts';
 import { PinnedConnection } from './pinned.ts';
+import { RESPONSE_LIMITS, type ResponseLimits } from './response-parser.ts';
 import {
   type Attempt,
   type Connect,
   type ConnectionOwner,
   UpstreamConnection,
 } from './upstream-connection.ts';
-import { RESPONSE_LIMITS, type ResponseLimits } from './response-parser.ts';
 import { connectUpstream } from './upstream-socket.ts';
 
 export interface UpstreamOptions {

@@ -8,6 +8,11 @@ import { chunkedBody, type Message, pairsOf } from './proxy-message.ts';
 
 const DEADLINE_MS = 5000;
 
+/** Heads of requests come in two parts, so that none is whole at once. */
+const CUTS_HEADS = process.env.RINGLB_TEST_CUT === '1';
+const REQUEST_LINE = /^[A-Z]+ [^\r\n]{1,2000} HTTP\/1/;
+const CUT_AT = 12;
+
 export class Peer {
   readonly socket: Socket;
   /** What came and was not taken, latin1. */
@@ -87,13 +92,34 @@ export class Peer {
     });
   }
 
+  /** What is still to be sent of heads that are cut. */
+  #later: Promise<void> | undefined;
+
   send(data: string | Buffer): boolean {
+    const isCut = CUTS_HEADS && typeof data === 'string' && REQUEST_LINE.test(data);
+    if (isCut || this.#later !== undefined) {
+      const pieces = isCut ? [data.slice(0, CUT_AT), data.slice(CUT_AT)] : [data];
+      this.#later = pieces.reduce(
+        (before, piece) =>
+          before.then(() => {
+            this.#write(piece);
+            return new Promise((resolve) => setTimeout(resolve, 2));
+          }),
+        this.#later ?? Promise.resolve(),
+      );
+      return true;
+    }
+    return this.#write(data);
+  }
+
+  #write(data: string | Buffer): boolean {
     return typeof data === 'string' ? this.socket.write(data, 'latin1') : this.socket.write(data);
   }
 
   /** Sends a FIN; reading goes on. */
   end(): void {
-    this.socket.end();
+    if (this.#later === undefined) this.socket.end();
+    else void this.#later.then(() => this.socket.end());
   }
 
   /** Closes both directions; what was not read makes it a reset. */

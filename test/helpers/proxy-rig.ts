@@ -67,6 +67,7 @@ export class Rig {
     const { replicas: _replicas, threads = 1, ...given } = settings;
     this.options = {
       ...load('--slots 251 --load-factor 0 --queue-depth 16'),
+      ...(process.env.RINGLB_TEST_PARSER === 'node' && { parser: 'node' as const }),
       port: 0,
       host: '127.0.0.1',
       reusePort: false,

@@ -41,6 +41,7 @@ function families(): readonly Family[] {
     detail: 'full' as const,
     hasRemoved: false,
     tableVersion: 12,
+    fastPath: true,
     imbalance: 1.5,
   });
 }

@@ -29,6 +29,7 @@ class Stage {
   constructor(t: { after(run: () => unknown): void } | undefined, ordinals: number) {
     const shape = { ordinals, workers: 2 };
     this.metrics = new Metrics(shape, new FakeClock(), {
+      fastPath: true,
       replicas: () => this.replicas,
       table: { eligible: 1, totalWaiting: 0, version: 1 },
       log: { dropped: 0 },

@@ -14,6 +14,7 @@ test('README.md names every metric, and none that there is not', () => {
     detail: 'full',
     hasRemoved: false,
     tableVersion: 0,
+    fastPath: true,
     imbalance: 0,
   } as const;
   const families = familiesOf({ replicas: [], counts, fleet: new FleetCounts(), ...levels });

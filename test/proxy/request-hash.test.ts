@@ -7,11 +7,12 @@ import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { hashKeyOf, parseHashKey, placementKey } from '../../lib/core/hash-key.ts';
 import { ALGORITHMS, type Algorithm } from '../../lib/core/slot-table.ts';
-import { type HeaderPolicy, plainRequestHead, requestHead } from '../../lib/proxy/headers.ts';
-import { readPlainHead } from '../../lib/proxy/plain-head.ts';
-import { PlainRequest } from '../../lib/proxy/plain-requests.ts';
+import { type HeaderPolicy, requestHead } from '../../lib/proxy/headers.ts';
+import { ClientRequest } from '../../lib/proxy/incoming.ts';
 import { RequestHasher } from '../../lib/proxy/request-hash.ts';
+import type { RequestHeadMarks } from '../../lib/proxy/request-head.ts';
 import { CountedIds, type RequestIds, SixDigitIds } from '../../lib/proxy/request-ids.ts';
+import { RequestParser } from '../../lib/proxy/request-parser.ts';
 import { TrustedProxies } from '../../lib/proxy/trusted-proxies.ts';
 import { fuzzRun, Random } from '../helpers/response-random.ts';
 
@@ -23,6 +24,7 @@ const POLICY: HeaderPolicy = {
   via: false,
   debugFor: 'nobody',
 };
+const LIMITS = { maxHeadBytes: 16_384, maxHeaders: 100, maxTargetBytes: 8192 };
 const PROXIES = new TrustedProxies(['10.0.0.0/8']);
 const memory = Buffer.alloc(65_536);
 const SOCKET = {} as Socket;
@@ -34,10 +36,10 @@ interface Asked {
   readonly algorithm?: Algorithm;
 }
 
-/** The hash of a plain request in its bytes, as a request of Node's parser, and what both have to be. */
+/** The hash of a request whose head came whole, of one that came in two parts, and what both have to be. */
 function hashes({ hashKey, text, ip = '127.0.0.1', algorithm = 'maglev' }: Asked): {
-  readonly inBytes: number;
-  readonly asText: number;
+  readonly whole: number;
+  readonly cut: number;
   readonly expected: number;
   readonly key: string;
 } {
@@ -47,22 +49,23 @@ function hashes({ hashKey, text, ip = '127.0.0.1', algorithm = 'maglev' }: Asked
   const hasher = new RequestHasher(parsed.value, algorithm, PROXIES, ids);
   const client = PROXIES.factsOf(ip);
   const own = { client, policy: POLICY, newRequestId: ids.next() };
-  memory.write(text, 'latin1');
-  const plain = readPlainHead(memory, text.length);
-  assert.ok(plain !== undefined, `plain: ${JSON.stringify(text)}`);
-  const request = new PlainRequest(SOCKET, plain, undefined);
-  const head = plainRequestHead(plain, own);
-  const { method, url: target, rawHeaders } = request;
-  const parsedHead = requestHead({ ...own, method, target, rawHeaders, isOldHttp: false, upgrade: '' });
-  const facts = { url: target, rawHeaders, clientIp: PROXIES.originOf(client, rawHeaders) };
-  const key =
-    hashKey === 'request-id' ? head.requestId : placementKey(parsed.value, facts, head.requestId).value;
-  return {
-    inBytes: hasher.hashOf(client, request, head, plain),
-    asText: hasher.hashOf(client, request, parsedHead, undefined),
-    expected: hashKeyOf(key, algorithm),
-    key,
+  const told: { readonly hash: number; readonly key: string }[] = [];
+  const tell = (marks: RequestHeadMarks): void => {
+    const request = new ClientRequest(SOCKET, marks, undefined);
+    const head = requestHead(marks, own);
+    const { url: target, rawHeaders } = request;
+    const facts = { url: target, rawHeaders, clientIp: PROXIES.originOf(client, rawHeaders) };
+    const key =
+      hashKey === 'request-id' ? head.requestId : placementKey(parsed.value, facts, head.requestId).value;
+    told.push({ hash: hasher.hashOf(client, request, head, marks), key });
   };
+  for (const cuts of [[text], [text.slice(0, 9), text.slice(9)]]) {
+    const parser = new RequestParser(LIMITS, { onRequest: tell, onBody: () => {}, onRequestEnd: () => {} });
+    for (const piece of cuts) parser.take(memory, 0, memory.write(piece, 'latin1'));
+  }
+  const [whole, cut] = told;
+  assert.ok(whole && cut && told.length === 2, JSON.stringify(text));
+  return { whole: whole.hash, cut: cut.hash, expected: hashKeyOf(whole.key, algorithm), key: whole.key };
 }
 
 const get = (lines = '', target = '/') => `GET ${target} HTTP/1.1\r\nHost: h\r\n${lines}\r\n`;
@@ -160,7 +163,7 @@ for (const { name, key, ...asked } of [
     for (const algorithm of ALGORITHMS) {
       const found = hashes({ ...asked, algorithm });
       assert.equal(found.key, key);
-      assert.deepEqual([found.inBytes, found.asText], [hashKeyOf(key, algorithm), found.expected]);
+      assert.deepEqual([found.whole, found.cut], [hashKeyOf(key, algorithm), found.expected]);
     }
   });
 }
@@ -168,27 +171,27 @@ for (const { name, key, ...asked } of [
 for (const hashKey of ['request-id', 'header:x-user', 'cookie:sid,request-id']) {
   test(`a request without ${hashKey} is placed by the id that was made for it`, () => {
     for (const algorithm of ALGORITHMS) {
-      const { inBytes, asText, expected, key } = hashes({ hashKey, algorithm, text: get('X-Use: r\r\n') });
+      const { whole, cut, expected, key } = hashes({ hashKey, algorithm, text: get('X-Use: r\r\n') });
       assert.match(key, algorithm === 'classic' ? /^\d{6}$/ : /^[0-9a-f]{12}-00000$/);
-      assert.deepEqual([inBytes, asText], [expected, expected]);
+      assert.deepEqual([whole, cut], [expected, expected]);
     }
   });
 }
 
 test('in the classic ring an id of digits is a number, in the bytes of a request too', () => {
-  const { inBytes } = hashes({
+  const { whole } = hashes({
     hashKey: 'request-id',
     algorithm: 'classic',
     text: get('X-Request-Id: 123456\r\n'),
   });
-  assert.equal(inBytes, 123_456);
+  assert.equal(whole, 123_456);
 });
 
 test('what stands behind a head in memory is no part of it', () => {
   const asked = { hashKey: 'header:x-user', text: get('A: b\r\n') };
   hashes({ ...asked, text: get('A: b\r\nX-User: c\r\nX-User: d\r\n') });
-  const { inBytes, expected } = hashes(asked);
-  assert.equal(inBytes, expected);
+  const { whole, expected } = hashes(asked);
+  assert.equal(whole, expected);
 });
 
 const SOURCES = [
@@ -227,7 +230,7 @@ test(`requests at random have the same hash in their bytes and as texts (${runs}
       ip: random.pick(['127.0.0.1', '10.0.0.1']),
       algorithm: random.pick(ALGORITHMS),
     };
-    const { inBytes, asText, expected } = hashes(asked);
-    assert.deepEqual([inBytes, asText], [expected, expected], JSON.stringify(asked));
+    const { whole, cut, expected } = hashes(asked);
+    assert.deepEqual([whole, cut], [expected, expected], JSON.stringify(asked));
   }
 });

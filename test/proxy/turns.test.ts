@@ -1,9 +1,9 @@
 /** Requests that wait for the next round of the event loop because many came in one. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { isWaiting, takePlainly } from '../../lib/proxy/plain-requests.ts';
+import { ClientConnection } from '../../lib/proxy/client-connection.ts';
 import { Turns } from '../../lib/proxy/turns.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { get, ok, statusOf } from '../helpers/proxy-message.ts';
@@ -135,43 +135,24 @@ test('who goes while its request waits takes it along, and harms nobody', async 
   await rig.settled();
 });
 
-test('requests give way to a crowd that connects, and only as long', async (t) => {
-  const { rig, clients } = await crowd(t, 4 * A_ROUND);
-  rig.replica.serve(() => undefined);
-  const open = () => rig.counts().threads.openClientConnections;
-  const before = open();
-  const crowdSize = 12;
-  const coming: Promise<Peer>[] = [];
-  askAtOnce(
-    clients,
-    () => '/',
-    () => {
-      for (let count = 0; count < crowdSize; count++) coming.push(rig.client());
-    },
-  );
-  while (open() === before) await roundEnd();
-  const taken = rig.inFlight;
-  // one connection is taken in a round, and it is not before the first has ended that they are seen to be many
-  assert.ok(taken <= 2 * A_ROUND + crowdSize * A_SHORT_ROUND, `${taken} requests were taken meanwhile`);
-  await eventually('the crowd', () => open() === before + crowdSize);
-  await eventually('the requests', () => rig.inFlight === clients.length);
-  await Promise.all(coming);
-});
-
-/** Connections that are read plainly, whose requests are only noted. */
+/** Connections whose requests are only noted. */
 async function noted(t: TestContext, count: number) {
+  const { thread } = await Rig.open(t);
   const events: string[] = [];
-  const sockets: Socket[] = [];
-  const server = createServer({ pauseOnConnect: true });
+  const connections: ClientConnection[] = [];
+  const taken = new Set<unknown>();
+  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
   server.on('connection', (socket) => {
-    sockets.push(socket);
-    takePlainly(socket, {
-      maxHeadBytes: 65_536,
-      hears: () => true,
-      take: ({ url }) => events.push(`take ${url}`),
-      leave: (left) =>
-        left.on('data', (bytes) => events.push(`leave ${String(bytes).match(/(?<=GET )\S+/g)}`)),
+    const facts = { ip: '127.0.0.1', trusted: false };
+    const client = new ClientConnection(socket, facts, thread, {
+      take: (taker, { url }) => {
+        taken.add(taker);
+        events.push(`take ${url}`);
+      },
+      closed: () => {},
     });
+    connections.push(client);
+    client.open();
     socket.resume();
   });
   server.listen(0, '127.0.0.1');
@@ -180,32 +161,32 @@ async function noted(t: TestContext, count: number) {
   const clients = await Promise.all(Array.from({ length: count }, () => Peer.connect(port)));
   t.after(() => {
     for (const client of clients) client.close();
+    for (const { socket } of connections) socket.destroy();
     server.close();
   });
-  await eventually('all to be there', () => sockets.length === count);
-  return { events, clients, sockets };
+  await eventually('all to be there', () => connections.length === count);
+  const waiting = () => connections.filter((client) => !taken.has(client));
+  return { events, clients, waiting };
 }
 
-test('who sends on while its request waits is left to the parser with all of it, and waits no more', async (t) => {
+test('who sends on while its request waits is taken at once', async (t) => {
   const { events, clients } = await noted(t, 4 * A_ROUND);
   askAtOnce(clients, (at) => `/${at}`);
   for (let round = 0; round < 2; round++) await roundEnd();
   const last = clients.length - 1;
   assert.equal(events.includes(`take /${last}`), false);
   clients[last]!.send(get('/0'));
-  await eventually('it to be left', () => events.includes(`leave /${last},/0`));
-  await eventually('the others', () => events.length === clients.length);
-  assert.equal(events.filter((event) => event.startsWith('take')).length, clients.length - 1);
+  await eventually('all', () => events.length === clients.length);
 });
 
 test('who has gone by its turn is passed over', async (t) => {
-  const { events, clients, sockets } = await noted(t, 4 * A_ROUND);
+  const { events, clients, waiting } = await noted(t, 4 * A_ROUND);
   askAtOnce(clients, (at) => `/${at}`);
   for (let round = 0; round < 2; round++) await roundEnd();
-  const gone = sockets.filter(isWaiting).slice(-2);
+  const gone = waiting().slice(-2);
   assert.equal(gone.length, 2);
-  gone[0]!.destroy();
-  gone[1]!.end();
+  gone[0]!.socket.destroy();
+  gone[1]!.socket.end();
   await eventually('the others', () => events.length === clients.length - 2);
   for (let round = 0; round < 4; round++) await roundEnd();
   assert.equal(events.length, clients.length - 2);

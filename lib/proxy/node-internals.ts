@@ -1,0 +1,92 @@
+/**
+ * All that is used of Node beyond its public API: reading an accepted socket into memory of ours, and what a handle
+ * says of its descriptor. Where it is missing nothing is changed, and callers have a way that does without it.
+ *
+ * A socket that is opened by us takes `onread` as an option; one that a server has accepted has no such option, but the
+ * same three fields. Read so, past the stream machinery, a small request costs a tenth less, a large upload half.
+ */
+import { Socket } from 'node:net';
+
+interface Handle {
+  readonly fd?: number;
+  readonly writeQueueSize?: number;
+  useUserBuffer?(buffer: Buffer): void;
+}
+
+interface RawSocket extends Socket {
+  readonly _handle?: Handle | null;
+  [field: symbol]: unknown;
+}
+
+/** Told of so many bytes at the beginning of `buffer`, which are good until it returns. */
+export type OnBytes<S extends Socket> = (this: S, bytes: number, buffer: Buffer) => boolean;
+
+/** Memory for one read of any client, good until the call that is told of it returns. */
+export const SCRATCH: Buffer = Buffer.allocUnsafeSlow(65_536);
+/** The part that is read into: there is always a byte behind what came. */
+export const READ_INTO: Buffer = SCRATCH.subarray(0, SCRATCH.length - 1);
+
+/** The fields of a socket that its `onread` option sets. */
+interface Fields {
+  readonly buffer: symbol;
+  readonly callback: symbol;
+  readonly next: symbol;
+}
+
+const fields = fieldsOf(new Socket());
+
+function fieldsOf(socket: Socket): Fields | undefined {
+  const symbols = Object.getOwnPropertySymbols(socket);
+  const find = (name: string) => symbols.find(({ description }) => description === name);
+  const [buffer, callback, next] = [find('kBuffer'), find('kBufferCb'), find('kBufferGen')];
+  return buffer && callback && next && { buffer, callback, next };
+}
+
+/** True where sockets can be read into memory of ours. */
+export const canReadRaw: boolean = fields !== undefined;
+
+/**
+ * Has what comes on `socket`, which nobody reads yet, told to `onBytes`, in READ_INTO. False, with nothing changed,
+ * where that is not possible.
+ */
+export function readRaw<S extends Socket>(socket: S, onBytes: OnBytes<S>): boolean {
+  const raw = socket as unknown as RawSocket;
+  const handle = raw._handle;
+  if (fields === undefined || typeof handle?.useUserBuffer !== 'function') return false;
+  raw[fields.callback] = onBytes;
+  raw[fields.next] = null;
+  raw[fields.buffer] = READ_INTO;
+  handle.useUserBuffer(READ_INTO);
+  return true;
+}
+
+/** Asks `next` after each read where the one that follows is to go; null leaves it where it is. */
+export function readInto(socket: Socket, next: (() => Buffer) | null): void {
+  if (fields !== undefined) (socket as unknown as RawSocket)[fields.next] = next;
+}
+
+/** Has what comes go into the socket's own stream again, for whoever reads that. */
+export function readAsStream(socket: Socket): void {
+  const raw = socket as unknown as RawSocket;
+  if (fields === undefined || raw[fields.callback] === null) return;
+  raw[fields.callback] = pushRead;
+  raw[fields.next] = toScratch;
+}
+
+function pushRead(this: Socket, bytes: number, buffer: Buffer): boolean {
+  return this.push(Buffer.from(buffer.subarray(0, bytes)));
+}
+
+function toScratch(): Buffer {
+  return READ_INTO;
+}
+
+/** The socket's descriptor, where it has one. */
+export function descriptorOf(socket: Socket): number | undefined {
+  return (socket as unknown as RawSocket)._handle?.fd;
+}
+
+/** Bytes that were written and that the kernel has not taken. */
+export function queuedBytesOf(socket: Socket): number {
+  return (socket as unknown as RawSocket)._handle?.writeQueueSize ?? 0;
+}

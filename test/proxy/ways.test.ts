@@ -1,0 +1,61 @@
+/**
+ * The behaviour of the data path does not depend on how a request comes in: the suites of behaviour once more with heads
+ * that come in two parts, and with Node's own HTTP server as the reader.
+ */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+const SUITES = [
+  'back-pressure',
+  'client-gone',
+  'counting',
+  'debug-headers',
+  'forwarded',
+  'forwarding',
+  'hop-by-hop',
+  'hosts',
+  'http10',
+  'interim',
+  'methods',
+  'passive-health',
+  'pinned',
+  'queue',
+  'replica-gone',
+  'retry',
+  'retry-limits',
+  'streaming',
+  'timeouts-replica',
+  'trailers',
+  'upgrade',
+];
+
+/** What Node's server does in a way of its own, which `--parser node` is documented to have. */
+const NODE_DIFFERS = [
+  'a body with a broken chunk behind',
+  'a chunked body that (ends|resets) in the middle',
+  'without waiting for 100 is served',
+];
+
+async function run(env: Readonly<Record<string, string>>, skipped: readonly string[]): Promise<void> {
+  const files = SUITES.map((name) => join(import.meta.dirname, `${name}.test.ts`));
+  const skips = skipped.map((pattern) => `--test-skip-pattern=${pattern}`);
+  const { NODE_TEST_CONTEXT: _, ...surroundings } = process.env;
+  const child = spawn(process.execPath, ['--test', '--test-concurrency=2', ...skips, ...files], {
+    env: { ...surroundings, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  const failed = output.split('\n').filter((line) => /^\s*✖/.test(line));
+  assert.deepEqual({ code, failed }, { code: 0, failed: [] });
+}
+
+test('behaves alike where heads come in two parts', () => run({ RINGLB_TEST_CUT: '1' }, []));
+test("behaves alike where Node's HTTP server reads requests", () =>
+  run({ RINGLB_TEST_PARSER: 'node' }, NODE_DIFFERS));
