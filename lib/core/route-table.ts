@@ -271,16 +271,19 @@ export class RouteTableWriter {
 
   /** Sets the state under a new epoch, counts who is eligible, and wakes who waits for that. */
   setState(ordinal: number, state: StateCode): void {
-    const { states, header, failures } = this.#views;
+    const { states, header } = this.#views;
     const before = Atomics.load(states, ordinal);
-    // what failed in another state says nothing of this one
-    Atomics.store(failures, ordinal, 0);
     const word = (before - (before & CODE_MASK) + EPOCH_STEP) | STATE_CODES[state] | 0;
     Atomics.store(states, ordinal, word);
     if (ordinal >= Atomics.load(header, KNOWN)) Atomics.store(header, KNOWN, ordinal + 1);
     const change = Number(isEligible(word)) - Number(isEligible(before));
     if (change !== 0) Atomics.add(header, ELIGIBLE, change);
     this.wakeAll();
+  }
+
+  /** What failed in a row until now counts no more. */
+  clearFailures(ordinal: number): void {
+    Atomics.store(this.#views.failures, ordinal, 0);
   }
 
   get eligible(): number {

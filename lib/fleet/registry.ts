@@ -205,6 +205,7 @@ export class Registry {
     entry.placed++;
     entry.restarts = Math.max(0, entry.placed - 1);
     entry.health = UNKNOWN_HEALTH;
+    this.#parts.table.clearFailures(entry.ordinal);
     return this.#publishEndpoints();
   }
 
@@ -232,6 +233,7 @@ export class Registry {
 
   /** Requests fail at it although it answers: it gets none for a while. */
   eject(replica: Replica, cause: string): void {
+    this.#parts.table.clearFailures(replica.ordinal);
     this.#transition(this.#entry(replica), { to: 'unhealthy', cause, kind: 'ejected' });
   }
 

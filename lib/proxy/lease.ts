@@ -270,7 +270,6 @@ export class Lease {
     if (ordinal === NO_REPLICA) return;
     const { recorder } = this.#thread;
     recorder.failedAttempt(ordinal);
-    if (UNREACHABLE.has(code)) this.#thread.report(ordinal, word, code);
     if (CLOSED.has(code)) {
       this.#thread.hint(ordinal, word, code);
       if (!hasResponded) {
@@ -281,7 +280,9 @@ export class Lease {
     } else if (!UNREACHABLE.has(code) && !BROKEN.has(code)) return;
     // a response that was cut is counted as such
     if (!hasResponded) recorder.fault(ordinal);
+    // first: where it makes so many in a row that it is ejected, that is the stronger
     this.#thread.noteFailure(ordinal, word);
+    if (UNREACHABLE.has(code)) this.#thread.report(ordinal, word, code);
   }
 
   /** Counts a response for or against the replica. */

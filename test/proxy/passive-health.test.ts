@@ -79,6 +79,18 @@ test('requests that one replica resets and another serves count against the firs
   assert.deepEqual([...codes(rig, 1), ...codes(rig, 2)], []);
 });
 
+test('connections that fail again and again count in a row, though probes pass in between', async (t) => {
+  const rig = await Rig.open(t, { retries: 0 });
+  rig.place(0, REFUSING);
+  for (let count = 1; count <= 5; count++) {
+    await askAll(rig, 1);
+    assert.equal(codes(rig).includes('failures-in-a-row'), count === 5);
+    rig.setState(0, 'unhealthy');
+    rig.setState(0, 'healthy');
+  }
+  assert.deepEqual(codes(rig).slice(-2), ['failures-in-a-row', 'connect-refused']);
+});
+
 test('failures that several threads saw in a row count together', async (t) => {
   const rig = await Rig.open(t, { replicas: 2, threads: 4 });
   rig.replicas[0]!.serve(() => 'HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n');

@@ -86,7 +86,7 @@ describe('a replica that responds to probes with an unexpected status', () => {
     assert.equal(rig.replica('S1').state, 'unhealthy');
   });
 
-  it('is not replaced while as many as there is room for still drain, and is after that', async () => {
+  it('is not replaced while there is no room for an instance that drains', async () => {
     const rig = await FleetRig.of(5, { ordinals: 5 });
     rig.found.set(portOf(rig, 'S1'), NOT_READY);
     await rig.advance(REPLACE_AFTER_MS + 10 * INTERVAL_MS, 100);
