@@ -47,6 +47,7 @@ const RUSH_MS = 200;
 export class Acceptor {
   readonly #options: AcceptorOptions;
   readonly #owner: AcceptorOwner;
+  readonly #clock: () => number;
   readonly #servers: Server[] = [];
   /** Taken, and not handed on yet. */
   #taken: Socket[] = [];
@@ -58,9 +59,11 @@ export class Acceptor {
   #firstCrowdMs = NEVER;
   #isRush = false;
 
-  constructor(options: AcceptorOptions, owner: AcceptorOwner) {
+  /** `clock` gives milliseconds that never go back. */
+  constructor(options: AcceptorOptions, owner: AcceptorOwner, clock = () => performance.now()) {
     this.#options = options;
     this.#owner = owner;
+    this.#clock = clock;
   }
 
   /** Listens; resolves with the port. Rejects with the system's error. */
@@ -97,7 +100,7 @@ export class Acceptor {
     if (this.#taken.length > this.#owner.room()) return this.#handOn();
     if (this.#taken.length > 1) return;
     this.#before = 0;
-    this.#sinceMs = performance.now();
+    this.#sinceMs = this.#clock();
     setImmediate(this.#look);
   }
 
@@ -107,7 +110,7 @@ export class Acceptor {
     const isCrowd = this.#taken.length - this.#before >= Math.max(1, this.#servers.length / 2);
     this.#before = this.#taken.length;
     if (!isCrowd) return this.#handOn();
-    const nowMs = performance.now();
+    const nowMs = this.#clock();
     if (nowMs - this.#lastCrowdMs >= CALM_MS) this.#firstCrowdMs = nowMs;
     this.#lastCrowdMs = nowMs;
     if (nowMs - this.#sinceMs >= PATIENCE_MS) return this.#handOn();

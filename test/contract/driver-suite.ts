@@ -171,7 +171,7 @@ export function testDriver(harness: Harness): void {
     });
 
     it('asks a running instance to end, and does not wait out the grace when it does', {
-      timeout: 30_000,
+      timeout: 300_000,
     }, async () => {
       const instance = await start();
       await answering(instance);

@@ -41,12 +41,12 @@ describe('the command line of Docker, with the balancer before the engine', {
   );
   after(() => docker('rm', '--force', name));
 
-  it('runs a command in a container, with its output and its status', { timeout: 60_000 }, async (t) => {
+  it('runs a command in a container, with its output and its status', { timeout: 300_000 }, async (t) => {
     const host = await behindBalancer(t);
     assert.deepEqual(await run(host, ['exec', name, 'sh', '-c', 'echo out; exit 7'], ''), ['out\n', 7]);
   });
 
-  it('passes input on, and its end', { timeout: 60_000 }, async (t) => {
+  it('passes input on, and its end', { timeout: 300_000 }, async (t) => {
     const host = await behindBalancer(t);
     const input = 'line\n'.repeat(100_000);
     const [output, code] = await run(host, ['exec', '--interactive', name, 'cat'], input);
@@ -54,7 +54,7 @@ describe('the command line of Docker, with the balancer before the engine', {
     assert.ok(output === input, `${output.length} of ${input.length} bytes came back`);
   });
 
-  it('runs a container interactively', { timeout: 60_000 }, async (t) => {
+  it('runs a container interactively', { timeout: 300_000 }, async (t) => {
     const host = await behindBalancer(t);
     const args = [
       'run',

@@ -45,7 +45,7 @@ describe("Debian's nginx as a replica", { skip: skipDocker ?? false }, () => {
     return driver.start({ name: freshName(), id: 1 });
   }
 
-  it('serves, and ends in its grace', { timeout: 60_000 }, async () => {
+  it('serves, and ends in its grace', { timeout: 300_000 }, async () => {
     const instance = await start(IMAGE);
     const { body } = await eventually('an answer', () => get(instance.endpoint!, '/heartbeat'));
     assert.equal(body, `nginx in ${instance.name.toLowerCase()}`);

@@ -45,7 +45,7 @@ class Engine {
   }
 }
 
-describe('the claim on a pool', { skip: process.platform !== 'linux', timeout: 60_000 }, () => {
+describe('the claim on a pool', { skip: process.platform !== 'linux', timeout: 300_000 }, () => {
   let engine: Engine;
   let claims: PoolClaim[];
 

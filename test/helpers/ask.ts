@@ -10,7 +10,7 @@ import { eventually } from './eventually.ts';
 export function get(endpoint: Endpoint, path: string): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
     const outgoing = request(
-      { ...endpoint, path, agent: false, signal: AbortSignal.timeout(1_000) },
+      { ...endpoint, path, agent: false, signal: AbortSignal.timeout(5_000) },
       (response) => {
         text(response).then((body) => resolve({ status: response.statusCode ?? 0, body }), reject);
       },

@@ -15,7 +15,7 @@ import { eventually } from './eventually.ts';
 import { groupOf } from './processes.ts';
 
 const MAIN = fileURLToPath(new URL('../../lib/main.ts', import.meta.url));
-const STOP_MS = 20_000;
+const STOP_MS = 60_000;
 /** How long it may take to tell its metrics before it is asked to end. */
 const METRICS_MS = 5000;
 

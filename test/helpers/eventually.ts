@@ -10,7 +10,7 @@ const PAUSE_MS = 10;
 export async function eventually<T>(
   what: string,
   probe: () => T | Promise<T>,
-  deadlineMs = 15_000,
+  deadlineMs = 60_000,
 ): Promise<Exclude<T, undefined | false>> {
   const end = performance.now() + deadlineMs;
   let last: unknown;

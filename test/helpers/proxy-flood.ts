@@ -6,7 +6,7 @@ const PIECE: Buffer = Buffer.alloc(65_536, 'f');
 /** Loopback moves megabytes between two looks, so when nothing has moved in several, nothing can. */
 const STILL_LOOKS = 5;
 const LOOKS_MS = 20;
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 60_000;
 
 /** `bytes` on their way through one socket, piece by piece, as it takes them. */
 export class Flood {

@@ -1,7 +1,8 @@
 /** Connections that come in rushes. */
 import assert from 'node:assert/strict';
+import { tracingChannel } from 'node:diagnostics_channel';
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { connect, type Server, Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { Acceptor } from '../../lib/proxy/acceptor.ts';
 import { eventually } from '../helpers/eventually.ts';
@@ -63,33 +64,17 @@ async function stage(t: TestContext, reusePort: boolean, room = () => 10_000): P
 for (const reusePort of [false, true]) {
   const how = reusePort ? 'from several sockets' : 'from one socket';
 
-  test(`a crowd is taken ${how}, each connection once, and before any is handed on`, canShare, async (t) => {
-    const { sockets, batches, rushes, client } = await stage(t, reusePort);
+  test(`a crowd is taken ${how}, each connection once`, canShare, async (t) => {
+    const { sockets, rushes, client } = await stage(t, reusePort);
     const clients = Array.from({ length: 200 }, client);
     await eventually('all of them', () => sockets.length === clients.length);
     const ports = new Set(sockets.map(({ remotePort }) => remotePort));
     assert.deepEqual(ports, new Set(clients.map(({ localPort }) => localPort)));
-    // a round brings 16 at most
-    assert.ok(Math.max(...batches) >= 40, `handed on in batches of ${batches}`);
     await eventually('the rush to be over', () => rushes.at(-1) === false);
     assert.deepEqual(
       rushes,
       rushes.map((_, at) => at % 2 === 0),
     );
-  });
-
-  test(`crowds that keep coming, taken ${how}, are no rush any more`, canShare, async (t) => {
-    const { sockets, rushes, client } = await stage(t, reusePort);
-    const wave = async (): Promise<boolean> => {
-      const [before, expected] = [rushes.length, sockets.length + 100];
-      for (let count = 0; count < 100; count++) client();
-      await eventually('all of them', () => sockets.length === expected);
-      for (const socket of sockets) socket.destroy();
-      return rushes.length > before;
-    };
-    assert.ok(await wave(), 'the first is one');
-    let waves = 1;
-    while (await wave()) assert.ok(++waves < 100, 'a hundred waves were rushes');
   });
 
   test(`one that comes alone, taken ${how}, is read from`, canShare, async (t) => {
@@ -128,3 +113,94 @@ test('a port that is taken is an error', async (t) => {
   );
   await assert.rejects(second.listen(), { code: 'EADDRINUSE' });
 });
+
+/** An acceptor to which connections come as the test says, in rounds of the event loop, by a clock that it moves. */
+async function rounds(t: TestContext, reusePort: boolean) {
+  const servers: Server[] = [];
+  const listening = (message: unknown): void => void servers.push((message as { server: Server }).server);
+  const listen = tracingChannel('net.server.listen');
+  listen.asyncStart.subscribe(listening);
+  t.after(() => listen.asyncStart.unsubscribe(listening));
+  let nowMs = 10_000.5;
+  let handedOn = 0;
+  const rushes: boolean[] = [];
+  const owner = {
+    accept: () => handedOn++,
+    room: () => 10_000,
+    onRush: (isOn: boolean) => rushes.push(isOn),
+  };
+  const acceptor = new Acceptor({ host: '127.0.0.1', port: 0, reusePort }, owner, () => nowMs);
+  await acceptor.listen();
+  t.after(() => acceptor.close());
+  assert.equal(servers.length, reusePort ? 16 : 1);
+  return {
+    rushes,
+    handedOn: () => handedOn,
+    /** So many come in one round, `ms` after the one before. */
+    async round(connections: number, ms = 0): Promise<void> {
+      nowMs += ms;
+      for (let count = 0; count < connections; count++)
+        servers[count % servers.length]!.emit('connection', new Socket());
+      await new Promise((resolve) => setImmediate(resolve));
+    },
+  };
+}
+
+for (const [how, reusePort, many, few] of [
+  ['several sockets', true, 16, 7],
+  ['one socket', false, 1, 0],
+] as const) {
+  test(`a crowd from ${how} is handed on when a round brings few`, canShare, async (t) => {
+    const { round, handedOn } = await rounds(t, reusePort);
+    for (let count = 0; count < 5; count++) await round(many);
+    assert.equal(handedOn(), 0);
+    await round(few);
+    assert.equal(handedOn(), 5 * many + few);
+  });
+
+  test(`a crowd from ${how} waits for those that come after it for 50 ms at most`, canShare, async (t) => {
+    const { round, handedOn } = await rounds(t, reusePort);
+    await round(many);
+    await round(many, 49);
+    assert.equal(handedOn(), 0);
+    await round(many, 1);
+    assert.equal(handedOn(), 3 * many);
+  });
+
+  test(`a crowd from ${how} is a rush until it is handed on`, canShare, async (t) => {
+    const { round, rushes } = await rounds(t, reusePort);
+    await round(many);
+    await round(many);
+    assert.deepEqual(rushes, [true]);
+    await round(few);
+    assert.deepEqual(rushes, [true, false]);
+  });
+
+  test(
+    `crowds from ${how} that keep coming are no rush after 200 ms, until there was a calm`,
+    canShare,
+    async (t) => {
+      const { round, rushes } = await rounds(t, reusePort);
+      const crowd = async (ms: number): Promise<boolean> => {
+        const before = rushes.length;
+        await round(many, ms);
+        await round(few);
+        return rushes.length > before;
+      };
+      const gapsMs = [0, 100, 99, 1, 900, 900, 999, 1000, 199, 1];
+      const found: boolean[] = [];
+      for (const gapMs of gapsMs) found.push(await crowd(gapMs));
+      assert.deepEqual(found, [true, true, true, false, false, false, false, true, true, false]);
+    },
+  );
+}
+
+test(
+  'few that come together from several sockets are handed on at once, and are no rush',
+  canShare,
+  async (t) => {
+    const { round, handedOn, rushes } = await rounds(t, true);
+    await round(7);
+    assert.deepEqual([handedOn(), rushes], [7, []]);
+  },
+);

@@ -3,12 +3,13 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { ClientConnection } from '../../lib/proxy/client-connection.ts';
+import { ClientConnection, giveWay } from '../../lib/proxy/client-connection.ts';
 import { Turns } from '../../lib/proxy/turns.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { get, ok, statusOf } from '../helpers/proxy-message.ts';
 import { Peer } from '../helpers/proxy-peer.ts';
 import { Rig, type RigSettings } from '../helpers/proxy-rig.ts';
+import { readNow } from '../helpers/read-at-once.ts';
 
 /** As many as are taken in a round, and in one that is to be short. */
 const A_ROUND = 32;
@@ -92,7 +93,7 @@ test('who has to give way in the middle of a round takes no more in it', async (
   assert.deepEqual(taken, upTo(A_ROUND / 2 + A_SHORT_ROUND));
 });
 
-/** Clients that have been answered once, so that what they ask next is read in one round. */
+/** Clients that have been answered once: the server has all of their connections. */
 async function crowd(t: TestContext, count: number, settings: RigSettings = {}) {
   const rig = await Rig.open(t, settings);
   rig.replica.serve(({ startLine }) => ok(startLine.split(' ')[1]!));
@@ -104,12 +105,9 @@ async function crowd(t: TestContext, count: number, settings: RigSettings = {}) 
   return { rig, clients };
 }
 
-/** Keeps the thread, which is this one, from reading while all of them send. */
-function askAtOnce(clients: readonly Peer[], path: (at: number) => string, andThen = () => {}): void {
-  for (const [at, client] of clients.entries()) client.send(get(path(at)));
-  andThen();
-  const until = performance.now() + 50;
-  while (performance.now() < until);
+/** Has what all of them ask read in one round. */
+function askAtOnce(clients: readonly Peer[], path: (at: number) => string): void {
+  for (const [at, client] of clients.entries()) readNow(client, get(path(at)));
 }
 
 test('of a crowd that asks at once every client is answered, with its own', async (t) => {
@@ -175,7 +173,8 @@ test('who sends on while its request waits is taken at once', async (t) => {
   for (let round = 0; round < 2; round++) await roundEnd();
   const last = clients.length - 1;
   assert.equal(events.includes(`take /${last}`), false);
-  clients[last]!.send(get('/0'));
+  readNow(clients[last]!, get('/0'));
+  assert.equal(events.at(-1), `take /${last}`);
   await eventually('all', () => events.length === clients.length);
 });
 
@@ -192,21 +191,26 @@ test('who has gone by its turn is passed over', async (t) => {
   assert.equal(events.length, clients.length - 2);
 });
 
+test('who gives way has few requests taken in a round', async (t) => {
+  const { events, clients } = await noted(t, 4 * A_ROUND);
+  giveWay(true);
+  t.after(() => giveWay(false));
+  askAtOnce(clients, (at) => `/${at}`);
+  for (let round = 1; round < 5; round++) {
+    assert.equal(events.length, round * A_SHORT_ROUND);
+    await roundEnd();
+  }
+  giveWay(false);
+  await eventually('the others', () => events.length === clients.length);
+});
+
 test('what is long does not wait', async (t) => {
   const { events, clients } = await noted(t, 4 * A_ROUND);
   const last = clients.length - 1;
-  const before = clients.slice(0, last);
-  const long = get(`/${last}`, `X-Long: ${'x'.repeat(5000)}\r\n`);
-  askAtOnce(
-    before,
-    (at) => `/${at}`,
-    () => clients[last]!.send(long),
-  );
+  askAtOnce(clients.slice(0, last), (at) => `/${at}`);
+  readNow(clients[last]!, get(`/${last}`, `X-Long: ${'x'.repeat(5000)}\r\n`));
+  assert.equal(events.indexOf(`take /${last}`), A_ROUND);
   await eventually('all', () => events.length === clients.length);
-  assert.ok(
-    events.indexOf(`take /${last}`) < 2 * A_ROUND,
-    `it was number ${events.indexOf(`take /${last}`)}`,
-  );
 });
 
 test('what a client sends on while its request waits is answered after it', async (t) => {
@@ -216,9 +220,9 @@ test('what a client sends on while its request waits is answered after it', asyn
   await eventually('all to be there', () => rig.counts().threads.openClientConnections === clients.length);
   const last = clients.slice(-A_ROUND);
   askAtOnce(clients, (at) => `/${at}`);
-  // all have been read by then, and the last of them were not taken
   for (let round = 0; round < 2; round++) await roundEnd();
-  for (const client of last) client.send(get('/more'));
+  // their turn has not come yet
+  for (const client of last) readNow(client, get('/more'));
   for (const [at, client] of clients.entries()) assert.equal((await client.response()).body, `/${at}`);
   for (const client of last) assert.equal((await client.response()).body, '/more');
   // those that have spoken are not out of time
