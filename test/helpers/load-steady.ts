@@ -11,6 +11,9 @@ export interface LoadOptions {
   readonly path?: string;
 }
 
+/** Longer than all time limits of a request together. What has no answer by then never has one. */
+const NEVER_MS = 30_000;
+
 export class SteadyLoad {
   /** How many were answered 200. */
   answered = 0;
@@ -18,17 +21,28 @@ export class SteadyLoad {
   readonly failures: string[] = [];
   readonly #agent: Agent;
   readonly #clients: Promise<void>[];
+  /** How many requests of each client are over. */
+  readonly #over: number[];
   #isOver = false;
 
   constructor(port: number, { clients = 6, pauseMs = 3, path = '/home' }: LoadOptions = {}) {
     this.#agent = new Agent({ keepAlive: true, maxSockets: clients });
-    this.#clients = Array.from({ length: clients }, () => this.#run(port, path, pauseMs));
+    this.#over = Array(clients).fill(0);
+    this.#clients = this.#over.map((_, client) => this.#run(client, port, path, pauseMs));
   }
 
   /** Waits until so many more were answered. */
   more(count: number): Promise<true> {
     const goal = this.answered + count;
     return eventually(`${count} more answers`, () => this.answered >= goal || this.failures.length > 0);
+  }
+
+  /** Waits until whatever was asked by now is answered, and of every client a request after that. */
+  async everyone(): Promise<void> {
+    const goals = this.#over.map((count) => count + 2);
+    await eventually('an answer to every client', () =>
+      this.#over.every((count, client) => count >= goals[client]!),
+    );
   }
 
   /** Resolves once every request has its answer. */
@@ -38,7 +52,7 @@ export class SteadyLoad {
     this.#agent.destroy();
   }
 
-  async #run(port: number, path: string, pauseMs: number): Promise<void> {
+  async #run(client: number, port: number, path: string, pauseMs: number): Promise<void> {
     while (!this.#isOver) {
       try {
         const { status, body } = await this.#get(port, path);
@@ -47,17 +61,24 @@ export class SteadyLoad {
       } catch (error) {
         this.failures.push(String(error));
       }
-      await delay(pauseMs);
+      this.#over[client]!++;
+      if (pauseMs > 0) await delay(pauseMs);
     }
   }
 
   #get(port: number, path: string): Promise<{ readonly status: number; readonly body: string }> {
     return new Promise((resolve, reject) => {
-      request({ host: '127.0.0.1', port, path, agent: this.#agent }, (response) => {
-        text(response).then((body) => resolve({ status: response.statusCode ?? 0, body }), reject);
-      })
-        .once('error', reject)
-        .end();
+      const asked = request({ host: '127.0.0.1', port, path, agent: this.#agent }, (response) => {
+        text(response)
+          .then((body) => resolve({ status: response.statusCode ?? 0, body }), reject)
+          .finally(() => clearTimeout(timer));
+      });
+      const timer = setTimeout(() => asked.destroy(new Error('never answered')), NEVER_MS);
+      asked.once('error', (error) => {
+        clearTimeout(timer);
+        reject(error);
+      });
+      asked.end();
     });
   }
 }
