@@ -105,7 +105,7 @@ export const OPTIONS = {
   ejectOutliers: option('eject-outliers', 'on', onOff, 'eject a replica that fails over half of its requests, and three times the share of the others'),
 
   retries: option('retries', '2', whole(0, 100), 'most further replicas that a request is given to'),
-  retryBudget: option('retry-budget', '20%', percent, 'most retries, as a share of requests (3 at a time always may)'),
+  retryBudget: option('retry-budget', '20%', percent, 'most retries, as a share of requests; 3 at a time always may, and but for 0% each thread has 32 in reserve'),
   connectTimeoutMs: option('connect-timeout', '2s', duration('above zero'), 'longest wait for a connection'),
   responseTimeoutMs: option('response-timeout', '30s', duration('above zero'), 'longest wait for its response head'),
   idleTimeoutMs: option('idle-timeout', '60s', duration('above zero'), 'longest silence between two bytes of its body, or in a tunnel'),

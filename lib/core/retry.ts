@@ -35,18 +35,27 @@ const MIN_CONCURRENT_RETRIES = 3;
 const MAX_SAVED = 1000;
 
 /**
+ * What is saved without any requests: one replica that dies early may have as many in flight. Used up, it comes back
+ * over some ten seconds.
+ */
+export const RESERVE = 32;
+
+/**
  * Keeps retries to a share of the requests, so that a fleet in trouble is not given a multiple of its load:
  * every request saves up `share` of a retry, every retry spends one, and what is saved loses its worth over
- * some ten seconds (Finagle's retry budget). Three at a time always may.
+ * some ten seconds (Finagle's retry budget, with its minimum as a reserve). Three at a time always may.
  */
 export class RetryBudget {
   readonly #share: number;
+  readonly #reserve: number;
   #saved = ZERO;
   #retrying = 0;
 
   /** `share` is 0 to 1. */
   constructor(share: number) {
     this.#share = share;
+    this.#reserve = share > 0 ? RESERVE : 0;
+    this.#saved += this.#reserve;
   }
 
   /** Counts a request. */
@@ -56,7 +65,7 @@ export class RetryBudget {
 
   /** To be called ten times a second. */
   decay(): void {
-    this.#saved *= 0.99;
+    this.#saved += (this.#reserve - this.#saved) * 0.01;
   }
 
   /** Counts one retry under way, unless the budget is used up. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { isIdempotent, isSafeToRetry, RetryBudget } from '../../lib/core/retry.ts';
+import { isIdempotent, isSafeToRetry, RESERVE, RetryBudget } from '../../lib/core/retry.ts';
 
 for (const method of ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']) {
   test(`${method} may be repeated`, () => {
@@ -60,9 +60,9 @@ test('three retries at a time may be, whatever was saved', () => {
   assert.equal(spendAll(budget, 10), 1);
 });
 
-/** Requests, share, retries that can be under way at once. */
+/** Requests, share, retries that can be under way at once beside the reserve. */
 const BUDGETS: readonly (readonly [number, number, number])[] = [
-  [8, 0.25, 3],
+  [8, 0.25, 2],
   [12, 0.25, 3],
   [40, 0.25, 10],
   [100, 0.125, 12],
@@ -73,13 +73,14 @@ const BUDGETS: readonly (readonly [number, number, number])[] = [
 
 for (const [requests, share, retries] of BUDGETS) {
   test(`${requests} requests at ${share * 100} % pay for ${retries} retries at once`, () => {
-    assert.equal(spendAll(budgetAfter(requests, share), 2 * requests), retries);
+    const reserve = share === 0 ? 0 : RESERVE;
+    assert.equal(spendAll(budgetAfter(requests, share), 2 * requests + RESERVE), retries + reserve);
   });
 }
 
 test('what is spent is gone though the retry has ended', () => {
   const budget = budgetAfter(40, 0.25);
-  for (let retry = 0; retry < 10; retry++) {
+  for (let retry = 0; retry < 10 + RESERVE; retry++) {
     assert.ok(budget.spend());
     budget.ended();
   }
@@ -94,7 +95,17 @@ test('what is saved is worth half after seven seconds of ten decays each', () =>
   const budget = budgetAfter(1000, 0.2);
   for (let decay = 0; decay < 70; decay++) budget.decay();
   const begun = spendAll(budget, 400);
-  assert.ok(begun > 90 && begun < 110, `${begun}`);
+  assert.ok(begun > 90 + RESERVE && begun < 110 + RESERVE, `${begun}`);
+});
+
+test('a reserve that was used up comes back, and grows no further', () => {
+  const budget = budgetAfter(0, 0.2);
+  assert.equal(spendAll(budget, 100), RESERVE);
+  for (let decay = 0; decay < 70; decay++) budget.decay();
+  const half = spendAll(budget, 100);
+  assert.ok(half > RESERVE / 2 - 3 && half < RESERVE / 2 + 3, `${half}`);
+  for (let decay = 0; decay < 2000; decay++) budget.decay();
+  assert.ok(spendAll(budget, 100) <= RESERVE);
 });
 
 test('retries that began one after another are never more than were saved for, above the first three', () => {
@@ -119,7 +130,7 @@ test('retries that began one after another are never more than were saved for, a
           if (!isFree) begun++;
         }
       }
-      assert.ok(begun <= saved, `${begun} retries of ${saved}`);
+      assert.ok(begun <= saved + RESERVE, `${begun} retries of ${saved}`);
     }),
   );
 });
