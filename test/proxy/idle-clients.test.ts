@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
-import { get, statusOf } from '../helpers/proxy-message.ts';
+import { get, post, statusOf } from '../helpers/proxy-message.ts';
 import { Rig } from '../helpers/proxy-rig.ts';
 
 function failuresOf(rig: Rig): number {
@@ -60,4 +60,23 @@ test('a client that takes nothing of its answer is not closed as idle', async (t
     return replica.isEnded;
   });
   assert.equal(rig.counts().threads.idleCloses, 0);
+});
+
+test('an empty line behind a body is no request: its connection is idle, and not late with a head', async (t) => {
+  const rig = await Rig.open(t, { headerTimeoutMs: 500, keepAliveTimeoutMs: 5000 });
+  rig.replica.serve();
+  const client = await rig.client();
+  for (const lines of ['\r\n', '\r\n\r\n']) {
+    client.send(post('/', 'body'));
+    await client.response();
+    client.send(lines);
+    await new Promise(setImmediate);
+    rig.advance(1500);
+    assert.equal(client.isEnded, false);
+  }
+  client.send(get('/next'));
+  assert.equal(statusOf(await client.response()), 200);
+  rig.advance(6000);
+  assert.equal(await client.over(), '');
+  assert.equal(rig.counts().threads.idleCloses, 1);
 });
