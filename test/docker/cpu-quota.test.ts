@@ -2,11 +2,14 @@
 import assert from 'node:assert/strict';
 import { cpus } from 'node:os';
 import { afterEach, describe, it } from 'node:test';
-import { BASE_IMAGE, cleanUp, docker, freshName, REPOSITORY, skipDocker } from '../helpers/docker.ts';
+import { BASE_IMAGE, docker, freshName, REPOSITORY, skipDocker } from '../helpers/docker.ts';
 import { eventually } from '../helpers/eventually.ts';
 
 describe('a balancer in a container with a CPU quota', { skip: skipDocker ?? false }, () => {
-  afterEach(cleanUp);
+  const started: string[] = [];
+  afterEach(async () => {
+    for (const id of started.splice(0)) await docker('rm', '--force', id);
+  });
 
   /** The line that says where it serves, of a balancer that is run with these options for its container. */
   async function startLine(
@@ -16,7 +19,7 @@ describe('a balancer in a container with a CPU quota', { skip: skipDocker ?? fal
     const flags = '--port 0 --admin-port 0 --driver static --upstreams http://127.0.0.1:1';
     const command = ['sh', '-c', `exec node ${REPOSITORY}/lib/main.ts ${flags} 2>&1`];
     const places = ['--volume', `${REPOSITORY}:${REPOSITORY}:ro`, '--label', 'ringlb.test', '--name', name];
-    await docker('run', '--detach', ...places, ...options, BASE_IMAGE, ...command);
+    started.push(await docker('run', '--detach', ...places, ...options, BASE_IMAGE, ...command));
     const line = await eventually(
       'a line that says where it serves',
       async () => (await docker('logs', name)).split('\n').find((one) => one.includes('"serving on ')),
