@@ -1,10 +1,8 @@
 /**
- * The one place where framing and hop-by-hop headers are decided, for requests on their way to a replica and
- * answers on their way to a client. Works on the raw header list, or the text of a plain request's head, so names,
- * order and repeats stay as they came.
- * Must not hold: sockets, or knowledge of one replica.
- * Invariants: exactly one framing header goes out, the one that Node's strict parser accepted; no hop-by-hop
- * header passes, those that `Connection` names included.
+ * The one place where hop-by-hop headers are taken out and our own are added, for requests on their way to a replica and
+ * responses on their way to a client. Works on the text of a head, so names, order and repeats stay as they came.
+ * Invariants: exactly one framing header goes out, the one by which the parser reads the body; no hop-by-hop header
+ * passes, those that `Connection` names included.
  * Source: RFC 9110 sections 7.6.1, 7.8 and 10.1.4, RFC 9112 sections 3.2, 6.1, 6.3 and 9.6.
  */
 
@@ -284,6 +282,6 @@ export function responseHead(head: ResponseHead, extras: ResponseExtras): string
 }
 
 /** A body whose end only its connection's end would tell goes on in chunks too, so that a cut can be seen. */
-export function isChunkedToClient({ framing }: ResponseHead, rawChunks: boolean): boolean {
+function isChunkedToClient({ framing }: ResponseHead, rawChunks: boolean): boolean {
   return rawChunks && (framing === 'chunked' || framing === 'close');
 }
