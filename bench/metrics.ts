@@ -15,7 +15,7 @@ const REQUESTS = 2_000_000;
 const reader = new MetricsReader({ ordinals: ORDINALS, workers: 2 }, () => performance.now());
 const recorder = new Recorder(reader.memory, { ordinals: ORDINALS, workers: 2 }, 0);
 
-/** As `proxy/outcome.ts` does it. */
+/** As `proxy/exchange/request-record.ts` does it. */
 function request(number: number): void {
   const startMs = performance.now();
   const ordinal = number % ORDINALS;

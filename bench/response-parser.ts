@@ -4,8 +4,8 @@
  * Must not hold: sockets. Each figure is the median of rounds, best read on a machine that does nothing else.
  */
 import { Buffer } from 'node:buffer';
-import { headerPairs, type ResponseHead } from '../lib/proxy/response-head.ts';
-import { ResponseParser, type ResponseSink } from '../lib/proxy/response-parser.ts';
+import { headerPairs, type ResponseHead } from '../lib/http1/response-head.ts';
+import { ResponseParser, type ResponseSink } from '../lib/http1/response-parser.ts';
 
 const ROUNDS = 7;
 const SECOND_NS = 1e9;

@@ -15,7 +15,7 @@ if (Number(found.split('.')[0]) < LEAST_NODE) {
   );
   process.exitCode = 1;
 } else {
-  import('./program.ts').then(async ({ main }) => {
+  import('./compose/program.ts').then(async ({ main }) => {
     process.exitCode = await main();
   });
 }

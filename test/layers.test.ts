@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { describe, it } from 'node:test';
-import * as rules from './helpers/layer-rules.ts';
+import { fileURLToPath } from 'node:url';
+import * as rules from './layer-rules.ts';
+
+const { foldersWithTooMany, ...sourceRules } = rules;
 
 const lib = new URL('../lib/', import.meta.url);
 
@@ -16,17 +20,14 @@ describe('lib', () => {
   const sources = readLib();
 
   it('has files to judge', () => {
-    assert.ok(sources.has('core/hash.ts') && sources.has('errors.ts'));
+    assert.ok(sources.has('core/hashing/hash.ts') && sources.has('platform/errors.ts'));
   });
 
   for (const [title, rule] of [
-    [
-      'imports only downwards: main, app, admin or proxy or fleet, drivers, metrics, base, core',
-      rules.arrowsPointDown,
-    ],
+    ['imports only downwards', rules.arrowsPointDown],
     ['has a core that imports only core', rules.coreImportsOnlyCore],
     ['has a core without clock, chance or surroundings', rules.coreIsPure],
-    ['imports concrete drivers in app.ts only', rules.onlyAppKnowsConcreteDrivers],
+    ['imports concrete drivers in compose only', rules.onlyComposeKnowsConcreteDrivers],
     ['imports drivers/driver.ts as a type only', rules.driverIsATypeOnly],
     ['imports dockerode and pino in one file each', rules.packagesAreWrapped],
     ['imports nothing outside lib', rules.nothingOutsideLib],
@@ -36,6 +37,13 @@ describe('lib', () => {
       assert.deepEqual(rule(sources), []);
     });
   }
+});
+
+it('no folder of lib has over 14 files', () => {
+  const entries = readdirSync(lib, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile());
+  const paths = files.map((entry) => relative(fileURLToPath(lib), join(entry.parentPath, entry.name)));
+  assert.deepEqual(foldersWithTooMany(paths), []);
 });
 
 describe('the rules of the layers', () => {
@@ -54,21 +62,21 @@ describe('the rules of the layers', () => {
     ],
     [
       rules.arrowsPointDown,
-      'errors.ts',
-      "import './fleet/b.ts';",
-      'errors.ts imports ./fleet/b.ts: base may not import fleet',
+      'platform/errors.ts',
+      "import '../fleet/b.ts';",
+      'platform/errors.ts imports ../fleet/b.ts: platform may not import fleet',
     ],
     [
       rules.arrowsPointDown,
       'core/a.ts',
-      "import { b } from '../errors.ts';",
-      'core/a.ts imports ../errors.ts: core may not import base',
+      "import { b } from '../platform/errors.ts';",
+      'core/a.ts imports ../platform/errors.ts: core may not import platform',
     ],
     [
       rules.arrowsPointDown,
-      'app.ts',
-      "import { main } from './main.ts';",
-      'app.ts imports ./main.ts: app may not import main',
+      'compose/app.ts',
+      "import { main } from '../main.ts';",
+      'compose/app.ts imports ../main.ts: compose may not import main',
     ],
     [
       rules.arrowsPointDown,
@@ -84,15 +92,15 @@ describe('the rules of the layers', () => {
     ],
     [
       rules.arrowsPointDown,
-      'log.ts',
-      "const b = await import('./app.ts');",
-      'log.ts imports ./app.ts: base may not import app',
+      'platform/log.ts',
+      "const b = await import('../compose/app.ts');",
+      'platform/log.ts imports ../compose/app.ts: platform may not import compose',
     ],
     [
       rules.coreImportsOnlyCore,
       'core/a.ts',
-      "import { b } from '../errors.ts';",
-      'core/a.ts imports ../errors.ts: core may import only core',
+      "import { b } from '../platform/errors.ts';",
+      'core/a.ts imports ../platform/errors.ts: core may import only core',
     ],
     [
       rules.coreImportsOnlyCore,
@@ -107,16 +115,16 @@ describe('the rules of the layers', () => {
       'core/a.ts imports fast-check: core may import only core',
     ],
     [
-      rules.onlyAppKnowsConcreteDrivers,
+      rules.onlyComposeKnowsConcreteDrivers,
       'fleet/a.ts',
-      "import type { D } from '../drivers/docker.ts';",
-      'fleet/a.ts imports ../drivers/docker.ts: only app.ts may import a concrete driver',
+      "import type { D } from '../drivers/docker/docker.ts';",
+      'fleet/a.ts imports ../drivers/docker/docker.ts: only compose may import a concrete driver',
     ],
     [
-      rules.onlyAppKnowsConcreteDrivers,
+      rules.onlyComposeKnowsConcreteDrivers,
       'main.ts',
       "import { d } from './drivers/static.ts';",
-      'main.ts imports ./drivers/static.ts: only app.ts may import a concrete driver',
+      'main.ts imports ./drivers/static.ts: only compose may import a concrete driver',
     ],
     [
       rules.driverIsATypeOnly,
@@ -126,15 +134,15 @@ describe('the rules of the layers', () => {
     ],
     [
       rules.packagesAreWrapped,
-      'drivers/docker.ts',
+      'drivers/docker/docker.ts',
       "import Docker from 'dockerode';",
-      'drivers/docker.ts imports dockerode: only drivers/docker-api.ts may',
+      'drivers/docker/docker.ts imports dockerode: only drivers/docker/api.ts may',
     ],
     [
       rules.packagesAreWrapped,
-      'app.ts',
+      'compose/app.ts',
       "const pretty = require('pino-pretty');",
-      'app.ts imports pino-pretty: only log.ts may',
+      'compose/app.ts imports pino-pretty: only platform/log.ts may',
     ],
     [
       rules.nothingOutsideLib,
@@ -144,9 +152,9 @@ describe('the rules of the layers', () => {
     ],
     [
       rules.nothingOutsideLib,
-      'app.ts',
+      'main.ts',
       "import { b } from '../bench/b.ts';",
-      'app.ts imports ../bench/b.ts: it is outside lib',
+      'main.ts imports ../bench/b.ts: it is outside lib',
     ],
     [
       rules.coreIsPure,
@@ -185,6 +193,14 @@ describe('the rules of the layers', () => {
     });
   }
 
+  it('name a folder and a file that hold too much', () => {
+    const paths = Array.from({ length: 15 }, (_, index) => `core/f${index}.ts`);
+    assert.deepEqual(foldersWithTooMany(paths), ['core has 15 files, and may have 14']);
+    assert.deepEqual(foldersWithTooMany(paths.slice(1)), []);
+    const long = new Map([['core/a.ts', '\n'.repeat(351)]]);
+    assert.deepEqual(rules.filesAreShort(long), ['core/a.ts has 351 lines, and may have 350']);
+  });
+
   it('find a cycle of three files once, types included', () => {
     const sources = new Map([
       ['fleet/c.ts', "import type { A } from './a.ts';"],
@@ -197,21 +213,21 @@ describe('the rules of the layers', () => {
 
   for (const [path, source] of [
     [
-      'app.ts',
-      "import { a } from './admin/a.ts';\nimport { d } from './drivers/docker.ts';\nimport { c } from './core/c.ts';",
+      'compose/app.ts',
+      "import { a } from '../admin/a.ts';\nimport { d } from '../drivers/docker/docker.ts';\nimport { c } from '../core/c.ts';",
     ],
     [
       'fleet/a.ts',
-      "import type { Driver } from '../drivers/driver.ts';\nimport { e } from '../errors.ts';\nimport fs from 'node:fs';",
+      "import type { Driver } from '../drivers/driver.ts';\nimport { e } from '../platform/errors.ts';\nimport fs from 'node:fs';",
     ],
-    ['drivers/docker-api.ts', "import Docker from 'dockerode';\nimport type { Driver } from './driver.ts';"],
-    ['drivers/docker.ts', "import { api } from './docker-api.ts';"],
+    ['drivers/docker/api.ts', "import Docker from 'dockerode';\nimport type { Driver } from '../driver.ts';"],
+    ['drivers/docker/docker.ts', "import { api } from './api.ts';"],
     [
-      'options.ts',
-      "import type { DriverKind } from './drivers/driver.ts';\nimport { a } from './core/a.ts';",
+      'config/options.ts',
+      "import type { DriverKind } from '../drivers/driver.ts';\nimport { a } from '../core/a.ts';",
     ],
-    ['log.ts', "import pino from 'pino';"],
-    ['main.ts', "import { a } from './app.ts';\nimport { c } from './config.ts';"],
+    ['platform/log.ts', "import pino from 'pino';"],
+    ['main.ts', "import { a } from './compose/program.ts';"],
     [
       'core/a.ts',
       "// process.exit(), Date.now()\nimport { b } from './b.ts';\nconst kind = 'process.x'; driver.process.kill(); const updateDate = 1;",
@@ -223,7 +239,7 @@ describe('the rules of the layers', () => {
   ] as const) {
     it(`have nothing to say about a right ${path}`, () => {
       const sources = new Map([[path, source]]);
-      const all = Object.values(rules).flatMap((rule) => rule(sources));
+      const all = Object.values(sourceRules).flatMap((rule) => rule(sources));
       assert.deepEqual(all, []);
     });
   }

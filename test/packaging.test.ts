@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { it } from 'node:test';
-import { createDashboardRoutes } from '../lib/admin/dashboard.ts';
-import { loadFlags } from '../lib/config.ts';
-import { environmentName, OPTIONS } from '../lib/options.ts';
+import { createDashboardRoutes } from '../lib/admin/routes/dashboard.ts';
+import { loadFlags } from '../lib/config/config.ts';
+import { environmentName, OPTIONS } from '../lib/config/options.ts';
 
 const REPOSITORY = join(import.meta.dirname, '..');
 
@@ -52,5 +52,13 @@ it('the build brings every file of the dashboard that is served, and no other', 
     path.replace('/dashboard/', '').replace(/^\/$/, 'index.html'),
   );
   const own = served.filter((name) => !name.startsWith('uplot.'));
-  assert.deepEqual((await readdir(join(directory, 'dist/lib/admin/dashboard'))).toSorted(), own.toSorted());
+  const built = await readdir(join(directory, 'dist/lib/admin/dashboard'), {
+    recursive: true,
+    withFileTypes: true,
+  });
+  const names = built.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  assert.deepEqual(
+    names.map((name) => relative(join(directory, 'dist/lib/admin/dashboard'), name)).toSorted(),
+    own.toSorted(),
+  );
 });

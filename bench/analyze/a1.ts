@@ -2,7 +2,7 @@
  * A-1: how evenly 10,000 requests fall on three replicas, beside what chance alone would do.
  * Must not hold: how it is shown (`a1-view.ts`).
  */
-import type { RingView } from '../../lib/admin/api.ts';
+import type { RingView } from '../../lib/admin/routes/api.ts';
 import { resizeTo, restore } from './fleet-size.ts';
 import { type Lab, part } from './lab.ts';
 import { type LoadResult, sendAll } from './load.ts';

@@ -3,8 +3,8 @@
  * load. The ids are 1 to 10,000, in their order, as where the textbook's values are known.
  * Must not hold: how it is shown (`a4-view.ts`), what the structures are (`structures.ts`).
  */
-import { requestSlot, vnodeSlot } from '../../lib/core/classic.ts';
-import { mix32 } from '../../lib/core/hash.ts';
+import { requestSlot, vnodeSlot } from '../../lib/core/hashing/classic.ts';
+import { mix32 } from '../../lib/core/hashing/hash.ts';
 import type { Member } from '../../lib/core/replica.ts';
 import { placeInTurn } from './bounded.ts';
 import type { Lab } from './lab.ts';

@@ -2,9 +2,10 @@
  * What arXiv 1608.01350 promises of bounded loads, on core's bound and core's points: no bin above ⌈c·m/n⌉, and a
  * number of moves for each update that does not depend on n. Pure.
  */
-import { boundOf } from '../../lib/core/bounded-load.ts';
-import { hashText } from '../../lib/core/hash.ts';
-import { ringPlacement } from '../../lib/core/ring.ts';
+
+import { hashText } from '../../lib/core/hashing/hash.ts';
+import { ringPlacement } from '../../lib/core/hashing/ring.ts';
+import { boundOf } from '../../lib/core/routing/bounded-load.ts';
 import { type Bin, binsOf, placeAll, placeInTurn } from './bounded.ts';
 import { type Random, seeded, wholeBetween } from './random.ts';
 import { spreadOf, tally } from './statistics.ts';

@@ -2,9 +2,9 @@
  * Section 5.3 of the Maglev paper again: how evenly three ways fill a table with 1,000 backends, and how much of
  * Maglev's table changes when some of them fail at once. Pure but for the clock of the build times.
  */
-import { maglevPlacement } from '../../lib/core/maglev.ts';
+import { maglevPlacement } from '../../lib/core/hashing/maglev.ts';
+import { ringPlacement } from '../../lib/core/hashing/ring.ts';
 import type { Member } from '../../lib/core/replica.ts';
-import { ringPlacement } from '../../lib/core/ring.ts';
 import { MAGLEV } from './published.ts';
 import { seeded, shuffled } from './random.ts';
 import { arcShares, buildRendezvous } from './rivals.ts';

@@ -3,11 +3,11 @@
  * whole fleet moves, and what independent balancers agree on.
  * Must not hold: how it is shown (`a6-view.ts`).
  */
-import { hashText } from '../../lib/core/hash.ts';
-import { createPlacement } from '../../lib/core/placement.ts';
+import { hashText } from '../../lib/core/hashing/hash.ts';
+import { createPlacement } from '../../lib/core/hashing/placement.ts';
+import type { Placement } from '../../lib/core/hashing/slot-table.ts';
 import type { Member } from '../../lib/core/replica.ts';
-import { routeTableBytes } from '../../lib/core/route-table.ts';
-import type { Placement } from '../../lib/core/slot-table.ts';
+import { routeTableBytes } from '../../lib/core/routing/route-table.ts';
 import type { Lab } from './lab.ts';
 import { seeded, shuffled } from './random.ts';
 import { movedShare, spreadOf, tally } from './statistics.ts';

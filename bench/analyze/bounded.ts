@@ -1,15 +1,16 @@
 /**
  * Bounded load in two forms. `placeInTurn` is what the balancer does: requests come one after another and stay where
- * `core/pick.ts` put them. `placeAll` is the algorithm of the paper: every ball lies where the whole set of balls and
+ * `core/routing/pick.ts` put them. `placeAll` is the algorithm of the paper: every ball lies where the whole set of balls and
  * bins says, whatever the order in which they came, and moves when the set changes.
  * Source: Mirrokni, Thorup and Zadimoghaddam, "Consistent Hashing with Bounded Loads", arXiv 1608.01350.
  */
-import { boundOf } from '../../lib/core/bounded-load.ts';
-import { Picker } from '../../lib/core/pick.ts';
+
+import { pointsOf } from '../../lib/core/hashing/ring.ts';
+import type { Placement } from '../../lib/core/hashing/slot-table.ts';
 import type { Member } from '../../lib/core/replica.ts';
-import { pointsOf } from '../../lib/core/ring.ts';
-import { RouteTable, RouteTableWriter } from '../../lib/core/route-table.ts';
-import type { Placement } from '../../lib/core/slot-table.ts';
+import { boundOf } from '../../lib/core/routing/bounded-load.ts';
+import { Picker } from '../../lib/core/routing/pick.ts';
+import { RouteTable, RouteTableWriter } from '../../lib/core/routing/route-table.ts';
 
 /** The ordinal that each request gets when all of them stay in flight. */
 export function placeInTurn(

@@ -3,7 +3,7 @@
  * checked. Must not hold: any load (`load.ts`, `steady.ts`) or what an answer means.
  */
 import { Agent, type IncomingMessage, type OutgoingHttpHeaders, request } from 'node:http';
-import type { ReplicaView, RingView } from '../../lib/admin/api.ts';
+import type { ReplicaView, RingView } from '../../lib/admin/routes/api.ts';
 
 export interface Answer {
   readonly status: number;

@@ -2,9 +2,9 @@
  * Which replica owns a request id, reckoned from what `/ring` and `/replicas` say and `core/` does, so that an answer
  * can be compared with it. Must not hold: requests.
  */
-import type { RingView } from '../../lib/admin/api.ts';
-import { hashKeyOf } from '../../lib/core/hash-key.ts';
-import { createPlacement } from '../../lib/core/placement.ts';
+import type { RingView } from '../../lib/admin/routes/api.ts';
+import { hashKeyOf } from '../../lib/core/hashing/hash-key.ts';
+import { createPlacement } from '../../lib/core/hashing/placement.ts';
 import type { Place } from '../../lib/core/replica.ts';
 
 /** For each id the name of its owner in a table of these settings and members. */

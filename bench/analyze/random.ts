@@ -2,7 +2,7 @@
  * Chance that can be repeated: a seeded generator and what the experiments draw from it.
  * Must not hold: any chance that no seed decides.
  */
-import { mix32 } from '../../lib/core/hash.ts';
+import { mix32 } from '../../lib/core/hashing/hash.ts';
 
 /** A stream of numbers from 0 up to, not including, 1. */
 export type Random = () => number;

@@ -3,9 +3,9 @@
  * Karger's circle without one. Pure.
  * Sources: Thaler and Ravishankar, "Using Name-Based Mappings to Increase Hit Rates", 1998; Karger et al., STOC 1997.
  */
-import { hashText } from '../../lib/core/hash.ts';
+import { hashText } from '../../lib/core/hashing/hash.ts';
+import { pointsOf } from '../../lib/core/hashing/ring.ts';
 import type { Member } from '../../lib/core/replica.ts';
-import { pointsOf } from '../../lib/core/ring.ts';
 import { multiplicative } from './hashes.ts';
 
 /** Fills `table`: each slot goes to the member whose hash with the slot is the highest. */

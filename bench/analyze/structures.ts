@@ -2,12 +2,12 @@
  * What A-4 compares: ways from a request id to a replica, each a placement of `core/`, some of them under another H
  * (of requests) or Φ (of virtual nodes). Must not hold: what is measured.
  */
-import { classicPlacement, requestSlot, type VnodeHome, vnodeSlot } from '../../lib/core/classic.ts';
-import { hashText } from '../../lib/core/hash.ts';
-import { hashKeyOf } from '../../lib/core/hash-key.ts';
-import { maglevPlacement } from '../../lib/core/maglev.ts';
-import { ringPlacement } from '../../lib/core/ring.ts';
-import type { Placement } from '../../lib/core/slot-table.ts';
+import { classicPlacement, requestSlot, type VnodeHome, vnodeSlot } from '../../lib/core/hashing/classic.ts';
+import { hashText } from '../../lib/core/hashing/hash.ts';
+import { hashKeyOf } from '../../lib/core/hashing/hash-key.ts';
+import { maglevPlacement } from '../../lib/core/hashing/maglev.ts';
+import { ringPlacement } from '../../lib/core/hashing/ring.ts';
+import type { Placement } from '../../lib/core/hashing/slot-table.ts';
 import { HASHES, type Hash, slotIn } from './hashes.ts';
 
 export const CLASSIC_SLOTS = 512;

@@ -3,7 +3,7 @@
  * Must not hold: what is done to the fleet.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ReplicaView } from '../../lib/admin/api.ts';
+import type { ReplicaView } from '../../lib/admin/routes/api.ts';
 import type { Control } from './client.ts';
 import type { SteadyLoad } from './steady.ts';
 

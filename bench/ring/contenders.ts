@@ -5,10 +5,10 @@
  */
 import ConsistentHash from 'consistent-hash';
 import HashRing from 'hashring';
-import { hashBytes, hashText, mix32 } from '../../lib/core/hash.ts';
-import { createPlacement, DEFAULT_SLOTS, DEFAULT_VNODES } from '../../lib/core/placement.ts';
-import type { Algorithm } from '../../lib/core/slot-table.ts';
-import type { RequestIds } from '../../lib/proxy/request-ids.ts';
+import { hashBytes, hashText, mix32 } from '../../lib/core/hashing/hash.ts';
+import { createPlacement, DEFAULT_SLOTS, DEFAULT_VNODES } from '../../lib/core/hashing/placement.ts';
+import type { Algorithm } from '../../lib/core/hashing/slot-table.ts';
+import type { RequestIds } from '../../lib/proxy/headers/request-ids.ts';
 
 /** The same keys as strings, and as bytes one behind the other: each from its place in `starts` to the next. */
 export interface Keys {

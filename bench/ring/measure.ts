@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { Bench, type Task } from 'tinybench';
-import { CountedIds } from '../../lib/proxy/request-ids.ts';
+import { CountedIds } from '../../lib/proxy/headers/request-ids.ts';
 import type { Contender, Fleet, Keys } from './contenders.ts';
 
 /** Times, by what was timed; undefined where a contender has no such thing. */

@@ -17,9 +17,9 @@ import {
 } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
-import type { Clock, Timer } from '../clock.ts';
-import { BalancerError, messageOf } from '../errors.ts';
-import type { Logger } from '../log.ts';
+import type { Clock, Timer } from '../platform/clock.ts';
+import { BalancerError, messageOf } from '../platform/errors.ts';
+import type { Logger } from '../platform/log.ts';
 
 export interface AccessSinkParts {
   /** A path, or `-` for standard output. */

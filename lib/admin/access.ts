@@ -7,17 +7,17 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { isLoopback, isPrivateAddress, canonicalAddress } from '../addresses.ts';
-import type { Clock } from '../clock.ts';
-import { BalancerError, type ErrorCode } from '../errors.ts';
-import { digestOf, HANDED_OVER, PEER_HEADER, peerOf } from '../hand-over.ts';
-import type { Logger } from '../log.ts';
-import { quote } from '../spelling.ts';
-import type { Access } from './api.ts';
+import { digestOf, HANDED_OVER, PEER_HEADER, peerOf } from '../api/peer-header.ts';
+import { quote } from '../config/suggest.ts';
+import type { Clock } from '../platform/clock.ts';
+import { BalancerError, type ErrorCode } from '../platform/errors.ts';
+import { canonicalAddress, isLoopback, isPrivateAddress } from '../platform/ip-addresses.ts';
+import type { Logger } from '../platform/log.ts';
 import { isCrossSite, isFormLike, isFromBrowser, isKnownHost } from './cross-site.ts';
 import { FailureLimit } from './failures.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { failureOf, type WholeReply } from './reply.ts';
+import type { Access } from './routes/api.ts';
 
 export interface AccessOptions {
   /** What those who steer must show; '' is nothing. */

@@ -4,8 +4,8 @@
  * Must not hold: what a body means (`json.ts`, `change.ts`), or answers (`reply.ts`).
  */
 import type { IncomingMessage } from 'node:http';
-import type { Clock, Timer } from '../clock.ts';
-import { BalancerError } from '../errors.ts';
+import type { Clock, Timer } from '../platform/clock.ts';
+import { BalancerError } from '../platform/errors.ts';
 
 export interface BodyLimits {
   /** The most bytes of a body. */

@@ -4,8 +4,9 @@
  * repeats one wrong token, a page with an old one, leaves half of the tries to others behind the same address.
  * Invariants: memory is bounded; what one network does takes nothing from another. Must not hold: tokens.
  */
-import { networkOf } from '../addresses.ts';
-import type { Clock } from '../clock.ts';
+
+import type { Clock } from '../platform/clock.ts';
+import { networkOf } from '../platform/ip-addresses.ts';
 
 /** Tries before an address has to wait. */
 export const MOST_TRIES = 20;

@@ -4,8 +4,9 @@
  * Objects become maps, so no key (`__proto__`) can mean anything. Time and memory are linear in the text.
  * Must not hold: what any field means.
  */
-import { BalancerError } from '../errors.ts';
-import { quote } from '../spelling.ts';
+
+import { quote } from '../config/suggest.ts';
+import { BalancerError } from '../platform/errors.ts';
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
 export type JsonObject = ReadonlyMap<string, Json>;

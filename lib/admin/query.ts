@@ -2,8 +2,9 @@
  * Parameters in the query of a request, judged as strictly as bodies: a typing mistake must not pass in silence, least
  * of all where a dry run was meant. Must not hold: what any parameter leads to.
  */
-import { BalancerError } from '../errors.ts';
-import { didYouMean, orList, quote } from '../spelling.ts';
+
+import { didYouMean, orList, quote } from '../config/suggest.ts';
+import { BalancerError } from '../platform/errors.ts';
 
 /**
  * Throws `bad-request` for a parameter that is none of `known`, or is there twice, unless it is one of `lists`, which

@@ -2,8 +2,8 @@
  * Refused requests in the log: who, where and why, and no more lines than a person can read.
  * Must not hold: what is refused.
  */
-import type { Clock } from '../clock.ts';
-import type { Logger } from '../log.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Logger } from '../platform/log.ts';
 
 export interface RefusedRequest {
   /** Of the one who asked. */

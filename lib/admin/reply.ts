@@ -5,8 +5,8 @@
  */
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Clock } from '../clock.ts';
-import { BalancerError, ERRORS, isBalancerError } from '../errors.ts';
+import type { Clock } from '../platform/clock.ts';
+import { BalancerError, ERRORS, isBalancerError } from '../platform/errors.ts';
 import { hasUnreadBody } from './body.ts';
 
 type Headers = Readonly<Record<string, string>>;

@@ -3,11 +3,11 @@
  * Must not hold: what a route answers (`api.ts`), who may ask (`access.ts`), sockets and limits (`server.ts`).
  */
 import type { IncomingMessage } from 'node:http';
-import { BalancerError } from '../errors.ts';
-import { quote } from '../spelling.ts';
+import { quote } from '../config/suggest.ts';
+import { BalancerError } from '../platform/errors.ts';
 import type { AccessControl } from './access.ts';
-import type { Route } from './api.ts';
 import { failureOf, type Reply } from './reply.ts';
+import type { Route } from './routes/api.ts';
 
 export interface Router {
   /** The answer; throws what the route throws. `body` reads the body of the request. */

@@ -6,12 +6,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type Endpoint, formatEndpoint } from '../core/replica.ts';
-import { BalancerError, errnoOf, isBalancerError, messageOf } from '../errors.ts';
+import { BalancerError, errnoOf, isBalancerError, messageOf } from '../platform/errors.ts';
 import { AccessControl, type AccessOptions } from './access.ts';
-import type { Route } from './api.ts';
 import { type BodyLimits, readBody } from './body.ts';
 import { failed, failureOf, type Reply, rawReply, sendReply, type WholeReply } from './reply.ts';
 import { createRouter, type Router } from './router.ts';
+import type { Route } from './routes/api.ts';
 import { StreamLimit } from './stream-limit.ts';
 
 export interface AdminLimits extends BodyLimits {

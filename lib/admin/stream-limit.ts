@@ -4,7 +4,7 @@
  * an IPv6 network of 64 bits is one client. Must not hold: what is streamed, who may read it (`access.ts`).
  */
 import type { Socket } from 'node:net';
-import { networkOf } from '../addresses.ts';
+import { networkOf } from '../platform/ip-addresses.ts';
 
 /** Of one client, all routes together. */
 export const MOST_STREAMS = 64;

@@ -5,7 +5,7 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { text } from 'node:stream/consumers';
-import { messageOf } from '../errors.ts';
+import { messageOf } from '../platform/errors.ts';
 import { printable } from './output.ts';
 import type { Target } from './target.ts';
 import { CommandError, EXIT } from './usage.ts';

@@ -1,5 +1,5 @@
 /** `ringlb add`, `rm`, `scale`, `drain` and `undrain`: what changes the fleet. Must not hold: what the fleet allows. */
-import { quote } from '../spelling.ts';
+import { quote } from '../config/suggest.ts';
 import type { Call, Command } from './command.ts';
 import { type Column, counted, type Output, percent, table } from './output.ts';
 import { type CommandOption, EXIT, type ExitStatus, wrongUsage } from './usage.ts';

@@ -4,7 +4,7 @@
  * Must not hold: what an event is worth.
  */
 import type { IncomingMessage } from 'node:http';
-import { sleep, systemClock } from '../clock.ts';
+import { sleep, systemClock } from '../platform/clock.ts';
 import type { Call, Command } from './command.ts';
 import { EventStreamParser } from './event-stream.ts';
 import { type Column, counted, duration, type Output, printable, table } from './output.ts';

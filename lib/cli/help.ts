@@ -1,8 +1,8 @@
 /**
  * What `--help` says, of the whole program and of each command. Lines have at most 100 characters.
- * Must not hold: the options of serve (`option-help.ts`).
+ * Must not hold: the options of serve (`help.ts`).
  */
-import { helpText } from '../option-help.ts';
+import { helpText } from '../config/help.ts';
 import type { Command } from './command.ts';
 import type { CommandOption } from './usage.ts';
 

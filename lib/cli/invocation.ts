@@ -4,10 +4,10 @@
  * Must not hold: what a command does, the options of serve (`config.ts`).
  */
 import { parseArgs } from 'node:util';
-import { cut, HELP, KEY_OF_FLAG, VERSION } from '../command-line.ts';
-import { type Config, type Environment, loadFlags } from '../config.ts';
-import { messageOf } from '../errors.ts';
-import { didYouMean, orList, quote, shown } from '../spelling.ts';
+import { type Config, type Environment, loadFlags } from '../config/config.ts';
+import { cut, HELP, KEY_OF_FLAG, VERSION } from '../config/flags.ts';
+import { didYouMean, orList, quote, shown } from '../config/suggest.ts';
+import { messageOf } from '../platform/errors.ts';
 import { AdminClient } from './admin-client.ts';
 import { ADD, DRAIN, RM, SCALE, UNDRAIN } from './change.ts';
 import type { Call, Command } from './command.ts';

@@ -2,10 +2,10 @@
  * Which balancer a command is for, and the token to show it: from flags, else from the environment, which is that of
  * the balancer itself. Must not hold: talking to it (`admin-client.ts`).
  */
-import type { Environment } from '../config.ts';
-import { environmentName, type Key, OPTIONS } from '../options.ts';
-import { quote } from '../spelling.ts';
-import { readTokenFile } from '../token-file.ts';
+import type { Environment } from '../config/config.ts';
+import { environmentName, type Key, OPTIONS } from '../config/options.ts';
+import { quote } from '../config/suggest.ts';
+import { readTokenFile } from '../config/token-file.ts';
 import { type CommandOption, wrongUsage } from './usage.ts';
 
 export interface Target {

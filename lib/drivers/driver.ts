@@ -6,7 +6,7 @@
  */
 import type { Ending } from '../core/ending.ts';
 import type { Endpoint, Place } from '../core/replica.ts';
-import type { BalancerError } from '../errors.ts';
+import type { BalancerError } from '../platform/errors.ts';
 
 export type DriverKind = 'process' | 'docker' | 'static';
 

@@ -3,7 +3,7 @@
  * Must not hold: probing (the fleet's) or any idea of whether a server is up.
  */
 import { type Endpoint, formatEndpoint } from '../core/replica.ts';
-import { BalancerError } from '../errors.ts';
+import { BalancerError } from '../platform/errors.ts';
 import type { Driver, Instance } from './driver.ts';
 
 /** A driver over a fixed list; each server is named `host:port` and has its place in the list, from 1, as id. */

@@ -1,9 +1,9 @@
 /**
  * What the registry keeps of one replica. Must not hold: what changes it (`registry.ts`).
  */
-import { UNKNOWN_HEALTH } from '../core/health.ts';
+import { UNKNOWN_HEALTH } from '../core/policy/rise-and-fall.ts';
 import type { Place } from '../core/replica.ts';
-import type { StateCode } from '../core/route-table.ts';
+import type { StateCode } from '../core/routing/route-table.ts';
 import type { ProbeCounts, Replica } from './replica.ts';
 
 /** How many probes are kept one by one. */

@@ -4,19 +4,20 @@
  * Invariants: nothing is counted in flight; all that one answer says is of one moment. What one data thread suspects
  * of a replica until the control plane has looked at it is not in it.
  */
-import { type Explanation, explainPick, type Reason, type Verdict } from '../core/explain.ts';
+
 import {
   formatSource,
   type HashKeySource,
   hashKeyOf,
   type KeyFacts,
   placementKey,
-} from '../core/hash-key.ts';
-import type { PickPolicy } from '../core/pick.ts';
+} from '../core/hashing/hash-key.ts';
+import type { Algorithm } from '../core/hashing/slot-table.ts';
 import type { ReplicaState } from '../core/replica.ts';
-import type { RouteTableWriter } from '../core/route-table.ts';
-import type { Algorithm } from '../core/slot-table.ts';
-import { BalancerError } from '../errors.ts';
+import { type Explanation, explainPick, type Reason, type Verdict } from '../core/routing/explain.ts';
+import type { PickPolicy } from '../core/routing/pick.ts';
+import type { RouteTableWriter } from '../core/routing/route-table.ts';
+import { BalancerError } from '../platform/errors.ts';
 import type { Registry } from './registry.ts';
 
 export interface ExplainParts {

@@ -4,7 +4,7 @@
  * Invariants: a replica has one outage at a time, however many witnesses it has. The counts are those of the whole
  * balancer, so two outages at a time each show what both cost.
  */
-import type { Clock, Timer } from '../clock.ts';
+import type { Clock, Timer } from '../platform/clock.ts';
 
 /** Requests that an outage touched, as numbers that only grow. */
 export interface Cost {

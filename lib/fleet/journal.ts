@@ -7,7 +7,7 @@
  * What a replica's instance does again and again is one event with a count. With each further count it is told anew
  * under a new id, and the one with the old id is no longer kept.
  */
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../platform/clock.ts';
 import { type Cost, type Costs, Incidents } from './incidents.ts';
 import { Repeats } from './repeats.ts';
 

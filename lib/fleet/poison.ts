@@ -8,9 +8,10 @@
  * What was ended from outside (kill -9, an operator, the balancer) says nothing about any request.
  * Invariants: only requests that have lost an instance are known here; `isPoison` of a kind changes with `publish` alone.
  */
-import type { Clock, Timer } from '../clock.ts';
+
 import { type Ending, isFromOutside } from '../core/ending.ts';
-import { kindOf, type Loss, type LosingRequest, type Settlement } from '../core/poison.ts';
+import { kindOf, type LosingRequest, type Loss, type Settlement } from '../core/policy/poison.ts';
+import type { Clock, Timer } from '../platform/clock.ts';
 import type { Journal } from './journal.ts';
 
 export interface PoisonParts {

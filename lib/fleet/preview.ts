@@ -3,10 +3,10 @@
  * Must not hold: what the change is (`plans.ts`).
  * Invariant: the tables are built by the placement that builds the real ones, from what the plan says.
  */
-import { slotMoves } from '../core/moves.ts';
+import { slotMoves } from '../core/hashing/moves.ts';
+import type { Placement } from '../core/hashing/slot-table.ts';
 import type { Member, Place } from '../core/replica.ts';
-import type { Placement } from '../core/slot-table.ts';
-import type { Plans } from './plans.ts';
+import type { Plans } from './lifecycle/plans.ts';
 import type { Registry } from './registry.ts';
 import type { Replica } from './replica.ts';
 

@@ -6,14 +6,15 @@
  * ring from `join` to `leave`, whatever happens to its instances in between, so healing moves no key. A state
  * word says healthy only while the data threads know the endpoint of the instance that passed its probes.
  */
-import type { Clock } from '../clock.ts';
+
 import type { Ending } from '../core/ending.ts';
-import { UNKNOWN_HEALTH } from '../core/health.ts';
+import type { Placement } from '../core/hashing/slot-table.ts';
+import { UNKNOWN_HEALTH } from '../core/policy/rise-and-fall.ts';
 import { lowestFree, type ReplicaState, type UpstreamRecord } from '../core/replica.ts';
-import type { RouteTableWriter } from '../core/route-table.ts';
-import type { Placement } from '../core/slot-table.ts';
+import type { RouteTableWriter } from '../core/routing/route-table.ts';
 import type { Instance } from '../drivers/driver.ts';
-import { BalancerError } from '../errors.ts';
+import type { Clock } from '../platform/clock.ts';
+import { BalancerError } from '../platform/errors.ts';
 import { addProbe, type Entry, newEntry, shownState } from './entry.ts';
 import type { EventKind, Journal } from './journal.ts';
 import type { Replica, Transition } from './replica.ts';

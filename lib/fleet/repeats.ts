@@ -3,7 +3,7 @@
  * then on the latest with the number so far, at most once in `tellMs`. After `forgetMs` without one it is new again.
  * Must not hold: what is told, and to whom.
  */
-import type { Clock, Timer } from '../clock.ts';
+import type { Clock, Timer } from '../platform/clock.ts';
 
 export interface RepeatsParts<T> {
   readonly clock: Clock;

@@ -35,7 +35,7 @@ export interface Replica extends Place {
   readonly restarts: number;
   /** How the last instance that ended in the place did; undefined while none has. */
   readonly ending: Ending | undefined;
-  /** HAProxy-like score, see core/health.ts. */
+  /** HAProxy-like score, see core/policy/rise-and-fall.ts. */
   readonly health: number;
   readonly probes: Readonly<ProbeCounts>;
 }

@@ -2,8 +2,8 @@
  * Writes changes of state into the log; one that comes again and again is a line with a count now and then.
  * Must not hold: what follows from a change.
  */
-import type { Clock } from '../clock.ts';
-import type { Logger } from '../log.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Logger } from '../platform/log.ts';
 import { Repeats } from './repeats.ts';
 import type { Transition } from './replica.ts';
 

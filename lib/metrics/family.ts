@@ -2,7 +2,7 @@
  * A metric with its samples, and how each kind is made.
  * Must not hold: which metrics there are, the text format (`exposition.ts`).
  */
-import type { HistogramView } from '../core/histogram.ts';
+import type { HistogramView } from '../core/policy/histogram.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 

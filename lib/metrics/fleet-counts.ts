@@ -4,7 +4,7 @@
  * Invariant: what is counted under a name only grows until the replica is removed; with what removed ones had counted it
  * never falls.
  */
-import { HISTOGRAM_CELLS, HistogramView, recordMs } from '../core/histogram.ts';
+import { HISTOGRAM_CELLS, HistogramView, recordMs } from '../core/policy/histogram.ts';
 
 /** What was wrong with an instance that was replaced. */
 export const REPLACE_CAUSES = ['died', 'unhealthy', 'ejected'] as const;

@@ -2,7 +2,7 @@
  * How evenly the requests of the last minute were spread: those of the replica with most, divided by the mean.
  * Must not hold: where the counts come from. Looks at them every few seconds, so a minute is that exact.
  */
-import type { Clock, Timer } from '../clock.ts';
+import type { Clock, Timer } from '../platform/clock.ts';
 
 const WINDOW_MS = 60_000;
 const LOOK_MS = 5000;

@@ -8,8 +8,8 @@
  * 2^53, and an aligned double is written whole on every 64-bit machine. Counts only grow, also when a thread dies
  * and another goes on in its row; levels (how many there are now) are cleared then.
  */
-import { HISTOGRAM_CELLS } from '../core/histogram.ts';
-import { ERRORS, type ErrorCode } from '../errors.ts';
+import { HISTOGRAM_CELLS } from '../core/policy/histogram.ts';
+import { ERRORS, type ErrorCode } from '../platform/errors.ts';
 
 /** Why a request was sent again. */
 export const RETRY_REASONS = [
@@ -61,7 +61,7 @@ export const REPLICA = columns({
   /** Requests that another replica got because this one, their owner, was at its load bound. */
   overflows: 1,
   failedAttempts: 1,
-  /** Requests that speak against the replica although it sent no status: see `proxy/lease.ts`. */
+  /** Requests that speak against the replica although it sent no status: see `proxy/exchange/replica-lease.ts`. */
   faults: 1,
   /** Reads from its connections that belong to responses: that the number grows shows that the replica runs. */
   reads: 1,

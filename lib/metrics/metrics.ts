@@ -2,9 +2,10 @@
  * All that is counted, and the one place that shows it: what data threads write, what the fleet tells, how threads are.
  * Must not hold: HTTP. Runs on the main thread.
  */
-import type { Clock } from '../clock.ts';
-import { BalancerError } from '../errors.ts';
-import { quote } from '../spelling.ts';
+
+import { quote } from '../config/suggest.ts';
+import type { Clock } from '../platform/clock.ts';
+import { BalancerError } from '../platform/errors.ts';
 import type { Exposer, Exposition } from './exposition.ts';
 import { type Facts, familiesOf } from './families.ts';
 import { FleetCounts } from './fleet-counts.ts';

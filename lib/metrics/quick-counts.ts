@@ -2,7 +2,7 @@
  * The few counts that the control plane itself tells of or shows: cheap enough to be read a few times a second.
  * Must not hold: what metrics are shown from (`reader.ts`).
  */
-import { ERRORS } from '../errors.ts';
+import { ERRORS } from '../platform/errors.ts';
 import {
   ABORTERS,
   blockOf,

@@ -8,7 +8,7 @@
  * but the threads ever writes a count. That note is right when it is made before the threads can hear of the new
  * replica, and after all have let go of the old one.
  */
-import { HISTOGRAM_CELLS, HistogramView } from '../core/histogram.ts';
+import { HISTOGRAM_CELLS, HistogramView } from '../core/policy/histogram.ts';
 import {
   ABORTERS,
   type Aborter,

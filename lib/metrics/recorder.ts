@@ -3,8 +3,8 @@
  * Must not hold: what becomes of the counts (`reader.ts`), clocks.
  * Every method is a few loads and stores; none allocates. An ordinal below zero is that of no replica.
  */
-import { recordMs } from '../core/histogram.ts';
-import { ERRORS, type ErrorCode } from '../errors.ts';
+import { recordMs } from '../core/policy/histogram.ts';
+import { ERRORS, type ErrorCode } from '../platform/errors.ts';
 import {
   ABORTERS,
   type Aborter,

@@ -7,8 +7,8 @@
  */
 import { constants, type PerformanceEntry, PerformanceObserver, performance } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
-import type { Clock, Timer } from '../clock.ts';
 import { ZERO } from '../core/doubles.ts';
+import type { Clock, Timer } from '../platform/clock.ts';
 import type { GcKind } from './layout.ts';
 import type { Recorder } from './recorder.ts';
 

@@ -3,14 +3,14 @@
  * Must not hold: anything about requests. A thread that fails ends, and the control plane starts another.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { systemClock } from '../clock.ts';
-import { errnoOf, messageOf } from '../errors.ts';
 import { ThreadHealth } from '../metrics/thread-health.ts';
-import { DataThread, TICK_MS } from './data-thread.ts';
-import { Listener } from './listener.ts';
-import type { DataThreadStart, FromDataThread, ToDataThread } from './messages.ts';
-import { CountedIds, SixDigitIds } from './request-ids.ts';
-import { TrustedProxies } from './trusted-proxies.ts';
+import { systemClock } from '../platform/clock.ts';
+import { errnoOf, messageOf } from '../platform/errors.ts';
+import { Listener } from './downstream/listener.ts';
+import { DataThread, TICK_MS } from './exchange/worker-context.ts';
+import { CountedIds, SixDigitIds } from './headers/request-ids.ts';
+import { TrustedProxies } from './headers/trusted-proxies.ts';
+import type { DataThreadStart, FromDataThread, ToDataThread } from './worker-protocol.ts';
 
 const start = workerData as DataThreadStart;
 const port = parentPort;

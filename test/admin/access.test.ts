@@ -1,8 +1,8 @@
 /** The admin port without a token, asked by browsers that are led there, and by programs. */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { createRoutes, type Route } from '../../lib/admin/api.ts';
 import { succeeded } from '../../lib/admin/reply.ts';
+import { createRoutes, type Route } from '../../lib/admin/routes/api.ts';
 import { fakeFleet, type Running, runAdmin } from '../helpers/admin.ts';
 
 const ONE = '{"n":1}';

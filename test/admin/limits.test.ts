@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createRoutes } from '../../lib/admin/api.ts';
+import { createRoutes } from '../../lib/admin/routes/api.ts';
 import { createAdminServer } from '../../lib/admin/server.ts';
-import { silentLogger } from '../../lib/log.ts';
+import { silentLogger } from '../../lib/platform/log.ts';
 import { fakeFleet, OPEN, type Running, requestText, runAdmin } from '../helpers/admin.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { RawClient } from '../helpers/raw-http.ts';

@@ -1,8 +1,8 @@
 /** The admin port with a token: who needs it for what. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { Route } from '../../lib/admin/api.ts';
 import { succeeded } from '../../lib/admin/reply.ts';
+import type { Route } from '../../lib/admin/routes/api.ts';
 import { type Running, requestText, runAdmin } from '../helpers/admin.ts';
 
 const TOKEN = 'correct-horse-battery';

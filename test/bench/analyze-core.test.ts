@@ -10,9 +10,9 @@ import { binsOf, capacities, placeAll, placeInTurn } from '../../bench/analyze/b
 import type { Lab } from '../../bench/analyze/lab.ts';
 import { parseOptions } from '../../bench/analyze/options.ts';
 import { arcShares, buildRendezvous } from '../../bench/analyze/rivals.ts';
-import { hashText, mix32 } from '../../lib/core/hash.ts';
-import { maglevPlacement } from '../../lib/core/maglev.ts';
-import { pointsOf } from '../../lib/core/ring.ts';
+import { hashText, mix32 } from '../../lib/core/hashing/hash.ts';
+import { maglevPlacement } from '../../lib/core/hashing/maglev.ts';
+import { pointsOf } from '../../lib/core/hashing/ring.ts';
 
 const lab: Lab = {
   options: parseOptions([])!,

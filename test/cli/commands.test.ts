@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import type { Route } from '../../lib/admin/api.ts';
 import { succeeded } from '../../lib/admin/reply.ts';
+import type { Route } from '../../lib/admin/routes/api.ts';
 import { type Running, runAdmin } from '../helpers/admin.ts';
 import { runCommand } from '../helpers/cli.ts';
 

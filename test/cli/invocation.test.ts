@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { COMMANDS, parseInvocation } from '../../lib/cli/invocation.ts';
 import { CommandError } from '../../lib/cli/usage.ts';
-import { ConfigError } from '../../lib/config.ts';
+import { ConfigError } from '../../lib/config/config.ts';
 
 const parse = (args: string, environment = {}) =>
   parseInvocation(args.split(' ').filter(Boolean), environment);

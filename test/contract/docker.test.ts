@@ -1,5 +1,12 @@
 import { before } from 'node:test';
-import { cleanUp, docker, ensureReplicaImage, freshName, makeDriver, skipDocker } from '../helpers/docker.ts';
+import {
+  cleanUp,
+  docker,
+  ensureReplicaImage,
+  freshName,
+  makeDriver,
+  skipDocker,
+} from '../helpers/docker/docker.ts';
 import { testDriver } from './driver-suite.ts';
 
 before(async () => {

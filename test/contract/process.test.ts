@@ -1,4 +1,4 @@
-import { createProcessDriver } from '../../lib/drivers/process.ts';
+import { createProcessDriver } from '../../lib/drivers/process/process.ts';
 import { leaderOf } from '../helpers/processes.ts';
 import { testDriver } from './driver-suite.ts';
 

@@ -1,7 +1,7 @@
 /** Fleets and tables for the tests of the placement algorithms. */
 import fc from 'fast-check';
+import type { Placement } from '../../lib/core/hashing/slot-table.ts';
 import type { Member } from '../../lib/core/replica.ts';
-import type { Placement } from '../../lib/core/slot-table.ts';
 
 /** Members of these names, with ids from 1 and ordinals from 0 in the order given. */
 export function membersNamed(...names: readonly string[]): readonly Member[] {

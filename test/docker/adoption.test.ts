@@ -14,7 +14,7 @@ import {
   REPLICA_IMAGE,
   runStranger,
   skipDocker,
-} from '../helpers/docker.ts';
+} from '../helpers/docker/docker.ts';
 import { eventually } from '../helpers/eventually.ts';
 
 describe('the docker driver', { skip: skipDocker ?? false }, () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import type { Balancer } from '../helpers/balancer.ts';
-import { docker, EngineDoor, ensureReplicaImage, freshName, skipDocker } from '../helpers/docker.ts';
+import { docker, EngineDoor, ensureReplicaImage, freshName, skipDocker } from '../helpers/docker/docker.ts';
 import {
   add,
   healthy,
@@ -13,7 +13,7 @@ import {
   replaced,
   Stage,
   until,
-} from '../helpers/docker-stage.ts';
+} from '../helpers/docker/stage.ts';
 
 describe('a balancer over containers that starts again', {
   skip: skipDocker ?? false,

@@ -11,8 +11,8 @@ import {
   freshPool,
   runStranger,
   skipDocker,
-} from '../helpers/docker.ts';
-import { add, healthy, kill, names, Stage, until } from '../helpers/docker-stage.ts';
+} from '../helpers/docker/docker.ts';
+import { add, healthy, kill, names, Stage, until } from '../helpers/docker/stage.ts';
 
 /** Answers `/slow` only when `/release` is asked for. */
 const SLOW = `

@@ -1,8 +1,8 @@
 /** The whole balancer over real containers: what it starts, and how it heals while clients go on asking. */
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import { messageOf } from '../../lib/errors.ts';
-import { docker, ensureReplicaImage, freshName, skipDocker } from '../helpers/docker.ts';
+import { messageOf } from '../../lib/platform/errors.ts';
+import { docker, ensureReplicaImage, freshName, skipDocker } from '../helpers/docker/docker.ts';
 import {
   add,
   healthy,
@@ -13,7 +13,7 @@ import {
   replaced,
   Stage,
   until,
-} from '../helpers/docker-stage.ts';
+} from '../helpers/docker/stage.ts';
 
 describe('a balancer over containers', { skip: skipDocker ?? false, timeout: 300_000 }, () => {
   before(ensureReplicaImage);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { after, afterEach, before, describe, it } from 'node:test';
-import type { ReplicaView } from '../../lib/admin/api.ts';
+import type { ReplicaView } from '../../lib/admin/routes/api.ts';
 import { get } from '../helpers/ask.ts';
 import {
   buildImage,
@@ -15,8 +15,8 @@ import {
   runBalancer,
   SOCKET,
   skipDocker,
-} from '../helpers/docker.ts';
-import { until } from '../helpers/docker-stage.ts';
+} from '../helpers/docker/docker.ts';
+import { until } from '../helpers/docker/stage.ts';
 
 const KILLS = 12;
 /** Answers `/slow` only when `/release` is asked for. */

@@ -12,8 +12,8 @@ import {
   makeDriver,
   runStranger,
   skipDocker,
-} from '../helpers/docker.ts';
-import { healthy, instances, names, replaced, Stage } from '../helpers/docker-stage.ts';
+} from '../helpers/docker/docker.ts';
+import { healthy, instances, names, replaced, Stage } from '../helpers/docker/stage.ts';
 
 describe('the docker driver with a prefix', { skip: skipDocker ?? false }, () => {
   const drivers: Driver[] = [];

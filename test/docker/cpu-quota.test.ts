@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { cpus } from 'node:os';
 import { afterEach, describe, it } from 'node:test';
-import { BASE_IMAGE, docker, freshName, REPOSITORY, skipDocker } from '../helpers/docker.ts';
+import { BASE_IMAGE, docker, freshName, REPOSITORY, skipDocker } from '../helpers/docker/docker.ts';
 import { eventually } from '../helpers/eventually.ts';
 
 describe('a balancer in a container with a CPU quota', { skip: skipDocker ?? false }, () => {

@@ -14,7 +14,7 @@ import {
   makeDriver,
   runStranger,
   skipDocker,
-} from '../helpers/docker.ts';
+} from '../helpers/docker/docker.ts';
 import { eventually } from '../helpers/eventually.ts';
 
 const FAILING_IMAGE = 'ringlb-test-failing';

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { FleetEvent } from '../../lib/fleet/journal.ts';
 import type { Balancer } from '../helpers/balancer.ts';
-import { buildImage, docker, freshPool, skipDocker } from '../helpers/docker.ts';
-import { Stage, until } from '../helpers/docker-stage.ts';
+import { buildImage, docker, freshPool, skipDocker } from '../helpers/docker/docker.ts';
+import { Stage, until } from '../helpers/docker/stage.ts';
 
 /**
  * S1 serves, and ends with a reason on its standard output when it is asked to; S2 takes all memory once it is healthy;

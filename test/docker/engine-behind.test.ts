@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, it, type TestContext } from 'node:test';
-import { BASE_IMAGE, docker, freshName, SOCKET, skipDocker } from '../helpers/docker.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
+import { BASE_IMAGE, docker, freshName, SOCKET, skipDocker } from '../helpers/docker/docker.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
 
 /** A balancer before the engine; its address as `docker -H` takes it. */
 async function behindBalancer(t: TestContext): Promise<string> {

@@ -1,9 +1,9 @@
 /** An engine that goes away, comes back, or hangs, as the docker driver shows it. */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
-import { systemClock } from '../../lib/clock.ts';
-import { DockerApi } from '../../lib/drivers/docker-api.ts';
+import { DockerApi } from '../../lib/drivers/docker/api.ts';
 import type { Driver, Hint } from '../../lib/drivers/driver.ts';
+import { systemClock } from '../../lib/platform/clock.ts';
 import { home } from '../helpers/ask.ts';
 import {
   cleanUp,
@@ -13,7 +13,7 @@ import {
   freshName,
   makeDriver,
   skipDocker,
-} from '../helpers/docker.ts';
+} from '../helpers/docker/docker.ts';
 import { eventually } from '../helpers/eventually.ts';
 
 describe('an engine in trouble', { skip: skipDocker ?? false }, () => {

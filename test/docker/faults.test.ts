@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CASES } from '../../bench/faults/cases.ts';
 import { runCase } from '../../bench/faults/run-case.ts';
-import { skipDocker } from '../helpers/docker.ts';
+import { skipDocker } from '../helpers/docker/docker.ts';
 
 const SHORT = 0.2;
 

@@ -4,7 +4,7 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import type { Driver, Instance } from '../../lib/drivers/driver.ts';
 import { removeAll } from '../contract/driver-suite.ts';
 import { get } from '../helpers/ask.ts';
-import { buildImage, cleanUp, docker, freshName, makeDriver, skipDocker } from '../helpers/docker.ts';
+import { buildImage, cleanUp, docker, freshName, makeDriver, skipDocker } from '../helpers/docker/docker.ts';
 import { eventually } from '../helpers/eventually.ts';
 
 const IMAGE = 'ringlb-test-nginx';

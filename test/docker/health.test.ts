@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { get } from '../helpers/ask.ts';
-import { buildImage, docker, skipDocker } from '../helpers/docker.ts';
-import { Stage, until } from '../helpers/docker-stage.ts';
+import { buildImage, docker, skipDocker } from '../helpers/docker/docker.ts';
+import { Stage, until } from '../helpers/docker/stage.ts';
 
 const IMAGE = 'ringlb-test-moody';
 /** `/mood/503` is what probes find from then on; `POST /slow` is answered once `/go` was asked. */

@@ -1,8 +1,8 @@
 /** Which image the replicas of a balancer run, when its tag moves on or the image goes; on a real engine. */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { buildImage, docker, freshPool, skipDocker } from '../helpers/docker.ts';
-import { add, healthy, instances, kill, replaced, Stage } from '../helpers/docker-stage.ts';
+import { buildImage, docker, freshPool, skipDocker } from '../helpers/docker/docker.ts';
+import { add, healthy, instances, kill, replaced, Stage } from '../helpers/docker/stage.ts';
 
 const SERVER = `
   process.on('SIGTERM', () => process.exit(0));

@@ -1,9 +1,9 @@
 /** Containers that end in every way under load: every request is answered, and with 200. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { buildImage, docker, freshPool, skipDocker } from '../helpers/docker.ts';
-import { replaced, Stage } from '../helpers/docker-stage.ts';
-import { SteadyLoad } from '../helpers/load-steady.ts';
+import { buildImage, docker, freshPool, skipDocker } from '../helpers/docker/docker.ts';
+import { replaced, Stage } from '../helpers/docker/stage.ts';
+import { SteadyLoad } from '../helpers/steady-load.ts';
 import { ENDS, type End, PROGRAM } from '../helpers/victim.ts';
 
 const IMAGE = `${freshPool()}-victim`;

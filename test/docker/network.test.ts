@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { stat } from 'node:fs/promises';
 import { after, afterEach, before, describe, it } from 'node:test';
 import type { Driver } from '../../lib/drivers/driver.ts';
-import { type LogFields, silentLogger } from '../../lib/log.ts';
+import { type LogFields, silentLogger } from '../../lib/platform/log.ts';
 import { removeAll } from '../contract/driver-suite.ts';
 import { home } from '../helpers/ask.ts';
 import {
@@ -20,7 +20,7 @@ import {
   runStranger,
   SOCKET,
   skipDocker,
-} from '../helpers/docker.ts';
+} from '../helpers/docker/docker.ts';
 
 describe("the pool's network", { skip: skipDocker ?? false }, () => {
   const drivers: Driver[] = [];

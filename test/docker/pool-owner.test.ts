@@ -1,8 +1,8 @@
 /** The whole balancer over real containers, and another one that is given the same pool. */
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import { docker, ensureReplicaImage, skipDocker } from '../helpers/docker.ts';
-import { healthy, instances, kill, noneLost, placement, Stage, until } from '../helpers/docker-stage.ts';
+import { docker, ensureReplicaImage, skipDocker } from '../helpers/docker/docker.ts';
+import { healthy, instances, kill, noneLost, placement, Stage, until } from '../helpers/docker/stage.ts';
 
 describe('a pool on an engine', { skip: skipDocker ?? false, timeout: 300_000 }, () => {
   before(ensureReplicaImage);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { tellingLine } from '../../lib/drivers/telling-line.ts';
-import { CRASH_REPORTS } from '../helpers/crash-reports.ts';
+import { CRASH_REPORTS } from './crash-reports.ts';
 
 describe('the line that says why a program ended', () => {
   for (const { title, stderr = '', stdout = '', line } of CRASH_REPORTS) {

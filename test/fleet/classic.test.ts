@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { findFleet } from '../../lib/core/reconcile.ts';
-import { endingIn } from '../helpers/endings.ts';
-import { FakeDriver } from '../helpers/fake-driver.ts';
-import { FleetRig, START_TIMEOUT_MS, settle } from '../helpers/fleet-rig.ts';
+import { findFleet } from '../../lib/core/policy/reconcile.ts';
+import { endingIn } from '../helpers/fleet/endings.ts';
+import { FakeDriver } from '../helpers/fleet/fake-driver.ts';
+import { FleetRig, START_TIMEOUT_MS, settle } from '../helpers/fleet/rig.ts';
 
 /** The classic profile, with names R1, R2… in the order in which they are chosen. */
 const classic = (count: number): Promise<FleetRig> => FleetRig.of(count, { classic: true });

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { endingIn } from '../helpers/endings.ts';
-import { FakeDriver } from '../helpers/fake-driver.ts';
-import { FleetRig, settle } from '../helpers/fleet-rig.ts';
+import { endingIn } from '../helpers/fleet/endings.ts';
+import { FakeDriver } from '../helpers/fleet/fake-driver.ts';
+import { FleetRig, settle } from '../helpers/fleet/rig.ts';
 
 /** `died S1 S1#1: SIGKILL`. */
 function told(rig: FleetRig): readonly string[] {

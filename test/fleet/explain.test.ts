@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { hashKeyOf } from '../../lib/core/hash-key.ts';
-import { ringPlacement } from '../../lib/core/ring.ts';
+import { hashKeyOf } from '../../lib/core/hashing/hash-key.ts';
+import { ringPlacement } from '../../lib/core/hashing/ring.ts';
 import type { Question } from '../../lib/fleet/explain.ts';
-import { FleetRig } from '../helpers/fleet-rig.ts';
+import { FleetRig } from '../helpers/fleet/rig.ts';
 
 /** A request with these headers. */
 function request(...rawHeaders: readonly string[]): Question {

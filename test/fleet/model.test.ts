@@ -5,9 +5,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { isBalancerError } from '../../lib/errors.ts';
-import type { Gate } from '../helpers/fake-driver.ts';
-import { FleetRig, settle } from '../helpers/fleet-rig.ts';
+import { isBalancerError } from '../../lib/platform/errors.ts';
+import type { Gate } from '../helpers/fleet/fake-driver.ts';
+import { FleetRig, settle } from '../helpers/fleet/rig.ts';
 
 const NAMES = ['S1', 'S2', 'S3', 'S4', 'a', 'b'] as const;
 const CALLS = ['list', 'start', 'retire', 'remove'] as const;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Preview } from '../../lib/fleet/preview.ts';
-import { FleetRig, settle } from '../helpers/fleet-rig.ts';
+import { FleetRig, settle } from '../helpers/fleet/rig.ts';
 
 /** Who owns each slot, by name. */
 function ownersOf(rig: FleetRig): readonly (string | null)[] {

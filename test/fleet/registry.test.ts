@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import type { Replica } from '../../lib/fleet/replica.ts';
-import { FleetRig, settle } from '../helpers/fleet-rig.ts';
+import { FleetRig, settle } from '../helpers/fleet/rig.ts';
 
 describe('the registry', () => {
   let rig: FleetRig;

@@ -11,15 +11,15 @@ import {
   type ReplicaView,
   type RingView,
   type Route,
-} from '../../lib/admin/api.ts';
+} from '../../lib/admin/routes/api.ts';
 import {
   ADMIN_LIMITS,
   type AdminLimits,
   type AdminServer,
   createAdminServer,
 } from '../../lib/admin/server.ts';
-import { systemClock } from '../../lib/clock.ts';
-import { type Logger, silentLogger } from '../../lib/log.ts';
+import { systemClock } from '../../lib/platform/clock.ts';
+import { type Logger, silentLogger } from '../../lib/platform/log.ts';
 import { RawClient, type RawResponse } from './raw-http.ts';
 
 export const REPLICA: ReplicaView = {

@@ -3,7 +3,7 @@
 import { parseInvocation } from '../../lib/cli/invocation.ts';
 import type { Output } from '../../lib/cli/output.ts';
 import { CommandError } from '../../lib/cli/usage.ts';
-import type { Environment } from '../../lib/config.ts';
+import type { Environment } from '../../lib/config/config.ts';
 
 export interface Written {
   readonly lines: string[];

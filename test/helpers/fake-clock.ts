@@ -1,5 +1,5 @@
 /** A clock that stands still until a test moves it. Must not hold: real time. */
-import type { Clock, Timer } from '../../lib/clock.ts';
+import type { Clock, Timer } from '../../lib/platform/clock.ts';
 
 export class FakeClock implements Clock {
   #nowMs = 0;

@@ -1,7 +1,7 @@
 /** Loading options as a test writes them: one line of words. Must not hold: what any option means. */
 import assert from 'node:assert/strict';
-import { cut } from '../../lib/command-line.ts';
-import { type Config, ConfigError, type Environment, loadFlags } from '../../lib/config.ts';
+import { type Config, ConfigError, type Environment, loadFlags } from '../../lib/config/config.ts';
+import { cut } from '../../lib/config/flags.ts';
 
 /** One line of words, or the words where some have blanks in them. */
 type Line = string | readonly string[];

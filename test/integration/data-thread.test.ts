@@ -3,10 +3,10 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Balancer } from '../helpers/balancer.ts';
 import { eventually } from '../helpers/eventually.ts';
-import { endDataThread } from '../helpers/load-thread-end.ts';
 import { RawClient } from '../helpers/raw-http.ts';
+import { endDataThread } from './thread-end.ts';
 
-const REPLICA = fileURLToPath(new URL('../helpers/load-held-replica.ts', import.meta.url));
+const REPLICA = fileURLToPath(new URL('../helpers/held-replica.ts', import.meta.url));
 
 describe('a balancer whose data thread ends', () => {
   let balancer: Balancer;

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { Balancer } from '../helpers/balancer.ts';
 import { skipWithoutPython } from '../helpers/skip.ts';
 
-const SERVER = fileURLToPath(new URL('../helpers/refusing-replica.ts', import.meta.url));
+const SERVER = fileURLToPath(new URL('./refusing-replica.ts', import.meta.url));
 const PIECE = Buffer.alloc(65_536, 'x');
 const ROUNDS = 15;
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { Balancer } from '../helpers/balancer.ts';
 import { eventually } from '../helpers/eventually.ts';
-import { SteadyLoad } from '../helpers/load-steady.ts';
+import { SteadyLoad } from '../helpers/steady-load.ts';
 
 const OPTIONS = '--hash-key header:x-user --probe-interval 200ms --probe-timeout 1s';
 const USERS = Array.from({ length: 24 }, (_, index) => `user-${index}`);

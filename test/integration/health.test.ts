@@ -7,11 +7,11 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Balancer } from '../helpers/balancer.ts';
 import { eventually } from '../helpers/eventually.ts';
-import { SteadyLoad } from '../helpers/load-steady.ts';
-import { get } from '../helpers/proxy-message.ts';
-import { Peer } from '../helpers/proxy-peer.ts';
+import { get } from '../helpers/proxy/message.ts';
+import { Peer } from '../helpers/proxy/peer.ts';
+import { SteadyLoad } from '../helpers/steady-load.ts';
 
-const REPLICA = fileURLToPath(new URL('../helpers/moody-replica.ts', import.meta.url));
+const REPLICA = fileURLToPath(new URL('./moody-replica.ts', import.meta.url));
 const OPTIONS = '--hash-key header:x-user --probe-interval 100ms';
 
 interface Event {

@@ -1,10 +1,10 @@
 /** Replicas that end in every way, one after the other, under load: every request is answered, and with 200. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { errnoOf } from '../../lib/errors.ts';
+import { errnoOf } from '../../lib/platform/errors.ts';
 import { Balancer } from '../helpers/balancer.ts';
 import { eventually } from '../helpers/eventually.ts';
-import { SteadyLoad } from '../helpers/load-steady.ts';
+import { SteadyLoad } from '../helpers/steady-load.ts';
 import { ENDS, type End, LocalVictim, PROGRAM, ProcessVictim, type Victim } from '../helpers/victim.ts';
 
 const CLIENTS = 10;

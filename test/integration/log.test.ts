@@ -24,7 +24,7 @@ import { makeRoom, skipWithoutMount, smallDisk } from '../helpers/small-disk.ts'
 /** Serves `/hold`, which it answers once its own port is asked for `/go`. */
 const HELD = [
   '--command',
-  `exec ${process.execPath} ${fileURLToPath(new URL('../helpers/load-held-replica.ts', import.meta.url))}`,
+  `exec ${process.execPath} ${fileURLToPath(new URL('../helpers/held-replica.ts', import.meta.url))}`,
 ];
 
 type Test = { after(run: () => unknown): void };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import type { PreviewView } from '../../lib/admin/api.ts';
-import type { ExplainView } from '../../lib/admin/explain.ts';
+import type { PreviewView } from '../../lib/admin/routes/api.ts';
+import type { ExplainView } from '../../lib/admin/routes/explain.ts';
 import type { FleetEvent } from '../../lib/fleet/journal.ts';
 import { Balancer } from '../helpers/balancer.ts';
 import { eventually } from '../helpers/eventually.ts';

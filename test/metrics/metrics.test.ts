@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { isBalancerError } from '../../lib/errors.ts';
 import type { ReplicaFacts } from '../../lib/metrics/fleet-families.ts';
 import { Metrics } from '../../lib/metrics/metrics.ts';
 import { type EndedRequest, Recorder } from '../../lib/metrics/recorder.ts';
+import { isBalancerError } from '../../lib/platform/errors.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 import { parseOpenMetrics } from '../helpers/open-metrics.ts';
 

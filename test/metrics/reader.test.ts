@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ERRORS } from '../../lib/errors.ts';
 import { RETRY_REASONS } from '../../lib/metrics/layout.ts';
 import { MetricsReader } from '../../lib/metrics/reader.ts';
 import { type EndedRequest, Recorder } from '../../lib/metrics/recorder.ts';
+import { ERRORS } from '../../lib/platform/errors.ts';
 
 const SHAPE = { ordinals: 3, workers: 2 };
 const REQUEST: EndedRequest = {

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { Clock } from '../../lib/clock.ts';
 import { MetricsReader } from '../../lib/metrics/reader.ts';
 import { Recorder } from '../../lib/metrics/recorder.ts';
 import { ThreadHealth } from '../../lib/metrics/thread-health.ts';
+import type { Clock } from '../../lib/platform/clock.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
-import { get, headerOf, ok, post } from '../helpers/proxy-message.ts';
-import { REFUSING, Rig, type RigSettings } from '../helpers/proxy-rig.ts';
-import { SWITCHED, UPGRADE } from '../helpers/proxy-scenes.ts';
+import { get, headerOf, ok, post } from '../helpers/proxy/message.ts';
+import { REFUSING, Rig, type RigSettings } from '../helpers/proxy/rig.ts';
+import { SWITCHED, UPGRADE } from '../helpers/proxy/scenes.ts';
 
 type Line = Readonly<Record<string, unknown>>;
 

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
-import { Flood } from '../helpers/proxy-flood.ts';
-import { get, ok } from '../helpers/proxy-message.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
+import { Flood } from '../helpers/proxy/flood.ts';
+import { get, ok } from '../helpers/proxy/message.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
 
 /** Far more than the kernel's buffers on two hops (up to 6 MiB each) and what may be held between. */
 const LARGE = 64 << 20;

@@ -1,9 +1,9 @@
 /** Blanks in the size lines of chunks, which everybody must take. RFC 9110 section 5.6.3, RFC 9112 section 7.1. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Flood } from '../helpers/proxy-flood.ts';
-import { get, headerOf, ok, post, statusOf } from '../helpers/proxy-message.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
+import { Flood } from '../helpers/proxy/flood.ts';
+import { get, headerOf, ok, post, statusOf } from '../helpers/proxy/message.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
 
 /** Size lines of a chunk with five bytes. */
 const SIZE_LINES = ['5   ', '5\t', '5 ;a=b', '5; a=b', '5;a = b', '5 ; a = "b c" ; d ', '0005 ', '5;a=b  '];

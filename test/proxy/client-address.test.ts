@@ -1,11 +1,11 @@
 /** Who asked first, where trusted proxies tell: in the access log, and as what a request is placed by. RFC 7239. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { hashKeyOf } from '../../lib/core/hash-key.ts';
-import { TrustedProxies } from '../../lib/proxy/trusted-proxies.ts';
+import { hashKeyOf } from '../../lib/core/hashing/hash-key.ts';
+import { TrustedProxies } from '../../lib/proxy/headers/trusted-proxies.ts';
 import { eventually } from '../helpers/eventually.ts';
-import { get } from '../helpers/proxy-message.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
+import { get } from '../helpers/proxy/message.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
 
 const CASES: readonly (readonly [string, string])[] = [
   ['X-Forwarded-For: 203.0.113.7:51008\r\n', '203.0.113.7'],

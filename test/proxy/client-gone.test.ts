@@ -1,10 +1,10 @@
 /** A client that leaves at any stage frees everything: lease, place in the queue, the replica's connection. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Flood } from '../helpers/proxy-flood.ts';
-import { get, ok, post } from '../helpers/proxy-message.ts';
-import type { Peer } from '../helpers/proxy-peer.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
+import { Flood } from '../helpers/proxy/flood.ts';
+import { get, ok, post } from '../helpers/proxy/message.ts';
+import type { Peer } from '../helpers/proxy/peer.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
 
 const WAYS: readonly (readonly [string, (client: Peer) => void])[] = [
   ['closes', (client) => client.close()],

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
-import { get, ok, post } from '../helpers/proxy-message.ts';
-import type { Peer } from '../helpers/proxy-peer.ts';
-import { REFUSING, Rig } from '../helpers/proxy-rig.ts';
-import { tunnel } from '../helpers/proxy-scenes.ts';
+import { get, ok, post } from '../helpers/proxy/message.ts';
+import type { Peer } from '../helpers/proxy/peer.ts';
+import { REFUSING, Rig } from '../helpers/proxy/rig.ts';
+import { tunnel } from '../helpers/proxy/scenes.ts';
 
 test('an answered request is counted by replica and class, with times and bytes', async (t) => {
   const rig = await Rig.open(t);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ok, statusOf } from '../helpers/proxy-message.ts';
-import type { Peer } from '../helpers/proxy-peer.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
+import { ok, statusOf } from '../helpers/proxy/message.ts';
+import type { Peer } from '../helpers/proxy/peer.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
 
 const REFUSED = 'HTTP/1.1 413 Too Large\r\nConnection: close\r\n';
 const PIECE = 'x'.repeat(60_000);

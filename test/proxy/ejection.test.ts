@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
-import { ok, statusOf } from '../helpers/proxy-message.ts';
-import { askOnce, type Balancer, startBalancer } from '../helpers/proxy-process.ts';
-import { FakeReplica } from '../helpers/proxy-replica.ts';
+import { ok, statusOf } from '../helpers/proxy/message.ts';
+import { askOnce, type Balancer, startBalancer } from '../helpers/proxy/process.ts';
+import { FakeReplica } from '../helpers/proxy/replica.ts';
 
 const BAD = 'HTTP/1.1 502 Bad\r\nContent-Length: 0\r\n\r\n';
 

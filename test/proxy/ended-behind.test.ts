@@ -1,9 +1,9 @@
 /** Replicas that end their connection right behind a response, without having said so. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { get, ok, post, statusOf } from '../helpers/proxy-message.ts';
-import type { Peer } from '../helpers/proxy-peer.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
+import { get, ok, post, statusOf } from '../helpers/proxy/message.ts';
+import type { Peer } from '../helpers/proxy/peer.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
 
 const CLIENTS = 8;
 const REQUESTS_EACH = 20;

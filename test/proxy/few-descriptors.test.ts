@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
-import { get, ok, statusOf } from '../helpers/proxy-message.ts';
-import type { Peer } from '../helpers/proxy-peer.ts';
-import { askOnce, startBalancer } from '../helpers/proxy-process.ts';
-import { FakeReplica } from '../helpers/proxy-replica.ts';
+import { get, ok, statusOf } from '../helpers/proxy/message.ts';
+import type { Peer } from '../helpers/proxy/peer.ts';
+import { askOnce, startBalancer } from '../helpers/proxy/process.ts';
+import { FakeReplica } from '../helpers/proxy/replica.ts';
 import { skipWithoutProc } from '../helpers/skip.ts';
 
 const CLIENTS = 1000;

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-const PROGRAM = fileURLToPath(new URL('../helpers/proxy-waits.ts', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('./waiting-requests.ts', import.meta.url));
 /** V8's note that a private field, or a time, was one of whole numbers until then; and where that was. */
 const BECAME_DOUBLE =
   /\[generalizing\](?:\{symbol \w+\}|\w+Ms):s\{[^}]*\}->d\{.*?\/(lib\/(?:core|metrics|proxy)\/[^\s:]+:\d+)\]/g;
@@ -26,7 +26,7 @@ test('no field of the data path is given its first fraction by a request that wa
   });
   assert.equal(status, 0, stderr);
   const notes = readFileSync(file, 'utf8');
-  assert.ok(notes.includes('/lib/proxy/forward.ts'), 'V8 notes what becomes of fields');
+  assert.ok(notes.includes('/lib/proxy/exchange/exchange.ts'), 'V8 notes what becomes of fields');
   assert.deepEqual(
     [...notes.matchAll(BECAME_DOUBLE)].map(([, where]) => where),
     [],

@@ -1,8 +1,8 @@
 /** Who the client is said to be, and the id of its request. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { get, headerOf, headersOf, ok } from '../helpers/proxy-message.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
+import { get, headerOf, headersOf, ok } from '../helpers/proxy/message.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
 
 const CLAIMS =
   'X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nForwarded: for=1.2.3.4\r\n';

@@ -1,8 +1,8 @@
 /** Headers of one hop: they end here, and those that this hop adds are its own. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { get, headerOf, headersOf, ok } from '../helpers/proxy-message.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
+import { get, headerOf, headersOf, ok } from '../helpers/proxy/message.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
 
 test('hop-by-hop request headers do not reach the replica', async (t) => {
   const rig = await Rig.open(t);

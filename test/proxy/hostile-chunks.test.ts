@@ -1,10 +1,10 @@
 /** Chunked request bodies that two readers could read differently. RFC 9112 section 7.1. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { failureOf, statusOf } from '../helpers/proxy-message.ts';
-import { POST, SMUGGLED } from '../helpers/proxy-refused.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
-import { seenBy, sent } from '../helpers/proxy-scenes.ts';
+import { failureOf, statusOf } from '../helpers/proxy/message.ts';
+import { POST, SMUGGLED } from '../helpers/proxy/refused.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
+import { seenBy, sent } from '../helpers/proxy/scenes.ts';
 
 const CHUNK_TRICKS: readonly (readonly [string, string])[] = [
   ['0x5', '0x5\r\nhello\r\n0\r\n\r\n'],

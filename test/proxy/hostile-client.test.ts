@@ -1,10 +1,10 @@
 /** Request lines and hosts that are none, and what comes behind an error. RFC 9112 sections 2.2, 3 and 9.6. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { get, ok, statusOf } from '../helpers/proxy-message.ts';
-import { POST, refused, SMUGGLED } from '../helpers/proxy-refused.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
-import { seenBy, sent } from '../helpers/proxy-scenes.ts';
+import { get, ok, statusOf } from '../helpers/proxy/message.ts';
+import { POST, refused, SMUGGLED } from '../helpers/proxy/refused.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
+import { seenBy, sent } from '../helpers/proxy/scenes.ts';
 
 const LINES = [
   'GET / a HTTP/1.1',

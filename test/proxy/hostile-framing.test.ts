@@ -1,9 +1,9 @@
 /** Requests whose length two readers could read differently: refused, never forwarded. RFC 9112 sections 5, 6 and 11.2. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { headersOf, statusOf } from '../helpers/proxy-message.ts';
-import { CHUNKS, POST, refused } from '../helpers/proxy-refused.ts';
-import { seenBy, sent } from '../helpers/proxy-scenes.ts';
+import { headersOf, statusOf } from '../helpers/proxy/message.ts';
+import { CHUNKS, POST, refused } from '../helpers/proxy/refused.ts';
+import { seenBy, sent } from '../helpers/proxy/scenes.ts';
 
 const BOTH: readonly (readonly [string, string])[] = [
   [

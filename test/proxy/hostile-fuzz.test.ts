@@ -1,9 +1,9 @@
 /** Thousands of spoilt requests: whatever reaches a replica is beyond doubt, and the balancer lives on. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { get, headersOf, type Message, ok } from '../helpers/proxy-message.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
-import { type Random, seeded } from '../helpers/proxy-storm.ts';
+import { get, headersOf, type Message, ok } from '../helpers/proxy/message.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
+import { type Random, seeded } from '../helpers/proxy/storm.ts';
 
 const ROUNDS = 1500;
 

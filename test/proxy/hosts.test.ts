@@ -1,9 +1,9 @@
 /** Whom a request is for: Host, targets in absolute form, and what is hashed of them. RFC 9110 section 7.2, RFC 9112 section 3.2. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { hashKeyOf, parseHashKey } from '../../lib/core/hash-key.ts';
-import { failureOf, get, headersOf, statusOf } from '../helpers/proxy-message.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
+import { hashKeyOf, parseHashKey } from '../../lib/core/hashing/hash-key.ts';
+import { failureOf, get, headersOf, statusOf } from '../helpers/proxy/message.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
 
 /** How the same bytes come: whole, cut, behind another request. */
 const WAYS = ['whole', 'cut', 'pipelined'] as const;

@@ -1,8 +1,8 @@
 /** HTTP/1.0 on either side. RFC 9112 sections 2.5, 6.1, 9.3 and appendix C.2. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { get, headerOf, headersOf, ok, statusOf } from '../helpers/proxy-message.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
+import { get, headerOf, headersOf, ok, statusOf } from '../helpers/proxy/message.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
 
 test('an HTTP/1.0 client without Host is served, and its connection closed', async (t) => {
   const rig = await Rig.open(t);

@@ -1,8 +1,8 @@
 /** 1xx answers and Expect: 100-continue, end to end. RFC 9110 sections 10.1.1 and 15.2. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { failureOf, get, headerOf, headersOf, ok, statusOf } from '../helpers/proxy-message.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
+import { failureOf, get, headerOf, headersOf, ok, statusOf } from '../helpers/proxy/message.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
 
 const EXPECTING = 'POST /e HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n';
 

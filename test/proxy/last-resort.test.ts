@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { Socket } from 'node:net';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
-import { failureOf, get, ok, statusOf } from '../helpers/proxy-message.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
-import { tunnel } from '../helpers/proxy-scenes.ts';
+import { failureOf, get, ok, statusOf } from '../helpers/proxy/message.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
+import { tunnel } from '../helpers/proxy/scenes.ts';
 
 /** More than the kernel's buffers hold. */
 const LARGE = 32 << 20;

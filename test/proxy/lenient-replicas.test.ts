@@ -1,18 +1,18 @@
 /** Replicas whose heads are not quite HTTP: refused, or mended where that is asked for. RFC 9110 section 5.5, RFC 9112 section 2.2. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { responseHead } from '../../lib/proxy/headers.ts';
-import { headerPairs } from '../../lib/proxy/response-head.ts';
-import { LENIENT_LIMITS } from '../../lib/proxy/response-parser.ts';
-import { failureOf, get, headersOf, statusOf } from '../helpers/proxy-message.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
-import { everyCut, type Heard, hear } from '../helpers/response-ear.ts';
-import { makeAnswer } from '../helpers/response-made.ts';
-import { nodeHears } from '../helpers/response-node-client.ts';
-import { fuzzRun, latin1, Random } from '../helpers/response-random.ts';
-import { spoil } from '../helpers/response-spoilt.ts';
-import { REFUSED } from '../helpers/response-refused.ts';
-import { TAKEN } from '../helpers/response-taken.ts';
+import { headerPairs } from '../../lib/http1/response-head.ts';
+import { LENIENT_LIMITS } from '../../lib/http1/response-parser.ts';
+import { responseHead } from '../../lib/proxy/headers/request-headers.ts';
+import { failureOf, get, headersOf, statusOf } from '../helpers/proxy/message.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
+import { fuzzRun, latin1, Random } from '../helpers/random.ts';
+import { everyCut, type Heard, hear } from '../http1/response-ear.ts';
+import { makeAnswer } from '../http1/response-made.ts';
+import { nodeHears } from '../http1/response-node-client.ts';
+import { REFUSED } from '../http1/response-refused.ts';
+import { spoil } from '../http1/response-spoilt.ts';
+import { TAKEN } from '../http1/response-taken.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\n';
 const END = 'Content-Length: 2\r\n\r\nhi';

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
-import { failureOf, get, headerOf, ok, statusOf } from '../helpers/proxy-message.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
+import { failureOf, get, headerOf, ok, statusOf } from '../helpers/proxy/message.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
 
 test('a head above the limit: 431 as JSON, and the connection closed', async (t) => {
   const rig = await Rig.open(t, { maxHeadBytes: 16_384 });

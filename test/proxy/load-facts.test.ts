@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
-import { get, ok } from '../helpers/proxy-message.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
-import { misbehaving, seeded, storm } from '../helpers/proxy-storm.ts';
+import { get, ok } from '../helpers/proxy/message.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
+import { misbehaving, seeded, storm } from '../helpers/proxy/storm.ts';
 
 const DESCRIPTORS = '/proc/self/fd';
 const IS_LINUX = existsSync(DESCRIPTORS);

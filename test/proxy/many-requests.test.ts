@@ -1,10 +1,10 @@
 /** Requests of every kind on one connection: each is answered, in its turn. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { get, ok, post, statusOf } from '../helpers/proxy-message.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
-import { pathOf, SWITCHED, UPGRADE } from '../helpers/proxy-scenes.ts';
-import { fuzzRun, Random } from '../helpers/response-random.ts';
+import { get, ok, post, statusOf } from '../helpers/proxy/message.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
+import { pathOf, SWITCHED, UPGRADE } from '../helpers/proxy/scenes.ts';
+import { fuzzRun, Random } from '../helpers/random.ts';
 
 const CHUNKS = 'POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4 \r\nbody\r\n0\r\n\r\n';
 /** A method that few use. */

@@ -1,8 +1,8 @@
 /** HEAD, bodiless statuses, OPTIONS *, absolute-form, CONNECT. RFC 9110 sections 6.4.1, 9.3; RFC 9112 section 3.2. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { failureOf, get, headerOf, headersOf, ok, statusOf } from '../helpers/proxy-message.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
+import { failureOf, get, headerOf, headersOf, ok, statusOf } from '../helpers/proxy/message.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
 
 for (const framing of ['Content-Length: 1000', 'Transfer-Encoding: chunked', 'Content-Length: 0']) {
   test(`an answer to HEAD with ${framing} has no body, and the next answer is read right`, async (t) => {

@@ -1,8 +1,8 @@
 /** A failure of the balancer's own while it handles one request: 500 on that request alone, and nothing left behind. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { failureOf, get, ok, post, statusOf } from '../helpers/proxy-message.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
+import { failureOf, get, ok, post, statusOf } from '../helpers/proxy/message.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
 
 /** Makes one call of a method fail, and then lets it work again. */
 function failOnce<T extends object>(t: TestContext, target: T, method: keyof T & string): void {

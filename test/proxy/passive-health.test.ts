@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { QuickCounts } from '../../lib/metrics/quick-counts.ts';
 import { eventually } from '../helpers/eventually.ts';
-import { get, ok, statusOf } from '../helpers/proxy-message.ts';
-import { REFUSING, Rig } from '../helpers/proxy-rig.ts';
+import { get, ok, statusOf } from '../helpers/proxy/message.ts';
+import { REFUSING, Rig } from '../helpers/proxy/rig.ts';
 
 test('a refused connection counts against the replica', async (t) => {
   const rig = await Rig.open(t, { retries: 0 });

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
-import { message, ntlm } from '../helpers/ntlm-replica.ts';
-import { get, ok, post, statusOf } from '../helpers/proxy-message.ts';
-import type { Peer } from '../helpers/proxy-peer.ts';
-import { Rig, type RigSettings } from '../helpers/proxy-rig.ts';
+import { get, ok, post, statusOf } from '../helpers/proxy/message.ts';
+import type { Peer } from '../helpers/proxy/peer.ts';
+import { Rig, type RigSettings } from '../helpers/proxy/rig.ts';
+import { message, ntlm } from './ntlm-replica.ts';
 
 /** A request in each form in which requests are read: from its bytes, by Node's parser, by Node's server. */
 const FORMS: Readonly<Record<string, (headers: string) => string>> = {

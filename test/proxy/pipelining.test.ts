@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
-import { get, ok, post, statusOf } from '../helpers/proxy-message.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
+import { get, ok, post, statusOf } from '../helpers/proxy/message.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
 
 test('pipelined requests are answered in the order they came', async (t) => {
   const rig = await Rig.open(t);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { failureOf, get, ok, post, statusOf } from '../helpers/proxy-message.ts';
-import type { Peer } from '../helpers/proxy-peer.ts';
-import { Rig, type RigSettings } from '../helpers/proxy-rig.ts';
+import { failureOf, get, ok, post, statusOf } from '../helpers/proxy/message.ts';
+import type { Peer } from '../helpers/proxy/peer.ts';
+import { Rig, type RigSettings } from '../helpers/proxy/rig.ts';
 
 /** Replicas that close on `/boom`, each time, and serve all else. */
 async function openRig(t: Parameters<typeof Rig.open>[0], settings: RigSettings = {}): Promise<Rig> {

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
-import { ok, statusOf } from '../helpers/proxy-message.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
-import { ask, line, pathOf } from '../helpers/proxy-scenes.ts';
+import { ok, statusOf } from '../helpers/proxy/message.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
+import { ask, line, pathOf } from '../helpers/proxy/scenes.ts';
 
 test('a replica that frees up takes the head of its own shard before others that came earlier', async (t) => {
   const rig = await Rig.open(t, { replicas: 2, maxInFlight: 1 });

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
-import { failureOf, get, headerOf, ok, statusOf } from '../helpers/proxy-message.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
-import { ask, line, pathOf } from '../helpers/proxy-scenes.ts';
+import { failureOf, get, headerOf, ok, statusOf } from '../helpers/proxy/message.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
+import { ask, line, pathOf } from '../helpers/proxy/scenes.ts';
 
 test('requests beyond max-in-flight wait, and are taken in the order they came', async (t) => {
   const rig = await Rig.open(t, { maxInFlight: 1 });

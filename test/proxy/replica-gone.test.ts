@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
-import { get, ok, statusOf } from '../helpers/proxy-message.ts';
-import type { Peer } from '../helpers/proxy-peer.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
+import { get, ok, statusOf } from '../helpers/proxy/message.ts';
+import type { Peer } from '../helpers/proxy/peer.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
 
 const WAYS: readonly (readonly [string, (replica: Peer) => void])[] = [
   ['ends', (replica) => replica.end()],

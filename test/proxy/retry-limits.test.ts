@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
-import { get, headerOf, ok, statusOf } from '../helpers/proxy-message.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
-import { allClose, requestsSeen } from '../helpers/proxy-scenes.ts';
+import { get, headerOf, ok, statusOf } from '../helpers/proxy/message.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
+import { allClose, requestsSeen } from '../helpers/proxy/scenes.ts';
 
 test('a request never goes to the same replica twice, and to no more than retries say', async (t) => {
   const rig = await Rig.open(t, { replicas: 5, retries: 2 });

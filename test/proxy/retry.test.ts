@@ -1,9 +1,9 @@
 /** Which failed requests are tried again, where, and how often. RFC 9110 section 9.2.2, RFC 9112 section 9.3.1. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { failureOf, get, ok, post, statusOf } from '../helpers/proxy-message.ts';
-import { REFUSING, Rig } from '../helpers/proxy-rig.ts';
-import { allClose, requestsSeen } from '../helpers/proxy-scenes.ts';
+import { failureOf, get, ok, post, statusOf } from '../helpers/proxy/message.ts';
+import { REFUSING, Rig } from '../helpers/proxy/rig.ts';
+import { allClose, requestsSeen } from '../helpers/proxy/scenes.ts';
 
 for (const method of ['GET', 'POST', 'PATCH', 'PUT', 'DELETE']) {
   test(`${method} goes to another replica when the first refuses the connection`, async (t) => {

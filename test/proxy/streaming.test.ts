@@ -1,9 +1,9 @@
 /** Bodies pass as they come, in both directions, and no faster than they are taken. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Flood } from '../helpers/proxy-flood.ts';
-import { get, headerOf, statusOf } from '../helpers/proxy-message.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
+import { Flood } from '../helpers/proxy/flood.ts';
+import { get, headerOf, statusOf } from '../helpers/proxy/message.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
 
 /** Far more than the kernel's buffers on two hops hold (up to 6 MiB each). */
 const LARGE = 64 << 20;

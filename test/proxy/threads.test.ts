@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
-import { get, ok, statusOf } from '../helpers/proxy-message.ts';
-import { PlaneRig } from '../helpers/proxy-plane.ts';
-import { misbehaving, seeded } from '../helpers/proxy-storm.ts';
+import { get, ok, statusOf } from '../helpers/proxy/message.ts';
+import { misbehaving, seeded } from '../helpers/proxy/storm.ts';
+import { PlaneRig } from './plane.ts';
 
 test('a thread serves, and counts what is in flight where the control plane sees it', async (t) => {
   const rig = await PlaneRig.open(t);

@@ -1,9 +1,9 @@
 /** Time limits towards a client: what is answered, and the state its connection is left in. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Flood } from '../helpers/proxy-flood.ts';
-import { failureOf, get, headerOf, ok, statusOf } from '../helpers/proxy-message.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
+import { Flood } from '../helpers/proxy/flood.ts';
+import { failureOf, get, headerOf, ok, statusOf } from '../helpers/proxy/message.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
 
 /** More than the kernel's buffers hold on both hops. */
 const LARGE = 32 << 20;

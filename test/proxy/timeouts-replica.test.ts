@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
-import { deafEndpoint } from '../helpers/proxy-deaf.ts';
-import { Flood } from '../helpers/proxy-flood.ts';
-import { failureOf, get, headerOf, ok, statusOf } from '../helpers/proxy-message.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
+import { Flood } from '../helpers/proxy/flood.ts';
+import { failureOf, get, headerOf, ok, statusOf } from '../helpers/proxy/message.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
+import { deafEndpoint } from './deaf-replica.ts';
 
 /** More than the kernel's buffers hold on both hops. */
 const LARGE = 32 << 20;

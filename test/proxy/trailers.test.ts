@@ -1,8 +1,8 @@
 /** Chunked bodies and trailers, both ways. RFC 9112 section 7.1, RFC 9110 section 6.5. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { get, headersOf, ok, statusOf } from '../helpers/proxy-message.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
+import { get, headersOf, ok, statusOf } from '../helpers/proxy/message.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
 
 const CHUNKED = 'POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n';
 

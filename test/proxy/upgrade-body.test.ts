@@ -1,9 +1,9 @@
 /** Switching protocols after a request with a body, and what is left of a refused one. RFC 9110 sections 7.8, 15.5.22. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { get, headerOf, headersOf, type Message, ok, post, statusOf } from '../helpers/proxy-message.ts';
-import type { Peer } from '../helpers/proxy-peer.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
+import { get, headerOf, headersOf, type Message, ok, post, statusOf } from '../helpers/proxy/message.ts';
+import type { Peer } from '../helpers/proxy/peer.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
 
 const TCP = 'HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n';
 const HEAD = 'POST /exec/1/start HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n';

@@ -1,9 +1,9 @@
 /** Requests to switch protocols that come to nothing, or wait. RFC 9110 section 7.8. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { get, headerOf, headersOf, ok, post, statusOf } from '../helpers/proxy-message.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
-import { pathOf, SWITCHED, tunnel, UPGRADE } from '../helpers/proxy-scenes.ts';
+import { get, headerOf, headersOf, ok, post, statusOf } from '../helpers/proxy/message.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
+import { pathOf, SWITCHED, tunnel, UPGRADE } from '../helpers/proxy/scenes.ts';
 
 test('a refusal is passed on as an ordinary answer, and the connection closed or usable', async (t) => {
   const rig = await Rig.open(t);

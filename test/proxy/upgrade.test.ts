@@ -1,10 +1,10 @@
 /** Switching protocols: a tunnel both ways. RFC 9110 section 7.8, RFC 6455 sections 4 and 7. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Flood } from '../helpers/proxy-flood.ts';
-import { get, headerOf, headersOf } from '../helpers/proxy-message.ts';
-import { Rig } from '../helpers/proxy-rig.ts';
-import { SWITCHED, tunnel, UPGRADE } from '../helpers/proxy-scenes.ts';
+import { Flood } from '../helpers/proxy/flood.ts';
+import { get, headerOf, headersOf } from '../helpers/proxy/message.ts';
+import { Rig } from '../helpers/proxy/rig.ts';
+import { SWITCHED, tunnel, UPGRADE } from '../helpers/proxy/scenes.ts';
 
 test('an upgrade reaches the replica with what it needs, and 101 the client', async (t) => {
   const rig = await Rig.open(t);

@@ -1,23 +1,23 @@
 /**
  * The page: makes its parts and hands them what the balancer says. Must not hold: how any part looks or works.
  */
-import { Api } from './api.js';
-import { Banner } from './banner.js';
-import { ChangeDialog } from './change-dialog.js';
-import { Charts } from './charts.js';
-import { byId, setText } from './dom.js';
-import { DrainDialog } from './drain-dialog.js';
-import { EventList } from './event-list.js';
-import { Link } from './link.js';
-import { Overview } from './overview.js';
-import { ReplicaTable } from './replica-table.js';
-import { Ring } from './ring.js';
-import { Token } from './token.js';
+import { Api } from './data/api.js';
+import { Link } from './data/link.js';
+import { Token } from './data/token.js';
+import { Banner } from './view/banner.js';
+import { ChangeDialog } from './view/change-dialog.js';
+import { Charts } from './view/charts.js';
+import { byId, setText } from './view/dom.js';
+import { DrainDialog } from './view/drain-dialog.js';
+import { EventList } from './view/event-list.js';
+import { Overview } from './view/overview.js';
+import { ReplicaTable } from './view/replica-table.js';
+import { Ring } from './view/ring.js';
 
-/** @import { Snapshot } from '../snapshot.ts' */
-/** @import { LinkState } from './link.js' */
-/** @import { Action } from './replica-row.js' */
-/** @import { Table } from './ring.js' */
+/** @import { Snapshot } from '../../api/snapshot.ts' */
+/** @import { LinkState } from './data/link.js' */
+/** @import { Action } from './view/replica-row.js' */
+/** @import { Table } from './view/ring.js' */
 
 const NOTICE_MS = 8000;
 

@@ -2,9 +2,10 @@
  * What the checker keeps of one watched instance, and the time from one of its probes to the next.
  * Must not hold: probing, what follows from it.
  */
-import type { Timer } from '../../clock.ts';
-import { backoffMs } from '../../core/backoff.ts';
+
+import { backoffMs } from '../../core/policy/backoff.ts';
 import type { Endpoint } from '../../core/replica.ts';
+import type { Timer } from '../../platform/clock.ts';
 import type { Replica } from '../replica.ts';
 
 /** Between two probes of a replica that is starting: from here … */

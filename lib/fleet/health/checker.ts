@@ -10,8 +10,9 @@
  * not passed for `replaceAfterMs`. No response is no failure where something of another response came meanwhile: the
  * probe waited behind real work. Only without any sign of life does an instance count as hung.
  */
-import type { Clock } from '../../clock.ts';
-import { afterProbe, fullHealth, type HealthPolicy, isUp } from '../../core/health.ts';
+
+import { afterProbe, fullHealth, type HealthPolicy, isUp } from '../../core/policy/rise-and-fall.ts';
+import type { Clock } from '../../platform/clock.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
 import { type Check, newCheck, nextProbeMs } from './check.ts';

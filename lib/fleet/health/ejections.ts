@@ -3,7 +3,7 @@
  * Must not hold: why one is ejected, timers. A calm minute after an ejection halves the number (Envoy's outlier
  * detection lets it fall by one an interval).
  */
-import type { Clock } from '../../clock.ts';
+import type { Clock } from '../../platform/clock.ts';
 import type { Replica } from '../replica.ts';
 
 const FIRST_MS = 10_000;

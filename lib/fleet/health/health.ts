@@ -7,10 +7,11 @@
  * life is killed one at a time over the whole fleet; while the fleet panics nothing is ejected, and nothing is
  * replaced for not being ready.
  */
-import type { Clock, Timer } from '../../clock.ts';
-import type { RouteTableWriter } from '../../core/route-table.ts';
-import type { ErrorCode } from '../../errors.ts';
-import type { Logger } from '../../log.ts';
+
+import type { RouteTableWriter } from '../../core/routing/route-table.ts';
+import type { Clock, Timer } from '../../platform/clock.ts';
+import type { ErrorCode } from '../../platform/errors.ts';
+import type { Logger } from '../../platform/log.ts';
 import type { Journal } from '../journal.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';

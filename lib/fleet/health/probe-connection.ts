@@ -5,7 +5,7 @@
  */
 import { connect, type Socket } from 'node:net';
 import type { Endpoint } from '../../core/replica.ts';
-import { errnoOf, messageOf } from '../../errors.ts';
+import { errnoOf, messageOf } from '../../platform/errors.ts';
 import { ProbeResponse } from './probe-response.ts';
 
 /**

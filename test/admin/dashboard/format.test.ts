@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import * as format from '../../../lib/admin/dashboard/format.js';
+import * as format from '../../../lib/admin/dashboard/view/format.js';
 
 /** The narrow space before a unit, as one that can be read. */
 const plain = (text: string) => text.replaceAll('\u202f', ' ');

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import axe from 'axe-core';
 import type { BrowserContextOptions, Page } from 'playwright-core';
-import type { ReplicaSnapshot } from '../../../lib/admin/snapshot.ts';
+import type { ReplicaSnapshot } from '../../../lib/api/snapshot.ts';
 import { skipBrowser, TestBrowser, type Visit } from '../../helpers/browser.ts';
-import { openStage, replicaShown, type Stage, snapshotOf } from '../../helpers/dashboard-stage.ts';
+import { openStage, replicaShown, type Stage, snapshotOf } from './stage.ts';
 
 const PHONE: BrowserContextOptions = { viewport: { width: 360, height: 740 } };
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Message, messagesOf } from '../../../lib/admin/dashboard/sse.js';
+import { type Message, messagesOf } from '../../../lib/admin/dashboard/data/sse.js';
 
 /** What is heard of a stream that comes in these pieces. */
 async function heard(...pieces: readonly (string | Uint8Array<ArrayBuffer>)[]): Promise<readonly Message[]> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import { CheckerRig } from '../../helpers/fleet-probes.ts';
-import { FleetRig, INTERVAL_MS, PASSED } from '../../helpers/fleet-rig.ts';
+import { FleetRig, INTERVAL_MS, PASSED } from '../../helpers/fleet/rig.ts';
+import { CheckerRig } from './probes.ts';
 
 describe('the checker', () => {
   let rig: CheckerRig;

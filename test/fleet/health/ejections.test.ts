@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { OutlierDetector, type Traffic } from '../../../lib/fleet/health/outlier-detector.ts';
 import type { Replica } from '../../../lib/fleet/replica.ts';
-import { FleetRig, INTERVAL_MS } from '../../helpers/fleet-rig.ts';
+import { FleetRig, INTERVAL_MS } from '../../helpers/fleet/rig.ts';
 
 /** Data threads say that requests failed at the replica in a row. */
 function failAt(rig: FleetRig, name: string): void {

@@ -9,7 +9,7 @@ import {
   REPLACE_AFTER_MS,
   SILENT,
   STOP_TIMEOUT_MS,
-} from '../../helpers/fleet-rig.ts';
+} from '../../helpers/fleet/rig.ts';
 
 function portOf(rig: FleetRig, name: string): number {
   return rig.replica(name).instance?.endpoint?.port ?? 0;

@@ -1,7 +1,7 @@
 /** Most of the fleet is not ready: better all of it serves than the few that are left fail under the load. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { FleetRig, INTERVAL_MS, NOT_READY, REFUSED, REPLACE_AFTER_MS } from '../../helpers/fleet-rig.ts';
+import { FleetRig, INTERVAL_MS, NOT_READY, REFUSED, REPLACE_AFTER_MS } from '../../helpers/fleet/rig.ts';
 
 function find(rig: FleetRig, names: readonly string[], result = NOT_READY): void {
   for (const name of names) rig.found.set(rig.replica(name).instance?.endpoint?.port ?? 0, result);

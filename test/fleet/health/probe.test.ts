@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { createProbe, type ProbeOptions } from '../../../lib/fleet/health/probe.ts';
-import { FakeReplica } from '../../helpers/proxy-replica.ts';
+import { FakeReplica } from '../../helpers/proxy/replica.ts';
 
 const OPTIONS: ProbeOptions = {
   probePath: '/heartbeat',

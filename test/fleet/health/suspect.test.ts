@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import { CheckerRig } from '../../helpers/fleet-probes.ts';
-import { INTERVAL_MS, settle } from '../../helpers/fleet-rig.ts';
+import { INTERVAL_MS, settle } from '../../helpers/fleet/rig.ts';
+import { CheckerRig } from './probes.ts';
 
 describe('a replica that traffic speaks against', () => {
   let rig: CheckerRig;

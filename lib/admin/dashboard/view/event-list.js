@@ -1,0 +1,97 @@
+/**
+ * What happened, the newest first. Must not hold: where events come from, or which there are beyond how they look.
+ */
+import { byId, html } from './dom.js';
+import { moment, took } from './format.js';
+
+/** @import { EventLine } from '../../../api/snapshot.ts' */
+
+const MOST = 200;
+
+/** Kinds that are bad news; every other one is plain. */
+const BAD = new Set([
+  'panic',
+  'unhealthy',
+  'ejected',
+  'died',
+  'poison',
+  'engine-lost',
+  'start-failed',
+  'cancelled',
+]);
+const GOOD = new Set(['healthy', 'replaced', 'added', 'adopted', 'engine-back', 'panic-over']);
+
+export class EventList {
+  #body = byId('event-rows', HTMLTableSectionElement);
+  #empty = byId('no-events', HTMLElement);
+
+  constructor() {
+    // it scrolls by itself, so the keyboard must reach it
+    const box = byId('event-box', HTMLElement);
+    box.tabIndex = 0;
+    box.setAttribute('role', 'region');
+    box.setAttribute('aria-label', 'List of events');
+  }
+
+  /**
+   * @param {readonly EventLine[]} events the oldest first
+   * @param {boolean} isFirst they are all there are, whatever was shown before
+   */
+  add(events, isFirst) {
+    if (isFirst) this.#body.replaceChildren();
+    for (const event of events.slice(-MOST)) {
+      if (event.count > 1) this.#remove(seriesOf(event));
+      this.#body.prepend(rowOf(event));
+    }
+    while (this.#body.rows.length > MOST) this.#body.deleteRow(-1);
+    this.#empty.hidden = this.#body.rows.length > 0;
+  }
+
+  /** @param {string} series what stood for it until now */
+  #remove(series) {
+    for (const row of this.#body.rows) {
+      if (row.dataset.series !== series) continue;
+      row.remove();
+      return;
+    }
+  }
+}
+
+/** @param {EventLine} event */
+function seriesOf({ kind, replica, cause, since }) {
+  return [kind, replica, cause, since].join(' ');
+}
+
+/** @param {EventLine} event */
+function rowOf(event) {
+  const { time, kind, replica, image, cause, ms, cost, count } = event;
+  const atMs = Date.parse(time);
+  const mood = BAD.has(kind) ? 'bad' : GOOD.has(kind) ? 'good' : 'plain';
+  return html(
+    'tr',
+    { 'data-series': seriesOf(event) },
+    html('td', { class: 'time' }, html('time', { datetime: time }, moment(atMs, Date.now()))),
+    html(
+      'td',
+      {},
+      html('span', { class: `kind ${mood}` }, kind.replaceAll('-', ' ')),
+      count > 1 ? ` × ${count}` : '',
+    ),
+    html('td', { class: 'who' }, replica ?? '–'),
+    html('td', { class: 'why' }, [cause, image].filter(Boolean).join('; ') || '–'),
+    html('td', { class: 'number' }, took(ms)),
+    html('td', { class: cost === null ? 'cost none' : 'cost' }, costOf(cost)),
+  );
+}
+
+/** @param {EventLine['cost']} cost */
+function costOf(cost) {
+  if (cost === null) return '–';
+  const { retried, held, failed } = cost;
+  const parts = [
+    [failed, 'failed'],
+    [retried, 'retried'],
+    [held, 'held'],
+  ].filter(([amount]) => Number(amount) > 0);
+  return parts.length === 0 ? 'no request' : parts.map(([amount, what]) => `${amount} ${what}`).join(', ');
+}

@@ -1,0 +1,254 @@
+/**
+ * What the control plane answers to, as a table of routes, and what it needs of a fleet to do so.
+ * Two kinds of callers use it: operators on the admin port, and clients of the public port for /rep, /add, /rm
+ * and /scale.
+ * Must not hold: sockets (`server.ts`), bytes (`body.ts`, `reply.ts`), or any judgement of what the fleet may do.
+ */
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Ending } from '../../core/ending.ts';
+import type { Algorithm } from '../../core/hashing/slot-table.ts';
+import type { ReplicaState } from '../../core/replica.ts';
+import { checkParameters, flagIn, refuse } from '../query.ts';
+import { failed, type Reply, succeeded } from '../reply.ts';
+import { parseChange, parseNames, parseScale } from './change.ts';
+
+/** A replica as an operator sees it; durations in milliseconds. */
+export interface ReplicaView {
+  readonly name: string;
+  readonly id: number;
+  readonly state: ReplicaState;
+  /** No requests go there: an operator keeps them away, or it was removed. */
+  readonly draining: boolean;
+  /** `host:port` of its instance, or null while it has none. */
+  readonly endpoint: string | null;
+  /** The engine's word for its instance, or null while it has none. */
+  readonly instance: string | null;
+  /** Name and short digest of the image that its instance runs; null while it has none, or where there are no images. */
+  readonly image: string | null;
+  readonly inFlight: number;
+  readonly slots: number;
+  /** Its slots as a part of all, 0 to 1. */
+  readonly share: number;
+  readonly restarts: number;
+  /** How the last instance that ended in its place did, or null while none has; `text` is for people alone. */
+  readonly ending: Ending | null;
+  /** `last` is how the last probe failed, or null where it passed or there was none. */
+  readonly probes: {
+    readonly passed: number;
+    readonly failed: number;
+    readonly last: string | null;
+    /** The last ones, the oldest first: true for one that passed. */
+    readonly recent: readonly boolean[];
+  };
+  /** For how long it has been in its state. */
+  readonly sinceMs: number;
+  /** Why it is in its state, or null where that needs no reason. */
+  readonly cause: string | null;
+  /** Time until its instance is started again, or null where no start is waiting. */
+  readonly nextStartInMs: number | null;
+}
+
+/** The route table as an operator sees it. */
+export interface RingView {
+  readonly algorithm: Algorithm;
+  readonly slots: number;
+  /** For each member; 0 where the algorithm has none. */
+  readonly vnodes: number;
+  /** Goes up by one with every table that is published. */
+  readonly version: number;
+  /** Slots of the member with most, divided by the mean; 1 is even. */
+  readonly imbalance: number;
+  readonly members: readonly {
+    readonly name: string;
+    readonly id: number;
+    readonly slots: number;
+    readonly share: number;
+  }[];
+  /** Where it was asked for: the members, by their place in `members`, that own slots an even way apart. */
+  readonly sample?: readonly number[];
+}
+
+export interface Readiness {
+  /** True while a replica is eligible and the balancer takes requests. */
+  readonly ready: boolean;
+  /** True once the balancer is shutting down. */
+  readonly draining: boolean;
+  /** A sentence, whichever it is. */
+  readonly reason: string;
+}
+
+/** What a change would do. */
+export interface PreviewView {
+  readonly dryRun: true;
+  readonly N: number;
+  readonly replicas: readonly string[];
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  /** The part of all keys that would change their replica, 0 to 1. */
+  readonly moved: number;
+  /** From whom to whom, the largest part first; null is nobody. */
+  readonly moves: readonly {
+    readonly from: string | null;
+    readonly to: string | null;
+    readonly share: number;
+  }[];
+  /** Requests in flight that it would touch, tunnels among them. */
+  readonly inFlight: number;
+  readonly tunnels: number;
+}
+
+/** What the endpoints need of the fleet. Names are already of the right form, each once, no more than `count`. */
+export interface Fleet {
+  /** The replicas in the order in which they were added; those that drain are not among them. */
+  names(): readonly string[];
+  /**
+   * Adds `count` replicas, all or none, and gives all names once every new one answers its probe. Throws
+   * BalancerError: `bad-request` (a name is taken, too many), `name-held`, `image-missing`, `start-failed`,
+   * `engine-unreachable`, `shutting-down`.
+   */
+  add(count: number, names: readonly string[]): Promise<readonly string[]>;
+  /** Takes `count` replicas out, all or none, and gives the names of the others. Throws as `add`. */
+  remove(count: number, names: readonly string[]): Promise<readonly string[]>;
+  /** Makes it `count` replicas and gives all names; of several calls the last counts. Throws as `add` and `remove`. */
+  scale(count: number): Promise<readonly string[]>;
+  /** What these would do; nothing is done. Throws what they would before they do anything. */
+  previewAdd(count: number, names: readonly string[]): Promise<PreviewView>;
+  previewRemove(count: number, names: readonly string[]): Promise<PreviewView>;
+  previewScale(count: number): Promise<PreviewView>;
+  /** Keeps requests away from `names`, or lets them go there again; gives all that get none. Throws `bad-request`. */
+  drain(names: readonly string[]): Promise<readonly string[]>;
+  undrain(names: readonly string[]): Promise<readonly string[]>;
+  replicas(): readonly ReplicaView[];
+  /** With a sample of so many slots, or of all there are; none for 0. */
+  ring(sample?: number): RingView;
+  readiness(): Readiness;
+}
+
+/** A request as a route sees it. */
+export interface Asked {
+  readonly method: string;
+  /** What follows the path in the target. */
+  readonly query: URLSearchParams;
+  /** By lower-case name; of one that came several times, what Node makes of it. */
+  readonly headers: IncomingHttpHeaders;
+  /** Reads the body. Throws BalancerError: `body-too-large`, `request-timeout`, `bad-request`. */
+  body(): Promise<string>;
+}
+
+/**
+ * Who is answered; `access.ts` judges. `open`: anyone. `read`: who may look. `watch`: the same for an answer that goes
+ * on, which a browser must not be led to by another site. `steer`: who may change the fleet; by POST, PUT or DELETE only.
+ */
+export type Access = 'open' | 'read' | 'watch' | 'steer';
+
+export interface Route {
+  readonly path: string;
+  /** In the order of the `Allow` header. */
+  readonly methods: readonly string[];
+  readonly access: Access;
+  /** False where it is a part of a page, which nobody needs to be told of. */
+  readonly isListed?: boolean;
+  /** Gives the answer or throws what `failureOf` understands. */
+  answer(asked: Asked): Reply | Promise<Reply>;
+}
+
+const READ: readonly string[] = ['GET', 'HEAD'];
+
+function reading(path: string, answer: (asked: Asked) => Reply): Route {
+  return { path, methods: READ, access: 'read', answer };
+}
+
+function open(path: string, answer: () => Reply): Route {
+  return { path, methods: READ, access: 'open', answer };
+}
+
+function replicaList(names: readonly string[]): Reply {
+  return succeeded({ N: names.length, replicas: names });
+}
+
+function dryRunIn(query: URLSearchParams): boolean {
+  checkParameters(query, ['dry-run']);
+  return flagIn(query, 'dry-run');
+}
+
+/** `/drain` or `/undrain`. */
+function draining(
+  path: string,
+  fleet: Fleet,
+  change: (names: readonly string[]) => Promise<readonly string[]>,
+): Route {
+  return {
+    path,
+    methods: ['POST'],
+    access: 'steer',
+    async answer({ body }) {
+      const drained = await change(parseNames(await body()));
+      const replicas = fleet.names();
+      return succeeded({ N: replicas.length, replicas, draining: drained });
+    },
+  };
+}
+
+const MAX_SAMPLE = 4096;
+
+/** How many slots `/ring?sample=360` asks for; 0 where it does not. */
+function sampleOf(query: URLSearchParams): number {
+  checkParameters(query, ['sample']);
+  const text = query.get('sample');
+  if (text === null) return 0;
+  const count = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  if (count >= 1 && count <= MAX_SAMPLE) return count;
+  return refuse(`sample must be a whole number from 1 to ${MAX_SAMPLE}`);
+}
+
+/** Every route there is; each path is in the table once. */
+export function createRoutes(fleet: Fleet): readonly Route[] {
+  return [
+    reading('/rep', () => replicaList(fleet.names())),
+    {
+      path: '/add',
+      methods: ['POST'],
+      access: 'steer',
+      async answer({ body, query }) {
+        const isDryRun = dryRunIn(query);
+        const { count, names } = parseChange(await body(), 'add');
+        if (isDryRun) return succeeded(await fleet.previewAdd(count, names));
+        return replicaList(await fleet.add(count, names));
+      },
+    },
+    {
+      path: '/rm',
+      methods: ['DELETE', 'POST'],
+      access: 'steer',
+      async answer({ body, query }) {
+        const isDryRun = dryRunIn(query);
+        const { count, names } = parseChange(await body(), 'remove');
+        if (isDryRun) return succeeded(await fleet.previewRemove(count, names));
+        return replicaList(await fleet.remove(count, names));
+      },
+    },
+    {
+      path: '/scale',
+      methods: ['PUT'],
+      access: 'steer',
+      async answer({ body, query }) {
+        const isDryRun = dryRunIn(query);
+        const count = parseScale(await body());
+        if (isDryRun) return succeeded(await fleet.previewScale(count));
+        return replicaList(await fleet.scale(count));
+      },
+    },
+    open('/healthz', () => succeeded('The balancer runs')),
+    open('/readyz', () => {
+      const { ready, reason } = fleet.readiness();
+      return ready ? succeeded(reason) : failed(503, reason);
+    }),
+    reading('/replicas', () => {
+      const replicas = fleet.replicas();
+      return succeeded({ N: replicas.length, replicas });
+    }),
+    reading('/ring', ({ query }) => succeeded(fleet.ring(sampleOf(query)))),
+    draining('/drain', fleet, (names) => fleet.drain(names)),
+    draining('/undrain', fleet, (names) => fleet.undrain(names)),
+  ];
+}

@@ -1,0 +1,92 @@
+/**
+ * The dashboard's files as routes: read once, named one by one, so that no path of a request ever becomes a file's.
+ * Must not hold: live data (`live.ts`), who may ask (`access.ts`).
+ * Source: RFC 9110 section 13.1.2 (If-None-Match).
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { PAGE_HEADERS } from '../page-headers.ts';
+import type { Reply } from '../reply.ts';
+import type { Asked, Route } from './api.ts';
+
+/** Served as `/`. */
+const PAGE = 'index.html';
+/** Served as `/dashboard/NAME`, from the directory of that name. */
+const FILES = [
+  'icon.svg',
+  'styles/tokens.css',
+  'styles/base.css',
+  'styles/page.css',
+  'styles/overview.css',
+  'styles/replicas.css',
+  'styles/events.css',
+  'styles/dialogs.css',
+  'boot.js',
+  'main.js',
+  'data/api.js',
+  'view/banner.js',
+  'view/change-dialog.js',
+  'view/charts.js',
+  'view/dom.js',
+  'view/drain-dialog.js',
+  'view/event-list.js',
+  'view/format.js',
+  'data/link.js',
+  'view/overview.js',
+  'data/preview.js',
+  'view/replica-row.js',
+  'view/replica-table.js',
+  'view/ring.js',
+  'data/ring-geometry.js',
+  'data/series.js',
+  'data/sse.js',
+  'data/token.js',
+] as const;
+/** Served as `/dashboard/NAME`, from packages. */
+const PACKAGED = {
+  'uplot.js': 'uplot/dist/uPlot.esm.js',
+  'uplot.css': 'uplot/dist/uPlot.min.css',
+} as const;
+
+const TYPES: Readonly<Record<string, string>> = {
+  html: 'text/html; charset=utf-8',
+  css: 'text/css; charset=utf-8',
+  js: 'text/javascript; charset=utf-8',
+  svg: 'image/svg+xml',
+};
+
+/** One route for every file; reads them all. Throws where one is missing, for then the package is broken. */
+export function createDashboardRoutes(): readonly Route[] {
+  const own = (name: string) => new URL(`../dashboard/${name}`, import.meta.url);
+  return [
+    fileRoute('/', own(PAGE)),
+    ...FILES.map((name) => fileRoute(`/dashboard/${name}`, own(name))),
+    ...Object.entries(PACKAGED).map(([name, module]) =>
+      fileRoute(`/dashboard/${name}`, new URL(import.meta.resolve(module))),
+    ),
+  ];
+}
+
+function fileRoute(path: string, file: URL): Route {
+  const body = readFileSync(file);
+  const tag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
+  const type = TYPES[/[^.]*$/.exec(file.pathname)?.[0] ?? ''] ?? 'application/octet-stream';
+  // a browser asks each time, and is told in a line that nothing changed
+  const headers = { ...PAGE_HEADERS, 'cache-control': 'no-cache', etag: tag };
+  return {
+    path,
+    methods: ['GET', 'HEAD'],
+    access: 'open',
+    isListed: false,
+    answer({ headers: asked }: Asked): Reply {
+      if (names(asked['if-none-match'], tag)) return { status: 304, headers, body: '' };
+      return { status: 200, headers: { ...headers, 'content-type': type }, body };
+    },
+  };
+}
+
+/** True where a list of entity tags has this one; by weak comparison, which takes no heed of `W/`. */
+function names(list: string | undefined, tag: string): boolean {
+  if (list === undefined) return false;
+  return list.split(',').some((item) => ['*', tag].includes(item.trim().replace(/^W\//, '')));
+}

@@ -1,0 +1,115 @@
+/**
+ * `/events`: what happened to the fleet, as JSON, or as a stream of server-sent events that goes on.
+ * Must not hold: what an event is worth telling (`fleet/journal.ts`).
+ * Invariant: a client that resumes with the id it saw last misses nothing that is kept, and sees nothing twice.
+ * Source: HTML Living Standard, section 9.2 (server-sent events).
+ */
+
+import { quote } from '../../config/suggest.ts';
+import type { Clock, Timer } from '../../platform/clock.ts';
+import { checkParameters, refuse } from '../query.ts';
+import { type StreamReply, succeeded } from '../reply.ts';
+import type { Asked, Route } from './api.ts';
+
+/** An event as it is told: these two, and whatever else it has. */
+export interface ToldEvent {
+  readonly id: string;
+  readonly kind: string;
+}
+
+/** Where events come from. */
+export interface Events {
+  /** Those behind the event with this id, the oldest first; all that are kept where it is not known. */
+  after(id: string): readonly ToldEvent[];
+  /** Tells every event from now on, until the function returned is called. */
+  subscribe(listener: (event: ToldEvent) => void): () => void;
+}
+
+const PARAMETERS: readonly string[] = ['since', 'limit'];
+const ID = /^[0-9a-z]{1,20}-\d{1,15}$/;
+const LIMIT = /^\d{1,6}$/;
+/** So that proxies keep a silent stream open, and we notice a client that is gone. */
+const HEARTBEAT_MS = 15_000;
+/** How long a client waits before it comes back. */
+const RETRY_MS = 2000;
+
+export function eventsRoute(events: Events, clock: Clock): Route {
+  return {
+    path: '/events',
+    methods: ['GET', 'HEAD'],
+    access: 'watch',
+    answer(asked) {
+      const wanted = readQuery(asked);
+      const isStream = acceptsStream(asked.headers.accept);
+      if (isStream) return streamOf(events, clock, () => select(events, wanted, lastSeenBy(asked)));
+      const found = select(events, wanted, undefined);
+      return succeeded({ N: found.length, events: found });
+    },
+  };
+}
+
+interface Wanted {
+  readonly since: string | undefined;
+  readonly limit: number;
+}
+
+function readQuery({ query }: Asked): Wanted {
+  checkParameters(query, PARAMETERS);
+  const since = query.get('since') ?? undefined;
+  if (since !== undefined && !ID.test(since)) refuse(`since must be the id of an event, not ${quote(since)}`);
+  const limit = query.get('limit');
+  if (limit !== null && !LIMIT.test(limit)) refuse(`limit must be a whole number, not ${quote(limit)}`);
+  return { since, limit: limit === null ? Number.POSITIVE_INFINITY : Number(limit) };
+}
+
+/** A browser that comes back says which event it saw last; the address is still that of the beginning. */
+function lastSeenBy({ headers }: Asked): string | undefined {
+  const id = headers['last-event-id'];
+  return typeof id === 'string' && id !== '' ? id : undefined;
+}
+
+/** What came after `since`, the first `limit` of it; without one, the last `limit`. Who comes back gets everything. */
+function select(
+  events: Events,
+  { since, limit }: Wanted,
+  lastSeen: string | undefined,
+): readonly ToldEvent[] {
+  if (lastSeen !== undefined) return events.after(lastSeen);
+  if (since !== undefined) return events.after(since).slice(0, limit);
+  const all = events.after('');
+  return all.slice(Math.max(0, all.length - limit));
+}
+
+function acceptsStream(accept = ''): boolean {
+  return accept
+    .toLowerCase()
+    .split(',')
+    .some((range) => /^\s*text\/event-stream\s*(;(?!.*\bq=0(\.0*)?\s*(;|$))|$)/.test(range));
+}
+
+function streamOf(events: Events, clock: Clock, backlog: () => readonly ToldEvent[]): StreamReply {
+  return {
+    status: 200,
+    headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' },
+    begin(write) {
+      write(`retry: ${RETRY_MS}\n\n${backlog().map(textOf).join('')}`);
+      const end = events.subscribe((event) => write(textOf(event)));
+      let timer: Timer;
+      const beat = (): void => {
+        timer = clock.after(HEARTBEAT_MS, () => {
+          write(': still here\n\n');
+          beat();
+        });
+      };
+      beat();
+      return () => {
+        timer.cancel();
+        end();
+      };
+    },
+  };
+}
+
+function textOf(event: ToldEvent): string {
+  return `id: ${event.id}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`;
+}

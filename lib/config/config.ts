@@ -1,0 +1,116 @@
+/**
+ * From a command line and an environment to a `Config`, or to every reason why not.
+ * A flag beats the environment, which beats the default; of a flag given twice the last counts, but for lists.
+ * Must not hold: the table (`options.ts`), what one text may be (`value-parsers.ts`), what goes together
+ * (`cross-checks.ts`).
+ */
+
+import { crossCheck, resolve, type Source } from './cross-checks.ts';
+import { type Flag, KEY_OF_FLAG } from './flags.ts';
+import { type Config, environmentName, KEYS, type Key, OPTIONS, type Option } from './options.ts';
+import { didYouMean, quote, shown } from './suggest.ts';
+import { readTokenFile } from './token-file.ts';
+
+export type { Config } from './options.ts';
+
+/** The environment of a process. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The options were wrong; `problems` names each one, and the exit status is 2. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.name = 'ConfigError';
+    this.problems = problems;
+  }
+}
+
+const KEY_OF_VARIABLE: ReadonlyMap<string, Key> = new Map(
+  KEYS.map((key) => [environmentName(OPTIONS[key].flag), key]),
+);
+
+/** What has been understood so far, and what has not. */
+interface Reading {
+  readonly sources: Map<Key, Source>;
+  /** Options whose value is not known: what depends on them cannot be judged. */
+  readonly unread: Set<Key>;
+  readonly problems: string[];
+}
+
+function readEnvironment(environment: Environment, { sources, problems }: Reading): void {
+  for (const [name, text] of Object.entries(environment)) {
+    if (!name.startsWith('LB_') || text === undefined || text === '') continue;
+    const key = KEY_OF_VARIABLE.get(name);
+    if (key !== undefined) sources.set(key, { name, isFlag: false, text });
+    else problems.push(`${shown(name)} is not an option${didYouMean(name, KEY_OF_VARIABLE.keys())}`);
+  }
+}
+
+function readFlags(flags: readonly Flag[], { sources, unread, problems }: Reading): void {
+  const unknown = new Set<string>();
+  for (const { flag, argument, text } of flags) {
+    const key = KEY_OF_FLAG.get(flag);
+    if (key === undefined) {
+      // a value behind `=` may be a secret; `-abc` is three flags, and one mistake
+      const name = flag.startsWith('--') ? flag : argument;
+      if (!unknown.has(name))
+        problems.push(`${shown(name)} is not an option${didYouMean(name, KEY_OF_FLAG.keys())}`);
+      unknown.add(name);
+      continue;
+    }
+    const value = text ?? OPTIONS[key].bare;
+    if (value !== undefined) {
+      const before = sources.get(key);
+      const isMore = OPTIONS[key].isList === true && before?.isFlag === true;
+      sources.set(key, { name: flag, isFlag: true, text: isMore ? `${before.text}\n${value}` : value });
+    } else {
+      unread.add(key);
+      problems.push(`${flag} needs a value; one that begins with - is written ${flag}=VALUE`);
+    }
+  }
+}
+
+/** The value of every option; the default stands in for one that could not be read. */
+function readValues({ sources, unread, problems }: Reading): Config {
+  const values: Partial<Record<Key, unknown>> = {};
+  for (const key of KEYS) {
+    const option: Option<unknown> = OPTIONS[key];
+    const source = sources.get(key);
+    const read = option.read(source?.text ?? option.default);
+    const standard = 'value' in read ? read : option.read(option.default);
+    if ('value' in standard) values[key] = standard.value;
+    if ('value' in read) continue;
+    unread.add(key);
+    const offending = source === undefined || option.isSecret ? '' : `, not ${quote(source.text)}`;
+    problems.push(`${source?.name ?? `--${option.flag}`} ${read.problem}${offending}`);
+  }
+  return values as Config;
+}
+
+/** The options of these flags and the environment; throws ConfigError with all that is wrong, `problems` first. */
+export function loadFlags(
+  flags: readonly Flag[],
+  environment: Environment,
+  problems: readonly string[],
+): Config {
+  const reading: Reading = { sources: new Map(), unread: new Set(), problems: [...problems] };
+  readEnvironment(environment, reading);
+  readFlags(flags, reading);
+  const values = readValues(reading);
+  const config = resolve(values, reading.sources);
+  reading.problems.push(...crossCheck(config, reading.sources, reading.unread));
+  const token = tokenOf(config, reading);
+  if (reading.problems.length > 0) throw new ConfigError(reading.problems);
+  return { ...config, adminToken: token };
+}
+
+/** The admin token, out of its file where it is in one; what is wrong with the file is added to the problems. */
+function tokenOf({ adminToken, adminTokenFile }: Config, { sources, problems }: Reading): string {
+  if (adminTokenFile === '') return adminToken;
+  const read = readTokenFile(adminTokenFile);
+  if ('value' in read) return read.value;
+  problems.push(`${sources.get('adminTokenFile')?.name} ${read.problem}`);
+  return '';
+}

@@ -1,0 +1,255 @@
+/**
+ * How the text of an option becomes its value: one unit for each kind of text, used by the table in `options.ts`.
+ * A unit is pure: it never throws, and says what the text should have been.
+ * Must not hold: any one option, or where a text came from. Durations become milliseconds, percentages shares.
+ */
+import { isIP } from 'node:net';
+import { type HashKeySource, parseHashKey } from '../core/hashing/hash-key.ts';
+import { type Endpoint, formatEndpoint, isReplicaName } from '../core/replica.ts';
+import { orList, quote } from './suggest.ts';
+
+/** What reading a text gives: the value, or what the text should have been (`must be …`). */
+export type Read<T> = { readonly value: T } | { readonly problem: string };
+
+export interface Unit<T> {
+  /** What `--help` calls it. */
+  readonly unit: string;
+  /** True where a message must not repeat the text. */
+  readonly isSecret?: boolean;
+  /** True where the flag may be given several times: its texts are then joined by line ends. */
+  readonly isList?: boolean;
+  /** What the flag means where no value follows; a flag without this needs one. */
+  readonly bare?: string;
+  read(text: string): Read<T>;
+}
+
+const ok = <T>(value: T): Read<T> => ({ value });
+const bad = (problem: string): { readonly problem: string } => ({ problem });
+
+/** A whole number from `min` to `max`, in decimal digits. */
+export function whole(min: number, max: number): Unit<number> {
+  return {
+    unit: `${min} to ${max}`,
+    read(text) {
+      const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+      return value >= min && value <= max ? ok(value) : bad(`must be a whole number from ${min} to ${max}`);
+    },
+  };
+}
+
+const MS_PER_UNIT: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+/** The longest delay a timer takes: 2^31 − 1 ms. */
+const MAX_DURATION_MS = 2_147_483_647;
+
+/** `500ms`, `1.5s`, `2m` or `1h` as whole milliseconds; a bare `0` where zero is allowed. */
+export function duration(min: 'from zero' | 'above zero'): Unit<number> {
+  return {
+    unit: 'duration',
+    read(text) {
+      if (text === '0' && min === 'from zero') return ok(0);
+      const parts = /^(\d{1,10}(?:\.\d{1,3})?)(ms|s|m|h)$/.exec(text);
+      if (!parts) return bad('must be a duration such as 500ms, 2s or 1m');
+      const valueMs = Math.round(Number(parts[1]) * MS_PER_UNIT[parts[2]!]!);
+      if (valueMs > MAX_DURATION_MS) return bad('must be at most 24 days');
+      if (valueMs === 0 && min === 'above zero') return bad('must be above zero');
+      return ok(valueMs);
+    },
+  };
+}
+
+/** One of a few words. */
+export function oneOf<T extends string>(...values: readonly T[]): Unit<T> {
+  return {
+    unit: orList(values),
+    read(text) {
+      const value = values.find((known) => known === text);
+      return value === undefined ? bad(`must be ${orList(values)}`) : ok(value);
+    },
+  };
+}
+
+/** A text of a certain form. */
+export function text(unit: string, pattern: RegExp, problem: string): Unit<string> {
+  return { unit, read: (value) => (pattern.test(value) ? ok(value) : bad(problem)) };
+}
+
+export const port: Unit<number> = whole(0, 65535);
+export const host = text('address', /^[A-Za-z0-9_.:%-]*$/, 'must be an IP address or a host name');
+export const hostHeader = text(
+  'host',
+  /^([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])?(:\d{1,5})?$/,
+  'must be a host name or address, with a port if any',
+);
+export const path = text('path', /^\/[\x21-\x7e]*$/, 'must be a path that begins with /');
+export const image = text('image', /^[A-Za-z0-9][\w./:@-]*$/, 'must be an image reference such as name:tag');
+export const shellCommand: Unit<string> = { unit: 'shell command', read: ok };
+
+/** The shortest token: whoever guesses is slowed down, which eight characters bear (NIST SP 800-63B section 3.1.1). */
+const MIN_TOKEN = 8;
+
+/** What can stand behind `Authorization: Bearer` (RFC 6750 section 2.1). */
+export const token: Unit<string> = {
+  unit: 'token',
+  isSecret: true,
+  read(value) {
+    if (!/^([\w.~+/-]+=*)?$/.test(value)) {
+      return bad('must be letters, digits and - . _ ~ + / only, then = if any');
+    }
+    if (value !== '' && value.length < MIN_TOKEN) return bad(`must have ${MIN_TOKEN} characters or more`);
+    return ok(value);
+  },
+};
+
+export const file: Unit<string> = { unit: 'file', read: ok };
+
+export const name: Unit<string> = {
+  unit: 'name',
+  read(value) {
+    return isReplicaName(value) ? ok(value) : bad('must be a name of up to 63 letters, digits, _ . and -');
+  },
+};
+
+/** What container names begin with: '' for nothing, or what may begin one. */
+export const namePrefix: Unit<string> = {
+  unit: 'name prefix',
+  read(value) {
+    if (value === '' || isReplicaName(value)) return ok(value);
+    return bad('must be empty, or up to 63 letters, digits, _ . and - that begin with a letter or a digit');
+  },
+};
+
+/** A path of the machine, or `-` for standard output. */
+export const outputFile = text('file or -', /^[^\0]+$/, 'must be a file, or - for standard output');
+
+/** `5xx,404,none`: classes of statuses, statuses, and no status at all. */
+export const statuses: Unit<readonly string[]> = {
+  unit: 'list of 404, 5xx, none',
+  read(value) {
+    const words = value === '' ? [] : value.split(',').map((word) => word.trim());
+    const wrong = words.find((word) => !/^([1-5]xx|[1-5]\d\d|none)$/.test(word));
+    return wrong === undefined
+      ? ok(words)
+      : bad(`must be statuses such as 404, 5xx or none (see ${quote(wrong)})`);
+  },
+};
+
+/** `200-399`, `200,204,301-308`: statuses of responses, and ranges of them. */
+export const statusRanges: Unit<readonly (readonly [from: number, to: number])[]> = {
+  unit: 'list of 200, 200-399',
+  read(value) {
+    const words = value.split(',').map((word) => word.trim());
+    const ranges = words.map((word) => {
+      const parts = /^([1-5]\d\d)(?:-([1-5]\d\d))?$/.exec(word);
+      return [Number(parts?.[1]), Number(parts?.[2] ?? parts?.[1])] as const;
+    });
+    const wrong = ranges.findIndex(([from, to]) => !(from >= 200 && from <= to));
+    return wrong === -1
+      ? ok(ranges)
+      : bad(`must be statuses from 200 on such as 200 or 200-399 (see ${quote(words[wrong] ?? '')})`);
+  },
+};
+
+/** Fields that a probe has anyway, and another option sets or nothing may. */
+const PROBE_OWN = /^(host|connection|content-length|transfer-encoding|upgrade|expect)$/i;
+
+/** Header lines, `Name: value`, one for each time that the flag is given, or for each line of a variable. */
+export const headerLines: Unit<readonly string[]> = {
+  unit: 'Name: value',
+  isSecret: true,
+  isList: true,
+  read(value) {
+    const lines = value.split(/\r?\n/).filter((line) => line !== '');
+    const fields = lines.map((line) => /^([\w!#$%&'*+.^`|~-]+):[ \t]*([\x20-\x7e\x80-\xff\t]*)$/.exec(line));
+    if (fields.includes(null)) return bad('must be a header such as "Authorization: Basic dXNlcg=="');
+    const own = fields.find((field) => PROBE_OWN.test(field?.[1] ?? ''));
+    if (own?.[1]?.toLowerCase() === 'host') return bad('must not be Host: give that as --probe-host');
+    if (own) return bad(`must not be ${own[1]}, which frames the request`);
+    return ok(fields.map((field) => `${field?.[1]}: ${field?.[2]?.trim()}`));
+  },
+};
+
+export const onOff: Unit<boolean> = {
+  unit: 'on or off',
+  bare: 'on',
+  read(value) {
+    if (['on', 'true', '1', 'yes'].includes(value)) return ok(true);
+    if (['off', 'false', '0', 'no'].includes(value)) return ok(false);
+    return bad('must be on or off');
+  },
+};
+
+export const loadFactor: Unit<number> = {
+  unit: '0, or a number from 1',
+  read(value) {
+    const number = /^\d{1,6}(\.\d{1,6})?$/.test(value) ? Number(value) : Number.NaN;
+    return number === 0 || number >= 1 ? ok(number) : bad('must be 0 (off) or a number from 1, such as 1.25');
+  },
+};
+
+/** `20%` or `20` as the share 0.2. */
+export const percent: Unit<number> = {
+  unit: 'percentage',
+  read(value) {
+    const parts = /^(\d{1,3}(?:\.\d{1,3})?)%?$/.exec(value);
+    const share = parts ? Number(parts[1]) / 100 : Number.NaN;
+    return share >= 0 && share <= 1 ? ok(share) : bad('must be a percentage from 0% to 100%');
+  },
+};
+
+export const hashKey: Unit<readonly HashKeySource[]> = { unit: 'list', read: parseHashKey };
+
+/** The most servers of a fixed list; as many as `replicas` may be. */
+const MAX_UPSTREAMS = 1024;
+
+/** One `http://host:port`, nothing behind it but an optional slash; undefined for anything else. */
+function parseUpstream(item: string): Endpoint | undefined {
+  if (!/^http:\/\/[^/?#@\\\s]+\/?$/i.test(item) || !URL.canParse(item)) return undefined;
+  const url = new URL(item);
+  const serverPort = Number(url.port || 80);
+  if (url.hostname === '' || serverPort === 0) return undefined;
+  return { host: url.hostname.replace(/^\[|\]$/g, ''), port: serverPort };
+}
+
+/** `http://a:1,http://[::1]:2`; no server twice. */
+export const upstreams: Unit<readonly Endpoint[]> = {
+  unit: 'list of http://host:port',
+  read(value) {
+    const items = value === '' ? [] : value.split(',').map((item) => item.trim());
+    const endpoints = items.map(parseUpstream);
+    const found = endpoints.filter((endpoint) => endpoint !== undefined);
+    if (found.length < items.length) {
+      const item = items[endpoints.indexOf(undefined)] ?? '';
+      return bad(`must be a comma-separated list of http://host:port (see ${quote(item)})`);
+    }
+    if (found.length > MAX_UPSTREAMS) return bad(`must name at most ${MAX_UPSTREAMS} servers`);
+    if (new Set(found.map(formatEndpoint)).size < found.length) return bad('must not name a server twice');
+    return ok(found);
+  },
+};
+
+/** `10.0.0.0/8,::1`: addresses and CIDR blocks. */
+export const addressRanges: Unit<readonly string[]> = {
+  unit: 'list of addresses and CIDR blocks',
+  read(value) {
+    const ranges = value === '' ? [] : value.split(',').map((item) => item.trim());
+    const wrong = ranges.find((range) => !isAddressRange(range));
+    return wrong === undefined ? ok(ranges) : bad(`must be addresses and CIDR blocks (see ${quote(wrong)})`);
+  },
+};
+
+/** `admin.example.org,lb`: host names without ports, in lower case. */
+export const hostNames: Unit<readonly string[]> = {
+  unit: 'list of host names',
+  read(value) {
+    const names = value === '' ? [] : value.split(',').map((item) => item.trim().toLowerCase());
+    const wrong = names.find((item) => !/^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(item));
+    return wrong === undefined ? ok(names) : bad(`must be host names without ports (see ${quote(wrong)})`);
+  },
+};
+
+function isAddressRange(range: string): boolean {
+  const [address = '', bits, ...rest] = range.split('/');
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
+}

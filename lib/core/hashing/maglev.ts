@@ -1,0 +1,105 @@
+/**
+ * Maglev hashing: members take turns, each claiming the next free slot of its own permutation of the slots, so
+ * that all own the same number to within one. Eisenbud et al., "Maglev: A Fast and Reliable Software Network
+ * Load Balancer", NSDI 2016, section 3.4.
+ * Must not hold: ids or ordinals as an input of placement; the names alone decide it.
+ * Invariants: members take turns in the order of their names, so the order they are given in does not matter.
+ * The number of slots is prime, so every skip walks all of them. When a member goes, its slots move and, the
+ * price of even shares, a few others: measured under 1 % of them with 65,537 slots, more with fewer.
+ */
+
+import type { Member } from '../replica.ts';
+import { hashText } from './hash.ts';
+import { NO_OWNER, type Placement } from './slot-table.ts';
+
+/** Two seeds make two independent hashes of a name. They are part of the placement, and stay as they are. */
+const OFFSET_SEED = 0x6f666673;
+const SKIP_SEED = 0x736b6970;
+
+/**
+ * Placement by Maglev over a prime number of slots; a RangeError for any other. `build` takes about
+ * slots · ln(slots) steps whatever the number of members: 2 ms for 65,537 slots.
+ */
+export function maglevPlacement(slots: number): Placement {
+  if (!isPrime(slots)) throw new RangeError(`maglev needs a prime number of slots, and ${slots} is not`);
+  return new MaglevPlacement(slots);
+}
+
+/**
+ * `slotOf` maps hashes to slots evenly and in order (Lemire's multiply-shift), exactly for up to 2^21 slots; above
+ * that a hash on an edge may fall on either side. Placements are classes, and this line stands in each rather than
+ * in a function that both import, because V8 makes 2 ns of it so, and 5 where a process has had several closures.
+ */
+class MaglevPlacement implements Placement {
+  readonly algorithm = 'maglev';
+  readonly slots: number;
+  /** A fraction from the first, so that V8 keeps it as one: 0.7 ns. */
+  #slotsPerHash = 0.5;
+
+  constructor(slots: number) {
+    this.slots = slots;
+    this.#slotsPerHash = slots / 2 ** 32;
+  }
+
+  build(members: readonly Member[], table: Uint16Array): void {
+    populate(members.toSorted(byName).map(preferenceIn(this.slots)), table);
+  }
+
+  slotOf(hash: number): number {
+    return (hash * this.#slotsPerHash) >>> 0;
+  }
+}
+
+/** The order in which an owner wants slots: offset, offset + skip, offset + 2 · skip… mod the number of slots. */
+export interface Preference {
+  readonly owner: number;
+  readonly offset: number;
+  /** From 1, and below the number of slots. */
+  readonly skip: number;
+}
+
+function preferenceIn(slots: number): (member: Member) => Preference {
+  return ({ name, ordinal }) => ({
+    owner: ordinal,
+    offset: hashText(name, OFFSET_SEED) % slots,
+    skip: (hashText(name, SKIP_SEED) % (slots - 1)) + 1,
+  });
+}
+
+/** Fills `table`, whose length is prime: owners take turns, in the order given, with the next slot they prefer. */
+export function populate(preferences: readonly Preference[], table: Uint16Array): void {
+  table.fill(NO_OWNER);
+  const next = Uint32Array.from(preferences, ({ offset }) => offset);
+  // In a typed array V8 knows them for integers, which makes the walk 2.5 times as fast.
+  const skips = Uint32Array.from(preferences, ({ skip }) => skip);
+  const slots = table.length;
+  let free = preferences.length === 0 ? 0 : slots;
+  while (free > 0) {
+    for (let turn = 0; turn < preferences.length && free > 0; turn++, free--) {
+      const skip = skips[turn]!;
+      let slot = next[turn]!;
+      while (table[slot] !== NO_OWNER) slot = step(slot, skip, slots);
+      table[slot] = preferences[turn]!.owner;
+      next[turn] = slot;
+    }
+  }
+}
+
+/** A skip is below the number of slots, so one subtraction does for the modulus. */
+function step(slot: number, skip: number, slots: number): number {
+  const next = slot + skip;
+  return next < slots ? next : next - slots;
+}
+
+/** By code units, so that no locale has a say in placement. */
+function byName(a: Member, b: Member): number {
+  if (a.name === b.name) return 0;
+  return a.name < b.name ? -1 : 1;
+}
+
+/** True for a prime number; by trial division, for numbers up to some 2^40. */
+export function isPrime(n: number): boolean {
+  if (!Number.isInteger(n) || n < 2) return false;
+  for (let divisor = 2; divisor * divisor <= n; divisor++) if (n % divisor === 0) return false;
+  return true;
+}

@@ -1,0 +1,35 @@
+/**
+ * How long to wait before the next try. Pure: the caller counts the failures and keeps the time.
+ */
+import { type Ending, isFromOutside } from '../ending.ts';
+
+/** `firstMs` doubling with every further failure, at most `maxMs`; no wait before the first failure. */
+export function backoffMs(failures: number, firstMs: number, maxMs: number): number {
+  if (failures <= 0) return 0;
+  return Math.min(maxMs, firstMs * 2 ** Math.min(failures - 1, 40));
+}
+
+/** How an instance ended, as far as it matters for starting the next one. */
+export interface InstanceLife {
+  /** It passed its probes once. */
+  readonly wasHealthy: boolean;
+  /** From then to its end. */
+  readonly healthyMs: number;
+  /** Undefined where it never ran. */
+  readonly ending: Ending | undefined;
+}
+
+/** A life at least this long after the first passed probe is no part of a crash loop. */
+const STEADY_MS = 10_000;
+
+/** The number of crashes in a row after `life`, given how many there were before it. */
+export function crashesAfter(crashes: number, { wasHealthy, healthyMs, ending }: InstanceLife): number {
+  const wasSound = healthyMs >= STEADY_MS || (ending !== undefined && isFromOutside(ending));
+  if (wasHealthy && wasSound) return 0;
+  return crashes + 1;
+}
+
+/** Wait before an instance is started in a place whose last `crashes` instances crashed: 1 s doubling to 60 s. */
+export function restartDelayMs(crashes: number): number {
+  return backoffMs(crashes, 1000, 60_000);
+}

@@ -1,0 +1,338 @@
+/**
+ * The one thing both planes share: slot → ordinal, and for each ordinal a state word and an in-flight count.
+ * Laid out over one SharedArrayBuffer, so that every data thread reads what the control plane published.
+ *
+ * Who writes what: the control plane alone writes slots, state words and the eligible count. Data threads add
+ * and subtract in-flight and waiting counts, each also in a row of its own, so that what a dead thread held can
+ * be given back. Everything written by more than one thread, or read by another, goes through Atomics.
+ *
+ * Invariants: slots are written to the bank that is not published, then one version bump publishes it; the
+ * published bank is `version & 1`. A reader that sees the same version before and after has read one table
+ * (a sequence lock, H.-J. Boehm, "Can seqlocks get along with programming language memory models?", 2012).
+ * A state word is `epoch * 8 + code`; the epoch grows at every change, so a word is never seen twice in a row
+ * for two different situations.
+ */
+import { NO_OWNER } from '../hashing/slot-table.ts';
+
+export interface RouteTableShape {
+  readonly slots: number;
+  /** How many replicas can have a number at once. */
+  readonly ordinals: number;
+  /** How many data threads. */
+  readonly workers: number;
+}
+
+/** What a state word's lowest three bits say. */
+export const STATE_CODES = { free: 0, starting: 1, healthy: 2, unhealthy: 3, draining: 4 } as const;
+export type StateCode = keyof typeof STATE_CODES;
+const CODE_MASK = 7;
+const EPOCH_STEP = 8;
+const HEALTHY: number = STATE_CODES.healthy;
+
+const VERSION = 0;
+const ELIGIBLE = 1;
+const IN_FLIGHT = 2;
+const WAITING = 3;
+const TICKET = 4;
+const KNOWN = 5;
+const HEADER_WORDS = 6;
+/** The ticket of a thread in which nobody waits. */
+const NO_TICKET = 0x7fffffff;
+/** Tickets begin anew after 2^30 requests that waited. */
+const TICKETS = 0x3fffffff;
+
+/** The views that both planes make over the same buffer. */
+interface Views {
+  readonly header: Int32Array;
+  readonly states: Int32Array;
+  readonly inFlight: Int32Array;
+  /** [ordinal]: requests that failed at the replica in a row, as all threads together have seen them. */
+  readonly failures: Int32Array;
+  /** [worker][ordinal]: the part of inFlight that this thread holds. */
+  readonly held: Int32Array;
+  /** [worker]: the part of the waiting count that is this thread's. */
+  readonly waiting: Int32Array;
+  /** [worker]: the ticket of the request that has waited longest in this thread, or NO_TICKET. */
+  readonly heads: Int32Array;
+  /** [worker]: raised and notified when waiting requests may have become placeable. */
+  readonly wake: Int32Array;
+  readonly banks: readonly [Uint16Array, Uint16Array];
+}
+
+function viewsOver(buffer: SharedArrayBuffer, shape: RouteTableShape): Views {
+  let offset = 0;
+  const words = (count: number): Int32Array => {
+    const view = new Int32Array(buffer, offset, count);
+    offset += view.byteLength;
+    return view;
+  };
+  const bank = (): Uint16Array => {
+    const view = new Uint16Array(buffer, offset, shape.slots);
+    offset += view.byteLength;
+    return view;
+  };
+  return {
+    header: words(HEADER_WORDS),
+    states: words(shape.ordinals),
+    inFlight: words(shape.ordinals),
+    failures: words(shape.ordinals),
+    held: words(shape.ordinals * shape.workers),
+    waiting: words(shape.workers),
+    heads: words(shape.workers),
+    wake: words(shape.workers),
+    banks: [bank(), bank()],
+  };
+}
+
+/** Bytes of the shared memory for `shape`. */
+export function routeTableBytes({ slots, ordinals, workers }: RouteTableShape): number {
+  const words = HEADER_WORDS + ordinals * (3 + workers) + 3 * workers;
+  return words * Int32Array.BYTES_PER_ELEMENT + 2 * slots * Uint16Array.BYTES_PER_ELEMENT;
+}
+
+/** True where the state word says the replica may be given requests. */
+export function isEligible(word: number): boolean {
+  return (word & CODE_MASK) === HEALTHY;
+}
+
+/** What a data thread sees, and the counting it does. Every method is a few loads; none allocates. */
+export class RouteTable {
+  readonly shape: RouteTableShape;
+  readonly #views: Views;
+  readonly #worker: number;
+  readonly #row: number;
+
+  /** `worker` is the calling thread's row, from 0. */
+  constructor(buffer: SharedArrayBuffer, shape: RouteTableShape, worker: number) {
+    this.shape = shape;
+    this.#views = viewsOver(buffer, shape);
+    this.#worker = worker;
+    this.#row = worker * shape.ordinals;
+  }
+
+  get version(): number {
+    return Atomics.load(this.#views.header, VERSION);
+  }
+
+  /** The slots published as `version`; read them only between two equal reads of `version`. */
+  bankOf(version: number): Uint16Array {
+    return this.#views.banks[(version & 1) as 0 | 1];
+  }
+
+  /** One more than the highest ordinal that ever had a state: whoever looks at all of them looks at these. */
+  get known(): number {
+    return Atomics.load(this.#views.header, KNOWN);
+  }
+
+  stateWord(ordinal: number): number {
+    return Atomics.load(this.#views.states, ordinal);
+  }
+
+  /** Requests in flight on the replica, from all threads. */
+  inFlight(ordinal: number): number {
+    return Atomics.load(this.#views.inFlight, ordinal);
+  }
+
+  get eligible(): number {
+    return Atomics.load(this.#views.header, ELIGIBLE);
+  }
+
+  get totalInFlight(): number {
+    return Atomics.load(this.#views.header, IN_FLIGHT);
+  }
+
+  get totalWaiting(): number {
+    return Atomics.load(this.#views.header, WAITING);
+  }
+
+  /** Counts one more request in flight, unless that would pass `bound`; false then, and nothing changed. */
+  acquire(ordinal: number, bound: number): boolean {
+    const { inFlight, held, header } = this.#views;
+    if (Atomics.add(inFlight, ordinal, 1) >= bound) {
+      Atomics.sub(inFlight, ordinal, 1);
+      return false;
+    }
+    Atomics.add(header, IN_FLIGHT, 1);
+    held[this.#row + ordinal] = held[this.#row + ordinal]! + 1;
+    return true;
+  }
+
+  /** The reverse of one `acquire`. */
+  release(ordinal: number): void {
+    const { inFlight, held, header } = this.#views;
+    held[this.#row + ordinal] = held[this.#row + ordinal]! - 1;
+    Atomics.sub(header, IN_FLIGHT, 1);
+    Atomics.sub(inFlight, ordinal, 1);
+  }
+
+  /** Counts one more failure in a row; gives how many that makes. */
+  addFailure(ordinal: number): number {
+    return Atomics.add(this.#views.failures, ordinal, 1) + 1;
+  }
+
+  /** A request succeeded: failures count from the beginning. A plain load where there are none, as nearly always. */
+  clearFailures(ordinal: number): void {
+    const { failures } = this.#views;
+    if (failures[ordinal] !== 0) Atomics.store(failures, ordinal, 0);
+  }
+
+  /** Counts one more waiting request, unless `depth` wait already; false then, and nothing changed. */
+  enterQueue(depth: number): boolean {
+    const { header, waiting } = this.#views;
+    if (Atomics.add(header, WAITING, 1) >= depth) {
+      Atomics.sub(header, WAITING, 1);
+      return false;
+    }
+    Atomics.add(waiting, this.#worker, 1);
+    return true;
+  }
+
+  /** The reverse of one `enterQueue`. */
+  leaveQueue(): void {
+    Atomics.sub(this.#views.waiting, this.#worker, 1);
+    Atomics.sub(this.#views.header, WAITING, 1);
+  }
+
+  /** A number for a request that begins to wait; who came earlier, in whichever thread, has a lower one. */
+  nextTicket(): number {
+    return Atomics.add(this.#views.header, TICKET, 1) & TICKETS;
+  }
+
+  /** Says which ticket has waited longest in this thread; undefined when none waits. */
+  setHead(ticket: number | undefined): void {
+    Atomics.store(this.#views.heads, this.#worker, ticket ?? NO_TICKET);
+  }
+
+  /** True where no other thread has a request that has waited longer. */
+  isOldest(ticket: number): boolean {
+    const { heads } = this.#views;
+    for (let worker = 0; worker < heads.length; worker++)
+      if (worker !== this.#worker && Atomics.load(heads, worker) < ticket) return false;
+    return true;
+  }
+
+  /** Tells the other thread whose request has waited longest to look whether it can be placed now. */
+  wakeOldest(): void {
+    const { heads, wake } = this.#views;
+    let oldest = -1;
+    for (let worker = 0; worker < heads.length; worker++) {
+      if (worker === this.#worker || Atomics.load(heads, worker) === NO_TICKET) continue;
+      if (oldest === -1 || Atomics.load(heads, worker) < Atomics.load(heads, oldest)) oldest = worker;
+    }
+    if (oldest === -1) return;
+    Atomics.add(wake, oldest, 1);
+    Atomics.notify(wake, oldest);
+  }
+
+  /** Resolves when another thread says that waiting requests may be placeable; `seen` is the last value returned. */
+  async nextWake(seen: number): Promise<number> {
+    const { wake } = this.#views;
+    const result = Atomics.waitAsync(wake, this.#worker, seen);
+    if (result.async) await result.value;
+    return Atomics.load(wake, this.#worker);
+  }
+}
+
+/** What the control plane does to the table. There is one writer. */
+export class RouteTableWriter {
+  readonly shape: RouteTableShape;
+  readonly buffer: SharedArrayBuffer;
+  readonly #views: Views;
+
+  constructor(shape: RouteTableShape) {
+    if (shape.ordinals >= NO_OWNER)
+      throw new RangeError(`at most ${NO_OWNER - 1} ordinals, not ${shape.ordinals}`);
+    this.shape = shape;
+    this.buffer = new SharedArrayBuffer(routeTableBytes(shape));
+    this.#views = viewsOver(this.buffer, shape);
+    this.#views.banks[0].fill(NO_OWNER);
+    this.#views.heads.fill(NO_TICKET);
+  }
+
+  get version(): number {
+    return Atomics.load(this.#views.header, VERSION);
+  }
+
+  /** The published slots. */
+  get slots(): Uint16Array {
+    return this.#views.banks[(this.version & 1) as 0 | 1];
+  }
+
+  /** Lets `fill` write a whole new slot array, then publishes it. Readers see the old one or the new one. */
+  publish(fill: (slots: Uint16Array) => void): void {
+    const next = (this.version + 1) | 0;
+    fill(this.#views.banks[(next & 1) as 0 | 1]);
+    Atomics.store(this.#views.header, VERSION, next);
+  }
+
+  stateWord(ordinal: number): number {
+    return Atomics.load(this.#views.states, ordinal);
+  }
+
+  /** Sets the state under a new epoch, counts who is eligible, and wakes who waits for that. */
+  setState(ordinal: number, state: StateCode): void {
+    const { states, header } = this.#views;
+    const before = Atomics.load(states, ordinal);
+    const word = (before - (before & CODE_MASK) + EPOCH_STEP) | STATE_CODES[state] | 0;
+    Atomics.store(states, ordinal, word);
+    if (ordinal >= Atomics.load(header, KNOWN)) Atomics.store(header, KNOWN, ordinal + 1);
+    const change = Number(isEligible(word)) - Number(isEligible(before));
+    if (change !== 0) Atomics.add(header, ELIGIBLE, change);
+    this.wakeAll();
+  }
+
+  /** What failed in a row until now counts no more. */
+  clearFailures(ordinal: number): void {
+    Atomics.store(this.#views.failures, ordinal, 0);
+  }
+
+  get eligible(): number {
+    return Atomics.load(this.#views.header, ELIGIBLE);
+  }
+
+  inFlight(ordinal: number): number {
+    return Atomics.load(this.#views.inFlight, ordinal);
+  }
+
+  get totalInFlight(): number {
+    return Atomics.load(this.#views.header, IN_FLIGHT);
+  }
+
+  get totalWaiting(): number {
+    return Atomics.load(this.#views.header, WAITING);
+  }
+
+  /** What a data thread sees at this moment, in memory of its own: what is counted there is counted nowhere else. */
+  snapshot(): RouteTable {
+    const { shape, buffer } = this;
+    const copy = new SharedArrayBuffer(buffer.byteLength);
+    const words = (buffer.byteLength - 2 * this.slots.byteLength) / Int32Array.BYTES_PER_ELEMENT;
+    const [from, to] = [new Int32Array(buffer, 0, words), new Int32Array(copy, 0, words)];
+    for (let word = 0; word < words; word++) to[word] = Atomics.load(from, word);
+    const views = viewsOver(copy, shape);
+    for (const bank of [0, 1] as const) views.banks[bank].set(this.#views.banks[bank]);
+    return new RouteTable(copy, shape, 0);
+  }
+
+  wakeAll(): void {
+    const { wake } = this.#views;
+    for (let worker = 0; worker < wake.length; worker++) {
+      Atomics.add(wake, worker, 1);
+      Atomics.notify(wake, worker);
+    }
+  }
+
+  /** Gives back what a data thread that died held in flight and waiting; `worker` is its row. */
+  giveBack(worker: number): void {
+    const { held, inFlight, header, waiting } = this.#views;
+    for (let ordinal = 0; ordinal < this.shape.ordinals; ordinal++) {
+      const count = Atomics.exchange(held, worker * this.shape.ordinals + ordinal, 0);
+      if (count === 0) continue;
+      Atomics.sub(inFlight, ordinal, count);
+      Atomics.sub(header, IN_FLIGHT, count);
+    }
+    Atomics.sub(header, WAITING, Atomics.exchange(waiting, worker, 0));
+    Atomics.store(this.#views.heads, worker, NO_TICKET);
+    this.wakeAll();
+  }
+}

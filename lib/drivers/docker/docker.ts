@@ -1,0 +1,327 @@
+/**
+ * The docker driver: an instance is a container of one engine, on one network, reached by its address there.
+ * Must not hold: the engine's JSON (mapper.ts), its errors (api.ts), or what should run (the fleet's).
+ * Invariants: only containers with the pool's label are listed or touched, and only while the pool is ours; a
+ * container's name is the prefix and its replica's name while it is current; nothing is pulled, published or mounted.
+ */
+
+import { type Ending, endingOf, isFromOutside } from '../../core/ending.ts';
+import { formatEndpoint, type Place } from '../../core/replica.ts';
+import { type Clock, sleep, systemClock } from '../../platform/clock.ts';
+import { BalancerError, isBalancerError, StartError } from '../../platform/errors.ts';
+import type { Logger } from '../../platform/log.ts';
+import type { Driver, Hint, Instance, RetiredRole, Start } from '../driver.ts';
+import { DockerApi } from './api.ts';
+import { PoolClaim } from './claim.ts';
+import { DockerEngine } from './engine.ts';
+import { EventWatch } from './events.ts';
+import { type Stopping, shortGrace } from './grace.ts';
+import { type PinnedImage, PoolImages, pinned } from './image.ts';
+import {
+  type ContainerJson,
+  containerBody,
+  endingOfContainer,
+  endpointOf,
+  isOfPool,
+  NO_OUTPUT,
+  poolLabel,
+  type ReplicaSpec,
+  replicaNameOf,
+  retiredName,
+  shortened,
+  toInstance,
+} from './mapper.ts';
+import { ownContainer, PoolNetwork } from './network.ts';
+
+/** How long the engine may take over how a container ended; who replaces it waits for that. */
+const ENDING_MS = 1000;
+
+export interface DockerDriverOptions extends Stopping {
+  readonly image: string;
+  readonly replicaPort: number;
+  readonly network: string;
+  readonly pool: string;
+  /** What the names of containers begin with; '' for nothing. */
+  readonly containerPrefix: string;
+  /** Where other balancers are told that this one's admin port is; port 0 is not known yet. */
+  readonly adminHost: string;
+  readonly adminPort: number;
+  readonly log: Logger;
+  readonly clock?: Clock;
+  /** The engine, where it is not the usual one. */
+  readonly api?: DockerApi;
+}
+
+/** A driver that runs `options.image` once for each instance. Throws `engine-unreachable` for a bad DOCKER_HOST. */
+export function createDockerDriver(options: DockerDriverOptions): Driver {
+  return new DockerDriver(options);
+}
+
+class DockerDriver implements Driver {
+  readonly kind = 'docker';
+  readonly ownsInstances = true;
+  readonly #options: DockerDriverOptions;
+  readonly #clock: Clock;
+  readonly #engine: DockerEngine;
+  readonly #network: PoolNetwork;
+  readonly #claim: PoolClaim;
+  /** Names whose start has not resolved: what the engine shows under them is not an instance yet. */
+  readonly #starting = new Set<string>();
+  /** The replica's name and the end of containers already looked at, by id; spares a call at a death. */
+  readonly #names = new Map<string, string>();
+  readonly #endings = new Map<string, Ending>();
+  /** Undefined before `open`. */
+  #images: PoolImages | undefined;
+  /** Starts that have resolved, one way or the other. */
+  #starts = 0;
+  #events: EventWatch | undefined;
+
+  constructor(options: DockerDriverOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#engine = new DockerEngine(options.api ?? new DockerApi({ clock: this.#clock }));
+    const { adminHost: host, adminPort: port } = options;
+    const common = { ...options, engine: this.#engine, clock: this.#clock };
+    this.#network = new PoolNetwork(common);
+    this.#claim = new PoolClaim({ ...common, admin: port === 0 ? '' : formatEndpoint({ host, port }) });
+  }
+
+  get evicted(): Promise<BalancerError> {
+    return this.#claim.lost;
+  }
+
+  async open(): Promise<void> {
+    await this.#engine.ping();
+    const { image: reference, pool, log } = this.#options;
+    const image = await this.#engine.image(reference);
+    if (!image) {
+      const reason = `The engine has no image ${reference}: run "make build" or "docker pull ${reference}"`;
+      throw new BalancerError('image-missing', reason);
+    }
+    await this.#claim.take();
+    try {
+      await this.#network.open();
+      this.#images = new PoolImages(pinned(reference, image));
+      const left = await this.#engine.containersWith(poolLabel(pool));
+      const differences = this.#images.adopt(left, this.#specOf(this.#images.wanted));
+      if (differences !== undefined) log.warn({}, differences);
+    } catch (error) {
+      await this.close(false).catch(() => {});
+      throw error;
+    }
+    await this.#warnOfShortGrace();
+  }
+
+  watch(onHint: (hint: Hint) => void): void {
+    this.#events?.close();
+    this.#events = new EventWatch({
+      engine: this.#engine,
+      pool: this.#options.pool,
+      clock: this.#clock,
+      onHint,
+    });
+  }
+
+  async list(): Promise<readonly Instance[]> {
+    const starts = this.#starts;
+    const summaries = await this.#engine.containersWith(poolLabel(this.#options.pool));
+    // what the engine said may be older than what `start` has told meanwhile
+    if (starts !== this.#starts) return this.list();
+    const found = summaries
+      .map((summary) => toInstance(summary, this.#where))
+      .filter((instance) => instance !== undefined)
+      .filter(({ name, role }) => role !== 'current' || !this.#starting.has(name));
+    this.#remember(found);
+    const instances = await Promise.all(found.map((instance) => this.#withEnding(instance)));
+    return instances.filter((instance) => instance !== undefined);
+  }
+
+  async heldNames(): Promise<readonly string[]> {
+    const strangers = (await this.#engine.containers()).filter(
+      ({ Labels: labels }) => !isOfPool(labels, this.#options.pool),
+    );
+    const taken = `/${this.#options.containerPrefix}`;
+    return strangers
+      .flatMap(({ Names: names }) => names.filter((name) => name.startsWith(taken)))
+      .map((name) => name.slice(taken.length));
+  }
+
+  async start(place: Start): Promise<Instance> {
+    if (this.#containerName(place.name).length < 2) {
+      const reason = `Docker takes no container name of one character, such as ${place.name}: choose a longer one, or set --container-prefix`;
+      throw new BalancerError('bad-request', reason);
+    }
+    if (this.#starting.has(place.name)) {
+      throw new BalancerError('name-held', `The replica ${place.name} is being started already`);
+    }
+    this.#starting.add(place.name);
+    try {
+      await this.#claim.assure();
+      return await this.#startOnce(place);
+    } catch (error) {
+      // the network may have been taken away while no replica was on it
+      const again = isBalancerError(error, 'start-failed') && (await this.#network.restore());
+      if (!again) throw error;
+      return await this.#startOnce(place);
+    } finally {
+      this.#starting.delete(place.name);
+      this.#starts++;
+    }
+  }
+
+  async endingOf(instanceId: string): Promise<Ending | undefined> {
+    const late = sleep(this.#clock, ENDING_MS).then(() => undefined);
+    return Promise.race([this.#findEnding(instanceId).catch(() => undefined), late]);
+  }
+
+  async retire(instanceId: string, role: RetiredRole): Promise<void> {
+    const name = this.#names.get(instanceId) ?? (await this.#nameOf(instanceId));
+    if (name === undefined) return;
+    if (role === 'removed') this.#images?.forget(name);
+    await this.#claim.assure();
+    await this.#engine.rename(instanceId, this.#containerName(retiredName(name, role, instanceId)));
+  }
+
+  async remove(instanceId: string, graceMs: number): Promise<void> {
+    await this.#claim.assure();
+    // whatever comes of the asking, the removal that follows is what counts
+    if (graceMs > 0) await this.#engine.stop(instanceId, graceMs).catch(() => {});
+    await this.#engine.remove(instanceId);
+    this.#endings.delete(instanceId);
+  }
+
+  async close(keep: boolean): Promise<void> {
+    this.#events?.close();
+    this.#events = undefined;
+    try {
+      if (!keep && this.#claim.isHeld) await this.#network.close();
+    } finally {
+      await this.#claim.release();
+    }
+  }
+
+  /** What the engine is to call the container of this name among ours. */
+  #containerName(name: string): string {
+    return `${this.#options.containerPrefix}${name}`;
+  }
+
+  async #warnOfShortGrace(): Promise<void> {
+    // the warning alone is not worth a failed start
+    const self = await ownContainer(this.#engine).catch(() => undefined);
+    const words = self && shortGrace(self, this.#options);
+    if (words !== undefined) this.#options.log.warn({}, words);
+  }
+
+  /** Where replicas are reached, unless their labels say otherwise. */
+  get #where(): Pick<ReplicaSpec, 'network' | 'port'> {
+    return { network: this.#network.name, port: this.#options.replicaPort };
+  }
+
+  #specOf(image: PinnedImage): ReplicaSpec {
+    return { ...image, ...this.#where, pool: this.#options.pool };
+  }
+
+  /** What is started in the place: what the replica ran before, or whose place it takes. */
+  #imageFor({ name, instead }: Start): PinnedImage {
+    if (this.#images === undefined) throw new Error('the driver is not open');
+    return this.#images.of(instead === undefined ? name : (this.#names.get(instead) ?? name));
+  }
+
+  async #startOnce(place: Start): Promise<Instance> {
+    const image = this.#imageFor(place);
+    const instanceId = await this.#create(place, image);
+    try {
+      await this.#engine.start(instanceId);
+      const container = await this.#engine.container(instanceId);
+      const endpoint = container?.State.Running ? endpointOf(container, this.#where) : undefined;
+      if (!endpoint) throw await this.#endedAtOnce(place, container);
+      this.#names.set(instanceId, place.name);
+      const { name, id } = place;
+      const title = shortened(image.title);
+      const now = { status: 'running', endpoint, role: 'current', ending: undefined, image: title } as const;
+      return { name, id, instanceId, ...now };
+    } catch (error) {
+      await this.#engine.remove(instanceId).catch((reason) => {
+        this.#options.log.warn(
+          { replica: place.name, cause: String(reason) },
+          'a failed start left its container',
+        );
+      });
+      throw error;
+    }
+  }
+
+  async #create(place: Start, image: PinnedImage): Promise<string> {
+    const body = containerBody(place, this.#specOf(image));
+    try {
+      return await this.#engine.create(this.#containerName(place.name), body);
+    } catch (error) {
+      if (isBalancerError(error, 'image-missing')) throw imageGone(image, error);
+      if (isBalancerError(error, 'name-held'))
+        throw await this.#nameHeld(this.#containerName(place.name), error);
+      throw error;
+    }
+  }
+
+  async #endedAtOnce(place: Place, container: ContainerJson | undefined): Promise<BalancerError> {
+    const ending = container ? await this.#endingOf(container) : endingOf('removed', 'it was removed');
+    return new StartError(ending, `The replica ${place.name} did not stay up: ${ending.text}`);
+  }
+
+  async #nameHeld(name: string, cause: BalancerError): Promise<BalancerError> {
+    const holder = await this.#engine.container(name);
+    if (!holder) return cause;
+    const { Image: image, Labels: labels } = holder.Config;
+    const [whose, more] = isOfPool(labels, this.#options.pool)
+      ? ['a container of this pool', '']
+      : ['a container that is not ours', ', or set --container-prefix'];
+    const who = `${holder.Id.slice(0, 12)}, image ${image}`;
+    const reason = `The name ${name} is held by ${whose} (${who}): choose another name, or remove it${more}`;
+    return new BalancerError('name-held', reason, { cause });
+  }
+
+  async #nameOf(instanceId: string): Promise<string | undefined> {
+    const container = await this.#engine.container(instanceId);
+    return container && replicaNameOf(container.Config.Labels);
+  }
+
+  /** The instance with its ending when it is dead; undefined when it is gone by now. */
+  async #withEnding(instance: Instance): Promise<Instance | undefined> {
+    if (instance.status === 'running') return instance;
+    const ending = await this.#findEnding(instance.instanceId);
+    return ending && { ...instance, ending };
+  }
+
+  /** Undefined when the container is gone by now. */
+  async #findEnding(instanceId: string): Promise<Ending | undefined> {
+    const known = this.#endings.get(instanceId);
+    if (known !== undefined) return known;
+    const container = await this.#engine.container(instanceId);
+    if (!container) return undefined;
+    const ending = await this.#endingOf(container);
+    // one that was started again by hand has another end before it
+    if (!container.State.Running) this.#endings.set(instanceId, ending);
+    return ending;
+  }
+
+  async #endingOf(container: ContainerJson): Promise<Ending> {
+    const plain = endingOfContainer(container, NO_OUTPUT);
+    if (isFromOutside(plain) || plain.kind === 'out-of-memory') return plain;
+    return endingOfContainer(container, await this.#engine.lastOutput(container.Id));
+  }
+
+  /** Keeps names and endings of what is listed, and forgets the rest. */
+  #remember(instances: readonly Instance[]): void {
+    this.#names.clear();
+    for (const { instanceId, name } of instances) this.#names.set(instanceId, name);
+    for (const { instanceId, status } of instances)
+      if (status === 'running') this.#endings.delete(instanceId);
+    for (const instanceId of this.#endings.keys())
+      if (!this.#names.has(instanceId)) this.#endings.delete(instanceId);
+  }
+}
+
+function imageGone({ title }: PinnedImage, cause: BalancerError): BalancerError {
+  const reason = `The engine no longer has the image ${shortened(title)} that the replica is to run: bring it back with "docker pull" or "docker load", or stop the balancer and start it anew with one that is there`;
+  return new BalancerError('image-missing', reason, { cause });
+}

@@ -1,0 +1,91 @@
+/**
+ * The engine's event stream as hints, opened again for ever. Must not hold: what a hint leads to.
+ * Invariants: every subscription is followed by a hint to look, so what happened before it is not missed;
+ * `engine-lost` and `engine-back` alternate.
+ */
+import type { Readable } from 'node:stream';
+import { type Clock, sleep } from '../../platform/clock.ts';
+import { messageOf } from '../../platform/errors.ts';
+import type { Hint } from '../driver.ts';
+import type { DockerEngine } from './engine.ts';
+import { eventFilters, hintOf } from './mapper.ts';
+
+const FIRST_DELAY_MS = 100;
+const LAST_DELAY_MS = 5_000;
+
+export interface EventWatchOptions {
+  readonly engine: DockerEngine;
+  readonly pool: string;
+  readonly clock: Clock;
+  readonly onHint: (hint: Hint) => void;
+}
+
+export class EventWatch {
+  readonly #options: EventWatchOptions;
+  #stream: Readable | undefined;
+  #isClosed = false;
+  #isLost = false;
+
+  /** Subscribes at once. */
+  constructor(options: EventWatchOptions) {
+    this.#options = options;
+    void this.#run();
+  }
+
+  /** No hint comes after this. */
+  close(): void {
+    this.#isClosed = true;
+    this.#stream?.destroy();
+  }
+
+  async #run(): Promise<void> {
+    const { clock } = this.#options;
+    let delayMs = FIRST_DELAY_MS;
+    while (!this.#isClosed) {
+      const openedMs = clock.nowMs();
+      const cause = await this.#follow();
+      if (this.#isClosed) return;
+      if (!this.#isLost) this.#options.onHint({ kind: 'engine-lost', cause });
+      this.#isLost = true;
+      // a stream that held for a while was a good one: its end is a new trouble, not the old one again
+      if (clock.nowMs() - openedMs > LAST_DELAY_MS) delayMs = FIRST_DELAY_MS;
+      await sleep(clock, delayMs);
+      delayMs = Math.min(delayMs * 2, LAST_DELAY_MS);
+    }
+  }
+
+  /** Follows one stream to its end; resolves to the reason it ended. */
+  async #follow(): Promise<string> {
+    const { engine, pool } = this.#options;
+    try {
+      const stream = await engine.events(eventFilters(pool));
+      this.#stream = stream;
+      if (this.#isClosed) stream.destroy();
+      else this.#subscribed();
+      for await (const line of linesOf(stream)) this.#tell(hintOf(line));
+      return 'the event stream ended';
+    } catch (error) {
+      return messageOf(error);
+    }
+  }
+
+  #subscribed(): void {
+    if (this.#isLost) this.#tell({ kind: 'engine-back' });
+    this.#isLost = false;
+    this.#tell({ kind: 'changed', cause: 'subscribed to events' });
+  }
+
+  #tell(hint: Hint | undefined): void {
+    if (hint && !this.#isClosed) this.#options.onHint(hint);
+  }
+}
+
+/** Throws when the stream breaks off, which `node:readline` would wait through for ever. */
+async function* linesOf(stream: Readable): AsyncGenerator<string> {
+  let rest = '';
+  for await (const text of stream.setEncoding('utf8')) {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+}

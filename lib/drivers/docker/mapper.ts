@@ -1,0 +1,292 @@
+/**
+ * What a container of ours looks like to the engine, and what the engine's JSON means to us. Pure; the only place
+ * that knows field names. Must not hold: calls.
+ * Invariants: labels say pool, name and id and never change. The role is in the container's name, which can change:
+ * `<prefix><name>` is `current`, `<prefix><name>.<role>.<short id>` is retired, whatever the prefix was when it was
+ * named. Its own short id in it is the proof that we gave that name. Any other name was given by hand and changes nothing.
+ * Source: Docker Engine API 1.41, ContainerCreate, ContainerList, ContainerInspect, SystemEvents.
+ */
+import type { Ending } from '../../core/ending.ts';
+import { type Endpoint, isReplicaName } from '../../core/replica.ts';
+import type { Hint, Instance, RetiredRole, Start } from '../driver.ts';
+import { endingFrom } from '../ending.ts';
+
+interface NetworkSettings {
+  readonly Networks: Readonly<
+    Record<string, { readonly IPAddress?: string; readonly GlobalIPv6Address?: string } | undefined>
+  >;
+}
+
+/** One element of the container list. */
+export interface ContainerSummary {
+  readonly Id: string;
+  readonly Names: readonly string[];
+  /** What it was created from, as a name where that still points there. */
+  readonly Image: string;
+  readonly ImageID: string;
+  readonly State: string;
+  readonly Labels: Readonly<Record<string, string>>;
+  readonly NetworkSettings: NetworkSettings | null;
+}
+
+/** An inspected container. */
+export interface ContainerJson {
+  readonly Id: string;
+  readonly Name: string;
+  readonly State: {
+    readonly Running: boolean;
+    /** It has ended, and its restart policy will start it again. */
+    readonly Restarting?: boolean;
+    readonly StartedAt: string;
+    readonly ExitCode: number;
+    readonly OOMKilled: boolean;
+    readonly Error: string;
+  };
+  readonly Config: {
+    readonly Image: string;
+    readonly Labels: Readonly<Record<string, string>> | null;
+    /** Seconds from the stop signal to the kill; the engine's own where there is none. */
+    readonly StopTimeout?: number | null;
+  };
+  readonly NetworkSettings: NetworkSettings;
+}
+
+export interface ImageJson {
+  readonly Id: string;
+  /** `name@sha256:…`, what registries know it by. */
+  readonly RepoDigests?: readonly string[] | null;
+  readonly Config?: { readonly User?: string } | null;
+}
+
+export interface VolumeJson {
+  readonly Name: string;
+  readonly Labels: Readonly<Record<string, string>> | null;
+}
+
+export interface NetworkJson {
+  readonly Labels: Readonly<Record<string, string>> | null;
+  /** What is attached to it, by id. */
+  readonly Containers?: Readonly<Record<string, { readonly Name: string }>> | null;
+}
+
+export type ContainerBody = ReturnType<typeof containerBody>;
+
+/** How a replica is started. */
+export interface ReplicaSpec {
+  readonly pool: string;
+  /** The id of its image, and that for people: `ringlb-replica@sha256:…`. */
+  readonly imageId: string;
+  readonly title: string;
+  readonly port: number;
+  readonly network: string;
+  readonly user: string;
+}
+
+const LABEL = {
+  pool: 'ringlb.pool',
+  name: 'ringlb.name',
+  id: 'ringlb.id',
+  instead: 'ringlb.instead',
+  image: 'ringlb.image',
+  port: 'ringlb.port',
+  user: 'ringlb.user',
+} as const;
+const ROLES: readonly RetiredRole[] = ['replaced', 'removed'];
+/** `nobody` on every Linux: owns no file, and no other program of ours runs as it. */
+const UNPRIVILEGED = '65534:65534';
+const MEBIBYTE = 1024 * 1024;
+const MEMORY_BYTES = 512 * MEBIBYTE;
+const TMP_BYTES = 64 * MEBIBYTE;
+const MAX_PIDS = 256;
+
+/** The label, `key=value`, that all of a pool carries. */
+export function poolLabel(pool: string): string {
+  return `${LABEL.pool}=${pool}`;
+}
+
+/** The labels of what the pool owns and is no replica. */
+export function poolLabels(pool: string): Readonly<Record<string, string>> {
+  return { [LABEL.pool]: pool };
+}
+
+export function isOfPool(labels: Readonly<Record<string, string>> | null | undefined, pool: string): boolean {
+  return labels?.[LABEL.pool] === pool;
+}
+
+/** The user to run the image as: its own where that is not root, else one without any rights. */
+export function userFor(image: ImageJson): string {
+  const own = image.Config?.User ?? '';
+  return /^(root|0*)(:|$)/.test(own) ? UNPRIVILEGED : own;
+}
+
+/** The body of a create call: nothing is granted that a server on a port above 1023 can do without. */
+export function containerBody({ name, id, instead }: Start, spec: ReplicaSpec) {
+  return {
+    Image: spec.imageId,
+    Hostname: name,
+    User: spec.user,
+    Env: [`SERVER_ID=${name}`, `PORT=${spec.port}`],
+    Labels: {
+      [LABEL.pool]: spec.pool,
+      [LABEL.name]: name,
+      [LABEL.id]: String(id),
+      [LABEL.image]: spec.title,
+      [LABEL.port]: String(spec.port),
+      [LABEL.user]: spec.user,
+      ...(instead !== undefined && { [LABEL.instead]: instead }),
+    },
+    HostConfig: {
+      NetworkMode: spec.network,
+      CapDrop: ['ALL'],
+      SecurityOpt: ['no-new-privileges'],
+      ReadonlyRootfs: true,
+      Tmpfs: { '/tmp': `rw,nosuid,nodev,noexec,size=${TMP_BYTES}` },
+      Memory: MEMORY_BYTES,
+      // the same as Memory: no swap on top
+      MemorySwap: MEMORY_BYTES,
+      PidsLimit: MAX_PIDS,
+      Init: true,
+      // the balancer replaces what dies; the engine must not start it behind its back
+      RestartPolicy: { Name: 'no' },
+    },
+    NetworkingConfig: { EndpointsConfig: { [spec.network]: { Aliases: [name] } } },
+  } as const;
+}
+
+/** The name, without the prefix, of a container that no longer stands in its replica's place. */
+export function retiredName(name: string, role: RetiredRole, containerId: string): string {
+  return `${name}.${role}.${containerId.slice(0, 12)}`;
+}
+
+/** The name that a container's labels say, undefined when it is no replica. */
+export function replicaNameOf(labels: Readonly<Record<string, string>> | null): string | undefined {
+  const name = labels?.[LABEL.name];
+  return isReplicaName(name) ? name : undefined;
+}
+
+/** The container as an instance, `ending` left out; undefined when its labels name no place. */
+export function toInstance(
+  summary: ContainerSummary,
+  spec: Pick<ReplicaSpec, 'network' | 'port'>,
+): Instance | undefined {
+  const name = replicaNameOf(summary.Labels);
+  const id = Number(summary.Labels[LABEL.id]);
+  const instead = summary.Labels[LABEL.instead];
+  if (name === undefined || !Number.isSafeInteger(id) || id < 1) return undefined;
+  // a paused one keeps its memory, address and connections: it hangs, it is not dead
+  const isRunning = summary.State === 'running' || summary.State === 'paused';
+  return {
+    name,
+    id,
+    instanceId: summary.Id,
+    status: isRunning ? 'running' : 'dead',
+    endpoint: isRunning ? endpointOf(summary, spec) : undefined,
+    role: roleOf(summary, name),
+    ending: undefined,
+    image: shortened(titleOf(summary)),
+    ...(instead !== undefined && { instead }),
+  };
+}
+
+/** What the container was started from and with; as `spec` says where its labels do not. */
+export function originOf(summary: ContainerSummary, spec: ReplicaSpec) {
+  const { ImageID: imageId, Labels: labels, NetworkSettings: settings } = summary;
+  const networks = Object.keys(settings?.Networks ?? {});
+  return {
+    imageId,
+    title: titleOf(summary),
+    user: labels[LABEL.user] ?? spec.user,
+    port: portOf(labels) ?? spec.port,
+    network: networks.includes(spec.network) ? spec.network : networks.join(', '),
+  };
+}
+
+/** Where the container listens; undefined while it has no address on the network. */
+export function endpointOf(
+  container: ContainerSummary | ContainerJson,
+  spec: Pick<ReplicaSpec, 'network' | 'port'>,
+): Endpoint | undefined {
+  const address = container.NetworkSettings?.Networks[spec.network];
+  const host = address?.IPAddress || address?.GlobalIPv6Address;
+  const labels = 'Labels' in container ? container.Labels : container.Config.Labels;
+  return host ? { host, port: portOf(labels) ?? spec.port } : undefined;
+}
+
+/** The last that a container wrote. */
+export interface Output {
+  readonly stderr: string;
+  readonly stdout: string;
+}
+
+export const NO_OUTPUT: Output = { stderr: '', stdout: '' };
+
+/** How a container that does not run ended. */
+export function endingOfContainer({ State: state }: ContainerJson, output: Output): Ending {
+  const { ExitCode: code, OOMKilled: outOfMemory, Error: words } = state;
+  const ending = endingFrom({ code, signal: null, outOfMemory, ...output });
+  // a container that never ran has no exit of its own to tell of
+  return words === '' ? ending : { ...ending, text: words };
+}
+
+/** Which events are asked for: those after which a list may read differently. */
+export function eventFilters(pool: string): Readonly<Record<string, readonly string[]>> {
+  const event = ['die', 'destroy', 'start', 'rename', 'pause', 'unpause'];
+  return { type: ['container'], label: [poolLabel(pool)], event };
+}
+
+/** What one event line says; undefined when it is not an event of a container. */
+export function hintOf(line: string): Hint | undefined {
+  const event = parse(line) as {
+    Action?: unknown;
+    Actor?: { ID?: unknown; Attributes?: Record<string, string> };
+  };
+  const { Action: action, Actor: actor } = event;
+  if (typeof action !== 'string' || typeof actor?.ID !== 'string') return undefined;
+  const { exitCode, name } = actor.Attributes ?? {};
+  if (action !== 'die') return { kind: 'changed', cause: `${action} ${name ?? actor.ID}` };
+  const code = Number(exitCode ?? 0);
+  const ending = endingFrom({ code, signal: null, outOfMemory: false, ...NO_OUTPUT });
+  return { kind: 'died', instanceId: actor.ID, ending };
+}
+
+/** What is in a log reply: frames of a stream number, three zero bytes, a length of four bytes, and that many bytes. */
+export function outputOfFrames(reply: Buffer): Output {
+  const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
+  for (let at = 0; at + 8 <= reply.length; ) {
+    const end = at + 8 + reply.readUInt32BE(at + 4);
+    (reply[at] === 2 ? stderr : stdout).push(reply.subarray(at + 8, end));
+    at = end;
+  }
+  const text = (parts: readonly Buffer[]) => Buffer.concat(parts).toString('utf8');
+  return { stdout: text(stdout), stderr: text(stderr) };
+}
+
+/** `ringlb-replica@sha256:12ab34cd56ef`, as it is shown. */
+export function shortened(title: string): string {
+  return title.replace(/(sha256:[0-9a-f]{12})[0-9a-f]+/, '$1');
+}
+
+/** The image that the container was started from, the digest in full. */
+function titleOf({ Image: reference, ImageID: imageId, Labels: labels }: ContainerSummary): string {
+  return labels[LABEL.image] ?? (imageId.includes(reference) ? imageId : `${reference}@${imageId}`);
+}
+
+/** The port that it was told to listen on; undefined where nothing says. */
+function portOf(labels: Readonly<Record<string, string>> | null): number | undefined {
+  const port = Number(labels?.[LABEL.port]);
+  return Number.isInteger(port) && port > 0 && port < 65_536 ? port : undefined;
+}
+
+function roleOf(summary: ContainerSummary, name: string): Instance['role'] {
+  const { Id: containerId, Names: given } = summary;
+  const isGiven = (ending: string): boolean => given.some((path) => path.endsWith(ending));
+  return ROLES.find((role) => isGiven(retiredName(name, role, containerId))) ?? 'current';
+}
+
+function parse(line: string): object {
+  try {
+    return Object(JSON.parse(line));
+  } catch {
+    return {};
+  }
+}

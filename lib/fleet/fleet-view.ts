@@ -1,0 +1,223 @@
+/**
+ * The fleet as the rest of the control plane uses it: scaling, and views of what is there.
+ * Must not hold: decisions of its own, HTTP.
+ */
+
+import type { Algorithm, Placement } from '../core/hashing/slot-table.ts';
+import { formatEndpoint } from '../core/replica.ts';
+import type { RouteTableWriter } from '../core/routing/route-table.ts';
+import type { Clock } from '../platform/clock.ts';
+import { BalancerError } from '../platform/errors.ts';
+import { canonicalAddress } from '../platform/ip-addresses.ts';
+import { type Answer, type ExplainParts, explain, type Question } from './explain.ts';
+import type { Drains } from './lifecycle/drains.ts';
+import type { Keeper } from './lifecycle/launcher.ts';
+import type { Scaling } from './lifecycle/scaling.ts';
+import { type Preview, type PreviewParts, previewAdd, previewRemove, previewScale } from './preview.ts';
+import type { Registry } from './registry.ts';
+import type { Replica } from './replica.ts';
+
+export interface FleetParts extends PreviewParts, ExplainParts {
+  readonly registry: Registry;
+  readonly scaling: Scaling;
+  readonly drains: Drains;
+  readonly keeper: Keeper;
+  readonly table: RouteTableWriter;
+  readonly placement: Placement;
+  readonly vnodes: number;
+  readonly clock: Clock;
+  readonly health: { readonly isPanicking: boolean };
+}
+
+/** A replica's part of the slots. */
+interface Share {
+  readonly slots: number;
+  readonly share: number;
+}
+
+export class FleetView {
+  readonly #parts: FleetParts;
+  /** What an earlier balancer left is known, or a new fleet has its names. */
+  readonly #opened = Promise.withResolvers<void>();
+  #isDraining = false;
+  /** Slots of each ordinal in the table of `#countedVersion`. */
+  #counts: readonly number[] = [];
+  #countedVersion = -1;
+
+  constructor(parts: FleetParts) {
+    this.#parts = parts;
+  }
+
+  /** Lets changes begin; those asked for before have waited, since they could have taken a name that is in use. */
+  open(): void {
+    this.#opened.resolve();
+  }
+
+  /** Says so at `/readyz`, and refuses changes from now on. */
+  startDraining(): void {
+    this.#isDraining = true;
+  }
+
+  names(): readonly string[] {
+    return this.#parts.scaling.names();
+  }
+
+  async add(count: number, names: readonly string[]): Promise<readonly string[]> {
+    await this.#mustServe();
+    return this.#parts.scaling.add(count, names);
+  }
+
+  async previewAdd(count: number, names: readonly string[]): Promise<Preview> {
+    await this.#mustServe();
+    return previewAdd(this.#parts, count, names);
+  }
+
+  async remove(count: number, names: readonly string[]): Promise<readonly string[]> {
+    await this.#mustServe();
+    return this.#parts.scaling.remove(count, names);
+  }
+
+  async previewRemove(count: number, names: readonly string[]): Promise<Preview> {
+    await this.#mustServe();
+    return previewRemove(this.#parts, count, names);
+  }
+
+  async scale(count: number): Promise<readonly string[]> {
+    await this.#mustServe();
+    return this.#parts.scaling.scale(count);
+  }
+
+  async previewScale(count: number): Promise<Preview> {
+    await this.#mustServe();
+    return previewScale(this.#parts, count);
+  }
+
+  /** Keeps requests away from `names`, which stay members; gives the names that get none. */
+  async drain(names: readonly string[]): Promise<readonly string[]> {
+    await this.#mustServe();
+    this.#parts.drains.drain(names);
+    return this.#parts.drains.names();
+  }
+
+  /** Lets requests go to `names` again; gives the names that get none. */
+  async undrain(names: readonly string[]): Promise<readonly string[]> {
+    await this.#mustServe();
+    this.#parts.drains.undrain(names);
+    return this.#parts.drains.names();
+  }
+
+  explain(question: Question): Answer {
+    return explain(this.#parts, question);
+  }
+
+  /** True where an instance has the address, in its canonical form, also of a replica that is still to join or still drains. */
+  hasAddress(address: string): boolean {
+    const { registry } = this.#parts;
+    const all = [...registry.replicas, ...registry.leaving];
+    return all.some(({ instance }) => {
+      const host = instance?.endpoint?.host;
+      return host !== undefined && canonicalAddress(host) === address;
+    });
+  }
+
+  /** Members first, then those that are being added, then those that drain. */
+  replicas() {
+    const { registry } = this.#parts;
+    const joining = registry.replicas.filter((replica) => !replica.joined);
+    return [...registry.members, ...joining, ...registry.leaving].map((replica) => this.#view(replica));
+  }
+
+  /** `sample` is how many slots to show the owners of. */
+  ring(sample = 0): {
+    readonly algorithm: Algorithm;
+    readonly slots: number;
+    readonly vnodes: number;
+    readonly version: number;
+    readonly imbalance: number;
+    readonly members: readonly (Share & { readonly name: string; readonly id: number })[];
+    readonly sample?: readonly number[];
+  } {
+    const { registry, placement, table, vnodes } = this.#parts;
+    const members = registry.members.map(({ name, id, ordinal }) => ({
+      name,
+      id,
+      ...this.#shareOf(ordinal),
+    }));
+    const most = Math.max(0, ...members.map((member) => member.share));
+    return {
+      algorithm: placement.algorithm,
+      slots: placement.slots,
+      vnodes,
+      version: table.version,
+      imbalance: rounded(most * members.length),
+      members,
+      ...(sample > 0 && { sample: this.#sample(sample) }),
+    };
+  }
+
+  readiness(): { readonly ready: boolean; readonly draining: boolean; readonly reason: string } {
+    const { table, registry, drains, health } = this.#parts;
+    const { eligible } = table;
+    if (this.#isDraining) return { ready: false, draining: true, reason: 'The balancer is shutting down' };
+    const drained = drains.names().length;
+    const more = `${drained > 0 ? `, ${drained} drained` : ''}${health.isPanicking ? ', panic: most are not ready' : ''}`;
+    const reason = `${eligible} of ${registry.members.length} replicas are eligible${more}`;
+    return { ready: eligible > 0, draining: false, reason };
+  }
+
+  /** Owners of slots an even way apart, as places in the list of members; -1 for none. */
+  #sample(count: number): readonly number[] {
+    const { registry, table } = this.#parts;
+    const { slots } = table;
+    const places = new Map(registry.members.map(({ ordinal }, place) => [ordinal, place]));
+    const length = Math.min(count, slots.length);
+    return Array.from({ length }, (_, index) => {
+      const owner = slots[Math.floor((index * slots.length) / length)] ?? -1;
+      return places.get(owner) ?? -1;
+    });
+  }
+
+  async #mustServe(): Promise<void> {
+    await this.#opened.promise;
+    if (this.#isDraining) throw new BalancerError('shutting-down');
+  }
+
+  #view(replica: Replica) {
+    const { registry, keeper, clock } = this.#parts;
+    const { instance, probes } = replica;
+    return {
+      name: replica.name,
+      id: replica.id,
+      state: replica.state,
+      draining: replica.isDraining || replica.state === 'draining',
+      endpoint: instance?.endpoint === undefined ? null : formatEndpoint(instance.endpoint),
+      instance: instance?.instanceId ?? null,
+      image: instance?.image ?? null,
+      inFlight: registry.inFlight(replica),
+      ...this.#shareOf(replica.joined ? replica.ordinal : -1),
+      restarts: replica.restarts,
+      ending: replica.ending ?? null,
+      probes: { ...probes, last: probes.last ?? null },
+      sinceMs: Math.round(clock.nowMs() - replica.sinceMs),
+      cause: replica.cause === '' ? null : replica.cause,
+      nextStartInMs: keeper.nextStartInMs(replica) ?? null,
+    };
+  }
+
+  #shareOf(ordinal: number): Share {
+    const { table, placement } = this.#parts;
+    if (this.#countedVersion !== table.version) {
+      const counts = new Array<number>(table.shape.ordinals).fill(0);
+      for (const owner of table.slots) if (owner < counts.length) counts[owner] = counts[owner]! + 1;
+      this.#counts = counts;
+      this.#countedVersion = table.version;
+    }
+    const slots = this.#counts[ordinal] ?? 0;
+    return { slots, share: rounded(slots / placement.slots) };
+  }
+}
+
+/** Six decimals: more than the number of slots can tell. */
+function rounded(value: number): number {
+  return Math.round(value * 1e6) / 1e6;
+}

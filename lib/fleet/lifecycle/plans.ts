@@ -1,0 +1,131 @@
+/**
+ * What a change of the fleet would be, decided and checked without doing any of it: `/add`, `/rm` and `/scale` carry a
+ * plan out, a dry run shows it.
+ * Must not hold: starting and stopping (`scaling.ts`), drains. Nothing here changes anything.
+ */
+import { lowestFree, type Place } from '../../core/replica.ts';
+import { BalancerError } from '../../platform/errors.ts';
+import type { Registry } from '../registry.ts';
+import type { Replica } from '../replica.ts';
+
+export interface PlanParts {
+  readonly registry: Registry;
+  /** False over a fixed list of servers, which cannot be changed. */
+  readonly ownsInstances: boolean;
+  /** Names a replica for which none was given, unlike any of `taken`. */
+  readonly chooseName: (taken: ReadonlySet<string>) => string;
+  readonly maxReplicas: number;
+  /** More than there are may be removed: all of them, as in the textbook system. */
+  readonly classic: boolean;
+}
+
+export class Plans {
+  readonly #parts: PlanParts;
+  /** Names that what is not ours holds; not chosen again. */
+  readonly #heldNames = new Set<string>();
+
+  constructor(parts: PlanParts) {
+    this.#parts = parts;
+  }
+
+  /** What is not ours has the name. */
+  avoid(name: string): void {
+    this.#heldNames.add(name);
+  }
+
+  /** A name that no replica of ours has or had until its drain ends, and no stranger is known to hold. */
+  freeName(more: readonly string[] = []): string {
+    const { registry, chooseName } = this.#parts;
+    const ours = [...registry.replicas, ...registry.leaving].map((replica) => replica.name);
+    return chooseName(new Set([...ours, ...more, ...this.#heldNames]));
+  }
+
+  /** The places that `count` new replicas would get, the first of them called `names`. Throws `bad-request`. */
+  add(count: number, names: readonly string[]): readonly Place[] {
+    const { registry, maxReplicas } = this.#parts;
+    this.#mustOwn();
+    const present = registry.replicas.length;
+    if (present + count > maxReplicas)
+      throw new BalancerError(
+        'bad-request',
+        `n is ${count}, but with ${present} replicas at most ${maxReplicas - present} more fit under max-replicas ${maxReplicas}`,
+      );
+    const taken = names.filter((name) => registry.find(name) !== undefined);
+    if (taken.length > 0)
+      throw new BalancerError('bad-request', `there is a replica called ${listed(taken)} already`);
+    if (count > registry.room)
+      throw new BalancerError('bad-request', 'Too many removed replicas are still draining');
+    const chosen = [...names];
+    while (chosen.length < count) chosen.push(this.freeName(chosen));
+    const ids = new Set(registry.replicas.map((replica) => replica.id));
+    return chosen.map((name) => {
+      const id = lowestFree(ids);
+      ids.add(id);
+      return { name, id };
+    });
+  }
+
+  /**
+   * The replicas that would go: `names`, and as many more as make `n`, with the least to lose. Throws
+   * `bad-request`, also where only replicas would be left that an operator keeps requests away from.
+   */
+  remove(n: number, names: readonly string[]): readonly Replica[] {
+    const { registry, classic } = this.#parts;
+    this.#mustOwn();
+    const { members } = registry;
+    if (n > members.length && !classic)
+      throw new BalancerError('bad-request', `n is ${n}, but there are only ${members.length} replicas`);
+    const count = Math.min(n, members.length);
+    const named = this.named(names);
+    // of those with the same in flight the youngest goes: its caches are the coldest
+    const others = members
+      .filter((replica) => !named.includes(replica))
+      .reverse()
+      .sort(
+        (a, b) => Number(b.isDraining) - Number(a.isDraining) || registry.inFlight(a) - registry.inFlight(b),
+      );
+    const leaving = [...named, ...others.slice(0, count - named.length)];
+    const staying = members.filter((replica) => !leaving.includes(replica));
+    if (staying.length > 0 && staying.every((replica) => replica.isDraining))
+      throw new BalancerError(
+        'bad-request',
+        `only ${listed(staying.map(({ name }) => name))} would be left, and no request goes there until it is undrained`,
+      );
+    return leaving;
+  }
+
+  /** What would make it `n` members; both lists are empty where it is so already. Throws as `add` and `remove`. */
+  scale(n: number): { readonly added: readonly Place[]; readonly removed: readonly Replica[] } {
+    const { registry, maxReplicas } = this.#parts;
+    this.#mustOwn();
+    if (n > maxReplicas)
+      throw new BalancerError('bad-request', `n is ${n}, but max-replicas is ${maxReplicas}`);
+    const more = n - registry.members.length;
+    return {
+      added: more > 0 ? this.add(more, []) : [],
+      removed: more < 0 ? this.remove(-more, []) : [],
+    };
+  }
+
+  /** The members with these names, in the order of the ring. Throws `bad-request` where one is not there. */
+  named(names: readonly string[]): readonly Replica[] {
+    const { members } = this.#parts.registry;
+    const unknown = names.filter((name) => !members.some((replica) => replica.name === name));
+    if (unknown.length > 0)
+      throw new BalancerError('bad-request', `there is no replica called ${listed(unknown)}`);
+    return members.filter((replica) => names.includes(replica.name));
+  }
+
+  #mustOwn(): void {
+    if (this.#parts.ownsInstances) return;
+    throw new BalancerError(
+      'bad-request',
+      'the servers are a fixed list (driver static); change --upstreams and start again',
+    );
+  }
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 5).join(', ');
+  return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown;
+}

@@ -1,0 +1,171 @@
+/**
+ * Adds replicas, all or none, and removes and drains them: what `/add`, `/rm` and `/scale` do.
+ * Must not hold: parsing of requests, healing.
+ * Invariants: what a call decides it decides in one turn of the event loop, so calls are serial in their effect
+ * however they overlap; a replica is on the ring only once it answered its probes; a removed one leaves the ring
+ * at once and its instance goes when nothing is in flight on it any more. `/scale` decides once no earlier change is
+ * still starting something, so that what it counts is what there is.
+ */
+
+import type { Place } from '../../core/replica.ts';
+import type { Driver } from '../../drivers/driver.ts';
+import type { Clock } from '../../platform/clock.ts';
+import { BalancerError, isBalancerError, messageOf } from '../../platform/errors.ts';
+import type { Logger } from '../../platform/log.ts';
+import type { Checker } from '../health/checker.ts';
+import type { Registry } from '../registry.ts';
+import type { Replica } from '../replica.ts';
+import type { Departures } from './departures.ts';
+import type { Keeper } from './launcher.ts';
+import type { Plans } from './plans.ts';
+
+export interface ScalingParts {
+  readonly registry: Registry;
+  readonly driver: Driver;
+  readonly checker: Checker;
+  readonly keeper: Keeper;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly plans: Plans;
+  /** Each instance has a name of its own. */
+  readonly classic: boolean;
+  readonly departures: Departures;
+}
+
+export class Scaling {
+  readonly #parts: ScalingParts;
+  /** Additions that are still starting. */
+  readonly #adding = new Set<Promise<unknown>>();
+
+  constructor(parts: ScalingParts) {
+    this.#parts = parts;
+  }
+
+  /** Names on the ring, in the order they joined. */
+  names(): readonly string[] {
+    return this.#parts.registry.members.map((replica) => replica.name);
+  }
+
+  /** Puts the first replicas of a new fleet on the ring, healthy or not, and starts them. */
+  async begin(count: number): Promise<void> {
+    const { registry, driver, plans } = this.#parts;
+    for (const name of await driver.heldNames()) plans.avoid(name);
+    const replicas = Array.from({ length: count }, () => registry.reserve(plans.freeName()));
+    registry.join(replicas, 'a new fleet');
+    for (const replica of replicas) this.#begin(replica);
+  }
+
+  /** Starts a replica that was just named; one whose name a stranger took meanwhile leaves for one of another name. */
+  #begin(replica: Replica): void {
+    const { registry, keeper, plans } = this.#parts;
+    const rename = (): void => {
+      const cause = 'its name is held by what is not ours';
+      plans.avoid(replica.name);
+      this.#begin(registry.renew(replica, plans.freeName(), cause));
+    };
+    keeper.keep(replica, { onNameHeld: rename });
+  }
+
+  /**
+   * In the classic profile: gives the place of a replica whose instance has ended to one of a new name, as the textbook
+   * system does. Undefined where a replica outlives its instances, and while too many that were removed still drain.
+   */
+  renew(replica: Replica, cause: string, isDraining = false): Replica | undefined {
+    const { registry, plans, classic } = this.#parts;
+    if (!classic || registry.room === 0) return undefined;
+    return registry.renew(replica, plans.freeName(), cause, isDraining);
+  }
+
+  /**
+   * Adds `count` replicas, the first of them called `names`, side by side. Resolves with all names once each of the
+   * new ones is healthy. Throws BalancerError, and then nothing is left of any of them.
+   */
+  async add(count: number, names: readonly string[]): Promise<readonly string[]> {
+    return this.#add(this.#parts.plans.add(count, names), names.length);
+  }
+
+  /**
+   * Makes it `count` replicas once what was asked for before it has started or failed, so that the last call counts.
+   * Resolves and throws as `add` and `remove`.
+   */
+  async scale(count: number): Promise<readonly string[]> {
+    while (this.#adding.size > 0) await Promise.allSettled(this.#adding);
+    const { added, removed } = this.#parts.plans.scale(count);
+    if (added.length > 0) return this.#add(added, 0);
+    if (removed.length > 0) this.#remove(removed);
+    return this.names();
+  }
+
+  /** Adds replicas at these places; the names of the first `given` were not our choice. */
+  async #add(places: readonly Place[], given: number): Promise<readonly string[]> {
+    const adding = this.#launchAll(places, given);
+    this.#adding.add(adding);
+    try {
+      return await adding;
+    } finally {
+      this.#adding.delete(adding);
+    }
+  }
+
+  async #launchAll(places: readonly Place[], given: number): Promise<readonly string[]> {
+    const { registry } = this.#parts;
+    const reserved = places.map(({ name, id }) => registry.reserve(name, id));
+    const results = await Promise.allSettled(
+      reserved.map((replica, index) => this.#launch(replica, index >= given)),
+    );
+    const started = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed !== undefined) {
+      await Promise.all(started.map((replica) => this.#undo(replica)));
+      throw failed.reason;
+    }
+    registry.join(started, 'added');
+    return this.names();
+  }
+
+  /**
+   * Takes `names`, and as many more as make `count`, off the ring at once; they drain in the background.
+   * Returns the names that stay. Throws `bad-request`, and then nothing has changed.
+   */
+  async remove(count: number, names: readonly string[]): Promise<readonly string[]> {
+    this.#remove(this.#parts.plans.remove(count, names));
+    return this.names();
+  }
+
+  #remove(leaving: readonly Replica[]): void {
+    const { registry, checker, keeper, departures } = this.#parts;
+    registry.leave(leaving, 'removed');
+    for (const replica of leaving) {
+      checker.unwatch(replica);
+      keeper.letGo(replica);
+      void departures.seeOff(replica, 'removed');
+    }
+  }
+
+  /** Starts a new replica; one whose name was our choice gets another when a stranger holds it. */
+  async #launch(replica: Replica, isChosen: boolean): Promise<Replica> {
+    const { registry, keeper, plans } = this.#parts;
+    try {
+      await keeper.launchNew(replica);
+      return replica;
+    } catch (error) {
+      if (registry.has(replica)) registry.cancel(replica, messageOf(error));
+      if (isChosen && isBalancerError(error, 'name-held')) {
+        plans.avoid(replica.name);
+        return this.#launch(registry.reserve(plans.freeName()), true);
+      }
+      throw isBalancerError(error)
+        ? new BalancerError(error.code, `${replica.name} did not start: ${error.message}`, { cause: error })
+        : error;
+    }
+  }
+
+  /** Takes away a replica that started although another of the same call did not. */
+  async #undo(replica: Replica): Promise<void> {
+    const { registry, checker, keeper } = this.#parts;
+    checker.unwatch(replica);
+    const { instance } = replica;
+    registry.cancel(replica, 'another of the same call did not start');
+    if (instance !== undefined) await keeper.instances.dispose(instance, 0);
+  }
+}

@@ -1,0 +1,372 @@
+/**
+ * What the head of a request says to an HTTP/1.1 server: where its parts lie, how its body is framed, whether the
+ * connection lives on. Two ways lead to the same marks: a scan of a plain head that lies whole in memory, and the
+ * header scanner for every other. Invariant: what the scan takes the scanner takes too, and marks alike.
+ * Source: RFC 9112 sections 3, 5, 6 and 9.3, RFC 9110 sections 5.6.2, 7.6.1, 7.8 and 10.1.1.
+ */
+import { Buffer } from 'node:buffer';
+import { METHODS as KNOWN_METHODS } from 'node:http';
+import { BalancerError } from '../platform/errors.ts';
+import { FIELD, fieldOf, mayBeSpecial } from './header-names.ts';
+import { type FieldSection, isBlank, TEXT, TOKEN } from './header-scanner.ts';
+
+/** How the end of a request's body is told (RFC 9112 section 6.3). */
+export type RequestFraming = 'none' | 'length' | 'chunked';
+
+/** A head that was read; one object for all, good until the next is read. */
+export interface RequestHeadMarks {
+  /** The memory it was read from; its first byte is at `base`. */
+  readonly bytes: DataView;
+  readonly base: number;
+  readonly method: string;
+  /** As received. */
+  readonly target: string;
+  /** Where the target begins, in `text`. */
+  readonly targetAt: number;
+  /** From the method to the empty line, latin1, as received. Offsets into it are offsets from `base` as well. */
+  readonly text: string;
+  readonly minorVersion: 0 | 1;
+  /** Where the first field begins, in `text`. */
+  readonly fieldsAt: number;
+  readonly fieldCount: number;
+  /** For each field that is not simply passed on: its kind, and where its line, its value and the blanks after that begin. */
+  readonly marks: readonly number[];
+  /** How many of `marks` are of this head: four a field. */
+  readonly markCount: number;
+  readonly framing: RequestFraming;
+  /** Of a body with `length` framing, in bytes; else 0. */
+  readonly bodyLength: number;
+  /** The client would have the connection kept. */
+  readonly keepAlive: boolean;
+  /** The client waits for 100 before it sends its body. */
+  readonly expectsContinue: boolean;
+  /** Lower-case names that `Connection` lists beside its own options. */
+  readonly connectionNames: readonly string[];
+  /** What `Upgrade` lists, where `Connection` says upgrade; '' where the client asks for none. */
+  readonly upgrade: string;
+}
+
+const [LF, CR, SP, HASH, ZERO, COLON] = [10, 13, 32, 35, 48, 58];
+/** So many digits are always below 2^53. */
+const MAX_LENGTH_DIGITS = 15;
+const NO_NAMES: readonly string[] = [];
+/** What `Connection` may list that is no field to be taken out. */
+const CONNECTION_OPTIONS: ReadonlySet<string> = new Set(['close', 'keep-alive', 'upgrade', 'te', '']);
+
+/** 1 for the bytes of a plain target: visible ASCII. A fragment has no place in one. */
+const TARGET = new Uint8Array(256).fill(1, SP + 1, 127);
+TARGET[HASH] = 0;
+
+/** Origin form, absolute form or `*` (RFC 9112 section 3.2); no user information (RFC 9110 section 4.2.4). */
+const TARGET_FORM = /^(?:\/|\*$|https?:\/\/[\w.~!$&'()*+,;=%[\]:-]+(?:$|[/?]))/i;
+
+const CLEARTEXT_HTTP2 = /^h2c(?:$|\/)/i;
+
+/** Letters in lower case (RFC 9110 section 5.1). */
+const LOWER = Uint8Array.from({ length: 256 }, (_, byte) => (byte >= 65 && byte <= 90 ? byte | 32 : byte));
+
+const PLAIN_METHODS = ['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'].map((name) => ({
+  name,
+  bytes: Buffer.from(`${name} /`, 'latin1'),
+}));
+const METHODS: ReadonlySet<string> = new Set(KNOWN_METHODS);
+const VERSION = Buffer.from(' HTTP/1.1\r\n', 'latin1');
+
+const head = {
+  bytes: new DataView(new ArrayBuffer(0)) as DataView,
+  base: 0,
+  method: '',
+  target: '',
+  targetAt: 0,
+  text: '',
+  minorVersion: 1 as 0 | 1,
+  fieldsAt: 0,
+  fieldCount: 0,
+  marks: [] as number[],
+  markCount: 0,
+  framing: 'none' as RequestFraming,
+  bodyLength: 0,
+  keepAlive: true,
+  expectsContinue: false,
+  connectionNames: NO_NAMES,
+  upgrade: '',
+};
+
+/** What `head.bytes` is a view of; nearly always the same. */
+let memory: Buffer | undefined;
+
+/**
+ * The plain head in `bytes` from `from` on, of which those before `to` have come. Undefined where it is not whole or
+ * not plain, which the header scanner has to tell. `bytes[to]` is overwritten. Throws what `requestHeadOf` does.
+ */
+export function readPlainHead(bytes: Buffer, from: number, to: number): RequestHeadMarks | undefined {
+  // no part of a head holds it, so no loop runs past what came
+  bytes[to] = 0;
+  const method = PLAIN_METHODS.find((each) => isAt(bytes, from, each.bytes));
+  if (method === undefined) return undefined;
+  const targetAt = from + method.bytes.length - 1;
+  let at = targetAt;
+  while (TARGET[bytes[at]!] === 1) at++;
+  const targetEnd = at;
+  if (!isAt(bytes, at, VERSION)) return undefined;
+  head.fieldsAt = at + VERSION.length - from;
+  const end = scanFields(bytes, from, at + VERSION.length);
+  if (end === -1) return undefined;
+  head.text = bytes.toString('latin1', from, end);
+  head.method = method.name;
+  head.targetAt = targetAt - from;
+  head.target = head.text.slice(head.targetAt, targetEnd - from);
+  head.minorVersion = 1;
+  view(bytes, from);
+  readMarked();
+  return head;
+}
+
+/** Checks the lines from `at`, and marks those that may be special: the offset behind the empty line, or -1. */
+function scanFields(bytes: Buffer, base: number, from: number): number {
+  const { marks } = head;
+  let at = from;
+  let count = 0;
+  let marked = 0;
+  while (bytes[at] !== CR) {
+    const line = at;
+    while (TOKEN[bytes[at]!] === 1) at++;
+    const colon = at;
+    const value = colon + 2;
+    if (colon === line || bytes[colon] !== COLON || bytes[colon + 1] !== SP) return -1;
+    at = value;
+    while (TEXT[bytes[at]!] === 1) at++;
+    if (at === value || bytes[at] !== CR || bytes[at + 1] !== LF) return -1;
+    if (isBlank(bytes[value]!) || isBlank(bytes[at - 1]!)) return -1;
+    if (mayBeSpecial(colon - line, bytes[line]!)) {
+      marks[marked] = colon - base;
+      marks[marked + 1] = line - base;
+      marks[marked + 2] = value - base;
+      marks[marked + 3] = at - base;
+      marked += 4;
+    }
+    count++;
+    at += 2;
+  }
+  head.fieldCount = count;
+  head.markCount = marked;
+  return bytes[at + 1] === LF ? at + 2 : -1;
+}
+
+/**
+ * The head whose syntax `section` has passed. Throws BalancerError for what no server may take: `http-version`,
+ * `not-implemented` (method, transfer coding), `expectation-failed`, `bad-request`.
+ */
+export function requestHeadOf(section: FieldSection): RequestHeadMarks {
+  const { bytes, marks: fields, markCount: fieldMarks } = section;
+  const base = section.base + section.methodAt;
+  const skipped = section.methodAt;
+  const text = bytes.toString('latin1', base, section.base + section.length);
+  const versionAt = section.targetEnd - skipped + 1;
+  checkVersion(text, versionAt);
+  head.text = text;
+  head.method = text.slice(0, section.methodEnd - skipped);
+  if (head.method === 'CONNECT') throw new BalancerError('not-implemented', 'CONNECT is not supported');
+  if (!METHODS.has(head.method)) throw new BalancerError('not-implemented', 'The method is not known');
+  head.targetAt = section.methodEnd - skipped + 1;
+  head.target = text.slice(head.targetAt, versionAt - 1);
+  if (!TARGET_FORM.test(head.target)) throw badRequest('The request target must be a path or an http URL');
+  head.minorVersion = text.charCodeAt(versionAt + 7) === ZERO ? 0 : 1;
+  head.fieldsAt = versionAt + VERSION.length - 1;
+  head.fieldCount = fieldMarks / 3;
+  const { marks } = head;
+  let marked = 0;
+  for (let mark = 0; mark < fieldMarks; mark += 3) {
+    const line = fields[mark]! - skipped;
+    const colon = fields[mark + 1]! - skipped;
+    if (!mayBeSpecial(colon - line, bytes[base + line]!)) continue;
+    let value = colon + 1;
+    let end = fields[mark + 2]! - skipped;
+    while (value < end && isBlank(text.charCodeAt(value))) value++;
+    while (end > value && isBlank(text.charCodeAt(end - 1))) end--;
+    marks[marked] = colon;
+    marks[marked + 1] = line;
+    marks[marked + 2] = value;
+    marks[marked + 3] = end;
+    marked += 4;
+  }
+  head.markCount = marked;
+  view(bytes, base);
+  readMarked();
+  return head;
+}
+
+/** A minor version above 1 is HTTP/1.1 to us, as RFC 9110 section 2.5 has it; Node's parser refuses it, and so do we. */
+function checkVersion(text: string, at: number): void {
+  if (text.startsWith('HTTP/1.1', at) || text.startsWith('HTTP/1.0', at)) return;
+  throw new BalancerError('http-version');
+}
+
+function view(bytes: Buffer, base: number): void {
+  if (memory !== bytes) head.bytes = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  memory = bytes;
+  head.base = base;
+}
+
+/** Where the value of the first field begins that has this name, in lower case, counted from `base`; or -1. */
+export function findValue(marks: RequestHeadMarks, name: Uint8Array): number {
+  const { bytes, base, fieldsAt, fieldCount } = marks;
+  let at = fieldsAt;
+  for (let field = 0; field < fieldCount; field++) {
+    let same = 0;
+    while (same < name.length && LOWER[bytes.getUint8(base + at + same)] === name[same]) same++;
+    at += same;
+    if (same === name.length && bytes.getUint8(base + at) === COLON) {
+      do at++;
+      while (isBlank(bytes.getUint8(base + at)));
+      return at;
+    }
+    while (bytes.getUint8(base + at) !== CR) at++;
+    at += 2;
+  }
+  return -1;
+}
+
+/** Where the value ends that begins at `at`, without the blanks behind it. */
+export function valueEnd({ bytes, base }: RequestHeadMarks, at: number): number {
+  let end = at;
+  while (bytes.getUint8(base + end) !== CR) end++;
+  while (end > at && isBlank(bytes.getUint8(base + end - 1))) end--;
+  return end;
+}
+
+/** Looks at the fields that may be special, keeps the marks of those that are, and reads what says where the body ends. */
+function readMarked(): void {
+  const { marks, text } = head;
+  let kept = 0;
+  head.framing = 'none';
+  head.bodyLength = 0;
+  head.keepAlive = head.minorVersion === 1;
+  head.expectsContinue = false;
+  head.connectionNames = NO_NAMES;
+  head.upgrade = '';
+  let connection = '';
+  let upgrade = '';
+  for (let mark = 0; mark < head.markCount; mark += 4) {
+    const [colon, line, value, end] = [marks[mark]!, marks[mark + 1]!, marks[mark + 2]!, marks[mark + 3]!];
+    const kind = fieldOf(text.slice(line, colon));
+    switch (kind) {
+      case FIELD.endToEnd:
+        continue;
+      case FIELD.connection: {
+        const options = text.slice(value, end);
+        connection = connection === '' ? options : `${connection},${options}`;
+        break;
+      }
+      case FIELD.contentLength:
+        readLength(value, end);
+        break;
+      case FIELD.transferEncoding:
+        // blanks behind it count: some readers take a tab there for a part of the coding's name
+        readCoding(text.slice(value, text.indexOf('\r', end)).replace(/ +$/, ''));
+        break;
+      case FIELD.expect:
+        readExpect(text.slice(value, end));
+        break;
+      case FIELD.hopByHop:
+        if (isNamed(text, line, colon, 'upgrade')) {
+          const protocols = text.slice(value, end);
+          upgrade = upgrade === '' ? protocols : `${upgrade}, ${protocols}`;
+        } else if (isNamed(text, line, colon, 'proxy-connection')) {
+          // what some clients send in place of Connection; it names no fields
+          const options =
+            /(?:^|,)[ \t]*(close|keep-alive)[ \t]*(?:,|$)/i.exec(text.slice(value, end))?.[1] ?? '';
+          connection = connection === '' ? options : `${connection},${options}`;
+        }
+        break;
+    }
+    marks[kept] = kind;
+    marks[kept + 1] = line;
+    marks[kept + 2] = value;
+    marks[kept + 3] = end;
+    kept += 4;
+  }
+  head.markCount = kept;
+  if (connection !== '') readConnection(connection, upgrade);
+}
+
+function isNamed(text: string, line: number, colon: number, name: string): boolean {
+  return colon - line === name.length && text.slice(line, colon).toLowerCase() === name;
+}
+
+function readConnection(value: string, upgrade: string): void {
+  if (value === 'keep-alive' || value === 'Keep-Alive') {
+    head.keepAlive = true;
+    return;
+  }
+  if (value === 'close') {
+    head.keepAlive = false;
+    return;
+  }
+  const options = value.toLowerCase().split(',').map(trimmed);
+  if (options.includes('keep-alive')) head.keepAlive = true;
+  if (options.includes('close')) head.keepAlive = false;
+  if (options.includes('upgrade') && head.minorVersion === 1) head.upgrade = withoutHttp2(upgrade);
+  const names = options.filter((option) => !CONNECTION_OPTIONS.has(option));
+  if (names.length > 0) head.connectionNames = names;
+}
+
+/** HTTP/2 over an upgrade is no more (RFC 9113 section 3.1), and would carry requests past all that is decided here. */
+function withoutHttp2(protocols: string): string {
+  return protocols
+    .split(',')
+    .map(trimmed)
+    .filter((protocol) => protocol !== '' && !CLEARTEXT_HTTP2.test(protocol))
+    .join(', ');
+}
+
+function trimmed(option: string): string {
+  return option.replace(/^[ \t]+|[ \t]+$/g, '');
+}
+
+function readLength(from: number, to: number): void {
+  if (head.framing === 'chunked') throw twoFramings();
+  if (head.framing === 'length') throw badRequest('The request has two Content-Length headers');
+  if (to - from > MAX_LENGTH_DIGITS) throw badRequest('The Content-Length is beyond all bounds');
+  if (to === from) throw badRequest('The Content-Length is no number');
+  let length = 0;
+  for (let at = from; at < to; at++) {
+    const digit = head.text.charCodeAt(at) - ZERO;
+    if (digit < 0 || digit > 9) throw badRequest('The Content-Length is no number');
+    length = length * 10 + digit;
+  }
+  head.framing = 'length';
+  head.bodyLength = length;
+}
+
+function readCoding(coding: string): void {
+  if (head.framing === 'length') throw twoFramings();
+  if (head.framing === 'chunked' || coding.toLowerCase() !== 'chunked')
+    throw new BalancerError('not-implemented', 'The only transfer coding that is understood is one chunked');
+  // RFC 9112 section 6.1: such a client cannot have meant it
+  if (head.minorVersion === 0) throw badRequest('HTTP/1.0 knows no Transfer-Encoding');
+  head.framing = 'chunked';
+}
+
+/** Elements of a list may be empty (RFC 9110 section 5.6.1); HTTP/1.0 knows no expectations (section 10.1.1). */
+function readExpect(value: string): void {
+  if (head.minorVersion === 0) return;
+  for (const expectation of value.toLowerCase().split(',').map(trimmed)) {
+    if (expectation === '') continue;
+    if (expectation !== '100-continue') throw new BalancerError('expectation-failed');
+    head.expectsContinue = true;
+  }
+}
+
+function twoFramings(): BalancerError {
+  return badRequest('The request has both Content-Length and Transfer-Encoding');
+}
+
+function badRequest(message: string): BalancerError {
+  return new BalancerError('bad-request', message);
+}
+
+function isAt(bytes: Buffer, at: number, what: Buffer): boolean {
+  for (let place = 0; place < what.length; place++) if (bytes[at + place] !== what[place]) return false;
+  return true;
+}

@@ -1,0 +1,189 @@
+/**
+ * Reads the requests on one client connection, one after the other, from the buffers that its socket gives: the twin
+ * of `ResponseParser`. It stops behind each message, so that a client which pipelines is read no further until `next`.
+ * Invariants: what the sink is told is the same however the bytes are cut; after a broken rule nothing more is taken.
+ * Source: RFC 9112 sections 2.2, 3, 6.3, 7.1 and 9.3.2.
+ */
+import type { Buffer } from 'node:buffer';
+import { BalancerError, isBalancerError } from '../platform/errors.ts';
+import { type BodySink, ChunkedBody } from './chunked-decoder.ts';
+import { FieldSection } from './header-scanner.ts';
+import { faultOf } from './parse-errors.ts';
+import { type RequestHeadMarks, readPlainHead, requestHeadOf } from './request-head.ts';
+import { NO_TRAILERS } from './trailers.ts';
+
+export interface RequestLimits {
+  /** Of one head, its empty line included. */
+  readonly maxHeadBytes: number;
+  readonly maxHeaders: number;
+  readonly maxTargetBytes: number;
+}
+
+/** Told of one request: `onRequest`, any number of `onBody`, `onRequestEnd`. */
+export interface RequestSink extends BodySink {
+  /** `head` is good until the call returns, or `onRequestEnd`. `bytesHere` are behind it in the buffer being read. */
+  onRequest(head: RequestHeadMarks, bytesHere: number): void;
+  /** Body bytes as they came, never empty; end to end those of a chunked body are one chunked body, last chunk and all. */
+  onBody(piece: Buffer): void;
+  onRequestEnd(trailers: readonly string[]): void;
+}
+
+/**
+ * `head`: the next request is awaited, or its head is not complete. `ended`: a whole request was read, and nothing is
+ * taken until `next`. `dead`: nothing more is taken.
+ */
+export type RequestPhase = 'head' | 'length' | 'chunked' | 'ended' | 'dead';
+
+/** Of the trailers of one body. */
+const MAX_TRAILER_BYTES = 16_384;
+
+export class RequestParser {
+  readonly #limits: RequestLimits;
+  readonly #sink: RequestSink;
+  #section: FieldSection | undefined;
+  #chunked: ChunkedBody | undefined;
+  #phase: RequestPhase = 'head';
+  #left = 0;
+  /** What the request at hand says of its body, in bytes; 0 where that is in chunks. */
+  #length = 0;
+  #isChunked = false;
+
+  constructor(limits: RequestLimits, sink: RequestSink) {
+    this.#limits = limits;
+    this.#sink = sink;
+  }
+
+  get phase(): RequestPhase {
+    return this.#phase;
+  }
+
+  /** Part of a head has come, and the rest is awaited. */
+  get isInHead(): boolean {
+    return this.#phase === 'head' && this.#section?.isBegun === true;
+  }
+
+  /** Bytes of content of the request at hand that have come, without the framing of chunks. */
+  get contentBytes(): number {
+    return this.#isChunked ? this.#chunked!.contentBytes : this.#length - this.#left;
+  }
+
+  /** Waits for the next request. */
+  next(): void {
+    if (this.#phase === 'ended') this.#phase = 'head';
+  }
+
+  /** Takes nothing more. Safe from within a call of the sink. */
+  stop(): void {
+    this.#phase = 'dead';
+    this.#section?.reset();
+    this.#chunked?.stop();
+  }
+
+  /**
+   * Takes the bytes of `chunk` from `from` to `to`, and returns the offset behind those that it took: less than `to`
+   * where a request ends before. `chunk[to]` may be overwritten. Throws BalancerError with the status that tells the
+   * client why (400, 414, 417, 431, 501, 505), or what the sink throws; dead then.
+   */
+  take(chunk: Buffer, from: number, to: number): number {
+    try {
+      return this.#take(chunk, from, to);
+    } catch (error) {
+      this.stop();
+      throw requestError(error);
+    }
+  }
+
+  #take(chunk: Buffer, from: number, to: number): number {
+    let at = from;
+    if (this.#phase === 'head' && at < to) at = this.#takeHead(chunk, at, to);
+    if (this.#phase === 'length') return this.#takeLength(chunk, at, to);
+    if (this.#phase === 'chunked') return this.#takeChunked(chunk, at, to);
+    return at;
+  }
+
+  #takeHead(chunk: Buffer, from: number, to: number): number {
+    if (this.#section === undefined || this.#section.isFresh) {
+      const plain = readPlainHead(chunk, from, to);
+      if (plain !== undefined) {
+        if (plain.text.length > this.#limits.maxHeadBytes)
+          throw new BalancerError(
+            plain.target.length > this.#limits.maxTargetBytes ? 'target-too-long' : 'head-too-large',
+          );
+        // empty lines before it
+        this.#section?.reset();
+        return this.#begin(plain, from + plain.text.length, to);
+      }
+    }
+    this.#section ??= new FieldSection(
+      {
+        maxBytes: this.#limits.maxHeadBytes,
+        maxFields: this.#limits.maxHeaders,
+        maxTargetBytes: this.#limits.maxTargetBytes,
+        tooLong: 'head-too-large',
+      },
+      'request-line',
+    );
+    const section = this.#section;
+    const end = section.read(to === chunk.length ? chunk : chunk.subarray(0, to), from);
+    if (end === -1) return to;
+    const head = requestHeadOf(section);
+    const at = this.#begin(head, end, to);
+    section.reset();
+    return at;
+  }
+
+  #begin(head: RequestHeadMarks, at: number, to: number): number {
+    const { maxHeaders, maxTargetBytes } = this.#limits;
+    if (head.target.length > maxTargetBytes) throw new BalancerError('target-too-long');
+    if (head.fieldCount > maxHeaders) throw new BalancerError('head-too-large');
+    this.#left = head.bodyLength;
+    this.#length = head.bodyLength;
+    this.#isChunked = head.framing === 'chunked';
+    if (this.#isChunked) {
+      this.#phase = 'chunked';
+      this.#chunked ??= new ChunkedBody(
+        { maxBytes: MAX_TRAILER_BYTES, maxFields: maxHeaders, tooLong: 'trailer-too-large' },
+        true,
+      );
+      this.#chunked.start(this.#sink, true);
+    } else {
+      this.#phase = head.bodyLength > 0 ? 'length' : 'ended';
+    }
+    const hasEnded = this.#phase === 'ended';
+    this.#sink.onRequest(head, to - at);
+    if (hasEnded && this.#phase === 'ended') this.#sink.onRequestEnd(NO_TRAILERS);
+    return at;
+  }
+
+  #takeLength(chunk: Buffer, from: number, to: number): number {
+    const end = Math.min(to, from + this.#left);
+    this.#left -= end - from;
+    if (end > from) this.#sink.onBody(chunk.subarray(from, end));
+    // the sink may have stopped us
+    if (this.#left === 0 && this.#phase === 'length') this.#end(NO_TRAILERS);
+    return end;
+  }
+
+  #takeChunked(chunk: Buffer, from: number, to: number): number {
+    const body = this.#chunked!;
+    const end = body.read(to === chunk.length ? chunk : chunk.subarray(0, to), from);
+    if (end === -1) return to;
+    if (this.#phase === 'chunked') this.#end(body.trailers);
+    return end;
+  }
+
+  #end(trailers: readonly string[]): void {
+    this.#phase = 'ended';
+    this.#sink.onRequestEnd(trailers);
+  }
+}
+
+/** What the header scanner and the chunk decoder say of a response, said of a request. */
+function requestError(error: unknown): unknown {
+  if (!isBalancerError(error, 'bad-response')) return error;
+  const fault = faultOf(error);
+  if (fault === 'target-too-long') return new BalancerError('target-too-long');
+  if (fault === 'head-too-large' || fault === 'too-many-headers') return new BalancerError('head-too-large');
+  const reason = error.message.slice(fault.length + 2);
+  return new BalancerError('bad-request', `The request is not HTTP/1.1: ${reason}`, { cause: error });
+}

@@ -1,0 +1,127 @@
+/**
+ * Every failure the balancer names, in one table: its HTTP status, what a client may read of it, and whether
+ * another replica may be tried. Must not hold: handling, logging, or anything about one request.
+ */
+
+import type { Ending } from '../core/ending.ts';
+
+interface ErrorKind {
+  /** HTTP status of the answer, RFC 9110 section 15. */
+  readonly status: number;
+  /** What a client may read; undefined means the error's own message is safe and more telling. */
+  readonly message: string | undefined;
+  /** True where another replica may be given the same request, method and bytes sent permitting. */
+  readonly mayRetry: boolean;
+}
+
+const own = (status: number): ErrorKind => ({ status, message: undefined, mayRetry: false });
+const fixed = (status: number, message: string): ErrorKind => ({ status, message, mayRetry: false });
+const retriable = (status: number, message: string): ErrorKind => ({ status, message, mayRetry: true });
+
+export const ERRORS = {
+  // what a client or operator asked for
+  'bad-request': own(400),
+  unauthorized: fixed(401, 'This needs the admin token: Authorization: Bearer TOKEN'),
+  forbidden: own(403),
+  'not-found': own(404),
+  'method-not-allowed': own(405),
+  'request-timeout': fixed(408, 'The request did not arrive in time'),
+  'body-too-large': own(413),
+  'unsupported-media-type': own(415),
+  'too-many-failures': fixed(
+    429,
+    'Too many wrong tokens came from this address; wait, then show the right one',
+  ),
+  'too-many-streams': fixed(
+    429,
+    'This address has 64 event streams open, as many as it may; close one, then ask again',
+  ),
+  'target-too-long': fixed(414, 'The request target is too long'),
+  'head-too-large': fixed(431, 'The request head is too large'),
+  'expectation-failed': fixed(417, 'Only Expect: 100-continue is understood'),
+  'not-implemented': own(501),
+  'http-version': fixed(505, 'Only HTTP/1.0 and HTTP/1.1 are understood'),
+
+  // what the balancer itself cannot do now
+  internal: fixed(500, 'The balancer failed on this request'),
+  'none-eligible': fixed(503, 'No replica is eligible'),
+  'queue-full': fixed(503, 'Every replica is busy and the queue is full'),
+  'queue-timeout': fixed(503, 'No replica became free in time'),
+  'too-many-connections': fixed(503, 'The balancer has as many connections as it can take'),
+  'out-of-sockets': fixed(503, 'The balancer has no socket left for a replica'),
+  'shutting-down': fixed(503, 'The balancer is shutting down'),
+
+  // what a replica did
+  'connect-refused': retriable(502, 'The replica refused the connection'),
+  'connect-failed': retriable(502, 'The replica could not be reached'),
+  'connect-timeout': retriable(504, 'The replica did not accept the connection in time'),
+  'upstream-closed': retriable(502, 'The replica closed the connection without an answer'),
+  'upstream-reset': retriable(502, 'The replica reset the connection'),
+  'upstream-gone': retriable(502, 'The replica died before it answered'),
+  poison: fixed(502, 'Replicas ended while they worked on this request; it is not given to another'),
+  'bad-response': fixed(502, 'The replica sent an answer that is not HTTP/1.1'),
+  'response-timeout': fixed(504, 'The replica did not answer in time'),
+  'idle-timeout': fixed(504, 'The replica stopped sending'),
+
+  // what an engine or the machine did
+  'engine-unreachable': own(503),
+  'image-missing': own(502),
+  'name-held': own(400),
+  'start-failed': own(502),
+  'pool-taken': own(503),
+  'port-in-use': own(500),
+  'log-unwritable': own(500),
+} as const satisfies Record<string, ErrorKind>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** A failure with a stable code; `message` is written for the person who reads it. */
+export class BalancerError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message?: string, options?: ErrorOptions) {
+    super(message ?? ERRORS[code].message ?? code, options);
+    this.name = 'BalancerError';
+    this.code = code;
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+}
+
+/** An instance ended, or was given up, before it was healthy. */
+export class StartError extends BalancerError {
+  readonly ending: Ending;
+
+  constructor(ending: Ending, message = ending.text) {
+    super('start-failed', message);
+    this.ending = ending;
+  }
+}
+
+/** What a client may read of the error. */
+export function safeMessage(error: BalancerError): string {
+  return ERRORS[error.code].message ?? error.message;
+}
+
+/** True when `error` is a BalancerError of one of `codes` (of any code when none is given). */
+export function isBalancerError(error: unknown, ...codes: ErrorCode[]): error is BalancerError {
+  return error instanceof BalancerError && (codes.length === 0 || codes.includes(error.code));
+}
+
+/** The errno name of a system error (`ECONNREFUSED`), or '' when it has none. */
+export function errnoOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : '';
+}
+
+/** A sentence for any thrown value. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Fails to compile where a tagged union has a case that was not handled. */
+export function assertNever(value: never): never {
+  throw new Error(`unhandled case: ${JSON.stringify(value)}`);
+}

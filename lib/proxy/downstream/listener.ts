@@ -1,0 +1,197 @@
+/**
+ * The public port of one data thread: takes client connections within their limit, makes their requests exchanges,
+ * and drains. Invariant: every request becomes one exchange or one response of our own.
+ */
+import type { Socket } from 'node:net';
+import { headWithPeer, isHandedOver } from '../../api/peer-header.ts';
+import { ZERO } from '../../core/doubles.ts';
+import type { RequestHeadMarks } from '../../http1/request-head.ts';
+import { BalancerError, isBalancerError } from '../../platform/errors.ts';
+import { Exchange } from '../exchange/exchange.ts';
+import { tooLarge } from '../exchange/request-body.ts';
+import { type ClientResponse, rawFailure, sendFailure } from '../exchange/response-writer.ts';
+import { RequestHasher } from '../exchange/routing-key.ts';
+import type { DataThread } from '../exchange/worker-context.ts';
+import { type RequestHead, requestHead } from '../headers/request-headers.ts';
+import type { RequestIds } from '../headers/request-ids.ts';
+import type { TrustedProxies } from '../headers/trusted-proxies.ts';
+import { Acceptor } from './acceptor.ts';
+import { ClientConnection, giveWay } from './client-connection.ts';
+import { NodeServer } from './node-server.ts';
+import type { ClientRequest, Incoming, RequestTaker, ServedClient } from './request.ts';
+
+/** How long a connection may still bring a request once draining began; then it is closed between requests. */
+const LINGER_MS = 500;
+/** Connections are said to be taken again when no more than this part of them is left … */
+const ROOM = 0.9;
+/** … and none was turned away for so long: a crowd comes and goes many times. */
+const CALM_MS = 5000;
+export class Listener implements RequestTaker {
+  readonly #thread: DataThread;
+  readonly #trusted: TrustedProxies;
+  readonly #ids: RequestIds;
+  readonly #hasher: RequestHasher;
+  readonly #onShedding: (isShedding: boolean, connections: number) => void;
+  #isShedding = false;
+  /** When a connection was turned away last. */
+  #refusedMs = ZERO;
+  readonly #acceptor: Acceptor;
+  /** Has all connections where it is asked for. */
+  readonly #nodeServer: NodeServer | undefined;
+  readonly #clients = new Set<ServedClient>();
+  #drain: { readonly sinceMs: number; readonly done: () => void } | undefined;
+
+  /** `onShedding` hears when connections begin to be turned away, and when no longer. */
+  constructor(
+    thread: DataThread,
+    trusted: TrustedProxies,
+    ids: RequestIds,
+    onShedding: (isShedding: boolean, connections: number) => void,
+  ) {
+    this.#thread = thread;
+    this.#onShedding = onShedding;
+    this.#trusted = trusted;
+    this.#ids = ids;
+    const { hashKey, algorithm } = thread.options;
+    this.#hasher = new RequestHasher(hashKey, algorithm, trusted, ids);
+    this.#nodeServer = thread.options.parser === 'node' ? new NodeServer(thread, this) : undefined;
+    this.#acceptor = new Acceptor(thread.options, {
+      accept: (socket) => this.#accept(socket),
+      room: () => thread.options.maxConnections - this.#clients.size,
+      // they have waited longer than whoever has a connection
+      onRush: giveWay,
+    });
+  }
+
+  /** Listens; resolves with the port. Rejects with the system's error. */
+  listen(): Promise<number> {
+    return this.#acceptor.listen();
+  }
+
+  /** Takes no more connections and closes those there are between two requests; resolves when none is left. */
+  drain(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#drain = { sinceMs: this.#thread.nowMs, done: resolve };
+      // idle connections are not cut at once, and with them requests on their way
+      this.#acceptor.close();
+      this.#nodeServer?.close();
+    });
+  }
+
+  /** To be called with every tick of the thread. */
+  tick(): void {
+    for (const client of this.#clients) client.tick(this.#thread.nowMs, this.#thread.options);
+    const { nowMs, options } = this.#thread;
+    const hasRoom = this.#clients.size < options.maxConnections * ROOM;
+    if (this.#isShedding && hasRoom && nowMs - this.#refusedMs >= CALM_MS) this.#shed(false);
+    if (this.#drain === undefined) return;
+    if (this.#thread.nowMs - this.#drain.sinceMs >= LINGER_MS) {
+      for (const client of this.#clients) client.closeIfIdle();
+    }
+    if (this.#clients.size === 0) this.#drain.done();
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#clients.size >= this.#thread.options.maxConnections) {
+      this.#refusedMs = this.#thread.nowMs;
+      this.#shed(true);
+      this.#thread.refused('too-many-connections', this.#trusted.factsOf(socket.remoteAddress ?? ''));
+      refuse(socket, new BalancerError('too-many-connections'));
+      return;
+    }
+    const facts = this.#trusted.factsOf(socket.remoteAddress ?? '');
+    this.#thread.recorder.clientConnected();
+    if (this.#nodeServer !== undefined) {
+      this.#clients.add(this.#nodeServer.accept(socket, facts));
+      return;
+    }
+    const client = new ClientConnection(socket, facts, this.#thread, this);
+    this.#clients.add(client);
+    client.open();
+  }
+
+  /** Says once that connections are turned away, and once that there is room again. */
+  #shed(isShedding: boolean): void {
+    if (this.#isShedding === isShedding) return;
+    this.#isShedding = isShedding;
+    this.#onShedding(isShedding, this.#clients.size);
+  }
+
+  /** There is no other request on its connection. `marks` are good until the call returns. */
+  take(
+    client: ServedClient,
+    request: ClientRequest,
+    response: ClientResponse,
+    marks: RequestHeadMarks,
+  ): void {
+    try {
+      const { options } = this.#thread;
+      const own = { client: client.facts, policy: options, newRequestId: this.#ids.next() };
+      const head = requestHead(marks, own);
+      const hash = this.#hasher.hashOf(client.facts, request, head, marks);
+      const isUpgrade = marks.upgrade !== '';
+      this.#start(client, { request, response, head, hash, isUpgrade, client });
+    } catch (error) {
+      this.#failed(client, request, response, error);
+    }
+  }
+
+  closed(client: ServedClient): void {
+    this.#clients.delete(client);
+    this.#thread.recorder.clientClosed();
+  }
+
+  /** Answers a request that became no exchange. */
+  #failed(client: ServedClient, request: ClientRequest, response: ClientResponse, error: unknown): void {
+    const failure = isBalancerError(error)
+      ? error
+      : new BalancerError('internal', undefined, { cause: error });
+    if (response.isBegun) request.socket.destroy();
+    else this.#answer(client, request, response, failure);
+  }
+
+  /** Answers a request that is no exchange, and closes. */
+  #answer(
+    client: ServedClient,
+    request: ClientRequest,
+    response: ClientResponse,
+    failure: BalancerError,
+  ): void {
+    client.isClosing = true;
+    this.#thread.refused(failure.code, client.facts, request);
+    sendFailure(response, request.method === 'HEAD', failure, 'linger');
+    response.whenOut(() => client.linger(this.#thread.nowMs));
+    request.body?.resume();
+  }
+
+  /** Makes it an exchange, or throws what it is to be answered. */
+  #start(client: ServedClient, incoming: Incoming): void {
+    const { maxBodyBytes, publicAdmin } = this.#thread.options;
+    const { head, request } = incoming;
+    if (maxBodyBytes > 0 && request.body !== undefined && request.body.length > maxBodyBytes)
+      throw tooLarge(maxBodyBytes);
+    const isForAdmin = publicAdmin && isHandedOver(head.target);
+    const exchange = new Exchange(
+      this.#thread,
+      isForAdmin ? { ...incoming, head: this.#marked(client, head) } : incoming,
+    );
+    client.add(exchange);
+    exchange.start(isForAdmin ? this.#thread.admin : undefined);
+  }
+
+  /** The head for the control plane, which is told whom the request is from. */
+  #marked({ facts }: ServedClient, head: RequestHead): RequestHead {
+    return { ...head, text: headWithPeer(head.text, this.#thread.options.admin.secret, facts.ip) };
+  }
+}
+
+function destroyThis(this: Socket): void {
+  this.destroy();
+}
+
+/** Answers on the bare socket, and closes it. */
+function refuse(socket: Socket, error: BalancerError): void {
+  socket.on('error', destroyThis);
+  socket.write(rawFailure(error));
+  socket.destroySoon();
+}

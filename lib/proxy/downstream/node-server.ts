@@ -1,0 +1,328 @@
+/**
+ * Requests read by Node's own HTTP server, through its public API alone: `--parser node`. It costs several times as
+ * much; an operator has a way out of a fault of the request parser, and the tests have something to compare it with.
+ * A head is put together again and read by the one reader of heads, so that all that follows is the same.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { RequestHeadMarks } from '../../http1/request-head.ts';
+import { RequestParser } from '../../http1/request-parser.ts';
+import { BalancerError, errnoOf, isBalancerError } from '../../platform/errors.ts';
+import { rawFailure, SocketResponse } from '../exchange/response-writer.ts';
+import type { DataThread } from '../exchange/worker-context.ts';
+import type { ClientFacts } from '../headers/request-headers.ts';
+import type { UpstreamConnection } from '../upstream/connection.ts';
+import type { Upstream } from '../upstream/connection-pool.ts';
+import { type PinnedConnection, pinTo } from '../upstream/pinned-connections.ts';
+import type { DataThreadOptions } from '../worker-protocol.ts';
+import { ClientWatch } from './client-watch.ts';
+import { NodeBody, NodeResponse } from './node-messages.ts';
+import { type ActiveExchange, ClientRequest, type RequestTaker, type ServedClient } from './request.ts';
+
+/** How often Node looks for requests whose head does not come. */
+const HEAD_LOOK_MS = 500;
+/** With so many requests that wait for their turn a client is not read any more, until there are no more than … */
+const MOST_HELD = 64;
+/** … so many. */
+const FEWEST_HELD = 16;
+/** What a client may say before its tunnel is there. */
+const MOST_EARLY_BYTES = 65_536;
+
+/** Where a socket keeps its connection. */
+const CONNECTION = Symbol('connection');
+interface NodeSocket extends Socket {
+  [CONNECTION]?: NodeConnection;
+}
+
+/** What Node says of bytes that its parser did not take. */
+interface ParseError extends Error {
+  readonly reason?: string;
+  readonly rawPacket?: Buffer;
+}
+
+export class NodeServer {
+  readonly #thread: DataThread;
+  readonly #taker: RequestTaker;
+  readonly #server: Server;
+
+  constructor(thread: DataThread, taker: RequestTaker) {
+    this.#thread = thread;
+    this.#taker = taker;
+    this.#server = createServer({
+      maxHeaderSize: thread.options.maxHeadBytes,
+      headersTimeout: thread.options.headerTimeoutMs,
+      // a body may take as long as it likes while it makes progress, which the exchange watches
+      requestTimeout: 0,
+      // looked at in `tick`
+      keepAliveTimeout: 0,
+      connectionsCheckingInterval: HEAD_LOOK_MS,
+      // checked with the other headers
+      requireHostHeader: false,
+      shouldUpgradeCallback: isUpgrade,
+    });
+    // headers beyond it would be dropped without a word; their bytes are bounded already
+    this.#server.maxHeadersCount = 0;
+    const take = (request: IncomingMessage, response: ServerResponse): void =>
+      connectionOf(request.socket)?.take(request, new NodeResponse(response));
+    this.#server.on('request', take);
+    this.#server.on('checkContinue', take);
+    this.#server.on('checkExpectation', take);
+    this.#server.on('upgrade', (request, socket, early) =>
+      connectionOf(socket as Socket)?.takeUpgrade(request, early),
+    );
+    this.#server.on('connect', (_request, socket) =>
+      connectionOf(socket as Socket)?.refuse(
+        new BalancerError('not-implemented', 'CONNECT is not supported'),
+      ),
+    );
+    this.#server.on('clientError', (error, socket) => connectionOf(socket as Socket)?.parseFailed(error));
+    // from here on it looks for requests whose head does not come
+    this.#server.emit('listening');
+  }
+
+  /** Takes over a connection that nobody reads yet. */
+  accept(socket: Socket, facts: ClientFacts): NodeConnection {
+    const client = new NodeConnection(socket, facts, this.#thread, this.#taker);
+    (socket as NodeSocket)[CONNECTION] = client;
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => client.closed());
+    this.#server.emit('connection', socket);
+    return client;
+  }
+
+  close(): void {
+    this.#server.close();
+  }
+}
+
+function connectionOf(socket: Socket): NodeConnection | undefined {
+  return (socket as NodeSocket)[CONNECTION];
+}
+
+/** A request with a body that asks for another protocol is taken as an ordinary one: Node has no way for both. */
+function isUpgrade({ headers, httpVersionMinor }: IncomingMessage): boolean {
+  if (httpVersionMinor === 0 || /(?:^|,)[ \t]*h2c[ \t]*(?:,|$)/i.test(headers.upgrade ?? '')) return false;
+  return headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;
+}
+
+/** One client connection that Node's HTTP server reads. */
+export class NodeConnection implements ServedClient {
+  readonly socket: Socket;
+  readonly facts: ClientFacts;
+  isClosing = false;
+  pinned: PinnedConnection | undefined;
+  readonly #thread: DataThread;
+  readonly #taker: RequestTaker;
+  #exchange: ActiveExchange | undefined;
+  /** What a pipelining client asked for meanwhile, in its order. */
+  #held: (() => void)[] = [];
+  #isPaused = false;
+  #hasSpoken = false;
+  #broken: BalancerError | undefined;
+  #early: Buffer[] = [];
+  #earlyBytes = 0;
+  readonly #watch: ClientWatch;
+  readonly #onEarly = (chunk: Buffer): void => {
+    this.#early.push(chunk);
+    this.#earlyBytes += chunk.length;
+    if (this.#earlyBytes > MOST_EARLY_BYTES) this.socket.pause();
+  };
+  readonly #onEarlyEnd = (): void => {
+    this.socket.destroy();
+  };
+
+  constructor(socket: Socket, facts: ClientFacts, thread: DataThread, taker: RequestTaker) {
+    this.socket = socket;
+    this.facts = facts;
+    this.#thread = thread;
+    this.#taker = taker;
+    this.#watch = new ClientWatch(socket, thread);
+  }
+
+  /** Takes a request in its turn: one is answered before the next is looked at. */
+  take(message: IncomingMessage, response: NodeResponse): void {
+    this.#hasSpoken = true;
+    response.client = this;
+    this.#inTurn(() => this.#begin(message, new NodeBody(message), response));
+  }
+
+  /** The socket is ours from here on, with what followed the head. */
+  takeUpgrade(message: IncomingMessage, early: Buffer): void {
+    this.#hasSpoken = true;
+    if (early.length > 0) this.#onEarly(early);
+    this.socket.on('data', this.#onEarly);
+    this.socket.on('end', this.#onEarlyEnd);
+    this.#inTurn(() => this.#begin(message, undefined, new SocketResponse(this.socket, false)));
+  }
+
+  #inTurn(take: () => void): void {
+    if (this.#exchange === undefined && this.#held.length === 0) return take();
+    this.#held.push(take);
+    if (this.#held.length < MOST_HELD) return;
+    this.#isPaused = true;
+    this.socket.pause();
+  }
+
+  #begin(
+    message: IncomingMessage,
+    source: NodeBody | undefined,
+    response: NodeResponse | SocketResponse,
+  ): void {
+    // its connection closed before its turn came, or is about to
+    if (this.isClosing || this.socket.destroyed) return;
+    try {
+      withMarks(message, this.#thread.options, source !== undefined, (marks) => {
+        const body = marks.framing === 'none' ? undefined : source;
+        this.#taker.take(this, new ClientRequest(this.socket, marks, body), response, marks);
+      });
+    } catch (error) {
+      message.resume();
+      if (!isBalancerError(error)) throw error;
+      this.refuse(error);
+    }
+  }
+
+  add(exchange: ActiveExchange): void {
+    this.#exchange = exchange;
+  }
+
+  pin(connection: UpstreamConnection, pool: Upstream): void {
+    this.pinned = pinTo(this.pinned, connection, pool);
+  }
+
+  remove(exchange: object, response: NodeResponse | SocketResponse): void {
+    if (this.#exchange !== exchange) return;
+    this.#exchange = undefined;
+    if (this.#held.length > 0) response.whenOut(() => this.#next());
+    else if (this.#broken !== undefined) response.whenOut(() => this.refuse());
+  }
+
+  #next(): void {
+    while (this.#exchange === undefined && this.#held.length > 0) this.#held.shift()?.();
+    if (this.#isPaused && this.#held.length < FEWEST_HELD) {
+      this.#isPaused = false;
+      this.socket.resume();
+    }
+    this.refuse();
+  }
+
+  closed(): void {
+    this.#held = [];
+    this.#exchange?.onClientGone();
+    this.pinned?.close();
+    this.#taker.closed(this);
+  }
+
+  get isTaking(): boolean {
+    return !this.socket.destroyed && this.socket.writableLength > 0;
+  }
+
+  get isAhead(): boolean {
+    return this.#earlyBytes > 0;
+  }
+
+  becomeTunnel(onReady: (early: Buffer) => void): void {
+    this.socket.off('data', this.#onEarly);
+    this.socket.off('end', this.#onEarlyEnd);
+    onReady(Buffer.concat(this.#early));
+  }
+
+  /** What came is not HTTP, too long, or too late. */
+  parseFailed(error: ParseError): void {
+    const { socket } = this;
+    const isOver = this.#watch.isLingering ? socket.readableEnded : !socket.writable;
+    if (isOver || errnoOf(error) === 'ECONNRESET') {
+      socket.destroy();
+      return;
+    }
+    if (errnoOf(error) === 'ERR_HTTP_REQUEST_TIMEOUT' && !this.#hasSpoken && socket.bytesRead === 0) {
+      this.#watch.closeIdle();
+      return;
+    }
+    const failure = parseFailure(error, this.#thread.options.maxTargetBytes);
+    if (this.#exchange?.isRequestComplete === false) return this.#exchange.onBadBody(failure);
+    this.refuse(failure);
+  }
+
+  /** Answers with `error` after the responses that are owed, and closes. */
+  refuse(error?: BalancerError): void {
+    this.#broken ??= error;
+    if (this.#broken === undefined || this.#exchange !== undefined || this.#held.length > 0) return;
+    if (this.isClosing) return;
+    this.isClosing = true;
+    this.#thread.refused(this.#broken.code, this.facts);
+    this.socket.write(rawFailure(this.#broken));
+    this.linger(this.#thread.nowMs);
+  }
+
+  linger(nowMs: number): void {
+    this.#watch.startLingering(nowMs);
+    this.socket.end();
+    this.socket.resume();
+  }
+
+  closeIfIdle(): void {
+    if (this.#exchange === undefined && this.#held.length === 0) this.socket.destroySoon();
+  }
+
+  tick(nowMs: number, options: DataThreadOptions): void {
+    if (!this.socket.destroyed) this.#watch.look(nowMs, options, this.#exchange !== undefined);
+  }
+}
+
+/** Has the head that Node took apart read as if it had come in one piece; an ordinary request asks for no other protocol. */
+function withMarks(
+  { method = '', url = '', httpVersionMajor, httpVersionMinor, rawHeaders }: IncomingMessage,
+  limits: DataThreadOptions,
+  isOrdinary: boolean,
+  tell: (marks: RequestHeadMarks) => void,
+): void {
+  let text = `${method} ${url} HTTP/${httpVersionMajor}.${httpVersionMinor}\r\n`;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    if (isOrdinary && rawHeaders[at]!.toLowerCase() === 'upgrade') continue;
+    text += `${rawHeaders[at]}: ${rawHeaders[at + 1]}\r\n`;
+  }
+  const bytes = Buffer.from(`${text}\r\n\0`, 'latin1');
+  const parser = new RequestParser(
+    { ...limits, maxHeadBytes: bytes.length },
+    { onRequest: tell, onBody: () => {}, onRequestEnd: () => {} },
+  );
+  parser.take(bytes, 0, bytes.length - 1);
+}
+
+/** What Node's parser says of a version that is well-formed. */
+const UNKNOWN_VERSION = 'Invalid HTTP version';
+const LF = 10;
+/** What begins like a request line. */
+const METHOD = /^[\w!#$%&'*+.^`|~-]+ /;
+
+/** What the client is told of bytes that Node's parser did not take. */
+function parseFailure(error: ParseError, maxTargetBytes: number): BalancerError {
+  switch (errnoOf(error)) {
+    case 'HPE_HEADER_OVERFLOW': {
+      // only a packet that begins with a request line can tell
+      if (error.rawPacket === undefined || !METHOD.test(error.rawPacket.toString('latin1', 0, 64)))
+        return new BalancerError('head-too-large');
+      const firstLine = error.rawPacket.indexOf(LF);
+      return new BalancerError(
+        firstLine < 0 || firstLine > maxTargetBytes ? 'target-too-long' : 'head-too-large',
+      );
+    }
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new BalancerError('request-timeout');
+    // HTTP/2 without being asked for it, whose preface looks like a request
+    case 'HPE_PAUSED_H2_UPGRADE':
+      return new BalancerError('http-version');
+    case 'HPE_INVALID_VERSION':
+      if (error.reason !== UNKNOWN_VERSION) break;
+      return new BalancerError('http-version');
+    case 'HPE_INVALID_METHOD':
+      if (error.rawPacket !== undefined && METHOD.test(error.rawPacket.toString('latin1', 0, 64)))
+        return new BalancerError('not-implemented', 'The method is not known');
+      break;
+  }
+  return new BalancerError(
+    'bad-request',
+    `The request is not HTTP/1.1${error.reason ? `: ${error.reason}` : ''}`,
+  );
+}

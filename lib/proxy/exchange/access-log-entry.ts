@@ -1,0 +1,101 @@
+/**
+ * What the access log is told of the requests of one data thread: those with an outcome, and those refused before.
+ * Must not hold: which requests get a line, or what it looks like (`lib/access-log`).
+ */
+import type { AccessLog } from '../../access-log/access-log.ts';
+import type { EndedRequest } from '../../metrics/recorder.ts';
+import { ERRORS, type ErrorCode } from '../../platform/errors.ts';
+import type { ClientRequest, Incoming } from '../downstream/request.ts';
+import type { ClientFacts } from '../headers/request-headers.ts';
+import type { TrustedProxies } from '../headers/trusted-proxies.ts';
+
+/** A request that is over, and what is only logged of it. */
+export interface LoggedRequest extends EndedRequest {
+  /** When its head had come, by `performance.now`. */
+  readonly startMs: number;
+  /** Time without a replica, and without a connection to it, all attempts together. */
+  readonly queueMs: number;
+  readonly connectMs: number;
+  /** The code of the balancer's own failure. */
+  readonly error: ErrorCode | '';
+}
+
+const NO_HEADERS: readonly string[] = [];
+
+export class AccessNotes {
+  readonly log: AccessLog;
+  readonly #trusted: TrustedProxies;
+  readonly #nameOf: (ordinal: number) => string;
+
+  /** `nameOf` gives the name of a replica, '' for none. */
+  constructor(log: AccessLog, trusted: TrustedProxies, nameOf: (ordinal: number) => string) {
+    this.log = log;
+    this.#trusted = trusted;
+    this.#nameOf = nameOf;
+  }
+
+  /** A request is over, and was given to so many replicas. */
+  ended(outcome: LoggedRequest, { request, head, client }: Incoming, attempts: number): void {
+    const { status, totalMs } = outcome;
+    if (!this.log.wants(status, totalMs) || !this.log.hasRoom()) return;
+    const { rawHeaders } = request;
+    this.log.add({
+      wallMs: performance.timeOrigin + outcome.startMs,
+      requestId: head.requestId,
+      client: this.#trusted.originOf(client.facts, rawHeaders),
+      method: request.method,
+      target: request.url,
+      httpVersion: request.httpVersion,
+      status,
+      replica: this.#nameOf(outcome.answeredBy),
+      attempts,
+      queueMs: outcome.queueMs,
+      connectMs: outcome.connectMs,
+      firstByteMs: outcome.firstByteMs,
+      totalMs,
+      bytesIn: outcome.bytesIn,
+      bytesOut: outcome.bytesOut,
+      ended: outcome.ended,
+      error: outcome.error,
+      referer: headerIn(rawHeaders, 'referer'),
+      userAgent: headerIn(rawHeaders, 'user-agent'),
+    });
+  }
+
+  /** A request was refused before it was one; undefined where it was not even understood. */
+  refused(code: ErrorCode, facts: ClientFacts, request: ClientRequest | undefined): void {
+    const { status } = ERRORS[code];
+    if (!this.log.wants(status, 0) || !this.log.hasRoom()) return;
+    const { rawHeaders = NO_HEADERS, method = '', url = '', httpVersion = '1.1' } = request ?? {};
+    this.log.add({
+      wallMs: performance.timeOrigin + performance.now(),
+      requestId: '',
+      client: this.#trusted.originOf(facts, rawHeaders),
+      method,
+      target: url,
+      httpVersion,
+      status,
+      replica: '',
+      attempts: 0,
+      queueMs: 0,
+      connectMs: 0,
+      firstByteMs: -1,
+      totalMs: 0,
+      bytesIn: 0,
+      bytesOut: 0,
+      ended: 'whole',
+      error: code,
+      referer: headerIn(rawHeaders, 'referer'),
+      userAgent: headerIn(rawHeaders, 'user-agent'),
+    });
+  }
+}
+
+/** The header's first value, or ''. */
+function headerIn(rawHeaders: readonly string[], name: string): string {
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const given = rawHeaders[at]!;
+    if (given.length === name.length && given.toLowerCase() === name) return rawHeaders[at + 1]!;
+  }
+  return '';
+}

@@ -1,0 +1,73 @@
+/**
+ * A piece of work with time limits, whose steps fail it alone: who calls them may be in the middle of another.
+ * Must not hold: what the work is, and what follows when it fails or is out of time.
+ */
+import { ZERO } from '../../core/doubles.ts';
+import type { DataThread, Timed } from './worker-context.ts';
+
+/** How much longer a request waits for whatever else watches a phase to end it. */
+export const LAST_RESORT_MS = 1000;
+
+/** Longer than the control plane takes to judge a request. */
+export const VERDICT_MS = 2000;
+
+/** What a request is waiting for; each but the first and the last has a time limit. */
+export type Phase =
+  | 'new'
+  | 'queued'
+  | 'connecting'
+  | 'sending'
+  | 'waiting'
+  | 'judged'
+  | 'answering'
+  | 'tunnel'
+  | 'over';
+
+export abstract class Task implements Timed {
+  /** When it is out of time, by the thread's coarse clock. */
+  deadlineMs = Number.POSITIVE_INFINITY;
+  place = -1;
+  waitsSinceMs = ZERO;
+  abstract readonly body: Timed['body'];
+  /** When all of it is out of time. */
+  #untilMs = Number.POSITIVE_INFINITY;
+  readonly #thread: DataThread;
+
+  constructor(thread: DataThread) {
+    this.#thread = thread;
+  }
+
+  /** `deadlineMs` has passed. */
+  onDeadline(): void {
+    this.guard(() => this.outOfTime());
+  }
+
+  protected abstract outOfTime(): void;
+
+  /** A step has thrown `cause`. */
+  protected abstract failed(cause: unknown): void;
+
+  /** Runs a step. */
+  protected guard(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  /** Gives all of it this long; 0 for no limit. */
+  protected limitAll(ms: number): void {
+    if (ms > 0) this.#untilMs = this.#thread.nowMs + ms;
+  }
+
+  /** All of it is out of time. */
+  protected get isOver(): boolean {
+    return this.#thread.nowMs >= this.#untilMs;
+  }
+
+  /** Gives what comes next this long, within what all of it may take; where it is not limited, all that is left of that. */
+  protected limit(ms: number, isLimited = true): void {
+    this.deadlineMs = isLimited ? Math.min(this.#thread.nowMs + ms, this.#untilMs) : this.#untilMs;
+  }
+}

@@ -1,0 +1,287 @@
+/**
+ * The one place where hop-by-hop headers are taken out and our own are added, for requests on their way to a replica and
+ * responses on their way to a client. Works on the text of a head, so names, order and repeats stay as they came.
+ * Invariants: exactly one framing header goes out, the one by which the parser reads the body; no hop-by-hop header
+ * passes, those that `Connection` names included.
+ * Source: RFC 9110 sections 7.6.1, 7.8 and 10.1.4, RFC 9112 sections 3.2, 6.1, 6.3 and 9.6.
+ */
+
+import { isRequestId } from '../../core/hashing/hash-key.ts';
+import { areConnectionCredentials } from '../../http1/connection-auth.ts';
+import { FIELD, fieldOf } from '../../http1/header-names.ts';
+import type { RequestFraming, RequestHeadMarks } from '../../http1/request-head.ts';
+import type { ResponseHead } from '../../http1/response-head.ts';
+import { BalancerError } from '../../platform/errors.ts';
+import { type DebugFor, isToldDebug } from './debug-headers.ts';
+
+/** What is known of a client connection, made once for each. */
+export interface ClientFacts {
+  /** The peer's address; IPv4 in its own notation even on a dual-stack socket. */
+  readonly ip: string;
+  /** The peer is a proxy whose forwarded headers are believed. */
+  readonly trusted: boolean;
+}
+
+/** A request head ready to be written, and what was learnt on the way. */
+export interface RequestHead {
+  /** Request line and headers with the closing empty line, latin1. */
+  readonly text: string;
+  readonly framing: RequestFraming;
+  /** The client's X-Request-Id, or the one made for it. */
+  readonly requestId: string;
+  /** Where it lies in the head as it came; -1 where it was made. */
+  readonly requestIdAt: number;
+  /** Path and query, or `*`. */
+  readonly target: string;
+  /** Its answer is to tell how it went, to a client that may know. */
+  readonly isDebug: boolean;
+  /** It brings credentials that authenticate the connection which it is sent on. */
+  readonly bindsConnection: boolean;
+}
+
+/** What an operator may ask for. */
+export interface HeaderPolicy {
+  readonly maxHeaders: number;
+  readonly maxTargetBytes: number;
+  /** Send Forwarded (RFC 7239) as well. */
+  readonly forwarded: boolean;
+  /** Add Via (RFC 9110 section 7.6.3). */
+  readonly via: boolean;
+  /** Who is told how a request went. */
+  readonly debugFor: DebugFor;
+}
+
+/** What is known of a request beside what it says itself. */
+export interface OwnParts {
+  readonly client: ClientFacts;
+  readonly policy: HeaderPolicy;
+  /** Used when the client sent no (usable) X-Request-Id. */
+  readonly newRequestId: string;
+}
+
+const SLASH = 0x2f;
+const CR = 0x0d;
+const TRAILERS = /(?:^|,)[ \t]*trailers[ \t]*(?:,|;|$)/i;
+/** RFC 3986 section 3.2.2, without user information. */
+const HOST = /^[\w.~!$&'()*+,;=%[\]:-]*$/;
+/** Says in its Upgrade what would be understood (RFC 9110 section 15.5.22). */
+const UPGRADE_REQUIRED = 426;
+const CONTINUE = 'Expect: 100-continue\r\n';
+const VIA = 'Via: 1.1 ringlb\r\n';
+
+/** What the special fields of one request said; one object for all, since each is read before the next is made. */
+const seen = {
+  host: '',
+  hasHost: false,
+  forwardedFor: '',
+  forwardedHost: false,
+  forwardedProto: false,
+  requestId: '',
+  requestIdAt: -1,
+  trailers: false,
+  debug: false,
+  connectionAuth: false,
+};
+
+/** Builds the head of the request to a replica by cutting out of what came what does not go on. Throws BalancerError. */
+export function requestHead(marks: RequestHeadMarks, parts: OwnParts): RequestHead {
+  const { client, policy } = parts;
+  const { minorVersion, method } = marks;
+  const isOldHttp = minorVersion === 0;
+  const fields = passedLines(marks, client.trusted);
+  if (!isOldHttp && !seen.hasHost) throw new BalancerError('bad-request', 'The request has no Host header');
+  const isOriginForm = marks.target.charCodeAt(0) === SLASH;
+  const target = isOriginForm ? marks.target : originForm(method, marks.target);
+  const start =
+    isOriginForm && !isOldHttp
+      ? marks.text.slice(0, marks.fieldsAt)
+      : `${method} ${target} HTTP/1.1\r\nHost: ${seen.host}\r\n`;
+  const requestId = seen.requestId === '' ? parts.newRequestId : seen.requestId;
+  const own = forwardedLines(client, policy, isOldHttp);
+  return {
+    text: `${start}${fields}${own}X-Request-Id: ${requestId}\r\n${hopLines(marks)}\r\n`,
+    framing: marks.framing,
+    requestId,
+    requestIdAt: seen.requestIdAt,
+    target,
+    isDebug: seen.debug && isToldDebug(client, policy.debugFor),
+    bindsConnection: seen.connectionAuth,
+  };
+}
+
+/** The lines of the fields that go on as they came; what the others said is left in `seen`. */
+function passedLines(head: RequestHeadMarks, trusted: boolean): string {
+  const { text, marks, markCount, fieldsAt, connectionNames } = head;
+  const keepsHost = head.minorVersion === 1 && head.target.charCodeAt(0) === SLASH;
+  forget();
+  let lines = '';
+  let from = fieldsAt;
+  for (let mark = 0; mark < markCount; mark += 4) {
+    const kind = marks[mark]!;
+    const value = marks[mark + 2]!;
+    const end = marks[mark + 3]!;
+    const goesOn = passesOn(kind, text.slice(value, end), trusted);
+    if (kind === FIELD.requestId && seen.requestIdAt === -1 && seen.requestId !== '')
+      seen.requestIdAt = value;
+    const isPlain = kind !== FIELD.expect || text.startsWith(CONTINUE, marks[mark + 1]!);
+    if ((goesOn && isPlain) || (keepsHost && kind === FIELD.host)) continue;
+    lines += text.slice(from, marks[mark + 1]!);
+    if (goesOn) lines += CONTINUE;
+    from = text.charCodeAt(end) === CR ? end + 2 : text.indexOf('\n', end) + 1;
+  }
+  lines += text.slice(from, text.length - 2);
+  return connectionNames.length === 0 ? lines : withoutNamed(lines, connectionNames);
+}
+
+/** Takes out the lines of the fields that `Connection` names; what this proxy needs itself is not theirs to take out. */
+function withoutNamed(lines: string, names: readonly string[]): string {
+  const isNamed = (line: string): boolean => {
+    const name = line.slice(0, line.indexOf(':'));
+    const kind = fieldOf(name);
+    return (kind === FIELD.endToEnd || kind >= FIELD.expect) && names.includes(name.toLowerCase());
+  };
+  return lines
+    .split('\r\n')
+    .filter((line) => line === '' || !isNamed(line))
+    .join('\r\n');
+}
+
+function forget(): void {
+  seen.host = '';
+  seen.hasHost = false;
+  seen.forwardedFor = '';
+  seen.forwardedHost = false;
+  seen.forwardedProto = false;
+  seen.requestId = '';
+  seen.requestIdAt = -1;
+  seen.trailers = false;
+  seen.debug = false;
+  seen.connectionAuth = false;
+}
+
+/** Notes what a special field says; true where the line itself goes on as well. */
+function passesOn(field: number, value: string, trusted: boolean): boolean {
+  switch (field) {
+    case FIELD.host:
+      if (seen.hasHost) throw new BalancerError('bad-request', 'The request has two Host headers');
+      checkHost(value);
+      seen.hasHost = true;
+      seen.host = value;
+      return false;
+    case FIELD.contentLength:
+      return true;
+    case FIELD.te:
+      seen.trailers ||= TRAILERS.test(value);
+      return false;
+    case FIELD.forwardedFor:
+      if (trusted) seen.forwardedFor = seen.forwardedFor === '' ? value : `${seen.forwardedFor}, ${value}`;
+      return false;
+    case FIELD.forwardedHost:
+      seen.forwardedHost = true;
+      return trusted;
+    case FIELD.forwardedProto:
+      seen.forwardedProto = true;
+      return trusted;
+    case FIELD.forwarded:
+      return trusted;
+    case FIELD.requestId:
+      if (seen.requestId === '' && isRequestId(value)) seen.requestId = value;
+      return false;
+    case FIELD.expect:
+      // an empty list means nothing (RFC 9110 sections 5.6.1.2 and 10.1.1)
+      return /[^, \t]/.test(value);
+    case FIELD.authorization:
+      seen.connectionAuth ||= areConnectionCredentials(value);
+      return true;
+    case FIELD.debug:
+      seen.debug = value === '1';
+      return false;
+    default:
+      return false;
+  }
+}
+
+/** Appends the peer to what a trusted proxy said of the client, or says it afresh. */
+function forwardedLines(client: ClientFacts, policy: HeaderPolicy, isOldHttp: boolean): string {
+  const chain = seen.forwardedFor === '' ? client.ip : `${seen.forwardedFor}, ${client.ip}`;
+  let lines = `X-Forwarded-For: ${chain}\r\n`;
+  if (!client.trusted || !seen.forwardedProto) lines += 'X-Forwarded-Proto: http\r\n';
+  if (!client.trusted || !seen.forwardedHost) lines += `X-Forwarded-Host: ${seen.host}\r\n`;
+  if (policy.forwarded) {
+    // RFC 7239 section 6: an IPv6 address stands in brackets, and what is no token in quotes
+    const node = client.ip.includes(':') ? `"[${client.ip}]"` : client.ip;
+    lines += `Forwarded: for=${node};host="${seen.host.replace(/["\\]/g, '')}";proto=http\r\n`;
+  }
+  if (policy.via) lines += isOldHttp ? 'Via: 1.0 ringlb\r\n' : VIA;
+  return lines;
+}
+
+/** What this hop says for itself. A persistent connection is HTTP/1.1's default and needs no word. */
+function hopLines({ framing: kind, upgrade }: RequestHeadMarks): string {
+  const framing = kind === 'chunked' ? 'Transfer-Encoding: chunked\r\n' : '';
+  if (upgrade !== '') return `${framing}Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
+  return seen.trailers ? `${framing}Connection: TE\r\nTE: trailers\r\n` : framing;
+}
+
+const ABSOLUTE_FORM = /^https?:\/\/([^/?#]+)([/?][^#]*)?$/i;
+
+/** The host, and port if any, that a target in absolute form is for; undefined for one in another form. */
+export function authorityOf(target: string): string | undefined {
+  return target.charCodeAt(0) === SLASH ? undefined : ABSOLUTE_FORM.exec(target)?.[1];
+}
+
+/** Turns `http://host/path` into its path and notes the host, which beats the Host header (RFC 9112 section 3.2.2). */
+function originForm(method: string, target: string): string {
+  if (target === '*' && method === 'OPTIONS') return target;
+  const parts = ABSOLUTE_FORM.exec(target);
+  if (!parts) throw new BalancerError('bad-request', 'The request target must be a path or an http URL');
+  checkHost(parts[1]!);
+  seen.host = parts[1]!;
+  const path = parts[2] ?? (method === 'OPTIONS' ? '*' : '/');
+  return path.startsWith('?') ? `/${path}` : path;
+}
+
+/** The last host that was in order; there are few. */
+let knownHost = '';
+
+function checkHost(host: string): void {
+  if (host === knownHost) return;
+  if (!HOST.test(host)) throw new BalancerError('bad-request', 'The Host is not a host');
+  knownHost = host;
+}
+
+/** What is added to an answer's own head on its way to a client. */
+export interface ResponseExtras {
+  /** The client understands chunks (HTTP/1.1). */
+  readonly rawChunks: boolean;
+  readonly keepAlive: boolean;
+  readonly requestId: string;
+  readonly via: boolean;
+  /** Header lines that tell how the request went, or ''. */
+  readonly debug: string;
+  /** For answers without a Date (RFC 9110 section 6.6.1). */
+  readonly date: string;
+}
+
+/** The head of the answer to the client, with its empty line. */
+export function responseHead(head: ResponseHead, extras: ResponseExtras): string {
+  let text = head.forward;
+  // who is given no chunks is given no trailers
+  if (head.framing === 'chunked' && !extras.rawChunks) text = text.replace(/^trailer:.*\r\n/gim, '');
+  if (isChunkedToClient(head, extras.rawChunks) || (head.isChunkedTold && extras.rawChunks))
+    text += 'Transfer-Encoding: chunked\r\n';
+  if (!head.hasDate) text += `Date: ${extras.date}\r\n`;
+  if (!head.hasRequestId) text += `X-Request-Id: ${extras.requestId}\r\n`;
+  if (extras.via) text += VIA;
+  text += extras.debug;
+  if (head.framing === 'upgrade') return `${text}Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n\r\n`;
+  if (head.statusCode === UPGRADE_REQUIRED && head.upgrade !== '')
+    return `${text}Connection: Upgrade, ${extras.keepAlive ? 'keep-alive' : 'close'}\r\nUpgrade: ${head.upgrade}\r\n\r\n`;
+  if (!extras.keepAlive) return `${text}Connection: close\r\n\r\n`;
+  return extras.rawChunks ? `${text}\r\n` : `${text}Connection: keep-alive\r\n\r\n`;
+}
+
+/** A body whose end only its connection's end would tell goes on in chunks too, so that a cut can be seen. */
+function isChunkedToClient({ framing }: ResponseHead, rawChunks: boolean): boolean {
+  return rawChunks && (framing === 'chunked' || framing === 'close');
+}

@@ -1,0 +1,287 @@
+/**
+ * One pool of keep-alive connections to one instance of a replica, for one data thread.
+ * An attempt gets the connection that was used last, or the next that becomes free, or a new one while the pool is
+ * under its cap.
+ * Must not hold: which replica a request goes to, retries, anything about clients.
+ *
+ * Invariants: an attempt that was given to `send` hears `onConnection` or `onUpstreamError`, once, unless it is
+ * withdrawn before: until then it is in exactly one of `#waiting`, `#wantRoom`, `#reserved` and `#failing`. No
+ * attempt waits while a connection is idle, nor while there is room for another and none is on its way for it:
+ * whatever happens ends in `#restore`, which alone takes attempts out of the queues. A connection that was opened
+ * for one attempt is never counted on by others.
+ */
+import type { Endpoint } from '../../core/replica.ts';
+import { RESPONSE_LIMITS, type ResponseLimits } from '../../http1/response-parser.ts';
+import type { Recorder } from '../../metrics/recorder.ts';
+import { BalancerError } from '../../platform/errors.ts';
+import { type Attempt, type Connect, type ConnectionOwner, UpstreamConnection } from './connection.ts';
+import { connectUpstream } from './early-response.ts';
+import { FreeConnections, type FreeCounts } from './idle-connections.ts';
+import { PinnedConnection } from './pinned-connections.ts';
+
+export interface UpstreamOptions {
+  /** Below zero for what is no replica. */
+  readonly ordinal: number;
+  readonly endpoint: Endpoint;
+  /** Most connections at a time. */
+  readonly maxConnections: number;
+  readonly connectTimeoutMs: number;
+  /** How long an attempt may wait for a connection, of whatever kind. */
+  readonly waitTimeoutMs: number;
+  /** The thread's coarse clock. */
+  readonly nowMs: () => number;
+  readonly recorder: Recorder;
+  /** Opens a socket; `connectUpstream` unless given. */
+  readonly connect?: Connect;
+  /** RESPONSE_LIMITS unless given. */
+  readonly limits?: ResponseLimits;
+}
+
+/** The connections of a pool, by what they do. */
+export interface ConnectionCounts extends FreeCounts {
+  /** Each belongs to a client, and waits for its next request. */
+  readonly pinnedIdle: number;
+  readonly busy: number;
+  readonly connecting: number;
+}
+
+/** Attempts that wait: for any connection, for room to open their own, for that to be opened. */
+export interface WaitingCounts {
+  readonly forAny: number;
+  readonly forRoom: number;
+  readonly forTheirs: number;
+}
+
+/** An attempt that is still to be told that it failed. */
+interface Failing {
+  readonly attempt: Attempt;
+  readonly error: BalancerError;
+}
+
+/**
+ * Connections that are opened at a time. With one for each of a thousand requests that come at once the first answers
+ * waited for all of them, most of a second; meanwhile those that are there would have done the work.
+ */
+const MOST_CONNECTING = 8;
+
+export class Upstream implements ConnectionOwner {
+  readonly #options: UpstreamOptions;
+  readonly #connect: Connect;
+  /** Every connection: connecting, free or busy. */
+  readonly #connections = new Set<UpstreamConnection>();
+  readonly #free: FreeConnections;
+  /** Being opened for whoever waits. */
+  readonly #opening = new Set<UpstreamConnection>();
+  /** Being opened for one attempt, which needs a new connection. */
+  readonly #reserved = new Map<UpstreamConnection, Attempt>();
+  /** Attempts that wait for any connection, first come first served. */
+  readonly #waiting: Attempt[] = [];
+  /** Attempts that need a new connection, while there is no room for one. */
+  readonly #wantRoom: Attempt[] = [];
+  readonly #failing: Failing[] = [];
+  /** Connections that belong to one client each. None of the others, and not counted against the cap. */
+  readonly #pinned = new Set<PinnedConnection>();
+  #isRestoring = false;
+  #isClosed = false;
+
+  constructor(options: UpstreamOptions) {
+    this.#options = options;
+    this.#connect = options.connect ?? connectUpstream;
+    this.#free = new FreeConnections(options.nowMs, () => this.#serve());
+  }
+
+  get ordinal(): number {
+    return this.#options.ordinal;
+  }
+
+  get connections(): ConnectionCounts {
+    const free = this.#free.counts;
+    const connecting = this.#opening.size + this.#reserved.size;
+    let pinnedIdle = 0;
+    for (const { isIdle } of this.#pinned) if (isIdle) pinnedIdle++;
+    const isFree = free.idle + free.resting + free.doubted;
+    const busy = this.#connections.size - connecting - isFree + this.#pinned.size - pinnedIdle;
+    return { ...free, pinnedIdle, connecting, busy };
+  }
+
+  get waiting(): WaitingCounts {
+    return { forAny: this.#waiting.length, forRoom: this.#wantRoom.length, forTheirs: this.#reserved.size };
+  }
+
+  /** Gives the attempt a connection, now or as soon as there is one. */
+  send(attempt: Attempt): void {
+    if (this.#isClosed) return attempt.onUpstreamError(new BalancerError('upstream-gone'));
+    const needsNew = attempt.upgrade || attempt.needsFresh;
+    if (!needsNew) {
+      const connection = this.#free.take();
+      if (connection !== undefined) return connection.assign(attempt);
+    }
+    attempt.waitsSinceMs = this.#options.nowMs();
+    (needsNew ? this.#wantRoom : this.#waiting).push(attempt);
+    this.#restore();
+  }
+
+  /** The attempt no longer waits for a connection. */
+  withdraw(attempt: Attempt): void {
+    if (remove(this.#waiting, attempt) || remove(this.#wantRoom, attempt)) return;
+    const at = this.#failing.findIndex((failing) => failing.attempt === attempt);
+    if (at !== -1) this.#failing.splice(at, 1);
+    for (const [connection, owner] of this.#reserved) {
+      if (owner !== attempt) continue;
+      this.#reserved.delete(connection);
+      if (connection.forTunnel) connection.destroy();
+      else this.#opening.add(connection);
+    }
+    this.#restore();
+  }
+
+  /** The connection, which is busy, is its client's alone from now on. */
+  pin(connection: UpstreamConnection): PinnedConnection {
+    const pinned = new PinnedConnection(connection, this.#options, () => this.#pinned.delete(pinned));
+    this.#connections.delete(connection);
+    this.#pinned.add(pinned);
+    connection.passTo(pinned);
+    this.#restore();
+    return pinned;
+  }
+
+  /** Ends what has been idle, connecting or waiting for too long. To be called a few times a second. */
+  tick(): void {
+    const nowMs = this.#options.nowMs();
+    const isLate = (connection: UpstreamConnection): boolean =>
+      nowMs - connection.startedMs >= this.#options.connectTimeoutMs;
+    const tooLate = (): BalancerError => new BalancerError('connect-timeout');
+    for (const connection of this.#opening) if (isLate(connection)) connection.destroy(tooLate());
+    for (const [connection, attempt] of this.#reserved)
+      if (isLate(connection) || this.#hasWaited(attempt, nowMs)) connection.destroy(tooLate());
+    for (const queue of [this.#waiting, this.#wantRoom])
+      while (queue.length > 0 && this.#hasWaited(queue[0]!, nowMs))
+        this.#failing.push({ attempt: queue.shift()!, error: tooLate() });
+    for (const connection of this.#free.takeExpired()) connection.destroy();
+    for (const pinned of this.#pinned) pinned.tick(nowMs);
+    this.#restore();
+  }
+
+  #hasWaited({ waitsSinceMs }: Attempt, nowMs: number): boolean {
+    return nowMs - waitsSinceMs >= this.#options.waitTimeoutMs;
+  }
+
+  /** The instance is gone: everything that waits for it or hears from it fails with `upstream-gone`. */
+  close(): void {
+    this.#isClosed = true;
+    const gone = new BalancerError('upstream-gone');
+    this.#failAll(this.#waiting, gone);
+    this.#failAll(this.#wantRoom, gone);
+    for (const connection of [...this.#connections]) connection.destroy(gone);
+    for (const { connection } of [...this.#pinned]) connection.destroy(gone);
+    this.#restore();
+  }
+
+  onConnected(connection: UpstreamConnection): void {
+    this.#options.recorder.connected(this.#options.ordinal, connection.connectMs);
+    const attempt = this.#reserved.get(connection);
+    this.#reserved.delete(connection);
+    if (attempt !== undefined) return connection.assign(attempt);
+    this.#opening.delete(connection);
+    this.#free.addNew(connection);
+    this.#serve();
+  }
+
+  onFree(connection: UpstreamConnection): void {
+    // what was opened for a tunnel reads through the stream machinery, which the pool's connections avoid
+    if (this.#isClosed || connection.forTunnel) return connection.destroy();
+    this.#free.addUsed(connection);
+    this.#serve();
+  }
+
+  onClosed(connection: UpstreamConnection, error: BalancerError | undefined): void {
+    if (!this.#connections.delete(connection)) return;
+    this.#free.closed(connection);
+    const attempt = this.#reserved.get(connection);
+    this.#reserved.delete(connection);
+    this.#opening.delete(connection);
+    if (error !== undefined) this.#failedToOpen(attempt, error);
+    else if (attempt !== undefined) this.#wantRoom.push(attempt);
+    this.#restore();
+  }
+
+  /** A connection is free, or soon will be. */
+  #serve(): void {
+    if (this.#waiting.length > 0 || this.#wantRoom.length > 0) this.#restore();
+  }
+
+  /** Restores the invariants. Called again from within, by what an attempt does when it hears, it leaves all to the first call. */
+  #restore(): void {
+    if (this.#isRestoring) return;
+    this.#isRestoring = true;
+    try {
+      while (this.#step());
+    } finally {
+      this.#isRestoring = false;
+    }
+    if (this.#waiting.length > 0 || this.#wantRoom.length > 0) this.#free.hurry();
+  }
+
+  /** Does one thing that is due; false where nothing is. */
+  #step(): boolean {
+    const failing = this.#failing.shift();
+    if (failing !== undefined) failing.attempt.onUpstreamError(failing.error);
+    else if (this.#waiting.length > 0 && this.#free.idle > 0)
+      this.#free.take()!.assign(this.#waiting.shift()!);
+    else if (this.#wantRoom.length > 0 && this.#makeRoom()) this.#open(this.#wantRoom.shift());
+    else if (this.#onTheirWay < Math.min(this.#waiting.length, MOST_CONNECTING) && this.#makeRoom())
+      this.#open(undefined);
+    else return false;
+    return true;
+  }
+
+  /** Connections that those who wait will be given next. */
+  get #onTheirWay(): number {
+    return this.#opening.size + this.#free.resting;
+  }
+
+  get #hasRoom(): boolean {
+    return this.#connections.size < this.#options.maxConnections;
+  }
+
+  /** Makes room for a connection, if need be in place of one that is free. */
+  #makeRoom(): boolean {
+    if (!this.#hasRoom) this.#free.takeOldest()?.destroy();
+    return this.#hasRoom;
+  }
+
+  /** Opens a connection for whoever waits, or for `only` one attempt that needs a new one. */
+  #open(only: Attempt | undefined): void {
+    const { endpoint, nowMs } = this.#options;
+    const { limits = RESPONSE_LIMITS } = this.#options;
+    const forTunnel = only?.upgrade === true;
+    const opening = { nowMs: nowMs(), forTunnel, connect: this.#connect, limits };
+    let connection: UpstreamConnection;
+    try {
+      connection = new UpstreamConnection(this, endpoint, opening);
+    } catch (cause) {
+      return this.#failedToOpen(only, new BalancerError('connect-failed', undefined, { cause }));
+    }
+    this.#connections.add(connection);
+    if (only === undefined) this.#opening.add(connection);
+    else this.#reserved.set(connection, only);
+  }
+
+  /** A connection could not be made. Nobody will connect where one could not, so who waits need not find out one by one. */
+  #failedToOpen(only: Attempt | undefined, error: BalancerError): void {
+    // of a replica that is gone it says nothing
+    if (!this.#isClosed) this.#options.recorder.connectFailed(this.#options.ordinal);
+    if (only === undefined) this.#failAll(this.#waiting, error);
+    else this.#failing.push({ attempt: only, error });
+  }
+
+  #failAll(attempts: Attempt[], error: BalancerError): void {
+    for (const attempt of attempts.splice(0)) this.#failing.push({ attempt, error });
+  }
+}
+
+function remove<T>(list: T[], item: T): boolean {
+  const at = list.lastIndexOf(item);
+  if (at !== -1) list.splice(at, 1);
+  return at !== -1;
+}

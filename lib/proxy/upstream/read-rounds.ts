@@ -1,0 +1,47 @@
+/**
+ * Tells when what had reached a socket by now has been read: once the poll phase after this one is over.
+ * A response is read in one poll phase, and the FIN or RST right behind it in the next: libuv does not read again after
+ * a read that did not fill its buffer. Everything that waits for that is called together, once a round of the event loop.
+ * Source: libuv `uv__read` (src/unix/stream.c); the phases of the event loop, in Node's guide to it.
+ */
+import { writeAllHeld } from '../io/write-batcher.ts';
+
+/** Wants to be called in the check phase of this round, and of the next. */
+export interface RoundListener {
+  /** A poll phase is over. True where it is to be called after the next one too. */
+  onPolled(): boolean;
+}
+
+let listeners: RoundListener[] = [];
+let spare: RoundListener[] = [];
+let immediate: NodeJS.Immediate | undefined;
+let isHurried = false;
+
+/** Calls `listener.onPolled` at the end of this round, and for as long as it says. To be called once until then. */
+export function afterPoll(listener: RoundListener): void {
+  listeners.push(listener);
+  immediate ??= setImmediate(onCheck);
+}
+
+/** Somebody waits for that: the next poll phase takes what is there, and does not wait for more. */
+export function hurry(): void {
+  isHurried = true;
+  immediate?.ref();
+}
+
+function onCheck(): void {
+  immediate = undefined;
+  isHurried = false;
+  const now = listeners;
+  listeners = spare;
+  for (const listener of now) if (listener.onPolled()) listeners.push(listener);
+  now.length = 0;
+  spare = now;
+  if (listeners.length > 0 && immediate === undefined) {
+    immediate = setImmediate(onCheck);
+    // a round that nothing else begins is not begun for it
+    if (!isHurried) immediate.unref();
+  }
+  // requests that have just been given their connections need not wait for another round
+  writeAllHeld();
+}

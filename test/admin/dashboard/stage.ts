@@ -1,0 +1,183 @@
+/**
+ * A dashboard over a fleet that is made up: any number of replicas in any state, with numbers that never change.
+ * Must not hold: assertions, a browser.
+ */
+
+import { succeeded } from '../../../lib/admin/reply.ts';
+import type { Route } from '../../../lib/admin/routes/api.ts';
+import { createDashboardRoutes } from '../../../lib/admin/routes/dashboard.ts';
+import { Live } from '../../../lib/admin/routes/live.ts';
+import type { EventLine, ReplicaSnapshot, Snapshot } from '../../../lib/api/snapshot.ts';
+import { systemClock } from '../../../lib/platform/clock.ts';
+import { type Running, runAdmin } from '../../helpers/admin.ts';
+
+const SLOTS = 65_537;
+
+/** A replica as the page is told of it. */
+export function replicaShown(
+  id: number,
+  of: number,
+  differs: Partial<ReplicaSnapshot> = {},
+): ReplicaSnapshot {
+  return {
+    name: `S${id}`,
+    id,
+    state: 'healthy',
+    drained: false,
+    endpoint: `127.0.0.1:${40_000 + id}`,
+    image: 'ringlb-replica@sha256:12ab34cd56ef',
+    inFlight: 3 + ((id * 7) % 11),
+    queued: 0,
+    slots: Math.round(SLOTS / of),
+    share: 1 / of,
+    restarts: id % 5 === 0 ? 1 : 0,
+    probes: { last: '200', recent: Array.from({ length: 20 }, (_, probe) => (probe + id) % 37 !== 0) },
+    sinceMs: 3_720_000 + id * 61_000,
+    cause: 'probe passed: 200',
+    nextStartInMs: null,
+    requestsPerSecond: 1200 / of + ((id * 13) % 17),
+    errorsPerSecond: 0,
+    p50Ms: 1.4 + (id % 4) / 10,
+    p99Ms: 8 + (id % 7),
+    ...differs,
+  };
+}
+
+/** A snapshot of these replicas; its totals follow from them. */
+export function snapshotOf(
+  replicas: readonly ReplicaSnapshot[],
+  differs: Partial<Snapshot> = {},
+): Omit<Snapshot, 'atMs'> {
+  const eligible = replicas.filter(({ state, drained }) => state === 'healthy' && !drained).length;
+  const sum = (of: (replica: ReplicaSnapshot) => number) =>
+    replicas.reduce((total, replica) => total + of(replica), 0);
+  return {
+    startedAtMs: systemClock.wallMs() - 3_725_000,
+    version: '0.1.0',
+    driver: 'process',
+    canScale: true,
+    readiness: {
+      ready: eligible > 0,
+      draining: false,
+      reason: `${eligible} of ${replicas.length} replicas are eligible`,
+    },
+    eligible,
+    desired: replicas.length,
+    limits: { maxInFlight: 256, queueDepth: 1024, maxReplicas: 64 },
+    totals: {
+      requestsPerSecond: sum(({ requestsPerSecond }) => requestsPerSecond ?? 0),
+      errorsPerSecond: sum(({ errorsPerSecond }) => errorsPerSecond ?? 0),
+      p50Ms: eligible > 0 ? 1.6 : null,
+      p99Ms: eligible > 0 ? 11.2 : null,
+      inFlight: sum(({ inFlight }) => inFlight),
+      queued: sum(({ queued }) => queued),
+    },
+    ring: { algorithm: 'maglev', slots: SLOTS, vnodes: 0, version: replicas.length, imbalance: 1.0002 },
+    replicas,
+    ...differs,
+  };
+}
+
+export interface Stage {
+  readonly admin: Running;
+  readonly url: string;
+  /** What the page is told from the next second on. */
+  snapshot: Omit<Snapshot, 'atMs'>;
+  readonly events: EventLine[];
+  /** Bodies of the changes that were asked for, dry runs apart. */
+  readonly changes: string[];
+  close(): Promise<void>;
+}
+
+/** Serves the page with what is set on the stage; `/add` and `/rm` preview and change nothing. */
+export async function openStage(first: Omit<Snapshot, 'atMs'>, token = ''): Promise<Stage> {
+  const live = new Live({
+    clock: systemClock,
+    snapshots: { next: () => ({ ...stage.snapshot, atMs: systemClock.wallMs() }), reset: () => {} },
+    events: { after: (id) => stage.events.slice(stage.events.findIndex((event) => event.id === id) + 1) },
+  });
+  const changes: string[] = [];
+  const admin = await runAdmin({
+    access: { token },
+    // of two routes with one path the router takes the later
+    routes: [...createDashboardRoutes(), live.route, ringRoute(() => stage), ...changeRoutes(() => stage)],
+  });
+  const stage: Stage = {
+    admin,
+    url: `http://127.0.0.1:${admin.port}/`,
+    snapshot: first,
+    events: [],
+    changes,
+    close: () => admin.stop(),
+  };
+  return stage;
+}
+
+/** The slots of the stage's replicas, shuffled as Maglev shuffles them. */
+function ringRoute(stage: () => Stage): Route {
+  return {
+    path: '/ring',
+    methods: ['GET'],
+    access: 'read',
+    answer({ query }) {
+      const { replicas, ring } = stage().snapshot;
+      const members = replicas.map(({ name, id, slots, share }) => ({ name, id, slots, share }));
+      const sample = Array.from(
+        { length: Number(query.get('sample')) },
+        (_, slot) => ((slot * 7919 + ((slot * slot) % 101)) % 1009) % members.length,
+      );
+      return succeeded({ ...ring, members, sample });
+    },
+  };
+}
+
+/** `/add`, `/rm`, `/drain` and `/undrain` as far as the page needs them. */
+function changeRoutes(stage: () => Stage): readonly Route[] {
+  const change = (path: string, methods: readonly string[]): Route => ({
+    path,
+    methods,
+    access: 'steer',
+    async answer({ query, body }) {
+      const text = await body();
+      const { n = 1, hostnames = [] } = JSON.parse(text) as { n?: number; hostnames?: readonly string[] };
+      if (query.has('dry-run'))
+        return succeeded(previewOf(stage().snapshot, path === '/add', { n, hostnames }));
+      stage().changes.push(`${path} ${text}`);
+      return succeeded({ N: 0, replicas: [] });
+    },
+  });
+  return [
+    change('/add', ['POST']),
+    change('/rm', ['DELETE', 'POST']),
+    change('/drain', ['POST']),
+    change('/undrain', ['POST']),
+  ];
+}
+
+function previewOf(
+  { replicas }: Pick<Snapshot, 'replicas'>,
+  isAdd: boolean,
+  { n, hostnames }: { readonly n: number; readonly hostnames: readonly string[] },
+) {
+  const there = replicas.map(({ name }) => name);
+  const chosen = isAdd
+    ? [...hostnames, ...Array.from({ length: n }, (_, index) => `S${there.length + 1 + index}`)].slice(0, n)
+    : [...hostnames, ...there.filter((name) => !hostnames.includes(name)).toReversed()].slice(0, n);
+  const others = there.filter((name) => !chosen.includes(name));
+  const after = isAdd ? there.length + n : there.length - n;
+  const share = isAdd ? 1 / after / there.length : 1 / there.length / Math.max(1, others.length);
+  const moves = chosen.flatMap((name) =>
+    others.map((other) => (isAdd ? { from: other, to: name, share } : { from: name, to: other, share })),
+  );
+  return {
+    dryRun: true,
+    N: after,
+    replicas: isAdd ? [...there, ...chosen] : others,
+    added: isAdd ? chosen : [],
+    removed: isAdd ? [] : chosen,
+    moved: moves.reduce((sum, move) => sum + move.share, 0),
+    moves,
+    inFlight: isAdd ? 0 : 4,
+    tunnels: isAdd ? 0 : 1,
+  };
+}

@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'node:test';
+import { type Durations, LiveNumbers, type Reading } from '../../../lib/admin/routes/live-numbers.ts';
+import { fakeFleet, REPLICA } from '../../helpers/admin.ts';
+import { FakeClock } from '../../helpers/fake-clock.ts';
+
+/** Durations that are all the same. */
+class Same implements Durations {
+  readonly count: number;
+  readonly ms: number;
+  constructor(count: number, ms: number) {
+    this.count = count;
+    this.ms = ms;
+  }
+  quantileMs(rank: number): number {
+    return this.count === 0 ? 0 : this.ms + rank;
+  }
+  minus(earlier: Same): Same {
+    return new Same(this.count - earlier.count, this.ms);
+  }
+}
+
+const LIMITS = { maxInFlight: 256, queueDepth: 1024, maxReplicas: 64 };
+
+describe('the numbers of the dashboard', () => {
+  let clock: FakeClock;
+  let requests: number;
+  let failures: number;
+  /** Those that a client was told of. */
+  let failed: number;
+  let asked: (readonly string[])[];
+  let numbers: LiveNumbers;
+  const fleet = fakeFleet();
+  beforeEach(() => {
+    clock = new FakeClock();
+    requests = 0;
+    failures = 0;
+    failed = 0;
+    asked = [];
+    fleet.replicas = () => [REPLICA];
+    numbers = new LiveNumbers({
+      version: '1.2.3',
+      driver: { kind: 'process', ownsInstances: true },
+      limits: Object.assign({ adminToken: 'secret' }, LIMITS),
+      fleet,
+      clock,
+      table: { totalInFlight: 7, totalWaiting: 2 },
+      read: (names): Reading => {
+        asked.push(names);
+        const byClass = [0, requests - failed, 0, 0, failed];
+        const counters = { requests, byClass, failures, duration: new Same(requests, 4), waiting: 3 };
+        return {
+          atMs: clock.nowMs(),
+          totals: counters,
+          replicas: names.map((name) => ({ name, ...counters })),
+        };
+      },
+    });
+  });
+
+  /** A second in which so many requests came. */
+  const second = (more: number, errors = { failures: 0, failed: 0 }) => {
+    clock.advance(1000);
+    requests += more;
+    failures += errors.failures;
+    failed += errors.failed;
+    return numbers.next();
+  };
+
+  it('are not known before a second has passed', () => {
+    const { totals, replicas } = numbers.next();
+    const unknown = { requestsPerSecond: null, errorsPerSecond: null, p50Ms: null, p99Ms: null };
+    assert.deepEqual(totals, { ...unknown, inFlight: 7, queued: 2 });
+    assert.equal(replicas[0]?.requestsPerSecond, null);
+  });
+
+  it('are those of the last second in all, and of the last five with what was made good for a replica', () => {
+    numbers.next();
+    for (const more of [100, 100, 100, 100, 100]) second(more);
+    const { totals, replicas } = second(400, { failures: 10, failed: 4 });
+    assert.deepEqual([totals.requestsPerSecond, totals.errorsPerSecond], [400, 4]);
+    assert.deepEqual([replicas[0]?.requestsPerSecond, replicas[0]?.errorsPerSecond], [160, 2]);
+  });
+
+  it('have no latency in a second without requests', () => {
+    numbers.next();
+    assert.deepEqual([second(10).totals.p50Ms, second(10).totals.p99Ms], [4.5, 4.99]);
+    const { totals } = second(0);
+    assert.deepEqual([totals.requestsPerSecond, totals.p50Ms, totals.p99Ms], [0, null, null]);
+  });
+
+  it('go by the time that passed, not by the second that was meant to', () => {
+    numbers.next();
+    clock.advance(1500);
+    assert.equal(second(500).totals.requestsPerSecond, 200);
+  });
+
+  it('begin anew after a pause, and not with all that came in it', () => {
+    numbers.next();
+    second(10);
+    numbers.reset();
+    assert.equal(second(1_000_000).totals.requestsPerSecond, null);
+    assert.equal(second(10).totals.requestsPerSecond, 10);
+  });
+
+  it('of a name that comes back do not have what it counted before', () => {
+    requests = 50_000;
+    fleet.replicas = () => [];
+    numbers.next();
+    second(0);
+    fleet.replicas = () => [REPLICA];
+    assert.equal(second(5).replicas[0]?.requestsPerSecond, null);
+    assert.equal(second(20).replicas[0]?.requestsPerSecond, 20);
+    assert.deepEqual(asked.at(-1), ['S1']);
+  });
+
+  it('come with what the fleet is and says', () => {
+    clock.advance(5000);
+    const { atMs, startedAtMs, version, driver, desired, eligible, ring, readiness, replicas } =
+      numbers.next();
+    assert.deepEqual(
+      [atMs - startedAtMs, version, driver, desired, eligible],
+      [5000, '1.2.3', 'process', 3, 1],
+    );
+    assert.deepEqual(ring, { algorithm: 'maglev', slots: 65_537, vnodes: 0, version: 4, imbalance: 1 });
+    assert.deepEqual([readiness.ready, replicas[0]?.queued], [true, 3]);
+    assert.deepEqual(replicas[0]?.probes, { last: null, recent: REPLICA.probes.recent });
+  });
+
+  it('come with the limits, and with nothing else of what is configured', () => {
+    const snapshot = numbers.next();
+    assert.deepEqual(snapshot.limits, LIMITS);
+    assert.doesNotMatch(JSON.stringify(snapshot), /secret/);
+  });
+});

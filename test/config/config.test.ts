@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { cpus } from '../../lib/platform/cgroup.ts';
+import { load, problemsOf } from '../helpers/options.ts';
+
+describe('the options', () => {
+  it('gives the documented defaults where nothing is given', () => {
+    const { workers, ...rest } = load('');
+    assert.equal(workers, cpus().cores);
+    assert.deepEqual(rest, {
+      port: 5000,
+      host: '',
+      adminPort: 5001,
+      adminHost: '127.0.0.1',
+      adminToken: '',
+      adminTokenFile: '',
+      adminHosts: [],
+      publicAdmin: true,
+      driver: 'process',
+      replicas: 3,
+      maxReplicas: 64,
+      upstreams: [],
+      command: '',
+      image: 'ringlb-replica',
+      replicaPort: 5000,
+      containerPrefix: '',
+      network: 'ringlb',
+      pool: 'ringlb',
+      startTimeoutMs: 30_000,
+      stopTimeoutMs: 10_000,
+      drainTimeoutMs: 30_000,
+      onExit: 'remove',
+      algorithm: 'maglev',
+      slots: 65_537,
+      vnodes: 0,
+      hashKey: load('--hash-key request-id').hashKey,
+      loadFactor: 1.25,
+      loadFloor: 0,
+      maxInFlight: 256,
+      queueDepth: 1024,
+      queueTimeoutMs: 5000,
+      classic: false,
+      probePath: '/heartbeat',
+      probeIntervalMs: 2000,
+      probeTimeoutMs: 2000,
+      rise: 2,
+      fall: 3,
+      probeExpect: [[200, 399]],
+      probeHost: '',
+      probeHeader: [],
+      probePort: 0,
+      replaceAfterMs: 30_000,
+      panicThreshold: 0.5,
+      ejectAfter: 5,
+      ejectOutliers: true,
+      retries: 2,
+      retryBudget: 0.2,
+      connectTimeoutMs: 2000,
+      responseTimeoutMs: 30_000,
+      idleTimeoutMs: 60_000,
+      lenientReplicas: false,
+      headerTimeoutMs: 10_000,
+      bodyTimeoutMs: 30_000,
+      sendTimeoutMs: 30_000,
+      requestTimeoutMs: 0,
+      keepAliveTimeoutMs: 65_000,
+      maxHeadBytes: 65_536,
+      maxHeaders: 256,
+      maxTargetBytes: 16_384,
+      maxBodyBytes: 0,
+      maxConnections: 16_384,
+      trustedProxies: [],
+      forwarded: false,
+      via: false,
+      parser: 'fast',
+      logLevel: 'info',
+      accessLog: 'off',
+      accessLogFile: '-',
+      accessLogSample: 1,
+      accessLogStatus: [],
+      accessLogMinMs: 0,
+    });
+  });
+
+  it('reads a value behind = and a value that follows', () => {
+    assert.equal(load('--port=8080').port, 8080);
+    assert.equal(load('--port 8080').port, 8080);
+  });
+
+  it('lets a flag beat the environment, and the environment the default', () => {
+    assert.equal(load('', { LB_PORT: '7000' }).port, 7000);
+    assert.equal(load('--port 8080', { LB_PORT: '7000' }).port, 8080);
+  });
+
+  it('does not read a variable that a flag overrides', () => {
+    assert.equal(load('--port 8080', { LB_PORT: 'http' }).port, 8080);
+  });
+
+  it('takes the last of a flag given twice', () => {
+    assert.equal(load('--port 1 --port=2').port, 2);
+  });
+
+  it('counts an empty variable as unset', () => {
+    assert.equal(load('', { LB_PORT: '', LB_ADMIN_HOST: '', LB_NO_SUCH: '' }).port, 5000);
+  });
+
+  it('ignores what does not begin with LB_', () => {
+    assert.equal(load('', { PORT: 'x', lb_port: 'x', __proto__: 'x' }).port, 5000);
+  });
+
+  it('takes an empty value where it means something', () => {
+    assert.equal(load('--host=').host, '');
+    assert.equal(load('--upstreams=').upstreams.length, 0);
+  });
+
+  for (const [args, expected] of [
+    ['--classic', true],
+    ['--classic --port 1', true],
+    ['--classic=off', false],
+    ['--classic off', false],
+    ['--classic=on', true],
+    ['', false],
+  ] as const) {
+    it(`reads "${args}" as classic ${expected ? 'on' : 'off'}`, () => {
+      assert.equal(load(args).classic, expected);
+    });
+  }
+});
+
+describe('the options, what it says,', () => {
+  it('names the variable that a text came from', () => {
+    assert.deepEqual(problemsOf('', { LB_PROBE_INTERVAL: 'soon' }), [
+      'LB_PROBE_INTERVAL must be a duration such as 500ms, 2s or 1m, not "soon"',
+    ]);
+  });
+
+  it('names a variable that is no option', () => {
+    assert.deepEqual(problemsOf('', { LB_REPLCIAS: '3' }), [
+      'LB_REPLCIAS is not an option; did you mean LB_REPLICAS?',
+    ]);
+  });
+
+  it('escapes control characters of what it repeats', () => {
+    assert.deepEqual(problemsOf('', { LB_PORT: '\u001b[2J\n' }), [
+      'LB_PORT must be a whole number from 0 to 65535, not "\\u001b[2J\\n"',
+    ]);
+  });
+
+  it('finds every problem at once', () => {
+    assert.deepEqual(problemsOf('--port x --prot 1 --on-exit keep', { LB_RISE: '0', LB_NONSENSE: '1' }), [
+      'LB_NONSENSE is not an option',
+      '--prot is not an option; did you mean --port?',
+      '--port must be a whole number from 0 to 65535, not "x"',
+      'LB_RISE must be a whole number from 1 to 1000, not "0"',
+      '--on-exit keep needs --driver docker, not process',
+    ]);
+  });
+
+  it('tells them as one message of one line each', () => {
+    assert.throws(() => load('--port x --rise x'), {
+      name: 'ConfigError',
+      message: /^--port .*\n--rise .*$/,
+    });
+  });
+});

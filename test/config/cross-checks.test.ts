@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { load, problemsOf } from '../helpers/options.ts';
+
+describe('what follows from other options', () => {
+  it('makes classic the textbook ring of 512 slots and 9 virtual nodes for up to 56 replicas', () => {
+    const { algorithm, slots, vnodes, maxReplicas } = load('--classic');
+    assert.deepEqual(
+      { algorithm, slots, vnodes, maxReplicas },
+      { algorithm: 'classic', slots: 512, vnodes: 9, maxReplicas: 56 },
+    );
+  });
+
+  it('leaves a maximum that classic has room for', () => {
+    assert.equal(load('--classic --max-replicas 10').maxReplicas, 10);
+  });
+
+  it('gives the ring 65536 slots and 160 virtual nodes', () => {
+    const { slots, vnodes } = load('--algorithm ring');
+    assert.deepEqual({ slots, vnodes }, { slots: 65_536, vnodes: 160 });
+  });
+
+  it('keeps the slots, virtual nodes and workers that are given', () => {
+    const { slots, vnodes, workers } = load('--algorithm ring --slots 1000 --vnodes 7 --workers 5');
+    assert.deepEqual({ slots, vnodes, workers }, { slots: 1000, vnodes: 7, workers: 5 });
+  });
+
+  it('has a load floor wherever the hash key is not request-id alone', () => {
+    const floorOf = (options: string): number => load(options).loadFloor;
+    assert.equal(floorOf('--hash-key cookie:sid'), 16);
+    assert.equal(floorOf('--hash-key cookie:sid,request-id'), 16);
+    assert.equal(floorOf('--hash-key header:x-request-id'), 16);
+    assert.equal(floorOf('--hash-key client-ip --load-floor 3'), 3);
+    assert.equal(floorOf('--hash-key path --load-floor 0'), 0);
+    assert.equal(floorOf('--hash-key request-id --load-floor 3'), 0);
+    assert.equal(floorOf('--hash-key request-id,request-id'), 0);
+    assert.equal(floorOf('--classic'), 0);
+  });
+
+  it('counts the replicas of a fixed list by its servers', () => {
+    const { replicas, maxReplicas } = load('--driver static --upstreams http://a:1,http://b:1');
+    assert.deepEqual({ replicas, maxReplicas }, { replicas: 2, maxReplicas: 2 });
+  });
+});
+
+describe('what does not go together', () => {
+  const one = '--driver static --upstreams http://a:1';
+  const servers = Array.from({ length: 57 }, (_, index) => `http://a:${index + 1}`).join(',');
+  const cases: readonly (readonly [args: string, problem: string])[] = [
+    ['--driver static', '--driver static needs --upstreams http://host:port,http://host:port'],
+    ['--upstreams http://a:1', '--upstreams needs --driver static, not process'],
+    ['--replicas 65', '--replicas must be at most --max-replicas (64), not 65'],
+    ['--replicas 5 --max-replicas 4', '--replicas must be at most --max-replicas (4), not 5'],
+    [
+      '--probe-interval 0',
+      '--probe-interval 0 needs --driver static: replicas that are started must be probed',
+    ],
+    ['--slots 65536', '--slots must be a prime number with algorithm maglev, such as 65537, not 65536'],
+    ['--slots 61', '--slots must be more than --max-replicas (64), not 61'],
+    ['--algorithm ring --slots 64', '--slots must be more than --max-replicas (64), not 64'],
+    [
+      '--classic --replicas 57',
+      '--replicas must be at most 56, not 57: 512 slots of the classic ring hold 56 times 9 virtual nodes',
+    ],
+    [
+      '--classic --max-replicas 57',
+      '--max-replicas must be at most 56, not 57: 512 slots of the classic ring hold 56 times 9 virtual nodes',
+    ],
+    [
+      '--algorithm classic --slots 20 --vnodes 10',
+      '--replicas must be at most 2, not 3: 20 slots of the classic ring hold 2 times 10 virtual nodes',
+    ],
+    [
+      `--classic --driver static --upstreams ${servers}`,
+      '--upstreams must be at most 56, not 57: 512 slots of the classic ring hold 56 times 9 virtual nodes',
+    ],
+    ['--classic --algorithm ring', '--classic needs algorithm classic, and --algorithm is ring'],
+    ['--access-log-file a.log', '--access-log-file needs --access-log json or combined'],
+    ['--access-log-sample 1% --access-log off', '--access-log-sample needs --access-log json or combined'],
+    ['--access-log-status 5xx', '--access-log-status needs --access-log json or combined'],
+    ['--access-log-slower 1s', '--access-log-slower needs --access-log json or combined'],
+    ['--on-exit keep', '--on-exit keep needs --driver docker, not process'],
+    [
+      '--admin-host 0.0.0.0',
+      '--admin-host 0.0.0.0 is wider than loopback and needs --admin-token or --admin-token-file',
+    ],
+    [
+      '--admin-host=',
+      '--admin-host (all interfaces) is wider than loopback and needs --admin-token or --admin-token-file',
+    ],
+    [
+      '--admin-host 127.0.0.1.example.org',
+      '--admin-host 127.0.0.1.example.org is wider than loopback and needs --admin-token or --admin-token-file',
+    ],
+    ['--admin-token=', '--admin-token must not be empty'],
+    ['--admin-token-file=', '--admin-token-file must not be empty'],
+    ['--port 5001', '--port and --admin-port must differ, both are 5001'],
+    ['--driver docker --command x', '--command needs --driver process, not docker'],
+    [`${one} --image x`, '--image needs --driver docker, not static'],
+    ['--replica-port 80', '--replica-port needs --driver docker, not process'],
+    ['--network x', '--network needs --driver docker, not process'],
+    ['--pool x', '--pool needs --driver docker, not process'],
+    ['--container-prefix x', '--container-prefix needs --driver docker, not process'],
+    ['--vnodes 9', '--vnodes needs --algorithm ring or classic: maglev has no virtual nodes'],
+  ];
+  for (const [args, problem] of cases) {
+    it(`answers "${args.slice(0, 60)}" with "${problem.slice(0, 80)}"`, () => {
+      assert.deepEqual(problemsOf(args), [problem]);
+    });
+  }
+
+  for (const args of [
+    '--port 0 --admin-port 0',
+    '--admin-host localhost',
+    '--admin-host ::1',
+    '--admin-host 127.0.0.2',
+    '--admin-host 0.0.0.0 --admin-token long-secret',
+    '--driver docker --on-exit keep',
+    '--driver docker --image x --network y --pool z --replica-port 80',
+    '--command true',
+    `${one} --probe-interval 0`,
+    '--classic --algorithm classic',
+    '--replicas 65 --max-replicas 65',
+    '--slots 67',
+  ]) {
+    it(`takes "${args}"`, () => {
+      assert.deepEqual(problemsOf(args), []);
+    });
+  }
+
+  it('lets a shared environment hold options of other drivers', () => {
+    const shared = { LB_IMAGE: 'x', LB_NETWORK: 'y', LB_POOL: 'z', LB_REPLICA_PORT: '80', LB_VNODES: '9' };
+    assert.deepEqual(problemsOf('', shared), []);
+    assert.deepEqual(problemsOf('--driver docker', { LB_COMMAND: 'true' }), []);
+  });
+
+  it('names the variables that do not go together', () => {
+    assert.deepEqual(problemsOf('', { LB_REPLICAS: '5', LB_MAX_REPLICAS: '4' }), [
+      'LB_REPLICAS must be at most LB_MAX_REPLICAS (4), not 5',
+    ]);
+  });
+
+  it('does not judge by an option that was not understood', () => {
+    assert.deepEqual(problemsOf('--driver static --upstreams ftp://a').length, 1);
+    assert.deepEqual(problemsOf('--driver x --upstreams http://a:1 --on-exit keep').length, 1);
+    assert.deepEqual(problemsOf('--driver static --upstreams').length, 1);
+  });
+});

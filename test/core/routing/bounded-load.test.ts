@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { boundOf } from '../../../lib/core/routing/bounded-load.ts';
+
+/** Load factor, in flight before, eligible, bound: ⌈c · (m + 1) ÷ n⌉. */
+const BOUNDS: readonly (readonly [number, number, number, number])[] = [
+  [1.25, 0, 3, 1],
+  [1.25, 2, 3, 2],
+  [1.25, 3, 3, 2],
+  [1.25, 7, 3, 4],
+  [1.25, 99, 10, 13],
+  [1, 0, 1, 1],
+  [1, 8, 3, 3],
+  [1, 9, 3, 4],
+  [2, 9, 10, 2],
+  [1.1, 9, 1, 11],
+  [1.1, 99, 10, 11],
+  [1.000001, 999_999, 1, 1_000_001],
+  [1.000007, 999_999, 1, 1_000_007],
+  [1.15, 19, 1, 23],
+];
+
+for (const [loadFactor, inFlight, eligible, bound] of BOUNDS) {
+  test(`with load factor ${loadFactor} and ${inFlight} in flight on ${eligible}, one may hold ${bound}`, () => {
+    assert.equal(boundOf(loadFactor, inFlight, eligible), bound);
+  });
+}
+
+for (const [floor, inFlight, bound] of [
+  [16, 0, 16],
+  [16, 37, 16],
+  [16, 38, 17],
+  [16, 96, 41],
+  [1, 0, 1],
+  [0, 0, 1],
+] as const) {
+  test(`with floor ${floor} and ${inFlight} in flight on three, one may hold ${bound}`, () => {
+    assert.equal(boundOf(1.25, inFlight, 3, floor), bound);
+  });
+}
+
+test('load factor 0 is no bound, with a floor as without', () => {
+  assert.equal(boundOf(0, 5, 1, 16), Number.POSITIVE_INFINITY);
+});
+
+test('load factor 0 is no bound', () => {
+  assert.equal(boundOf(0, 1_000_000, 1), Number.POSITIVE_INFINITY);
+});
+
+test('with no eligible replica there is no bound', () => {
+  assert.equal(boundOf(1.25, 5, 0), Number.POSITIVE_INFINITY);
+});
+
+/** From 1 to 4, with the six decimals that options allow. */
+const LOAD_FACTOR = fc
+  .integer({ min: 1_000_000, max: 4_000_000 })
+  .map((millionths) => millionths / 1_000_000);
+
+test('the bound is the exact ceiling, whatever floating point makes of the load factor', () => {
+  const inFlight = fc.nat(1_000_000);
+  fc.assert(
+    fc.property(LOAD_FACTOR, inFlight, fc.integer({ min: 1, max: 1024 }), (loadFactor, total, eligible) => {
+      const over = BigInt(Math.round(loadFactor * 1e6)) * BigInt(total + 1);
+      const under = BigInt(eligible) * 1_000_000n;
+      assert.equal(boundOf(loadFactor, total, eligible), Number((over + under - 1n) / under));
+    }),
+  );
+});
+
+/** Puts a request on the first replica from `owner` on that is under the bound; -1 where none is. */
+function place(loads: number[], owner: number, loadFactor: number): number {
+  const total = loads.reduce((sum, load) => sum + load, 0);
+  const bound = boundOf(loadFactor, total, loads.length);
+  for (let step = 0; step < loads.length; step++) {
+    const at = (owner + step) % loads.length;
+    if (loads[at]! >= bound) continue;
+    loads[at]!++;
+    return at;
+  }
+  return -1;
+}
+
+const REPLICAS = fc.integer({ min: 1, max: 20 });
+
+test('whatever comes and goes, every request finds a replica under the bound', () => {
+  const event = fc.record({ leaves: fc.boolean(), replica: fc.nat(19) });
+  fc.assert(
+    fc.property(
+      LOAD_FACTOR,
+      REPLICAS,
+      fc.array(event, { maxLength: 200 }),
+      (loadFactor, replicas, events) => {
+        const loads = new Array<number>(replicas).fill(0);
+        for (const { leaves, replica } of events) {
+          const at = replica % replicas;
+          if (leaves) loads[at] = Math.max(loads[at]! - 1, 0);
+          else assert.notEqual(place(loads, at, loadFactor), -1);
+        }
+      },
+    ),
+  );
+});
+
+test('while requests only come, none ever holds more than the bound, though all have one owner', () => {
+  fc.assert(
+    fc.property(LOAD_FACTOR, REPLICAS, fc.integer({ min: 1, max: 300 }), (loadFactor, replicas, requests) => {
+      const loads = new Array<number>(replicas).fill(0);
+      for (let request = 0; request < requests; request++) place(loads, 0, loadFactor);
+      assert.equal(
+        loads.reduce((sum, load) => sum + load, 0),
+        requests,
+      );
+      assert.ok(Math.max(...loads) <= boundOf(loadFactor, requests - 1, replicas), `${loads}`);
+    }),
+  );
+});
+
+test('with load factor 1 the loads differ by at most one', () => {
+  const loads = [0, 0, 0, 0, 0, 0, 0];
+  for (let request = 0; request < 100; request++) place(loads, 3, 1);
+  assert.deepEqual([Math.min(...loads), Math.max(...loads)], [14, 15]);
+});

@@ -1,0 +1,282 @@
+/** Balancers that contend for one pool before an engine in memory; a real one is in test/docker. */
+import assert from 'node:assert/strict';
+import { hostname } from 'node:os';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { PoolClaim } from '../../../lib/drivers/docker/claim.ts';
+import type { ContainerJson, VolumeJson } from '../../../lib/drivers/docker/mapper.ts';
+import { type Owner, ownerIn } from '../../../lib/drivers/docker/owner.ts';
+import { BalancerError } from '../../../lib/platform/errors.ts';
+import { silentLogger } from '../../../lib/platform/log.ts';
+import { FakeClock } from '../../helpers/fake-clock.ts';
+
+/** Volumes as an engine has them: a name belongs to the first who asks for it. */
+class Engine {
+  readonly volumes = new Map<string, Readonly<Record<string, string>>>();
+  readonly containers = new Map<string, ContainerJson>();
+  isAway = false;
+  /** Runs before a list is answered. */
+  onList: () => void = () => {};
+
+  async createVolume(name: string, labels: Readonly<Record<string, string>>): Promise<void> {
+    this.#mustAnswer();
+    if (!this.volumes.has(name)) this.volumes.set(name, labels);
+  }
+
+  async volumesWith(label: string): Promise<readonly VolumeJson[]> {
+    this.onList();
+    this.#mustAnswer();
+    const [key = '', value] = label.split('=');
+    return [...this.volumes]
+      .filter(([, labels]) => labels[key] === value)
+      .map(([Name, Labels]) => ({ Name, Labels }));
+  }
+
+  async removeVolume(name: string): Promise<void> {
+    this.#mustAnswer();
+    this.volumes.delete(name);
+  }
+
+  async container(id: string): Promise<ContainerJson | undefined> {
+    return this.containers.get(id);
+  }
+
+  #mustAnswer(): void {
+    if (this.isAway) throw new BalancerError('engine-unreachable');
+  }
+}
+
+describe('the claim on a pool', { skip: process.platform !== 'linux', timeout: 300_000 }, () => {
+  let engine: Engine;
+  let claims: PoolClaim[];
+
+  beforeEach(() => {
+    engine = new Engine();
+    claims = [];
+  });
+  afterEach(async () => {
+    engine.isAway = false;
+    for (const claim of claims) await claim.release();
+  });
+
+  function balancer(clock = new FakeClock(), admin = '') {
+    const claim = new PoolClaim({ engine, pool: 'p', admin, clock, log: silentLogger });
+    claims.push(claim);
+    return { claim, clock };
+  }
+
+  /** One that has the pool. */
+  async function owner(admin = '') {
+    const one = balancer(new FakeClock(), admin);
+    await one.claim.take();
+    return one;
+  }
+
+  /** Puts another owner in place of the one whose claim there is. */
+  function disguise(change: Partial<Owner>): void {
+    const [name, labels] = [...engine.volumes][0]!;
+    const claim = JSON.stringify({ ...ownerIn(labels['ringlb.claim'])!, ...change });
+    engine.volumes.set(name, { ...labels, 'ringlb.claim': claim });
+  }
+
+  const only = () => {
+    assert.equal(engine.volumes.size, 1);
+    return [...engine.volumes.keys()][0];
+  };
+
+  it('is one volume with the label of the pool', async () => {
+    await owner();
+    assert.equal(only(), 'ringlb-claim-p-1');
+    assert.equal(engine.volumes.get('ringlb-claim-p-1')?.['ringlb.pool'], 'p');
+  });
+
+  it('is renewed every three seconds under the next number', async () => {
+    const { clock } = await owner();
+    await pass(clock, 6_000);
+    assert.equal(only(), 'ringlb-claim-p-3');
+  });
+
+  it('is gone once it is given up, and the pool is the next one to ask for it', async () => {
+    const { claim } = await owner();
+    await claim.release();
+    assert.equal(engine.volumes.size, 0);
+    await owner();
+  });
+
+  it('is refused while its owner renews it, with a sentence that names that one', async () => {
+    const first = await owner('127.0.0.1:5001');
+    const second = balancer();
+    const refused = assert.rejects(second.claim.take(), {
+      code: 'pool-taken',
+      message: `The pool p belongs to another balancer (process ${process.pid} on ${hostname()}, admin port 127.0.0.1:5001, since 1970-01-01T00:00:00.000Z): stop that one, or give this one a pool of its own with --pool NAME`,
+    });
+    await pass(second.clock, 2_000);
+    await pass(first.clock, 3_000);
+    await pass(second.clock, 1_000);
+    await refused;
+    await second.claim.release();
+    assert.equal(only(), 'ringlb-claim-p-2');
+    await first.claim.assure();
+  });
+
+  it('is of one of two that ask for it in the same moment', async () => {
+    const both = [balancer(), balancer()];
+    const asked = both.map(({ claim }) => claim.take());
+    const ends = Promise.allSettled(asked);
+    for (let second = 0; second < 5; second++) await Promise.all(both.map(({ clock }) => pass(clock, 1_000)));
+    const outcomes = (await ends).map(({ status }) => status);
+    assert.deepEqual(outcomes.sort(), ['fulfilled', 'rejected']);
+    assert.deepEqual(both.filter(({ claim }) => claim.isHeld).length, 1);
+  });
+
+  describe('is void at once', () => {
+    for (const [title, change] of [
+      ['when its process has ended', { pid: 2 ** 22 }],
+      ['when another process has its process id', { started: '1' }],
+      ['when its container is gone', { container: containerOf('gone') }],
+      ['when its container does not run any more', { container: containerOf('ended') }],
+      ['when its container was started again', { container: containerOf('running', 'before') }],
+      ['when its container waits to be started again', { container: containerOf('waiting') }],
+    ] as const) {
+      it(title, async () => {
+        await owner();
+        disguise(change);
+        engine.containers.set('ended', inspected({ Running: false }));
+        engine.containers.set('running', inspected({}));
+        engine.containers.set('waiting', inspected({ Restarting: true }));
+        await owner();
+        assert.equal(only(), 'ringlb-claim-p-2');
+      });
+    }
+  });
+
+  describe('is void once it was not renewed for ten seconds', () => {
+    for (const [title, change] of [
+      ['when its process hangs', {}],
+      ['when its process is on another host', { boot: 'other', pid: 2 ** 22 }],
+      ['when its process is in another namespace', { pidNamespace: 'pid:[1]', pid: 2 ** 22 }],
+      ['when its container is paused', { container: containerOf('running') }],
+    ] as const) {
+      it(title, async () => {
+        await owner();
+        disguise(change);
+        engine.containers.set('running', inspected({}));
+        const { claim, clock } = balancer();
+        const taken = claim.take();
+        await pass(clock, 9_000);
+        assert.equal(claim.isHeld, false);
+        await pass(clock, 1_000);
+        await taken;
+        assert.equal(claim.isHeld, true);
+      });
+    }
+
+    it('when nobody can read whose it is', async () => {
+      engine.volumes.set('ringlb-claim-p-7', { 'ringlb.pool': 'p', 'ringlb.claim': '{"pid":1}' });
+      const { claim, clock } = balancer();
+      const taken = claim.take();
+      await pass(clock, 10_000);
+      await taken;
+      assert.equal(only(), 'ringlb-claim-p-8');
+    });
+  });
+
+  it('does not count as not renewed while the engine was late with its list', async () => {
+    await owner();
+    const { claim, clock } = balancer();
+    const taken = claim.take();
+    await settled();
+    engine.onList = () => clock.advance(9_000);
+    await pass(clock, 1_000);
+    engine.onList = () => {};
+    await pass(clock, 7_000);
+    assert.equal(claim.isHeld, false);
+    await pass(clock, 1_000);
+    await taken;
+  });
+
+  it('is lost by an owner that stood still, who does nothing from then on', async () => {
+    const first = await owner();
+    const second = balancer(new FakeClock(), '127.0.0.1:5002');
+    const taken = second.claim.take();
+    await pass(second.clock, 10_000);
+    await taken;
+    await pass(second.clock, 3_000);
+    await pass(first.clock, 13_000);
+    const { code, message } = await first.claim.lost;
+    assert.equal(code, 'pool-taken');
+    assert.match(message, /admin port 127\.0\.0\.1:5002/);
+    await assert.rejects(first.claim.assure(), { code: 'pool-taken' });
+    await first.claim.release();
+    await second.claim.assure();
+    assert.equal(only(), 'ringlb-claim-p-3');
+  });
+
+  it('is asked for again before its owner acts where that stood still', async () => {
+    const first = await owner();
+    const second = balancer();
+    const taken = second.claim.take();
+    await pass(second.clock, 10_000);
+    await taken;
+    // it acts before its timer for the renewal has run
+    const clock = first.clock as unknown as { nowMs(): number };
+    clock.nowMs = () => 13_000;
+    await assert.rejects(first.claim.assure(), { code: 'pool-taken' });
+  });
+
+  it("is its owner's still when the engine was away for a minute", async () => {
+    const { claim, clock } = await owner();
+    engine.isAway = true;
+    await pass(clock, 60_000);
+    await assert.rejects(claim.assure(), { code: 'engine-unreachable' });
+    engine.isAway = false;
+    await claim.assure();
+    await pass(clock, 3_000);
+    assert.equal(claim.isHeld, true);
+    assert.equal(engine.volumes.size, 1);
+  });
+
+  it("is its owner's still when somebody has removed its volume", async () => {
+    const { claim, clock } = await owner();
+    engine.volumes.clear();
+    await pass(clock, 3_000);
+    assert.equal(only(), 'ringlb-claim-p-2');
+    // between the making and the list
+    engine.onList = () => engine.volumes.clear();
+    await pass(clock, 3_000);
+    engine.onList = () => {};
+    await claim.assure();
+    assert.equal(claim.isHeld, true);
+  });
+
+  it("leaves other pools' claims and other volumes of the pool alone", async () => {
+    engine.volumes.set('ringlb-claim-p-x-1', { 'ringlb.pool': 'p-x' });
+    engine.volumes.set('data', { 'ringlb.pool': 'p' });
+    const { claim, clock } = await owner();
+    await pass(clock, 3_000);
+    await claim.release();
+    assert.deepEqual([...engine.volumes.keys()], ['ringlb-claim-p-x-1', 'data']);
+  });
+});
+
+function containerOf(id: string, startedAt = 'now') {
+  return { id, name: 'lb', startedAt };
+}
+
+function inspected(state: Partial<ContainerJson['State']>): ContainerJson {
+  const State = { Running: true, StartedAt: 'now', ExitCode: 0, OOMKilled: false, Error: '', ...state };
+  const Config = { Image: 'i', Labels: null };
+  return { Id: 'id', Name: '/lb', State, Config, NetworkSettings: { Networks: {} } };
+}
+
+/** Lets the time pass second by second, and what happens in each come to its end. */
+async function pass(clock: FakeClock, ms: number): Promise<void> {
+  for (let passedMs = 0; passedMs < ms; passedMs += 1_000) {
+    await settled();
+    clock.advance(1_000);
+  }
+  await settled();
+}
+
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
+}

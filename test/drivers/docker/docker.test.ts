@@ -1,0 +1,235 @@
+/** The docker driver before an engine whose answers come at bad moments; a real one is in test/docker. */
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { DockerApi } from '../../../lib/drivers/docker/api.ts';
+import { createDockerDriver } from '../../../lib/drivers/docker/docker.ts';
+import { DockerEngine } from '../../../lib/drivers/docker/engine.ts';
+import { PoolNetwork } from '../../../lib/drivers/docker/network.ts';
+import type { Driver, Hint } from '../../../lib/drivers/driver.ts';
+import { systemClock } from '../../../lib/platform/clock.ts';
+import { type LogFields, silentLogger } from '../../../lib/platform/log.ts';
+import { eventually } from '../../helpers/eventually.ts';
+import { endingIn } from '../../helpers/fleet/endings.ts';
+import { FakeEngine, json } from './fake-engine.ts';
+
+const ID = 'a'.repeat(64);
+const IMAGE = `sha256:${'b'.repeat(64)}`;
+const LIST = 'GET /containers/json';
+const INSPECT = `GET /containers/${ID}/json`;
+const NETWORKS = { Networks: { net: { IPAddress: '172.18.0.2' } } };
+const LABELS = { 'ringlb.pool': 'p', 'ringlb.name': 'S1', 'ringlb.id': '1' };
+
+const summary = (State: string) => ({
+  Id: ID,
+  Names: ['/S1'],
+  Image: 'i',
+  ImageID: IMAGE,
+  State,
+  Labels: LABELS,
+  NetworkSettings: NETWORKS,
+});
+
+function inspected(state: object): object {
+  const State = { Running: false, ExitCode: 0, OOMKilled: false, Error: '', ...state };
+  return {
+    Id: ID,
+    Name: '/S1',
+    State,
+    Config: { Image: 'i', Labels: LABELS },
+    NetworkSettings: NETWORKS,
+  };
+}
+
+describe('the docker driver', () => {
+  let engine: FakeEngine;
+  let driver: Driver;
+
+  beforeEach(async () => {
+    engine = await FakeEngine.open();
+    const api = new DockerApi({ clock: systemClock, socketPath: engine.socketPath, timeoutMs: 1_000 });
+    const options = {
+      image: 'i',
+      replicaPort: 80,
+      network: 'net',
+      pool: 'p',
+      containerPrefix: '',
+      adminHost: '127.0.0.1',
+      adminPort: 0,
+      drainTimeoutMs: 30_000,
+      stopTimeoutMs: 10_000,
+      log: silentLogger,
+    };
+    driver = createDockerDriver({ ...options, api });
+    engine.reply('GET /_ping', 200);
+    engine.reply('GET /images/i/json', 200, { Id: IMAGE });
+    engine.reply('POST /volumes/create', 201);
+    engine.reply('GET /volumes', 200, { Volumes: null });
+    engine.reply('GET /networks/net', 200, { Labels: null });
+    engine.reply(LIST, 200, []);
+    await driver.open();
+    engine.reply('POST /containers/create', 201, { Id: ID });
+    engine.reply(`POST /containers/${ID}/start`, 204);
+    engine.reply(INSPECT, 200, inspected({ Running: true }));
+    engine.reply(`DELETE /containers/${ID}`, 204);
+  });
+  afterEach(async () => {
+    await driver.close(true);
+    await engine.close();
+  });
+
+  it('lists again when an instance was started while the engine made up its list', async () => {
+    let lists = 0;
+    engine.on(LIST, async (response) => {
+      if (++lists > 1) return json(response, 200, [summary('running')]);
+      await driver.start({ name: 'S1', id: 1 });
+      json(response, 200, [summary('created')]);
+    });
+    assert.deepEqual(
+      (await driver.list()).map(({ status }) => status),
+      ['running'],
+    );
+  });
+
+  it('tells the second end of a container that was started again by hand', async () => {
+    engine.reply(LIST, 200, [summary('exited')]);
+    engine.reply(INSPECT, 200, inspected({ ExitCode: 0 }));
+    assert.equal((await driver.list())[0]?.ending?.text, 'exit 0');
+    engine.reply(LIST, 200, [summary('running')]);
+    assert.equal((await driver.list())[0]?.ending, undefined);
+    engine.reply(LIST, 200, [summary('exited')]);
+    engine.reply(INSPECT, 200, inspected({ ExitCode: 137 }));
+    assert.equal((await driver.list())[0]?.ending?.text, 'SIGKILL');
+  });
+
+  it('asks once how a dead container ended', async () => {
+    engine.reply(LIST, 200, [summary('exited')]);
+    engine.reply(INSPECT, 200, inspected({ ExitCode: 143 }));
+    await driver.list();
+    await driver.list();
+    assert.equal(engine.requests.filter((request) => request === INSPECT).length, 1);
+  });
+
+  it('leaves out a container that went while its end was asked for', async () => {
+    engine.reply(LIST, 200, [summary('exited')]);
+    engine.reply(INSPECT, 404, { message: 'No such container' });
+    assert.deepEqual(await driver.list(), []);
+  });
+
+  it('removes the container of a start that failed', async () => {
+    engine.reply(`POST /containers/${ID}/start`, 500, { message: 'no space left on device' });
+    const refusal = { code: 'start-failed', message: /no space left on device/ };
+    await assert.rejects(driver.start({ name: 'S1', id: 1 }), refusal);
+    assert.ok(engine.requests.includes(`DELETE /containers/${ID}`));
+  });
+
+  it('says how a container ended that did not stay up', async () => {
+    engine.reply(INSPECT, 200, inspected({ ExitCode: 137, OOMKilled: true }));
+    const refusal = { code: 'start-failed', message: 'The replica S1 did not stay up: out of memory' };
+    await assert.rejects(driver.start({ name: 'S1', id: 1 }), refusal);
+  });
+
+  it('refuses a second start of a name whose first is under way', async () => {
+    const first = driver.start({ name: 'S1', id: 1 });
+    await assert.rejects(driver.start({ name: 'S1', id: 1 }), { code: 'name-held' });
+    await first;
+  });
+
+  it('waits for a removal that another asked for', async () => {
+    engine.reply(`DELETE /containers/${ID}`, 409, { message: 'removal is already in progress' });
+    let isGone = false;
+    engine.on(`POST /containers/${ID}/wait`, (response) => {
+      isGone = true;
+      json(response, 200, { StatusCode: 137 });
+    });
+    await driver.remove(ID, 0);
+    assert.equal(isGone, true);
+  });
+
+  it('removes again what the engine gave up half-way, asked by it or by another', async () => {
+    const refusals = [
+      [500, { message: `unable to remove filesystem: unlinkat /containers/${ID}: directory not empty` }],
+      [409, { message: 'removal is already in progress' }],
+    ] as const;
+    for (const [status, words] of refusals) {
+      const before = engine.requests.length;
+      engine.on(`DELETE /containers/${ID}`, (response) => {
+        json(response, status, words);
+        engine.reply(`DELETE /containers/${ID}`, 204);
+      });
+      engine.reply(`POST /containers/${ID}/wait`, 200, {
+        StatusCode: 137,
+        Error: { Message: 'unable to remove filesystem: directory not empty' },
+      });
+      await driver.remove(ID, 0);
+      assert.equal(engine.requests.slice(before).filter((what) => what.startsWith('DELETE')).length, 2);
+    }
+  });
+
+  it('says what is in the way of a removal', async () => {
+    const refusal = { code: 'engine-unreachable', message: /did not remove the container: device is busy$/ };
+    engine.reply(`DELETE /containers/${ID}`, 500, { message: 'device is busy' });
+    await assert.rejects(driver.remove(ID, 0), refusal);
+    engine.reply(`DELETE /containers/${ID}`, 409, { message: 'removal is already in progress' });
+    engine.reply(`POST /containers/${ID}/wait`, 200, { Error: { Message: 'device is busy' } });
+    await assert.rejects(driver.remove(ID, 0), refusal);
+  });
+
+  it('removes by force what it could not stop', async () => {
+    engine.reply(`POST /containers/${ID}/stop`, 500, { message: 'cannot stop: is paused' });
+    await driver.remove(ID, 1_000);
+    assert.ok(engine.requests.includes(`DELETE /containers/${ID}`));
+  });
+
+  it('says which network it leaves, and who is on it', async () => {
+    const warnings: LogFields[] = [];
+    const Labels = { 'ringlb.pool': 'p' };
+    engine.reply('GET /networks/net', 200, { Labels, Containers: { [ID]: { Name: 'db' } } });
+    engine.reply('DELETE /networks/net', 403, { message: 'network net has active endpoints' });
+    const api = new DockerApi({ clock: systemClock, socketPath: engine.socketPath });
+    const log = { ...silentLogger, warn: (fields: LogFields) => void warnings.push(fields) };
+    await new PoolNetwork({ engine: new DockerEngine(api), network: 'net', pool: 'p', log }).close();
+    assert.deepEqual(warnings, [{ network: 'net', containers: 'db' }]);
+  });
+
+  it('gives up on an answer that breaks off', async () => {
+    engine.on(LIST, (response) => {
+      response.writeHead(200, { 'Content-Length': 100 }).write('[', () => response.destroy());
+    });
+    await assert.rejects(driver.list(), { code: 'engine-unreachable' });
+  });
+
+  it("passes on the engine's own words", async () => {
+    engine.reply(LIST, 500, { message: 'the daemon is shutting down' });
+    const refusal = {
+      code: 'engine-unreachable',
+      message: /did not list its containers: the daemon is shutting down/,
+    };
+    await assert.rejects(driver.list(), refusal);
+  });
+
+  it('says so when the socket is not an engine', async () => {
+    engine.reply('GET /_ping', 404);
+    await assert.rejects(driver.open(), { code: 'engine-unreachable' });
+  });
+
+  it('reads events however their bytes come', async () => {
+    const hints: Hint[] = [];
+    const event = { Action: 'die', Actor: { ID, Attributes: { exitCode: '1', name: 'Sé' } } };
+    const bytes = Buffer.from(
+      `${JSON.stringify(event)}\n\n{broken\n${JSON.stringify({ ...event, Action: 'start' })}\n`,
+    );
+    engine.on('GET /events', async (response) => {
+      for (const byte of bytes) {
+        response.write(Buffer.of(byte));
+        await new Promise(setImmediate);
+      }
+    });
+    driver.watch((hint) => hints.push(hint));
+    await eventually('three hints', () => hints.length === 3);
+    assert.deepEqual(hints, [
+      { kind: 'changed', cause: 'subscribed to events' },
+      { kind: 'died', instanceId: ID, ending: endingIn('exit 1') },
+      { kind: 'changed', cause: 'start Sé' },
+    ]);
+  });
+});

@@ -1,0 +1,284 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import {
+  type ContainerSummary,
+  containerBody,
+  endingOfContainer,
+  hintOf,
+  NO_OUTPUT,
+  outputOfFrames,
+  retiredName,
+  toInstance,
+  userFor,
+} from '../../../lib/drivers/docker/mapper.ts';
+import { containerIdIn, sharedNetwork } from '../../../lib/drivers/docker/network.ts';
+
+const ID = '3f9a1b2c3d4e5f60718293a4b5c6d7e8f90123456789abcdef0123456789abcd';
+const DIGEST = `sha256:${'ab'.repeat(32)}`;
+const SPEC = {
+  pool: 'p',
+  imageId: DIGEST,
+  title: `i@${DIGEST}`,
+  port: 80,
+  network: 'net',
+  user: '65534:65534',
+};
+
+function summary(what: Partial<ContainerSummary> = {}): ContainerSummary {
+  return {
+    Id: ID,
+    Names: ['/S2'],
+    Image: 'i',
+    ImageID: DIGEST,
+    State: 'running',
+    Labels: { 'ringlb.pool': 'p', 'ringlb.name': 'S2', 'ringlb.id': '2' },
+    NetworkSettings: { Networks: { net: { IPAddress: '172.18.0.2' }, other: { IPAddress: '10.0.0.1' } } },
+    ...what,
+  };
+}
+
+describe('a listed container as an instance', () => {
+  it('has its place from the labels and its endpoint on the network', () => {
+    assert.deepEqual(toInstance(summary(), SPEC), {
+      name: 'S2',
+      id: 2,
+      instanceId: ID,
+      status: 'running',
+      endpoint: { host: '172.18.0.2', port: 80 },
+      role: 'current',
+      ending: undefined,
+      image: `i@${DIGEST.slice(0, 19)}`,
+    });
+  });
+
+  for (const [state, status] of Object.entries({
+    running: 'running',
+    paused: 'running',
+    created: 'dead',
+    restarting: 'dead',
+    exited: 'dead',
+    removing: 'dead',
+    dead: 'dead',
+  })) {
+    it(`is ${status} when the engine says ${state}`, () => {
+      const instance = toInstance(summary({ State: state }), SPEC);
+      assert.equal(instance?.status, status);
+      assert.equal(instance?.endpoint === undefined, status === 'dead');
+    });
+  }
+
+  it('is reached at the port that it was started with', () => {
+    const { Labels } = containerBody({ name: 'S2', id: 2 }, { ...SPEC, port: 8080 });
+    assert.equal(toInstance(summary({ Labels }), SPEC)?.endpoint?.port, 8080);
+    assert.equal(
+      toInstance(summary({ Labels: { ...Labels, 'ringlb.port': 'x' } }), SPEC)?.endpoint?.port,
+      80,
+    );
+  });
+
+  it('has no endpoint while it is not on the network', () => {
+    const elsewhere = { Networks: { other: { IPAddress: '10.0.0.1' } } };
+    assert.equal(toInstance(summary({ NetworkSettings: elsewhere }), SPEC)?.endpoint, undefined);
+  });
+
+  it('is reached by IPv6 where it has no other address', () => {
+    const six = { Networks: { net: { IPAddress: '', GlobalIPv6Address: 'fd00::2' } } };
+    assert.deepEqual(toInstance(summary({ NetworkSettings: six }), SPEC)?.endpoint, {
+      host: 'fd00::2',
+      port: 80,
+    });
+  });
+
+  for (const role of ['replaced', 'removed'] as const) {
+    it(`is ${role} when its name says so with its own short id`, () => {
+      const names = [`/${retiredName('S2', role, ID)}`];
+      assert.equal(toInstance(summary({ Names: names }), SPEC)?.role, role);
+    });
+  }
+
+  it('is retired whatever prefix its name has', () => {
+    const names = [`/shop-${retiredName('S2', 'replaced', ID)}`];
+    assert.equal(toInstance(summary({ Names: names }), SPEC)?.role, 'replaced');
+  });
+
+  it('is current under a name that was given by hand', () => {
+    assert.equal(toInstance(summary({ Names: ['/mine'] }), SPEC)?.role, 'current');
+    assert.equal(toInstance(summary({ Names: ['/S2.replaced.000000000000'] }), SPEC)?.role, 'current');
+  });
+
+  it('is current when the name of its replica only looks retired', () => {
+    const name = retiredName('S2', 'removed', ID);
+    const labels = { 'ringlb.name': name, 'ringlb.id': '1' };
+    assert.equal(toInstance(summary({ Names: [`/${name}`], Labels: labels }), SPEC)?.role, 'current');
+  });
+
+  for (const [title, labels] of [
+    ['no name', { 'ringlb.id': '1' }],
+    ['a name that is none', { 'ringlb.name': '../x', 'ringlb.id': '1' }],
+    ['no id', { 'ringlb.name': 'S1' }],
+    ['an id that is none', { 'ringlb.name': 'S1', 'ringlb.id': '0' }],
+  ] as const) {
+    it(`is none when its labels have ${title}`, () => {
+      assert.equal(toInstance(summary({ Labels: labels }), SPEC), undefined);
+    });
+  }
+});
+
+describe('the body of a create call', () => {
+  const body = containerBody({ name: 'S2', id: 2 }, SPEC);
+
+  it('grants nothing', () => {
+    const host: Record<string, unknown> = body.HostConfig;
+    assert.deepEqual(host.CapDrop, ['ALL']);
+    assert.deepEqual(host.SecurityOpt, ['no-new-privileges']);
+    assert.equal(host.ReadonlyRootfs, true);
+    for (const grant of [
+      'Privileged',
+      'CapAdd',
+      'Binds',
+      'Mounts',
+      'PortBindings',
+      'Devices',
+      'PidMode',
+      'IpcMode',
+    ]) {
+      assert.equal(host[grant], undefined, grant);
+    }
+  });
+
+  it('says whose place it takes in a label, which a list shows', () => {
+    const { Labels } = containerBody({ name: 'S5', id: 2, instead: 'b0b' }, SPEC);
+    assert.equal(Labels['ringlb.instead'], 'b0b');
+    assert.equal(toInstance(summary({ Labels }), SPEC)?.instead, 'b0b');
+  });
+
+  it('names the image by its id, and says in labels what it is started from and with', () => {
+    assert.equal(body.Image, DIGEST);
+    const { 'ringlb.image': image, 'ringlb.port': port, 'ringlb.user': user } = body.Labels;
+    assert.deepEqual([image, port, user], [`i@${DIGEST}`, '80', '65534:65534']);
+  });
+
+  it('says the place in labels, host name, alias and environment', () => {
+    const { 'ringlb.pool': pool, 'ringlb.name': name, 'ringlb.id': id } = body.Labels;
+    assert.deepEqual([pool, name, id], ['p', 'S2', '2']);
+    assert.equal(body.Hostname, 'S2');
+    assert.deepEqual(body.NetworkingConfig.EndpointsConfig, { net: { Aliases: ['S2'] } });
+    assert.deepEqual(body.Env, ['SERVER_ID=S2', 'PORT=80']);
+  });
+});
+
+describe('the user of a replica', () => {
+  for (const user of [undefined, '', 'root', '0', '0:0', 'root:root', '0:1000', '000']) {
+    it(`is without rights when the image says ${JSON.stringify(user)}`, () => {
+      assert.equal(userFor({ Id: DIGEST, Config: user === undefined ? {} : { User: user } }), '65534:65534');
+    });
+  }
+  for (const user of ['node', '1000:1000', 'rooted', '10', '01']) {
+    it(`is the image's own when that is ${user}`, () => {
+      assert.equal(userFor({ Id: DIGEST, Config: { User: user } }), user);
+    });
+  }
+});
+
+describe('the end of a container', () => {
+  const state = { Running: false, StartedAt: '', ExitCode: 0, OOMKilled: false, Error: '' };
+  const ended = (what: Partial<typeof state>) => ({
+    Id: ID,
+    Name: '/S2',
+    State: { ...state, ...what },
+    Config: { Image: 'i', Labels: null },
+    NetworkSettings: { Networks: {} },
+  });
+
+  it('is a signal, a lack of memory, or a status with what it wrote', () => {
+    const tell = (what: Partial<typeof state>, stderr = '') =>
+      endingOfContainer(ended(what), { stderr, stdout: '' });
+    assert.deepEqual(tell({ ExitCode: 137 }), {
+      kind: 'signal',
+      code: 137,
+      signal: 'SIGKILL',
+      text: 'SIGKILL',
+    });
+    assert.deepEqual(tell({ ExitCode: 137, OOMKilled: true }), {
+      kind: 'out-of-memory',
+      code: 137,
+      signal: 'SIGKILL',
+      text: 'out of memory',
+    });
+    assert.deepEqual(tell({ ExitCode: 1 }, 'Error: no\n'), {
+      kind: 'exit',
+      code: 1,
+      signal: null,
+      text: 'exit 1: Error: no',
+    });
+  });
+
+  it('is what the engine says when it never ran', () => {
+    const ending = endingOfContainer(ended({ ExitCode: 127, Error: 'exec: not found' }), NO_OUTPUT);
+    assert.deepEqual([ending.kind, ending.text], ['exit', 'exec: not found']);
+  });
+
+  it('is read from framed logs, cut ones too', () => {
+    const frame = (stream: number, text: string) =>
+      Buffer.concat([Buffer.from([stream, 0, 0, 0, 0, 0, 0, text.length]), Buffer.from(text)]);
+    const logs = Buffer.concat([frame(2, 'one\n'), frame(1, 'out\n'), frame(2, 'two\n')]);
+    assert.deepEqual(outputOfFrames(logs), { stderr: 'one\ntwo\n', stdout: 'out\n' });
+    assert.deepEqual(outputOfFrames(logs.subarray(0, 17)), { stderr: 'one\n', stdout: '' });
+    assert.deepEqual(outputOfFrames(Buffer.alloc(0)), NO_OUTPUT);
+  });
+});
+
+describe('an event line', () => {
+  const line = (action: string, attributes: object) =>
+    JSON.stringify({ Type: 'container', Action: action, Actor: { ID, Attributes: attributes } });
+
+  it('of a death names the container and how it ended', () => {
+    assert.deepEqual(hintOf(line('die', { exitCode: '143', name: 'S2' })), {
+      kind: 'died',
+      instanceId: ID,
+      ending: { kind: 'signal', code: 143, signal: 'SIGTERM', text: 'SIGTERM' },
+    });
+  });
+
+  it('of anything else is a reason to look', () => {
+    assert.deepEqual(hintOf(line('rename', { name: 'S9' })), { kind: 'changed', cause: 'rename S9' });
+  });
+
+  for (const noise of ['', '{', 'null', '7', '{"Action":"die"}', '{"Action":{},"Actor":{"ID":"x"}}', '[]']) {
+    it(`is passed over when it reads ${JSON.stringify(noise)}`, () => {
+      assert.equal(hintOf(noise), undefined);
+    });
+  }
+});
+
+describe("the balancer's own container", () => {
+  it('is found in a mount table of its inside', () => {
+    const table = [
+      '590 589 0:53 / /proc rw - proc proc rw',
+      `601 588 254:1 /var/lib/docker/containers/${ID}/resolv.conf /etc/resolv.conf rw,relatime - ext4 /dev/vda1 rw`,
+    ].join('\n');
+    assert.equal(containerIdIn(table), ID);
+  });
+
+  it('is found where the engine keeps its data on a disk of their own', () => {
+    assert.equal(containerIdIn(`1 2 8:1 /containers/${ID}/hostname /etc/hostname rw - ext4 /dev/sda rw`), ID);
+  });
+
+  it('is not taken for one that a host only sees from outside', () => {
+    const table = `80 29 0:48 / /var/lib/docker/containers/${ID}/mounts/shm rw - tmpfs shm rw`;
+    assert.equal(containerIdIn(table), undefined);
+  });
+});
+
+describe('the network that a balancer in a container shares', () => {
+  it('is the wanted one where it is on that', () => {
+    assert.equal(sharedNetwork(['a', 'ringlb'], 'ringlb'), 'ringlb');
+  });
+  it('is its first own one else', () => {
+    assert.equal(sharedNetwork(['bridge', 'b', 'a'], 'ringlb'), 'a');
+  });
+  it("is none on the engine's built-in ones", () => {
+    assert.equal(sharedNetwork(['bridge', 'host', 'none'], 'ringlb'), undefined);
+    assert.equal(sharedNetwork(['bridge'], 'bridge'), undefined);
+  });
+});

@@ -1,0 +1,260 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { after, afterEach, describe, it } from 'node:test';
+import type { Driver, Hint, Instance } from '../../../lib/drivers/driver.ts';
+import { createProcessDriver } from '../../../lib/drivers/process/process.ts';
+import { get } from '../../helpers/ask.ts';
+import { eventually } from '../../helpers/eventually.ts';
+import { endingIn } from '../../helpers/fleet/endings.ts';
+import { groupOf, leaderOf } from '../../helpers/processes.ts';
+import { skipWithoutProc, skipWithoutPython } from '../../helpers/skip.ts';
+
+const PLACE = { name: 'S1', id: 1 };
+const directory = mkdtempSync(join(tmpdir(), 'ringlb-test-'));
+const drivers: Driver[] = [];
+const parents: ChildProcess[] = [];
+let files = 0;
+
+after(() => rmSync(directory, { recursive: true }));
+afterEach(async () => {
+  for (const parent of parents.splice(0)) parent.kill('SIGKILL');
+  await Promise.all(drivers.splice(0).map((driver) => driver.close(false)));
+});
+
+function driverOf(command: string): Driver {
+  const driver = createProcessDriver({ command });
+  drivers.push(driver);
+  return driver;
+}
+
+/** A path that no test used, for a command to write to. */
+const freshFile = (): string => join(directory, String(++files));
+
+const written = (path: string): Promise<string> =>
+  eventually(`something in ${path}`, () =>
+    existsSync(path) ? readFileSync(path, 'utf8') || undefined : undefined,
+  );
+
+/** Starts the command and waits for its end, in the words of `list`. */
+async function endingOf(command: string): Promise<string | undefined> {
+  const driver = driverOf(command);
+  await driver.start(PLACE);
+  const dead = (instance: Instance) => instance.status === 'dead' && instance.ending?.text.includes(':');
+  return (await eventually('its end', async () => (await driver.list()).find(dead))).ending?.text;
+}
+
+/** Runs the command `count` times under a balancer of its own; gives that one's process and the leaders' ids. */
+async function startUnderParent(
+  command: string,
+  count: number,
+): Promise<{ parent: ChildProcess; leaders: number[] }> {
+  const program = join(import.meta.dirname, './parent.ts');
+  const parent = spawn(process.execPath, [program, command, String(count)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  parents.push(parent);
+  for await (const line of createInterface(parent.stdout!))
+    return { parent, leaders: line.split(' ').map(Number) };
+  throw new Error('the parent ended without a line');
+}
+
+const groupGone = (leader: number) =>
+  eventually(`the end of group ${leader}`, () => groupOf(leader).length === 0);
+
+describe('a command as a replica', () => {
+  it('is served by python as it is', { skip: skipWithoutPython }, async () => {
+    const instance = await driverOf('exec python3 -m http.server --bind 127.0.0.1 $PORT').start(PLACE);
+    const answer = () => get(instance.endpoint!, '/');
+    assert.equal((await eventually('an answer from python', answer)).status, 200);
+  });
+
+  it('gets its name, its port and a loopback address to listen on', async () => {
+    const file = freshFile();
+    const instance = await driverOf(`echo "$SERVER_ID $PORT $HOST" > ${file}; sleep 1000`).start(PLACE);
+    assert.equal(await written(file), `S1 ${instance.endpoint!.port} 127.0.0.1\n`);
+  });
+
+  it('gets our environment without our options', async (t) => {
+    const file = freshFile();
+    t.after(() => {
+      for (const name of ['LB_ADMIN_TOKEN', 'LB_ANYTHING', 'TEST_LB_OTHER']) delete process.env[name];
+    });
+    process.env.LB_ADMIN_TOKEN = 'secret';
+    process.env.LB_ANYTHING = 'secret';
+    process.env.TEST_LB_OTHER = 'kept';
+    await driverOf(`env > ${file}.part; mv ${file}.part ${file}; sleep 1000`).start(PLACE);
+    const names = (await written(file)).split('\n').map((line) => line.replace(/=.*/, ''));
+    assert.deepEqual(
+      names.filter((name) => name.startsWith('LB_')),
+      [],
+    );
+    assert.ok(names.includes('TEST_LB_OTHER') && names.includes('PATH'));
+  });
+
+  it('has the process id and the exit status that the driver reports', async () => {
+    const file = freshFile();
+    const driver = driverOf(`exec sh -c 'echo $$ > ${file}; read -r line < /dev/zero'`);
+    const instance = await driver.start(PLACE);
+    assert.equal(Number(await written(file)), leaderOf(instance));
+  });
+
+  it('does not inherit the pipe that ends it', {
+    skip: skipWithoutProc,
+  }, async () => {
+    const file = freshFile();
+    await driverOf(`readlink /proc/$$/fd/3 > ${file}; echo "none at 3" >> ${file}; sleep 1000`).start(PLACE);
+    assert.equal(await written(file), 'none at 3\n');
+  });
+
+  for (const [stream, number] of [
+    ['stdout', 1],
+    ['stderr', 2],
+  ] as const) {
+    it(`may write to ${stream} without end`, async () => {
+      const file = freshFile();
+      const command = `head -c 2000000 /dev/zero >&${number}; echo done > ${file}; sleep 1000`;
+      await driverOf(command).start(PLACE);
+      assert.equal(await written(file), 'done\n');
+    });
+  }
+});
+
+describe('a command that fails', () => {
+  it('tells its exit status and the last line it wrote to stderr', async () => {
+    assert.equal(await endingOf('echo first >&2; echo it is broken >&2; exit 3'), 'exit 3: it is broken');
+  });
+
+  it('tells that the shell did not find it', async () => {
+    assert.match(
+      (await endingOf('no-such-command-here')) ?? '',
+      /^exit 127: .*no-such-command-here.*not found/,
+    );
+  });
+
+  it('tells what it wrote to stdout, where it wrote nothing to stderr', async () => {
+    assert.equal(await endingOf('echo no licence; exit 3'), 'exit 3: no licence');
+  });
+
+  it('tells what it wrote last even where it is asked in the moment of its end', async () => {
+    const driver = driverOf('head -c 100000 /dev/zero | tr "\\0" "\\n" >&2; echo it is broken >&2; exit 3');
+    const ending = new Promise<string | undefined>((resolve) =>
+      driver.watch((hint) => {
+        if (hint.kind !== 'died') return;
+        void driver.endingOf(hint.instanceId).then((full) => resolve(full?.text));
+      }),
+    );
+    await driver.start(PLACE);
+    assert.equal(await ending, 'exit 3: it is broken');
+  });
+
+  it('does not keep anyone waiting for its ending whose output another still holds', async () => {
+    const ready = freshFile();
+    const driver = driverOf(`setsid sleep 20 & echo ready > ${ready}; echo it is broken >&2; exit 3`);
+    const { instanceId } = await driver.start(PLACE);
+    await eventually('its end', async () => (await driver.list())[0]?.status === 'dead');
+    assert.equal((await driver.endingOf(instanceId))?.text, 'exit 3: it is broken');
+  });
+
+  it('is told by a hint', async () => {
+    const hints: Hint[] = [];
+    const driver = driverOf('exit 4');
+    driver.watch((hint) => hints.push(hint));
+    const { instanceId } = await driver.start(PLACE);
+    await eventually('a hint', () => hints.length > 0);
+    assert.deepEqual(hints, [{ kind: 'died', instanceId, ending: endingIn('exit 4') }]);
+  });
+
+  it('is refused as start-failed when the system takes no such process', async () => {
+    const driver = driverOf(`: ${'x'.repeat(4_000_000)}`);
+    await assert.rejects(driver.start(PLACE), { code: 'start-failed' });
+    assert.deepEqual(await driver.list(), []);
+  });
+});
+
+describe('removing a command', () => {
+  it('gives the grace to what the command started, too', async () => {
+    const [ready, ended] = [freshFile(), freshFile()];
+    const driver = driverOf(
+      `sh -c 'trap "sleep 0.3; echo ended > ${ended}; exit" TERM; echo ready > ${ready}; while :; do sleep 0.05; done' & wait`,
+    );
+    const instance = await driver.start(PLACE);
+    await written(ready);
+    await driver.remove(instance.instanceId, 60_000);
+    assert.equal(readFileSync(ended, 'utf8'), 'ended\n');
+    await groupGone(leaderOf(instance));
+  });
+
+  it('kills the whole group when the grace is over', async () => {
+    const ready = freshFile();
+    const driver = driverOf(`trap '' TERM; sleep 1000 & echo ready > ${ready}; while :; do sleep 0.05; done`);
+    const instance = await driver.start(PLACE);
+    await written(ready);
+    await driver.remove(instance.instanceId, 50);
+    await groupGone(leaderOf(instance));
+  });
+
+  it('kills what outlives its leader when the grace is over', async () => {
+    const ready = freshFile();
+    const deaf = `trap "" TERM; echo ready > ${ready}; while :; do sleep 0.05; done`;
+    const driver = driverOf(`sh -c '${deaf}' & wait`);
+    const instance = await driver.start(PLACE);
+    await written(ready);
+    await driver.remove(instance.instanceId, 50);
+    await groupGone(leaderOf(instance));
+  });
+
+  it('removes a stopped one within its grace', async () => {
+    const driver = driverOf('');
+    const instance = await driver.start(PLACE);
+    process.kill(leaderOf(instance), 'SIGSTOP');
+    await driver.remove(instance.instanceId, 50);
+    await groupGone(leaderOf(instance));
+  });
+
+  it('leaves nothing of a command whose leader alone was killed', async () => {
+    const ready = freshFile();
+    const instance = await driverOf(`sleep 1000 & echo ready > ${ready}; wait`).start(PLACE);
+    await written(ready);
+    assert.ok(groupOf(leaderOf(instance)).some((line) => line.startsWith('sleep')));
+    process.kill(leaderOf(instance), 'SIGKILL');
+    await groupGone(leaderOf(instance));
+  });
+
+  it('refuses a start once the driver is closed, and leaves nothing', async () => {
+    const driver = driverOf('sleep 1000');
+    await driver.close(false);
+    await assert.rejects(driver.start(PLACE), { code: 'start-failed' });
+    assert.deepEqual(await driver.list(), []);
+  });
+});
+
+describe('when the balancer is killed', () => {
+  it('its sample replicas end', async () => {
+    const { parent, leaders } = await startUnderParent('', 3);
+    assert.equal(leaders.length, 3);
+    parent.kill('SIGKILL');
+    for (const leader of leaders) await groupGone(leader);
+  });
+
+  it('commands end with what they started, even when they ignore signals', async () => {
+    const ready = freshFile();
+    const command = `trap '' TERM HUP; sleep 1000 & echo ready > ${ready}; while :; do sleep 0.05; done`;
+    const { parent, leaders } = await startUnderParent(command, 2);
+    await written(ready);
+    parent.kill('SIGKILL');
+    for (const leader of leaders) await groupGone(leader);
+  });
+
+  it('a stopped replica ends too', async () => {
+    const ready = freshFile();
+    const { parent, leaders } = await startUnderParent(`echo ready > ${ready}; sleep 1000`, 1);
+    await written(ready);
+    process.kill(leaders[0]!, 'SIGSTOP');
+    parent.kill('SIGKILL');
+    await groupGone(leaders[0]!);
+  });
+});

@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { endingIn } from '../../helpers/fleet/endings.ts';
+import { FleetRig, START_TIMEOUT_MS, settle } from '../../helpers/fleet/rig.ts';
+
+describe('the keeper', () => {
+  it('starts the first replicas side by side, and each is healthy after its probes', async () => {
+    const rig = new FleetRig();
+    await rig.supervisor.open();
+    await rig.scaling.begin(3);
+    await settle();
+    assert.equal(rig.driver.mostStarts, 3);
+    assert.deepEqual(rig.states, ['S1=starting', 'S2=starting', 'S3=starting']);
+    await rig.advance(20);
+    assert.deepEqual(rig.states, ['S1=healthy', 'S2=healthy', 'S3=healthy']);
+  });
+
+  it('hears of a death before the probes passed, and takes the dead one away', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await settle();
+    const heir = rig.instanceOf('S1');
+    rig.driver.die(heir, 'exit 2: no such file');
+    await settle();
+    assert.equal(rig.replica('S1').cause, 'exit 2: no such file');
+    assert.equal(rig.driver.instances.has(heir), false);
+    await rig.advance(1100);
+    assert.deepEqual(rig.states, ['S1=healthy']);
+  });
+
+  it('hears of a death that the engine told before the start had returned', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.stillborn.add('S1');
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await rig.advance(50);
+    assert.equal(rig.replica('S1').cause, 'exit 1');
+    assert.deepEqual([...rig.driver.instances.keys()], []);
+    rig.driver.stillborn.clear();
+    await rig.advance(1100);
+    assert.deepEqual(rig.states, ['S1=healthy']);
+  });
+
+  it('takes away an instance that does not become healthy in time, and tries again', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.onStarted = (instance) => rig.hung.add(instance.endpoint!.port);
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await settle();
+    const hung = rig.instanceOf('S1');
+    await rig.advance(START_TIMEOUT_MS - 10, 100);
+    assert.equal(rig.driver.instances.has(hung), true);
+    await rig.advance(20);
+    assert.equal(rig.driver.instances.has(hung), false);
+    assert.match(
+      rig.replica('S1').cause,
+      /^not healthy within 30000 ms \(--start-timeout\): .*no answer in 2000 ms$/,
+    );
+    assert.equal(rig.replica('S1').ending?.kind, 'start-timeout');
+    rig.driver.onStarted = () => {};
+    await rig.advance(1100);
+    assert.deepEqual(rig.states, ['S1=healthy']);
+  });
+
+  for (const code of ['start-failed', 'image-missing', 'name-held'] as const) {
+    it(`tries again after a second where the engine says ${code}`, async () => {
+      const rig = await FleetRig.of(1);
+      rig.driver.failNext('start', code);
+      rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+      await rig.advance(900);
+      assert.equal(rig.replica('S1').cause, 'start failed');
+      assert.deepEqual(rig.driver.of('start'), ['S1']);
+      await rig.advance(200);
+      assert.deepEqual(rig.states, ['S1=healthy']);
+    });
+  }
+
+  it('tries again after a second where a dead instance cannot be renamed', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.failNext('retire', 'internal');
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await rig.advance(900);
+    assert.deepEqual(rig.driver.calls, ['retire S1#1 replaced', 'remove S1#1 0']);
+    await rig.advance(200);
+    assert.deepEqual(rig.states, ['S1=healthy']);
+  });
+
+  it('gets its name back from what a failed start has left', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.failNext('start', 'start-failed');
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await settle();
+    rig.driver.leave('S1', 1, { status: 'dead', endpoint: undefined, ending: endingIn('exit 1') });
+    await rig.advance(10_000, 50);
+    assert.deepEqual(rig.states, ['S1=healthy']);
+    assert.deepEqual([...rig.driver.instances.keys()], [rig.instanceOf('S1')]);
+  });
+
+  it('gets its name back from an instance that could not be taken away', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.onStarted = (instance) => rig.hung.add(instance.endpoint!.port);
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await settle();
+    const left = rig.instanceOf('S1');
+    rig.driver.failNext('remove', 'engine-unreachable');
+    rig.driver.onStarted = () => {};
+    rig.driver.die(left, 'exit 1');
+    await rig.advance(10_000, 50);
+    assert.deepEqual(rig.states, ['S1=healthy']);
+    assert.deepEqual([...rig.driver.instances.keys()], [rig.instanceOf('S1')]);
+  });
+
+  it('takes away what had started when its replica was removed meanwhile', async () => {
+    const rig = await FleetRig.of(2);
+    const start = rig.driver.hold('start');
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await settle();
+    await rig.scaling.remove(1, ['S1']);
+    start.open();
+    await settle();
+    assert.deepEqual(rig.driver.current, ['S2']);
+    assert.deepEqual([...rig.keeper.busy, ...rig.keeper.instances.leaving], []);
+  });
+
+  it('starts nothing for a replica that was removed while it waited for its turn', async () => {
+    const rig = await FleetRig.of(2);
+    rig.driver.die(rig.instanceOf('S1'), 'exit 1');
+    await rig.advance(500);
+    await rig.scaling.remove(1, ['S1']);
+    await rig.advance(5000);
+    assert.deepEqual(rig.driver.of('start'), []);
+    assert.deepEqual([...rig.driver.instances.keys()], ['S2#2']);
+  });
+
+  it('takes away what was waiting for its probes when its replica was removed', async () => {
+    const rig = await FleetRig.of(2);
+    rig.driver.onStarted = (instance) => rig.hung.add(instance.endpoint!.port);
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await rig.advance(100);
+    await rig.scaling.remove(1, ['S1']);
+    await rig.advance(100);
+    assert.deepEqual([...rig.driver.instances.keys()], ['S2#2']);
+    assert.deepEqual([...rig.keeper.busy, ...rig.keeper.instances.leaving], []);
+  });
+
+  it('works on a replica once, however often it is asked', async () => {
+    const rig = await FleetRig.of(1);
+    const start = rig.driver.hold('start');
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await settle();
+    for (let time = 0; time < 3; time++) rig.keeper.keep(rig.replica('S1'), {});
+    await settle();
+    start.open();
+    await rig.advance(100);
+    assert.deepEqual(rig.driver.of('start'), ['S1']);
+    assert.deepEqual(rig.driver.current, ['S1']);
+  });
+
+  it('goes on where an instance could not be taken away, and tries again at the next look', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.failNext('remove', 'engine-unreachable');
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await rig.advance(100);
+    assert.deepEqual(rig.states, ['S1=healthy']);
+    assert.equal(rig.logged('warn instance not removed').length, 1);
+    await rig.advance(15_000, 100);
+    assert.deepEqual([...rig.driver.instances.keys()], ['S1#2']);
+  });
+});

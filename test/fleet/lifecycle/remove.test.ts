@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { FakeDriver } from '../../helpers/fleet/fake-driver.ts';
+import { DRAIN_TIMEOUT_MS, FleetRig, STOP_TIMEOUT_MS, settle } from '../../helpers/fleet/rig.ts';
+
+describe('removing replicas', () => {
+  it('takes the named ones, and answers with the survivors in their old order', async () => {
+    const rig = await FleetRig.of(4);
+    assert.deepEqual(await rig.scaling.remove(2, ['S3', 'S1']), ['S2', 'S4']);
+    await rig.advance(100);
+    assert.deepEqual(rig.driver.current, ['S2', 'S4']);
+    assert.equal(rig.driver.instances.size, 2);
+  });
+
+  it('chooses those with the fewest requests in flight, the youngest of equals', async () => {
+    const rig = await FleetRig.of(5);
+    for (const [name, requests] of [
+      ['S1', 2],
+      ['S2', 5],
+      ['S5', 3],
+    ] as const)
+      rig.load(name, requests);
+    assert.deepEqual(await rig.scaling.remove(1, []), ['S1', 'S2', 'S3', 'S5']);
+    assert.deepEqual(await rig.scaling.remove(2, []), ['S2', 'S5']);
+  });
+
+  it('takes as many more as n says beside the named ones', async () => {
+    const rig = await FleetRig.of(4);
+    rig.load('S4', 1);
+    assert.deepEqual(await rig.scaling.remove(2, ['S1']), ['S2', 'S4']);
+  });
+
+  it('takes them off the ring at once, all in one new table', async () => {
+    const rig = await FleetRig.of(4);
+    const { version } = rig.table;
+    void rig.scaling.remove(2, ['S1', 'S2']);
+    assert.deepEqual([rig.table.version, rig.table.eligible], [version + 1, 2]);
+    assert.deepEqual(rig.owners, ['S3', 'S4']);
+  });
+
+  it('can take all of them', async () => {
+    const rig = await FleetRig.of(2);
+    assert.deepEqual(await rig.scaling.remove(2, []), []);
+    await rig.advance(100);
+    assert.equal(rig.driver.instances.size, 0);
+    assert.deepEqual([...new Set(rig.table.slots)], [0xffff]);
+  });
+
+  it('stops an instance only when nothing is in flight on it any more', async () => {
+    const rig = await FleetRig.of(2);
+    const { ordinal } = rig.replica('S1');
+    rig.load('S1', 2);
+    await rig.scaling.remove(1, ['S1']);
+    await rig.advance(5000);
+    rig.threadTable.release(ordinal);
+    await rig.advance(5000);
+    assert.deepEqual(rig.driver.calls, ['retire S1#1 removed']);
+    assert.equal(rig.records.length, 2);
+    rig.threadTable.release(ordinal);
+    await rig.advance(50);
+    assert.deepEqual(rig.driver.calls.slice(1), [`remove S1#1 ${STOP_TIMEOUT_MS}`]);
+    assert.deepEqual(rig.transitions, ['S1 healthy→draining: removed', 'S1 draining→gone: drained']);
+    assert.equal(rig.records.length, 1);
+  });
+
+  it('does not wait longer than drain-timeout, and says how many it cuts', async () => {
+    const rig = await FleetRig.of(2);
+    rig.load('S1', 2);
+    await rig.scaling.remove(1, ['S1']);
+    await rig.advance(DRAIN_TIMEOUT_MS - 100, 100);
+    assert.equal(rig.driver.instances.size, 2);
+    await rig.advance(300);
+    assert.deepEqual([...rig.driver.instances.keys()], ['S2#2']);
+    assert.equal(rig.logged('warn drain timed out')[0]!.inFlight, 2);
+  });
+
+  it('is not undone by a look at the engine while it drains', async () => {
+    const rig = await FleetRig.of(2);
+    rig.load('S1', 1);
+    await rig.scaling.remove(1, ['S1']);
+    rig.driver.hint({ kind: 'changed', cause: 'rename' });
+    await rig.advance(20_000, 100);
+    assert.deepEqual(rig.driver.of('remove'), []);
+    assert.deepEqual(rig.driver.of('start'), []);
+  });
+
+  it('does not mind that a draining instance dies', async () => {
+    const rig = await FleetRig.of(2);
+    const { ordinal } = rig.replica('S1');
+    rig.load('S1', 1);
+    await rig.scaling.remove(1, ['S1']);
+    await rig.advance(100);
+    rig.driver.die('S1#1', 'SIGKILL');
+    await rig.advance(100);
+    rig.threadTable.release(ordinal);
+    await rig.advance(100);
+    assert.deepEqual([...rig.driver.instances.keys()], ['S2#2']);
+    assert.deepEqual(rig.driver.of('start'), []);
+    assert.deepEqual(rig.registry.leaving, []);
+  });
+
+  it('gives a name free at once: it can be added again while the old one drains', async () => {
+    const rig = await FleetRig.of(2);
+    rig.load('S1', 1);
+    await rig.scaling.remove(1, ['S1']);
+    const adding = rig.scaling.add(1, ['S1']);
+    await rig.advance(100);
+    assert.deepEqual(await adding, ['S2', 'S1']);
+    assert.deepEqual(rig.driver.current, ['S1', 'S2']);
+    assert.equal(rig.driver.instances.size, 3);
+  });
+
+  it('gives a name free though the engine takes long to do so', async () => {
+    const rig = await FleetRig.of(2);
+    const retire = rig.driver.hold('retire', 'S1');
+    await rig.scaling.remove(1, ['S1']);
+    const adding = rig.scaling.add(2, ['S1']);
+    await rig.advance(500);
+    assert.deepEqual(rig.driver.of('start'), ['S3']);
+    retire.open();
+    await rig.advance(100);
+    assert.deepEqual(await adding, ['S2', 'S1', 'S3']);
+    assert.deepEqual(rig.driver.current, ['S1', 'S2', 'S3']);
+  });
+
+  it('does not choose the name of one that drains for a new replica', async () => {
+    const rig = await FleetRig.of(2);
+    rig.load('S1', 1);
+    await rig.scaling.remove(1, ['S1']);
+    const adding = rig.scaling.add(1, []);
+    await rig.advance(100);
+    assert.deepEqual(await adding, ['S2', 'S3']);
+  });
+
+  it('refuses more than there are, and does nothing', async () => {
+    const rig = await FleetRig.of(2);
+    await assert.rejects(rig.scaling.remove(3, []), {
+      code: 'bad-request',
+      message: 'n is 3, but there are only 2 replicas',
+    });
+    assert.deepEqual(rig.states, ['S1=healthy', 'S2=healthy']);
+  });
+
+  it('refuses names that nobody has, or that are only being added, and does nothing', async () => {
+    const rig = await FleetRig.of(2);
+    const start = rig.driver.hold('start');
+    const adding = rig.scaling.add(1, ['web']);
+    await assert.rejects(rig.scaling.remove(2, ['S1', 'web', 'S9']), {
+      code: 'bad-request',
+      message: 'there is no replica called web, S9',
+    });
+    assert.deepEqual(rig.states, ['S1=healthy', 'S2=healthy']);
+    start.open();
+    await rig.advance(100);
+    await adding;
+  });
+
+  it('names five of many that nobody has', async () => {
+    const rig = await FleetRig.of(9);
+    const names = Array.from({ length: 8 }, (_, index) => `x${index}`);
+    await assert.rejects(rig.scaling.remove(8, names), { message: /called x0, x1, x2, x3, x4 and 3 more$/ });
+  });
+
+  it('removes one that has no instance', async () => {
+    const rig = await FleetRig.of(2);
+    rig.driver.die(rig.instanceOf('S1'), 'exit 1');
+    await rig.advance(100);
+    assert.deepEqual(await rig.scaling.remove(1, ['S1']), ['S2']);
+    await settle();
+    assert.deepEqual(rig.registry.leaving, []);
+  });
+
+  it('finds what it could not take away at the next look', async () => {
+    const rig = await FleetRig.of(2);
+    rig.driver.failNext('remove', 'engine-unreachable');
+    rig.driver.failNext('retire', 'engine-unreachable');
+    await rig.scaling.remove(1, ['S1']);
+    await rig.advance(100);
+    assert.equal(rig.driver.instances.size, 2);
+    await rig.advance(16_000, 100);
+    assert.deepEqual([...rig.driver.instances.keys()], ['S2#2']);
+  });
+
+  it('is refused over a fixed list, and while the balancer shuts down', async () => {
+    const fixed = await FleetRig.of(0, { driver: new FakeDriver(false) });
+    await assert.rejects(fixed.scaling.remove(1, []), { code: 'bad-request', message: /fixed list/ });
+    const rig = await FleetRig.of(1);
+    rig.view.startDraining();
+    await assert.rejects(rig.view.remove(1, []), { code: 'shutting-down' });
+  });
+});

@@ -1,0 +1,236 @@
+/**
+ * A real Docker engine for tests: whether there is one, pools and names that nothing else has, images, and a way
+ * to cut the engine off. Must not hold: tests.
+ * Whatever a test makes carries the label `ringlb.pool=ringlb-test-…` or `ringlb.test`, by which all of it is found.
+ */
+import { execFile } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { DockerApi } from '../../../lib/drivers/docker/api.ts';
+import { createDockerDriver, type DockerDriverOptions } from '../../../lib/drivers/docker/docker.ts';
+import { DockerEngine } from '../../../lib/drivers/docker/engine.ts';
+import type { Driver } from '../../../lib/drivers/driver.ts';
+import { systemClock } from '../../../lib/platform/clock.ts';
+import { messageOf } from '../../../lib/platform/errors.ts';
+import { silentLogger } from '../../../lib/platform/log.ts';
+import { skipUnless } from '../skip.ts';
+
+export const BASE_IMAGE = process.env.NODE_IMAGE ?? 'node:26-bookworm-slim';
+export const REPLICA_IMAGE = 'ringlb-replica:test';
+export const REPOSITORY = resolve(import.meta.dirname, '../..');
+export const SOCKET = process.env.DOCKER_HOST?.replace(/^unix:\/\//, '') ?? '/var/run/docker.sock';
+
+const run = promisify(execFile);
+
+/** Why Docker tests are skipped here; undefined where they run, or must. */
+export const skipDocker: string | undefined = await reasonToSkip();
+
+async function reasonToSkip(): Promise<string | undefined> {
+  try {
+    await new DockerEngine(new DockerApi({ clock: systemClock })).ping();
+    return undefined;
+  } catch (error) {
+    return skipUnless(false, `no Docker engine: ${messageOf(error)}`);
+  }
+}
+
+/** The output of one docker command, trimmed; rejects with what it wrote to stderr. */
+export async function docker(...args: string[]): Promise<string> {
+  return (await run('docker', args, { maxBuffer: 16 * 1024 * 1024 })).stdout.trim();
+}
+
+/** All that the container has written. */
+export async function dockerLog(id: string): Promise<string> {
+  const { stdout, stderr } = await run('docker', ['logs', id], { maxBuffer: 16 * 1024 * 1024 });
+  return stdout + stderr;
+}
+
+/** A pool name that nothing has; its network is to be named the same. */
+export function freshPool(): string {
+  return `ringlb-test-${randomBytes(5).toString('hex')}`;
+}
+
+let names = 0;
+const namePrefix = `t${randomBytes(4).toString('hex')}`;
+
+/** A replica name that no container on the engine has. */
+export function freshName(): string {
+  return `${namePrefix}-S${++names}`;
+}
+
+/** A driver over a pool of its own that runs the sample replica; not opened yet. */
+export function makeDriver(options: Partial<DockerDriverOptions> = {}): Driver {
+  const pool = options.pool ?? freshPool();
+  const standard = {
+    image: REPLICA_IMAGE,
+    replicaPort: 5000,
+    network: pool,
+    pool,
+    containerPrefix: '',
+    adminHost: '127.0.0.1',
+    adminPort: 0,
+    drainTimeoutMs: 30_000,
+    stopTimeoutMs: 10_000,
+    log: silentLogger,
+  };
+  pools.add(pool);
+  return createDockerDriver({ ...standard, ...options });
+}
+
+const pools = new Set<string>();
+
+/** Removes every container, network and claim of the pools that `makeDriver` was given, and what is labelled `ringlb.test`. */
+export async function cleanUp(): Promise<void> {
+  const containers = await ours('ps', '--all');
+  if (containers.length > 0) await docker('rm', '--force', '--volumes', ...containers);
+  const networks = await ours('network', 'ls');
+  if (networks.length > 0) await docker('network', 'rm', ...networks);
+  for (const pool of pools) await removeClaims(pool);
+}
+
+/** The volumes by which balancers have claimed the pool. */
+export async function claimsOn(pool: string): Promise<readonly string[]> {
+  const listed = await docker('volume', 'ls', '--quiet', '--filter', `label=ringlb.pool=${pool}`);
+  return listed.split('\n').filter((volume) => volume !== '');
+}
+
+export async function removeClaims(pool: string): Promise<void> {
+  const claims = await claimsOn(pool);
+  if (claims.length > 0) await docker('volume', 'rm', ...claims);
+}
+
+/** The ids that a docker command lists and whose labels are of this run. */
+async function ours(...command: string[]): Promise<string[]> {
+  const format = '{{.ID}} {{.Label "ringlb.pool"}} {{.Label "ringlb.test"}}';
+  const lines = (await docker(...command, '--format', format)).split('\n').map((line) => line.split(' '));
+  const isOurs = (pool = '', test = '') => pools.has(pool) || test === namePrefix;
+  return lines.filter(([, pool, test]) => isOurs(pool, test)).map(([id]) => id!);
+}
+
+/** Runs a container that is not of any pool; gives its id. */
+export function runStranger(name: string, ...more: string[]): Promise<string> {
+  const label = `ringlb.test=${namePrefix}`;
+  return docker('run', '-d', '--label', label, '--name', name, ...more, BASE_IMAGE, 'sleep', '1000');
+}
+
+/** Runs the balancer as the first process of a container that is not of any pool; gives its id. */
+export function runBalancer(docked: readonly string[], options: readonly string[]): Promise<string> {
+  const label = `ringlb.test=${namePrefix}`;
+  const sources = `${REPOSITORY}:${REPOSITORY}:ro`;
+  const program = ['node', `${REPOSITORY}/lib/main.ts`, ...options];
+  return docker('run', '-d', '--label', label, '--volume', sources, ...docked, BASE_IMAGE, ...program);
+}
+
+/** Makes a network that is not of any pool. */
+export async function makeStrangeNetwork(name: string): Promise<void> {
+  await docker('network', 'create', '--label', `ringlb.test=${namePrefix}`, name);
+}
+
+/** Builds the sample replica's image as the Dockerfile does, unless the same sources were built before. */
+export async function ensureReplicaImage(): Promise<void> {
+  const sources = ['Dockerfile', 'replica/server.ts', 'package-lock.json'].map((file) =>
+    join(REPOSITORY, file),
+  );
+  const hash = createHash('sha256');
+  for (const source of sources) hash.update(await readFile(source));
+  const sourceHash = hash.digest('hex');
+  const label = '{{index .Config.Labels "ringlb.source"}}';
+  const built = await docker('image', 'inspect', '--format', label, REPLICA_IMAGE).catch(() => '');
+  if (built === sourceHash) return;
+  const names = ['--tag', REPLICA_IMAGE, '--label', `ringlb.source=${sourceHash}`];
+  await docker(
+    'build',
+    '--target',
+    'replica',
+    '--build-arg',
+    `NODE_IMAGE=${BASE_IMAGE}`,
+    ...names,
+    REPOSITORY,
+  );
+}
+
+/** Builds an image from the lines after `FROM` the base image. */
+export async function buildImage(tag: string, lines: readonly string[]): Promise<void> {
+  const build = run('docker', ['build', '--force-rm', '--tag', tag, '-']);
+  build.child.stdin?.end([`FROM ${BASE_IMAGE}`, ...lines, ''].join('\n'));
+  await build;
+}
+
+/** A second way to the engine that can be taken away, as when the engine is restarted or hangs. */
+export class EngineDoor {
+  readonly #server: Server;
+  readonly #directory: string;
+  readonly #sockets = new Set<Socket>();
+  #mode: 'open' | 'refusing' | 'hung' = 'open';
+  #refused = 0;
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+    this.#server = createServer((client) => this.#pass(client));
+  }
+
+  static async open(): Promise<EngineDoor> {
+    const door = new EngineDoor(await mkdtemp(join(tmpdir(), 'ringlb-door-')));
+    await new Promise<void>((resolve) => door.#server.listen(door.socketPath, resolve));
+    return door;
+  }
+
+  get socketPath(): string {
+    return join(this.#directory, 'docker.sock');
+  }
+
+  /** Connections broken since the last `refuse`, those it broke itself left out. */
+  get refused(): number {
+    return this.#refused;
+  }
+
+  /** Breaks every connection, and each new one at once. */
+  refuse(): void {
+    this.#refused = 0;
+    this.#shut('refusing');
+  }
+
+  /** Breaks every connection; takes new ones and answers nothing on them. */
+  hang(): void {
+    this.#shut('hung');
+  }
+
+  restore(): void {
+    this.#mode = 'open';
+  }
+
+  async close(): Promise<void> {
+    this.#shut('refusing');
+    await new Promise((resolve) => this.#server.close(resolve));
+    await rm(this.#directory, { recursive: true });
+  }
+
+  #shut(mode: 'refusing' | 'hung'): void {
+    this.#mode = mode;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #pass(client: Socket): void {
+    this.#keep(client);
+    if (this.#mode === 'refusing') {
+      this.#refused++;
+      client.destroy();
+    }
+    if (this.#mode !== 'open') return;
+    const engine = connect(SOCKET);
+    this.#keep(engine);
+    client.pipe(engine).pipe(client);
+    client.once('close', () => engine.destroy());
+    engine.once('close', () => client.destroy());
+  }
+
+  #keep(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    socket.on('error', () => {});
+  }
+}

@@ -1,0 +1,75 @@
+/** A replica that is nothing but a TCP server, doing what a test says. Must not hold: assertions. */
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { eventually } from '../eventually.ts';
+import { type Message, ok } from './message.ts';
+import { Peer } from './peer.ts';
+
+/** Answers a whole request with these bytes, or does something of its own with the connection. */
+export type Answer = (request: Message, connection: Peer, count: number) => string | Buffer | undefined;
+
+export class FakeReplica {
+  readonly port: number;
+  /** Every connection ever taken. */
+  readonly connections: Peer[] = [];
+  /** Whole requests seen while `serve` runs. */
+  readonly requests: Message[] = [];
+  readonly #server: Server;
+  #taken = 0;
+  #answer: Answer | undefined;
+
+  private constructor(server: Server) {
+    this.#server = server;
+    this.port = (server.address() as AddressInfo).port;
+    server.on('connection', (socket) => {
+      const peer = new Peer(socket);
+      this.connections.push(peer);
+      if (this.#answer !== undefined) void this.#serve(peer);
+    });
+  }
+
+  static async open(): Promise<FakeReplica> {
+    const server = createServer({ allowHalfOpen: true, noDelay: true });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return new FakeReplica(server);
+  }
+
+  /** From now on whole requests are answered with `answer`, on every connection. */
+  serve(answer: Answer = () => ok('hello')): this {
+    if (this.#answer === undefined) {
+      for (const peer of this.connections) if (!peer.isEnded) void this.#serve(peer);
+    }
+    this.#answer = answer;
+    return this;
+  }
+
+  async #serve(peer: Peer): Promise<void> {
+    try {
+      for (let count = 1; ; count++) {
+        const request = await peer.request();
+        this.requests.push(request);
+        const bytes = this.#answer?.(request, peer, count);
+        if (bytes !== undefined) peer.send(bytes);
+      }
+    } catch {
+      peer.end();
+    }
+  }
+
+  /** The next connection that no earlier call gave. */
+  async next(): Promise<Peer> {
+    const index = this.#taken++;
+    return eventually('a connection at the replica', () => this.connections[index], 5000);
+  }
+
+  /** Connections that are open now. */
+  get open(): number {
+    return this.connections.filter(({ isClosed }) => !isClosed).length;
+  }
+
+  close(): void {
+    this.#server.close();
+    for (const peer of this.connections) peer.close();
+  }
+}

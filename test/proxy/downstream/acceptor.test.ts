@@ -1,0 +1,206 @@
+/** Connections that come in rushes. */
+import assert from 'node:assert/strict';
+import { tracingChannel } from 'node:diagnostics_channel';
+import { once } from 'node:events';
+import { connect, type Server, Socket } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { Acceptor } from '../../../lib/proxy/downstream/acceptor.ts';
+import { eventually } from '../../helpers/eventually.ts';
+import { skipUnless } from '../../helpers/skip.ts';
+
+const canShare = { skip: skipUnless(process.platform === 'linux', 'only Linux shares a port here') };
+
+interface Stage {
+  readonly acceptor: Acceptor;
+  readonly port: number;
+  /** What was handed on. */
+  readonly sockets: Socket[];
+  /** What all of them said. */
+  readonly heard: () => string;
+  /** How many were handed on in each turn of the event loop that brought any. */
+  readonly batches: number[];
+  /** Each time a rush began, or was over. */
+  readonly rushes: boolean[];
+  client(): Socket;
+}
+
+async function stage(t: TestContext, reusePort: boolean, room = () => 10_000): Promise<Stage> {
+  const sockets: Socket[] = [];
+  const batches: number[] = [];
+  const rushes: boolean[] = [];
+  let isSameTurn = false;
+  let heard = '';
+  const accept = (socket: Socket): void => {
+    sockets.push(socket);
+    socket.on('data', (bytes) => {
+      heard += String(bytes);
+    });
+    if (!isSameTurn) batches.push(0);
+    batches[batches.length - 1]!++;
+    isSameTurn = true;
+    setImmediate(() => {
+      isSameTurn = false;
+    });
+  };
+  const acceptor = new Acceptor(
+    { host: '127.0.0.1', port: 0, reusePort },
+    { accept, room, onRush: (isOn) => rushes.push(isOn) },
+  );
+  const port = await acceptor.listen();
+  const clients: Socket[] = [];
+  t.after(() => {
+    acceptor.close();
+    for (const socket of [...sockets, ...clients]) socket.destroy();
+  });
+  const client = (): Socket => {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', () => {});
+    clients.push(socket);
+    return socket;
+  };
+  return { acceptor, port, sockets, batches, rushes, client, heard: () => heard };
+}
+
+for (const reusePort of [false, true]) {
+  const how = reusePort ? 'from several sockets' : 'from one socket';
+
+  test(`a crowd is taken ${how}, each connection once`, canShare, async (t) => {
+    const { sockets, rushes, client } = await stage(t, reusePort);
+    const clients = Array.from({ length: 200 }, client);
+    await eventually('all of them', () => sockets.length === clients.length);
+    const ports = new Set(sockets.map(({ remotePort }) => remotePort));
+    assert.deepEqual(ports, new Set(clients.map(({ localPort }) => localPort)));
+    await eventually('the rush to be over', () => rushes.at(-1) === false);
+    assert.deepEqual(
+      rushes,
+      rushes.map((_, at) => at % 2 === 0),
+    );
+  });
+
+  test(`one that comes alone, taken ${how}, is read from`, canShare, async (t) => {
+    const { heard, client, rushes } = await stage(t, reusePort);
+    client().write('hello');
+    await eventually('what it said', () => heard() === 'hello');
+    // a single socket brings no more at a time
+    if (reusePort) assert.deepEqual(rushes, []);
+  });
+
+  test(`what is beyond the room, taken ${how}, is handed on at once`, canShare, async (t) => {
+    const { sockets, batches, client } = await stage(t, reusePort, () => 0);
+    for (let count = 0; count < 50; count++) client();
+    await eventually('all of them', () => sockets.length === 50);
+    // one from each socket that is listened on
+    assert.ok(Math.max(...batches) <= (reusePort ? 16 : 1), `batches: ${batches}`);
+  });
+
+  test(`a closed one takes nothing more ${how}`, canShare, async (t) => {
+    const { acceptor, sockets, client } = await stage(t, reusePort);
+    client();
+    await eventually('the connection', () => sockets.length === 1);
+    acceptor.close();
+    const late = connect(sockets[0]!.localPort!, '127.0.0.1');
+    const [error] = (await once(late, 'error')) as [NodeJS.ErrnoException];
+    assert.equal(error.code, 'ECONNREFUSED');
+    assert.equal(sockets.length, 1);
+  });
+}
+
+test('a port that is taken is an error', async (t) => {
+  const { port } = await stage(t, false);
+  const second = new Acceptor(
+    { host: '127.0.0.1', port, reusePort: false },
+    { accept: () => {}, room: () => 1, onRush: () => {} },
+  );
+  await assert.rejects(second.listen(), { code: 'EADDRINUSE' });
+});
+
+/** An acceptor to which connections come as the test says, in rounds of the event loop, by a clock that it moves. */
+async function rounds(t: TestContext, reusePort: boolean) {
+  const servers: Server[] = [];
+  const listening = (message: unknown): void => void servers.push((message as { server: Server }).server);
+  const listen = tracingChannel('net.server.listen');
+  listen.asyncStart.subscribe(listening);
+  t.after(() => listen.asyncStart.unsubscribe(listening));
+  let nowMs = 10_000.5;
+  let handedOn = 0;
+  const rushes: boolean[] = [];
+  const owner = {
+    accept: () => handedOn++,
+    room: () => 10_000,
+    onRush: (isOn: boolean) => rushes.push(isOn),
+  };
+  const acceptor = new Acceptor({ host: '127.0.0.1', port: 0, reusePort }, owner, () => nowMs);
+  await acceptor.listen();
+  t.after(() => acceptor.close());
+  assert.equal(servers.length, reusePort ? 16 : 1);
+  return {
+    rushes,
+    handedOn: () => handedOn,
+    /** So many come in one round, `ms` after the one before. */
+    async round(connections: number, ms = 0): Promise<void> {
+      nowMs += ms;
+      for (let count = 0; count < connections; count++)
+        servers[count % servers.length]!.emit('connection', new Socket());
+      await new Promise((resolve) => setImmediate(resolve));
+    },
+  };
+}
+
+for (const [how, reusePort, many, few] of [
+  ['several sockets', true, 16, 7],
+  ['one socket', false, 1, 0],
+] as const) {
+  test(`a crowd from ${how} is handed on when a round brings few`, canShare, async (t) => {
+    const { round, handedOn } = await rounds(t, reusePort);
+    for (let count = 0; count < 5; count++) await round(many);
+    assert.equal(handedOn(), 0);
+    await round(few);
+    assert.equal(handedOn(), 5 * many + few);
+  });
+
+  test(`a crowd from ${how} waits for those that come after it for 50 ms at most`, canShare, async (t) => {
+    const { round, handedOn } = await rounds(t, reusePort);
+    await round(many);
+    await round(many, 49);
+    assert.equal(handedOn(), 0);
+    await round(many, 1);
+    assert.equal(handedOn(), 3 * many);
+  });
+
+  test(`a crowd from ${how} is a rush until it is handed on`, canShare, async (t) => {
+    const { round, rushes } = await rounds(t, reusePort);
+    await round(many);
+    await round(many);
+    assert.deepEqual(rushes, [true]);
+    await round(few);
+    assert.deepEqual(rushes, [true, false]);
+  });
+
+  test(
+    `crowds from ${how} that keep coming are no rush after 200 ms, until there was a calm`,
+    canShare,
+    async (t) => {
+      const { round, rushes } = await rounds(t, reusePort);
+      const crowd = async (ms: number): Promise<boolean> => {
+        const before = rushes.length;
+        await round(many, ms);
+        await round(few);
+        return rushes.length > before;
+      };
+      const gapsMs = [0, 100, 99, 1, 900, 900, 999, 1000, 199, 1];
+      const found: boolean[] = [];
+      for (const gapMs of gapsMs) found.push(await crowd(gapMs));
+      assert.deepEqual(found, [true, true, true, false, false, false, false, true, true, false]);
+    },
+  );
+}
+
+test(
+  'few that come together from several sockets are handed on at once, and are no rush',
+  canShare,
+  async (t) => {
+    const { round, handedOn, rushes } = await rounds(t, true);
+    await round(7);
+    assert.deepEqual([handedOn(), rushes], [7, []]);
+  },
+);

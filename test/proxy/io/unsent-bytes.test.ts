@@ -1,0 +1,88 @@
+/** Peers so slow that the kernel's buffers hide what they take. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SendQueues } from '../../../lib/proxy/io/unsent-bytes.ts';
+import { eventually } from '../../helpers/eventually.ts';
+import { Flood } from '../../helpers/proxy/flood.ts';
+import { get, statusOf } from '../../helpers/proxy/message.ts';
+import type { Peer } from '../../helpers/proxy/peer.ts';
+import { Rig } from '../../helpers/proxy/rig.ts';
+import { skipWithoutProc } from '../../helpers/skip.ts';
+
+const LARGE = 64 << 20;
+/** Enough to make the kernel let more come, and far less than would make room for a write. */
+const SIP = 300_000;
+const LIMIT_MS = 40_000;
+const linux = { skip: skipWithoutProc };
+
+/** Reads a little, and waits until the other side's kernel has been told. */
+async function sip(peer: Peer): Promise<void> {
+  const before = peer.bytes;
+  peer.resume();
+  await peer.until('a little', () => peer.bytes - before >= SIP);
+  peer.pause();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+/** Lets time go by until the request in flight is given up; what the kernels still move may put that off. */
+async function end(rig: Rig): Promise<void> {
+  await eventually('the end of the request', () => {
+    rig.advance(LIMIT_MS / 4);
+    return rig.inFlight === 0;
+  });
+}
+
+test('what a peer has not taken is what it has not read but for its buffers', linux, async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  let nowMs = 0;
+  const queues = new SendQueues(() => nowMs);
+  assert.equal(queues.bytesOf(client.socket), 0);
+  client.send(`POST / HTTP/1.1\r\nHost: h\r\nContent-Length: ${LARGE}\r\n\r\n`);
+  (await rig.replica.next()).pause();
+  await new Flood(client, LARGE).stalled();
+  nowMs += 10_000;
+  const full = queues.bytesOf(client.socket);
+  assert.ok(full > 65_536, `${full} bytes are not taken`);
+  client.close();
+  nowMs += 10_000;
+  assert.equal(queues.bytesOf(client.socket), 0);
+});
+
+test('a client that reads slowly is not cut, and one that reads nothing is', linux, async (t) => {
+  const rig = await Rig.open(t, { sendTimeoutMs: LIMIT_MS });
+  const client = await rig.client();
+  client.isKept = false;
+  client.pause();
+  client.send(get('/'));
+  const replica = await rig.replica.next();
+  replica.send(`HTTP/1.1 200 OK\r\nContent-Length: ${LARGE}\r\n\r\n`);
+  await new Flood(replica, LARGE).stalled();
+  for (let round = 0; round < 6; round++) {
+    rig.advance(LIMIT_MS / 3);
+    await sip(client);
+    assert.equal(rig.inFlight, 1, `in flight after ${round + 1} thirds of its time`);
+  }
+  await end(rig);
+});
+
+test(
+  'a replica that takes an upload slowly is not given up, and one that takes nothing is',
+  linux,
+  async (t) => {
+    const rig = await Rig.open(t, { idleTimeoutMs: LIMIT_MS });
+    const client = await rig.client();
+    client.send(`POST / HTTP/1.1\r\nHost: h\r\nContent-Length: ${LARGE}\r\n\r\n`);
+    const replica = await rig.replica.next();
+    replica.isKept = false;
+    replica.pause();
+    await new Flood(client, LARGE).stalled();
+    for (let round = 0; round < 6; round++) {
+      rig.advance(LIMIT_MS / 3);
+      await sip(replica);
+      assert.equal(rig.inFlight, 1, `in flight after ${round + 1} thirds of its time`);
+    }
+    await end(rig);
+    assert.equal(statusOf(await client.response()), 504);
+  },
+);

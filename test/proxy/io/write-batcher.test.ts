@@ -1,0 +1,170 @@
+/** Small writes that wait for the end of the event loop's round. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { closeOnceWritten, writeHeld, writeTogether } from '../../../lib/proxy/io/write-batcher.ts';
+import { eventually } from '../../helpers/eventually.ts';
+import { get, headerOf, ok, post, statusOf } from '../../helpers/proxy/message.ts';
+import { Peer } from '../../helpers/proxy/peer.ts';
+import { Rig } from '../../helpers/proxy/rig.ts';
+
+/** As many as are held back at a time. */
+const MOST_HELD = 16;
+
+/** Connections, each with the end that is written to and the one that hears. */
+async function pairs(t: TestContext, count: number): Promise<(readonly [Socket, Peer])[]> {
+  const server = createServer({ noDelay: true }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const made: (readonly [Socket, Peer])[] = [];
+  while (made.length < count) {
+    const accepted = once(server, 'connection');
+    const peer = await Peer.connect((server.address() as AddressInfo).port);
+    const [socket] = (await accepted) as [Socket];
+    t.after(() => socket.destroy());
+    t.after(() => peer.close());
+    made.push([socket, peer]);
+  }
+  return made;
+}
+
+const roundEnd = () => new Promise(setImmediate);
+const isWritten = ([socket]: readonly [Socket, Peer]) => socket.bytesWritten > 0;
+
+test('what is written waits for the end of the round, and goes out in its order', async (t) => {
+  const [one, two] = await pairs(t, 2);
+  for (const [socket] of [one!, two!]) {
+    writeTogether(socket, 'first ');
+    writeTogether(socket, 'second ');
+  }
+  writeTogether(one![0], 'third');
+  assert.deepEqual([one!, two!].map(isWritten), [false, false]);
+  await roundEnd();
+  assert.deepEqual([one!, two!].map(isWritten), [true, true]);
+  one![0].write(' fourth');
+  await one![1].take('first second third fourth');
+  await two![1].take('first second ');
+});
+
+test('what waits is latin1', async (t) => {
+  const [pair] = await pairs(t, 1);
+  writeTogether(pair![0], '\xe9');
+  await pair![1].take('\xe9');
+  assert.equal(pair![0].bytesWritten, 1);
+});
+
+test('no more than a few wait: the next one has all before it written', async (t) => {
+  const all = await pairs(t, MOST_HELD + 1);
+  for (const [socket] of all) writeTogether(socket, 'held');
+  const written = all.map(isWritten);
+  assert.deepEqual(written, [...Array<boolean>(MOST_HELD).fill(true), false]);
+  await roundEnd();
+  assert.ok(all.every(isWritten));
+  for (const [, peer] of all) await peer.take('held');
+});
+
+test('what waits for a socket is written when something else is to follow it, and once', async (t) => {
+  const [asked, other] = await pairs(t, 2);
+  writeHeld(asked![0]);
+  for (const [socket] of [other!, asked!]) writeTogether(socket, 'held');
+  writeHeld(asked![0]);
+  asked![0].end(' and more');
+  await roundEnd();
+  assert.equal(await asked![1].over(), 'held and more');
+  await other![1].take('held');
+  assert.equal(other![0].bytesWritten, 4);
+});
+
+test('a socket that is to close once it is written closes at the round s end, and loses nothing', async (t) => {
+  const [last, other] = await pairs(t, 2);
+  for (const [socket] of [last!, other!]) {
+    writeTogether(socket, 'all of it');
+    closeOnceWritten(socket);
+    // neither closed nor shut down, which would cost a call more
+    assert.deepEqual([socket.destroyed, socket.writableEnded], [false, false]);
+  }
+  await roundEnd();
+  for (const [, peer] of [last!, other!]) {
+    assert.equal(await peer.over(), 'all of it');
+    assert.equal(peer.errno, '');
+  }
+});
+
+test('one that is closed although another is held after it still says all', async (t) => {
+  const [first, second] = await pairs(t, 2);
+  for (const [socket] of [first!, second!]) writeTogether(socket, 'all of it');
+  closeOnceWritten(first![0]);
+  assert.equal(await first![1].over(), 'all of it');
+  await second![1].take('all of it');
+  assert.equal(second![0].destroyed, false);
+});
+
+test('nothing waits on a socket: it closes at once', async (t) => {
+  const [pair] = await pairs(t, 1);
+  closeOnceWritten(pair![0]);
+  assert.equal(pair![0].destroyed, true);
+  assert.equal(await pair![1].over(), '');
+});
+
+test('a socket that is destroyed meanwhile harms no other', async (t) => {
+  const [destroyed, other] = await pairs(t, 2);
+  const errors: Error[] = [];
+  destroyed![0].on('error', (error) => errors.push(error));
+  for (const [socket] of [destroyed!, other!]) writeTogether(socket, 'text');
+  destroyed![0].destroy();
+  await roundEnd();
+  await other![1].take('text');
+  assert.equal(await destroyed![1].over(), '');
+  assert.deepEqual(errors, []);
+});
+
+test('what a crowd asks and is told is held back, what one client alone asks is not', async (t) => {
+  const rig = await Rig.open(t);
+  const [alone, ...others] = await Promise.all(Array.from({ length: 4 }, () => rig.client()));
+  rig.replica.serve(() => ok('answer'));
+  const immediate = t.mock.method(globalThis, 'setImmediate');
+  const rounds = () =>
+    immediate.mock.calls.filter(({ arguments: [run] }) => run.name === 'onRoundEnd').length;
+  alone!.send(get('/'));
+  await alone!.response();
+  assert.equal(rounds(), 0);
+  const asked: Peer[] = [];
+  rig.replica.serve((_request, connection) => {
+    asked.push(connection);
+    return undefined;
+  });
+  const crowd = [alone!, ...others];
+  for (const client of crowd) client.send(get('/'));
+  await eventually('all have asked', () => asked.length === crowd.length);
+  assert.notEqual(rounds(), 0);
+  immediate.mock.resetCalls();
+  for (const connection of asked) connection.send(ok('answer'));
+  for (const client of crowd) await client.response();
+  assert.notEqual(rounds(), 0);
+});
+
+test('a crowd is answered whole, each client in its order, also those that close', async (t) => {
+  const rig = await Rig.open(t, { replicas: 3 });
+  for (const replica of rig.replicas)
+    replica.serve(({ startLine, body }) => ok(`${startLine.split(' ')[1]}:${body}`));
+  const clients = await Promise.all(Array.from({ length: 50 }, () => rig.client()));
+  for (let round = 0; round < 4; round++) {
+    for (const [at, client] of clients.entries())
+      client.send(get(`/${at}`) + post(`/${at}`, `body ${at}`) + get(`/${at}/last`));
+    for (const [at, client] of clients.entries()) {
+      assert.equal((await client.response()).body, `/${at}:`);
+      assert.equal((await client.response()).body, `/${at}:body ${at}`);
+      assert.equal((await client.response()).body, `/${at}/last:`);
+    }
+  }
+  for (const client of clients) client.send('GET /end HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n');
+  for (const client of clients) {
+    const response = await client.response();
+    assert.equal(statusOf(response), 200);
+    assert.equal(headerOf(response, 'connection'), 'close');
+    assert.equal(await client.over(), '');
+    assert.equal(client.errno, '');
+  }
+  await rig.settled();
+});
