@@ -33,7 +33,7 @@ import { Poison } from '../fleet/poison.ts';
 import { Registry } from '../fleet/registry.ts';
 import { TransitionLog } from '../fleet/transition-log.ts';
 import { Metrics } from '../metrics/metrics.ts';
-import { QuickCounts } from '../metrics/quick-counts.ts';
+import { CounterSums } from '../metrics/counter-sums.ts';
 import { cpus } from '../platform/cgroup.ts';
 import { type Clock, systemClock } from '../platform/clock.ts';
 import { assertNever } from '../platform/errors.ts';
@@ -138,7 +138,7 @@ class Parts {
     const placement = createPlacement(config);
     this.table = new RouteTableWriter(tableShape(config));
     this.metrics = this.#createMetrics();
-    const counts = new QuickCounts(this.metrics.reader.memory, this.table.shape);
+    const counts = new CounterSums(this.metrics.reader.memory, this.table.shape);
     this.journal = new Journal(clock, { read: () => counts.trouble() });
     this.journal.countAll((event) => this.metrics.fleet.happened(event));
     const publish = (kinds: readonly string[]): void => this.#dataPlane?.setPoison(kinds);
@@ -275,7 +275,7 @@ class Parts {
     });
   }
 
-  #createHealth(driver: Driver, counts: QuickCounts): Health {
+  #createHealth(driver: Driver, counts: CounterSums): Health {
     return new Health({
       ...this.#config,
       registry: this.#registry,

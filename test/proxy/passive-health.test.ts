@@ -1,7 +1,7 @@
 /** What the data thread tells the control plane of a replica, and what it keeps to itself. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { QuickCounts } from '../../lib/metrics/quick-counts.ts';
+import { CounterSums } from '../../lib/metrics/counter-sums.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { get, ok, statusOf } from '../helpers/proxy/message.ts';
 import { REFUSING, Rig } from '../helpers/proxy/rig.ts';
@@ -144,7 +144,7 @@ test('a reset in mid-answer counts against the replica', async (t) => {
 
 test('reads of responses are counted as signs of life, interim ones and parts of bodies included', async (t) => {
   const rig = await Rig.open(t);
-  const counts = new QuickCounts(rig.metrics.memory, rig.table.shape);
+  const counts = new CounterSums(rig.metrics.memory, rig.table.shape);
   const client = await rig.client();
   client.send(get('/'));
   const replica = await rig.replica.next();

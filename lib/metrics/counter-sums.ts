@@ -44,7 +44,7 @@ const RETRIES = RETRY_REASONS.flatMap((why, index) =>
 const STATUS_CLASSES = 5;
 const CUT_BY_REPLICA = REPLICA.aborts + ABORTERS.indexOf('replica');
 
-export class QuickCounts {
+export class CounterSums {
   readonly #rows: readonly Float64Array[];
   readonly #ordinals: number;
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createMetricsMemory } from '../../lib/metrics/layout.ts';
-import { QuickCounts } from '../../lib/metrics/quick-counts.ts';
+import { CounterSums } from '../../lib/metrics/counter-sums.ts';
 import { type EndedRequest, Recorder } from '../../lib/metrics/recorder.ts';
 
 const SHAPE = { ordinals: 3, workers: 2 };
@@ -19,7 +19,7 @@ const REQUEST: EndedRequest = {
 function setUp() {
   const memory = createMetricsMemory(SHAPE);
   const recorders = [0, 1].map((worker) => new Recorder(memory, SHAPE, worker));
-  return { one: recorders[0]!, two: recorders[1]!, counts: new QuickCounts(memory, SHAPE) };
+  return { one: recorders[0]!, two: recorders[1]!, counts: new CounterSums(memory, SHAPE) };
 }
 
 describe('quick counts', () => {
