@@ -32,8 +32,8 @@ import { nextName, randomName } from '../fleet/names.ts';
 import { Poison } from '../fleet/poison.ts';
 import { Registry } from '../fleet/registry.ts';
 import { TransitionLog } from '../fleet/transition-log.ts';
-import { Metrics } from '../metrics/metrics.ts';
 import { CounterSums } from '../metrics/counter-sums.ts';
+import { Metrics } from '../metrics/metrics.ts';
 import { cpus } from '../platform/cgroup.ts';
 import { type Clock, systemClock } from '../platform/clock.ts';
 import { assertNever } from '../platform/errors.ts';
@@ -238,7 +238,7 @@ class Parts {
   #createAccessSink(): AccessSink | undefined {
     const { accessLog, accessLogFile: file } = this.#config;
     if (accessLog === 'off') return undefined;
-    const onDropped = (lines: number): void => this.metrics.recorder.logDropped(lines);
+    const onDropped = (lines: number): void => this.metrics.recorder.thread.logDropped(lines);
     return new AccessSink({ file, log: this.#log.component('access-log'), clock: this.#clock, onDropped });
   }
 

@@ -45,7 +45,7 @@ export class Metrics {
     this.#clock = clock;
     this.#source = source;
     this.recorder = new Recorder(this.reader.memory, shape, mainRow(shape));
-    this.#health = new ThreadHealth(this.recorder, clock);
+    this.#health = new ThreadHealth(this.recorder.thread, clock);
   }
 
   /** The fleet can be asked from now on. */

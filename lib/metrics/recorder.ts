@@ -10,8 +10,6 @@ import {
   type Aborter,
   blockOf,
   FAILURES,
-  GC_KINDS,
-  type GcKind,
   type MetricsShape,
   REPLICA,
   RETRY_REASONS,
@@ -19,6 +17,7 @@ import {
   rowOver,
   THREAD,
 } from './layout.ts';
+import { ThreadRecorder } from './thread-recorder.ts';
 
 /** How a request ended: with a whole answer, or by whom. */
 export type Ended = 'whole' | Aborter;
@@ -43,6 +42,8 @@ const REASON_AT: ReadonlyMap<string, number> = new Map(RETRY_REASONS.map((reason
 const STATUS_CLASSES = 5;
 
 export class Recorder {
+  /** What is counted of the thread and its clients' connections. */
+  readonly thread: ThreadRecorder;
   readonly #row: Float64Array;
   /** Where the block of requests without a replica begins. */
   readonly #noReplica: number;
@@ -50,6 +51,7 @@ export class Recorder {
   /** `worker` is the calling thread's row, from 0. */
   constructor(memory: SharedArrayBuffer, shape: MetricsShape, worker: number) {
     this.#row = rowOver(memory, shape, worker);
+    this.thread = new ThreadRecorder(this.#row);
     this.#noReplica = blockOf(shape.ordinals);
   }
 
@@ -111,16 +113,6 @@ export class Recorder {
     this.#add(blockOf(owner) + REPLICA.overflows, 1);
   }
 
-  /** A request has to wait for a replica. */
-  held(): void {
-    this.#add(THREAD.held, 1);
-  }
-
-  /** A request that waited for a replica waits no more. */
-  queueWait(ms: number): void {
-    recordMs(this.#row, THREAD.queueWait, ms);
-  }
-
   /** How many requests of this thread wait for the replica first. */
   waiting(ordinal: number, count: number): void {
     if (ordinal >= 0) this.#row[blockOf(ordinal) + REPLICA.waiting] = count;
@@ -162,53 +154,6 @@ export class Recorder {
 
   tunnelClosed(ordinal: number): void {
     if (ordinal >= 0) this.#add(blockOf(ordinal) + REPLICA.openTunnels, -1);
-  }
-
-  clientConnected(): void {
-    this.#add(THREAD.connections, 1);
-    this.#add(THREAD.openConnections, 1);
-  }
-
-  /** A client connection is closed because nothing was asked on it for too long. */
-  idleClosed(): void {
-    this.#add(THREAD.idleCloses, 1);
-  }
-
-  clientClosed(): void {
-    this.#add(THREAD.openConnections, -1);
-  }
-
-  /** Lines of the access log were handed over. */
-  logged(lines: number): void {
-    this.#add(THREAD.logLines, lines);
-  }
-
-  /** Lines of the access log will never be written. */
-  logDropped(lines: number): void {
-    this.#add(THREAD.logDropped, lines);
-  }
-
-  /** A timer of the thread was so late. */
-  loopDelay(ms: number): void {
-    recordMs(this.#row, THREAD.loopDelay, ms);
-  }
-
-  /** The thread was active for so much longer. */
-  active(ms: number): void {
-    this.#add(THREAD.activeMs, ms);
-  }
-
-  gc(kind: GcKind, ms: number): void {
-    const index = GC_KINDS.indexOf(kind);
-    this.#add(THREAD.gcRuns + index, 1);
-    this.#add(THREAD.gcMs + index, ms);
-  }
-
-  /** The thread's own heap now. */
-  heap(usedBytes: number, totalBytes: number, externalBytes: number): void {
-    this.#row[THREAD.heapUsed] = usedBytes;
-    this.#row[THREAD.heapTotal] = totalBytes;
-    this.#row[THREAD.heapExternal] = externalBytes;
   }
 
   #add(cell: number, by: number): void {

@@ -10,7 +10,7 @@ import { getHeapStatistics } from 'node:v8';
 import { ZERO } from '../core/doubles.ts';
 import type { Clock, Timer } from '../platform/clock.ts';
 import type { GcKind } from './layout.ts';
-import type { Recorder } from './recorder.ts';
+import type { ThreadRecorder } from './thread-recorder.ts';
 
 /** Between two samples of how late a timer is. */
 const SAMPLE_MS = 20;
@@ -25,7 +25,7 @@ const GC_KIND: ReadonlyMap<number, GcKind> = new Map([
 ]);
 
 export class ThreadHealth {
-  readonly #recorder: Recorder;
+  readonly #recorder: ThreadRecorder;
   readonly #clock: Clock;
   readonly #collections: PerformanceObserver;
   #timer: Timer | undefined;
@@ -33,7 +33,7 @@ export class ThreadHealth {
   #activeMs = ZERO;
 
   /** Begins at once. */
-  constructor(recorder: Recorder, clock: Clock) {
+  constructor(recorder: ThreadRecorder, clock: Clock) {
     this.#recorder = recorder;
     this.#clock = clock;
     this.#collections = new PerformanceObserver((list) => {

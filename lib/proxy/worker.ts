@@ -31,7 +31,7 @@ const listener = new Listener(
   (isShedding, connections) => tell({ kind: 'shedding', isShedding, connections }),
 );
 
-new ThreadHealth(thread.recorder, systemClock);
+new ThreadHealth(thread.recorder.thread, systemClock);
 
 port.on('message', (message: ToDataThread) => {
   switch (message.kind) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createMetricsMemory } from '../../lib/metrics/layout.ts';
 import { CounterSums } from '../../lib/metrics/counter-sums.ts';
+import { createMetricsMemory } from '../../lib/metrics/layout.ts';
 import { type EndedRequest, Recorder } from '../../lib/metrics/recorder.ts';
 
 const SHAPE = { ordinals: 3, workers: 2 };
@@ -22,7 +22,7 @@ function setUp() {
   return { one: recorders[0]!, two: recorders[1]!, counts: new CounterSums(memory, SHAPE) };
 }
 
-describe('quick counts', () => {
+describe('counter sums', () => {
   it('are the retries at other replicas, of all threads', () => {
     const { one, two, counts } = setUp();
     one.retry(0, 'connect-refused');
@@ -33,9 +33,9 @@ describe('quick counts', () => {
 
   it('are the requests that had to wait, whether they still do or not', () => {
     const { one, two, counts } = setUp();
-    one.held();
-    two.held();
-    two.queueWait(12);
+    one.thread.queued();
+    two.thread.queued();
+    two.thread.queueWait(12);
     assert.deepEqual(counts.trouble(), { retried: 0, held: 2, failed: 0 });
   });
 

@@ -24,7 +24,7 @@ function families(): readonly Family[] {
   for (const totalMs of [0.75, 3, 3, 100_000])
     recorder.request({ ...request, answeredBy: 0, totalMs, firstByteMs: totalMs / 2 });
   recorder.request({ ...request, answeredBy: -1, status: 503, totalMs: 1, firstByteMs: -1 });
-  for (const ms of [0.5, 20]) recorder.queueWait(ms);
+  for (const ms of [0.5, 20]) recorder.thread.queueWait(ms);
   const fleet = new FleetCounts();
   fleet.probe('S1', 5, false);
   const facts = { inFlight: 3, slots: 10, share: 0.5 };

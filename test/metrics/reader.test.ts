@@ -148,11 +148,11 @@ test('connections, tunnels, overflows and waits are counted', () => {
   first.tunnelOpened(0);
   first.tunnelClosed(0);
   first.tunnelBytes(0, 5, 7);
-  first.queueWait(20);
+  first.thread.queueWait(20);
   first.budgetExhausted();
-  first.clientConnected();
-  first.clientConnected();
-  first.clientClosed();
+  first.thread.clientConnected();
+  first.thread.clientConnected();
+  first.thread.clientClosed();
   const { fresh, reused, connect, connectFailures, overflows, tunnels, openTunnels, bytesIn, bytesOut } =
     read('S1');
   assert.deepEqual([fresh, reused, connect.count, connectFailures, overflows], [1, 2, 1, 1, 1]);
@@ -258,7 +258,7 @@ test('of a thread that died what it counted stays, and what it held is gone', ()
   const { reader, first, second, read } = threads();
   for (const thread of [first, second]) {
     thread.request(REQUEST);
-    thread.clientConnected();
+    thread.thread.clientConnected();
     thread.tunnelOpened(0);
     thread.pool(0, 1, 1, 1);
   }

@@ -13,7 +13,7 @@ const SHAPE = { ordinals: 1, workers: 1 };
 
 function watched(t: { after(run: () => void): void }, clock: Clock) {
   const reader = new MetricsReader(SHAPE, () => 0);
-  const health = new ThreadHealth(new Recorder(reader.memory, SHAPE, 0), clock);
+  const health = new ThreadHealth(new Recorder(reader.memory, SHAPE, 0).thread, clock);
   t.after(() => health.close());
   return { health, read: () => reader.read([]).health };
 }

@@ -66,7 +66,7 @@ export class ClientWatch {
 
   /** Closes one that asks for nothing. */
   closeIdle(): void {
-    this.#thread.recorder.idleClosed();
+    this.#thread.recorder.thread.idleClosed();
     this.#socket.destroy();
   }
 

@@ -100,7 +100,7 @@ export class Listener implements RequestTaker {
       return;
     }
     const facts = this.#trusted.factsOf(socket.remoteAddress ?? '');
-    this.#thread.recorder.clientConnected();
+    this.#thread.recorder.thread.clientConnected();
     if (this.#nodeServer !== undefined) {
       this.#clients.add(this.#nodeServer.accept(socket, facts));
       return;
@@ -138,7 +138,7 @@ export class Listener implements RequestTaker {
 
   closed(client: ServedClient): void {
     this.#clients.delete(client);
-    this.#thread.recorder.clientClosed();
+    this.#thread.recorder.thread.clientClosed();
   }
 
   /** Answers a request that became no exchange. */

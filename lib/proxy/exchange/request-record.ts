@@ -88,7 +88,7 @@ export class Outcome implements LoggedRequest {
 
   /** It begins to wait for a replica. */
   queued(): void {
-    if (this.queueMs === 0) this.#thread.recorder.held();
+    if (this.queueMs === 0) this.#thread.recorder.thread.queued();
     this.#queuedMs = performance.now();
   }
 
@@ -96,7 +96,7 @@ export class Outcome implements LoggedRequest {
   dequeued(): void {
     if (this.#queuedMs < 0) return;
     const waitedMs = performance.now() - this.#queuedMs;
-    this.#thread.recorder.queueWait(waitedMs);
+    this.#thread.recorder.thread.queueWait(waitedMs);
     this.queueMs += waitedMs;
     this.#queuedMs = NEVER;
   }

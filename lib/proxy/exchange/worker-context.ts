@@ -165,7 +165,7 @@ export class DataThread {
     const { options, recorder } = this;
     if (options.accessLog === 'off') return undefined;
     const send = (text: string, lines: number): void => this.#tell({ kind: 'log', text, lines });
-    const log = new AccessLog({ options, send, recorder, random: Math.random });
+    const log = new AccessLog({ options, send, recorder: recorder.thread, random: Math.random });
     return new AccessNotes(
       log,
       new TrustedProxies(options.trustedProxies),
