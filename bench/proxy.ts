@@ -7,11 +7,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CASES } from './proxy/cases.ts';
+import { writeReport } from './proxy/docs-tables.ts';
 import { findNode, readMachine, takeCores } from './proxy/machine.ts';
 import { type BenchOptions, HELP, parseOptions } from './proxy/options.ts';
 import { installNodePeers, PEERS } from './proxy/peers.ts';
 import { Processes } from './proxy/processes.ts';
-import { writeTables } from './proxy/readme-table.ts';
 import { writeResult } from './proxy/results.ts';
 import { type Run, runCase } from './proxy/run-case.ts';
 import type { Row } from './proxy/stats.ts';
@@ -79,7 +79,7 @@ async function main(): Promise<void> {
       rows,
     });
   }
-  if (options.write) say(`\n${writeTables(ROOT)}`);
+  if (options.write) say(`\n${writeReport(ROOT)}`);
 }
 
 try {

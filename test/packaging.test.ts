@@ -30,12 +30,12 @@ it('compose hands every option that means something in a container to the balanc
   assert.deepEqual(handed.toSorted(), expected.toSorted());
 });
 
-it('the containers of the README and of compose get as long to stop as a balancer may take', async () => {
+it('the containers of docs/drivers.md and of compose get as long to stop as a balancer may take', async () => {
   const { drainTimeoutMs, stopTimeoutMs } = loadFlags([], {}, []);
   const longestS = (drainTimeoutMs + stopTimeoutMs) / 1000;
-  const readme = await readFile(join(REPOSITORY, 'README.md'), 'utf8');
+  const page = await readFile(join(REPOSITORY, 'docs/drivers.md'), 'utf8');
   const compose = await readFile(join(REPOSITORY, 'docker-compose.yml'), 'utf8');
-  assert.ok(Number(/docker run .*--stop-timeout (\d+) /.exec(readme)?.[1]) > longestS);
+  assert.ok(Number(/docker run .*--stop-timeout (\d+) /.exec(page)?.[1]) > longestS);
   assert.ok(Number(/stop_grace_period: (\d+)s/.exec(compose)?.[1]) > longestS);
 });
 

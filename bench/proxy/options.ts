@@ -17,7 +17,7 @@ export interface BenchOptions {
   /** Requests that a peer on Node is warmed up with in each case, so that its code is compiled. */
   readonly warmRequests: number;
   readonly warmSeconds: number;
-  /** Whether results and README are written. */
+  /** Whether the results and their report are written. */
   readonly write: boolean;
   /** Entry file of ringlb, relative to the project. */
   readonly ringlb: string;
@@ -30,7 +30,7 @@ export const HELP = `npm run bench:proxy -- [options]
   --seconds 1          length of one measurement
   --ringlb FILE        entry file of ringlb (dist/lib/main.js, which npm run bench:proxy builds)
   --quick              one short round of ringlb, nginx, haproxy and http-proxy, to see that all works
-  --write, --no-write  whether bench/results and the README's table are written (not with --quick or --peers)
+  --write, --no-write  whether bench/results is written (not with --quick or --peers)
 `;
 
 const QUICK_PEERS = ['ringlb', 'nginx', 'haproxy', 'http-proxy'];

@@ -1,6 +1,6 @@
 /**
- * The option table as people read it: `--help` for a terminal of 100 columns, Markdown for the README.
- * Invariant: both show every option, in the order of the table; `test/config.test.ts` holds the README to it.
+ * The option table as people read it: `--help` for a terminal of 100 columns, Markdown for `docs/configuration.md`.
+ * Invariant: both show every option, in the order of the table; `npm run docs` writes the page, and a test compares it.
  * Must not hold: any option of its own.
  */
 import { environmentName, HEADINGS, KEYS, type Key, OPTIONS } from './options.ts';

@@ -52,7 +52,7 @@ const parser = oneOf('fast', 'node');
 const logLevel = oneOf<LogLevel>(...LOG_LEVELS);
 
 // one option a line reads as the table it is
-// biome-ignore format: the order is the order of --help and of the README
+// biome-ignore format: the order is the order of --help and of docs/configuration.md
 export const OPTIONS = {
   port: option('port', '5000', port, 'public port'),
   host: option('host', '', host, 'public address; empty is all interfaces'),
@@ -141,7 +141,7 @@ export type Options = typeof OPTIONS;
 export type Key = keyof Options;
 export const KEYS = Object.keys(OPTIONS) as readonly Key[];
 
-/** The heading that stands before an option, in `--help` and in the README. */
+/** The heading that stands before an option, in `--help` and in docs/configuration.md. */
 export const HEADINGS: { readonly [K in Key]?: string } = {
   port: 'Listening',
   driver: 'Replicas',

@@ -11,7 +11,7 @@ import type { Clock } from '../platform/clock.ts';
 import { type Cost, type Costs, Incidents } from './incidents.ts';
 import { Repeats } from './repeats.ts';
 
-/** README.md has a table of what each means, and what `ms` is with it. */
+/** `docs/observability.md` says what each means, and what `ms` is with it. */
 export type EventKind =
   | 'started'
   | 'start-failed'

@@ -1,7 +1,7 @@
-/** Tables and the README block, from rows. */
+/** The tables of the benchmarks, from rows. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { END, facts, fullReport, START, shortTable, withBlock } from '../../bench/proxy/readme-table.ts';
+import { comparisonTable, facts, fullReport, shortTable } from '../../bench/proxy/docs-tables.ts';
 import type { Result } from '../../bench/proxy/results.ts';
 import { formatMetric, renderRows } from '../../bench/proxy/table.ts';
 
@@ -72,12 +72,11 @@ test('the full report has a table and the facts of every case', () => {
   assert.ok(report.includes(facts(RESULT)));
 });
 
-test('only what stands between the markers is replaced', () => {
-  const text = `# Title\n\n${START}\nold\n${END}\n\nend\n`;
-  assert.equal(withBlock(text, 'new'), `# Title\n\n${START}\nnew\n${END}\n\nend\n`);
-});
-
-test('a text without both markers is left alone', () => {
-  assert.equal(withBlock('# Title\n', 'new'), undefined);
-  assert.equal(withBlock(`${START}\nold\n`, 'new'), undefined);
+test('the comparison has five peers by four columns', () => {
+  const [head, , ...rows] = comparisonTable([RESULT]).split('\n');
+  assert.equal(head!.split('|').length - 3, 4);
+  assert.deepEqual(
+    rows.map((row) => row.split('|')[1]!.trim()),
+    ['ringlb', 'nginx 1.22.1', 'haproxy', 'caddy', 'http-proxy'],
+  );
 });

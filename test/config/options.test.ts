@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { helpText, optionTable } from '../../lib/config/help.ts';
 import { environmentName, KEYS, OPTIONS, type Option } from '../../lib/config/options.ts';
-import { blockOf } from '../helpers/readme-block.ts';
+import { blockOf } from '../helpers/docs-block.ts';
 
 describe('the option table', () => {
   for (const key of KEYS) {
@@ -41,9 +41,9 @@ describe('the help', () => {
   });
 });
 
-describe('the README', () => {
-  it('holds the option table as it is (npm run readme writes it)', () => {
-    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-    assert.equal(blockOf(readme, 'options'), optionTable());
+describe('docs/configuration.md', () => {
+  it('holds the table of options (npm run docs writes it)', () => {
+    const page = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8');
+    assert.equal(blockOf(page, 'options'), optionTable());
   });
 });

@@ -1,23 +1,26 @@
 /**
- * Writes what `bench/results/` holds into the README, between two marker comments, and in full into
- * `bench/results/README.md`. Run by `bench/proxy.ts`, or by itself: `node bench/proxy/readme-table.ts`.
- * The texts are made by pure functions.
+ * The tables of the documentation and of `bench/results/README.md`, from what `bench/results/` holds. The texts are made
+ * by pure functions; `node bench/proxy/docs-tables.ts` writes the report anew, and `npm run docs` the documentation.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Result, readResults } from './results.ts';
 import type { Metric } from './stats.ts';
 import { formatMetric, markdown, renderRows } from './table.ts';
 
-export const START = '<!-- bench:proxy -->';
-export const END = '<!-- /bench:proxy -->';
-
-const NOTE = `Processor time (user and system) of the peer's whole process tree, median of the rounds, each peer alone on one
+/** How the figures were taken. */
+export const METHOD = `Processor time (user and system) of the peer's whole process tree, median of the rounds, each peer alone on one
 core, load and backends on another. Every peer forwards over kept-alive connections to three nginx backends.
 The peer nginx has buffers in which every body has room, nginx-default its own.`;
 
-/** What of which case the short table shows, under which head. */
-const COLUMNS: readonly { readonly case: string; readonly metric: Metric; readonly head: string }[] = [
+/** Which figure of which case a column shows, under which head. */
+interface Column {
+  readonly case: string;
+  readonly metric: Metric;
+  readonly head: string;
+}
+
+const COLUMNS: readonly Column[] = [
   { case: 'small', metric: 'cpuUs', head: 'small' },
   { case: 'small', metric: 'toNginx', head: '× nginx' },
   { case: 'small', metric: 'perSecond', head: 'requests/s' },
@@ -42,18 +45,41 @@ function peersOf(results: readonly Result[]): string[] {
   return (first?.rows ?? []).map((row) => row.peer);
 }
 
-/** The short table: a line for each peer, CPU µs per request by case. */
-export function shortTable(results: readonly Result[]): string {
-  const columns = COLUMNS.filter((column) => results.some((result) => result.case === column.case));
+/** The peers of the comparison, and its columns. */
+const COMPARED = ['ringlb', 'nginx', 'haproxy', 'caddy', 'http-proxy'];
+const COMPARISON: readonly Column[] = [
+  { case: 'small', metric: 'cpuUs', head: 'CPU µs per request' },
+  { case: 'small', metric: 'perSecond', head: 'requests/s on one core' },
+  { case: '1m', metric: 'cpuUs', head: 'CPU µs per 1 MiB response' },
+  { case: 'latency', metric: 'addedP99Ms', head: 'added p99 ms' },
+];
+
+function table(
+  results: readonly Result[],
+  peers: readonly string[],
+  columns: readonly Column[],
+  title: string,
+): string {
   const versions = Object.assign({}, ...results.map((result) => result.versions)) as Record<string, string>;
-  const lines = peersOf(results).map((peer) => [
+  const lines = peers.map((peer) => [
     `${peer} ${versions[peer] ?? ''}`.trim(),
     ...columns.map((column) => {
       const rows = results.find((result) => result.case === column.case)?.rows;
       return formatMetric(column.metric, rows?.find((row) => row.peer === peer)?.values[column.metric]);
     }),
   ]);
-  return markdown([['CPU µs per request', ...columns.map((column) => column.head)], ...lines]);
+  return markdown([[title, ...columns.map((column) => column.head)], ...lines]);
+}
+
+/** The short table: a line for each peer, CPU µs per request by case. */
+export function shortTable(results: readonly Result[]): string {
+  const columns = COLUMNS.filter((column) => results.some((result) => result.case === column.case));
+  return table(results, peersOf(results), columns, 'CPU µs per request');
+}
+
+/** The table of the README: the best known peers by what decides between them. */
+export function comparisonTable(results: readonly Result[]): string {
+  return table(results, COMPARED, COMPARISON, '');
 }
 
 /** Everything: a table for each case. */
@@ -61,32 +87,18 @@ export function fullReport(results: readonly Result[]): string {
   const parts = results.map(
     (result) => `## ${result.case}: ${result.title}\n\n${renderRows(result.rows)}\n\n${facts(result)}\n`,
   );
-  return `# Proxy benchmark\n\n${NOTE}\nWritten by \`npm run bench:proxy\`.\n\n${parts.join('\n')}`;
+  return `# Proxy benchmark\n\n${METHOD}\nWritten by \`npm run bench:proxy\`.\n\n${parts.join('\n')}`;
 }
 
-/** The text with what stands between the markers replaced; undefined when it has no markers. */
-export function withBlock(text: string, block: string): string | undefined {
-  const start = text.indexOf(START);
-  const end = text.indexOf(END, start);
-  if (start < 0 || end < 0) return undefined;
-  return `${text.slice(0, start + START.length)}\n${block}\n${text.slice(end)}`;
-}
-
-/** Writes both; returns a sentence for the one who runs it. */
-export function writeTables(root: string): string {
+/** Writes the report; returns a sentence for the one who runs it. */
+export function writeReport(root: string): string {
   const dir = join(root, 'bench/results');
   const results = existsSync(dir) ? readResults(dir) : [];
-  const latest = results[0];
-  if (!latest) return 'no results to make a table of';
+  if (results.length === 0) return 'no results to make a table of';
   writeFileSync(join(dir, 'README.md'), fullReport(results));
-  const readme = join(root, 'README.md');
-  const block = `${shortTable(results)}\n\n${NOTE}\n${facts(latest)}`;
-  const text = existsSync(readme) ? withBlock(readFileSync(readme, 'utf8'), block) : undefined;
-  if (text === undefined) return `wrote bench/results/README.md; README.md has no ${START} … ${END}`;
-  writeFileSync(readme, text);
-  return 'wrote bench/results/README.md and the table in README.md';
+  return 'wrote bench/results/README.md; npm run docs brings the tables of the documentation up to date';
 }
 
 if (resolve(process.argv[1] ?? '') === import.meta.filename) {
-  process.stdout.write(`${writeTables(join(import.meta.dirname, '../..'))}\n`);
+  process.stdout.write(`${writeReport(join(import.meta.dirname, '../..'))}\n`);
 }

@@ -5,7 +5,7 @@ import { familiesOf } from '../../lib/metrics/families.ts';
 import { FleetCounts } from '../../lib/metrics/fleet-counts.ts';
 import { MetricsReader } from '../../lib/metrics/reader.ts';
 
-test('README.md names every metric, and none that there is not', () => {
+test('docs/observability.md names every metric, and no other', () => {
   const counts = new MetricsReader({ ordinals: 1, workers: 1 }, () => 0).read([]);
   const levels = {
     eligible: 0,
@@ -18,8 +18,8 @@ test('README.md names every metric, and none that there is not', () => {
     imbalance: 0,
   } as const;
   const families = familiesOf({ replicas: [], counts, fleet: new FleetCounts(), ...levels });
-  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-  const [section = ''] = /^## Metrics$.*?^## /ms.exec(readme) ?? [];
+  const page = readFileSync(new URL('../../docs/observability.md', import.meta.url), 'utf8');
+  const [section = ''] = page.slice(page.indexOf('## Metrics') + 3).split(/^## /m);
   const rows = section.split('\n').filter((line) => line.startsWith('| ') && line.includes('`'));
   const named = rows.flatMap((row) => [...row.matchAll(/`([a-z_]+)`/g)].map(([, word]) => word!));
   const names = families.map(({ name }) => name.replace('ringlb_', ''));

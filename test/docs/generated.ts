@@ -1,0 +1,38 @@
+/**
+ * The parts of the documentation that are generated: which block of which page, and its text. `npm run docs` writes
+ * them, and the tests compare them.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { comparisonTable, facts, METHOD, shortTable } from '../../bench/proxy/docs-tables.ts';
+import { readResults } from '../../bench/proxy/results.ts';
+import { optionTable } from '../../lib/config/help.ts';
+
+const REPOSITORY = join(import.meta.dirname, '../..');
+
+export interface GeneratedBlock {
+  /** Below the repository. */
+  readonly page: string;
+  readonly name: string;
+  readonly text: () => string;
+}
+
+function benchmarkTable(): string {
+  const results = readResults(join(REPOSITORY, 'bench/results'));
+  return `${shortTable(results)}\n\n${METHOD}\n${facts(results[0]!)}`;
+}
+
+export const GENERATED_BLOCKS: readonly GeneratedBlock[] = [
+  { page: 'docs/configuration.md', name: 'options', text: optionTable },
+  { page: 'docs/benchmarks.md', name: 'bench:proxy', text: benchmarkTable },
+  {
+    page: 'README.md',
+    name: 'bench:proxy',
+    text: () => comparisonTable(readResults(join(REPOSITORY, 'bench/results'))),
+  },
+];
+
+/** The text of a page, named by its path below the repository. */
+export function readPage(page: string): string {
+  return readFileSync(join(REPOSITORY, page), 'utf8');
+}
