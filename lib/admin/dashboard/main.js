@@ -1,23 +1,24 @@
 /**
  * The page: makes its parts and hands them what the balancer says. Must not hold: how any part looks or works.
  */
+
+import { Charts } from './charts/charts.js';
 import { Api } from './data/api.js';
 import { Link } from './data/link.js';
 import { Token } from './data/token.js';
+import { ChangeDialog } from './dialogs/change-dialog.js';
+import { DrainDialog } from './dialogs/drain-dialog.js';
+import { ReplicaTable } from './replicas/replica-table.js';
+import { Ring } from './ring/ring.js';
 import { Banner } from './view/banner.js';
-import { ChangeDialog } from './view/change-dialog.js';
-import { Charts } from './view/charts.js';
 import { byId, setText } from './view/dom.js';
-import { DrainDialog } from './view/drain-dialog.js';
 import { EventList } from './view/event-list.js';
 import { Overview } from './view/overview.js';
-import { ReplicaTable } from './view/replica-table.js';
-import { Ring } from './view/ring.js';
 
 /** @import { Snapshot } from '../../api/snapshot.ts' */
 /** @import { LinkState } from './data/link.js' */
-/** @import { Action } from './view/replica-row.js' */
-/** @import { Table } from './view/ring.js' */
+/** @import { Action } from './replicas/replica-row.js' */
+/** @import { Table } from './ring/ring.js' */
 
 const NOTICE_MS = 8000;
 

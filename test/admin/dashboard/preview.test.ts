@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Preview, sentencesOf, wordsOf } from '../../../lib/admin/dashboard/data/preview.js';
+import { type Preview, sentencesOf, wordsOf } from '../../../lib/admin/dashboard/dialogs/preview.js';
 
 const preview = (differs: Partial<Preview>): Preview => ({
   N: 3,

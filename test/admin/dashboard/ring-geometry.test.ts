@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { arcPath, pointAt, runsOf, sharesAsArcs } from '../../../lib/admin/dashboard/data/ring-geometry.js';
+import { arcPath, pointAt, runsOf, sharesAsArcs } from '../../../lib/admin/dashboard/ring/ring-geometry.js';
 
 describe('a point on the ring', () => {
   for (const [turn, x, y] of [

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { axisEnd, Series } from '../../../lib/admin/dashboard/data/series.js';
+import { axisEnd, Series } from '../../../lib/admin/dashboard/charts/series.js';
 
 describe('the last minutes of some numbers', () => {
   it('forget what is older than their window', () => {

@@ -2,8 +2,8 @@
  * Draining a replica: what it means now, then doing it. It can be undone, which asks nothing.
  * Must not hold: requests themselves (`api.js`).
  */
-import { byId, setText } from './dom.js';
-import { percent, plural } from './format.js';
+import { byId, setText } from '../view/dom.js';
+import { percent, plural } from '../view/format.js';
 
 /** @import { ReplicaSnapshot } from '../../../api/snapshot.ts' */
 /** @import { Api } from '../data/api.js' */

@@ -4,8 +4,8 @@
  *
  * Invariant: whatever a cell says with colour or form it says in words as well.
  */
-import { html, hueOf, setAttribute, setText, svg } from './dom.js';
-import { count, duration, latency, percent, rate } from './format.js';
+import { html, hueOf, setAttribute, setText, svg } from '../view/dom.js';
+import { count, duration, latency, percent, rate } from '../view/format.js';
 
 /** @import { ReplicaSnapshot } from '../../../api/snapshot.ts' */
 /** @typedef {'drain' | 'undrain' | 'remove'} Action */

@@ -4,12 +4,12 @@
  * Invariant: what is done is what the preview shows, names included, also where the balancer chose them.
  */
 import { BrokenConnection } from '../data/api.js';
-import { namesIn, sentencesOf, wordsOf } from '../data/preview.js';
-import { byId, html, setText } from './dom.js';
-import { percent, plural } from './format.js';
+import { byId, html, setText } from '../view/dom.js';
+import { percent, plural } from '../view/format.js';
+import { namesIn, sentencesOf, wordsOf } from './preview.js';
 
 /** @import { Api } from '../data/api.js' */
-/** @import { Kind, Preview } from '../data/preview.js' */
+/** @import { Kind, Preview } from './preview.js' */
 
 const WORDS = {
   add: {

@@ -2,7 +2,7 @@
  * The table of replicas: a row for each, in the balancer's order, kept while the replica is there.
  * Must not hold: cells (`replica-row.js`), what the buttons do.
  */
-import { byId } from './dom.js';
+import { byId } from '../view/dom.js';
 import { ReplicaRow } from './replica-row.js';
 
 /** @import { Snapshot } from '../../../api/snapshot.ts' */

@@ -6,9 +6,9 @@
  * Invariants: a replica has one colour here and in the table; one that gets no request is hatched, not only pale.
  */
 
-import { arcPath, pointAt, runsOf, sharesAsArcs } from '../data/ring-geometry.js';
-import { byId, hueOf, setText, svg } from './dom.js';
-import { count, percent } from './format.js';
+import { byId, hueOf, setText, svg } from '../view/dom.js';
+import { count, percent } from '../view/format.js';
+import { arcPath, pointAt, runsOf, sharesAsArcs } from './ring-geometry.js';
 
 /** @import { ReplicaSnapshot, Snapshot } from '../../../api/snapshot.ts' */
 /** @typedef {{ readonly sample: readonly number[], readonly members: readonly { readonly name: string, readonly id: number }[] }} Table */

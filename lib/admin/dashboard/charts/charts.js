@@ -3,10 +3,10 @@
  * Must not hold: where the numbers come from. Colours are the style sheet's, read again when the scheme changes.
  */
 
-import { axisEnd, Series } from '../data/series.js';
 import uPlot from '../uplot.js';
-import { byId, setText } from './dom.js';
-import { clock, count, latency, rate } from './format.js';
+import { byId, setText } from '../view/dom.js';
+import { clock, count, latency, rate } from '../view/format.js';
+import { axisEnd, Series } from './series.js';
 
 /** @import { Snapshot } from '../../../api/snapshot.ts' */
 
