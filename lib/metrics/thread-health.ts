@@ -7,7 +7,6 @@
  */
 import { constants, type PerformanceEntry, PerformanceObserver, performance } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
-import { ZERO } from '../core/doubles.ts';
 import type { Clock, Timer } from '../platform/clock.ts';
 import type { GcKind } from './layout.ts';
 import type { ThreadRecorder } from './thread-recorder.ts';
@@ -30,7 +29,8 @@ export class ThreadHealth {
   readonly #collections: PerformanceObserver;
   #timer: Timer | undefined;
   #samples = 0;
-  #activeMs = ZERO;
+  /** Holds fractions, so it begins as a double (`-0`): a whole number would deoptimize the class at the first of them. */
+  #activeMs = -0;
 
   /** Begins at once. */
   constructor(recorder: ThreadRecorder, clock: Clock) {

@@ -3,7 +3,6 @@
  * Must not hold: sockets, timers, error texts.
  * Source: RFC 9110 section 9.2.2 (idempotent methods), RFC 9112 section 9.3.1 (retrying on a closed connection).
  */
-import { ZERO } from '../doubles.ts';
 
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 
@@ -48,7 +47,8 @@ export const RESERVE = 32;
 export class RetryBudget {
   readonly #share: number;
   readonly #reserve: number;
-  #saved = ZERO;
+  /** Holds fractions, so it begins as a double (`-0`): a whole number would deoptimize the data path at the first of them. */
+  #saved = -0;
   #retrying = 0;
 
   /** `share` is 0 to 1. */

@@ -9,7 +9,6 @@
  * round brought few. After a calm a crowd is a rush, in which rounds had better be short.
  */
 import { createServer, type Server, type Socket } from 'node:net';
-import { NEVER, ZERO } from '../../core/doubles.ts';
 
 export interface AcceptorOptions {
   /** '' is all interfaces. */
@@ -53,10 +52,11 @@ export class Acceptor {
   #taken: Socket[] = [];
   /** How many there were when the round began. */
   #before = 0;
-  #sinceMs = ZERO;
+  // times begin as doubles (`-0`, an infinity): V8 deoptimizes a class at the first fraction in a field of whole numbers
+  #sinceMs = -0;
   /** When the last crowd was seen, and the first of those that it followed without a calm between them. */
-  #lastCrowdMs = NEVER;
-  #firstCrowdMs = NEVER;
+  #lastCrowdMs = Number.NEGATIVE_INFINITY;
+  #firstCrowdMs = Number.NEGATIVE_INFINITY;
   #isRush = false;
 
   /** `clock` gives milliseconds that never go back. */

@@ -5,7 +5,6 @@
  * so that its response is not lost to a reset.
  */
 import type { Socket } from 'node:net';
-import { NEVER } from '../../core/doubles.ts';
 import type { RequestHeadMarks } from '../../http1/request-head.ts';
 import { RequestParser, type RequestSink } from '../../http1/request-parser.ts';
 import { BalancerError, isBalancerError } from '../../platform/errors.ts';
@@ -102,8 +101,8 @@ export class ClientConnection implements ServedClient, RequestSink {
   #isDeaf = false;
   /** What to say of it after the response that is owed. */
   #broken: BalancerError | undefined;
-  /** Since when part of a head has been there. */
-  #headSinceMs = NEVER;
+  /** Since when part of a head has been there; negative while there is none. Infinite and not -1, to begin as a double. */
+  #headSinceMs = Number.NEGATIVE_INFINITY;
   #blocks: BlockReads | undefined;
 
   constructor(socket: Socket, facts: ClientFacts, thread: DataThread, taker: RequestTaker) {
@@ -172,7 +171,7 @@ export class ClientConnection implements ServedClient, RequestSink {
     } catch (error) {
       this.#failed(error);
     }
-    if (!this.#parser.isInHead) this.#headSinceMs = NEVER;
+    if (!this.#parser.isInHead) this.#headSinceMs = Number.NEGATIVE_INFINITY;
     else if (this.#headSinceMs < 0) this.#headSinceMs = this.#thread.nowMs;
   }
 

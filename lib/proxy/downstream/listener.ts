@@ -4,7 +4,6 @@
  */
 import type { Socket } from 'node:net';
 import { headWithPeer, isHandedOver } from '../../api/peer-header.ts';
-import { ZERO } from '../../core/doubles.ts';
 import type { RequestHeadMarks } from '../../http1/request-head.ts';
 import { BalancerError, isBalancerError } from '../../platform/errors.ts';
 import { Exchange } from '../exchange/exchange.ts';
@@ -33,8 +32,8 @@ export class Listener implements RequestTaker {
   readonly #hasher: RequestHasher;
   readonly #onShedding: (isShedding: boolean, connections: number) => void;
   #isShedding = false;
-  /** When a connection was turned away last. */
-  #refusedMs = ZERO;
+  /** When a connection was turned away last; `-0`, since a field that will hold fractions must begin as a double. */
+  #refusedMs = -0;
   readonly #acceptor: Acceptor;
   /** Has all connections where it is asked for. */
   readonly #nodeServer: NodeServer | undefined;

@@ -2,7 +2,6 @@
  * A piece of work with time limits, whose steps fail it alone: who calls them may be in the middle of another.
  * Must not hold: what the work is, and what follows when it fails or is out of time.
  */
-import { ZERO } from '../../core/doubles.ts';
 import type { DataThread, Timed } from './worker-context.ts';
 
 /** How much longer a request waits for whatever else watches a phase to end it. */
@@ -27,7 +26,8 @@ export abstract class Task implements Timed {
   /** When it is out of time, by the thread's coarse clock. */
   deadlineMs = Number.POSITIVE_INFINITY;
   place = -1;
-  waitsSinceMs = ZERO;
+  /** Begins as a double (`-0`): V8 deoptimizes a class at the first fraction in a field of whole numbers. */
+  waitsSinceMs = -0;
   abstract readonly body: Timed['body'];
   /** When all of it is out of time. */
   #untilMs = Number.POSITIVE_INFINITY;

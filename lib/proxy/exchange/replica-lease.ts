@@ -8,7 +8,6 @@
  * All attempts of a request are one witness: where another replica responds, those that closed count against their
  * replicas; where several closed and none responded, the request is to blame and nothing counts.
  */
-import { ZERO } from '../../core/doubles.ts';
 import { type LosingRequest, pathOf } from '../../core/policy/poison.ts';
 import { type FailedAttempt, isSafeToRetry } from '../../core/policy/retry.ts';
 import { NONE_ELIGIBLE } from '../../core/routing/pick.ts';
@@ -90,8 +89,8 @@ export class Lease {
   #lost = NONE_LOST;
   #attempts = 0;
   #isCharged = false;
-  /** When it began to wait. */
-  #waitingMs = ZERO;
+  /** When it began to wait. Begins as a double (`-0`): V8 deoptimizes a class at the first fraction among whole numbers. */
+  #waitingMs = -0;
   /** Why the last attempt failed. */
   #lastError: BalancerError | undefined;
 

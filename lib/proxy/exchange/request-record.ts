@@ -5,7 +5,6 @@
  * that cannot be finished the client is cut off in a way that it can see.
  */
 import type { Socket } from 'node:net';
-import { NEVER, ZERO } from '../../core/doubles.ts';
 import type { ResponseHead } from '../../http1/response-head.ts';
 import type { Ended } from '../../metrics/recorder.ts';
 import type { BalancerError, ErrorCode } from '../../platform/errors.ts';
@@ -32,31 +31,32 @@ export interface Given {
 export class Outcome implements LoggedRequest {
   answeredBy = NO_REPLICA;
   status = 0;
-  totalMs = ZERO;
-  firstByteMs = NEVER;
+  // times begin as doubles (`-0`, an infinity): V8 deoptimizes a class at the first fraction in a field of whole numbers
+  totalMs = -0;
+  firstByteMs = Number.NEGATIVE_INFINITY;
   bytesIn = 0;
   bytesOut = 0;
   ended: Ended = 'whole';
   /** The code of the balancer's own failure. */
   error: ErrorCode | '' = '';
   /** Time without a replica, and without a connection to it, all attempts together. */
-  queueMs = ZERO;
-  connectMs = ZERO;
+  queueMs = -0;
+  connectMs = -0;
 
   readonly #thread: DataThread;
   readonly #incoming: Incoming;
   readonly #given: Given;
   readonly startMs = performance.now();
   /** Since when it waits for a replica; below zero while it does not. */
-  #queuedMs = NEVER;
+  #queuedMs = Number.NEGATIVE_INFINITY;
   /** Since when it waits for a connection; below zero while it does not. */
-  #connectingMs = NEVER;
+  #connectingMs = Number.NEGATIVE_INFINITY;
   /** The client can tell a whole answer from a cut one. */
   #isDelimited = true;
   /** The replica's end of a tunnel. */
   #tunnel: Socket | undefined;
   /** What had come from both ends at the last look. */
-  #tunnelBytes = NEVER;
+  #tunnelBytes = Number.NEGATIVE_INFINITY;
   /** What is going on was read together with the answer's head. */
   #isSameRead = false;
 
@@ -98,7 +98,7 @@ export class Outcome implements LoggedRequest {
     const waitedMs = performance.now() - this.#queuedMs;
     this.#thread.recorder.thread.queueWait(waitedMs);
     this.queueMs += waitedMs;
-    this.#queuedMs = NEVER;
+    this.#queuedMs = Number.NEGATIVE_INFINITY;
   }
 
   /** It waits for a connection, which was not there at once. */
@@ -111,7 +111,7 @@ export class Outcome implements LoggedRequest {
     this.#thread.recorder.sent(ordinal, isReused);
     if (this.#connectingMs < 0) return;
     this.connectMs += performance.now() - this.#connectingMs;
-    this.#connectingMs = NEVER;
+    this.#connectingMs = Number.NEGATIVE_INFINITY;
   }
 
   /** Passes on what precedes the answer, to a client that knows of such things. */
@@ -206,7 +206,7 @@ export class Outcome implements LoggedRequest {
     const text = failureText(error, ending, { isHead, requestId: head.requestId, debug });
     // an answer of the replica's that broke before a byte of it went out
     this.answeredBy = NO_REPLICA;
-    this.firstByteMs = NEVER;
+    this.firstByteMs = Number.NEGATIVE_INFINITY;
     this.#isSameRead = false;
     this.status = error.status;
     this.error = error.code;

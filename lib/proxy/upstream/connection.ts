@@ -9,7 +9,6 @@
  * `expectLargeBody` was said: then reads go into blocks, which can be held, and nothing is copied.
  */
 import type { OnReadOpts, Socket, TcpNetConnectOpts } from 'node:net';
-import { ZERO } from '../../core/doubles.ts';
 import type { Endpoint } from '../../core/replica.ts';
 import {
   type ResponseLimits,
@@ -85,14 +84,15 @@ const CONNECT_CODES: Readonly<Record<string, ErrorCode>> = {
 };
 
 export class UpstreamConnection {
+  // times begin as doubles (`-0`): V8 deoptimizes a class when a field of whole numbers is given its first fraction
   /** When it became free, by the thread's coarse clock; the pool keeps it. */
-  idleSinceMs = ZERO;
+  idleSinceMs = -0;
   /** How long the replica keeps it open when idle, or -1; from the last answer. */
   keepAliveTimeoutMs = -1;
   /** When connecting began, by the thread's coarse clock. */
   readonly startedMs: number;
   /** How long connecting took, once it is connected. */
-  connectMs = ZERO;
+  connectMs = -0;
 
   /** Opened for a request that asks for another protocol: its socket becomes an ordinary stream once that is spoken. */
   readonly forTunnel: boolean;
