@@ -3,8 +3,10 @@
  * A unit is pure: it never throws, and says what the text should have been.
  * Must not hold: any one option, or where a text came from. Durations become milliseconds, percentages shares.
  */
+
 import { isIP } from 'node:net';
 import { type HashKeySource, parseHashKey } from '../core/hashing/hash-key.ts';
+import { TOKEN_CHAR } from '../core/http-token.ts';
 import { type Endpoint, formatEndpoint, isReplicaName } from '../core/replica.ts';
 import { orList, quote } from './suggest.ts';
 
@@ -149,6 +151,9 @@ export const statusRanges: Unit<readonly (readonly [from: number, to: number])[]
   },
 };
 
+/** A name, a colon, and bytes that may stand in a value. */
+const HEADER_LINE = new RegExp(String.raw`^(${TOKEN_CHAR}+):[ \t]*([\x20-\x7e\x80-\xff\t]*)$`);
+
 /** Fields that a probe has anyway, and another option sets or nothing may. */
 const PROBE_OWN = /^(host|connection|content-length|transfer-encoding|upgrade|expect)$/i;
 
@@ -159,7 +164,7 @@ export const headerLines: Unit<readonly string[]> = {
   isList: true,
   read(value) {
     const lines = value.split(/\r?\n/).filter((line) => line !== '');
-    const fields = lines.map((line) => /^([\w!#$%&'*+.^`|~-]+):[ \t]*([\x20-\x7e\x80-\xff\t]*)$/.exec(line));
+    const fields = lines.map((line) => HEADER_LINE.exec(line));
     if (fields.includes(null)) return bad('must be a header such as "Authorization: Basic dXNlcg=="');
     const own = fields.find((field) => PROBE_OWN.test(field?.[1] ?? ''));
     if (own?.[1]?.toLowerCase() === 'host') return bad('must not be Host: give that as --probe-host');

@@ -7,7 +7,9 @@
  * Data is never copied. What is held back is one size line or one trailer section.
  * Source: RFC 9112 section 7.1, RFC 9110 section 6.5.
  */
+
 import { Buffer } from 'node:buffer';
+import { TOKEN_CHAR } from '../core/http-token.ts';
 import { FieldSection, isBlank, type SectionLimits } from './header-scanner.ts';
 import { badResponse } from './parse-errors.ts';
 import { announcesFraming, NO_TRAILERS, readTrailers, trailerSection } from './trailers.ts';
@@ -28,8 +30,10 @@ const MAX_LINE_BYTES = 16_384;
  * What may stand between a size and its line end: `;name`, `;name=token` or `;name="quoted"`, any number of them, with
  * blanks around each part, which nobody may generate and everybody must take (RFC 9110 section 5.6.3).
  */
-const EXTENSIONS_FORM =
-  /^(?:[ \t]*;[ \t]*[!#$%&'*+\-.^_`|~\w]+(?:[ \t]*=[ \t]*(?:[!#$%&'*+\-.^_`|~\w]+|"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"))?)*[ \t]*$/;
+const QUOTED = String.raw`"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"`;
+const EXTENSIONS_FORM = new RegExp(
+  String.raw`^(?:[ \t]*;[ \t]*${TOKEN_CHAR}+(?:[ \t]*=[ \t]*(?:${TOKEN_CHAR}+|${QUOTED}))?)*[ \t]*$`,
+);
 
 const SIZE = 0;
 const EXTENSIONS = 1;

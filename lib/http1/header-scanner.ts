@@ -7,7 +7,9 @@
  * scanning the string 640, one regular expression 500, a string for each part 1260 (`bench/response-parser.ts`).
  * Source: RFC 9112 sections 2.2, 4 and 5, RFC 9110 sections 5.1, 5.5 and 5.6.2.
  */
+
 import { Buffer } from 'node:buffer';
+import { isToken } from '../core/http-token.ts';
 import type { BalancerError } from '../platform/errors.ts';
 import { badResponse, type ResponseFault } from './parse-errors.ts';
 
@@ -18,9 +20,9 @@ const SP = 32;
 const COLON = 58;
 
 /** 1 for the bytes of a token. */
-export const TOKEN = new Uint8Array(256);
-for (const char of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-  TOKEN[char.charCodeAt(0)] = 1;
+export const TOKEN: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) =>
+  Number(isToken(String.fromCharCode(byte))),
+);
 
 /** 1 for the bytes of a reason phrase or a value: visible, SP, HTAB, and obs-text. */
 export const TEXT = new Uint8Array(256).fill(1, SP);

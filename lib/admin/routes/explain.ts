@@ -3,10 +3,12 @@
  * Must not hold: how a key is found, hashed or placed (core).
  * Invariant: what is described becomes what the listener would have seen, byte for byte: UTF-8 as latin1 units.
  */
+
 import { isIP } from 'node:net';
 import { quote } from '../../config/suggest.ts';
 import { isRequestId, type KeyFacts } from '../../core/hashing/hash-key.ts';
 import type { Algorithm } from '../../core/hashing/slot-table.ts';
+import { isToken } from '../../core/http-token.ts';
 import type { ReplicaState } from '../../core/replica.ts';
 import type { Reason, Verdict } from '../../core/routing/explain.ts';
 import { canonicalAddress } from '../../platform/ip-addresses.ts';
@@ -53,7 +55,6 @@ export interface Explainer {
   explain(question: Question): ExplainView;
 }
 
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const TARGET = /^\/[\x21\x22\x24-\x7e]*$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: a field value may not hold them (RFC 9110 section 5.5)
 const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f]/;
@@ -122,13 +123,13 @@ function addressOf(value: string): string {
 }
 
 function fieldOf(parameter: string, name: string, value: string): readonly [string, string] {
-  if (!TOKEN.test(name)) refuse(`${quote(parameter)} is not the name of a header`);
+  if (!isToken(name)) refuse(`${quote(parameter)} is not the name of a header`);
   if (CONTROL.test(value)) refuse(`${quote(parameter)} is not the value of a header`);
   return [name, bytesOf(value.replace(/^[ \t]+|[ \t]+$/g, ''))];
 }
 
 function cookieOf(parameter: string, name: string, value: string): string {
-  if (!TOKEN.test(name)) refuse(`${quote(parameter)} is not the name of a cookie`);
+  if (!isToken(name)) refuse(`${quote(parameter)} is not the name of a cookie`);
   if (CONTROL.test(value) || value.includes(';')) refuse(`${quote(parameter)} is not the value of a cookie`);
   return `${name}=${bytesOf(value)}`;
 }

@@ -5,6 +5,7 @@
  * Invariants: values are latin1 texts, as header values are: query values are decoded to bytes, not characters,
  * so UTF-8 sent raw and UTF-8 sent percent-encoded make the same key. Time is linear in the request head.
  */
+import { isToken } from '../http-token.ts';
 import { hashText } from './hash.ts';
 import type { Algorithm } from './slot-table.ts';
 
@@ -25,8 +26,6 @@ export interface KeyFacts {
   readonly clientIp: string;
 }
 
-/** RFC 9110 section 5.6.2; the names of headers and cookies (RFC 6265 section 4.1.1). */
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 /** The header by which its value is not taken as it came. */
 export const HOST = 'host';
 const QUERY_NAME = /^[\x21-\x7e]+$/;
@@ -54,8 +53,9 @@ function parseSource(item: string): HashKeySource | undefined {
   const colon = item.indexOf(':');
   const kind = item.slice(0, Math.max(colon, 0));
   const name = item.slice(colon + 1).trim();
-  if (kind === 'header' && TOKEN.test(name)) return { kind, name: name.toLowerCase() };
-  if (kind === 'cookie' && TOKEN.test(name)) return { kind, name };
+  // names of headers are tokens, and so are those of cookies (RFC 6265 section 4.1.1)
+  if (kind === 'header' && isToken(name)) return { kind, name: name.toLowerCase() };
+  if (kind === 'cookie' && isToken(name)) return { kind, name };
   if (kind === 'query' && QUERY_NAME.test(name)) return { kind, name };
   return undefined;
 }

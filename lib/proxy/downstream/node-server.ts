@@ -3,8 +3,10 @@
  * much; an operator has a way out of a fault of the request parser, and the tests have something to compare it with.
  * A head is put together again and read by the one reader of heads, so that all that follows is the same.
  */
+
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { TOKEN_CHAR } from '../../core/http-token.ts';
 import type { RequestHeadMarks } from '../../http1/request-head.ts';
 import { RequestParser } from '../../http1/request-parser.ts';
 import { BalancerError, errnoOf, isBalancerError } from '../../platform/errors.ts';
@@ -294,7 +296,7 @@ function withMarks(
 const UNKNOWN_VERSION = 'Invalid HTTP version';
 const LF = 10;
 /** What begins like a request line. */
-const METHOD = /^[\w!#$%&'*+.^`|~-]+ /;
+const METHOD = new RegExp(`^${TOKEN_CHAR}+ `);
 
 /** What the client is told of bytes that Node's parser did not take. */
 function parseFailure(error: ParseError, maxTargetBytes: number): BalancerError {

@@ -3,12 +3,16 @@
  * Must not hold: which of them is believed (`trusted-proxies.ts`), what an address is (`ip-addresses.ts`).
  * Source: RFC 7239 sections 4 and 6, RFC 9110 section 5.6.1.2 (empty elements of a list mean nothing).
  */
+import { TOKEN_CHAR } from '../../core/http-token.ts';
 
 const FORWARDED_FOR = 'x-forwarded-for';
 const FORWARDED = 'forwarded';
 
 /** The comma between two elements of Forwarded, or a parameter of one; a name alone too, so that no byte is looked at often. */
-const PARAMETER = /(,)|([\w!#$%&'*+.^`|~-]+)(?:[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*)))?/g;
+const PARAMETER = new RegExp(
+  String.raw`(,)|(${TOKEN_CHAR}+)(?:[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*)))?`,
+  'g',
+);
 
 /** The nodes as they are written, the one next to us last; '' for one that Forwarded does not name. */
 export function forwardedChain(rawHeaders: readonly string[]): readonly string[] {
