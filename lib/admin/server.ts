@@ -5,8 +5,9 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { type Endpoint, formatEndpoint } from '../core/replica.ts';
+import type { Endpoint } from '../core/replica.ts';
 import { BalancerError, errnoOf, isBalancerError, messageOf } from '../platform/errors.ts';
+import { listenError } from '../platform/listen-error.ts';
 import { AccessControl, type AccessOptions } from './access.ts';
 import { type BodyLimits, readBody } from './body.ts';
 import { failed, failureOf, type Reply, rawReply, sendReply, type WholeReply } from './reply.ts';
@@ -49,6 +50,8 @@ export interface AdminServer {
   close(): Promise<void>;
 }
 
+/** The flags that say where it listens. */
+const FLAGS = { port: '--admin-port', host: '--admin-host' };
 /** When a client may ask for a stream again that has too many. */
 const STREAM_RETRY_S = '5';
 /** How often node looks for connections that are over their time. */
@@ -82,7 +85,7 @@ class HttpAdminServer implements AdminServer {
   listen(port: number, host: string): Promise<Endpoint> {
     const { promise, resolve, reject } = Promise.withResolvers<Endpoint>();
     const server = this.#server;
-    const onError = (error: Error) => reject(listenError(error, { host, port }));
+    const onError = (error: Error) => reject(listenError(error, { host, port }, FLAGS));
     server.once('error', onError);
     server.listen({ port, ...(host !== '' && { host }) }, () => {
       server.off('error', onError);
@@ -196,13 +199,4 @@ function refusalOf(error: Error): WholeReply {
     default:
       return failed(400, 'The request is not HTTP/1.1');
   }
-}
-
-/** The error of `listen` with what to do about it. */
-function listenError(error: Error, endpoint: Endpoint): Error {
-  const where = formatEndpoint({ ...endpoint, host: endpoint.host || '*' });
-  if (errnoOf(error) !== 'EADDRINUSE') return error;
-  return new BalancerError('port-in-use', `${where} is in use; choose another admin port with --admin-port`, {
-    cause: error,
-  });
 }

@@ -13,8 +13,9 @@ import type { RouteTableWriter } from '../core/routing/route-table.ts';
 import type { MetricsReader } from '../metrics/reader.ts';
 import { type Clock, sleep, type Timer } from '../platform/clock.ts';
 import { BalancerError, messageOf } from '../platform/errors.ts';
+import { listenError } from '../platform/listen-error.ts';
 import type { Logger } from '../platform/log.ts';
-import { listenError } from './bind.ts';
+import { PUBLIC_PORT_FLAGS } from './bind.ts';
 import type {
   DataThreadOptions,
   DataThreadStart,
@@ -190,7 +191,7 @@ export class DataPlane {
         thread.onListening = undefined;
         break;
       case 'failed':
-        thread.onListening?.({ error: listenError(message.code, message.message, this.#parts.options) });
+        thread.onListening?.({ error: listenError(message, this.#parts.options, PUBLIC_PORT_FLAGS) });
         thread.onListening = undefined;
         void thread.worker.terminate();
         break;

@@ -96,7 +96,7 @@ describe('listen and close of the admin server', () => {
     const { port } = await first.listen(0, '127.0.0.1');
     await assert.rejects(create().listen(port, '127.0.0.1'), {
       code: 'port-in-use',
-      message: `127.0.0.1:${port} is in use; choose another admin port with --admin-port`,
+      message: `127.0.0.1 port ${port} is in use; stop what listens there or choose another with --admin-port`,
     });
     await first.close();
   });
