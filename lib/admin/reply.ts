@@ -5,8 +5,9 @@
  */
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import { failureWith } from '../api/failure.ts';
 import type { Clock } from '../platform/clock.ts';
-import { BalancerError, ERRORS, isBalancerError } from '../platform/errors.ts';
+import { BalancerError, isBalancerError, safeMessage } from '../platform/errors.ts';
 import { hasUnreadBody } from './body.ts';
 
 type Headers = Readonly<Record<string, string>>;
@@ -43,14 +44,13 @@ export function succeeded(message: unknown): WholeReply {
 /** A failure in words that are safe to send. */
 export function failed(status: number, message: string, headers: Headers = {}): WholeReply {
   const retry: Headers = status === 503 ? { 'retry-after': '1' } : {};
-  return jsonReply(status, { message: `<Error> ${message}`, status: 'failure' }, { ...retry, ...headers });
+  return jsonReply(status, failureWith(message), { ...retry, ...headers });
 }
 
 /** The failure that an error stands for; what is not a BalancerError is `internal`, and tells nothing of itself. */
 export function failureOf(error: unknown, headers: Headers = {}): WholeReply {
   const known = isBalancerError(error) ? error : new BalancerError('internal');
-  const { status, message } = ERRORS[known.code];
-  return failed(status, message ?? known.message, headers);
+  return failed(known.status, safeMessage(known), headers);
 }
 
 export interface SendOptions {

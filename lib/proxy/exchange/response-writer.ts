@@ -5,6 +5,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
+import { failureWith } from '../../api/failure.ts';
 import { type BalancerError, safeMessage } from '../../platform/errors.ts';
 import { closeOnceWritten, writeHeld, writeTogether } from '../io/write-batcher.ts';
 
@@ -87,11 +88,6 @@ export class SocketResponse implements ClientResponse {
   }
 }
 
-/** The JSON that tells a client of a failure of the balancer's own. */
-function failureBody(error: BalancerError): string {
-  return JSON.stringify({ message: `<Error> ${safeMessage(error)}`, status: 'failure' });
-}
-
 /** Answers a request that is no exchange with the balancer's own failure. */
 export function sendFailure(
   response: ClientResponse,
@@ -118,7 +114,7 @@ export function failureText(
     debug = '',
   }: { readonly isHead: boolean; readonly requestId: string; readonly debug?: string },
 ): string {
-  const body = failureBody(error);
+  const body = JSON.stringify(failureWith(safeMessage(error)));
   const { status } = error;
   let head =
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nContent-Type: application/json\r\n` +
