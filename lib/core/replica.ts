@@ -15,6 +15,9 @@ export interface Member extends Place {
   readonly ordinal: number;
 }
 
+/** In place of an ordinal where there is no replica; below every ordinal. */
+export const NO_ORDINAL = -1;
+
 /** Where an instance listens. */
 export interface Endpoint {
   readonly host: string;

@@ -7,13 +7,18 @@
  */
 
 import type { Placement } from '../hashing/slot-table.ts';
+import { NO_ORDINAL } from '../replica.ts';
 import { boundOf } from './bounded-load.ts';
 import { isEligible, type RouteTable } from './route-table.ts';
 
+// what a pick gives in place of an ordinal; below every ordinal
 /** No replica is eligible (or all that are were tried). */
 export const NONE_ELIGIBLE = -1;
 /** Some are eligible, and each of them holds as many requests as it may. */
 export const ALL_FULL = -2;
+
+/** The load of a replica that is no candidate. */
+const NO_CANDIDATE = -1;
 
 export interface PickPolicy {
   readonly placement: Placement;
@@ -32,14 +37,14 @@ export class Picker {
   readonly #policy: PickPolicy;
   /** For each ordinal the state word under which it refused this thread; 0 for none. */
   readonly #suspects: Int32Array;
-  /** What each candidate held at the last look, -1 for the others; kept to save an allocation. */
+  /** What each candidate held at the last look, NO_CANDIDATE for the others; kept to save an allocation. */
   readonly #loads: Int32Array;
 
   constructor(table: RouteTable, policy: PickPolicy) {
     this.#table = table;
     this.#policy = policy;
     this.#suspects = new Int32Array(table.shape.ordinals);
-    this.#loads = new Int32Array(table.shape.ordinals).fill(-1);
+    this.#loads = new Int32Array(table.shape.ordinals).fill(NO_CANDIDATE);
   }
 
   /** Keeps this thread off the replica until the control plane has looked at it (its state word changes). */
@@ -62,11 +67,11 @@ export class Picker {
     return this.#table.bankOf(this.#table.version)[this.#policy.placement.slotOf(hash)]!;
   }
 
-  /** The owner of `hash`'s slot where another was chosen although it is eligible: it was full. -1 otherwise. */
+  /** The owner of `hash`'s slot where another was chosen although it is eligible: it was full. NO_ORDINAL otherwise. */
   overflowedFrom(hash: number, chosen: number): number {
     const owner = this.ownerOf(hash);
-    if (owner === chosen || owner >= this.#table.shape.ordinals) return -1;
-    return this.#mayTake(owner, NOTHING_TRIED) ? owner : -1;
+    if (owner === chosen || owner >= this.#table.shape.ordinals) return NO_ORDINAL;
+    return this.#mayTake(owner, NOTHING_TRIED) ? owner : NO_ORDINAL;
   }
 
   /** Chooses for `hash` without counting; an ordinal, NONE_ELIGIBLE or ALL_FULL. */
@@ -113,7 +118,7 @@ export class Picker {
     let otherwise = NONE_ELIGIBLE;
     for (let step = 0, slot = start; step < slots.length; step++) {
       const ordinal = slots[slot]!;
-      const load = loads[ordinal] ?? -1;
+      const load = loads[ordinal] ?? NO_CANDIDATE;
       if (load >= 0 && load < limit) return ordinal;
       if (load >= 0 && otherwise < 0) otherwise = load < maxInFlight ? ordinal : ALL_FULL;
       slot = slot + 1 === slots.length ? 0 : slot + 1;
@@ -126,7 +131,7 @@ export class Picker {
     let least = Number.POSITIVE_INFINITY;
     const { known } = this.#table;
     for (let ordinal = 0; ordinal < known; ordinal++) {
-      const load = this.#mayTake(ordinal, tried) ? this.#table.inFlight(ordinal) : -1;
+      const load = this.#mayTake(ordinal, tried) ? this.#table.inFlight(ordinal) : NO_CANDIDATE;
       this.#loads[ordinal] = load;
       if (load >= 0 && load < least) least = load;
     }

@@ -38,6 +38,8 @@ const KNOWN = 5;
 const HEADER_WORDS = 6;
 /** The ticket of a thread in which nobody waits. */
 const NO_TICKET = 0x7fffffff;
+/** In place of a data thread's row where no thread has what is looked for. */
+const NO_WORKER = -1;
 /** Tickets begin anew after 2^30 requests that waited. */
 const TICKETS = 0x3fffffff;
 
@@ -214,12 +216,12 @@ export class RouteTable {
   /** Tells the other thread whose request has waited longest to look whether it can be placed now. */
   wakeOldest(): void {
     const { heads, wake } = this.#views;
-    let oldest = -1;
+    let oldest = NO_WORKER;
     for (let worker = 0; worker < heads.length; worker++) {
       if (worker === this.#worker || Atomics.load(heads, worker) === NO_TICKET) continue;
-      if (oldest === -1 || Atomics.load(heads, worker) < Atomics.load(heads, oldest)) oldest = worker;
+      if (oldest === NO_WORKER || Atomics.load(heads, worker) < Atomics.load(heads, oldest)) oldest = worker;
     }
-    if (oldest === -1) return;
+    if (oldest === NO_WORKER) return;
     Atomics.add(wake, oldest, 1);
     Atomics.notify(wake, oldest);
   }

@@ -7,6 +7,7 @@
  * sides are destroyed, so that a cut answer never looks whole.
  */
 import type { Socket } from 'node:net';
+import { NO_ORDINAL } from '../../core/replica.ts';
 import type { ResponseHead } from '../../http1/response-head.ts';
 import type { Aborter } from '../../metrics/layout.ts';
 import { BalancerError } from '../../platform/errors.ts';
@@ -19,7 +20,7 @@ import { type BodyReader, RequestBody, sendsWhole } from './request-body.ts';
 import type { Waiter } from './request-queue.ts';
 import { Outcome } from './request-record.ts';
 import type { Answer, Flow } from './response-relay.ts';
-import { ADMIN_TIMEOUT_MS, type DataThread, NO_REPLICA } from './worker-context.ts';
+import { ADMIN_TIMEOUT_MS, type DataThread } from './worker-context.ts';
 
 export class Exchange extends Task implements Attempt, Flow, Waiter, BodyReader {
   readonly method: string;
@@ -34,8 +35,8 @@ export class Exchange extends Task implements Attempt, Flow, Waiter, BodyReader 
   readonly #lease: Lease;
   readonly #outcome: Outcome;
   #phase: Phase = 'new';
-  /** The replica that was let go when its answer was complete, or -1. */
-  #freed = -1;
+  /** The replica that was let go when its answer was complete, or NO_ORDINAL. */
+  #freed = NO_ORDINAL;
   #upstream: Upstream | undefined;
   #connection: UpstreamConnection | undefined;
   #answer: Answer | undefined;
@@ -269,7 +270,7 @@ export class Exchange extends Task implements Attempt, Flow, Waiter, BodyReader 
   onClientGone(): void {
     if (this.#phase === 'over' || this.#phase === 'tunnel') return;
     this.#connection?.cancel();
-    this.#outcome.left(this.#lease.isHeld ? this.#lease.last : NO_REPLICA);
+    this.#outcome.left(this.#lease.isHeld ? this.#lease.last : NO_ORDINAL);
     this.#end();
   }
 

@@ -10,12 +10,13 @@
  */
 import { type LosingRequest, pathOf } from '../../core/policy/poison.ts';
 import { type FailedAttempt, isSafeToRetry } from '../../core/policy/retry.ts';
+import { NO_ORDINAL } from '../../core/replica.ts';
 import { NONE_ELIGIBLE } from '../../core/routing/pick.ts';
 import { isEligible } from '../../core/routing/route-table.ts';
 import { BalancerError, ERRORS, type ErrorCode } from '../../platform/errors.ts';
 import type { Incoming } from '../downstream/request.ts';
 import type { Upstream } from '../upstream/connection-pool.ts';
-import { type DataThread, NO_REPLICA } from './worker-context.ts';
+import type { DataThread } from './worker-context.ts';
 
 /** An instance that failed the request; without a pool, one that this thread had not heard of. */
 interface Tried {
@@ -75,10 +76,10 @@ export class Lease {
   readonly #incoming: Incoming;
   /** The hash key's, unsigned 32 bits. */
   readonly #hash: number;
-  /** The replica that the request was given to last, or -1. */
-  last = NO_REPLICA;
+  /** The replica that the request was given to last, or NO_ORDINAL. */
+  last = NO_ORDINAL;
 
-  #ordinal = NO_REPLICA;
+  #ordinal = NO_ORDINAL;
   /** The state word under which the replica was taken. */
   #word = 0;
   #tried = NOTHING_TRIED;
@@ -101,7 +102,7 @@ export class Lease {
   }
 
   get isHeld(): boolean {
-    return this.#ordinal !== NO_REPLICA;
+    return this.#ordinal !== NO_ORDINAL;
   }
 
   /** Replicas that the request was given to so far. */
@@ -176,16 +177,16 @@ export class Lease {
 
   /** The replica in hand failed the request: it is let go, and not taken again. */
   giveUp(upstream: Upstream | undefined): void {
-    if (this.#ordinal === NO_REPLICA) return;
+    if (this.#ordinal === NO_ORDINAL) return;
     this.#tried = [...this.#tried, { ordinal: this.#ordinal, upstream }];
     this.release();
   }
 
-  /** Lets go of the replica, and gives its ordinal, or -1 where none was held. */
+  /** Lets go of the replica, and gives its ordinal, or NO_ORDINAL where none was held. */
   release(): number {
     const ordinal = this.#ordinal;
-    if (ordinal !== NO_REPLICA) this.#thread.table.release(ordinal);
-    this.#ordinal = NO_REPLICA;
+    if (ordinal !== NO_ORDINAL) this.#thread.table.release(ordinal);
+    this.#ordinal = NO_ORDINAL;
     return ordinal;
   }
 
@@ -266,7 +267,7 @@ export class Lease {
   /** Counts a failure against the replica, and reports what says that it is down; `hasResponded`: it had begun to. */
   blame(code: ErrorCode, hasResponded = false): void {
     const [ordinal, word] = [this.#ordinal, this.#word];
-    if (ordinal === NO_REPLICA) return;
+    if (ordinal === NO_ORDINAL) return;
     const { recorder } = this.#thread;
     recorder.failedAttempt(ordinal);
     if (CLOSED.has(code)) {
@@ -286,7 +287,7 @@ export class Lease {
 
   /** Counts a response for or against the replica. */
   noteAnswer(status: number): void {
-    if (this.#ordinal === NO_REPLICA) return;
+    if (this.#ordinal === NO_ORDINAL) return;
     if (this.#closed !== NONE_CLOSED) this.#countClosed(true);
     if (GATEWAY_FAILURES.has(status)) this.#thread.noteFailure(this.#ordinal, this.#word);
     else this.#thread.noteSuccess(this.#ordinal);
@@ -306,7 +307,7 @@ export class Lease {
 
   #noteOverflow(taken: number): void {
     const owner = this.#thread.picker.overflowedFrom(this.#hash, taken);
-    if (owner !== NO_REPLICA) this.#thread.recorder.overflow(owner);
+    if (owner !== NO_ORDINAL) this.#thread.recorder.overflow(owner);
   }
 
   #stillTried(): readonly number[] {

@@ -5,6 +5,7 @@
  * that cannot be finished the client is cut off in a way that it can see.
  */
 import type { Socket } from 'node:net';
+import { NO_ORDINAL } from '../../core/replica.ts';
 import type { ResponseHead } from '../../http1/response-head.ts';
 import type { Ended } from '../../metrics/recorder.ts';
 import type { BalancerError, ErrorCode } from '../../platform/errors.ts';
@@ -16,7 +17,7 @@ import type { RequestBody } from './request-body.ts';
 import { Answer, type Flow } from './response-relay.ts';
 import { type Ending, failureText } from './response-writer.ts';
 import { type ClientEnd, joinTunnel, tunnelLimitMs } from './tunnel.ts';
-import { type DataThread, NO_REPLICA } from './worker-context.ts';
+import type { DataThread } from './worker-context.ts';
 
 /** The replicas that a request was given to so far: how many, and the last, below zero where there was none. */
 export interface Given {
@@ -29,7 +30,7 @@ export interface Given {
  * counting costs, so the end of an answer that came in one read with its head is given the time of that.
  */
 export class Outcome implements LoggedRequest {
-  answeredBy = NO_REPLICA;
+  answeredBy = NO_ORDINAL;
   status = 0;
   // times begin as doubles (`-0`, an infinity): V8 deoptimizes a class at the first fraction in a field of whole numbers
   totalMs = -0;
@@ -83,7 +84,7 @@ export class Outcome implements LoggedRequest {
 
   /** A replica's response was whole. */
   get isServed(): boolean {
-    return this.answeredBy !== NO_REPLICA && this.ended === 'whole';
+    return this.answeredBy !== NO_ORDINAL && this.ended === 'whole';
   }
 
   /** It begins to wait for a replica. */
@@ -205,7 +206,7 @@ export class Outcome implements LoggedRequest {
     const debug = head.isDebug ? this.#debugLines() : '';
     const text = failureText(error, ending, { isHead, requestId: head.requestId, debug });
     // an answer of the replica's that broke before a byte of it went out
-    this.answeredBy = NO_REPLICA;
+    this.answeredBy = NO_ORDINAL;
     this.firstByteMs = Number.NEGATIVE_INFINITY;
     this.#isSameRead = false;
     this.status = error.status;

@@ -8,7 +8,7 @@
 import { AccessLog } from '../../access-log/access-log.ts';
 import { createPlacement } from '../../core/hashing/placement.ts';
 import { RetryBudget } from '../../core/policy/retry.ts';
-import type { Endpoint, UpstreamRecord } from '../../core/replica.ts';
+import { type Endpoint, NO_ORDINAL, type UpstreamRecord } from '../../core/replica.ts';
 import { Picker } from '../../core/routing/pick.ts';
 import { RouteTable } from '../../core/routing/route-table.ts';
 import { LENIENT_LIMITS, RESPONSE_LIMITS } from '../../http1/response-parser.ts';
@@ -31,8 +31,6 @@ const TICKS_A_SECOND = 1000 / TICK_MS;
 const HINT_MS = 1000;
 /** With fewer requests under way a round of the event loop has little to write, and its end costs more than it saves. */
 const CROWD = 3;
-/** The ordinal of what is no replica. */
-export const NO_REPLICA = -1;
 /** Connections to the admin server from one thread. */
 const ADMIN_CONNECTIONS = 16;
 /** How long the admin server may take for a request, all in all: more than any change of the fleet takes. */
@@ -113,7 +111,7 @@ export class DataThread {
       this.recorder.waiting(ordinal, waiting),
     );
     this.budget = new RetryBudget(options.retryBudget);
-    this.admin = this.#pool(NO_REPLICA, options.admin, ADMIN_CONNECTIONS, ADMIN_TIMEOUT_MS);
+    this.admin = this.#pool(NO_ORDINAL, options.admin, ADMIN_CONNECTIONS, ADMIN_TIMEOUT_MS);
     this.setUpstreams(start.upstreams);
   }
 
@@ -155,7 +153,7 @@ export class DataThread {
   #pool(ordinal: number, endpoint: Endpoint, maxConnections: number, waitTimeoutMs: number): Upstream {
     const { recorder } = this;
     const { connectTimeoutMs, lenientReplicas } = this.options;
-    const limits = lenientReplicas && ordinal !== NO_REPLICA ? LENIENT_LIMITS : RESPONSE_LIMITS;
+    const limits = lenientReplicas && ordinal !== NO_ORDINAL ? LENIENT_LIMITS : RESPONSE_LIMITS;
     const nowMs = () => this.nowMs;
     const caps = { maxConnections, connectTimeoutMs, waitTimeoutMs };
     return new Upstream({ ordinal, endpoint, ...caps, nowMs, recorder, limits });
