@@ -22,7 +22,7 @@ import { FleetView } from '../fleet/fleet-view.ts';
 import { Health } from '../fleet/health/health.ts';
 import { createProbe } from '../fleet/health/probe.ts';
 import { Journal } from '../fleet/journal.ts';
-import { Departures } from '../fleet/lifecycle/departures.ts';
+import { Departures } from '../fleet/lifecycle/graceful-stop.ts';
 import { Drains } from '../fleet/lifecycle/drains.ts';
 import { Keeper } from '../fleet/lifecycle/launcher.ts';
 import { Plans } from '../fleet/lifecycle/plans.ts';

@@ -15,7 +15,7 @@ import type { Checker } from '../health/checker.ts';
 import type { Journal } from '../journal.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
-import { Crashes } from './crashes.ts';
+import { Crashes } from './crash-history.ts';
 import { Instances } from './instances.ts';
 import { HealthWaits } from './readiness-gate.ts';
 import { lateStartReason } from './start-advice.ts';

@@ -15,7 +15,7 @@ import type { Logger } from '../../platform/log.ts';
 import type { Checker } from '../health/checker.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
-import type { Departures } from './departures.ts';
+import type { Departures } from './graceful-stop.ts';
 import type { Keeper } from './launcher.ts';
 import type { Plans } from './plans.ts';
 

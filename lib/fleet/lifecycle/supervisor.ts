@@ -19,7 +19,7 @@ import type { Journal } from '../journal.ts';
 import type { End } from '../poison.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
-import type { Departures } from './departures.ts';
+import type { Departures } from './graceful-stop.ts';
 import type { Keeper } from './launcher.ts';
 
 export interface SupervisorParts {

@@ -14,7 +14,7 @@ import type { Traffic } from '../../../lib/fleet/health/outlier-detector.ts';
 import type { ProbeResult } from '../../../lib/fleet/health/probe-connection.ts';
 import type { Cost } from '../../../lib/fleet/incidents.ts';
 import { type FleetEvent, Journal } from '../../../lib/fleet/journal.ts';
-import { Departures } from '../../../lib/fleet/lifecycle/departures.ts';
+import { Departures } from '../../../lib/fleet/lifecycle/graceful-stop.ts';
 import { Drains } from '../../../lib/fleet/lifecycle/drains.ts';
 import { Keeper } from '../../../lib/fleet/lifecycle/launcher.ts';
 import { Plans } from '../../../lib/fleet/lifecycle/plans.ts';
