@@ -22,9 +22,9 @@ import { FleetView } from '../fleet/fleet-view.ts';
 import { Health } from '../fleet/health/health.ts';
 import { createProbe } from '../fleet/health/probe.ts';
 import { Journal } from '../fleet/journal.ts';
-import { Departures } from '../fleet/lifecycle/graceful-stop.ts';
 import { Drains } from '../fleet/lifecycle/drains.ts';
-import { Keeper } from '../fleet/lifecycle/launcher.ts';
+import { GracefulStop } from '../fleet/lifecycle/graceful-stop.ts';
+import { Launcher } from '../fleet/lifecycle/launcher.ts';
 import { Plans } from '../fleet/lifecycle/plans.ts';
 import { Scaling } from '../fleet/lifecycle/scaling.ts';
 import { Supervisor } from '../fleet/lifecycle/supervisor.ts';
@@ -92,7 +92,7 @@ export async function startApp(config: Config, log: RootLogger, clock: Clock = s
     if (config.parser === 'fast' && !isFastPath(config))
       log.warn({}, 'this Node.js lets no socket be read into memory of ours: requests cost more');
     opened.push(() => parts.supervisor.close(false));
-    if ((await parts.supervisor.open()) === 0) await parts.scaling.begin(config.replicas);
+    if ((await parts.supervisor.open()) === 0) await parts.scaling.startFleet(config.replicas);
     parts.view.open();
     return {
       publicPort,
@@ -122,7 +122,7 @@ class Parts {
   readonly #config: Config;
   readonly #registry: Registry;
   readonly health: Health;
-  readonly #keeper: Keeper;
+  readonly #launcher: Launcher;
   readonly #log: RootLogger;
   readonly #clock: Clock;
   /** By it the admin server knows what data threads hand over. */
@@ -155,28 +155,28 @@ class Parts {
       clock,
       log: log.component('fleet'),
     };
-    this.#keeper = new Keeper({
+    this.#launcher = new Launcher({
       ...config,
       ...common,
-      renew: (replica, cause) => this.scaling.renew(replica, cause),
-      onSettled: () => this.supervisor.nudge(),
+      substitute: (replica, cause) => this.scaling.substitute(replica, cause),
+      onLaunchEnded: () => this.supervisor.nudge(),
     });
-    const { instances } = this.#keeper;
-    const departures = new Departures({ ...config, ...common, instances });
+    const { instances } = this.#launcher;
+    const gracefulStop = new GracefulStop({ ...config, ...common, instances });
     this.supervisor = new Supervisor({
       ...config,
       ...common,
-      departures,
-      keeper: this.#keeper,
+      gracefulStop,
+      launcher: this.#launcher,
       onEnded: (end) => this.poison.ended(end),
     });
     const chooseName = config.classic ? randomName : nextName;
     const plans = new Plans({ ...config, ...common, ownsInstances, chooseName });
-    this.scaling = new Scaling({ ...config, ...common, departures, keeper: this.#keeper, plans });
+    this.scaling = new Scaling({ ...config, ...common, gracefulStop, launcher: this.#launcher, plans });
     this.view = new FleetView({
       ...config,
       ...common,
-      keeper: this.#keeper,
+      launcher: this.#launcher,
       table: this.table,
       scaling: this.scaling,
       drains: new Drains({ ...common, plans }),
@@ -270,7 +270,7 @@ class Parts {
         log.note(transition);
         if (transition.to === 'gone') this.metrics.removed(transition.name);
         const replica = this.#registry.find(transition.name);
-        if (transition.to === 'healthy' && replica !== undefined) this.#keeper.becameHealthy(replica);
+        if (transition.to === 'healthy' && replica !== undefined) this.#launcher.markHealthy(replica);
       },
     });
   }

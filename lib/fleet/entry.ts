@@ -1,13 +1,21 @@
 /**
- * What the registry keeps of one replica. Must not hold: what changes it (`registry.ts`).
+ * What the registry keeps of one replica, and the state that the data threads see of it.
  */
 import { UNKNOWN_HEALTH } from '../core/policy/rise-and-fall.ts';
-import type { Place } from '../core/replica.ts';
+import type { Place, ReplicaState } from '../core/replica.ts';
 import type { StateCode } from '../core/routing/route-table.ts';
+import type { EventKind } from './journal.ts';
 import type { ProbeCounts, Replica } from './replica.ts';
 
 /** How many probes are kept one by one. */
 const RECENT_PROBES = 20;
+
+/** A change of state to be made, with its kind in the journal where it is an event. */
+export interface StateChange {
+  readonly to: ReplicaState;
+  readonly cause: string;
+  readonly kind?: EventKind;
+}
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 export interface Entry extends Mutable<Replica> {
@@ -19,7 +27,7 @@ export interface Entry extends Mutable<Replica> {
   placed: number;
 }
 
-/** One that is starting, without an instance. */
+/** A replica that is starting and has no instance yet. */
 export function newEntry({ name, id }: Place, ordinal: number, nowMs: number): Entry {
   return {
     name,
@@ -51,10 +59,11 @@ export function addProbe(probes: ProbeCounts, passed: boolean, said: string): vo
 }
 
 /**
- * What data threads are shown. Who is not on the ring is not eligible: it would count in everybody's load bound. Who
- * an operator drains is not either, but its probes and its replacement go by its state.
+ * The state that the data threads see. A replica that is not on the ring is not eligible, since it would count in the
+ * load bound of all others. One that an operator drains is not either, but its probes and its replacement go by its
+ * own state.
  */
-export function shownState({ state, joined, isDraining, isAdmitted }: Replica): StateCode {
+export function publishedState({ state, joined, isDraining, isAdmitted }: Replica): StateCode {
   const given = state === 'unhealthy' && isAdmitted ? 'healthy' : state;
   if (given === 'gone') return 'free';
   if (given !== 'healthy') return given;

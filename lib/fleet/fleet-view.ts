@@ -11,7 +11,7 @@ import { BalancerError } from '../platform/errors.ts';
 import { canonicalAddress } from '../platform/ip-addresses.ts';
 import { type Answer, type ExplainParts, explain, type Question } from './explain.ts';
 import type { Drains } from './lifecycle/drains.ts';
-import type { Keeper } from './lifecycle/launcher.ts';
+import type { Launcher } from './lifecycle/launcher.ts';
 import type { Scaling } from './lifecycle/scaling.ts';
 import { type Preview, type PreviewParts, previewAdd, previewRemove, previewScale } from './preview.ts';
 import type { Registry } from './registry.ts';
@@ -21,7 +21,7 @@ export interface FleetParts extends PreviewParts, ExplainParts {
   readonly registry: Registry;
   readonly scaling: Scaling;
   readonly drains: Drains;
-  readonly keeper: Keeper;
+  readonly launcher: Launcher;
   readonly table: RouteTableWriter;
   readonly placement: Placement;
   readonly vnodes: number;
@@ -96,14 +96,14 @@ export class FleetView {
   async drain(names: readonly string[]): Promise<readonly string[]> {
     await this.#mustServe();
     this.#parts.drains.drain(names);
-    return this.#parts.drains.names();
+    return this.#parts.drains.drainedNames();
   }
 
   /** Lets requests go to `names` again; gives the names that get none. */
   async undrain(names: readonly string[]): Promise<readonly string[]> {
     await this.#mustServe();
     this.#parts.drains.undrain(names);
-    return this.#parts.drains.names();
+    return this.#parts.drains.drainedNames();
   }
 
   explain(question: Question): Answer {
@@ -159,7 +159,7 @@ export class FleetView {
     const { table, registry, drains, health } = this.#parts;
     const { eligible } = table;
     if (this.#isDraining) return { ready: false, draining: true, reason: 'The balancer is shutting down' };
-    const drained = drains.names().length;
+    const drained = drains.drainedNames().length;
     const more = `${drained > 0 ? `, ${drained} drained` : ''}${health.isPanicking ? ', panic: most are not ready' : ''}`;
     const reason = `${eligible} of ${registry.members.length} replicas are eligible${more}`;
     return { ready: eligible > 0, draining: false, reason };
@@ -183,7 +183,7 @@ export class FleetView {
   }
 
   #view(replica: Replica) {
-    const { registry, keeper, clock } = this.#parts;
+    const { registry, launcher, clock } = this.#parts;
     const { instance, probes } = replica;
     return {
       name: replica.name,
@@ -193,14 +193,14 @@ export class FleetView {
       endpoint: instance?.endpoint === undefined ? null : formatEndpoint(instance.endpoint),
       instance: instance?.instanceId ?? null,
       image: instance?.image ?? null,
-      inFlight: registry.inFlight(replica),
+      inFlight: registry.inFlightOf(replica),
       ...this.#shareOf(replica.joined ? replica.ordinal : -1),
       restarts: replica.restarts,
       ending: replica.ending ?? null,
       probes: { ...probes, last: probes.last ?? null },
       sinceMs: Math.round(clock.nowMs() - replica.sinceMs),
       cause: replica.cause === '' ? null : replica.cause,
-      nextStartInMs: keeper.nextStartInMs(replica) ?? null,
+      nextStartInMs: launcher.nextStartInMs(replica) ?? null,
     };
   }
 

@@ -79,7 +79,7 @@ export class Incidents {
   }
 
   /** The outage goes on under another name. */
-  move(from: string, to: string): void {
+  rename(from: string, to: string): void {
     const open = this.#open.get(from);
     if (open === undefined) return;
     this.#open.delete(from);

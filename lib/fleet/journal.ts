@@ -154,8 +154,8 @@ export class Journal {
   }
 
   /** The place of `replica` is that of another now: an outage of the one ends with the other. */
-  succeeds(replica: string, other: string): void {
-    this.#incidents.move(replica, other);
+  renameOutage(replica: string, other: string): void {
+    this.#incidents.rename(replica, other);
   }
 
   close(): void {

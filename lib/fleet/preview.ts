@@ -41,23 +41,23 @@ export interface Preview {
 
 /** What `/add` would do. Throws what it would before anything is started. */
 export function previewAdd(parts: PreviewParts, count: number, names: readonly string[]): Preview {
-  return previewOf(parts, { added: membersOf(parts, parts.plans.add(count, names)), removed: [] });
+  return previewOf(parts, { added: membersOf(parts, parts.plans.planAdd(count, names)), removed: [] });
 }
 
 /** What `/rm` would do. Throws what it would. */
 export function previewRemove(parts: PreviewParts, count: number, names: readonly string[]): Preview {
-  return previewOf(parts, { added: [], removed: parts.plans.remove(count, names) });
+  return previewOf(parts, { added: [], removed: parts.plans.planRemove(count, names) });
 }
 
 /** What `/scale` would do. Throws what it would before anything is started. */
 export function previewScale(parts: PreviewParts, count: number): Preview {
-  const { added, removed } = parts.plans.scale(count);
+  const { added, removed } = parts.plans.planScale(count);
   return previewOf(parts, { added: membersOf(parts, added), removed });
 }
 
 /** Places as members that no ordinal of the table is given to. */
 function membersOf({ registry }: PreviewParts, places: readonly Place[]): readonly Member[] {
-  return places.map((place, index) => ({ ...place, ordinal: registry.ordinals + index }));
+  return places.map((place, index) => ({ ...place, ordinal: registry.ordinalCount + index }));
 }
 
 function previewOf(
@@ -81,7 +81,7 @@ function previewOf(
       to: names.get(to) ?? null,
       share: rounded(share),
     })),
-    inFlight: sum(removed.map((replica) => registry.inFlight(replica))),
+    inFlight: sum(removed.map((replica) => registry.inFlightOf(replica))),
     tunnels: sum(removed.map(({ ordinal }) => openTunnels(ordinal))),
   };
 }

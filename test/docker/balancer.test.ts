@@ -88,9 +88,9 @@ describe('a balancer over containers', { skip: skipDocker ?? false, timeout: 300
       await docker('kill', victim);
       await until('its name has gone', async () => !(await names(balancer)).includes(victim));
       assert.equal((await names(balancer)).length, 3);
-      const [heir] = (await healthy(balancer, 3)).slice(-1);
-      assert.match(heir!.name, /^S\d{6}$/);
-      assert.equal(heir!.id, id);
+      const [substitute] = (await healthy(balancer, 3)).slice(-1);
+      assert.match(substitute!.name, /^S\d{6}$/);
+      assert.equal(substitute!.id, id);
     }
     await noneLost(load);
     await stage.settled(balancer);

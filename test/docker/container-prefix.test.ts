@@ -73,8 +73,8 @@ describe('the docker driver with a prefix', { skip: skipDocker ?? false }, () =>
     const roles = (await second.list()).map(({ name, role }) => `${name} ${role}`).sort();
     assert.deepEqual(roles, ['S1 current', 'S2 replaced']);
     await second.retire(kept!.instanceId, 'replaced');
-    const heir = await second.start({ name: 'S1', id: 1 });
-    assert.equal(await inspect(heir.instanceId, '{{.Name}}'), `/${now}S1`);
+    const substitute = await second.start({ name: 'S1', id: 1 });
+    assert.equal(await inspect(substitute.instanceId, '{{.Name}}'), `/${now}S1`);
   });
 
   it('knows as held the names that are taken behind it, and no others', async () => {

@@ -53,9 +53,9 @@ describe('the image of a fleet', { skip: skipDocker ?? false, timeout: 300_000 }
     const [victim] = await balancer.replicas();
     await docker('tag', second, tag);
     await docker('kill', victim!.instance!);
-    const heir = await replaced(balancer, victim!);
-    assert.equal(heir.image, shown(first));
-    assert.equal(await imageOf(heir.instance!), first);
+    const substitute = await replaced(balancer, victim!);
+    assert.equal(substitute.image, shown(first));
+    assert.equal(await imageOf(substitute.instance!), first);
     assert.equal((await add(balancer)).status, 200);
     for (const { instance } of await healthy(balancer, 4)) assert.equal(await imageOf(instance!), first);
   });
@@ -77,9 +77,9 @@ describe('the image of a fleet', { skip: skipDocker ?? false, timeout: 300_000 }
       warnings.join('\n'),
     );
     await docker('kill', victim!.instance!);
-    const heir = await replaced(other, victim!);
-    assert.equal(await imageOf(heir.instance!), first);
-    assert.match(heir.endpoint ?? '', /:5001$/);
+    const substitute = await replaced(other, victim!);
+    assert.equal(await imageOf(substitute.instance!), first);
+    assert.match(substitute.endpoint ?? '', /:5001$/);
   });
 
   it('is the new one once the fleet was started anew', async (t) => {

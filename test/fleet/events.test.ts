@@ -18,7 +18,7 @@ describe('events of a fleet', () => {
   it('tell how a new fleet came to be', async () => {
     const rig = new FleetRig();
     await rig.supervisor.open();
-    await rig.scaling.begin(1);
+    await rig.scaling.startFleet(1);
     await rig.advance(100);
     assert.deepEqual(told(rig), [
       'added S1: a new fleet',
@@ -228,7 +228,7 @@ describe('events of a fleet', () => {
 
   it('have a transition for a reservation that is taken back', () => {
     const rig = new FleetRig();
-    rig.registry.cancel(rig.registry.reserve('S1'), 'not needed');
+    rig.registry.cancelReservation(rig.registry.reserve('S1'), 'not needed');
     assert.deepEqual(rig.transitions, ['S1 starting→gone: not needed']);
   });
 });

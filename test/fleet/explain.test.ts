@@ -24,7 +24,7 @@ describe('an explanation', () => {
     const { successors, why, ...rest } = rig.view.explain(request('X-User', '42'));
     const hash = hashKeyOf('42', 'ring');
     const slot = ringPlacement(512, 40).slotOf(hash);
-    const owner = rig.registry.byOrdinal(rig.table.slots[slot]!)!.name;
+    const owner = rig.registry.findByOrdinal(rig.table.slots[slot]!)!.name;
     assert.deepEqual(rest, {
       key: '42',
       source: 'header:x-user',

@@ -189,7 +189,7 @@ function assertSettled({ rig, told }: Run): void {
   );
   assert.equal(rig.table.eligible, names.length);
   assert.deepEqual(rig.registry.leaving, []);
-  assert.deepEqual([...rig.keeper.busy, ...rig.keeper.instances.leaving], []);
+  assert.deepEqual([...rig.launcher.busy, ...rig.launcher.instances.beingRemoved], []);
   assert.equal(new Set(rig.registry.members.map(({ id }) => id)).size, names.length);
   assert.deepEqual(
     rig.records.map(({ name, endpoint }) => `${name} ${endpoint.port}`).sort(),

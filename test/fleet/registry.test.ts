@@ -12,16 +12,16 @@ describe('the registry', () => {
   /** A replica that has joined, with an instance that passed its probes. */
   function healthy(name: string): Replica {
     const replica = rig.registry.reserve(name);
-    rig.registry.join([replica], 'added');
-    void rig.registry.place(replica, rig.driver.leave(name, replica.id));
-    rig.registry.setState(replica, 'healthy', 'probe passed: 200');
+    rig.registry.addToRing([replica], 'added');
+    void rig.registry.placeInstance(replica, rig.driver.leave(name, replica.id));
+    rig.registry.states.set(replica, 'healthy', 'probe passed: 200');
     return replica;
   }
 
   it('gives a new replica the lowest free id', async () => {
     const ids = ['S1', 'S2', 'S3'].map((name) => rig.registry.reserve(name).id);
     assert.deepEqual(ids, [1, 2, 3]);
-    rig.registry.cancel(rig.replica('S2'), 'not needed');
+    rig.registry.cancelReservation(rig.replica('S2'), 'not needed');
     await settle();
     assert.deepEqual([rig.registry.reserve('S4').id, rig.registry.reserve('S5').id], [2, 4]);
   });
@@ -33,7 +33,7 @@ describe('the registry', () => {
 
   it('puts replicas on the ring in one new table, in the order in which they join', () => {
     const [one, two] = [rig.registry.reserve('S1'), rig.registry.reserve('S2')];
-    rig.registry.join([two, one], 'added');
+    rig.registry.addToRing([two, one], 'added');
     assert.equal(rig.table.version, 1);
     assert.deepEqual(
       rig.registry.members.map(({ name }) => name),
@@ -44,21 +44,21 @@ describe('the registry', () => {
 
   it('counts a replica eligible once it is healthy and on the ring, whichever comes last', () => {
     const early = rig.registry.reserve('S1');
-    rig.registry.setState(early, 'healthy', 'probe passed: 200');
+    rig.registry.states.set(early, 'healthy', 'probe passed: 200');
     assert.equal(rig.table.eligible, 0);
-    rig.registry.join([early], 'added');
+    rig.registry.addToRing([early], 'added');
     assert.equal(rig.table.eligible, 1);
     const late = rig.registry.reserve('S2');
-    rig.registry.join([late], 'added');
+    rig.registry.addToRing([late], 'added');
     assert.equal(rig.table.eligible, 1);
-    rig.registry.setState(late, 'healthy', 'probe passed: 200');
+    rig.registry.states.set(late, 'healthy', 'probe passed: 200');
     assert.equal(rig.table.eligible, 2);
   });
 
   it('takes replicas off the ring in one new table, and frees their names at once', () => {
     const replicas = [healthy('S1'), healthy('S2'), healthy('S3')];
     const { version } = rig.table;
-    rig.registry.leave(replicas.slice(0, 2), 'removed');
+    rig.registry.removeFromRing(replicas.slice(0, 2), 'removed');
     assert.equal(rig.table.version, version + 1);
     assert.deepEqual(rig.owners, ['S3']);
     assert.equal(rig.table.eligible, 1);
@@ -71,8 +71,8 @@ describe('the registry', () => {
 
   it('keeps telling the threads of one that drains, until it is forgotten', async () => {
     const replica = healthy('S1');
-    rig.registry.leave([replica], 'removed');
-    await rig.registry.settled();
+    rig.registry.removeFromRing([replica], 'removed');
+    await rig.registry.whenPublished();
     assert.equal(rig.records.length, 1);
     await rig.registry.forget(replica, 'drained');
     assert.deepEqual(rig.records, []);
@@ -83,7 +83,7 @@ describe('the registry', () => {
     const gate = Promise.withResolvers<void>();
     for (const name of ['S1', 'S2', 'S3', 'S4']) healthy(name);
     const [first] = rig.registry.members;
-    rig.registry.leave([first!], 'removed');
+    rig.registry.removeFromRing([first!], 'removed');
     rig.publication = gate.promise;
     const forgotten = rig.registry.forget(first!, 'drained');
     await settle();
@@ -95,7 +95,7 @@ describe('the registry', () => {
 
   it('forgets once', async () => {
     const replica = healthy('S1');
-    rig.registry.leave([replica], 'removed');
+    rig.registry.removeFromRing([replica], 'removed');
     rig.transitions.length = 0;
     await Promise.all([rig.registry.forget(replica, 'drained'), rig.registry.forget(replica, 'drained')]);
     assert.deepEqual(rig.transitions, ['S1 draining→gone: drained']);
@@ -103,7 +103,7 @@ describe('the registry', () => {
 
   it('takes back a reservation as if it had never been', async () => {
     const replica = rig.registry.reserve('S1');
-    rig.registry.cancel(replica, 'not needed');
+    rig.registry.cancelReservation(replica, 'not needed');
     await settle();
     assert.equal(rig.registry.has(replica), false);
     assert.equal(rig.registry.reserve('S1').ordinal, replica.ordinal);
@@ -112,12 +112,12 @@ describe('the registry', () => {
   it('tells the threads of a placed instance under a new generation, and does not call it healthy', () => {
     const replica = healthy('S1');
     const before = rig.records[0]!.generation;
-    void rig.registry.vacate(replica, 'SIGKILL');
-    const heir = rig.driver.leave('S1', 1);
-    void rig.registry.place(replica, heir);
+    void rig.registry.clearInstance(replica, 'SIGKILL');
+    const substitute = rig.driver.leave('S1', 1);
+    void rig.registry.placeInstance(replica, substitute);
     assert.equal(rig.table.eligible, 0);
     assert.equal(rig.records.length, 1);
-    assert.deepEqual(rig.records[0]!.endpoint, heir.endpoint);
+    assert.deepEqual(rig.records[0]!.endpoint, substitute.endpoint);
     assert.ok(rig.records[0]!.generation > before);
     assert.equal(replica.restarts, 1);
   });
@@ -126,18 +126,18 @@ describe('the registry', () => {
     for (const name of ['S1', 'S2', 'S3']) healthy(name);
     const [slots, version] = [[...rig.table.slots], rig.table.version];
     const replica = rig.replica('S2');
-    void rig.registry.vacate(replica, 'SIGKILL');
+    void rig.registry.clearInstance(replica, 'SIGKILL');
     assert.deepEqual([replica.state, rig.table.eligible, rig.records.length], ['starting', 2, 2]);
-    void rig.registry.place(replica, rig.driver.leave('S2', 2));
-    rig.registry.setState(replica, 'healthy', 'probe passed: 200');
+    void rig.registry.placeInstance(replica, rig.driver.leave('S2', 2));
+    rig.registry.states.set(replica, 'healthy', 'probe passed: 200');
     assert.deepEqual([rig.table.version, ...rig.table.slots], [version, ...slots]);
   });
 
   it('tells of every change of state once, with its cause and how long the state before lasted', () => {
     const replica = rig.registry.reserve('S1');
     rig.clock.advance(250);
-    rig.registry.setState(replica, 'healthy', 'probe passed: 200');
-    rig.registry.setState(replica, 'healthy', 'probe passed: 204');
+    rig.registry.states.set(replica, 'healthy', 'probe passed: 200');
+    rig.registry.states.set(replica, 'healthy', 'probe passed: 204');
     assert.deepEqual(rig.transitions, ['S1 starting→healthy: probe passed: 200']);
     assert.equal(replica.sinceMs, 250);
     assert.equal(replica.cause, 'probe passed: 204');
@@ -147,25 +147,25 @@ describe('the registry', () => {
     const replica = healthy('S1');
     rig.transitions.length = 0;
     const word = rig.table.stateWord(replica.ordinal);
-    rig.registry.confirm(replica);
+    rig.registry.states.republish(replica);
     assert.notEqual(rig.table.stateWord(replica.ordinal), word);
     assert.deepEqual([rig.transitions, rig.table.eligible], [[], 1]);
   });
 
   it('does nothing to a replica that has left, even where another has its name', () => {
     const replica = healthy('S1');
-    rig.registry.leave([replica], 'removed');
+    rig.registry.removeFromRing([replica], 'removed');
     healthy('S1');
     assert.equal(rig.registry.has(replica), false);
-    assert.throws(() => rig.registry.setState(replica, 'healthy', ''), /S1 has left/);
-    assert.throws(() => rig.registry.leave([replica], 'removed'), /S1 has left/);
+    assert.throws(() => rig.registry.states.set(replica, 'healthy', ''), /S1 has left/);
+    assert.throws(() => rig.registry.removeFromRing([replica], 'removed'), /S1 has left/);
   });
 
   it('knows replicas by name, ordinal and instance', () => {
     const replica = healthy('S1');
-    assert.equal(rig.registry.byOrdinal(replica.ordinal), replica);
-    assert.equal(rig.registry.byInstance(replica.instance!.instanceId), replica);
-    assert.equal(rig.registry.byInstance('another'), undefined);
-    assert.equal(rig.registry.byOrdinal(3), undefined);
+    assert.equal(rig.registry.findByOrdinal(replica.ordinal), replica);
+    assert.equal(rig.registry.findByInstance(replica.instance!.instanceId), replica);
+    assert.equal(rig.registry.findByInstance('another'), undefined);
+    assert.equal(rig.registry.findByOrdinal(3), undefined);
   });
 });

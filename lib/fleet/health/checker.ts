@@ -112,7 +112,7 @@ export class Checker {
     check.mode = 'suspect';
     check.misses = 0;
     check.isOutdated = check.probing;
-    this.#parts.registry.setState(replica, 'unhealthy', cause);
+    this.#parts.registry.states.set(replica, 'unhealthy', cause);
     this.#parts.onStanding(replica);
     if (!check.probing) this.#begin(check);
   }
@@ -136,7 +136,7 @@ export class Checker {
     check.isOutdated = check.probing;
     check.ejectionTimer?.cancel();
     check.ejectionTimer = clock.after(forMs, () => this.#readmit(check));
-    registry.eject(replica, `ejected for ${forMs / 1000} s: ${cause}`);
+    registry.states.eject(replica, `ejected for ${forMs / 1000} s: ${cause}`);
     onStanding(replica);
   }
 
@@ -231,7 +231,7 @@ export class Checker {
   #noteNothing(check: Check, said: string): void {
     check.silent = 0;
     check.misses++;
-    this.#parts.registry.noteEmptyProbe(check.replica, said);
+    this.#parts.registry.states.recordInconclusiveProbe(check.replica, said);
   }
 
   #judge(check: Check, { outcome, said }: ProbeResult, readsBefore: number): void {
@@ -241,8 +241,8 @@ export class Checker {
     const passed = outcome === 'passed';
     const health = afterProbe(replica.health, passed, policy);
     const wasUp = isUp(replica.health, policy);
-    if (this.#counts(check)) registry.noteProbe(replica, passed, said, health);
-    else registry.noteEmptyProbe(replica, said);
+    if (this.#counts(check)) registry.states.recordProbe(replica, passed, said, health);
+    else registry.states.recordInconclusiveProbe(replica, said);
     check.responds = passed || outcome === 'not-ready';
     check.misses = passed ? 0 : check.misses + 1;
     check.passes = passed ? check.passes + 1 : 0;
@@ -278,7 +278,7 @@ export class Checker {
     if (intervalMs > 0) check.mode = 'steady';
     check.downSinceMs ??= clock.nowMs();
     const cause = outcome === 'not-ready' ? `not ready: ${said}` : `probes failed: ${said}`;
-    registry.setState(replica, 'unhealthy', cause);
+    registry.states.set(replica, 'unhealthy', cause);
     this.#blame(check, { outcome, said });
   }
 
@@ -301,8 +301,8 @@ export class Checker {
     check.mode = 'steady';
     check.downSinceMs = undefined;
     check.silent = 0;
-    registry.setHealth(replica, fullHealth(policy));
-    if (!this.#ejections.isOut(replica)) registry.setState(replica, 'healthy', cause);
+    registry.states.setHealth(replica, fullHealth(policy));
+    if (!this.#ejections.isOut(replica)) registry.states.set(replica, 'healthy', cause);
   }
 
   /** Its ejection is over. */
@@ -310,7 +310,7 @@ export class Checker {
     const { registry, policy, onStanding } = this.#parts;
     const { replica } = check;
     if (!this.#isCurrent(check) || check.mode === 'suspect' || !isUp(replica.health, policy)) return;
-    registry.setState(replica, 'healthy', 'its ejection is over');
+    registry.states.set(replica, 'healthy', 'its ejection is over');
     onStanding(replica);
   }
 }

@@ -77,7 +77,7 @@ export class Health {
   /** Traffic says something against a replica; what it says of an earlier state is old news. */
   report(ordinal: number, word: number, code: ErrorCode | 'failures-in-a-row'): void {
     const { registry, table, nudge } = this.#parts;
-    const replica = registry.byOrdinal(ordinal);
+    const replica = registry.findByOrdinal(ordinal);
     if (replica === undefined || table.stateWord(ordinal) !== word) return;
     switch (code) {
       case 'failures-in-a-row':
@@ -87,7 +87,7 @@ export class Health {
         return this.checker.hurry(replica);
       default:
         // one that still takes connections may serve others: better it than none
-        if (table.eligible <= 1 && code !== 'connect-refused') registry.confirm(replica);
+        if (table.eligible <= 1 && code !== 'connect-refused') registry.states.republish(replica);
         else this.checker.suspect(replica, `traffic: ${code.replace('-', ' ')}`);
         nudge();
     }
@@ -160,12 +160,12 @@ export class Health {
     this.#panicSinceMs = undefined;
     log.info({ cause, ms: Math.round(ms) }, 'panic is over');
     journal.note({ kind: 'panic-over', cause, ms });
-    for (const member of members) registry.admit(member, false);
+    for (const member of members) registry.states.setAdmitted(member, false);
     this.checker.forgive();
   }
 
   #admit(replica: Replica): void {
     const isAdmitted = replica.state === 'unhealthy' && this.checker.takesConnections(replica);
-    this.#parts.registry.admit(replica, isAdmitted);
+    this.#parts.registry.states.setAdmitted(replica, isAdmitted);
   }
 }

@@ -1,6 +1,5 @@
 /**
- * How many instances of each replica crashed in a row, and how long the next start has to wait for it.
- * Must not hold: waiting.
+ * How many instances of each replica crashed in a row, and how long its next start has to wait because of that.
  */
 
 import type { Ending } from '../../core/ending.ts';
@@ -9,32 +8,32 @@ import type { Replica } from '../replica.ts';
 
 interface Record {
   readonly crashes: number;
-  /** Undefined where the last one never ran. */
+  /** Undefined where the last instance never ran. */
   readonly ending: Ending | undefined;
 }
 
-export class Crashes {
+export class CrashHistory {
   readonly #records = new WeakMap<Replica, Record>();
 
-  /** An instance in the place ended so, or never ran. */
-  note(replica: Replica, life: InstanceLife): void {
+  /** Records an instance in the place that ended, or never ran. */
+  record(replica: Replica, life: InstanceLife): void {
     const before = this.#records.get(replica)?.crashes ?? 0;
     this.#records.set(replica, { crashes: crashesAfter(before, life), ending: life.ending });
   }
 
-  /** What is known of `replica` goes on with `heir`, which has its place from now on. */
-  inherit(heir: Replica, replica: Replica): void {
+  /** The substitute that took the place of `replica` goes on with its history. */
+  inherit(substitute: Replica, replica: Replica): void {
     const record = this.#records.get(replica);
-    if (record !== undefined) this.#records.set(heir, record);
+    if (record !== undefined) this.#records.set(substitute, record);
   }
 
-  /** Before the next start in the place; 0 for none. */
-  delayMs(replica: Replica): number {
+  /** The wait before the next start in the place; 0 for none. */
+  restartDelayMs(replica: Replica): number {
     return restartDelayMs(this.#records.get(replica)?.crashes ?? 0);
   }
 
-  /** Why the next start waits, in words. */
-  troubleOf(replica: Replica): string {
+  /** Why the next start waits, in words for the log. */
+  describe(replica: Replica): string {
     const ending = this.#records.get(replica)?.ending;
     if (ending === undefined) return 'start failed';
     return ending.kind === 'start-timeout' ? 'not healthy in time' : 'crash loop';

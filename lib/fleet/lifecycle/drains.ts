@@ -35,21 +35,21 @@ export class Drains {
   }
 
   /** The members that get no requests, in the order of the ring. */
-  names(): readonly string[] {
+  drainedNames(): readonly string[] {
     return this.#parts.registry.members.filter(({ isDraining }) => isDraining).map(({ name }) => name);
   }
 
   /** Keeps new requests away from `names`. Throws `bad-request`, and then nothing has changed. */
   drain(names: readonly string[]): void {
     const { registry, plans, log, clock } = this.#parts;
-    const fresh = plans.named(names).filter((replica) => !replica.isDraining);
+    const fresh = plans.findMembers(names).filter((replica) => !replica.isDraining);
     if (fresh.length === 0) return;
     const rest = registry.members.filter((replica) => !fresh.includes(replica));
     if (!rest.some((replica) => replica.state === 'healthy' && !replica.isDraining))
       throw new BalancerError('bad-request', 'no replica would be eligible any more, so nothing is drained');
     for (const replica of fresh) {
-      registry.setDraining(replica, true, CAUSE);
-      log.info({ replica: replica.name, inFlight: registry.inFlight(replica) }, 'drained by an operator');
+      registry.states.setDraining(replica, true, CAUSE);
+      log.info({ replica: replica.name, inFlight: registry.inFlightOf(replica) }, 'drained by an operator');
       void this.#untilIdle(replica, clock.nowMs());
     }
   }
@@ -57,8 +57,8 @@ export class Drains {
   /** Lets requests go to `names` again. Throws `bad-request`, and then nothing has changed. */
   undrain(names: readonly string[]): void {
     const { registry, plans, log } = this.#parts;
-    for (const replica of plans.named(names).filter(({ isDraining }) => isDraining)) {
-      registry.setDraining(replica, false, CAUSE);
+    for (const replica of plans.findMembers(names).filter(({ isDraining }) => isDraining)) {
+      registry.states.setDraining(replica, false, CAUSE);
       log.info({ replica: replica.name, state: replica.state }, 'drain ended by an operator');
     }
   }
@@ -70,7 +70,7 @@ export class Drains {
     if (this.#watched.has(replica)) return;
     this.#watched.add(replica);
     const isOn = (): boolean => registry.has(replica) && replica.isDraining;
-    while (isOn() && registry.inFlight(replica) > 0) await sleep(clock, LOOK_MS);
+    while (isOn() && registry.inFlightOf(replica) > 0) await sleep(clock, LOOK_MS);
     this.#watched.delete(replica);
     if (!isOn()) return;
     const { name, instance } = replica;

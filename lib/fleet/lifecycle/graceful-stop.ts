@@ -11,7 +11,7 @@ import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
 import type { Instances } from './instances.ts';
 
-export interface DepartureParts {
+export interface GracefulStopParts {
   readonly registry: Registry;
   readonly instances: Instances;
   readonly clock: Clock;
@@ -23,31 +23,31 @@ export interface DepartureParts {
 /** Between two looks at what is still in flight. */
 const LOOK_MS = 20;
 
-export class Departures {
-  readonly #parts: DepartureParts;
+export class GracefulStop {
+  readonly #parts: GracefulStopParts;
 
-  constructor(parts: DepartureParts) {
+  constructor(parts: GracefulStopParts) {
     this.#parts = parts;
   }
 
   /** Sees a replica off that has left the ring. Its name is free in the next turn of that name. */
-  async seeOff(replica: Replica, role: RetiredRole): Promise<void> {
+  async drainAndStop(replica: Replica, role: RetiredRole): Promise<void> {
     const { registry, instances, log, stopTimeoutMs } = this.#parts;
     const { name, instance } = replica;
     let cause = 'drained';
     if (instance !== undefined) {
-      const letGo = instances.hold(instance.instanceId);
+      const release = instances.protect(instance.instanceId);
       await instances
         .retire(instance, role)
         .catch((error: unknown) => log.warn({ replica: name, cause: messageOf(error) }, 'not renamed'));
-      await registry.settled();
+      await registry.whenPublished();
       const cut = await this.#untilIdle(replica);
       if (cut > 0) {
         cause = `drain timed out; requests in flight are cut: ${cut}`;
         log.warn({ replica: name, inFlight: cut }, 'drain timed out; requests in flight are cut');
       }
-      letGo();
-      await instances.dispose(instance, stopTimeoutMs);
+      release();
+      await instances.remove(instance, stopTimeoutMs);
     }
     await registry.forget(replica, cause);
   }
@@ -56,7 +56,7 @@ export class Departures {
   async #untilIdle(replica: Replica): Promise<number> {
     const { registry, clock, drainTimeoutMs } = this.#parts;
     const untilMs = clock.nowMs() + drainTimeoutMs;
-    while (registry.inFlight(replica) > 0 && clock.nowMs() < untilMs) await sleep(clock, LOOK_MS);
-    return registry.inFlight(replica);
+    while (registry.inFlightOf(replica) > 0 && clock.nowMs() < untilMs) await sleep(clock, LOOK_MS);
+    return registry.inFlightOf(replica);
   }
 }

@@ -1,39 +1,37 @@
 /**
- * What is done to single instances: they are started, renamed and taken away.
- * Must not hold: which instance is needed, and when.
- * Invariants: under one name one thing is done at a time, for an engine gives a name to one instance at a time; an
- * instance is taken away once, however many ask for it.
+ * Single instances: started, renamed and removed through the driver.
+ * Invariants: one operation at a time runs under one name, for an engine gives a name to one instance at a time; an
+ * instance is removed once, however many callers ask for it.
  */
 import type { Driver, Instance, RetiredRole } from '../../drivers/driver.ts';
 import { messageOf } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/log.ts';
 
-/** What has to be known of an instance to do something to it. */
-type Known = Pick<Instance, 'instanceId' | 'name'>;
+/** What has to be known of an instance to retire or remove it. */
+type InstanceRef = Pick<Instance, 'instanceId' | 'name'>;
 
 export class Instances {
   readonly #driver: Driver;
   readonly #log: Logger;
-  /** Until when each name is in use. */
+  /** The last operation that was queued under each name. */
   readonly #turns = new Map<string, Promise<void>>();
-  /** Instances that are being taken away. */
-  readonly #leaving = new Map<string, Promise<void>>();
-  /** Instances that are to be taken away later. */
-  readonly #held = new Set<string>();
+  readonly #removing = new Map<string, Promise<void>>();
+  /** Instances that their holder will remove later. */
+  readonly #protected = new Set<string>();
 
   constructor(driver: Driver, log: Logger) {
     this.#driver = driver;
     this.#log = log;
   }
 
-  /** Those that are being taken away or will be. */
-  get leaving(): ReadonlySet<string> {
-    return new Set([...this.#leaving.keys(), ...this.#held]);
+  /** Instances that are being removed now, or will be by whoever protects them. */
+  get beingRemoved(): ReadonlySet<string> {
+    return new Set([...this.#removing.keys(), ...this.#protected]);
   }
 
-  /** Does something under a name once all is done that was to be done under it before. */
-  inTurn<T>(name: string, act: () => Promise<T>): Promise<T> {
-    const done = (this.#turns.get(name) ?? Promise.resolve()).then(act);
+  /** Runs an operation under a name once all that was queued under it before is done. */
+  runInTurn<T>(name: string, operation: () => Promise<T>): Promise<T> {
+    const done = (this.#turns.get(name) ?? Promise.resolve()).then(operation);
     const turn = done
       .then(
         () => {},
@@ -46,19 +44,22 @@ export class Instances {
     return done;
   }
 
-  /** Gives the instance the role and its name free, in its turn. Throws what the driver does. */
-  retire({ instanceId, name }: Known, role: RetiredRole): Promise<void> {
-    return this.inTurn(name, () => this.#driver.retire(instanceId, role));
+  /** Gives the instance the role and frees its name, in its turn. Throws what the driver does. */
+  retire({ instanceId, name }: InstanceRef, role: RetiredRole): Promise<void> {
+    return this.runInTurn(name, () => this.#driver.retire(instanceId, role));
   }
 
-  /** Takes an instance away at once, in the turn of its name: what is started under it next finds it free. */
-  clear(instance: Known): Promise<void> {
-    return this.inTurn(instance.name, () => this.dispose(instance, 0));
+  /** Kills and removes an instance in the turn of its name, so that the next start under it finds the name free. */
+  removeInTurn(instance: InstanceRef): Promise<void> {
+    return this.runInTurn(instance.name, () => this.remove(instance, 0));
   }
 
-  /** Takes an instance away; safe to call again. Failures are logged, since the next look will find it again. */
-  dispose({ instanceId, name }: Known, graceMs: number): Promise<void> {
-    const underWay = this.#leaving.get(instanceId);
+  /**
+   * Stops and removes an instance, killing it after `graceMs`; safe to call again. A failure is logged and no more,
+   * since the supervisor's next look finds the instance again.
+   */
+  remove({ instanceId, name }: InstanceRef, graceMs: number): Promise<void> {
+    const underWay = this.#removing.get(instanceId);
     if (underWay !== undefined) return underWay;
     const done = this.#driver
       .remove(instanceId, graceMs)
@@ -68,19 +69,19 @@ export class Instances {
           'instance not removed',
         ),
       )
-      .finally(() => this.#leaving.delete(instanceId));
-    this.#leaving.set(instanceId, done);
+      .finally(() => this.#removing.delete(instanceId));
+    this.#removing.set(instanceId, done);
     return done;
   }
 
-  /** Keeps an instance from being discarded by others, until the function returned is called. */
-  hold(instanceId: string): () => void {
-    this.#held.add(instanceId);
-    return () => this.#held.delete(instanceId);
+  /** Keeps the supervisor from removing an instance as an orphan, until the returned function is called. */
+  protect(instanceId: string): () => void {
+    this.#protected.add(instanceId);
+    return () => this.#protected.delete(instanceId);
   }
 
-  /** Resolves when what is being taken away now is gone. */
-  async settled(): Promise<void> {
-    while (this.#leaving.size > 0) await Promise.all(this.#leaving.values());
+  /** Resolves when everything that is being removed is gone. */
+  async whenRemoved(): Promise<void> {
+    while (this.#removing.size > 0) await Promise.all(this.#removing.values());
   }
 }

@@ -1,86 +1,72 @@
 /**
- * Gets one sound instance into a replica's place: starts it, waits for its probes, tries again when that fails.
- * Must not hold: which replicas there should be.
- * Invariants: at most one keeper works on a replica at a time; what it started and did not get healthy, it takes
- * away again. A crash loop is slowed down, never given up.
+ * Gets a healthy instance into a replica's place, and tries again until it succeeds or the replica leaves: what starts
+ * a new replica and what replaces a dead one. Single attempts are made by `starter.ts`.
+ * Invariants: one launch at a time works on a replica. A crash loop is slowed down (1 s doubling to 60 s), but never
+ * given up.
  */
 
 import type { Ending } from '../../core/ending.ts';
 import type { InstanceLife } from '../../core/policy/backoff.ts';
-import type { Driver, Instance } from '../../drivers/driver.ts';
-import { type Clock, sleep } from '../../platform/clock.ts';
+import type { Instance } from '../../drivers/driver.ts';
+import { sleep } from '../../platform/clock.ts';
 import { BalancerError, isBalancerError, messageOf, StartError } from '../../platform/errors.ts';
-import type { Logger } from '../../platform/log.ts';
-import type { Checker } from '../health/checker.ts';
-import type { Journal } from '../journal.ts';
-import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
-import { Crashes } from './crash-history.ts';
+import { CrashHistory } from './crash-history.ts';
 import { Instances } from './instances.ts';
-import { HealthWaits } from './readiness-gate.ts';
-import { lateStartReason } from './start-advice.ts';
+import { Starter, type StarterParts } from './starter.ts';
 
-export interface KeeperParts {
-  readonly registry: Registry;
-  readonly driver: Driver;
-  readonly checker: Checker;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly journal: Journal;
-  /** From a start to the first passed probes. */
-  readonly startTimeoutMs: number;
-  /** Gives the place of a replica to one of another name; undefined where names stay. */
-  readonly renew: (replica: Replica, cause: string, isDraining?: boolean) => Replica | undefined;
-  readonly probePath: string;
-  readonly probePort: number;
-  /** A replica is nobody's work any more; what happened to it meanwhile is worth a look. */
-  readonly onSettled: () => void;
+export interface LauncherParts extends StarterParts {
+  /** Puts a new replica of another name in the place, in the classic profile; undefined where names stay. */
+  readonly substitute: (replica: Replica, cause: string, isDraining?: boolean) => Replica | undefined;
+  /** A launch has ended; what happened to the replica meanwhile was left alone and is worth a look. */
+  readonly onLaunchEnded: () => void;
 }
 
 type MaybeInstance = Instance | undefined;
 
-/** What a keeper begins with. */
-export interface Task {
-  /** An instance that runs in the place already. */
+/** What a launch begins with. */
+export interface LaunchOptions {
+  /** An instance that runs in the place already, to be adopted. */
   readonly found?: MaybeInstance;
-  /** One that is to make room. */
+  /** The instance that is to be replaced. */
   readonly old?: MaybeInstance;
-  /** Resolves once `noteEnd` was told of the one before: how long to wait depends on it. Never rejects. */
-  readonly known?: Promise<void>;
-  /** Called where what is not ours has the name, before the wait for the next try. */
+  /** Resolves once the exit of the instance before is recorded: the wait depends on it. Never rejects. */
+  readonly exitRecorded?: Promise<void>;
+  /** Called where something that is not ours holds the name, before the wait for the next attempt. */
   readonly onNameHeld?: () => void;
 }
 
-/** Between two tries while the engine does not answer. */
+/** Between two attempts while the engine does not respond. */
 const ENGINE_RETRY_MS = 500;
 
-export class Keeper {
+export class Launcher {
   readonly instances: Instances;
-  readonly #parts: KeeperParts;
-  /** Replicas that a keeper works on. */
+  readonly #parts: LauncherParts;
+  readonly #starter: Starter;
+  /** Replicas with a launch under way, by name. */
   readonly #busy = new Map<string, Replica>();
-  readonly #waits: HealthWaits;
-  /** What keepers are doing. */
-  readonly #works = new Set<Promise<void>>();
-  /** Replicas that need a keeper again once theirs has finished. */
-  readonly #again = new Map<Replica, Task>();
-  readonly #crashes = new Crashes();
-  /** Replicas under whose names an instance has been started or found. */
-  readonly #hadInstance = new WeakSet<Replica>();
+  readonly #launches = new Set<Promise<void>>();
+  /** Replicas that need another launch once theirs has ended. */
+  readonly #next = new Map<Replica, LaunchOptions>();
+  readonly #crashes = new CrashHistory();
   readonly #nextStartAtMs = new WeakMap<Replica, number>();
-  /** Ends the wait of each keeper that waits for its next try. */
+  /** Ends the pause of each launch that waits for its next attempt. */
   readonly #pauses = new Map<Replica, () => void>();
   #closed = false;
-  /** Closed so that the replicas go on. */
+  /** Closed so that the instances run on, for the next balancer to adopt. */
   #isKept = false;
   readonly #closing = Promise.withResolvers<void>();
 
-  constructor(parts: KeeperParts) {
+  constructor(parts: LauncherParts) {
     this.#parts = parts;
     this.instances = new Instances(parts.driver, parts.log);
-    this.#waits = new HealthWaits(parts.clock);
+    this.#starter = new Starter(parts, this.instances, {
+      isWanted: (replica) => this.#isWanted(replica),
+      isToStay: (replica) => this.#isToStay(replica),
+    });
   }
 
+  /** Names of the replicas with a launch under way. */
   get busy(): ReadonlySet<string> {
     return new Set(this.#busy.keys());
   }
@@ -91,144 +77,161 @@ export class Keeper {
     return atMs === undefined ? undefined : Math.max(0, Math.round(atMs - this.#parts.clock.nowMs()));
   }
 
-  /** Tells how the instance in the place ended; what is started next may have to wait for it. */
-  noteEnd(replica: Replica, life: InstanceLife): void {
-    this.#crashes.note(replica, life);
-  }
-
-  /** The replica of another name that the place is for from now on, a crash loop included; undefined where names stay. */
-  renew(replica: Replica, cause: string, isDraining = false): Replica | undefined {
-    const heir = this.#parts.renew(replica, cause, isDraining);
-    if (heir !== undefined) this.#crashes.inherit(heir, replica);
-    return heir;
-  }
-
-  /** Works until the replica is healthy or has left. */
-  keep(replica: Replica, task: Task): void {
-    if (this.#closed) return;
-    // its instance ended in the moment in which its keeper finishes
-    if (this.#busy.get(replica.name) === replica) this.#again.set(replica, task);
-    else void this.#busyWith(replica, () => this.#work(replica, task));
-  }
-
-  /** The replica is `work`'s until that ends. */
-  async #busyWith(replica: Replica, work: () => Promise<void>): Promise<void> {
-    this.#busy.set(replica.name, replica);
-    const working = work();
-    this.#works.add(working);
-    try {
-      await working;
-    } finally {
-      this.#works.delete(working);
-      if (this.#busy.get(replica.name) === replica) this.#busy.delete(replica.name);
-      const again = this.#again.get(replica);
-      this.#again.delete(replica);
-      const isVacant = replica.instance === undefined && this.#isWanted(replica);
-      if (again !== undefined && isVacant) this.keep(replica, again);
-      this.#parts.onSettled();
-    }
-  }
-
-  async #work(replica: Replica, { found, old, known, onNameHeld }: Task): Promise<void> {
-    let instance = found;
-    let inTheWay = old;
-    const instead = old?.name === replica.name ? undefined : old?.instanceId;
-    // what is replaced goes after its successor has come up: the engine is slow enough with one thing at a time
-    let takeAwayOld = old === undefined ? (): void => {} : this.#later(old);
-    if (known !== undefined) await Promise.race([known, this.#closing.promise]);
-    while (this.#isWanted(replica)) {
-      try {
-        if (instance === undefined) await this.#waitForTurn(replica);
-        if (!this.#isWanted(replica)) break;
-        if (inTheWay !== undefined) await this.instances.retire(inTheWay, 'replaced');
-        inTheWay = undefined;
-        await this.#launch(replica, instance, instead);
-        break;
-      } catch (error) {
-        if (this.#closed) break;
-        takeAwayOld();
-        takeAwayOld = () => {};
-        instance = undefined;
-        let isSpent = this.#hadInstance.has(replica);
-        if (isBalancerError(error, 'name-held')) {
-          inTheWay = await this.#holderOf(replica);
-          isSpent ||= inTheWay === undefined;
-          if (inTheWay === undefined && this.#isWanted(replica)) onNameHeld?.();
-        }
-        await this.#noteFailure(replica, error);
-        if (isSpent) this.#renewAfter(replica, error);
-      }
-    }
-    // without a successor it alone still says that there is such a replica
-    if (!this.#isToStay(replica)) takeAwayOld();
-  }
-
-  /** Where each instance has a name of its own, the next try is another replica's. */
-  #renewAfter(replica: Replica, error: unknown): void {
-    if (!this.#isWanted(replica)) return;
-    const heir = this.renew(replica, messageOf(error));
-    if (heir !== undefined) this.keep(heir, {});
-  }
-
-  /** The instance of ours that has the name: what a start that failed, or a failed removal, has left. */
-  async #holderOf({ name }: Replica): Promise<MaybeInstance> {
-    const instances = await this.#parts.driver.list().catch(() => []);
-    return instances.find((one) => one.name === name && one.role === 'current');
-  }
-
-  /** Holds the instance, and takes it away when the function returned is called. */
-  #later(old: Instance): () => void {
-    const letGo = this.instances.hold(old.instanceId);
-    return () => {
-      letGo();
-      void this.instances.dispose(old, 0);
-    };
-  }
-
-  /** One try to start an instance and see it healthy, for a new replica. Throws why it failed; nothing is left. */
-  async launchNew(replica: Replica): Promise<void> {
-    if (this.#closed) throw new BalancerError('shutting-down');
-    return this.#busyWith(replica, () => this.#launch(replica, undefined));
-  }
-
-  /** The replica has left: who works on it need not wait for the next try to notice. */
-  letGo(replica: Replica): void {
-    this.#pauses.get(replica)?.();
-  }
-
-  /** The instance ended; true when someone waited for it to become healthy, who hears of it. */
-  died(instanceId: string, ending: Ending): boolean {
-    return this.#waits.died(instanceId, ending);
-  }
-
-  /** To be told when a replica's probes passed. */
-  becameHealthy(replica: Replica): void {
-    if (replica.instance !== undefined) this.#waits.healthy(replica.instance.instanceId);
+  /** Records how the instance in the place ended: the next start may have to wait because of it. */
+  recordExit(replica: Replica, life: InstanceLife): void {
+    this.#crashes.record(replica, life);
   }
 
   /**
-   * Starts nothing more and gives up every wait; resolves when nothing is being started or taken away any more.
-   * With `keep` what has started stays, healthy or not.
+   * In the classic profile, puts a new replica of another name in the place and returns it; a crash loop goes on being
+   * slowed down under the new name. Undefined where replicas keep their names.
+   */
+  substitute(replica: Replica, cause: string, isDraining = false): Replica | undefined {
+    const substitute = this.#parts.substitute(replica, cause, isDraining);
+    if (substitute !== undefined) this.#crashes.inherit(substitute, replica);
+    return substitute;
+  }
+
+  /** Starts instances until one is healthy or the replica has left. */
+  launchUntilHealthy(replica: Replica, options: LaunchOptions): void {
+    if (this.#closed) return;
+    // the instance may end in the very moment in which its launch does
+    if (this.#busy.get(replica.name) === replica) this.#next.set(replica, options);
+    else void this.#track(replica, () => this.#launch(replica, options));
+  }
+
+  /** One attempt for a new replica. Throws why it failed; nothing is left of it then. */
+  async launchOnce(replica: Replica): Promise<void> {
+    if (this.#closed) throw new BalancerError('shutting-down');
+    return this.#track(replica, () => this.#starter.start(replica));
+  }
+
+  /** The replica has left: its launch need not sit out the wait for the next attempt. */
+  cancelWait(replica: Replica): void {
+    this.#pauses.get(replica)?.();
+  }
+
+  /** The instance exited; true when a launch that waits for it to become healthy takes care of that. */
+  failAttempt(instanceId: string, ending: Ending): boolean {
+    return this.#starter.recordExit(instanceId, ending);
+  }
+
+  /** The probes of the replica's instance passed. */
+  markHealthy(replica: Replica): void {
+    this.#starter.markHealthy(replica);
+  }
+
+  /**
+   * Starts nothing more and aborts every launch; resolves when nothing is being started or removed any more. With
+   * `keep` the instances that were started stay, healthy or not.
    */
   async close(keep: boolean): Promise<void> {
     this.#closed = true;
     this.#isKept = keep;
     this.#closing.resolve();
-    this.#waits.giveUp(new BalancerError('shutting-down', 'the balancer is shutting down'));
-    while (this.#works.size > 0) await Promise.allSettled(this.#works);
-    await this.instances.settled();
+    this.#starter.close();
+    while (this.#launches.size > 0) await Promise.allSettled(this.#launches);
+    await this.instances.whenRemoved();
+  }
+
+  /** Marks the replica as busy until the launch ends, and begins the next one where that was asked for meanwhile. */
+  async #track(replica: Replica, launch: () => Promise<void>): Promise<void> {
+    this.#busy.set(replica.name, replica);
+    const launching = launch();
+    this.#launches.add(launching);
+    try {
+      await launching;
+    } finally {
+      this.#launches.delete(launching);
+      if (this.#busy.get(replica.name) === replica) this.#busy.delete(replica.name);
+      const next = this.#next.get(replica);
+      this.#next.delete(replica);
+      const isVacant = replica.instance === undefined && this.#isWanted(replica);
+      if (next !== undefined && isVacant) this.launchUntilHealthy(replica, next);
+      this.#parts.onLaunchEnded();
+    }
+  }
+
+  async #launch(replica: Replica, { found, old, exitRecorded, onNameHeld }: LaunchOptions): Promise<void> {
+    let instance = found;
+    let nameHolder = old;
+    const instead = old?.name === replica.name ? undefined : old?.instanceId;
+    // the old instance goes after the new one is healthy: the engine is slow enough with one thing at a time
+    let removeOld = old === undefined ? (): void => {} : this.#removeLater(old);
+    if (exitRecorded !== undefined) await Promise.race([exitRecorded, this.#closing.promise]);
+    while (this.#isWanted(replica)) {
+      try {
+        if (instance === undefined) await this.#waitOutCrashes(replica);
+        if (!this.#isWanted(replica)) break;
+        if (nameHolder !== undefined) await this.instances.retire(nameHolder, 'replaced');
+        nameHolder = undefined;
+        await this.#starter.start(replica, { found: instance, instead });
+        break;
+      } catch (error) {
+        if (this.#closed) break;
+        removeOld();
+        removeOld = () => {};
+        instance = undefined;
+        let isNameUsed = this.#starter.hasHadInstance(replica);
+        if (isBalancerError(error, 'name-held')) {
+          nameHolder = await this.#findNameHolder(replica);
+          isNameUsed ||= nameHolder === undefined;
+          if (nameHolder === undefined && this.#isWanted(replica)) onNameHeld?.();
+        }
+        await this.#recordFailure(replica, error);
+        if (isNameUsed) this.#launchSubstitute(replica, error);
+      }
+    }
+    // where no new instance came up, the old one alone tells the next balancer that the replica exists
+    if (!this.#isToStay(replica)) removeOld();
+  }
+
+  /** In the classic profile, where each instance has a name of its own, the next attempt is another replica's. */
+  #launchSubstitute(replica: Replica, error: unknown): void {
+    if (!this.#isWanted(replica)) return;
+    const substitute = this.substitute(replica, messageOf(error));
+    if (substitute !== undefined) this.launchUntilHealthy(substitute, {});
+  }
+
+  /** The instance of ours that holds the name: what a failed start or a failed removal has left. */
+  async #findNameHolder({ name }: Replica): Promise<MaybeInstance> {
+    const instances = await this.#parts.driver.list().catch(() => []);
+    return instances.find((one) => one.name === name && one.role === 'current');
+  }
+
+  /** Protects the instance from being removed by others; the returned function removes it. */
+  #removeLater(old: Instance): () => void {
+    const release = this.instances.protect(old.instanceId);
+    return () => {
+      release();
+      void this.instances.remove(old, 0);
+    };
   }
 
   #isWanted(replica: Replica): boolean {
     return !this.#closed && this.#parts.registry.has(replica);
   }
 
-  /** True where the balancer goes, and what it has of the replica is for the next one to adopt. */
+  /** True where the balancer shuts down and what it has of the replica is for the next one to adopt. */
   #isToStay(replica: Replica): boolean {
     return this.#closed && this.#isKept && replica.joined && this.#parts.registry.has(replica);
   }
 
-  /** Waits, but not beyond the closing or the replica's leaving. */
+  /** Waits before the next start as long as the crashes before it demand. */
+  async #waitOutCrashes(replica: Replica): Promise<void> {
+    const delayMs = this.#crashes.restartDelayMs(replica);
+    if (delayMs === 0) return;
+    const { clock, log } = this.#parts;
+    this.#nextStartAtMs.set(replica, clock.nowMs() + delayMs);
+    log.warn(
+      { replica: replica.name, cause: replica.cause, ms: delayMs },
+      `${this.#crashes.describe(replica)}, waiting before the next start`,
+    );
+    await this.#pause(replica, delayMs);
+    this.#nextStartAtMs.delete(replica);
+  }
+
+  /** Waits, but not beyond the shutdown or the replica's leaving. */
   async #pause(replica: Replica, delayMs: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#pauses.set(replica, resolve);
@@ -236,106 +239,7 @@ export class Keeper {
     this.#pauses.delete(replica);
   }
 
-  async #waitForTurn(replica: Replica): Promise<void> {
-    const delayMs = this.#crashes.delayMs(replica);
-    if (delayMs === 0) return;
-    const { clock, log } = this.#parts;
-    this.#nextStartAtMs.set(replica, clock.nowMs() + delayMs);
-    log.warn(
-      { replica: replica.name, cause: replica.cause, ms: delayMs },
-      `${this.#crashes.troubleOf(replica)}, waiting before the next start`,
-    );
-    await this.#pause(replica, delayMs);
-    this.#nextStartAtMs.delete(replica);
-  }
-
-  async #launch(replica: Replica, found: MaybeInstance, instead?: string): Promise<void> {
-    const { registry, checker, clock } = this.#parts;
-    const sinceMs = clock.nowMs();
-    const { instance, healthy } = await this.instances
-      .inTurn(replica.name, () => this.#place(replica, found, instead))
-      .catch((error: unknown) => this.#tellFailure(replica, undefined, { error, sinceMs }));
-    try {
-      await healthy;
-    } catch (error) {
-      checker.unwatch(replica);
-      if (this.#isToStay(replica)) throw error;
-      if (registry.has(replica)) void registry.vacate(replica, messageOf(error));
-      const inFull = await this.#inFull(error, instance);
-      if (inFull instanceof StartError && registry.has(replica)) registry.noteEnding(replica, inFull.ending);
-      await this.instances.clear(instance);
-      this.#tellFailure(replica, instance, { error: inFull, sinceMs });
-    }
-  }
-
-  /** The error with all that can be known of the end it tells of, while the instance is still there to be asked. */
-  async #inFull(error: unknown, { instanceId }: Instance): Promise<unknown> {
-    if (!(error instanceof StartError) || error.ending.kind === 'start-timeout') return error;
-    const ending = await this.#parts.driver.endingOf(instanceId);
-    return ending === undefined ? error : new StartError(ending);
-  }
-
-  /** Enters a start that came to nothing in the journal, and throws its error; the engine's absence is no such. */
-  #tellFailure(
-    { name }: Replica,
-    instance: MaybeInstance,
-    { error, sinceMs }: { readonly error: unknown; readonly sinceMs: number },
-  ): never {
-    const { journal, clock } = this.#parts;
-    const isOwn = !this.#closed && !isBalancerError(error, 'engine-unreachable');
-    const ms = clock.nowMs() - sinceMs;
-    if (isOwn)
-      journal.note({
-        kind: 'start-failed',
-        replica: name,
-        instance: instance?.instanceId,
-        cause: messageOf(error),
-        ms,
-      });
-    throw error;
-  }
-
-  /** Puts an instance in the place and lets it be probed; `healthy` settles once that has told. */
-  async #place(
-    replica: Replica,
-    found: MaybeInstance,
-    instead: string | undefined,
-  ): Promise<{ readonly instance: Instance; readonly healthy: Promise<void> }> {
-    const { registry, checker, startTimeoutMs: timeoutMs } = this.#parts;
-    const instance = found ?? (await this.#start(replica, instead));
-    this.#hadInstance.add(replica);
-    if (!this.#isWanted(replica)) {
-      if (!this.#isToStay(replica)) await this.instances.dispose(instance, 0);
-      throw new BalancerError('start-failed', 'it was removed while it started');
-    }
-    const { instanceId } = instance;
-    const reason = (): string => this.#whyLate(replica, instance);
-    const healthy = this.#waits.until({ instanceId, timeoutMs, reason });
-    // it may end before anyone gets to hear of it
-    healthy.catch(() => {});
-    void registry.place(replica, instance);
-    checker.watch(replica);
-    return { instance, healthy };
-  }
-
-  #whyLate({ probes }: Replica, { endpoint }: Instance): string {
-    const { startTimeoutMs: timeoutMs, probePath, probePort, driver } = this.#parts;
-    const late = { timeoutMs, probePath, probePort, driver: driver.kind, lastProbe: probes.last };
-    return lateStartReason({ ...late, endpoint });
-  }
-
-  async #start({ name, id, cause }: Replica, instead: string | undefined): Promise<Instance> {
-    const { driver, journal, clock, log } = this.#parts;
-    const sinceMs = clock.nowMs();
-    const started = await driver.start({ name, id, instead });
-    const { instanceId: instance, image } = started;
-    const ms = clock.nowMs() - sinceMs;
-    log.info({ replica: name, instance, image, ms: Math.round(ms) }, 'started');
-    journal.note({ kind: 'started', replica: name, instance, image, cause, ms });
-    return started;
-  }
-
-  async #noteFailure(replica: Replica, error: unknown): Promise<void> {
+  async #recordFailure(replica: Replica, error: unknown): Promise<void> {
     const { log } = this.#parts;
     if (!this.#isWanted(replica)) return;
     if (isBalancerError(error, 'engine-unreachable')) {
@@ -343,8 +247,8 @@ export class Keeper {
       return this.#pause(replica, ENGINE_RETRY_MS);
     }
     const ending = error instanceof StartError ? error.ending : undefined;
-    this.noteEnd(replica, { wasHealthy: false, healthyMs: 0, ending });
+    this.recordExit(replica, { wasHealthy: false, healthyMs: 0, ending });
     log.warn({ replica: replica.name, cause: messageOf(error) }, 'did not become healthy');
-    this.#parts.registry.setState(replica, 'starting', messageOf(error));
+    this.#parts.registry.states.set(replica, 'starting', messageOf(error));
   }
 }

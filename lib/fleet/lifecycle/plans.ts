@@ -29,19 +29,19 @@ export class Plans {
   }
 
   /** What is not ours has the name. */
-  avoid(name: string): void {
+  avoidName(name: string): void {
     this.#heldNames.add(name);
   }
 
   /** A name that no replica of ours has or had until its drain ends, and no stranger is known to hold. */
-  freeName(more: readonly string[] = []): string {
+  chooseFreeName(more: readonly string[] = []): string {
     const { registry, chooseName } = this.#parts;
     const ours = [...registry.replicas, ...registry.leaving].map((replica) => replica.name);
     return chooseName(new Set([...ours, ...more, ...this.#heldNames]));
   }
 
   /** The places that `count` new replicas would get, the first of them called `names`. Throws `bad-request`. */
-  add(count: number, names: readonly string[]): readonly Place[] {
+  planAdd(count: number, names: readonly string[]): readonly Place[] {
     const { registry, maxReplicas } = this.#parts;
     this.#mustOwn();
     const present = registry.replicas.length;
@@ -53,10 +53,10 @@ export class Plans {
     const taken = names.filter((name) => registry.find(name) !== undefined);
     if (taken.length > 0)
       throw new BalancerError('bad-request', `there is a replica called ${listed(taken)} already`);
-    if (count > registry.room)
+    if (count > registry.freeOrdinals)
       throw new BalancerError('bad-request', 'Too many removed replicas are still draining');
     const chosen = [...names];
-    while (chosen.length < count) chosen.push(this.freeName(chosen));
+    while (chosen.length < count) chosen.push(this.chooseFreeName(chosen));
     const ids = new Set(registry.replicas.map((replica) => replica.id));
     return chosen.map((name) => {
       const id = lowestFree(ids);
@@ -69,20 +69,21 @@ export class Plans {
    * The replicas that would go: `names`, and as many more as make `n`, with the least to lose. Throws
    * `bad-request`, also where only replicas would be left that an operator keeps requests away from.
    */
-  remove(n: number, names: readonly string[]): readonly Replica[] {
+  planRemove(n: number, names: readonly string[]): readonly Replica[] {
     const { registry, classic } = this.#parts;
     this.#mustOwn();
     const { members } = registry;
     if (n > members.length && !classic)
       throw new BalancerError('bad-request', `n is ${n}, but there are only ${members.length} replicas`);
     const count = Math.min(n, members.length);
-    const named = this.named(names);
+    const named = this.findMembers(names);
     // of those with the same in flight the youngest goes: its caches are the coldest
     const others = members
       .filter((replica) => !named.includes(replica))
       .reverse()
       .sort(
-        (a, b) => Number(b.isDraining) - Number(a.isDraining) || registry.inFlight(a) - registry.inFlight(b),
+        (a, b) =>
+          Number(b.isDraining) - Number(a.isDraining) || registry.inFlightOf(a) - registry.inFlightOf(b),
       );
     const leaving = [...named, ...others.slice(0, count - named.length)];
     const staying = members.filter((replica) => !leaving.includes(replica));
@@ -95,20 +96,20 @@ export class Plans {
   }
 
   /** What would make it `n` members; both lists are empty where it is so already. Throws as `add` and `remove`. */
-  scale(n: number): { readonly added: readonly Place[]; readonly removed: readonly Replica[] } {
+  planScale(n: number): { readonly added: readonly Place[]; readonly removed: readonly Replica[] } {
     const { registry, maxReplicas } = this.#parts;
     this.#mustOwn();
     if (n > maxReplicas)
       throw new BalancerError('bad-request', `n is ${n}, but max-replicas is ${maxReplicas}`);
     const more = n - registry.members.length;
     return {
-      added: more > 0 ? this.add(more, []) : [],
-      removed: more < 0 ? this.remove(-more, []) : [],
+      added: more > 0 ? this.planAdd(more, []) : [],
+      removed: more < 0 ? this.planRemove(-more, []) : [],
     };
   }
 
   /** The members with these names, in the order of the ring. Throws `bad-request` where one is not there. */
-  named(names: readonly string[]): readonly Replica[] {
+  findMembers(names: readonly string[]): readonly Replica[] {
     const { members } = this.#parts.registry;
     const unknown = names.filter((name) => !members.some((replica) => replica.name === name));
     if (unknown.length > 0)

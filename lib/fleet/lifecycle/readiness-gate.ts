@@ -1,20 +1,20 @@
 /**
- * Who waits for an instance to become healthy, and what is heard of it meanwhile.
- * Must not hold: what follows from it.
- * Invariant: a death counts whenever it is heard of. A hint may come before the call that started or listed the
- * instance has returned, so the last deaths are kept for whoever begins to wait.
+ * Waits for new instances to become healthy: each wait ends with the first passed probes, the exit of the instance, or
+ * the start timeout.
+ * Invariant: an exit is never missed. A driver may tell of it before the call that started or listed the instance has
+ * returned, so the latest exits are kept for waits that begin later.
  */
 
 import { type Ending, endingOf } from '../../core/ending.ts';
 import type { Clock, Timer } from '../../platform/clock.ts';
 import { type BalancerError, StartError } from '../../platform/errors.ts';
 
-/** More than can die between a call to the engine and its answer. */
-const DEATHS_KEPT = 4096;
+/** More than can exit between a call to the engine and its response. */
+const EXITS_KEPT = 4096;
 
 interface Wait {
-  healthy(): void;
-  failed(error: BalancerError): void;
+  resolve(): void;
+  reject(error: BalancerError): void;
 }
 
 /** What to wait for. */
@@ -25,57 +25,59 @@ export interface Awaited {
   readonly reason: () => string;
 }
 
-export class HealthWaits {
+export class ReadinessGate {
   readonly #clock: Clock;
   readonly #waits = new Map<string, Wait>();
-  /** Instances that ended and how, the oldest first. */
-  readonly #deaths = new Map<string, Ending>();
+  /** Instances that exited and how, the oldest first. */
+  readonly #exits = new Map<string, Ending>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Resolves when the instance is healthy. Throws StartError when it dies or is not so in time. */
-  until({ instanceId, timeoutMs, reason }: Awaited): Promise<void> {
+  /** Resolves when the instance is healthy. Throws StartError when it exits or the timeout passes before. */
+  waitFor({ instanceId, timeoutMs, reason }: Awaited): Promise<void> {
+    const exit = this.#exits.get(instanceId);
+    if (exit !== undefined) return Promise.reject(new StartError(exit));
     return new Promise((resolve, reject) => {
       let timer: Timer | undefined;
       const end = (): void => {
         timer?.cancel();
         this.#waits.delete(instanceId);
       };
-      const healthy = (): void => {
-        end();
-        resolve();
+      const wait: Wait = {
+        resolve() {
+          end();
+          resolve();
+        },
+        reject(error) {
+          end();
+          reject(error);
+        },
       };
-      const failed = (error: BalancerError): void => {
-        end();
-        reject(error);
-      };
-      const death = this.#deaths.get(instanceId);
-      if (death !== undefined) return failed(new StartError(death));
-      this.#waits.set(instanceId, { healthy, failed });
+      this.#waits.set(instanceId, wait);
       timer = this.#clock.after(timeoutMs, () => {
-        failed(new StartError(endingOf('start-timeout', reason())));
+        wait.reject(new StartError(endingOf('start-timeout', reason())));
       });
     });
   }
 
   /** The instance passed its probes. */
-  healthy(instanceId: string): void {
-    this.#waits.get(instanceId)?.healthy();
+  markHealthy(instanceId: string): void {
+    this.#waits.get(instanceId)?.resolve();
   }
 
-  /** The instance ended; true when someone waited for it, who hears of it. */
-  died(instanceId: string, ending: Ending): boolean {
-    this.#deaths.set(instanceId, ending);
-    if (this.#deaths.size > DEATHS_KEPT) this.#deaths.delete(this.#deaths.keys().next().value!);
+  /** The instance exited; true when a wait for it fails by that. */
+  recordExit(instanceId: string, ending: Ending): boolean {
+    this.#exits.set(instanceId, ending);
+    if (this.#exits.size > EXITS_KEPT) this.#exits.delete(this.#exits.keys().next().value!);
     const wait = this.#waits.get(instanceId);
-    wait?.failed(new StartError(ending));
+    wait?.reject(new StartError(ending));
     return wait !== undefined;
   }
 
   /** Ends every wait with the error. */
-  giveUp(error: BalancerError): void {
-    for (const wait of [...this.#waits.values()]) wait.failed(error);
+  abortAll(error: BalancerError): void {
+    for (const wait of [...this.#waits.values()]) wait.reject(error);
   }
 }

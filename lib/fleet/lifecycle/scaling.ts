@@ -15,21 +15,21 @@ import type { Logger } from '../../platform/log.ts';
 import type { Checker } from '../health/checker.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
-import type { Departures } from './graceful-stop.ts';
-import type { Keeper } from './launcher.ts';
+import type { GracefulStop } from './graceful-stop.ts';
+import type { Launcher } from './launcher.ts';
 import type { Plans } from './plans.ts';
 
 export interface ScalingParts {
   readonly registry: Registry;
   readonly driver: Driver;
   readonly checker: Checker;
-  readonly keeper: Keeper;
+  readonly launcher: Launcher;
   readonly clock: Clock;
   readonly log: Logger;
   readonly plans: Plans;
   /** Each instance has a name of its own. */
   readonly classic: boolean;
-  readonly departures: Departures;
+  readonly gracefulStop: GracefulStop;
 }
 
 export class Scaling {
@@ -47,33 +47,33 @@ export class Scaling {
   }
 
   /** Puts the first replicas of a new fleet on the ring, healthy or not, and starts them. */
-  async begin(count: number): Promise<void> {
+  async startFleet(count: number): Promise<void> {
     const { registry, driver, plans } = this.#parts;
-    for (const name of await driver.heldNames()) plans.avoid(name);
-    const replicas = Array.from({ length: count }, () => registry.reserve(plans.freeName()));
-    registry.join(replicas, 'a new fleet');
-    for (const replica of replicas) this.#begin(replica);
+    for (const name of await driver.heldNames()) plans.avoidName(name);
+    const replicas = Array.from({ length: count }, () => registry.reserve(plans.chooseFreeName()));
+    registry.addToRing(replicas, 'a new fleet');
+    for (const replica of replicas) this.#start(replica);
   }
 
   /** Starts a replica that was just named; one whose name a stranger took meanwhile leaves for one of another name. */
-  #begin(replica: Replica): void {
-    const { registry, keeper, plans } = this.#parts;
+  #start(replica: Replica): void {
+    const { registry, launcher, plans } = this.#parts;
     const rename = (): void => {
       const cause = 'its name is held by what is not ours';
-      plans.avoid(replica.name);
-      this.#begin(registry.renew(replica, plans.freeName(), cause));
+      plans.avoidName(replica.name);
+      this.#start(registry.substitute(replica, plans.chooseFreeName(), cause));
     };
-    keeper.keep(replica, { onNameHeld: rename });
+    launcher.launchUntilHealthy(replica, { onNameHeld: rename });
   }
 
   /**
    * In the classic profile: gives the place of a replica whose instance has ended to one of a new name, as the textbook
    * system does. Undefined where a replica outlives its instances, and while too many that were removed still drain.
    */
-  renew(replica: Replica, cause: string, isDraining = false): Replica | undefined {
+  substitute(replica: Replica, cause: string, isDraining = false): Replica | undefined {
     const { registry, plans, classic } = this.#parts;
-    if (!classic || registry.room === 0) return undefined;
-    return registry.renew(replica, plans.freeName(), cause, isDraining);
+    if (!classic || registry.freeOrdinals === 0) return undefined;
+    return registry.substitute(replica, plans.chooseFreeName(), cause, isDraining);
   }
 
   /**
@@ -81,7 +81,7 @@ export class Scaling {
    * new ones is healthy. Throws BalancerError, and then nothing is left of any of them.
    */
   async add(count: number, names: readonly string[]): Promise<readonly string[]> {
-    return this.#add(this.#parts.plans.add(count, names), names.length);
+    return this.#add(this.#parts.plans.planAdd(count, names), names.length);
   }
 
   /**
@@ -90,7 +90,7 @@ export class Scaling {
    */
   async scale(count: number): Promise<readonly string[]> {
     while (this.#adding.size > 0) await Promise.allSettled(this.#adding);
-    const { added, removed } = this.#parts.plans.scale(count);
+    const { added, removed } = this.#parts.plans.planScale(count);
     if (added.length > 0) return this.#add(added, 0);
     if (removed.length > 0) this.#remove(removed);
     return this.names();
@@ -119,7 +119,7 @@ export class Scaling {
       await Promise.all(started.map((replica) => this.#undo(replica)));
       throw failed.reason;
     }
-    registry.join(started, 'added');
+    registry.addToRing(started, 'added');
     return this.names();
   }
 
@@ -128,31 +128,31 @@ export class Scaling {
    * Returns the names that stay. Throws `bad-request`, and then nothing has changed.
    */
   async remove(count: number, names: readonly string[]): Promise<readonly string[]> {
-    this.#remove(this.#parts.plans.remove(count, names));
+    this.#remove(this.#parts.plans.planRemove(count, names));
     return this.names();
   }
 
   #remove(leaving: readonly Replica[]): void {
-    const { registry, checker, keeper, departures } = this.#parts;
-    registry.leave(leaving, 'removed');
+    const { registry, checker, launcher, gracefulStop } = this.#parts;
+    registry.removeFromRing(leaving, 'removed');
     for (const replica of leaving) {
       checker.unwatch(replica);
-      keeper.letGo(replica);
-      void departures.seeOff(replica, 'removed');
+      launcher.cancelWait(replica);
+      void gracefulStop.drainAndStop(replica, 'removed');
     }
   }
 
   /** Starts a new replica; one whose name was our choice gets another when a stranger holds it. */
   async #launch(replica: Replica, isChosen: boolean): Promise<Replica> {
-    const { registry, keeper, plans } = this.#parts;
+    const { registry, launcher, plans } = this.#parts;
     try {
-      await keeper.launchNew(replica);
+      await launcher.launchOnce(replica);
       return replica;
     } catch (error) {
-      if (registry.has(replica)) registry.cancel(replica, messageOf(error));
+      if (registry.has(replica)) registry.cancelReservation(replica, messageOf(error));
       if (isChosen && isBalancerError(error, 'name-held')) {
-        plans.avoid(replica.name);
-        return this.#launch(registry.reserve(plans.freeName()), true);
+        plans.avoidName(replica.name);
+        return this.#launch(registry.reserve(plans.chooseFreeName()), true);
       }
       throw isBalancerError(error)
         ? new BalancerError(error.code, `${replica.name} did not start: ${error.message}`, { cause: error })
@@ -162,10 +162,10 @@ export class Scaling {
 
   /** Takes away a replica that started although another of the same call did not. */
   async #undo(replica: Replica): Promise<void> {
-    const { registry, checker, keeper } = this.#parts;
+    const { registry, checker, launcher } = this.#parts;
     checker.unwatch(replica);
     const { instance } = replica;
-    registry.cancel(replica, 'another of the same call did not start');
-    if (instance !== undefined) await keeper.instances.dispose(instance, 0);
+    registry.cancelReservation(replica, 'another of the same call did not start');
+    if (instance !== undefined) await launcher.instances.remove(instance, 0);
   }
 }

@@ -17,7 +17,7 @@ export interface LateStart {
 }
 
 /** Names `--start-timeout`, and what the last probe points at. */
-export function lateStartReason(late: LateStart): string {
+export function describeLateStart(late: LateStart): string {
   return `not healthy within ${late.timeoutMs} ms (--start-timeout): ${findingOf(late)}`;
 }
 

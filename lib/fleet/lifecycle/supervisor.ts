@@ -4,7 +4,7 @@
  * (scaling.ts).
  *
  * Reconciles by level: whatever happens is only a hint to list, compare and act (core/policy/reconcile.ts). A replica
- * without a sound instance is its keeper's; everything else leaves it alone meanwhile.
+ * without a sound instance is its launcher's; everything else leaves it alone meanwhile.
  */
 
 import { type Ending, endingOf } from '../../core/ending.ts';
@@ -19,18 +19,18 @@ import type { Journal } from '../journal.ts';
 import type { End } from '../poison.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
-import type { Departures } from './graceful-stop.ts';
-import type { Keeper } from './launcher.ts';
+import type { GracefulStop } from './graceful-stop.ts';
+import type { Launcher } from './launcher.ts';
 
 export interface SupervisorParts {
   readonly registry: Registry;
   readonly driver: Driver;
   readonly checker: Checker;
-  readonly keeper: Keeper;
+  readonly launcher: Launcher;
   readonly clock: Clock;
   readonly log: Logger;
   readonly journal: Journal;
-  readonly departures: Departures;
+  readonly gracefulStop: GracefulStop;
   readonly stopTimeoutMs: number;
   /** It is known how an instance ended that had been in its place. */
   readonly onEnded: (end: End) => void;
@@ -80,12 +80,12 @@ export class Supervisor {
    * new ones when it is 0. Throws what the driver's `list` throws.
    */
   async open(): Promise<number> {
-    const { driver, registry, keeper, log, journal } = this.#parts;
+    const { driver, registry, launcher, log, journal } = this.#parts;
     driver.watch((hint) => this.#onHint(hint));
     void driver.evicted?.then(() => this.close(true));
     const { places, rest } = findFleet(await driver.list());
     const replicas = places.map((place) => registry.reserve(place.name, place.id));
-    registry.join(replicas, driver.ownsInstances ? 'left by an earlier balancer' : 'on the list');
+    registry.addToRing(replicas, driver.ownsInstances ? 'left by an earlier balancer' : 'on the list');
     for (const [index, replica] of replicas.entries()) {
       const { running, dead } = places[index]!;
       if (driver.ownsInstances) {
@@ -93,10 +93,10 @@ export class Supervisor {
         log.info({ replica: replica.name, instance, image, id: replica.id }, 'adopted');
         journal.note({ kind: 'adopted', replica: replica.name, instance, image });
       }
-      if (running?.endpoint !== undefined) keeper.keep(replica, { found: running });
+      if (running?.endpoint !== undefined) launcher.launchUntilHealthy(replica, { found: running });
       else this.#startAnew(replica, running ?? dead);
     }
-    for (const instance of rest) void keeper.instances.dispose(instance, 0);
+    for (const instance of rest) void launcher.instances.remove(instance, 0);
     this.#hasAdopted = true;
     this.#scheduleLook(RELIST_MS);
     if (this.#lookAgain) this.nudge();
@@ -119,21 +119,24 @@ export class Supervisor {
    * drain nothing happens.
    */
   replace(replica: Replica, cause: string, how: 'drain' | 'kill'): void {
-    const { driver, registry, checker, keeper, departures } = this.#parts;
+    const { driver, registry, checker, launcher, gracefulStop } = this.#parts;
     const isDraining = how === 'drain';
-    if (!driver.ownsInstances || this.#closed || (isDraining && registry.room === 0)) return;
+    if (!driver.ownsInstances || this.#closed || (isDraining && registry.freeOrdinals === 0)) return;
     const { instance, name, generation } = replica;
     const ending = endingOf('unhealthy', cause);
     this.#parts.onEnded({ replica: name, generation, ending });
-    keeper.noteEnd(replica, { ...this.#lifeOf(replica), ending });
+    launcher.recordExit(replica, { ...this.#lifeOf(replica), ending });
     checker.unwatch(replica);
-    const heir = keeper.renew(replica, cause, isDraining);
+    const substitute = launcher.substitute(replica, cause, isDraining);
     // first, so that its name is free in the turn in which the next is started under it
     if (isDraining)
-      void departures.seeOff(heir === undefined ? registry.depart(replica, cause) : replica, 'replaced');
-    else if (heir === undefined) void registry.vacate(replica, cause);
-    registry.noteEnding(heir ?? replica, ending);
-    keeper.keep(heir ?? replica, { old: isDraining ? undefined : instance });
+      void gracefulStop.drainAndStop(
+        substitute === undefined ? registry.detachInstance(replica, cause) : replica,
+        'replaced',
+      );
+    else if (substitute === undefined) void registry.clearInstance(replica, cause);
+    registry.states.recordEnding(substitute ?? replica, ending);
+    launcher.launchUntilHealthy(substitute ?? replica, { old: isDraining ? undefined : instance });
   }
 
   /** Stops looking; with `keep` false takes every instance away. */
@@ -141,25 +144,25 @@ export class Supervisor {
     if (this.#closed) return;
     this.#closed = true;
     this.#timer?.cancel();
-    const { driver, registry, keeper, checker, stopTimeoutMs } = this.#parts;
+    const { driver, registry, launcher, checker, stopTimeoutMs } = this.#parts;
     checker.close();
-    const settled = keeper.close(keep);
+    const settled = launcher.close(keep);
     if (!keep && driver.ownsInstances) {
       const instances = [...registry.replicas, ...registry.leaving].flatMap(
         (replica) => replica.instance ?? [],
       );
-      await Promise.all(instances.map((instance) => keeper.instances.dispose(instance, stopTimeoutMs)));
+      await Promise.all(instances.map((instance) => launcher.instances.remove(instance, stopTimeoutMs)));
     }
     await settled;
     await driver.close(keep);
   }
 
   #onHint(hint: Hint): void {
-    const { log, registry, keeper, journal, clock } = this.#parts;
+    const { log, registry, launcher, journal, clock } = this.#parts;
     switch (hint.kind) {
       case 'died': {
-        const replica = registry.byInstance(hint.instanceId);
-        if (keeper.died(hint.instanceId, hint.ending)) break;
+        const replica = registry.findByInstance(hint.instanceId);
+        if (launcher.failAttempt(hint.instanceId, hint.ending)) break;
         if (replica !== undefined && !this.#closed) this.#died(replica, hint.ending);
         break;
       }
@@ -189,11 +192,11 @@ export class Supervisor {
   }
 
   async #look(): Promise<void> {
-    const { registry, driver, keeper, log } = this.#parts;
+    const { registry, driver, launcher, log } = this.#parts;
     // what is decided on must be what was known before the list, for the list shows no later than that
     const before = new Map(registry.replicas.map((replica) => [replica, replica.instance?.instanceId]));
-    const busyBefore = keeper.busy;
-    const leavingBefore = keeper.instances.leaving;
+    const busyBefore = launcher.busy;
+    const leavingBefore = launcher.instances.beingRemoved;
     let observed: readonly Instance[];
     try {
       observed = await driver.list();
@@ -212,15 +215,15 @@ export class Supervisor {
       .filter((replica) => !unchanged.includes(replica))
       .map(({ name }) => name);
     const desired = unchanged.map(({ name, instance }) => ({ name, instanceId: instance?.instanceId }));
-    const busy = new Set([...busyBefore, ...keeper.busy, ...changed]);
+    const busy = new Set([...busyBefore, ...launcher.busy, ...changed]);
     // what stood in a place before the list and does no more is the business of who took it out
     const placed = [...before.values()].filter((instanceId) => instanceId !== undefined);
-    const leaving = new Set([...leavingBefore, ...keeper.instances.leaving, ...placed]);
+    const leaving = new Set([...leavingBefore, ...launcher.instances.beingRemoved, ...placed]);
     for (const action of reconcile(desired, observed, busy, leaving)) this.#act(action, observed);
   }
 
   #act(action: Action, observed: readonly Instance[]): void {
-    const { registry, keeper, log, stopTimeoutMs } = this.#parts;
+    const { registry, launcher, log, stopTimeoutMs } = this.#parts;
     const instance = observed.find((one) => one.instanceId === action.instanceId);
     if (action.kind === 'replace') {
       const replica = registry.find(action.name);
@@ -232,15 +235,15 @@ export class Supervisor {
       { replica: action.name, instance: action.instanceId },
       'instance that nobody needs is taken away',
     );
-    void keeper.instances.dispose(action, instance?.status === 'dead' ? 0 : stopTimeoutMs);
+    void launcher.instances.remove(action, instance?.status === 'dead' ? 0 : stopTimeoutMs);
   }
 
   /**
-   * The instance ended: no request goes there from now on, and the keeper has the place. How long it waits depends on
+   * The instance ended: no request goes there from now on, and the launcher has the place. How long it waits depends on
    * how the instance ended, which is found out beside.
    */
   #died(replica: Replica, hinted: Ending): void {
-    const { registry, checker, keeper, journal, classic } = this.#parts;
+    const { registry, checker, launcher, journal, classic } = this.#parts;
     const { instance: old, name, generation } = replica;
     const death = {
       replica: name,
@@ -253,15 +256,15 @@ export class Supervisor {
     // where the replica leaves with its instance, all of it is told now
     if (classic) this.#tellOf(death, hinted);
     checker.unwatch(replica);
-    const heir = keeper.renew(replica, hinted.text);
-    if (heir === undefined) void registry.vacate(replica, hinted.text);
-    const place = heir ?? replica;
-    keeper.keep(place, { old, known: this.#learnOf(death, place) });
+    const substitute = launcher.substitute(replica, hinted.text);
+    if (substitute === undefined) void registry.clearInstance(replica, hinted.text);
+    const place = substitute ?? replica;
+    launcher.launchUntilHealthy(place, { old, exitRecorded: this.#learnOf(death, place) });
   }
 
   /** Finds out how the instance that was in the place ended, a second later at most. */
   async #learnOf(death: Death, place: Replica): Promise<void> {
-    const { driver, registry, keeper, log, classic, onEnded } = this.#parts;
+    const { driver, registry, launcher, log, classic, onEnded } = this.#parts;
     const { replica, instance, hinted, life, generation } = death;
     const canBeAsked = instance !== undefined && hinted.kind !== 'removed';
     const ending = (canBeAsked ? await driver.endingOf(instance) : undefined) ?? hinted;
@@ -269,8 +272,8 @@ export class Supervisor {
     if (!registry.has(place)) return;
     if (!classic) this.#tellOf(death, ending);
     if (ending.text !== hinted.text) log.warn({ replica, instance, cause: ending.text }, `${replica} ended`);
-    registry.noteEnding(place, ending);
-    keeper.noteEnd(place, { ...life, ending });
+    registry.states.recordEnding(place, ending);
+    launcher.recordExit(place, { ...life, ending });
   }
 
   #tellOf({ replica, instance, life: { stateMs: ms } }: Death, { text: cause }: Ending): void {
@@ -286,9 +289,9 @@ export class Supervisor {
 
   /** A replica that an earlier balancer left has no instance that runs. */
   #startAnew(replica: Replica, old: Instance | undefined): void {
-    const { keeper } = this.#parts;
-    const heir = keeper.renew(replica, old?.ending?.text ?? 'its instance is gone');
-    keeper.keep(heir ?? replica, { old });
+    const { launcher } = this.#parts;
+    const substitute = launcher.substitute(replica, old?.ending?.text ?? 'its instance is gone');
+    launcher.launchUntilHealthy(substitute ?? replica, { old });
   }
 
   #scheduleLook(delayMs: number): void {

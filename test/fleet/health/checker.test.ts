@@ -41,8 +41,8 @@ describe('the checker', () => {
     const replica = await rig.healthy('S1');
     const { registry, driver, checker } = rig.fleet;
     checker.unwatch(replica);
-    void registry.vacate(replica, 'SIGKILL');
-    void registry.place(replica, driver.leave('S1', replica.id));
+    void registry.clearInstance(replica, 'SIGKILL');
+    void registry.placeInstance(replica, driver.leave('S1', replica.id));
     checker.watch(replica);
     await rig.probes.fail();
     assert.deepEqual(replica.probes.recent, [true, true]);
@@ -231,8 +231,8 @@ describe('the checker', () => {
     const replica = rig.watched('S1');
     await rig.probes.pass();
     await rig.fleet.advance(10);
-    void rig.fleet.registry.vacate(replica, 'SIGKILL');
-    void rig.fleet.registry.place(replica, rig.fleet.driver.leave('S1', 1));
+    void rig.fleet.registry.clearInstance(replica, 'SIGKILL');
+    void rig.fleet.registry.placeInstance(replica, rig.fleet.driver.leave('S1', 1));
     rig.fleet.checker.watch(replica);
     assert.equal(rig.probes.waiting.length, 2);
     await rig.probes.pass();

@@ -70,10 +70,10 @@ describe('a replica that responds to probes with an unexpected status', () => {
 
   it('moves no key when it is replaced', async () => {
     const rig = await withOneNotReady();
-    const owners = [...rig.table.slots].map((ordinal) => rig.registry.byOrdinal(ordinal)?.name);
+    const owners = [...rig.table.slots].map((ordinal) => rig.registry.findByOrdinal(ordinal)?.name);
     await rig.advance(REPLACE_AFTER_MS + INTERVAL_MS, 100);
     assert.deepEqual(
-      [...rig.table.slots].map((ordinal) => rig.registry.byOrdinal(ordinal)?.name),
+      [...rig.table.slots].map((ordinal) => rig.registry.findByOrdinal(ordinal)?.name),
       owners,
     );
   });

@@ -61,8 +61,8 @@ export class CheckerRig {
   watched(name: string): Replica {
     const { registry, driver, checker } = this.fleet;
     const replica = registry.reserve(name);
-    registry.join([replica], 'added');
-    void registry.place(replica, driver.leave(name, replica.id));
+    registry.addToRing([replica], 'added');
+    void registry.placeInstance(replica, driver.leave(name, replica.id));
     checker.watch(replica);
     return replica;
   }

@@ -106,11 +106,11 @@ describe('adding replicas', () => {
     const adding = assert.rejects(rig.scaling.add(2, []), { code: 'start-failed' });
     await rig.advance(100);
     rig.driver.die(rig.instanceOf('S2'), 'SIGKILL');
-    const heir = rig.driver.hold('start', 'S2');
+    const substitute = rig.driver.hold('start', 'S2');
     await settle();
     start.open();
     await adding;
-    heir.open();
+    substitute.open();
     await rig.advance(100);
     assertFleet(rig, 'S1');
   });
@@ -171,7 +171,7 @@ describe('adding replicas', () => {
   it('begins with other names where strangers took the ones it chose before it started', async () => {
     const rig = new FleetRig();
     const held = rig.driver.hold('start');
-    await rig.scaling.begin(3);
+    await rig.scaling.startFleet(3);
     await rig.advance(10);
     for (const name of ['S1', 'S3', 'S4']) rig.driver.strangers.add(name);
     held.open();

@@ -141,7 +141,7 @@ describe('a supervisor that opens', () => {
     await first.advance(100);
     await adding;
     const slots = (rig: FleetRig) =>
-      [...rig.table.slots].map((ordinal) => rig.registry.byOrdinal(ordinal)?.name);
+      [...rig.table.slots].map((ordinal) => rig.registry.findByOrdinal(ordinal)?.name);
     const second = await FleetRig.of(0, { driver: first.driver });
     assert.deepEqual(slots(second), slots(first));
   });

@@ -161,6 +161,6 @@ describe('a crash loop', () => {
     await rig.scaling.remove(1, ['S1']);
     await settle();
     assert.deepEqual([...rig.driver.instances.keys()], ['S2#2']);
-    assert.deepEqual([rig.registry.leaving, [...rig.keeper.busy]], [[], []]);
+    assert.deepEqual([rig.registry.leaving, [...rig.launcher.busy]], [[], []]);
   });
 });

@@ -3,11 +3,11 @@ import { describe, it } from 'node:test';
 import { endingIn } from '../../helpers/fleet/endings.ts';
 import { FleetRig, START_TIMEOUT_MS, settle } from '../../helpers/fleet/rig.ts';
 
-describe('the keeper', () => {
+describe('the launcher', () => {
   it('starts the first replicas side by side, and each is healthy after its probes', async () => {
     const rig = new FleetRig();
     await rig.supervisor.open();
-    await rig.scaling.begin(3);
+    await rig.scaling.startFleet(3);
     await settle();
     assert.equal(rig.driver.mostStarts, 3);
     assert.deepEqual(rig.states, ['S1=starting', 'S2=starting', 'S3=starting']);
@@ -19,11 +19,11 @@ describe('the keeper', () => {
     const rig = await FleetRig.of(1);
     rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
     await settle();
-    const heir = rig.instanceOf('S1');
-    rig.driver.die(heir, 'exit 2: no such file');
+    const substitute = rig.instanceOf('S1');
+    rig.driver.die(substitute, 'exit 2: no such file');
     await settle();
     assert.equal(rig.replica('S1').cause, 'exit 2: no such file');
-    assert.equal(rig.driver.instances.has(heir), false);
+    assert.equal(rig.driver.instances.has(substitute), false);
     await rig.advance(1100);
     assert.deepEqual(rig.states, ['S1=healthy']);
   });
@@ -117,7 +117,7 @@ describe('the keeper', () => {
     start.open();
     await settle();
     assert.deepEqual(rig.driver.current, ['S2']);
-    assert.deepEqual([...rig.keeper.busy, ...rig.keeper.instances.leaving], []);
+    assert.deepEqual([...rig.launcher.busy, ...rig.launcher.instances.beingRemoved], []);
   });
 
   it('starts nothing for a replica that was removed while it waited for its turn', async () => {
@@ -138,7 +138,7 @@ describe('the keeper', () => {
     await rig.scaling.remove(1, ['S1']);
     await rig.advance(100);
     assert.deepEqual([...rig.driver.instances.keys()], ['S2#2']);
-    assert.deepEqual([...rig.keeper.busy, ...rig.keeper.instances.leaving], []);
+    assert.deepEqual([...rig.launcher.busy, ...rig.launcher.instances.beingRemoved], []);
   });
 
   it('works on a replica once, however often it is asked', async () => {
@@ -146,7 +146,7 @@ describe('the keeper', () => {
     const start = rig.driver.hold('start');
     rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
     await settle();
-    for (let time = 0; time < 3; time++) rig.keeper.keep(rig.replica('S1'), {});
+    for (let time = 0; time < 3; time++) rig.launcher.launchUntilHealthy(rig.replica('S1'), {});
     await settle();
     start.open();
     await rig.advance(100);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type LateStart, lateStartReason } from '../../../lib/fleet/lifecycle/start-advice.ts';
+import { describeLateStart, type LateStart } from '../../../lib/fleet/lifecycle/start-advice.ts';
 
 const late = (what: Partial<LateStart>): string =>
-  lateStartReason({
+  describeLateStart({
     timeoutMs: 4000,
     endpoint: { host: '10.0.0.2', port: 80 },
     driver: 'docker',

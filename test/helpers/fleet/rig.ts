@@ -14,9 +14,9 @@ import type { Traffic } from '../../../lib/fleet/health/outlier-detector.ts';
 import type { ProbeResult } from '../../../lib/fleet/health/probe-connection.ts';
 import type { Cost } from '../../../lib/fleet/incidents.ts';
 import { type FleetEvent, Journal } from '../../../lib/fleet/journal.ts';
-import { Departures } from '../../../lib/fleet/lifecycle/graceful-stop.ts';
 import { Drains } from '../../../lib/fleet/lifecycle/drains.ts';
-import { Keeper } from '../../../lib/fleet/lifecycle/launcher.ts';
+import { GracefulStop } from '../../../lib/fleet/lifecycle/graceful-stop.ts';
+import { Launcher } from '../../../lib/fleet/lifecycle/launcher.ts';
 import { Plans } from '../../../lib/fleet/lifecycle/plans.ts';
 import { Scaling } from '../../../lib/fleet/lifecycle/scaling.ts';
 import { Supervisor } from '../../../lib/fleet/lifecycle/supervisor.ts';
@@ -72,7 +72,7 @@ export class FleetRig {
   readonly registry: Registry;
   readonly health: Health;
   readonly checker: Checker;
-  readonly keeper: Keeper;
+  readonly launcher: Launcher;
   readonly supervisor: Supervisor;
   readonly scaling: Scaling;
   readonly view: FleetView;
@@ -158,20 +158,20 @@ export class FleetRig {
     this.checker = this.health.checker;
     const common = { registry: this.registry, driver, checker: this.checker, journal, clock, log };
     const limits = { drainTimeoutMs: DRAIN_TIMEOUT_MS, stopTimeoutMs: STOP_TIMEOUT_MS };
-    this.keeper = new Keeper({
+    this.launcher = new Launcher({
       ...common,
       startTimeoutMs: START_TIMEOUT_MS,
-      renew: (replica, cause) => this.scaling.renew(replica, cause),
+      substitute: (replica, cause) => this.scaling.substitute(replica, cause),
       probePath: '/heartbeat',
       probePort: 0,
-      onSettled: () => this.supervisor.nudge(),
+      onLaunchEnded: () => this.supervisor.nudge(),
     });
-    const { keeper } = this;
-    const departures = new Departures({ ...common, ...limits, instances: keeper.instances });
+    const { launcher } = this;
+    const gracefulStop = new GracefulStop({ ...common, ...limits, instances: launcher.instances });
     this.supervisor = new Supervisor({
       ...common,
-      departures,
-      keeper,
+      gracefulStop,
+      launcher,
       classic,
       stopTimeoutMs: STOP_TIMEOUT_MS,
       onEnded: (end) => this.ends.push(end),
@@ -179,11 +179,11 @@ export class FleetRig {
     const { ownsInstances } = driver;
     const chooseName = classic ? freshNames() : nextName;
     const plans = new Plans({ ...common, ownsInstances, chooseName, maxReplicas, classic });
-    this.scaling = new Scaling({ ...common, departures, keeper, plans, classic });
+    this.scaling = new Scaling({ ...common, gracefulStop, launcher, plans, classic });
     const { scaling } = this;
     this.view = new FleetView({
       ...common,
-      keeper,
+      launcher,
       scaling,
       plans,
       drains: new Drains({ ...common, plans }),
@@ -200,7 +200,7 @@ export class FleetRig {
   /** A rig whose first `count` replicas are healthy. */
   static async of(count: number, options: RigOptions = {}): Promise<FleetRig> {
     const rig = new FleetRig(options);
-    if ((await rig.supervisor.open()) === 0) await rig.scaling.begin(count);
+    if ((await rig.supervisor.open()) === 0) await rig.scaling.startFleet(count);
     rig.view.open();
     await rig.advance(100);
     rig.transitions.length = 0;
@@ -252,7 +252,7 @@ export class FleetRig {
   get owners(): readonly string[] {
     const ordinals = new Set(this.table.slots);
     return [...ordinals]
-      .map((ordinal) => this.registry.byOrdinal(ordinal)?.name ?? `nobody ${ordinal}`)
+      .map((ordinal) => this.registry.findByOrdinal(ordinal)?.name ?? `nobody ${ordinal}`)
       .sort();
   }
 
@@ -272,7 +272,7 @@ export class FleetRig {
     this.transitions.push(`${name} ${from}→${to}: ${cause}`);
     const replica = this.registry.find(name);
     if (to !== 'healthy' || replica === undefined) return;
-    this.keeper.becameHealthy(replica);
+    this.launcher.markHealthy(replica);
     this.onHealthy(replica);
   }
 

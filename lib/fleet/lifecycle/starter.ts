@@ -1,0 +1,171 @@
+/**
+ * One attempt to start an instance in a replica's place: start it, place it, probe it, wait until it is healthy.
+ * Invariant: an attempt that fails leaves nothing behind; its instance is removed before the error is thrown.
+ */
+
+import type { Ending } from '../../core/ending.ts';
+import type { Driver, Instance } from '../../drivers/driver.ts';
+import type { Clock } from '../../platform/clock.ts';
+import { BalancerError, isBalancerError, messageOf, StartError } from '../../platform/errors.ts';
+import type { Logger } from '../../platform/log.ts';
+import type { Checker } from '../health/checker.ts';
+import type { Journal } from '../journal.ts';
+import type { Registry } from '../registry.ts';
+import type { Replica } from '../replica.ts';
+import type { Instances } from './instances.ts';
+import { ReadinessGate } from './readiness-gate.ts';
+import { describeLateStart } from './start-advice.ts';
+
+export interface StarterParts {
+  readonly registry: Registry;
+  readonly driver: Driver;
+  readonly checker: Checker;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly journal: Journal;
+  /** From a start to the first passed probes. */
+  readonly startTimeoutMs: number;
+  readonly probePath: string;
+  readonly probePort: number;
+}
+
+/** What the launcher knows of a replica while an attempt is under way. */
+export interface Wanted {
+  /** False once the replica has left, or the balancer is shutting down. */
+  readonly isWanted: (replica: Replica) => boolean;
+  /** True where the balancer shuts down and leaves its instances for the next one to adopt. */
+  readonly isToStay: (replica: Replica) => boolean;
+}
+
+/** What an attempt begins with. */
+export interface Attempt {
+  /** An instance that runs in the place already, to be adopted rather than started. */
+  readonly found?: Instance | undefined;
+  /** The id of an instance of another name whose place the new one takes. */
+  readonly instead?: string | undefined;
+}
+
+export class Starter {
+  readonly #parts: StarterParts;
+  readonly #instances: Instances;
+  readonly #wanted: Wanted;
+  readonly #readiness: ReadinessGate;
+  /** Replicas under whose names an instance has been started or found. */
+  readonly #everHadInstance = new WeakSet<Replica>();
+  #closed = false;
+
+  constructor(parts: StarterParts, instances: Instances, wanted: Wanted) {
+    this.#parts = parts;
+    this.#instances = instances;
+    this.#wanted = wanted;
+    this.#readiness = new ReadinessGate(parts.clock);
+  }
+
+  /** True where an instance has been started or found under the replica's name. */
+  hasHadInstance(replica: Replica): boolean {
+    return this.#everHadInstance.has(replica);
+  }
+
+  /** The instance exited; true when the attempt that waits for it to become healthy fails by that. */
+  recordExit(instanceId: string, ending: Ending): boolean {
+    return this.#readiness.recordExit(instanceId, ending);
+  }
+
+  /** The probes of the replica's instance passed. */
+  markHealthy({ instance }: Replica): void {
+    if (instance !== undefined) this.#readiness.markHealthy(instance.instanceId);
+  }
+
+  /** Makes every attempt under way fail. */
+  close(): void {
+    this.#closed = true;
+    this.#readiness.abortAll(new BalancerError('shutting-down', 'the balancer is shutting down'));
+  }
+
+  /** Makes one attempt; resolves once the instance is healthy. Throws why it failed. */
+  async start(replica: Replica, attempt: Attempt = {}): Promise<void> {
+    const { registry, checker, clock } = this.#parts;
+    const sinceMs = clock.nowMs();
+    const { instance, healthy } = await this.#instances
+      .runInTurn(replica.name, () => this.#place(replica, attempt))
+      .catch((error: unknown) => this.#fail(replica, undefined, { error, sinceMs }));
+    try {
+      await healthy;
+    } catch (error) {
+      checker.unwatch(replica);
+      if (this.#wanted.isToStay(replica)) throw error;
+      if (registry.has(replica)) void registry.clearInstance(replica, messageOf(error));
+      const fullError = await this.#withFullEnding(error, instance);
+      if (fullError instanceof StartError && registry.has(replica))
+        registry.states.recordEnding(replica, fullError.ending);
+      await this.#instances.removeInTurn(instance);
+      this.#fail(replica, instance, { error: fullError, sinceMs });
+    }
+  }
+
+  /** Puts an instance in the place and has it probed; `healthy` settles with what comes of that. */
+  async #place(
+    replica: Replica,
+    { found, instead }: Attempt,
+  ): Promise<{ readonly instance: Instance; readonly healthy: Promise<void> }> {
+    const { registry, checker, startTimeoutMs: timeoutMs } = this.#parts;
+    const instance = found ?? (await this.#startInstance(replica, instead));
+    this.#everHadInstance.add(replica);
+    if (!this.#wanted.isWanted(replica)) {
+      if (!this.#wanted.isToStay(replica)) await this.#instances.remove(instance, 0);
+      throw new BalancerError('start-failed', 'it was removed while it started');
+    }
+    const { instanceId } = instance;
+    const reason = (): string => this.#lateReason(replica, instance);
+    const healthy = this.#readiness.waitFor({ instanceId, timeoutMs, reason });
+    // it may reject before the caller awaits it
+    healthy.catch(() => {});
+    void registry.placeInstance(replica, instance);
+    checker.watch(replica);
+    return { instance, healthy };
+  }
+
+  async #startInstance({ name, id, cause }: Replica, instead: string | undefined): Promise<Instance> {
+    const { driver, journal, clock, log } = this.#parts;
+    const sinceMs = clock.nowMs();
+    const started = await driver.start({ name, id, instead });
+    const { instanceId: instance, image } = started;
+    const ms = clock.nowMs() - sinceMs;
+    log.info({ replica: name, instance, image, ms: Math.round(ms) }, 'started');
+    journal.note({ kind: 'started', replica: name, instance, image, cause, ms });
+    return started;
+  }
+
+  #lateReason({ probes }: Replica, { endpoint }: Instance): string {
+    const { startTimeoutMs: timeoutMs, probePath, probePort, driver } = this.#parts;
+    const late = { timeoutMs, probePath, probePort, driver: driver.kind, lastProbe: probes.last };
+    return describeLateStart({ ...late, endpoint });
+  }
+
+  /** The error with all that the driver can find out about the exit, while the instance is still there to be asked. */
+  async #withFullEnding(error: unknown, { instanceId }: Instance): Promise<unknown> {
+    if (!(error instanceof StartError) || error.ending.kind === 'start-timeout') return error;
+    const ending = await this.#parts.driver.endingOf(instanceId);
+    return ending === undefined ? error : new StartError(ending);
+  }
+
+  /** Enters a failed attempt in the journal, unless the engine was away or the balancer shuts down; throws its error. */
+  #fail(
+    { name }: Replica,
+    instance: Instance | undefined,
+    { error, sinceMs }: { readonly error: unknown; readonly sinceMs: number },
+  ): never {
+    const { journal, clock } = this.#parts;
+    const isOwn = !this.#closed && !isBalancerError(error, 'engine-unreachable');
+    const ms = clock.nowMs() - sinceMs;
+    if (isOwn)
+      journal.note({
+        kind: 'start-failed',
+        replica: name,
+        instance: instance?.instanceId,
+        cause: messageOf(error),
+        ms,
+      });
+    throw error;
+  }
+}
