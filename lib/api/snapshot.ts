@@ -3,6 +3,7 @@
  * Must not hold: code, or imports of anything that a browser does not have.
  */
 
+import type { Ending } from '../core/ending.ts';
 import type { Algorithm } from '../core/hashing/slot-table.ts';
 import type { ReplicaState } from '../core/replica.ts';
 
@@ -13,6 +14,28 @@ export interface Numbers {
   readonly errorsPerSecond: number | null;
   readonly p50Ms: number | null;
   readonly p99Ms: number | null;
+}
+
+/** One second of traffic, of the whole balancer or of one replica; it is what charts show. */
+export interface Sample extends Numbers {
+  /** Responses of 2xx, 3xx, 4xx and 5xx a second. Requests have more: 101, and those whose client left before. */
+  readonly byClass: readonly (number | null)[];
+  readonly inFlight: number;
+  readonly queued: number;
+}
+
+/** Samples of the last fifteen minutes at most: a list for each number, the oldest first, null where it is not known. */
+export interface History {
+  /** Milliseconds since the Unix epoch; they rise. */
+  readonly atMs: readonly number[];
+  readonly requestsPerSecond: readonly (number | null)[];
+  /** Lists of 2xx, 3xx, 4xx and 5xx. */
+  readonly byClass: readonly (readonly (number | null)[])[];
+  readonly errorsPerSecond: readonly (number | null)[];
+  readonly p50Ms: readonly (number | null)[];
+  readonly p99Ms: readonly (number | null)[];
+  readonly inFlight: readonly (number | null)[];
+  readonly queued: readonly (number | null)[];
 }
 
 /** A replica in the snapshot; what `/replicas` says of it, and its numbers. */
@@ -38,6 +61,8 @@ export interface ReplicaSnapshot extends Numbers {
   readonly sinceMs: number;
   readonly cause: string | null;
   readonly nextStartInMs: number | null;
+  /** How its last instance ended, less what that wrote; null where none has. */
+  readonly ending: Pick<Ending, 'kind' | 'code' | 'signal'> | null;
 }
 
 export interface Snapshot {
@@ -58,7 +83,7 @@ export interface Snapshot {
     readonly queueDepth: number;
     readonly maxReplicas: number;
   };
-  readonly totals: Numbers & { readonly inFlight: number; readonly queued: number };
+  readonly totals: Sample;
   readonly ring: {
     readonly algorithm: Algorithm;
     readonly slots: number;

@@ -7,6 +7,7 @@ import { createRoutes } from '../admin/routes/api.ts';
 import { createDashboardRoutes } from '../admin/routes/dashboard.ts';
 import { eventsRoute } from '../admin/routes/events.ts';
 import { explainRoute } from '../admin/routes/explain.ts';
+import { historyRoute } from '../admin/routes/history.ts';
 import { Live } from '../admin/routes/live.ts';
 import { LiveNumbers } from '../admin/routes/live-numbers.ts';
 import { metricsRoute } from '../admin/routes/metrics.ts';
@@ -73,6 +74,7 @@ export async function startApp(config: Config, log: RootLogger, clock: Clock = s
     const parts = new Parts(config, driver, log, clock);
     opened.push(async () => parts.poison.close());
     opened.push(async () => parts.journal.close());
+    opened.push(async () => parts.live.close());
     opened.push(async () => parts.metrics.close());
     const admin = await parts.admin.listen(config.adminPort, config.adminHost);
     opened.push(() => parts.admin.close());
@@ -119,6 +121,7 @@ class Parts {
   readonly view: FleetView;
   readonly journal: Journal;
   readonly poison: Poison;
+  readonly live: Live;
   readonly #config: Config;
   readonly #registry: Registry;
   readonly health: Health;
@@ -187,13 +190,17 @@ class Parts {
       openTunnels: (ordinal) => counts.openTunnels(ordinal),
     });
     this.metrics.open();
+    const liveNumbers = this.#createLiveNumbers(driver);
+    this.live = new Live({ clock, snapshots: liveNumbers, events: this.journal });
+    this.live.start();
     this.admin = createAdminServer({
       routes: [
         ...createRoutes(this.view),
         explainRoute(this.view),
         eventsRoute(this.journal, clock),
         metricsRoute((accept, replicas) => this.metrics.expose(accept, replicas)),
-        this.#createLive(driver).route,
+        this.live.route,
+        historyRoute(liveNumbers.history),
         ...createDashboardRoutes(),
       ],
       isDraining: () => this.view.readiness().draining,
@@ -248,13 +255,11 @@ class Parts {
     return new Metrics(this.table.shape, this.#clock, fleet);
   }
 
-  #createLive(driver: Driver): Live {
+  #createLiveNumbers(driver: Driver): LiveNumbers {
     const [clock, limits] = [this.#clock, this.#config];
-    const { table, view: fleet, metrics, journal: events } = this;
+    const { table, view: fleet, metrics } = this;
     const read = (names: readonly string[]) => metrics.reader.read(names);
-    const version = programVersion();
-    const snapshots = new LiveNumbers({ driver, limits, fleet, table, clock, read, version });
-    return new Live({ clock, snapshots, events });
+    return new LiveNumbers({ driver, limits, fleet, table, clock, read, version: programVersion() });
   }
 
   #createRegistry(placement: Placement): Registry {
@@ -327,6 +332,7 @@ async function shutDown(config: Config, parts: Parts, dataPlane: DataPlane, log:
   await parts.admin.close();
   parts.poison.close();
   parts.journal.close();
+  parts.live.close();
   parts.metrics.close();
   log.info({}, 'stopped');
 }

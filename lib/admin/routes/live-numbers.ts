@@ -1,14 +1,13 @@
 /**
- * Makes the dashboard's snapshots: what the fleet says now, and what its counters say of the last seconds.
- * Must not hold: counting (`metrics/`), when a snapshot is made (`live.ts`), how it is shown (`dashboard/`).
- *
- * The totals are those of the last second, so that a chart shows each second once; a replica's own reach back
- * WINDOW snapshots, since a second of one replica among many may hold no request at all.
+ * Samples the traffic once a second, keeps its history, and makes the dashboard's snapshots of the last sample.
+ * The totals are those of the last second, so that a chart shows each second once; a replica's numbers in a snapshot
+ * reach back WINDOW samples, since a second of one replica among many may hold no request at all.
  */
 
-import type { Numbers, ReplicaSnapshot, Snapshot } from '../../api/snapshot.ts';
+import type { Numbers, ReplicaSnapshot, Sample, Snapshot } from '../../api/snapshot.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Fleet, ReplicaView } from './api.ts';
+import { TrafficHistory } from './history.ts';
 import type { SnapshotSource } from './live.ts';
 
 /** How durations are spread since some moment. */
@@ -50,59 +49,86 @@ export interface NumbersParts {
   readonly read: (names: readonly string[]) => Reading;
 }
 
+/** Readings that a replica's numbers in a snapshot reach back. */
 const WINDOW = 5;
 
 const NONE: Numbers = { requestsPerSecond: null, errorsPerSecond: null, p50Ms: null, p99Ms: null };
+const NO_CLASSES = [null, null, null, null];
+
+/** A reading whose replicas are found by name. */
+interface Indexed {
+  readonly atMs: number;
+  readonly totals: Counters;
+  readonly replicas: ReadonlyMap<string, Counters & { readonly life?: number }>;
+}
+
+/** What a second was read as, for the snapshots that may be made of it. */
+interface Second {
+  readonly atMs: number;
+  readonly views: readonly ReplicaView[];
+  readonly now: Indexed;
+  readonly totals: Sample;
+}
 
 export class LiveNumbers implements SnapshotSource {
+  readonly history = new TrafficHistory();
   readonly #parts: NumbersParts;
   readonly #startedAtMs: number;
-  /** At most WINDOW, the oldest first. */
-  readonly #earlier: Reading[] = [];
+  /** Readings before the last second's, the oldest first: WINDOW at most, and one while nobody watches. */
+  readonly #earlier: Indexed[] = [];
+  #second: Second | undefined;
 
   constructor(parts: NumbersParts) {
     this.#parts = parts;
     this.#startedAtMs = parts.clock.wallMs();
   }
 
-  next(): Snapshot {
-    const { version: program, driver, limits, fleet, table, clock, read } = this.#parts;
+  sample(isWatched: boolean): void {
+    const { fleet, table, clock, read } = this.#parts;
+    if (this.#second !== undefined) this.#earlier.push(this.#second.now);
+    while (this.#earlier.length > (isWatched ? WINDOW : 1)) this.#earlier.shift();
+    const before = this.#earlier.slice(-1);
     const views = fleet.replicas();
-    const now = read(views.map(({ name }) => name));
-    const earlier = [...this.#earlier];
-    const replicas = views.map((view): ReplicaSnapshot => {
-      const life = now.replicas.find(({ name }) => name === view.name)?.life;
-      const find = (reading: Reading) =>
-        reading.replicas.find((one) => one.name === view.name && one.life === life);
-      const queued = find(now)?.waiting ?? 0;
-      return { ...shownOf(view), queued, ...numbersOf(now, earlier, { find, errors: failures }) };
+    const now = indexed(read(views.map(({ name }) => name)));
+    const { totalInFlight: inFlight, totalWaiting: queued } = table;
+    const totals = sampleOf(now, before, IN_ALL, { inFlight, queued });
+    const atMs = clock.wallMs();
+    this.#second = { atMs, views, now, totals };
+    const replicas = views.map(({ name, inFlight }) => {
+      const levels = { inFlight, queued: now.replicas.get(name)?.waiting ?? 0 };
+      return { name, sample: sampleOf(now, before, ofReplica(now, name), levels) };
     });
-    this.#earlier.push(now);
-    if (this.#earlier.length > WINDOW) this.#earlier.shift();
+    this.history.record(atMs, totals, replicas);
+  }
+
+  snapshot(): Snapshot {
+    if (this.#second === undefined) this.sample(true);
+    const { atMs, views, now, totals } = this.#second!;
+    const { version: program, driver, limits, fleet } = this.#parts;
+    const replicas = views.map((view): ReplicaSnapshot => {
+      const queued = now.replicas.get(view.name)?.waiting ?? 0;
+      return { ...shownOf(view), queued, ...numbersOf(now, this.#earlier, ofReplica(now, view.name)) };
+    });
     const { algorithm, slots, vnodes, version, imbalance } = fleet.ring();
     return {
       version: program,
       driver: driver.kind,
       canScale: driver.ownsInstances,
       limits: pick(limits),
-      atMs: clock.wallMs(),
+      atMs,
       startedAtMs: this.#startedAtMs,
       readiness: fleet.readiness(),
       eligible: replicas.filter(({ state, drained }) => state === 'healthy' && !drained).length,
       desired: fleet.names().length,
-      totals: {
-        ...numbersOf(now, earlier.slice(-1), IN_ALL),
-        inFlight: table.totalInFlight,
-        queued: table.totalWaiting,
-      },
+      totals,
       ring: { algorithm, slots, vnodes, version, imbalance },
       replicas,
     };
   }
+}
 
-  reset(): void {
-    this.#earlier.length = 0;
-  }
+function indexed({ atMs, totals, replicas }: Reading): Indexed {
+  return { atMs, totals, replicas: new Map(replicas.map((replica) => [replica.name, replica])) };
 }
 
 function pick({ maxInFlight, queueDepth, maxReplicas }: Snapshot['limits']): Snapshot['limits'] {
@@ -112,31 +138,65 @@ function pick({ maxInFlight, queueDepth, maxReplicas }: Snapshot['limits']): Sna
 /** What the page needs of a replica. */
 function shownOf({
   instance: _,
-  ending: _ending,
+  ending,
   draining,
   probes,
   ...view
 }: ReplicaView): Omit<ReplicaSnapshot, keyof Numbers | 'queued'> {
   const drained = draining && view.state !== 'draining';
-  return { ...view, drained, probes: { last: probes.last, recent: probes.recent } };
+  return {
+    ...view,
+    drained,
+    probes: { last: probes.last, recent: probes.recent },
+    ending: ending === null ? null : { kind: ending.kind, code: ending.code, signal: ending.signal },
+  };
 }
 
 /** Whose numbers, and what is an error there. */
 interface Of {
-  find(reading: Reading): Counters | undefined;
+  find(reading: Indexed): Counters | undefined;
   errors(counters: Counters): number;
 }
 
-const failures = (counters: Counters): number => counters.failures;
-
 /** In all an error is what a client was told, for a failed attempt that was made good by another was none to it. */
 const IN_ALL: Of = { find: ({ totals }) => totals, errors: ({ byClass }) => byClass[4] ?? 0 };
+
+const failures = (counters: Counters): number => counters.failures;
+
+/** A replica's, for as long as its name has been its own. */
+function ofReplica(now: Indexed, name: string): Of {
+  const life = now.replicas.get(name)?.life;
+  return {
+    find(reading) {
+      const counters = reading.replicas.get(name);
+      return counters?.life === life ? counters : undefined;
+    },
+    errors: failures,
+  };
+}
+
+/** The last second. */
+function sampleOf(
+  now: Indexed,
+  before: readonly Indexed[],
+  of: Of,
+  levels: Pick<Sample, 'inFlight' | 'queued'>,
+): Sample {
+  return { ...numbersOf(now, before, of), byClass: classesOf(now, before[0], of), ...levels };
+}
+
+function classesOf(now: Indexed, before: Indexed | undefined, { find }: Of): Sample['byClass'] {
+  const [current, earlier] = [find(now), before && find(before)];
+  const seconds = before === undefined ? 0 : (now.atMs - before.atMs) / 1000;
+  if (current === undefined || earlier === undefined || seconds <= 0) return NO_CLASSES;
+  return [1, 2, 3, 4].map((at) => ((current.byClass[at] ?? 0) - (earlier.byClass[at] ?? 0)) / seconds);
+}
 
 /**
  * What has happened since the oldest reading that knows it; a name may have counted before, so one that is not in any
  * says nothing yet.
  */
-function numbersOf(now: Reading, earlier: readonly Reading[], { find, errors }: Of): Numbers {
+function numbersOf(now: Indexed, earlier: readonly Indexed[], { find, errors }: Of): Numbers {
   const oldest = earlier.find((reading) => find(reading) !== undefined);
   const [current, before] = [find(now), oldest && find(oldest)];
   if (oldest === undefined || current === undefined || before === undefined) return NONE;

@@ -1,13 +1,13 @@
 /**
  * `/live`: one snapshot a second to every page that is open, as server-sent events, and what happened since.
- * `snapshot` messages hold a Snapshot; `events` messages a list of events, the oldest first: at first the last ones,
- * later what is new. Must not hold: what is in a snapshot (`live-numbers.ts`), events themselves.
+ * A page first gets a `history` message (the traffic of the last fifteen minutes) and an `events` message (the last
+ * events, the oldest first), then `snapshot` messages, and `events` messages with what is new.
  *
- * Invariants: there is one timer for all clients, and none without a client; a snapshot is made once for all of them.
- * Source: HTML standard, section 9.2 (server-sent events).
+ * Invariants: there is one timer, whose ticks sample the traffic for the history whether a page is open or not; a
+ * snapshot is made once for all pages, and none without a page. Source: HTML standard, section 9.2 (server-sent events).
  */
 
-import type { EventLine, Snapshot } from '../../api/snapshot.ts';
+import type { EventLine, History, Snapshot } from '../../api/snapshot.ts';
 import type { Clock, Timer } from '../../platform/clock.ts';
 import type { Route } from './api.ts';
 
@@ -17,11 +17,13 @@ export interface EventFeed {
   after(id: string): readonly EventLine[];
 }
 
-/** Makes snapshots; what each says of the last seconds reaches back to earlier ones. */
+/** What is sampled each second. */
 export interface SnapshotSource {
-  next(): Snapshot;
-  /** Forgets the earlier ones: the next snapshot begins anew. */
-  reset(): void;
+  /** Takes the sample of a second; where nobody watches, less is kept for snapshots. */
+  sample(isWatched: boolean): void;
+  /** Of the last sample. */
+  snapshot(): Snapshot;
+  readonly history: { read(): History | undefined };
 }
 
 export interface LiveParts {
@@ -71,26 +73,29 @@ export class Live {
     return this.#clients.size;
   }
 
+  /** Begins to sample. */
+  start(): void {
+    this.#parts.snapshots.sample(false);
+    this.#wait(this.#parts.clock.nowMs() + EVERY_MS);
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+  }
+
   #join(write: Write): () => void {
-    const kept = this.#parts.events.after('');
+    const { events, snapshots } = this.#parts;
+    const kept = events.after('');
     if (this.#clients.size === 0) {
       this.#lastEventId = kept.at(-1)?.id ?? '';
-      this.#wait(this.#parts.clock.nowMs() + EVERY_MS);
-      this.#lastSnapshot = message('snapshot', this.#parts.snapshots.next());
+      this.#lastSnapshot = message('snapshot', snapshots.snapshot());
     }
     this.#clients.add(write);
     // what is newer comes to all at once
     const known = kept.slice(0, kept.findLastIndex(({ id }) => id === this.#lastEventId) + 1);
-    write(message('events', known.slice(-FIRST_EVENTS)) + this.#lastSnapshot);
-    return () => this.#leave(write);
-  }
-
-  #leave(write: Write): void {
-    this.#clients.delete(write);
-    if (this.#clients.size > 0) return;
-    this.#timer?.cancel();
-    this.#timer = undefined;
-    this.#parts.snapshots.reset();
+    const history = message('history', snapshots.history.read());
+    write(history + message('events', known.slice(-FIRST_EVENTS)) + this.#lastSnapshot);
+    return () => this.#clients.delete(write);
   }
 
   /** Waits for a time and not for a delay, so that the seconds do not drift. */
@@ -98,14 +103,15 @@ export class Live {
     this.#timer = this.#parts.clock.after(Math.max(0, dueMs - this.#parts.clock.nowMs()), () => {
       const nowMs = this.#parts.clock.nowMs();
       this.#wait(Math.max(dueMs, nowMs - EVERY_MS) + EVERY_MS);
-      this.#tell();
+      this.#parts.snapshots.sample(this.#clients.size > 0);
+      if (this.#clients.size > 0) this.#tell();
     });
   }
 
   #tell(): void {
     const events = this.#parts.events.after(this.#lastEventId);
     this.#lastEventId = events.at(-1)?.id ?? this.#lastEventId;
-    this.#lastSnapshot = message('snapshot', this.#parts.snapshots.next());
+    this.#lastSnapshot = message('snapshot', this.#parts.snapshots.snapshot());
     const text = (events.length > 0 ? message('events', events) : '') + this.#lastSnapshot;
     for (const write of [...this.#clients]) write(text);
   }

@@ -6,8 +6,9 @@
 import { succeeded } from '../../../lib/admin/reply.ts';
 import type { Route } from '../../../lib/admin/routes/api.ts';
 import { createDashboardRoutes } from '../../../lib/admin/routes/dashboard.ts';
+import { historyRoute } from '../../../lib/admin/routes/history.ts';
 import { Live } from '../../../lib/admin/routes/live.ts';
-import type { EventLine, ReplicaSnapshot, Snapshot } from '../../../lib/api/snapshot.ts';
+import type { EventLine, History, ReplicaSnapshot, Snapshot } from '../../../lib/api/snapshot.ts';
 import { systemClock } from '../../../lib/platform/clock.ts';
 import { type Running, runAdmin } from '../../helpers/admin.ts';
 
@@ -35,6 +36,7 @@ export function replicaShown(
     sinceMs: 3_720_000 + id * 61_000,
     cause: 'probe passed: 200',
     nextStartInMs: null,
+    ending: null,
     requestsPerSecond: 1200 / of + ((id * 13) % 17),
     errorsPerSecond: 0,
     p50Ms: 1.4 + (id % 4) / 10,
@@ -67,6 +69,7 @@ export function snapshotOf(
     totals: {
       requestsPerSecond: sum(({ requestsPerSecond }) => requestsPerSecond ?? 0),
       errorsPerSecond: sum(({ errorsPerSecond }) => errorsPerSecond ?? 0),
+      byClass: [sum(({ requestsPerSecond }) => requestsPerSecond ?? 0), 0, 0, 0],
       p50Ms: eligible > 0 ? 1.6 : null,
       p99Ms: eligible > 0 ? 11.2 : null,
       inFlight: sum(({ inFlight }) => inFlight),
@@ -78,11 +81,29 @@ export function snapshotOf(
   };
 }
 
+/** So many seconds of waves, until a time. */
+export function historyOf(seconds: number, untilMs: number): History {
+  const wave = (height: number, length: number) =>
+    Array.from({ length: seconds }, (_, second) => height * (1 + Math.sin(second / length) / 4));
+  return {
+    atMs: Array.from({ length: seconds }, (_, second) => untilMs - (seconds - second) * 1000),
+    requestsPerSecond: wave(1240, 20),
+    byClass: [wave(1200, 20), wave(20, 15), wave(15, 9), wave(5, 7)],
+    errorsPerSecond: wave(5, 7),
+    p50Ms: wave(1.5, 30),
+    p99Ms: wave(12, 11),
+    inFlight: wave(24, 13),
+    queued: wave(0, 1),
+  };
+}
+
 export interface Stage {
   readonly admin: Running;
   readonly url: string;
   /** What the page is told from the next second on. */
   snapshot: Omit<Snapshot, 'atMs'>;
+  /** Of the balancer and of every replica. */
+  history: History;
   readonly events: EventLine[];
   /** Bodies of the changes that were asked for, dry runs apart. */
   readonly changes: string[];
@@ -93,22 +114,37 @@ export interface Stage {
 export async function openStage(first: Omit<Snapshot, 'atMs'>, token = ''): Promise<Stage> {
   const live = new Live({
     clock: systemClock,
-    snapshots: { next: () => ({ ...stage.snapshot, atMs: systemClock.wallMs() }), reset: () => {} },
+    snapshots: {
+      sample: () => {},
+      snapshot: () => ({ ...stage.snapshot, atMs: systemClock.wallMs() }),
+      history: { read: () => stage.history },
+    },
     events: { after: (id) => stage.events.slice(stage.events.findIndex((event) => event.id === id) + 1) },
   });
+  live.start();
   const changes: string[] = [];
   const admin = await runAdmin({
     access: { token },
     // of two routes with one path the router takes the later
-    routes: [...createDashboardRoutes(), live.route, ringRoute(() => stage), ...changeRoutes(() => stage)],
+    routes: [
+      ...createDashboardRoutes(),
+      live.route,
+      ringRoute(() => stage),
+      ...changeRoutes(() => stage),
+      historyRoute({ read: () => stage.history }),
+    ],
   });
   const stage: Stage = {
     admin,
     url: `http://127.0.0.1:${admin.port}/`,
     snapshot: first,
+    history: historyOf(120, systemClock.wallMs()),
     events: [],
     changes,
-    close: () => admin.stop(),
+    close() {
+      live.close();
+      return admin.stop();
+    },
   };
   return stage;
 }

@@ -58,24 +58,29 @@ describe('the numbers of the dashboard', () => {
     });
   });
 
+  const next = () => {
+    numbers.sample(true);
+    return numbers.snapshot();
+  };
+
   /** A second in which so many requests came. */
   const second = (more: number, errors = { failures: 0, failed: 0 }) => {
     clock.advance(1000);
     requests += more;
     failures += errors.failures;
     failed += errors.failed;
-    return numbers.next();
+    return next();
   };
 
   it('are not known before a second has passed', () => {
-    const { totals, replicas } = numbers.next();
+    const { totals, replicas } = next();
     const unknown = { requestsPerSecond: null, errorsPerSecond: null, p50Ms: null, p99Ms: null };
-    assert.deepEqual(totals, { ...unknown, inFlight: 7, queued: 2 });
+    assert.deepEqual(totals, { ...unknown, byClass: [null, null, null, null], inFlight: 7, queued: 2 });
     assert.equal(replicas[0]?.requestsPerSecond, null);
   });
 
   it('are those of the last second in all, and of the last five with what was made good for a replica', () => {
-    numbers.next();
+    next();
     for (const more of [100, 100, 100, 100, 100]) second(more);
     const { totals, replicas } = second(400, { failures: 10, failed: 4 });
     assert.deepEqual([totals.requestsPerSecond, totals.errorsPerSecond], [400, 4]);
@@ -83,30 +88,70 @@ describe('the numbers of the dashboard', () => {
   });
 
   it('have no latency in a second without requests', () => {
-    numbers.next();
+    next();
     assert.deepEqual([second(10).totals.p50Ms, second(10).totals.p99Ms], [4.5, 4.99]);
     const { totals } = second(0);
     assert.deepEqual([totals.requestsPerSecond, totals.p50Ms, totals.p99Ms], [0, null, null]);
   });
 
   it('go by the time that passed, not by the second that was meant to', () => {
-    numbers.next();
+    next();
     clock.advance(1500);
     assert.equal(second(500).totals.requestsPerSecond, 200);
   });
 
-  it('begin anew after a pause, and not with all that came in it', () => {
-    numbers.next();
-    second(10);
-    numbers.reset();
-    assert.equal(second(1_000_000).totals.requestsPerSecond, null);
-    assert.equal(second(10).totals.requestsPerSecond, 10);
+  it('of a replica reach back one second only after nobody watched', () => {
+    numbers.sample(false);
+    for (const more of [100, 100, 100]) {
+      clock.advance(1000);
+      requests += more;
+      numbers.sample(false);
+    }
+    assert.equal(second(400).replicas[0]?.requestsPerSecond, 250);
+  });
+
+  it('are kept as history, of the balancer and of each replica, whether somebody watches or not', () => {
+    numbers.sample(false);
+    for (const [more, errors] of [
+      [100, { failures: 0, failed: 0 }],
+      [50, { failures: 5, failed: 2 }],
+    ] as const) {
+      clock.advance(1000);
+      requests += more;
+      failures += errors.failures;
+      failed += errors.failed;
+      numbers.sample(false);
+    }
+    const all = numbers.history.read();
+    assert.deepEqual(all?.requestsPerSecond, [null, 100, 50]);
+    assert.deepEqual(all?.byClass, [
+      [null, 100, 48],
+      [null, 0, 0],
+      [null, 0, 0],
+      [null, 0, 2],
+    ]);
+    assert.deepEqual(
+      [all?.errorsPerSecond, all?.inFlight],
+      [
+        [null, 0, 2],
+        [7, 7, 7],
+      ],
+    );
+    const one = numbers.history.read('S1');
+    assert.deepEqual(
+      [one?.errorsPerSecond, one?.inFlight, one?.queued],
+      [
+        [null, 0, 5],
+        [2, 2, 2],
+        [3, 3, 3],
+      ],
+    );
   });
 
   it('of a name that comes back do not have what it counted before', () => {
     requests = 50_000;
     fleet.replicas = () => [];
-    numbers.next();
+    next();
     second(0);
     fleet.replicas = () => [REPLICA];
     assert.equal(second(5).replicas[0]?.requestsPerSecond, null);
@@ -116,8 +161,7 @@ describe('the numbers of the dashboard', () => {
 
   it('come with what the fleet is and says', () => {
     clock.advance(5000);
-    const { atMs, startedAtMs, version, driver, desired, eligible, ring, readiness, replicas } =
-      numbers.next();
+    const { atMs, startedAtMs, version, driver, desired, eligible, ring, readiness, replicas } = next();
     assert.deepEqual(
       [atMs - startedAtMs, version, driver, desired, eligible],
       [5000, '1.2.3', 'process', 3, 1],
@@ -128,7 +172,7 @@ describe('the numbers of the dashboard', () => {
   });
 
   it('come with the limits, and with nothing else of what is configured', () => {
-    const snapshot = numbers.next();
+    const snapshot = next();
     assert.deepEqual(snapshot.limits, LIMITS);
     assert.doesNotMatch(JSON.stringify(snapshot), /secret/);
   });

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { beforeEach, describe, it } from 'node:test';
+import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { Asked } from '../../../lib/admin/routes/api.ts';
 import { Live } from '../../../lib/admin/routes/live.ts';
-import type { EventLine, Snapshot } from '../../../lib/api/snapshot.ts';
+import type { EventLine, History, Snapshot } from '../../../lib/api/snapshot.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
 
 const event = (number: number): EventLine => ({
@@ -18,28 +18,32 @@ const event = (number: number): EventLine => ({
   cost: null,
 });
 
+const HISTORY = 'history {"atMs":[1,2]}';
+
 describe('/live', () => {
   let clock: FakeClock;
   let events: EventLine[];
   let made: number;
-  let resets: number;
+  let sampled: boolean[];
   let live: Live;
   beforeEach(() => {
     clock = new FakeClock();
     events = [];
     made = 0;
-    resets = 0;
+    sampled = [];
     live = new Live({
       clock,
       snapshots: {
-        next: () => ({ atMs: ++made }) as Snapshot,
-        reset: () => {
-          resets++;
-        },
+        sample: (isWatched) => sampled.push(isWatched),
+        snapshot: () => ({ atMs: ++made }) as Snapshot,
+        history: { read: () => ({ atMs: [1, 2] }) as unknown as History },
       },
       events: { after: (id) => events.slice(events.findIndex((one) => one.id === id) + 1) },
     });
+    live.start();
   });
+
+  afterEach(() => live.close());
 
   /** Someone who listens; `heard` takes what came since. */
   async function join() {
@@ -68,7 +72,7 @@ describe('/live', () => {
 
   it('tells a snapshot at once and then one a second', async () => {
     const { heard } = await join();
-    assert.deepEqual(heard(), ['events []', snapshot(1)]);
+    assert.deepEqual(heard(), [HISTORY, 'events []', snapshot(1)]);
     clock.advance(999);
     assert.deepEqual(heard(), []);
     clock.advance(1);
@@ -84,27 +88,26 @@ describe('/live', () => {
     clock.advance(1000);
     assert.equal(made, 2);
     assert.deepEqual(first.heard().at(-1), snapshot(2));
-    assert.deepEqual(second.heard(), ['events []', snapshot(1), snapshot(2)]);
+    assert.deepEqual(second.heard(), [HISTORY, 'events []', snapshot(1), snapshot(2)]);
   });
 
-  it('has no timer while nobody listens, and begins anew then', async () => {
-    assert.equal(clock.pending, 0);
+  it('samples each second, and makes no snapshot while nobody listens', async () => {
+    clock.advance(2000);
     const first = await join();
     const second = await join();
+    clock.advance(1000);
     first.leave();
-    assert.equal(clock.pending, 1);
     second.leave();
-    assert.deepEqual([clock.pending, resets, live.clients], [0, 1, 0]);
-    clock.advance(5000);
-    assert.equal(made, 1);
+    clock.advance(1000);
+    assert.deepEqual([sampled, made, live.clients], [[false, false, false, true, false], 2, 0]);
     const third = await join();
-    assert.deepEqual(third.heard(), ['events []', snapshot(2)]);
+    assert.deepEqual(third.heard(), [HISTORY, 'events []', snapshot(3)]);
   });
 
   it('tells the last 200 events first and then what is new, each once', async () => {
     events = Array.from({ length: 300 }, (_, number) => event(number));
     const { heard } = await join();
-    const [known] = heard();
+    const [, known] = heard();
     const told = JSON.parse(known!.slice('events '.length)) as EventLine[];
     assert.deepEqual([told.length, told[0]?.id, told.at(-1)?.id], [200, 'a-100', 'a-299']);
     events.push(event(300), event(301));
@@ -128,19 +131,11 @@ describe('/live', () => {
     const slow = new FakeClock();
     const times: number[] = [];
     const source = {
-      next: () => {
-        times.push(slow.nowMs());
-        return {} as Snapshot;
-      },
-      reset: () => {},
+      sample: () => times.push(slow.nowMs()),
+      snapshot: () => ({}) as Snapshot,
+      history: { read: () => undefined },
     };
-    const reply = await new Live({
-      clock: slow,
-      snapshots: source,
-      events: { after: () => [] },
-    }).route.answer({} as Asked);
-    assert.ok('begin' in reply);
-    reply.begin(() => {});
+    new Live({ clock: slow, snapshots: source, events: { after: () => [] } }).start();
     slow.advance(3000);
     assert.deepEqual(times, [0, 1000, 2000, 3000]);
   });
