@@ -146,9 +146,11 @@ const KIND_COLOURS = {
   poison: 'red',
   'start-failed': 'red',
   'engine-lost': 'red',
+  'source-lost': 'red',
   panic: 'red',
   'panic-over': 'green',
   'engine-back': 'green',
+  'source-back': 'green',
 } as const satisfies Readonly<Record<string, 'green' | 'red'>>;
 
 function columns(output: Output): readonly Column<FleetEvent>[] {

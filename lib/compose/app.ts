@@ -24,6 +24,7 @@ import { Health } from '../fleet/health/health.ts';
 import { createProbe } from '../fleet/health/probe.ts';
 import { Journal } from '../fleet/journal.ts';
 import { Drains } from '../fleet/lifecycle/drains.ts';
+import { Follower } from '../fleet/lifecycle/follower.ts';
 import { GracefulStop } from '../fleet/lifecycle/graceful-stop.ts';
 import { Launcher } from '../fleet/lifecycle/launcher.ts';
 import { Plans } from '../fleet/lifecycle/plans.ts';
@@ -94,7 +95,8 @@ export async function startApp(config: Config, log: RootLogger, clock: Clock = s
     if (config.parser === 'fast' && !isFastPath(config))
       log.warn({}, 'this Node.js lets no socket be read into memory of ours: requests cost more');
     opened.push(() => parts.supervisor.close(false));
-    if ((await parts.supervisor.open()) === 0) await parts.scaling.startFleet(config.replicas);
+    const found = await parts.supervisor.open();
+    if (found === 0 && driver.ownsInstances) await parts.scaling.startFleet(config.replicas);
     parts.view.open();
     return {
       publicPort,
@@ -116,7 +118,8 @@ class Parts {
   /** Undefined while the access log is off. */
   readonly accessSink: AccessSink | undefined;
   readonly admin: AdminServer;
-  readonly supervisor: Supervisor;
+  /** Over servers that others run there is nothing to supervise but their list. */
+  readonly supervisor: Supervisor | Follower;
   readonly scaling: Scaling;
   readonly view: FleetView;
   readonly journal: Journal;
@@ -166,16 +169,13 @@ class Parts {
     });
     const { instances } = this.#launcher;
     const gracefulStop = new GracefulStop({ ...config, ...common, instances });
-    this.supervisor = new Supervisor({
-      ...config,
-      ...common,
-      gracefulStop,
-      launcher: this.#launcher,
-      onEnded: (end) => this.poison.ended(end),
-    });
+    const lifecycle = { ...config, ...common, gracefulStop, launcher: this.#launcher };
+    this.supervisor = ownsInstances
+      ? new Supervisor({ ...lifecycle, onEnded: (end) => this.poison.ended(end) })
+      : new Follower(lifecycle);
     const chooseName = config.classic ? randomName : nextName;
-    const plans = new Plans({ ...config, ...common, ownsInstances, chooseName });
-    this.scaling = new Scaling({ ...config, ...common, gracefulStop, launcher: this.#launcher, plans });
+    const plans = new Plans({ ...config, ...common, chooseName });
+    this.scaling = new Scaling({ ...lifecycle, plans });
     this.view = new FleetView({
       ...config,
       ...common,

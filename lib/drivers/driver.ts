@@ -44,11 +44,17 @@ export type Hint =
   | { readonly kind: 'died'; readonly instanceId: string; readonly ending: Ending }
   | { readonly kind: 'changed'; readonly cause: string }
   | { readonly kind: 'engine-lost'; readonly cause: string }
-  | { readonly kind: 'engine-back' };
+  | { readonly kind: 'engine-back' }
+  /** A source of servers does not respond, or with what makes no sense: its last list stays. */
+  | { readonly kind: 'source-lost'; readonly source: string; readonly cause: string }
+  | { readonly kind: 'source-back'; readonly source: string; readonly lostMs: number };
 
 export interface Driver {
   readonly kind: DriverKind;
-  /** False where instances are only listed and probed, never started or stopped (static). */
+  /**
+   * False where instances are only listed and probed, never started or stopped (static, discover): the fleet is then
+   * what `list` shows, and every change of it comes with a hint.
+   */
   readonly ownsInstances: boolean;
 
   /**

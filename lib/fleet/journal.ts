@@ -31,7 +31,9 @@ export type EventKind =
   | 'drained'
   | 'poison'
   | 'engine-lost'
-  | 'engine-back';
+  | 'engine-back'
+  | 'source-lost'
+  | 'source-back';
 
 export interface FleetEvent {
   /** `<start>-<n>`: which start of the balancer, and which event since. */

@@ -4,14 +4,15 @@
  * Must not hold: starting and stopping (`scaling.ts`), drains. Nothing here changes anything.
  */
 import { lowestFree, type Place } from '../../core/replica.ts';
+import type { Driver } from '../../drivers/driver.ts';
 import { BalancerError } from '../../platform/errors.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
 
 export interface PlanParts {
   readonly registry: Registry;
-  /** False over a fixed list of servers, which cannot be changed. */
-  readonly ownsInstances: boolean;
+  /** What runs the instances; servers that others run cannot be added or removed here. */
+  readonly driver: Pick<Driver, 'kind' | 'ownsInstances'>;
   /** Names a replica for which none was given, unlike any of `taken`. */
   readonly chooseName: (taken: ReadonlySet<string>) => string;
   readonly maxReplicas: number;
@@ -118,7 +119,7 @@ export class Plans {
   }
 
   #mustOwn(): void {
-    if (this.#parts.ownsInstances) return;
+    if (this.#parts.driver.ownsInstances) return;
     throw new BalancerError(
       'bad-request',
       'the servers are a fixed list (driver static); change --upstreams and start again',

@@ -85,14 +85,12 @@ export class Supervisor {
     void driver.evicted?.then(() => this.close(true));
     const { places, rest } = findFleet(await driver.list());
     const replicas = places.map((place) => registry.reserve(place.name, place.id));
-    registry.addToRing(replicas, driver.ownsInstances ? 'left by an earlier balancer' : 'on the list');
+    registry.addToRing(replicas, 'left by an earlier balancer');
     for (const [index, replica] of replicas.entries()) {
       const { running, dead } = places[index]!;
-      if (driver.ownsInstances) {
-        const { instanceId: instance, image } = running ?? {};
-        log.info({ replica: replica.name, instance, image, id: replica.id }, 'adopted');
-        journal.note({ kind: 'adopted', replica: replica.name, instance, image });
-      }
+      const { instanceId: instance, image } = running ?? {};
+      log.info({ replica: replica.name, instance, image, id: replica.id }, 'adopted');
+      journal.note({ kind: 'adopted', replica: replica.name, instance, image });
       if (running?.endpoint !== undefined) launcher.launchUntilHealthy(replica, { found: running });
       else this.#startAnew(replica, running ?? dead);
     }
@@ -105,7 +103,7 @@ export class Supervisor {
 
   /** Looks at the engine soon; any number of nudges while it looks make one more look. */
   nudge(): void {
-    if (this.#closed || !this.#parts.driver.ownsInstances) return;
+    if (this.#closed) return;
     if (this.#isLooking || !this.#hasAdopted) {
       this.#lookAgain = true;
       return;
@@ -119,9 +117,9 @@ export class Supervisor {
    * drain nothing happens.
    */
   replace(replica: Replica, cause: string, how: 'drain' | 'kill'): void {
-    const { driver, registry, checker, launcher, gracefulStop } = this.#parts;
+    const { registry, checker, launcher, gracefulStop } = this.#parts;
     const isDraining = how === 'drain';
-    if (!driver.ownsInstances || this.#closed || (isDraining && registry.freeOrdinals === 0)) return;
+    if (this.#closed || (isDraining && registry.freeOrdinals === 0)) return;
     const { instance, name, generation } = replica;
     const ending = endingOf('unhealthy', cause);
     this.#parts.onEnded({ replica: name, generation, ending });
@@ -147,7 +145,7 @@ export class Supervisor {
     const { driver, registry, launcher, checker, stopTimeoutMs } = this.#parts;
     checker.close();
     const settled = launcher.close(keep);
-    if (!keep && driver.ownsInstances) {
+    if (!keep) {
       const instances = [...registry.replicas, ...registry.leaving].flatMap(
         (replica) => replica.instance ?? [],
       );
@@ -177,7 +175,7 @@ export class Supervisor {
         journal.note({ kind: 'engine-back', ms });
         break;
       }
-      case 'changed':
+      default:
         break;
     }
     this.nudge();
@@ -296,7 +294,7 @@ export class Supervisor {
 
   #scheduleLook(delayMs: number): void {
     this.#timer?.cancel();
-    if (this.#closed || !this.#parts.driver.ownsInstances) return;
+    if (this.#closed) return;
     this.#timer = this.#parts.clock.after(delayMs, () => this.nudge());
   }
 }

@@ -15,6 +15,7 @@ import type { ProbeResult } from '../../../lib/fleet/health/probe-connection.ts'
 import type { Cost } from '../../../lib/fleet/incidents.ts';
 import { type FleetEvent, Journal } from '../../../lib/fleet/journal.ts';
 import { Drains } from '../../../lib/fleet/lifecycle/drains.ts';
+import { Follower } from '../../../lib/fleet/lifecycle/follower.ts';
 import { GracefulStop } from '../../../lib/fleet/lifecycle/graceful-stop.ts';
 import { Launcher } from '../../../lib/fleet/lifecycle/launcher.ts';
 import { Plans } from '../../../lib/fleet/lifecycle/plans.ts';
@@ -73,7 +74,7 @@ export class FleetRig {
   readonly health: Health;
   readonly checker: Checker;
   readonly launcher: Launcher;
-  readonly supervisor: Supervisor;
+  readonly supervisor: Supervisor | Follower;
   readonly scaling: Scaling;
   readonly view: FleetView;
   /** What the data threads have counted. */
@@ -168,17 +169,17 @@ export class FleetRig {
     });
     const { launcher } = this;
     const gracefulStop = new GracefulStop({ ...common, ...limits, instances: launcher.instances });
-    this.supervisor = new Supervisor({
-      ...common,
-      gracefulStop,
-      launcher,
-      classic,
-      stopTimeoutMs: STOP_TIMEOUT_MS,
-      onEnded: (end) => this.ends.push(end),
-    });
     const { ownsInstances } = driver;
+    const lifecycle = { ...common, gracefulStop, launcher, classic, maxReplicas };
+    this.supervisor = ownsInstances
+      ? new Supervisor({
+          ...lifecycle,
+          stopTimeoutMs: STOP_TIMEOUT_MS,
+          onEnded: (end) => this.ends.push(end),
+        })
+      : new Follower(lifecycle);
     const chooseName = classic ? freshNames() : nextName;
-    const plans = new Plans({ ...common, ownsInstances, chooseName, maxReplicas, classic });
+    const plans = new Plans({ ...common, chooseName, maxReplicas, classic });
     this.scaling = new Scaling({ ...common, gracefulStop, launcher, plans, classic });
     const { scaling } = this;
     this.view = new FleetView({

@@ -16,10 +16,11 @@ const BAD = new Set([
   'died',
   'poison',
   'engine-lost',
+  'source-lost',
   'start-failed',
   'cancelled',
 ]);
-const GOOD = new Set(['healthy', 'replaced', 'added', 'adopted', 'engine-back', 'panic-over']);
+const GOOD = new Set(['healthy', 'replaced', 'added', 'adopted', 'engine-back', 'source-back', 'panic-over']);
 
 export class EventList {
   #body = byId('event-rows', HTMLTableSectionElement);
