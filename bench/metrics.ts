@@ -1,6 +1,6 @@
 /**
  * What counting costs a request: everything that a small answered request counts, and the reading of the clock; and
- * what a scrape costs the main thread. Run: npm run bench:metrics. Must not hold: the proxy itself (`proxy.ts`).
+ * what a scrape costs the main thread. Run: npm run bench:metrics.
  */
 import { Exposer } from '../lib/metrics/exposition.ts';
 import { familiesOf } from '../lib/metrics/families.ts';

@@ -1,7 +1,7 @@
 /**
- * What the response parser costs: `node bench/response-parser.ts`. One small answer as nginx sends it, the same in
- * two pieces, other answers, large bodies, and the ways of reading a head that were weighed against each other.
- * Must not hold: sockets. Each figure is the median of rounds, best read on a machine that does nothing else.
+ * What the response parser costs: `node bench/response-parser.ts`. One small answer as nginx sends it, the same in two
+ * pieces, other answers, large bodies, and the ways of reading a head that were weighed against each other. Each
+ * figure is the median of rounds, best read on a machine that does nothing else.
  */
 import { Buffer } from 'node:buffer';
 import { headerPairs, type ResponseHead } from '../lib/http1/response-head.ts';

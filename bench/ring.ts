@@ -1,7 +1,7 @@
 /**
- * What placement costs and how well it spreads: `npm run bench`. Lookup, build and change of the table for fleets
- * of 3 to 1,000 replicas, each algorithm beside the rings on npm, with imbalance and moved share beside the times.
- * Must not hold: what is measured and how (`ring/`). Takes two minutes; read it on a machine at rest.
+ * What placement costs and how well it spreads: `npm run bench`. Lookup, build and change of the table for fleets of 3
+ * to 1,000 replicas, each algorithm beside the rings on npm, with imbalance and moved share beside the times. Takes
+ * two minutes; read it on a machine at rest.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,17 +1,17 @@
 /**
- * The sample replica: the smallest HTTP server that the balancer can run, probe and stop.
- * Must not hold: anything from lib/, any dependency. It starts in the time node itself takes.
+ * The sample replica: the smallest HTTP server that the balancer can start, probe and stop.
+ * Must not hold: anything from lib/, any dependency; it starts as fast as node itself.
  */
 import { createServer } from 'node:http';
 
-/** Above what a proxy keeps an idle connection for, so that the proxy closes first and never meets a reset. */
+/** Longer than the balancer keeps an idle connection, so that the balancer closes first and never meets a reset. */
 const KEEP_ALIVE_MS = 75_000;
-/** How long a client may hold up the exit with an unfinished request. */
+/** How long an unfinished request may delay the exit. */
 const EXIT_MS = 1_000;
 
 const id = process.env.SERVER_ID ?? 'unnamed';
 const port = Number(process.env.PORT ?? 5000);
-/** Empty is every interface: what a container needs, and a process on a shared machine does not. */
+/** Empty is every interface, which a container needs; the process driver sets loopback. */
 const host = process.env.HOST ?? '';
 
 const json = (message: string, status: string): string => JSON.stringify({ message, status });

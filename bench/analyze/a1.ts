@@ -1,7 +1,4 @@
-/**
- * A-1: how evenly 10,000 requests fall on three replicas, beside what chance alone would do.
- * Must not hold: how it is shown (`a1-view.ts`).
- */
+/** A-1: how evenly 10,000 requests fall on three replicas, beside what chance alone would do. */
 import type { RingView } from '../../lib/admin/routes/api.ts';
 import { resizeTo, restore } from './fleet-size.ts';
 import { type Lab, part } from './lab.ts';

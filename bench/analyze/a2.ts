@@ -1,6 +1,6 @@
 /**
- * A-2: what changes as the fleet grows from 2 to 6 through `/add`, with the same request ids at every size: how
- * uneven it is, and which requests go elsewhere. Must not hold: how it is shown (`a2-view.ts`).
+ * A-2: what changes as the fleet grows from 2 to 6 through `/add`, with the same request ids at every size: how uneven
+ * it is, and which requests go elsewhere.
  */
 import { type Distribution, type Measured, measureDistribution } from './a1.ts';
 import { resizeTo, restore } from './fleet-size.ts';

@@ -1,7 +1,6 @@
 /**
  * A-3: what a client notices of a death, a hang, growth and shrinking, under a steady load; and how long the fleet is
  * short of a replica after each of 20 kills. Every endpoint is checked first.
- * Must not hold: how it is shown (`a3-view.ts`), how a fault is made (`faults.ts`).
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { A1_REPLICAS, warmUp } from './a1.ts';

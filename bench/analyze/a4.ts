@@ -1,7 +1,6 @@
 /**
  * A-4: A-1 and A-2 again, without sockets, for other hash functions and structures; each with and without bounded
  * load. The ids are 1 to 10,000, in their order, as where the textbook's values are known.
- * Must not hold: how it is shown (`a4-view.ts`), what the structures are (`structures.ts`).
  */
 import { requestSlot, vnodeSlot } from '../../lib/core/hashing/classic.ts';
 import { mix32 } from '../../lib/core/hashing/hash.ts';

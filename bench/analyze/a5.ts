@@ -1,7 +1,4 @@
-/**
- * A-5: what the literature has published, reproduced on `core/` alone.
- * Must not hold: how it is shown (`a5-view.ts`), the published values (`published.ts`).
- */
+/** A-5: what the literature has published, reproduced on `core/` alone. */
 import { percentile } from '../proxy/stats.ts';
 import { type BoundedResult, studyBounded } from './a5-bounded.ts';
 import { backends, type MaglevStudy, PAPER_SIZES, studyMaglev } from './a5-maglev.ts';

@@ -1,7 +1,6 @@
 /**
  * A-6: scale on paper, on `core/` alone: what tables cost for 10 to 10,000 replicas, what a rolling replacement of a
  * whole fleet moves, and what independent balancers agree on.
- * Must not hold: how it is shown (`a6-view.ts`).
  */
 import { hashText } from '../../lib/core/hashing/hash.ts';
 import { createPlacement } from '../../lib/core/hashing/placement.ts';

@@ -1,9 +1,8 @@
 /**
  * The balancer under study: one of our own on free ports, started as its user starts it, or one that runs already.
- * Must not hold: what is asked of it.
- * Invariant: nothing of our own balancer outlives the study, however that ends. The balancer leads a process group,
- * in which a shell waits on a pipe whose only writer is the study; at the pipe's end it asks the group to end, and
- * the balancer then takes its replicas with it. A Ctrl-C on the terminal reaches only the study.
+ * Invariant: nothing of our own balancer outlives the study, however that ends. The balancer leads a process group, in
+ * which a shell waits on a pipe whose only writer is the study; at the pipe's end it asks the group to end, and the
+ * balancer then takes its replicas with it. A Ctrl-C on the terminal reaches only the study.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';

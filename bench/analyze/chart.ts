@@ -1,6 +1,6 @@
 /**
  * Charts as SVG text, by ECharts' server-side rendering: one look for all of them, readable without colour (patterns
- * in bars, symbols and dashes on lines, labels beside the data). Must not hold: any data.
+ * in bars, symbols and dashes on lines, labels beside the data).
  */
 import * as echarts from 'echarts';
 import type { Chart } from './section.ts';

@@ -1,6 +1,6 @@
 /**
  * A client of a balancer: requests on connections that are kept, and the balancer's own endpoints with their answers
- * checked. Must not hold: any load (`load.ts`, `steady.ts`) or what an answer means.
+ * checked.
  */
 import { Agent, type IncomingMessage, type OutgoingHttpHeaders, request } from 'node:http';
 import type { ReplicaView, RingView } from '../../lib/admin/routes/api.ts';

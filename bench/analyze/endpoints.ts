@@ -1,6 +1,6 @@
 /**
  * Every endpoint of the balancer with an answer it must give, right requests and wrong ones.
- * Must not hold: load. Invariant: the fleet consists of the same names afterwards.
+ * Invariant: the fleet consists of the same names afterwards.
  */
 import type { Balancer } from './balancer.ts';
 import { type Answer, type Asking, replicaIn } from './client.ts';

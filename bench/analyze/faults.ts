@@ -1,6 +1,6 @@
 /**
  * How an instance is made to die or to hang: a process of this machine by signal, a container by its engine.
- * Must not hold: when it is done. Invariant: a process that is not known to be the replica is never signalled.
+ * Invariant: a process that is not known to be the replica is never signalled.
  */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';

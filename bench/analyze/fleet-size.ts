@@ -1,6 +1,4 @@
-/**
- * Brings a fleet to a size, and back to what it was. Must not hold: what is measured meanwhile.
- */
+/** Brings a fleet to a size, and back to what it was. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Control } from './client.ts';
 

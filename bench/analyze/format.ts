@@ -1,4 +1,4 @@
-/** How the report writes numbers. Must not hold: which numbers. */
+/** How the report writes numbers. */
 
 /** Between a number and its unit; no line ends there. */
 export const SPACE = '\u00a0';

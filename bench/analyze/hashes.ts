@@ -1,6 +1,5 @@
 /**
  * Hash functions that only the study needs, each of a whole number from 0 below 2^32 to one.
- * Must not hold: the balancer's own hash (`lib/core/hashing/hash.ts`).
  * Sources: xxHash32 (Y. Collet, xxhash specification, algorithm XXH32), FNV-1a (draft-eastlake-fnv), multiplicative
  * hashing (D. Knuth, The Art of Computer Programming, vol. 3, section 6.4).
  */

@@ -1,6 +1,4 @@
-/**
- * What an experiment is given, and what it may say of itself. Must not hold: any experiment.
- */
+/** What an experiment is given, and what it may say of itself. */
 import type { Balancer } from './balancer.ts';
 import type { StudyOptions } from './options.ts';
 

@@ -1,7 +1,4 @@
-/**
- * A-1's load: every request id once, so many of them under way at a time, and which replica answered each.
- * Must not hold: what the answers mean.
- */
+/** A-1's load: every request id once, so many of them under way at a time, and which replica answered each. */
 import { percentile } from '../proxy/stats.ts';
 import { Client, replicaIn } from './client.ts';
 

@@ -1,6 +1,4 @@
-/**
- * The command line of the study. Must not hold: what an experiment does, only its name.
- */
+/** The command line of the study. */
 import { parseArgs } from 'node:util';
 
 export const EXPERIMENTS = ['a1', 'a2', 'a3', 'a4', 'a5', 'a6'] as const;

@@ -1,6 +1,6 @@
 /**
  * Which replica owns a request id, reckoned from what `/ring` and `/replicas` say and `core/` does, so that an answer
- * can be compared with it. Must not hold: requests.
+ * can be compared with it.
  */
 import type { RingView } from '../../lib/admin/routes/api.ts';
 import { hashKeyOf } from '../../lib/core/hashing/hash-key.ts';

@@ -1,7 +1,4 @@
-/**
- * The progress bar: one line that is drawn over on a terminal, and a line an experiment where there is none.
- * Must not hold: what is being done.
- */
+/** The progress bar: one line that is drawn over on a terminal, and a line an experiment where there is none. */
 
 export interface Output {
   readonly isTTY?: boolean;

@@ -1,6 +1,6 @@
 /**
- * What the papers say, with where they say it. A value that a paper shows in a figure only is not here: no number
- * was read off a figure. Must not hold: ours.
+ * What the papers say, with where they say it. A value that a paper shows in a figure only is not here: no number was
+ * read off a figure.
  */
 
 /** Eisenbud et al., "Maglev: A Fast and Reliable Software Network Load Balancer", NSDI 2016, section 5.3. */

@@ -1,7 +1,4 @@
-/**
- * Chance that can be repeated: a seeded generator and what the experiments draw from it.
- * Must not hold: any chance that no seed decides.
- */
+/** Chance that can be repeated: a seeded generator and what the experiments draw from it. */
 import { mix32 } from '../../lib/core/hashing/hash.ts';
 
 /** A stream of numbers from 0 up to, not including, 1. */

@@ -1,4 +1,4 @@
-/** Kinds of series that several charts draw, in the terms of ECharts. Must not hold: any data. */
+/** Kinds of series that several charts draw, in the terms of ECharts. */
 import { COLORS } from './chart.ts';
 import { fixed } from './format.ts';
 

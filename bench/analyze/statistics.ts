@@ -1,6 +1,6 @@
 /**
  * What the experiments say about counts: how uneven they are, and how uneven a perfectly fair split is by chance.
- * Pure. Must not hold: where counts come from.
+ * Pure.
  */
 import { percentile } from '../proxy/stats.ts';
 import { type Random, seeded } from './random.ts';

@@ -1,7 +1,6 @@
 /**
  * A-3's load: requests that are due at even distances and do not wait for one another, with what became of each.
  * Latency runs from when a request was due, so that one that could not be sent in time counts as late.
- * Must not hold: what goes wrong meanwhile.
  */
 import { Client, replicaIn } from './client.ts';
 

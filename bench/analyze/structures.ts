@@ -1,6 +1,6 @@
 /**
  * What A-4 compares: ways from a request id to a replica, each a placement of `core/`, some of them under another H
- * (of requests) or Φ (of virtual nodes). Must not hold: what is measured.
+ * (of requests) or Φ (of virtual nodes).
  */
 import { classicPlacement, requestSlot, type VnodeHome, vnodeSlot } from '../../lib/core/hashing/classic.ts';
 import { hashText } from '../../lib/core/hashing/hash.ts';

@@ -1,6 +1,4 @@
-/**
- * The experiments in their order, and what becomes of a run of them. Must not hold: any experiment, the disk.
- */
+/** The experiments in their order, and what becomes of a run of them. */
 import type { Host } from '../proxy/machine.ts';
 import { type Distribution, runA1 } from './a1.ts';
 import { viewA1 } from './a1-view.ts';

@@ -1,7 +1,4 @@
-/**
- * Looks at the fleet all the time while a load runs: how many replicas are eligible, and when all of them are.
- * Must not hold: what is done to the fleet.
- */
+/** Looks at the fleet all the time while a load runs: how many replicas are eligible, and when all of them are. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ReplicaView } from '../../lib/admin/routes/api.ts';
 import type { Control } from './client.ts';

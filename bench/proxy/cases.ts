@@ -1,6 +1,4 @@
-/**
- * The cases of the proxy benchmark. Must not hold: how they are measured.
- */
+/** The cases of the proxy benchmark. */
 import type { BackendKind } from './backends.ts';
 
 export interface BenchCase {

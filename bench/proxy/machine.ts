@@ -1,6 +1,4 @@
-/**
- * The facts of the machine that a result holds for, and which cores serve what. Must not hold: measuring.
- */
+/** The facts of the machine that a result holds for, and which cores serve what. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';

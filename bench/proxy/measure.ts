@@ -1,7 +1,6 @@
 /**
  * One measurement of one running peer. Processor time and answered requests are both taken over a window in the middle
  * of the load, so that neither the opening of connections nor the requests still out at its end blur their quotient.
- * Must not hold: the order of peers and rounds, and what becomes of the values.
  */
 import { join } from 'node:path';
 import type { Backend } from './backends.ts';

@@ -1,6 +1,4 @@
-/**
- * The command line of the proxy benchmark. Must not hold: what a case or a peer is, only their names.
- */
+/** The command line of the proxy benchmark. */
 import { parseArgs } from 'node:util';
 import { CASES } from './cases.ts';
 import { PEERS } from './peers.ts';

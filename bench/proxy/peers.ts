@@ -1,7 +1,7 @@
 /**
- * Who takes part: how to find each peer, its version, and how it is started on a port over given upstreams.
- * Node peers come from `peers/package.json`, which is installed on demand into its own folder, so that ringlb's
- * dependencies stay few; native ones are those on PATH. Must not hold: measuring.
+ * Who takes part: how to find each peer, its version, and how it is started on a port over given upstreams. Node peers
+ * come from `peers/package.json`, which is installed on demand into its own folder, so that ringlb's dependencies stay
+ * few; native ones are those on PATH.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';

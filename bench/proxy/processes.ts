@@ -1,7 +1,7 @@
 /**
  * Starts processes on given cores and stops every one of them, whatever happens to the benchmark.
  * Invariants: each child leads a process group of its own, so that its children go with it and a Ctrl-C reaches only
- * the benchmark; `closeNow` is synchronous, so that an exit handler can call it. Must not hold: what is started.
+ * the benchmark; `closeNow` is synchronous, so that an exit handler can call it.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';

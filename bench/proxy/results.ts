@@ -1,6 +1,5 @@
 /**
  * `bench/results/<case>.json`: one case's rows with what they hold for, so that a table can be made from them later.
- * Must not hold: rendering.
  */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

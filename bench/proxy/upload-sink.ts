@@ -3,7 +3,6 @@
  * before it answers with a fixed JSON, and `GET /count` tells how many requests it has answered. It runs beside the
  * load, so it does as little as a reader can: heads by regular expression, bodies by counting bytes (a chunked one by
  * the look of its end, which is enough for a body made of one letter).
- * Must not hold: anything that would be safe against a stranger.
  */
 import { createServer, type Socket } from 'node:net';
 import { SMALL_BODY } from './peer-configs.ts';

@@ -1,5 +1,5 @@
 /**
- * Reads what `wrk --latency` prints. Must not hold: starting it.
+ * Reads what `wrk --latency` prints.
  * Source: wrk 4.1 `src/wrk.c` (`print_stats_latency`) and `src/units.c`.
  */
 

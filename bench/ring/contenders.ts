@@ -1,7 +1,7 @@
 /**
- * What is measured: the balancer's own placements and the rings on npm, with one face. Each has 160 points a
- * replica where it has points; the classic ring has its 9, and as many more slots as a larger fleet needs.
- * Must not hold: timing. A lookup here is all that it takes in the product: hash, slot, owner.
+ * What is measured: the balancer's own placements and the rings on npm, with one face. Each has 160 points a replica
+ * where it has points; the classic ring has its 9, and as many more slots as a larger fleet needs. A lookup here is
+ * all that it takes in the product: hash, slot, owner.
  */
 import ConsistentHash from 'consistent-hash';
 import HashRing from 'hashring';

@@ -1,17 +1,16 @@
 /**
- * The access log of one data thread: which requests get a line, and the lines until the control plane takes them.
- * Must not hold: what a line looks like (`line.ts`), files (`sink.ts`).
- * Invariants: lines leave in batches, whole; a thread holds no more than MOST_UNWRITTEN bytes that are not written yet,
- * and what comes beyond that is dropped and counted. No request ever waits for its line.
+ * The access log of one data thread: which requests are logged, and a buffer of lines until the main thread takes them.
+ * Invariants: lines are sent in batches, whole; a thread holds no more than MAX_UNWRITTEN_BYTES that are not written yet,
+ * and lines beyond that are dropped and counted. No request ever waits for its line.
  */
 import type { AccessLogFormat } from './line.ts';
 import { type AccessEntry, combinedLine, jsonLine } from './line.ts';
 
 export interface AccessLogOptions {
   readonly accessLog: AccessLogFormat | 'off';
-  /** The part of the requests that get a line, 0 to 1. */
+  /** The share of requests that are logged, 0 to 1. */
   readonly accessLogSample: number;
-  /** Only these: `5xx`, `404`, `none` (no answer); all where it is empty. */
+  /** Only these: `5xx`, `404`, `none` (no response); all where it is empty. */
   readonly accessLogStatus: readonly string[];
   /** Only requests that took at least as long. */
   readonly accessLogMinMs: number;
@@ -19,45 +18,45 @@ export interface AccessLogOptions {
 
 export interface AccessLogParts {
   readonly options: AccessLogOptions;
-  /** Hands a batch over; `written` is called with its length once it is written, or never will be. */
+  /** Sends a batch to the main thread; `written` is called with its length once it is written or dropped. */
   readonly send: (text: string, lines: number) => void;
-  /** Counts lines that were handed over, and lines that were dropped. */
+  /** Counts lines that were sent, and lines that were dropped. */
   readonly recorder: { logged(lines: number): void; logDropped(lines: number): void };
   /** A number from 0 to 1. */
   readonly random: () => number;
 }
 
-/** A batch goes when it is as long; a tenth of a second is the longest that it waits. */
+/** A batch is sent at this size, or by the next tick (0.1 s). */
 const BATCH_BYTES = 65_536;
-const MOST_UNWRITTEN = 1_048_576;
-/** Statuses have three digits; 0 stands for none. */
+const MAX_UNWRITTEN_BYTES = 1_048_576;
+/** Statuses have three digits; 0 stands for no response. */
 const STATUSES = 1000;
 
 export class AccessLog {
   readonly #parts: AccessLogParts;
   readonly #format: (entry: AccessEntry) => string;
-  readonly #isWanted: Uint8Array;
+  readonly #isLogged: Uint8Array;
   #batch = '';
   #lines = 0;
-  /** Of batches that were handed over and not written. */
-  #unwritten = 0;
+  /** Of batches that were sent and are not written yet. */
+  #unwrittenBytes = 0;
 
   constructor(parts: AccessLogParts) {
     this.#parts = parts;
     this.#format = parts.options.accessLog === 'combined' ? combinedLine : jsonLine;
-    this.#isWanted = wantedStatuses(parts.options.accessLogStatus);
+    this.#isLogged = loggedStatuses(parts.options.accessLogStatus);
   }
 
-  /** True where a request that ended so gets a line. To be asked once for each. */
-  wants(status: number, totalMs: number): boolean {
+  /** True where a request that ended so is logged; to be called once for each, since it draws the sample. */
+  shouldLog(status: number, totalMs: number): boolean {
     const { options, random } = this.#parts;
-    if (this.#isWanted[status] !== 1 || totalMs < options.accessLogMinMs) return false;
+    if (this.#isLogged[status] !== 1 || totalMs < options.accessLogMinMs) return false;
     return options.accessLogSample === 1 || random() < options.accessLogSample;
   }
 
-  /** True while there is room for a line; otherwise the one that would be added is counted as dropped. */
+  /** True while there is room for a line; otherwise counts one as dropped. */
   hasRoom(): boolean {
-    if (this.#unwritten + this.#batch.length < MOST_UNWRITTEN) return true;
+    if (this.#unwrittenBytes + this.#batch.length < MAX_UNWRITTEN_BYTES) return true;
     this.#parts.recorder.logDropped(1);
     return false;
   }
@@ -68,30 +67,30 @@ export class AccessLog {
     if (this.#batch.length >= BATCH_BYTES) this.flush();
   }
 
-  /** Hands over what there is. To be called every tick, and at the end. */
+  /** Sends the buffered lines. To be called every tick, and at the end. */
   flush(): void {
     if (this.#lines === 0) return;
     const { send, recorder } = this.#parts;
-    this.#unwritten += this.#batch.length;
+    this.#unwrittenBytes += this.#batch.length;
     send(this.#batch, this.#lines);
     recorder.logged(this.#lines);
     this.#batch = '';
     this.#lines = 0;
   }
 
-  /** So much of what was handed over is not the thread's business any more. */
+  /** The main thread has written or dropped this many bytes. */
   written(bytes: number): void {
-    this.#unwritten -= bytes;
+    this.#unwrittenBytes -= bytes;
   }
 }
 
-function wantedStatuses(words: readonly string[]): Uint8Array {
-  const wanted = new Uint8Array(STATUSES);
-  if (words.length === 0) wanted.fill(1);
+function loggedStatuses(words: readonly string[]): Uint8Array {
+  const logged = new Uint8Array(STATUSES);
+  if (words.length === 0) logged.fill(1);
   for (const word of words) {
-    if (word === 'none') wanted[0] = 1;
-    else if (word.endsWith('xx')) wanted.fill(1, Number(word[0]) * 100, Number(word[0]) * 100 + 100);
-    else wanted[Number(word)] = 1;
+    if (word === 'none') logged[0] = 1;
+    else if (word.endsWith('xx')) logged.fill(1, Number(word[0]) * 100, Number(word[0]) * 100 + 100);
+    else logged[Number(word)] = 1;
   }
-  return wanted;
+  return logged;
 }

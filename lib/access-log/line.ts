@@ -1,35 +1,34 @@
 /**
- * One request as a line: JSON, or the combined format that web servers share with what they do not have behind it.
- * Must not hold: which requests get a line, where it goes. Pure.
- * Invariants: a line is printable ASCII and ends with one line feed, whatever a client put into its request: nothing
- * in it can look like another line, end a field, or do something to a terminal.
+ * One request as a line: JSON, or the combined format of web servers with further fields at its end. Pure.
+ * Invariants: a line is printable ASCII and ends with one line feed, whatever a client sent: nothing in it can look like
+ * another line, end a field early, or control a terminal.
  * Source: Apache HTTP Server, "Log Files" (combined log format and its escapes); RFC 8259 section 7.
  */
 import type { Ended } from '../metrics/recorder.ts';
 
 export type AccessLogFormat = 'json' | 'combined';
 
-/** What there is to say of a request; texts of the client are latin1, as they came. */
+/** A logged request; texts of the client are latin1, as received. */
 export interface AccessEntry {
-  /** When its head had come, milliseconds since the Unix epoch. */
+  /** When its head was received, milliseconds since the Unix epoch. */
   readonly wallMs: number;
   /** As it was sent upstream and back; '' for a request that was refused before it got one. */
   readonly requestId: string;
-  /** The address of who asked first, as far as trusted proxies tell. */
+  /** The address of the client, as far as trusted proxies report it. */
   readonly client: string;
-  /** '' where the request was not understood. */
+  /** '' where the request could not be parsed. */
   readonly method: string;
   readonly target: string;
   /** `1.1`. */
   readonly httpVersion: string;
-  /** 0 where there was no answer. */
+  /** 0 where there was no response. */
   readonly status: number;
-  /** Who answered; '' for the balancer itself. */
+  /** The replica that responded; '' for the balancer itself. */
   readonly replica: string;
   readonly attempts: number;
   readonly queueMs: number;
   readonly connectMs: number;
-  /** Below zero where no replica answered. */
+  /** Negative where no replica responded. */
   readonly firstByteMs: number;
   readonly totalMs: number;
   readonly bytesIn: number;
@@ -41,9 +40,9 @@ export interface AccessEntry {
   readonly userAgent: string;
 }
 
-/** What must not stand in a line as it is. */
-const ODD = /[^\x20\x21\x23-\x5b\x5d-\x7e]/;
-const ODD_EACH = /[^\x20\x21\x23-\x5b\x5d-\x7e]/g;
+/** Characters that must be escaped. */
+const UNSAFE = /[^\x20\x21\x23-\x5b\x5d-\x7e]/;
+const EACH_UNSAFE = /[^\x20\x21\x23-\x5b\x5d-\x7e]/g;
 
 /** The entry as a line of JSON. */
 export function jsonLine(entry: AccessEntry): string {
@@ -58,12 +57,12 @@ export function jsonLine(entry: AccessEntry): string {
   );
 }
 
-/** The entry in combined format, followed by what that has no place for. */
+/** The entry in combined format, followed by the fields that it lacks. */
 export function combinedLine(entry: AccessEntry): string {
   const { method, target, status, firstByteMs } = entry;
-  const asked = method === '' ? '-' : `${quoted(method)} ${quoted(target)} HTTP/${entry.httpVersion}`;
+  const requestLine = method === '' ? '-' : `${quoted(method)} ${quoted(target)} HTTP/${entry.httpVersion}`;
   return (
-    `${quoted(entry.client) || '-'} - - [${commonTime(entry.wallMs)}] "${asked}" ` +
+    `${quoted(entry.client) || '-'} - - [${commonTime(entry.wallMs)}] "${requestLine}" ` +
     `${status === 0 ? '-' : status} ${entry.bytesOut} "${quoted(entry.referer) || '-'}" "${quoted(entry.userAgent) || '-'}" ` +
     `"${quoted(entry.requestId) || '-'}" ${entry.replica || '-'} ${entry.attempts} ${rounded(entry.queueMs)} ` +
     `${rounded(entry.connectMs)} ${firstByteMs < 0 ? '-' : rounded(firstByteMs)} ${rounded(entry.totalMs)} ` +
@@ -78,7 +77,7 @@ function enderOf({ ended, error }: AccessEntry): Ended {
 /** A string of JSON, or null for ''. */
 function jsonText(text: string): string {
   if (text === '') return 'null';
-  return ODD.test(text) ? `"${text.replace(ODD_EACH, jsonEscape)}"` : `"${text}"`;
+  return UNSAFE.test(text) ? `"${text.replace(EACH_UNSAFE, jsonEscape)}"` : `"${text}"`;
 }
 
 function jsonEscape(char: string): string {
@@ -87,7 +86,7 @@ function jsonEscape(char: string): string {
 }
 
 function quoted(text: string): string {
-  return ODD.test(text) ? text.replace(ODD_EACH, quotedEscape) : text;
+  return UNSAFE.test(text) ? text.replace(EACH_UNSAFE, quotedEscape) : text;
 }
 
 function quotedEscape(char: string): string {
@@ -95,12 +94,12 @@ function quotedEscape(char: string): string {
   return `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
 }
 
-/** Microseconds are as fine as it gets. */
+/** To the microsecond. */
 function rounded(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }
 
-/** The last second that was written, since many requests share it. */
+/** The last second that was formatted, since many requests share it. */
 let isoSecond = -1;
 let isoText = '';
 let commonText = '';

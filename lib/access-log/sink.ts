@@ -1,9 +1,9 @@
 /**
- * Where the lines of all data threads end up: standard output or a file, written in the order in which they come.
- * Must not hold: lines (`line.ts`), threads. Runs on the main thread.
- * Invariants: every batch that was taken is answered once, written or dropped, so that no thread waits for ever; a
- * write that fails costs the lines that were waiting for it, never the balancer; no write blocks, since one that does
- * keeps a process from ending; a batch begins at the beginning of a line, also behind a write that was cut short.
+ * Writes the lines of all data threads to standard output or a file, in the order in which they arrive. Runs on the main
+ * thread.
+ * Invariants: every batch is acknowledged once, written or dropped, so that no thread waits for ever; a write that fails
+ * costs the lines that were queued for it, never the balancer; no write blocks, since a blocked write keeps a process
+ * from ending; a batch starts on a new line, also after a write that was cut short.
  */
 import {
   closeSync,
@@ -26,46 +26,46 @@ export interface AccessSinkParts {
   readonly file: string;
   readonly log: Logger;
   readonly clock: Clock;
-  /** So many lines could not be written. */
+  /** Called with the number of lines that could not be written. */
   readonly onDropped: (lines: number) => void;
 }
 
-/** What lines are written to. */
+/** The file or pipe that lines are written to. */
 interface Output {
   readonly stream: Writable;
-  /** Bytes that were given to it so far. */
+  /** Bytes passed to the stream so far. */
   givenBytes: number;
-  /** Of these, how many it is known to have written; a pipe does not tell, and says none. */
+  /** Of these, the number known to be written; always 0 for a pipe, which does not tell. */
   readonly writtenBytes: () => number;
-  /** A regular file, of which it can be seen how it ends. */
+  /** A regular file, whose last byte can be read. */
   readonly isFile: boolean;
-  /** What was written last, by us or by whoever had the file before, ends in the middle of a line. */
+  /** The last write, ours or an earlier process's, ended in the middle of a line. */
   isMidLine: boolean;
 }
 
 const STDOUT = 1;
-/** Standard output opened once more: how it is used here is nothing to whoever else has it. Linux alone has it. */
+/** Standard output opened again, so that O_NONBLOCK does not affect other holders of it. Linux only. */
 const STDOUT_FILE = '/proc/self/fd/1';
 const { O_RDONLY, O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK } = constants;
-/** Requests are nobody's business. */
+/** Requests may be confidential: not readable by others. */
 const FILE_MODE = 0o640;
-/** How long the lines that are left may take when the balancer ends. */
+/** Time limit for writing the remaining lines at shutdown. */
 const CLOSE_MS = 2000;
 const LINE_END = 0x0a;
 
 export class AccessSink {
   readonly #parts: AccessSinkParts;
   #output: Output | undefined;
-  /** The stream, and those before it that have something left to write. */
+  /** The current stream, and earlier ones that still have bytes to write. */
   readonly #streams = new Set<Writable>();
   #isFailing = false;
-  /** Lines that were dropped since it began to fail. */
+  /** Lines dropped since writing began to fail. */
   #missing = 0;
   #isClosed = false;
-  /** What was no file may have taken a part of a line. */
+  /** A pipe may have taken part of a line. */
   #isCut = false;
   /** Batches that are not written yet. */
-  #waiting = 0;
+  #pending = 0;
   #onEmpty: (() => void) | undefined;
 
   /** Throws BalancerError `log-unwritable` where the file cannot be written. */
@@ -82,22 +82,22 @@ export class AccessSink {
     }
   }
 
-  /** Writes whole lines, which are ASCII; `onDone` is called once they are written, or never will be. */
+  /** Writes whole lines, in ASCII; `onDone` is called once they are written or dropped. */
   take(text: string, lines: number, onDone: () => void): void {
-    this.#output ??= this.#openAgain();
-    this.#waiting++;
+    this.#output ??= this.#tryOpen();
+    this.#pending++;
     const output = this.#output;
     const startBytes = output?.givenBytes ?? 0;
     const batch = output?.isMidLine ? `\n${text}` : text;
     const done = (error?: Error | null): void => {
       if (error) {
-        // told before the stream's own event
-        this.#giveUp(output);
+        // comes before the stream's own error event
+        this.#abandon(output);
         const written = (output?.writtenBytes() ?? 0) - startBytes;
-        this.#dropped(linesLost(batch, lines, written), error.message);
-      } else if (this.#isFailing) this.#works();
+        this.#countDropped(linesLost(batch, lines, written), error.message);
+      } else if (this.#isFailing) this.#noteRecovery();
       onDone();
-      if (--this.#waiting === 0) this.#onEmpty?.();
+      if (--this.#pending === 0) this.#onEmpty?.();
     };
     if (output === undefined) return done(new Error('not open'));
     output.isMidLine = false;
@@ -106,42 +106,42 @@ export class AccessSink {
   }
 
   /**
-   * Opens the file again under its name, after it was moved; what was taken before goes to where it was. False where
-   * there is no file that could have been.
+   * Reopens the file by its name, after log rotation has moved it; earlier batches go to the old file. False for
+   * standard output, which cannot be moved.
    */
   reopen(): boolean {
     if (this.#parts.file === '-' || this.#isClosed) return false;
     this.#output?.stream.end();
-    this.#output = this.#openAgain();
+    this.#output = this.#tryOpen();
     return true;
   }
 
-  /** Resolves once everything is written; drops what takes too long. */
+  /** Resolves once everything is written; drops lines that take longer than CLOSE_MS. */
   async close(): Promise<void> {
     this.#isClosed = true;
     let timer: Timer | undefined;
     const isLate = new Promise<void>((resolve) => {
       timer = this.#parts.clock.after(CLOSE_MS, resolve);
     });
-    await Promise.race([this.#empty(), isLate]);
+    await Promise.race([this.#whenEmpty(), isLate]);
     timer?.cancel();
-    const cause = this.#waiting > 0 ? new Error('nobody takes it') : undefined;
+    const cause = this.#pending > 0 ? new Error('the reader does not read') : undefined;
     for (const stream of this.#streams) stream.destroy(cause);
-    await this.#empty();
+    await this.#whenEmpty();
   }
 
-  #empty(): Promise<void> {
+  #whenEmpty(): Promise<void> {
     return new Promise((resolve) => {
       this.#onEmpty = resolve;
-      if (this.#waiting === 0) resolve();
+      if (this.#pending === 0) resolve();
     });
   }
 
-  #openAgain(): Output | undefined {
+  #tryOpen(): Output | undefined {
     try {
       return this.#open();
     } catch (error) {
-      this.#failed(messageOf(error));
+      this.#noteFailure(messageOf(error));
       return undefined;
     }
   }
@@ -153,48 +153,48 @@ export class AccessSink {
     if (this.#isCut && !output.isFile) output.isMidLine = true;
     this.#isCut = false;
     stream.on('error', (error) => {
-      this.#giveUp(output);
-      this.#failed(error.message);
+      this.#abandon(output);
+      this.#noteFailure(error.message);
     });
     this.#streams.add(stream);
     stream.on('close', () => this.#streams.delete(stream));
     return output;
   }
 
-  /** What comes next is tried with another. */
-  #giveUp(output: Output | undefined): void {
+  /** The next batch opens another output. */
+  #abandon(output: Output | undefined): void {
     this.#isCut = true;
     if (this.#output === output) this.#output = undefined;
   }
 
-  #dropped(lines: number, cause: string): void {
+  #countDropped(lines: number, cause: string): void {
     this.#missing += lines;
     this.#parts.onDropped(lines);
-    this.#failed(cause);
+    this.#noteFailure(cause);
   }
 
-  #works(): void {
-    this.#parts.log.warn({ lines: this.#missing }, 'access log is written again; lines are missing from it');
+  #noteRecovery(): void {
+    this.#parts.log.warn({ lines: this.#missing }, 'access log recovered; lines were dropped');
     this.#isFailing = false;
     this.#missing = 0;
   }
 
-  /** What waited is lost, and what comes next is tried again with the file opened anew. */
-  #failed(cause: string): void {
+  /** Logs the first failure of a series. */
+  #noteFailure(cause: string): void {
     if (this.#isFailing) return;
     this.#isFailing = true;
-    this.#parts.log.error({ cause }, 'access log cannot be written; lines are dropped');
+    this.#parts.log.error({ cause }, 'access log write failed; dropping lines');
   }
 }
 
-/** How many of a batch's lines are not whole in the file, where so many of its bytes are. */
+/** How many lines of a batch are not whole in the file, given how many of its bytes were written. */
 function linesLost(batch: string, lines: number, bytes: number): number {
   if (bytes <= 0) return lines;
   const whole = batch.slice(0, bytes).split('\n').length - 1;
   return lines - Math.min(lines, batch.startsWith('\n') ? whole - 1 : whole);
 }
 
-/** Opens for writing at the end. A named pipe that nobody reads is an error, not a wait for ever. */
+/** Opens for appending. A named pipe without a reader is an error; it does not block. */
 function openFile(path: string, flags: number): Output {
   const fd = openSync(path, O_WRONLY | O_APPEND | O_NONBLOCK | flags, FILE_MODE);
   try {
@@ -211,7 +211,7 @@ function openStdout(): Output {
   try {
     return openFile(STDOUT_FILE, 0);
   } catch {
-    // a socket, or another system
+    // standard output is a socket, or the system is not Linux
     const isFile = fstatSync(STDOUT).isFile();
     if (!isFile) return pipeOutput(STDOUT);
     return streamOutput(createWriteStream('', { fd: STDOUT, autoClose: false }), isFile, false);
@@ -227,7 +227,7 @@ function streamOutput(stream: WriteStream, isFile: boolean, isMidLine: boolean):
   return { stream, givenBytes: 0, writtenBytes: () => stream.bytesWritten, isFile, isMidLine };
 }
 
-/** True where the last byte of a file is no line end: a write to it was cut short, by us or by an earlier process. */
+/** True where the last byte of a file is not a line feed: a write was cut short, ours or an earlier process's. */
 function endsMidLine(path: string, stats: Stats): boolean {
   if (!stats.isFile() || stats.size === 0) return false;
   try {
@@ -239,7 +239,7 @@ function endsMidLine(path: string, stats: Stats): boolean {
       closeSync(fd);
     }
   } catch {
-    // may be written and not read
+    // the file is writable but not readable
     return false;
   }
 }

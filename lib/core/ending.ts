@@ -1,12 +1,12 @@
 /**
- * How an instance ended. What is decided on is `kind`, `code` and `signal`; `text` is written for people, and holds
- * what the application wrote last, so nothing is decided on it. Pure.
+ * How an instance ended. Decisions use `kind`, `code` and `signal` alone; `text` is for people and contains what the
+ * application wrote last.
  */
 
 /**
  * `exit`: by itself, with a status. `signal`: by a signal, its own (an abort) or another's. `out-of-memory`: killed by
- * the kernel for its memory. `removed`: somebody else took it away. `start-timeout`: it ran, but was not healthy in
- * time. `unhealthy`: it ran, but its probes failed, and another was put in its place.
+ * the kernel's OOM killer. `removed`: something other than the balancer removed it. `start-timeout`: it ran, but was
+ * not healthy in time. `unhealthy`: it ran, but its probes failed, and it was replaced.
  */
 export type EndingKind = 'exit' | 'signal' | 'out-of-memory' | 'removed' | 'start-timeout' | 'unhealthy';
 
@@ -20,7 +20,7 @@ export interface Ending {
   readonly text: string;
 }
 
-/** What people and init systems send; every other signal that ends a process is of its own making. */
+/** Signals that people and init systems send; any other signal that ends a process is its own fault (a crash). */
 const SENT: readonly string[] = ['SIGHUP', 'SIGINT', 'SIGKILL', 'SIGQUIT', 'SIGTERM'];
 
 /** An ending without status and signal. */
@@ -28,7 +28,7 @@ export function endingOf(kind: 'removed' | 'start-timeout' | 'unhealthy', text: 
   return { kind, code: null, signal: null, text };
 }
 
-/** True where the instance did not end by a fault of its own, so that nothing speaks against the next one. */
+/** True where the instance did not end by a fault of its own, so that the next one may be started at once. */
 export function isFromOutside({ kind, signal }: Ending): boolean {
   if (kind === 'signal') return signal !== null && SENT.includes(signal);
   return kind === 'removed' || kind === 'unhealthy';

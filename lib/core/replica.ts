@@ -1,16 +1,16 @@
 /**
- * What a replica is: a named place on the ring, the states it goes through, and what its name may be.
- * Must not hold: instances (containers, processes) or anything that changes.
+ * A replica is a named place on the ring. Here are its states, what its name may be, and how its endpoint is written.
+ * Nothing of instances (containers, processes).
  */
 
 /** A place on the ring. Placement depends on nothing but the set of these. */
 export interface Place {
   readonly name: string;
-  /** Whole number from 1; the lowest free one when the place was made. The classic ring hashes it. */
+  /** Whole number from 1; the lowest that was free when the replica was reserved. The classic ring hashes it. */
   readonly id: number;
 }
 
-/** A place with its ordinal: the small whole number by which typed arrays know it. */
+/** A place with its ordinal: the small whole number that indexes it in typed arrays. */
 export interface Member extends Place {
   readonly ordinal: number;
 }
@@ -24,12 +24,12 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/** What the data threads are told of a replica's instance, since names and addresses do not fit shared memory. */
+/** A replica's instance as it is sent to the data threads, since names and addresses do not fit shared memory. */
 export interface UpstreamRecord {
   readonly ordinal: number;
   readonly name: string;
   readonly endpoint: Endpoint;
-  /** Grows with every instance ever placed, so that a new one at an old endpoint is still seen as new. */
+  /** Unique to each instance, so that a new one at the endpoint of an old one is recognised as new. */
   readonly generation: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The few counts that the control plane itself tells of or shows: cheap enough to be read a few times a second.
- * Must not hold: what metrics are shown from (`reader.ts`).
+ * Sums of the few counters that the control plane itself uses, over the rows of all data threads. Cheap enough to be read
+ * several times a second; `reader.ts` reads everything.
  */
 import { ERRORS } from '../platform/errors.ts';
 import {
@@ -14,24 +14,24 @@ import {
   THREAD,
 } from './layout.ts';
 
-/** Requests that something went wrong with, as numbers that only grow. */
+/** Requests that were retried, queued or failed; counters that only grow. */
 export interface TroubleCounts {
-  /** Attempts that were made again at another replica. */
+  /** Retries at another replica. */
   readonly retried: number;
-  /** Requests that had to wait for a replica, whether they still do or not. */
+  /** Requests that were queued, whether they still are or not. */
   readonly held: number;
-  /** Requests that the balancer answered with a failure that was not their client's, and answers that were cut. */
+  /** Requests that the balancer failed (5xx of its own), and responses that were cut short. */
   readonly failed: number;
 }
 
-/** What came of the requests that a replica was given, as numbers that only grow. */
+/** The outcome of the requests that a replica was given; counters that only grow. */
 export interface TrafficCounts {
   readonly requests: number;
-  /** Responses of 5xx, those that the replica cut, and requests without a response that count against it. */
+  /** Responses of 5xx, responses that the replica cut short, and requests without a response that count against it. */
   readonly failures: number;
 }
 
-/** Columns of a thread's row, and of a replica's block, by what they add to. */
+/** Columns of a thread's row, and of a replica's block, by the sum that they are part of. */
 const OWN_FAILURES = FAILURES.flatMap((code, index) =>
   ERRORS[code].status >= 500 ? [THREAD.failures + index] : [],
 );
@@ -48,7 +48,7 @@ export class CounterSums {
   readonly #rows: readonly Float64Array[];
   readonly #ordinals: number;
 
-  /** `memory` is what the data threads write. */
+  /** `memory` is the shared memory that the data threads write. */
   constructor(memory: SharedArrayBuffer, shape: MetricsShape) {
     this.#rows = Array.from({ length: shape.workers }, (_, worker) => rowOver(memory, shape, worker));
     this.#ordinals = shape.ordinals;
@@ -68,7 +68,7 @@ export class CounterSums {
     return { retried, held, failed };
   }
 
-  /** Reads of responses from the ordinal's replica: any growth is a sign of life. */
+  /** Reads of response bytes from the replica: any growth is a sign of life. */
   reads(ordinal: number): number {
     const column = blockOf(ordinal) + REPLICA.reads;
     let reads = 0;
@@ -89,7 +89,7 @@ export class CounterSums {
     return { requests, failures };
   }
 
-  /** Tunnels that are open to the replica of the ordinal. */
+  /** Open tunnels to the replica. */
   openTunnels(ordinal: number): number {
     return this.#rows.reduce((sum, row) => sum + row[blockOf(ordinal) + REPLICA.openTunnels]!, 0);
   }

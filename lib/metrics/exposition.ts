@@ -1,7 +1,6 @@
 /**
- * Families as text, in the format of Prometheus or OpenMetrics, whichever was asked for.
- * The only importer of prom-client, which writes both and knows the process: its memory, descriptors, CPU time.
- * Must not hold: what is counted (`families.ts`).
+ * Writes families as text, in the Prometheus or the OpenMetrics format, whichever the scraper prefers. The only importer
+ * of prom-client, which writes both and collects the metrics of the process: memory, descriptors, CPU time.
  * Source: Prometheus exposition formats 0.0.4; OpenMetrics 1.0.0.
  */
 import { setImmediate } from 'node:timers/promises';
@@ -14,12 +13,12 @@ export interface Exposition {
 }
 
 /**
- * What prom-client would say of its own: gauges named like counters, and delays and collections of the main thread
- * alone, which `thread-health.ts` has for every thread.
+ * Default metrics of prom-client that are left out: gauges named like counters, and event-loop lag and garbage
+ * collection of the main thread alone, which `thread-health.ts` has for every thread.
  */
-const NOT_SHOWN = /^nodejs_(active_|eventloop_lag|gc_)/;
+const LEFT_OUT = /^nodejs_(active_|eventloop_lag|gc_)/;
 const OPEN_METRICS = 'application/openmetrics-text';
-/** What the other format answers to. */
+/** Media types that ask for the Prometheus format. */
 const TEXT: ReadonlySet<string> = new Set(['text/plain', 'text/*', '*/*']);
 
 export class Exposer {
@@ -27,15 +26,15 @@ export class Exposer {
 
   constructor() {
     collectDefaultMetrics({ register: this.#process });
-    // it counts from here on; what the process had used before belongs to it too
+    // prom-client counts from now on; CPU time that the process has used before belongs to the counter too
     this.#replace('process_cpu_user_seconds_total', ({ user }) => user);
     this.#replace('process_cpu_system_seconds_total', ({ system }) => system);
     this.#replace('process_cpu_seconds_total', ({ user, system }) => user + system);
     for (const { name } of this.#process.getMetricsAsArray())
-      if (NOT_SHOWN.test(name)) this.#process.removeSingleMetric(name);
+      if (LEFT_OUT.test(name)) this.#process.removeSingleMetric(name);
   }
 
-  /** Has the counter say what all of the process has used, `microsOf` its CPU time. */
+  /** Replaces a CPU counter by one that counts from the start of the process. */
   #replace(name: string, microsOf: (usage: NodeJS.CpuUsage) => number): void {
     const { help } = this.#process.getSingleMetric(name) as unknown as Family;
     this.#process.removeSingleMetric(name);
@@ -51,8 +50,8 @@ export class Exposer {
   }
 
   /**
-   * `families`, and those of the process unless they are not wanted, in the format that `accept` likes best. Each is
-   * written in a turn of the event loop of its own: of a large fleet they take some milliseconds.
+   * `families`, and those of the process unless `withProcess` is false, in the format that `accept` prefers. Each is
+   * written in its own turn of the event loop, since those of a large fleet take some milliseconds together.
    */
   async expose(
     families: readonly Family[],
@@ -73,7 +72,7 @@ export class Exposer {
   }
 }
 
-/** Gives each caller a turn of the event loop of its own, one after the other. */
+/** Each call resolves in a turn of the event loop of its own, in the order of the calls. */
 function createTurns(): () => Promise<void> {
   let last: Promise<void> = Promise.resolve();
   return () => {
@@ -82,7 +81,7 @@ function createTurns(): () => Promise<void> {
   };
 }
 
-/** What a registry needs of a metric. It takes the `_total` off the name of a counter where that is OpenMetrics' way. */
+/** A family as the registry takes it, which removes `_total` from the name of a counter in the OpenMetrics format. */
 function asMetric(family: Family, turn: () => Promise<void>): Metric {
   const metric = {
     ...family,
@@ -94,7 +93,7 @@ function asMetric(family: Family, turn: () => Promise<void>): Metric {
   return metric as unknown as Metric;
 }
 
-/** True where OpenMetrics is asked for by name, and no less than the other format (RFC 9110 section 12.5.1). */
+/** True where OpenMetrics is named, with at least the quality of the other format (RFC 9110 section 12.5.1). */
 export function prefersOpenMetrics(accept = ''): boolean {
   let open = 0;
   let text = 0;

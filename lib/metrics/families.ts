@@ -1,7 +1,6 @@
 /**
- * Every metric there is, out of what was counted.
- * Names follow Prometheus: base units, `_total` for what only grows. Labels are the replica's name and words of small
- * fixed lists, never what a client or an engine made up. Must not hold: the text format (`exposition.ts`), counting.
+ * Every metric there is, made from the counts of one moment. Names follow Prometheus: base units, `_total` for counters.
+ * Label values are replica names and words of small fixed lists, never text from a client or an engine.
  */
 import { counter, type Family, one, type Shown } from './family.ts';
 import { type FleetFacts, fleetFamilies, replicaFamilies, threadFamilies } from './fleet-families.ts';
@@ -9,30 +8,30 @@ import type { RequestCounts, Snapshot } from './reader.ts';
 import { attemptFamilies, clientFamilies, requestFamilies } from './request-families.ts';
 
 /**
- * How much is said of each replica. `full`: everything. `brief`, for a large fleet: histograms are those of all
- * replicas together, and counts of nothing are left out. `alone`: everything of them, and of nothing else.
+ * How much is exposed of each replica. `full`: everything. `brief`, for a large fleet: one histogram for all replicas
+ * together, and no counts of zero. `alone`: everything of the named replicas, and nothing else.
  */
 export type Detail = 'full' | 'brief' | 'alone';
 
-/** Everything that is shown, of one moment. */
+/** Everything that is exposed, of one moment. */
 export interface Facts extends FleetFacts {
   readonly counts: Snapshot;
   readonly waiting: number;
-  /** Lines of the balancer's own log that nobody will read. */
+  /** Lines of the balancer's own log that were dropped. */
   readonly logDropped: number;
   readonly detail: Detail;
   /** Replicas have been removed since the start. */
   readonly hasRemoved: boolean;
 }
 
-/** What is shown in place of a replica's name, which never begins so: whose requests the balancer itself answered, … */
+/** Label value, in place of a replica's name, of requests that the balancer itself responded to, … */
 const NO_REPLICA = '-';
-/** … what replicas counted that are gone, … */
+/** … of replicas that were removed, … */
 const REMOVED = '(removed)';
-/** … and all replicas, those that are gone included. */
+/** … and of all replicas, removed ones included. No name of a replica begins with such a character. */
 const ALL = '(all)';
 
-/** All families, the same ones at all times. */
+/** All families; which ones does not depend on the counts. */
 export function familiesOf(facts: Facts): readonly Family[] {
   const { replicas, counts, fleet, waiting, logDropped, detail } = facts;
   const own = { name: NO_REPLICA, counts: counts.own };

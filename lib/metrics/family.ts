@@ -1,14 +1,11 @@
-/**
- * A metric with its samples, and how each kind is made.
- * Must not hold: which metrics there are, the text format (`exposition.ts`).
- */
+/** A metric with its samples, and constructors for each type of metric. */
 import type { HistogramView } from '../core/policy/histogram.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 
 export interface Sample {
   readonly labels: Labels;
-  /** Further labels, in an object that is the same every time: it is made into text once. */
+  /** Further labels, in an object that is reused for every scrape, so that prom-client serialises it once. */
   readonly sharedLabels?: Labels;
   readonly value: number;
   /** Where it is not the family's. */
@@ -22,10 +19,11 @@ export interface Family {
   readonly values: readonly Sample[];
 }
 
-/** Powers of two of milliseconds, at which the histograms are exact; the label is in seconds. */
+/** Bucket limits are powers of two of milliseconds, at which the histograms are exact; labels are in seconds. */
 const LIMITS_MS: readonly number[] = Array.from({ length: 18 }, (_, index) => 2 ** (index - 1));
 const LIMITS: readonly Labels[] = LIMITS_MS.map((ms) => ({ le: String(ms / 1000) }));
 const NO_LIMIT: Labels = { le: '+Inf' };
+
 export function counter(name: string, help: string, values: readonly Sample[]): Family {
   return { name, help, type: 'counter', values };
 }
@@ -38,12 +36,12 @@ export function one(value: number): readonly Sample[] {
   return [{ labels: {}, value }];
 }
 
-/** Whose counts are shown. */
+/** The counts to make samples of. */
 export interface Shown<Counts> {
   readonly replicas: readonly Named<Counts>[];
-  /** What is no replica, such as all that are gone. */
+  /** Pseudo-replicas, such as all removed ones. */
   readonly others: readonly Named<Counts>[];
-  /** Shown in place of all histograms of the others; where it is given, counts of nothing are left out too. */
+  /** Where given, its histograms stand for those of all others, and counts of zero are left out. */
   readonly all?: Named<Pick<Counts, HistogramsOf<Counts>>>;
 }
 
@@ -57,7 +55,7 @@ export type HistogramsOf<Counts> = {
   [Key in keyof Counts]: Counts[Key] extends HistogramView ? Key : never;
 }[keyof Counts];
 
-/** A sample for each. */
+/** One sample for each. */
 export function each<Counts>(
   { replicas, others, all }: Shown<Counts>,
   read: (counts: Counts) => number,
@@ -71,7 +69,7 @@ export function each<Counts>(
   return samples;
 }
 
-/** A sample for each of them and each word of a list. */
+/** One sample for each of them and each word of a fixed list. */
 export function eachOf<Counts>(
   { replicas, others, all }: Shown<Counts>,
   label: string,

@@ -1,17 +1,16 @@
 /**
  * What the control plane counts of each replica: probes, ejections, replacements and how long they took.
- * Must not hold: how the control plane comes to know of them, what the data threads count (`recorder.ts`).
- * Invariant: what is counted under a name only grows until the replica is removed; with what removed ones had counted it
- * never falls.
+ * Invariant: what is counted under a name only grows until the replica is removed; its counts are then added to those of
+ * all removed replicas, which never fall.
  */
 import { HISTOGRAM_CELLS, HistogramView, recordMs } from '../core/policy/histogram.ts';
 
-/** What was wrong with an instance that was replaced. */
+/** Why an instance was replaced. */
 export const REPLACE_CAUSES = ['died', 'unhealthy', 'ejected'] as const;
 export type ReplaceCause = (typeof REPLACE_CAUSES)[number];
 
-/** What happened to a replica, as the journal of the fleet tells it. */
-export interface FleetHappening {
+/** An event of the journal. */
+export interface FleetEvent {
   readonly kind: string;
   readonly replica: string | null;
   readonly ms: number | null;
@@ -31,19 +30,19 @@ interface Entry {
   ejections: number;
   failedStarts: number;
   readonly replacements: Record<ReplaceCause, number>;
-  /** What is wrong with it now, and what was before it was healthy. */
+  /** What is wrong with it now, and what was wrong before it became healthy. */
   trouble: ReplaceCause | undefined;
   troubleBefore: ReplaceCause | undefined;
 }
 
-/** More than there can be replicas at a time; what names that are gone count late is among them. */
+/** More than there can be replicas at a time, with room for late counts of removed ones. */
 const MOST_ENTRIES = 2048;
-/** Times are kept in parts of a millisecond that add up without rounding, in whatever order. */
-const PARTS_A_MS = 1024;
+/** Times are rounded to this part of a millisecond, so that sums are exact in any order. */
+const PARTS_PER_MS = 1024;
 
 export class FleetCounts {
   readonly #entries = new Map<string, Entry>();
-  /** What was counted under names that are gone. */
+  /** Counts of removed replicas. */
   readonly #gone = newEntry();
   readonly #probeDuration = new Float64Array(HISTOGRAM_CELLS);
   readonly #replaceDuration = new Float64Array(HISTOGRAM_CELLS);
@@ -51,13 +50,13 @@ export class FleetCounts {
 
   probe(replica: string, tookMs: number, passed: boolean): void {
     const entry = this.#entry(replica);
-    const exactMs = Math.round(tookMs * PARTS_A_MS) / PARTS_A_MS;
+    const exactMs = Math.round(tookMs * PARTS_PER_MS) / PARTS_PER_MS;
     recordMs(entry.probeDuration, 0, exactMs);
     recordMs(this.#probeDuration, 0, exactMs);
     if (!passed) entry.probeFailures++;
   }
 
-  /** The replica of this name is gone, or another is to have the name: what was counted is a removed one's. */
+  /** The replica of this name was removed, or the name is reused: its counts now belong to the removed ones. */
   remove(replica: string): void {
     const entry = this.#entries.get(replica);
     if (entry === undefined) return;
@@ -65,8 +64,8 @@ export class FleetCounts {
     addTo(this.#gone, entry);
   }
 
-  /** Counts what happened; kinds that are of no interest here are passed over. */
-  happened({ kind, replica, ms }: FleetHappening): void {
+  /** Counts an event; other kinds are ignored. */
+  countEvent({ kind, replica, ms }: FleetEvent): void {
     if (kind === 'panic' || kind === 'panic-over') this.#isPanicking = kind === 'panic';
     if (replica === null) return;
     const entry = this.#entry(replica);
@@ -88,7 +87,7 @@ export class FleetCounts {
         entry.troubleBefore = entry.trouble;
         entry.trouble = undefined;
         break;
-      // told after that it is healthy
+      // noted after `healthy`
       case 'replaced':
         entry.replacements[entry.troubleBefore ?? 'died']++;
         if (ms !== null) recordMs(this.#replaceDuration, 0, ms);
@@ -97,28 +96,28 @@ export class FleetCounts {
   }
 
   historyOf(replica: string): ReplicaHistory {
-    return shown(this.#entries.get(replica) ?? newEntry());
+    return copyOf(this.#entries.get(replica) ?? newEntry());
   }
 
-  /** What was counted under all other names than these. */
+  /** The counts of all names but these. */
   removed(names: ReadonlySet<string>): ReplicaHistory {
     const sum = newEntry();
     addTo(sum, this.#gone);
     for (const [name, entry] of this.#entries) if (!names.has(name)) addTo(sum, entry);
-    return shown(sum);
+    return copyOf(sum);
   }
 
-  /** All probes there were. */
+  /** Of all probes. */
   get probeDuration(): HistogramView {
     return new HistogramView(this.#probeDuration.slice());
   }
 
-  /** Most of the fleet is not ready, so all that respond get requests. */
+  /** Most of the fleet is not ready, so every replica that responds gets requests. */
   get isPanicking(): boolean {
     return this.#isPanicking;
   }
 
-  /** From when something was wrong with a replica until another instance was healthy in its place. */
+  /** From the first sign of trouble with a replica until another instance was healthy in its place. */
   get replaceDuration(): HistogramView {
     return new HistogramView(this.#replaceDuration.slice());
   }
@@ -156,7 +155,7 @@ function addTo(sum: Entry, entry: Entry): void {
 }
 
 /** A copy that does not change when more is counted. */
-function shown(entry: Entry): ReplicaHistory {
+function copyOf(entry: Entry): ReplicaHistory {
   const { probeDuration, probeFailures, ejections, failedStarts, replacements } = entry;
   return {
     probeDuration: new HistogramView(probeDuration.slice()),

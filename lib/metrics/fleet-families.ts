@@ -1,7 +1,4 @@
-/**
- * The metrics of replicas, of the fleet and of the threads: their names, what they mean, and their samples.
- * Must not hold: what was counted of requests (`request-families.ts`).
- */
+/** The metrics of replicas, of the fleet and of the threads: their names, their help and their samples. */
 import type { ReplicaState } from '../core/replica.ts';
 import {
   counter,
@@ -30,7 +27,7 @@ export interface ReplicaFacts {
 
 const STATES: readonly ReplicaState[] = ['starting', 'healthy', 'unhealthy', 'draining'];
 
-/** What `replicas` are now, and what was counted of those that are shown. */
+/** The present state of `replicas`, and what was counted of those in `shown`. */
 export function replicaFamilies(
   replicas: readonly ReplicaFacts[],
   shown: Shown<ReplicaHistory>,
@@ -80,17 +77,17 @@ export function replicaFamilies(
     ),
     counter(
       'ringlb_ejections_total',
-      'Times that the replica was put out because its requests failed.',
+      'Ejections of the replica because its requests failed.',
       each(shown, ({ ejections }) => ejections),
     ),
     counter(
       'ringlb_failed_starts_total',
-      'Starts of an instance that came to nothing.',
+      'Starts of an instance that failed.',
       each(shown, ({ failedStarts }) => failedStarts),
     ),
     counter(
       'ringlb_replacements_total',
-      'Instances replaced by another, by what was wrong first.',
+      'Instances that were replaced, by what was wrong first.',
       eachOf(shown, 'cause', ({ replacements }) => replacements),
     ),
   ];
@@ -102,7 +99,7 @@ export interface FleetFacts {
   readonly fleet: FleetCounts;
   readonly eligible: number;
   readonly tableVersion: number;
-  /** Clients' sockets are read, and their requests parsed, in the fast way. */
+  /** Requests are read by the balancer's own parser. */
   readonly fastPath: boolean;
   readonly imbalance: number;
 }
@@ -116,26 +113,26 @@ export function fleetFamilies({
   imbalance,
 }: FleetFacts): readonly Family[] {
   return [
-    gauge('ringlb_replicas', 'Replicas, those included that drain.', one(replicas.length)),
+    gauge('ringlb_replicas', 'Replicas, draining ones included.', one(replicas.length)),
     gauge('ringlb_eligible_replicas', 'Replicas that may be given requests.', one(eligible)),
     gauge(
       'ringlb_panic',
-      '1 while so much of the fleet is not ready that all that respond to probes get requests.',
+      '1 while so much of the fleet is not ready that every replica that responds to probes gets requests.',
       one(Number(fleet.isPanicking)),
     ),
     gauge(
       'ringlb_route_table_version',
-      'Goes up by one with every table that is published.',
+      'Incremented with every route table that is published.',
       one(tableVersion),
     ),
     gauge(
       'ringlb_fast_path',
-      '1 where requests are read in the fast way; 0 by --parser node, or where this Node.js has no such way.',
+      '1 where requests are read by the fast parser; 0 with --parser node, or where this version of Node.js does not allow it.',
       one(Number(fastPath)),
     ),
     gauge(
       'ringlb_imbalance_ratio',
-      'Requests of the last minute: those of the replica with most, divided by the mean; 0 without requests.',
+      'Requests of the last minute: the most that one replica had, divided by the mean; 0 without requests.',
       one(imbalance),
     ),
     histogram(
@@ -163,17 +160,17 @@ export function threadFamilies(health: readonly ThreadHealthCounts[], ended: num
   return [
     histogram(
       'ringlb_eventloop_delay_seconds',
-      'How late timers of the thread were, looked at 50 times a second.',
+      'How late timers of the thread fired, sampled 50 times a second.',
       health.map(({ name, loopDelay }) => [{ thread: name }, loopDelay]),
     ),
     counter(
       'ringlb_eventloop_active_seconds_total',
-      'Time in which the thread did not wait for something to do.',
+      'Time in which the event loop of the thread was not idle.',
       health.map(({ name, activeMs }) => ({ labels: { thread: name }, value: activeMs / 1000 })),
     ),
     {
       name: 'ringlb_gc_duration_seconds',
-      help: 'Time that the collector took.',
+      help: 'Time spent in garbage collection.',
       type: 'summary',
       values: gc,
     },

@@ -1,32 +1,32 @@
 /**
- * How evenly the requests of the last minute were spread: those of the replica with most, divided by the mean.
- * Must not hold: where the counts come from. Looks at them every few seconds, so a minute is that exact.
+ * How evenly the requests of the last minute were spread: the most that one replica had, divided by the mean. Sampled
+ * every five seconds, so "a minute" is exact to that.
  */
 import type { Clock, Timer } from '../platform/clock.ts';
 
 const WINDOW_MS = 60_000;
-const LOOK_MS = 5000;
+const SAMPLE_MS = 5000;
 
-/** Requests so far of each replica in service. */
+/** Requests of each replica on the ring so far. */
 export type RequestsByName = ReadonlyMap<string, number>;
 
 export class Imbalance {
   readonly #clock: Clock;
   readonly #read: () => RequestsByName;
-  /** Looks of the last minute and the one before, oldest first. */
-  readonly #looks: { readonly atMs: number; readonly requests: RequestsByName }[] = [];
+  /** The samples of the last minute and the one before them, oldest first. */
+  readonly #samples: { readonly atMs: number; readonly requests: RequestsByName }[] = [];
   #timer: Timer | undefined;
 
-  /** Begins at once. */
+  /** Takes the first sample at once. */
   constructor(clock: Clock, read: () => RequestsByName) {
     this.#clock = clock;
     this.#read = read;
-    this.#look();
+    this.#sample();
   }
 
-  /** 1 is even; 0 where there was no request. Of a replica that is new what it had since counts. */
+  /** 1 is even; 0 without requests. A replica that is new counts with all its requests. */
   get ratio(): number {
-    const before = this.#looks[0]?.requests;
+    const before = this.#samples[0]?.requests;
     const counts = [...this.#read()].map(([name, requests]) => requests - (before?.get(name) ?? 0));
     const total = counts.reduce((sum, count) => sum + count, 0);
     return total === 0 ? 0 : (Math.max(...counts) * counts.length) / total;
@@ -36,10 +36,10 @@ export class Imbalance {
     this.#timer?.cancel();
   }
 
-  #look(): void {
+  #sample(): void {
     const atMs = this.#clock.nowMs();
-    this.#looks.push({ atMs, requests: this.#read() });
-    while (atMs - this.#looks[0]!.atMs > WINDOW_MS) this.#looks.shift();
-    this.#timer = this.#clock.after(LOOK_MS, () => this.#look());
+    this.#samples.push({ atMs, requests: this.#read() });
+    while (atMs - this.#samples[0]!.atMs > WINDOW_MS) this.#samples.shift();
+    this.#timer = this.#clock.after(SAMPLE_MS, () => this.#sample());
   }
 }

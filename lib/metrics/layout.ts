@@ -1,17 +1,16 @@
 /**
- * Where each count lies in the memory that threads write and the control plane reads.
- * A row for each data thread, and one for the main thread: first what is counted of the thread, then a block for each ordinal, and one more for
- * requests that no replica was given. Must not hold: what is counted when (`recorder.ts`), what it adds up to
- * (`reader.ts`).
+ * Where each counter lies in the memory that threads write and the control plane reads. A row for each data thread and
+ * one for the main thread: first the counters of the thread, then a block for each ordinal, and one block more for
+ * requests that the balancer itself responded to.
  *
- * Invariants: a thread writes its own row alone, so nothing is lost without Atomics; cells are doubles, exact up to
- * 2^53, and an aligned double is written whole on every 64-bit machine. Counts only grow, also when a thread dies
- * and another goes on in its row; levels (how many there are now) are cleared then.
+ * Invariants: a thread writes its own row alone, so no count is lost without Atomics; cells are doubles, exact up to
+ * 2^53, and an aligned double is written whole on every 64-bit machine. Counters only grow, also when a thread dies and
+ * another continues in its row; gauges ("levels") are cleared then.
  */
 import { HISTOGRAM_CELLS } from '../core/policy/histogram.ts';
 import { ERRORS, type ErrorCode } from '../platform/errors.ts';
 
-/** Why a request was sent again. */
+/** Why a request was retried. */
 export const RETRY_REASONS = [
   'connect-refused',
   'connect-failed',
@@ -23,18 +22,18 @@ export const RETRY_REASONS = [
 ] as const satisfies readonly (ErrorCode | 'stale-connection')[];
 export type RetryReason = (typeof RETRY_REASONS)[number];
 
-/** Why the balancer itself answered a request. */
+/** Why the balancer itself responded to a request. */
 export const FAILURES = Object.keys(ERRORS) as readonly ErrorCode[];
 
-/** Who ended a request before its answer was whole. */
+/** Who ended a request before its response was complete. */
 export const ABORTERS = ['client', 'replica', 'balancer'] as const;
 export type Aborter = (typeof ABORTERS)[number];
 
-/** What the collector does, as `perf_hooks` names it. */
+/** Kinds of garbage collection, as `perf_hooks` names them. */
 export const GC_KINDS = ['minor', 'major', 'incremental', 'weakcb'] as const;
 export type GcKind = (typeof GC_KINDS)[number];
 
-/** Gives every name as many cells as `widths` says; `size` is how many there are in all. */
+/** Gives every name as many cells as `widths` says; `size` is their sum. */
 function columns<K extends string>(
   widths: Readonly<Record<K, number>>,
 ): { readonly [key in K]: number } & { readonly size: number } {
@@ -49,9 +48,9 @@ function columns<K extends string>(
 
 /** The columns of one ordinal. */
 export const REPLICA = columns({
-  /** Requests by the first digit of their status; 0 for those whose client left before there was one. */
+  /** Requests by the first digit of their status; 0 where the client closed the connection before there was one. */
   classes: 6,
-  /** From the request's head to the end of its answer, and to the head of its answer. */
+  /** From the request's head to the end of the response, and to the head of the response. */
   duration: HISTOGRAM_CELLS,
   firstByte: HISTOGRAM_CELLS,
   /** Time to connect. */
@@ -61,20 +60,20 @@ export const REPLICA = columns({
   /** Requests that another replica got because this one, their owner, was at its load bound. */
   overflows: 1,
   failedAttempts: 1,
-  /** Requests that speak against the replica although it sent no status: see `proxy/exchange/replica-lease.ts`. */
+  /** Failed requests without a status that count against the replica: see `proxy/exchange/replica-lease.ts`. */
   faults: 1,
-  /** Reads from its connections that belong to responses: that the number grows shows that the replica runs. */
+  /** Reads of response bytes from its connections: while the number grows the replica is alive. */
   reads: 1,
   retries: RETRY_REASONS.length,
   aborts: ABORTERS.length,
-  /** Attempts that were given a connection that had carried others, or a new one. */
+  /** Attempts on a reused connection, and on a new one. */
   reused: 1,
   fresh: 1,
   connectFailures: 1,
   tunnels: 1,
-  /** From here on levels. */
+  /** From here on gauges. */
   levels: 0,
-  /** Requests in the queue that wait for it first. */
+  /** Queued requests whose first choice is this replica. */
   waiting: 1,
   openTunnels: 1,
   idleConnections: 1,
@@ -85,26 +84,26 @@ export const REPLICA = columns({
 /** The columns of one thread. */
 export const THREAD = columns({
   connections: 1,
-  /** Client connections that were closed because nothing was asked on them. */
+  /** Client connections that were closed because no request came on them. */
   idleCloses: 1,
   budgetExhausted: 1,
-  /** Requests that only the last of all time limits ended. */
+  /** Requests that only the last-resort time limit ended. */
   lastResorts: 1,
   failures: FAILURES.length,
-  /** Requests that began to wait for a replica. */
+  /** Requests that were queued. */
   held: 1,
   /** Time in the queue, of every request that waited. */
   queueWait: HISTOGRAM_CELLS,
-  /** How late a timer of the thread was. */
+  /** How late a timer of the thread fired. */
   loopDelay: HISTOGRAM_CELLS,
-  /** Milliseconds in which the thread did not wait for something to do. */
+  /** Milliseconds in which the event loop was not idle. */
   activeMs: 1,
-  /** Lines of the access log that were handed over, and that were not. */
+  /** Lines of the access log that were passed to the main thread, and that were dropped. */
   logLines: 1,
   logDropped: 1,
   gcRuns: GC_KINDS.length,
   gcMs: GC_KINDS.length,
-  /** From here on levels. */
+  /** From here on gauges. */
   levels: 0,
   openConnections: 1,
   heapUsed: 1,
@@ -119,7 +118,7 @@ export interface MetricsShape {
   readonly workers: number;
 }
 
-/** The block of requests that no replica was given: of ordinal `shape.ordinals`. */
+/** The block of the balancer's own responses is that of ordinal `shape.ordinals`. */
 function rowCells({ ordinals }: MetricsShape): number {
   return THREAD.size + (ordinals + 1) * REPLICA.size;
 }
@@ -145,7 +144,7 @@ export function rowOver(memory: SharedArrayBuffer, shape: MetricsShape, worker: 
   return new Float64Array(memory, worker * cells * Float64Array.BYTES_PER_ELEMENT, cells);
 }
 
-/** Clears what was true of a thread that is no more. */
+/** Clears the gauges of a thread that has ended. */
 export function clearLevels(row: Float64Array, { ordinals }: MetricsShape): void {
   row.fill(0, THREAD.levels, THREAD.size);
   for (let ordinal = 0; ordinal <= ordinals; ordinal++)

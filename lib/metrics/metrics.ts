@@ -1,6 +1,5 @@
 /**
- * All that is counted, and the one place that shows it: what data threads write, what the fleet tells, how threads are.
- * Must not hold: HTTP. Runs on the main thread.
+ * All metrics: what the data threads count, what the fleet reports, and how the threads are. Runs on the main thread.
  */
 
 import { quote } from '../config/suggest.ts';
@@ -16,16 +15,16 @@ import { MetricsReader } from './reader.ts';
 import { Recorder } from './recorder.ts';
 import { ThreadHealth } from './thread-health.ts';
 
-/** What is asked of the fleet when somebody looks. */
+/** What a scrape reads from the fleet. */
 export interface FleetSource {
   readonly fastPath: boolean;
-  /** Those that drain included. */
+  /** Draining ones included. */
   replicas(): readonly ReplicaFacts[];
   readonly table: { readonly eligible: number; readonly totalWaiting: number; readonly version: number };
   readonly log: { readonly dropped: number };
 }
 
-/** With more replicas than this what is said of each is brief, so that a scrape stays small. */
+/** With more replicas than this each is exposed in brief, so that a scrape stays small. */
 const MOST_IN_FULL = 100;
 
 export class Metrics {
@@ -48,7 +47,7 @@ export class Metrics {
     this.#health = new ThreadHealth(this.recorder.thread, clock);
   }
 
-  /** The fleet can be asked from now on. */
+  /** To be called once the fleet can be read. */
   open(): void {
     this.#imbalance = new Imbalance(this.#clock, () => {
       const onRing = this.#source.replicas().filter(({ slots }) => slots > 0);
@@ -56,24 +55,24 @@ export class Metrics {
     });
   }
 
-  /** The replica of this name is gone, or another is to have it: what was counted goes on as a removed one's. */
+  /** The replica of this name was removed: its counts now belong to the removed ones. */
   removed(name: string): void {
     this.#hasRemoved = true;
     this.fleet.remove(name);
   }
 
-  /** A new replica is to have this name. */
+  /** A new replica gets this name. */
   began(name: string): void {
     this.fleet.remove(name);
     this.reader.begin(name);
   }
 
   /**
-   * Everything as text, in the format that `accept` (RFC 9110 section 12.5.1) likes best; where names are given, all
-   * of those replicas and nothing else. Throws BalancerError `bad-request` for a name that is none.
+   * Everything as text, in the format that `accept` (RFC 9110 section 12.5.1) prefers; where names are given, those
+   * replicas alone, in full. Throws BalancerError `bad-request` for an unknown name.
    */
   async expose(accept: string | undefined, names: readonly string[] = []): Promise<Exposition> {
-    // not loaded before somebody asks: it costs 19 MB of memory and 60 ms
+    // loaded with the first scrape: it costs 19 MB of memory and 60 ms
     this.#exposer ??= import('./exposition.ts').then(({ Exposer }) => new Exposer());
     const exposer = await this.#exposer;
     const isWhole = names.length === 0;

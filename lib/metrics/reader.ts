@@ -1,12 +1,11 @@
 /**
- * What the data threads counted, added up for each replica by name. For the control plane alone.
- * Must not hold: how it is shown. Invariants: what is counted under a name only grows until the name begins anew, and
- * none of it passes to another name. All names that are read, what is removed and what is the balancer's own add up to
- * the totals, which never fall; nor does what is removed.
+ * Adds up what the data threads count, for each replica by name. For the control plane alone.
+ * Invariants: what is counted under a name only grows until the name is reused, and none of it passes to another name.
+ * The names read, the removed ones and the balancer's own add up to the totals. Totals and removed never fall.
  *
- * An ordinal is used again for another name. What its cells held by then is noted, and not the new name's; nobody
- * but the threads ever writes a count. That note is right when it is made before the threads can hear of the new
- * replica, and after all have let go of the old one.
+ * An ordinal is reused for another name. What its cells held until then is remembered and subtracted, since only the
+ * threads write counters. That baseline is right when it is taken before any thread can learn of the new replica, and
+ * after all threads have dropped the old one.
  */
 import { HISTOGRAM_CELLS, HistogramView } from '../core/policy/histogram.ts';
 import {
@@ -32,7 +31,7 @@ export interface RequestCounts {
   readonly requests: number;
   /** Of 1xx, 2xx, 3xx, 4xx, 5xx; `requests` has those without a status too. */
   readonly byClass: readonly number[];
-  /** Answers of 5xx, and attempts that failed. */
+  /** Responses of 5xx, and attempts that failed. */
   readonly failures: number;
   readonly failedAttempts: number;
   readonly duration: HistogramView;
@@ -44,11 +43,11 @@ export interface RequestCounts {
   readonly aborts: Readonly<Record<Aborter, number>>;
   readonly connect: HistogramView;
   readonly connectFailures: number;
-  /** Attempts that were given a connection that had carried others, or a new one. */
+  /** Attempts on a reused connection, and on a new one. */
   readonly reused: number;
   readonly fresh: number;
   readonly tunnels: number;
-  /** Requests in the queue that wait for it first; those that every eligible replica has failed are nobody's. */
+  /** Queued requests whose first choice it is; those that every eligible replica has failed are not counted. */
   readonly waiting: number;
   readonly openTunnels: number;
   readonly connections: { readonly idle: number; readonly busy: number; readonly connecting: number };
@@ -56,52 +55,52 @@ export interface RequestCounts {
 
 export interface ReplicaCounts extends RequestCounts {
   readonly name: string;
-  /** Another one where the name was given to a new replica; what it counted before is not in here. */
+  /** Changes when the name is given to a new replica, whose counts start from zero. */
   readonly life: number;
 }
 
-/** How one thread is. */
+/** The state of one thread. */
 export interface ThreadHealthCounts {
   /** `data-0`, …, `main`. */
   readonly name: string;
   readonly loopDelay: HistogramView;
-  /** Time in which it did not wait for something to do. */
+  /** Time in which its event loop was not idle. */
   readonly activeMs: number;
   readonly gcRuns: Readonly<Record<GcKind, number>>;
   readonly gcMs: Readonly<Record<GcKind, number>>;
   readonly heap: { readonly usedBytes: number; readonly totalBytes: number; readonly externalBytes: number };
 }
 
-/** What was counted of the data threads together. */
+/** The counters of all data threads together. */
 export interface ThreadCounts {
   readonly clientConnections: number;
   readonly openClientConnections: number;
   readonly idleCloses: number;
   readonly budgetExhausted: number;
-  /** Requests that only the last of all time limits ended. */
+  /** Requests that only the last-resort time limit ended. */
   readonly lastResorts: number;
   readonly queueWait: HistogramView;
-  /** Answers of the balancer's own, by error code. */
+  /** Failures that the balancer itself responded with, by error code. */
   readonly failuresByCode: ReadonlyMap<string, number>;
-  /** Threads that are no more. */
+  /** Threads that have ended. */
   readonly ended: number;
-  /** Lines of the access log that were handed to the main thread, and that nobody will read. */
+  /** Lines of the access log that were passed to the main thread, and that were dropped. */
   readonly logLines: number;
   readonly logDropped: number;
 }
 
 export interface Snapshot {
   readonly atMs: number;
-  /** In the order in which they were named. */
+  /** In the order of the names. */
   readonly replicas: readonly ReplicaCounts[];
-  /** What no replica answered: the balancer did. */
+  /** Requests that the balancer itself responded to. */
   readonly own: RequestCounts;
-  /** What replicas counted that are not among those. */
+  /** The counts of all other replicas. */
   readonly removed: RequestCounts;
-  /** All requests, those of replicas that are gone included. */
+  /** All requests, those of removed replicas included. */
   readonly totals: RequestCounts;
   readonly threads: ThreadCounts;
-  /** Of each data thread, and of the main thread. */
+  /** One for each data thread, and one for the main thread. */
   readonly health: readonly ThreadHealthCounts[];
 }
 
@@ -112,19 +111,19 @@ interface Owner {
 }
 
 export class MetricsReader {
-  /** What the data threads write. */
+  /** The shared memory that the data threads write. */
   readonly memory: SharedArrayBuffer;
   readonly #shape: MetricsShape;
   readonly #nowMs: () => number;
   readonly #rows: readonly Float64Array[];
   /** Those of data threads alone. */
   readonly #dataRows: readonly Float64Array[];
-  /** Who has each ordinal, and what its cells held when it was given to them. */
+  /** The replica of each ordinal, and what its cells held when it got the ordinal. */
   readonly #owners = new Map<number, Owner>();
   #lives = 0;
   #ended = 0;
 
-  /** `nowMs` is what snapshots are dated by. */
+  /** `nowMs` gives the time of a snapshot. */
   constructor(shape: MetricsShape, nowMs: () => number) {
     this.memory = createMetricsMemory(shape);
     this.#shape = shape;
@@ -135,12 +134,12 @@ export class MetricsReader {
     this.#dataRows = this.#rows.slice(0, mainRow(shape));
   }
 
-  /** A new replica is to have this name. What was counted under it before belongs to a removed one. */
+  /** A new replica gets this name; earlier counts under it belong to a removed one. */
   begin(name: string): void {
     for (const [ordinal, owner] of this.#owners) if (owner.name === name) this.#owners.delete(ordinal);
   }
 
-  /** Says whose the ordinals are from now on; to be called before a data thread hears of it. */
+  /** Assigns ordinals to names from now on; to be called before a data thread learns of it. */
   follow(records: readonly { readonly ordinal: number; readonly name: string }[]): void {
     for (const { ordinal, name } of records) {
       if (this.#owners.get(ordinal)?.name === name) continue;
@@ -148,7 +147,7 @@ export class MetricsReader {
     }
   }
 
-  /** The data thread of this row is no more. */
+  /** The data thread of this row has ended. */
   clear(worker: number): void {
     this.#ended++;
     clearLevels(this.#rows[worker]!, this.#shape);
@@ -163,7 +162,7 @@ export class MetricsReader {
       blocks.subarray(ordinal * REPLICA.size, (ordinal + 1) * REPLICA.size);
     const found = new Map<string, Counted>(names.map((name) => [name, { cells: undefined, life: 0 }]));
     const [totals, removed, nothing] = [emptyBlock(), emptyBlock(), emptyBlock()];
-    // always in this order: sums of fractions that are rounded on the way then never fall
+    // always in this order, so that rounding never makes a sum of fractions fall
     for (let ordinal = 0; ordinal <= ordinals; ordinal++) {
       const block = blockAt(ordinal);
       add(totals, block, REPLICA.size);
@@ -174,7 +173,7 @@ export class MetricsReader {
         continue;
       }
       add(removed, owner.before, REPLICA.levels);
-      // the copy is ours, so it is changed in place
+      // the block is a copy, so it may be changed in place
       subtract(block, owner.before);
       if (counted.cells === undefined) counted.cells = block;
       else add(counted.cells, block, REPLICA.size);
@@ -193,7 +192,7 @@ export class MetricsReader {
     };
   }
 
-  /** The requests alone, of the replicas `names`; much less work. */
+  /** Only the number of requests of the replicas `names`; much cheaper than `read`. */
   requestsOf(names: readonly string[]): ReadonlyMap<string, number> {
     const requests = new Map(names.map((name) => [name, 0]));
     for (const [ordinal, { name, before }] of this.#owners) {
@@ -210,7 +209,7 @@ export class MetricsReader {
     return requests;
   }
 
-  /** What all data threads hold of all ordinals, one behind the other. */
+  /** The blocks of all ordinals, summed over the data threads. */
   #blocks(): Float64Array {
     const [first, ...others] = this.#dataRows;
     const blocks = first!.slice(blockOf(0));
@@ -237,7 +236,7 @@ export class MetricsReader {
       failuresByCode: new Map(FAILURES.map((code, index) => [code, cells[THREAD.failures + index]!])),
       ended: this.#ended,
       logLines: cells[THREAD.logLines]!,
-      // the main thread drops some too
+      // the main thread drops lines too
       logDropped: cells[THREAD.logDropped]! + this.#rows.at(-1)![THREAD.logDropped]!,
     };
   }
@@ -247,25 +246,25 @@ function emptyBlock(): Float64Array {
   return new Float64Array(REPLICA.size);
 }
 
-/** Counts of one name while they are added up; without cells it has no ordinal yet. */
+/** The counts of one name while they are summed; without cells it has no ordinal yet. */
 interface Counted {
   cells: Float64Array | undefined;
   life: number;
 }
 
-/** The classes of statuses, and those without one. */
+/** Status classes, and requests without a status. */
 const CLASS_CELLS = 6;
 
 function add(sums: Float64Array, cells: Float64Array, count: number): void {
   for (let cell = 0; cell < count; cell++) sums[cell] = sums[cell]! + cells[cell]!;
 }
 
-/** Takes away what was counted before; levels are none of the past's. */
+/** Subtracts the baseline of the counters; gauges have none. */
 function subtract(cells: Float64Array, before: Float64Array): void {
   for (let cell = 0; cell < REPLICA.levels; cell++) cells[cell] = cells[cell]! - before[cell]!;
 }
 
-/** The counts in cells that nobody writes any more. */
+/** The counts in a copied block. */
 function countsIn(cells: Float64Array): RequestCounts {
   const classes = cells.subarray(REPLICA.classes, REPLICA.classes + CLASS_CELLS);
   const byClass = [...classes.subarray(1)];

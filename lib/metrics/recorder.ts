@@ -1,7 +1,6 @@
 /**
- * What a thread counts, into its own row of the shared memory.
- * Must not hold: what becomes of the counts (`reader.ts`), clocks.
- * Every method is a few loads and stores; none allocates. An ordinal below zero is that of no replica.
+ * Counts requests and attempts into the calling thread's row of the shared memory. Every method is a few loads and stores;
+ * none allocates. A negative ordinal means no replica.
  */
 import { recordMs } from '../core/policy/histogram.ts';
 import { ERRORS, type ErrorCode } from '../platform/errors.ts';
@@ -19,18 +18,18 @@ import {
 } from './layout.ts';
 import { ThreadRecorder } from './thread-recorder.ts';
 
-/** How a request ended: with a whole answer, or by whom. */
+/** How a request ended: with a complete response, or aborted by whom. */
 export type Ended = 'whole' | Aborter;
 
-/** A request that is over. */
+/** A request that has ended. */
 export interface EndedRequest {
-  /** The replica that answered, or that had it when the client left; below zero where the balancer itself answered. */
+  /** The replica that responded, or had it when the client closed; negative where the balancer itself responded. */
   readonly answeredBy: number;
-  /** 0 where there was no answer. */
+  /** 0 where there was no response. */
   readonly status: number;
-  /** From its head to the end. */
+  /** From its head to the end of the response. */
   readonly totalMs: number;
-  /** From its head to the answer's; below zero where no replica answered. */
+  /** From its head to the head of the response; negative where no replica responded. */
   readonly firstByteMs: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
@@ -45,7 +44,7 @@ export class Recorder {
   /** What is counted of the thread and its clients' connections. */
   readonly thread: ThreadRecorder;
   readonly #row: Float64Array;
-  /** Where the block of requests without a replica begins. */
+  /** Where the block of the balancer's own responses begins. */
   readonly #noReplica: number;
 
   /** `worker` is the calling thread's row, from 0. */
@@ -66,18 +65,18 @@ export class Recorder {
     if (request.ended !== 'whole') this.#add(block + REPLICA.aborts + ABORTERS.indexOf(request.ended), 1);
   }
 
-  /** The balancer answers with a failure of its own. */
+  /** The balancer responds with a failure of its own. */
   failure(code: ErrorCode): void {
     this.#add(THREAD.failures + FAILURE_AT.get(code)!, 1);
   }
 
-  /** A request that was not understood, or came on a connection too many, is answered with a failure. */
+  /** A request that could not be parsed, or a connection over the limit, gets a failure as its response. */
   refusal(code: ErrorCode): void {
     this.failure(code);
     this.#add(this.#noReplica + REPLICA.classes + classOf(ERRORS[code].status), 1);
   }
 
-  /** The replica failed a request, whatever becomes of that. */
+  /** An attempt at the replica failed, whether it is retried or not. */
   failedAttempt(ordinal: number): void {
     this.#add(blockOf(ordinal) + REPLICA.failedAttempts, 1);
   }
@@ -87,23 +86,23 @@ export class Recorder {
     this.#add(blockOf(ordinal) + REPLICA.faults, 1);
   }
 
-  /** Something of a response was read from the replica. */
+  /** Response bytes were read from the replica. */
   read(ordinal: number): void {
     if (ordinal >= 0) this.#add(blockOf(ordinal) + REPLICA.reads, 1);
   }
 
-  /** What the replica failed is sent again, to it or to another. */
+  /** A request that the replica failed is retried, there or elsewhere. */
   retry(ordinal: number, reason: ErrorCode | RetryReason): void {
     const index = REASON_AT.get(reason);
     if (index !== undefined && ordinal >= 0) this.#add(blockOf(ordinal) + REPLICA.retries + index, 1);
   }
 
-  /** A retry that might have been was not made. */
+  /** A retry was not made because the budget is exhausted. */
   budgetExhausted(): void {
     this.#add(THREAD.budgetExhausted, 1);
   }
 
-  /** A request is ended because what should have ended it has not. */
+  /** The last-resort time limit ended a request. */
   lastResort(): void {
     this.#add(THREAD.lastResorts, 1);
   }
@@ -113,12 +112,12 @@ export class Recorder {
     this.#add(blockOf(owner) + REPLICA.overflows, 1);
   }
 
-  /** How many requests of this thread wait for the replica first. */
+  /** Sets how many queued requests of this thread have the replica as their first choice. */
   waiting(ordinal: number, count: number): void {
     if (ordinal >= 0) this.#row[blockOf(ordinal) + REPLICA.waiting] = count;
   }
 
-  /** An attempt was given a connection. */
+  /** An attempt got a connection. */
   sent(ordinal: number, isReused: boolean): void {
     if (ordinal >= 0) this.#add(blockOf(ordinal) + (isReused ? REPLICA.reused : REPLICA.fresh), 1);
   }
@@ -131,7 +130,7 @@ export class Recorder {
     if (ordinal >= 0) this.#add(blockOf(ordinal) + REPLICA.connectFailures, 1);
   }
 
-  /** How many connections to the replica there are now. */
+  /** Sets how many connections to the replica there are now. */
   pool(ordinal: number, idle: number, busy: number, connecting: number): void {
     const block = blockOf(ordinal);
     this.#row[block + REPLICA.idleConnections] = idle;

@@ -1,7 +1,4 @@
-/**
- * The metrics of requests, attempts and clients: their names, what they mean, and their samples.
- * Must not hold: replicas as the control plane sees them (`fleet-families.ts`).
- */
+/** The metrics of requests, attempts and clients: their names, their help and their samples. */
 import {
   counter,
   each,
@@ -18,44 +15,44 @@ import type { RequestCounts, ThreadCounts } from './reader.ts';
 const CLASSES: readonly string[] = ['1xx', '2xx', '3xx', '4xx', '5xx'];
 
 function byClass({ requests, byClass: classes }: RequestCounts): Readonly<Record<string, number>> {
-  const answered = classes.reduce((sum, count) => sum + count, 0);
+  const withStatus = classes.reduce((sum, count) => sum + count, 0);
   return {
     ...Object.fromEntries(CLASSES.map((name, index) => [name, classes[index]!])),
-    none: requests - answered,
+    none: requests - withStatus,
   };
 }
 
-export function requestFamilies(answered: Shown<RequestCounts>): readonly Family[] {
+export function requestFamilies(shown: Shown<RequestCounts>): readonly Family[] {
   return [
     counter(
       'ringlb_requests_total',
-      'Requests by who answered (- is the balancer itself) and status class (none: the client left before).',
-      eachOf(answered, 'class', byClass),
+      'Requests by who responded (- is the balancer itself) and status class (none: the client closed before).',
+      eachOf(shown, 'class', byClass),
     ),
     histogram(
       'ringlb_request_duration_seconds',
-      "From a request's head to the end of its answer.",
-      histograms(answered, 'duration'),
+      "From a request's head to the end of the response.",
+      histograms(shown, 'duration'),
     ),
     histogram(
       'ringlb_first_byte_seconds',
-      "From a request's head to the head of the replica's answer.",
-      histograms(answered, 'firstByte'),
+      "From a request's head to the head of the replica's response.",
+      histograms(shown, 'firstByte'),
     ),
     counter(
       'ringlb_request_bytes_total',
       'Bytes of requests, heads and bodies, and of tunnels from clients.',
-      each(answered, ({ bytesIn }) => bytesIn),
+      each(shown, ({ bytesIn }) => bytesIn),
     ),
     counter(
       'ringlb_response_bytes_total',
-      'Bytes of answers, heads and bodies, and of tunnels to clients.',
-      each(answered, ({ bytesOut }) => bytesOut),
+      'Bytes of responses, heads and bodies, and of tunnels to clients.',
+      each(shown, ({ bytesOut }) => bytesOut),
     ),
     counter(
       'ringlb_aborts_total',
-      'Requests whose answer did not become whole, by who ended them.',
-      eachOf(answered, 'by', ({ aborts }) => aborts),
+      'Requests without a complete response, by who ended them.',
+      eachOf(shown, 'by', ({ aborts }) => aborts),
     ),
   ];
 }
@@ -65,12 +62,12 @@ export function attemptFamilies(replicas: Shown<RequestCounts>): readonly Family
   return [
     counter(
       'ringlb_failed_attempts_total',
-      'Requests that the replica was given and failed, whatever became of them.',
+      'Attempts at the replica that failed, retried or not.',
       each(replicas, ({ failedAttempts }) => failedAttempts),
     ),
     counter(
       'ringlb_retries_total',
-      'Requests sent again, by the replica that had failed them and how.',
+      'Retries, by the replica that had failed the request and why.',
       eachOf(replicas, 'reason', ({ retries }) => retries),
     ),
     counter(
@@ -85,12 +82,12 @@ export function attemptFamilies(replicas: Shown<RequestCounts>): readonly Family
     ),
     counter(
       'ringlb_connect_failures_total',
-      'Connections to the replica that could not be made.',
+      'Connections to the replica that could not be opened.',
       each(replicas, ({ connectFailures }) => connectFailures),
     ),
     counter(
       'ringlb_attempts_total',
-      'Requests written to the replica, on a connection that had carried others or on a new one.',
+      'Attempts at the replica, on a reused connection or on a new one.',
       eachOf(replicas, 'connection', ({ reused, fresh }) => ({ reused, new: fresh })),
     ),
     gauge(
@@ -113,7 +110,11 @@ export function attemptFamilies(replicas: Shown<RequestCounts>): readonly Family
 
 export function clientFamilies(threads: ThreadCounts, waiting: number): readonly Family[] {
   return [
-    counter('ringlb_client_connections_total', 'Client connections taken.', one(threads.clientConnections)),
+    counter(
+      'ringlb_client_connections_total',
+      'Client connections accepted.',
+      one(threads.clientConnections),
+    ),
     gauge(
       'ringlb_open_client_connections',
       'Client connections that are open.',
@@ -126,24 +127,20 @@ export function clientFamilies(threads: ThreadCounts, waiting: number): readonly
     ),
     counter(
       'ringlb_failures_total',
-      "Answers of the balancer's own that say what failed, by what did.",
+      'Failures that the balancer itself responded with, by what failed.',
       [...threads.failuresByCode].map(([code, value]) => ({ labels: { code }, value })),
     ),
     counter(
       'ringlb_retry_budget_exhausted_total',
-      'Requests that were not retried because the budget was used up.',
+      'Requests that were not retried because the budget was exhausted.',
       one(threads.budgetExhausted),
     ),
     counter(
       'ringlb_last_resort_timeouts_total',
-      'Requests and tunnels that only the last of all time limits ended: each is a fault of the balancer, please report it.',
+      'Requests and tunnels that only the last-resort time limit ended: each is a bug of the balancer, please report it.',
       one(threads.lastResorts),
     ),
-    counter(
-      'ringlb_access_log_lines_total',
-      'Lines that were handed to the access log.',
-      one(threads.logLines),
-    ),
+    counter('ringlb_access_log_lines_total', 'Lines passed to the access log.', one(threads.logLines)),
     counter(
       'ringlb_access_log_dropped_total',
       'Lines that are missing from the access log because it is slow or cannot be written.',

@@ -1,9 +1,10 @@
 /**
- * How the thread that it runs on is: how late its timers are, how much it works, what the collector takes, its heap.
- * Must not hold: anything about requests. Its own cost is some microseconds a second.
+ * Measures the thread that it runs on: how late its timers fire, how busy its event loop is, garbage collection, heap. Its
+ * own cost is some microseconds a second.
  *
- * A timer of our own and not `monitorEventLoopDelay`: that has its own resolution in every value, loses the sample
- * after each `reset`, and has no buckets that threads could add up. `nodejs_eventloop_lag` of prom-client has both faults.
+ * It has a timer of its own and does not use `monitorEventLoopDelay`, which includes its own resolution in every value,
+ * loses the sample after each `reset`, and has no buckets that could be summed over threads. `nodejs_eventloop_lag` of
+ * prom-client has both faults.
  */
 import { constants, type PerformanceEntry, PerformanceObserver, performance } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
@@ -11,10 +12,10 @@ import type { Clock, Timer } from '../platform/clock.ts';
 import type { GcKind } from './layout.ts';
 import type { ThreadRecorder } from './thread-recorder.ts';
 
-/** Between two samples of how late a timer is. */
+/** Between two samples of timer delay. */
 const SAMPLE_MS = 20;
-/** After so many samples the rest is looked at too. */
-const SAMPLES_A_LOOK = 25;
+/** Heap and activity are read once in this many samples. */
+const SAMPLES_PER_READ = 25;
 
 const GC_KIND: ReadonlyMap<number, GcKind> = new Map([
   [constants.NODE_PERFORMANCE_GC_MINOR, 'minor'],
@@ -32,7 +33,7 @@ export class ThreadHealth {
   /** Holds fractions, so it begins as a double (`-0`): a whole number would deoptimize the class at the first of them. */
   #activeMs = -0;
 
-  /** Begins at once. */
+  /** Starts measuring at once. */
   constructor(recorder: ThreadRecorder, clock: Clock) {
     this.#recorder = recorder;
     this.#clock = clock;
@@ -40,7 +41,7 @@ export class ThreadHealth {
       for (const entry of list.getEntries()) this.#collected(entry);
     });
     this.#collections.observe({ entryTypes: ['gc'] });
-    this.#look();
+    this.#readThread();
     this.#sample();
   }
 
@@ -53,13 +54,13 @@ export class ThreadHealth {
     const dueMs = this.#clock.nowMs() + SAMPLE_MS;
     this.#timer = this.#clock.after(SAMPLE_MS, () => {
       this.#recorder.loopDelay(Math.max(0, this.#clock.nowMs() - dueMs));
-      this.#samples = (this.#samples + 1) % SAMPLES_A_LOOK;
-      if (this.#samples === 0) this.#look();
+      this.#samples = (this.#samples + 1) % SAMPLES_PER_READ;
+      if (this.#samples === 0) this.#readThread();
       this.#sample();
     });
   }
 
-  #look(): void {
+  #readThread(): void {
     const { active } = performance.eventLoopUtilization();
     this.#recorder.active(active - this.#activeMs);
     this.#activeMs = active;

@@ -47,31 +47,31 @@ function stage(options: Partial<AccessLogOptions> = {}, random: () => number = (
 describe('a request gets a line', () => {
   test('whatever it was, unless it is said which', () => {
     const { log } = stage();
-    for (const status of [0, 101, 200, 404, 599, 999]) assert.equal(log.wants(status, 0), true);
+    for (const status of [0, 101, 200, 404, 599, 999]) assert.equal(log.shouldLog(status, 0), true);
   });
 
   test('only with a status that is asked for', () => {
     const { log } = stage({ accessLogStatus: ['5xx', '404', 'none'] });
-    const wanted = [0, 200, 403, 404, 405, 499, 500, 503, 599].filter((status) => log.wants(status, 0));
+    const wanted = [0, 200, 403, 404, 405, 499, 500, 503, 599].filter((status) => log.shouldLog(status, 0));
     assert.deepEqual(wanted, [0, 404, 500, 503, 599]);
   });
 
   test('only where it took long enough', () => {
     const { log } = stage({ accessLogMinMs: 100 });
-    assert.deepEqual([log.wants(200, 99.9), log.wants(200, 100)], [false, true]);
+    assert.deepEqual([log.shouldLog(200, 99.9), log.shouldLog(200, 100)], [false, true]);
   });
 
   test('by chance, as often as is asked for', () => {
     const numbers = [0.1, 0.24, 0.25, 0.9];
     const { log } = stage({ accessLogSample: 0.25 }, () => numbers.shift()!);
     assert.deepEqual(
-      [1, 2, 3, 4].map(() => log.wants(200, 0)),
+      [1, 2, 3, 4].map(() => log.shouldLog(200, 0)),
       [true, true, false, false],
     );
   });
 
   test('never, where the sample is nothing', () => {
-    assert.equal(stage({ accessLogSample: 0 }).log.wants(500, 0), false);
+    assert.equal(stage({ accessLogSample: 0 }).log.shouldLog(500, 0), false);
   });
 });
 
@@ -113,7 +113,7 @@ describe('lines', () => {
     assert.match(sent[0]!.text, /^192\.0\.2\.7 - - \[/);
   });
 
-  test('are dropped and counted while too much is not written, and kept again after', () => {
+  test('are dropped and counted while too many are unwritten', () => {
     const { log, sent, counts } = stage();
     let kept = 0;
     while (log.hasRoom()) {

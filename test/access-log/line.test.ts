@@ -88,7 +88,7 @@ describe('a line of JSON', () => {
 });
 
 describe('a line in combined format', () => {
-  test('is what web servers write, and what they do not know behind it', () => {
+  test('has the fields of web servers first, its own behind', () => {
     assert.equal(
       combinedLine(ENTRY),
       '192.0.2.7 - - [01/Nov/2026:09:05:07 +0000] "GET /home?x=1 HTTP/1.1" 200 240 "-" "curl/8" ' +

@@ -48,7 +48,7 @@ function sinkTo(t: Test, file: string, clock = systemClock) {
   return { sink, take, counts, errors, warnings };
 }
 
-test('lines are in the file once they are said to be written', async (t) => {
+test('acknowledged lines are in the file', async (t) => {
   const file = join(directory(t), 'access.log');
   const { take } = sinkTo(t, file);
   await take('one\n');
@@ -64,7 +64,7 @@ test('what was in the file stays in it', async (t) => {
   assert.equal(readFileSync(file, 'utf8'), 'one\ntwo\n');
 });
 
-test('after the file was moved and opened again, lines go to the new one', async (t) => {
+test('after rotation and reopen, lines go to the new file', async (t) => {
   const dir = directory(t);
   const file = join(dir, 'access.log');
   const { sink, take } = sinkTo(t, file);
@@ -93,7 +93,7 @@ test('closing waits for what is left', async (t) => {
   assert.equal(counts.dropped, 0);
 });
 
-test('a file that cannot be opened is told at once, with what to do', (t) => {
+test('a file that cannot be opened fails the start with advice', (t) => {
   const file = join(directory(t), 'missing', 'access.log');
   assert.throws(
     () => sinkTo(t, file),
@@ -102,12 +102,12 @@ test('a file that cannot be opened is told at once, with what to do', (t) => {
   );
 });
 
-test('a write that fails costs its lines and no more, and is told once', async (t) => {
+test('a failed write drops its own lines alone, logged once', async (t) => {
   const { take, counts, errors } = sinkTo(t, '/dev/full');
   await take('one\n', 1);
   await take('two\nthree\n', 2);
   assert.equal(counts.dropped, 3);
-  assert.deepEqual(errors, ['access log cannot be written; lines are dropped']);
+  assert.deepEqual(errors, ['access log write failed; dropping lines']);
 });
 
 /** A named pipe with an end that is open for reading and not read. */
@@ -137,7 +137,7 @@ function pipe(t: Test) {
   };
 }
 
-test('lines that nobody reads wait, and the caller with them', async (t) => {
+test('lines without a reader stay unacknowledged', async (t) => {
   const { file, read } = pipe(t);
   const { sink } = sinkTo(t, file);
   let done = 0;
@@ -155,7 +155,7 @@ test('lines that nobody reads wait, and the caller with them', async (t) => {
   });
 });
 
-test('closing gives up on a reader that never reads, and counts the lines', async (t) => {
+test('close drops and counts lines that no reader takes', async (t) => {
   const { file, read } = pipe(t);
   const clock = new FakeClock();
   const { sink, counts } = sinkTo(t, file, clock);
@@ -168,13 +168,13 @@ test('closing gives up on a reader that never reads, and counts the lines', asyn
   read();
 });
 
-test('a named pipe that nobody has open is told at once', (t) => {
+test('a named pipe without a reader is an error at once', (t) => {
   const file = join(directory(t), 'pipe');
   execFileSync('mkfifo', [file]);
   assert.throws(() => sinkTo(t, file), /ENXIO/);
 });
 
-test('lines behind one that an earlier process left unfinished begin a line of their own', async (t) => {
+test('lines after an unfinished one of an earlier process start afresh', async (t) => {
   const file = join(directory(t), 'access.log');
   writeFileSync(file, 'one\ntw');
   const { take, counts } = sinkTo(t, file);
@@ -184,7 +184,7 @@ test('lines behind one that an earlier process left unfinished begin a line of t
   assert.equal(counts.dropped, 0);
 });
 
-test('a disk that is full costs the lines that are not whole, and the next begin a line of their own', {
+test('a full disk drops partial lines, and later ones start afresh', {
   skip: skipWithoutMount,
 }, async (t) => {
   const disk = smallDisk(t);
@@ -203,10 +203,10 @@ test('a disk that is full costs the lines that are not whole, and the next begin
   await take('three\n');
   assert.equal(readFileSync(file, 'utf8'), `${kept}\ntwo\nthree\n`);
   assert.equal(errors.length, 1);
-  assert.deepEqual(warnings, [[101 - whole, 'access log is written again; lines are missing from it']]);
+  assert.deepEqual(warnings, [[101 - whole, 'access log recovered; lines were dropped']]);
 });
 
-test('a pipe whose reader went in the middle of a line gets the next on a line of its own', async (t) => {
+test('after a reader left mid-line the next line starts afresh', async (t) => {
   const { file, read, reopen } = pipe(t);
   const { take, sink } = sinkTo(t, file);
   const cut = new Promise<void>((resolve) => sink.take('x'.repeat(100_000), 1, resolve));
@@ -220,7 +220,7 @@ test('a pipe whose reader went in the middle of a line gets the next on a line o
   });
 });
 
-test('nothing is opened again once it is closed', async (t) => {
+test('a closed sink is not reopened', async (t) => {
   const file = join(directory(t), 'access.log');
   const { sink } = sinkTo(t, file);
   assert.equal(sink.reopen(), true);

@@ -13,7 +13,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const MAIN = join(ROOT, 'lib/main.ts');
 const options = parseOptions([])!;
 
-test('it has three healthy replicas, and takes them with it when it is closed', async () => {
+test('a balancer under study closes with its three replicas', async () => {
   const balancer = await openBalancer(options, MAIN);
   const replicas = await balancer.control.replicas();
   assert.deepEqual(

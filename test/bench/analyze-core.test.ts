@@ -42,7 +42,7 @@ describe('A-4', async () => {
     assert.ok(a4.randomPhi.below131 > 0.4 && a4.randomPhi.below131 < 0.65);
   });
 
-  it('keeps everything to ⌈1.25 · m ÷ n⌉ with bounded load, and the textbook at it', () => {
+  it('keeps all replicas to ⌈1.25 · m ÷ n⌉ with bounded load', () => {
     // 10,000 requests: 6250, 4167, 3125, 2500 and 2084 at most, over means of 5000, 3333⅓, 2500, 2000 and 1666⅔
     const most = [1.25, 1.2501, 1.25, 1.25, 1.2504];
     assert.deepEqual(
@@ -140,7 +140,7 @@ describe('A-5, bounded load', () => {
     assert.deepEqual([...capacities(0, 2, 1.5)], [0, 0]);
   });
 
-  it('puts a ball in the first bin from its hash on that has room, round the end', () => {
+  it('puts a ball into the first bin with room, clockwise', () => {
     const bins = [10, 20, 30].map((point, at) => ({ name: `bin-${at}`, point }));
     // ⌈1.2 · 5⌉ = 6 places, two in each bin
     assert.deepEqual([...placeAll(bins, Uint32Array.of(15, 20, 11, 25, 31), 1.2)], [1, 1, 2, 2, 0]);
@@ -166,7 +166,7 @@ describe('A-5, bounded load', () => {
     assert.deepEqual([...placeInTurn(placement, backends(0, 3), [0, 0, 2, 0], 1)], [0, 1, 2, 0]);
   });
 
-  it('keeps to the bound, and moves nothing that need not move where there is room for all', () => {
+  it('keeps to the bound and makes no needless move', () => {
     const { bound, most, mostByPick } = studyBounded(1.1, 10, { updates: 2, seed: 1 });
     assert.deepEqual([bound, most <= bound, mostByPick <= bound], [11, true, true]);
     const roomy = studyBounded(100, 10, { updates: 20, seed: 1 });
@@ -175,7 +175,7 @@ describe('A-5, bounded load', () => {
 });
 
 describe('A-6', () => {
-  it('has balancers agree on every key of maglev and ring, and not of the classic ring', () => {
+  it('has balancers agree on every key but with the classic ring', () => {
     assert.equal(agreementOf(A6_PLACEMENTS.maglev, 10, 1).agree, 1);
     assert.equal(agreementOf(A6_PLACEMENTS.ring, 10, 1).agree, 1);
     assert.ok(agreementOf(A6_PLACEMENTS.classic, 10, 1).agree < 1);
@@ -185,7 +185,7 @@ describe('A-6', () => {
     assert.equal(agreementOf(A6_PLACEMENTS.maglev, 1, 1).behind, 1);
   });
 
-  it('moves every key once when the new one comes first, twice when the old one goes first, and never in place', () => {
+  it('moves keys once, twice or never, by the order of replacement', () => {
     const { comeThenGo, goThenCome, inPlace } = rollingOf(A6_PLACEMENTS.ring, 1);
     assert.deepEqual([comeThenGo, goThenCome, inPlace], [1, 2, 0]);
   });

@@ -39,7 +39,7 @@ test('multiplicative hashing is the number times the golden ratio, mod 2^32', ()
   assert.equal(multiplicative(3), Number((3n * 0x9e3779b1n) % 2n ** 32n));
 });
 
-test('every hash of a number is an unsigned 32-bit integer, and its slot is below the number of slots', () => {
+test('every hash of a number is an unsigned 32-bit integer', () => {
   for (const { hash } of HASHES)
     for (const n of [0, 1, 0xffff, 0xffffffff]) {
       assert.equal(hash(n) >>> 0, hash(n));
@@ -48,7 +48,7 @@ test('every hash of a number is an unsigned 32-bit integer, and its slot is belo
   assert.deepEqual([slotIn(512, 0), slotIn(512, 0xffffffff)], [0, 511]);
 });
 
-test('a spread is mean, extremes, most ÷ mean and the standard deviation of the population', () => {
+test('a spread has mean, extremes, max ÷ mean and standard deviation', () => {
   assert.deepEqual(spreadOf([2, 4, 4, 4, 5, 5, 7, 9]), {
     total: 40,
     mean: 5,
@@ -73,7 +73,7 @@ test('with one bin there is no noise', () => {
   assert.deepEqual([imbalance, low, high, deviation], [1, 1, 1, 0]);
 });
 
-test('the share of fair splits that are as uneven counts those that are exactly so', () => {
+test('fair splits that are exactly as uneven are counted', () => {
   const floor = { ...noiseFloor(2, 2, { runs: 4 }), runs: 4, sorted: Float64Array.of(1, 1.1, 1.2, 1.3) };
   assert.deepEqual(
     [1, 1.1, 1.25, 1.3, 1.4].map((each) => shareAtLeast(floor, each)),

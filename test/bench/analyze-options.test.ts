@@ -30,11 +30,11 @@ test('nothing asked for means all experiments over child processes', () => {
   });
 });
 
-test('experiments are picked by name, in their own order, and spelled as the report does', () => {
+test('experiments are picked by name, in report order', () => {
   assert.deepEqual(parseOptions(['--only', 'A-4, a1'])?.only, ['a1', 'a4']);
 });
 
-test('the admin port of a running balancer is 5001 of its host unless it is said', () => {
+test("the admin port defaults to 5001 of the balancer's host", () => {
   const of = (...args: string[]) => parseOptions(['--url', 'http://box:8080', ...args])?.adminUrl?.href;
   assert.equal(of(), 'http://box:5001/');
   assert.equal(of('--admin-url', 'http://127.0.0.1:9'), 'http://127.0.0.1:9/');
@@ -100,7 +100,7 @@ test('wrong options end the program with status 2, help with 0', () => {
   assert.match(help.stdout, /--driver process/);
 });
 
-test('a balancer that does not answer ends it with status 1 and says where nothing answered', () => {
+test('a balancer that does not respond ends the study with status 1', () => {
   const args = [MAIN, '--only', 'a1', '--url', 'http://127.0.0.1:1', '--admin-url', 'http://127.0.0.1:2'];
   const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
   assert.equal(status, 1);

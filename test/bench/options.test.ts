@@ -5,7 +5,7 @@ import { complaint, parseCount } from '../../bench/proxy/backends.ts';
 import { splitCores } from '../../bench/proxy/machine.ts';
 import { parseOptions } from '../../bench/proxy/options.ts';
 
-test('nothing asked for means every case, each with its own peers, and results written', () => {
+test('without arguments every case runs and results are written', () => {
   const options = parseOptions([])!;
   assert.ok(options.cases.includes('small') && options.cases.includes('workers2'));
   assert.deepEqual(options.peers, []);
@@ -28,7 +28,7 @@ test('cases and peers are picked by name', () => {
   assert.deepEqual([options.rounds, options.seconds], [3, 0.5]);
 });
 
-test('a quick run or one of some peers does not replace the results unless told to', () => {
+test('a partial run replaces results only when told to', () => {
   assert.equal(parseOptions(['--quick'])?.write, false);
   assert.equal(parseOptions(['--peers', 'nginx'])?.write, false);
   assert.equal(parseOptions(['--quick', '--write'])?.write, true);
@@ -54,7 +54,7 @@ test('the count is the third number of stub_status, or the only one of the sink'
   assert.throws(() => parseCount('<html>404</html>'), /not a count/);
 });
 
-test('of what a program printed, the line that names an error is shown', () => {
+test('the line that names an error is shown', () => {
   assert.equal(
     complaint('node:internal:1\n  throw err;\n\nError: no such file\n  at load\n'),
     'Error: no such file',

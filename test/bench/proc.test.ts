@@ -22,7 +22,7 @@ function sample(ticks: number, threads: Readonly<Record<number, number>>): CpuSa
   return { ticks, processes: 1, threadNs };
 }
 
-test('a stat line gives the parent and the ticks of all threads and of waited-for children', () => {
+test('a stat line gives the parent and the ticks', () => {
   const stat = parseStat(`4242 (node) S 17 4242 4242 0 -1 ${REST}`);
   assert.deepEqual(stat, { pid: 4242, parentPid: 17, ticks: 300, childTicks: 10 });
 });
@@ -51,13 +51,13 @@ test('a tree holds grandchildren listed before their parents, and no strangers',
   assert.deepEqual(tree, [10, 11, 12]);
 });
 
-test('processor time is exact in nanoseconds while ticks agree, counting a new thread from zero', () => {
+test('processor time is in nanoseconds while ticks agree', () => {
   const before = sample(100, { 1: 1_000_000_000 });
   const after = sample(101, { 1: 1_012_345_678, 2: 5 });
   assert.equal(cpuBetweenNs(before, after), 12_345_683);
 });
 
-test('ticks count when a thread that worked has ended and taken its nanoseconds along', () => {
+test('ticks count once a thread has ended with its nanoseconds', () => {
   const before = sample(100, { 1: 500_000_000, 2: 500_000_000 });
   const after = sample(200, { 1: 600_000_000 });
   assert.equal(cpuBetweenNs(before, after), 100 * TICK_NS);

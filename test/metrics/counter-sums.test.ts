@@ -31,7 +31,7 @@ describe('counter sums', () => {
     assert.deepEqual(counts.trouble(), { retried: 2, held: 0, failed: 0 });
   });
 
-  it('are the requests that had to wait, whether they still do or not', () => {
+  it('include queued requests, still waiting or not', () => {
     const { one, two, counts } = setUp();
     one.thread.queued();
     two.thread.queued();
@@ -39,7 +39,7 @@ describe('counter sums', () => {
     assert.deepEqual(counts.trouble(), { retried: 0, held: 2, failed: 0 });
   });
 
-  it('are the failures of the balancer and its replicas, and not those of clients', () => {
+  it('include failures of balancer and replicas, not of clients', () => {
     const { one, two, counts } = setUp();
     one.failure('none-eligible');
     two.failure('upstream-gone');

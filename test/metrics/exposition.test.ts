@@ -93,7 +93,7 @@ describe('everything as text', () => {
     assert.equal(parsed.find(({ name }) => name === 'ringlb_gc_duration_seconds')?.type, 'summary');
   });
 
-  test('is the same metrics in both formats, however often it is asked for', async () => {
+  test('has the same metrics in both formats', async () => {
     const names = async () => parsePrometheus(await textOf()).map(({ name }) => name.replace(/_total$/, ''));
     const first = await names();
     const open = parseOpenMetrics(await textOf(OPEN)).map(({ name }) => name);
@@ -108,7 +108,7 @@ describe('everything as text', () => {
     assert.match(open.contentType, /^application\/openmetrics-text; version=1\.0\.0/);
   });
 
-  test('knows the process: memory, descriptors, and the CPU time of its whole life', async () => {
+  test('has memory, descriptors and CPU time of the process', async () => {
     const { user, system } = process.cpuUsage();
     const parsed = parsePrometheus(await textOf());
     const numberOf = (name: string) =>

@@ -5,7 +5,7 @@ import { FleetCounts } from '../../lib/metrics/fleet-counts.ts';
 /** Counts what happened to S1, kind by kind; `replaced` took 200 ms. */
 function after(...kinds: readonly string[]): FleetCounts {
   const counts = new FleetCounts();
-  for (const kind of kinds) counts.happened({ kind, replica: 'S1', ms: kind === 'replaced' ? 200 : 1 });
+  for (const kind of kinds) counts.countEvent({ kind, replica: 'S1', ms: kind === 'replaced' ? 200 : 1 });
   return counts;
 }
 
@@ -45,9 +45,9 @@ test('ejections and failed starts are counted', () => {
   assert.deepEqual([ejections, failedStarts], [2, 1]);
 });
 
-test('what happened to one replica is not another’s, and what happened to none is nobody’s', () => {
+test('an event counts for its own replica alone', () => {
   const counts = after('ejected');
-  counts.happened({ kind: 'engine-lost', replica: null, ms: null });
+  counts.countEvent({ kind: 'engine-lost', replica: null, ms: null });
   assert.equal(counts.historyOf('S2').ejections, 0);
 });
 
@@ -62,12 +62,12 @@ test('probes are counted with their time, and apart where they failed', () => {
 test('a history does not change when more is counted', () => {
   const counts = after('died', 'healthy', 'replaced');
   const before = counts.historyOf('S1');
-  for (const kind of ['died', 'healthy', 'replaced']) counts.happened({ kind, replica: 'S1', ms: 1 });
+  for (const kind of ['died', 'healthy', 'replaced']) counts.countEvent({ kind, replica: 'S1', ms: 1 });
   counts.probe('S1', 1, true);
   assert.deepEqual([before.replacements.died, before.probeDuration.count], [1, 0]);
 });
 
-test('what a removed replica had counted goes on, and is not another’s of the same name', () => {
+test('counts of a removed replica do not pass to its namesake', () => {
   const counts = after('died', 'healthy', 'replaced', 'ejected', 'start-failed');
   counts.probe('S1', 4, false);
   counts.probe('S2', 8, true);
@@ -79,7 +79,7 @@ test('what a removed replica had counted goes on, and is not another’s of the 
   assert.equal(counts.probeDuration.count, 2);
 });
 
-test('what is counted late of a replica that is gone is a removed one’s', () => {
+test('late counts of a removed replica belong to the removed', () => {
   const counts = new FleetCounts();
   counts.remove('S1');
   counts.probe('S1', 4, false);
@@ -89,7 +89,7 @@ test('what is counted late of a replica that is gone is a removed one’s', () =
   assert.equal(counts.historyOf('S1').probeFailures, 0);
 });
 
-test('names without end are removed, and none of what they counted is lost', () => {
+test('endless names are evicted without losing counts', () => {
   const counts = new FleetCounts();
   for (let number = 0; number < 5000; number++) counts.probe(`S${number}`, 1, false);
   assert.equal(counts.removed(new Set()).probeFailures, 5000);

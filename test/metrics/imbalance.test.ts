@@ -37,7 +37,7 @@ test('what is longer ago than a minute does not count', () => {
   assert.equal(imbalance.ratio, 1);
 });
 
-test('a replica that is new counts with what it has had since, and one that is gone not at all', () => {
+test('new replicas count in full, removed ones not at all', () => {
   const { clock, requests, imbalance } = stage({ S1: 10 });
   clock.advance(10_000);
   requests.set('S1', 20).set('S2', 10);

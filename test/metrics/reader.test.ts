@@ -39,7 +39,7 @@ test('what two threads counted of a replica is one sum', () => {
   assert.deepEqual([duration.count, duration.sumMs, firstByte.count], [2, 10, 2]);
 });
 
-test('what is counted of one replica is not counted of its neighbours', () => {
+test('counts of one replica are not those of its neighbours', () => {
   const { reader, first } = threads();
   first.request({ ...REQUEST, answeredBy: 1, totalMs: Number.MAX_SAFE_INTEGER });
   first.failedAttempt(1);
@@ -83,7 +83,7 @@ test('a request that no replica answered is the balancer’s own', () => {
   assert.equal(all.failuresByCode.get('internal'), 0);
 });
 
-test('a request whose client left before its answer is counted without a class', () => {
+test('a request aborted before its response has no status class', () => {
   const { first, read } = threads();
   first.request({ ...REQUEST, status: 0, firstByteMs: -1, ended: 'client' });
   const { requests, byClass, aborts } = read('S1');
@@ -164,7 +164,7 @@ test('connections, tunnels, overflows and waits are counted', () => {
   );
 });
 
-test('an ordinal that passes to another name leaves its counts with what is removed', () => {
+test('a reused ordinal leaves its counts with the removed', () => {
   const { reader, first, read } = threads();
   first.request(REQUEST);
   reader.follow([{ ordinal: 0, name: 'S3' }]);
@@ -179,7 +179,7 @@ test('an ordinal that passes to another name leaves its counts with what is remo
   assert.deepEqual([removed.requests, removed.duration.sumMs, totals.requests], [1, 4, 3]);
 });
 
-test('what is counted of a replica that is not named any more, late requests included, is removed', () => {
+test('late counts of an unnamed replica belong to the removed', () => {
   const { reader, first } = threads();
   first.request(REQUEST);
   first.pool(0, 1, 2, 3);
@@ -191,7 +191,7 @@ test('what is counted of a replica that is not named any more, late requests inc
   assert.deepEqual(removed.connections, { idle: 0, busy: 0, connecting: 0 });
 });
 
-test('a name that begins anew leaves its counts with what is removed, whatever its ordinal is', () => {
+test('a reused name leaves its counts with the removed', () => {
   for (const ordinal of [0, 2]) {
     const { reader, first } = threads();
     first.request(REQUEST);
@@ -254,7 +254,7 @@ test('the totals never go back, whoever leaves', () => {
   assert.equal(reader.read(['S3']).totals.requests, 2);
 });
 
-test('of a thread that died what it counted stays, and what it held is gone', () => {
+test("a dead thread's counters stay and its gauges are cleared", () => {
   const { reader, first, second, read } = threads();
   for (const thread of [first, second]) {
     thread.request(REQUEST);

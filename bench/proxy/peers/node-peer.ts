@@ -1,8 +1,7 @@
 /**
- * The Node peers, one small process each: `node node-peer.ts <kind> <port> <upstream port>,<upstream port>,…`.
- * Every kind takes the upstreams in turn over kept-alive connections, with logs off and its library's own defaults
+ * The Node peers, one small process each: `node node-peer.ts <kind> <port> <upstream port>,<upstream port>,…`. Every
+ * kind takes the upstreams in turn over kept-alive connections, with logs off and its library's own defaults
  * otherwise. None of them hashes, probes, counts or retries: they do less than ringlb does.
- * Must not hold: anything that ringlb itself uses.
  */
 import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 

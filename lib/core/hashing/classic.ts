@@ -1,11 +1,11 @@
 /**
- * The textbook ring: few slots, quadratic hash functions, and probing for a virtual node whose slot is taken.
- * The functions and their vectors are in the tests; the point of having it is to show it beside the good ones.
+ * The textbook ring: few slots, quadratic hash functions, and probing for a virtual node whose slot is taken. It is here
+ * to be compared with the good ones; the functions and their vectors are in the tests.
  * Must not hold: names as an input of placement; the ids alone decide it, placed in ascending order.
- * Invariants: lookups wrap clockwise, a slot's own vnode first. Probing displaces vnodes, and this is what it
- * does to "only its own keys move" when a replica goes:
+ * Invariants: lookups wrap clockwise, a slot's own vnode first. Probing displaces vnodes, so more than its own keys may
+ * move when a replica is removed:
  * - Every other vnode stays or moves back to a slot that a vnode held before; no new slot becomes occupied.
- * - Replicas with a lower id keep every slot. So the last id to come moves nothing but its own when it goes.
+ * - Replicas with a lower id keep every slot. So removing the replica with the highest id moves only its own slots.
  * - A slot that a higher id owned through a displaced vnode may move as well, for that vnode may move back.
  * - With no displaced vnode among the higher ids, only the replica's own slots move.
  */
@@ -14,13 +14,13 @@ import { ownClockwise } from './ring.ts';
 import { NO_OWNER, type Placement } from './slot-table.ts';
 
 /**
- * How a taken slot is passed: `linear` tries the slots that follow, `quadratic` those 1, 4, 9… past the first
- * one. The squares repeat after half the slots and miss many, so when all they reach are taken it goes on as
- * linear from the first one.
+ * How a collision is resolved: `linear` tries the following slots, `quadratic` those 1, 4, 9… after the home slot.
+ * The squares repeat after half the slots and miss many, so when all that they reach are taken it falls back to
+ * linear probing from the home slot.
  */
 export type Probing = 'linear' | 'quadratic';
 
-/** One vnode of one replica, where it is and where it would be on an empty ring. */
+/** One vnode of one replica: the slot it has, and the slot it would have on an empty ring. */
 export interface ClassicVnode {
   readonly id: number;
   readonly vnode: number;
@@ -39,13 +39,13 @@ export function requestSlot(i: number, slots: number): number {
   return (n * n + 2 * n + 17) % slots;
 }
 
-/** The slot in which vnode `j` (from 0) of replica `id` is at home: id² + j² + 2j + 25 mod slots. */
+/** The home slot of vnode `j` (from 0) of replica `id`: id² + j² + 2j + 25 mod slots. */
 export function vnodeSlot(id: number, j: number, slots: number): number {
   const n = id % slots;
   return (n * n + j * j + 2 * j + 25) % slots;
 }
 
-/** Where vnode `j` (from 0) of replica `id` is at home: a slot from 0, below `slots`. */
+/** Gives the home slot of vnode `j` (from 0) of replica `id`: from 0, below `slots`. */
 export type VnodeHome = (id: number, j: number, slots: number) => number;
 
 /** What `placeVnodes` places on. */
@@ -76,7 +76,7 @@ export function placeVnodes(ids: readonly number[], ring: ClassicRing): readonly
   );
 }
 
-/** There is a free slot, for the caller has counted them. */
+/** The caller has made sure that there is a free slot. */
 function firstFree(taken: Uint8Array, home: number, probing: Probing): number {
   const slots = taken.length;
   if (probing === 'quadratic') {

@@ -1,9 +1,8 @@
 /**
- * What of a request is hashed: the sources a user may name, how to read them from a request, and the number that
- * a value becomes. The first source that is there and not empty gives the key.
- * Must not hold: hashing (`hash.ts`), or what to do with a request that has no key.
- * Invariants: values are latin1 texts, as header values are: query values are decoded to bytes, not characters,
- * so UTF-8 sent raw and UTF-8 sent percent-encoded make the same key. Time is linear in the request head.
+ * The hash key of a request: the sources that `--hash-key` may name, how each is read from a request, and the number that
+ * a value is hashed to. The first source that is present and not empty gives the key.
+ * Invariants: values are latin1 texts, as header values are: query values are decoded to bytes, not characters, so UTF-8
+ * sent raw and UTF-8 sent percent-encoded make the same key. Time is linear in the request head.
  */
 import { isToken } from '../http-token.ts';
 import { hashText } from './hash.ts';
@@ -19,14 +18,14 @@ export type HashKeySource =
   | { readonly kind: 'cookie'; readonly name: string }
   | { readonly kind: 'query'; readonly name: string };
 
-/** What of a request is read: its target, its headers as name, value, name, value…, and its client's address in canonical form. */
+/** What is read of a request: its target, its headers as name, value, name, value…, and its client's address in canonical form. */
 export interface KeyFacts {
   readonly url: string;
   readonly rawHeaders: readonly string[];
   readonly clientIp: string;
 }
 
-/** The header by which its value is not taken as it came. */
+/** The header whose value is normalised before it is hashed (`hostKey`). */
 export const HOST = 'host';
 const QUERY_NAME = /^[\x21-\x7e]+$/;
 
@@ -77,12 +76,12 @@ export function findKey(
   return undefined;
 }
 
-/** True where every request is placed by its own id, and nothing else of it has to be read. */
+/** True where every request is placed by its own id, so that nothing else of it needs to be read. */
 export function isByRequestId(sources: readonly HashKeySource[]): boolean {
   return sources.every(({ kind }) => kind === 'request-id');
 }
 
-/** What a request is placed by: the first of `sources` that it has, else its id, which is its own or was made for it. */
+/** The key that a request is placed by: the first of `sources` that it has, else its request id, sent or generated. */
 export function placementKey(
   sources: readonly HashKeySource[],
   facts: KeyFacts,
@@ -94,7 +93,7 @@ export function placementKey(
 
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 
-/** True for an X-Request-Id that is taken over from a client. */
+/** True for an X-Request-Id of a client that is kept; any other is replaced by a generated one. */
 export function isRequestId(value: string): boolean {
   return REQUEST_ID.test(value);
 }
@@ -157,7 +156,7 @@ function isHeader(name: string, lowerName: string): boolean {
   return true;
 }
 
-/** What stands before the query. */
+/** The part of the target before the query. */
 export function pathOf(url: string): string {
   const mark = url.indexOf('?');
   return mark === -1 ? url : url.slice(0, mark);
@@ -179,7 +178,7 @@ function cookieOf(rawHeaders: readonly string[], name: string): string {
 function cookieValue(header: string, name: string): string {
   let start = 0;
   for (let equals = header.indexOf('='); equals !== -1; equals = header.indexOf('=', start)) {
-    // Going by the next `=`, not the next `;`, keeps a header of nothing but `;` linear.
+    // Searching for the next `=`, not the next `;`, keeps a header of nothing but `;` linear.
     const nameStart = header.lastIndexOf(';', equals) + 1;
     const separator = header.indexOf(';', equals);
     const end = separator === -1 ? header.length : separator;
@@ -192,7 +191,7 @@ function cookieValue(header: string, name: string): string {
   return '';
 }
 
-/** What lies from `from` up to `to`, without the blanks around it; `trim` would take bytes of UTF-8 with them. */
+/** The text from `from` up to `to` without surrounding blanks; `trim` would remove bytes of UTF-8 as well. */
 function between(text: string, from: number, to: number): string {
   let first = from;
   let end = to;

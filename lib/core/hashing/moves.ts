@@ -1,6 +1,6 @@
 /**
- * What a change of the table moves: which part of the slots, and so of the keys, goes from whom to whom.
- * Must not hold: how a table comes to be (`slot-table.ts`). Pure; one pass over the slots.
+ * Compares two tables: which part of the slots, and so of the keys, moves from which owner to which. Pure; one pass over
+ * the slots.
  */
 
 /** A part of the slots, 0 to 1, that changes its owner; ordinals, or NO_OWNER. */

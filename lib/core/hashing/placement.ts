@@ -1,6 +1,6 @@
 /**
- * The one place that knows every placement algorithm: from options to a placement.
- * Must not hold: how any of them works. An algorithm is added here and in `slot-table.ts`.
+ * Creates the placement that the options name. This is the only file that knows every algorithm: a new one is added here
+ * and in `slot-table.ts`.
  */
 import { classicPlacement } from './classic.ts';
 import { isPrime, maglevPlacement } from './maglev.ts';

@@ -4,7 +4,7 @@
  * cut into equal slots, each owned whole by whoever owns its start, so a lookup needs no search.
  * Must not hold: ids or ordinals as an input of placement; the names alone decide it.
  * Invariants: where points fall together the lesser name has the slot, so the order in which members are given
- * does not matter. When a member goes, only its own slots move: the others' points stay where they are.
+ * does not matter. When a member is removed only its own slots move: the others' points stay where they are.
  */
 
 import type { Member } from '../replica.ts';
@@ -26,7 +26,7 @@ export function ringPlacement(slots: number, vnodes: number): Placement {
   return new RingPlacement(slots, vnodes);
 }
 
-/** `slotOf` is that of `MaglevPlacement`, repeated for the reason told there. */
+/** `slotOf` repeats that of `MaglevPlacement`; the reason is there. */
 class RingPlacement implements Placement {
   readonly algorithm = 'ring';
   readonly slots: number;
@@ -48,7 +48,7 @@ class RingPlacement implements Placement {
     return (hash * this.#slotsPerHash) >>> 0;
   }
 
-  /** Gives each slot in which points lie to the owner of the first of them, and no other slot to anyone. */
+  /** Gives each slot that contains points to the owner of the first of them; the other slots stay without an owner. */
   #claimFirst(members: readonly Member[], table: Uint16Array): void {
     table.fill(NO_OWNER);
     const firstPoint = new Uint32Array(table.length);

@@ -1,9 +1,8 @@
 /**
- * The one shape every placement algorithm builds: an array of slots, each holding the ordinal of its owner.
- * A lookup is one `slotOf` and one array read, whatever the algorithm and the size of the fleet.
- * Invariants: with no member every slot is NO_OWNER, with any member none is; `build` is a pure function of
- * the members it is given, and for maglev and ring their order does not matter.
- * Must not hold: any one algorithm (`placement.ts` chooses among them).
+ * The shape that every placement algorithm builds: an array of slots, each holding the ordinal of its owner. A lookup is
+ * one `slotOf` and one array read, whatever the algorithm and the size of the fleet.
+ * Invariants: with no member every slot is NO_OWNER, with any member none is; `build` is a pure function of the members,
+ * and but for the classic ring their order does not matter.
  */
 import type { Member } from '../replica.ts';
 

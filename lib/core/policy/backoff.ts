@@ -1,6 +1,4 @@
-/**
- * How long to wait before the next try. Pure: the caller counts the failures and keeps the time.
- */
+/** How long to wait before the next start. Pure: the caller counts the failures and runs the timer. */
 import { type Ending, isFromOutside } from '../ending.ts';
 
 /** `firstMs` doubling with every further failure, at most `maxMs`; no wait before the first failure. */
@@ -9,7 +7,7 @@ export function backoffMs(failures: number, firstMs: number, maxMs: number): num
   return Math.min(maxMs, firstMs * 2 ** Math.min(failures - 1, 40));
 }
 
-/** How an instance ended, as far as it matters for starting the next one. */
+/** What the delay of the next start depends on. */
 export interface InstanceLife {
   /** It passed its probes once. */
   readonly wasHealthy: boolean;
@@ -19,10 +17,10 @@ export interface InstanceLife {
   readonly ending: Ending | undefined;
 }
 
-/** A life at least this long after the first passed probe is no part of a crash loop. */
+/** An instance that ran this long after its first passed probe is not part of a crash loop. */
 const STEADY_MS = 10_000;
 
-/** The number of crashes in a row after `life`, given how many there were before it. */
+/** The number of crashes in a row once this instance has ended, given the number before it. */
 export function crashesAfter(crashes: number, { wasHealthy, healthyMs, ending }: InstanceLife): number {
   const wasSound = healthyMs >= STEADY_MS || (ending !== undefined && isFromOutside(ending));
   if (wasHealthy && wasSound) return 0;

@@ -1,16 +1,16 @@
 /**
- * A histogram of durations with fixed log-linear buckets, in cells of a typed array that somebody else owns.
- * Below 16 units every unit has a bucket of its own, after that every octave has eight, so that a bucket is never
- * wider than an eighth of what it holds. A unit is 1/128 ms, and a whole power of two of milliseconds is a border.
- * Must not hold: where the cells lie, whose they are. Source: HdrHistogram's bucket layout (G. Tene).
- * Invariant: the layout is the same everywhere, so histograms can be added up cell by cell.
+ * A histogram of durations with fixed log-linear buckets, in cells of a typed array that the caller owns. Below 16 units
+ * every unit has a bucket of its own; above, every octave has eight, so that a bucket is never wider than an eighth of
+ * its lower bound. A unit is 1/128 ms, and every power of two of milliseconds is a bucket boundary.
+ * Source: HdrHistogram's bucket layout (G. Tene).
+ * Invariant: the layout is the same everywhere, so histograms can be added cell by cell.
  */
 
 /** Eight buckets an octave. */
 const SUB_BITS = 3;
 const SUBS = 1 << SUB_BITS;
 const UNITS_PER_MS = 128;
-/** 2^27 units, 17 minutes: what takes longer is counted in the last bucket. */
+/** 2^27 units, 17 minutes: anything longer is counted in the last bucket. */
 const TOP_BITS = 27;
 const MAX_UNITS = 2 ** TOP_BITS - 1;
 
@@ -26,7 +26,7 @@ export function recordMs(cells: Float64Array, start: number, ms: number): void {
   cells[sum] = cells[sum]! + ms;
 }
 
-/** The bucket of a duration; what is negative or no number is in the first. */
+/** The bucket of a duration; negative values and NaN are counted in the first. */
 export function bucketOf(ms: number): number {
   const scaled = ms * UNITS_PER_MS;
   const units = scaled < MAX_UNITS ? (scaled > 0 ? scaled | 0 : 0) : scaled >= MAX_UNITS ? MAX_UNITS : 0;
@@ -42,11 +42,11 @@ export function bucketStartMs(bucket: number): number {
   return ((bucket - shift * SUBS) * 2 ** shift) / UNITS_PER_MS;
 }
 
-/** A histogram to be read: a copy of cells, or what was counted between two copies. */
+/** A read-only histogram: a copy of cells, or the difference of two copies. */
 export class HistogramView {
   readonly #cells: Float64Array;
 
-  /** `cells` are HISTOGRAM_CELLS cells that nobody writes any more. */
+  /** `cells` are HISTOGRAM_CELLS cells that are no longer written. */
   constructor(cells: Float64Array = new Float64Array(HISTOGRAM_CELLS)) {
     this.#cells = cells;
   }
@@ -66,7 +66,7 @@ export class HistogramView {
     return count === 0 ? 0 : this.sumMs / count;
   }
 
-  /** Both together. */
+  /** The sum of both. */
   plus(other: HistogramView): HistogramView {
     return new HistogramView(this.#cells.map((cell, index) => cell + other.#cells[index]!));
   }
@@ -76,7 +76,7 @@ export class HistogramView {
     return new HistogramView(this.#cells.map((cell, index) => cell - earlier.#cells[index]!));
   }
 
-  /** For each of `limitsMs`, which rise, how many were shorter; exact at whole powers of two of milliseconds. */
+  /** For each of `limitsMs`, in ascending order, the count of shorter durations; exact at powers of two of milliseconds. */
   countsBelow(limitsMs: readonly number[]): readonly number[] {
     let bucket = 0;
     let count = 0;
@@ -86,17 +86,17 @@ export class HistogramView {
     });
   }
 
-  /** The duration that a share of `rank` (0 to 1) does not pass, within an eighth; 0 where there is none. */
+  /** The quantile of `rank` (0 to 1), to within an eighth; 0 for an empty histogram. */
   quantileMs(rank: number): number {
     const { count } = this;
     if (count === 0) return 0;
-    const wanted = Math.max(rank * count, Number.MIN_VALUE);
+    const targetCount = Math.max(rank * count, Number.MIN_VALUE);
     let seen = 0;
     for (let bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++) {
       const here = this.#cells[bucket]!;
-      if (here > 0 && seen + here >= wanted) {
+      if (here > 0 && seen + here >= targetCount) {
         const startMs = bucketStartMs(bucket);
-        return startMs + ((wanted - seen) / here) * (bucketStartMs(bucket + 1) - startMs);
+        return startMs + ((targetCount - seen) / here) * (bucketStartMs(bucket + 1) - startMs);
       }
       seen += here;
     }

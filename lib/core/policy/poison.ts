@@ -1,6 +1,6 @@
 /**
- * What data threads tell of requests that were on an instance when it was lost, and the control plane judges
- * (`fleet/poison.ts`): types, and by what such requests are known. Pure.
+ * Requests that were on an instance when it was lost: the types of what data threads report and the control plane judges
+ * (`fleet/poison.ts`), and how such requests are grouped. Pure.
  */
 
 /** A request that lost an instance before it had a response. */
@@ -12,19 +12,19 @@ export interface LosingRequest {
   readonly id: string;
 }
 
-/** It was sent to an instance, whose connection closed, or which was gone, before a response. */
+/** A request that was sent to an instance whose connection closed, or that ended, before a response. */
 export interface Loss extends LosingRequest {
-  /** Which instance: a number that no other has. */
+  /** The instance, by its unique generation. */
   readonly generation: number;
 }
 
-/** It is over. */
+/** Such a request has ended. */
 export interface Settlement extends LosingRequest {
-  /** Another replica has responded to it, and the response was whole. */
+  /** Another replica served it with a complete response. */
   readonly isServed: boolean;
 }
 
-/** By this requests of one kind are known. */
+/** Method and path: requests that share them are judged together. */
 export function kindOf({ method, path }: Pick<LosingRequest, 'method' | 'path'>): string {
   return `${method} ${path}`;
 }

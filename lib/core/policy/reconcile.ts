@@ -1,13 +1,12 @@
 /**
- * What to do so that what exists becomes what should: a pure comparison of two lists.
- * By level, not by event: the same lists give the same answer, whatever happened before.
- * Must not hold: how any of it is done, or when.
+ * Compares the desired replicas with the observed instances and lists the actions that make them agree. Level-triggered:
+ * the same lists give the same actions, whatever happened before. Pure.
  */
 
 /** A replica that should have an instance. */
 export interface Desired {
   readonly name: string;
-  /** The instance that is believed to stand in the place; undefined while there is none. */
+  /** The instance that is expected in its place; undefined while there is none. */
   readonly instanceId: string | undefined;
 }
 
@@ -17,19 +16,19 @@ export interface Observed {
   readonly name: string;
   readonly status: 'running' | 'dead';
   readonly role: 'current' | 'replaced' | 'removed';
-  /** The instance of another name whose place this one was started in. */
+  /** The instance of another name that this one was started to replace. */
   readonly instead?: string | undefined;
 }
 
 export type Action =
-  /** The instance of this replica is gone or dead: put another in the place. */
+  /** The instance of this replica is missing or dead: start another in its place. */
   | { readonly kind: 'replace'; readonly name: string; readonly instanceId: string | undefined }
-  /** Nobody needs this instance: take it away. */
+  /** No replica needs this instance: remove it. */
   | { readonly kind: 'discard'; readonly name: string; readonly instanceId: string };
 
 /**
  * Compares. `busy` names the replicas whose instance is being started or stopped right now, and `leaving` the
- * instances that are being stopped: both are left alone.
+ * instances that are being stopped: neither gets an action.
  */
 export function reconcile(
   desired: readonly Desired[],
@@ -53,11 +52,11 @@ export function reconcile(
   return actions;
 }
 
-/** A place that an earlier balancer left behind. */
+/** A replica that an earlier balancer left behind. */
 export interface Found<I extends Observed> {
   readonly name: string;
   readonly id: number;
-  /** The instance that runs in it, if one does. */
+  /** Its running instance, if there is one. */
   readonly running: I | undefined;
   /** The dead instance that still has its name, if nothing runs. */
   readonly dead: I | undefined;
@@ -65,7 +64,7 @@ export interface Found<I extends Observed> {
 
 /**
  * Reads from what exists what an earlier balancer's fleet was, in the order of ids: every name that has a current
- * instance, running or dead, or one that was being replaced. What no place needs is the rest.
+ * instance, running or dead, or one that was being replaced. Instances that no replica needs are in `rest`.
  */
 export function findFleet<I extends Observed & { readonly id: number }>(
   observed: readonly I[],

@@ -1,6 +1,5 @@
 /**
- * Whether a request that failed on one replica may be given to another, and how many may be at a time.
- * Must not hold: sockets, timers, error texts.
+ * Whether a request that failed on one replica may be sent to another, and how many retries the budget allows.
  * Source: RFC 9110 section 9.2.2 (idempotent methods), RFC 9112 section 9.3.1 (retrying on a closed connection).
  */
 
@@ -11,38 +10,38 @@ export function isIdempotent(method: string): boolean {
   return IDEMPOTENT.has(method);
 }
 
-/** What is known of an attempt that failed before a response head. */
+/** An attempt that failed before a response head. */
 export interface FailedAttempt {
   readonly method: string;
   /** The error's kind lets another replica be tried (`ERRORS[code].mayRetry`). */
   readonly retriable: boolean;
   /** Some bytes of the request were written to the replica, so it may have acted on them. */
   readonly bytesSent: boolean;
-  /** The whole body so far is still at hand (or there is none). */
+  /** The body sent so far is still buffered, or there is none. */
   readonly bodyKept: boolean;
 }
 
-/** True where sending the request again cannot do harm that sending it once would not. */
+/** True where repeating the request cannot have an effect that sending it once would not. */
 export function isSafeToRetry(attempt: FailedAttempt): boolean {
   if (!attempt.retriable || !attempt.bodyKept) return false;
   return !attempt.bytesSent || isIdempotent(attempt.method);
 }
 
-/** How many retries may be under way whatever the budget says. */
+/** Retries that may be in flight at a time whatever the budget says. */
 const MIN_CONCURRENT_RETRIES = 3;
-/** The most that can be saved up, in retries: what one death among a thousand requests in flight may need. */
+/** The most retries that can be saved up: what the death of a replica with a thousand requests in flight may need. */
 const MAX_SAVED = 1000;
 
 /**
- * What is saved without any requests: one replica that dies early may have as many in flight. Used up, it comes back
- * over some ten seconds.
+ * Retries that are available before any request was counted, since a replica that dies early may have as many in
+ * flight. Once spent, the reserve refills over some ten seconds.
  */
 export const RESERVE = 32;
 
 /**
  * Keeps retries to a share of the requests, so that a fleet in trouble is not given a multiple of its load:
- * every request saves up `share` of a retry, every retry spends one, and what is saved loses its worth over
- * some ten seconds (Finagle's retry budget, with its minimum as a reserve). Three at a time always may.
+ * every request saves `share` of a retry, every retry spends one, and savings decay over some ten seconds
+ * (Finagle's retry budget, with its minimum as a reserve). Three retries at a time are always allowed.
  */
 export class RetryBudget {
   readonly #share: number;
@@ -63,12 +62,12 @@ export class RetryBudget {
     if (this.#saved < MAX_SAVED) this.#saved += this.#share;
   }
 
-  /** To be called ten times a second. */
+  /** Decays the savings; to be called ten times a second. */
   decay(): void {
     this.#saved += (this.#reserve - this.#saved) * 0.01;
   }
 
-  /** Counts one retry under way, unless the budget is used up. */
+  /** Takes one retry from the budget; false where it is exhausted. */
   spend(): boolean {
     if (this.#saved < 1 && this.#retrying >= MIN_CONCURRENT_RETRIES) return false;
     this.#saved = Math.max(0, this.#saved - 1);
@@ -76,7 +75,7 @@ export class RetryBudget {
     return true;
   }
 
-  /** Says that a retry for which `spend` said true has ended. */
+  /** A retry that `spend` allowed has ended. */
   ended(): void {
     this.#retrying--;
   }

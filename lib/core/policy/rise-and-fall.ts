@@ -1,7 +1,7 @@
 /**
- * Rise and fall as one whole number, after HAProxy's `check.health`: 0 … rise−1 is down, rise … rise+fall−1 is up.
- * A pass adds one, a failure takes one away; crossing the border sets it to the far end, so a single contrary
- * probe never undoes a change. Must not hold: timers, sockets, who is probed.
+ * Rise and fall as one whole number, after HAProxy's `check.health`: 0 … rise−1 is down, rise … rise+fall−1 is up. A
+ * passed probe adds one, a failed one subtracts one; crossing the threshold jumps to the far end, so that a single
+ * contrary probe never reverts a change.
  */
 
 export interface HealthPolicy {

@@ -1,16 +1,15 @@
 /**
- * Consistent hashing with bounded loads: the most that one replica may hold, so that a hot key or a skewed table
- * overflows to the successor instead of drowning the owner. Mirrokni, Thorup and Zadimoghaddam, arXiv 1608.01350,
+ * Consistent hashing with bounded loads: the most requests that one replica may hold, so that a hot key or a skewed table
+ * overflows to the successor instead of overloading the owner. Mirrokni, Thorup and Zadimoghaddam, arXiv 1608.01350,
  * section 1: with load factor c = 1 + ε, m requests and n replicas, at most ⌈c·m/n⌉ each.
- * Must not hold: who gets the request (`pick.ts`).
- * A fleet with little to do has bounds of one or two, which a client that sends six requests at once is over, though
- * none of the replicas has any trouble with it. Where requests of one key belong together there is a floor below which
- * no bound is: that is what the bound is for, an owner that drowns, and not one with five requests.
- * Invariant: with a load factor from 1, the bounds of all replicas together are above what is in flight, so at
- * least one replica is under its bound and a walk over them ends.
+ * Invariant: with a load factor from 1, the bounds of all replicas together exceed what is in flight, so at least one
+ * replica is under its bound and a walk over them ends.
+ *
+ * The floor: an almost idle fleet has bounds of one or two, which one client with six parallel requests exceeds although
+ * no replica is in any trouble. Where requests of one key belong together, no bound is below `--load-floor`.
  */
 
-/** Load factors are whole millionths (options allow no more), so the bound can be reckoned without rounding. */
+/** Load factors are whole millionths (options allow no more), so the bound can be computed without rounding. */
 const MILLION = 1_000_000;
 
 /**

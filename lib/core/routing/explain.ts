@@ -1,7 +1,7 @@
 /**
- * Why a request goes where it goes: the successors of its slot in order, what each holds, and who takes it.
- * Must not hold: a choice of its own. `Picker` makes it, over a table that stands still; this file only reads the same
- * table beside it. Pure but for that table, which is a copy of its caller's.
+ * Explains a routing decision: the successors of the request's slot in order, what each holds, and which one takes it.
+ * The decision itself is made by `Picker`, over a copy of the table that does not change; this file only reads the same
+ * copy beside it, so the two cannot disagree. Pure but for that copy.
  */
 
 import { NO_OWNER } from '../hashing/slot-table.ts';
@@ -9,9 +9,9 @@ import { NONE_ELIGIBLE, Picker, type PickPolicy } from './pick.ts';
 import { isEligible, type RouteTable } from './route-table.ts';
 
 /**
- * What keeps the request from a replica. `takes`: nothing, it gets it. `next`: nothing, but one before it has it.
- * `not-eligible`: not healthy, or drained. `over-bound`: as much in flight as the load bound allows. `full`: as much
- * as it may ever have.
+ * Why a replica does or does not get the request. `takes`: it gets it. `next`: it could, but one before it does.
+ * `not-eligible`: not healthy, or drained. `over-bound`: it has as many in flight as the load bound allows. `full`: it
+ * has `--max-in-flight`.
  */
 export type Verdict = 'takes' | 'next' | 'not-eligible' | 'over-bound' | 'full';
 
@@ -22,9 +22,9 @@ export interface Successor {
 }
 
 /**
- * `owner`: it takes it. `owner-not-eligible`, `owner-over-bound`, `owner-full`: another does, for that reason.
- * `all-over-bound`: the first with room takes it although over the bound, since all are. `all-full`, `none-eligible`:
- * it would have to wait. `no-replicas`: the same, since there is none.
+ * `owner`: the owner takes it. `owner-not-eligible`, `owner-over-bound`, `owner-full`: another replica does, for that
+ * reason. `all-over-bound`: all are over the bound, so the first with room takes it. `all-full`, `none-eligible`,
+ * `no-replicas`: the request would have to wait.
  */
 export type Reason =
   | 'owner'
@@ -40,7 +40,7 @@ export interface Explanation {
   readonly slot: number;
   /** The owner's ordinal, or undefined while there is no replica. */
   readonly owner: number | undefined;
-  /** Who gets it now, or undefined where it has to wait. */
+  /** The ordinal that gets it now, or undefined where it has to wait. */
   readonly taker: number | undefined;
   readonly reason: Reason;
   readonly bound: number;
@@ -73,7 +73,7 @@ export function explainPick(table: RouteTable, policy: PickPolicy, hash: number)
   };
 }
 
-/** Who owns slots, each once, in the order in which a walk from `start` meets them. */
+/** Owners of slots, each once, in the order in which a walk from `start` meets them. */
 function successorsOf(table: RouteTable, start: number): readonly number[] {
   const slots = table.bankOf(table.version);
   const isMet = new Uint8Array(table.shape.ordinals);

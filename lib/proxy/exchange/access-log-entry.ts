@@ -37,7 +37,7 @@ export class AccessNotes {
   /** A request is over, and was given to so many replicas. */
   ended(outcome: LoggedRequest, { request, head, client }: Incoming, attempts: number): void {
     const { status, totalMs } = outcome;
-    if (!this.log.wants(status, totalMs) || !this.log.hasRoom()) return;
+    if (!this.log.shouldLog(status, totalMs) || !this.log.hasRoom()) return;
     const { rawHeaders } = request;
     this.log.add({
       wallMs: performance.timeOrigin + outcome.startMs,
@@ -65,7 +65,7 @@ export class AccessNotes {
   /** A request was refused before it was one; undefined where it was not even understood. */
   refused(code: ErrorCode, facts: ClientFacts, request: ClientRequest | undefined): void {
     const { status } = ERRORS[code];
-    if (!this.log.wants(status, 0) || !this.log.hasRoom()) return;
+    if (!this.log.shouldLog(status, 0) || !this.log.hasRoom()) return;
     const { rawHeaders = NO_HEADERS, method = '', url = '', httpVersion = '1.1' } = request ?? {};
     this.log.add({
       wallMs: performance.timeOrigin + performance.now(),

@@ -44,7 +44,7 @@ test('request ids 1 to 10000 fall 8435, 470 and 1095', () => {
   assert.deepEqual(counts, [8435, 470, 1095]);
 });
 
-test('another Φ places the vnodes where it says, and probing goes on from there', () => {
+test('another Φ decides the home slots, and probing starts there', () => {
   const placement = classicPlacement(8, 2, { home: (id, j) => (id + 4 * j) % 8 });
   // 1 holds 1 and 5; 2 holds 2 and 6; 9 is at home in 1 and 5, and is moved on to 3 and 7
   const table = tableOf(
@@ -88,7 +88,7 @@ test('quadratic probing passes a taken slot by 1, 4, 9…', () => {
   );
 });
 
-test('quadratic probing that reaches no free slot goes on as linear probing from home', () => {
+test('quadratic probing falls back to linear probing', () => {
   // squares mod 4 are 0 and 1, so the third of four vnodes at home in slot 1 reaches no free slot
   const placed = placeVnodes([2, 4, 6, 8], { slots: 4, vnodes: 1, probing: 'quadratic' });
   assert.deepEqual(
@@ -133,7 +133,7 @@ for (const [slots, vnodes] of [
   });
 }
 
-test('the owner of a slot is the first vnode clockwise, its own included, round the end', () => {
+test('the owner of a slot is the first vnode clockwise', () => {
   const table = tableOf(classicPlacement(512, 9), fleetOf(3));
   const owners = [0, 26, 27, 29, 30, 31, 35, 36, 106, 107, 109, 110, 114, 115, 511].map(
     (slot) => table[slot]! + 1,
@@ -159,7 +159,7 @@ const RINGS = fc.record({
 
 const membersWith = (ids: readonly number[]) => ids.map((id) => ({ name: `S${id}`, id, ordinal: id }));
 
-test('the order in which members are given does not matter, for they are placed by id', () => {
+test('the order of members does not matter', () => {
   fc.assert(
     fc.property(RINGS, ({ ring, ids }) => {
       const placement = classicPlacement(ring.slots, ring.vnodes, ring);
@@ -206,7 +206,7 @@ function lostByOthers({
     });
 }
 
-test('when a replica goes, those with a lower id lose no slot', () => {
+test('removing a replica takes no slot from lower ids', () => {
   fc.assert(
     fc.property(REMOVALS, (removal) => {
       for (const { id } of lostByOthers(removal)) assert.ok(id > removal.gone);
@@ -214,7 +214,7 @@ test('when a replica goes, those with a lower id lose no slot', () => {
   );
 });
 
-test('when a replica goes, a higher id loses only slots that it owned through a displaced vnode', () => {
+test('removing a replica takes only displaced slots from higher ids', () => {
   fc.assert(
     fc.property(REMOVALS, (removal) => {
       const displaced = placeVnodes(removal.ids, removal.ring).filter(({ displacement }) => displacement > 0);
@@ -224,7 +224,7 @@ test('when a replica goes, a higher id loses only slots that it owned through a 
   );
 });
 
-test('when a replica goes, no slot becomes occupied that was not', () => {
+test('removing a replica occupies no new slot', () => {
   fc.assert(
     fc.property(REMOVALS, ({ ring, ids, gone }) => {
       const slotsWith = (some: readonly number[]) => placeVnodes(some, ring).map(({ slot }) => slot);
@@ -234,7 +234,7 @@ test('when a replica goes, no slot becomes occupied that was not', () => {
   );
 });
 
-test('when the highest id goes, only its own slots move', () => {
+test('removing the highest id moves its own slots alone', () => {
   fc.assert(
     fc.property(RINGS, ({ ring, ids }) => {
       assert.deepEqual(lostByOthers({ ring, ids, gone: ids.at(-1)! }), []);

@@ -26,7 +26,7 @@ function keyOf(sources: string, facts: Partial<KeyFacts>): string | undefined {
 
 const ALL = 'request-id, client-ip,path,uri,header:X-User,cookie:Sid,query:User';
 
-test('parseHashKey reads every source, with blanks between them, and header names without case', () => {
+test('parseHashKey reads every source, with blanks between them', () => {
   assert.deepEqual(sourcesOf(ALL), [
     { kind: 'request-id' },
     { kind: 'client-ip' },
@@ -226,7 +226,7 @@ for (const [title, sources, rawHeaders, source, value] of [
   });
 }
 
-test('an id is taken over from a client where it is printable and not long', () => {
+test("a client's request id is kept if printable and short", () => {
   assert.deepEqual(['a', 'x'.repeat(128), '', 'a b', 'x'.repeat(129), 'é'].map(isRequestId), [
     true,
     true,

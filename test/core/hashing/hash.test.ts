@@ -75,7 +75,7 @@ test('hashBytes of any part of any memory is the murmur3 of its bytes', () => {
   );
 });
 
-test('a hash goes on from that of a beginning of whole blocks', () => {
+test('finishHash continues from hashBlocks', () => {
   const unit = fc.integer({ min: 0, max: 255 });
   fc.assert(
     fc.property(fc.array(unit), fc.array(unit, { minLength: 1, maxLength: 3 }), (units, rest) => {
@@ -148,7 +148,7 @@ test('two seeds give independent hashes', () => {
   assert.ok(chiSquare < 368, `chi-square ${chiSquare}`);
 });
 
-test('mix32 is the finaliser of murmur3: that of the seed alone where the text is empty', () => {
+test('mix32 is the finaliser of murmur3', () => {
   fc.assert(fc.property(fc.nat(0xffffffff), (n) => assert.equal(mix32(n), hashText('', n))));
 });
 

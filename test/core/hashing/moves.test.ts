@@ -11,7 +11,7 @@ const anyTables = fc
     Uint16Array.from(pairs, ([, after]) => after),
   ]);
 
-test('moves name every pair of owners between which slots go, and its part of them', () => {
+test('moves name every pair of owners and their share', () => {
   const moves = slotMoves(Uint16Array.of(0, 0, 1, 1), Uint16Array.of(2, 0, 2, 2));
   assert.deepEqual(moves, [
     { from: 1, to: 2, share: 0.5 },
@@ -19,7 +19,7 @@ test('moves name every pair of owners between which slots go, and its part of th
   ]);
 });
 
-test('moves know slots that had no owner, and those that will have none', () => {
+test('moves include slots without an owner before or after', () => {
   assert.deepEqual(slotMoves(Uint16Array.of(NO_OWNER), Uint16Array.of(3)), [
     { from: NO_OWNER, to: 3, share: 1 },
   ]);
@@ -28,7 +28,7 @@ test('moves know slots that had no owner, and those that will have none', () => 
   ]);
 });
 
-test('moves make up the part of the slots that change, the largest first, and none stays with its owner', () => {
+test('moves add up to the changed slots, largest first', () => {
   fc.assert(
     fc.property(anyTables, ([before, after]) => {
       const moves = slotMoves(before!, after!);

@@ -50,7 +50,7 @@ const SHAPES = fc.constantFrom([1, 1], [7, 40], [512, 9], [1000, 3], [65_536, 16
   [number, number]
 >;
 
-test('with any member every slot has an owner, and the owner is a member', () => {
+test('every slot is owned by a member', () => {
   fc.assert(
     fc.property(SHAPES, anyFleet(12), ([slots, vnodes], members) => {
       const ordinals = new Set(members.map(({ ordinal }) => ordinal));
@@ -71,7 +71,7 @@ function searchedTable(slots: number, vnodes: number, members: readonly Member[]
   });
 }
 
-test('the owner of a slot is the owner of the first point at or after its start, round the end', () => {
+test('a slot belongs to the first point at or after its start', () => {
   const shapes = fc.constantFrom([1, 1], [7, 40], [512, 9], [1000, 3]) as fc.Arbitrary<[number, number]>;
   fc.assert(
     fc.property(shapes, anyFleet(8), ([slots, vnodes], members) => {
@@ -115,7 +115,7 @@ test('the order of the members does not matter', () => {
   );
 });
 
-test('ids do not matter, and ordinals only as the names of the owners', () => {
+test('placement does not depend on ids or ordinals', () => {
   const placement = ringPlacement(512, 9);
   const members = fleetOf(5);
   const others = members.map(({ name, id, ordinal }) => ({ name, id: 9 - id, ordinal: 100 - ordinal }));
@@ -123,7 +123,7 @@ test('ids do not matter, and ordinals only as the names of the owners', () => {
   assert.deepEqual(tableOf(placement, others), table);
 });
 
-test('when a member goes, exactly its own slots move', () => {
+test('removing a member moves exactly its own slots', () => {
   fc.assert(
     fc.property(SHAPES, anyFleet(12), fc.nat(), ([slots, vnodes], members, pick) => {
       fc.pre(members.length > 1);
@@ -180,7 +180,7 @@ test('slotOf is hash · slots ÷ 2^32 rounded down, for up to 2^21 slots', () =>
 });
 
 for (const slots of [1, 1000, 65_536, 2 ** 24]) {
-  test(`slotOf reaches 0 and ${slots - 1} of ${slots} slots, and nothing beyond`, () => {
+  test(`slotOf covers exactly the ${slots} slots`, () => {
     const placement = ringPlacement(slots, 1);
     assert.equal(placement.slotOf(0), 0);
     assert.equal(placement.slotOf(0xffffffff), slots - 1);

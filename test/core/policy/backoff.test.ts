@@ -23,7 +23,7 @@ for (const [failures, firstMs, maxMs, waitMs] of WAITS) {
   });
 }
 
-test('a crash loop is slowed down from one second, doubling, to one minute', () => {
+test('a crash loop backs off from one second to one minute', () => {
   assert.deepEqual(
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 100].map(restartDelayMs),
     [0, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000, 60_000],

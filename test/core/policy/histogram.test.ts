@@ -27,7 +27,7 @@ test('a duration lies in the bucket that it is counted in', () => {
   );
 });
 
-test('a bucket is no wider than an eighth of where it begins, or the unit', () => {
+test('a bucket is at most an eighth of its lower bound wide', () => {
   for (let bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++) {
     const startMs = bucketStartMs(bucket);
     const widthMs = bucketStartMs(bucket + 1) - startMs;
@@ -86,7 +86,7 @@ test('a later copy less an earlier one is what came between', () => {
   assert.ok(between.quantileMs(0.01) > 90);
 });
 
-test('how many were shorter is exact at the powers of two of milliseconds', () => {
+test('countsBelow is exact at powers of two of milliseconds', () => {
   const durations = [0.1, 0.4999, 0.5, 0.9999, 1, 1.0001, 3.9999, 4, 63.9, 64, 65_535.9, 65_536];
   const histogram = histogramOf(...durations);
   const limits = [0.25, 0.5, 1, 2, 4, 64, 65_536];

@@ -150,7 +150,7 @@ for (const [title, observed, places, rest] of FOUND) {
   });
 }
 
-test('findFleet finds every name that was not removed once, whatever the order of the list', () => {
+test('findFleet finds each name once, in any order of the list', () => {
   const lists = OBSERVED.chain((list) =>
     fc.tuple(
       fc.constant(list),
@@ -168,7 +168,7 @@ test('findFleet finds every name that was not removed once, whatever the order o
   );
 });
 
-test('findFleet loses no instance: each stands in a place or is one of the rest', () => {
+test('findFleet accounts for every instance', () => {
   fc.assert(
     fc.property(OBSERVED, (list) => {
       const { places, rest } = findFleet(list);

@@ -53,7 +53,7 @@ function budgetAfter(requests: number, share: number): RetryBudget {
   return budget;
 }
 
-test('three retries at a time may be, whatever was saved', () => {
+test('three retries at a time are always allowed', () => {
   const budget = budgetAfter(0, 0);
   assert.equal(spendAll(budget, 10), 3);
   budget.ended();
@@ -78,7 +78,7 @@ for (const [requests, share, retries] of BUDGETS) {
   });
 }
 
-test('what is spent is gone though the retry has ended', () => {
+test('a retry that ends refunds nothing', () => {
   const budget = budgetAfter(40, 0.25);
   for (let retry = 0; retry < 10 + RESERVE; retry++) {
     assert.ok(budget.spend());
@@ -91,14 +91,14 @@ test('no more than a thousand retries can be saved up', () => {
   assert.equal(spendAll(budgetAfter(10_000, 1), 2000), 1000);
 });
 
-test('what is saved is worth half after seven seconds of ten decays each', () => {
+test('savings halve in seven seconds', () => {
   const budget = budgetAfter(1000, 0.2);
   for (let decay = 0; decay < 70; decay++) budget.decay();
   const begun = spendAll(budget, 400);
   assert.ok(begun > 90 + RESERVE && begun < 110 + RESERVE, `${begun}`);
 });
 
-test('a reserve that was used up comes back, and grows no further', () => {
+test('a spent reserve refills to its size', () => {
   const budget = budgetAfter(0, 0.2);
   assert.equal(spendAll(budget, 100), RESERVE);
   for (let decay = 0; decay < 70; decay++) budget.decay();
@@ -108,7 +108,7 @@ test('a reserve that was used up comes back, and grows no further', () => {
   assert.ok(spendAll(budget, 100) <= RESERVE);
 });
 
-test('retries that began one after another are never more than were saved for, above the first three', () => {
+test('retries never exceed savings by more than three', () => {
   fc.assert(
     fc.property(fc.array(fc.constantFrom('save', 'spend', 'end'), { maxLength: 200 }), (steps) => {
       const budget = new RetryBudget(0.25);

@@ -57,7 +57,7 @@ const LOAD_FACTOR = fc
   .integer({ min: 1_000_000, max: 4_000_000 })
   .map((millionths) => millionths / 1_000_000);
 
-test('the bound is the exact ceiling, whatever floating point makes of the load factor', () => {
+test('the bound is the exact ceiling for every load factor', () => {
   const inFlight = fc.nat(1_000_000);
   fc.assert(
     fc.property(LOAD_FACTOR, inFlight, fc.integer({ min: 1, max: 1024 }), (loadFactor, total, eligible) => {
@@ -102,7 +102,7 @@ test('whatever comes and goes, every request finds a replica under the bound', (
   );
 });
 
-test('while requests only come, none ever holds more than the bound, though all have one owner', () => {
+test('no replica exceeds the bound while requests only arrive', () => {
   fc.assert(
     fc.property(LOAD_FACTOR, REPLICAS, fc.integer({ min: 1, max: 300 }), (loadFactor, replicas, requests) => {
       const loads = new Array<number>(replicas).fill(0);

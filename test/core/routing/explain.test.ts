@@ -37,7 +37,7 @@ const anyFleet = fc.record({
   hash: fc.nat(0xffff_ffff),
 });
 
-test('an explanation gives the request to whom the picker leases it, whatever the algorithm', () => {
+test('an explanation agrees with the picker for every algorithm', () => {
   fc.assert(
     fc.property(anyFleet, ({ algorithm, members, states, loads, hash, ...limits }) => {
       const placement = createPlacement({ algorithm, slots: algorithm === 'maglev' ? 251 : 256, vnodes: 0 });
@@ -71,7 +71,7 @@ test('an explanation agrees with the picker on tables of any form', () => {
   );
 });
 
-test('who comes before the taker is kept from it by something, and who comes after is not said to take it', () => {
+test('successors before the taker have a reason, later ones do not take', () => {
   fc.assert(
     fc.property(anyPick, ({ hash, loadFactor, loadFloor, maxInFlight, ...written }) => {
       const placement = identityPlacement(written.slots.length);

@@ -77,7 +77,7 @@ function setUp(asked: AnyPick) {
 const always = (check: (asked: AnyPick) => void): void =>
   fc.assert(fc.property(anyPick, check), { numRuns: 500 });
 
-test('pick never gives one that is not eligible, was tried, is suspect or is at its cap', () => {
+test('pick never gives an ineligible, tried, suspect or full replica', () => {
   always((asked) => {
     const { picker, mayTake, loadOf } = setUp(asked);
     const picked = picker.pick(asked.hash, asked.tried);
@@ -101,7 +101,7 @@ test('pick gives the owner whenever it is a candidate under its bound', () => {
   });
 });
 
-test('pick gives an owner that has room whenever it is below the floor, whatever the others have', () => {
+test('pick gives an owner that is below the floor', () => {
   always((asked) => {
     const { picker, mayTake, loadOf } = setUp(asked);
     const owner = asked.slots[asked.hash % asked.slots.length]!;
@@ -120,7 +120,7 @@ test('every key gets a replica while a candidate on the ring has room', () => {
   });
 });
 
-test('pick gives the first on the ring, from the owner on, that is under the bound, else under the cap', () => {
+test('pick gives the first successor under the bound, else the cap', () => {
   always((asked) => {
     const { picker, loadOf, bound, walk } = setUp(asked);
     const first = (limit: number) => walk.find((ordinal) => loadOf(ordinal) < limit);
@@ -129,7 +129,7 @@ test('pick gives the first on the ring, from the owner on, that is under the bou
   });
 });
 
-test('a candidate that owns no slot does not keep the others from taking more', () => {
+test('a candidate without slots does not block the others', () => {
   const { table } = writeTable({
     slots: [0, 1],
     states: ['healthy', 'healthy', 'healthy'],
@@ -168,7 +168,7 @@ test('a lease that can give none counts nothing', () => {
   assert.deepEqual([table.inFlight(0), table.totalInFlight], [2, 2]);
 });
 
-test('leases fill every replica to its cap and no further, though all keys have one owner', () => {
+test('leases fill every replica exactly to its cap', () => {
   const states = ['healthy', 'healthy', 'healthy'] as const;
   const { table } = writeTable({ slots: [0, 1, 2], states, loads: [0, 0, 0] });
   const picker = new Picker(table, {
@@ -184,7 +184,7 @@ test('leases fill every replica to its cap and no further, though all keys have 
   );
 });
 
-test('a lease looks again when another thread took the last place between look and count', () => {
+test('a lease picks again when another thread took the last place', () => {
   const states = ['healthy', 'healthy'] as const;
   const { writer, other } = writeTable({ slots: [0, 1], states, loads: [1, 0] });
   let hasRaced = false;
@@ -206,7 +206,7 @@ test('a lease looks again when another thread took the last place between look a
   assert.deepEqual([table.inFlight(0), table.inFlight(1)], [2, 1]);
 });
 
-test('a pick that reads while the table is written over looks again', () => {
+test('a pick during publication is repeated', () => {
   const states = ['healthy', 'healthy', 'healthy'] as const;
   const { writer } = writeTable({ slots: [0, 0], states, loads: [0, 0, 0] });
   let reads = 0;
@@ -227,7 +227,7 @@ test('a pick that reads while the table is written over looks again', () => {
   assert.equal(reads, 2);
 });
 
-test('a suspect is passed over by this thread alone, until its state word changes', () => {
+test('a suspect is skipped by its thread until its state changes', () => {
   const states = ['healthy', 'healthy'] as const;
   const { writer, table, other } = writeTable({ slots: [0, 1], states, loads: [0, 0] });
   const policy = { placement: identityPlacement(2), loadFactor: 0, loadFloor: 0, maxInFlight: 2 };
@@ -240,7 +240,7 @@ test('a suspect is passed over by this thread alone, until its state word change
   assert.deepEqual([mine.pick(0), theirs.pick(0)], [0, 0]);
 });
 
-test('what was suspected of an earlier state does not count in this one', () => {
+test('a suspicion ends with the state word it was about', () => {
   const { writer, table } = writeTable({ slots: [0], states: ['healthy'], loads: [0] });
   const picker = new Picker(table, {
     placement: identityPlacement(1),
@@ -261,7 +261,7 @@ function picksOf(writer: RouteTableWriter, placement: ReturnType<typeof maglevPl
   return Array.from({ length: 1000 }, (_, key) => picker.pick((key * 4_294_967) >>> 0));
 }
 
-test('a replica that is down and comes back changes no other key, and gets its own back', () => {
+test('a replica that recovers gets its own keys back', () => {
   const placement = maglevPlacement(1009);
   const { writer } = writeTable({
     slots: new Array<number>(1009).fill(0),

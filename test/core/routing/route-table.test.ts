@@ -92,7 +92,7 @@ test('a table that could not be written is not published', () => {
   assert.deepEqual([...writer.slots], new Array(7).fill(2));
 });
 
-test('a reader on another thread never takes a table for whole that is half written', async () => {
+test('a reader on another thread never sees a torn table', async () => {
   const shape = { slots: 4096, ordinals: 1000, workers: 1 };
   const writer = new RouteTableWriter(shape);
   const publish = () => writer.publish((slots) => slots.fill((writer.version + 1) % 1000));
@@ -155,7 +155,7 @@ test('release is the reverse of acquire', () => {
   assert.equal(one.acquire(0, 2), true);
 });
 
-test('what a dead thread held in flight and waiting is given back, and nothing of another', () => {
+test('giveBack returns exactly what a dead thread held', () => {
   const { writer, one, two } = tables();
   for (const ordinal of [0, 0, 2]) one.acquire(ordinal, 9);
   for (const ordinal of [0, 1]) two.acquire(ordinal, 9);
@@ -228,7 +228,7 @@ test('the thread whose request has waited longest is woken by another', async ()
   assert.equal(wake.value, 1);
 });
 
-test('a thread in which nobody stands in line is not woken by another, nor by itself', async () => {
+test('a thread without queued requests is not woken', async () => {
   const { one, two } = tables();
   one.setHead(one.nextTicket());
   const wakes = [wakeOf(one, 0), wakeOf(two, 0)];
@@ -249,7 +249,7 @@ test('a ticket is the oldest while no other thread has an older one', () => {
   assert.equal(two.isOldest(second), true);
 });
 
-test('a snapshot shows what a thread sees, and what is counted in it is counted nowhere else', () => {
+test('a snapshot is independent of the table', () => {
   const { writer, one } = tables();
   writer.publish((slots) => slots.fill(1));
   writer.publish((slots) => slots.fill(2));

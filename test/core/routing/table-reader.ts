@@ -1,7 +1,6 @@
 /**
  * A thread that reads a route table while the test publishes: every table it is shown has one owner in all slots.
  * Tells how many tables it took for whole, and how many of those were torn.
- * Must not hold: assertions.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { RouteTable, type RouteTableShape } from '../../../lib/core/routing/route-table.ts';

@@ -1,6 +1,6 @@
 /**
- * Route tables as a test writes them: owners of slots, states and loads of ordinals, and a placement whose hash is
- * the slot. Must not hold: assertions.
+ * Route tables as a test writes them: owners of slots, states and loads of ordinals, and a placement whose hash is the
+ * slot.
  */
 import fc from 'fast-check';
 import type { Placement } from '../../../lib/core/hashing/slot-table.ts';
