@@ -45,7 +45,7 @@ import { programVersion } from '../platform/version.ts';
 import { claimPort } from '../proxy/bind.ts';
 import type { DebugFor } from '../proxy/headers/debug-headers.ts';
 import { canReadRaw } from '../proxy/io/node-internals.ts';
-import { DataPlane } from '../proxy/worker-pool.ts';
+import { WorkerPool } from '../proxy/worker-pool.ts';
 
 /** Ordinals for removed replicas that still drain, beyond those in service. */
 const DRAINING_ORDINALS = 64;
@@ -134,7 +134,7 @@ class Parts {
   /** By it the admin server knows what data threads hand over. */
   readonly #secret = createSecret();
   #ownsInstances: boolean;
-  #dataPlane: DataPlane | undefined;
+  #dataPlane: WorkerPool | undefined;
 
   constructor(config: Config, driver: Driver, log: RootLogger, clock: Clock) {
     this.#config = config;
@@ -219,8 +219,8 @@ class Parts {
     });
   }
 
-  createDataPlane(port: number, admin: Endpoint): DataPlane {
-    const dataPlane = new DataPlane({
+  createDataPlane(port: number, admin: Endpoint): WorkerPool {
+    const dataPlane = new WorkerPool({
       table: this.table,
       metrics: this.metrics.reader,
       options: {
@@ -319,7 +319,7 @@ function warnOfOpenDoors({ adminToken, publicAdmin }: Config, log: Logger): void
   log.warn({}, `${whom}: set admin-token, or public-admin off`);
 }
 
-async function shutDown(config: Config, parts: Parts, dataPlane: DataPlane, log: Logger): Promise<void> {
+async function shutDown(config: Config, parts: Parts, dataPlane: WorkerPool, log: Logger): Promise<void> {
   log.info({ inFlight: parts.table.totalInFlight }, 'draining');
   parts.view.startDraining();
   const inTime = await dataPlane.drain(config.drainTimeoutMs);

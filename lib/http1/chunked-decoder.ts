@@ -10,8 +10,8 @@
 
 import { Buffer } from 'node:buffer';
 import { TOKEN_CHAR } from '../core/http-token.ts';
-import { FieldSection, isBlank, type SectionLimits } from './header-scanner.ts';
-import { badResponse } from './parse-errors.ts';
+import { HeaderScanner, isBlank, type ScannerLimits } from './header-scanner.ts';
+import { parseError } from './parse-errors.ts';
 import { announcesFraming, NO_TRAILERS, readTrailers, trailerSection } from './trailers.ts';
 
 const LF = 10;
@@ -52,13 +52,13 @@ export interface BodySink {
 const NOBODY: BodySink = { onBody: () => {} };
 
 /** One body at a time; used again for the next after `start`. */
-export class ChunkedBody {
+export class ChunkedDecoder {
   /** Bytes of data that were read of this body. */
   contentBytes = 0;
   /** Name, value … of the trailers that may pass; complete once `read` has found the end. */
   trailers: readonly string[] = NO_TRAILERS;
 
-  readonly #section: FieldSection;
+  readonly #section: HeaderScanner;
   readonly #refusesFraming: boolean;
   #sink: BodySink = NOBODY;
   #raw = false;
@@ -75,8 +75,8 @@ export class ChunkedBody {
   #from = 0;
 
   /** `refusesFraming`: trailers that say how long a body is are an error, and not merely dropped. */
-  constructor(limits: SectionLimits, refusesFraming = false) {
-    this.#section = new FieldSection(limits, 'field');
+  constructor(limits: ScannerLimits, refusesFraming = false) {
+    this.#section = new HeaderScanner(limits, 'field');
     this.#refusesFraming = refusesFraming;
   }
 
@@ -109,11 +109,11 @@ export class ChunkedBody {
           at = this.#readData(chunk, at);
           break;
         case DATA_CR:
-          if (chunk[at++] !== CR) throw badResponse('chunk-end');
+          if (chunk[at++] !== CR) throw parseError('chunk-end');
           this.#step = DATA_LF;
           break;
         case DATA_LF:
-          if (chunk[at++] !== LF) throw badResponse('chunk-end');
+          if (chunk[at++] !== LF) throw parseError('chunk-end');
           this.#startSize();
           this.#lineStart = at;
           break;
@@ -121,7 +121,7 @@ export class ChunkedBody {
           at = this.#readExtensions(chunk, at);
           break;
         case SIZE_END:
-          if (chunk[at++] !== LF) throw badResponse('bare-cr');
+          if (chunk[at++] !== LF) throw parseError('bare-cr');
           at = this.#sizeEnds(chunk, at);
           break;
         default:
@@ -150,12 +150,12 @@ export class ChunkedBody {
       this.#digits++;
       this.#left = this.#left * 16 + digit;
       if (this.#digits > MAX_LINE_BYTES || this.#left > Number.MAX_SAFE_INTEGER)
-        throw badResponse('chunk-size');
+        throw parseError('chunk-size');
     }
     if (at === chunk.length) return at;
     const byte = chunk[at]!;
     if (this.#digits === 0 || (byte !== CR && byte !== SEMICOLON && !isBlank(byte)))
-      throw badResponse(byte === LF ? 'bare-lf' : 'chunk-size');
+      throw parseError(byte === LF ? 'bare-lf' : 'chunk-size');
     if (byte === CR) {
       this.#step = SIZE_END;
       return at + 1;
@@ -169,10 +169,10 @@ export class ChunkedBody {
     const cr = chunk.indexOf(CR, from);
     const end = cr === -1 ? chunk.length : cr;
     if (this.#digits + this.#extensions.length + end - from > MAX_LINE_BYTES)
-      throw badResponse('chunk-extension');
+      throw parseError('chunk-extension');
     this.#extensions += chunk.toString('latin1', from, end);
     if (cr === -1) return end;
-    if (!EXTENSIONS_FORM.test(this.#extensions)) throw badResponse('chunk-extension');
+    if (!EXTENSIONS_FORM.test(this.#extensions)) throw parseError('chunk-extension');
     this.#step = SIZE_END;
     return cr + 1;
   }
@@ -211,7 +211,7 @@ export class ChunkedBody {
   #readTrailers(chunk: Buffer, at: number): number {
     const end = this.#section.read(chunk, at);
     if (end === -1) return chunk.length;
-    if (this.#refusesFraming && announcesFraming(this.#section)) throw badResponse('trailer-framing');
+    if (this.#refusesFraming && announcesFraming(this.#section)) throw parseError('trailer-framing');
     this.trailers = readTrailers(this.#section);
     this.#section.reset();
     this.#step = ENDED;

@@ -12,7 +12,7 @@ const N = 0x6e;
 const LOWER = 0x20;
 
 /** True where the credentials of a request, the value of its Authorization, are of such a scheme. */
-export function areConnectionCredentials(value: string): boolean {
+export function isConnectionCredentials(value: string): boolean {
   return (value.charCodeAt(0) | LOWER) === N && CREDENTIALS.test(value);
 }
 

@@ -11,7 +11,7 @@
 import { Buffer } from 'node:buffer';
 import { isToken } from '../core/http-token.ts';
 import type { BalancerError } from '../platform/errors.ts';
-import { badResponse, type ResponseFault } from './parse-errors.ts';
+import { type ParseErrorKind, parseError } from './parse-errors.ts';
 
 const HTAB = 9;
 const LF = 10;
@@ -53,23 +53,23 @@ const VERSION = 10;
 const VERSION_END = 11;
 
 /** What a section begins with: the start line of a response, of a request, or its first field. */
-export type SectionStart = 'status-line' | 'request-line' | 'field';
+export type ScannedStart = 'status-line' | 'request-line' | 'field';
 const FIRST_STEP = { 'status-line': STATUS, 'request-line': FIRST_BYTE, field: NAME } as const;
 
 const NOTHING: Buffer = Buffer.alloc(0);
 const FIRST_HOLD_BYTES = 1024;
 
-export interface SectionLimits {
+export interface ScannerLimits {
   readonly maxBytes: number;
   readonly maxFields: number;
   /** Of a request target; not needed for what begins otherwise. */
   readonly maxTargetBytes?: number;
   /** What to say where the section is longer. */
-  readonly tooLong: ResponseFault;
+  readonly tooLong: ParseErrorKind;
 }
 
 /** One section at a time; used again for the next after `reset`. */
-export class FieldSection {
+export class HeaderScanner {
   /** The bytes that hold the whole section, from `base`; valid from `read`'s success to `reset`. */
   bytes: Buffer = NOTHING;
   base = 0;
@@ -85,7 +85,7 @@ export class FieldSection {
   methodEnd = 0;
   targetEnd = 0;
 
-  readonly #limits: SectionLimits;
+  readonly #limits: ScannerLimits;
   readonly #maxTargetBytes: number;
   readonly #firstStep: number;
   #step: number;
@@ -95,7 +95,7 @@ export class FieldSection {
   #held: Buffer = NOTHING;
   #heldBytes = 0;
 
-  constructor(limits: SectionLimits, start: SectionStart) {
+  constructor(limits: ScannerLimits, start: ScannedStart) {
     this.#limits = limits;
     this.#maxTargetBytes = limits.maxTargetBytes ?? 0;
     this.#firstStep = FIRST_STEP[start];
@@ -154,7 +154,7 @@ export class FieldSection {
   }
 
   #tooLong(): BalancerError {
-    return badResponse(this.#step === REQUEST_TARGET ? 'target-too-long' : this.#limits.tooLong);
+    return parseError(this.#step === REQUEST_TARGET ? 'target-too-long' : this.#limits.tooLong);
   }
 
   #hold(chunk: Buffer, from: number, to: number): void {
@@ -182,12 +182,12 @@ export class FieldSection {
           if (at < end) this.#valueEnds(bytes[at]!, at++ - base);
           break;
         case LINE_FEED:
-          if (bytes[at++] !== LF) throw badResponse('bare-cr');
+          if (bytes[at++] !== LF) throw parseError('bare-cr');
           this.#lineStart = at - base;
           this.#step = NAME;
           break;
         case LAST_LINE_FEED:
-          if (bytes[at++] !== LF) throw badResponse('bare-cr');
+          if (bytes[at++] !== LF) throw parseError('bare-cr');
           return at;
         case STATUS:
           at = this.#scanStatus(bytes, base, end);
@@ -203,7 +203,7 @@ export class FieldSection {
           }
           break;
         case EMPTY_LINE_FEED:
-          if (bytes[at++] !== LF) throw badResponse('bare-cr');
+          if (bytes[at++] !== LF) throw parseError('bare-cr');
           this.#step = FIRST_BYTE;
           break;
         case METHOD:
@@ -212,14 +212,14 @@ export class FieldSection {
           break;
         case REQUEST_TARGET:
           while (at < end && TARGET[bytes[at]!] === 1) at++;
-          if (at - base - this.methodEnd - 1 > this.#maxTargetBytes) throw badResponse('target-too-long');
+          if (at - base - this.methodEnd - 1 > this.#maxTargetBytes) throw parseError('target-too-long');
           if (at < end) this.#targetEnds(bytes[at]!, at++ - base);
           break;
         case VERSION:
           at = this.#scanVersion(bytes, base, end);
           break;
         case VERSION_END:
-          if (bytes[at++] !== CR) throw badResponse('request-line');
+          if (bytes[at++] !== CR) throw parseError('request-line');
           this.#step = LINE_FEED;
           break;
         default:
@@ -235,24 +235,24 @@ export class FieldSection {
     let place = this.#at;
     for (; place < LOWEST.length && base + place < end; place++) {
       const byte = bytes[base + place]!;
-      if (byte < LOWEST[place]! || byte > HIGHEST[place]!) throw badResponse('status-line');
+      if (byte < LOWEST[place]! || byte > HIGHEST[place]!) throw parseError('status-line');
     }
     if (place < LOWEST.length || base + place === end) return base + place;
     // the space may be missing with the reason (RFC 9112 section 4 asks for it, many servers leave it out)
     if (bytes[base + place] === SP) place++;
-    else if (bytes[base + place] !== CR) throw badResponse('status-line');
+    else if (bytes[base + place] !== CR) throw parseError('status-line');
     this.#step = REASON;
     return base + place;
   }
 
   #methodEnds(byte: number, place: number): void {
-    if (byte !== SP || place === this.methodAt) throw badResponse('request-line');
+    if (byte !== SP || place === this.methodAt) throw parseError('request-line');
     this.methodEnd = place;
     this.#step = REQUEST_TARGET;
   }
 
   #targetEnds(byte: number, place: number): void {
-    if (byte !== SP || place === this.methodEnd + 1) throw badResponse('request-line');
+    if (byte !== SP || place === this.methodEnd + 1) throw parseError('request-line');
     this.targetEnd = place;
     this.#step = VERSION;
   }
@@ -263,14 +263,14 @@ export class FieldSection {
     for (; place - start < LOWEST_VERSION.length && base + place < end; place++) {
       const byte = bytes[base + place]!;
       if (byte < LOWEST_VERSION[place - start]! || byte > HIGHEST_VERSION[place - start]!)
-        throw badResponse('request-line');
+        throw parseError('request-line');
     }
     if (place - start === LOWEST_VERSION.length) this.#step = VERSION_END;
     return base + place;
   }
 
   #reasonEnds(byte: number, place: number): void {
-    if (byte !== CR) throw badResponse(byte === LF ? 'bare-lf' : 'header-value');
+    if (byte !== CR) throw parseError(byte === LF ? 'bare-lf' : 'header-value');
     this.reasonEnd = place;
     this.#step = LINE_FEED;
   }
@@ -278,21 +278,21 @@ export class FieldSection {
   #nameEnds(byte: number, place: number): void {
     const empty = place === this.#lineStart;
     if (byte === COLON && !empty) {
-      if (this.markCount === 3 * this.#limits.maxFields) throw badResponse('too-many-headers');
+      if (this.markCount === 3 * this.#limits.maxFields) throw parseError('too-many-headers');
       this.marks[this.markCount] = this.#lineStart;
       this.marks[this.markCount + 1] = place;
       this.#step = VALUE;
     } else if (byte === CR && empty) {
       this.#step = LAST_LINE_FEED;
     } else if (empty && (byte === SP || byte === HTAB)) {
-      throw badResponse('obs-fold');
+      throw parseError('obs-fold');
     } else {
-      throw badResponse(byte === LF ? 'bare-lf' : 'header-name');
+      throw parseError(byte === LF ? 'bare-lf' : 'header-name');
     }
   }
 
   #valueEnds(byte: number, place: number): void {
-    if (byte !== CR) throw badResponse(byte === LF ? 'bare-lf' : 'header-value');
+    if (byte !== CR) throw parseError(byte === LF ? 'bare-lf' : 'header-value');
     this.marks[this.markCount + 2] = place;
     this.markCount += 3;
     this.#step = LINE_FEED;

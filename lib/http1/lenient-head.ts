@@ -8,7 +8,7 @@
  * takes blanks before a colon out, and makes a fold one space).
  */
 import { Buffer } from 'node:buffer';
-import { badResponse } from './parse-errors.ts';
+import { parseError } from './parse-errors.ts';
 import { HOP_BY_HOP } from './response-fields.ts';
 
 const [LF, CR] = [10, 13];
@@ -17,7 +17,7 @@ const [LF, CR] = [10, 13];
 const CONTROLS = /[\x01-\x08\x0b-\x1f\x7f]/g;
 const FOLD = /^[ \t]/;
 
-export class LenientHead {
+export class LenientHeadReader {
   readonly #maxBytes: number;
   #pieces: Buffer[] = [];
   #bytes = 0;
@@ -41,7 +41,7 @@ export class LenientHead {
     const end = this.#scan(chunk, from);
     const piece = chunk.subarray(from, end === -1 ? chunk.length : end);
     this.#bytes += piece.length;
-    if (this.#bytes > this.#maxBytes) throw badResponse('head-too-large');
+    if (this.#bytes > this.#maxBytes) throw parseError('head-too-large');
     // the memory is used again for the next read
     this.#pieces.push(Buffer.from(piece));
     return end;
@@ -64,7 +64,7 @@ export class LenientHead {
         this.#lineBytes = 0;
         continue;
       }
-      if (this.#isAfterCr) throw badResponse('bare-cr');
+      if (this.#isAfterCr) throw parseError('bare-cr');
       if (byte === CR) this.#isAfterCr = true;
       else this.#lineBytes++;
     }
@@ -77,7 +77,7 @@ function mended(head: string): string {
   const unfolded: string[] = [];
   for (const line of lines) {
     if (!FOLD.test(line)) unfolded.push(line);
-    else if (unfolded.length === 0 || tellsOfFraming(unfolded.at(-1)!)) throw badResponse('obs-fold');
+    else if (unfolded.length === 0 || tellsOfFraming(unfolded.at(-1)!)) throw parseError('obs-fold');
     else unfolded.push(`${unfolded.pop()} ${line.trim()}`);
   }
   return `${[statusLine.replace(CONTROLS, ' '), ...unfolded.map(mendedLine)].join('\r\n')}\r\n\r\n`;
@@ -91,7 +91,7 @@ function mendedLine(line: string): string {
   const value = line.slice(colon + 1).replace(CONTROLS, ' ');
   const whole = `${name}:${value}`;
   if (whole !== line && tellsOfFraming(line))
-    throw badResponse(name.length < colon ? 'header-name' : 'header-value');
+    throw parseError(name.length < colon ? 'header-name' : 'header-value');
   return whole;
 }
 

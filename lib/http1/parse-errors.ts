@@ -5,7 +5,7 @@
  */
 import { BalancerError } from '../platform/errors.ts';
 
-export const FAULTS = {
+export const PARSE_ERRORS = {
   'no-request': 'bytes came that belong to no request',
   'status-line': 'the status line is not HTTP/1.0 or HTTP/1.1 with a status of three digits from 100',
   'request-line': 'the request line is not a method, a target and HTTP/1.0 or HTTP/1.1, one space apart',
@@ -33,14 +33,14 @@ export const FAULTS = {
   'after-end': 'bytes came after the connection was given up',
 } as const;
 
-export type ResponseFault = keyof typeof FAULTS;
+export type ParseErrorKind = keyof typeof PARSE_ERRORS;
 
 /** A BalancerError `bad-response` whose message opens with the fault's stable word. */
-export function badResponse(fault: ResponseFault): BalancerError {
-  return new BalancerError('bad-response', `${fault}: ${FAULTS[fault]}`);
+export function parseError(fault: ParseErrorKind): BalancerError {
+  return new BalancerError('bad-response', `${fault}: ${PARSE_ERRORS[fault]}`);
 }
 
 /** The stable word at the front of a `bad-response` message, for a metric's label or a log field. */
-export function faultOf(error: BalancerError): string {
+export function parseErrorKindOf(error: BalancerError): string {
   return error.message.slice(0, Math.max(0, error.message.indexOf(':')));
 }

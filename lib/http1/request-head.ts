@@ -8,13 +8,13 @@ import { Buffer } from 'node:buffer';
 import { METHODS as KNOWN_METHODS } from 'node:http';
 import { BalancerError } from '../platform/errors.ts';
 import { FIELD, fieldOf, mayBeSpecial } from './header-names.ts';
-import { type FieldSection, isBlank, TEXT, TOKEN } from './header-scanner.ts';
+import { type HeaderScanner, isBlank, TEXT, TOKEN } from './header-scanner.ts';
 
 /** How the end of a request's body is told (RFC 9112 section 6.3). */
 export type RequestFraming = 'none' | 'length' | 'chunked';
 
 /** A head that was read; one object for all, good until the next is read. */
-export interface RequestHeadMarks {
+export interface ParsedRequest {
   /** The memory it was read from; its first byte is at `base`. */
   readonly bytes: DataView;
   readonly base: number;
@@ -97,9 +97,9 @@ let memory: Buffer | undefined;
 
 /**
  * The plain head in `bytes` from `from` on, of which those before `to` have come. Undefined where it is not whole or
- * not plain, which the header scanner has to tell. `bytes[to]` is overwritten. Throws what `requestHeadOf` does.
+ * not plain, which the header scanner has to tell. `bytes[to]` is overwritten. Throws what `parseScannedHead` does.
  */
-export function readPlainHead(bytes: Buffer, from: number, to: number): RequestHeadMarks | undefined {
+export function parsePlainHead(bytes: Buffer, from: number, to: number): ParsedRequest | undefined {
   // no part of a head holds it, so no loop runs past what came
   bytes[to] = 0;
   const method = PLAIN_METHODS.find((each) => isAt(bytes, from, each.bytes));
@@ -157,7 +157,7 @@ function scanFields(bytes: Buffer, base: number, from: number): number {
  * The head whose syntax `section` has passed. Throws BalancerError for what no server may take: `http-version`,
  * `not-implemented` (method, transfer coding), `expectation-failed`, `bad-request`.
  */
-export function requestHeadOf(section: FieldSection): RequestHeadMarks {
+export function parseScannedHead(section: HeaderScanner): ParsedRequest {
   const { bytes, marks: fields, markCount: fieldMarks } = section;
   const base = section.base + section.methodAt;
   const skipped = section.methodAt;
@@ -209,7 +209,7 @@ function view(bytes: Buffer, base: number): void {
 }
 
 /** Where the value of the first field begins that has this name, in lower case, counted from `base`; or -1. */
-export function findValue(marks: RequestHeadMarks, name: Uint8Array): number {
+export function findValue(marks: ParsedRequest, name: Uint8Array): number {
   const { bytes, base, fieldsAt, fieldCount } = marks;
   let at = fieldsAt;
   for (let field = 0; field < fieldCount; field++) {
@@ -228,7 +228,7 @@ export function findValue(marks: RequestHeadMarks, name: Uint8Array): number {
 }
 
 /** Where the value ends that begins at `at`, without the blanks behind it. */
-export function valueEnd({ bytes, base }: RequestHeadMarks, at: number): number {
+export function valueEnd({ bytes, base }: ParsedRequest, at: number): number {
   let end = at;
   while (bytes.getUint8(base + end) !== CR) end++;
   while (end > at && isBlank(bytes.getUint8(base + end - 1))) end--;

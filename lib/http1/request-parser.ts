@@ -6,10 +6,10 @@
  */
 import type { Buffer } from 'node:buffer';
 import { BalancerError, isBalancerError } from '../platform/errors.ts';
-import { type BodySink, ChunkedBody } from './chunked-decoder.ts';
-import { FieldSection } from './header-scanner.ts';
-import { faultOf } from './parse-errors.ts';
-import { type RequestHeadMarks, readPlainHead, requestHeadOf } from './request-head.ts';
+import { type BodySink, ChunkedDecoder } from './chunked-decoder.ts';
+import { HeaderScanner } from './header-scanner.ts';
+import { parseErrorKindOf } from './parse-errors.ts';
+import { type ParsedRequest, parsePlainHead, parseScannedHead } from './request-head.ts';
 import { NO_TRAILERS } from './trailers.ts';
 
 export interface RequestLimits {
@@ -22,7 +22,7 @@ export interface RequestLimits {
 /** Told of one request: `onRequest`, any number of `onBody`, `onRequestEnd`. */
 export interface RequestSink extends BodySink {
   /** `head` is good until the call returns, or `onRequestEnd`. `bytesHere` are behind it in the buffer being read. */
-  onRequest(head: RequestHeadMarks, bytesHere: number): void;
+  onRequest(head: ParsedRequest, bytesHere: number): void;
   /** Body bytes as they came, never empty; end to end those of a chunked body are one chunked body, last chunk and all. */
   onBody(piece: Buffer): void;
   onRequestEnd(trailers: readonly string[]): void;
@@ -40,8 +40,8 @@ const MAX_TRAILER_BYTES = 16_384;
 export class RequestParser {
   readonly #limits: RequestLimits;
   readonly #sink: RequestSink;
-  #section: FieldSection | undefined;
-  #chunked: ChunkedBody | undefined;
+  #section: HeaderScanner | undefined;
+  #chunked: ChunkedDecoder | undefined;
   #phase: RequestPhase = 'head';
   #left = 0;
   /** What the request at hand says of its body, in bytes; 0 where that is in chunks. */
@@ -103,7 +103,7 @@ export class RequestParser {
 
   #takeHead(chunk: Buffer, from: number, to: number): number {
     if (this.#section === undefined || this.#section.isFresh) {
-      const plain = readPlainHead(chunk, from, to);
+      const plain = parsePlainHead(chunk, from, to);
       if (plain !== undefined) {
         if (plain.text.length > this.#limits.maxHeadBytes)
           throw new BalancerError(
@@ -114,7 +114,7 @@ export class RequestParser {
         return this.#begin(plain, from + plain.text.length, to);
       }
     }
-    this.#section ??= new FieldSection(
+    this.#section ??= new HeaderScanner(
       {
         maxBytes: this.#limits.maxHeadBytes,
         maxFields: this.#limits.maxHeaders,
@@ -126,13 +126,13 @@ export class RequestParser {
     const section = this.#section;
     const end = section.read(to === chunk.length ? chunk : chunk.subarray(0, to), from);
     if (end === -1) return to;
-    const head = requestHeadOf(section);
+    const head = parseScannedHead(section);
     const at = this.#begin(head, end, to);
     section.reset();
     return at;
   }
 
-  #begin(head: RequestHeadMarks, at: number, to: number): number {
+  #begin(head: ParsedRequest, at: number, to: number): number {
     const { maxHeaders, maxTargetBytes } = this.#limits;
     if (head.target.length > maxTargetBytes) throw new BalancerError('target-too-long');
     if (head.fieldCount > maxHeaders) throw new BalancerError('head-too-large');
@@ -141,7 +141,7 @@ export class RequestParser {
     this.#isChunked = head.framing === 'chunked';
     if (this.#isChunked) {
       this.#phase = 'chunked';
-      this.#chunked ??= new ChunkedBody(
+      this.#chunked ??= new ChunkedDecoder(
         { maxBytes: MAX_TRAILER_BYTES, maxFields: maxHeaders, tooLong: 'trailer-too-large' },
         true,
       );
@@ -181,7 +181,7 @@ export class RequestParser {
 /** What the header scanner and the chunk decoder say of a response, said of a request. */
 function requestError(error: unknown): unknown {
   if (!isBalancerError(error, 'bad-response')) return error;
-  const fault = faultOf(error);
+  const fault = parseErrorKindOf(error);
   if (fault === 'target-too-long') return new BalancerError('target-too-long');
   if (fault === 'head-too-large' || fault === 'too-many-headers') return new BalancerError('head-too-large');
   const reason = error.message.slice(fault.length + 2);

@@ -7,7 +7,7 @@
 import { Buffer } from 'node:buffer';
 import { hasConnectionChallenge } from './connection-auth.ts';
 import { isBlank, trimBlanks } from './header-scanner.ts';
-import { badResponse } from './parse-errors.ts';
+import { parseError } from './parse-errors.ts';
 
 const CHUNKED = Buffer.from('chunked');
 const CLOSE = Buffer.from('close');
@@ -178,15 +178,15 @@ export class ResponseFields {
 
   #readTransferEncoding(bytes: Buffer, from: number, to: number): boolean {
     if (this.chunked || to - from !== CHUNKED.length || !isAt(bytes, from, CHUNKED))
-      throw badResponse('transfer-coding');
+      throw parseError('transfer-coding');
     // some parsers (llhttp 9) take a tab after it for a part of the coding's name, and the body for one without framing
-    for (let at = to; bytes[at] !== CR; at++) if (bytes[at] !== SP) throw badResponse('transfer-coding');
+    for (let at = to; bytes[at] !== CR; at++) if (bytes[at] !== SP) throw parseError('transfer-coding');
     this.chunked = true;
     return false;
   }
 
   #readLength(bytes: Buffer, from: number, to: number): void {
-    if (from === to) throw badResponse('content-length');
+    if (from === to) throw parseError('content-length');
     let value = 0;
     for (let at = from; at < to; at++) {
       const digit = bytes[at]! - ZERO;
@@ -195,7 +195,7 @@ export class ResponseFields {
         return;
       }
       value = value * 10 + digit;
-      if (value > Number.MAX_SAFE_INTEGER) throw badResponse('content-length');
+      if (value > Number.MAX_SAFE_INTEGER) throw parseError('content-length');
     }
     if (bytes[from] === ZERO && to - from > 1) this.odd = true;
     this.#setLength(value);
@@ -207,14 +207,14 @@ export class ResponseFields {
     for (const item of text.split(',')) {
       const digits = /^[ \t]*(\d{1,16})[ \t]*$/.exec(item)?.[1];
       if (digits === undefined || Number(digits) > Number.MAX_SAFE_INTEGER)
-        throw badResponse('content-length');
+        throw parseError('content-length');
       this.#setLength(Number(digits));
     }
   }
 
   #setLength(value: number): void {
     if (this.length !== -1) {
-      if (this.length !== value) throw badResponse('content-length-conflict');
+      if (this.length !== value) throw parseError('content-length-conflict');
       this.odd = true;
     }
     this.length = value;

@@ -7,8 +7,8 @@
  * `forward` is cut out of the head as one or two slices; only a head in an odd form is put together line by line.
  * Source: RFC 9112 sections 6.1 to 6.3 and 9.3, RFC 9110 sections 6.6.1, 7.6.1, 7.8, 8.6 and 15.2.2.
  */
-import { type FieldSection, fieldPairs } from './header-scanner.ts';
-import { badResponse } from './parse-errors.ts';
+import { fieldPairs, type HeaderScanner } from './header-scanner.ts';
+import { parseError } from './parse-errors.ts';
 import { HOP_BY_HOP, ResponseFields } from './response-fields.ts';
 
 /** How the end of the body is told: RFC 9112 section 6.3. `upgrade`: the connection is a tunnel from here. */
@@ -42,7 +42,7 @@ export interface ResponseHead {
 }
 
 /** What decides the framing beside the head itself. */
-export interface AskedFor {
+export interface RequestFacts {
   readonly method: string;
   /** The request asked for an upgrade, so that 101 is an answer to it. */
   readonly upgrade: boolean;
@@ -58,7 +58,7 @@ const REASON_AT = 13;
 const fields = new ResponseFields();
 
 /** Reads a head whose syntax `section` has passed. Throws BalancerError `bad-response`. */
-export function readHead(section: FieldSection, asked: AskedFor): ResponseHead {
+export function parseResponseHead(section: HeaderScanner, asked: RequestFacts): ResponseHead {
   const { bytes, base } = section;
   const received = bytes.toString('latin1', base, base + section.length);
   const cut = cutOut(section, received);
@@ -98,7 +98,7 @@ export function headerPairs(text: string): string[] {
 }
 
 /** Reads every line into `fields`, and takes out of the head those that do not go on. */
-function cutOut(section: FieldSection, received: string): string {
+function cutOut(section: HeaderScanner, received: string): string {
   const { bytes, base, marks, markCount } = section;
   fields.reset();
   let text = '';
@@ -146,15 +146,15 @@ function isBodiless(status: number): boolean {
   return status < 200 || status === 204;
 }
 
-function framingOf(status: number, minor: number, asked: AskedFor): ResponseFraming {
+function framingOf(status: number, minor: number, asked: RequestFacts): ResponseFraming {
   if (fields.chunked) {
-    if (minor === 0) throw badResponse('transfer-coding-1.0');
+    if (minor === 0) throw parseError('transfer-coding-1.0');
     // section 6.1 lets Transfer-Encoding win, but calls it a likely attack; nothing honest sends it
-    if (fields.length !== -1) throw badResponse('two-framings');
+    if (fields.length !== -1) throw parseError('two-framings');
   }
   if (status === 101) {
-    if (!asked.upgrade) throw badResponse('unasked-upgrade');
-    if (fields.upgrade === '' || !fields.upgradeOption) throw badResponse('nameless-upgrade');
+    if (!asked.upgrade) throw parseError('unasked-upgrade');
+    if (fields.upgrade === '' || !fields.upgradeOption) throw parseError('nameless-upgrade');
     return 'upgrade';
   }
   if (isBodiless(status) || status === 304 || asked.method === 'HEAD') return 'none';

@@ -8,11 +8,11 @@
  * Source: RFC 9112 sections 2.2, 6.3, 8 and 9, RFC 9110 sections 7.8 and 15.2.
  */
 import { Buffer } from 'node:buffer';
-import { type BodySink, ChunkedBody } from './chunked-decoder.ts';
-import { FieldSection } from './header-scanner.ts';
-import { LenientHead } from './lenient-head.ts';
-import { badResponse } from './parse-errors.ts';
-import { type AskedFor, type ResponseHead, readHead } from './response-head.ts';
+import { type BodySink, ChunkedDecoder } from './chunked-decoder.ts';
+import { HeaderScanner } from './header-scanner.ts';
+import { LenientHeadReader } from './lenient-head.ts';
+import { parseError } from './parse-errors.ts';
+import { parseResponseHead, type RequestFacts, type ResponseHead } from './response-head.ts';
 import { NO_TRAILERS } from './trailers.ts';
 
 export interface ResponseLimits {
@@ -39,7 +39,7 @@ export const RESPONSE_LIMITS: ResponseLimits = {
 export const LENIENT_LIMITS: ResponseLimits = { ...RESPONSE_LIMITS, isLenient: true };
 
 /** What the parser must know of the request that is being answered. */
-export interface ResponseRequest extends AskedFor {
+export interface ResponseRequest extends RequestFacts {
   /** A chunked body is handed over with its framing, ready for a client that takes chunks (HTTP/1.1). */
   readonly rawChunks: boolean;
 }
@@ -73,9 +73,9 @@ const NOBODY: ResponseSink = { onInterim: () => {}, onHead: () => {}, onBody: ()
 
 export class ResponseParser {
   readonly #limits: ResponseLimits;
-  readonly #section: FieldSection;
-  readonly #lenient: LenientHead | undefined;
-  #chunked: ChunkedBody | undefined;
+  readonly #section: HeaderScanner;
+  readonly #lenient: LenientHeadReader | undefined;
+  #chunked: ChunkedDecoder | undefined;
   #phase: ResponsePhase = 'idle';
   #request: ResponseRequest = NO_REQUEST;
   #sink: ResponseSink = NOBODY;
@@ -87,8 +87,8 @@ export class ResponseParser {
   constructor(limits: ResponseLimits = RESPONSE_LIMITS) {
     this.#limits = limits;
     const { maxHeadBytes, maxHeaders, isLenient } = limits;
-    this.#lenient = isLenient ? new LenientHead(maxHeadBytes) : undefined;
-    this.#section = new FieldSection(
+    this.#lenient = isLenient ? new LenientHeadReader(maxHeadBytes) : undefined;
+    this.#section = new HeaderScanner(
       { maxBytes: maxHeadBytes, maxFields: maxHeaders, tooLong: 'head-too-large' },
       'status-line',
     );
@@ -165,25 +165,25 @@ export class ResponseParser {
         if (at < chunk.length) this.#sink.onBody(at === 0 ? chunk : chunk.subarray(at));
         return 'more';
       case 'idle':
-        throw badResponse('no-request');
+        throw parseError('no-request');
       default:
         // stopped by the sink while it heard this very buffer
         if (at > 0) return 'more';
-        throw badResponse('after-end');
+        throw parseError('after-end');
     }
   }
 
   /** The section reads what was mended, whole. */
-  #readLenient(lenient: LenientHead, chunk: Buffer, at: number): number {
+  #readLenient(lenient: LenientHeadReader, chunk: Buffer, at: number): number {
     const end = lenient.read(chunk, at);
     if (end === -1) return -1;
     const head = lenient.take();
-    if (this.#section.read(head, 0) !== head.length) throw badResponse('header-name');
+    if (this.#section.read(head, 0) !== head.length) throw parseError('header-name');
     return end;
   }
 
   #takeHead(chunk: Buffer, at: number): PushResult {
-    const head = readHead(this.#section, this.#request);
+    const head = parseResponseHead(this.#section, this.#request);
     this.#section.reset();
     if (head.framing === 'upgrade') {
       const sink = this.#sink;
@@ -194,7 +194,7 @@ export class ResponseParser {
     }
     if (head.statusCode < 200) {
       this.#interimBytes += head.received.length;
-      if (this.#interimBytes > this.#limits.maxInterimBytes) throw badResponse('too-many-interim');
+      if (this.#interimBytes > this.#limits.maxInterimBytes) throw parseError('too-many-interim');
       this.#keepAlive &&= head.keepAlive;
       this.#sink.onInterim(head);
       return 'more';
@@ -211,7 +211,7 @@ export class ResponseParser {
     } else if (head.framing === 'chunked') {
       this.#phase = 'chunked';
       const { maxTrailerBytes, maxHeaders } = this.#limits;
-      this.#chunked ??= new ChunkedBody({
+      this.#chunked ??= new ChunkedDecoder({
         maxBytes: maxTrailerBytes,
         maxFields: maxHeaders,
         tooLong: 'trailer-too-large',

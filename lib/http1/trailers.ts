@@ -6,7 +6,7 @@
  * Source: RFC 9110 sections 6.5.1 and 6.6.2, RFC 9112 section 7.1.2.
  */
 import { Buffer } from 'node:buffer';
-import { type FieldSection, fieldPairs } from './header-scanner.ts';
+import { fieldPairs, type HeaderScanner } from './header-scanner.ts';
 
 const FORBIDDEN: ReadonlySet<string> = new Set([
   // framing and this hop
@@ -67,7 +67,7 @@ export function mayBeTrailer(name: string): boolean {
 }
 
 /** Name, value … of the fields of a passed section that may be trailers. */
-export function readTrailers(section: FieldSection): readonly string[] {
+export function readTrailers(section: HeaderScanner): readonly string[] {
   if (section.markCount === 0) return NO_TRAILERS;
   return passingTrailers(
     fieldPairs(section.bytes.toString('latin1', section.base, section.base + section.length), 0),
@@ -75,7 +75,7 @@ export function readTrailers(section: FieldSection): readonly string[] {
 }
 
 /** True where a field of a passed section says how long a body is. */
-export function announcesFraming(section: FieldSection): boolean {
+export function announcesFraming(section: HeaderScanner): boolean {
   const { bytes, base, length, markCount } = section;
   if (markCount === 0) return false;
   return fieldPairs(bytes.toString('latin1', base, base + length), 0).some(

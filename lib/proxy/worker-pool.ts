@@ -17,31 +17,31 @@ import { listenError } from '../platform/listen-error.ts';
 import type { Logger } from '../platform/log.ts';
 import { PUBLIC_PORT_FLAGS } from './bind.ts';
 import type {
-  DataThreadOptions,
-  DataThreadStart,
   Evidence,
-  FromDataThread,
-  ToDataThread,
+  MessageFromWorker,
+  MessageToWorker,
+  WorkerOptions,
+  WorkerStart,
 } from './worker-protocol.ts';
 
 /** Whoever judges requests on which instances end. */
-export interface Judge {
+export interface PoisonJudge {
   lost(loss: Loss): void;
   settled(settlement: Settlement): void;
   judge(generations: readonly number[], hear: (isPoison: boolean) => void): void;
 }
 
-export interface DataPlaneParts {
+export interface WorkerPoolDeps {
   readonly table: RouteTableWriter;
   /** Where the threads count. */
   readonly metrics: MetricsReader;
-  readonly options: DataThreadOptions;
+  readonly options: WorkerOptions;
   readonly clock: Clock;
   readonly log: Logger;
   /** Takes lines of the access log; `onDone` says that they are written, or never will be. */
   readonly onLog: (text: string, lines: number, onDone: () => void) => void;
   /** Hears of requests that have lost an instance, and judges them. */
-  readonly judge: Judge;
+  readonly judge: PoisonJudge;
   /** Traffic found the replica of this ordinal wanting, when its state word was `word`. */
   readonly onReport: (ordinal: number, word: number, code: Evidence) => void;
 }
@@ -55,7 +55,7 @@ const RESTART_FIRST_MS = 100;
 /** … doubling to here; a thread that lived for this long starts at the beginning again. */
 const RESTART_MAX_MS = 10_000;
 
-interface DataThreadHandle {
+interface WorkerHandle {
   readonly worker: Worker;
   readonly row: number;
   readonly startedMs: number;
@@ -65,9 +65,9 @@ interface DataThreadHandle {
   onDrained: (() => void) | undefined;
 }
 
-export class DataPlane {
-  readonly #parts: DataPlaneParts;
-  readonly #threads = new Map<number, DataThreadHandle>();
+export class WorkerPool {
+  readonly #parts: WorkerPoolDeps;
+  readonly #threads = new Map<number, WorkerHandle>();
   /** Threads that turn connections away. */
   readonly #shedding = new Set<number>();
   readonly #deaths = new Map<number, number>();
@@ -79,7 +79,7 @@ export class DataPlane {
   #sequence = 0;
   #isClosing = false;
 
-  constructor(parts: DataPlaneParts) {
+  constructor(parts: WorkerPoolDeps) {
     this.#parts = parts;
   }
 
@@ -148,7 +148,7 @@ export class DataPlane {
 
   #start(row: number): Promise<void> {
     const { table, metrics, options, clock } = this.#parts;
-    const start: DataThreadStart = {
+    const start: WorkerStart = {
       worker: row,
       table: table.buffer,
       shape: table.shape,
@@ -162,7 +162,7 @@ export class DataPlane {
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
     return new Promise((resolve, reject) => {
-      const thread: DataThreadHandle = {
+      const thread: WorkerHandle = {
         worker,
         row,
         startedMs: clock.nowMs(),
@@ -172,7 +172,7 @@ export class DataPlane {
       };
       this.#threads.set(row, thread);
       if (this.#poison.length > 0) this.#tell(thread, { kind: 'poison', kinds: this.#poison });
-      worker.on('message', (message: FromDataThread) => this.#hear(thread, message));
+      worker.on('message', (message: MessageFromWorker) => this.#hear(thread, message));
       worker.on('error', (error) =>
         this.#parts.log.error({ thread: row, cause: messageOf(error) }, 'data thread failed'),
       );
@@ -180,11 +180,11 @@ export class DataPlane {
     });
   }
 
-  #tell(thread: DataThreadHandle, message: ToDataThread): void {
+  #tell(thread: WorkerHandle, message: MessageToWorker): void {
     thread.worker.postMessage(message);
   }
 
-  #hear(thread: DataThreadHandle, message: FromDataThread): void {
+  #hear(thread: WorkerHandle, message: MessageFromWorker): void {
     switch (message.kind) {
       case 'listening':
         thread.onListening?.(message);
@@ -244,7 +244,7 @@ export class DataPlane {
   }
 
   /** Nobody waits for a thread that is gone; another takes its place. */
-  #ended(thread: DataThreadHandle): void {
+  #ended(thread: WorkerHandle): void {
     const { table, metrics, log, clock } = this.#parts;
     this.#threads.delete(thread.row);
     this.#shedding.delete(thread.row);

@@ -11,7 +11,7 @@ import type { ErrorCode } from '../platform/errors.ts';
 import type { DebugFor } from './headers/debug-headers.ts';
 
 /** What a data thread runs with. Times in milliseconds. */
-export interface DataThreadOptions extends AccessLogOptions {
+export interface WorkerOptions extends AccessLogOptions {
   readonly host: string;
   readonly port: number;
   /** Several sockets, of several threads, listen on the one port (SO_REUSEPORT). */
@@ -64,20 +64,20 @@ export interface DataThreadOptions extends AccessLogOptions {
 }
 
 /** What a data thread is started with. */
-export interface DataThreadStart {
+export interface WorkerStart {
   readonly worker: number;
   readonly table: SharedArrayBuffer;
   readonly shape: RouteTableShape;
   /** Where it counts (`metrics/layout.ts`). */
   readonly metrics: SharedArrayBuffer;
-  readonly options: DataThreadOptions;
+  readonly options: WorkerOptions;
   readonly upstreams: readonly UpstreamRecord[];
 }
 
 /** What traffic says against a replica: one failure, or `eject-after` in a row over all threads. */
 export type Evidence = ErrorCode | 'failures-in-a-row';
 
-export type ToDataThread =
+export type MessageToWorker =
   /** The whole list; what is not on it any more is let go. Answered with `seen`. */
   | { readonly kind: 'upstreams'; readonly sequence: number; readonly upstreams: readonly UpstreamRecord[] }
   /** Take no new connections, tell clients to close, and say `drained` when none is left. */
@@ -89,7 +89,7 @@ export type ToDataThread =
   /** So many bytes of its access log are written, or never will be. */
   | { readonly kind: 'logged'; readonly bytes: number };
 
-export type FromDataThread =
+export type MessageFromWorker =
   | { readonly kind: 'listening'; readonly port: number }
   /** It cannot listen, and ends. */
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }

@@ -7,15 +7,15 @@ import { ThreadHealth } from '../metrics/thread-health.ts';
 import { systemClock } from '../platform/clock.ts';
 import { errnoOf, messageOf } from '../platform/errors.ts';
 import { Listener } from './downstream/listener.ts';
-import { DataThread, TICK_MS } from './exchange/worker-context.ts';
+import { TICK_MS, WorkerContext } from './exchange/worker-context.ts';
 import { CountedIds, SixDigitIds } from './headers/request-ids.ts';
 import { TrustedProxies } from './headers/trusted-proxies.ts';
-import type { DataThreadStart, FromDataThread, ToDataThread } from './worker-protocol.ts';
+import type { MessageFromWorker, MessageToWorker, WorkerStart } from './worker-protocol.ts';
 
-const start = workerData as DataThreadStart;
+const start = workerData as WorkerStart;
 const port = parentPort;
 if (port === null) throw new Error('worker.ts runs as a thread');
-const tell = (message: FromDataThread): void => port.postMessage(message);
+const tell = (message: MessageFromWorker): void => port.postMessage(message);
 
 // Node would write to stderr, which may not take it
 if (process.listenerCount('warning') > 0) {
@@ -23,7 +23,7 @@ if (process.listenerCount('warning') > 0) {
   process.on('warning', (warning) => tell({ kind: 'warning', cause: warning.stack ?? messageOf(warning) }));
 }
 
-const thread = new DataThread(start, tell, () => performance.now());
+const thread = new WorkerContext(start, tell, () => performance.now());
 const listener = new Listener(
   thread,
   new TrustedProxies(start.options.trustedProxies),
@@ -33,7 +33,7 @@ const listener = new Listener(
 
 new ThreadHealth(thread.recorder.thread, systemClock);
 
-port.on('message', (message: ToDataThread) => {
+port.on('message', (message: MessageToWorker) => {
   switch (message.kind) {
     case 'upstreams':
       thread.setUpstreams(message.upstreams);

@@ -8,7 +8,7 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { before, describe, test } from 'node:test';
 import { fieldPairs } from '../../lib/http1/header-scanner.ts';
-import type { RequestHeadMarks } from '../../lib/http1/request-head.ts';
+import type { ParsedRequest } from '../../lib/http1/request-head.ts';
 import { RequestParser } from '../../lib/http1/request-parser.ts';
 import { isBalancerError } from '../../lib/platform/errors.ts';
 import { fuzzRun, latin1, Random } from '../helpers/random.ts';
@@ -33,7 +33,7 @@ interface Told {
 function readAll(pieces: readonly Buffer[]): { readonly told: readonly Told[]; readonly code: string } {
   const told: Told[] = [];
   const parser = new RequestParser(LIMITS, {
-    onRequest(head: RequestHeadMarks) {
+    onRequest(head: ParsedRequest) {
       told.push({
         method: head.method,
         target: head.target,

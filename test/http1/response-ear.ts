@@ -3,7 +3,7 @@
  * Must not hold: expectations.
  */
 import { Buffer } from 'node:buffer';
-import { faultOf } from '../../lib/http1/parse-errors.ts';
+import { parseErrorKindOf } from '../../lib/http1/parse-errors.ts';
 import type { ResponseHead } from '../../lib/http1/response-head.ts';
 import {
   RESPONSE_LIMITS,
@@ -102,7 +102,7 @@ export function hear(wire: string | Buffer, { request, limits, cuts = [] }: Hear
     if (parser.finish()) heard.outcome = 'done';
   } catch (error) {
     heard.outcome = isBalancerError(error, 'bad-response') ? 'fault' : 'thrown';
-    heard.fault = isBalancerError(error) ? faultOf(error) : String(error);
+    heard.fault = isBalancerError(error) ? parseErrorKindOf(error) : String(error);
   }
   heard.phase = parser.phase;
   return heard;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Buffer } from 'node:buffer';
 import { describe, test } from 'node:test';
-import { badResponse, faultOf } from '../../lib/http1/parse-errors.ts';
+import { parseError, parseErrorKindOf } from '../../lib/http1/parse-errors.ts';
 import { headerPairs } from '../../lib/http1/response-head.ts';
 import { RESPONSE_LIMITS, ResponseParser, type ResponseSink } from '../../lib/http1/response-parser.ts';
 import { BalancerError } from '../../lib/platform/errors.ts';
@@ -14,7 +14,7 @@ const SILENT: ResponseSink = { onInterim: () => {}, onHead: () => {}, onBody: ()
 
 function refusedFor(fault: string): (error: unknown) => boolean {
   return (error) =>
-    error instanceof BalancerError && error.code === 'bad-response' && faultOf(error) === fault;
+    error instanceof BalancerError && error.code === 'bad-response' && parseErrorKindOf(error) === fault;
 }
 
 describe('one response parser', () => {
@@ -131,8 +131,8 @@ describe('one response parser', () => {
 });
 
 test('a fault says its rule in a stable word and in a sentence', () => {
-  const error = badResponse('two-framings');
-  assert.equal(faultOf(error), 'two-framings');
+  const error = parseError('two-framings');
+  assert.equal(parseErrorKindOf(error), 'two-framings');
   assert.match(error.message, /^two-framings: .*together$/);
   assert.equal(error.status, 502);
 });

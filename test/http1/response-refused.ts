@@ -2,11 +2,11 @@
  * Answers by hand that a response parser refuses, each with the rule that it breaks.
  * Must not hold: code that runs them (`test/proxy/response-parser.test.ts`).
  */
-import type { ResponseFault } from '../../lib/http1/parse-errors.ts';
+import type { ParseErrorKind } from '../../lib/http1/parse-errors.ts';
 import type { ResponseRequest } from '../../lib/http1/response-parser.ts';
 
 export interface RefusedAnswer {
-  readonly fault: ResponseFault;
+  readonly fault: ParseErrorKind;
   readonly title: string;
   /** Latin1. */
   readonly wire: string;

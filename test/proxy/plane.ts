@@ -8,21 +8,21 @@ import { MetricsReader } from '../../lib/metrics/reader.ts';
 import { systemClock } from '../../lib/platform/clock.ts';
 import { silentLogger } from '../../lib/platform/log.ts';
 import { claimPort } from '../../lib/proxy/bind.ts';
-import { DataPlane } from '../../lib/proxy/worker-pool.ts';
-import type { DataThreadOptions } from '../../lib/proxy/worker-protocol.ts';
+import { WorkerPool } from '../../lib/proxy/worker-pool.ts';
+import type { WorkerOptions } from '../../lib/proxy/worker-protocol.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { load } from '../helpers/options.ts';
 import { noLastResort } from '../helpers/proxy/last-resort.ts';
 import { Peer } from '../helpers/proxy/peer.ts';
 import { FakeReplica } from '../helpers/proxy/replica.ts';
 
-export interface PlaneSettings extends Partial<DataThreadOptions> {
+export interface PlaneSettings extends Partial<WorkerOptions> {
   readonly replicas?: number;
   readonly threads?: number;
 }
 
 export class PlaneRig {
-  readonly plane: DataPlane;
+  readonly plane: WorkerPool;
   readonly table: RouteTableWriter;
   readonly metrics: MetricsReader;
   readonly replicas: readonly FakeReplica[];
@@ -41,7 +41,7 @@ export class PlaneRig {
 
   private constructor(settings: PlaneSettings, port: number, replicas: readonly FakeReplica[]) {
     const { replicas: _replicas, threads = 1, ...given } = settings;
-    const options: DataThreadOptions = {
+    const options: WorkerOptions = {
       ...load('--slots 251 --load-factor 0'),
       port,
       host: '127.0.0.1',
@@ -59,7 +59,7 @@ export class PlaneRig {
     for (const { ordinal } of members) this.table.setState(ordinal, 'healthy');
     this.table.publish((slots) => createPlacement(options).build(members, slots));
     const log = { ...silentLogger, warn: (_: unknown, message: string) => this.warnings.push(message) };
-    this.plane = new DataPlane({
+    this.plane = new WorkerPool({
       table: this.table,
       metrics: this.metrics,
       options,

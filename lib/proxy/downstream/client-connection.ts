@@ -5,23 +5,28 @@
  * so that its response is not lost to a reset.
  */
 import type { Socket } from 'node:net';
-import type { RequestHeadMarks } from '../../http1/request-head.ts';
+import type { ParsedRequest } from '../../http1/request-head.ts';
 import { RequestParser, type RequestSink } from '../../http1/request-parser.ts';
 import { BalancerError, isBalancerError } from '../../platform/errors.ts';
-import { type ClientResponse, rawFailure, SocketResponse } from '../exchange/response-writer.ts';
-import type { DataThread } from '../exchange/worker-context.ts';
-import type { ClientFacts } from '../headers/request-headers.ts';
+import { type ClientResponse, rawFailureResponse, SocketResponse } from '../exchange/response-writer.ts';
+import type { WorkerContext } from '../exchange/worker-context.ts';
+import type { ClientInfo } from '../headers/request-headers.ts';
 import { READ_INTO, readAsStream, readRaw, SCRATCH } from '../io/node-internals.ts';
-import { BlockReads } from '../io/pooled-reads.ts';
+import { PooledReads } from '../io/pooled-reads.ts';
 import { writeHeld } from '../io/write-batcher.ts';
-import type { UpstreamConnection } from '../upstream/connection.ts';
-import type { Upstream } from '../upstream/connection-pool.ts';
-import { type PinnedConnection, pinTo } from '../upstream/pinned-connections.ts';
-import type { DataThreadOptions } from '../worker-protocol.ts';
+import type { Connection } from '../upstream/connection.ts';
+import type { ConnectionPool } from '../upstream/connection-pool.ts';
+import { type PinnedConnection, pinConnection } from '../upstream/pinned-connections.ts';
+import type { WorkerOptions } from '../worker-protocol.ts';
 import { ClientWatch } from './client-watch.ts';
-import { type ActiveExchange, ClientRequest, type RequestTaker, type ServedClient } from './request.ts';
-import { Turns } from './request-pacer.ts';
-import { IncomingBody } from './request-stream.ts';
+import {
+  type ActiveExchange,
+  ClientRequest,
+  type ManagedConnection,
+  type RequestHandler,
+} from './request.ts';
+import { RequestPacer } from './request-pacer.ts';
+import { RequestStream } from './request-stream.ts';
 
 /** What comes behind a request that is being answered is kept up to here; then the client is read no further. */
 const MOST_AHEAD_BYTES = 65_536;
@@ -61,32 +66,32 @@ function onClose(this: ClientSocket): void {
   this[CONNECTION]?.closed();
 }
 
-const turns = new Turns<ClientConnection>((client) => client.takeWaiting());
+const turns = new RequestPacer<ClientConnection>((client) => client.takeWaiting());
 
 /** Takes fewer requests in a round, for those who have no connection yet; or as many as usual again. */
-export function giveWay(must: boolean): void {
-  turns.giveWay(must);
+export function setAcceptPriority(must: boolean): void {
+  turns.setAcceptPriority(must);
 }
 
-export class ClientConnection implements ServedClient, RequestSink {
+export class ClientConnection implements ManagedConnection, RequestSink {
   readonly socket: Socket;
-  readonly facts: ClientFacts;
+  readonly facts: ClientInfo;
   /** A response has said that the connection closes after it. */
   isClosing = false;
   /** The connection to a replica that has authenticated this client; it may have closed since. */
   pinned: PinnedConnection | undefined;
 
-  readonly #thread: DataThread;
-  readonly #taker: RequestTaker;
+  readonly #thread: WorkerContext;
+  readonly #taker: RequestHandler;
   readonly #parser: RequestParser;
   readonly #watch: ClientWatch;
   /** The request that is being answered. */
   #exchange: ActiveExchange | undefined;
   /** The request that is being read, or was read last. */
   #request: ClientRequest | undefined;
-  #body: IncomingBody | undefined;
+  #body: RequestStream | undefined;
   /** A request whose body lies behind its head is handed over with it. */
-  #whole: RequestHeadMarks | undefined;
+  #whole: ParsedRequest | undefined;
   /** What came behind the request at hand. */
   #ahead: Buffer[] = [];
   #aheadBytes = 0;
@@ -103,9 +108,9 @@ export class ClientConnection implements ServedClient, RequestSink {
   #broken: BalancerError | undefined;
   /** Since when part of a head has been there; negative while there is none. Infinite and not -1, to begin as a double. */
   #headSinceMs = Number.NEGATIVE_INFINITY;
-  #blocks: BlockReads | undefined;
+  #blocks: PooledReads | undefined;
 
-  constructor(socket: Socket, facts: ClientFacts, thread: DataThread, taker: RequestTaker) {
+  constructor(socket: Socket, facts: ClientInfo, thread: WorkerContext, taker: RequestHandler) {
     this.socket = socket;
     this.facts = facts;
     this.#thread = thread;
@@ -193,10 +198,10 @@ export class ClientConnection implements ServedClient, RequestSink {
 
   // ---- what the parser tells
 
-  onRequest(marks: RequestHeadMarks, bytesHere: number): void {
+  onRequest(marks: ParsedRequest, bytesHere: number): void {
     const { framing, bodyLength } = marks;
     const length = framing === 'chunked' ? Number.NaN : bodyLength;
-    this.#body = framing === 'none' ? undefined : new IncomingBody(this, this.socket, length);
+    this.#body = framing === 'none' ? undefined : new RequestStream(this, this.socket, length);
     const request = new ClientRequest(this.socket, marks, this.#body);
     this.#request = request;
     if (framing === 'length' && bodyLength > 0 && bytesHere >= bodyLength) {
@@ -204,7 +209,7 @@ export class ClientConnection implements ServedClient, RequestSink {
       return;
     }
     if (!(length - bytesHere < LEAST_BLOCK_BYTES) && framing !== 'none')
-      this.#blocks = new BlockReads(this.socket);
+      this.#blocks = new PooledReads(this.socket);
     this.#handOver(marks);
   }
 
@@ -220,7 +225,7 @@ export class ClientConnection implements ServedClient, RequestSink {
     if (marks !== undefined) this.#handOver(marks);
   }
 
-  #handOver(marks: RequestHeadMarks): void {
+  #handOver(marks: ParsedRequest): void {
     const response = new SocketResponse(this.socket, marks.keepAlive);
     this.#taker.take(this, this.#request!, response, marks);
   }
@@ -251,8 +256,8 @@ export class ClientConnection implements ServedClient, RequestSink {
     this.#exchange = exchange;
   }
 
-  pin(connection: UpstreamConnection, pool: Upstream): void {
-    this.pinned = pinTo(this.pinned, connection, pool);
+  pin(connection: Connection, pool: ConnectionPool): void {
+    this.pinned = pinConnection(this.pinned, connection, pool);
   }
 
   /** The exchange has ended; `response` is about to. */
@@ -357,7 +362,7 @@ export class ClientConnection implements ServedClient, RequestSink {
     writeHeld(this.socket);
     if (!this.socket.writable) return this.socket.destroySoon();
     this.#thread.refused(this.#broken.code, this.facts);
-    this.socket.write(rawFailure(this.#broken));
+    this.socket.write(rawFailureResponse(this.#broken));
     // who was too slow is not waited for
     if (this.#broken.code === 'request-timeout') this.socket.destroySoon();
     else this.linger(this.#thread.nowMs);
@@ -386,7 +391,7 @@ export class ClientConnection implements ServedClient, RequestSink {
     this.socket.destroySoon();
   }
 
-  tick(nowMs: number, options: DataThreadOptions): void {
+  tick(nowMs: number, options: WorkerOptions): void {
     // closed just now, or what it sent has not been looked at yet
     if (this.socket.destroyed || this.#waiting !== undefined) return;
     if (!this.isLingering) {

@@ -3,9 +3,9 @@
  * read on after its last response. Must not hold: what is written, what comes.
  */
 import type { Socket } from 'node:net';
-import type { DataThread } from '../exchange/worker-context.ts';
-import { Uptake } from '../io/unsent-bytes.ts';
-import type { DataThreadOptions } from '../worker-protocol.ts';
+import type { WorkerContext } from '../exchange/worker-context.ts';
+import { ReadProgress } from '../io/unsent-bytes.ts';
+import type { WorkerOptions } from '../worker-protocol.ts';
 
 /**
  * How long what a client goes on sending is read and thrown away after its last response, and how long it may pause
@@ -16,16 +16,16 @@ const LINGER_SILENCE_MS = 5000;
 
 export class ClientWatch {
   readonly #socket: Socket;
-  readonly #thread: DataThread;
+  readonly #thread: WorkerContext;
   #lingersSinceMs: number | undefined;
   /** Bytes that had come from it at the last look, while it lingers. */
   #readBytes = 0;
-  #uptake: Uptake | undefined;
+  #uptake: ReadProgress | undefined;
   /** Bytes the kernel had taken at the last look, and since when no more. */
   #takenBytes = 0;
   #sinceMs: number;
 
-  constructor(socket: Socket, thread: DataThread) {
+  constructor(socket: Socket, thread: WorkerContext) {
     this.#socket = socket;
     this.#thread = thread;
     this.#sinceMs = thread.nowMs;
@@ -47,7 +47,7 @@ export class ClientWatch {
   }
 
   /** Looks at it, and closes it where it is time; `isAnswering`: a request is under way. */
-  look(nowMs: number, options: DataThreadOptions, isAnswering: boolean): void {
+  look(nowMs: number, options: WorkerOptions, isAnswering: boolean): void {
     if (this.#lingersSinceMs !== undefined) return this.#lookLingering(nowMs, this.#lingersSinceMs);
     const socket = this.#socket;
     const taken = socket.bytesWritten - socket.writableLength;
@@ -79,7 +79,7 @@ export class ClientWatch {
 
   /** The kernel takes nothing more; whether the client goes on reading what it has, asked a few times within the limit. */
   #readsOn(nowMs: number, limitMs: number): boolean {
-    this.#uptake ??= new Uptake(this.#sinceMs);
+    this.#uptake ??= new ReadProgress(this.#sinceMs);
     return this.#uptake.isDue(nowMs, limitMs) && this.#uptake.hasTaken(this.#socket, this.#thread.sendQueues);
   }
 }

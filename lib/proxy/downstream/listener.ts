@@ -4,20 +4,20 @@
  */
 import type { Socket } from 'node:net';
 import { headWithPeer, isHandedOver } from '../../api/peer-header.ts';
-import type { RequestHeadMarks } from '../../http1/request-head.ts';
+import type { ParsedRequest } from '../../http1/request-head.ts';
 import { BalancerError, isBalancerError } from '../../platform/errors.ts';
 import { Exchange } from '../exchange/exchange.ts';
-import { tooLarge } from '../exchange/request-body.ts';
-import { type ClientResponse, rawFailure, sendFailure } from '../exchange/response-writer.ts';
-import { RequestHasher } from '../exchange/routing-key.ts';
-import type { DataThread } from '../exchange/worker-context.ts';
-import { type RequestHead, requestHead } from '../headers/request-headers.ts';
+import { bodyTooLarge } from '../exchange/request-body.ts';
+import { type ClientResponse, rawFailureResponse, sendFailure } from '../exchange/response-writer.ts';
+import { RoutingKey } from '../exchange/routing-key.ts';
+import type { WorkerContext } from '../exchange/worker-context.ts';
+import { buildRequestHead, type RequestHead } from '../headers/request-headers.ts';
 import type { RequestIds } from '../headers/request-ids.ts';
 import type { TrustedProxies } from '../headers/trusted-proxies.ts';
 import { Acceptor } from './acceptor.ts';
-import { ClientConnection, giveWay } from './client-connection.ts';
+import { ClientConnection, setAcceptPriority } from './client-connection.ts';
 import { NodeServer } from './node-server.ts';
-import type { ClientRequest, Incoming, RequestTaker, ServedClient } from './request.ts';
+import type { ClientRequest, ManagedConnection, RequestContext, RequestHandler } from './request.ts';
 
 /** How long a connection may still bring a request once draining began; then it is closed between requests. */
 const LINGER_MS = 500;
@@ -25,11 +25,11 @@ const LINGER_MS = 500;
 const ROOM = 0.9;
 /** … and none was turned away for so long: a crowd comes and goes many times. */
 const CALM_MS = 5000;
-export class Listener implements RequestTaker {
-  readonly #thread: DataThread;
+export class Listener implements RequestHandler {
+  readonly #thread: WorkerContext;
   readonly #trusted: TrustedProxies;
   readonly #ids: RequestIds;
-  readonly #hasher: RequestHasher;
+  readonly #hasher: RoutingKey;
   readonly #onShedding: (isShedding: boolean, connections: number) => void;
   #isShedding = false;
   /** When a connection was turned away last; `-0`, since a field that will hold fractions must begin as a double. */
@@ -37,12 +37,12 @@ export class Listener implements RequestTaker {
   readonly #acceptor: Acceptor;
   /** Has all connections where it is asked for. */
   readonly #nodeServer: NodeServer | undefined;
-  readonly #clients = new Set<ServedClient>();
+  readonly #clients = new Set<ManagedConnection>();
   #drain: { readonly sinceMs: number; readonly done: () => void } | undefined;
 
   /** `onShedding` hears when connections begin to be turned away, and when no longer. */
   constructor(
-    thread: DataThread,
+    thread: WorkerContext,
     trusted: TrustedProxies,
     ids: RequestIds,
     onShedding: (isShedding: boolean, connections: number) => void,
@@ -52,13 +52,13 @@ export class Listener implements RequestTaker {
     this.#trusted = trusted;
     this.#ids = ids;
     const { hashKey, algorithm } = thread.options;
-    this.#hasher = new RequestHasher(hashKey, algorithm, trusted, ids);
+    this.#hasher = new RoutingKey(hashKey, algorithm, trusted, ids);
     this.#nodeServer = thread.options.parser === 'node' ? new NodeServer(thread, this) : undefined;
     this.#acceptor = new Acceptor(thread.options, {
       accept: (socket) => this.#accept(socket),
       room: () => thread.options.maxConnections - this.#clients.size,
       // they have waited longer than whoever has a connection
-      onRush: giveWay,
+      onRush: setAcceptPriority,
     });
   }
 
@@ -118,15 +118,15 @@ export class Listener implements RequestTaker {
 
   /** There is no other request on its connection. `marks` are good until the call returns. */
   take(
-    client: ServedClient,
+    client: ManagedConnection,
     request: ClientRequest,
     response: ClientResponse,
-    marks: RequestHeadMarks,
+    marks: ParsedRequest,
   ): void {
     try {
       const { options } = this.#thread;
       const own = { client: client.facts, policy: options, newRequestId: this.#ids.next() };
-      const head = requestHead(marks, own);
+      const head = buildRequestHead(marks, own);
       const hash = this.#hasher.hashOf(client.facts, request, head, marks);
       const isUpgrade = marks.upgrade !== '';
       this.#start(client, { request, response, head, hash, isUpgrade, client });
@@ -135,13 +135,13 @@ export class Listener implements RequestTaker {
     }
   }
 
-  closed(client: ServedClient): void {
+  closed(client: ManagedConnection): void {
     this.#clients.delete(client);
     this.#thread.recorder.thread.clientClosed();
   }
 
   /** Answers a request that became no exchange. */
-  #failed(client: ServedClient, request: ClientRequest, response: ClientResponse, error: unknown): void {
+  #failed(client: ManagedConnection, request: ClientRequest, response: ClientResponse, error: unknown): void {
     const failure = isBalancerError(error)
       ? error
       : new BalancerError('internal', undefined, { cause: error });
@@ -151,7 +151,7 @@ export class Listener implements RequestTaker {
 
   /** Answers a request that is no exchange, and closes. */
   #answer(
-    client: ServedClient,
+    client: ManagedConnection,
     request: ClientRequest,
     response: ClientResponse,
     failure: BalancerError,
@@ -164,11 +164,11 @@ export class Listener implements RequestTaker {
   }
 
   /** Makes it an exchange, or throws what it is to be answered. */
-  #start(client: ServedClient, incoming: Incoming): void {
+  #start(client: ManagedConnection, incoming: RequestContext): void {
     const { maxBodyBytes, publicAdmin } = this.#thread.options;
     const { head, request } = incoming;
     if (maxBodyBytes > 0 && request.body !== undefined && request.body.length > maxBodyBytes)
-      throw tooLarge(maxBodyBytes);
+      throw bodyTooLarge(maxBodyBytes);
     const isForAdmin = publicAdmin && isHandedOver(head.target);
     const exchange = new Exchange(
       this.#thread,
@@ -179,7 +179,7 @@ export class Listener implements RequestTaker {
   }
 
   /** The head for the control plane, which is told whom the request is from. */
-  #marked({ facts }: ServedClient, head: RequestHead): RequestHead {
+  #marked({ facts }: ManagedConnection, head: RequestHead): RequestHead {
     return { ...head, text: headWithPeer(head.text, this.#thread.options.admin.secret, facts.ip) };
   }
 }
@@ -191,6 +191,6 @@ function destroyThis(this: Socket): void {
 /** Answers on the bare socket, and closes it. */
 function refuse(socket: Socket, error: BalancerError): void {
   socket.on('error', destroyThis);
-  socket.write(rawFailure(error));
+  socket.write(rawFailureResponse(error));
   socket.destroySoon();
 }

@@ -8,7 +8,7 @@ import { Writable } from 'node:stream';
 import { fieldPairs } from '../../http1/header-scanner.ts';
 import { passingTrailers, trailerSection } from '../../http1/trailers.ts';
 import type { ClientResponse, Ending } from '../exchange/response-writer.ts';
-import type { BodySource, TakePiece } from './request.ts';
+import type { BodySource, OnPiece } from './request.ts';
 
 /** A body, put into chunks again where it came in chunks. */
 export class NodeBody implements BodySource {
@@ -30,7 +30,7 @@ export class NodeBody implements BodySource {
     return this.#message.complete;
   }
 
-  listen(onPiece: TakePiece, onEnd: () => void): void {
+  listen(onPiece: OnPiece, onEnd: () => void): void {
     const isChunked = Number.isNaN(this.length);
     this.#message.on('data', (piece: Buffer) => {
       this.contentBytes += piece.length;

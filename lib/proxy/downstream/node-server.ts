@@ -7,19 +7,24 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { TOKEN_CHAR } from '../../core/http-token.ts';
-import type { RequestHeadMarks } from '../../http1/request-head.ts';
+import type { ParsedRequest } from '../../http1/request-head.ts';
 import { RequestParser } from '../../http1/request-parser.ts';
 import { BalancerError, errnoOf, isBalancerError } from '../../platform/errors.ts';
-import { rawFailure, SocketResponse } from '../exchange/response-writer.ts';
-import type { DataThread } from '../exchange/worker-context.ts';
-import type { ClientFacts } from '../headers/request-headers.ts';
-import type { UpstreamConnection } from '../upstream/connection.ts';
-import type { Upstream } from '../upstream/connection-pool.ts';
-import { type PinnedConnection, pinTo } from '../upstream/pinned-connections.ts';
-import type { DataThreadOptions } from '../worker-protocol.ts';
+import { rawFailureResponse, SocketResponse } from '../exchange/response-writer.ts';
+import type { WorkerContext } from '../exchange/worker-context.ts';
+import type { ClientInfo } from '../headers/request-headers.ts';
+import type { Connection } from '../upstream/connection.ts';
+import type { ConnectionPool } from '../upstream/connection-pool.ts';
+import { type PinnedConnection, pinConnection } from '../upstream/pinned-connections.ts';
+import type { WorkerOptions } from '../worker-protocol.ts';
 import { ClientWatch } from './client-watch.ts';
 import { NodeBody, NodeResponse } from './node-messages.ts';
-import { type ActiveExchange, ClientRequest, type RequestTaker, type ServedClient } from './request.ts';
+import {
+  type ActiveExchange,
+  ClientRequest,
+  type ManagedConnection,
+  type RequestHandler,
+} from './request.ts';
 
 /** How often Node looks for requests whose head does not come. */
 const HEAD_LOOK_MS = 500;
@@ -43,11 +48,11 @@ interface ParseError extends Error {
 }
 
 export class NodeServer {
-  readonly #thread: DataThread;
-  readonly #taker: RequestTaker;
+  readonly #thread: WorkerContext;
+  readonly #taker: RequestHandler;
   readonly #server: Server;
 
-  constructor(thread: DataThread, taker: RequestTaker) {
+  constructor(thread: WorkerContext, taker: RequestHandler) {
     this.#thread = thread;
     this.#taker = taker;
     this.#server = createServer({
@@ -83,7 +88,7 @@ export class NodeServer {
   }
 
   /** Takes over a connection that nobody reads yet. */
-  accept(socket: Socket, facts: ClientFacts): NodeConnection {
+  accept(socket: Socket, facts: ClientInfo): NodeConnection {
     const client = new NodeConnection(socket, facts, this.#thread, this.#taker);
     (socket as NodeSocket)[CONNECTION] = client;
     socket.on('error', () => socket.destroy());
@@ -108,13 +113,13 @@ function isUpgrade({ headers, httpVersionMinor }: IncomingMessage): boolean {
 }
 
 /** One client connection that Node's HTTP server reads. */
-export class NodeConnection implements ServedClient {
+export class NodeConnection implements ManagedConnection {
   readonly socket: Socket;
-  readonly facts: ClientFacts;
+  readonly facts: ClientInfo;
   isClosing = false;
   pinned: PinnedConnection | undefined;
-  readonly #thread: DataThread;
-  readonly #taker: RequestTaker;
+  readonly #thread: WorkerContext;
+  readonly #taker: RequestHandler;
   #exchange: ActiveExchange | undefined;
   /** What a pipelining client asked for meanwhile, in its order. */
   #held: (() => void)[] = [];
@@ -133,7 +138,7 @@ export class NodeConnection implements ServedClient {
     this.socket.destroy();
   };
 
-  constructor(socket: Socket, facts: ClientFacts, thread: DataThread, taker: RequestTaker) {
+  constructor(socket: Socket, facts: ClientInfo, thread: WorkerContext, taker: RequestHandler) {
     this.socket = socket;
     this.facts = facts;
     this.#thread = thread;
@@ -188,8 +193,8 @@ export class NodeConnection implements ServedClient {
     this.#exchange = exchange;
   }
 
-  pin(connection: UpstreamConnection, pool: Upstream): void {
-    this.pinned = pinTo(this.pinned, connection, pool);
+  pin(connection: Connection, pool: ConnectionPool): void {
+    this.pinned = pinConnection(this.pinned, connection, pool);
   }
 
   remove(exchange: object, response: NodeResponse | SocketResponse): void {
@@ -253,7 +258,7 @@ export class NodeConnection implements ServedClient {
     if (this.isClosing) return;
     this.isClosing = true;
     this.#thread.refused(this.#broken.code, this.facts);
-    this.socket.write(rawFailure(this.#broken));
+    this.socket.write(rawFailureResponse(this.#broken));
     this.linger(this.#thread.nowMs);
   }
 
@@ -267,7 +272,7 @@ export class NodeConnection implements ServedClient {
     if (this.#exchange === undefined && this.#held.length === 0) this.socket.destroySoon();
   }
 
-  tick(nowMs: number, options: DataThreadOptions): void {
+  tick(nowMs: number, options: WorkerOptions): void {
     if (!this.socket.destroyed) this.#watch.look(nowMs, options, this.#exchange !== undefined);
   }
 }
@@ -275,9 +280,9 @@ export class NodeConnection implements ServedClient {
 /** Has the head that Node took apart read as if it had come in one piece; an ordinary request asks for no other protocol. */
 function withMarks(
   { method = '', url = '', httpVersionMajor, httpVersionMinor, rawHeaders }: IncomingMessage,
-  limits: DataThreadOptions,
+  limits: WorkerOptions,
   isOrdinary: boolean,
-  tell: (marks: RequestHeadMarks) => void,
+  tell: (marks: ParsedRequest) => void,
 ): void {
   let text = `${method} ${url} HTTP/${httpVersionMajor}.${httpVersionMinor}\r\n`;
   for (let at = 0; at < rawHeaders.length; at += 2) {

@@ -14,7 +14,7 @@ const MOST_A_ROUND = 32;
 /** So many where others are to be seen to first: enough that nobody can keep them waiting for good. */
 const FEWEST_A_ROUND = 4;
 
-export class Turns<T> {
+export class RequestPacer<T> {
   readonly #take: (each: T) => void;
   #waiting: T[] = [];
   /** Those before it have been taken. */
@@ -40,7 +40,7 @@ export class Turns<T> {
   }
 
   /** Has few taken in a round, so that rounds are short for what else is seen to in them, or as many as usual again. */
-  giveWay(must: boolean): void {
+  setAcceptPriority(must: boolean): void {
     this.#most = must ? FEWEST_A_ROUND : MOST_A_ROUND;
   }
 

@@ -4,31 +4,31 @@
  * what nobody takes is held up to a bound, and then the client is not read any more.
  */
 import type { Socket } from 'node:net';
-import type { Block } from '../io/buffer-pool.ts';
-import type { BodySource, TakePiece } from './request.ts';
+import type { PooledBuffer } from '../io/buffer-pool.ts';
+import type { BodySource, OnPiece } from './request.ts';
 
 /** With so much that nobody has taken the client is not read any more. */
 const MOST_HELD_BYTES = 65_536;
 
 /** Who reads the client. */
-export interface BodyReadings {
+export interface ReadControl {
   readonly contentBytes: number;
   pauseReading(): void;
   resumeReading(): void;
 }
 
-interface Held {
+interface HeldPiece {
   readonly piece: Buffer;
-  readonly block: Block | undefined;
+  readonly block: PooledBuffer | undefined;
 }
 
-export class IncomingBody implements BodySource {
+export class RequestStream implements BodySource {
   readonly socket: Socket;
   readonly length: number;
-  readonly #reader: BodyReadings;
-  #onPiece: TakePiece = () => {};
+  readonly #reader: ReadControl;
+  #onPiece: OnPiece = () => {};
   #onEnd: () => void = () => {};
-  #held: Held[] = [];
+  #held: HeldPiece[] = [];
   #heldBytes = 0;
   #isFlowing = false;
   /** The client is not read because nobody takes what came. */
@@ -37,7 +37,7 @@ export class IncomingBody implements BodySource {
   #isEndTold = false;
 
   /** `length` in bytes, NaN for one in chunks. */
-  constructor(reader: BodyReadings, socket: Socket, length: number) {
+  constructor(reader: ReadControl, socket: Socket, length: number) {
     this.#reader = reader;
     this.socket = socket;
     this.length = length;
@@ -55,7 +55,7 @@ export class IncomingBody implements BodySource {
     return this.#hasEnded;
   }
 
-  listen(onPiece: TakePiece, onEnd: () => void): void {
+  listen(onPiece: OnPiece, onEnd: () => void): void {
     this.#onPiece = onPiece;
     this.#onEnd = onEnd;
   }
@@ -79,7 +79,7 @@ export class IncomingBody implements BodySource {
   }
 
   /** A piece came; it lies in `block`, or is good only until the call returns. */
-  push(piece: Buffer, block: Block | undefined): void {
+  push(piece: Buffer, block: PooledBuffer | undefined): void {
     if (this.#isFlowing && this.#held.length === 0) return this.#onPiece(piece, block);
     this.#held.push({ piece: block === undefined ? Buffer.from(piece) : piece, block: block?.hold() });
     this.#heldBytes += piece.length;

@@ -1,15 +1,15 @@
 /** A client's request as its connection hands it over. */
 import type { Socket } from 'node:net';
 import { fieldPairs } from '../../http1/header-scanner.ts';
-import type { RequestHeadMarks } from '../../http1/request-head.ts';
+import type { ParsedRequest } from '../../http1/request-head.ts';
 import type { BalancerError } from '../../platform/errors.ts';
 import type { ClientResponse } from '../exchange/response-writer.ts';
-import type { ClientFacts, RequestHead } from '../headers/request-headers.ts';
-import type { Block } from '../io/buffer-pool.ts';
-import type { UpstreamConnection } from '../upstream/connection.ts';
-import type { Upstream } from '../upstream/connection-pool.ts';
+import type { ClientInfo, RequestHead } from '../headers/request-headers.ts';
+import type { PooledBuffer } from '../io/buffer-pool.ts';
+import type { Connection } from '../upstream/connection.ts';
+import type { ConnectionPool } from '../upstream/connection-pool.ts';
 import type { PinnedConnection } from '../upstream/pinned-connections.ts';
-import type { DataThreadOptions } from '../worker-protocol.ts';
+import type { WorkerOptions } from '../worker-protocol.ts';
 
 /** A request; its body is told to whoever listens to `body`. */
 export class ClientRequest {
@@ -23,7 +23,7 @@ export class ClientRequest {
   readonly #text: string;
   readonly #fieldsAt: number;
 
-  constructor(socket: Socket, marks: RequestHeadMarks, body: BodySource | undefined) {
+  constructor(socket: Socket, marks: ParsedRequest, body: BodySource | undefined) {
     this.socket = socket;
     this.method = marks.method;
     this.url = marks.target;
@@ -49,7 +49,7 @@ export class ClientRequest {
 }
 
 /** Takes a piece of a body. It lies in `block`, and is good as long as that is held; without one until the call returns. */
-export type TakePiece = (piece: Buffer, block: Block | undefined) => void;
+export type OnPiece = (piece: Buffer, block: PooledBuffer | undefined) => void;
 
 /** A request's body as it comes: in chunks with their framing where it came so, its last chunk and trailers included. */
 export interface BodySource {
@@ -63,14 +63,14 @@ export interface BodySource {
   /** All of it has come, and is told within the call of `resume`. */
   readonly isWhole: boolean;
   /** To be called once at most; without it what comes is thrown away. */
-  listen(onPiece: TakePiece, onEnd: () => void): void;
+  listen(onPiece: OnPiece, onEnd: () => void): void;
   /** Nothing is told until the first call. */
   resume(): void;
   /** Nothing is told until `resume`, and after a while the client is not read any more. */
   pause(): void;
 }
 
-export interface Incoming {
+export interface RequestContext {
   readonly request: ClientRequest;
   readonly response: ClientResponse;
   readonly head: RequestHead;
@@ -78,12 +78,12 @@ export interface Incoming {
   readonly hash: number;
   /** The client asks to switch to another protocol. */
   readonly isUpgrade: boolean;
-  readonly client: Client;
+  readonly client: DownstreamConnection;
 }
 
 /** The connection that a request came on, as its exchange sees it. */
-export interface Client {
-  readonly facts: ClientFacts;
+export interface DownstreamConnection {
+  readonly facts: ClientInfo;
   /** A response has said that the connection closes after it. */
   isClosing: boolean;
   /** Something waits for it to be taken, and how long it waits is watched. */
@@ -91,7 +91,7 @@ export interface Client {
   /** The connection to a replica that has authenticated this client. */
   readonly pinned: PinnedConnection | undefined;
   /** `connection`, of `pool`, has authenticated this client, or is about to. */
-  pin(connection: UpstreamConnection, pool: Upstream): void;
+  pin(connection: Connection, pool: ConnectionPool): void;
   remove(exchange: object, response: ClientResponse): void;
   /** After the last response, to a client that is still sending. */
   linger(nowMs: number): void;
@@ -114,18 +114,23 @@ export interface ActiveExchange {
 }
 
 /** Who takes the requests of any number of connections. */
-export interface RequestTaker {
+export interface RequestHandler {
   /** There is no other request on the connection. `marks` are good until the call returns. */
-  take(client: ServedClient, request: ClientRequest, response: ClientResponse, marks: RequestHeadMarks): void;
+  take(
+    client: ManagedConnection,
+    request: ClientRequest,
+    response: ClientResponse,
+    marks: ParsedRequest,
+  ): void;
   /** The connection closed. */
-  closed(client: ServedClient): void;
+  closed(client: ManagedConnection): void;
 }
 
 /** A connection whose requests are taken, as its listener sees it. */
-export interface ServedClient extends Client {
+export interface ManagedConnection extends DownstreamConnection {
   add(exchange: ActiveExchange): void;
   /** Ends it where nothing is owed. */
   closeIfIdle(): void;
   /** Closes it when its client takes nothing of what waits for it, or asks for nothing, for too long. */
-  tick(nowMs: number, options: DataThreadOptions): void;
+  tick(nowMs: number, options: WorkerOptions): void;
 }

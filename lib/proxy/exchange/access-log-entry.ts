@@ -5,12 +5,12 @@
 import type { AccessLog } from '../../access-log/access-log.ts';
 import type { EndedRequest } from '../../metrics/recorder.ts';
 import { ERRORS, type ErrorCode } from '../../platform/errors.ts';
-import type { ClientRequest, Incoming } from '../downstream/request.ts';
-import type { ClientFacts } from '../headers/request-headers.ts';
+import type { ClientRequest, RequestContext } from '../downstream/request.ts';
+import type { ClientInfo } from '../headers/request-headers.ts';
 import type { TrustedProxies } from '../headers/trusted-proxies.ts';
 
 /** A request that is over, and what is only logged of it. */
-export interface LoggedRequest extends EndedRequest {
+export interface RecordedRequest extends EndedRequest {
   /** When its head had come, by `performance.now`. */
   readonly startMs: number;
   /** Time without a replica, and without a connection to it, all attempts together. */
@@ -22,7 +22,7 @@ export interface LoggedRequest extends EndedRequest {
 
 const NO_HEADERS: readonly string[] = [];
 
-export class AccessNotes {
+export class AccessLogEntries {
   readonly log: AccessLog;
   readonly #trusted: TrustedProxies;
   readonly #nameOf: (ordinal: number) => string;
@@ -35,7 +35,7 @@ export class AccessNotes {
   }
 
   /** A request is over, and was given to so many replicas. */
-  ended(outcome: LoggedRequest, { request, head, client }: Incoming, attempts: number): void {
+  ended(outcome: RecordedRequest, { request, head, client }: RequestContext, attempts: number): void {
     const { status, totalMs } = outcome;
     if (!this.log.shouldLog(status, totalMs) || !this.log.hasRoom()) return;
     const { rawHeaders } = request;
@@ -63,7 +63,7 @@ export class AccessNotes {
   }
 
   /** A request was refused before it was one; undefined where it was not even understood. */
-  refused(code: ErrorCode, facts: ClientFacts, request: ClientRequest | undefined): void {
+  refused(code: ErrorCode, facts: ClientInfo, request: ClientRequest | undefined): void {
     const { status } = ERRORS[code];
     if (!this.log.shouldLog(status, 0) || !this.log.hasRoom()) return;
     const { rawHeaders = NO_HEADERS, method = '', url = '', httpVersion = '1.1' } = request ?? {};

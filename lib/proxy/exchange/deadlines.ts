@@ -2,7 +2,7 @@
  * A piece of work with time limits, whose steps fail it alone: who calls them may be in the middle of another.
  * Must not hold: what the work is, and what follows when it fails or is out of time.
  */
-import type { DataThread, Timed } from './worker-context.ts';
+import type { Timed, WorkerContext } from './worker-context.ts';
 
 /** How much longer a request waits for whatever else watches a phase to end it. */
 export const LAST_RESORT_MS = 1000;
@@ -22,7 +22,7 @@ export type Phase =
   | 'tunnel'
   | 'over';
 
-export abstract class Task implements Timed {
+export abstract class TimedTask implements Timed {
   /** When it is out of time, by the thread's coarse clock. */
   deadlineMs = Number.POSITIVE_INFINITY;
   place = -1;
@@ -31,9 +31,9 @@ export abstract class Task implements Timed {
   abstract readonly body: Timed['body'];
   /** When all of it is out of time. */
   #untilMs = Number.POSITIVE_INFINITY;
-  readonly #thread: DataThread;
+  readonly #thread: WorkerContext;
 
-  constructor(thread: DataThread) {
+  constructor(thread: WorkerContext) {
     this.#thread = thread;
   }
 

@@ -11,18 +11,18 @@ import { NO_ORDINAL } from '../../core/replica.ts';
 import type { ResponseHead } from '../../http1/response-head.ts';
 import type { Aborter } from '../../metrics/layout.ts';
 import { BalancerError } from '../../platform/errors.ts';
-import type { Incoming } from '../downstream/request.ts';
-import type { Attempt, UpstreamConnection } from '../upstream/connection.ts';
-import type { Upstream } from '../upstream/connection-pool.ts';
-import { LAST_RESORT_MS, type Phase, Task, VERDICT_MS } from './deadlines.ts';
-import { Lease } from './replica-lease.ts';
-import { type BodyReader, RequestBody, sendsWhole } from './request-body.ts';
+import type { RequestContext } from '../downstream/request.ts';
+import type { Attempt, Connection } from '../upstream/connection.ts';
+import type { ConnectionPool } from '../upstream/connection-pool.ts';
+import { LAST_RESORT_MS, type Phase, TimedTask, VERDICT_MS } from './deadlines.ts';
+import { ReplicaLease } from './replica-lease.ts';
+import { type BodyOwner, RequestBody, sendWhole } from './request-body.ts';
 import type { Waiter } from './request-queue.ts';
-import { Outcome } from './request-record.ts';
-import type { Answer, Flow } from './response-relay.ts';
-import { ADMIN_TIMEOUT_MS, type DataThread } from './worker-context.ts';
+import { RequestRecord } from './request-record.ts';
+import type { RelayFlow, ResponseRelay } from './response-relay.ts';
+import { ADMIN_TIMEOUT_MS, type WorkerContext } from './worker-context.ts';
 
-export class Exchange extends Task implements Attempt, Flow, Waiter, BodyReader {
+export class Exchange extends TimedTask implements Attempt, RelayFlow, Waiter, BodyOwner {
   readonly method: string;
   readonly rawChunks: boolean;
   readonly upgrade: boolean;
@@ -30,23 +30,23 @@ export class Exchange extends Task implements Attempt, Flow, Waiter, BodyReader 
   readonly body: RequestBody | undefined;
   needsFresh = false;
 
-  readonly #thread: DataThread;
-  readonly #incoming: Incoming;
-  readonly #lease: Lease;
-  readonly #outcome: Outcome;
+  readonly #thread: WorkerContext;
+  readonly #incoming: RequestContext;
+  readonly #lease: ReplicaLease;
+  readonly #outcome: RequestRecord;
   #phase: Phase = 'new';
   /** The replica that was let go when its answer was complete, or NO_ORDINAL. */
   #freed = NO_ORDINAL;
-  #upstream: Upstream | undefined;
-  #connection: UpstreamConnection | undefined;
-  #answer: Answer | undefined;
+  #upstream: ConnectionPool | undefined;
+  #connection: Connection | undefined;
+  #answer: ResponseRelay | undefined;
 
-  constructor(thread: DataThread, incoming: Incoming) {
+  constructor(thread: WorkerContext, incoming: RequestContext) {
     super(thread);
     this.#thread = thread;
     this.#incoming = incoming;
-    this.#lease = new Lease(thread, incoming);
-    this.#outcome = new Outcome(thread, incoming, this.#lease);
+    this.#lease = new ReplicaLease(thread, incoming);
+    this.#outcome = new RequestRecord(thread, incoming, this.#lease);
     this.method = incoming.request.method;
     this.rawChunks = this.#outcome.rawChunks;
     this.upgrade = incoming.isUpgrade;
@@ -55,7 +55,7 @@ export class Exchange extends Task implements Attempt, Flow, Waiter, BodyReader 
   }
 
   /** Sends the request where the ring says, or to `upstream`, no replica: no lease, no retry, and one limit for all. */
-  start(upstream: Upstream | undefined): void {
+  start(upstream: ConnectionPool | undefined): void {
     this.#thread.begin(this);
     this.limitAll(upstream === undefined ? this.#thread.options.requestTimeoutMs : ADMIN_TIMEOUT_MS);
     if (upstream !== undefined) return this.guard(() => this.#sendTo(upstream));
@@ -106,7 +106,7 @@ export class Exchange extends Task implements Attempt, Flow, Waiter, BodyReader 
     if (!queue.enter(this)) this.#fail(new BalancerError('queue-full'));
   }
 
-  #sendTo(upstream: Upstream, pinned?: UpstreamConnection): void {
+  #sendTo(upstream: ConnectionPool, pinned?: Connection): void {
     this.#upstream = upstream;
     this.#phase = 'connecting';
     // the pool watches how long connecting takes, and says so before
@@ -120,13 +120,13 @@ export class Exchange extends Task implements Attempt, Flow, Waiter, BodyReader 
     return this.body === undefined || this.body.isSent;
   }
 
-  onConnection(connection: UpstreamConnection): void {
+  onConnection(connection: Connection): void {
     if (this.#phase !== 'connecting') return connection.cancel();
     this.#connection = connection;
     this.#outcome.connected(this.#lease.last, connection.wasReused);
     const { text: head, bindsConnection } = this.#incoming.head;
     if (bindsConnection) this.#incoming.client.pin(connection, this.#upstream!);
-    if (sendsWhole(connection, head, this.body, this.#thread.isCrowded)) return this.#awaitHead();
+    if (sendWhole(connection, head, this.body, this.#thread.isCrowded)) return this.#awaitHead();
     this.#phase = 'sending';
     this.limit(this.#thread.options.bodyTimeoutMs);
     this.body?.sendTo(connection, head);

@@ -14,20 +14,20 @@ import { NO_ORDINAL } from '../../core/replica.ts';
 import { NONE_ELIGIBLE } from '../../core/routing/pick.ts';
 import { isEligible } from '../../core/routing/route-table.ts';
 import { BalancerError, ERRORS, type ErrorCode } from '../../platform/errors.ts';
-import type { Incoming } from '../downstream/request.ts';
-import type { Upstream } from '../upstream/connection-pool.ts';
-import type { DataThread } from './worker-context.ts';
+import type { RequestContext } from '../downstream/request.ts';
+import type { ConnectionPool } from '../upstream/connection-pool.ts';
+import type { WorkerContext } from './worker-context.ts';
 
 /** An instance that failed the request; without a pool, one that this thread had not heard of. */
-interface Tried {
+interface TriedReplica {
   readonly ordinal: number;
-  readonly upstream: Upstream | undefined;
+  readonly upstream: ConnectionPool | undefined;
 }
 
 /** An attempt that failed before its response. */
-interface Failed extends Pick<FailedAttempt, 'bytesSent' | 'bodyKept'> {
+interface FailedTry extends Pick<FailedAttempt, 'bytesSent' | 'bodyKept'> {
   /** The pool that it was given to. */
-  readonly upstream: Upstream | undefined;
+  readonly upstream: ConnectionPool | undefined;
   /** Its connection had carried a request before, and may have been closed by the replica before this one arrived. */
   readonly wasReused: boolean;
 }
@@ -41,20 +41,20 @@ const NONE_LOST: readonly number[] = [];
  * What follows: the same replica is tried once more; another one is, at once, or where `judge` says that the request is
  * not to blame; or the request fails, with `failure`.
  */
-type Next = 'new-connection' | 'another-replica' | 'verdict' | 'failure';
+type NextStep = 'new-connection' | 'another-replica' | 'verdict' | 'failure';
 
 const STALE: ReadonlySet<ErrorCode> = new Set(['upstream-closed', 'upstream-reset']);
 
-const NOTHING_TRIED: readonly Tried[] = [];
+const NOTHING_TRIED: readonly TriedReplica[] = [];
 const NO_ORDINALS: readonly number[] = [];
 
 /** An attempt whose connection closed before a response, and the state word under which it was made. */
-interface Closed {
+interface ClosedAttempt {
   readonly ordinal: number;
   readonly word: number;
 }
 
-const NONE_CLOSED: readonly Closed[] = [];
+const NONE_CLOSED: readonly ClosedAttempt[] = [];
 
 /** Failures that show by themselves that the replica takes no requests. */
 const UNREACHABLE: ReadonlySet<ErrorCode> = new Set(['connect-refused', 'connect-failed', 'connect-timeout']);
@@ -71,9 +71,9 @@ const GATEWAY_FAILURES: ReadonlySet<number> = new Set([502, 503, 504]);
 /** How long a request that every eligible replica has failed waits for one of them to be replaced. */
 const BLOCKED_MS = 500;
 
-export class Lease {
-  readonly #thread: DataThread;
-  readonly #incoming: Incoming;
+export class ReplicaLease {
+  readonly #thread: WorkerContext;
+  readonly #incoming: RequestContext;
   /** The hash key's, unsigned 32 bits. */
   readonly #hash: number;
   /** The replica that the request was given to last, or NO_ORDINAL. */
@@ -85,7 +85,7 @@ export class Lease {
   #tried = NOTHING_TRIED;
   #closed = NONE_CLOSED;
   /** The pool whose connection closed on the request, while the same replica is tried once more. */
-  #left: Upstream | undefined;
+  #left: ConnectionPool | undefined;
   /** The instances that were lost while the request was on them, by their generations. */
   #lost = NONE_LOST;
   #attempts = 0;
@@ -95,7 +95,7 @@ export class Lease {
   /** Why the last attempt failed. */
   #lastError: BalancerError | undefined;
 
-  constructor(thread: DataThread, incoming: Incoming) {
+  constructor(thread: WorkerContext, incoming: RequestContext) {
     this.#thread = thread;
     this.#incoming = incoming;
     this.#hash = incoming.hash;
@@ -141,7 +141,7 @@ export class Lease {
   }
 
   /** Takes the replica that the ring says and gives its pool; undefined while none can take the request. */
-  take(): Upstream | undefined {
+  take(): ConnectionPool | undefined {
     const { picker, table } = this.#thread;
     for (;;) {
       const ordinal = picker.lease(this.#hash, this.#stillTried());
@@ -176,7 +176,7 @@ export class Lease {
   }
 
   /** The replica in hand failed the request: it is let go, and not taken again. */
-  giveUp(upstream: Upstream | undefined): void {
+  giveUp(upstream: ConnectionPool | undefined): void {
     if (this.#ordinal === NO_ORDINAL) return;
     this.#tried = [...this.#tried, { ordinal: this.#ordinal, upstream }];
     this.release();
@@ -191,7 +191,7 @@ export class Lease {
   }
 
   /** Decides what follows on an attempt that failed before its response, and lets go of the replica unless it is tried again. */
-  afterFailure(error: BalancerError, attempt: Failed): Next {
+  afterFailure(error: BalancerError, attempt: FailedTry): NextStep {
     const { code } = error;
     const method = this.#incoming.request.method ?? '';
     this.#lastError = error;

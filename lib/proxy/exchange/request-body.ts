@@ -8,10 +8,10 @@
 import type { RequestFraming } from '../../http1/request-head.ts';
 import { BalancerError } from '../../platform/errors.ts';
 import type { BodySource } from '../downstream/request.ts';
-import type { Block } from '../io/buffer-pool.ts';
-import { Uptake } from '../io/unsent-bytes.ts';
-import type { UpstreamConnection } from '../upstream/connection.ts';
-import type { DataThread } from './worker-context.ts';
+import type { PooledBuffer } from '../io/buffer-pool.ts';
+import { ReadProgress } from '../io/unsent-bytes.ts';
+import type { Connection } from '../upstream/connection.ts';
+import type { WorkerContext } from './worker-context.ts';
 
 /** What is kept of a body for a retry. */
 const KEEP_BYTES = 65_536;
@@ -19,7 +19,7 @@ const KEEP_BYTES = 65_536;
 const JOIN_BYTES = 4096;
 
 /** Who sends the body on. */
-export interface BodyReader {
+export interface BodyOwner {
   /** A piece came, or the end. */
   onBodyProgress(): void;
   /** It is not to be sent on. */
@@ -27,11 +27,11 @@ export interface BodyReader {
 }
 
 export class RequestBody {
-  readonly #thread: DataThread;
+  readonly #thread: WorkerContext;
   readonly #source: BodySource;
   readonly #framing: RequestFraming;
-  readonly #reader: BodyReader;
-  #connection: UpstreamConnection | undefined;
+  readonly #reader: BodyOwner;
+  #connection: Connection | undefined;
   #kept: Buffer[] = [];
   #bytes = 0;
   #isWanted = true;
@@ -39,9 +39,9 @@ export class RequestBody {
   #onComplete: (() => void) | undefined;
   #isListening = false;
   #isHeld = false;
-  #uptake: Uptake | undefined;
+  #uptake: ReadProgress | undefined;
 
-  constructor(thread: DataThread, source: BodySource, framing: RequestFraming, reader: BodyReader) {
+  constructor(thread: WorkerContext, source: BodySource, framing: RequestFraming, reader: BodyOwner) {
     this.#thread = thread;
     this.#source = source;
     this.#framing = framing;
@@ -85,7 +85,7 @@ export class RequestBody {
   }
 
   /** The head and all of a small body behind it, latin1, to be sent on `connection`; undefined where it is not there yet. */
-  joinedTo(head: string, connection: UpstreamConnection): string | undefined {
+  joinedTo(head: string, connection: Connection): string | undefined {
     if (this.#framing !== 'length' || !this.#source.isWhole || this.#source.length > JOIN_BYTES)
       return undefined;
     this.#listen();
@@ -96,7 +96,7 @@ export class RequestBody {
   }
 
   /** Sends the head of the request, what came so far of the body, and from now on what comes. */
-  sendTo(connection: UpstreamConnection, head: string): void {
+  sendTo(connection: Connection, head: string): void {
     // the first piece usually came with the head, and goes out with it too
     connection.expectUpload();
     connection.cork();
@@ -138,7 +138,7 @@ export class RequestBody {
     const connection = this.#connection;
     if (!this.#isHeld || connection === undefined) return;
     this.#source.socket.write('');
-    this.#uptake ??= new Uptake(nowMs);
+    this.#uptake ??= new ReadProgress(nowMs);
     const { sendQueues, options } = this.#thread;
     if (!this.#uptake.isDue(nowMs, options.idleTimeoutMs)) return;
     if (this.#uptake.hasTaken(connection.socket, sendQueues)) this.#reader.onBodyProgress();
@@ -165,11 +165,11 @@ export class RequestBody {
   }
 
   /** A piece that lies in a block is sent from there; all else must be copied to outlive the call. */
-  #take(piece: Buffer, block: Block | undefined): void {
+  #take(piece: Buffer, block: PooledBuffer | undefined): void {
     this.#bytes += piece.length;
     const { maxBodyBytes } = this.#thread.options;
     if (maxBodyBytes > 0 && this.#source.contentBytes > maxBodyBytes && this.#isWanted)
-      return this.#reader.onBadBody(tooLarge(maxBodyBytes));
+      return this.#reader.onBadBody(bodyTooLarge(maxBodyBytes));
     const { isKept } = this;
     const connection = this.#connection;
     const copy = isKept || (block === undefined && connection !== undefined) ? Buffer.from(piece) : piece;
@@ -184,8 +184,8 @@ export class RequestBody {
 }
 
 /** Sends a request of which all is there and small; false, with nothing sent, where its body is to follow. */
-export function sendsWhole(
-  connection: UpstreamConnection,
+export function sendWhole(
+  connection: Connection,
   head: string,
   body: RequestBody | undefined,
   isCrowded: boolean,
@@ -198,6 +198,6 @@ export function sendsWhole(
 }
 
 /** The failure of a request whose body is longer than the limit. */
-export function tooLarge(maxBodyBytes: number): BalancerError {
+export function bodyTooLarge(maxBodyBytes: number): BalancerError {
   return new BalancerError('body-too-large', `The request body is larger than ${maxBodyBytes} bytes`);
 }

@@ -9,18 +9,18 @@ import { NO_ORDINAL } from '../../core/replica.ts';
 import type { ResponseHead } from '../../http1/response-head.ts';
 import type { Ended } from '../../metrics/recorder.ts';
 import type { BalancerError, ErrorCode } from '../../platform/errors.ts';
-import type { Incoming } from '../downstream/request.ts';
+import type { RequestContext } from '../downstream/request.ts';
 import { debugLines } from '../headers/debug-headers.ts';
-import { responseHead } from '../headers/request-headers.ts';
-import type { LoggedRequest } from './access-log-entry.ts';
+import { buildResponseHead } from '../headers/request-headers.ts';
+import type { RecordedRequest } from './access-log-entry.ts';
 import type { RequestBody } from './request-body.ts';
-import { Answer, type Flow } from './response-relay.ts';
-import { type Ending, failureText } from './response-writer.ts';
-import { type ClientEnd, joinTunnel, tunnelLimitMs } from './tunnel.ts';
-import type { DataThread } from './worker-context.ts';
+import { type RelayFlow, ResponseRelay } from './response-relay.ts';
+import { type Ending, failureResponse } from './response-writer.ts';
+import { joinTunnel, type OnClientReady, tunnelLimitMs } from './tunnel.ts';
+import type { WorkerContext } from './worker-context.ts';
 
 /** The replicas that a request was given to so far: how many, and the last, below zero where there was none. */
-export interface Given {
+export interface AttemptsMade {
   readonly attempts: number;
   readonly last: number;
 }
@@ -29,7 +29,7 @@ export interface Given {
  * Time is measured at the request's head, at the answer's head, and at the end; reading the clock is most of what all
  * counting costs, so the end of an answer that came in one read with its head is given the time of that.
  */
-export class Outcome implements LoggedRequest {
+export class RequestRecord implements RecordedRequest {
   answeredBy = NO_ORDINAL;
   status = 0;
   // times begin as doubles (`-0`, an infinity): V8 deoptimizes a class at the first fraction in a field of whole numbers
@@ -44,9 +44,9 @@ export class Outcome implements LoggedRequest {
   queueMs = -0;
   connectMs = -0;
 
-  readonly #thread: DataThread;
-  readonly #incoming: Incoming;
-  readonly #given: Given;
+  readonly #thread: WorkerContext;
+  readonly #incoming: RequestContext;
+  readonly #given: AttemptsMade;
   readonly startMs = performance.now();
   /** Since when it waits for a replica; below zero while it does not. */
   #queuedMs = Number.NEGATIVE_INFINITY;
@@ -61,7 +61,7 @@ export class Outcome implements LoggedRequest {
   /** What is going on was read together with the answer's head. */
   #isSameRead = false;
 
-  constructor(thread: DataThread, incoming: Incoming, given: Given) {
+  constructor(thread: WorkerContext, incoming: RequestContext, given: AttemptsMade) {
     this.#thread = thread;
     this.#incoming = incoming;
     this.#given = given;
@@ -121,8 +121,8 @@ export class Outcome implements LoggedRequest {
   }
 
   /** The answer of a replica begins. `isRequestSent`: the replica has all of the request. */
-  begin(head: ResponseHead, answeredBy: number, flow: Flow, isRequestSent: boolean): Answer {
-    const { response, head: requestHead } = this.#incoming;
+  begin(head: ResponseHead, answeredBy: number, flow: RelayFlow, isRequestSent: boolean): ResponseRelay {
+    const { response, head: sentHead } = this.#incoming;
     const { takesChunks } = this;
     this.firstByteMs = performance.now() - this.startMs;
     this.#isSameRead = true;
@@ -130,17 +130,17 @@ export class Outcome implements LoggedRequest {
     this.status = head.statusCode;
     this.#isDelimited = takesChunks || head.framing === 'length' || head.framing === 'none';
     const ending = this.#endingFor(response.keepsAlive && this.#isDelimited && isRequestSent);
-    const text = responseHead(head, {
+    const text = buildResponseHead(head, {
       via: this.#thread.options.via,
       rawChunks: takesChunks,
       keepAlive: ending === 'keep-alive',
-      requestId: requestHead.requestId,
+      requestId: sentHead.requestId,
       date: this.#thread.date,
-      debug: requestHead.isDebug ? this.#debugLines() : '',
+      debug: sentHead.isDebug ? this.#debugLines() : '',
     });
     this.bytesOut = text.length;
     const rechunk = this.rawChunks && head.framing === 'close';
-    return new Answer(response, flow, text, { ending, rechunk });
+    return new ResponseRelay(response, flow, text, { ending, rechunk });
   }
 
   /** The answer goes on after what was read with its head. */
@@ -162,7 +162,7 @@ export class Outcome implements LoggedRequest {
     this.#tunnel = upstream;
     recorder.tunnelOpened(this.answeredBy);
     const { client: connection } = this.#incoming;
-    const fromClient: ClientEnd = (onReady) => {
+    const fromClient: OnClientReady = (onReady) => {
       if (body === undefined) connection.becomeTunnel(onReady);
       else body.whenComplete(() => connection.becomeTunnel(onReady));
     };
@@ -204,7 +204,7 @@ export class Outcome implements LoggedRequest {
     const ending = this.#endingFor(response.keepsAlive && error.code !== 'body-too-large');
     const isHead = request.method === 'HEAD';
     const debug = head.isDebug ? this.#debugLines() : '';
-    const text = failureText(error, ending, { isHead, requestId: head.requestId, debug });
+    const text = failureResponse(error, ending, { isHead, requestId: head.requestId, debug });
     // an answer of the replica's that broke before a byte of it went out
     this.answeredBy = NO_ORDINAL;
     this.firstByteMs = Number.NEGATIVE_INFINITY;

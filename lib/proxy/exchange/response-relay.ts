@@ -7,12 +7,12 @@
  * Writes go to the socket and not through ServerResponse, which corks each one until the next tick.
  */
 import type { Writable } from 'node:stream';
-import { takeBlock } from '../io/buffer-pool.ts';
-import type { UpstreamConnection } from '../upstream/connection.ts';
+import { acquireBuffer } from '../io/buffer-pool.ts';
+import type { Connection } from '../upstream/connection.ts';
 import type { ClientResponse, Ending } from './response-writer.ts';
 
 /** What can be told to wait for the client. */
-export interface Flow {
+export interface RelayFlow {
   pauseAnswer(): void;
   resumeAnswer(): void;
 }
@@ -21,11 +21,11 @@ export interface Flow {
 const JOIN_BYTES = 4096;
 const LAST_CHUNK = '0\r\n\r\n';
 
-export class Answer {
+export class ResponseRelay {
   readonly #response: ClientResponse;
   /** The response itself while an answer before it is still being written. */
   readonly #out: Writable;
-  readonly #flow: Flow;
+  readonly #flow: RelayFlow;
   /** The body's end would only be told by its connection's; the client is told by chunks. */
   readonly #rechunk: boolean;
   /** The head until it is written, '' after that. */
@@ -36,7 +36,7 @@ export class Answer {
 
   constructor(
     response: ClientResponse,
-    flow: Flow,
+    flow: RelayFlow,
     head: string,
     { ending, rechunk }: { readonly ending: Ending; readonly rechunk: boolean },
   ) {
@@ -58,7 +58,7 @@ export class Answer {
   }
 
   /** A piece of the body, read by `connection` in the call at hand. */
-  body(chunk: Buffer, connection: UpstreamConnection): void {
+  body(chunk: Buffer, connection: Connection): void {
     if (this.#rechunk) return this.#writeChunk(chunk);
     if (this.#head !== '' && this.#held === undefined) {
       this.#held = chunk;
@@ -76,7 +76,7 @@ export class Answer {
   }
 
   /** Writes what is held: more of the body is to come, and not with this read. */
-  flush(connection: UpstreamConnection): void {
+  flush(connection: Connection): void {
     if (this.#head === '') return;
     const held = this.#held;
     if (held === undefined || held.length <= JOIN_BYTES) {
@@ -88,7 +88,7 @@ export class Answer {
   }
 
   /** The body is complete; what is held goes out with the end, and a short answer together with others. */
-  end(connection: UpstreamConnection, isCrowded: boolean): void {
+  end(connection: Connection, isCrowded: boolean): void {
     if (this.#rechunk) return void this.#response.end(this.takeHead() + LAST_CHUNK, isCrowded);
     if (this.#isShort) return void this.#response.end(this.takeHead(), isCrowded);
     this.flush(connection);
@@ -104,9 +104,9 @@ export class Answer {
   }
 
   /** One write for the head and a large first piece: two strings and buffers in one are twice the work for the kernel. */
-  #writeWithHead(held: Buffer, connection: UpstreamConnection): void {
+  #writeWithHead(held: Buffer, connection: Connection): void {
     const head = this.#head;
-    const block = takeBlock();
+    const block = acquireBuffer();
     if (block !== undefined && head.length + held.length <= block.bytes.length) {
       const { bytes } = block;
       this.#head = '';

@@ -96,16 +96,16 @@ export function sendFailure(
   ending: Ending,
 ): void {
   response.begin(ending);
-  response.end(failureText(error, ending, { isHead, requestId: '' }));
+  response.end(failureResponse(error, ending, { isHead, requestId: '' }));
 }
 
 /** The same for a connection on which no request was understood. */
-export function rawFailure(error: BalancerError): string {
-  return failureText(error, 'close', { isHead: false, requestId: '' });
+export function rawFailureResponse(error: BalancerError): string {
+  return failureResponse(error, 'close', { isHead: false, requestId: '' });
 }
 
 /** The answer that tells of it, head and body; `requestId` is '' where the request was not understood, `debug` lines of its head. */
-export function failureText(
+export function failureResponse(
   error: BalancerError,
   ending: Ending,
   {

@@ -18,23 +18,23 @@ import {
   placementKey,
 } from '../../core/hashing/hash-key.ts';
 import type { Algorithm } from '../../core/hashing/slot-table.ts';
-import { findValue, type RequestHeadMarks, valueEnd } from '../../http1/request-head.ts';
+import { findValue, type ParsedRequest, valueEnd } from '../../http1/request-head.ts';
 import type { ClientRequest } from '../downstream/request.ts';
-import { authorityOf, type ClientFacts, type RequestHead } from '../headers/request-headers.ts';
+import { authorityOf, type ClientInfo, type RequestHead } from '../headers/request-headers.ts';
 import type { RequestIds } from '../headers/request-ids.ts';
 import type { TrustedProxies } from '../headers/trusted-proxies.ts';
 
 /** A source of keys, and the name of its field in bytes, if it is one. */
-interface Source {
+interface KeySource {
   readonly kind: HashKeySource['kind'];
   readonly field: Uint8Array;
   /** Its value may have to be made another before it is hashed. */
   readonly isHost: boolean;
 }
 
-export class RequestHasher {
+export class RoutingKey {
   readonly #sources: readonly HashKeySource[];
-  readonly #inBytes: readonly Source[];
+  readonly #inBytes: readonly KeySource[];
   readonly #isById: boolean;
   readonly #algorithm: Algorithm;
   readonly #trusted: TrustedProxies;
@@ -62,7 +62,7 @@ export class RequestHasher {
    * Unsigned 32 bits. `head` is what was made of the request, `marks` what it came as. To be called before the next id
    * is made and the next head is read.
    */
-  hashOf(client: ClientFacts, request: ClientRequest, head: RequestHead, marks: RequestHeadMarks): number {
+  hashOf(client: ClientInfo, request: ClientRequest, head: RequestHead, marks: ParsedRequest): number {
     if (this.#isById) return this.#hashOfId(head, marks);
     const hash = this.#algorithm === 'classic' ? undefined : this.#hashInBytes(head, marks);
     if (hash !== undefined) return hash;
@@ -70,14 +70,14 @@ export class RequestHasher {
     return hashKeyOf(placementKey(this.#sources, facts, head.requestId).value, this.#algorithm);
   }
 
-  #hashOfId({ requestId, requestIdAt }: RequestHead, { bytes, base }: RequestHeadMarks): number {
+  #hashOfId({ requestId, requestIdAt }: RequestHead, { bytes, base }: ParsedRequest): number {
     if (requestIdAt >= 0 && this.#algorithm !== 'classic')
       return hashBytes(bytes, base + requestIdAt, base + requestIdAt + requestId.length);
     return requestId === this.#ids.last ? this.#ids.hashOfLast() : hashKeyOf(requestId, this.#algorithm);
   }
 
   /** Undefined where a source has to be read as text. */
-  #hashInBytes(head: RequestHead, marks: RequestHeadMarks): number | undefined {
+  #hashInBytes(head: RequestHead, marks: ParsedRequest): number | undefined {
     const { bytes, base, target, targetAt } = marks;
     // what was asked for in absolute form is hashed as it goes on
     if (head.target !== target) return undefined;
@@ -122,12 +122,12 @@ function withTargetHost({ url, rawHeaders }: ClientRequest): readonly string[] {
 /** Makes texts of what is asked for. */
 class TextFacts implements KeyFacts {
   readonly url: string;
-  readonly #client: ClientFacts;
+  readonly #client: ClientInfo;
   readonly #request: ClientRequest;
   readonly #trusted: TrustedProxies;
   #rawHeaders: readonly string[] | undefined;
 
-  constructor(url: string, client: ClientFacts, request: ClientRequest, trusted: TrustedProxies) {
+  constructor(url: string, client: ClientInfo, request: ClientRequest, trusted: TrustedProxies) {
     this.url = url;
     this.#client = client;
     this.#request = request;

@@ -10,18 +10,18 @@ export interface TunnelEnds {
   readonly client: Socket;
   readonly upstream: Socket;
   /** What each had said before the tunnel was there; the client may still be sending its request. */
-  readonly fromClient: ClientEnd;
+  readonly fromClient: OnClientReady;
   readonly fromUpstream: Buffer;
 }
 
 /** Calls `onReady` with what the client has said behind its request, once all of that has come (RFC 9110 section 7.8). */
-export type ClientEnd = (onReady: (early: Buffer) => void) => void;
+export type OnClientReady = (onReady: (early: Buffer) => void) => void;
 
 /** How long a tunnel may be silent once one end has said its last. */
 const HALF_CLOSED_MS = 10_000;
 
 /** What is told of a tunnel. */
-export interface TunnelEar {
+export interface TunnelListener {
   /** So many bytes came from the client, and from the replica. */
   onBytes(fromClient: number, fromUpstream: number): void;
   onEnd(): void;
@@ -33,7 +33,7 @@ export function tunnelLimitMs(idleMs: number): number {
 }
 
 /** Joins the ends. `idleMs` without a byte either way closes both. */
-export function joinTunnel(ends: TunnelEnds, idleMs: number, ear: TunnelEar): void {
+export function joinTunnel(ends: TunnelEnds, idleMs: number, ear: TunnelListener): void {
   const { client, upstream } = ends;
   let open = 2;
   const closed = (other: Socket) => (): void => {

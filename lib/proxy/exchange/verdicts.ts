@@ -4,17 +4,17 @@
  * Must not hold: the judging itself, what becomes of a request.
  */
 import { kindOf, type LosingRequest, type Loss, type Settlement } from '../../core/policy/poison.ts';
-import type { FromDataThread } from '../worker-protocol.ts';
+import type { MessageFromWorker } from '../worker-protocol.ts';
 
-export class Verdicts {
-  readonly #tell: (message: FromDataThread) => void;
+export class PoisonVerdicts {
+  readonly #tell: (message: MessageFromWorker) => void;
   /** Nobody can know of the instances how they end, where others run them. */
   readonly #isOff: boolean;
   #poison: ReadonlySet<string> = new Set();
   readonly #questions = new Map<number, (isPoison: boolean) => void>();
   #asked = 0;
 
-  constructor(tell: (message: FromDataThread) => void, isOff: boolean) {
+  constructor(tell: (message: MessageFromWorker) => void, isOff: boolean) {
     this.#tell = tell;
     this.#isOff = isOff;
   }

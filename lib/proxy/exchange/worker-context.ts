@@ -15,14 +15,14 @@ import { LENIENT_LIMITS, RESPONSE_LIMITS } from '../../http1/response-parser.ts'
 import { Recorder } from '../../metrics/recorder.ts';
 import { BalancerError, type ErrorCode } from '../../platform/errors.ts';
 import type { ClientRequest } from '../downstream/request.ts';
-import type { ClientFacts } from '../headers/request-headers.ts';
+import type { ClientInfo } from '../headers/request-headers.ts';
 import { TrustedProxies } from '../headers/trusted-proxies.ts';
-import { SendQueues } from '../io/unsent-bytes.ts';
-import { Upstream } from '../upstream/connection-pool.ts';
-import type { DataThreadOptions, DataThreadStart, FromDataThread } from '../worker-protocol.ts';
-import { AccessNotes } from './access-log-entry.ts';
+import { UnsentBytes } from '../io/unsent-bytes.ts';
+import { ConnectionPool } from '../upstream/connection-pool.ts';
+import type { MessageFromWorker, WorkerOptions, WorkerStart } from '../worker-protocol.ts';
+import { AccessLogEntries } from './access-log-entry.ts';
 import { RequestQueue } from './request-queue.ts';
-import { Verdicts } from './verdicts.ts';
+import { PoisonVerdicts } from './verdicts.ts';
 
 /** How often time limits are looked at. */
 export const TICK_MS = 100;
@@ -48,24 +48,24 @@ export interface Timed {
   place: number;
 }
 
-interface Pool {
+interface ReplicaPool {
   readonly generation: number;
-  readonly upstream: Upstream;
+  readonly upstream: ConnectionPool;
 }
 
-export class DataThread {
-  readonly options: DataThreadOptions;
+export class WorkerContext {
+  readonly options: WorkerOptions;
   readonly table: RouteTable;
   readonly picker: Picker;
   readonly queue: RequestQueue;
   readonly budget: RetryBudget;
   readonly recorder: Recorder;
-  readonly sendQueues: SendQueues;
-  readonly verdicts: Verdicts;
+  readonly sendQueues: UnsentBytes;
+  readonly verdicts: PoisonVerdicts;
   /** Undefined while the access log is off. */
-  readonly access: AccessNotes | undefined;
+  readonly access: AccessLogEntries | undefined;
   /** Answers what only the control plane can. */
-  readonly admin: Upstream;
+  readonly admin: ConnectionPool;
   /** Set by `tick`. */
   nowMs: number;
   /** The time for Date headers, set by `tick`. */
@@ -74,8 +74,8 @@ export class DataThread {
 
   /** The name that each ordinal had last: a request may end after its replica has gone. */
   readonly #names: string[] = [];
-  readonly #pools: (Pool | undefined)[] = [];
-  readonly #generations = new WeakMap<Upstream, number>();
+  readonly #pools: (ReplicaPool | undefined)[] = [];
+  readonly #generations = new WeakMap<ConnectionPool, number>();
   /**
    * Requests under way, in no order; what ends changes places with the last. A Set would do but for the collector:
    * the tables that it grows out of keep their entries alive into old space, half of all that a request leaves.
@@ -84,11 +84,11 @@ export class DataThread {
   /** For each ordinal, when the last hint was given. */
   readonly #hintedMs: Float64Array;
   #ticks = 0;
-  readonly #tell: (message: FromDataThread) => void;
+  readonly #tell: (message: MessageFromWorker) => void;
   readonly #clock: () => number;
 
   /** `clock` gives milliseconds that never go back. */
-  constructor(start: DataThreadStart, tell: (message: FromDataThread) => void, clock: () => number) {
+  constructor(start: WorkerStart, tell: (message: MessageFromWorker) => void, clock: () => number) {
     const { options } = start;
     this.options = options;
     this.#tell = tell;
@@ -96,8 +96,8 @@ export class DataThread {
     this.nowMs = clock();
     this.table = new RouteTable(start.table, start.shape, start.worker);
     this.recorder = new Recorder(start.metrics, start.shape, start.worker);
-    this.verdicts = new Verdicts(tell, !options.ownsInstances);
-    this.sendQueues = new SendQueues(() => this.nowMs);
+    this.verdicts = new PoisonVerdicts(tell, !options.ownsInstances);
+    this.sendQueues = new UnsentBytes(() => this.nowMs);
     this.access = this.#accessNotes();
     this.#hintedMs = new Float64Array(start.shape.ordinals).fill(Number.NEGATIVE_INFINITY);
     const placement = createPlacement(options);
@@ -116,12 +116,12 @@ export class DataThread {
   }
 
   /** The pool of the replica's instance; undefined while this thread has not heard of one. */
-  upstreamOf(ordinal: number): Upstream | undefined {
+  upstreamOf(ordinal: number): ConnectionPool | undefined {
     return this.#pools[ordinal]?.upstream;
   }
 
   /** Of the instance that the pool is of, which may be gone. */
-  generationOf(upstream: Upstream): number | undefined {
+  generationOf(upstream: ConnectionPool): number | undefined {
     return this.#generations.get(upstream);
   }
 
@@ -150,21 +150,21 @@ export class DataThread {
     this.queue.look();
   }
 
-  #pool(ordinal: number, endpoint: Endpoint, maxConnections: number, waitTimeoutMs: number): Upstream {
+  #pool(ordinal: number, endpoint: Endpoint, maxConnections: number, waitTimeoutMs: number): ConnectionPool {
     const { recorder } = this;
     const { connectTimeoutMs, lenientReplicas } = this.options;
     const limits = lenientReplicas && ordinal !== NO_ORDINAL ? LENIENT_LIMITS : RESPONSE_LIMITS;
     const nowMs = () => this.nowMs;
     const caps = { maxConnections, connectTimeoutMs, waitTimeoutMs };
-    return new Upstream({ ordinal, endpoint, ...caps, nowMs, recorder, limits });
+    return new ConnectionPool({ ordinal, endpoint, ...caps, nowMs, recorder, limits });
   }
 
-  #accessNotes(): AccessNotes | undefined {
+  #accessNotes(): AccessLogEntries | undefined {
     const { options, recorder } = this;
     if (options.accessLog === 'off') return undefined;
     const send = (text: string, lines: number): void => this.#tell({ kind: 'log', text, lines });
     const log = new AccessLog({ options, send, recorder: recorder.thread, random: Math.random });
-    return new AccessNotes(
+    return new AccessLogEntries(
       log,
       new TrustedProxies(options.trustedProxies),
       (ordinal) => this.nameOf(ordinal) ?? '',
@@ -172,7 +172,7 @@ export class DataThread {
   }
 
   /** A request that is no exchange is answered with a failure; it may not even have been understood. */
-  refused(code: ErrorCode, client: ClientFacts, request?: ClientRequest): void {
+  refused(code: ErrorCode, client: ClientInfo, request?: ClientRequest): void {
     this.recorder.refusal(code);
     this.access?.refused(code, client, request);
   }

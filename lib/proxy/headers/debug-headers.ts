@@ -10,19 +10,19 @@ import { isLoopback, isPrivateAddress } from '../../platform/ip-addresses.ts';
 export type DebugFor = 'nobody' | 'loopback' | 'private';
 
 /** What is known of the peer of a connection. */
-interface Peer {
+interface PeerInfo {
   readonly ip: string;
   /** It is a proxy, and speaks for who knows whom. */
   readonly trusted: boolean;
 }
 
 /** True where a client with this peer address is told. */
-export function isToldDebug({ ip, trusted }: Peer, debugFor: DebugFor): boolean {
+export function mayDebug({ ip, trusted }: PeerInfo, debugFor: DebugFor): boolean {
   if (trusted || debugFor === 'nobody') return false;
   return debugFor === 'private' ? isPrivateAddress(ip) : isLoopback(ip);
 }
 
-export interface DebugFacts {
+export interface DebugInfo {
   /** The replica that answered or was asked last; undefined where none was. */
   readonly replica: string | undefined;
   /** How many replicas the request was given to. */
@@ -35,7 +35,7 @@ export interface DebugFacts {
 }
 
 /** The header lines. */
-export function debugLines({ replica, attempts, queueMs, connectMs, firstByteMs }: DebugFacts): string {
+export function debugLines({ replica, attempts, queueMs, connectMs, firstByteMs }: DebugInfo): string {
   let lines = replica === undefined ? '' : `x-ringlb-replica: ${replica}\r\n`;
   lines += `x-ringlb-attempts: ${attempts}\r\n`;
   lines += `x-ringlb-queue-ms: ${queueMs.toFixed(1)}\r\nx-ringlb-connect-ms: ${connectMs.toFixed(1)}\r\n`;

@@ -7,15 +7,15 @@
  */
 
 import { isRequestId } from '../../core/hashing/hash-key.ts';
-import { areConnectionCredentials } from '../../http1/connection-auth.ts';
+import { isConnectionCredentials } from '../../http1/connection-auth.ts';
 import { FIELD, fieldOf } from '../../http1/header-names.ts';
-import type { RequestFraming, RequestHeadMarks } from '../../http1/request-head.ts';
+import type { ParsedRequest, RequestFraming } from '../../http1/request-head.ts';
 import type { ResponseHead } from '../../http1/response-head.ts';
 import { BalancerError } from '../../platform/errors.ts';
-import { type DebugFor, isToldDebug } from './debug-headers.ts';
+import { type DebugFor, mayDebug } from './debug-headers.ts';
 
 /** What is known of a client connection, made once for each. */
-export interface ClientFacts {
+export interface ClientInfo {
   /** The peer's address; IPv4 in its own notation even on a dual-stack socket. */
   readonly ip: string;
   /** The peer is a proxy whose forwarded headers are believed. */
@@ -52,8 +52,8 @@ export interface HeaderPolicy {
 }
 
 /** What is known of a request beside what it says itself. */
-export interface OwnParts {
-  readonly client: ClientFacts;
+export interface HeadParts {
+  readonly client: ClientInfo;
   readonly policy: HeaderPolicy;
   /** Used when the client sent no (usable) X-Request-Id. */
   readonly newRequestId: string;
@@ -84,7 +84,7 @@ const seen = {
 };
 
 /** Builds the head of the request to a replica by cutting out of what came what does not go on. Throws BalancerError. */
-export function requestHead(marks: RequestHeadMarks, parts: OwnParts): RequestHead {
+export function buildRequestHead(marks: ParsedRequest, parts: HeadParts): RequestHead {
   const { client, policy } = parts;
   const { minorVersion, method } = marks;
   const isOldHttp = minorVersion === 0;
@@ -104,13 +104,13 @@ export function requestHead(marks: RequestHeadMarks, parts: OwnParts): RequestHe
     requestId,
     requestIdAt: seen.requestIdAt,
     target,
-    isDebug: seen.debug && isToldDebug(client, policy.debugFor),
+    isDebug: seen.debug && mayDebug(client, policy.debugFor),
     bindsConnection: seen.connectionAuth,
   };
 }
 
 /** The lines of the fields that go on as they came; what the others said is left in `seen`. */
-function passedLines(head: RequestHeadMarks, trusted: boolean): string {
+function passedLines(head: ParsedRequest, trusted: boolean): string {
   const { text, marks, markCount, fieldsAt, connectionNames } = head;
   const keepsHost = head.minorVersion === 1 && head.target.charCodeAt(0) === SLASH;
   forget();
@@ -191,7 +191,7 @@ function passesOn(field: number, value: string, trusted: boolean): boolean {
       // an empty list means nothing (RFC 9110 sections 5.6.1.2 and 10.1.1)
       return /[^, \t]/.test(value);
     case FIELD.authorization:
-      seen.connectionAuth ||= areConnectionCredentials(value);
+      seen.connectionAuth ||= isConnectionCredentials(value);
       return true;
     case FIELD.debug:
       seen.debug = value === '1';
@@ -202,7 +202,7 @@ function passesOn(field: number, value: string, trusted: boolean): boolean {
 }
 
 /** Appends the peer to what a trusted proxy said of the client, or says it afresh. */
-function forwardedLines(client: ClientFacts, policy: HeaderPolicy, isOldHttp: boolean): string {
+function forwardedLines(client: ClientInfo, policy: HeaderPolicy, isOldHttp: boolean): string {
   const chain = seen.forwardedFor === '' ? client.ip : `${seen.forwardedFor}, ${client.ip}`;
   let lines = `X-Forwarded-For: ${chain}\r\n`;
   if (!client.trusted || !seen.forwardedProto) lines += 'X-Forwarded-Proto: http\r\n';
@@ -217,7 +217,7 @@ function forwardedLines(client: ClientFacts, policy: HeaderPolicy, isOldHttp: bo
 }
 
 /** What this hop says for itself. A persistent connection is HTTP/1.1's default and needs no word. */
-function hopLines({ framing: kind, upgrade }: RequestHeadMarks): string {
+function hopLines({ framing: kind, upgrade }: ParsedRequest): string {
   const framing = kind === 'chunked' ? 'Transfer-Encoding: chunked\r\n' : '';
   if (upgrade !== '') return `${framing}Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
   return seen.trailers ? `${framing}Connection: TE\r\nTE: trailers\r\n` : framing;
@@ -264,7 +264,7 @@ export interface ResponseExtras {
 }
 
 /** The head of the answer to the client, with its empty line. */
-export function responseHead(head: ResponseHead, extras: ResponseExtras): string {
+export function buildResponseHead(head: ResponseHead, extras: ResponseExtras): string {
   let text = head.forward;
   // who is given no chunks is given no trailers
   if (head.framing === 'chunked' && !extras.rawChunks) text = text.replace(/^trailer:.*\r\n/gim, '');

@@ -4,7 +4,7 @@
 import { BlockList, isIP, isIPv6 } from 'node:net';
 import { canonicalAddress, nodeAddress } from '../../platform/ip-addresses.ts';
 import { forwardedChain } from './forwarded.ts';
-import type { ClientFacts } from './request-headers.ts';
+import type { ClientInfo } from './request-headers.ts';
 
 /** Of the prefix that IPv4 addresses have when they are written as IPv6. */
 const MAPPED_BITS = 96;
@@ -35,13 +35,13 @@ export class TrustedProxies {
   }
 
   /** What is to be known of a client at `address`, as `socket.remoteAddress` gives it. */
-  factsOf(address: string): ClientFacts {
+  factsOf(address: string): ClientInfo {
     const ip = canonicalAddress(address);
     return { ip, trusted: !this.#isEmpty && this.#list.check(ip, isIPv6(ip) ? 'ipv6' : 'ipv4') };
   }
 
   /** The address of who asked first, as far as trusted proxies tell: the last node before us that is no such proxy. */
-  originOf({ ip, trusted }: ClientFacts, rawHeaders: readonly string[]): string {
+  originOf({ ip, trusted }: ClientInfo, rawHeaders: readonly string[]): string {
     if (!trusted) return ip;
     const chain = forwardedChain(rawHeaders);
     let origin = ip;

@@ -14,10 +14,10 @@ const KEPT_BLOCKS = 32;
 /** Blocks in use at once, 64 MiB. A peer that stalls holds all of one. */
 const MOST_LENT = 128;
 
-const free: Block[] = [];
+const free: PooledBuffer[] = [];
 let lent = 0;
 
-export class Block {
+export class PooledBuffer {
   readonly bytes: Buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES);
   #holders = 0;
   /** Lets go once; to be handed to a write as its callback. */
@@ -36,12 +36,12 @@ export class Block {
 }
 
 /** A block, held once; undefined while too many are in use. */
-export function takeBlock(): Block | undefined {
-  return lent < MOST_LENT ? takeNextBlock() : undefined;
+export function acquireBuffer(): PooledBuffer | undefined {
+  return lent < MOST_LENT ? acquireNextBuffer() : undefined;
 }
 
 /** A block, held once, in place of one that its reader has filled. */
-export function takeNextBlock(): Block {
+export function acquireNextBuffer(): PooledBuffer {
   lent++;
-  return (free.pop() ?? new Block()).hold();
+  return (free.pop() ?? new PooledBuffer()).hold();
 }

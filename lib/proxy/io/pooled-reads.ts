@@ -3,14 +3,14 @@
  * Invariant: the socket is read into blocks from the read after `new` until the one after `end`.
  */
 import type { Socket } from 'node:net';
-import { type Block, takeNextBlock } from './buffer-pool.ts';
+import { acquireNextBuffer, type PooledBuffer } from './buffer-pool.ts';
 import { READ_INTO, readInto } from './node-internals.ts';
 
 /** A block with less room is exchanged for another. */
 const LEAST_READ_BYTES = 131_072;
 
-export class BlockReads {
-  #block: Block | undefined = takeNextBlock();
+export class PooledReads {
+  #block: PooledBuffer | undefined = acquireNextBuffer();
   /** How much of the block is used. */
   #filled = 0;
 
@@ -24,7 +24,7 @@ export class BlockReads {
   }
 
   /** The block in which `piece` lies; undefined where it lies elsewhere. */
-  blockOf(piece: Buffer): Block | undefined {
+  blockOf(piece: Buffer): PooledBuffer | undefined {
     return this.#block?.bytes.buffer === piece.buffer ? this.#block : undefined;
   }
 
@@ -38,7 +38,7 @@ export class BlockReads {
     if (this.#block === undefined) return READ_INTO;
     if (this.#block.bytes.length - this.#filled < LEAST_READ_BYTES) {
       this.#block.release();
-      this.#block = takeNextBlock();
+      this.#block = acquireNextBuffer();
       this.#filled = 0;
     }
     return this.#block.bytes.subarray(this.#filled);

@@ -16,7 +16,7 @@ const TABLES: readonly string[] = ['/proc/self/net/tcp', '/proc/self/net/tcp6'];
 const QUEUES = 4;
 const INODE = 9;
 
-export class SendQueues {
+export class UnsentBytes {
   readonly #nowMs: () => number;
   #bytes: ReadonlyMap<string, number> = new Map();
   #readMs = Number.NEGATIVE_INFINITY;
@@ -45,7 +45,7 @@ export class SendQueues {
 const LOOKS = 4;
 
 /** Whether the peer of one socket, which takes nothing that can be seen by writing, reads on all the same. */
-export class Uptake {
+export class ReadProgress {
   #lookedMs: number;
   #bytes = 0;
 
@@ -62,7 +62,7 @@ export class Uptake {
   }
 
   /** It has taken something since this was last asked; false the first time, and where that cannot be known. */
-  hasTaken(socket: Socket, queues: SendQueues): boolean {
+  hasTaken(socket: Socket, queues: UnsentBytes): boolean {
     const before = this.#bytes;
     this.#bytes = queues.bytesOf(socket);
     return this.#bytes < before;

@@ -14,12 +14,12 @@ import type { Endpoint } from '../../core/replica.ts';
 import { RESPONSE_LIMITS, type ResponseLimits } from '../../http1/response-parser.ts';
 import type { Recorder } from '../../metrics/recorder.ts';
 import { BalancerError } from '../../platform/errors.ts';
-import { type Attempt, type Connect, type ConnectionOwner, UpstreamConnection } from './connection.ts';
+import { type Attempt, type Connect, Connection, type ConnectionOwner } from './connection.ts';
 import { connectUpstream } from './early-response.ts';
-import { FreeConnections, type FreeCounts } from './idle-connections.ts';
+import { IdleConnections, type IdleCounts } from './idle-connections.ts';
 import { PinnedConnection } from './pinned-connections.ts';
 
-export interface UpstreamOptions {
+export interface ConnectionPoolOptions {
   /** Below zero for what is no replica. */
   readonly ordinal: number;
   readonly endpoint: Endpoint;
@@ -38,7 +38,7 @@ export interface UpstreamOptions {
 }
 
 /** The connections of a pool, by what they do. */
-export interface ConnectionCounts extends FreeCounts {
+export interface ConnectionCounts extends IdleCounts {
   /** Each belongs to a client, and waits for its next request. */
   readonly pinnedIdle: number;
   readonly busy: number;
@@ -64,16 +64,16 @@ interface Failing {
  */
 const MOST_CONNECTING = 8;
 
-export class Upstream implements ConnectionOwner {
-  readonly #options: UpstreamOptions;
+export class ConnectionPool implements ConnectionOwner {
+  readonly #options: ConnectionPoolOptions;
   readonly #connect: Connect;
   /** Every connection: connecting, free or busy. */
-  readonly #connections = new Set<UpstreamConnection>();
-  readonly #free: FreeConnections;
+  readonly #connections = new Set<Connection>();
+  readonly #free: IdleConnections;
   /** Being opened for whoever waits. */
-  readonly #opening = new Set<UpstreamConnection>();
+  readonly #opening = new Set<Connection>();
   /** Being opened for one attempt, which needs a new connection. */
-  readonly #reserved = new Map<UpstreamConnection, Attempt>();
+  readonly #reserved = new Map<Connection, Attempt>();
   /** Attempts that wait for any connection, first come first served. */
   readonly #waiting: Attempt[] = [];
   /** Attempts that need a new connection, while there is no room for one. */
@@ -84,10 +84,10 @@ export class Upstream implements ConnectionOwner {
   #isRestoring = false;
   #isClosed = false;
 
-  constructor(options: UpstreamOptions) {
+  constructor(options: ConnectionPoolOptions) {
     this.#options = options;
     this.#connect = options.connect ?? connectUpstream;
-    this.#free = new FreeConnections(options.nowMs, () => this.#serve());
+    this.#free = new IdleConnections(options.nowMs, () => this.#serve());
   }
 
   get ordinal(): number {
@@ -136,7 +136,7 @@ export class Upstream implements ConnectionOwner {
   }
 
   /** The connection, which is busy, is its client's alone from now on. */
-  pin(connection: UpstreamConnection): PinnedConnection {
+  pin(connection: Connection): PinnedConnection {
     const pinned = new PinnedConnection(connection, this.#options, () => this.#pinned.delete(pinned));
     this.#connections.delete(connection);
     this.#pinned.add(pinned);
@@ -148,7 +148,7 @@ export class Upstream implements ConnectionOwner {
   /** Ends what has been idle, connecting or waiting for too long. To be called a few times a second. */
   tick(): void {
     const nowMs = this.#options.nowMs();
-    const isLate = (connection: UpstreamConnection): boolean =>
+    const isLate = (connection: Connection): boolean =>
       nowMs - connection.startedMs >= this.#options.connectTimeoutMs;
     const tooLate = (): BalancerError => new BalancerError('connect-timeout');
     for (const connection of this.#opening) if (isLate(connection)) connection.destroy(tooLate());
@@ -177,7 +177,7 @@ export class Upstream implements ConnectionOwner {
     this.#restore();
   }
 
-  onConnected(connection: UpstreamConnection): void {
+  onConnected(connection: Connection): void {
     this.#options.recorder.connected(this.#options.ordinal, connection.connectMs);
     const attempt = this.#reserved.get(connection);
     this.#reserved.delete(connection);
@@ -187,14 +187,14 @@ export class Upstream implements ConnectionOwner {
     this.#serve();
   }
 
-  onFree(connection: UpstreamConnection): void {
+  onFree(connection: Connection): void {
     // what was opened for a tunnel reads through the stream machinery, which the pool's connections avoid
     if (this.#isClosed || connection.forTunnel) return connection.destroy();
     this.#free.addUsed(connection);
     this.#serve();
   }
 
-  onClosed(connection: UpstreamConnection, error: BalancerError | undefined): void {
+  onClosed(connection: Connection, error: BalancerError | undefined): void {
     if (!this.#connections.delete(connection)) return;
     this.#free.closed(connection);
     const attempt = this.#reserved.get(connection);
@@ -256,9 +256,9 @@ export class Upstream implements ConnectionOwner {
     const { limits = RESPONSE_LIMITS } = this.#options;
     const forTunnel = only?.upgrade === true;
     const opening = { nowMs: nowMs(), forTunnel, connect: this.#connect, limits };
-    let connection: UpstreamConnection;
+    let connection: Connection;
     try {
-      connection = new UpstreamConnection(this, endpoint, opening);
+      connection = new Connection(this, endpoint, opening);
     } catch (cause) {
       return this.#failedToOpen(only, new BalancerError('connect-failed', undefined, { cause }));
     }

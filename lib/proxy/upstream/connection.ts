@@ -17,7 +17,7 @@ import {
   type ResponseSink,
 } from '../../http1/response-parser.ts';
 import { BalancerError, type ErrorCode, errnoOf, isBalancerError, messageOf } from '../../platform/errors.ts';
-import { type Block, takeBlock } from '../io/buffer-pool.ts';
+import { acquireBuffer, type PooledBuffer } from '../io/buffer-pool.ts';
 import { writeTogether } from '../io/write-batcher.ts';
 import type { UpstreamSocket } from './early-response.ts';
 
@@ -28,7 +28,7 @@ export interface Attempt extends ResponseRequest, ResponseSink {
   /** Since when it waits for a connection, by the thread's coarse clock; the pool's to set. */
   waitsSinceMs: number;
   /** The connection is this attempt's: it writes its request now. */
-  onConnection(connection: UpstreamConnection): void;
+  onConnection(connection: Connection): void;
   /** The whole request has been written, so that the connection may carry another after the answer. */
   readonly isRequestSent: boolean;
   /** One read of the socket has been told, and the answer goes on. */
@@ -47,18 +47,18 @@ export interface Attempt extends ResponseRequest, ResponseSink {
 
 /** What a connection tells its pool. */
 export interface ConnectionOwner {
-  onConnected(connection: UpstreamConnection): void;
+  onConnected(connection: Connection): void;
   /** The answer is complete and the connection can carry another request. */
-  onFree(connection: UpstreamConnection): void;
+  onFree(connection: Connection): void;
   /** It is gone. `error` is set where connecting failed. */
-  onClosed(connection: UpstreamConnection, error: BalancerError | undefined): void;
+  onClosed(connection: Connection, error: BalancerError | undefined): void;
 }
 
 /** Opens a TCP connection, as `connect` of `node:net` does. */
 export type Connect = (options: TcpNetConnectOpts) => UpstreamSocket;
 
 /** How a connection is opened. */
-export interface Opening {
+export interface ConnectOptions {
   /** By the thread's coarse clock. */
   readonly nowMs: number;
   readonly forTunnel: boolean;
@@ -83,7 +83,7 @@ const CONNECT_CODES: Readonly<Record<string, ErrorCode>> = {
   EADDRNOTAVAIL: 'out-of-sockets',
 };
 
-export class UpstreamConnection {
+export class Connection {
   // times begin as doubles (`-0`): V8 deoptimizes a class when a field of whole numbers is given its first fraction
   /** When it became free, by the thread's coarse clock; the pool keeps it. */
   idleSinceMs = -0;
@@ -112,13 +112,13 @@ export class UpstreamConnection {
     this.#attempt?.onWriteFailed();
   };
   /** Memory for the reads of a large body, and how much of it is used; undefined while SHARED will do. */
-  #block: Block | undefined;
+  #block: PooledBuffer | undefined;
   #filled = 0;
 
   constructor(
     owner: ConnectionOwner,
     { host, port }: Endpoint,
-    { nowMs, forTunnel, connect, limits }: Opening,
+    { nowMs, forTunnel, connect, limits }: ConnectOptions,
   ) {
     this.#owner = owner;
     this.#parser = new ResponseParser(limits);
@@ -211,14 +211,14 @@ export class UpstreamConnection {
 
   /** More of this answer's body is to come than one read brings: the reads that follow go into blocks. */
   expectLargeBody(): void {
-    this.#block ??= takeBlock();
+    this.#block ??= acquireBuffer();
   }
 
   /**
    * The block in which the chunk of the call at hand lies, held once more; undefined for one in shared memory, which
    * must be copied to outlive the call.
    */
-  holdBlock(chunk: Buffer): Block | undefined {
+  holdBlock(chunk: Buffer): PooledBuffer | undefined {
     return this.#block?.bytes.buffer === chunk.buffer ? this.#block.hold() : undefined;
   }
 
@@ -256,7 +256,7 @@ export class UpstreamConnection {
     if (this.#block === undefined) return SHARED;
     if (this.#block.bytes.length - this.#filled < LEAST_READ_BYTES) {
       this.#letGoOfBlock();
-      this.#block = takeBlock();
+      this.#block = acquireBuffer();
     }
     return this.#block?.bytes.subarray(this.#filled) ?? SHARED;
   }

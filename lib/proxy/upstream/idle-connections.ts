@@ -7,11 +7,11 @@
  * later than that, too; so where a replica was seen to do it, connections rest for longer, until the doubt is over.
  */
 
-import type { UpstreamConnection } from './connection.ts';
+import type { Connection } from './connection.ts';
 import { withMargin } from './pinned-connections.ts';
-import { afterPoll, hurry, type RoundListener } from './read-rounds.ts';
+import { afterNextPoll, hurry, type PollListener } from './read-rounds.ts';
 
-export interface FreeCounts {
+export interface IdleCounts {
   /** They may be written on now. */
   readonly idle: number;
   /** Idle in the next round of the event loop. */
@@ -32,15 +32,15 @@ const MOST_DOUBT = 16;
 /** How long a connection rests while there is doubt. The clock may be a tick behind. */
 const LONG_REST_MS = 150;
 
-export class FreeConnections implements RoundListener {
+export class IdleConnections implements PollListener {
   readonly #nowMs: () => number;
   readonly #onIdle: () => void;
   /** The one that was used last at the end. */
-  readonly #idle: UpstreamConnection[] = [];
+  readonly #idle: Connection[] = [];
   /** Not read since their responses: those of this round of the event loop, and those of the last. */
-  #freed: UpstreamConnection[] = [];
-  #resting: UpstreamConnection[] = [];
-  readonly #doubted: UpstreamConnection[] = [];
+  #freed: Connection[] = [];
+  #resting: Connection[] = [];
+  readonly #doubted: Connection[] = [];
   /** Above zero where the replica ends connections behind its responses. */
   #doubt = 0;
   #isCalledAfterPoll = false;
@@ -51,7 +51,7 @@ export class FreeConnections implements RoundListener {
     this.#onIdle = onIdle;
   }
 
-  get counts(): FreeCounts {
+  get counts(): IdleCounts {
     return { idle: this.#idle.length, resting: this.resting, doubted: this.#doubted.length };
   }
 
@@ -64,18 +64,18 @@ export class FreeConnections implements RoundListener {
   }
 
   /** Takes the idle one that was used last: its caches are warm, and the others grow idle and close. */
-  take(): UpstreamConnection | undefined {
+  take(): Connection | undefined {
     return this.#idle.pop();
   }
 
   /** Adds one that has just been connected. */
-  addNew(connection: UpstreamConnection): void {
+  addNew(connection: Connection): void {
     connection.idleSinceMs = this.#nowMs();
     this.#idle.push(connection);
   }
 
   /** Adds one that has just carried a whole response. */
-  addUsed(connection: UpstreamConnection): void {
+  addUsed(connection: Connection): void {
     connection.idleSinceMs = this.#nowMs();
     if (this.#doubt > 0) {
       if (connection.wasReused) this.#doubt--;
@@ -85,7 +85,7 @@ export class FreeConnections implements RoundListener {
     this.#freed.push(connection);
     if (this.#isCalledAfterPoll) return;
     this.#isCalledAfterPoll = true;
-    afterPoll(this);
+    afterNextPoll(this);
   }
 
   onPolled(): boolean {
@@ -105,12 +105,12 @@ export class FreeConnections implements RoundListener {
   }
 
   /** Removes the one that has been free for longest, of those that are not about to be taken. */
-  takeOldest(): UpstreamConnection | undefined {
+  takeOldest(): Connection | undefined {
     return this.#idle.shift() ?? this.#doubted.shift();
   }
 
   /** Removes those that have been idle for too long, and lets those be idle that have rested. To be called at each tick. */
-  takeExpired(): readonly UpstreamConnection[] {
+  takeExpired(): readonly Connection[] {
     const nowMs = this.#nowMs();
     if (this.#doubt > 0) this.#doubt--;
     while (this.#doubted.length > 0 && nowMs - this.#doubted[0]!.idleSinceMs >= LONG_REST_MS)
@@ -123,17 +123,17 @@ export class FreeConnections implements RoundListener {
   }
 
   /** A connection was closed by the other side, which may have been free. */
-  closed(connection: UpstreamConnection): void {
+  closed(connection: Connection): void {
     if (!this.#remove(connection) || this.#nowMs() - connection.idleSinceMs >= EARLY_END_MS) return;
     this.#doubt = Math.min(MOST_DOUBT, this.#doubt + DOUBT_AN_END);
     this.#doubted.push(...this.#resting.splice(0), ...this.#freed.splice(0));
   }
 
-  get #lists(): readonly UpstreamConnection[][] {
+  get #lists(): readonly Connection[][] {
     return [this.#idle, this.#resting, this.#freed, this.#doubted];
   }
 
-  #remove(connection: UpstreamConnection): boolean {
+  #remove(connection: Connection): boolean {
     return this.#lists.some((list) => {
       const at = list.lastIndexOf(connection);
       if (at !== -1) list.splice(at, 1);
@@ -142,7 +142,7 @@ export class FreeConnections implements RoundListener {
   }
 }
 
-function idleLimitMs({ keepAliveTimeoutMs }: UpstreamConnection): number {
+function idleLimitMs({ keepAliveTimeoutMs }: Connection): number {
   if (keepAliveTimeoutMs < 0) return IDLE_LIMIT_MS;
   return Math.min(IDLE_LIMIT_MAX_MS, withMargin(keepAliveTimeoutMs));
 }

@@ -5,7 +5,7 @@
  * Invariants: it is never given back to its pool; the pool closes it with its instance.
  * Source: RFC 9110 section 3.3 (a request is not to be judged by its connection, and what a proxy must do all the same).
  */
-import type { ConnectionOwner, UpstreamConnection } from './connection.ts';
+import type { Connection, ConnectionOwner } from './connection.ts';
 
 /** A request's claim on the replica of this ordinal; false where that may not be given requests. */
 interface Claim {
@@ -24,10 +24,10 @@ export function withMargin(keepAliveTimeoutMs: number): number {
  * Keeps a connection of `pool` for one client alone, in place of `before`, unless it is to no replica, or to become a
  * tunnel, which is nobody else's anyway; gives the one that is the client's.
  */
-export function pinTo(
+export function pinConnection(
   before: PinnedConnection | undefined,
-  connection: UpstreamConnection,
-  pool: { readonly ordinal: number; pin(connection: UpstreamConnection): PinnedConnection },
+  connection: Connection,
+  pool: { readonly ordinal: number; pin(connection: Connection): PinnedConnection },
 ): PinnedConnection | undefined {
   if (pool.ordinal < 0 || connection.forTunnel || before?.connection === connection) return before;
   before?.close();
@@ -35,7 +35,7 @@ export function pinTo(
 }
 
 export class PinnedConnection implements ConnectionOwner {
-  readonly connection: UpstreamConnection;
+  readonly connection: Connection;
   /** Of its replica. */
   readonly ordinal: number;
   readonly #nowMs: () => number;
@@ -45,7 +45,7 @@ export class PinnedConnection implements ConnectionOwner {
 
   /** `connection` is busy with a request of its client; `onClosed` hears when it has closed. */
   constructor(
-    connection: UpstreamConnection,
+    connection: Connection,
     { ordinal, nowMs }: { readonly ordinal: number; readonly nowMs: () => number },
     onClosed: (pinned: PinnedConnection) => void,
   ) {
@@ -88,7 +88,7 @@ export class PinnedConnection implements ConnectionOwner {
 
   onConnected(): void {}
 
-  onFree(connection: UpstreamConnection): void {
+  onFree(connection: Connection): void {
     connection.idleSinceMs = this.#nowMs();
     this.#isIdle = true;
   }

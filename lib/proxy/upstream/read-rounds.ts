@@ -7,18 +7,18 @@
 import { writeAllHeld } from '../io/write-batcher.ts';
 
 /** Wants to be called in the check phase of this round, and of the next. */
-export interface RoundListener {
+export interface PollListener {
   /** A poll phase is over. True where it is to be called after the next one too. */
   onPolled(): boolean;
 }
 
-let listeners: RoundListener[] = [];
-let spare: RoundListener[] = [];
+let listeners: PollListener[] = [];
+let spare: PollListener[] = [];
 let immediate: NodeJS.Immediate | undefined;
 let isHurried = false;
 
 /** Calls `listener.onPolled` at the end of this round, and for as long as it says. To be called once until then. */
-export function afterPoll(listener: RoundListener): void {
+export function afterNextPoll(listener: PollListener): void {
   listeners.push(listener);
   immediate ??= setImmediate(onCheck);
 }

@@ -12,10 +12,10 @@ import type { Endpoint, UpstreamRecord } from '../../../lib/core/replica.ts';
 import { RouteTableWriter, type StateCode } from '../../../lib/core/routing/route-table.ts';
 import { MetricsReader, type Snapshot } from '../../../lib/metrics/reader.ts';
 import { Listener } from '../../../lib/proxy/downstream/listener.ts';
-import { DataThread } from '../../../lib/proxy/exchange/worker-context.ts';
+import { WorkerContext } from '../../../lib/proxy/exchange/worker-context.ts';
 import { CountedIds } from '../../../lib/proxy/headers/request-ids.ts';
 import { TrustedProxies } from '../../../lib/proxy/headers/trusted-proxies.ts';
-import type { DataThreadOptions, FromDataThread } from '../../../lib/proxy/worker-protocol.ts';
+import type { MessageFromWorker, WorkerOptions } from '../../../lib/proxy/worker-protocol.ts';
 import { eventually } from '../eventually.ts';
 import { load } from '../options.ts';
 import { noLastResort } from './last-resort.ts';
@@ -28,7 +28,7 @@ const STEP_MS = 100;
 /** Longer than any pool keeps an idle connection to a replica that said nothing of it. */
 const IDLE_MS = 10_000;
 
-export interface RigSettings extends Partial<DataThreadOptions> {
+export interface RigSettings extends Partial<WorkerOptions> {
   /** How many replicas are there; one unless said. */
   readonly replicas?: number;
   /** Data threads on the one table; one unless said. */
@@ -39,7 +39,7 @@ export class Rig {
   readonly replicas: FakeReplica[] = [];
   readonly table: RouteTableWriter;
   readonly metrics: MetricsReader;
-  readonly reports: Extract<FromDataThread, { kind: 'report' }>[] = [];
+  readonly reports: Extract<MessageFromWorker, { kind: 'report' }>[] = [];
   readonly losses: Loss[] = [];
   readonly settlements: Settlement[] = [];
   /** Judges requests that have lost these instances; 'never' leaves the thread without an answer. */
@@ -50,8 +50,8 @@ export class Rig {
   logged = '';
   /** Requests that the test lets be ended by their last resort alone. */
   lastResorts = 0;
-  readonly options: DataThreadOptions;
-  readonly threads: DataThread[] = [];
+  readonly options: WorkerOptions;
+  readonly threads: WorkerContext[] = [];
   readonly admin: FakeReplica;
   readonly #listeners: Listener[] = [];
   readonly #ports: number[] = [];
@@ -104,7 +104,7 @@ export class Rig {
     const { table, options } = this;
     const [metrics, upstreams] = [this.metrics.memory, this.#records];
     this.metrics.follow(upstreams);
-    const thread: DataThread = new DataThread(
+    const thread: WorkerContext = new WorkerContext(
       { worker, table: table.buffer, shape: table.shape, metrics, options, upstreams },
       (message) => {
         if (message.kind === 'report') this.reports.push(message);
@@ -126,7 +126,7 @@ export class Rig {
     this.#ports.push(await listener.listen());
   }
 
-  #judge(thread: DataThread, sequence: number, generations: readonly number[]): void {
+  #judge(thread: WorkerContext, sequence: number, generations: readonly number[]): void {
     const verdict = this.judge(generations);
     if (verdict !== 'never') queueMicrotask(() => thread.verdicts.answer(sequence, verdict));
   }
@@ -135,7 +135,7 @@ export class Rig {
     return { ordinal, name: `S${ordinal + 1}`, endpoint, generation: this.#generation++ };
   }
 
-  get thread(): DataThread {
+  get thread(): WorkerContext {
     return this.threads[0]!;
   }
 

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { ClientConnection, giveWay } from '../../../lib/proxy/downstream/client-connection.ts';
-import { Turns } from '../../../lib/proxy/downstream/request-pacer.ts';
+import { ClientConnection, setAcceptPriority } from '../../../lib/proxy/downstream/client-connection.ts';
+import { RequestPacer } from '../../../lib/proxy/downstream/request-pacer.ts';
 import { eventually } from '../../helpers/eventually.ts';
 import { get, ok, statusOf } from '../../helpers/proxy/message.ts';
 import { Peer } from '../../helpers/proxy/peer.ts';
@@ -20,7 +20,7 @@ const roundEnd = () => new Promise(setImmediate);
 /** Turns, who was taken, and how one comes. */
 function stage() {
   const taken: number[] = [];
-  const turns = new Turns<number>((each) => taken.push(each));
+  const turns = new RequestPacer<number>((each) => taken.push(each));
   const come = (each: number): void => {
     if (turns.isNow()) taken.push(each);
     else turns.wait(each);
@@ -67,15 +67,15 @@ test('what waited counts for its round, and each round has room again', async ()
 
 test('who gives way takes few in a round until it need not', async () => {
   const { turns, taken, comeAll } = stage();
-  turns.giveWay(true);
+  turns.setAcceptPriority(true);
   comeAll(0, 3 * A_ROUND);
   assert.deepEqual(taken, upTo(A_SHORT_ROUND));
   await roundEnd();
   assert.deepEqual(taken, upTo(2 * A_SHORT_ROUND));
-  turns.giveWay(false);
+  turns.setAcceptPriority(false);
   await roundEnd();
   assert.deepEqual(taken, upTo(2 * A_SHORT_ROUND + A_ROUND));
-  turns.giveWay(true);
+  turns.setAcceptPriority(true);
   for (let round = 0; taken.length < 3 * A_ROUND; round++) {
     assert.ok(round < A_ROUND, 'it goes on');
     await roundEnd();
@@ -86,7 +86,7 @@ test('who gives way takes few in a round until it need not', async () => {
 test('who has to give way in the middle of a round takes no more in it', async () => {
   const { turns, taken, comeAll } = stage();
   comeAll(0, A_ROUND / 2);
-  turns.giveWay(true);
+  turns.setAcceptPriority(true);
   comeAll(A_ROUND / 2, A_ROUND);
   assert.deepEqual(taken, upTo(A_ROUND / 2));
   await roundEnd();
@@ -193,14 +193,14 @@ test('who has gone by its turn is passed over', async (t) => {
 
 test('who gives way has few requests taken in a round', async (t) => {
   const { events, clients } = await noted(t, 4 * A_ROUND);
-  giveWay(true);
-  t.after(() => giveWay(false));
+  setAcceptPriority(true);
+  t.after(() => setAcceptPriority(false));
   askAtOnce(clients, (at) => `/${at}`);
   for (let round = 1; round < 5; round++) {
     assert.equal(events.length, round * A_SHORT_ROUND);
     await roundEnd();
   }
-  giveWay(false);
+  setAcceptPriority(false);
   await eventually('the others', () => events.length === clients.length);
 });
 

@@ -7,11 +7,11 @@ import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { hashKeyOf, parseHashKey, placementKey } from '../../../lib/core/hashing/hash-key.ts';
 import { ALGORITHMS, type Algorithm } from '../../../lib/core/hashing/slot-table.ts';
-import type { RequestHeadMarks } from '../../../lib/http1/request-head.ts';
+import type { ParsedRequest } from '../../../lib/http1/request-head.ts';
 import { RequestParser } from '../../../lib/http1/request-parser.ts';
 import { ClientRequest } from '../../../lib/proxy/downstream/request.ts';
-import { RequestHasher } from '../../../lib/proxy/exchange/routing-key.ts';
-import { type HeaderPolicy, requestHead } from '../../../lib/proxy/headers/request-headers.ts';
+import { RoutingKey } from '../../../lib/proxy/exchange/routing-key.ts';
+import { buildRequestHead, type HeaderPolicy } from '../../../lib/proxy/headers/request-headers.ts';
 import { CountedIds, type RequestIds, SixDigitIds } from '../../../lib/proxy/headers/request-ids.ts';
 import { TrustedProxies } from '../../../lib/proxy/headers/trusted-proxies.ts';
 import { fuzzRun, Random } from '../../helpers/random.ts';
@@ -46,13 +46,13 @@ function hashes({ hashKey, text, ip = '127.0.0.1', algorithm = 'maglev' }: Asked
   const parsed = parseHashKey(hashKey);
   assert.ok('value' in parsed);
   const ids: RequestIds = algorithm === 'classic' ? new SixDigitIds(algorithm) : new CountedIds();
-  const hasher = new RequestHasher(parsed.value, algorithm, PROXIES, ids);
+  const hasher = new RoutingKey(parsed.value, algorithm, PROXIES, ids);
   const client = PROXIES.factsOf(ip);
   const own = { client, policy: POLICY, newRequestId: ids.next() };
   const told: { readonly hash: number; readonly key: string }[] = [];
-  const tell = (marks: RequestHeadMarks): void => {
+  const tell = (marks: ParsedRequest): void => {
     const request = new ClientRequest(SOCKET, marks, undefined);
-    const head = requestHead(marks, own);
+    const head = buildRequestHead(marks, own);
     const { url: target, rawHeaders } = request;
     const facts = { url: target, rawHeaders, clientIp: PROXIES.originOf(client, rawHeaders) };
     const key =

@@ -1,7 +1,7 @@
 /** What a request is told that asks how it went, who is told, and that no replica hears of it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type DebugFor, debugLines, isToldDebug } from '../../../lib/proxy/headers/debug-headers.ts';
+import { type DebugFor, debugLines, mayDebug } from '../../../lib/proxy/headers/debug-headers.ts';
 import { get, headerOf, type Message, ok, statusOf } from '../../helpers/proxy/message.ts';
 import { REFUSING, Rig } from '../../helpers/proxy/rig.ts';
 
@@ -104,7 +104,7 @@ for (const [ip, trusted, debugFor, isTold] of [
 ] as const satisfies readonly (readonly [string, boolean, DebugFor, boolean])[]) {
   const who = trusted ? `the trusted proxy ${ip}` : ip;
   test(`${who} is ${isTold ? '' : 'not '}told where ${debugFor} is`, () => {
-    assert.equal(isToldDebug({ ip, trusted }, debugFor), isTold);
+    assert.equal(mayDebug({ ip, trusted }, debugFor), isTold);
   });
 }
 

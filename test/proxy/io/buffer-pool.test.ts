@@ -2,16 +2,16 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
-import { type Block, takeBlock } from '../../../lib/proxy/io/buffer-pool.ts';
+import { acquireBuffer, type PooledBuffer } from '../../../lib/proxy/io/buffer-pool.ts';
 import { ok } from '../../helpers/proxy/message.ts';
 import { Rig } from '../../helpers/proxy/rig.ts';
 
 const MIB = 1 << 20;
 
 /** Takes all that there are, until the test is over. */
-function takeAll(t: TestContext): Block[] {
-  const taken: Block[] = [];
-  for (let block = takeBlock(); block !== undefined; block = takeBlock()) taken.push(block);
+function takeAll(t: TestContext): PooledBuffer[] {
+  const taken: PooledBuffer[] = [];
+  for (let block = acquireBuffer(); block !== undefined; block = acquireBuffer()) taken.push(block);
   t.after(() => {
     for (const block of taken) block.release();
   });
@@ -22,10 +22,10 @@ test('blocks are bounded, and one that is let go can be taken again', (t) => {
   const taken = takeAll(t);
   assert.ok(taken.length * taken[0]!.bytes.length <= 64 * MIB);
   taken.pop()!.release();
-  const again = takeBlock();
+  const again = acquireBuffer();
   assert.ok(again);
   taken.push(again);
-  assert.equal(takeBlock(), undefined);
+  assert.equal(acquireBuffer(), undefined);
 });
 
 test('a large upload for which there is no block arrives byte for byte', async (t) => {

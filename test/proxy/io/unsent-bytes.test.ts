@@ -1,7 +1,7 @@
 /** Peers so slow that the kernel's buffers hide what they take. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { SendQueues } from '../../../lib/proxy/io/unsent-bytes.ts';
+import { UnsentBytes } from '../../../lib/proxy/io/unsent-bytes.ts';
 import { eventually } from '../../helpers/eventually.ts';
 import { Flood } from '../../helpers/proxy/flood.ts';
 import { get, statusOf } from '../../helpers/proxy/message.ts';
@@ -36,7 +36,7 @@ test('what a peer has not taken is what it has not read but for its buffers', li
   const rig = await Rig.open(t);
   const client = await rig.client();
   let nowMs = 0;
-  const queues = new SendQueues(() => nowMs);
+  const queues = new UnsentBytes(() => nowMs);
   assert.equal(queues.bytesOf(client.socket), 0);
   client.send(`POST / HTTP/1.1\r\nHost: h\r\nContent-Length: ${LARGE}\r\n\r\n`);
   (await rig.replica.next()).pause();

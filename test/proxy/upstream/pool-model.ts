@@ -8,8 +8,8 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { createMetricsMemory } from '../../../lib/metrics/layout.ts';
 import { Recorder } from '../../../lib/metrics/recorder.ts';
 import type { BalancerError } from '../../../lib/platform/errors.ts';
-import type { Attempt, UpstreamConnection } from '../../../lib/proxy/upstream/connection.ts';
-import { Upstream } from '../../../lib/proxy/upstream/connection-pool.ts';
+import type { Attempt, Connection } from '../../../lib/proxy/upstream/connection.ts';
+import { ConnectionPool } from '../../../lib/proxy/upstream/connection-pool.ts';
 import { FakeSocket } from './fake-socket.ts';
 
 export type Kind = 'plain' | 'fresh' | 'upgrade';
@@ -33,7 +33,7 @@ class ModelAttempt implements Attempt {
   readonly #onFailed: (attempt: ModelAttempt) => void;
   /** What it heard of `send`, and of the connection that it was given. */
   readonly heard: string[] = [];
-  connection: UpstreamConnection | undefined;
+  connection: Connection | undefined;
   waitsSinceMs = 0;
   isWithdrawn = false;
 
@@ -51,7 +51,7 @@ class ModelAttempt implements Attempt {
     return this.connection !== undefined;
   }
 
-  onConnection(connection: UpstreamConnection): void {
+  onConnection(connection: Connection): void {
     assert.ok(this.isWaiting, `given a connection after ${this.heard.join(', ')}`);
     this.heard.push('connection');
     this.connection = connection;
@@ -92,7 +92,7 @@ class ModelAttempt implements Attempt {
 export class PoolModel {
   readonly sockets: FakeSocket[] = [];
   readonly attempts: ModelAttempt[] = [];
-  readonly pool: Upstream;
+  readonly pool: ConnectionPool;
   readonly #maxConnections: number;
   #nowMs = 1000.5;
   #tickedMs = 1000.5;
@@ -100,7 +100,7 @@ export class PoolModel {
 
   constructor(maxConnections = MAX_CONNECTIONS) {
     this.#maxConnections = maxConnections;
-    this.pool = new Upstream({
+    this.pool = new ConnectionPool({
       ordinal: 0,
       endpoint: { host: '127.0.0.1', port: 1 },
       maxConnections,
