@@ -66,6 +66,15 @@ describe('a balancer over two fixed servers that it does not probe', () => {
     });
   }
 
+  it('drains a server by its name and puts it back', async () => {
+    const name = `127.0.0.1:${portOf(second)}`;
+    const drained = await balancer.askAdmin('POST', '/drain', { body: { hostnames: [name] } });
+    assert.deepEqual([drained.status, JSON.parse(drained.body).message.draining], [200, [name]]);
+    assert.deepEqual(await answers(30), ['first']);
+    await balancer.askAdmin('POST', '/undrain', { body: { hostnames: [name] } });
+    assert.deepEqual(await answers(30), ['first', 'second']);
+  });
+
   it('leaves out the one that refuses, without a failed request, until it listens again', async () => {
     const name = `127.0.0.1:${portOf(second)}`;
     const port = portOf(second);

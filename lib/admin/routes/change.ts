@@ -24,6 +24,20 @@ const NAMES = { example: '{"hostnames":["S4","S5"]}', fields: ['hostnames'] } as
 
 const NAME_RULE = 'must be 1 to 63 letters, digits, _ . and -, the first a letter or a digit';
 
+/** What a name may be, and how to say so. */
+interface NameRule {
+  readonly accepts: (name: string) => boolean;
+  readonly text: string;
+}
+
+const REPLICA_NAMES: NameRule = { accepts: isReplicaName, text: NAME_RULE };
+/** A fixed server is called by its address. */
+const ADDRESS = /^(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):\d{1,5}$/;
+const SERVER_NAMES: NameRule = {
+  accepts: (name) => isReplicaName(name) || ADDRESS.test(name),
+  text: `${NAME_RULE}, or HOST:PORT`,
+};
+
 const TOO_MANY_NAMES = {
   add: 'Length of hostname list is more than newly added instances',
   remove: 'Length of hostname list is more than removable instances',
@@ -49,7 +63,7 @@ export function parseScale(body: string): number {
 
 /** The replicas that a body names, one at least. Throws as `parseChange`. */
 export function parseNames(body: string): readonly string[] {
-  const names = namesOf(parseObject(body, NAMES).get('hostnames'));
+  const names = namesOf(parseObject(body, NAMES).get('hostnames'), SERVER_NAMES);
   if (names.length === 0) refuse(`hostnames must name a replica, as in ${NAMES.example}`);
   return names;
 }
@@ -77,16 +91,17 @@ function countOf(value: Json | undefined): number {
   return value;
 }
 
-function namesOf(value: Json | undefined): readonly string[] {
+function namesOf(value: Json | undefined, rule = REPLICA_NAMES): readonly string[] {
   if (value === undefined) return [];
   if (!isList(value)) refuse(`hostnames must be a list of names, not ${typeOf(value)}`);
   const notText = value.findIndex((name) => typeof name !== 'string');
   if (notText >= 0) refuse(`hostnames[${notText}] must be a name, not ${typeOf(value[notText] ?? null)}`);
   const names = new Set<string>();
   for (const [index, name] of value.entries()) {
-    if (!isReplicaName(name)) refuse(`hostnames[${index}] ${NAME_RULE}, not ${quote(String(name))}`);
-    if (names.has(name)) refuse(`hostnames has ${quote(name)} twice`);
-    names.add(name);
+    const text = String(name);
+    if (!rule.accepts(text)) refuse(`hostnames[${index}] ${rule.text}, not ${quote(text)}`);
+    if (names.has(text)) refuse(`hostnames has ${quote(text)} twice`);
+    names.add(text);
   }
   return [...names];
 }

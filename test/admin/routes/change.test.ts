@@ -124,6 +124,11 @@ describe('the body of /drain and /undrain', () => {
     assert.deepEqual(parseNames('{"hostnames":["S1","web_a"]}'), ['S1', 'web_a']);
   });
 
+  it('names fixed servers by host and port', () => {
+    const names = ['10.0.0.1:8080', 'app.example:80', '[::1]:8080'];
+    assert.deepEqual(parseNames(JSON.stringify({ hostnames: names })), names);
+  });
+
   for (const [body, message] of [
     ['', 'The body is empty; send JSON such as {"hostnames":["S4","S5"]}'],
     ['[]', 'The body must be an object such as {"hostnames":["S4","S5"]}, not a list'],
@@ -131,6 +136,10 @@ describe('the body of /drain and /undrain', () => {
     ['{"hostnames":[]}', 'hostnames must name a replica, as in {"hostnames":["S4","S5"]}'],
     ['{"hostnames":"S1"}', 'hostnames must be a list of names, not a string'],
     ['{"hostnames":["S1","S1"]}', 'hostnames has "S1" twice'],
+    [
+      '{"hostnames":["S1 "]}',
+      'hostnames[0] must be 1 to 63 letters, digits, _ . and -, the first a letter or a digit, or HOST:PORT, not "S1 "',
+    ],
     ['{"n":1,"hostnames":["S1"]}', 'Unknown field "n"; the field is hostnames'],
     ['{"hostname":["S1"]}', 'Unknown field "hostname"; did you mean hostnames?'],
   ] as const) {
