@@ -146,7 +146,7 @@ class Parts {
     this.metrics = this.#createMetrics();
     const counts = new CounterSums(this.metrics.reader.memory, this.table.shape);
     this.journal = new Journal(clock, { read: () => counts.trouble() });
-    this.journal.countAll((event) => this.metrics.fleet.countEvent(event));
+    this.journal.countAll(this.metrics.fleet);
     const publish = (kinds: readonly string[]): void => this.#dataPlane?.setPoison(kinds);
     this.poison = new Poison({ clock, journal: this.journal, publish });
     this.accessSink = this.#createAccessSink();

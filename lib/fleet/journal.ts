@@ -65,6 +65,13 @@ export interface Note {
   readonly ms?: number;
 }
 
+/** Counts events by replica. */
+export interface EventCounter {
+  countEvent(event: FleetEvent): void;
+  /** A substitute has taken the place of the replica, with whatever is wrong there. */
+  recordSubstitution(replica: string, substitute: string): void;
+}
+
 /** How many are kept. */
 export const EVENTS_KEPT = 1000;
 /** Kinds that may come again and again without anybody's doing. */
@@ -89,7 +96,7 @@ export class Journal {
   readonly #start: string;
   readonly #events: FleetEvent[] = [];
   readonly #listeners = new Set<(event: FleetEvent) => void>();
-  readonly #counters = new Set<(event: FleetEvent) => void>();
+  readonly #counters = new Set<EventCounter>();
   readonly #repeats: Repeats<FleetEvent>;
   /** Of each series that is kept, the event that stands for it. */
   readonly #standing = new Map<string, FleetEvent>();
@@ -121,8 +128,8 @@ export class Journal {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Tells everything that happens, one by one and without an id, for whoever counts. */
-  countAll(counter: (event: FleetEvent) => void): void {
+  /** Tells the counter everything that happens from now on, repeats too, one by one and without an id. */
+  countAll(counter: EventCounter): void {
     this.#counters.add(counter);
   }
 
@@ -155,9 +162,10 @@ export class Journal {
     }
   }
 
-  /** The place of `replica` is that of another now: an outage of the one ends with the other. */
-  renameOutage(replica: string, other: string): void {
-    this.#incidents.rename(replica, other);
+  /** Another replica has taken the place of `replica`: an outage of the one ends with the other. */
+  renameOutage(replica: string, substitute: string): void {
+    this.#incidents.rename(replica, substitute);
+    for (const counter of this.#counters) counter.recordSubstitution(replica, substitute);
   }
 
   close(): void {
@@ -181,7 +189,7 @@ export class Journal {
       count: 1,
       since: time,
     };
-    for (const counter of this.#counters) counter(event);
+    for (const counter of this.#counters) counter.countEvent(event);
     if (replica === undefined || !REPEATED.has(kind)) {
       this.#keep(event);
       return;

@@ -95,6 +95,11 @@ export class FleetCounts {
     }
   }
 
+  /** A substitute has taken the place of the replica: what was wrong there is why it will have been replaced. */
+  recordSubstitution(replica: string, substitute: string): void {
+    this.#entry(substitute).trouble = this.#entries.get(replica)?.trouble;
+  }
+
   historyOf(replica: string): ReplicaHistory {
     return copyOf(this.#entries.get(replica) ?? newEntry());
   }

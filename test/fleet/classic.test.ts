@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { findFleet } from '../../lib/core/policy/reconcile.ts';
+import { FleetCounts } from '../../lib/metrics/fleet-counts.ts';
 import { endingIn } from '../helpers/fleet/endings.ts';
 import { FakeDriver } from '../helpers/fleet/fake-driver.ts';
 import { FleetRig, START_TIMEOUT_MS, settle } from '../helpers/fleet/rig.ts';
@@ -58,6 +59,22 @@ describe('a replacement in the classic profile', () => {
     assert.deepEqual(rig.states, ['R3=healthy', 'R4=healthy']);
     assert.deepEqual(rig.driver.current, ['R3', 'R4']);
   });
+
+  for (const [what, trouble, cause] of [
+    ['a hung one', (rig) => rig.hang('R1'), 'unhealthy'],
+    ['a dead one', (rig) => rig.driver.die(rig.instanceOf('R1'), 'SIGKILL'), 'died'],
+  ] as const satisfies readonly (readonly [string, (rig: FleetRig) => void, string])[]) {
+    it(`of ${what} is counted as ${cause}`, async () => {
+      const rig = await classic(2);
+      const counts = new FleetCounts();
+      rig.journal.countAll(counts);
+      trouble(rig);
+      await rig.advance(6100);
+      assert.deepEqual(rig.states, ['R2=healthy', 'R3=healthy']);
+      const none = { died: 0, unhealthy: 0, ejected: 0 };
+      assert.deepEqual(counts.historyOf('R3').replacements, { ...none, [cause]: 1 });
+    });
+  }
 
   it('has another name again where it ends before it was healthy, or is not so in time', async () => {
     const rig = await classic(1);
