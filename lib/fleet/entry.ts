@@ -40,6 +40,7 @@ export function newEntry({ name, id }: Place, ordinal: number, nowMs: number): E
     instance: undefined,
     bornMs: nowMs,
     sinceMs: nowMs,
+    firstHealthyMs: undefined,
     cause: 'new',
     restarts: 0,
     ending: undefined,

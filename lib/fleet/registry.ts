@@ -193,6 +193,7 @@ export class Registry {
     entry.generation = ++this.#generation;
     entry.placed++;
     entry.restarts = Math.max(0, entry.placed - 1);
+    entry.firstHealthyMs = undefined;
     entry.health = UNKNOWN_HEALTH;
     this.#parts.table.clearFailures(entry.ordinal);
     return this.#publishEndpoints();

@@ -95,6 +95,7 @@ export class ReplicaStates {
     this.write(entry);
     if (from === to) return;
     entry.sinceMs = this.#parts.clock.nowMs();
+    if (to === 'healthy') entry.firstHealthyMs ??= entry.sinceMs;
     const instanceId = entry.instance?.instanceId;
     const ms = Math.round(entry.sinceMs - sinceMs);
     // before the transition is told: a follower may change the state again, and that is the later event

@@ -1,5 +1,5 @@
 /**
- * A replica as the control plane sees it: types only. Must not hold: what changes one (`registry.ts`).
+ * A replica as the control plane sees it: types only. The registry alone changes one.
  */
 import type { Ending } from '../core/ending.ts';
 import type { Place, ReplicaState } from '../core/replica.ts';
@@ -15,7 +15,7 @@ export interface ProbeCounts {
   recent: readonly boolean[];
 }
 
-/** A replica, as the control plane knows it. Only the registry changes it; the others read. */
+/** A replica, as the control plane knows it. Everything but the registry only reads it. */
 export interface Replica extends Place {
   readonly ordinal: number;
   readonly state: ReplicaState;
@@ -29,6 +29,8 @@ export interface Replica extends Place {
   readonly generation: number;
   /** When the state began, by the clock. */
   readonly sinceMs: number;
+  /** When the instance in the place became healthy for the first time; undefined until then. */
+  readonly firstHealthyMs: number | undefined;
   /** Why it is in this state. */
   readonly cause: string;
   /** Instances that were started in the place after the first. */
@@ -40,7 +42,7 @@ export interface Replica extends Place {
   readonly probes: Readonly<ProbeCounts>;
 }
 
-/** One change of state, for the log and for whoever else wants to know. */
+/** One change of state, as followers are told of it. */
 export interface Transition {
   readonly name: string;
   readonly from: ReplicaState;

@@ -1,15 +1,15 @@
 /**
- * Keeps the fleet what it should be: adopts, starts, replaces the dead, takes away what nobody needs.
- * Must not hold: sockets, knowledge of one kind of engine, the state of replicas (the registry has it), scaling
- * (scaling.ts).
+ * Keeps the fleet as it should be: adopts what an earlier balancer left, replaces dead instances, removes orphaned ones.
+ * A dead container or process is noticed here (a hint of the driver, or a look at what runs) and handed to the launcher,
+ * which starts another in its place.
  *
- * Reconciles by level: whatever happens is only a hint to list, compare and act (core/policy/reconcile.ts). A replica
- * without a sound instance is its launcher's; everything else leaves it alone meanwhile.
+ * It reconciles by level: whatever happens is only a reason to list what runs, compare it with what should, and act
+ * (core/policy/reconcile.ts). Invariant: a replica with a launch under way is left alone.
  */
 
 import { type Ending, endingOf } from '../../core/ending.ts';
 import { backoffMs, type InstanceLife } from '../../core/policy/backoff.ts';
-import { type Action, findFleet, reconcile } from '../../core/policy/reconcile.ts';
+import { type Action, type Found, findFleet, reconcile } from '../../core/policy/reconcile.ts';
 import type { Driver, Hint, Instance } from '../../drivers/driver.ts';
 import type { Clock, Timer } from '../../platform/clock.ts';
 import { messageOf } from '../../platform/errors.ts';
@@ -32,19 +32,19 @@ export interface SupervisorParts {
   readonly journal: Journal;
   readonly gracefulStop: GracefulStop;
   readonly stopTimeoutMs: number;
-  /** It is known how an instance ended that had been in its place. */
+  /** It is known how an instance ended that stood in a replica's place. */
   readonly onEnded: (end: End) => void;
-  /** Each instance has a name of its own. */
+  /** The profile in which each instance is a replica with a name of its own. */
   readonly classic: boolean;
 }
 
-/** Of an instance that ended. */
+/** The life of an instance that ended. */
 interface Life extends Omit<InstanceLife, 'ending'> {
   /** How long its replica had been in the state in which it ended. */
   readonly stateMs: number;
 }
 
-/** What is known of a death in the moment in which it is heard of. */
+/** What is known of a death when it is noticed. */
 interface Death {
   readonly replica: string;
   readonly generation: number;
@@ -53,16 +53,16 @@ interface Death {
   readonly life: Life;
 }
 
-/** A look at the engine without any hint. */
+/** Between two looks at what runs while nothing happens. */
 const RELIST_MS = 15_000;
-/** Between two looks while the engine does not answer: from here … */
+/** Between two looks while the engine does not respond: from here … */
 const RELIST_FIRST_MS = 200;
 /** … doubling to here. */
 const RELIST_MAX_MS = 5000;
 
 export class Supervisor {
   readonly #parts: SupervisorParts;
-  /** Before that every instance would look as if nobody needed it. */
+  /** Before adoption every instance would look like an orphan. */
   #hasAdopted = false;
   #isLooking = false;
   #lookAgain = false;
@@ -76,24 +76,17 @@ export class Supervisor {
   }
 
   /**
-   * Adopts what an earlier balancer of this pool left, and says how many replicas that makes; the caller starts
-   * new ones when it is 0. Throws what the driver's `list` throws.
+   * Adopts what an earlier balancer of this pool left, and returns how many replicas that makes; the caller starts new
+   * ones when it is 0. Throws what the driver's `list` throws.
    */
   async open(): Promise<number> {
-    const { driver, registry, launcher, log, journal } = this.#parts;
+    const { driver, registry, launcher } = this.#parts;
     driver.watch((hint) => this.#onHint(hint));
     void driver.evicted?.then(() => this.close(true));
     const { places, rest } = findFleet(await driver.list());
     const replicas = places.map((place) => registry.reserve(place.name, place.id));
     registry.addToRing(replicas, 'left by an earlier balancer');
-    for (const [index, replica] of replicas.entries()) {
-      const { running, dead } = places[index]!;
-      const { instanceId: instance, image } = running ?? {};
-      log.info({ replica: replica.name, instance, image, id: replica.id }, 'adopted');
-      journal.note({ kind: 'adopted', replica: replica.name, instance, image });
-      if (running?.endpoint !== undefined) launcher.launchUntilHealthy(replica, { found: running });
-      else this.#startAnew(replica, running ?? dead);
-    }
+    for (const [index, replica] of replicas.entries()) this.#adopt(replica, places[index]!);
     for (const instance of rest) void launcher.instances.remove(instance, 0);
     this.#hasAdopted = true;
     this.#scheduleLook(RELIST_MS);
@@ -101,7 +94,7 @@ export class Supervisor {
     return replicas.length;
   }
 
-  /** Looks at the engine soon; any number of nudges while it looks make one more look. */
+  /** Looks at what runs soon; any number of nudges during a look make one more look. */
   nudge(): void {
     if (this.#closed) return;
     if (this.#isLooking || !this.#hasAdopted) {
@@ -113,8 +106,8 @@ export class Supervisor {
   }
 
   /**
-   * Puts another instance in the place of one that runs. `drain` lets what is in flight finish; while too many others
-   * drain nothing happens.
+   * Replaces an instance that runs. `drain` lets its requests in flight finish; nothing happens while too many others
+   * drain already.
    */
   replace(replica: Replica, cause: string, how: 'drain' | 'kill'): void {
     const { registry, checker, launcher, gracefulStop } = this.#parts;
@@ -126,33 +119,44 @@ export class Supervisor {
     launcher.recordExit(replica, { ...this.#lifeOf(replica), ending });
     checker.unwatch(replica);
     const substitute = launcher.substitute(replica, cause, isDraining);
-    // first, so that its name is free in the turn in which the next is started under it
-    if (isDraining)
-      void gracefulStop.drainAndStop(
-        substitute === undefined ? registry.detachInstance(replica, cause) : replica,
-        'replaced',
-      );
-    else if (substitute === undefined) void registry.clearInstance(replica, cause);
-    registry.states.recordEnding(substitute ?? replica, ending);
-    launcher.launchUntilHealthy(substitute ?? replica, { old: isDraining ? undefined : instance });
+    // before the launch, so that the name is free when its turn comes
+    if (isDraining) {
+      const leaving = substitute === undefined ? registry.detachInstance(replica, cause) : replica;
+      void gracefulStop.drainAndStop(leaving, 'replaced');
+    } else if (substitute === undefined) void registry.clearInstance(replica, cause);
+    const place = substitute ?? replica;
+    registry.states.recordEnding(place, ending);
+    launcher.launchUntilHealthy(place, { old: isDraining ? undefined : instance });
   }
 
-  /** Stops looking; with `keep` false takes every instance away. */
+  /** Stops looking; with `keep` false stops and removes every instance. */
   async close(keep: boolean): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.#timer?.cancel();
     const { driver, registry, launcher, checker, stopTimeoutMs } = this.#parts;
     checker.close();
-    const settled = launcher.close(keep);
+    const launchesEnded = launcher.close(keep);
     if (!keep) {
       const instances = [...registry.replicas, ...registry.leaving].flatMap(
         (replica) => replica.instance ?? [],
       );
       await Promise.all(instances.map((instance) => launcher.instances.remove(instance, stopTimeoutMs)));
     }
-    await settled;
+    await launchesEnded;
     await driver.close(keep);
+  }
+
+  /** Goes on with what an earlier balancer left of a replica: the instance that runs, or a new one in its place. */
+  #adopt(replica: Replica, { running, dead }: Found<Instance>): void {
+    const { launcher, log, journal } = this.#parts;
+    const { instanceId: instance, image } = running ?? {};
+    log.info({ replica: replica.name, instance, image, id: replica.id }, 'adopted');
+    journal.note({ kind: 'adopted', replica: replica.name, instance, image });
+    if (running?.endpoint !== undefined) return launcher.launchUntilHealthy(replica, { found: running });
+    const old = running ?? dead;
+    const substitute = launcher.substitute(replica, old?.ending?.text ?? 'its instance is gone');
+    launcher.launchUntilHealthy(substitute ?? replica, { old });
   }
 
   #onHint(hint: Hint): void {
@@ -161,7 +165,7 @@ export class Supervisor {
       case 'died': {
         const replica = registry.findByInstance(hint.instanceId);
         if (launcher.failAttempt(hint.instanceId, hint.ending)) break;
-        if (replica !== undefined && !this.#closed) this.#died(replica, hint.ending);
+        if (replica !== undefined && !this.#closed) this.#replaceDead(replica, hint.ending);
         break;
       }
       case 'engine-lost':
@@ -189,9 +193,10 @@ export class Supervisor {
     this.#isLooking = false;
   }
 
+  /** Lists what runs, and acts on how it differs from what should. */
   async #look(): Promise<void> {
     const { registry, driver, launcher, log } = this.#parts;
-    // what is decided on must be what was known before the list, for the list shows no later than that
+    // decisions are made on what was known before the list was asked for, since the list is no newer than that
     const before = new Map(registry.replicas.map((replica) => [replica, replica.instance?.instanceId]));
     const busyBefore = launcher.busy;
     const leavingBefore = launcher.instances.beingRemoved;
@@ -214,7 +219,7 @@ export class Supervisor {
       .map(({ name }) => name);
     const desired = unchanged.map(({ name, instance }) => ({ name, instanceId: instance?.instanceId }));
     const busy = new Set([...busyBefore, ...launcher.busy, ...changed]);
-    // what stood in a place before the list and does no more is the business of who took it out
+    // an instance that left its place during the list belongs to whoever took it out
     const placed = [...before.values()].filter((instanceId) => instanceId !== undefined);
     const leaving = new Set([...leavingBefore, ...launcher.instances.beingRemoved, ...placed]);
     for (const action of reconcile(desired, observed, busy, leaving)) this.#act(action, observed);
@@ -226,70 +231,55 @@ export class Supervisor {
     if (action.kind === 'replace') {
       const replica = registry.find(action.name);
       const ending = instance?.ending ?? endingOf('removed', 'its instance is gone');
-      if (replica !== undefined) this.#died(replica, ending);
+      if (replica !== undefined) this.#replaceDead(replica, ending);
       return;
     }
-    log.info(
-      { replica: action.name, instance: action.instanceId },
-      'instance that nobody needs is taken away',
-    );
+    log.info({ replica: action.name, instance: action.instanceId }, 'removing orphaned instance');
     void launcher.instances.remove(action, instance?.status === 'dead' ? 0 : stopTimeoutMs);
   }
 
   /**
-   * The instance ended: no request goes there from now on, and the launcher has the place. How long it waits depends on
-   * how the instance ended, which is found out beside.
+   * Replaces a dead instance: no request goes there from now on, and the launcher starts another in the place. How long
+   * that waits depends on how the instance ended, which is found out at the same time.
    */
-  #died(replica: Replica, hinted: Ending): void {
+  #replaceDead(replica: Replica, hinted: Ending): void {
     const { registry, checker, launcher, journal, classic } = this.#parts;
     const { instance: old, name, generation } = replica;
-    const death = {
-      replica: name,
-      generation,
-      instance: old?.instanceId,
-      hinted,
-      life: this.#lifeOf(replica),
-    };
-    if (old !== undefined) journal.beginOutage(replica.name, old.instanceId);
-    // where the replica leaves with its instance, all of it is told now
-    if (classic) this.#tellOf(death, hinted);
+    const life = this.#lifeOf(replica);
+    const death = { replica: name, generation, instance: old?.instanceId, hinted, life };
+    if (old !== undefined) journal.beginOutage(name, old.instanceId);
+    // where the replica goes with its instance, its death has to be told before that
+    if (classic) this.#noteDeath(death, hinted);
     checker.unwatch(replica);
     const substitute = launcher.substitute(replica, hinted.text);
     if (substitute === undefined) void registry.clearInstance(replica, hinted.text);
     const place = substitute ?? replica;
-    launcher.launchUntilHealthy(place, { old, exitRecorded: this.#learnOf(death, place) });
+    launcher.launchUntilHealthy(place, { old, exitRecorded: this.#recordExit(death, place) });
   }
 
-  /** Finds out how the instance that was in the place ended, a second later at most. */
-  async #learnOf(death: Death, place: Replica): Promise<void> {
+  /** Finds out how an instance ended, in a second at most, and records it. */
+  async #recordExit(death: Death, place: Replica): Promise<void> {
     const { driver, registry, launcher, log, classic, onEnded } = this.#parts;
     const { replica, instance, hinted, life, generation } = death;
     const canBeAsked = instance !== undefined && hinted.kind !== 'removed';
     const ending = (canBeAsked ? await driver.endingOf(instance) : undefined) ?? hinted;
     onEnded({ replica, generation, ending });
     if (!registry.has(place)) return;
-    if (!classic) this.#tellOf(death, ending);
+    if (!classic) this.#noteDeath(death, ending);
     if (ending.text !== hinted.text) log.warn({ replica, instance, cause: ending.text }, `${replica} ended`);
     registry.states.recordEnding(place, ending);
     launcher.recordExit(place, { ...life, ending });
   }
 
-  #tellOf({ replica, instance, life: { stateMs: ms } }: Death, { text: cause }: Ending): void {
+  #noteDeath({ replica, instance, life: { stateMs: ms } }: Death, { text: cause }: Ending): void {
     if (instance !== undefined) this.#parts.journal.note({ kind: 'died', replica, instance, cause, ms });
   }
 
-  /** What there is to say of the life of the instance in the place. */
-  #lifeOf({ state, sinceMs }: Replica): Life {
-    const stateMs = this.#parts.clock.nowMs() - sinceMs;
-    const wasHealthy = state === 'healthy' || state === 'unhealthy';
-    return { stateMs, wasHealthy, healthyMs: state === 'healthy' ? stateMs : 0 };
-  }
-
-  /** A replica that an earlier balancer left has no instance that runs. */
-  #startAnew(replica: Replica, old: Instance | undefined): void {
-    const { launcher } = this.#parts;
-    const substitute = launcher.substitute(replica, old?.ending?.text ?? 'its instance is gone');
-    launcher.launchUntilHealthy(substitute ?? replica, { old });
+  /** The life of the instance in the place, which ends now. */
+  #lifeOf({ sinceMs, firstHealthyMs }: Replica): Life {
+    const nowMs = this.#parts.clock.nowMs();
+    const wasHealthy = firstHealthyMs !== undefined;
+    return { stateMs: nowMs - sinceMs, wasHealthy, healthyMs: wasHealthy ? nowMs - firstHealthyMs : 0 };
   }
 
   #scheduleLook(delayMs: number): void {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { FleetRig, START_TIMEOUT_MS, settle } from '../../helpers/fleet/rig.ts';
+import { FleetRig, NOT_READY, START_TIMEOUT_MS, settle } from '../../helpers/fleet/rig.ts';
 
 /** Whose instances end by themselves as soon as they were started. */
 function endAtOnce(rig: FleetRig, name: string): void {
@@ -59,6 +59,17 @@ describe('a crash loop', () => {
     }
     await rig.advance(10_000);
     rig.driver.calls.length = 0;
+    rig.driver.die(rig.instanceOf('S1'), 'exit 1');
+    await settle();
+    assert.deepEqual(rig.driver.of('start'), ['S1']);
+  });
+
+  it('does not count an instance that was unhealthy at the end of a long life', async () => {
+    const rig = await FleetRig.of(1);
+    await rig.advance(10_000);
+    rig.found.set(rig.replica('S1').instance!.endpoint!.port, NOT_READY);
+    await rig.advance(8000);
+    assert.deepEqual(rig.states, ['S1=unhealthy']);
     rig.driver.die(rig.instanceOf('S1'), 'exit 1');
     await settle();
     assert.deepEqual(rig.driver.of('start'), ['S1']);

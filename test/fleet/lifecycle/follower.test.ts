@@ -162,6 +162,18 @@ describe('a fleet that follows a list', () => {
     );
   });
 
+  it('leaves its servers alone when it ends, also one that is not healthy yet', async () => {
+    const driver = new FakeDriver(false);
+    driver.leave('a', 1);
+    const rig = new FleetRig({ driver });
+    rig.found.set(driver.leave('b', 2).endpoint!.port, REFUSED);
+    await rig.supervisor.open();
+    await rig.advance(10);
+    assert.deepEqual(rig.states, ['a=healthy', 'b=starting']);
+    await rig.supervisor.close(false);
+    assert.deepEqual([rig.driver.calls, rig.logged('warn')], [[], []]);
+  });
+
   it('follows nothing more once it is closed', async () => {
     const rig = await rigOver(['a']);
     await rig.supervisor.close(true);

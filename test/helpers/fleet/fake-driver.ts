@@ -94,6 +94,7 @@ export class FakeDriver implements Driver {
 
   async start(place: Start): Promise<Instance> {
     this.calls.push(`start ${place.name}`);
+    if (!this.ownsInstances) throw new BalancerError('bad-request', 'the servers are a fixed list');
     this.mostStarts = Math.max(this.mostStarts, ++this.#starts);
     try {
       await this.#reach('start', place.name);
