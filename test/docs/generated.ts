@@ -2,7 +2,7 @@
  * The parts of the documentation that are generated: which block of which page, and its text. `npm run docs` writes
  * them, and the tests compare them.
  */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { comparisonTable, facts, METHOD, shortTable } from '../../bench/proxy/docs-tables.ts';
 import { readResults } from '../../bench/proxy/results.ts';
@@ -22,9 +22,20 @@ function benchmarkTable(): string {
   return `${shortTable(results)}\n\n${METHOD}\n${facts(results[0]!)}`;
 }
 
+/** A line for each decision: its number, and its title as a link. */
+function decisionList(): string {
+  const names = readdirSync(join(REPOSITORY, 'docs/decisions')).filter((name) => /^\d{4}-.*\.md$/.test(name));
+  const titleOf = (name: string) => /^# (.*)$/m.exec(readPage(`docs/decisions/${name}`))?.[1] ?? name;
+  return names
+    .toSorted()
+    .map((name) => `- ${name.slice(0, 4)} [${titleOf(name)}](${name})`)
+    .join('\n');
+}
+
 export const GENERATED_BLOCKS: readonly GeneratedBlock[] = [
   { page: 'docs/configuration.md', name: 'options', text: optionTable },
   { page: 'docs/benchmarks.md', name: 'bench:proxy', text: benchmarkTable },
+  { page: 'docs/decisions/README.md', name: 'decisions', text: decisionList },
   {
     page: 'README.md',
     name: 'bench:proxy',
