@@ -6,11 +6,18 @@ MAKEFLAGS += --no-print-directory
 ARGS ?=
 POOL := $(or $(LB_POOL),ringlb)
 PORT := $(or $(LB_PORT),5000)
-REPLICA_IMAGE := $(or $(LB_IMAGE),ringlb-replica)
+ADMIN_PORT := $(or $(LB_ADMIN_PORT),5001)
 
-# compose as a plugin of docker (v2), else the program of its own (v1)
-COMPOSE = $$(docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) -p ringlb
+# The token of the admin port, which make run publishes on this machine's loopback address. It is made once and kept here,
+# unless LB_ADMIN_TOKEN or LB_ADMIN_TOKEN_FILE gives one; it guards the admin port alone.
+TOKEN_FILE := .admin-token
+OWN_TOKEN := $(LB_ADMIN_TOKEN)$(LB_ADMIN_TOKEN_FILE)
+
+# compose as a plugin of docker (v2), else the program of its own (v1); its project is the pool, in letters it takes
+COMPOSE = $$(docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) -p $(PROJECT)
+PROJECT := $(shell printf %s '$(POOL)' | tr 'A-Z.' 'a-z-')
 export DOCKER_GID ?= $(shell stat -Lc %g /var/run/docker.sock 2>/dev/null || echo 0)
+run logs stop: export LB_NETWORK ?= $(POOL)
 
 # npm writes this file at the end of an install
 INSTALLED := node_modules/.package-lock.json
@@ -47,10 +54,18 @@ build: ## Builds the images ringlb and ringlb-replica
 	@docker build --quiet --force-rm --tag ringlb --target balancer .
 
 run: build ## Serves on port 5000 from containers: the balancer and its replicas
-	@$(COMPOSE) up --detach --no-build --remove-orphans
+ifeq ($(OWN_TOKEN),)
+	@[ -s $(TOKEN_FILE) ] || { (umask 077; od -An -N16 -tx1 /dev/urandom | tr -d ' \n' >$(TOKEN_FILE)); \
+	  echo "admin token, kept in $(TOKEN_FILE): $$(cat $(TOKEN_FILE))"; }
+	@LB_ADMIN_HOST=0.0.0.0 LB_ADMIN_TOKEN=$$(cat $(TOKEN_FILE)) \
+	  LB_ADMIN_TOKEN_SCOPE=$(or $(LB_ADMIN_TOKEN_SCOPE),admin) $(COMPOSE) up --detach --no-build --remove-orphans
+else
+	@LB_ADMIN_HOST=0.0.0.0 $(COMPOSE) up --detach --no-build --remove-orphans
+endif
 	@for try in $$(seq 30); do \
-	  $(COMPOSE) exec -T balancer node dist/lib/main.js health >/dev/null 2>&1 && \
-	    { echo "ringlb serves on http://localhost:$(PORT); make logs, make stop"; exit 0; }; \
+	  $(COMPOSE) exec -T balancer node dist/lib/main.js health >/dev/null 2>&1 && { \
+	    echo "ringlb serves on http://localhost:$(PORT), its dashboard on http://localhost:$(ADMIN_PORT)"; \
+	    echo "make logs, make stop"; exit 0; }; \
 	  sleep 1; \
 	done; \
 	$(COMPOSE) logs --tail=20 balancer; echo "ringlb is not ready; its last lines are above" >&2; exit 1
@@ -71,4 +86,4 @@ clean: ## Stops, and removes images and everything that was installed or built
 	  docker image rm --force ringlb ringlb-replica ringlb-replica:test >/dev/null 2>&1; \
 	  docker image prune --force --filter label=ringlb.stage >/dev/null; \
 	fi
-	@rm -rf node_modules dist coverage analysis
+	@rm -rf node_modules dist coverage analysis $(TOKEN_FILE)

@@ -22,6 +22,8 @@ import type { Access } from './routes/api.ts';
 export interface AccessOptions {
   /** What those who steer must show; '' is nothing. */
   readonly token: string;
+  /** False where the public port is as without a token. */
+  readonly guardsPublicPort: boolean;
   /** The address that the admin port is bound to; '' is all. */
   readonly adminHost: string;
   /** Further names by which the balancer is asked, in lower case. */
@@ -109,7 +111,7 @@ export class AccessControl {
 
   #judge({ headers }: IncomingMessage, access: Access, { port, address }: Asker): Refusal | undefined {
     const isPublic = port === 'public';
-    const { token } = this.#options;
+    const token = isPublic && !this.#options.guardsPublicPort ? '' : this.#options.token;
     if (access === 'open' || (isPublic && access === 'read')) return undefined;
     const isGuarded = access === 'steer' || access === 'watch';
     if (isGuarded && isCrossSite(headers)) return { code: 'forbidden', message: CROSS_SITE };

@@ -206,6 +206,7 @@ class Parts {
       isDraining: () => this.view.readiness().draining,
       log: log.component('admin'),
       token: config.adminToken,
+      guardsPublicPort: config.adminTokenScope === 'both',
       adminHost: config.adminHost,
       adminHosts: config.adminHosts,
       isReplica: (address) => this.view.hasAddress(address),
@@ -303,20 +304,21 @@ class Parts {
 }
 
 /** Who may steer on the public port may also see how it works; with a token that is who is on this machine. */
-function debugFor({ adminToken, publicAdmin }: Config): DebugFor {
+function debugFor({ adminToken, adminTokenScope, publicAdmin }: Config): DebugFor {
   if (!publicAdmin) return 'nobody';
-  return adminToken === '' ? 'private' : 'loopback';
+  return adminToken === '' || adminTokenScope === 'admin' ? 'private' : 'loopback';
 }
 
 function isFastPath({ parser }: Config): boolean {
   return parser === 'fast' && canReadRaw;
 }
 
-function warnOfOpenDoors({ adminToken, publicAdmin }: Config, log: Logger): void {
-  if (adminToken !== '' || !publicAdmin) return;
+function warnOfOpenDoors({ adminToken, adminTokenScope, publicAdmin }: Config, log: Logger): void {
+  if ((adminToken !== '' && adminTokenScope === 'both') || !publicAdmin) return;
   const who = 'who has a loopback or private address, or comes through a proxy that has one';
   const whom = `/add, /rm and /scale on the public port take orders from ${who}`;
-  log.warn({}, `${whom}: set admin-token, or public-admin off`);
+  const what = adminToken === '' ? 'admin-token' : 'admin-token-scope both';
+  log.warn({}, `${whom}: set ${what}, or public-admin off`);
 }
 
 async function shutDown(config: Config, parts: Parts, dataPlane: WorkerPool, log: Logger): Promise<void> {

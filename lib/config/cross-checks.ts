@@ -97,6 +97,14 @@ const listening: readonly Check[] = [
       return `${nameOf('adminToken', sources)} and ${nameOf('adminTokenFile', sources)} are both given; give one`;
     },
   },
+  {
+    reads: ['adminToken', 'adminTokenFile', 'adminTokenScope'],
+    problem({ adminToken, adminTokenFile, adminTokenScope }, sources) {
+      if (adminTokenScope === 'both' || adminToken !== '' || adminTokenFile !== '') return undefined;
+      if (sources.get('adminTokenScope')?.isFlag !== true) return undefined;
+      return `${nameOf('adminTokenScope', sources)} needs --admin-token or --admin-token-file`;
+    },
+  },
   notBlank('adminToken'),
   notBlank('adminTokenFile'),
 ];

@@ -48,6 +48,7 @@ function option<T>(flag: string, standard: string, kind: Unit<T>, help: string):
 const driverKind = oneOf<DriverKind>('process', 'docker', 'static');
 const algorithm = oneOf<Algorithm>(...ALGORITHMS);
 const accessLog = oneOf('off', 'json', 'combined');
+const tokenScope = oneOf('both', 'admin');
 const parser = oneOf('fast', 'node');
 const logLevel = oneOf<LogLevel>(...LOG_LEVELS);
 
@@ -60,6 +61,7 @@ export const OPTIONS = {
   adminHost: option('admin-host', '127.0.0.1', host, 'admin address; wider than loopback needs a token'),
   adminToken: option('admin-token', '', token, 'bearer token that changes then need, on both ports; on a wider admin port all but /healthz, /readyz and the dashboard needs it'),
   adminTokenFile: option('admin-token-file', '', file, 'file that holds the token, read once at start'),
+  adminTokenScope: option('admin-token-scope', 'both', tokenScope, 'ports that the token guards: both, or the admin port alone; /add, /rm and /scale on the public port are then as without a token'),
   adminHosts: option('admin-hosts', '', hostNames, 'further host names by which browsers and programs may ask the admin port'),
   publicAdmin: option('public-admin', 'on', onOff, 'on answers /rep, /add, /rm and /scale on the public port too; off leaves these paths to the replicas'),
 

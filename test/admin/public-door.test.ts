@@ -107,6 +107,26 @@ describe('the public port with a token', () => {
   });
 });
 
+describe('the public port with a token for the admin port alone', () => {
+  const access = { token: TOKEN, guardsPublicPort: false };
+
+  it('takes a change from private addresses without the token', async (t) => {
+    assert.equal((await change(await open(t, access), '172.17.0.1')).status, 200);
+  });
+
+  it('refuses a change from other addresses, even with the token', async (t) => {
+    const admin = await open(t, access);
+    const headers = { authorization: `Bearer ${TOKEN}` };
+    assert.equal((await change(admin, '9.9.9.9', { headers })).status, 403);
+    assert.deepEqual(admin.fleet.asked, []);
+  });
+
+  it('leaves changes on the admin port to the token', async (t) => {
+    const admin = await open(t, access);
+    assert.equal((await admin.ask('POST', '/add', { body: ONE })).status, 401);
+  });
+});
+
 describe('a replica that asks', () => {
   const isReplica = (address: string): boolean => ['172.18.0.5', '127.0.0.1', 'fd00::5'].includes(address);
 

@@ -14,6 +14,7 @@ describe('the options', () => {
       adminHost: '127.0.0.1',
       adminToken: '',
       adminTokenFile: '',
+      adminTokenScope: 'both',
       adminHosts: [],
       publicAdmin: true,
       driver: 'process',

@@ -94,6 +94,7 @@ describe('what does not go together', () => {
     ],
     ['--admin-token=', '--admin-token must not be empty'],
     ['--admin-token-file=', '--admin-token-file must not be empty'],
+    ['--admin-token-scope admin', '--admin-token-scope needs --admin-token or --admin-token-file'],
     ['--port 5001', '--port and --admin-port must differ, both are 5001'],
     ['--driver docker --command x', '--command needs --driver process, not docker'],
     [`${one} --image x`, '--image needs --driver docker, not static'],

@@ -122,6 +122,7 @@ export const SECRET = 'of-this-start';
 /** The access of a balancer on loopback without a token. */
 export const OPEN = {
   token: '',
+  guardsPublicPort: true,
   adminHost: '127.0.0.1',
   adminHosts: [],
   isReplica: () => false,
@@ -147,7 +148,7 @@ export interface AskOptions {
 
 export interface RunOptions {
   readonly access?: Partial<
-    Pick<AccessOptions, 'token' | 'adminHost' | 'adminHosts' | 'isReplica' | 'clock'>
+    Pick<AccessOptions, 'token' | 'guardsPublicPort' | 'adminHost' | 'adminHosts' | 'isReplica' | 'clock'>
   >;
   readonly limits?: Partial<AdminLimits>;
   readonly log?: Logger;
