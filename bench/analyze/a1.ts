@@ -1,5 +1,5 @@
 /** how evenly 10,000 requests fall on three replicas, beside what chance alone would do. */
-import type { RingView } from '../../lib/admin/routes/api.ts';
+import type { RingView } from '../../lib/api/types.ts';
 import { resizeTo, restore } from './fleet-size.ts';
 import { type Lab, part } from './lab.ts';
 import { type LoadResult, sendAll } from './load.ts';

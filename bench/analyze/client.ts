@@ -3,7 +3,7 @@
  * checked.
  */
 import { Agent, type IncomingMessage, type OutgoingHttpHeaders, request } from 'node:http';
-import type { ReplicaView, RingView } from '../../lib/admin/routes/api.ts';
+import type { ReplicaView, RingView } from '../../lib/api/types.ts';
 
 export interface Answer {
   readonly status: number;

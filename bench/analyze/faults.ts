@@ -5,7 +5,7 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
-import type { ReplicaView } from '../../lib/admin/routes/api.ts';
+import type { ReplicaView } from '../../lib/api/types.ts';
 import type { Balancer } from './balancer.ts';
 
 const run = promisify(execFile);

@@ -2,7 +2,7 @@
  * Which replica owns a request id, reckoned from what `/ring` and `/replicas` say and `core/` does, so that an answer
  * can be compared with it.
  */
-import type { RingView } from '../../lib/admin/routes/api.ts';
+import type { RingView } from '../../lib/api/types.ts';
 import { hashKeyOf } from '../../lib/core/hashing/hash-key.ts';
 import { createPlacement } from '../../lib/core/hashing/placement.ts';
 import type { Place } from '../../lib/core/replica.ts';

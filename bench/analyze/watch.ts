@@ -1,6 +1,6 @@
 /** Looks at the fleet all the time while a load runs: how many replicas are eligible, and when all of them are. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ReplicaView } from '../../lib/admin/routes/api.ts';
+import type { ReplicaView } from '../../lib/api/types.ts';
 import type { Control } from './client.ts';
 import type { SteadyLoad } from './steady.ts';
 

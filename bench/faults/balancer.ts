@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { openSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ReplicaView } from '../../lib/admin/routes/api.ts';
+import type { ReplicaView } from '../../lib/api/types.ts';
 import { ask } from './traffic.ts';
 
 export const ROOT = join(import.meta.dirname, '../..');

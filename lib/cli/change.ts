@@ -1,30 +1,9 @@
 /** `ringlb add`, `rm`, `scale`, `drain` and `undrain`: what changes the fleet. Must not hold: what the fleet allows. */
+import type { Move, Preview, ReplicaList } from '../api/types.ts';
 import { quote } from '../config/suggest.ts';
 import type { Call, Command } from './command.ts';
 import { type Column, counted, type Output, percent, table } from './output.ts';
 import { type CommandOption, EXIT, type ExitStatus, wrongUsage } from './usage.ts';
-
-interface ReplicaList {
-  readonly N: number;
-  readonly replicas: readonly string[];
-}
-
-/** What a change would do, as a dry run tells; null is nobody. */
-interface Preview extends ReplicaList {
-  readonly added: readonly string[];
-  readonly removed: readonly string[];
-  /** The part of all keys that would move, 0 to 1. */
-  readonly moved: number;
-  readonly moves: readonly Move[];
-  readonly inFlight: number;
-  readonly tunnels: number;
-}
-
-interface Move {
-  readonly from: string | null;
-  readonly to: string | null;
-  readonly share: number;
-}
 
 const DRY_RUN: Readonly<Record<string, CommandOption>> = {
   'dry-run': { type: 'boolean', help: 'shows what would happen, and changes nothing' },

@@ -4,24 +4,12 @@
  * Must not hold: what an event is worth.
  */
 import type { IncomingMessage } from 'node:http';
+import type { EventsView, FleetEvent } from '../api/types.ts';
 import { sleep, systemClock } from '../platform/clock.ts';
 import type { Call, Command } from './command.ts';
 import { EventStreamParser } from './event-stream.ts';
 import { type Column, counted, duration, type Output, printable, table } from './output.ts';
 import { CommandError, EXIT, type ExitStatus, wrongUsage } from './usage.ts';
-
-interface FleetEvent {
-  readonly id: string;
-  readonly time: string;
-  readonly kind: string;
-  readonly replica: string | null;
-  /** Absent where the balancer is of an earlier version. */
-  readonly image?: string | null;
-  readonly cause: string | null;
-  readonly ms: number | null;
-  readonly count?: number;
-  readonly cost: Readonly<Record<string, number>> | null;
-}
 
 /** What is shown of the past before what happens, unless said. */
 const FOLLOWED = '10';
@@ -56,9 +44,10 @@ function limitOf(call: Call): string | undefined {
 async function list(call: Call): Promise<ExitStatus> {
   const { admin, output } = call;
   const limit = limitOf(call);
-  const message = (await admin.ask('GET', limit === undefined ? '/events' : `/events?limit=${limit}`)) as {
-    readonly events: readonly FleetEvent[];
-  };
+  const message = (await admin.ask(
+    'GET',
+    limit === undefined ? '/events' : `/events?limit=${limit}`,
+  )) as EventsView;
   if (output.isJson) output.json(message);
   else for (const line of table(columns(output), message.events)) output.line(line);
   return EXIT.done;

@@ -1,32 +1,9 @@
 /** `ringlb explain`: which replica a key or a request goes to, and why. Must not hold: how that is decided. */
+import type { ExplainStop, ExplainView } from '../api/types.ts';
 import type { Call, Command } from './command.ts';
 import { type Column, type Output, printable, table } from './output.ts';
 import { painted } from './status.ts';
 import { EXIT, wrongUsage } from './usage.ts';
-
-interface Explanation {
-  readonly key: string;
-  readonly source: string;
-  readonly hashHex: string;
-  readonly algorithm: string;
-  readonly slot: number;
-  readonly slots: number;
-  readonly owner: string | null;
-  /** Who would get it now; null where it would have to wait. */
-  readonly replica: string | null;
-  readonly why: string;
-  readonly successors: readonly Successor[];
-}
-
-interface Successor {
-  readonly name: string;
-  readonly state: string;
-  readonly draining: boolean;
-  readonly inFlight: number;
-  readonly bound: number;
-  readonly cap: number;
-  readonly verdict: string;
-}
 
 export const EXPLAIN: Command = {
   name: 'explain',
@@ -45,7 +22,7 @@ export const EXPLAIN: Command = {
     },
   },
   async run(call) {
-    const message = (await call.admin.ask('GET', `/explain?${queryOf(call)}`)) as Explanation;
+    const message = (await call.admin.ask('GET', `/explain?${queryOf(call)}`)) as ExplainView;
     if (call.output.isJson) call.output.json(message);
     else show(call.output, message);
     return EXIT.done;
@@ -74,7 +51,7 @@ function queryOf(call: Call): string {
   return String(query);
 }
 
-function show(output: Output, explanation: Explanation): void {
+function show(output: Output, explanation: ExplainView): void {
   const { key, source, hashHex, algorithm, slot, slots, owner, replica, why, successors } = explanation;
   output.line(`key      ${printable(key)} (${printable(source)})`);
   output.line(`slot     ${slot} of ${slots}, by ${algorithm} from hash ${hashHex}`);
@@ -85,7 +62,7 @@ function show(output: Output, explanation: Explanation): void {
   for (const line of table(columns(output), successors)) output.line(line);
 }
 
-function columns(output: Output): readonly Column<Successor>[] {
+function columns(output: Output): readonly Column<ExplainStop>[] {
   return [
     { title: 'IN ORDER', cell: ({ name }) => name },
     {

@@ -1,5 +1,5 @@
 /** `ringlb status` and `ringlb health`: how the balancer and its replicas are. Must not hold: how one is asked. */
-import type { ReplicaState } from '../core/replica.ts';
+import type { ReplicasView, ReplicaView, RingView } from '../api/types.ts';
 import { type AdminClient, sentenceOf } from './admin-client.ts';
 import type { Call, Command } from './command.ts';
 import {
@@ -13,31 +13,6 @@ import {
   table,
 } from './output.ts';
 import { CommandError, EXIT, type ExitStatus } from './usage.ts';
-
-/** A replica as `/replicas` tells of it. */
-interface ReplicaStatus {
-  readonly name: string;
-  readonly state: ReplicaState;
-  /** True where it gets no requests at an operator's word. */
-  readonly draining?: boolean;
-  readonly endpoint: string | null;
-  readonly inFlight: number;
-  readonly slots: number;
-  readonly share: number;
-  readonly restarts: number;
-  readonly probes: { readonly passed: number; readonly failed: number };
-  readonly sinceMs: number;
-  readonly cause: string | null;
-  readonly nextStartInMs: number | null;
-}
-
-interface RingStatus {
-  readonly algorithm: string;
-  readonly slots: number;
-  readonly vnodes: number;
-  readonly version: number;
-  readonly imbalance: number;
-}
 
 /** Less than what a HEALTHCHECK waits. */
 const HEALTH_TIMEOUT_MS = 2500;
@@ -65,8 +40,8 @@ export const STATUS: Command = {
   async run({ admin, output }) {
     const [ready, replicas, ring] = await Promise.all([
       admin.answer('GET', '/readyz'),
-      admin.ask('GET', '/replicas') as Promise<{ readonly replicas: readonly ReplicaStatus[] }>,
-      admin.ask('GET', '/ring') as Promise<RingStatus>,
+      admin.ask('GET', '/replicas') as Promise<ReplicasView>,
+      admin.ask('GET', '/ring') as Promise<RingView>,
     ]);
     const isReady = ready.status === 200;
     const reason = sentenceOf(ready.message);
@@ -83,12 +58,12 @@ export const STATUS: Command = {
   },
 };
 
-function ringLine({ algorithm, slots, vnodes, version, imbalance }: RingStatus): string {
+function ringLine({ algorithm, slots, vnodes, version, imbalance }: RingView): string {
   const points = vnodes > 0 ? ` (${counted(vnodes, 'virtual node')} a replica)` : '';
   return `${algorithm}${points}, ${counted(slots, 'slot')}, table ${version}, imbalance ${imbalance.toFixed(2)}`;
 }
 
-function columns(output: Output): readonly Column<ReplicaStatus>[] {
+function columns(output: Output): readonly Column<ReplicaView>[] {
   return [
     { title: 'REPLICA', cell: ({ name }) => name },
     { title: 'STATE', cell: (replica) => painted(output, stateOf(replica)) },
@@ -103,11 +78,11 @@ function columns(output: Output): readonly Column<ReplicaStatus>[] {
 }
 
 /** An operator's drain leaves a replica healthy, but that is not what matters of it. */
-function stateOf({ state, draining = false }: ReplicaStatus): string {
+function stateOf({ state, draining }: ReplicaView): string {
   return state === 'healthy' && draining ? 'drained' : state;
 }
 
-function whyOf({ state, cause, nextStartInMs }: ReplicaStatus): string {
+function whyOf({ state, cause, nextStartInMs }: ReplicaView): string {
   if (nextStartInMs !== null) return `${printable(cause ?? '')}; starts again in ${duration(nextStartInMs)}`;
   return state === 'healthy' ? '' : printable(cause ?? '');
 }

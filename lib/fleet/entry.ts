@@ -1,10 +1,10 @@
 /**
  * What the registry keeps of one replica, and the state that the data threads see of it.
  */
+import type { EventKind } from '../api/types.ts';
 import { UNKNOWN_HEALTH } from '../core/policy/rise-and-fall.ts';
 import type { Place, ReplicaState } from '../core/replica.ts';
 import type { StateCode } from '../core/routing/route-table.ts';
-import type { EventKind } from './journal.ts';
 import type { ProbeCounts, Replica } from './replica.ts';
 
 /** How many probes are kept one by one. */

@@ -5,16 +5,9 @@
  * of a replica until the control plane has looked at it is not in it.
  */
 
-import {
-  formatSource,
-  type HashKeySource,
-  hashKeyOf,
-  type KeyFacts,
-  placementKey,
-} from '../core/hashing/hash-key.ts';
-import type { Algorithm } from '../core/hashing/slot-table.ts';
-import type { ReplicaState } from '../core/replica.ts';
-import { type Explanation, explainPick, type Reason, type Verdict } from '../core/routing/explain.ts';
+import type { ExplainQuestion, ExplainStop, ExplainView } from '../api/types.ts';
+import { formatSource, type HashKeySource, hashKeyOf, placementKey } from '../core/hashing/hash-key.ts';
+import { type Explanation, explainPick } from '../core/routing/explain.ts';
 import type { PickPolicy } from '../core/routing/pick.ts';
 import type { RouteTableWriter } from '../core/routing/route-table.ts';
 import { BalancerError } from '../platform/errors.ts';
@@ -27,47 +20,8 @@ export interface ExplainParts {
   readonly hashKey: readonly HashKeySource[];
 }
 
-/** What is asked about: a key as it is hashed, or what a request says, with its id where it brings one. */
-export type Question =
-  | { readonly key: string }
-  | { readonly facts: KeyFacts; readonly requestId: string | undefined };
-
-/** A replica on the way of the request, the owner first. */
-export interface Stop {
-  readonly name: string;
-  readonly state: ReplicaState;
-  readonly draining: boolean;
-  readonly inFlight: number;
-  /** The most in flight, the load bound included, while another is under it. */
-  readonly bound: number;
-  /** The most in flight ever. */
-  readonly cap: number;
-  readonly verdict: Verdict;
-}
-
-export interface Answer {
-  /** As bytes in latin1, one unit each. */
-  readonly key: string;
-  /** `header:x-user`; `given` where the key itself was asked about. */
-  readonly source: string;
-  readonly hash: number;
-  readonly hashHex: string;
-  readonly algorithm: Algorithm;
-  readonly slot: number;
-  readonly slots: number;
-  readonly owner: string | null;
-  /** Who would get it now; null where it would have to wait. */
-  readonly replica: string | null;
-  readonly reason: Reason;
-  /** The reason as a sentence. */
-  readonly why: string;
-  /** Requests that wait already, and go first. */
-  readonly waiting: number;
-  readonly successors: readonly Stop[];
-}
-
 /** Throws `bad-request` where the request has nothing that it could be placed by. */
-export function explain(parts: ExplainParts, question: Question): Answer {
+export function explain(parts: ExplainParts, question: ExplainQuestion): ExplainView {
   const { registry, policy, table } = parts;
   const { algorithm, slots } = policy.placement;
   const { key, source } = keyOf(parts.hashKey, question);
@@ -104,7 +58,7 @@ export function explain(parts: ExplainParts, question: Question): Answer {
 
 function keyOf(
   hashKey: readonly HashKeySource[],
-  question: Question,
+  question: ExplainQuestion,
 ): { readonly key: string; readonly source: string } {
   if ('key' in question) return { key: question.key, source: 'given' };
   const { facts, requestId = '' } = question;
@@ -125,7 +79,7 @@ function keyOf(
   );
 }
 
-function sentence({ reason, bound }: Explanation, stops: readonly Stop[]): string {
+function sentence({ reason, bound }: Explanation, stops: readonly ExplainStop[]): string {
   const [owner] = stops;
   const taker = stops.find(({ verdict }) => verdict === 'takes');
   if (owner === undefined) return 'There is no replica: it would wait';
@@ -149,6 +103,6 @@ function sentence({ reason, bound }: Explanation, stops: readonly Stop[]): strin
   }
 }
 
-function conditionOf({ state, draining }: Stop): string {
+function conditionOf({ state, draining }: ExplainStop): string {
   return draining && state === 'healthy' ? 'drained' : state;
 }

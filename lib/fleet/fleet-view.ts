@@ -3,17 +3,25 @@
  * Must not hold: decisions of its own, HTTP.
  */
 
-import type { Algorithm, Placement } from '../core/hashing/slot-table.ts';
+import type {
+  ExplainQuestion,
+  ExplainView,
+  Preview,
+  Readiness,
+  ReplicaView,
+  RingView,
+} from '../api/types.ts';
+import type { Placement } from '../core/hashing/slot-table.ts';
 import { formatEndpoint } from '../core/replica.ts';
 import type { RouteTableWriter } from '../core/routing/route-table.ts';
 import type { Clock } from '../platform/clock.ts';
 import { BalancerError } from '../platform/errors.ts';
 import { canonicalAddress } from '../platform/ip-addresses.ts';
-import { type Answer, type ExplainParts, explain, type Question } from './explain.ts';
+import { type ExplainParts, explain } from './explain.ts';
 import type { Drains } from './lifecycle/drains.ts';
 import type { Launcher } from './lifecycle/launcher.ts';
 import type { Scaling } from './lifecycle/scaling.ts';
-import { type Preview, type PreviewParts, previewAdd, previewRemove, previewScale } from './preview.ts';
+import { type PreviewParts, previewAdd, previewRemove, previewScale } from './preview.ts';
 import type { Registry } from './registry.ts';
 import type { Replica } from './replica.ts';
 
@@ -106,7 +114,7 @@ export class FleetView {
     return this.#parts.drains.drainedNames();
   }
 
-  explain(question: Question): Answer {
+  explain(question: ExplainQuestion): ExplainView {
     return explain(this.#parts, question);
   }
 
@@ -121,22 +129,14 @@ export class FleetView {
   }
 
   /** Members first, then those that are being added, then those that drain. */
-  replicas() {
+  replicas(): readonly ReplicaView[] {
     const { registry } = this.#parts;
     const joining = registry.replicas.filter((replica) => !replica.joined);
     return [...registry.members, ...joining, ...registry.leaving].map((replica) => this.#view(replica));
   }
 
   /** `sample` is how many slots to show the owners of. */
-  ring(sample = 0): {
-    readonly algorithm: Algorithm;
-    readonly slots: number;
-    readonly vnodes: number;
-    readonly version: number;
-    readonly imbalance: number;
-    readonly members: readonly (Share & { readonly name: string; readonly id: number })[];
-    readonly sample?: readonly number[];
-  } {
+  ring(sample = 0): RingView {
     const { registry, placement, table, vnodes } = this.#parts;
     const members = registry.members.map(({ name, id, ordinal }) => ({
       name,
@@ -155,7 +155,7 @@ export class FleetView {
     };
   }
 
-  readiness(): { readonly ready: boolean; readonly draining: boolean; readonly reason: string } {
+  readiness(): Readiness {
     const { table, registry, drains, health } = this.#parts;
     const { eligible } = table;
     if (this.#isDraining) return { ready: false, draining: true, reason: 'The balancer is shutting down' };
@@ -182,7 +182,7 @@ export class FleetView {
     if (this.#isDraining) throw new BalancerError('shutting-down');
   }
 
-  #view(replica: Replica) {
+  #view(replica: Replica): ReplicaView {
     const { registry, launcher, clock } = this.#parts;
     const { instance, probes } = replica;
     return {

@@ -4,17 +4,8 @@
  * Invariants: a replica has one outage at a time, however many witnesses it has. The counts are those of the whole
  * balancer, so two outages at a time each show what both cost.
  */
+import type { Cost } from '../api/types.ts';
 import type { Clock, Timer } from '../platform/clock.ts';
-
-/** Requests that an outage touched, as numbers that only grow. */
-export interface Cost {
-  /** Attempts that another replica was given. */
-  readonly retried: number;
-  /** Requests that had to wait. */
-  readonly held: number;
-  /** Requests that the balancer answered with a failure of its own, or cut. */
-  readonly failed: number;
-}
 
 /** Where the counts come from. */
 export interface Costs {

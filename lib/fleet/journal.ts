@@ -7,53 +7,10 @@
  * What a replica's instance does again and again is one event with a count. With each further count it is told anew
  * under a new id, and the one with the old id is no longer kept.
  */
+import type { Cost, EventKind, FleetEvent } from '../api/types.ts';
 import type { Clock } from '../platform/clock.ts';
-import { type Cost, type Costs, Incidents } from './incidents.ts';
+import { type Costs, Incidents } from './incidents.ts';
 import { Repeats } from './repeats.ts';
-
-/** `docs/observability.md` says what each means, and what `ms` is with it. */
-export type EventKind =
-  | 'started'
-  | 'start-failed'
-  | 'adopted'
-  | 'added'
-  | 'cancelled'
-  | 'healthy'
-  | 'unhealthy'
-  | 'ejected'
-  | 'panic'
-  | 'panic-over'
-  | 'died'
-  | 'replaced'
-  | 'removed'
-  | 'drain'
-  | 'undrain'
-  | 'drained'
-  | 'poison'
-  | 'engine-lost'
-  | 'engine-back'
-  | 'source-lost'
-  | 'source-back';
-
-export interface FleetEvent {
-  /** `<start>-<n>`: which start of the balancer, and which event since. */
-  readonly id: string;
-  /** ISO 8601. */
-  readonly time: string;
-  readonly kind: EventKind;
-  readonly replica: string | null;
-  readonly instance: string | null;
-  /** What the instance that was started or adopted runs; null with other events, and where there are no images. */
-  readonly image: string | null;
-  readonly cause: string | null;
-  readonly ms: number | null;
-  /** Of all that it counts. */
-  readonly cost: Cost | null;
-  /** How often it happened; `time` and `ms` are of the last time. */
-  readonly count: number;
-  /** When it happened for the first time. */
-  readonly since: string;
-}
 
 /** An event as its source tells it. */
 export interface Note {

@@ -3,6 +3,7 @@
  * Must not hold: what the change is (`plans.ts`).
  * Invariant: the tables are built by the placement that builds the real ones, from what the plan says.
  */
+import type { Preview } from '../api/types.ts';
 import { slotMoves } from '../core/hashing/moves.ts';
 import type { Placement } from '../core/hashing/slot-table.ts';
 import type { Member, Place } from '../core/replica.ts';
@@ -16,27 +17,6 @@ export interface PreviewParts {
   readonly placement: Placement;
   /** Tunnels open to the replica of an ordinal. */
   readonly openTunnels: (ordinal: number) => number;
-}
-
-/** Keys that would change their replica; null is nobody, where there is none before or after. */
-export interface Move {
-  readonly from: string | null;
-  readonly to: string | null;
-  readonly share: number;
-}
-
-export interface Preview {
-  readonly dryRun: true;
-  readonly N: number;
-  readonly replicas: readonly string[];
-  readonly added: readonly string[];
-  readonly removed: readonly string[];
-  /** The part of all keys that would change their replica, 0 to 1. */
-  readonly moved: number;
-  readonly moves: readonly Move[];
-  /** Requests in flight on what would be removed, tunnels among them. */
-  readonly inFlight: number;
-  readonly tunnels: number;
 }
 
 /** What `/add` would do. Throws what it would before anything is started. */

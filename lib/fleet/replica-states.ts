@@ -3,11 +3,12 @@
  * goes through here: to shared memory first, then into the journal, then to whoever follows transitions.
  */
 
+import type { EventKind } from '../api/types.ts';
 import type { Ending } from '../core/ending.ts';
 import type { RouteTableWriter } from '../core/routing/route-table.ts';
 import type { Clock } from '../platform/clock.ts';
 import { addProbe, type Entry, publishedState, type StateChange } from './entry.ts';
-import type { EventKind, Journal } from './journal.ts';
+import type { Journal } from './journal.ts';
 import type { Replica, Transition } from './replica.ts';
 
 export interface StateParts {

@@ -12,7 +12,7 @@ import { parseOptions } from '../../bench/analyze/options.ts';
 import { ownersOf } from '../../bench/analyze/owners.ts';
 import { requestIds } from '../../bench/analyze/random.ts';
 import { timelineOf } from '../../bench/analyze/timeline.ts';
-import type { ReplicaView } from '../../lib/admin/routes/api.ts';
+import type { ReplicaView } from '../../lib/api/types.ts';
 import { Balancer } from '../helpers/balancer.ts';
 
 const options = parseOptions(['--requests', '600', '--concurrency', '8', '--seed', '5'])!;

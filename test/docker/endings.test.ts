@@ -1,7 +1,7 @@
 /** How containers end, as a balancer tells of it. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { FleetEvent } from '../../lib/fleet/journal.ts';
+import type { FleetEvent } from '../../lib/api/types.ts';
 import type { Balancer } from '../helpers/balancer.ts';
 import { buildImage, docker, freshPool, skipDocker } from '../helpers/docker/docker.ts';
 import { Stage, until } from '../helpers/docker/stage.ts';

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { ExplainQuestion } from '../../lib/api/types.ts';
 import { hashKeyOf } from '../../lib/core/hashing/hash-key.ts';
 import { ringPlacement } from '../../lib/core/hashing/ring.ts';
-import type { Question } from '../../lib/fleet/explain.ts';
 import { FleetRig } from '../helpers/fleet/rig.ts';
 
 /** A request with these headers. */
-function request(...rawHeaders: readonly string[]): Question {
+function request(...rawHeaders: readonly string[]): ExplainQuestion {
   const id = rawHeaders[rawHeaders.indexOf('x-request-id') + 1];
   const requestId = rawHeaders.includes('x-request-id') ? id : undefined;
   return { facts: { url: '/x', rawHeaders, clientIp: '10.0.0.9' }, requestId };

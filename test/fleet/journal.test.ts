@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import type { Cost } from '../../lib/fleet/incidents.ts';
+import type { Cost } from '../../lib/api/types.ts';
 import { EVENTS_KEPT, Journal } from '../../lib/fleet/journal.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
 

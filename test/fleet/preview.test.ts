@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Preview } from '../../lib/fleet/preview.ts';
+import type { Preview } from '../../lib/api/types.ts';
 import { FleetRig, settle } from '../helpers/fleet/rig.ts';
 
 /** Who owns each slot, by name. */

@@ -3,21 +3,14 @@
  */
 
 import type { AccessOptions } from '../../lib/admin/access.ts';
-import {
-  createRoutes,
-  type Fleet,
-  type PreviewView,
-  type Readiness,
-  type ReplicaView,
-  type RingView,
-  type Route,
-} from '../../lib/admin/routes/api.ts';
+import { createRoutes, type Fleet, type Route } from '../../lib/admin/routes/api.ts';
 import {
   ADMIN_LIMITS,
   type AdminLimits,
   type AdminServer,
   createAdminServer,
 } from '../../lib/admin/server.ts';
+import type { Preview, Readiness, ReplicaView, RingView } from '../../lib/api/types.ts';
 import { systemClock } from '../../lib/platform/clock.ts';
 import { type Logger, silentLogger } from '../../lib/platform/log.ts';
 import { RawClient, type RawResponse } from './raw-http.ts';
@@ -50,7 +43,7 @@ export const RING: RingView = {
   members: [{ name: 'S1', id: 1, slots: 65_537, share: 1 }],
 };
 
-export const PREVIEW: PreviewView = {
+export const PREVIEW: Preview = {
   dryRun: true,
   N: 4,
   replicas: ['S1', 'S2', 'S3', 'S4'],

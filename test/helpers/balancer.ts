@@ -9,7 +9,7 @@ import type { Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { ReplicaView } from '../../lib/admin/routes/api.ts';
+import type { ReplicaView } from '../../lib/api/types.ts';
 import { findFreePort } from '../../lib/drivers/process/free-port.ts';
 import { eventually } from './eventually.ts';
 import { groupOf } from './processes.ts';

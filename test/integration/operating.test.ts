@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import type { PreviewView } from '../../lib/admin/routes/api.ts';
-import type { ExplainView } from '../../lib/admin/routes/explain.ts';
-import type { FleetEvent } from '../../lib/fleet/journal.ts';
+import type { ExplainView, FleetEvent, Preview } from '../../lib/api/types.ts';
 import { Balancer } from '../helpers/balancer.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { RawClient } from '../helpers/raw-http.ts';
@@ -113,7 +111,7 @@ describe('a balancer that is operated', () => {
       const before = await message('GET', '/ring');
       const since = await lastId();
       const shown = await balancer.ask(method, `${path}?dry-run`, { body });
-      const { message: preview } = JSON.parse(shown.body) as { message: PreviewView };
+      const { message: preview } = JSON.parse(shown.body) as { message: Preview };
       assert.deepEqual([shown.status, preview.dryRun], [200, true]);
       assert.deepEqual(await message(method, `${path}?dry-run`, body), preview);
       assert.deepEqual(await message('GET', '/ring'), before);

@@ -18,7 +18,7 @@ import { Overview } from './view/overview.js';
 /** @import { Snapshot } from '../../api/snapshot.ts' */
 /** @import { LinkState } from './data/link.js' */
 /** @import { Action } from './replicas/replica-row.js' */
-/** @import { Table } from './ring/ring.js' */
+/** @import { RingView } from '../../api/types.ts' */
 
 const NOTICE_MS = 8000;
 
@@ -41,7 +41,7 @@ const change = new ChangeDialog(api, tell);
 const drain = new DrainDialog(api, tell);
 const table = new ReplicaTable(act, point);
 const ring = new Ring(
-  async (sample) => /** @type {Table} */ (await api.repeat('GET', `ring?sample=${sample}`)),
+  async (sample) => /** @type {RingView} */ (await api.repeat('GET', `ring?sample=${sample}`)),
   point,
 );
 const link = new Link(token, {

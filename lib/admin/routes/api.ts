@@ -5,97 +5,18 @@
  * Must not hold: sockets (`server.ts`), bytes (`body.ts`, `reply.ts`), or any judgement of what the fleet may do.
  */
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Ending } from '../../core/ending.ts';
-import type { Algorithm } from '../../core/hashing/slot-table.ts';
-import type { ReplicaState } from '../../core/replica.ts';
+import type {
+  DrainList,
+  Preview,
+  Readiness,
+  ReplicaList,
+  ReplicasView,
+  ReplicaView,
+  RingView,
+} from '../../api/types.ts';
 import { checkParameters, flagIn, refuse } from '../query.ts';
 import { failed, type Reply, succeeded } from '../reply.ts';
 import { parseChange, parseNames, parseScale } from './change.ts';
-
-/** A replica as an operator sees it; durations in milliseconds. */
-export interface ReplicaView {
-  readonly name: string;
-  readonly id: number;
-  readonly state: ReplicaState;
-  /** No requests go there: an operator keeps them away, or it was removed. */
-  readonly draining: boolean;
-  /** `host:port` of its instance, or null while it has none. */
-  readonly endpoint: string | null;
-  /** The engine's word for its instance, or null while it has none. */
-  readonly instance: string | null;
-  /** Name and short digest of the image that its instance runs; null while it has none, or where there are no images. */
-  readonly image: string | null;
-  readonly inFlight: number;
-  readonly slots: number;
-  /** Its slots as a part of all, 0 to 1. */
-  readonly share: number;
-  readonly restarts: number;
-  /** How the last instance that ended in its place did, or null while none has; `text` is for people alone. */
-  readonly ending: Ending | null;
-  /** `last` is how the last probe failed, or null where it passed or there was none. */
-  readonly probes: {
-    readonly passed: number;
-    readonly failed: number;
-    readonly last: string | null;
-    /** The last ones, the oldest first: true for one that passed. */
-    readonly recent: readonly boolean[];
-  };
-  /** For how long it has been in its state. */
-  readonly sinceMs: number;
-  /** Why it is in its state, or null where that needs no reason. */
-  readonly cause: string | null;
-  /** Time until its instance is started again, or null where no start is waiting. */
-  readonly nextStartInMs: number | null;
-}
-
-/** The route table as an operator sees it. */
-export interface RingView {
-  readonly algorithm: Algorithm;
-  readonly slots: number;
-  /** For each member; 0 where the algorithm has none. */
-  readonly vnodes: number;
-  /** Goes up by one with every table that is published. */
-  readonly version: number;
-  /** Slots of the member with most, divided by the mean; 1 is even. */
-  readonly imbalance: number;
-  readonly members: readonly {
-    readonly name: string;
-    readonly id: number;
-    readonly slots: number;
-    readonly share: number;
-  }[];
-  /** Where it was asked for: the members, by their place in `members`, that own slots an even way apart. */
-  readonly sample?: readonly number[];
-}
-
-export interface Readiness {
-  /** True while a replica is eligible and the balancer takes requests. */
-  readonly ready: boolean;
-  /** True once the balancer is shutting down. */
-  readonly draining: boolean;
-  /** A sentence, whichever it is. */
-  readonly reason: string;
-}
-
-/** What a change would do. */
-export interface PreviewView {
-  readonly dryRun: true;
-  readonly N: number;
-  readonly replicas: readonly string[];
-  readonly added: readonly string[];
-  readonly removed: readonly string[];
-  /** The part of all keys that would change their replica, 0 to 1. */
-  readonly moved: number;
-  /** From whom to whom, the largest part first; null is nobody. */
-  readonly moves: readonly {
-    readonly from: string | null;
-    readonly to: string | null;
-    readonly share: number;
-  }[];
-  /** Requests in flight that it would touch, tunnels among them. */
-  readonly inFlight: number;
-  readonly tunnels: number;
-}
 
 /** What the endpoints need of the fleet. Names are already of the right form, each once, no more than `count`. */
 export interface Fleet {
@@ -112,9 +33,9 @@ export interface Fleet {
   /** Makes it `count` replicas and gives all names; of several calls the last counts. Throws as `add` and `remove`. */
   scale(count: number): Promise<readonly string[]>;
   /** What these would do; nothing is done. Throws what they would before they do anything. */
-  previewAdd(count: number, names: readonly string[]): Promise<PreviewView>;
-  previewRemove(count: number, names: readonly string[]): Promise<PreviewView>;
-  previewScale(count: number): Promise<PreviewView>;
+  previewAdd(count: number, names: readonly string[]): Promise<Preview>;
+  previewRemove(count: number, names: readonly string[]): Promise<Preview>;
+  previewScale(count: number): Promise<Preview>;
   /** Keeps requests away from `names`, or lets them go there again; gives all that get none. Throws `bad-request`. */
   drain(names: readonly string[]): Promise<readonly string[]>;
   undrain(names: readonly string[]): Promise<readonly string[]>;
@@ -163,7 +84,7 @@ function open(path: string, answer: () => Reply): Route {
 }
 
 function replicaList(names: readonly string[]): Reply {
-  return succeeded({ N: names.length, replicas: names });
+  return succeeded({ N: names.length, replicas: names } satisfies ReplicaList);
 }
 
 function dryRunIn(query: URLSearchParams): boolean {
@@ -184,7 +105,7 @@ function draining(
     async answer({ body }) {
       const drained = await change(parseNames(await body()));
       const replicas = fleet.names();
-      return succeeded({ N: replicas.length, replicas, draining: drained });
+      return succeeded({ N: replicas.length, replicas, draining: drained } satisfies DrainList);
     },
   };
 }
@@ -245,7 +166,7 @@ export function createRoutes(fleet: Fleet): readonly Route[] {
     }),
     reading('/replicas', () => {
       const replicas = fleet.replicas();
-      return succeeded({ N: replicas.length, replicas });
+      return succeeded({ N: replicas.length, replicas } satisfies ReplicasView);
     }),
     reading('/ring', ({ query }) => succeeded(fleet.ring(sampleOf(query)))),
     draining('/drain', fleet, (names) => fleet.drain(names)),

@@ -5,24 +5,19 @@
  * Source: HTML Living Standard, section 9.2 (server-sent events).
  */
 
+import type { EventsView, FleetEvent } from '../../api/types.ts';
 import { quote } from '../../config/suggest.ts';
 import type { Clock, Timer } from '../../platform/clock.ts';
 import { checkParameters, refuse } from '../query.ts';
 import { type StreamReply, succeeded } from '../reply.ts';
 import type { Asked, Route } from './api.ts';
 
-/** An event as it is told: these two, and whatever else it has. */
-export interface ToldEvent {
-  readonly id: string;
-  readonly kind: string;
-}
-
 /** Where events come from. */
 export interface Events {
   /** Those behind the event with this id, the oldest first; all that are kept where it is not known. */
-  after(id: string): readonly ToldEvent[];
+  after(id: string): readonly FleetEvent[];
   /** Tells every event from now on, until the function returned is called. */
-  subscribe(listener: (event: ToldEvent) => void): () => void;
+  subscribe(listener: (event: FleetEvent) => void): () => void;
 }
 
 const PARAMETERS: readonly string[] = ['since', 'limit'];
@@ -43,7 +38,7 @@ export function eventsRoute(events: Events, clock: Clock): Route {
       const isStream = acceptsStream(asked.headers.accept);
       if (isStream) return streamOf(events, clock, () => select(events, wanted, lastSeenBy(asked)));
       const found = select(events, wanted, undefined);
-      return succeeded({ N: found.length, events: found });
+      return succeeded({ N: found.length, events: found } satisfies EventsView);
     },
   };
 }
@@ -73,7 +68,7 @@ function select(
   events: Events,
   { since, limit }: Wanted,
   lastSeen: string | undefined,
-): readonly ToldEvent[] {
+): readonly FleetEvent[] {
   if (lastSeen !== undefined) return events.after(lastSeen);
   if (since !== undefined) return events.after(since).slice(0, limit);
   const all = events.after('');
@@ -87,7 +82,7 @@ function acceptsStream(accept = ''): boolean {
     .some((range) => /^\s*text\/event-stream\s*(;(?!.*\bq=0(\.0*)?\s*(;|$))|$)/.test(range));
 }
 
-function streamOf(events: Events, clock: Clock, backlog: () => readonly ToldEvent[]): StreamReply {
+function streamOf(events: Events, clock: Clock, backlog: () => readonly FleetEvent[]): StreamReply {
   return {
     status: 200,
     headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' },
@@ -110,6 +105,6 @@ function streamOf(events: Events, clock: Clock, backlog: () => readonly ToldEven
   };
 }
 
-function textOf(event: ToldEvent): string {
+function textOf(event: FleetEvent): string {
   return `id: ${event.id}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`;
 }

@@ -5,54 +5,18 @@
  */
 
 import { isIP } from 'node:net';
+import type { ExplainQuestion, ExplainView } from '../../api/types.ts';
 import { quote } from '../../config/suggest.ts';
-import { isRequestId, type KeyFacts } from '../../core/hashing/hash-key.ts';
-import type { Algorithm } from '../../core/hashing/slot-table.ts';
+import { isRequestId } from '../../core/hashing/hash-key.ts';
 import { isToken } from '../../core/http-token.ts';
-import type { ReplicaState } from '../../core/replica.ts';
-import type { Reason, Verdict } from '../../core/routing/explain.ts';
 import { canonicalAddress } from '../../platform/ip-addresses.ts';
 import { refuse } from '../query.ts';
 import { succeeded } from '../reply.ts';
 import type { Route } from './api.ts';
 
-/** A key as it is hashed, or a request: what it says, and its id where it brings one. */
-export type Question =
-  | { readonly key: string }
-  | { readonly facts: KeyFacts; readonly requestId: string | undefined };
-
-/** Where the request goes, as an operator sees it. */
-export interface ExplainView {
-  /** One unit for each byte. */
-  readonly key: string;
-  /** As `--hash-key` has it, or `given`. */
-  readonly source: string;
-  readonly hash: number;
-  readonly hashHex: string;
-  readonly algorithm: Algorithm;
-  readonly slot: number;
-  readonly slots: number;
-  readonly owner: string | null;
-  /** Who would get it now, or null where it would have to wait. */
-  readonly replica: string | null;
-  readonly reason: Reason;
-  readonly why: string;
-  readonly waiting: number;
-  /** The owner first. */
-  readonly successors: readonly {
-    readonly name: string;
-    readonly state: ReplicaState;
-    readonly draining: boolean;
-    readonly inFlight: number;
-    readonly bound: number;
-    readonly cap: number;
-    readonly verdict: Verdict;
-  }[];
-}
-
 export interface Explainer {
   /** Throws BalancerError `bad-request` where the request has nothing that it could be placed by. */
-  explain(question: Question): ExplainView;
+  explain(question: ExplainQuestion): ExplainView;
 }
 
 const TARGET = /^\/[\x21\x22\x24-\x7e]*$/;
@@ -75,14 +39,14 @@ export function explainRoute(explainer: Explainer): Route {
 }
 
 /** What the parameters ask; throws BalancerError `bad-request` that names the one to mend. */
-export function questionIn(query: URLSearchParams): Question {
+export function questionIn(query: URLSearchParams): ExplainQuestion {
   const key = query.get('key');
   if (key === null) return requestIn(query);
   if (query.size > 1) refuse('A key says all there is to say: ask with key alone, or without it');
   return key === '' ? refuse('key is empty') : { key: bytesOf(key) };
 }
 
-function requestIn(query: URLSearchParams): Question {
+function requestIn(query: URLSearchParams): ExplainQuestion {
   if (query.size === 0) refuse(`There is nothing to explain: ${HOW}`);
   let path = '/';
   let clientIp = '';

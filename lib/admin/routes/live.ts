@@ -7,14 +7,15 @@
  * snapshot is made once for all pages, and none without a page. Source: HTML standard, section 9.2 (server-sent events).
  */
 
-import type { EventLine, History, Snapshot } from '../../api/snapshot.ts';
+import type { History, Snapshot } from '../../api/snapshot.ts';
+import type { FleetEvent } from '../../api/types.ts';
 import type { Clock, Timer } from '../../platform/clock.ts';
 import type { Route } from './api.ts';
 
 /** What happened, as far as it is kept. */
 export interface EventFeed {
   /** The events behind the one with this id, the oldest first; all that are kept where it is not known. */
-  after(id: string): readonly EventLine[];
+  after(id: string): readonly FleetEvent[];
 }
 
 /** What is sampled each second. */

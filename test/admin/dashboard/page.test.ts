@@ -178,7 +178,15 @@ describe('the page', { skip: skipBrowser }, () => {
 
   it('shows what happened, the newest first, and names that are markup as they are', async () => {
     const time = new Date().toISOString();
-    const base = { time, since: time, count: 1, ms: 183, image: null, cause: '<img src=x onerror=alert(1)>' };
+    const base = {
+      time,
+      since: time,
+      count: 1,
+      ms: 183,
+      instance: null,
+      image: null,
+      cause: '<img src=x onerror=alert(1)>',
+    };
     stage.events.push({ ...base, id: 'a-1', kind: 'died', replica: 'S1', cost: null });
     const page = await open();
     await page.getByRole('cell', { name: base.cause }).waitFor();
@@ -190,7 +198,16 @@ describe('the page', { skip: skipBrowser }, () => {
 
   it('shows what happens again and again as one row with a count', async () => {
     const time = new Date().toISOString();
-    const base = { time, since: time, image: null, ms: 1, cause: 'flapping', cost: null, replica: 'S1' };
+    const base = {
+      time,
+      since: time,
+      instance: null,
+      image: null,
+      ms: 1,
+      cause: 'flapping',
+      cost: null,
+      replica: 'S1',
+    };
     stage.events.push({ ...base, id: 'a-1', kind: 'unhealthy', count: 1 });
     stage.events.push({ ...base, id: 'a-2', kind: 'healthy', count: 1 });
     const page = await open();

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Preview, sentencesOf, wordsOf } from '../../../lib/admin/dashboard/dialogs/preview.js';
+import { sentencesOf, wordsOf } from '../../../lib/admin/dashboard/dialogs/preview.js';
+import type { Preview } from '../../../lib/api/types.ts';
 
 const preview = (differs: Partial<Preview>): Preview => ({
+  dryRun: true,
   N: 3,
+  replicas: [],
   added: [],
   removed: [],
   moved: 0.25,

@@ -8,7 +8,8 @@ import type { Route } from '../../../lib/admin/routes/api.ts';
 import { createDashboardRoutes } from '../../../lib/admin/routes/dashboard.ts';
 import { historyRoute } from '../../../lib/admin/routes/history.ts';
 import { Live } from '../../../lib/admin/routes/live.ts';
-import type { EventLine, History, ReplicaSnapshot, Snapshot } from '../../../lib/api/snapshot.ts';
+import type { History, ReplicaSnapshot, Snapshot } from '../../../lib/api/snapshot.ts';
+import type { FleetEvent } from '../../../lib/api/types.ts';
 import { systemClock } from '../../../lib/platform/clock.ts';
 import { type Running, runAdmin } from '../../helpers/admin.ts';
 
@@ -104,7 +105,7 @@ export interface Stage {
   snapshot: Omit<Snapshot, 'atMs'>;
   /** Of the balancer and of every replica. */
   history: History;
-  readonly events: EventLine[];
+  readonly events: FleetEvent[];
   /** Bodies of the changes that were asked for, dry runs apart. */
   readonly changes: string[];
   close(): Promise<void>;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { eventsRoute } from '../../../lib/admin/routes/events.ts';
-import { type FleetEvent, Journal } from '../../../lib/fleet/journal.ts';
+import type { FleetEvent } from '../../../lib/api/types.ts';
+import { Journal } from '../../../lib/fleet/journal.ts';
 import { type Running, requestText, runAdmin } from '../../helpers/admin.ts';
 import { eventually } from '../../helpers/eventually.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';

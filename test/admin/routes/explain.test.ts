@@ -1,11 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import {
-  type ExplainView,
-  explainRoute,
-  type Question,
-  questionIn,
-} from '../../../lib/admin/routes/explain.ts';
+import { explainRoute, questionIn } from '../../../lib/admin/routes/explain.ts';
+import type { ExplainQuestion, ExplainView } from '../../../lib/api/types.ts';
 import { BalancerError } from '../../../lib/platform/errors.ts';
 import { type Running, runAdmin } from '../../helpers/admin.ts';
 
@@ -26,7 +22,7 @@ const EXPLAINED: ExplainView = {
 };
 
 /** What `/explain?…` asks. */
-function asked(query: string): Question {
+function asked(query: string): ExplainQuestion {
   return questionIn(new URLSearchParams(query));
 }
 
@@ -96,7 +92,7 @@ describe('a question', () => {
 
 describe('/explain', () => {
   let admin: Running;
-  let explain: (question: Question) => ExplainView;
+  let explain: (question: ExplainQuestion) => ExplainView;
   before(async () => {
     admin = await runAdmin({ routes: [explainRoute({ explain: (question) => explain(question) })] });
   });

@@ -2,14 +2,16 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { Asked } from '../../../lib/admin/routes/api.ts';
 import { Live } from '../../../lib/admin/routes/live.ts';
-import type { EventLine, History, Snapshot } from '../../../lib/api/snapshot.ts';
+import type { History, Snapshot } from '../../../lib/api/snapshot.ts';
+import type { FleetEvent } from '../../../lib/api/types.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
 
-const event = (number: number): EventLine => ({
+const event = (number: number): FleetEvent => ({
   id: `a-${number}`,
   time: '2026-11-21T03:12:00.000Z',
   kind: 'died',
   replica: 'S1',
+  instance: null,
   image: null,
   cause: null,
   ms: null,
@@ -22,7 +24,7 @@ const HISTORY = 'history {"atMs":[1,2]}';
 
 describe('/live', () => {
   let clock: FakeClock;
-  let events: EventLine[];
+  let events: FleetEvent[];
   let made: number;
   let sampled: boolean[];
   let live: Live;
@@ -108,7 +110,7 @@ describe('/live', () => {
     events = Array.from({ length: 300 }, (_, number) => event(number));
     const { heard } = await join();
     const [, known] = heard();
-    const told = JSON.parse(known!.slice('events '.length)) as EventLine[];
+    const told = JSON.parse(known!.slice('events '.length)) as FleetEvent[];
     assert.deepEqual([told.length, told[0]?.id, told.at(-1)?.id], [200, 'a-100', 'a-299']);
     events.push(event(300), event(301));
     clock.advance(1000);

@@ -3,7 +3,7 @@
  * them is left, in whatever way it ended. Must not hold: what should become of them.
  */
 import assert from 'node:assert/strict';
-import type { ReplicaView, RingView } from '../../../lib/admin/routes/api.ts';
+import type { ReplicaView, RingView } from '../../../lib/api/types.ts';
 import { type Answer, Balancer } from '../balancer.ts';
 import { eventually } from '../eventually.ts';
 import { Load } from '../load.ts';

@@ -3,6 +3,7 @@
  * probes that find what the fake driver says. Must not hold: assertions.
  */
 
+import type { Cost, FleetEvent } from '../../../lib/api/types.ts';
 import type { HashKeySource } from '../../../lib/core/hashing/hash-key.ts';
 import { ringPlacement } from '../../../lib/core/hashing/ring.ts';
 import type { Endpoint, UpstreamRecord } from '../../../lib/core/replica.ts';
@@ -12,8 +13,7 @@ import type { Checker } from '../../../lib/fleet/health/checker.ts';
 import { Health, type HealthParts } from '../../../lib/fleet/health/health.ts';
 import type { Traffic } from '../../../lib/fleet/health/outlier-detector.ts';
 import type { ProbeResult } from '../../../lib/fleet/health/probe-connection.ts';
-import type { Cost } from '../../../lib/fleet/incidents.ts';
-import { type FleetEvent, Journal } from '../../../lib/fleet/journal.ts';
+import { Journal } from '../../../lib/fleet/journal.ts';
 import { Drains } from '../../../lib/fleet/lifecycle/drains.ts';
 import { Follower } from '../../../lib/fleet/lifecycle/follower.ts';
 import { GracefulStop } from '../../../lib/fleet/lifecycle/graceful-stop.ts';

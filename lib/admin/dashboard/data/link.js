@@ -9,7 +9,8 @@ import { problemOf } from './api.js';
 import { messagesOf } from './sse.js';
 import { Token } from './token.js';
 
-/** @import { EventLine, Snapshot } from '../../../api/snapshot.ts' */
+/** @import { Snapshot } from '../../../api/snapshot.ts' */
+/** @import { FleetEvent } from '../../../api/types.ts' */
 
 /**
  * @typedef {{ readonly kind: 'connecting' } | { readonly kind: 'live' } | { readonly kind: 'locked' }
@@ -17,7 +18,7 @@ import { Token } from './token.js';
  * @typedef {object} Hooks
  * @property {(state: LinkState) => void} onState
  * @property {(snapshot: Snapshot) => void} onSnapshot
- * @property {(events: readonly EventLine[], isFirst: boolean) => void} onEvents the first of a stream are all there are
+ * @property {(events: readonly FleetEvent[], isFirst: boolean) => void} onEvents the first of a stream are all there are
  */
 
 /** A snapshot comes every second. */

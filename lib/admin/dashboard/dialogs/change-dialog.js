@@ -9,7 +9,8 @@ import { percent, plural } from '../view/format.js';
 import { namesIn, sentencesOf, wordsOf } from './preview.js';
 
 /** @import { Api } from '../data/api.js' */
-/** @import { Kind, Preview } from './preview.js' */
+/** @import { Preview } from '../../../api/types.ts' */
+/** @import { Kind } from './preview.js' */
 
 const WORDS = {
   add: {

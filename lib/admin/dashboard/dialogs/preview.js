@@ -3,18 +3,9 @@
  */
 import { count, percent, plural } from '../view/format.js';
 
+/** @import { Preview } from '../../../api/types.ts' */
+
 /** @typedef {'add' | 'remove'} Kind */
-/**
- * What a dry run answers.
- * @typedef {object} Preview
- * @property {number} N
- * @property {readonly string[]} added
- * @property {readonly string[]} removed
- * @property {number} moved share of all keys, 0 to 1
- * @property {readonly { readonly from: string | null, readonly to: string | null, readonly share: number }[]} moves
- * @property {number} inFlight
- * @property {number} tunnels
- */
 
 const VERBS = { add: ['joins', 'join'], remove: ['leaves', 'leave'] };
 const WORDS = { add: ['Add', 'Added'], remove: ['Remove', 'Removed'] };

@@ -11,7 +11,7 @@ import { count, percent } from '../view/format.js';
 import { arcPath, pointAt, runsOf, sharesAsArcs } from './ring-geometry.js';
 
 /** @import { ReplicaSnapshot, Snapshot } from '../../../api/snapshot.ts' */
-/** @typedef {{ readonly sample: readonly number[], readonly members: readonly { readonly name: string, readonly id: number }[] }} Table */
+/** @import { RingMember, RingView } from '../../../api/types.ts' */
 
 /** Of a larger table as many slots are shown. */
 const SAMPLE = 360;
@@ -36,7 +36,7 @@ export class Ring {
   #table = '';
 
   /**
-   * @param {(sample: number) => Promise<Table>} load
+   * @param {(sample: number) => Promise<RingView>} load
    * @param {(name: string | undefined) => void} onPoint the pointer is on a replica's share, or on none
    */
   constructor(load, onPoint) {
@@ -116,7 +116,7 @@ export class Ring {
   async #drawSlots(slots, wanted) {
     const shown = slots <= WHOLE ? slots : SAMPLE;
     try {
-      const { sample, members } = await this.#load(shown);
+      const { sample = [], members } = await this.#load(shown);
       if (this.#table === wanted) this.#showSlots(sample, members);
     } catch {
       // with the next snapshot it is tried again
@@ -134,8 +134,8 @@ export class Ring {
   }
 
   /**
-   * @param {Table['sample']} sample
-   * @param {Table['members']} members
+   * @param {readonly number[]} sample
+   * @param {readonly RingMember[]} members
    */
   #showSlots(sample, members) {
     /** @type {Map<number, string>} */

@@ -4,7 +4,7 @@
 import { byId, html } from './dom.js';
 import { moment, took } from './format.js';
 
-/** @import { EventLine } from '../../../api/snapshot.ts' */
+/** @import { FleetEvent } from '../../../api/types.ts' */
 
 const MOST = 200;
 
@@ -35,7 +35,7 @@ export class EventList {
   }
 
   /**
-   * @param {readonly EventLine[]} events the oldest first
+   * @param {readonly FleetEvent[]} events the oldest first
    * @param {boolean} isFirst they are all there are, whatever was shown before
    */
   add(events, isFirst) {
@@ -58,12 +58,12 @@ export class EventList {
   }
 }
 
-/** @param {EventLine} event */
+/** @param {FleetEvent} event */
 function seriesOf({ kind, replica, cause, since }) {
   return [kind, replica, cause, since].join(' ');
 }
 
-/** @param {EventLine} event */
+/** @param {FleetEvent} event */
 function rowOf(event) {
   const { time, kind, replica, image, cause, ms, cost, count } = event;
   const atMs = Date.parse(time);
@@ -85,7 +85,7 @@ function rowOf(event) {
   );
 }
 
-/** @param {EventLine['cost']} cost */
+/** @param {FleetEvent['cost']} cost */
 function costOf(cost) {
   if (cost === null) return '–';
   const { retried, held, failed } = cost;
