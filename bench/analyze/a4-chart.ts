@@ -10,6 +10,7 @@ const FAMILIES: Readonly<Record<Family, { name: string; symbol: string; color: s
   textbook: { name: 'textbook Φ', symbol: 'triangle', color: COLORS.red },
   hash: { name: 'another Φ', symbol: 'diamond', color: COLORS.orange },
   ring: { name: 'ring of 65,536', symbol: 'rect', color: COLORS.green },
+  rendezvous: { name: 'rendezvous', symbol: 'roundRect', color: COLORS.ink },
   maglev: { name: 'Maglev', symbol: 'circle', color: COLORS.blue },
 };
 

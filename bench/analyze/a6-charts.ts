@@ -7,6 +7,7 @@ import { bars, DECALS, LEGEND, type LineLook, line } from './series.ts';
 
 const MAGLEV: LineLook = { color: COLORS.blue, symbol: 'circle', type: 'solid' };
 const LARGE: LineLook = { color: COLORS.purple, symbol: 'rect', type: 'dashed' };
+const RENDEZVOUS: LineLook = { color: COLORS.orange, symbol: 'roundRect', type: 'solid' };
 const RING: LineLook = { color: COLORS.green, symbol: 'triangle', type: 'solid' };
 const CLASSIC: LineLook = { color: COLORS.red, symbol: 'diamond', type: 'solid' };
 const IDEAL: LineLook = { color: COLORS.grey, symbol: 'none', type: 'dashed' };
@@ -22,7 +23,10 @@ function costSeries(costs: readonly Cost[]): readonly object[] {
     placementsIn(costs).map((placement, at) => {
       const points = costs.filter((each) => each.placement === placement);
       const data = points.map((each) => [each.replicas, value(each)]);
-      return line(placement, [MAGLEV, LARGE, RING][at]!, data, { xAxisIndex: panel, yAxisIndex: panel });
+      return line(placement, [MAGLEV, LARGE, RENDEZVOUS, RING][at]!, data, {
+        xAxisIndex: panel,
+        yAxisIndex: panel,
+      });
     }),
   );
 }
@@ -124,7 +128,7 @@ export function behindChart({ agreement }: A6): Chart {
       yAxis: yAxis('keys that differ, % (log)', { type: 'log' as const, nameGap: 56 }),
       series: [
         ...placements.map((placement, at) =>
-          line(placement, [MAGLEV, RING, CLASSIC][at]!, pointsOf(placement)),
+          line(placement, [MAGLEV, RENDEZVOUS, RING, CLASSIC][at]!, pointsOf(placement)),
         ),
         line(
           ideal,

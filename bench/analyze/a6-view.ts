@@ -10,7 +10,7 @@ function agreementSentence({ agreement }: A6): string {
     const least = Math.min(...own.map(({ agree }) => agree));
     return `${placement}: ${least === 1 ? 'every key' : `${percent(least, 1)} of the keys at the least`}`;
   });
-  return `${BALANCERS} balancers that heard of the same replicas in different orders agree on ${each.join(', ')}. Names decide for maglev and ring; the textbook’s ids follow the order of arrival.`;
+  return `${BALANCERS} balancers that heard of the same replicas in different orders agree on ${each.join(', ')}. Names decide for maglev, rendezvous and ring; the textbook’s ids follow the order of arrival.`;
 }
 
 function costTable({ costs }: A6): Table {

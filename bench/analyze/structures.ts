@@ -6,6 +6,7 @@ import { classicPlacement, requestSlot, type VnodeHome, vnodeSlot } from '../../
 import { hashText } from '../../lib/core/hashing/hash.ts';
 import { hashKeyOf } from '../../lib/core/hashing/hash-key.ts';
 import { maglevPlacement } from '../../lib/core/hashing/maglev.ts';
+import { rendezvousPlacement } from '../../lib/core/hashing/rendezvous.ts';
 import { ringPlacement } from '../../lib/core/hashing/ring.ts';
 import type { Placement } from '../../lib/core/hashing/slot-table.ts';
 import { HASHES, type Hash, slotIn } from './hashes.ts';
@@ -13,7 +14,7 @@ import { HASHES, type Hash, slotIn } from './hashes.ts';
 export const CLASSIC_SLOTS = 512;
 export const CLASSIC_VNODES = 9;
 
-export type Family = 'textbook' | 'hash' | 'ring' | 'maglev';
+export type Family = 'textbook' | 'hash' | 'ring' | 'rendezvous' | 'maglev';
 
 export interface Structure {
   readonly name: string;
@@ -71,6 +72,7 @@ export const STRUCTURES: readonly Structure[] = [
     classic(`both: ${name}`, 'hash', (id) => slotIn(CLASSIC_SLOTS, hash(id)), homeBy(hash)),
   ),
   ...[40, 100, 160].map((vnodes) => modern(`ring, ${vnodes} vnodes`, 'ring', ringPlacement(65_536, vnodes))),
+  modern('rendezvous 65,536', 'rendezvous', rendezvousPlacement(65_536)),
   ...[509, 65_537].map((slots) =>
     modern(`Maglev ${slots.toLocaleString('en')}`, 'maglev', maglevPlacement(slots)),
   ),

@@ -6,7 +6,12 @@
 import ConsistentHash from 'consistent-hash';
 import HashRing from 'hashring';
 import { hashBytes, hashText, mix32 } from '../../lib/core/hashing/hash.ts';
-import { createPlacement, DEFAULT_SLOTS, DEFAULT_VNODES } from '../../lib/core/hashing/placement.ts';
+import {
+  createPlacement,
+  DEFAULT_SLOTS,
+  DEFAULT_VNODES,
+  defaultSlots,
+} from '../../lib/core/hashing/placement.ts';
 import type { Algorithm } from '../../lib/core/hashing/slot-table.ts';
 import type { RequestIds } from '../../lib/proxy/headers/request-ids.ts';
 
@@ -146,6 +151,11 @@ export const CONTENDERS: readonly Contender[] = [
     name: 'maglev',
     setting: () => `${figures(DEFAULT_SLOTS.maglev)} slots`,
     create: (replicas) => placementFleet('maglev', 0, replicas),
+  },
+  {
+    name: 'rendezvous',
+    setting: (replicas) => `${figures(defaultSlots('rendezvous', replicas))} slots`,
+    create: (replicas) => placementFleet('rendezvous', defaultSlots('rendezvous', replicas), replicas),
   },
   {
     name: 'ring',

@@ -5,7 +5,7 @@
  */
 
 import { isByRequestId } from '../core/hashing/hash-key.ts';
-import { DEFAULT_SLOTS, DEFAULT_VNODES, isPrime } from '../core/hashing/placement.ts';
+import { DEFAULT_VNODES, defaultSlots, isPrime } from '../core/hashing/placement.ts';
 import type { DriverKind } from '../drivers/driver.ts';
 import { cpus } from '../platform/cgroup.ts';
 import { isLoopback } from '../platform/ip-addresses.ts';
@@ -36,8 +36,9 @@ function capacityOf({ algorithm, slots, vnodes }: Config): number {
  */
 export function resolve(values: Config, sources: Sources): Config {
   const algorithm = values.classic ? 'classic' : values.algorithm;
-  const slots = values.slots || DEFAULT_SLOTS[algorithm];
-  const vnodes = algorithm === 'maglev' ? 0 : values.vnodes || DEFAULT_VNODES[algorithm];
+  const largest = values.driver === 'static' ? values.upstreams.length : values.maxReplicas;
+  const slots = values.slots || defaultSlots(algorithm, largest);
+  const vnodes = DEFAULT_VNODES[algorithm] && (values.vnodes || DEFAULT_VNODES[algorithm]);
   const workers = values.workers || cpus().cores;
   // requests that have nothing in common lose nothing where they are spread
   const loadFloor = isByRequestId(values.hashKey) ? 0 : values.loadFloor;
@@ -209,8 +210,8 @@ const routing: readonly Check[] = [
     reads: ['classic', 'algorithm', 'vnodes'],
     problem({ algorithm }, sources) {
       const source = sources.get('vnodes');
-      if (algorithm !== 'maglev' || !source?.isFlag) return undefined;
-      return `${source.name} needs --algorithm ring or classic: maglev has no virtual nodes`;
+      if (DEFAULT_VNODES[algorithm] > 0 || !source?.isFlag) return undefined;
+      return `${source.name} needs --algorithm ring or classic: ${algorithm} has no virtual nodes`;
     },
   },
 ];

@@ -81,8 +81,8 @@ export const OPTIONS = {
   onExit: option('on-exit', 'remove', oneOf('remove', 'keep'), 'keep leaves the replicas running for the next start to adopt (docker)'),
 
   algorithm: option('algorithm', 'maglev', algorithm, 'how slots get their owners'),
-  slots: option('slots', '0', whole(0, 16_777_216), 'slots of the table; 0 is maglev 65537 (always a prime), ring 65536, classic 512'),
-  vnodes: option('vnodes', '0', whole(0, 10_000), 'virtual nodes of a replica; 0 is ring 160, classic 9; maglev has none'),
+  slots: option('slots', '0', whole(0, 16_777_216), 'slots of the table; 0 is maglev 65537 (always a prime), rendezvous 65536 (131072 with --max-replicas above 64), ring 65536, classic 512'),
+  vnodes: option('vnodes', '0', whole(0, 10_000), 'virtual nodes of a replica; 0 is ring 160, classic 9; maglev and rendezvous have none'),
   hashKey: option('hash-key', 'request-id', hashKey, 'first present of request-id, client-ip, path, uri, header:NAME, cookie:NAME, query:NAME, separated by commas'),
   loadFactor: option('load-factor', '1.25', loadFactor, 'bounded load: most in flight on a replica, as a multiple of the mean; 0 is off'),
   loadFloor: option('load-floor', '16', whole(0, 1_000_000), 'no load bound is below so many in flight, where the hash key is not request-id alone'),

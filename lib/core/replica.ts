@@ -13,6 +13,15 @@ export interface Place {
 /** A place with its ordinal: the small whole number that indexes it in typed arrays. */
 export interface Member extends Place {
   readonly ordinal: number;
+  /** Its share of the keys in proportion to the others' weights, 0 to MAX_WEIGHT; 1 where it is absent. */
+  readonly weight?: number;
+}
+
+/** The largest weight of a replica. */
+export const MAX_WEIGHT = 256;
+
+export function weightOf({ weight }: Pick<Member, 'weight'>): number {
+  return weight ?? 1;
 }
 
 /** In place of an ordinal where there is no replica; below every ordinal. */

@@ -177,6 +177,7 @@ describe('A-5, bounded load', () => {
 describe('A-6', () => {
   it('has balancers agree on every key but with the classic ring', () => {
     assert.equal(agreementOf(A6_PLACEMENTS.maglev, 10, 1).agree, 1);
+    assert.equal(agreementOf(A6_PLACEMENTS.rendezvous, 10, 1).agree, 1);
     assert.equal(agreementOf(A6_PLACEMENTS.ring, 10, 1).agree, 1);
     assert.ok(agreementOf(A6_PLACEMENTS.classic, 10, 1).agree < 1);
   });

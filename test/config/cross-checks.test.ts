@@ -102,6 +102,10 @@ describe('what does not go together', () => {
     ['--network x', '--network needs --driver docker, not process'],
     ['--pool x', '--pool needs --driver docker, not process'],
     ['--container-prefix x', '--container-prefix needs --driver docker, not process'],
+    [
+      '--algorithm rendezvous --vnodes 9',
+      '--vnodes needs --algorithm ring or classic: rendezvous has no virtual nodes',
+    ],
     ['--vnodes 9', '--vnodes needs --algorithm ring or classic: maglev has no virtual nodes'],
   ];
   for (const [args, problem] of cases) {

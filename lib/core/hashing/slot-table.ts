@@ -6,8 +6,8 @@
  */
 import type { Member } from '../replica.ts';
 
-export type Algorithm = 'maglev' | 'ring' | 'classic';
-export const ALGORITHMS: readonly Algorithm[] = ['maglev', 'ring', 'classic'];
+export type Algorithm = 'maglev' | 'rendezvous' | 'ring' | 'classic';
+export const ALGORITHMS: readonly Algorithm[] = ['maglev', 'rendezvous', 'ring', 'classic'];
 
 /** The owner of a slot while there is no member. Ordinals are below it. */
 export const NO_OWNER = 0xffff;
