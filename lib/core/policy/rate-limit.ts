@@ -33,9 +33,7 @@ const HIGH = 1 - LOW;
 /** Memory for at least `entries` clients; `draw` gives 32 random bits. */
 export function createRateMemory(entries: number, draw: () => number): SharedArrayBuffer {
   const buckets = 2 ** Math.ceil(Math.log2(Math.max(1, entries / BUCKET)));
-  const memory = new SharedArrayBuffer(
-    HEADER_BYTES + buckets * BUCKET * BigUint64Array.BYTES_PER_ELEMENT,
-  );
+  const memory = new SharedArrayBuffer(HEADER_BYTES + buckets * BUCKET * BigUint64Array.BYTES_PER_ELEMENT);
   new Int32Array(memory, 0, SEEDS).set([draw() | 0, draw() | 0]);
   return memory;
 }
@@ -84,7 +82,7 @@ export class RateLimiter {
       const excess = next - now - this.#burstUnits;
       if (excess > 0) return excess * this.#unitMs;
       halves[2 + HIGH] = Math.floor(next / LOW_TIMES);
-      halves[2 + LOW] = (next % LOW_TIMES << CHECK_BITS) | check;
+      halves[2 + LOW] = ((next % LOW_TIMES) << CHECK_BITS) | check;
       if (Atomics.compareExchange(this.#words, at, pair[0], pair[1]!) === pair[0]) return 0;
     }
   }

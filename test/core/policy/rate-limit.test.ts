@@ -74,35 +74,41 @@ test('a saturated key gets its whole rate', () => {
   assert.ok(Math.abs(admitted - 7070) <= 2, String(admitted));
 });
 
-test('four threads together admit one rate for one key', async () => {
+/** What four threads are told of `requests` requests of one key, whose times are `stepMs` apart. */
+async function admittedByFour(limit: RateLimit, requests: number, stepMs: number): Promise<number> {
   const memory = createRateMemory(1024, draw);
   const gate = new SharedArrayBuffer(8);
   const module = new URL('../../../lib/core/policy/rate-limit.ts', import.meta.url).href;
   const code = `
-    const { parentPort, workerData: { memory, gate, module } } = require('node:worker_threads');
+    const { parentPort, workerData: { memory, gate, module, limit, requests, stepMs } } = require('node:worker_threads');
     import(module).then(({ RateLimiter }) => {
-      const limit = new RateLimiter(memory, { perSecond: 1000, burst: 100 });
+      const limiter = new RateLimiter(memory, limit);
       const word = new Int32Array(gate);
       Atomics.add(word, 0, 1);
-      Atomics.notify(word, 0);
-      while (Atomics.load(word, 0) < 4) Atomics.wait(word, 0, Atomics.load(word, 0), 100);
+      while (Atomics.load(word, 0) < 4);
       let admitted = 0;
-      // time is one counter for all, a thousandth of a millisecond a step
       for (;;) {
         const step = Atomics.add(word, 1, 1);
-        if (step >= 400000) break;
-        if (limit.admit('the one key', 5000 + step / 200) === 0) admitted++;
+        if (step >= requests) break;
+        if (limiter.admit('the one key', 5000 + step * stepMs) === 0) admitted++;
       }
       parentPort.postMessage(admitted);
     });`;
-  const workers = Array.from(
-    { length: 4 },
-    () => new Worker(code, { eval: true, workerData: { memory, gate, module } }),
+  const workerData = { memory, gate, module, limit, requests, stepMs };
+  const workers = Array.from({ length: 4 }, () => new Worker(code, { eval: true, workerData }));
+  const counts = await Promise.all(
+    workers.map(async (worker) => (await once(worker, 'message'))[0] as number),
   );
-  const counts = await Promise.all(workers.map(async (worker) => (await once(worker, 'message'))[0] as number));
-  const admitted = counts.reduce((sum, count) => sum + count, 0);
-  // 2 s at 1,000 a second and the burst, within 1 %
-  assert.ok(Math.abs(admitted - 2100) <= 21, `${admitted}: ${counts}`);
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+test('four threads together admit the rate of one key within a percent', async () => {
+  const admitted = await admittedByFour({ perSecond: 1000, burst: 100 }, 400_000, 0.005);
+  assert.ok(Math.abs(admitted - 2100) <= 21, String(admitted));
+});
+
+test('four threads at one moment admit exactly the burst', async () => {
+  assert.equal(await admittedByFour({ perSecond: 1, burst: 300_000 }, 600_000, 0), 300_000);
 });
 
 test('a million keys stay in the memory of the start', () => {
@@ -119,4 +125,12 @@ test('a flood of keys does not refuse a client that asks seldom', () => {
   const limit = limiter({ perSecond: 1, burst: 1 }, 8);
   for (let key = 0; key < 1000; key++) limit.admit(`k${key}`, START_MS);
   assert.equal(limit.admit('a', START_MS), 0);
+});
+
+test('forgets the client that was limited longest ago', () => {
+  const limit = limiter({ perSecond: 1, burst: 1 }, 8);
+  for (let key = 0; key < 7; key++) limit.admit(`k${key}`, START_MS);
+  limit.admit('a', START_MS + 900);
+  for (let key = 7; key < 14; key++) limit.admit(`k${key}`, START_MS + 950);
+  assert.ok(limit.admit('a', START_MS + 1000) > 0);
 });
