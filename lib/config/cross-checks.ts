@@ -42,7 +42,8 @@ export function resolve(values: Config, sources: Sources): Config {
   const workers = values.workers || cpus().cores;
   // requests that have nothing in common lose nothing where they are spread
   const loadFloor = isByRequestId(values.hashKey) ? 0 : values.loadFloor;
-  const config: Config = { ...values, algorithm, slots, vnodes, workers, loadFloor };
+  const rateBurst = values.rateBurst || Math.max(1, Math.round(values.rateLimit));
+  const config: Config = { ...values, algorithm, slots, vnodes, workers, loadFloor, rateBurst };
   if (values.driver === 'static') {
     return { ...config, replicas: values.upstreams.length, maxReplicas: values.upstreams.length };
   }
@@ -172,6 +173,17 @@ function needsAccessLog(key: Key): Check {
   };
 }
 
+/** How requests are limited, said where they are not. */
+function needsRateLimit(key: Key): Check {
+  return {
+    reads: ['rateLimit', key],
+    problem({ rateLimit }, sources) {
+      if (rateLimit > 0 || sources.get(key)?.isFlag !== true) return undefined;
+      return `${nameOf(key, sources)} needs --rate-limit, such as 100/s`;
+    },
+  };
+}
+
 const routing: readonly Check[] = [
   {
     reads: ['classic', 'algorithm'],
@@ -226,6 +238,9 @@ const CHECKS: readonly Check[] = [
   needsDriver('pool', 'docker'),
   needsDriver('containerPrefix', 'docker'),
   ...routing,
+  needsRateLimit('rateBurst'),
+  needsRateLimit('rateKey'),
+  needsRateLimit('rateEntries'),
   needsAccessLog('accessLogFile'),
   needsAccessLog('accessLogSample'),
   needsAccessLog('accessLogStatus'),

@@ -6,7 +6,7 @@
 import { environmentName, HEADINGS, KEYS, type Key, OPTIONS } from './options.ts';
 
 const WIDTH = 100;
-const LEFT = 26;
+const LEFT = 33;
 
 /** Splits at spaces into lines of at most `width` characters. */
 function wrap(text: string, width: number): readonly string[] {

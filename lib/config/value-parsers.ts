@@ -201,6 +201,32 @@ export const percent: Unit<number> = {
   },
 };
 
+const SECONDS_PER_UNIT: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
+/** The most requests a second: a counted request costs a tenth of a microsecond, and time is told finer than these follow. */
+const MAX_PER_SECOND = 100_000;
+
+/** `100/s`, `600/m`, `5000/h` as a number a second; 0 for off. */
+export const rate: Unit<number> = {
+  unit: '0, or a number a s, m or h',
+  read(value) {
+    if (value === '0') return ok(0);
+    const parts = /^(\d{1,9})\/([smh])$/.exec(value);
+    const perSecond = parts ? Number(parts[1]) / SECONDS_PER_UNIT[parts[2]!]! : 0;
+    if (perSecond === 0) return bad('must be 0 (off) or a rate such as 100/s, 600/m or 5000/h');
+    return perSecond <= MAX_PER_SECOND ? ok(perSecond) : bad(`must be at most ${MAX_PER_SECOND}/s`);
+  },
+};
+
+/** `client-ip` as '', `header:NAME` as the name in lower case. */
+export const rateKey: Unit<string> = {
+  unit: 'client-ip or header:NAME',
+  read(value) {
+    if (value === 'client-ip') return ok('');
+    const name = /^header:([\w!#$%&'*+.^`|~-]+)$/.exec(value)?.[1];
+    return name === undefined ? bad('must be client-ip or header:NAME') : ok(name.toLowerCase());
+  },
+};
+
 export const hashKey: Unit<readonly HashKeySource[]> = { unit: 'list', read: parseHashKey };
 
 /** The most servers of a fixed list; as many as `replicas` may be. */

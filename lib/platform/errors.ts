@@ -36,6 +36,8 @@ export const ERRORS = {
     429,
     'This address has 64 event streams open, as many as it may; close one, then ask again',
   ),
+  'rate-limited': fixed(429, 'Too many requests came from this client; wait, then ask again'),
+  'too-many-of-client': fixed(429, 'This client has as many connections open as it may'),
   'target-too-long': fixed(414, 'The request target is too long'),
   'head-too-large': fixed(431, 'The request head is too large'),
   'expectation-failed': fixed(417, 'Only Expect: 100-continue is understood'),
@@ -78,11 +80,14 @@ export type ErrorCode = keyof typeof ERRORS;
 /** A failure with a stable code; `message` is written for the person who reads it. */
 export class BalancerError extends Error {
   readonly code: ErrorCode;
+  /** After how many seconds the same may be tried again; 0 where nobody knows. */
+  readonly retryAfterS: number;
 
-  constructor(code: ErrorCode, message?: string, options?: ErrorOptions) {
+  constructor(code: ErrorCode, message?: string, options?: ErrorOptions & { readonly retryAfterS?: number }) {
     super(message ?? ERRORS[code].message ?? code, options);
     this.name = 'BalancerError';
     this.code = code;
+    this.retryAfterS = options?.retryAfterS ?? (this.status === 503 ? 1 : 0);
   }
 
   get status(): number {

@@ -16,6 +16,7 @@ import { BalancerError, messageOf } from '../platform/errors.ts';
 import { listenError } from '../platform/listen-error.ts';
 import type { Logger } from '../platform/log.ts';
 import { PUBLIC_PORT_FLAGS } from './bind.ts';
+import { createLimitMemory, forgetConnections, type LimitMemory } from './downstream/client-limits.ts';
 import type {
   Evidence,
   MessageFromWorker,
@@ -78,9 +79,11 @@ export class WorkerPool {
   #publication: Promise<void> | undefined;
   #sequence = 0;
   #isClosing = false;
+  readonly #limits: LimitMemory;
 
   constructor(parts: WorkerPoolDeps) {
     this.#parts = parts;
+    this.#limits = createLimitMemory(parts.options, parts.table.shape.workers);
   }
 
   /** Starts the threads; resolves when all listen. Throws `port-in-use` or what else kept one from listening. */
@@ -154,6 +157,7 @@ export class WorkerPool {
       shape: table.shape,
       metrics: metrics.memory,
       options,
+      limits: this.#limits,
       upstreams: this.#records,
     };
     const worker = new Worker(fileURLToPath(ENTRY), {
@@ -250,6 +254,7 @@ export class WorkerPool {
     this.#shedding.delete(thread.row);
     table.giveBack(thread.row);
     metrics.clear(thread.row);
+    forgetConnections(this.#limits, table.shape.workers, thread.row);
     for (const seen of thread.unseen.values()) seen();
     thread.onDrained?.();
     thread.onListening?.({

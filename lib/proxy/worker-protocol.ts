@@ -8,10 +8,11 @@ import type { Loss, Settlement } from '../core/policy/poison.ts';
 import type { Endpoint, UpstreamRecord } from '../core/replica.ts';
 import type { RouteTableShape } from '../core/routing/route-table.ts';
 import type { ErrorCode } from '../platform/errors.ts';
+import type { ClientLimitOptions, LimitMemory } from './downstream/client-limits.ts';
 import type { DebugFor } from './headers/debug-headers.ts';
 
 /** What a data thread runs with. Times in milliseconds. */
-export interface WorkerOptions extends AccessLogOptions {
+export interface WorkerOptions extends AccessLogOptions, ClientLimitOptions {
   readonly host: string;
   readonly port: number;
   /** Several sockets, of several threads, listen on the one port (SO_REUSEPORT). */
@@ -71,6 +72,7 @@ export interface WorkerStart {
   /** Where it counts (`metrics/layout.ts`). */
   readonly metrics: SharedArrayBuffer;
   readonly options: WorkerOptions;
+  readonly limits: LimitMemory;
   readonly upstreams: readonly UpstreamRecord[];
 }
 

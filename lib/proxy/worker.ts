@@ -23,7 +23,9 @@ if (process.listenerCount('warning') > 0) {
   process.on('warning', (warning) => tell({ kind: 'warning', cause: warning.stack ?? messageOf(warning) }));
 }
 
-const thread = new WorkerContext(start, tell, () => performance.now());
+// one clock for all threads, whose own begin with them
+const sinceBootMs = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+const thread = new WorkerContext(start, tell, () => sinceBootMs + performance.now());
 const listener = new Listener(
   thread,
   new TrustedProxies(start.options.trustedProxies),

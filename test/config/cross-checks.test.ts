@@ -75,6 +75,8 @@ describe('what does not go together', () => {
       '--upstreams must be at most 56, not 57: 512 slots of the classic ring hold 56 times 9 virtual nodes',
     ],
     ['--classic --algorithm ring', '--classic needs algorithm classic, and --algorithm is ring'],
+    ['--rate-burst 5', '--rate-burst needs --rate-limit, such as 100/s'],
+    ['--rate-key client-ip --rate-limit 0', '--rate-key needs --rate-limit, such as 100/s'],
     ['--access-log-file a.log', '--access-log-file needs --access-log json or combined'],
     ['--access-log-sample 1% --access-log off', '--access-log-sample needs --access-log json or combined'],
     ['--access-log-status 5xx', '--access-log-status needs --access-log json or combined'],

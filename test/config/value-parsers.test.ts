@@ -20,6 +20,32 @@ describe('the text of an option', () => {
     assert.equal(load('--retry-budget 35').retryBudget, 0.35);
   });
 
+  it('reads rates in requests a second', () => {
+    assert.equal(load('--rate-limit 100/s').rateLimit, 100);
+    assert.equal(load('--rate-limit 600/m').rateLimit, 10);
+    assert.equal(load('--rate-limit 1800/h').rateLimit, 0.5);
+    assert.equal(load('--rate-limit 0').rateLimit, 0);
+    for (const wrong of ['100', '0/s', '1/d', '1.5/s', '-1/s', '/s'])
+      assert.match(problemsOf(`--rate-limit=${wrong}`)[0]!, /must be 0 \(off\) or a rate such as/);
+    assert.match(problemsOf('--rate-limit 100001/s')[0]!, /must be at most 100000\/s/);
+  });
+
+  it('lets a burst be a second’s worth unless it is said', () => {
+    assert.equal(load('--rate-limit 100/s').rateBurst, 100);
+    assert.equal(load('--rate-limit 1/m').rateBurst, 1);
+    assert.equal(load('--rate-limit 1/m --rate-burst 5').rateBurst, 5);
+  });
+
+  it('reads what rates are counted by', () => {
+    assert.equal(load('--rate-limit 1/s').rateKey, '');
+    assert.equal(load('--rate-limit 1/s --rate-key header:X-User').rateKey, 'x-user');
+    for (const wrong of ['header:', 'cookie:a', 'client-ip,path'])
+      assert.match(
+        problemsOf(`--rate-limit 1/s --rate-key ${wrong}`)[0]!,
+        /must be client-ip or header:NAME/,
+      );
+  });
+
   it('reads statuses and classes of them', () => {
     const { accessLogStatus } = load('--access-log json --access-log-status 5xx,404,none');
     assert.deepEqual(accessLogStatus, ['5xx', '404', 'none']);

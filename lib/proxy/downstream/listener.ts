@@ -99,6 +99,11 @@ export class Listener implements RequestHandler {
       return;
     }
     const facts = this.#trusted.factsOf(socket.remoteAddress ?? '');
+    if (this.#thread.connectionLimit?.admit(socket, facts) === false) {
+      this.#thread.refused('too-many-of-client', facts);
+      refuse(socket, new BalancerError('too-many-of-client'));
+      return;
+    }
     this.#thread.recorder.thread.clientConnected();
     if (this.#nodeServer !== undefined) {
       this.#clients.add(this.#nodeServer.accept(socket, facts));
@@ -129,7 +134,7 @@ export class Listener implements RequestHandler {
       const head = buildRequestHead(marks, own);
       const hash = this.#hasher.hashOf(client.facts, request, head, marks);
       const isUpgrade = marks.upgrade !== '';
-      this.#start(client, { request, response, head, hash, isUpgrade, client });
+      this.#start(client, { request, response, head, hash, isUpgrade, client }, marks);
     } catch (error) {
       this.#failed(client, request, response, error);
     }
@@ -164,7 +169,7 @@ export class Listener implements RequestHandler {
   }
 
   /** Makes it an exchange, or throws what it is to be answered. */
-  #start(client: ManagedConnection, incoming: RequestContext): void {
+  #start(client: ManagedConnection, incoming: RequestContext, marks: ParsedRequest): void {
     const { maxBodyBytes, publicAdmin } = this.#thread.options;
     const { head, request } = incoming;
     if (maxBodyBytes > 0 && request.body !== undefined && request.body.length > maxBodyBytes)
@@ -175,6 +180,9 @@ export class Listener implements RequestHandler {
       isForAdmin ? { ...incoming, head: this.#marked(client, head) } : incoming,
     );
     client.add(exchange);
+    // before it can wait for a replica; who steers the balancer is not held up by a crowd
+    const excess = isForAdmin ? undefined : this.#thread.rates?.excess(client.facts, request, marks);
+    if (excess !== undefined) return exchange.refuse(excess);
     exchange.start(isForAdmin ? this.#thread.admin : undefined);
   }
 

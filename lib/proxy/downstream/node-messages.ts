@@ -61,7 +61,7 @@ export class NodeResponse extends Writable implements ClientResponse {
   readonly framesChunks = true;
   isBegun = false;
   /** Who reads on what a client still sends after its last response. */
-  client: { linger(nowMs: number): void } | undefined;
+  client: { lingerNow(): void } | undefined;
   readonly #response: ServerResponse;
   #hasHead = false;
   #hasContinued = false;
@@ -95,7 +95,7 @@ export class NodeResponse extends Writable implements ClientResponse {
     this.isBegun = true;
     const { socket, client } = this;
     // Node would close it at once, and with what was not read reset it
-    if (ending === 'linger') socket.destroySoon = () => client?.linger(performance.now());
+    if (ending === 'linger') socket.destroySoon = () => client?.lingerNow();
   }
 
   override end(text?: unknown): this {

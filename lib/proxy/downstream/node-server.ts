@@ -262,6 +262,11 @@ export class NodeConnection implements ManagedConnection {
     this.linger(this.#thread.nowMs);
   }
 
+  /** By the thread's clock, which is not that of `performance`. */
+  lingerNow(): void {
+    this.linger(this.#thread.nowMs);
+  }
+
   linger(nowMs: number): void {
     this.#watch.startLingering(nowMs);
     this.socket.end();

@@ -63,6 +63,12 @@ export class Exchange extends TimedTask implements Attempt, RelayFlow, Waiter, B
     this.guard(() => this.#route());
   }
 
+  /** Gives it to no replica, and answers with `error`. */
+  refuse(error: BalancerError): void {
+    this.#thread.begin(this);
+    this.#fail(error);
+  }
+
   tryAgain(): boolean {
     let hasGone = true;
     // called while another request ends, which must not hear of a failure of this one

@@ -119,7 +119,7 @@ export function failureResponse(
   let head =
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nContent-Type: application/json\r\n` +
     `Content-Length: ${Buffer.byteLength(body)}\r\nDate: ${new Date().toUTCString()}\r\n`;
-  if (status === 503) head += 'Retry-After: 1\r\n';
+  if (error.retryAfterS > 0) head += `Retry-After: ${error.retryAfterS}\r\n`;
   if (requestId !== '') head += `X-Request-Id: ${requestId}\r\n`;
   head += debug;
   head += ending === 'keep-alive' ? 'Connection: keep-alive\r\n' : 'Connection: close\r\n';

@@ -14,6 +14,7 @@ import { RouteTable } from '../../core/routing/route-table.ts';
 import { LENIENT_LIMITS, RESPONSE_LIMITS } from '../../http1/response-parser.ts';
 import { Recorder } from '../../metrics/recorder.ts';
 import { BalancerError, type ErrorCode } from '../../platform/errors.ts';
+import { ConnectionLimit, RequestRates } from '../downstream/client-limits.ts';
 import type { ClientRequest } from '../downstream/request.ts';
 import type { ClientInfo } from '../headers/request-headers.ts';
 import { TrustedProxies } from '../headers/trusted-proxies.ts';
@@ -64,6 +65,9 @@ export class WorkerContext {
   readonly verdicts: PoisonVerdicts;
   /** Undefined while the access log is off. */
   readonly access: AccessLogEntries | undefined;
+  /** Undefined where requests are not limited, and where connections are not. */
+  readonly rates: RequestRates | undefined;
+  readonly connectionLimit: ConnectionLimit | undefined;
   /** Answers what only the control plane can. */
   readonly admin: ConnectionPool;
   /** Set by `tick`. */
@@ -87,7 +91,7 @@ export class WorkerContext {
   readonly #tell: (message: MessageFromWorker) => void;
   readonly #clock: () => number;
 
-  /** `clock` gives milliseconds that never go back. */
+  /** `clock` gives milliseconds that never go back, the same for all threads. */
   constructor(start: WorkerStart, tell: (message: MessageFromWorker) => void, clock: () => number) {
     const { options } = start;
     this.options = options;
@@ -99,6 +103,12 @@ export class WorkerContext {
     this.verdicts = new PoisonVerdicts(tell, !options.ownsInstances);
     this.sendQueues = new UnsentBytes(() => this.nowMs);
     this.access = this.#accessNotes();
+    const { rates, connections } = start.limits;
+    const trusted = new TrustedProxies(options.trustedProxies);
+    this.rates = rates && new RequestRates(rates, options, trusted, clock);
+    this.connectionLimit =
+      connections &&
+      new ConnectionLimit(connections, start.shape.workers, start.worker, options.maxConnectionsPerClient);
     this.#hintedMs = new Float64Array(start.shape.ordinals).fill(Number.NEGATIVE_INFINITY);
     const placement = createPlacement(options);
     this.picker = new Picker(this.table, {

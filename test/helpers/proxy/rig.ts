@@ -11,6 +11,7 @@ import type { Loss, Settlement } from '../../../lib/core/policy/poison.ts';
 import type { Endpoint, UpstreamRecord } from '../../../lib/core/replica.ts';
 import { RouteTableWriter, type StateCode } from '../../../lib/core/routing/route-table.ts';
 import { MetricsReader, type Snapshot } from '../../../lib/metrics/reader.ts';
+import { createLimitMemory, type LimitMemory } from '../../../lib/proxy/downstream/client-limits.ts';
 import { Listener } from '../../../lib/proxy/downstream/listener.ts';
 import { WorkerContext } from '../../../lib/proxy/exchange/worker-context.ts';
 import { CountedIds } from '../../../lib/proxy/headers/request-ids.ts';
@@ -61,6 +62,7 @@ export class Rig {
   #nowMs = 1_000_000.5;
   #generation = 1;
   readonly #ids = new CountedIds();
+  readonly #limits: LimitMemory;
 
   private constructor(admin: FakeReplica, settings: RigSettings) {
     this.admin = admin;
@@ -79,6 +81,7 @@ export class Rig {
     };
     this.table = new RouteTableWriter({ slots: 251, ordinals: 16, workers: threads });
     this.metrics = new MetricsReader(this.table.shape, () => this.#nowMs);
+    this.#limits = createLimitMemory(this.options, threads);
     this.#placement = createPlacement(this.options);
   }
 
@@ -105,7 +108,7 @@ export class Rig {
     const [metrics, upstreams] = [this.metrics.memory, this.#records];
     this.metrics.follow(upstreams);
     const thread: WorkerContext = new WorkerContext(
-      { worker, table: table.buffer, shape: table.shape, metrics, options, upstreams },
+      { worker, table: table.buffer, shape: table.shape, metrics, options, limits: this.#limits, upstreams },
       (message) => {
         if (message.kind === 'report') this.reports.push(message);
         if (message.kind === 'lost') this.losses.push(message.loss);

@@ -1,0 +1,121 @@
+/**
+ * What one client may do: requests in a time, and connections at once, as all data threads together count them.
+ * A client is its address (an IPv6 network of 64 bits), behind trusted proxies the one that they name; or, for
+ * requests, the value of a header.
+ */
+import { randomInt } from 'node:crypto';
+import type { Socket } from 'node:net';
+import {
+  ConnectionCounts,
+  createConnectionCounts,
+  forgetThread,
+  TOO_MANY,
+} from '../../core/policy/connection-counts.ts';
+import { createRateMemory, RateLimiter } from '../../core/policy/rate-limit.ts';
+import { findValue, type ParsedRequest, valueEnd } from '../../http1/request-head.ts';
+import { BalancerError } from '../../platform/errors.ts';
+import { networkOf } from '../../platform/ip-addresses.ts';
+import type { ClientInfo } from '../headers/request-headers.ts';
+import type { TrustedProxies } from '../headers/trusted-proxies.ts';
+
+export interface ClientLimitOptions {
+  /** Requests of one client a second; 0 is any number. */
+  readonly rateLimit: number;
+  readonly rateBurst: number;
+  /** The header that tells clients apart, in lower case; '' is the address. */
+  readonly rateKey: string;
+  /** Clients whose rate is known at a time. */
+  readonly rateEntries: number;
+  /** 0 is any number. */
+  readonly maxConnectionsPerClient: number;
+}
+
+/** What the threads share; undefined for what is not limited. */
+export interface LimitMemory {
+  readonly rates: SharedArrayBuffer | undefined;
+  readonly connections: SharedArrayBuffer | undefined;
+}
+
+/** Clients whose connections are counted at a time; those beyond are not limited. */
+const COUNTED_CLIENTS = 65_536;
+
+const draw = (): number => randomInt(2 ** 32);
+
+/** A request whose headers are made into texts only where that is needed. */
+interface WithHeaders {
+  readonly rawHeaders: readonly string[];
+}
+
+/** Made once, by the control plane. */
+export function createLimitMemory(options: ClientLimitOptions, workers: number): LimitMemory {
+  const { rateLimit, rateEntries, maxConnectionsPerClient } = options;
+  return {
+    rates: rateLimit > 0 ? createRateMemory(rateEntries, draw) : undefined,
+    connections:
+      maxConnectionsPerClient > 0 ? createConnectionCounts(COUNTED_CLIENTS, workers, draw) : undefined,
+  };
+}
+
+/** The thread of this row died, and its connections with it. */
+export function forgetConnections({ connections }: LimitMemory, workers: number, worker: number): void {
+  if (connections !== undefined) forgetThread(connections, workers, worker);
+}
+
+/** Requests of each client in a time. */
+export class RequestRates {
+  readonly #limiter: RateLimiter;
+  readonly #trusted: TrustedProxies;
+  readonly #header: Uint8Array | undefined;
+  readonly #clock: () => number;
+
+  /** `clock` gives milliseconds, is the same for all threads, and never goes back. */
+  constructor(
+    memory: SharedArrayBuffer,
+    options: ClientLimitOptions,
+    trusted: TrustedProxies,
+    clock: () => number,
+  ) {
+    this.#limiter = new RateLimiter(memory, { perSecond: options.rateLimit, burst: options.rateBurst });
+    this.#header = options.rateKey === '' ? undefined : Buffer.from(options.rateKey, 'latin1');
+    this.#trusted = trusted;
+    this.#clock = clock;
+  }
+
+  /** Counts a request; gives what to answer where it is one too many. `marks` are its head. */
+  excess(facts: ClientInfo, request: WithHeaders, marks: ParsedRequest): BalancerError | undefined {
+    const waitMs = this.#limiter.admit(this.#keyOf(facts, request, marks), this.#clock());
+    if (waitMs === 0) return undefined;
+    return new BalancerError('rate-limited', undefined, { retryAfterS: Math.ceil(waitMs / 1000) });
+  }
+
+  #keyOf(facts: ClientInfo, request: WithHeaders, marks: ParsedRequest): string {
+    const value = this.#header === undefined ? '' : headerValue(marks, this.#header);
+    // marked, so that nobody uses up the rate of an address by naming it
+    if (value !== '') return `:${value}`;
+    return networkOf(facts.trusted ? this.#trusted.originOf(facts, request.rawHeaders) : facts.ip);
+  }
+}
+
+function headerValue(marks: ParsedRequest, name: Uint8Array): string {
+  const at = findValue(marks, name);
+  return at === -1 ? '' : marks.text.slice(at, valueEnd(marks, at));
+}
+
+/** Connections of each client at once. */
+export class ConnectionLimit {
+  readonly #counts: ConnectionCounts;
+
+  constructor(memory: SharedArrayBuffer, workers: number, worker: number, limit: number) {
+    this.#counts = new ConnectionCounts(memory, workers, worker, limit);
+  }
+
+  /** Counts the connection until it closes; false, with nothing counted, where it is one too many. */
+  admit(socket: Socket, { ip, trusted }: ClientInfo): boolean {
+    // what comes through a proxy is many clients'
+    if (trusted) return true;
+    const row = this.#counts.enter(networkOf(ip));
+    if (row === TOO_MANY) return false;
+    socket.once('close', () => this.#counts.leave(row));
+    return true;
+  }
+}
