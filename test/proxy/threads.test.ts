@@ -107,7 +107,7 @@ test('no error on any raw socket ends a thread', async (t) => {
   for (let count = 0; count < 400; count++) {
     const client = await rig.client();
     client.send(asks[random(asks.length)]!);
-    for (let turns = random(4); turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve));
+    for (let pacer = random(4); pacer > 0; pacer--) await new Promise((resolve) => setImmediate(resolve));
     client.reset();
     for (const ordinal of [0, 1]) if (rig.reports.length > 0) rig.table.setState(ordinal, 'healthy');
     rig.reports.length = 0;

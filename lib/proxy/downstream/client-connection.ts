@@ -66,11 +66,11 @@ function onClose(this: ClientSocket): void {
   this[CONNECTION]?.closed();
 }
 
-const turns = new RequestPacer<ClientConnection>((client) => client.takeWaiting());
+const pacer = new RequestPacer<ClientConnection>((client) => client.processDeferred());
 
 /** Takes fewer requests in a round, for those who have no connection yet; or as many as usual again. */
 export function setAcceptPriority(must: boolean): void {
-  turns.setAcceptPriority(must);
+  pacer.setAcceptPriority(must);
 }
 
 export class ClientConnection implements ManagedConnection, RequestSink {
@@ -81,7 +81,7 @@ export class ClientConnection implements ManagedConnection, RequestSink {
   /** The connection to a replica that has authenticated this client; it may have closed since. */
   pinned: PinnedConnection | undefined;
 
-  readonly #thread: WorkerContext;
+  readonly #worker: WorkerContext;
   readonly #taker: RequestHandler;
   readonly #parser: RequestParser;
   readonly #watch: ClientWatch;
@@ -91,32 +91,32 @@ export class ClientConnection implements ManagedConnection, RequestSink {
   #request: ClientRequest | undefined;
   #body: RequestStream | undefined;
   /** A request whose body lies behind its head is handed over with it. */
-  #whole: ParsedRequest | undefined;
+  #completeHead: ParsedRequest | undefined;
   /** What came behind the request at hand. */
-  #ahead: Buffer[] = [];
-  #aheadBytes = 0;
+  #pipelined: Buffer[] = [];
+  #pipelinedBytes = 0;
   /** What came and waits for its turn, latin1. */
-  #waiting: string | undefined;
+  #deferred: string | undefined;
   /** The response before is still being taken by the client. */
   #isFlushing = false;
   #isReadingPaused = false;
   /** It has sent something. */
-  #hasSpoken = false;
+  #hasReceived = false;
   /** Nothing that comes is looked at any more. */
-  #isDeaf = false;
+  #ignoresInput = false;
   /** What to say of it after the response that is owed. */
-  #broken: BalancerError | undefined;
+  #pendingError: BalancerError | undefined;
   /** Since when part of a head has been there; negative while there is none. Infinite and not -1, to begin as a double. */
   #headSinceMs = Number.NEGATIVE_INFINITY;
-  #blocks: PooledReads | undefined;
+  #pooledReads: PooledReads | undefined;
 
-  constructor(socket: Socket, facts: ClientInfo, thread: WorkerContext, taker: RequestHandler) {
+  constructor(socket: Socket, facts: ClientInfo, worker: WorkerContext, taker: RequestHandler) {
     this.socket = socket;
     this.facts = facts;
-    this.#thread = thread;
+    this.#worker = worker;
     this.#taker = taker;
-    this.#parser = new RequestParser(thread.options, this);
-    this.#watch = new ClientWatch(socket, thread);
+    this.#parser = new RequestParser(worker.options, this);
+    this.#watch = new ClientWatch(socket, worker);
   }
 
   /** Begins to read. */
@@ -133,36 +133,36 @@ export class ClientConnection implements ManagedConnection, RequestSink {
 
   /** Takes the first `bytes` of `memory`, which are good until it returns; the byte behind them may be overwritten. */
   read(memory: Buffer, bytes: number): void {
-    this.#blocks?.noteRead(memory, bytes);
-    this.#hasSpoken = true;
-    if (this.#isDeaf || this.isClosing) {
+    this.#pooledReads?.recordRead(memory, bytes);
+    this.#hasReceived = true;
+    if (this.#ignoresInput || this.isClosing) {
       // the rest of a body that nobody wants is still looked for its end
-      if (!this.#isDeaf && this.#isInBody) this.#take(memory, 0, bytes);
+      if (!this.#ignoresInput && this.#isInBody) this.#take(memory, 0, bytes);
       return;
     }
-    if (this.#waiting !== undefined) this.#takeWith(memory, bytes);
+    if (this.#deferred !== undefined) this.#parseWithDeferred(memory, bytes);
     else if (this.#isInBody || this.#parser.isInHead) this.#take(memory, 0, bytes);
-    else if (this.#isBusy) this.#keepAhead(memory, 0, bytes);
-    else if (bytes > MOST_WAITING_BYTES || turns.isNow()) this.#take(memory, 0, bytes);
+    else if (this.#isBusy) this.#bufferPipelined(memory, 0, bytes);
+    else if (bytes > MOST_WAITING_BYTES || pacer.tryAdmit()) this.#take(memory, 0, bytes);
     else {
-      this.#waiting = memory.toString('latin1', 0, bytes);
-      turns.wait(this);
+      this.#deferred = memory.toString('latin1', 0, bytes);
+      pacer.wait(this);
     }
   }
 
   /** It is the turn of what waits. */
-  takeWaiting(): void {
-    const text = this.#waiting;
-    this.#waiting = undefined;
+  processDeferred(): void {
+    const text = this.#deferred;
+    this.#deferred = undefined;
     // it has sent its last and gets no response
     if (text === undefined || !this.socket.writable) return;
     this.#take(SCRATCH, 0, SCRATCH.write(text, 'latin1'));
   }
 
   /** A client that sends on is not kept waiting: what it sends is bounded by what its request may be. */
-  #takeWith(memory: Buffer, bytes: number): void {
-    const text = this.#waiting! + memory.toString('latin1', 0, bytes);
-    this.#waiting = undefined;
+  #parseWithDeferred(memory: Buffer, bytes: number): void {
+    const text = this.#deferred! + memory.toString('latin1', 0, bytes);
+    this.#deferred = undefined;
     const all = Buffer.allocUnsafe(text.length + 1);
     this.#take(all, 0, all.write(text, 'latin1'));
   }
@@ -172,19 +172,19 @@ export class ClientConnection implements ManagedConnection, RequestSink {
       let at = from;
       do at = this.#parser.take(memory, at, to);
       while (at < to && this.#parser.phase === 'head' && !this.isClosing);
-      if (at < to) this.#keepAhead(memory, at, to);
+      if (at < to) this.#bufferPipelined(memory, at, to);
     } catch (error) {
       this.#failed(error);
     }
     if (!this.#parser.isInHead) this.#headSinceMs = Number.NEGATIVE_INFINITY;
-    else if (this.#headSinceMs < 0) this.#headSinceMs = this.#thread.nowMs;
+    else if (this.#headSinceMs < 0) this.#headSinceMs = this.#worker.nowMs;
   }
 
-  #keepAhead(memory: Buffer, from: number, to: number): void {
-    if (this.isClosing || this.#isDeaf) return;
-    this.#ahead.push(Buffer.from(memory.subarray(from, to)));
-    this.#aheadBytes += to - from;
-    if (this.#aheadBytes > MOST_AHEAD_BYTES) this.pauseReading();
+  #bufferPipelined(memory: Buffer, from: number, to: number): void {
+    if (this.isClosing || this.#ignoresInput) return;
+    this.#pipelined.push(Buffer.from(memory.subarray(from, to)));
+    this.#pipelinedBytes += to - from;
+    if (this.#pipelinedBytes > MOST_AHEAD_BYTES) this.pauseReading();
   }
 
   get #isInBody(): boolean {
@@ -205,23 +205,23 @@ export class ClientConnection implements ManagedConnection, RequestSink {
     const request = new ClientRequest(this.socket, marks, this.#body);
     this.#request = request;
     if (framing === 'length' && bodyLength > 0 && bytesHere >= bodyLength) {
-      this.#whole = marks;
+      this.#completeHead = marks;
       return;
     }
     if (!(length - bytesHere < LEAST_BLOCK_BYTES) && framing !== 'none')
-      this.#blocks = new PooledReads(this.socket);
+      this.#pooledReads = new PooledReads(this.socket);
     this.#handOver(marks);
   }
 
   onBody(piece: Buffer): void {
-    this.#body?.push(piece, this.#blocks?.blockOf(piece));
+    this.#body?.push(piece, this.#pooledReads?.bufferOf(piece));
   }
 
   onRequestEnd(): void {
-    this.#leaveBlocks();
+    this.#endPooledReads();
     this.#body?.end();
-    const marks = this.#whole;
-    this.#whole = undefined;
+    const marks = this.#completeHead;
+    this.#completeHead = undefined;
     if (marks !== undefined) this.#handOver(marks);
   }
 
@@ -230,9 +230,9 @@ export class ClientConnection implements ManagedConnection, RequestSink {
     this.#taker.take(this, this.#request!, response, marks);
   }
 
-  #leaveBlocks(): void {
-    this.#blocks?.end();
-    this.#blocks = undefined;
+  #endPooledReads(): void {
+    this.#pooledReads?.end();
+    this.#pooledReads = undefined;
   }
 
   get contentBytes(): number {
@@ -266,9 +266,9 @@ export class ClientConnection implements ManagedConnection, RequestSink {
     this.#exchange = undefined;
     this.#request = undefined;
     if (this.isClosing) return;
-    if (this.#aheadBytes > 0 || this.socket.writableNeedDrain || this.#broken !== undefined) {
+    if (this.#pipelinedBytes > 0 || this.socket.writableNeedDrain || this.#pendingError !== undefined) {
       this.#isFlushing = true;
-      response.whenOut(() => this.#next());
+      response.onFlushed(() => this.#next());
     } else this.#parser.next();
   }
 
@@ -276,43 +276,45 @@ export class ClientConnection implements ManagedConnection, RequestSink {
   #next(): void {
     this.#isFlushing = false;
     this.#parser.next();
-    if (this.#aheadBytes > 0 && this.#parser.phase === 'head') {
-      const all = Buffer.concat(this.#ahead, this.#aheadBytes + 1);
-      const bytes = this.#aheadBytes;
-      this.#ahead = [];
-      this.#aheadBytes = 0;
+    if (this.#pipelinedBytes > 0 && this.#parser.phase === 'head') {
+      const all = Buffer.concat(this.#pipelined, this.#pipelinedBytes + 1);
+      const bytes = this.#pipelinedBytes;
+      this.#pipelined = [];
+      this.#pipelinedBytes = 0;
       this.#take(all, 0, bytes);
     }
-    if (this.#aheadBytes <= MOST_AHEAD_BYTES && !this.#isInBody) this.resumeReading();
+    if (this.#pipelinedBytes <= MOST_AHEAD_BYTES && !this.#isInBody) this.resumeReading();
     this.refuse();
   }
 
   /** The client has ended its side. */
   ended(): void {
     if (this.#isInBody || this.#parser.isInHead)
-      this.#breakOff(new BalancerError('bad-request', 'The request is not HTTP/1.1: it ended half-way'));
+      this.#failConnection(
+        new BalancerError('bad-request', 'The request is not HTTP/1.1: it ended half-way'),
+      );
     writeHeld(this.socket);
     this.socket.end();
   }
 
   closed(): void {
-    this.#waiting = undefined;
-    this.#ahead = [];
-    this.#aheadBytes = 0;
+    this.#deferred = undefined;
+    this.#pipelined = [];
+    this.#pipelinedBytes = 0;
     this.#parser.stop();
     this.#body?.drop();
-    this.#leaveBlocks();
+    this.#endPooledReads();
     this.#exchange?.onClientGone();
     this.pinned?.close();
     this.#taker.closed(this);
   }
 
-  get isTaking(): boolean {
+  get hasUnsentBytes(): boolean {
     return !this.socket.destroyed && this.socket.writableLength > 0;
   }
 
-  get isAhead(): boolean {
-    return this.#aheadBytes > 0;
+  get hasPipelinedBytes(): boolean {
+    return this.#pipelinedBytes > 0;
   }
 
   becomeTunnel(onReady: (early: Buffer) => void): void {
@@ -322,10 +324,10 @@ export class ClientConnection implements ManagedConnection, RequestSink {
   }
 
   #giveUpSocket(onReady: (early: Buffer) => void): void {
-    const early = Buffer.concat(this.#ahead);
-    this.#ahead = [];
-    this.#aheadBytes = 0;
-    this.#isDeaf = true;
+    const early = Buffer.concat(this.#pipelined);
+    this.#pipelined = [];
+    this.#pipelinedBytes = 0;
+    this.#ignoresInput = true;
     this.#parser.stop();
     const { socket } = this;
     socket.off('data', onData);
@@ -342,30 +344,30 @@ export class ClientConnection implements ManagedConnection, RequestSink {
     const failure = isBalancerError(error)
       ? error
       : new BalancerError('internal', undefined, { cause: error });
-    this.#breakOff(failure);
+    this.#failConnection(failure);
   }
 
-  #breakOff(error: BalancerError): void {
-    if (this.#isDeaf || this.isLingering) return;
-    this.#isDeaf = true;
+  #failConnection(error: BalancerError): void {
+    if (this.#ignoresInput || this.isLingering) return;
+    this.#ignoresInput = true;
     if (this.#exchange?.isRequestComplete === false) return this.#exchange.onBadBody(error);
     this.refuse(error);
   }
 
   /** Answers with `error` after the response that is owed, and closes. */
   refuse(error?: BalancerError): void {
-    this.#broken ??= error;
-    if (this.#broken === undefined || this.#exchange !== undefined || this.#isFlushing) return;
+    this.#pendingError ??= error;
+    if (this.#pendingError === undefined || this.#exchange !== undefined || this.#isFlushing) return;
     // the response that said so closes it
     if (this.isClosing) return;
     this.isClosing = true;
     writeHeld(this.socket);
     if (!this.socket.writable) return this.socket.destroySoon();
-    this.#thread.refused(this.#broken.code, this.facts);
-    this.socket.write(rawFailureResponse(this.#broken));
+    this.#worker.refused(this.#pendingError.code, this.facts);
+    this.socket.write(rawFailureResponse(this.#pendingError));
     // who was too slow is not waited for
-    if (this.#broken.code === 'request-timeout') this.socket.destroySoon();
-    else this.linger(this.#thread.nowMs);
+    if (this.#pendingError.code === 'request-timeout') this.socket.destroySoon();
+    else this.linger(this.#worker.nowMs);
   }
 
   /** Its last response is out, and what it goes on sending is thrown away. */
@@ -376,8 +378,8 @@ export class ClientConnection implements ManagedConnection, RequestSink {
   /** After the last response, to a client that may still be sending: ends our side, and reads on for a while. */
   linger(nowMs: number): void {
     this.#watch.startLingering(nowMs);
-    this.#isDeaf = true;
-    this.#leaveBlocks();
+    this.#ignoresInput = true;
+    this.#endPooledReads();
     writeHeld(this.socket);
     this.socket.end();
     this.#isReadingPaused = false;
@@ -386,20 +388,20 @@ export class ClientConnection implements ManagedConnection, RequestSink {
 
   /** Ends a connection on which nothing is owed. */
   closeIfIdle(): void {
-    if (this.#isBusy || this.#waiting !== undefined) return;
+    if (this.#isBusy || this.#deferred !== undefined) return;
     writeHeld(this.socket);
     this.socket.destroySoon();
   }
 
   tick(nowMs: number, options: WorkerOptions): void {
     // closed just now, or what it sent has not been looked at yet
-    if (this.socket.destroyed || this.#waiting !== undefined) return;
+    if (this.socket.destroyed || this.#deferred !== undefined) return;
     if (!this.isLingering) {
       // browsers open connections in advance: one that never asked for anything is owed no response
-      if (!this.#hasSpoken && this.#watch.idleMs(nowMs) >= options.headerTimeoutMs)
+      if (!this.#hasReceived && this.#watch.idleMs(nowMs) >= options.headerTimeoutMs)
         return this.#watch.closeIdle();
       if (this.#headSinceMs >= 0 && nowMs - this.#headSinceMs >= options.headerTimeoutMs)
-        return this.#breakOff(new BalancerError('request-timeout'));
+        return this.#failConnection(new BalancerError('request-timeout'));
     }
     this.#watch.look(nowMs, options, this.#exchange !== undefined);
   }

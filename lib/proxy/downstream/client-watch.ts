@@ -16,19 +16,19 @@ const LINGER_SILENCE_MS = 5000;
 
 export class ClientWatch {
   readonly #socket: Socket;
-  readonly #thread: WorkerContext;
+  readonly #worker: WorkerContext;
   #lingersSinceMs: number | undefined;
   /** Bytes that had come from it at the last look, while it lingers. */
   #readBytes = 0;
-  #uptake: ReadProgress | undefined;
+  #progress: ReadProgress | undefined;
   /** Bytes the kernel had taken at the last look, and since when no more. */
   #takenBytes = 0;
   #sinceMs: number;
 
-  constructor(socket: Socket, thread: WorkerContext) {
+  constructor(socket: Socket, worker: WorkerContext) {
     this.#socket = socket;
-    this.#thread = thread;
-    this.#sinceMs = thread.nowMs;
+    this.#worker = worker;
+    this.#sinceMs = worker.nowMs;
   }
 
   /** Its last response is out, and what it goes on sending is thrown away. */
@@ -55,7 +55,7 @@ export class ClientWatch {
     if (taken !== this.#takenBytes || (!isStuck && isAnswering)) {
       this.#takenBytes = taken;
       this.#sinceMs = nowMs;
-      this.#uptake = undefined;
+      this.#progress = undefined;
       return;
     }
     if (isStuck && this.#readsOn(nowMs, options.sendTimeoutMs)) this.#sinceMs = nowMs;
@@ -66,7 +66,7 @@ export class ClientWatch {
 
   /** Closes one that asks for nothing. */
   closeIdle(): void {
-    this.#thread.recorder.thread.idleClosed();
+    this.#worker.recorder.thread.idleClosed();
     this.#socket.destroy();
   }
 
@@ -79,7 +79,10 @@ export class ClientWatch {
 
   /** The kernel takes nothing more; whether the client goes on reading what it has, asked a few times within the limit. */
   #readsOn(nowMs: number, limitMs: number): boolean {
-    this.#uptake ??= new ReadProgress(this.#sinceMs);
-    return this.#uptake.isDue(nowMs, limitMs) && this.#uptake.hasTaken(this.#socket, this.#thread.sendQueues);
+    this.#progress ??= new ReadProgress(this.#sinceMs);
+    return (
+      this.#progress.isDue(nowMs, limitMs) &&
+      this.#progress.hasProgressed(this.#socket, this.#worker.unsentBytes)
+    );
   }
 }

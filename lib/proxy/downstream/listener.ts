@@ -26,7 +26,7 @@ const ROOM = 0.9;
 /** … and none was turned away for so long: a crowd comes and goes many times. */
 const CALM_MS = 5000;
 export class Listener implements RequestHandler {
-  readonly #thread: WorkerContext;
+  readonly #worker: WorkerContext;
   readonly #trusted: TrustedProxies;
   readonly #ids: RequestIds;
   readonly #hasher: RoutingKey;
@@ -42,21 +42,21 @@ export class Listener implements RequestHandler {
 
   /** `onShedding` hears when connections begin to be turned away, and when no longer. */
   constructor(
-    thread: WorkerContext,
+    worker: WorkerContext,
     trusted: TrustedProxies,
     ids: RequestIds,
     onShedding: (isShedding: boolean, connections: number) => void,
   ) {
-    this.#thread = thread;
+    this.#worker = worker;
     this.#onShedding = onShedding;
     this.#trusted = trusted;
     this.#ids = ids;
-    const { hashKey, algorithm } = thread.options;
+    const { hashKey, algorithm } = worker.options;
     this.#hasher = new RoutingKey(hashKey, algorithm, trusted, ids);
-    this.#nodeServer = thread.options.parser === 'node' ? new NodeServer(thread, this) : undefined;
-    this.#acceptor = new Acceptor(thread.options, {
+    this.#nodeServer = worker.options.parser === 'node' ? new NodeServer(worker, this) : undefined;
+    this.#acceptor = new Acceptor(worker.options, {
       accept: (socket) => this.#accept(socket),
-      room: () => thread.options.maxConnections - this.#clients.size,
+      room: () => worker.options.maxConnections - this.#clients.size,
       // they have waited longer than whoever has a connection
       onRush: setAcceptPriority,
     });
@@ -70,7 +70,7 @@ export class Listener implements RequestHandler {
   /** Takes no more connections and closes those there are between two requests; resolves when none is left. */
   drain(): Promise<void> {
     return new Promise((resolve) => {
-      this.#drain = { sinceMs: this.#thread.nowMs, done: resolve };
+      this.#drain = { sinceMs: this.#worker.nowMs, done: resolve };
       // idle connections are not cut at once, and with them requests on their way
       this.#acceptor.close();
       this.#nodeServer?.close();
@@ -79,37 +79,37 @@ export class Listener implements RequestHandler {
 
   /** To be called with every tick of the thread. */
   tick(): void {
-    for (const client of this.#clients) client.tick(this.#thread.nowMs, this.#thread.options);
-    const { nowMs, options } = this.#thread;
+    for (const client of this.#clients) client.tick(this.#worker.nowMs, this.#worker.options);
+    const { nowMs, options } = this.#worker;
     const hasRoom = this.#clients.size < options.maxConnections * ROOM;
     if (this.#isShedding && hasRoom && nowMs - this.#refusedMs >= CALM_MS) this.#shed(false);
     if (this.#drain === undefined) return;
-    if (this.#thread.nowMs - this.#drain.sinceMs >= LINGER_MS) {
+    if (this.#worker.nowMs - this.#drain.sinceMs >= LINGER_MS) {
       for (const client of this.#clients) client.closeIfIdle();
     }
     if (this.#clients.size === 0) this.#drain.done();
   }
 
   #accept(socket: Socket): void {
-    if (this.#clients.size >= this.#thread.options.maxConnections) {
-      this.#refusedMs = this.#thread.nowMs;
+    if (this.#clients.size >= this.#worker.options.maxConnections) {
+      this.#refusedMs = this.#worker.nowMs;
       this.#shed(true);
-      this.#thread.refused('too-many-connections', this.#trusted.factsOf(socket.remoteAddress ?? ''));
+      this.#worker.refused('too-many-connections', this.#trusted.factsOf(socket.remoteAddress ?? ''));
       refuse(socket, new BalancerError('too-many-connections'));
       return;
     }
     const facts = this.#trusted.factsOf(socket.remoteAddress ?? '');
-    if (this.#thread.connectionLimit?.admit(socket, facts) === false) {
-      this.#thread.refused('too-many-of-client', facts);
+    if (this.#worker.connectionLimit?.admit(socket, facts) === false) {
+      this.#worker.refused('too-many-of-client', facts);
       refuse(socket, new BalancerError('too-many-of-client'));
       return;
     }
-    this.#thread.recorder.thread.clientConnected();
+    this.#worker.recorder.thread.clientConnected();
     if (this.#nodeServer !== undefined) {
       this.#clients.add(this.#nodeServer.accept(socket, facts));
       return;
     }
-    const client = new ClientConnection(socket, facts, this.#thread, this);
+    const client = new ClientConnection(socket, facts, this.#worker, this);
     this.#clients.add(client);
     client.open();
   }
@@ -129,7 +129,7 @@ export class Listener implements RequestHandler {
     marks: ParsedRequest,
   ): void {
     try {
-      const { options } = this.#thread;
+      const { options } = this.#worker;
       const own = { client: client.facts, policy: options, newRequestId: this.#ids.next() };
       const head = buildRequestHead(marks, own);
       const hash = this.#hasher.hashOf(client.facts, request, head, marks);
@@ -142,7 +142,7 @@ export class Listener implements RequestHandler {
 
   closed(client: ManagedConnection): void {
     this.#clients.delete(client);
-    this.#thread.recorder.thread.clientClosed();
+    this.#worker.recorder.thread.clientClosed();
   }
 
   /** Answers a request that became no exchange. */
@@ -151,44 +151,44 @@ export class Listener implements RequestHandler {
       ? error
       : new BalancerError('internal', undefined, { cause: error });
     if (response.isBegun) request.socket.destroy();
-    else this.#answer(client, request, response, failure);
+    else this.#respond(client, request, response, failure);
   }
 
   /** Answers a request that is no exchange, and closes. */
-  #answer(
+  #respond(
     client: ManagedConnection,
     request: ClientRequest,
     response: ClientResponse,
     failure: BalancerError,
   ): void {
     client.isClosing = true;
-    this.#thread.refused(failure.code, client.facts, request);
+    this.#worker.refused(failure.code, client.facts, request);
     sendFailure(response, request.method === 'HEAD', failure, 'linger');
-    response.whenOut(() => client.linger(this.#thread.nowMs));
+    response.onFlushed(() => client.linger(this.#worker.nowMs));
     request.body?.resume();
   }
 
   /** Makes it an exchange, or throws what it is to be answered. */
-  #start(client: ManagedConnection, incoming: RequestContext, marks: ParsedRequest): void {
-    const { maxBodyBytes, publicAdmin } = this.#thread.options;
-    const { head, request } = incoming;
+  #start(client: ManagedConnection, context: RequestContext, marks: ParsedRequest): void {
+    const { maxBodyBytes, publicAdmin } = this.#worker.options;
+    const { head, request } = context;
     if (maxBodyBytes > 0 && request.body !== undefined && request.body.length > maxBodyBytes)
       throw bodyTooLarge(maxBodyBytes);
     const isForAdmin = publicAdmin && isHandedOver(head.target);
     const exchange = new Exchange(
-      this.#thread,
-      isForAdmin ? { ...incoming, head: this.#marked(client, head) } : incoming,
+      this.#worker,
+      isForAdmin ? { ...context, head: this.#marked(client, head) } : context,
     );
     client.add(exchange);
     // before it can wait for a replica; who steers the balancer is not held up by a crowd
-    const excess = isForAdmin ? undefined : this.#thread.rates?.excess(client.facts, request, marks);
+    const excess = isForAdmin ? undefined : this.#worker.rates?.excess(client.facts, request, marks);
     if (excess !== undefined) return exchange.refuse(excess);
-    exchange.start(isForAdmin ? this.#thread.admin : undefined);
+    exchange.start(isForAdmin ? this.#worker.admin : undefined);
   }
 
   /** The head for the control plane, which is told whom the request is from. */
   #marked({ facts }: ManagedConnection, head: RequestHead): RequestHead {
-    return { ...head, text: headWithPeer(head.text, this.#thread.options.admin.secret, facts.ip) };
+    return { ...head, text: headWithPeer(head.text, this.#worker.options.admin.secret, facts.ip) };
   }
 }
 

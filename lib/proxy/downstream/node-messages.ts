@@ -75,7 +75,7 @@ export class NodeResponse extends Writable implements ClientResponse {
     this.on('error', () => {});
   }
 
-  get keepsAlive(): boolean {
+  get clientKeepsAlive(): boolean {
     const { httpVersionMinor, headers } = this.#response.req;
     // Node closes behind a response to who was not told to go on
     if (headers.expect !== undefined && !this.#hasContinued) return false;
@@ -103,7 +103,7 @@ export class NodeResponse extends Writable implements ClientResponse {
     return super.end();
   }
 
-  interim(text: string): void {
+  writeInterim(text: string): void {
     if (!text.startsWith('HTTP/1.1 100 ')) this.socket.write(text, 'latin1');
     else if (!this.#hasContinued) {
       this.#hasContinued = true;
@@ -117,8 +117,8 @@ export class NodeResponse extends Writable implements ClientResponse {
     this.#response.addTrailers(pairs);
   }
 
-  whenOut(onOut: () => void): void {
-    this.#response.once('finish', onOut);
+  onFlushed(onFlushed: () => void): void {
+    this.#response.once('finish', onFlushed);
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, written: (error?: Error | null) => void): void {

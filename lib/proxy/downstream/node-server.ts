@@ -48,16 +48,16 @@ interface ParseError extends Error {
 }
 
 export class NodeServer {
-  readonly #thread: WorkerContext;
+  readonly #worker: WorkerContext;
   readonly #taker: RequestHandler;
   readonly #server: Server;
 
-  constructor(thread: WorkerContext, taker: RequestHandler) {
-    this.#thread = thread;
+  constructor(worker: WorkerContext, taker: RequestHandler) {
+    this.#worker = worker;
     this.#taker = taker;
     this.#server = createServer({
-      maxHeaderSize: thread.options.maxHeadBytes,
-      headersTimeout: thread.options.headerTimeoutMs,
+      maxHeaderSize: worker.options.maxHeadBytes,
+      headersTimeout: worker.options.headerTimeoutMs,
       // a body may take as long as it likes while it makes progress, which the exchange watches
       requestTimeout: 0,
       // looked at in `tick`
@@ -89,7 +89,7 @@ export class NodeServer {
 
   /** Takes over a connection that nobody reads yet. */
   accept(socket: Socket, facts: ClientInfo): NodeConnection {
-    const client = new NodeConnection(socket, facts, this.#thread, this.#taker);
+    const client = new NodeConnection(socket, facts, this.#worker, this.#taker);
     (socket as NodeSocket)[CONNECTION] = client;
     socket.on('error', () => socket.destroy());
     socket.on('close', () => client.closed());
@@ -118,14 +118,14 @@ export class NodeConnection implements ManagedConnection {
   readonly facts: ClientInfo;
   isClosing = false;
   pinned: PinnedConnection | undefined;
-  readonly #thread: WorkerContext;
+  readonly #worker: WorkerContext;
   readonly #taker: RequestHandler;
   #exchange: ActiveExchange | undefined;
   /** What a pipelining client asked for meanwhile, in its order. */
   #held: (() => void)[] = [];
   #isPaused = false;
-  #hasSpoken = false;
-  #broken: BalancerError | undefined;
+  #hasReceived = false;
+  #pendingError: BalancerError | undefined;
   #early: Buffer[] = [];
   #earlyBytes = 0;
   readonly #watch: ClientWatch;
@@ -138,24 +138,24 @@ export class NodeConnection implements ManagedConnection {
     this.socket.destroy();
   };
 
-  constructor(socket: Socket, facts: ClientInfo, thread: WorkerContext, taker: RequestHandler) {
+  constructor(socket: Socket, facts: ClientInfo, worker: WorkerContext, taker: RequestHandler) {
     this.socket = socket;
     this.facts = facts;
-    this.#thread = thread;
+    this.#worker = worker;
     this.#taker = taker;
-    this.#watch = new ClientWatch(socket, thread);
+    this.#watch = new ClientWatch(socket, worker);
   }
 
   /** Takes a request in its turn: one is answered before the next is looked at. */
   take(message: IncomingMessage, response: NodeResponse): void {
-    this.#hasSpoken = true;
+    this.#hasReceived = true;
     response.client = this;
     this.#inTurn(() => this.#begin(message, new NodeBody(message), response));
   }
 
   /** The socket is ours from here on, with what followed the head. */
   takeUpgrade(message: IncomingMessage, early: Buffer): void {
-    this.#hasSpoken = true;
+    this.#hasReceived = true;
     if (early.length > 0) this.#onEarly(early);
     this.socket.on('data', this.#onEarly);
     this.socket.on('end', this.#onEarlyEnd);
@@ -178,7 +178,7 @@ export class NodeConnection implements ManagedConnection {
     // its connection closed before its turn came, or is about to
     if (this.isClosing || this.socket.destroyed) return;
     try {
-      withMarks(message, this.#thread.options, source !== undefined, (marks) => {
+      withMarks(message, this.#worker.options, source !== undefined, (marks) => {
         const body = marks.framing === 'none' ? undefined : source;
         this.#taker.take(this, new ClientRequest(this.socket, marks, body), response, marks);
       });
@@ -200,8 +200,8 @@ export class NodeConnection implements ManagedConnection {
   remove(exchange: object, response: NodeResponse | SocketResponse): void {
     if (this.#exchange !== exchange) return;
     this.#exchange = undefined;
-    if (this.#held.length > 0) response.whenOut(() => this.#next());
-    else if (this.#broken !== undefined) response.whenOut(() => this.refuse());
+    if (this.#held.length > 0) response.onFlushed(() => this.#next());
+    else if (this.#pendingError !== undefined) response.onFlushed(() => this.refuse());
   }
 
   #next(): void {
@@ -220,11 +220,11 @@ export class NodeConnection implements ManagedConnection {
     this.#taker.closed(this);
   }
 
-  get isTaking(): boolean {
+  get hasUnsentBytes(): boolean {
     return !this.socket.destroyed && this.socket.writableLength > 0;
   }
 
-  get isAhead(): boolean {
+  get hasPipelinedBytes(): boolean {
     return this.#earlyBytes > 0;
   }
 
@@ -242,29 +242,29 @@ export class NodeConnection implements ManagedConnection {
       socket.destroy();
       return;
     }
-    if (errnoOf(error) === 'ERR_HTTP_REQUEST_TIMEOUT' && !this.#hasSpoken && socket.bytesRead === 0) {
+    if (errnoOf(error) === 'ERR_HTTP_REQUEST_TIMEOUT' && !this.#hasReceived && socket.bytesRead === 0) {
       this.#watch.closeIdle();
       return;
     }
-    const failure = parseFailure(error, this.#thread.options.maxTargetBytes);
+    const failure = parseFailure(error, this.#worker.options.maxTargetBytes);
     if (this.#exchange?.isRequestComplete === false) return this.#exchange.onBadBody(failure);
     this.refuse(failure);
   }
 
   /** Answers with `error` after the responses that are owed, and closes. */
   refuse(error?: BalancerError): void {
-    this.#broken ??= error;
-    if (this.#broken === undefined || this.#exchange !== undefined || this.#held.length > 0) return;
+    this.#pendingError ??= error;
+    if (this.#pendingError === undefined || this.#exchange !== undefined || this.#held.length > 0) return;
     if (this.isClosing) return;
     this.isClosing = true;
-    this.#thread.refused(this.#broken.code, this.facts);
-    this.socket.write(rawFailureResponse(this.#broken));
-    this.linger(this.#thread.nowMs);
+    this.#worker.refused(this.#pendingError.code, this.facts);
+    this.socket.write(rawFailureResponse(this.#pendingError));
+    this.linger(this.#worker.nowMs);
   }
 
   /** By the thread's clock, which is not that of `performance`. */
   lingerNow(): void {
-    this.linger(this.#thread.nowMs);
+    this.linger(this.#worker.nowMs);
   }
 
   linger(nowMs: number): void {

@@ -16,7 +16,7 @@ const FEWEST_A_ROUND = 4;
 
 export class RequestPacer<T> {
   readonly #take: (each: T) => void;
-  #waiting: T[] = [];
+  #deferred: T[] = [];
   /** Those before it have been taken. */
   #first = 0;
   #taken = 0;
@@ -29,14 +29,14 @@ export class RequestPacer<T> {
   }
 
   /** One that has come may be taken now, and counts as taken; else it is to `wait`. */
-  isNow(): boolean {
-    if (this.#first < this.#waiting.length || this.#taken >= this.#most) return false;
+  tryAdmit(): boolean {
+    if (this.#first < this.#deferred.length || this.#taken >= this.#most) return false;
     this.#count();
     return true;
   }
 
   wait(each: T): void {
-    this.#waiting.push(each);
+    this.#deferred.push(each);
   }
 
   /** Has few taken in a round, so that rounds are short for what else is seen to in them, or as many as usual again. */
@@ -54,12 +54,12 @@ export class RequestPacer<T> {
   readonly #onRoundEnd = (): void => {
     this.#isRoundEndDue = false;
     this.#taken = 0;
-    while (this.#first < this.#waiting.length && this.#taken < this.#most) {
+    while (this.#first < this.#deferred.length && this.#taken < this.#most) {
       this.#count();
-      this.#take(this.#waiting[this.#first++]!);
+      this.#take(this.#deferred[this.#first++]!);
     }
-    if (this.#first < this.#waiting.length) return;
-    this.#waiting = [];
+    if (this.#first < this.#deferred.length) return;
+    this.#deferred = [];
     this.#first = 0;
   };
 }

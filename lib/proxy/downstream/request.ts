@@ -87,7 +87,7 @@ export interface DownstreamConnection {
   /** A response has said that the connection closes after it. */
   isClosing: boolean;
   /** Something waits for it to be taken, and how long it waits is watched. */
-  readonly isTaking: boolean;
+  readonly hasUnsentBytes: boolean;
   /** The connection to a replica that has authenticated this client. */
   readonly pinned: PinnedConnection | undefined;
   /** `connection`, of `pool`, has authenticated this client, or is about to. */
@@ -96,7 +96,7 @@ export interface DownstreamConnection {
   /** After the last response, to a client that is still sending. */
   linger(nowMs: number): void;
   /** It has sent more than its request. */
-  readonly isAhead: boolean;
+  readonly hasPipelinedBytes: boolean;
   /**
    * Gives the socket up, as an ordinary stream, for another protocol, once all of the request has come; `onReady` is
    * given what was read of that already.

@@ -31,24 +31,24 @@ export abstract class TimedTask implements Timed {
   abstract readonly body: Timed['body'];
   /** When all of it is out of time. */
   #untilMs = Number.POSITIVE_INFINITY;
-  readonly #thread: WorkerContext;
+  readonly #worker: WorkerContext;
 
-  constructor(thread: WorkerContext) {
-    this.#thread = thread;
+  constructor(worker: WorkerContext) {
+    this.#worker = worker;
   }
 
   /** `deadlineMs` has passed. */
   onDeadline(): void {
-    this.guard(() => this.outOfTime());
+    this.runStep(() => this.onTimeout());
   }
 
-  protected abstract outOfTime(): void;
+  protected abstract onTimeout(): void;
 
   /** A step has thrown `cause`. */
   protected abstract failed(cause: unknown): void;
 
   /** Runs a step. */
-  protected guard(step: () => void): void {
+  protected runStep(step: () => void): void {
     try {
       step();
     } catch (error) {
@@ -57,17 +57,17 @@ export abstract class TimedTask implements Timed {
   }
 
   /** Gives all of it this long; 0 for no limit. */
-  protected limitAll(ms: number): void {
-    if (ms > 0) this.#untilMs = this.#thread.nowMs + ms;
+  protected setOverallDeadline(ms: number): void {
+    if (ms > 0) this.#untilMs = this.#worker.nowMs + ms;
   }
 
   /** All of it is out of time. */
-  protected get isOver(): boolean {
-    return this.#thread.nowMs >= this.#untilMs;
+  protected get isOverallDeadlinePast(): boolean {
+    return this.#worker.nowMs >= this.#untilMs;
   }
 
   /** Gives what comes next this long, within what all of it may take; where it is not limited, all that is left of that. */
-  protected limit(ms: number, isLimited = true): void {
-    this.deadlineMs = isLimited ? Math.min(this.#thread.nowMs + ms, this.#untilMs) : this.#untilMs;
+  protected setDeadline(ms: number, isLimited = true): void {
+    this.deadlineMs = isLimited ? Math.min(this.#worker.nowMs + ms, this.#untilMs) : this.#untilMs;
   }
 }

@@ -28,56 +28,58 @@ export class Exchange extends TimedTask implements Attempt, RelayFlow, Waiter, B
   readonly upgrade: boolean;
   /** Undefined for a request without one. */
   readonly body: RequestBody | undefined;
-  needsFresh = false;
+  needsNewConnection = false;
 
-  readonly #thread: WorkerContext;
-  readonly #incoming: RequestContext;
+  readonly #worker: WorkerContext;
+  readonly #context: RequestContext;
   readonly #lease: ReplicaLease;
-  readonly #outcome: RequestRecord;
+  readonly #record: RequestRecord;
   #phase: Phase = 'new';
   /** The replica that was let go when its answer was complete, or NO_ORDINAL. */
-  #freed = NO_ORDINAL;
+  #releasedOrdinal = NO_ORDINAL;
   #upstream: ConnectionPool | undefined;
   #connection: Connection | undefined;
-  #answer: ResponseRelay | undefined;
+  #relay: ResponseRelay | undefined;
 
-  constructor(thread: WorkerContext, incoming: RequestContext) {
-    super(thread);
-    this.#thread = thread;
-    this.#incoming = incoming;
-    this.#lease = new ReplicaLease(thread, incoming);
-    this.#outcome = new RequestRecord(thread, incoming, this.#lease);
-    this.method = incoming.request.method;
-    this.rawChunks = this.#outcome.rawChunks;
-    this.upgrade = incoming.isUpgrade;
-    const source = incoming.head.framing === 'none' ? undefined : incoming.request.body;
-    this.body = source && new RequestBody(thread, source, incoming.head.framing, this);
+  constructor(worker: WorkerContext, context: RequestContext) {
+    super(worker);
+    this.#worker = worker;
+    this.#context = context;
+    this.#lease = new ReplicaLease(worker, context);
+    this.#record = new RequestRecord(worker, context, this.#lease);
+    this.method = context.request.method;
+    this.rawChunks = this.#record.rawChunks;
+    this.upgrade = context.isUpgrade;
+    const source = context.head.framing === 'none' ? undefined : context.request.body;
+    this.body = source && new RequestBody(worker, source, context.head.framing, this);
   }
 
   /** Sends the request where the ring says, or to `upstream`, no replica: no lease, no retry, and one limit for all. */
   start(upstream: ConnectionPool | undefined): void {
-    this.#thread.begin(this);
-    this.limitAll(upstream === undefined ? this.#thread.options.requestTimeoutMs : ADMIN_TIMEOUT_MS);
-    if (upstream !== undefined) return this.guard(() => this.#sendTo(upstream));
-    this.#thread.budget.save();
-    this.guard(() => this.#route());
+    this.#worker.begin(this);
+    this.setOverallDeadline(
+      upstream === undefined ? this.#worker.options.requestTimeoutMs : ADMIN_TIMEOUT_MS,
+    );
+    if (upstream !== undefined) return this.runStep(() => this.#sendTo(upstream));
+    this.#worker.budget.save();
+    this.runStep(() => this.#route());
   }
 
   /** Gives it to no replica, and answers with `error`. */
   refuse(error: BalancerError): void {
-    this.#thread.begin(this);
+    this.#worker.begin(this);
     this.#fail(error);
   }
 
-  tryAgain(): boolean {
+  tryPlacing(): boolean {
     let hasGone = true;
     // called while another request ends, which must not hear of a failure of this one
-    this.guard(() => {
+    this.runStep(() => {
       const upstream = this.#lease.take();
       hasGone = upstream !== undefined;
       if (upstream === undefined) return;
-      this.#thread.queue.leave(this);
-      this.#outcome.dequeued();
+      this.#worker.queue.leave(this);
+      this.#record.stopQueueTimer();
       this.#sendTo(upstream);
     });
     return hasGone;
@@ -97,18 +99,18 @@ export class Exchange extends TimedTask implements Attempt, RelayFlow, Waiter, B
   }
 
   #route(): void {
-    const { queue, table } = this.#thread;
-    const { pinned } = this.#incoming.client;
+    const { queue, table } = this.#worker;
+    const { pinned } = this.#context.client;
     if (pinned !== undefined && !this.upgrade && pinned.take(this.#lease))
-      return this.#sendTo(this.#thread.upstreamOf(pinned.ordinal)!, pinned.connection);
+      return this.#sendTo(this.#worker.poolOf(pinned.ordinal)!, pinned.connection);
     // who comes later must not overtake who waits, in whichever thread
     if (this.#lease.attempts > 0 || table.totalWaiting === 0) {
       const upstream = this.#lease.take();
       if (upstream !== undefined) return this.#sendTo(upstream);
     }
     this.#phase = 'queued';
-    this.#outcome.queued();
-    this.limit(this.#lease.wait());
+    this.#record.startQueueTimer();
+    this.setDeadline(this.#lease.wait());
     if (!queue.enter(this)) this.#fail(new BalancerError('queue-full'));
   }
 
@@ -116,10 +118,10 @@ export class Exchange extends TimedTask implements Attempt, RelayFlow, Waiter, B
     this.#upstream = upstream;
     this.#phase = 'connecting';
     // the pool watches how long connecting takes, and says so before
-    this.limit(this.#thread.options.connectTimeoutMs + LAST_RESORT_MS, this.#lease.isHeld);
+    this.setDeadline(this.#worker.options.connectTimeoutMs + LAST_RESORT_MS, this.#lease.isHeld);
     if (pinned === undefined) upstream.send(this);
     else pinned.assign(this);
-    if (this.#phase === 'connecting') this.#outcome.connecting();
+    if (this.#phase === 'connecting') this.#record.connecting();
   }
 
   get isRequestSent(): boolean {
@@ -129,19 +131,19 @@ export class Exchange extends TimedTask implements Attempt, RelayFlow, Waiter, B
   onConnection(connection: Connection): void {
     if (this.#phase !== 'connecting') return connection.cancel();
     this.#connection = connection;
-    this.#outcome.connected(this.#lease.last, connection.wasReused);
-    const { text: head, bindsConnection } = this.#incoming.head;
-    if (bindsConnection) this.#incoming.client.pin(connection, this.#upstream!);
-    if (sendWhole(connection, head, this.body, this.#thread.isCrowded)) return this.#awaitHead();
+    this.#record.connected(this.#lease.last, connection.isReused);
+    const { text: head, bindsConnection } = this.#context.head;
+    if (bindsConnection) this.#context.client.pin(connection, this.#upstream!);
+    if (sendWhole(connection, head, this.body, this.#worker.isBusy)) return this.#awaitHead();
     this.#phase = 'sending';
-    this.limit(this.#thread.options.bodyTimeoutMs);
+    this.setDeadline(this.#worker.options.bodyTimeoutMs);
     this.body?.sendTo(connection, head);
     this.onBodyProgress();
   }
 
   onDrain(): void {
     // it reads what is sent to it
-    this.#thread.recorder.read(this.#lease.last);
+    this.#worker.recorder.read(this.#lease.last);
     this.body?.resume();
     this.onBodyProgress();
   }
@@ -156,29 +158,29 @@ export class Exchange extends TimedTask implements Attempt, RelayFlow, Waiter, B
   onBodyProgress(): void {
     if (this.#phase !== 'sending') return;
     if (this.body?.isComplete === true) return this.#awaitHead();
-    const { idleTimeoutMs, bodyTimeoutMs } = this.#thread.options;
-    this.limit(this.body?.isHeld === true ? idleTimeoutMs : bodyTimeoutMs);
+    const { idleTimeoutMs, bodyTimeoutMs } = this.#worker.options;
+    this.setDeadline(this.body?.isHeld === true ? idleTimeoutMs : bodyTimeoutMs);
   }
 
   #awaitHead(): void {
     this.#phase = 'waiting';
-    this.limit(this.#thread.options.responseTimeoutMs, this.#lease.isHeld);
+    this.setDeadline(this.#worker.options.responseTimeoutMs, this.#lease.isHeld);
   }
 
   onInterim(head: ResponseHead): void {
-    this.#thread.recorder.read(this.#lease.last);
-    this.#outcome.interim(head);
+    this.#worker.recorder.read(this.#lease.last);
+    this.#record.writeInterim(head);
     // the replica is at work on it: 102 says so, and nothing else can
     if (this.#phase === 'waiting') this.#awaitHead();
   }
 
   onHead(head: ResponseHead): void {
     this.#connection!.keepAliveTimeoutMs = head.keepAliveTimeoutMs;
-    if (head.bindsConnection) this.#incoming.client.pin(this.#connection!, this.#upstream!);
+    if (head.bindsConnection) this.#context.client.pin(this.#connection!, this.#upstream!);
     // a replica's 404 becomes the classic profile's 400, once it is over
-    if (!this.#thread.options.classic || head.statusCode !== 404 || !this.#lease.isHeld) {
-      this.#lease.noteAnswer(head.statusCode);
-      this.#answer = this.#outcome.begin(head, this.#lease.last, this, this.isRequestSent);
+    if (!this.#worker.options.classic || head.statusCode !== 404 || !this.#lease.isHeld) {
+      this.#lease.recordResponse(head.statusCode);
+      this.#relay = this.#record.begin(head, this.#lease.last, this, this.isRequestSent);
     }
     this.#phase = 'answering';
     // nobody takes the rest of the request, and a client may read nothing before it has sent all of it
@@ -186,45 +188,45 @@ export class Exchange extends TimedTask implements Attempt, RelayFlow, Waiter, B
   }
 
   onBody(chunk: Buffer): void {
-    this.#outcome.bytesOut += chunk.length;
-    this.#answer?.body(chunk, this.#connection!);
+    this.#record.bytesOut += chunk.length;
+    this.#relay?.body(chunk, this.#connection!);
   }
 
   onReadEnd(): void {
-    this.#thread.recorder.read(this.#lease.last);
-    this.#outcome.goesOn();
-    if (this.#answer === undefined || this.#connection === undefined) return;
-    this.#answer.flush(this.#connection);
-    this.#connection.expectLargeBody();
-    if (!this.#answer.isPaused) this.limit(this.#thread.options.idleTimeoutMs);
+    this.#worker.recorder.read(this.#lease.last);
+    this.#record.goesOn();
+    if (this.#relay === undefined || this.#connection === undefined) return;
+    this.#relay.flush(this.#connection);
+    this.#connection.useLargeReads();
+    if (!this.#relay.isPaused) this.setDeadline(this.#worker.options.idleTimeoutMs);
   }
 
   onEnd(trailers: readonly string[]): void {
-    if (trailers.length > 0) this.#incoming.response.addTrailers(trailers);
+    if (trailers.length > 0) this.#context.response.addTrailers(trailers);
     // before the client can know: its next request may meet another thread, which must not find this one in flight
-    this.#freed = this.#lease.release();
-    this.#answer?.end(this.#connection!, this.#thread.isCrowded);
+    this.#releasedOrdinal = this.#lease.release();
+    this.#relay?.end(this.#connection!, this.#worker.isBusy);
   }
 
   onDone(): void {
-    if (this.#answer === undefined) {
+    if (this.#relay === undefined) {
       this.#connection = undefined;
-      return this.#fail(this.#thread.missingEndpoint(this.#incoming.request));
+      return this.#fail(this.#worker.missingEndpoint(this.#context.request));
     }
     // what the client still sends of its body has no reader any more
     this.body?.discard();
     this.#end();
   }
 
-  pauseAnswer(): void {
+  pauseResponse(): void {
     // how long a client may take no byte is its connection's to watch; whether that does is looked at now and then
-    this.limit(this.#thread.options.sendTimeoutMs);
+    this.setDeadline(this.#worker.options.sendTimeoutMs);
     this.#connection?.pause();
   }
 
-  resumeAnswer(): void {
+  resumeResponse(): void {
     if (this.#phase !== 'answering') return;
-    this.limit(this.#thread.options.idleTimeoutMs);
+    this.setDeadline(this.#worker.options.idleTimeoutMs);
     this.#connection?.resume();
   }
 
@@ -232,41 +234,41 @@ export class Exchange extends TimedTask implements Attempt, RelayFlow, Waiter, B
     this.#connection = undefined;
     this.#phase = 'tunnel';
     if (!this.isRequestSent) upstream.on('drain', () => this.onDrain());
-    const text = this.#answer?.takeHead() ?? '';
+    const text = this.#relay?.takeHead() ?? '';
     const onEnd = (): void => this.#end();
-    this.deadlineMs = this.#outcome.openTunnel(upstream, early, text, { body: this.body, onEnd });
+    this.deadlineMs = this.#record.openTunnel(upstream, early, text, { body: this.body, onEnd });
   }
 
   onUpstreamError(error: BalancerError): void {
-    this.guard(() => this.#failedAttempt(error));
+    this.runStep(() => this.#onAttemptFailed(error));
   }
 
-  #failedAttempt(error: BalancerError): void {
+  #onAttemptFailed(error: BalancerError): void {
     const connection = this.#connection;
     this.#connection = undefined;
     this.body?.detach();
     if (this.#phase === 'answering') {
-      this.#lease.blame(error.code, true);
-      return this.#answer?.isUnsent !== false ? this.#fail(error) : this.#cut('replica');
+      this.#lease.recordFailure(error.code, true);
+      return this.#relay?.isUnsent !== false ? this.#fail(error) : this.#cut('replica');
     }
-    const next = this.#lease.afterFailure(error, {
+    const next = this.#lease.decideAfterFailure(error, {
       upstream: this.#upstream,
       bytesSent: connection !== undefined,
-      bodyKept: this.body?.isKept ?? true,
-      wasReused: connection?.wasReused === true && !this.needsFresh,
+      bodyKept: this.body?.isReplayable ?? true,
+      isReused: connection?.isReused === true && !this.needsNewConnection,
     });
-    this.needsFresh = next === 'new-connection';
+    this.needsNewConnection = next === 'new-connection';
     if (next === 'new-connection') this.#sendTo(this.#upstream!);
     else if (next === 'another-replica') this.#route();
     else if (next === 'verdict') {
       this.#phase = 'judged';
-      this.limit(VERDICT_MS);
-      this.#lease.judge((isPoison) => this.guard(() => this.#judged(isPoison)));
+      this.setDeadline(VERDICT_MS);
+      this.#lease.judge((isPoison) => this.runStep(() => this.#onVerdict(isPoison)));
     } else this.#fail(this.#lease.failure);
   }
 
   /** Two instances closed on it; whether it is to blame that they ended took a moment to find out. */
-  #judged(isPoison: boolean): void {
+  #onVerdict(isPoison: boolean): void {
     if (this.#phase !== 'judged') return;
     if (isPoison) return this.#fail(new BalancerError('poison'));
     this.#lease.repeat();
@@ -276,26 +278,26 @@ export class Exchange extends TimedTask implements Attempt, RelayFlow, Waiter, B
   onClientGone(): void {
     if (this.#phase === 'over' || this.#phase === 'tunnel') return;
     this.#connection?.cancel();
-    this.#outcome.left(this.#lease.isHeld ? this.#lease.last : NO_ORDINAL);
+    this.#record.left(this.#lease.isHeld ? this.#lease.last : NO_ORDINAL);
     this.#end();
   }
 
-  protected override outOfTime(): void {
+  protected override onTimeout(): void {
     switch (this.#phase) {
       case 'queued': {
-        const leftMs = this.#lease.patienceLeftMs;
-        if (leftMs > 0 && !this.isOver) return this.limit(leftMs);
+        const leftMs = this.#lease.remainingWaitMs;
+        if (leftMs > 0 && !this.isOverallDeadlinePast) return this.setDeadline(leftMs);
         return this.#fail(this.#lease.failure);
       }
       case 'judged':
-        return this.#judged(false);
+        return this.#onVerdict(false);
       case 'sending':
         return this.#fail(new BalancerError(this.body?.isHeld === true ? 'idle-timeout' : 'request-timeout'));
       case 'connecting':
       case 'waiting':
         return this.#unanswered();
       case 'tunnel':
-        this.deadlineMs = this.#outcome.lookAtTunnel();
+        this.deadlineMs = this.#record.lookAtTunnel();
         return;
       default:
         return this.#unfinished();
@@ -304,16 +306,17 @@ export class Exchange extends TimedTask implements Attempt, RelayFlow, Waiter, B
 
   #unanswered(): void {
     const isConnecting = this.#phase === 'connecting';
-    if (!this.#lease.isHeld || (isConnecting && !this.isOver)) this.#thread.recorder.lastResort();
-    else this.#lease.blame('response-timeout');
+    if (!this.#lease.isHeld || (isConnecting && !this.isOverallDeadlinePast))
+      this.#worker.recorder.lastResort();
+    else this.#lease.recordFailure('response-timeout');
     this.#fail(new BalancerError(isConnecting ? 'connect-timeout' : 'response-timeout'));
   }
 
   #unfinished(): void {
-    if (this.#answer === undefined) return this.#fail(new BalancerError('idle-timeout'));
-    if (this.#answer.isPaused && !this.isOver) {
-      if (this.#incoming.client.isTaking) return this.limit(this.#thread.options.sendTimeoutMs);
-      this.#thread.recorder.lastResort();
+    if (this.#relay === undefined) return this.#fail(new BalancerError('idle-timeout'));
+    if (this.#relay.isPaused && !this.isOverallDeadlinePast) {
+      if (this.#context.client.hasUnsentBytes) return this.setDeadline(this.#worker.options.sendTimeoutMs);
+      this.#worker.recorder.lastResort();
     }
     this.#cut('balancer');
   }
@@ -326,34 +329,34 @@ export class Exchange extends TimedTask implements Attempt, RelayFlow, Waiter, B
   }
 
   get isRequestComplete(): boolean {
-    return this.#outcome.isRequestComplete;
+    return this.#record.isRequestComplete;
   }
 
   /** The answer has begun and cannot be finished. */
   #cut(by: Aborter): void {
     this.#connection?.cancel();
-    this.#outcome.cut(by, () => this.#end());
+    this.#record.cut(by, () => this.#end());
   }
 
   /** Answers with a failure of our own. */
   #fail(error: BalancerError): void {
     this.#connection?.cancel();
     this.body?.discard();
-    this.#outcome.fail(error, () => this.#end());
+    this.#record.fail(error, () => this.#end());
   }
 
   /** Lets go of everything; what may be placed now is placed. */
   #end(): void {
     if (this.#phase === 'over') return;
-    if (this.#phase === 'queued') this.#thread.queue.leave(this);
+    if (this.#phase === 'queued') this.#worker.queue.leave(this);
     if (this.#phase === 'connecting') this.#upstream?.withdraw(this);
     this.#phase = 'over';
     this.#connection = undefined;
-    const ordinal = this.#lease.isHeld ? this.#lease.release() : this.#freed;
-    this.#lease.settle(this.#outcome);
-    this.#outcome.close(this.body?.bytes ?? 0);
-    this.#incoming.client.remove(this, this.#incoming.response);
-    this.#thread.finish(this);
-    this.#thread.queue.freed(ordinal);
+    const ordinal = this.#lease.isHeld ? this.#lease.release() : this.#releasedOrdinal;
+    this.#lease.settle(this.#record);
+    this.#record.close(this.body?.bytes ?? 0);
+    this.#context.client.remove(this, this.#context.response);
+    this.#worker.finish(this);
+    this.#worker.queue.freed(ordinal);
   }
 }

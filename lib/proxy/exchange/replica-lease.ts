@@ -29,7 +29,7 @@ interface FailedTry extends Pick<FailedAttempt, 'bytesSent' | 'bodyKept'> {
   /** The pool that it was given to. */
   readonly upstream: ConnectionPool | undefined;
   /** Its connection had carried a request before, and may have been closed by the replica before this one arrived. */
-  readonly wasReused: boolean;
+  readonly isReused: boolean;
 }
 
 /** Failures of what was sent to an instance that may have ended. */
@@ -72,8 +72,8 @@ const GATEWAY_FAILURES: ReadonlySet<number> = new Set([502, 503, 504]);
 const BLOCKED_MS = 500;
 
 export class ReplicaLease {
-  readonly #thread: WorkerContext;
-  readonly #incoming: RequestContext;
+  readonly #worker: WorkerContext;
+  readonly #context: RequestContext;
   /** The hash key's, unsigned 32 bits. */
   readonly #hash: number;
   /** The replica that the request was given to last, or NO_ORDINAL. */
@@ -81,24 +81,24 @@ export class ReplicaLease {
 
   #ordinal = NO_ORDINAL;
   /** The state word under which the replica was taken. */
-  #word = 0;
+  #stateWord = 0;
   #tried = NOTHING_TRIED;
   #closed = NONE_CLOSED;
   /** The pool whose connection closed on the request, while the same replica is tried once more. */
-  #left: ConnectionPool | undefined;
+  #lostPool: ConnectionPool | undefined;
   /** The instances that were lost while the request was on them, by their generations. */
-  #lost = NONE_LOST;
+  #lostGenerations = NONE_LOST;
   #attempts = 0;
   #isCharged = false;
   /** When it began to wait. Begins as a double (`-0`): V8 deoptimizes a class at the first fraction among whole numbers. */
-  #waitingMs = -0;
+  #waitingSinceMs = -0;
   /** Why the last attempt failed. */
   #lastError: BalancerError | undefined;
 
-  constructor(thread: WorkerContext, incoming: RequestContext) {
-    this.#thread = thread;
-    this.#incoming = incoming;
-    this.#hash = incoming.hash;
+  constructor(worker: WorkerContext, context: RequestContext) {
+    this.#worker = worker;
+    this.#context = context;
+    this.#hash = context.hash;
   }
 
   get isHeld(): boolean {
@@ -112,57 +112,59 @@ export class ReplicaLease {
 
   /** The ordinal that owns the request's slot now. */
   get owner(): number {
-    return this.#thread.picker.ownerOf(this.#hash);
+    return this.#worker.picker.ownerOf(this.#hash);
   }
 
   /** Every replica that is eligible has failed this request. */
   get isBlocked(): boolean {
-    if (this.#tried === NOTHING_TRIED || this.#thread.table.eligible === 0) return false;
-    return this.#thread.picker.pick(this.#hash, this.#stillTried()) === NONE_ELIGIBLE;
+    if (this.#tried === NOTHING_TRIED || this.#worker.table.eligible === 0) return false;
+    return this.#worker.picker.pick(this.#hash, this.#triedOrdinals()) === NONE_ELIGIBLE;
   }
 
   /** Begins to wait for a replica that can take the request; for how long it may. */
   wait(): number {
-    const { queueTimeoutMs } = this.#thread.options;
-    this.#waitingMs = this.#thread.nowMs;
+    const { queueTimeoutMs } = this.#worker.options;
+    this.#waitingSinceMs = this.#worker.nowMs;
     return this.isBlocked ? Math.min(BLOCKED_MS, queueTimeoutMs) : queueTimeoutMs;
   }
 
   /** How much longer it may wait, when it has waited for as long as was said; 0 for no longer. */
-  get patienceLeftMs(): number {
+  get remainingWaitMs(): number {
     // what it was blocked by has changed meanwhile, so it waits like any other
-    return this.isBlocked ? 0 : this.#waitingMs + this.#thread.options.queueTimeoutMs - this.#thread.nowMs;
+    return this.isBlocked
+      ? 0
+      : this.#waitingSinceMs + this.#worker.options.queueTimeoutMs - this.#worker.nowMs;
   }
 
   /** Why the request failed: what the last attempt did, or that no replica was found in time. */
   get failure(): BalancerError {
-    const code = this.#thread.table.eligible === 0 ? 'none-eligible' : 'queue-timeout';
+    const code = this.#worker.table.eligible === 0 ? 'none-eligible' : 'queue-timeout';
     return this.#lastError ?? new BalancerError(code);
   }
 
   /** Takes the replica that the ring says and gives its pool; undefined while none can take the request. */
   take(): ConnectionPool | undefined {
-    const { picker, table } = this.#thread;
+    const { picker, table } = this.#worker;
     for (;;) {
-      const ordinal = picker.lease(this.#hash, this.#stillTried());
+      const ordinal = picker.lease(this.#hash, this.#triedOrdinals());
       if (ordinal < 0) return undefined;
       this.#ordinal = ordinal;
-      const upstream = this.#thread.upstreamOf(ordinal);
+      const upstream = this.#worker.poolOf(ordinal);
       if (upstream !== undefined) {
-        if (this.#attempts === 0) this.#noteOverflow(ordinal);
+        if (this.#attempts === 0) this.#recordOverflow(ordinal);
         this.#hold(ordinal, table.stateWord(ordinal));
         return upstream;
       }
       // the slots were published before this thread heard of the endpoint
-      this.giveUp(undefined);
+      this.abandon(undefined);
     }
   }
 
   /** Takes this replica, whatever key and load say; false where it may not be given requests. */
-  takePinned(ordinal: number): boolean {
-    const { table } = this.#thread;
+  acquirePinned(ordinal: number): boolean {
+    const { table } = this.#worker;
     const word = table.stateWord(ordinal);
-    if (!isEligible(word) || this.#thread.upstreamOf(ordinal) === undefined) return false;
+    if (!isEligible(word) || this.#worker.poolOf(ordinal) === undefined) return false;
     table.acquire(ordinal, Number.POSITIVE_INFINITY);
     this.#hold(ordinal, word);
     return true;
@@ -170,13 +172,13 @@ export class ReplicaLease {
 
   #hold(ordinal: number, word: number): void {
     this.#ordinal = ordinal;
-    this.#word = word;
+    this.#stateWord = word;
     this.#attempts++;
     this.last = ordinal;
   }
 
   /** The replica in hand failed the request: it is let go, and not taken again. */
-  giveUp(upstream: ConnectionPool | undefined): void {
+  abandon(upstream: ConnectionPool | undefined): void {
     if (this.#ordinal === NO_ORDINAL) return;
     this.#tried = [...this.#tried, { ordinal: this.#ordinal, upstream }];
     this.release();
@@ -185,93 +187,94 @@ export class ReplicaLease {
   /** Lets go of the replica, and gives its ordinal, or NO_ORDINAL where none was held. */
   release(): number {
     const ordinal = this.#ordinal;
-    if (ordinal !== NO_ORDINAL) this.#thread.table.release(ordinal);
+    if (ordinal !== NO_ORDINAL) this.#worker.table.release(ordinal);
     this.#ordinal = NO_ORDINAL;
     return ordinal;
   }
 
   /** Decides what follows on an attempt that failed before its response, and lets go of the replica unless it is tried again. */
-  afterFailure(error: BalancerError, attempt: FailedTry): NextStep {
+  decideAfterFailure(error: BalancerError, attempt: FailedTry): NextStep {
     const { code } = error;
-    const method = this.#incoming.request.method ?? '';
+    const method = this.#context.request.method ?? '';
     this.#lastError = error;
-    const isStale = attempt.wasReused && STALE.has(code);
+    const isStale = attempt.isReused && STALE.has(code);
     const retriable = isSafeToRetry({ ...attempt, method, retriable: ERRORS[code].mayRetry });
     const canRetry = retriable && this.#mayRetry(attempt.bytesSent);
-    if (attempt.bytesSent && LOST.has(code)) this.#left = attempt.upstream;
+    if (attempt.bytesSent && LOST.has(code)) this.#lostPool = attempt.upstream;
     if (isStale && retriable && attempt.upstream !== undefined) {
-      this.#thread.recorder.retry(this.last, 'stale-connection');
+      this.#worker.recorder.retry(this.last, 'stale-connection');
       return 'new-connection';
     }
-    if (!isStale) this.blame(code);
-    const isLost = this.#noteLoss();
-    this.giveUp(attempt.upstream);
+    if (!isStale) this.recordFailure(code);
+    const isLost = this.#recordLoss();
+    this.abandon(attempt.upstream);
     if (!canRetry) return 'failure';
-    if (isLost && this.#thread.verdicts.isPoison(this.#suspect)) {
+    if (isLost && this.#worker.verdicts.isPoison(this.#identity)) {
       this.#lastError = new BalancerError('poison');
       return 'failure';
     }
-    if (isLost && this.#lost.length > 1) return 'verdict';
+    if (isLost && this.#lostGenerations.length > 1) return 'verdict';
     this.repeat();
     return 'another-replica';
   }
 
   /** Another replica is given the request. */
   repeat(): void {
-    if (this.#lastError !== undefined) this.#thread.recorder.retry(this.last, this.#lastError.code);
+    if (this.#lastError !== undefined) this.#worker.recorder.retry(this.last, this.#lastError.code);
   }
 
   /** Asks whether the request is to blame for the end of what was lost; `hear` may never be called. */
   judge(hear: (isPoison: boolean) => void): void {
-    this.#thread.verdicts.ask(this.#lost, hear);
+    this.#worker.verdicts.ask(this.#lostGenerations, hear);
   }
 
   /** Tells of an instance that was lost with the request on it; false where there is none. */
-  #noteLoss(): boolean {
-    const generation = this.#left && this.#thread.generationOf(this.#left);
-    this.#left = undefined;
+  #recordLoss(): boolean {
+    const generation = this.#lostPool && this.#worker.generationOf(this.#lostPool);
+    this.#lostPool = undefined;
     if (generation === undefined) return false;
-    if (!this.#lost.includes(generation)) this.#lost = [...this.#lost, generation];
-    this.#thread.verdicts.lost({ ...this.#suspect, generation });
+    if (!this.#lostGenerations.includes(generation))
+      this.#lostGenerations = [...this.#lostGenerations, generation];
+    this.#worker.verdicts.lost({ ...this.#identity, generation });
     return true;
   }
 
   /** By what the control plane knows the request. */
-  get #suspect(): LosingRequest {
-    const { request, head } = this.#incoming;
+  get #identity(): LosingRequest {
+    const { request, head } = this.#context;
     return { method: request.method ?? '', path: pathOf(head.target), id: head.requestId };
   }
 
   /** Whether another replica may be given the request now. */
   #mayRetry(bytesSent: boolean): boolean {
-    if (!this.isHeld || this.#attempts > this.#thread.options.retries) return false;
+    if (!this.isHeld || this.#attempts > this.#worker.options.retries) return false;
     // a request that never went out costs the fleet nothing; the others are kept to a share
     return !bytesSent || this.#charge();
   }
 
   /** Charges the retry budget with this request, once; false where it is used up. */
   #charge(): boolean {
-    this.#isCharged ||= this.#thread.budget.spend();
-    if (!this.#isCharged) this.#thread.recorder.budgetExhausted();
+    this.#isCharged ||= this.#worker.budget.spend();
+    if (!this.#isCharged) this.#worker.recorder.budgetExhausted();
     return this.#isCharged;
   }
 
   /** The request is over. */
   settle(outcome: { readonly isServed: boolean }): void {
-    if (this.#lost !== NONE_LOST)
-      this.#thread.verdicts.settled({ ...this.#suspect, isServed: outcome.isServed });
+    if (this.#lostGenerations !== NONE_LOST)
+      this.#worker.verdicts.settled({ ...this.#identity, isServed: outcome.isServed });
     if (this.#closed !== NONE_CLOSED) this.#countClosed(false);
-    if (this.#isCharged) this.#thread.budget.ended();
+    if (this.#isCharged) this.#worker.budget.ended();
   }
 
   /** Counts a failure against the replica, and reports what says that it is down; `hasResponded`: it had begun to. */
-  blame(code: ErrorCode, hasResponded = false): void {
-    const [ordinal, word] = [this.#ordinal, this.#word];
+  recordFailure(code: ErrorCode, hasResponded = false): void {
+    const [ordinal, word] = [this.#ordinal, this.#stateWord];
     if (ordinal === NO_ORDINAL) return;
-    const { recorder } = this.#thread;
+    const { recorder } = this.#worker;
     recorder.failedAttempt(ordinal);
     if (CLOSED.has(code)) {
-      this.#thread.hint(ordinal, word, code);
+      this.#worker.hint(ordinal, word, code);
       if (!hasResponded) {
         if (!this.#closed.some((one) => one.ordinal === ordinal))
           this.#closed = [...this.#closed, { ordinal, word }];
@@ -281,17 +284,17 @@ export class ReplicaLease {
     // a response that was cut is counted as such
     if (!hasResponded) recorder.fault(ordinal);
     // first: where it makes so many in a row that it is ejected, that is the stronger
-    this.#thread.noteFailure(ordinal, word);
-    if (UNREACHABLE.has(code)) this.#thread.report(ordinal, word, code);
+    this.#worker.recordFailure(ordinal, word);
+    if (UNREACHABLE.has(code)) this.#worker.report(ordinal, word, code);
   }
 
   /** Counts a response for or against the replica. */
-  noteAnswer(status: number): void {
+  recordResponse(status: number): void {
     if (this.#ordinal === NO_ORDINAL) return;
     if (this.#closed !== NONE_CLOSED) this.#countClosed(true);
-    if (GATEWAY_FAILURES.has(status)) this.#thread.noteFailure(this.#ordinal, this.#word);
-    else this.#thread.noteSuccess(this.#ordinal);
-    this.#thread.recorder.read(this.#ordinal);
+    if (GATEWAY_FAILURES.has(status)) this.#worker.recordFailure(this.#ordinal, this.#stateWord);
+    else this.#worker.recordSuccess(this.#ordinal);
+    this.#worker.recorder.read(this.#ordinal);
   }
 
   /** Counts what closed without a response against its replicas, unless that is the request's fault. */
@@ -300,20 +303,20 @@ export class ReplicaLease {
     this.#closed = NONE_CLOSED;
     if (!isServed && closed.length > 1) return;
     for (const { ordinal, word } of closed) {
-      this.#thread.recorder.fault(ordinal);
-      this.#thread.noteFailure(ordinal, word);
+      this.#worker.recorder.fault(ordinal);
+      this.#worker.recordFailure(ordinal, word);
     }
   }
 
-  #noteOverflow(taken: number): void {
-    const owner = this.#thread.picker.overflowedFrom(this.#hash, taken);
-    if (owner !== NO_ORDINAL) this.#thread.recorder.overflow(owner);
+  #recordOverflow(taken: number): void {
+    const owner = this.#worker.picker.overflowedFrom(this.#hash, taken);
+    if (owner !== NO_ORDINAL) this.#worker.recorder.overflow(owner);
   }
 
-  #stillTried(): readonly number[] {
+  #triedOrdinals(): readonly number[] {
     if (this.#tried === NOTHING_TRIED) return NO_ORDINALS;
     return this.#tried
-      .filter(({ ordinal, upstream }) => this.#thread.upstreamOf(ordinal) === upstream)
+      .filter(({ ordinal, upstream }) => this.#worker.poolOf(ordinal) === upstream)
       .map(({ ordinal }) => ordinal);
   }
 }

@@ -27,7 +27,7 @@ export interface BodyOwner {
 }
 
 export class RequestBody {
-  readonly #thread: WorkerContext;
+  readonly #worker: WorkerContext;
   readonly #source: BodySource;
   readonly #framing: RequestFraming;
   readonly #reader: BodyOwner;
@@ -36,13 +36,13 @@ export class RequestBody {
   #bytes = 0;
   #isWanted = true;
   #isComplete = false;
-  #onComplete: (() => void) | undefined;
+  #onceCompleteCallback: (() => void) | undefined;
   #isListening = false;
   #isHeld = false;
-  #uptake: ReadProgress | undefined;
+  #progress: ReadProgress | undefined;
 
-  constructor(thread: WorkerContext, source: BodySource, framing: RequestFraming, reader: BodyOwner) {
-    this.#thread = thread;
+  constructor(worker: WorkerContext, source: BodySource, framing: RequestFraming, reader: BodyOwner) {
+    this.#worker = worker;
     this.#source = source;
     this.#framing = framing;
     this.#reader = reader;
@@ -74,18 +74,18 @@ export class RequestBody {
   }
 
   /** Calls `onComplete` once all of it has come and was sent on. */
-  whenComplete(onComplete: () => void): void {
+  onceComplete(onComplete: () => void): void {
     if (this.#isComplete) onComplete();
-    else this.#onComplete = onComplete;
+    else this.#onceCompleteCallback = onComplete;
   }
 
   /** Everything that came so far can be sent again. */
-  get isKept(): boolean {
+  get isReplayable(): boolean {
     return this.#isWanted && this.#bytes <= KEEP_BYTES;
   }
 
   /** The head and all of a small body behind it, latin1, to be sent on `connection`; undefined where it is not there yet. */
-  joinedTo(head: string, connection: Connection): string | undefined {
+  joinWithHead(head: string, connection: Connection): string | undefined {
     if (this.#framing !== 'length' || !this.#source.isWhole || this.#source.length > JOIN_BYTES)
       return undefined;
     this.#listen();
@@ -126,7 +126,7 @@ export class RequestBody {
   /** The replica takes bytes again. */
   resume(): void {
     this.#isHeld = false;
-    this.#uptake = undefined;
+    this.#progress = undefined;
     this.#source.resume();
   }
 
@@ -138,10 +138,10 @@ export class RequestBody {
     const connection = this.#connection;
     if (!this.#isHeld || connection === undefined) return;
     this.#source.socket.write('');
-    this.#uptake ??= new ReadProgress(nowMs);
-    const { sendQueues, options } = this.#thread;
-    if (!this.#uptake.isDue(nowMs, options.idleTimeoutMs)) return;
-    if (this.#uptake.hasTaken(connection.socket, sendQueues)) this.#reader.onBodyProgress();
+    this.#progress ??= new ReadProgress(nowMs);
+    const { unsentBytes, options } = this.#worker;
+    if (!this.#progress.isDue(nowMs, options.idleTimeoutMs)) return;
+    if (this.#progress.hasProgressed(connection.socket, unsentBytes)) this.#reader.onBodyProgress();
   }
 
   #hold(): void {
@@ -160,20 +160,21 @@ export class RequestBody {
 
   #end(): void {
     this.#isComplete = true;
-    this.#onComplete?.();
+    this.#onceCompleteCallback?.();
     this.#reader.onBodyProgress();
   }
 
   /** A piece that lies in a block is sent from there; all else must be copied to outlive the call. */
   #take(piece: Buffer, block: PooledBuffer | undefined): void {
     this.#bytes += piece.length;
-    const { maxBodyBytes } = this.#thread.options;
+    const { maxBodyBytes } = this.#worker.options;
     if (maxBodyBytes > 0 && this.#source.contentBytes > maxBodyBytes && this.#isWanted)
       return this.#reader.onBadBody(bodyTooLarge(maxBodyBytes));
-    const { isKept } = this;
+    const { isReplayable } = this;
     const connection = this.#connection;
-    const copy = isKept || (block === undefined && connection !== undefined) ? Buffer.from(piece) : piece;
-    if (isKept) this.#kept.push(copy);
+    const copy =
+      isReplayable || (block === undefined && connection !== undefined) ? Buffer.from(piece) : piece;
+    if (isReplayable) this.#kept.push(copy);
     else this.#kept = [];
     if (connection !== undefined) {
       const isRoom = copy === piece ? connection.write(piece, block?.hold().release) : connection.write(copy);
@@ -188,11 +189,11 @@ export function sendWhole(
   connection: Connection,
   head: string,
   body: RequestBody | undefined,
-  isCrowded: boolean,
+  isBusy: boolean,
 ): boolean {
-  const whole = body === undefined ? head : body.joinedTo(head, connection);
+  const whole = body === undefined ? head : body.joinWithHead(head, connection);
   if (whole === undefined) return false;
-  if (isCrowded) connection.writeTogether(whole);
+  if (isBusy) connection.writeTogether(whole);
   else connection.write(whole);
   return true;
 }

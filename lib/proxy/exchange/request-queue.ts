@@ -18,7 +18,7 @@ export interface Waiter {
   /** No replica that is eligible now may be given it. */
   readonly isBlocked: boolean;
   /** Tries to lease a replica and go on, in the same call; false while none can take it. */
-  tryAgain(): boolean;
+  tryPlacing(): boolean;
 }
 
 export class RequestQueue {
@@ -64,7 +64,7 @@ export class RequestQueue {
   freed(ordinal: number): void {
     if (this.#table.totalWaiting === 0) return;
     const own = this.#shards.get(ordinal)?.values().next().value;
-    if (own !== undefined && this.#isOurTurn()) own.tryAgain();
+    if (own !== undefined && this.#isOurTurn()) own.tryPlacing();
     this.#serve();
   }
 
@@ -98,7 +98,7 @@ export class RequestQueue {
   /** Lets requests go on, oldest first, until one cannot or it is another thread's turn. */
   #serve(): void {
     for (const [waiter, ticket] of this.#line) {
-      if (!this.#table.isOldest(ticket) || !waiter.tryAgain()) break;
+      if (!this.#table.isOldest(ticket) || !waiter.tryPlacing()) break;
     }
     if (this.#table.totalWaiting > this.#line.size + this.#blocked.size && !this.#isOurTurn())
       this.#table.wakeOldest();

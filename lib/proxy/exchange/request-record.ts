@@ -44,8 +44,8 @@ export class RequestRecord implements RecordedRequest {
   queueMs = -0;
   connectMs = -0;
 
-  readonly #thread: WorkerContext;
-  readonly #incoming: RequestContext;
+  readonly #worker: WorkerContext;
+  readonly #context: RequestContext;
   readonly #given: AttemptsMade;
   readonly startMs = performance.now();
   /** Since when it waits for a replica; below zero while it does not. */
@@ -61,25 +61,25 @@ export class RequestRecord implements RecordedRequest {
   /** What is going on was read together with the answer's head. */
   #isSameRead = false;
 
-  constructor(thread: WorkerContext, incoming: RequestContext, given: AttemptsMade) {
-    this.#thread = thread;
-    this.#incoming = incoming;
+  constructor(worker: WorkerContext, context: RequestContext, given: AttemptsMade) {
+    this.#worker = worker;
+    this.#context = context;
     this.#given = given;
   }
 
   /** All of the request has come. */
   get isRequestComplete(): boolean {
-    return this.#incoming.head.framing === 'none' || this.#incoming.request.complete;
+    return this.#context.head.framing === 'none' || this.#context.request.complete;
   }
 
   /** The client understands chunks (HTTP/1.1). */
   get takesChunks(): boolean {
-    return this.#incoming.request.minorVersion === 1;
+    return this.#context.request.minorVersion === 1;
   }
 
   /** Chunks go to the client as they come from the replica. */
   get rawChunks(): boolean {
-    return this.takesChunks && !this.#incoming.response.framesChunks;
+    return this.takesChunks && !this.#context.response.framesChunks;
   }
 
   /** A replica's response was whole. */
@@ -88,16 +88,16 @@ export class RequestRecord implements RecordedRequest {
   }
 
   /** It begins to wait for a replica. */
-  queued(): void {
-    if (this.queueMs === 0) this.#thread.recorder.thread.queued();
+  startQueueTimer(): void {
+    if (this.queueMs === 0) this.#worker.recorder.thread.queued();
     this.#queuedMs = performance.now();
   }
 
   /** It waits no more, if it did. */
-  dequeued(): void {
+  stopQueueTimer(): void {
     if (this.#queuedMs < 0) return;
     const waitedMs = performance.now() - this.#queuedMs;
-    this.#thread.recorder.thread.queueWait(waitedMs);
+    this.#worker.recorder.thread.queueWait(waitedMs);
     this.queueMs += waitedMs;
     this.#queuedMs = Number.NEGATIVE_INFINITY;
   }
@@ -109,33 +109,33 @@ export class RequestRecord implements RecordedRequest {
 
   /** It has a connection to the replica. */
   connected(ordinal: number, isReused: boolean): void {
-    this.#thread.recorder.sent(ordinal, isReused);
+    this.#worker.recorder.sent(ordinal, isReused);
     if (this.#connectingMs < 0) return;
     this.connectMs += performance.now() - this.#connectingMs;
     this.#connectingMs = Number.NEGATIVE_INFINITY;
   }
 
   /** Passes on what precedes the answer, to a client that knows of such things. */
-  interim(head: ResponseHead): void {
-    if (this.takesChunks) this.#incoming.response.interim(`${head.forward}\r\n`);
+  writeInterim(head: ResponseHead): void {
+    if (this.takesChunks) this.#context.response.writeInterim(`${head.forward}\r\n`);
   }
 
   /** The answer of a replica begins. `isRequestSent`: the replica has all of the request. */
   begin(head: ResponseHead, answeredBy: number, flow: RelayFlow, isRequestSent: boolean): ResponseRelay {
-    const { response, head: sentHead } = this.#incoming;
+    const { response, head: sentHead } = this.#context;
     const { takesChunks } = this;
     this.firstByteMs = performance.now() - this.startMs;
     this.#isSameRead = true;
     this.answeredBy = answeredBy;
     this.status = head.statusCode;
     this.#isDelimited = takesChunks || head.framing === 'length' || head.framing === 'none';
-    const ending = this.#endingFor(response.keepsAlive && this.#isDelimited && isRequestSent);
+    const ending = this.#endingFor(response.clientKeepsAlive && this.#isDelimited && isRequestSent);
     const text = buildResponseHead(head, {
-      via: this.#thread.options.via,
+      via: this.#worker.options.via,
       rawChunks: takesChunks,
       keepAlive: ending === 'keep-alive',
       requestId: sentHead.requestId,
-      date: this.#thread.date,
+      date: this.#worker.date,
       debug: sentHead.isDebug ? this.#debugLines() : '',
     });
     this.bytesOut = text.length;
@@ -155,16 +155,16 @@ export class RequestRecord implements RecordedRequest {
     text: string,
     { body, onEnd }: { readonly body: RequestBody | undefined; readonly onEnd: () => void },
   ): number {
-    const { recorder, options } = this.#thread;
-    const client = this.#incoming.request.socket;
+    const { recorder, options } = this.#worker;
+    const client = this.#context.request.socket;
     client.write(text, 'latin1');
     this.#count(0);
     this.#tunnel = upstream;
     recorder.tunnelOpened(this.answeredBy);
-    const { client: connection } = this.#incoming;
+    const { client: connection } = this.#context;
     const fromClient: OnClientReady = (onReady) => {
       if (body === undefined) connection.becomeTunnel(onReady);
-      else body.whenComplete(() => connection.becomeTunnel(onReady));
+      else body.onceComplete(() => connection.becomeTunnel(onReady));
     };
     joinTunnel({ client, upstream, fromClient, fromUpstream }, options.idleTimeoutMs, {
       onBytes: (bytesIn, bytesOut) => {
@@ -179,8 +179,8 @@ export class RequestRecord implements RecordedRequest {
 
   /** Closes the tunnel where it has been silent for so long that its sockets should have; gives when to look again. */
   lookAtTunnel(): number {
-    const { nowMs, recorder, options } = this.#thread;
-    const client = this.#incoming.request.socket;
+    const { nowMs, recorder, options } = this.#worker;
+    const client = this.#context.request.socket;
     const bytes = client.bytesRead + (this.#tunnel?.bytesRead ?? 0);
     if (bytes === this.#tunnelBytes) {
       recorder.lastResort();
@@ -199,9 +199,9 @@ export class RequestRecord implements RecordedRequest {
 
   /** Answers with a failure of our own; `letGo` ends the exchange before the client can know. */
   fail(error: BalancerError, letGo: () => void): void {
-    const { request, response, head } = this.#incoming;
+    const { request, response, head } = this.#context;
     // whether the rest of what is too much has come by now or not
-    const ending = this.#endingFor(response.keepsAlive && error.code !== 'body-too-large');
+    const ending = this.#endingFor(response.clientKeepsAlive && error.code !== 'body-too-large');
     const isHead = request.method === 'HEAD';
     const debug = head.isDebug ? this.#debugLines() : '';
     const text = failureResponse(error, ending, { isHead, requestId: head.requestId, debug });
@@ -212,7 +212,7 @@ export class RequestRecord implements RecordedRequest {
     this.status = error.status;
     this.error = error.code;
     this.bytesOut = text.length;
-    this.#thread.recorder.failure(error.code);
+    this.#worker.recorder.failure(error.code);
     letGo();
     response.begin(ending);
     response.end(text);
@@ -223,7 +223,7 @@ export class RequestRecord implements RecordedRequest {
    * one whose answer ends with its connection must be told by a reset.
    */
   cut(by: Ended, letGo: () => void): void {
-    const { client, request } = this.#incoming;
+    const { client, request } = this.#context;
     client.isClosing = true;
     this.ended = by;
     letGo();
@@ -233,29 +233,29 @@ export class RequestRecord implements RecordedRequest {
 
   /** The request is over; `bodyBytes` is how much of its body came. */
   close(bodyBytes: number): void {
-    this.dequeued();
+    this.stopQueueTimer();
     if (this.#tunnel !== undefined) this.#tunnelEnded();
     else this.#count(bodyBytes);
-    this.#thread.access?.ended(this, this.#incoming, this.#given.attempts);
+    this.#worker.access?.ended(this, this.#context, this.#given.attempts);
   }
 
   #count(bodyBytes: number): void {
     this.totalMs = this.#isSameRead ? this.firstByteMs : performance.now() - this.startMs;
-    this.bytesIn = this.#incoming.head.text.length + bodyBytes;
-    this.#thread.recorder.request(this);
+    this.bytesIn = this.#context.head.text.length + bodyBytes;
+    this.#worker.recorder.request(this);
   }
 
   #tunnelEnded(): void {
     this.totalMs = performance.now() - this.startMs;
-    this.#thread.recorder.tunnelClosed(this.answeredBy);
+    this.#worker.recorder.tunnelClosed(this.answeredBy);
   }
 
   #debugLines(): string {
-    this.dequeued();
+    this.stopQueueTimer();
     const { queueMs, connectMs, firstByteMs } = this;
     const { attempts, last } = this.#given;
     return debugLines({
-      replica: this.#thread.nameOf(last),
+      replica: this.#worker.nameOf(last),
       attempts,
       queueMs,
       connectMs,
@@ -265,13 +265,13 @@ export class RequestRecord implements RecordedRequest {
 
   /** What follows the answer on the client's connection, given what the two sides would have. */
   #endingFor(keepAlive: boolean): Ending {
-    const { response, client, isUpgrade } = this.#incoming;
+    const { response, client, isUpgrade } = this.#context;
     // who was refused another protocol, but speaks it already, must not be understood as HTTP
-    const hasSaidMore = (isUpgrade && client.isAhead) || !this.isRequestComplete;
-    if (keepAlive && !hasSaidMore && !this.#thread.isDraining) return 'keep-alive';
+    const hasSaidMore = (isUpgrade && client.hasPipelinedBytes) || !this.isRequestComplete;
+    if (keepAlive && !hasSaidMore && !this.#worker.isDraining) return 'keep-alive';
     client.isClosing = true;
     if (!hasSaidMore) return 'close';
-    response.whenOut(() => client.linger(this.#thread.nowMs));
+    response.onFlushed(() => client.linger(this.#worker.nowMs));
     return 'linger';
   }
 }

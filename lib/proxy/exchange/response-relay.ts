@@ -13,8 +13,8 @@ import type { ClientResponse, Ending } from './response-writer.ts';
 
 /** What can be told to wait for the client. */
 export interface RelayFlow {
-  pauseAnswer(): void;
-  resumeAnswer(): void;
+  pauseResponse(): void;
+  resumeResponse(): void;
 }
 
 /** A body up to here goes out with its head as one string; from here on it is copied into a block. */
@@ -65,7 +65,7 @@ export class ResponseRelay {
       return;
     }
     this.flush(connection);
-    const block = connection.holdBlock(chunk);
+    const block = connection.retainBuffer(chunk);
     if (block === undefined) this.#afterWrite(this.#out.write(Buffer.from(chunk)));
     else this.#afterWrite(this.#out.write(chunk, block.release));
   }
@@ -88,9 +88,9 @@ export class ResponseRelay {
   }
 
   /** The body is complete; what is held goes out with the end, and a short answer together with others. */
-  end(connection: Connection, isCrowded: boolean): void {
-    if (this.#rechunk) return void this.#response.end(this.takeHead() + LAST_CHUNK, isCrowded);
-    if (this.#isShort) return void this.#response.end(this.takeHead(), isCrowded);
+  end(connection: Connection, isBusy: boolean): void {
+    if (this.#rechunk) return void this.#response.end(this.takeHead() + LAST_CHUNK, isBusy);
+    if (this.#isShort) return void this.#response.end(this.takeHead(), isBusy);
     this.flush(connection);
     this.#response.end();
   }
@@ -133,10 +133,10 @@ export class ResponseRelay {
   #afterWrite(isRoom: boolean): void {
     if (isRoom || this.#isPaused) return;
     this.#isPaused = true;
-    this.#flow.pauseAnswer();
+    this.#flow.pauseResponse();
     this.#out.once('drain', () => {
       this.#isPaused = false;
-      this.#flow.resumeAnswer();
+      this.#flow.resumeResponse();
     });
   }
 }

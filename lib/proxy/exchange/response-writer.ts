@@ -15,7 +15,7 @@ export type Ending = 'keep-alive' | 'close' | 'linger';
 /** The place of one request's answer on its client's connection. */
 export interface ClientResponse {
   /** The client would have the connection kept. */
-  readonly keepsAlive: boolean;
+  readonly clientKeepsAlive: boolean;
   readonly socket: Socket;
   /** Takes the answer's bytes, once it is begun: the first of them are its head's. */
   readonly out: Writable;
@@ -23,14 +23,14 @@ export interface ClientResponse {
   /** Chunks are put around the body where the head says so; else whoever writes does that. */
   readonly framesChunks: boolean;
   /** Writes what precedes the response: a 1xx head with its empty line. */
-  interim(text: string): void;
+  writeInterim(text: string): void;
   begin(ending: Ending): void;
   /** `text`, latin1, is the last of it, which may wait for others; without one that has been written already. */
-  end(text?: string, mayWait?: boolean): unknown;
+  end(text?: string, mayBatch?: boolean): unknown;
   /** Sent behind the body; only where `framesChunks`. */
   addTrailers(trailers: readonly string[]): void;
-  /** Calls `onOut` when all of it has been taken by the kernel. */
-  whenOut(onOut: () => void): void;
+  /** Calls `onFlushed` when all of it has been taken by the kernel. */
+  onFlushed(onFlushed: () => void): void;
 }
 
 const NOBODY: readonly (() => void)[] = [];
@@ -38,24 +38,24 @@ const NOBODY: readonly (() => void)[] = [];
 /** A response that is written to the socket as it is. */
 export class SocketResponse implements ClientResponse {
   readonly socket: Socket;
-  readonly keepsAlive: boolean;
+  readonly clientKeepsAlive: boolean;
   readonly framesChunks = false;
   isBegun = false;
   #ending: Ending = 'keep-alive';
   #isEnded = false;
   /** Of those that asked before the end. */
-  #waiting: readonly (() => void)[] = NOBODY;
+  #deferred: readonly (() => void)[] = NOBODY;
 
-  constructor(socket: Socket, keepsAlive: boolean) {
+  constructor(socket: Socket, clientKeepsAlive: boolean) {
     this.socket = socket;
-    this.keepsAlive = keepsAlive;
+    this.clientKeepsAlive = clientKeepsAlive;
   }
 
   get out(): Socket {
     return this.socket;
   }
 
-  interim(text: string): void {
+  writeInterim(text: string): void {
     writeHeld(this.socket);
     this.socket.write(text, 'latin1');
   }
@@ -66,25 +66,25 @@ export class SocketResponse implements ClientResponse {
     this.#ending = ending;
   }
 
-  end(text?: string, mayWait = false): void {
-    if (text !== undefined && mayWait) writeTogether(this.socket, text);
+  end(text?: string, mayBatch = false): void {
+    if (text !== undefined && mayBatch) writeTogether(this.socket, text);
     else if (text !== undefined) this.socket.write(text, 'latin1');
     if (this.#ending === 'close') closeOnceWritten(this.socket);
     this.#isEnded = true;
-    for (const onOut of this.#waiting) this.whenOut(onOut);
+    for (const onFlushed of this.#deferred) this.onFlushed(onFlushed);
   }
 
   addTrailers(): void {}
 
-  whenOut(onOut: () => void): void {
+  onFlushed(onFlushed: () => void): void {
     if (!this.#isEnded) {
-      this.#waiting = [...this.#waiting, onOut];
+      this.#deferred = [...this.#deferred, onFlushed];
       return;
     }
     writeHeld(this.socket);
-    if (this.socket.writableLength === 0) process.nextTick(onOut);
+    if (this.socket.writableLength === 0) process.nextTick(onFlushed);
     // nothing, behind what still waits
-    else this.socket.write('', (error) => !error && onOut());
+    else this.socket.write('', (error) => !error && onFlushed());
   }
 }
 

@@ -33,12 +33,12 @@ export function tunnelLimitMs(idleMs: number): number {
 }
 
 /** Joins the ends. `idleMs` without a byte either way closes both. */
-export function joinTunnel(ends: TunnelEnds, idleMs: number, ear: TunnelListener): void {
+export function joinTunnel(ends: TunnelEnds, idleMs: number, listener: TunnelListener): void {
   const { client, upstream } = ends;
   let open = 2;
   const closed = (other: Socket) => (): void => {
     open--;
-    if (open === 0) ear.onEnd();
+    if (open === 0) listener.onEnd();
     // what the other end has already been given may still go out
     else if (other.writableLength === 0) other.destroy();
     else other.end();
@@ -58,13 +58,13 @@ export function joinTunnel(ends: TunnelEnds, idleMs: number, ear: TunnelListener
     socket.setNoDelay(true);
   }
   ends.fromClient((early) => {
-    ear.onBytes(early.length, 0);
-    client.on('data', (chunk: Buffer) => ear.onBytes(chunk.length, 0));
+    listener.onBytes(early.length, 0);
+    client.on('data', (chunk: Buffer) => listener.onBytes(chunk.length, 0));
     if (early.length > 0) upstream.write(early);
     client.pipe(upstream);
   });
-  ear.onBytes(0, ends.fromUpstream.length);
-  upstream.on('data', (chunk: Buffer) => ear.onBytes(0, chunk.length));
+  listener.onBytes(0, ends.fromUpstream.length);
+  upstream.on('data', (chunk: Buffer) => listener.onBytes(0, chunk.length));
   if (ends.fromUpstream.length > 0) client.write(ends.fromUpstream);
   upstream.pipe(client);
 }

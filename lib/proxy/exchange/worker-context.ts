@@ -61,7 +61,7 @@ export class WorkerContext {
   readonly queue: RequestQueue;
   readonly budget: RetryBudget;
   readonly recorder: Recorder;
-  readonly sendQueues: UnsentBytes;
+  readonly unsentBytes: UnsentBytes;
   readonly verdicts: PoisonVerdicts;
   /** Undefined while the access log is off. */
   readonly access: AccessLogEntries | undefined;
@@ -101,7 +101,7 @@ export class WorkerContext {
     this.table = new RouteTable(start.table, start.shape, start.worker);
     this.recorder = new Recorder(start.metrics, start.shape, start.worker);
     this.verdicts = new PoisonVerdicts(tell, !options.ownsInstances);
-    this.sendQueues = new UnsentBytes(() => this.nowMs);
+    this.unsentBytes = new UnsentBytes(() => this.nowMs);
     this.access = this.#accessNotes();
     const { rates, connections } = start.limits;
     const trusted = new TrustedProxies(options.trustedProxies);
@@ -126,7 +126,7 @@ export class WorkerContext {
   }
 
   /** The pool of the replica's instance; undefined while this thread has not heard of one. */
-  upstreamOf(ordinal: number): ConnectionPool | undefined {
+  poolOf(ordinal: number): ConnectionPool | undefined {
     return this.#pools[ordinal]?.upstream;
   }
 
@@ -213,7 +213,7 @@ export class WorkerContext {
   }
 
   /** A request failed at the replica, or was answered that it cannot serve: counted with those of all threads. */
-  noteFailure(ordinal: number, word: number): void {
+  recordFailure(ordinal: number, word: number): void {
     const { table } = this;
     const { ejectAfter } = this.options;
     // requests that were sent before it was last taken out or readmitted say nothing new
@@ -223,7 +223,7 @@ export class WorkerContext {
     this.#tell({ kind: 'report', ordinal, word, code: 'failures-in-a-row' });
   }
 
-  noteSuccess(ordinal: number): void {
+  recordSuccess(ordinal: number): void {
     this.table.clearFailures(ordinal);
   }
 
@@ -234,7 +234,7 @@ export class WorkerContext {
   }
 
   /** So many requests are under way that what is written for one is worth holding back for what others write. */
-  get isCrowded(): boolean {
+  get isBusy(): boolean {
     return this.#active.length >= CROWD;
   }
 
@@ -247,8 +247,8 @@ export class WorkerContext {
     for (const [ordinal, pool] of this.#pools.entries()) {
       if (pool === undefined) continue;
       pool.upstream.tick();
-      const { idle, resting, doubted, pinnedIdle, busy, connecting } = pool.upstream.connections;
-      this.recorder.pool(ordinal, idle + resting + doubted + pinnedIdle, busy, connecting);
+      const { idle, settling, quarantined, pinnedIdle, busy, connecting } = pool.upstream.connections;
+      this.recorder.pool(ordinal, idle + settling + quarantined + pinnedIdle, busy, connecting);
     }
     this.admin.tick();
     // from the end, since what ends changes places with the last

@@ -19,12 +19,12 @@ export class PooledReads {
   }
 
   /** So many bytes were read into `memory`. */
-  noteRead(memory: Buffer, bytes: number): void {
-    if (this.blockOf(memory) !== undefined) this.#filled += bytes;
+  recordRead(memory: Buffer, bytes: number): void {
+    if (this.bufferOf(memory) !== undefined) this.#filled += bytes;
   }
 
   /** The block in which `piece` lies; undefined where it lies elsewhere. */
-  blockOf(piece: Buffer): PooledBuffer | undefined {
+  bufferOf(piece: Buffer): PooledBuffer | undefined {
     return this.#block?.bytes.buffer === piece.buffer ? this.#block : undefined;
   }
 

@@ -62,7 +62,7 @@ export class ReadProgress {
   }
 
   /** It has taken something since this was last asked; false the first time, and where that cannot be known. */
-  hasTaken(socket: Socket, queues: UnsentBytes): boolean {
+  hasProgressed(socket: Socket, queues: UnsentBytes): boolean {
     const before = this.#bytes;
     this.#bytes = queues.bytesOf(socket);
     return this.#bytes < before;

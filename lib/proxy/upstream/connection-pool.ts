@@ -5,7 +5,7 @@
  * Must not hold: which replica a request goes to, retries, anything about clients.
  *
  * Invariants: an attempt that was given to `send` hears `onConnection` or `onUpstreamError`, once, unless it is
- * withdrawn before: until then it is in exactly one of `#waiting`, `#wantRoom`, `#reserved` and `#failing`. No
+ * withdrawn before: until then it is in exactly one of `#deferred`, `#waitingForRoom`, `#reserved` and `#failing`. No
  * attempt waits while a connection is idle, nor while there is room for another and none is on its way for it:
  * whatever happens ends in `#restore`, which alone takes attempts out of the queues. A connection that was opened
  * for one attempt is never counted on by others.
@@ -75,9 +75,9 @@ export class ConnectionPool implements ConnectionOwner {
   /** Being opened for one attempt, which needs a new connection. */
   readonly #reserved = new Map<Connection, Attempt>();
   /** Attempts that wait for any connection, first come first served. */
-  readonly #waiting: Attempt[] = [];
+  readonly #deferred: Attempt[] = [];
   /** Attempts that need a new connection, while there is no room for one. */
-  readonly #wantRoom: Attempt[] = [];
+  readonly #waitingForRoom: Attempt[] = [];
   readonly #failing: Failing[] = [];
   /** Connections that belong to one client each. None of the others, and not counted against the cap. */
   readonly #pinned = new Set<PinnedConnection>();
@@ -99,31 +99,35 @@ export class ConnectionPool implements ConnectionOwner {
     const connecting = this.#opening.size + this.#reserved.size;
     let pinnedIdle = 0;
     for (const { isIdle } of this.#pinned) if (isIdle) pinnedIdle++;
-    const isFree = free.idle + free.resting + free.doubted;
+    const isFree = free.idle + free.settling + free.quarantined;
     const busy = this.#connections.size - connecting - isFree + this.#pinned.size - pinnedIdle;
     return { ...free, pinnedIdle, connecting, busy };
   }
 
   get waiting(): WaitingCounts {
-    return { forAny: this.#waiting.length, forRoom: this.#wantRoom.length, forTheirs: this.#reserved.size };
+    return {
+      forAny: this.#deferred.length,
+      forRoom: this.#waitingForRoom.length,
+      forTheirs: this.#reserved.size,
+    };
   }
 
   /** Gives the attempt a connection, now or as soon as there is one. */
   send(attempt: Attempt): void {
     if (this.#isClosed) return attempt.onUpstreamError(new BalancerError('upstream-gone'));
-    const needsNew = attempt.upgrade || attempt.needsFresh;
+    const needsNew = attempt.upgrade || attempt.needsNewConnection;
     if (!needsNew) {
       const connection = this.#free.take();
       if (connection !== undefined) return connection.assign(attempt);
     }
     attempt.waitsSinceMs = this.#options.nowMs();
-    (needsNew ? this.#wantRoom : this.#waiting).push(attempt);
+    (needsNew ? this.#waitingForRoom : this.#deferred).push(attempt);
     this.#restore();
   }
 
   /** The attempt no longer waits for a connection. */
   withdraw(attempt: Attempt): void {
-    if (remove(this.#waiting, attempt) || remove(this.#wantRoom, attempt)) return;
+    if (remove(this.#deferred, attempt) || remove(this.#waitingForRoom, attempt)) return;
     const at = this.#failing.findIndex((failing) => failing.attempt === attempt);
     if (at !== -1) this.#failing.splice(at, 1);
     for (const [connection, owner] of this.#reserved) {
@@ -140,7 +144,7 @@ export class ConnectionPool implements ConnectionOwner {
     const pinned = new PinnedConnection(connection, this.#options, () => this.#pinned.delete(pinned));
     this.#connections.delete(connection);
     this.#pinned.add(pinned);
-    connection.passTo(pinned);
+    connection.setOwner(pinned);
     this.#restore();
     return pinned;
   }
@@ -154,7 +158,7 @@ export class ConnectionPool implements ConnectionOwner {
     for (const connection of this.#opening) if (isLate(connection)) connection.destroy(tooLate());
     for (const [connection, attempt] of this.#reserved)
       if (isLate(connection) || this.#hasWaited(attempt, nowMs)) connection.destroy(tooLate());
-    for (const queue of [this.#waiting, this.#wantRoom])
+    for (const queue of [this.#deferred, this.#waitingForRoom])
       while (queue.length > 0 && this.#hasWaited(queue[0]!, nowMs))
         this.#failing.push({ attempt: queue.shift()!, error: tooLate() });
     for (const connection of this.#free.takeExpired()) connection.destroy();
@@ -170,8 +174,8 @@ export class ConnectionPool implements ConnectionOwner {
   close(): void {
     this.#isClosed = true;
     const gone = new BalancerError('upstream-gone');
-    this.#failAll(this.#waiting, gone);
-    this.#failAll(this.#wantRoom, gone);
+    this.#failAll(this.#deferred, gone);
+    this.#failAll(this.#waitingForRoom, gone);
     for (const connection of [...this.#connections]) connection.destroy(gone);
     for (const { connection } of [...this.#pinned]) connection.destroy(gone);
     this.#restore();
@@ -201,13 +205,13 @@ export class ConnectionPool implements ConnectionOwner {
     this.#reserved.delete(connection);
     this.#opening.delete(connection);
     if (error !== undefined) this.#failedToOpen(attempt, error);
-    else if (attempt !== undefined) this.#wantRoom.push(attempt);
+    else if (attempt !== undefined) this.#waitingForRoom.push(attempt);
     this.#restore();
   }
 
   /** A connection is free, or soon will be. */
   #serve(): void {
-    if (this.#waiting.length > 0 || this.#wantRoom.length > 0) this.#restore();
+    if (this.#deferred.length > 0 || this.#waitingForRoom.length > 0) this.#restore();
   }
 
   /** Restores the invariants. Called again from within, by what an attempt does when it hears, it leaves all to the first call. */
@@ -219,25 +223,25 @@ export class ConnectionPool implements ConnectionOwner {
     } finally {
       this.#isRestoring = false;
     }
-    if (this.#waiting.length > 0 || this.#wantRoom.length > 0) this.#free.hurry();
+    if (this.#deferred.length > 0 || this.#waitingForRoom.length > 0) this.#free.hurry();
   }
 
   /** Does one thing that is due; false where nothing is. */
   #step(): boolean {
     const failing = this.#failing.shift();
     if (failing !== undefined) failing.attempt.onUpstreamError(failing.error);
-    else if (this.#waiting.length > 0 && this.#free.idle > 0)
-      this.#free.take()!.assign(this.#waiting.shift()!);
-    else if (this.#wantRoom.length > 0 && this.#makeRoom()) this.#open(this.#wantRoom.shift());
-    else if (this.#onTheirWay < Math.min(this.#waiting.length, MOST_CONNECTING) && this.#makeRoom())
+    else if (this.#deferred.length > 0 && this.#free.idle > 0)
+      this.#free.take()!.assign(this.#deferred.shift()!);
+    else if (this.#waitingForRoom.length > 0 && this.#makeRoom()) this.#open(this.#waitingForRoom.shift());
+    else if (this.#expectedSoon < Math.min(this.#deferred.length, MOST_CONNECTING) && this.#makeRoom())
       this.#open(undefined);
     else return false;
     return true;
   }
 
   /** Connections that those who wait will be given next. */
-  get #onTheirWay(): number {
-    return this.#opening.size + this.#free.resting;
+  get #expectedSoon(): number {
+    return this.#opening.size + this.#free.settling;
   }
 
   get #hasRoom(): boolean {
@@ -271,7 +275,7 @@ export class ConnectionPool implements ConnectionOwner {
   #failedToOpen(only: Attempt | undefined, error: BalancerError): void {
     // of a replica that is gone it says nothing
     if (!this.#isClosed) this.#options.recorder.connectFailed(this.#options.ordinal);
-    if (only === undefined) this.#failAll(this.#waiting, error);
+    if (only === undefined) this.#failAll(this.#deferred, error);
     else this.#failing.push({ attempt: only, error });
   }
 

@@ -6,7 +6,7 @@
  *
  * Reads go straight into a buffer of ours (`onread`), past the stream machinery: 1.5 µs less for a small answer.
  * All connections share one buffer while answers are small, so a chunk is only good until its call returns, unless
- * `expectLargeBody` was said: then reads go into blocks, which can be held, and nothing is copied.
+ * `useLargeReads` was said: then reads go into blocks, which can be held, and nothing is copied.
  */
 import type { OnReadOpts, Socket, TcpNetConnectOpts } from 'node:net';
 import type { Endpoint } from '../../core/replica.ts';
@@ -24,7 +24,7 @@ import type { UpstreamSocket } from './early-response.ts';
 /** One try of a request on a replica, as the pool and its connections see it. */
 export interface Attempt extends ResponseRequest, ResponseSink {
   /** Only a connection that carried no request yet will do. */
-  readonly needsFresh: boolean;
+  readonly needsNewConnection: boolean;
   /** Since when it waits for a connection, by the thread's coarse clock; the pool's to set. */
   waitsSinceMs: number;
   /** The connection is this attempt's: it writes its request now. */
@@ -150,12 +150,12 @@ export class Connection {
   }
 
   /** From now on `owner` hears of it, and nobody else. */
-  passTo(owner: ConnectionOwner): void {
+  setOwner(owner: ConnectionOwner): void {
     this.#owner = owner;
   }
 
   /** It carried another request before the one at hand, so the replica may have been closing it meanwhile. */
-  get wasReused(): boolean {
+  get isReused(): boolean {
     return this.#requests > 1;
   }
 
@@ -210,7 +210,7 @@ export class Connection {
   }
 
   /** More of this answer's body is to come than one read brings: the reads that follow go into blocks. */
-  expectLargeBody(): void {
+  useLargeReads(): void {
     this.#block ??= acquireBuffer();
   }
 
@@ -218,7 +218,7 @@ export class Connection {
    * The block in which the chunk of the call at hand lies, held once more; undefined for one in shared memory, which
    * must be copied to outlive the call.
    */
-  holdBlock(chunk: Buffer): PooledBuffer | undefined {
+  retainBuffer(chunk: Buffer): PooledBuffer | undefined {
     return this.#block?.bytes.buffer === chunk.buffer ? this.#block.hold() : undefined;
   }
 
@@ -233,7 +233,7 @@ export class Connection {
     const attempt = this.#attempt;
     this.#attempt = undefined;
     this.#parser.stop();
-    this.#letGoOfBlock();
+    this.#releaseBuffer();
     this.socket.destroy();
     this.#reportClosed(this.#isConnected ? undefined : error);
     if (error !== undefined) attempt?.onUpstreamError(error);
@@ -255,13 +255,13 @@ export class Connection {
   #nextBuffer(): Buffer {
     if (this.#block === undefined) return SHARED;
     if (this.#block.bytes.length - this.#filled < LEAST_READ_BYTES) {
-      this.#letGoOfBlock();
+      this.#releaseBuffer();
       this.#block = acquireBuffer();
     }
     return this.#block?.bytes.subarray(this.#filled) ?? SHARED;
   }
 
-  #letGoOfBlock(): void {
+  #releaseBuffer(): void {
     this.#block?.release();
     this.#block = undefined;
     this.#filled = 0;
@@ -288,7 +288,7 @@ export class Connection {
     this.#attempt = undefined;
     // the client of the answer that ends here may be slow, the next one need not be
     if (this.#isPaused) this.resume();
-    this.#letGoOfBlock();
+    this.#releaseBuffer();
     this.socket.onWriteFailed = undefined;
     if (this.#parser.phase === 'idle' && attempt.isRequestSent && !this.#isClosed) this.#owner.onFree(this);
     else this.destroy();

@@ -15,9 +15,9 @@ export interface IdleCounts {
   /** They may be written on now. */
   readonly idle: number;
   /** Idle in the next round of the event loop. */
-  readonly resting: number;
+  readonly settling: number;
   /** Idle in a while. */
-  readonly doubted: number;
+  readonly quarantined: number;
 }
 
 /** How long a connection may lie idle where the replica did not say: under the 5 s of Node's own server. */
@@ -38,11 +38,11 @@ export class IdleConnections implements PollListener {
   /** The one that was used last at the end. */
   readonly #idle: Connection[] = [];
   /** Not read since their responses: those of this round of the event loop, and those of the last. */
-  #freed: Connection[] = [];
-  #resting: Connection[] = [];
-  readonly #doubted: Connection[] = [];
+  #releasedOrdinal: Connection[] = [];
+  #settling: Connection[] = [];
+  readonly #quarantined: Connection[] = [];
   /** Above zero where the replica ends connections behind its responses. */
-  #doubt = 0;
+  #suspicion = 0;
   #isCalledAfterPoll = false;
 
   /** `nowMs` is the thread's coarse clock; `onIdle` is called when some that rested may be taken. */
@@ -52,15 +52,15 @@ export class IdleConnections implements PollListener {
   }
 
   get counts(): IdleCounts {
-    return { idle: this.#idle.length, resting: this.resting, doubted: this.#doubted.length };
+    return { idle: this.#idle.length, settling: this.settling, quarantined: this.#quarantined.length };
   }
 
   get idle(): number {
     return this.#idle.length;
   }
 
-  get resting(): number {
-    return this.#freed.length + this.#resting.length;
+  get settling(): number {
+    return this.#releasedOrdinal.length + this.#settling.length;
   }
 
   /** Takes the idle one that was used last: its caches are warm, and the others grow idle and close. */
@@ -77,44 +77,44 @@ export class IdleConnections implements PollListener {
   /** Adds one that has just carried a whole response. */
   addUsed(connection: Connection): void {
     connection.idleSinceMs = this.#nowMs();
-    if (this.#doubt > 0) {
-      if (connection.wasReused) this.#doubt--;
-      this.#doubted.push(connection);
+    if (this.#suspicion > 0) {
+      if (connection.isReused) this.#suspicion--;
+      this.#quarantined.push(connection);
       return;
     }
-    this.#freed.push(connection);
+    this.#releasedOrdinal.push(connection);
     if (this.#isCalledAfterPoll) return;
     this.#isCalledAfterPoll = true;
     afterNextPoll(this);
   }
 
   onPolled(): boolean {
-    const read = this.#resting;
-    this.#resting = this.#freed;
-    this.#freed = read;
+    const read = this.#settling;
+    this.#settling = this.#releasedOrdinal;
+    this.#releasedOrdinal = read;
     for (const connection of read) this.#idle.push(connection);
     read.length = 0;
     this.#onIdle();
-    this.#isCalledAfterPoll = this.resting > 0;
+    this.#isCalledAfterPoll = this.settling > 0;
     return this.#isCalledAfterPoll;
   }
 
   /** Somebody waits: those that rest are idle as soon as they can be. */
   hurry(): void {
-    if (this.resting > 0) hurry();
+    if (this.settling > 0) hurry();
   }
 
   /** Removes the one that has been free for longest, of those that are not about to be taken. */
   takeOldest(): Connection | undefined {
-    return this.#idle.shift() ?? this.#doubted.shift();
+    return this.#idle.shift() ?? this.#quarantined.shift();
   }
 
   /** Removes those that have been idle for too long, and lets those be idle that have rested. To be called at each tick. */
   takeExpired(): readonly Connection[] {
     const nowMs = this.#nowMs();
-    if (this.#doubt > 0) this.#doubt--;
-    while (this.#doubted.length > 0 && nowMs - this.#doubted[0]!.idleSinceMs >= LONG_REST_MS)
-      this.#idle.push(this.#doubted.shift()!);
+    if (this.#suspicion > 0) this.#suspicion--;
+    while (this.#quarantined.length > 0 && nowMs - this.#quarantined[0]!.idleSinceMs >= LONG_REST_MS)
+      this.#idle.push(this.#quarantined.shift()!);
     const expired = this.#lists
       .flat()
       .filter((connection) => nowMs - connection.idleSinceMs >= idleLimitMs(connection));
@@ -125,12 +125,12 @@ export class IdleConnections implements PollListener {
   /** A connection was closed by the other side, which may have been free. */
   closed(connection: Connection): void {
     if (!this.#remove(connection) || this.#nowMs() - connection.idleSinceMs >= EARLY_END_MS) return;
-    this.#doubt = Math.min(MOST_DOUBT, this.#doubt + DOUBT_AN_END);
-    this.#doubted.push(...this.#resting.splice(0), ...this.#freed.splice(0));
+    this.#suspicion = Math.min(MOST_DOUBT, this.#suspicion + DOUBT_AN_END);
+    this.#quarantined.push(...this.#settling.splice(0), ...this.#releasedOrdinal.splice(0));
   }
 
   get #lists(): readonly Connection[][] {
-    return [this.#idle, this.#resting, this.#freed, this.#doubted];
+    return [this.#idle, this.#settling, this.#releasedOrdinal, this.#quarantined];
   }
 
   #remove(connection: Connection): boolean {

@@ -9,7 +9,7 @@ import type { Connection, ConnectionOwner } from './connection.ts';
 
 /** A request's claim on the replica of this ordinal; false where that may not be given requests. */
 interface Claim {
-  takePinned(ordinal: number): boolean;
+  acquirePinned(ordinal: number): boolean;
 }
 
 /** What is taken off the replica's own limit, so that we close first. */
@@ -64,7 +64,7 @@ export class PinnedConnection implements ConnectionOwner {
    * where it has closed, or its replica may not be given requests any more. Then it is closed.
    */
   take(claim: Claim): boolean {
-    if (!this.#isIdle || !claim.takePinned(this.ordinal)) {
+    if (!this.#isIdle || !claim.acquirePinned(this.ordinal)) {
       this.close();
       return false;
     }

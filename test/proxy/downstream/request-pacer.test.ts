@@ -20,15 +20,15 @@ const roundEnd = () => new Promise(setImmediate);
 /** Turns, who was taken, and how one comes. */
 function stage() {
   const taken: number[] = [];
-  const turns = new RequestPacer<number>((each) => taken.push(each));
+  const pacer = new RequestPacer<number>((each) => taken.push(each));
   const come = (each: number): void => {
-    if (turns.isNow()) taken.push(each);
-    else turns.wait(each);
+    if (pacer.tryAdmit()) taken.push(each);
+    else pacer.wait(each);
   };
   const comeAll = (from: number, to: number): void => {
     for (let each = from; each < to; each++) come(each);
   };
-  return { turns, taken, come, comeAll };
+  return { pacer, taken, come, comeAll };
 }
 
 const upTo = (count: number) => Array.from({ length: count }, (_, at) => at);
@@ -66,16 +66,16 @@ test('what waited counts for its round, and each round has room again', async ()
 });
 
 test('who gives way takes few in a round until it need not', async () => {
-  const { turns, taken, comeAll } = stage();
-  turns.setAcceptPriority(true);
+  const { pacer, taken, comeAll } = stage();
+  pacer.setAcceptPriority(true);
   comeAll(0, 3 * A_ROUND);
   assert.deepEqual(taken, upTo(A_SHORT_ROUND));
   await roundEnd();
   assert.deepEqual(taken, upTo(2 * A_SHORT_ROUND));
-  turns.setAcceptPriority(false);
+  pacer.setAcceptPriority(false);
   await roundEnd();
   assert.deepEqual(taken, upTo(2 * A_SHORT_ROUND + A_ROUND));
-  turns.setAcceptPriority(true);
+  pacer.setAcceptPriority(true);
   for (let round = 0; taken.length < 3 * A_ROUND; round++) {
     assert.ok(round < A_ROUND, 'it goes on');
     await roundEnd();
@@ -84,9 +84,9 @@ test('who gives way takes few in a round until it need not', async () => {
 });
 
 test('who has to give way in the middle of a round takes no more in it', async () => {
-  const { turns, taken, comeAll } = stage();
+  const { pacer, taken, comeAll } = stage();
   comeAll(0, A_ROUND / 2);
-  turns.setAcceptPriority(true);
+  pacer.setAcceptPriority(true);
   comeAll(A_ROUND / 2, A_ROUND);
   assert.deepEqual(taken, upTo(A_ROUND / 2));
   await roundEnd();

@@ -29,7 +29,7 @@ class ModelAttempt implements Attempt {
   readonly rawChunks = true;
   readonly isRequestSent = true;
   readonly upgrade: boolean;
-  readonly needsFresh: boolean;
+  readonly needsNewConnection: boolean;
   readonly #onFailed: (attempt: ModelAttempt) => void;
   /** What it heard of `send`, and of the connection that it was given. */
   readonly heard: string[] = [];
@@ -39,7 +39,7 @@ class ModelAttempt implements Attempt {
 
   constructor(kind: Kind, onFailed: (attempt: ModelAttempt) => void) {
     this.upgrade = kind === 'upgrade';
-    this.needsFresh = kind === 'fresh';
+    this.needsNewConnection = kind === 'fresh';
     this.#onFailed = onFailed;
   }
 
@@ -55,7 +55,7 @@ class ModelAttempt implements Attempt {
     assert.ok(this.isWaiting, `given a connection after ${this.heard.join(', ')}`);
     this.heard.push('connection');
     this.connection = connection;
-    if (this.needsFresh || this.upgrade) assert.equal(connection.wasReused, false);
+    if (this.needsNewConnection || this.upgrade) assert.equal(connection.isReused, false);
     connection.write('GET / HTTP/1.1\r\n\r\n');
   }
 
@@ -177,25 +177,27 @@ export class PoolModel {
 
   /** What holds whenever nobody is in the middle of a call. */
   check(): void {
-    const { idle, resting, doubted, busy, connecting } = this.pool.connections;
+    const { idle, settling, quarantined, busy, connecting } = this.pool.connections;
     assert.equal(connecting, this.socketsThat('connecting').length, 'connecting');
     assert.equal(busy, this.busy.length, 'busy');
     const free = this.socketsThat('open').length - busy - this.#tunnels;
-    assert.equal(idle + resting + doubted, free, 'free');
+    assert.equal(idle + settling + quarantined, free, 'free');
     for (const { waitsSinceMs } of this.waiting)
       assert.ok(this.#tickedMs - waitsSinceMs < WAIT_TIMEOUT_MS, 'one waits for too long');
     const { forAny, forRoom, forTheirs } = this.pool.waiting;
     assert.equal(forAny + forRoom + forTheirs, this.waiting.length, 'waiting');
-    const own = this.waiting.filter(({ upgrade, needsFresh }) => upgrade || needsFresh).length;
+    const own = this.waiting.filter(
+      ({ upgrade, needsNewConnection }) => upgrade || needsNewConnection,
+    ).length;
     assert.equal(forRoom + forTheirs, own, 'those that need a new connection');
     const all = free + busy + connecting;
     // one that rests for long makes room where need be
-    const isFull = all - doubted === this.#maxConnections;
+    const isFull = all - quarantined === this.#maxConnections;
     assert.ok(all <= this.#maxConnections, `${all} connections`);
     if (this.#isClosed) assert.equal(all + this.waiting.length, 0, 'a closed pool has nothing');
     assert.ok(idle === 0 || forAny === 0, 'some wait while a connection is idle');
     assert.ok(forRoom === 0 || (isFull && idle === 0), 'some wait for room while there is some, or could be');
-    const onTheirWay = connecting - forTheirs + resting;
+    const onTheirWay = connecting - forTheirs + settling;
     assert.ok(
       isFull || onTheirWay >= Math.min(forAny, MOST_CONNECTING),
       'some wait while there is room and none on its way',
