@@ -12,7 +12,17 @@ import { environmentName, OPTIONS } from '../lib/config/options.ts';
 const REPOSITORY = join(import.meta.dirname, '..');
 
 /** The balancer's own ports and addresses in its container are fixed there; other drivers do not run in it. */
-const NOT_IN_A_CONTAINER = ['port', 'host', 'admin-port', 'upstreams', 'command'];
+const NOT_IN_A_CONTAINER = [
+  'port',
+  'host',
+  'admin-port',
+  'upstreams',
+  'source',
+  'discover-interval',
+  'discover-grace',
+  'resolver',
+  'command',
+];
 
 it('calls the program ringlb, on a machine and in its container', async () => {
   const { bin } = JSON.parse(await readFile(join(REPOSITORY, 'package.json'), 'utf8')) as { bin: object };

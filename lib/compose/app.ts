@@ -350,6 +350,8 @@ async function createDriver(config: Config, log: Logger, clock: Clock): Promise<
       return (await import('../drivers/docker/docker.ts')).createDockerDriver(parts);
     case 'static':
       return (await import('../drivers/static.ts')).createStaticDriver(config);
+    case 'discover':
+      return (await import('../drivers/discover/discover.ts')).createDiscoverDriver(parts);
     default:
       return assertNever(driver);
   }

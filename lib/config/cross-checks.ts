@@ -10,6 +10,7 @@ import type { DriverKind } from '../drivers/driver.ts';
 import { cpus } from '../platform/cgroup.ts';
 import { isLoopback } from '../platform/ip-addresses.ts';
 import { type Config, type Key, OPTIONS } from './options.ts';
+import { orList } from './suggest.ts';
 
 /** Where the value of an option came from, for those that were given at all. */
 export interface Source {
@@ -125,19 +126,33 @@ const fleet: readonly Check[] = [
     },
   },
   {
+    reads: ['driver', 'source'],
+    problem({ driver, source }, sources) {
+      if (driver === 'discover' && source.length === 0)
+        return `${nameOf('driver', sources)} discover needs --source, such as dns:web.example:5000`;
+      return undefined;
+    },
+  },
+  {
     reads: ['driver', 'replicas', 'maxReplicas', ...SHAPE],
     problem(config, sources) {
       const { driver, replicas, maxReplicas } = config;
       // a fixed list has no number beside its length, and more than the capacity is told below
-      if (driver === 'static' || replicas <= maxReplicas || replicas > capacityOf(config)) return undefined;
+      if (
+        driver === 'static' ||
+        driver === 'discover' ||
+        replicas <= maxReplicas ||
+        replicas > capacityOf(config)
+      )
+        return undefined;
       return `${nameOf('replicas', sources)} must be at most ${nameOf('maxReplicas', sources)} (${maxReplicas}), not ${replicas}`;
     },
   },
   {
     reads: ['driver', 'probeIntervalMs'],
     problem({ driver, probeIntervalMs }, sources) {
-      if (probeIntervalMs > 0 || driver === 'static') return undefined;
-      return `${nameOf('probeIntervalMs', sources)} 0 needs --driver static: replicas that are started must be probed`;
+      if (probeIntervalMs > 0 || driver === 'static' || driver === 'discover') return undefined;
+      return `${nameOf('probeIntervalMs', sources)} 0 needs --driver static or discover: replicas that are started must be probed`;
     },
   },
   {
@@ -150,14 +165,14 @@ const fleet: readonly Check[] = [
 ];
 
 /** What must have been given with another driver than the one there is for it. */
-function needsDriver(key: Key, needed: DriverKind): Check {
+function needsDriver(key: Key, ...needed: DriverKind[]): Check {
   return {
     reads: ['driver', key],
     problem({ driver }, sources) {
       const source = sources.get(key);
       // the environment is often shared by balancers with different drivers; a flag is meant for this one
-      if (source === undefined || !source.isFlag || driver === needed) return undefined;
-      return `${source.name} needs --driver ${needed}, not ${driver}`;
+      if (source === undefined || !source.isFlag || needed.includes(driver)) return undefined;
+      return `${source.name} needs --driver ${orList(needed)}, not ${driver}`;
     },
   };
 }
@@ -231,10 +246,14 @@ const routing: readonly Check[] = [
 const CHECKS: readonly Check[] = [
   ...listening,
   ...fleet,
+  needsDriver('source', 'discover'),
+  needsDriver('discoverIntervalMs', 'discover'),
+  needsDriver('discoverGraceMs', 'discover'),
+  needsDriver('resolver', 'discover'),
   needsDriver('command', 'process'),
   needsDriver('image', 'docker'),
   needsDriver('replicaPort', 'docker'),
-  needsDriver('network', 'docker'),
+  needsDriver('network', 'docker', 'discover'),
   needsDriver('pool', 'docker'),
   needsDriver('containerPrefix', 'docker'),
   ...routing,

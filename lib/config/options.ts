@@ -6,6 +6,7 @@
 import { ALGORITHMS, type Algorithm } from '../core/hashing/slot-table.ts';
 import type { DriverKind } from '../drivers/driver.ts';
 import { LOG_LEVELS, type LogLevel } from '../platform/log.ts';
+import { nameServers, sources } from './source-parsers.ts';
 import {
   addressRanges,
   duration,
@@ -47,7 +48,7 @@ function option<T>(flag: string, standard: string, kind: Unit<T>, help: string):
   return { ...kind, flag, default: standard, help };
 }
 
-const driverKind = oneOf<DriverKind>('process', 'docker', 'static');
+const driverKind = oneOf<DriverKind>('process', 'docker', 'static', 'discover');
 const algorithm = oneOf<Algorithm>(...ALGORITHMS);
 const accessLog = oneOf('off', 'json', 'combined');
 const tokenScope = oneOf('both', 'admin');
@@ -71,6 +72,10 @@ export const OPTIONS = {
   replicas: option('replicas', '3', whole(1, 1024), 'replicas to start with'),
   maxReplicas: option('max-replicas', '64', whole(1, 1024), 'most replicas that /add may reach'),
   upstreams: option('upstreams', '', upstreams, 'static: the servers, all there will be'),
+  source: option('source', '', sources, 'discover: where servers are looked up'),
+  discoverIntervalMs: option('discover-interval', '5s', duration('above zero'), 'discover: from one look at a source to the next; DNS records with a shorter TTL are looked up as often as that says, once a second at most'),
+  discoverGraceMs: option('discover-grace', '30s', duration('from zero'), 'discover: how long a list that is empty, or lacks more than half of the servers, is doubted'),
+  resolver: option('resolver', '', nameServers, "discover: name servers; empty is the system's"),
   command: option('command', '', shellCommand, 'process: what to run as a replica, given PORT and SERVER_ID; empty is the sample replica'),
   image: option('image', 'ringlb-replica', image, 'docker: the image of a replica'),
   replicaPort: option('replica-port', '5000', whole(1, 65535), 'docker: the port a replica listens on in its container'),

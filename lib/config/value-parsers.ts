@@ -7,7 +7,7 @@
 import { isIP } from 'node:net';
 import { type HashKeySource, parseHashKey } from '../core/hashing/hash-key.ts';
 import { TOKEN_CHAR } from '../core/http-token.ts';
-import { type Endpoint, formatEndpoint, isReplicaName } from '../core/replica.ts';
+import { type Endpoint, formatEndpoint, isReplicaName, parseEndpoint } from '../core/replica.ts';
 import { orList, quote } from './suggest.ts';
 
 /** What reading a text gives: the value, or what the text should have been (`must be …`). */
@@ -232,21 +232,12 @@ export const hashKey: Unit<readonly HashKeySource[]> = { unit: 'list', read: par
 /** The most servers of a fixed list; as many as `replicas` may be. */
 const MAX_UPSTREAMS = 1024;
 
-/** One `http://host:port`, nothing behind it but an optional slash; undefined for anything else. */
-function parseUpstream(item: string): Endpoint | undefined {
-  if (!/^http:\/\/[^/?#@\\\s]+\/?$/i.test(item) || !URL.canParse(item)) return undefined;
-  const url = new URL(item);
-  const serverPort = Number(url.port || 80);
-  if (url.hostname === '' || serverPort === 0) return undefined;
-  return { host: url.hostname.replace(/^\[|\]$/g, ''), port: serverPort };
-}
-
 /** `http://a:1,http://[::1]:2`; no server twice. */
 export const upstreams: Unit<readonly Endpoint[]> = {
   unit: 'list of http://host:port',
   read(value) {
     const items = value === '' ? [] : value.split(',').map((item) => item.trim());
-    const endpoints = items.map(parseUpstream);
+    const endpoints = items.map(parseEndpoint);
     const found = endpoints.filter((endpoint) => endpoint !== undefined);
     if (found.length < items.length) {
       const item = items[endpoints.indexOf(undefined)] ?? '';

@@ -42,6 +42,15 @@ export interface UpstreamRecord {
   readonly generation: number;
 }
 
+/** One `http://host:port`, nothing behind it but an optional slash; undefined for anything else. */
+export function parseEndpoint(item: string): Endpoint | undefined {
+  if (!/^http:\/\/[^/?#@\\\s]+\/?$/i.test(item) || !URL.canParse(item)) return undefined;
+  const url = new URL(item);
+  const serverPort = Number(url.port || 80);
+  if (url.hostname === '' || serverPort === 0) return undefined;
+  return { host: url.hostname.replace(/^\[|\]$/g, ''), port: serverPort };
+}
+
 /** `starting → healthy ⇄ unhealthy → draining → gone`; a replaced instance goes back to `starting`. */
 export type ReplicaState = 'starting' | 'healthy' | 'unhealthy' | 'draining' | 'gone';
 

@@ -116,7 +116,7 @@ class DockerDriver implements Driver {
     this.#events?.close();
     this.#events = new EventWatch({
       engine: this.#engine,
-      pool: this.#options.pool,
+      label: poolLabel(this.#options.pool),
       clock: this.#clock,
       onHint,
     });

@@ -14,8 +14,9 @@ const FIRST_DELAY_MS = 100;
 const LAST_DELAY_MS = 5_000;
 
 export interface EventWatchOptions {
-  readonly engine: DockerEngine;
-  readonly pool: string;
+  readonly engine: Pick<DockerEngine, 'events'>;
+  /** The label of the containers whose events are wanted, `key` or `key=value`. */
+  readonly label: string;
   readonly clock: Clock;
   readonly onHint: (hint: Hint) => void;
 }
@@ -56,9 +57,9 @@ export class EventWatch {
 
   /** Follows one stream to its end; resolves to the reason it ended. */
   async #follow(): Promise<string> {
-    const { engine, pool } = this.#options;
+    const { engine, label } = this.#options;
     try {
-      const stream = await engine.events(eventFilters(pool));
+      const stream = await engine.events(eventFilters(label));
       this.#stream = stream;
       if (this.#isClosed) stream.destroy();
       else this.#subscribed();

@@ -228,10 +228,10 @@ export function endingOfContainer({ State: state }: ContainerJson, output: Outpu
   return words === '' ? ending : { ...ending, text: words };
 }
 
-/** Which events are asked for: those after which a list may read differently. */
-export function eventFilters(pool: string): Readonly<Record<string, readonly string[]>> {
+/** Which events of the containers with the label are asked for: those after which a list may read differently. */
+export function eventFilters(label: string): Readonly<Record<string, readonly string[]>> {
   const event = ['die', 'destroy', 'start', 'rename', 'pause', 'unpause'];
-  return { type: ['container'], label: [poolLabel(pool)], event };
+  return { type: ['container'], label: [label], event };
 }
 
 /** What one event line says; undefined when it is not an event of a container. */

@@ -119,10 +119,13 @@ export class Plans {
   }
 
   #mustOwn(): void {
-    if (this.#parts.driver.ownsInstances) return;
+    const { kind, ownsInstances } = this.#parts.driver;
+    if (ownsInstances) return;
     throw new BalancerError(
       'bad-request',
-      'the servers are a fixed list (driver static); change --upstreams and start again',
+      kind === 'discover'
+        ? 'the servers are those that the sources list (driver discover); change them there'
+        : 'the servers are a fixed list (driver static); change --upstreams and start again',
     );
   }
 }
