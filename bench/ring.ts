@@ -10,11 +10,14 @@ import { fileURLToPath } from 'node:url';
 import { markdown } from './proxy/table.ts';
 import { CONTENDERS } from './ring/contenders.ts';
 import { KEYS, type Quality, type Times } from './ring/measure.ts';
+import { OVERFLOWS } from './ring/picks.ts';
 
 const SIZES = [3, 10, 100, 1000];
 /** Neighbours on the machine take a core's time, and half of its speed for seconds: the shortest of so many counts. */
 const ROUNDS = 3;
 const PROCESS = fileURLToPath(new URL('./ring/contender-process.ts', import.meta.url));
+const PICK_PROCESS = fileURLToPath(new URL('./ring/pick-process.ts', import.meta.url));
+const PICK_SIZES = [10, 100, 1000];
 
 interface Figures {
   readonly name: string;
@@ -23,18 +26,21 @@ interface Figures {
   readonly times: Times;
 }
 
-/** What a process of its own says of one contender with one size of fleet. */
-async function ask<What>(what: string, name: string, replicas: number): Promise<What> {
+/** What a process of its own measures of one contender with one size of fleet. */
+function ask<What>(what: string, name: string, replicas: number): Promise<What> {
   process.stderr.write(`${what} of ${replicas} × ${name}\n`);
-  const child = fork(PROCESS, [name, String(replicas), what], {
-    execArgv: [...process.execArgv, '--expose-gc'],
-  });
+  return resultOf(PROCESS, [name, String(replicas), what]);
+}
+
+/** The one message that a process sends. */
+async function resultOf<What>(file: string, args: readonly string[]): Promise<What> {
+  const child = fork(file, args, { execArgv: [...process.execArgv, '--expose-gc'] });
   let answer: What | undefined;
   child.on('message', (message) => {
     answer = message as What;
   });
   const [status] = await once(child, 'close');
-  if (answer === undefined) throw new Error(`${name} with ${replicas} ended with status ${status}`);
+  if (answer === undefined) throw new Error(`${args.join(' ')} ended with status ${status}`);
   return answer;
 }
 
@@ -88,6 +94,17 @@ const TIMES = [
   'change ms',
   'table bytes',
 ];
+/** Pick times in ns of a fleet of this size, by share of overflow; the shortest of the rounds. */
+async function picksOf(replicas: number): Promise<readonly number[]> {
+  process.stderr.write(`picks of ${replicas}\n`);
+  let best: readonly number[] = OVERFLOWS.map(() => Number.POSITIVE_INFINITY);
+  for (let round = 0; round < ROUNDS; round++) {
+    const timesNs = await resultOf<readonly number[]>(PICK_PROCESS, [String(replicas)]);
+    best = best.map((ns, at) => Math.min(ns, timesNs[at]!));
+  }
+  return best;
+}
+
 const QUALITY = ['', 'settings', 'max ÷ mean', 'keys moved', '1/N', 'of others'];
 
 const pairs = SIZES.flatMap((replicas) => CONTENDERS.map(({ name }) => ({ name, replicas })));
@@ -103,6 +120,10 @@ for (let round = 1; round < ROUNDS; round++) {
   }
 }
 
+const picks: string[][] = [];
+for (const replicas of PICK_SIZES)
+  picks.push([`${number(0)(replicas)} replicas`, ...(await picksOf(replicas)).map(number(0))]);
+
 console.log(`Node ${process.versions.node} on ${cpus()[0]?.model ?? 'an unknown processor'}.
 Times are medians, and of ${ROUNDS} rounds the shortest.
 
@@ -117,4 +138,9 @@ Of ${number(0)(KEYS)} keys (user-0, user-1…): the largest share of a replica b
 goes, what would have to move, and what moves though another replica owned it. With 1,000 replicas chance alone
 makes a max ÷ mean of 1.15.
 
-${markdown([QUALITY, ...all.map(qualityRow)])}`);
+${markdown([QUALITY, ...all.map(qualityRow)])}
+
+A pick in ns, from the hash to the replica that gets the request, where the owners of this share of the requests are at
+their load bound.
+
+${markdown([['', ...OVERFLOWS.map((share) => `${share * 100} % overflow`)], ...picks])}`);

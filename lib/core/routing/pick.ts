@@ -2,8 +2,9 @@
  * Which replica gets a request: its owner, or the first after it on the ring that may and can take it.
  * Must not hold: retry policy, queues, sockets. Pure but for the shared table it reads.
  * Invariants: never returns one that is not eligible, is to be avoided, or holds `maxInFlight` already; keeps to
- * the load bound while any candidate is under it. Cost: one slot read when the owner can take it; otherwise one
- * pass over the ordinals and a walk over the slots until the first candidate.
+ * the load bound while any candidate is under it. Cost: one slot read when the owner can take it; otherwise a walk over
+ * the next slots, whatever the size of the fleet; a pass over all ordinals only where no candidate near is under its
+ * bound, as in a fleet that is full.
  */
 
 import type { Placement } from '../hashing/slot-table.ts';
@@ -16,6 +17,9 @@ import { isEligible, type RouteTable } from './route-table.ts';
 export const NONE_ELIGIBLE = -1;
 /** Some are eligible, and each of them holds as many requests as it may. */
 export const ALL_FULL = -2;
+
+/** Slots after the owner's that are searched before all ordinals are looked at. */
+const NEAR_SLOTS = 256;
 
 /** The load of a replica that is no candidate. */
 const NO_CANDIDATE = -1;
@@ -98,7 +102,25 @@ export class Picker {
     const { bound } = this;
     if (owner < table.shape.ordinals && this.#mayTake(owner, tried) && table.inFlight(owner) < bound)
       return owner;
-    return this.#walk(slots, slot, bound, tried);
+    const near = this.#nearest(slots, slot, bound, tried);
+    return near === NO_ORDINAL ? this.#walk(slots, slot, bound, tried) : near;
+  }
+
+  /** The first candidate after `start` that is under `bound`, if it is near; NO_ORDINAL otherwise. */
+  #nearest(slots: Uint16Array, start: number, bound: number, tried: readonly number[]): number {
+    const table = this.#table;
+    const { ordinals } = table.shape;
+    const end = Math.min(NEAR_SLOTS, slots.length);
+    let last = slots[start]!;
+    for (let step = 1, slot = start; step < end; step++) {
+      slot = slot + 1 === slots.length ? 0 : slot + 1;
+      const ordinal = slots[slot]!;
+      // on a ring neighbouring slots have one owner
+      if (ordinal === last || ordinal >= ordinals) continue;
+      last = ordinal;
+      if (this.#mayTake(ordinal, tried) && table.inFlight(ordinal) < bound) return ordinal;
+    }
+    return NO_ORDINAL;
   }
 
   #mayTake(ordinal: number, tried: readonly number[]): boolean {

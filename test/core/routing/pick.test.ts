@@ -144,6 +144,36 @@ test('a candidate without slots does not block the others', () => {
   assert.equal(picker.pick(1), 1);
 });
 
+test('a candidate that is far from the owner is found too', () => {
+  const slots = [...new Array<number>(1000).fill(0), 1];
+  const { table } = writeTable({ slots, states: ['unhealthy', 'healthy'], loads: [0, 0] });
+  const placement = identityPlacement(slots.length);
+  const picker = new Picker(table, { placement, loadFactor: 1.25, loadFloor: 0, maxInFlight: 9 });
+  assert.equal(picker.pick(1), 1);
+});
+
+test('a pick in a large fleet with full owners looks at few replicas', () => {
+  const replicas = 1000;
+  const placement = maglevPlacement(65_537);
+  const { writer } = writeTable({
+    slots: [...new Uint16Array(placement.slots)],
+    states: new Array<'healthy'>(replicas).fill('healthy'),
+    loads: Array.from({ length: replicas }, (_, ordinal) => (ordinal % 2 === 0 ? 21 : 11)),
+  });
+  writer.publish((slots) => placement.build(fleetOf(replicas), slots));
+  let looks = 0;
+  class Counted extends RouteTable {
+    override inFlight(ordinal: number): number {
+      looks++;
+      return super.inFlight(ordinal);
+    }
+  }
+  const table = new Counted(writer.buffer, writer.shape, 0);
+  const picker = new Picker(table, { placement, loadFactor: 1.25, loadFloor: 0, maxInFlight: 256 });
+  for (let key = 0; key < 1000; key++) assert.equal(picker.pick((key * 4_294_967) >>> 0) % 2, 1);
+  assert.ok(looks < 5000, `${looks} looks of 1000 picks`);
+});
+
 test('lease counts the request in flight on the one it gives', () => {
   const { table } = writeTable({ slots: [0, 1], states: ['healthy', 'healthy'], loads: [1, 1] });
   const picker = new Picker(table, {
