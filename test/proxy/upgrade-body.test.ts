@@ -143,6 +143,33 @@ test('the rest of a large body goes to a replica that has switched, as it takes 
   await assertTunnel(client, replica);
 });
 
+// where the last piece of a body ends decides whether the replica takes it at once: several lengths meet both
+for (const extraKiB of [0, 128, 256, 384])
+  test(`tunnel bytes behind a body reach a slow replica, 8 MiB and ${extraKiB} KiB`, async (t) => {
+    const rig = await Rig.open(t);
+    const client = await rig.client();
+    const body = 'x'.repeat((8 << 20) + extraKiB * 1024);
+    client.send(`${HEAD}Content-Length: ${body.length}\r\n\r\n`);
+    const replica = await rig.replica.next();
+    await replica.head();
+    replica.send(TCP);
+    await client.response();
+    replica.socket.pause();
+    client.send(`${body}raw`);
+    await client.until('everything that can be sent', () => client.socket.writableNeedDrain);
+    // one read at a time, so that more is always on its way than the kernel takes
+    const readOne = (): void => {
+      replica.socket.pause();
+      setImmediate(() => replica.socket.resume());
+    };
+    replica.socket.on('data', readOne);
+    replica.socket.resume();
+    assert.equal((await replica.takeBytes(body.length + 3)).slice(-4), 'xraw');
+    replica.socket.off('data', readOne);
+    replica.socket.resume();
+    await assertTunnel(client, replica);
+  });
+
 test('a body that never ends does not keep a tunnel: its client closes both', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();

@@ -318,7 +318,6 @@ export class ClientConnection implements ManagedConnection, RequestSink {
   }
 
   becomeTunnel(onReady: (early: Buffer) => void): void {
-    this.isClosing = false;
     // what was read with the end of the request is kept by then
     process.nextTick(() => this.#giveUpSocket(onReady));
   }

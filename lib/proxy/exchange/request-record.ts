@@ -158,6 +158,8 @@ export class RequestRecord implements RecordedRequest {
     const { recorder, options } = this.#worker;
     const client = this.#context.request.socket;
     client.write(text, 'latin1');
+    // what follows the request belongs to the tunnel, however long the rest of the request is on its way
+    this.#context.client.isClosing = false;
     this.#count(0);
     this.#tunnel = upstream;
     recorder.tunnelOpened(this.answeredBy);
