@@ -40,7 +40,7 @@ describe("the pool's network", { skip: skipDocker ?? false }, () => {
 
   const networkIds = (name: string) => docker('network', 'ls', '--quiet', '--filter', `name=^${name}$`);
 
-  it('is made by open and removed by close', async () => {
+  it('is created by open and removed by close', async () => {
     const pool = freshPool();
     const driver = driverOn(pool);
     await driver.open();
@@ -85,7 +85,7 @@ describe("the pool's network", { skip: skipDocker ?? false }, () => {
     assert.ok(warning.includes(pool) && warning.includes(stranger), warning);
   });
 
-  it('is made again when it was taken away', async () => {
+  it('is recreated when it was removed', async () => {
     const pool = freshPool();
     const driver = driverOn(pool);
     await driver.open();
@@ -103,7 +103,7 @@ describe("the pool's network", { skip: skipDocker ?? false }, () => {
     }
   });
 
-  it('serves two pools that do not see each other', async () => {
+  it('is shared by two isolated pools', async () => {
     const network = freshPool();
     const [one, two] = [driverOn(network), driverOn(network, freshPool())];
     await one.open();
@@ -120,7 +120,7 @@ describe('a balancer in a container', { skip: skipDocker ?? false }, () => {
   before(ensureReplicaImage);
   afterEach(cleanUp);
 
-  /** What test/helpers/docker-parent.ts reports of itself, run in a container with these options. */
+  /** What test/docker/parent.ts reports of itself, run in a container with these options. */
   async function report(pool: string, ...options: string[]): Promise<Record<string, unknown>> {
     const places = [
       '--volume',
@@ -128,13 +128,13 @@ describe('a balancer in a container', { skip: skipDocker ?? false }, () => {
       '--volume',
       `${SOCKET}:/var/run/docker.sock`,
     ];
-    const program = `${REPOSITORY}/test/helpers/docker-parent.ts`;
+    const program = `${REPOSITORY}/test/docker/parent.ts`;
     const asked = JSON.stringify({ pool, network: pool, image: REPLICA_IMAGE, name: freshName() });
     makeDriver({ pool });
     return JSON.parse(await docker('run', '--rm', ...places, ...options, BASE_IMAGE, 'node', program, asked));
   }
 
-  it('runs its replicas on its own network, which it leaves alone', async () => {
+  it('runs its replicas on its own network', async () => {
     const [pool, network] = [freshPool(), freshPool()];
     await makeStrangeNetwork(network);
     const told = await report(pool, '--network', network);
@@ -142,7 +142,7 @@ describe('a balancer in a container', { skip: skipDocker ?? false }, () => {
     assert.equal(await docker('network', 'ls', '--quiet', '--filter', `name=^${pool}$`), '');
   });
 
-  it("joins the pool's network from the engine's default one, and leaves it again", async () => {
+  it("joins the pool's network from the engine's default one", async () => {
     const pool = freshPool();
     const told = await report(pool);
     assert.deepEqual(told, { answer: 200, networks: ['bridge', pool], networksAfter: ['bridge'] });
@@ -154,7 +154,7 @@ describe('a balancer in a container', { skip: skipDocker ?? false }, () => {
     assert.deepEqual(told, { answer: 200, networks: ['host'], networksAfter: ['host'] });
   });
 
-  it('says what is missing when it may not open the socket', async () => {
+  it('explains what is missing when it may not open the socket', async () => {
     const told = await report(freshPool(), '--user', '1000:1000');
     assert.match(String(told.failure), /^engine-unreachable: .*may not be opened.*--group-add/);
   });

@@ -21,7 +21,7 @@ import { skipUnless } from '../skip.ts';
 
 export const BASE_IMAGE = process.env.NODE_IMAGE ?? 'node:26-bookworm-slim';
 export const REPLICA_IMAGE = 'ringlb-replica:test';
-export const REPOSITORY = resolve(import.meta.dirname, '../..');
+export const REPOSITORY = resolve(import.meta.dirname, '../../..');
 export const SOCKET = process.env.DOCKER_HOST?.replace(/^unix:\/\//, '') ?? '/var/run/docker.sock';
 
 const run = promisify(execFile);
