@@ -4,7 +4,7 @@
  */
 import { constants } from 'node:os';
 import { type Ending, isFromOutside } from '../core/ending.ts';
-import { tellingLine } from './telling-line.ts';
+import { tellingLine } from './crash-line.ts';
 
 /** What is known of an end; `stderr` and `stdout` are the last of what it wrote there. */
 export interface End {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { tellingLine } from '../../lib/drivers/telling-line.ts';
+import { tellingLine } from '../../lib/drivers/crash-line.ts';
 import { CRASH_REPORTS } from './crash-reports.ts';
 
 describe('the line that says why a program ended', () => {
