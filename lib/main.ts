@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The entry: says in one sentence which Node.js is needed where this is an older one, and runs the program elsewhere.
- * Must not hold: a static import, or syntax that is younger than modules. Both would fail before the sentence is said.
+ * The entry point. Checks the version of Node.js and runs the program, or names the version that is needed.
+ * Must not hold: a static import, or syntax younger than modules. Either would fail before the check runs.
  */
 
 /** As "engines" in package.json. */

@@ -1,7 +1,4 @@
-/**
- * Asks a balancer's admin port, and tells apart what kept it from answering.
- * Must not hold: what is asked, or how an answer is shown.
- */
+/** An HTTP client for the admin port that tells apart why a request got no response. */
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { text } from 'node:stream/consumers';
@@ -10,19 +7,19 @@ import { printable } from './output.ts';
 import type { Target } from './target.ts';
 import { CommandError, EXIT } from './usage.ts';
 
-/** For what is only read; a change may take as long as replicas take to start. */
+/** For reads; a change may take as long as replicas take to start. */
 const READ_TIMEOUT_MS = 10_000;
 
-export interface Answer {
+export interface AdminResponse {
   readonly status: number;
-  /** What stands under `message`. */
+  /** The `message` of its JSON body. */
   readonly message: unknown;
 }
 
-export interface Ask {
+export interface RequestOptions {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
-  /** The longest silence; 0 is for ever. */
+  /** Maximum time without any data; 0 is unlimited. */
   readonly timeoutMs?: number;
 }
 
@@ -33,26 +30,30 @@ export class AdminClient {
     this.#target = target;
   }
 
-  /** The message of a 2xx. Throws CommandError: `refused` with the balancer's own sentence, or `unreachable`. */
-  async ask(method: string, path: string, ask: Ask = {}): Promise<unknown> {
-    const answer = await this.answer(method, path, ask);
-    if (answer.status >= 300) throw refusal(answer);
-    return answer.message;
+  /** The message of a 2xx response. Throws CommandError: `refused` with the balancer's own sentence, or `unreachable`. */
+  async requestMessage(method: string, path: string, options: RequestOptions = {}): Promise<unknown> {
+    const response = await this.request(method, path, options);
+    if (response.status >= 300) throw refusal(response);
+    return response.message;
   }
 
-  /** The answer, whatever its status. Throws CommandError `unreachable` where no balancer gives one. */
-  async answer(method: string, path: string, ask: Ask = {}): Promise<Answer> {
-    return this.#read(await this.#response(method, path, ask));
+  /** The response, whatever its status. Throws CommandError `unreachable` if there is none. */
+  async request(method: string, path: string, options: RequestOptions = {}): Promise<AdminResponse> {
+    return this.#read(await this.#send(method, path, options));
   }
 
-  /** An answer that goes on. Throws as `ask`. */
-  async stream(path: string, ask: Ask): Promise<IncomingMessage> {
-    const response = await this.#response('GET', path, ask);
+  /** An endless response. Throws as `requestMessage` does. */
+  async stream(path: string, options: RequestOptions): Promise<IncomingMessage> {
+    const response = await this.#send('GET', path, options);
     if (response.statusCode === 200) return response.setEncoding('utf8');
     throw refusal(await this.#read(response));
   }
 
-  #response(method: string, path: string, { body, headers, timeoutMs }: Ask): Promise<IncomingMessage> {
+  #send(
+    method: string,
+    path: string,
+    { body, headers, timeoutMs }: RequestOptions,
+  ): Promise<IncomingMessage> {
     const { url, token } = this.#target;
     const content = body === undefined ? '' : JSON.stringify(body);
     const isRead = method === 'GET';
@@ -71,19 +72,19 @@ export class AdminClient {
     };
     const request = url.startsWith('https:') ? httpsRequest : httpRequest;
     return new Promise((resolve, reject) => {
-      let asked: ClientRequest;
+      let sent: ClientRequest;
       try {
-        asked = request(`${url}${path}`, options, resolve);
+        sent = request(`${url}${path}`, options, resolve);
       } catch (error) {
         return reject(this.#unreachable(error));
       }
-      asked.on('timeout', () => asked.destroy(new Error(`silent for ${options.timeout} ms`)));
-      asked.on('error', (error) => reject(this.#unreachable(error)));
-      asked.end(content);
+      sent.on('timeout', () => sent.destroy(new Error(`silent for ${options.timeout} ms`)));
+      sent.on('error', (error) => reject(this.#unreachable(error)));
+      sent.end(content);
     });
   }
 
-  async #read(response: IncomingMessage): Promise<Answer> {
+  async #read(response: IncomingMessage): Promise<AdminResponse> {
     const status = response.statusCode ?? 0;
     let body: string;
     try {
@@ -107,28 +108,29 @@ export class AdminClient {
   }
 }
 
-/** What stands under `message` in one of a balancer's answers; undefined for what is no such answer. */
+/** The `message` of a balancer's response; undefined for anything else. */
 function messageIn(body: string): unknown {
   try {
-    const answer = JSON.parse(body) as { readonly message?: unknown; readonly status?: unknown } | null;
-    return answer?.status === 'successful' || answer?.status === 'failure' ? answer.message : undefined;
+    const envelope = JSON.parse(body) as { readonly message?: unknown; readonly status?: unknown } | null;
+    const isOurs = envelope?.status === 'successful' || envelope?.status === 'failure';
+    return isOurs ? envelope.message : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** A message that is a sentence, without the mark of an error. */
+/** The sentence in a message, without the prefix of an error. */
 export function sentenceOf(message: unknown): string {
   return printable(String(message)).replace(/^<Error> /, '');
 }
 
-/** The balancer's sentence, and what to do where that is not obvious. */
-function refusal({ status, message }: Answer): CommandError {
+/** The balancer's own sentence, with a hint where it needs one. */
+function refusal({ status, message }: AdminResponse): CommandError {
   const hint = status === 401 ? ' (--admin-token, --admin-token-file, LB_ADMIN_TOKEN)' : '';
   return new CommandError(EXIT.refused, `${sentenceOf(message)}${hint}`);
 }
 
-/** An error of several attempts has no message of its own. */
+/** An AggregateError has no message of its own. */
 function causeOf(error: unknown): string {
   return error instanceof AggregateError ? error.errors.map(messageOf).join(', ') : messageOf(error);
 }

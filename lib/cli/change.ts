@@ -1,4 +1,4 @@
-/** `ringlb add`, `rm`, `scale`, `drain` and `undrain`: what changes the fleet. Must not hold: what the fleet allows. */
+/** The commands that change the fleet: `ringlb add`, `rm`, `scale`, `drain` and `undrain`. */
 import type { Move, Preview, ReplicaList } from '../api/types.ts';
 import { quote } from '../config/suggest.ts';
 import type { Call, Command } from './command.ts';
@@ -6,13 +6,13 @@ import { type Column, counted, type Output, percent, table } from './output.ts';
 import { type CommandOption, EXIT, type ExitStatus, wrongUsage } from './usage.ts';
 
 const DRY_RUN: Readonly<Record<string, CommandOption>> = {
-  'dry-run': { type: 'boolean', help: 'shows what would happen, and changes nothing' },
+  'dry-run': { type: 'boolean', help: 'shows what would happen, without changing anything' },
 };
 
 export const ADD: Command = {
   name: 'add',
   operands: 'N|NAME...',
-  summary: 'adds N replicas, or one for each name; ends once they are healthy',
+  summary: 'adds N replicas, or one for each name; returns once they are healthy',
   help: ['A number in front of names asks for more replicas than are named: ringlb add 3 web_a'],
   options: DRY_RUN,
   run: (call) => change(call, 'POST', '/add', bodyOf(call.words)),
@@ -22,7 +22,7 @@ export const RM: Command = {
   name: 'rm',
   operands: 'N|NAME...',
   summary: 'removes N replicas, or those named; they drain in the background',
-  help: ['Of those not named the ones with the fewest requests in flight go.'],
+  help: ['Beyond those named, the replicas with the fewest requests in flight are removed.'],
   options: DRY_RUN,
   run: (call) => change(call, 'DELETE', '/rm', bodyOf(call.words)),
 };
@@ -30,8 +30,8 @@ export const RM: Command = {
 export const SCALE: Command = {
   name: 'scale',
   operands: 'N',
-  summary: 'makes it N replicas, whatever there are now; ends once new ones are healthy',
-  help: ['It may be given again: N replicas stay N. Of those removed it is as with ringlb rm N.'],
+  summary: 'scales the fleet to N replicas; returns once new ones are healthy',
+  help: ['Repeating it changes nothing. Replicas are removed as by ringlb rm N.'],
   options: DRY_RUN,
   run: (call) => change(call, 'PUT', '/scale', { n: countIn(call.words) }),
 };
@@ -39,7 +39,7 @@ export const SCALE: Command = {
 async function change(call: Call, method: string, path: string, body: object): Promise<ExitStatus> {
   const { admin, output } = call;
   const isDry = call.has('dry-run');
-  const message = await admin.ask(method, isDry ? `${path}?dry-run` : path, { body });
+  const message = await admin.requestMessage(method, isDry ? `${path}?dry-run` : path, { body });
   if (output.isJson) output.json(message);
   else if (isDry) showPreview(output, message as Preview);
   else showList(output, message as ReplicaList);
@@ -50,7 +50,7 @@ function showList(output: Output, { N, replicas }: ReplicaList): void {
   output.line(N === 0 ? 'no replicas' : `${counted(N, 'replica')}: ${replicas.join(' ')}`);
 }
 
-/** `3`, `web_a web_b` or `3 web_a`; what a name may be the balancer judges. */
+/** `3`, `web_a web_b` or `3 web_a`; the balancer validates the names. */
 function bodyOf(words: readonly string[]): { readonly n: number; readonly hostnames: readonly string[] } {
   const [first = ''] = words;
   if (words.length === 0) wrongUsage('say how many, or which: N|NAME...');
@@ -60,7 +60,7 @@ function bodyOf(words: readonly string[]): { readonly n: number; readonly hostna
   return { n, hostnames: words.slice(1) };
 }
 
-/** The one number that `scale` takes. */
+/** The single operand of `scale`. */
 function countIn(words: readonly string[]): number {
   const [word = '', ...more] = words;
   if (words.length === 0) wrongUsage('say how many: N');
@@ -91,7 +91,7 @@ function showPreview(output: Output, { N, added, removed, moved, moves, inFlight
   output.line(`and ${rest.length} smaller ones, ${percent(share)} together`);
 }
 
-/** Among many replicas almost each gives something to each other. */
+/** Limits the table: in a large fleet keys move between almost every pair of replicas. */
 const MOST_MOVES = 20;
 
 const MOVES: readonly Column<Move>[] = [
@@ -109,7 +109,7 @@ function draining(name: 'drain' | 'undrain', summary: string, done: string): Com
     options: {},
     async run({ words, admin, output }) {
       if (words.length === 0) wrongUsage('say which: NAME...');
-      const message = await admin.ask('POST', `/${name}`, { body: { hostnames: words } });
+      const message = await admin.requestMessage('POST', `/${name}`, { body: { hostnames: words } });
       if (output.isJson) output.json(message);
       else output.line(`${words.join(' ')}: ${done}`);
       return EXIT.done;
@@ -119,7 +119,7 @@ function draining(name: 'drain' | 'undrain', summary: string, done: string): Com
 
 export const DRAIN = draining(
   'drain',
-  'keeps new requests away from replicas, which stay in the fleet',
+  'stops sending new requests to replicas, which stay in the fleet',
   'no new requests; ringlb undrain puts an end to it',
 );
-export const UNDRAIN = draining('undrain', 'lets requests go to drained replicas again', 'requests again');
+export const UNDRAIN = draining('undrain', 'sends requests to drained replicas again', 'requests again');

@@ -1,18 +1,15 @@
-/**
- * What a command of the command line is: its words, its options, and what it does with a balancer that runs.
- * Must not hold: any one command.
- */
+/** The shape of a command: its operands, its options, and what it does with a running balancer. */
 import type { AdminClient } from './admin-client.ts';
 import type { Output } from './output.ts';
 import type { CommandOption, ExitStatus } from './usage.ts';
 
-/** A command as it was given. */
+/** One invocation of a command. */
 export interface Call {
-  /** What stands behind the command's name. */
+  /** The operands after the command's name. */
   readonly words: readonly string[];
-  /** True where the option was given and is one without a value. */
+  /** True if a boolean option was given. */
   has(option: string): boolean;
-  /** The value of an option, the last where it was given more than once; undefined where it was not. */
+  /** The value of an option, the last if it was given several times; undefined if it was not given. */
   value(option: string): string | undefined;
   values(option: string): readonly string[];
   readonly admin: AdminClient;
@@ -21,13 +18,13 @@ export interface Call {
 
 export interface Command {
   readonly name: string;
-  /** The words behind the name, as the help shows them; '' for none. */
+  /** The operands as the help shows them; '' for none. */
   readonly operands: string;
   /** One line for the list of commands. */
   readonly summary: string;
-  /** What more there is to say, in lines of at most 100 characters. */
+  /** Further help, in lines of at most 100 characters. */
   readonly help: readonly string[];
-  /** Beside those that every command has. */
+  /** Options beside those that every command has. */
   readonly options: Readonly<Record<string, CommandOption>>;
   run(call: Call): Promise<ExitStatus>;
 }

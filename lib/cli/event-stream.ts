@@ -1,26 +1,25 @@
 /**
- * Server-sent events out of the text of a stream, which may be cut anywhere.
- * Must not hold: sockets, what an event means.
+ * An incremental parser for server-sent events; its input may be cut anywhere.
  * Source: HTML Living Standard, section 9.2.6 (interpreting an event stream).
  */
 
 export interface ServerSentEvent {
-  /** The last id that was given, '' for none. */
+  /** The last event id, '' for none. */
   readonly id: string;
   readonly data: string;
 }
 
 export class EventStreamParser {
-  /** How long to wait before coming back, where the stream has said so. */
+  /** The stream's reconnection time, if it has set one. */
   retryMs: number | undefined;
   #rest = '';
   #id = '';
   #data: string[] = [];
 
-  /** The events that this text completes. */
+  /** Parses more text; returns the events that it completes. */
   take(text: string): readonly ServerSentEvent[] {
     this.#rest += text;
-    // a CR at the end may be half of a CRLF
+    // a CR at the end may be the first half of a CRLF
     const end = this.#rest.endsWith('\r') ? this.#rest.length - 1 : this.#rest.length;
     const lines = this.#rest.slice(0, end).split(/\r\n|\r|\n/);
     this.#rest = `${lines.pop() ?? ''}${this.#rest.slice(end)}`;

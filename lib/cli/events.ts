@@ -1,7 +1,6 @@
 /**
- * `ringlb events`: what happened to the fleet, and with `-f` what happens.
- * Invariant: while it follows, every event is shown once, whatever happens to the connection.
- * Must not hold: what an event is worth.
+ * `ringlb events`: lists past events of the fleet, and with `-f` follows new ones.
+ * Invariant: while following, every event is shown exactly once, however often the connection is lost.
  */
 import type { IncomingMessage } from 'node:http';
 import type { EventsView, FleetEvent } from '../api/types.ts';
@@ -11,25 +10,25 @@ import { EventStreamParser } from './event-stream.ts';
 import { type Column, counted, duration, type Output, printable, table } from './output.ts';
 import { CommandError, EXIT, type ExitStatus, wrongUsage } from './usage.ts';
 
-/** What is shown of the past before what happens, unless said. */
+/** Default of --limit with --follow. */
 const FOLLOWED = '10';
-/** Until the balancer says how long to wait before coming back. */
+/** Reconnection time until the balancer sets one. */
 const RETRY_MS = 2000;
-/** The balancer says something every 15 s. */
+/** The balancer sends a comment every 15 s. */
 const SILENCE_MS = 45_000;
 
 export const EVENTS: Command = {
   name: 'events',
   operands: '',
-  summary: 'lists what happened to the fleet, and follows it with -f',
-  help: ['With -f it connects again when the balancer restarts; with --json each event is then a line.'],
+  summary: 'lists events of the fleet, and follows new ones with -f',
+  help: ['With -f it reconnects when the balancer restarts; with --json each event is then a line.'],
   options: {
-    follow: { type: 'boolean', short: 'f', help: 'goes on with what happens, until Ctrl-C' },
+    follow: { type: 'boolean', short: 'f', help: 'follows new events, until Ctrl-C' },
     limit: {
       type: 'string',
       short: 'n',
       unit: 'number',
-      help: `the last so many; with -f ${FOLLOWED} if not given`,
+      help: `maximum of past events; with -f ${FOLLOWED} if not given`,
     },
   },
   run: (call) => (call.has('follow') ? follow(call) : list(call)),
@@ -44,7 +43,7 @@ function limitOf(call: Call): string | undefined {
 async function list(call: Call): Promise<ExitStatus> {
   const { admin, output } = call;
   const limit = limitOf(call);
-  const message = (await admin.ask(
+  const message = (await admin.requestMessage(
     'GET',
     limit === undefined ? '/events' : `/events?limit=${limit}`,
   )) as EventsView;
@@ -53,7 +52,7 @@ async function list(call: Call): Promise<ExitStatus> {
   return EXIT.done;
 }
 
-/** Follows until the process ends; throws where the balancer refuses, or none answers at the beginning. */
+/** Follows until the process ends; throws if the balancer refuses, or is unreachable at the beginning. */
 async function follow(call: Call): Promise<never> {
   const limit = limitOf(call) ?? FOLLOWED;
   const show = (event: FleetEvent): void => {
@@ -65,7 +64,7 @@ async function follow(call: Call): Promise<never> {
   for (let isFirst = true, isLost = false; ; isFirst = false) {
     const stream = await open(call, limit, lastId, isFirst);
     if (stream !== undefined) {
-      if (isLost) call.output.note('connected again');
+      if (isLost) call.output.note('reconnected');
       isLost = false;
       const parser = new EventStreamParser();
       for await (const text of textOf(stream)) {
@@ -76,9 +75,9 @@ async function follow(call: Call): Promise<never> {
       }
       retryMs = parser.retryMs ?? RETRY_MS;
     }
-    if (!isLost) call.output.note('the connection is lost; trying again');
+    if (!isLost) call.output.note('connection lost, reconnecting');
     isLost = true;
-    await stay(retryMs);
+    await sleepReferenced(retryMs);
   }
 }
 
@@ -90,7 +89,7 @@ function eventOf(data: string): FleetEvent {
   }
 }
 
-/** The stream, or undefined where none answers now and it is worth coming back. */
+/** The stream, or undefined if the balancer is unreachable and worth a retry. */
 async function open(
   call: Call,
   limit: string,
@@ -110,18 +109,18 @@ async function open(
   }
 }
 
-/** What comes until the connection ends, however it ends. */
+/** The text of the stream until the connection ends, however it ends. */
 async function* textOf(stream: IncomingMessage): AsyncGenerator<string> {
   stream.on('error', () => stream.destroy());
   try {
     for await (const text of stream) yield text as string;
   } catch {
-    // cut: the caller comes back
+    // cut: the caller reconnects
   }
 }
 
-/** Waits, and keeps the process alive for it. */
-async function stay(ms: number): Promise<void> {
+/** Sleeps, and keeps the process alive meanwhile. */
+async function sleepReferenced(ms: number): Promise<void> {
   const alive = setInterval(() => {}, ms);
   await sleep(systemClock, ms);
   clearInterval(alive);
@@ -153,7 +152,7 @@ function columns(output: Output): readonly Column<FleetEvent>[] {
   ];
 }
 
-/** One event without a table around it, since what comes later is not known. */
+/** One event as a line of its own, since column widths are unknown while following. */
 function lineOf(output: Output, event: FleetEvent): string {
   const { time, replica, kind, ms, count } = event;
   const took = ms === null ? '' : ` after ${duration(ms)}`;
@@ -172,7 +171,7 @@ function times(count = 1): string {
   return count > 1 ? ` × ${count}` : '';
 }
 
-/** Why, and what was started. */
+/** The cause, and the image that was started. */
 function causeOf({ cause, image }: FleetEvent): string {
   return [cause, image]
     .filter((part) => typeof part === 'string')

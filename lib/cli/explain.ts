@@ -1,4 +1,4 @@
-/** `ringlb explain`: which replica a key or a request goes to, and why. Must not hold: how that is decided. */
+/** `ringlb explain`: shows which replica a key or a request is routed to, and why. */
 import type { ExplainStop, ExplainView } from '../api/types.ts';
 import type { Call, Command } from './command.ts';
 import { type Column, type Output, printable, table } from './output.ts';
@@ -8,10 +8,10 @@ import { EXIT, wrongUsage } from './usage.ts';
 export const EXPLAIN: Command = {
   name: 'explain',
   operands: 'KEY | --path PATH [--header NAME=VALUE]...',
-  summary: 'shows where a key or a request would go now, and why',
+  summary: 'shows which replica a key or a request would go to now, and why',
   help: [
-    'A request is placed by the first thing that the balancer’s hash-key finds in it. BOUND is the most',
-    'in flight that the bounded load allows a replica at this moment, MOST what it may ever have.',
+    'A request is routed by the first source of the balancer’s hash-key that it has. BOUND is the limit',
+    'of requests in flight that the bounded load allows a replica now, MOST the limit at any time.',
   ],
   options: {
     path: { type: 'string', unit: 'path', help: 'explains a request for this path, with its query' },
@@ -22,7 +22,7 @@ export const EXPLAIN: Command = {
     },
   },
   async run(call) {
-    const message = (await call.admin.ask('GET', `/explain?${queryOf(call)}`)) as ExplainView;
+    const message = (await call.admin.requestMessage('GET', `/explain?${queryOf(call)}`)) as ExplainView;
     if (call.output.isJson) call.output.json(message);
     else show(call.output, message);
     return EXIT.done;

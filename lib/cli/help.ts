@@ -1,7 +1,4 @@
-/**
- * What `--help` says, of the whole program and of each command. Lines have at most 100 characters.
- * Must not hold: the options of serve (`help.ts`).
- */
+/** The `--help` texts of the program and of each command, in lines of at most 100 characters. */
 import { helpText } from '../config/help.ts';
 import type { Command } from './command.ts';
 import type { CommandOption } from './usage.ts';
@@ -12,16 +9,16 @@ const NAME = 9;
 const EXIT_STATUSES = `Exit status: 0 done, 1 the balancer refused or is not ready, 2 the command line is wrong,
 3 no balancer answers.`;
 
-/** Of the program: its commands, and every option of serve. */
+/** The help of the program: its commands, and every option of serve. */
 export function serveHelp(commands: readonly Command[]): string {
   const list = [
-    `  ${'serve'.padEnd(NAME)}balances until SIGINT or SIGTERM; what it does where no command is named`,
+    `  ${'serve'.padEnd(NAME)}runs the balancer until SIGINT or SIGTERM; the default command`,
     ...commands.map(({ name, summary }) => `  ${name.padEnd(NAME)}${summary}`),
   ];
   return `ringlb: an HTTP load balancer that starts, probes, replaces and drains its own replicas
 
 Usage: ringlb [serve] [OPTION]...
-       ringlb COMMAND [OPTION]...      asks a balancer that runs; ringlb COMMAND --help tells more
+       ringlb COMMAND [OPTION]...      talks to a running balancer; see ringlb COMMAND --help
        ringlb --help | --version
 
 Commands:
@@ -33,7 +30,7 @@ variable (LB_PORT=8080). A flag beats the environment. Durations read 500ms, 2s,
 ${helpText()}`;
 }
 
-/** Of one command: its words, its options and those that all have. */
+/** The help of one command: its operands, its options and the common ones. */
 export function commandHelp(
   { name, operands, summary, help, options }: Command,
   common: Readonly<Record<string, CommandOption>>,
@@ -51,7 +48,7 @@ Usage: ringlb ${name} [OPTION]...${operands === '' ? '' : ` ${operands}`}
 
 ${more}${lines.join('\n')}
 
-Where a flag is not given, LB_ADMIN_HOST, LB_ADMIN_PORT, LB_ADMIN_TOKEN, LB_ADMIN_TOKEN_FILE count.
+Without flags, LB_ADMIN_HOST, LB_ADMIN_PORT, LB_ADMIN_TOKEN and LB_ADMIN_TOKEN_FILE apply.
 ${EXIT_STATUSES}
 `;
 }

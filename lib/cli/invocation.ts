@@ -1,12 +1,11 @@
 /**
- * What a command line asks for: to serve, or one of the commands for a balancer that runs.
- * Invariant: every problem with it is a ConfigError or a CommandError of status 2, in words that name it.
- * Must not hold: what a command does, the options of serve (`config.ts`).
+ * Parses the command line: serve, or a command for a running balancer.
+ * Invariant: every problem with it is a ConfigError or a CommandError with exit status 2 that names the culprit.
  */
 import { parseArgs } from 'node:util';
 import { type Config, type Environment, loadFlags } from '../config/config.ts';
-import { cut, HELP, KEY_OF_FLAG, VERSION } from '../config/flags.ts';
-import { didYouMean, orList, quote, shown } from '../config/suggest.ts';
+import { HELP, KEY_OF_FLAG, splitCommandLine, VERSION } from '../config/flags.ts';
+import { didYouMean, orList, quote, quoteIfOdd } from '../config/suggest.ts';
 import { messageOf } from '../platform/errors.ts';
 import { AdminClient } from './admin-client.ts';
 import { ADD, DRAIN, RM, SCALE, UNDRAIN } from './change.ts';
@@ -24,13 +23,13 @@ const NAMES: readonly string[] = ['serve', ...COMMANDS.map(({ name }) => name)];
 
 /** Options that every command has. */
 export const COMMON_OPTIONS: Readonly<Record<string, CommandOption>> = {
-  json: { type: 'boolean', help: 'answers in JSON, for programs' },
+  json: { type: 'boolean', help: 'prints JSON' },
   ...TARGET_OPTIONS,
-  help: { type: 'boolean', short: 'h', help: 'shows this' },
+  help: { type: 'boolean', short: 'h', help: 'shows this help' },
 };
 
-/** Flags of any command that stand without a value: what follows one may be the command. */
-const ALONE: ReadonlySet<string> = new Set(
+/** Boolean flags of all commands: the word after one may be the command. */
+const BOOLEAN_FLAGS: ReadonlySet<string> = new Set(
   [COMMON_OPTIONS, ...COMMANDS.map(({ options }) => options)]
     .flatMap((options) => Object.entries(options))
     .filter(([, { type }]) => type === 'boolean')
@@ -45,7 +44,7 @@ export type Invocation =
 
 /** Reads a command line, `serve` where it names no command. Throws ConfigError or CommandError. */
 export function parseInvocation(args: readonly string[], environment: Environment): Invocation {
-  const { flags, words } = cut(args, ALONE);
+  const { flags, words } = splitCommandLine(args, BOOLEAN_FLAGS);
   const [word = 'serve', ...rest] = words;
   const command = COMMANDS.find(({ name }) => name === word);
   if (flags.some(({ flag }) => HELP.has(flag))) {
@@ -57,8 +56,8 @@ export function parseInvocation(args: readonly string[], environment: Environmen
   const problems = rest.map((extra) => `unexpected argument ${quote(extra)}`);
   if (word !== 'serve') {
     const meant = didYouMean(word, NAMES) || `; the commands are ${orList(NAMES).replace(' or ', ' and ')}`;
-    // what stands behind it is nobody's, and would only be called wrong
-    problems.splice(0, problems.length, `${shown(word)} is not a command${meant}`);
+    // its operands and flags cannot be judged
+    problems.splice(0, problems.length, `${quoteIfOdd(word)} is not a command${meant}`);
   }
   return { kind: 'serve', config: loadFlags(flags, environment, problems) };
 }
@@ -86,7 +85,7 @@ function callOf(command: Command, args: readonly string[], environment: Environm
 }
 
 function parsed(command: Command, args: readonly string[], options: Readonly<Record<string, CommandOption>>) {
-  for (const { flag } of cut(args, ALONE).flags) {
+  for (const { flag } of splitCommandLine(args, BOOLEAN_FLAGS).flags) {
     const isShort = Object.values(options).some(({ short }) => flag === `-${short}`);
     if (isShort || flag.slice(2) in options) continue;
     const isServe = KEY_OF_FLAG.has(flag)
@@ -95,12 +94,12 @@ function parsed(command: Command, args: readonly string[], options: Readonly<Rec
           flag,
           Object.keys(options).map((name) => `--${name}`),
         );
-    wrongUsage(`${shown(flag)} is not an option of ${command.name}${isServe}`);
+    wrongUsage(`${quoteIfOdd(flag)} is not an option of ${command.name}${isServe}`);
   }
   try {
     return parseArgs({
       args: [...args],
-      // help and unit are ours
+      // without `help` and `unit`, which are ours
       options: Object.fromEntries(
         Object.entries(options).map(([name, { type, short }]) => [
           name,
@@ -110,7 +109,7 @@ function parsed(command: Command, args: readonly string[], options: Readonly<Rec
       allowPositionals: true,
     });
   } catch (error) {
-    // its second sentence is about positionals, and of no use here
+    // the second sentence is about positionals, which does not help here
     return wrongUsage(messageOf(error).split('\n', 1)[0]!.replace(/\. .*/, ''));
   }
 }

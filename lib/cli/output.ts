@@ -1,14 +1,14 @@
 /**
- * What commands write: text for people, with colours where a terminal shows them, or JSON for programs.
- * Invariants: no colour and no control character reaches what is not a terminal; what a balancer says can never
- * steer the terminal. Must not hold: what any command says.
+ * What commands print: text for people, coloured on a terminal, or JSON for programs.
+ * Invariants: no colour and no control character reaches anything but a terminal; nothing that a balancer sends can
+ * control the terminal.
  */
 import { stripVTControlCharacters, styleText } from 'node:util';
 
 export type Colour = 'green' | 'red' | 'yellow' | 'magenta' | 'dim' | 'bold';
 
 export interface Output {
-  /** True where the answer is to be JSON. */
+  /** True with --json. */
   readonly isJson: boolean;
   /** A line on stdout. */
   line(text: string): void;
@@ -16,11 +16,11 @@ export interface Output {
   note(text: string): void;
   /** The value as JSON: over several lines, or on one. */
   json(value: unknown, form?: 'lines' | 'line'): void;
-  /** The text in a colour, where there are colours. */
+  /** The text in a colour, if colours are enabled. */
   paint(colour: Colour, text: string): string;
 }
 
-/** The process's own output; colours where stdout is a terminal, and NO_COLOR and FORCE_COLOR say nothing else. */
+/** The output of this process; coloured if stdout is a terminal, unless NO_COLOR or FORCE_COLOR decide. */
 export function createOutput(isJson: boolean): Output {
   return {
     isJson,
@@ -32,10 +32,10 @@ export function createOutput(isJson: boolean): Output {
   };
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are the point
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
 
-/** Text from elsewhere, on one line and without control characters. */
+/** Untrusted text on one line, without control characters. */
 export function printable(text: string): string {
   return text.replace(CONTROL, '\ufffd');
 }
@@ -46,7 +46,7 @@ export interface Column<Row> {
   readonly cell: (row: Row) => string;
 }
 
-/** Rows under titles, two blanks between columns; a column with nothing in it is left out. */
+/** Rows under titles, two blanks between columns; an empty column is omitted. */
 export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): readonly string[] {
   const filled = columns
     .map(({ title, align, cell }) => ({ title, align, cells: rows.map(cell) }))
@@ -85,7 +85,7 @@ export function duration(ms: number): string {
   return `${Math.floor(ms / unitMs)}${unit}${rest > 0 ? ` ${rest}${next}` : ''}`;
 }
 
-/** `33.3 %` for 0.333, `<0.1 %` for what would look like nothing. */
+/** `33.3 %` for 0.333, `<0.1 %` for what would be rounded to zero. */
 export function percent(share: number): string {
   if (share > 0 && share < 0.0005) return '<0.1 %';
   return `${(share * 100).toFixed(1)} %`;

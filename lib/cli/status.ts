@@ -1,4 +1,4 @@
-/** `ringlb status` and `ringlb health`: how the balancer and its replicas are. Must not hold: how one is asked. */
+/** `ringlb status` and `ringlb health`: the state of the balancer and of its replicas. */
 import type { ReplicasView, ReplicaView, RingView } from '../api/types.ts';
 import { type AdminClient, sentenceOf } from './admin-client.ts';
 import type { Call, Command } from './command.ts';
@@ -14,7 +14,7 @@ import {
 } from './output.ts';
 import { CommandError, EXIT, type ExitStatus } from './usage.ts';
 
-/** Less than what a HEALTHCHECK waits. */
+/** Less than the timeout of the image's HEALTHCHECK. */
 const HEALTH_TIMEOUT_MS = 2500;
 
 const COLOURS: Readonly<Partial<Record<string, Colour>>> = {
@@ -25,7 +25,7 @@ const COLOURS: Readonly<Partial<Record<string, Colour>>> = {
   drained: 'magenta',
 };
 
-/** A state in its colour. */
+/** A state, in its colour. */
 export function painted(output: Output, state: string): string {
   const colour = COLOURS[state];
   return colour === undefined ? state : output.paint(colour, state);
@@ -35,13 +35,13 @@ export const STATUS: Command = {
   name: 'status',
   operands: '',
   summary: 'shows the balancer and its replicas',
-  help: ['IN FLIGHT are requests at this moment, SHARE is the part of all keys, PROBES are passed/failed.'],
+  help: ['IN FLIGHT counts requests, SHARE is the share of all keys, PROBES are passed/failed.'],
   options: {},
   async run({ admin, output }) {
     const [ready, replicas, ring] = await Promise.all([
-      admin.answer('GET', '/readyz'),
-      admin.ask('GET', '/replicas') as Promise<ReplicasView>,
-      admin.ask('GET', '/ring') as Promise<RingView>,
+      admin.request('GET', '/readyz'),
+      admin.requestMessage('GET', '/replicas') as Promise<ReplicasView>,
+      admin.requestMessage('GET', '/ring') as Promise<RingView>,
     ]);
     const isReady = ready.status === 200;
     const reason = sentenceOf(ready.message);
@@ -77,7 +77,7 @@ function columns(output: Output): readonly Column<ReplicaView>[] {
   ];
 }
 
-/** An operator's drain leaves a replica healthy, but that is not what matters of it. */
+/** A drained replica is still healthy, but the drain is what matters. */
 function stateOf({ state, draining }: ReplicaView): string {
   return state === 'healthy' && draining ? 'drained' : state;
 }
@@ -101,12 +101,12 @@ export const HEALTH: Command = {
   },
 };
 
-/** None that answers is one that is not ready: a HEALTHCHECK knows 0 and 1 only. */
+/** An unreachable balancer counts as not ready: a HEALTHCHECK knows only 0 and 1. */
 async function readinessOf(
   admin: AdminClient,
 ): Promise<{ readonly isReady: boolean; readonly reason: string }> {
   try {
-    const { status, message } = await admin.answer('GET', '/readyz', { timeoutMs: HEALTH_TIMEOUT_MS });
+    const { status, message } = await admin.request('GET', '/readyz', { timeoutMs: HEALTH_TIMEOUT_MS });
     return { isReady: status === 200, reason: sentenceOf(message) };
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;

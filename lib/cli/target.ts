@@ -1,6 +1,6 @@
 /**
- * Which balancer a command is for, and the token to show it: from flags, else from the environment, which is that of
- * the balancer itself. Must not hold: talking to it (`admin-client.ts`).
+ * Which balancer a command addresses, and with which token: from flags, else from the balancer's own environment
+ * variables.
  */
 import type { Environment } from '../config/config.ts';
 import { environmentName, type Key, OPTIONS } from '../config/options.ts';
@@ -9,7 +9,7 @@ import { readTokenFile } from '../config/token-file.ts';
 import { type CommandOption, wrongUsage } from './usage.ts';
 
 export interface Target {
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly url: string;
   /** '' for none. */
   readonly token: string;
@@ -20,29 +20,29 @@ type Flags = (option: string) => string | undefined;
 const KEYS = ['adminHost', 'adminPort', 'adminToken', 'adminTokenFile'] as const satisfies readonly Key[];
 type TargetKey = (typeof KEYS)[number];
 
-/** The options that say where a balancer is; those of the table mean what they mean to the balancer. */
+/** The options that locate a balancer; those of the option table mean the same as for the balancer. */
 export const TARGET_OPTIONS: Readonly<Record<string, CommandOption>> = {
-  url: { type: 'string', unit: 'URL', help: 'the admin port as a URL, in place of host and port' },
+  url: { type: 'string', unit: 'URL', help: 'URL of the admin port, in place of host and port' },
   [OPTIONS.adminHost.flag]: {
     type: 'string',
     unit: 'address',
-    help: 'where the admin port is; 127.0.0.1 if not given',
+    help: 'address of the admin port; 127.0.0.1 by default',
   },
-  [OPTIONS.adminPort.flag]: { type: 'string', unit: 'port', help: 'the admin port; 5001 if not given' },
+  [OPTIONS.adminPort.flag]: { type: 'string', unit: 'port', help: 'the admin port; 5001 by default' },
   [OPTIONS.adminToken.flag]: {
     type: 'string',
     unit: 'token',
-    help: 'the token, where the balancer wants one',
+    help: 'token, if the balancer requires one',
   },
-  [OPTIONS.adminTokenFile.flag]: { type: 'string', unit: 'file', help: 'the file that holds the token' },
+  [OPTIONS.adminTokenFile.flag]: { type: 'string', unit: 'file', help: 'file that contains the token' },
 };
 
-/** The target; throws CommandError where a value is wrong or two do not go together. */
+/** The target; throws CommandError if a value is invalid or two conflict. */
 export function targetOf(flags: Flags, environment: Environment): Target {
   return { url: urlOf(flags, environment), token: tokenOf(flags, environment) };
 }
 
-/** The text of an option and what it was called. */
+/** The text of an option, and the flag or variable it came from. */
 function given(
   key: TargetKey,
   flags: Flags,
@@ -56,7 +56,7 @@ function given(
   return text === '' ? undefined : { name, text };
 }
 
-/** The value of an option, the default where it is not given. */
+/** The value of an option, or its default. */
 function settingOf(key: TargetKey, flags: Flags, environment: Environment): string {
   const option = OPTIONS[key];
   const source = given(key, flags, environment);
@@ -83,14 +83,14 @@ function urlOf(flags: Flags, environment: Environment): string {
   return parsed.href.replace(/\/+$/, '');
 }
 
-/** Where a client reaches what is bound to this address. */
+/** The address at which a client reaches what is bound to `host`. */
 function addressOf(host: string): string {
   if (host === '' || host === '0.0.0.0') return '127.0.0.1';
   if (host === '::') return '[::1]';
   return host.includes(':') ? `[${host}]` : host;
 }
 
-/** A flag beats the environment, whichever of the two options it is. */
+/** A flag for either of the two options beats the environment for both. */
 function tokenOf(flags: Flags, environment: Environment): string {
   const isByFlag = [OPTIONS.adminToken, OPTIONS.adminTokenFile].some(({ flag }) => flags(flag) !== undefined);
   const from = isByFlag ? {} : environment;

@@ -1,22 +1,19 @@
-/**
- * What the process ends with, and what an option of a command looks like.
- * Must not hold: any one command or option. Exit statuses are the same for all commands.
- */
+/** Exit statuses, usage errors, and the shape of a command's option. */
 
-/** What the process ends with. */
+/** Exit statuses, the same for all commands. */
 export const EXIT = {
   done: 0,
   /** The balancer refused, or is not ready. */
   refused: 1,
-  /** The command line is wrong. */
+  /** The command line is invalid. */
   usage: 2,
-  /** No balancer answers. */
+  /** The balancer cannot be reached. */
   unreachable: 3,
 } as const;
 
 export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
 
-/** Ends a command with one sentence for the person who gave it. */
+/** Ends a command with one sentence for the user. */
 export class CommandError extends Error {
   readonly exitStatus: ExitStatus;
 
@@ -34,7 +31,7 @@ export function wrongUsage(message: string): never {
 export interface CommandOption {
   readonly type: 'boolean' | 'string';
   readonly short?: string;
-  /** What stands for the value in the help. */
+  /** Placeholder of the value in the help. */
   readonly unit?: string;
   readonly help: string;
 }

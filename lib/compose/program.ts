@@ -8,7 +8,7 @@ import { type Invocation, parseInvocation } from '../cli/invocation.ts';
 import { CommandError, EXIT } from '../cli/usage.ts';
 import { type Config, ConfigError } from '../config/config.ts';
 import { assertNever, isBalancerError, messageOf } from '../platform/errors.ts';
-import { giveWayToInit } from '../platform/init.ts';
+import { runUnderInit } from '../platform/init.ts';
 import { createLogger, type RootLogger } from '../platform/log.ts';
 import { programVersion } from '../platform/version.ts';
 import type { App } from './app.ts';
@@ -69,7 +69,7 @@ function logWhatNodeSays(log: RootLogger): void {
 /** Serves until a signal comes; gives 1 where it could not begin. */
 async function serve(config: Config): Promise<number | undefined> {
   // the other drivers start no processes
-  if (config.driver === 'process') giveWayToInit();
+  if (config.driver === 'process') runUnderInit();
   const log = createLogger(config.logLevel);
   logWhatNodeSays(log);
   let app: App | undefined;

@@ -1,14 +1,12 @@
 /**
- * From a command line and an environment to a `Config`, or to every reason why not.
- * A flag beats the environment, which beats the default; of a flag given twice the last counts, but for lists.
- * Must not hold: the table (`options.ts`), what one text may be (`value-parsers.ts`), what goes together
- * (`cross-checks.ts`).
+ * Reads flags and environment variables into a `Config`, or reports every problem at once.
+ * A flag beats the environment, which beats the default. Of a flag given twice the last counts, except for lists.
  */
 
 import { crossCheck, resolve, type Source } from './cross-checks.ts';
 import { type Flag, KEY_OF_FLAG } from './flags.ts';
 import { type Config, environmentName, KEYS, type Key, OPTIONS, type Option } from './options.ts';
-import { didYouMean, quote, shown } from './suggest.ts';
+import { didYouMean, quote, quoteIfOdd } from './suggest.ts';
 import { readTokenFile } from './token-file.ts';
 
 export type { Config } from './options.ts';
@@ -16,7 +14,7 @@ export type { Config } from './options.ts';
 /** The environment of a process. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The options were wrong; `problems` names each one, and the exit status is 2. */
+/** Invalid options: `problems` has a line for each; the exit status is 2. */
 export class ConfigError extends Error {
   readonly problems: readonly string[];
 
@@ -31,10 +29,10 @@ const KEY_OF_VARIABLE: ReadonlyMap<string, Key> = new Map(
   KEYS.map((key) => [environmentName(OPTIONS[key].flag), key]),
 );
 
-/** What has been understood so far, and what has not. */
+/** The state of reading the options. */
 interface Reading {
   readonly sources: Map<Key, Source>;
-  /** Options whose value is not known: what depends on them cannot be judged. */
+  /** Options that failed to parse: checks that depend on them are skipped. */
   readonly unread: Set<Key>;
   readonly problems: string[];
 }
@@ -44,7 +42,7 @@ function readEnvironment(environment: Environment, { sources, problems }: Readin
     if (!name.startsWith('LB_') || text === undefined || text === '') continue;
     const key = KEY_OF_VARIABLE.get(name);
     if (key !== undefined) sources.set(key, { name, isFlag: false, text });
-    else problems.push(`${shown(name)} is not an option${didYouMean(name, KEY_OF_VARIABLE.keys())}`);
+    else problems.push(`${quoteIfOdd(name)} is not an option${didYouMean(name, KEY_OF_VARIABLE.keys())}`);
   }
 }
 
@@ -53,10 +51,10 @@ function readFlags(flags: readonly Flag[], { sources, unread, problems }: Readin
   for (const { flag, argument, text } of flags) {
     const key = KEY_OF_FLAG.get(flag);
     if (key === undefined) {
-      // a value behind `=` may be a secret; `-abc` is three flags, and one mistake
+      // a value behind `=` may be a secret, so it is not repeated; `-abc` is three flags, but one mistake
       const name = flag.startsWith('--') ? flag : argument;
       if (!unknown.has(name))
-        problems.push(`${shown(name)} is not an option${didYouMean(name, KEY_OF_FLAG.keys())}`);
+        problems.push(`${quoteIfOdd(name)} is not an option${didYouMean(name, KEY_OF_FLAG.keys())}`);
       unknown.add(name);
       continue;
     }
@@ -72,7 +70,7 @@ function readFlags(flags: readonly Flag[], { sources, unread, problems }: Readin
   }
 }
 
-/** The value of every option; the default stands in for one that could not be read. */
+/** The value of every option; the default stands in for one that failed to parse. */
 function readValues({ sources, unread, problems }: Reading): Config {
   const values: Partial<Record<Key, unknown>> = {};
   for (const key of KEYS) {
@@ -89,7 +87,7 @@ function readValues({ sources, unread, problems }: Reading): Config {
   return values as Config;
 }
 
-/** The options of these flags and the environment; throws ConfigError with all that is wrong, `problems` first. */
+/** The config from flags and environment; throws ConfigError with every problem, those in `problems` first. */
 export function loadFlags(
   flags: readonly Flag[],
   environment: Environment,
@@ -106,7 +104,7 @@ export function loadFlags(
   return { ...config, adminToken: token };
 }
 
-/** The admin token, out of its file where it is in one; what is wrong with the file is added to the problems. */
+/** The admin token, read from its file where one is given; a problem with the file is recorded. */
 function tokenOf({ adminToken, adminTokenFile }: Config, { sources, problems }: Reading): string {
   if (adminTokenFile === '') return adminToken;
   const read = readTokenFile(adminTokenFile);

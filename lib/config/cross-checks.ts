@@ -1,7 +1,6 @@
 /**
- * What one option means for another: which values follow from others, and which do not go together.
- * Invariant: a check runs only if every option it reads was understood, so that one mistake is reported once.
- * Must not hold: reading (`config.ts`), or what a single text may be (`value-parsers.ts`).
+ * Rules between options: values that follow from others, and combinations that are refused.
+ * Invariant: a check runs only if every option it reads was parsed, so that one mistake is reported once.
  */
 
 import { isByRequestId } from '../core/hashing/hash-key.ts';
@@ -12,9 +11,9 @@ import { isLoopback } from '../platform/ip-addresses.ts';
 import { type Config, type Key, OPTIONS } from './options.ts';
 import { orList } from './suggest.ts';
 
-/** Where the value of an option came from, for those that were given at all. */
+/** Where the value of an option came from, if it was given. */
 export interface Source {
-  /** `--port` or `LB_PORT`, whichever it was. */
+  /** `--port` or `LB_PORT`. */
   readonly name: string;
   readonly isFlag: boolean;
   /** As it was written. */
@@ -26,14 +25,14 @@ export type Sources = ReadonlyMap<Key, Source>;
 const flagOf = (key: Key): string => `--${OPTIONS[key].flag}`;
 const nameOf = (key: Key, sources: Sources): string => sources.get(key)?.name ?? flagOf(key);
 
-/** How many replicas find room for all their virtual nodes: a bound in the classic ring alone. */
+/** How many replicas the classic ring has slots for; other algorithms have no such limit. */
 function capacityOf({ algorithm, slots, vnodes }: Config): number {
   return algorithm === 'classic' ? Math.floor(slots / vnodes) : Number.POSITIVE_INFINITY;
 }
 
 /**
- * Puts in what is left to be worked out: the algorithm's slots and vnodes, the number of workers, what `classic`,
- * the hash key and a fixed list decide.
+ * Fills in derived values: slots and vnodes of the algorithm, the number of workers, and what follows from `classic`,
+ * the hash key and a fixed list of servers.
  */
 export function resolve(values: Config, sources: Sources): Config {
   const algorithm = values.classic ? 'classic' : values.algorithm;
@@ -41,7 +40,7 @@ export function resolve(values: Config, sources: Sources): Config {
   const slots = values.slots || defaultSlots(algorithm, largest);
   const vnodes = DEFAULT_VNODES[algorithm] && (values.vnodes || DEFAULT_VNODES[algorithm]);
   const workers = values.workers || cpus().cores;
-  // requests that have nothing in common lose nothing where they are spread
+  // random keys have no cache affinity to lose, so no floor is needed
   const loadFloor = isByRequestId(values.hashKey) ? 0 : values.loadFloor;
   const rateBurst = values.rateBurst || Math.max(1, Math.round(values.rateLimit));
   const config: Config = { ...values, algorithm, slots, vnodes, workers, loadFloor, rateBurst };
@@ -52,12 +51,12 @@ export function resolve(values: Config, sources: Sources): Config {
   return { ...config, maxReplicas: Math.min(config.maxReplicas, capacityOf(config)) };
 }
 
-/** What the placement is built from. */
+/** The options that shape the placement. */
 const SHAPE: readonly Key[] = ['classic', 'algorithm', 'slots', 'vnodes'];
 
 interface Check {
   readonly reads: readonly Key[];
-  /** What is wrong, as a sentence, or undefined. */
+  /** The problem as a sentence, or undefined. */
   problem(config: Config, sources: Sources): string | undefined;
 }
 
@@ -67,8 +66,8 @@ function nextPrime(from: number): number {
   return candidate;
 }
 
-/** A flag that was meant to protect, and holds nothing: a variable of a script that was never set. */
-function notBlank(key: Key): Check {
+/** Refuses an empty value: most likely an unset variable in a script, where protection was intended. */
+function rejectsBlank(key: Key): Check {
   return {
     reads: [key],
     problem(_, sources) {
@@ -108,8 +107,8 @@ const listening: readonly Check[] = [
       return `${nameOf('adminTokenScope', sources)} needs --admin-token or --admin-token-file`;
     },
   },
-  notBlank('adminToken'),
-  notBlank('adminTokenFile'),
+  rejectsBlank('adminToken'),
+  rejectsBlank('adminTokenFile'),
 ];
 
 const fleet: readonly Check[] = [
@@ -137,7 +136,7 @@ const fleet: readonly Check[] = [
     reads: ['driver', 'replicas', 'maxReplicas', ...SHAPE],
     problem(config, sources) {
       const { driver, replicas, maxReplicas } = config;
-      // a fixed list has no number beside its length, and more than the capacity is told below
+      // a fixed list has no count of its own, and exceeding the capacity is reported below
       if (
         driver === 'static' ||
         driver === 'discover' ||
@@ -164,20 +163,20 @@ const fleet: readonly Check[] = [
   },
 ];
 
-/** What must have been given with another driver than the one there is for it. */
+/** An option that has no effect with the chosen driver. */
 function needsDriver(key: Key, ...needed: DriverKind[]): Check {
   return {
     reads: ['driver', key],
     problem({ driver }, sources) {
       const source = sources.get(key);
-      // the environment is often shared by balancers with different drivers; a flag is meant for this one
+      // an environment may be shared by balancers with different drivers; a flag is meant for this one
       if (source === undefined || !source.isFlag || needed.includes(driver)) return undefined;
       return `${source.name} needs --driver ${orList(needed)}, not ${driver}`;
     },
   };
 }
 
-/** How the access log is kept, said where there is none. */
+/** An option of the access log, given while the log is off. */
 function needsAccessLog(key: Key): Check {
   return {
     reads: ['accessLog', key],
@@ -266,7 +265,7 @@ const CHECKS: readonly Check[] = [
   needsAccessLog('accessLogMinMs'),
 ];
 
-/** Every way in which the options do not go together; `unread` are those whose own text was wrong. */
+/** Every problem with the combination of options; `unread` are those that failed to parse. */
 export function crossCheck(config: Config, sources: Sources, unread: ReadonlySet<Key>): readonly string[] {
   const runnable = CHECKS.filter((check) => !check.reads.some((key) => unread.has(key)));
   return runnable.map((check) => check.problem(config, sources)).filter((problem) => problem !== undefined);

@@ -1,14 +1,11 @@
-/**
- * A command line cut into flags with their values, and the words that belong to none.
- * Must not hold: what any flag or word means.
- */
+/** Splits a command line into flags with their values and positional words, without judging either. */
 import { parseArgs } from 'node:util';
 import { KEYS, type Key, OPTIONS } from './options.ts';
 
-/** One flag of a command line; `text` is undefined where no value came with it. */
+/** One flag of a command line; `text` is undefined if it has no value. */
 export interface Flag {
   readonly flag: string;
-  /** The argument it stood in, as it was written. */
+  /** The argument that contained it, verbatim. */
   readonly argument: string;
   readonly text: string | undefined;
 }
@@ -25,9 +22,12 @@ export const KEY_OF_FLAG: ReadonlyMap<string, Key> = new Map(
   KEYS.map((key) => [`--${OPTIONS[key].flag}`, key]),
 );
 
-/** Cuts a command line; `alone` are flags beside those of the table that stand without a value. */
-export function cut(args: readonly string[], alone: ReadonlySet<string> = new Set()): CommandLine {
-  // parseArgs is given no table: with one it would take `--host` for the value in `--port --host x`
+/** Splits a command line; `booleanFlags` are flags outside the table that take no value. */
+export function splitCommandLine(
+  args: readonly string[],
+  booleanFlags: ReadonlySet<string> = new Set(),
+): CommandLine {
+  // parseArgs gets no option table: with one it would take `--host` as the value in `--port --host x`
   const { tokens } = parseArgs({ args: [...args], strict: false, tokens: true });
   const flags: Flag[] = [];
   const words: string[] = [];
@@ -38,14 +38,14 @@ export function cut(args: readonly string[], alone: ReadonlySet<string> = new Se
     const { rawName: flag, index, value } = token;
     const next = tokens[position + 1];
     const isFollowed = value === undefined && next?.kind === 'positional' && next.index === index + 1;
-    const takesIt = isFollowed && !alone.has(flag) && takesValue(flag, next.value);
+    const takesIt = isFollowed && !booleanFlags.has(flag) && takesValue(flag, next.value);
     if (takesIt) valueIndex = index + 1;
     flags.push({ flag, argument: args[index] ?? flag, text: takesIt ? next.value : value });
   }
   return { flags, words };
 }
 
-/** True where the word behind a flag is its value: always, but for a flag that may stand alone. */
+/** True if the word after a flag is its value: always, except for a flag whose value is optional. */
 function takesValue(flag: string, word: string): boolean {
   if (HELP.has(flag) || VERSION.has(flag)) return false;
   const key = KEY_OF_FLAG.get(flag);

@@ -1,14 +1,13 @@
 /**
- * The option table as people read it: `--help` for a terminal of 100 columns, Markdown for `docs/configuration.md`.
- * Invariant: both show every option, in the order of the table; `npm run docs` writes the page, and a test compares it.
- * Must not hold: any option of its own.
+ * Prints the option table: `--help` for a terminal of 100 columns, Markdown for `docs/configuration.md`.
+ * Invariant: both list every option, in the order of the table; `npm run docs` writes the page, and a test compares it.
  */
 import { environmentName, HEADINGS, KEYS, type Key, OPTIONS } from './options.ts';
 
 const WIDTH = 100;
 const LEFT = 33;
 
-/** Splits at spaces into lines of at most `width` characters. */
+/** Wraps at spaces to lines of at most `width` characters. */
 function wrap(text: string, width: number): readonly string[] {
   const lines: string[] = [];
   let line = '';
@@ -33,7 +32,7 @@ function helpOf(key: Key): readonly string[] {
   const left = [`  --${flag}`, `  ${environmentName(flag)}`];
   const lines = [...wrap(help, WIDTH - LEFT)];
   const closing = unitAndDefault(key);
-  // the variable stands on the second line in any case, so a short help leaves that line to the unit
+  // the variable takes the second line anyway, so after a short help the unit goes there
   const hasRoom = lines.length > 1 && lines.at(-1)!.length + 1 + closing.length <= WIDTH - LEFT;
   if (hasRoom) lines.push(`${lines.pop()} ${closing}`);
   else lines.push(closing);
@@ -54,7 +53,7 @@ export function helpText(): string {
 const cell = (text: string): string => text.replaceAll('|', '\\|');
 const code = (text: string): string => (text === '' ? '–' : `\`${text}\``);
 
-/** The same as Markdown tables, one under each heading. */
+/** The same as Markdown, one table under each heading. */
 export function optionTable(): string {
   const lines: string[] = [];
   for (const key of KEYS) {

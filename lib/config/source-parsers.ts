@@ -4,7 +4,7 @@
 import { isIP } from 'node:net';
 import type { SourceSpec } from '../core/discovery/source-spec.ts';
 import { quote } from './suggest.ts';
-import type { Unit } from './value-parsers.ts';
+import type { ValueParser } from './value-parsers.ts';
 
 const HOST_NAME =
   /^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?$/;
@@ -58,7 +58,7 @@ function parseSource(text: string): Parsed {
 }
 
 /** `docker:LABEL=VALUE,dns:HOST:PORT,srv:NAME,file:PATH`; none twice. */
-export const sources: Unit<readonly SourceSpec[]> = {
+export const sources: ValueParser<readonly SourceSpec[]> = {
   unit: 'list of docker:LABEL=VALUE, dns:HOST:PORT, srv:NAME, file:PATH',
   read(value) {
     const items = value === '' ? [] : value.split(',').map((item) => item.trim());
@@ -80,7 +80,7 @@ function isNameServer(text: string): boolean {
 }
 
 /** `10.0.0.2,127.0.0.1:8600,[::1]:53`: name servers by their addresses. */
-export const nameServers: Unit<readonly string[]> = {
+export const nameServers: ValueParser<readonly string[]> = {
   unit: 'list of address or address:port',
   read(value) {
     const items = value === '' ? [] : value.split(',').map((item) => item.trim());

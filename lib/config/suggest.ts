@@ -1,9 +1,9 @@
 /**
- * How a text that was not understood is shown back to the person who sent it, and which known word was meant.
- * Must not hold: what any word means. Both functions are pure and bounded, whatever they are given.
+ * Quotes rejected input safely in error messages and suggests the known word that was probably meant.
+ * Pure, and bounded in work and output whatever the input.
  */
 
-/** The most characters of somebody's input that a message repeats. */
+/** Maximum of characters of an input that a message repeats. */
 const MAX_SHOWN = 80;
 
 /** `text` in double quotes, control characters escaped, cut after 80 characters. */
@@ -11,8 +11,8 @@ export function quote(text: string): string {
   return JSON.stringify(text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text);
 }
 
-/** A name that somebody made up, in quotes only where it has odd characters. */
-export function shown(name: string): string {
+/** A name from the input, in quotes only if it has unusual characters. */
+export function quoteIfOdd(name: string): string {
   return /^[\w-]{1,60}$/.test(name) ? name : quote(name);
 }
 
@@ -26,7 +26,7 @@ export function didYouMean(word: string, known: Iterable<string>): string {
   let best = '';
   let bestDistance = Number.POSITIVE_INFINITY;
   for (const candidate of known) {
-    // too different in length already; also bounds the work for a very long word
+    // too different in length; this also bounds the work for a very long word
     if (Math.abs(candidate.length - word.length) * 3 > candidate.length) continue;
     const distance = editDistance(word, candidate);
     if (distance * 3 <= candidate.length && distance < bestDistance) {

@@ -1,17 +1,14 @@
-/**
- * The admin token out of a file, so that it stands in no command line and no environment.
- * Must not hold: what a token may be (`value-parsers.ts`), what it opens.
- */
+/** Reads the admin token from a file, so that it appears in no command line and no environment. */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { errnoOf, messageOf } from '../platform/errors.ts';
 import { quote } from './suggest.ts';
-import { type Read, token } from './value-parsers.ts';
+import { type ParseResult, token } from './value-parsers.ts';
 
-/** More than any token; a larger file is something else, and a device may never end. */
+/** More than any token; bounds the read of a device, which may never end. */
 const MAX_BYTES = 4096;
 
-/** The file's one line, without the line's end; or what is wrong, as the end of a sentence about the option. */
-export function readTokenFile(path: string): Read<string> {
+/** The file's one line without its line end; or the problem, phrased to follow the option's name. */
+export function readTokenFile(path: string): ParseResult<string> {
   const shown = quote(path);
   let text: string;
   try {

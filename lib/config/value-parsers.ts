@@ -1,7 +1,6 @@
 /**
- * How the text of an option becomes its value: one unit for each kind of text, used by the table in `options.ts`.
- * A unit is pure: it never throws, and says what the text should have been.
- * Must not hold: any one option, or where a text came from. Durations become milliseconds, percentages shares.
+ * Parsers for the values of options, one for each kind of value. Durations become milliseconds, percentages shares.
+ * Invariant: a parser is pure and never throws; it says what the text should have been.
  */
 
 import { isIP } from 'node:net';
@@ -10,26 +9,26 @@ import { TOKEN_CHAR } from '../core/http-token.ts';
 import { type Endpoint, formatEndpoint, isReplicaName, parseEndpoint } from '../core/replica.ts';
 import { orList, quote } from './suggest.ts';
 
-/** What reading a text gives: the value, or what the text should have been (`must be …`). */
-export type Read<T> = { readonly value: T } | { readonly problem: string };
+/** The parsed value, or what the text should have been (`must be …`). */
+export type ParseResult<T> = { readonly value: T } | { readonly problem: string };
 
-export interface Unit<T> {
-  /** What `--help` calls it. */
+export interface ValueParser<T> {
+  /** Its name in `--help`. */
   readonly unit: string;
-  /** True where a message must not repeat the text. */
+  /** True if messages must not repeat the text. */
   readonly isSecret?: boolean;
-  /** True where the flag may be given several times: its texts are then joined by line ends. */
+  /** True if the flag may be given several times; the texts are then joined with line ends. */
   readonly isList?: boolean;
-  /** What the flag means where no value follows; a flag without this needs one. */
+  /** The value that is implied where none follows; a flag without this needs one. */
   readonly bare?: string;
-  read(text: string): Read<T>;
+  read(text: string): ParseResult<T>;
 }
 
-const ok = <T>(value: T): Read<T> => ({ value });
+const ok = <T>(value: T): ParseResult<T> => ({ value });
 const bad = (problem: string): { readonly problem: string } => ({ problem });
 
 /** A whole number from `min` to `max`, in decimal digits. */
-export function whole(min: number, max: number): Unit<number> {
+export function whole(min: number, max: number): ValueParser<number> {
   return {
     unit: `${min} to ${max}`,
     read(text) {
@@ -40,11 +39,11 @@ export function whole(min: number, max: number): Unit<number> {
 }
 
 const MS_PER_UNIT: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-/** The longest delay a timer takes: 2^31 − 1 ms. */
+/** The maximum delay of a timer: 2^31 − 1 ms. */
 const MAX_DURATION_MS = 2_147_483_647;
 
 /** `500ms`, `1.5s`, `2m` or `1h` as whole milliseconds; a bare `0` where zero is allowed. */
-export function duration(min: 'from zero' | 'above zero'): Unit<number> {
+export function duration(min: 'from zero' | 'above zero'): ValueParser<number> {
   return {
     unit: 'duration',
     read(text) {
@@ -60,7 +59,7 @@ export function duration(min: 'from zero' | 'above zero'): Unit<number> {
 }
 
 /** One of a few words. */
-export function oneOf<T extends string>(...values: readonly T[]): Unit<T> {
+export function oneOf<T extends string>(...values: readonly T[]): ValueParser<T> {
   return {
     unit: orList(values),
     read(text) {
@@ -70,12 +69,12 @@ export function oneOf<T extends string>(...values: readonly T[]): Unit<T> {
   };
 }
 
-/** A text of a certain form. */
-export function text(unit: string, pattern: RegExp, problem: string): Unit<string> {
+/** A text that matches a pattern. */
+export function text(unit: string, pattern: RegExp, problem: string): ValueParser<string> {
   return { unit, read: (value) => (pattern.test(value) ? ok(value) : bad(problem)) };
 }
 
-export const port: Unit<number> = whole(0, 65535);
+export const port: ValueParser<number> = whole(0, 65535);
 export const host = text('address', /^[A-Za-z0-9_.:%-]*$/, 'must be an IP address or a host name');
 export const hostHeader = text(
   'host',
@@ -84,13 +83,13 @@ export const hostHeader = text(
 );
 export const path = text('path', /^\/[\x21-\x7e]*$/, 'must be a path that begins with /');
 export const image = text('image', /^[A-Za-z0-9][\w./:@-]*$/, 'must be an image reference such as name:tag');
-export const shellCommand: Unit<string> = { unit: 'shell command', read: ok };
+export const shellCommand: ValueParser<string> = { unit: 'shell command', read: ok };
 
-/** The shortest token: whoever guesses is slowed down, which eight characters bear (NIST SP 800-63B section 3.1.1). */
+/** Minimum length of a token; guesses are rate-limited, and then eight suffice (NIST SP 800-63B section 3.1.1). */
 const MIN_TOKEN = 8;
 
-/** What can stand behind `Authorization: Bearer` (RFC 6750 section 2.1). */
-export const token: Unit<string> = {
+/** The syntax of `Authorization: Bearer` (RFC 6750 section 2.1). */
+export const token: ValueParser<string> = {
   unit: 'token',
   isSecret: true,
   read(value) {
@@ -102,17 +101,17 @@ export const token: Unit<string> = {
   },
 };
 
-export const file: Unit<string> = { unit: 'file', read: ok };
+export const file: ValueParser<string> = { unit: 'file', read: ok };
 
-export const name: Unit<string> = {
+export const name: ValueParser<string> = {
   unit: 'name',
   read(value) {
     return isReplicaName(value) ? ok(value) : bad('must be a name of up to 63 letters, digits, _ . and -');
   },
 };
 
-/** What container names begin with: '' for nothing, or what may begin one. */
-export const namePrefix: Unit<string> = {
+/** A prefix of container names, or '' for none. */
+export const namePrefix: ValueParser<string> = {
   unit: 'name prefix',
   read(value) {
     if (value === '' || isReplicaName(value)) return ok(value);
@@ -123,8 +122,8 @@ export const namePrefix: Unit<string> = {
 /** A path of the machine, or `-` for standard output. */
 export const outputFile = text('file or -', /^[^\0]+$/, 'must be a file, or - for standard output');
 
-/** `5xx,404,none`: classes of statuses, statuses, and no status at all. */
-export const statuses: Unit<readonly string[]> = {
+/** `5xx,404,none`: statuses, classes of statuses, and none for no response. */
+export const statuses: ValueParser<readonly string[]> = {
   unit: 'list of 404, 5xx, none',
   read(value) {
     const words = value === '' ? [] : value.split(',').map((word) => word.trim());
@@ -135,8 +134,8 @@ export const statuses: Unit<readonly string[]> = {
   },
 };
 
-/** `200-399`, `200,204,301-308`: statuses of responses, and ranges of them. */
-export const statusRanges: Unit<readonly (readonly [from: number, to: number])[]> = {
+/** `200-399`, `200,204,301-308`: statuses and ranges of statuses. */
+export const statusRanges: ValueParser<readonly (readonly [from: number, to: number])[]> = {
   unit: 'list of 200, 200-399',
   read(value) {
     const words = value.split(',').map((word) => word.trim());
@@ -151,14 +150,14 @@ export const statusRanges: Unit<readonly (readonly [from: number, to: number])[]
   },
 };
 
-/** A name, a colon, and bytes that may stand in a value. */
+/** A header line: name, colon, and a value of permitted bytes. */
 const HEADER_LINE = new RegExp(String.raw`^(${TOKEN_CHAR}+):[ \t]*([\x20-\x7e\x80-\xff\t]*)$`);
 
-/** Fields that a probe has anyway, and another option sets or nothing may. */
+/** Headers that the probe sets itself. */
 const PROBE_OWN = /^(host|connection|content-length|transfer-encoding|upgrade|expect)$/i;
 
-/** Header lines, `Name: value`, one for each time that the flag is given, or for each line of a variable. */
-export const headerLines: Unit<readonly string[]> = {
+/** Header lines, `Name: value`: one for each flag, or for each line of the variable. */
+export const headerLines: ValueParser<readonly string[]> = {
   unit: 'Name: value',
   isSecret: true,
   isList: true,
@@ -173,7 +172,7 @@ export const headerLines: Unit<readonly string[]> = {
   },
 };
 
-export const onOff: Unit<boolean> = {
+export const onOff: ValueParser<boolean> = {
   unit: 'on or off',
   bare: 'on',
   read(value) {
@@ -183,7 +182,7 @@ export const onOff: Unit<boolean> = {
   },
 };
 
-export const loadFactor: Unit<number> = {
+export const loadFactor: ValueParser<number> = {
   unit: '0, or a number from 1',
   read(value) {
     const number = /^\d{1,6}(\.\d{1,6})?$/.test(value) ? Number(value) : Number.NaN;
@@ -192,7 +191,7 @@ export const loadFactor: Unit<number> = {
 };
 
 /** `20%` or `20` as the share 0.2. */
-export const percent: Unit<number> = {
+export const percent: ValueParser<number> = {
   unit: 'percentage',
   read(value) {
     const parts = /^(\d{1,3}(?:\.\d{1,3})?)%?$/.exec(value);
@@ -202,11 +201,11 @@ export const percent: Unit<number> = {
 };
 
 const SECONDS_PER_UNIT: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
-/** The most requests a second: a counted request costs a tenth of a microsecond, and time is told finer than these follow. */
+/** Maximum of requests per second: counting one costs a tenth of a microsecond, and the clock resolves finer than these follow. */
 const MAX_PER_SECOND = 100_000;
 
-/** `100/s`, `600/m`, `5000/h` as a number a second; 0 for off. */
-export const rate: Unit<number> = {
+/** `100/s`, `600/m`, `5000/h` as requests per second; 0 for off. */
+export const rate: ValueParser<number> = {
   unit: '0, or a number a s, m or h',
   read(value) {
     if (value === '0') return ok(0);
@@ -218,7 +217,7 @@ export const rate: Unit<number> = {
 };
 
 /** `client-ip` as '', `header:NAME` as the name in lower case. */
-export const rateKey: Unit<string> = {
+export const rateKey: ValueParser<string> = {
   unit: 'client-ip or header:NAME',
   read(value) {
     if (value === 'client-ip') return ok('');
@@ -227,13 +226,13 @@ export const rateKey: Unit<string> = {
   },
 };
 
-export const hashKey: Unit<readonly HashKeySource[]> = { unit: 'list', read: parseHashKey };
+export const hashKey: ValueParser<readonly HashKeySource[]> = { unit: 'list', read: parseHashKey };
 
-/** The most servers of a fixed list; as many as `replicas` may be. */
+/** Maximum of servers in a fixed list, the same as of `replicas`. */
 const MAX_UPSTREAMS = 1024;
 
 /** `http://a:1,http://[::1]:2`; no server twice. */
-export const upstreams: Unit<readonly Endpoint[]> = {
+export const upstreams: ValueParser<readonly Endpoint[]> = {
   unit: 'list of http://host:port',
   read(value) {
     const items = value === '' ? [] : value.split(',').map((item) => item.trim());
@@ -250,7 +249,7 @@ export const upstreams: Unit<readonly Endpoint[]> = {
 };
 
 /** `10.0.0.0/8,::1`: addresses and CIDR blocks. */
-export const addressRanges: Unit<readonly string[]> = {
+export const addressRanges: ValueParser<readonly string[]> = {
   unit: 'list of addresses and CIDR blocks',
   read(value) {
     const ranges = value === '' ? [] : value.split(',').map((item) => item.trim());
@@ -260,7 +259,7 @@ export const addressRanges: Unit<readonly string[]> = {
 };
 
 /** `admin.example.org,lb`: host names without ports, in lower case. */
-export const hostNames: Unit<readonly string[]> = {
+export const hostNames: ValueParser<readonly string[]> = {
   unit: 'list of host names',
   read(value) {
     const names = value === '' ? [] : value.split(',').map((item) => item.trim().toLowerCase());

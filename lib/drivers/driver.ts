@@ -1,8 +1,7 @@
 /**
- * The seam between the fleet and what runs its instances: types only.
- * A driver says what exists and does what it is told; it never decides what should exist.
- * What should exist is written on what exists (labels), so `list` after a restart tells all there is to know.
- * Every driver passes `test/contract/driver-suite.ts`.
+ * The interface between the fleet and whatever runs its instances: types only. A driver lists instances and carries out
+ * orders; the fleet decides what should exist. Desired state is written on the instances themselves (labels), so `list`
+ * after a restart returns all there is to know. Every driver passes `test/contract/driver-suite.ts`.
  */
 import type { Ending } from '../core/ending.ts';
 import type { Endpoint, Place } from '../core/replica.ts';
@@ -12,35 +11,35 @@ export type DriverKind = 'process' | 'docker' | 'static' | 'discover';
 
 /** One container or process of ours, as the engine shows it now. */
 export interface Instance extends Place {
-  /** The engine's own word for it (container id, process id); never used again for another instance. */
+  /** The engine's identifier (container id, process id); never reused for another instance. */
   readonly instanceId: string;
   readonly status: 'running' | 'dead';
   /** Where it listens; undefined while it is dead or has no address. */
   readonly endpoint: Endpoint | undefined;
   /**
-   * `current`: it stands in its replica's place. `replaced`: another was, or is to be, started in the place.
+   * `current`: it holds its replica's place. `replaced`: another was, or is about to be, started in the place.
    * `removed`: its replica was removed; it is only draining or being stopped.
    */
   readonly role: 'current' | RetiredRole;
-  /** How it ended; undefined while it runs. */
+  /** How it ended; undefined while it is running. */
   readonly ending: Ending | undefined;
-  /** What it runs, for people: name and short digest of its image; undefined where there is none. */
+  /** Name and short digest of its image, for people; undefined where there are no images. */
   readonly image?: string | undefined;
-  /** As it was started with. */
+  /** As in `Start`. */
   readonly instead?: string | undefined;
 }
 
-/** What is to be started. */
+/** The place to start an instance in. */
 export interface Start extends Place {
-  /** The id of an instance of another name whose place it takes, to be known by `list` from then on. */
+  /** The instance of another name that it replaces; `list` reports it from then on. */
   readonly instead?: string | undefined;
 }
 
 export type RetiredRole = 'replaced' | 'removed';
 
-/** A reason to look again. Hints may be lost, repeated or late; `list` is the truth. */
+/** A reason to call `list` again. Hints may be lost, repeated or late; `list` is authoritative. */
 export type Hint =
-  /** `ending` is what is known at once; `Driver.endingOf` finds out the rest. */
+  /** `ending` is what is known immediately; `Driver.endingOf` finds out the rest. */
   | { readonly kind: 'died'; readonly instanceId: string; readonly ending: Ending }
   | { readonly kind: 'changed'; readonly cause: string }
   | { readonly kind: 'engine-lost'; readonly cause: string }
@@ -58,52 +57,52 @@ export interface Driver {
   readonly ownsInstances: boolean;
 
   /**
-   * Resolves when the instances are another balancer's now; from then on nothing is done to any. Undefined where no
-   * other can have them.
+   * Resolves when another balancer has taken the instances over; from then on this driver touches none of them.
+   * Undefined where that cannot happen.
    */
   readonly evicted?: Promise<BalancerError>;
 
   /**
-   * Gets ready to start instances, which are this balancer's alone from then on. Throws BalancerError
-   * `engine-unreachable`, `image-missing`, `pool-taken` or `start-failed` with one sentence that says what to do;
-   * nothing is left behind then.
+   * Prepares for starting instances, which belong to this balancer alone from then on. Throws BalancerError
+   * `engine-unreachable`, `image-missing`, `pool-taken` or `start-failed` with one sentence that says what to do,
+   * and leaves nothing behind.
    */
   open(): Promise<void>;
 
-  /** Tells every hint to `onHint` from now on, before the first `list`; reconnects for ever until `close`. */
+  /** Passes every hint to `onHint`, starting before the first `list`; reconnects until `close`. */
   watch(onHint: (hint: Hint) => void): void;
 
   /** Every instance of this pool, whatever its role and status. Throws `engine-unreachable`. */
   list(): Promise<readonly Instance[]>;
 
-  /** Names that what is not ours holds, so that none of them is chosen for a replica. Throws `engine-unreachable`. */
+  /** Names taken by what is not ours, so that none of them is chosen for a replica. Throws `engine-unreachable`. */
   heldNames(): Promise<readonly string[]>;
 
   /**
-   * Starts a `current` instance in the place. Resolves once it runs and has an endpoint; it need not answer yet.
-   * Throws `name-held` (what is not ours has the name), `bad-request` (the engine takes no such name),
-   * `image-missing`, `start-failed`, `engine-unreachable`; nothing of it is left then.
+   * Starts a `current` instance in the place. Resolves once it runs and has an endpoint; it need not serve yet.
+   * Throws `name-held` (something else has the name), `bad-request` (the engine rejects the name),
+   * `image-missing`, `start-failed`, `engine-unreachable`, and leaves nothing behind.
    */
   start(start: Start): Promise<Instance>;
 
   /**
-   * All that can be found out about the end of an instance that died: what it wrote last, whether it lacked memory.
-   * Takes a second at most and never rejects; undefined where nothing is known beyond what the hint said.
+   * Everything that can be found out about how an instance ended: its last output, whether it ran out of memory.
+   * Takes at most a second and never rejects; undefined where nothing is known beyond the hint.
    */
   endingOf(instanceId: string): Promise<Ending | undefined>;
 
   /**
-   * Gives the instance the role and its name free for the next `start`, without stopping it.
-   * An instance that is gone already is no error.
+   * Sets the instance's role and frees its name for the next `start`, without stopping it.
+   * An instance that is already gone is no error.
    */
   retire(instanceId: string, role: RetiredRole): Promise<void>;
 
   /**
-   * Asks it to end, kills it after `graceMs` (0: at once), and removes every trace. Resolves when it is gone;
-   * gone already is no error.
+   * Sends the stop signal, kills after `graceMs` (0: immediately), and removes every trace. Resolves when the
+   * instance is gone; one that is already gone is no error.
    */
   remove(instanceId: string, graceMs: number): Promise<void>;
 
-  /** Stops watching, and with `keep` false takes away what `open` made once it is unused. Safe to call again. */
+  /** Stops watching; with `keep` false also removes what `open` created, unless it is in use. Safe to call again. */
   close(keep: boolean): Promise<void>;
 }

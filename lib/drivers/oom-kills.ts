@@ -1,6 +1,6 @@
 /**
- * Whether the kernel has killed something of our own cgroup for its memory: a process that ends by SIGKILL does not
- * say who killed it. Where the kernel keeps no such count, nobody was.
+ * Whether the kernel's OOM killer has struck in our own cgroup: a process that dies of SIGKILL does not say who sent it.
+ * Where the kernel keeps no such counter, no kill counts as one for lack of memory.
  * Source: the kernel's documentation, cgroup-v2.rst (`memory.events`) and cgroup-v1/memory.rst (`memory.oom_control`).
  */
 import { readFileSync } from 'node:fs';
@@ -9,23 +9,23 @@ const COUNT = /^oom_kill (\d+)$/m;
 
 export class OomKills {
   readonly #file: string | undefined;
-  /** Kills that are accounted for. */
+  /** Kills that were attributed, or forgotten. */
   #seen: number;
 
-  /** `files` are where the count may be, the best first. */
+  /** `files` are the candidates for the counter, best first. */
   constructor(files: readonly string[] = ownFiles()) {
     this.#file = files.find((file) => COUNT.test(textOf(file)));
     this.#seen = this.#count();
   }
 
-  /** True once for each kill since the last look: whoever asks was killed, and by the kernel. */
+  /** True once for each new kill: the process whose SIGKILL the caller saw was killed by the kernel. */
   take(): boolean {
     if (this.#count() <= this.#seen) return false;
     this.#seen++;
     return true;
   }
 
-  /** What was killed until now was no instance: a worker of one perhaps, which goes on. */
+  /** Attributes all kills so far to no instance: a worker died perhaps, and its parent lives on. */
   forget(): void {
     this.#seen = this.#count();
   }
@@ -35,7 +35,7 @@ export class OomKills {
   }
 }
 
-/** In a container the mounts begin at its own cgroup, although its path may be shown as the host knows it. */
+/** In a container the mounts start at its own cgroup, even where the path shown is that of the host. */
 function ownFiles(): readonly string[] {
   const groups = textOf('/proc/self/cgroup');
   const [unified = ''] = /(?<=^0::).*$/m.exec(groups) ?? [];

@@ -1,12 +1,9 @@
-/**
- * The static driver: servers that someone else runs. It lists them and does nothing else.
- * Must not hold: probing (the fleet's) or any idea of whether a server is up.
- */
+/** The static driver: a fixed list of servers that somebody else runs. It lists them and does nothing else. */
 import { type Endpoint, formatEndpoint } from '../core/replica.ts';
 import { BalancerError } from '../platform/errors.ts';
 import type { Driver, Instance } from './driver.ts';
 
-/** A driver over a fixed list; each server is named `host:port` and has its place in the list, from 1, as id. */
+/** A driver over a fixed list; each server is named `host:port`, and its id is its position, from 1. */
 export function createStaticDriver(options: { readonly upstreams: readonly Endpoint[] }): Driver {
   const instances = options.upstreams.map((endpoint, index): Instance => {
     const name = formatEndpoint(endpoint);

@@ -1,22 +1,22 @@
 /**
- * How many cores this process may use: those it may run on, and no more than the CPU quota of its control group and of
- * those around it comes to. Node's own number rounds a quota down, and does not find one where a container sees the
- * paths of its host. Source: Linux, cgroup-v2 ("CPU interface files"), sched-bwc (version 1), cgroups(7).
+ * How many cores this process may use: its CPU affinity, capped by the CPU quotas of its cgroup and of every parent.
+ * Node's own figure rounds a quota down, and misses it where a container sees the cgroup paths of its host.
+ * Source: Linux, cgroup-v2 ("CPU interface files"), sched-bwc (version 1), cgroups(7).
  */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 
-/** The text of a file; '' where there is none. */
+/** The text of a file; '' if it cannot be read. */
 export type ReadText = (path: string) => string;
 
 export interface Cpus {
   /** Whole cores to use, at least one. */
   readonly cores: number;
-  /** What the quota comes to, such as 1.5; undefined without one. */
+  /** The quota in cores, such as 1.5; undefined without one. */
   readonly quota: number | undefined;
 }
 
-/** What the kernel says of the calling process; on a system without /proc what Node says. */
+/** The kernel's figures for this process; on a system without /proc, Node's. */
 export function cpus(read: ReadText = readIfThere): Cpus {
   const quota = cpuQuota(read);
   const allowed = countOf(/^Cpus_allowed_list:\s*(\S+)/m.exec(read('/proc/self/status'))?.[1] ?? '');
@@ -24,14 +24,14 @@ export function cpus(read: ReadText = readIfThere): Cpus {
   return { cores: Math.max(1, Math.min(most, Math.ceil(quota ?? most))), quota };
 }
 
-/** The smallest quota on the way from the group to the top of what is mounted. */
+/** The smallest quota from our cgroup up to the root of the mount. */
 function cpuQuota(read: ReadText): number | undefined {
   const groups = read('/proc/self/cgroup');
   const quotas: number[] = [];
   for (const { isUnified, root, mountedAt } of mountsIn(read('/proc/self/mountinfo'))) {
     const path = groupIn(groups, isUnified);
     if (path === undefined) continue;
-    // a container may see its group under the path of its host, or one from outside of what is mounted
+    // a container may see its cgroup under the path of its host, or one outside of the mount
     const isBelow = root === '/' || path === root || path.startsWith(`${root}/`);
     const below = isBelow ? path.slice(root === '/' ? 0 : root.length) : '';
     for (const directory of upwards(below)) {
@@ -47,7 +47,7 @@ function cpuQuota(read: ReadText): number | undefined {
 interface Mount {
   /** Version 2. */
   readonly isUnified: boolean;
-  /** Which group is its top. */
+  /** The cgroup at its root. */
   readonly root: string;
   readonly mountedAt: string;
 }
@@ -63,7 +63,7 @@ function mountsIn(mountinfo: string): readonly Mount[] {
   });
 }
 
-/** The path of the group: behind `0::` in version 2, behind the controller in version 1. */
+/** The path of our cgroup: after `0::` in version 2, after the controller in version 1. */
 function groupIn(groups: string, isUnified: boolean): string | undefined {
   for (const line of groups.split('\n')) {
     const [, id, controllers = '', path = ''] = /^(\d+):([^:]*):(\/.*)$/.exec(line) ?? [];
@@ -73,14 +73,14 @@ function groupIn(groups: string, isUnified: boolean): string | undefined {
   return undefined;
 }
 
-/** `/a/b`, `/a` and ``; of a path that leads out of what is mounted the top alone. */
+/** `/a/b`, `/a` and ``; for a path that leads out of the mount only its root. */
 function upwards(path: string): readonly string[] {
   const parts = path.split('/').filter(Boolean);
   if (parts.includes('..')) return [''];
   return parts.map((_, index) => `/${parts.slice(0, parts.length - index).join('/')}`).concat('');
 }
 
-/** `150000 100000`: so many microseconds of each such period; `max` is no quota. */
+/** `150000 100000`: microseconds per period, and the period; `max` is no quota. */
 function quotaOf(directory: string, read: ReadText): number | undefined {
   const [, quota, period] = /^(\d+) (\d+)\s*$/.exec(read(`${directory}/cpu.max`)) ?? [];
   return share(quota, period);
@@ -96,7 +96,7 @@ function share(quota = '', period = ''): number | undefined {
   return value > 0 && Number.isFinite(value) ? value : undefined;
 }
 
-/** How many there are in a list such as `0-3,8`. */
+/** The length of a list such as `0-3,8`. */
 function countOf(list: string): number {
   return list.split(',').reduce((sum, range) => {
     const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(range) ?? [];
@@ -104,7 +104,7 @@ function countOf(list: string): number {
   }, 0);
 }
 
-/** Blanks in paths are `\040` in mountinfo. */
+/** mountinfo escapes blanks in paths as `\040`. */
 function unescaped(path: string): string {
   return path.replace(/\\([0-7]{3})/g, (_, digits: string) =>
     String.fromCharCode(Number.parseInt(digits, 8)),

@@ -1,18 +1,18 @@
 /**
- * Time, as a thing that can be handed in: the control plane reads clocks and sets timers only through this.
- * Must not hold: policies about time. Tests use `test/helpers/fake-clock.ts`.
+ * Time as a dependency: the control plane reads clocks and sets timers only through this interface.
+ * Tests use `test/helpers/fake-clock.ts`.
  */
 export interface Timer {
-  /** Forgets the timer; safe to call again or after it fired. */
+  /** Cancels the timer; safe to call again, or after it fired. */
   cancel(): void;
 }
 
 export interface Clock {
-  /** Milliseconds on a clock that never goes back; only differences mean something. */
+  /** Milliseconds on a monotonic clock; only differences are meaningful. */
   nowMs(): number;
-  /** Milliseconds since the Unix epoch, for people. */
+  /** Milliseconds since the Unix epoch, for display. */
   wallMs(): number;
-  /** Calls `run` once after `delayMs`. The process does not stay alive for it. */
+  /** Calls `run` once after `delayMs`. The timer does not keep the process alive. */
   after(delayMs: number, run: () => void): Timer;
 }
 

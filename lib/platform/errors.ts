@@ -1,16 +1,16 @@
 /**
- * Every failure the balancer names, in one table: its HTTP status, what a client may read of it, and whether
- * another replica may be tried. Must not hold: handling, logging, or anything about one request.
+ * Every failure that the balancer names, in one table: its HTTP status, what a client may read of it, and whether the
+ * request may be retried on another replica.
  */
 
 import type { Ending } from '../core/ending.ts';
 
 interface ErrorKind {
-  /** HTTP status of the answer, RFC 9110 section 15. */
+  /** HTTP status of the response, RFC 9110 section 15. */
   readonly status: number;
-  /** What a client may read; undefined means the error's own message is safe and more telling. */
+  /** What a client may read; undefined where the error's own message is safe and more specific. */
   readonly message: string | undefined;
-  /** True where another replica may be given the same request, method and bytes sent permitting. */
+  /** True if the request may be retried on another replica, method and bytes sent permitting. */
   readonly mayRetry: boolean;
 }
 
@@ -19,7 +19,7 @@ const fixed = (status: number, message: string): ErrorKind => ({ status, message
 const retriable = (status: number, message: string): ErrorKind => ({ status, message, mayRetry: true });
 
 export const ERRORS = {
-  // what a client or operator asked for
+  // errors of a client or an operator
   'bad-request': own(400),
   unauthorized: fixed(401, 'This needs the admin token: Authorization: Bearer TOKEN'),
   forbidden: own(403),
@@ -44,7 +44,7 @@ export const ERRORS = {
   'not-implemented': own(501),
   'http-version': fixed(505, 'Only HTTP/1.0 and HTTP/1.1 are understood'),
 
-  // what the balancer itself cannot do now
+  // failures of the balancer itself
   internal: fixed(500, 'The balancer failed on this request'),
   'none-eligible': fixed(503, 'No replica is eligible'),
   'queue-full': fixed(503, 'Every replica is busy and the queue is full'),
@@ -53,7 +53,7 @@ export const ERRORS = {
   'out-of-sockets': fixed(503, 'The balancer has no socket left for a replica'),
   'shutting-down': fixed(503, 'The balancer is shutting down'),
 
-  // what a replica did
+  // failures of a replica
   'connect-refused': retriable(502, 'The replica refused the connection'),
   'connect-failed': retriable(502, 'The replica could not be reached'),
   'connect-timeout': retriable(504, 'The replica did not accept the connection in time'),
@@ -65,7 +65,7 @@ export const ERRORS = {
   'response-timeout': fixed(504, 'The replica did not answer in time'),
   'idle-timeout': fixed(504, 'The replica stopped sending'),
 
-  // what an engine or the machine did
+  // failures of an engine or the machine
   'engine-unreachable': own(503),
   'image-missing': own(502),
   'name-held': own(400),
@@ -77,7 +77,7 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** A failure with a stable code; `message` is written for the person who reads it. */
+/** A failure with a stable code and a message for people. */
 export class BalancerError extends Error {
   readonly code: ErrorCode;
   /** After how many seconds the same may be tried again; 0 where nobody knows. */
@@ -95,7 +95,7 @@ export class BalancerError extends Error {
   }
 }
 
-/** An instance ended, or was given up, before it was healthy. */
+/** An instance ended, or was abandoned, before it was healthy. */
 export class StartError extends BalancerError {
   readonly ending: Ending;
 
@@ -126,7 +126,7 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Fails to compile where a tagged union has a case that was not handled. */
+/** Fails to compile if a case of a tagged union is not handled. */
 export function assertNever(value: never): never {
   throw new Error(`unhandled case: ${JSON.stringify(value)}`);
 }

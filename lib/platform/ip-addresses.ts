@@ -1,6 +1,6 @@
 /**
- * The form of an address, and what it says of who is behind it: this machine, a private network, or anyone.
- * Must not hold: who may do what. What is compared, hashed or logged is the canonical form, which is made here alone.
+ * The canonical form of IP addresses, and whether one is loopback, private or public.
+ * Invariant: addresses are compared, hashed and logged in the canonical form, which is produced here alone.
  * Source: RFC 5952 (canonical form), RFC 7239 section 6 (nodes), RFC 1122 and 4291 (loopback), RFC 1918, RFC 4193, RFC 3927 and 4291 (link-local), RFC 4291 section 2.5.5.2.
  */
 import { BlockList, isIP, isIPv6 } from 'node:net';
@@ -16,8 +16,8 @@ PRIVATE.addSubnet('fc00::', 7, 'ipv6');
 PRIVATE.addSubnet('fe80::', 10, 'ipv6');
 
 /**
- * The one text for an address that may be written in many ways: the form of RFC 5952, without a zone, and IPv4 in its
- * own notation also where it is mapped into IPv6. What is no address is given back as it is.
+ * The canonical form of an address: that of RFC 5952, without a zone, and dotted IPv4 also for an IPv4-mapped IPv6
+ * address. Anything that is not an address is returned unchanged.
  */
 export function canonicalAddress(address: string): string {
   if (!address.includes(':')) return address;
@@ -29,8 +29,8 @@ export function canonicalAddress(address: string): string {
 }
 
 /**
- * The address of a node as proxies name it in X-Forwarded-For and `Forwarded: for=`, in canonical form: without port,
- * brackets and quotes. '' for one that hides its address: empty, `unknown`, `_name` (RFC 7239 section 6), or anything else.
+ * The canonical address of a node in X-Forwarded-For or `Forwarded: for=`, without port, brackets and quotes. '' for a
+ * node that hides its address: empty, `unknown`, `_name` (RFC 7239 section 6), or anything else.
  */
 export function nodeAddress(node: string): string {
   const text = /^"(.*)"$/.exec(node)?.[1] ?? node;
@@ -61,7 +61,7 @@ function bytesOf(group: number): readonly number[] {
   return [group >> 8, group & 255];
 }
 
-/** RFC 5952 section 4: the first of the longest runs of two zeros or more is left out. */
+/** RFC 5952 section 4: the first of the longest runs of two or more zero groups is omitted. */
 function compressed(groups: readonly number[]): string {
   let [from, length] = [0, 1];
   for (let start = 0, end = 0; start < 8; start = end + 1) {
@@ -73,19 +73,19 @@ function compressed(groups: readonly number[]): string {
   return `${texts.slice(0, from).join(':')}::${texts.slice(from + length).join(':')}`;
 }
 
-/** True for loopback, private and link-local addresses; false for all others and for what is none. */
+/** True for loopback, private and link-local addresses; false for all others and for anything else. */
 export function isPrivateAddress(address: string): boolean {
   const plain = canonicalAddress(address);
   return isIP(plain) !== 0 && PRIVATE.check(plain, isIPv6(plain) ? 'ipv6' : 'ipv4');
 }
 
-/** True for an address, or the name, that only this machine reaches. */
+/** True for a loopback address or `localhost`. */
 export function isLoopback(host: string): boolean {
   const address = canonicalAddress(host);
   return address === 'localhost' || address === '::1' || /^127(\.\d{1,3}){3}$/.test(address);
 }
 
-/** What one person has many addresses of, as one text: an IPv6 network of 64 bits; an IPv4 address is itself. */
+/** The network that one client controls: the /64 of an IPv6 address; an IPv4 address itself. */
 export function networkOf(address: string): string {
   const plain = canonicalAddress(address);
   if (!isIPv6(plain)) return plain;

@@ -1,38 +1,38 @@
 /**
- * Lines to a descriptor that must never be waited for. What it does not take now waits in memory, up to a bound;
- * lines beyond that, and all that wait when a write fails, are dropped and counted.
- * Invariants: lines go out in order, whole, each at the beginning of a line even after one that was cut short; where
- * lines are missing, a line says how many before the next one is written.
+ * Writes lines to a file descriptor without ever blocking. What the descriptor does not accept is buffered up to a bound;
+ * lines beyond it, and all that are buffered when a write fails, are dropped and counted.
+ * Invariants: lines stay in order and whole, and each starts on a new line even after one that was cut short; where lines
+ * were dropped, a note with their number precedes the next one.
  */
 import type { Clock, Timer } from './clock.ts';
 import { errnoOf } from './errors.ts';
 
 export interface LineWriterParts {
-  /** Writes some of the bytes, one or more, and gives how many; throws EAGAIN where it can take none now. Must not block. */
+  /** Writes at least one of the bytes and returns how many; throws EAGAIN if it can accept none now. Must not block. */
   readonly write: (bytes: Buffer) => number;
   readonly clock: Clock;
-  /** A line that says that so many were lost. */
-  readonly noteOf: (lost: number) => string;
-  /** Lets so much time pass without the event loop; for the end of the process. */
+  /** The note for a number of lost lines. */
+  readonly formatNote: (lost: number) => string;
+  /** Blocks for `ms` without the event loop; for the exit of the process. */
   readonly pause: (ms: number) => void;
 }
 
 interface Line {
-  /** What is left of it. */
+  /** What is still to be written. */
   bytes: Buffer;
   isBegun: boolean;
-  /** How many lost lines it tells of; 0 for any other line. */
-  readonly tellsOf: number;
+  /** For a note the number of lost lines; 0 for any other line. */
+  readonly lostCount: number;
 }
 
-/** The most that waits: a burst of a thousand lines goes through to a reader that is busy for a moment. */
+/** Size of the buffer: enough for a burst of a thousand lines while the reader is busy. */
 export const MOST_WAITING_BYTES = 256 * 1024;
-/** Until it is tried again: where it was full, and where it failed. */
+/** Delay of a retry: after EAGAIN, and after any other error. */
 const RETRY_MS = 50;
 const RETRY_FAILED_MS = 1000;
-/** At the end: the longest wait for a reader that takes nothing, and for one that takes little at a time. */
-const IDLE_END_MS = 300;
-const LAST_END_MS = 2000;
+/** At exit: time limit for a reader that accepts nothing, and for one that is slow. */
+const EXIT_IDLE_MS = 300;
+const EXIT_LIMIT_MS = 2000;
 const PAUSE_MS = 5;
 const LINE_END = 0x0a;
 
@@ -42,7 +42,7 @@ export class LineWriter {
   #waitingBytes = 0;
   #lost = 0;
   #dropped = 0;
-  /** The last byte that was taken was not the end of a line. */
+  /** The last byte written was not a line end. */
   #isMidLine = false;
   #retry: Timer | undefined;
 
@@ -50,14 +50,14 @@ export class LineWriter {
     this.#parts = parts;
   }
 
-  /** Lines that were dropped since the start. */
+  /** Lines dropped since the start. */
   get dropped(): number {
     return this.#dropped;
   }
 
-  /** Takes one line with its end. Returns at once, whatever becomes of it. */
+  /** Accepts one line, including its line end. Never blocks. */
   write(line: string): void {
-    // once some are lost, those that wait go out first, and then the note
+    // after a loss, the buffered lines go first, then the note
     if (this.#lost > 0) this.#drain();
     const bytes = Buffer.from(line);
     const isFull = this.#waitingBytes + bytes.length > MOST_WAITING_BYTES && this.#waiting.length > 0;
@@ -71,15 +71,15 @@ export class LineWriter {
     }
   }
 
-  /** Writes what waits, for as long as it is being taken; to be called at the end of the process. */
+  /** Flushes the buffer as long as the reader makes progress; to be called at the exit of the process. */
   finish(): void {
     const { clock, pause } = this.#parts;
-    const lastMs = clock.nowMs() + LAST_END_MS;
-    let idleMs = clock.nowMs() + IDLE_END_MS;
+    const lastMs = clock.nowMs() + EXIT_LIMIT_MS;
+    let idleMs = clock.nowMs() + EXIT_IDLE_MS;
     let before = this.#waitingBytes;
     for (this.#drain(); this.#waiting.length > 0; this.#drain()) {
       const nowMs = clock.nowMs();
-      if (this.#waitingBytes !== before) idleMs = nowMs + IDLE_END_MS;
+      if (this.#waitingBytes !== before) idleMs = nowMs + EXIT_IDLE_MS;
       before = this.#waitingBytes;
       if (nowMs >= idleMs || nowMs >= lastMs) break;
       pause(PAUSE_MS);
@@ -88,18 +88,18 @@ export class LineWriter {
     this.#retry = undefined;
   }
 
-  #add(bytes: Buffer, tellsOf: number): void {
-    this.#waiting.push({ bytes, isBegun: false, tellsOf });
+  #add(bytes: Buffer, lostCount: number): void {
+    this.#waiting.push({ bytes, isBegun: false, lostCount });
     this.#waitingBytes += bytes.length;
   }
 
   #addNote(): void {
     if (this.#lost === 0 || this.#waiting.length > 0) return;
-    this.#add(Buffer.from(this.#parts.noteOf(this.#lost)), this.#lost);
+    this.#add(Buffer.from(this.#parts.formatNote(this.#lost)), this.#lost);
     this.#lost = 0;
   }
 
-  /** Writes until all is written or nothing more is taken. */
+  /** Writes until the buffer is empty or the descriptor accepts no more. */
   #drain(): void {
     this.#addNote();
     try {
@@ -107,7 +107,7 @@ export class LineWriter {
     } catch (error) {
       if (errnoOf(error) !== 'EAGAIN') this.#dropAll();
     }
-    // what waits waits for room; a loss alone is left where the write failed
+    // buffered lines wait for EAGAIN to pass; without any, the write failed and only the note is due
     if (this.#waiting.length > 0) this.#retryAfter(RETRY_MS);
     else if (this.#lost > 0) this.#retryAfter(RETRY_FAILED_MS);
   }
@@ -117,7 +117,7 @@ export class LineWriter {
       line.bytes = Buffer.concat([Buffer.of(LINE_END), line.bytes]);
       this.#waitingBytes++;
     }
-    // one that was cut short before its first byte has its line end in front already
+    // set before the write: a retry of the first byte must not prepend a second line end
     line.isBegun = true;
     const written = this.#parts.write(line.bytes);
     if (written > 0) this.#isMidLine = line.bytes[written - 1] !== LINE_END;
@@ -129,9 +129,9 @@ export class LineWriter {
   }
 
   #dropAll(): void {
-    for (const { tellsOf } of this.#waiting) {
-      this.#lost += tellsOf || 1;
-      if (tellsOf === 0) this.#dropped++;
+    for (const { lostCount } of this.#waiting) {
+      this.#lost += lostCount || 1;
+      if (lostCount === 0) this.#dropped++;
     }
     this.#waiting.length = 0;
     this.#waitingBytes = 0;

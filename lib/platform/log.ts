@@ -1,6 +1,6 @@
 /**
- * One line per transition on stderr: JSON where a program reads it, aligned text where a person does.
- * Must not hold: anything per request. The data threads do not log; they report to the control plane.
+ * The log on stderr: one line per state change, JSON where a program reads it, aligned text on a terminal.
+ * Must not hold: anything per request. Data threads do not log; they report to the control plane.
  */
 import { writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -8,14 +8,14 @@ import { isatty } from 'node:tty';
 import pino from 'pino';
 import { systemClock } from './clock.ts';
 import { LineWriter } from './line-writer.ts';
-import { unblocked } from './standard-output.ts';
+import { nonBlocking } from './standard-output.ts';
 
 const STDERR = 2;
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 export const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
 
-/** What a line may carry beside its message; `ms` are milliseconds. */
+/** Fields of a log line; `ms` are milliseconds. */
 export interface LogFields {
   readonly replica?: string;
   readonly from?: string;
@@ -30,7 +30,7 @@ export interface Logger {
   info(fields: LogFields, message: string): void;
   warn(fields: LogFields, message: string): void;
   error(fields: LogFields, message: string): void;
-  /** The same sink, every line marked with `component`. */
+  /** A logger on the same sink whose lines carry `component`. */
   component(name: string): Logger;
 }
 
@@ -44,14 +44,14 @@ function wrap(sink: pino.Logger): Logger {
   };
 }
 
-/** The logger of a process, which knows of the lines that its sink did not take. */
+/** The logger of a process, which counts lines that stderr did not accept. */
 export interface RootLogger extends Logger {
   readonly dropped: number;
-  /** True where no line is ever written. */
+  /** True if no line is ever written. */
   readonly isSilent: boolean;
 }
 
-/** Writes to stderr at once and never waits for it; what is left at the end of the process gets a moment more. */
+/** Writes to stderr without ever blocking; what is buffered at exit gets a moment more. */
 export function createLogger(level: LogLevel, isTerminal: boolean = isatty(STDERR)): RootLogger {
   const options: pino.LoggerOptions = {
     level,
@@ -63,12 +63,12 @@ export function createLogger(level: LogLevel, isTerminal: boolean = isatty(STDER
   const format = isTerminal ? prettyFormat() : (line: string) => line;
   let note = '';
   const notes = pino(options, { write: (line: string) => (note = line) });
-  const fd = unblocked(STDERR);
+  const fd = nonBlocking(STDERR);
   const writer = new LineWriter({
     write: (bytes) => writeSync(fd, bytes),
     clock: systemClock,
-    noteOf(lost) {
-      notes.error({ component: 'log', lost }, 'log lines were lost: stderr did not take them');
+    formatNote(lost) {
+      notes.error({ component: 'log', lost }, 'log lines were lost: stderr did not accept them');
       return format(note);
     },
     pause: (ms) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms),
@@ -84,7 +84,7 @@ export function createLogger(level: LogLevel, isTerminal: boolean = isatty(STDER
   };
 }
 
-/** Lines as a person reads them. Loaded only where one does: it costs 20 ms and no program ever needs it. */
+/** Human-readable lines. Loaded lazily: it costs 20 ms and is needed on a terminal only. */
 function prettyFormat(): (line: string) => string {
   const pretty = createRequire(import.meta.url)('pino-pretty') as typeof import('pino-pretty');
   return pretty.prettyFactory({ translateTime: 'SYS:HH:MM:ss.l', singleLine: true });

@@ -1,7 +1,7 @@
 /**
- * Standard output and standard error, opened so that no write to them waits for a reader.
- * A pipe or a terminal is opened once more with O_NONBLOCK, which changes nothing for whoever else has it. A socket
- * cannot be opened again, so it is switched for all that share it; Node switches it back when the process ends.
+ * Opens standard output and standard error in non-blocking mode.
+ * A pipe or terminal is reopened with O_NONBLOCK, which affects nobody else who has it open. A socket cannot be reopened,
+ * so its mode is switched for everybody who shares it; Node restores it when the process ends.
  */
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { Socket } from 'node:net';
@@ -9,23 +9,23 @@ import { isatty } from 'node:tty';
 
 const { O_WRONLY, O_NOCTTY, O_NONBLOCK } = constants;
 
-/** Sockets whose handle made the descriptor non-blocking. */
+/** Handles that made their descriptor non-blocking; kept so that it stays so. */
 const switched: Socket[] = [];
 
 /**
- * A descriptor for standard output (1) or standard error (2). Where what is behind it is full, a write to it fails
- * with EAGAIN. A regular file is given as it is: it is never full in that sense, and keeps its offset.
+ * A non-blocking descriptor for standard output (1) or standard error (2): writes fail with EAGAIN while it is full.
+ * A regular file is returned as it is, which never blocks in that sense and keeps its offset.
  */
-export function unblocked(fd: 1 | 2): number {
+export function nonBlocking(fd: 1 | 2): number {
   const stats = fstatSync(fd);
-  if (stats.isSocket()) return switchOver(fd);
+  if (stats.isSocket()) return makeNonBlocking(fd);
   if (!stats.isFIFO() && !isatty(fd)) return fd;
   let opened: number;
   try {
     opened = openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY);
   } catch {
-    // of another user, or on a system without /proc
-    return stats.isFIFO() ? switchOver(fd) : fd;
+    // owned by another user, or a system without /proc
+    return stats.isFIFO() ? makeNonBlocking(fd) : fd;
   }
   const { dev, ino } = fstatSync(opened);
   if (dev === stats.dev && ino === stats.ino) return opened;
@@ -33,8 +33,8 @@ export function unblocked(fd: 1 | 2): number {
   return fd;
 }
 
-/** Libuv makes a descriptor non-blocking when a handle takes it; nothing is ever written through the handle. */
-function switchOver(fd: number): number {
+/** libuv makes the descriptor of a handle non-blocking; nothing is ever written through the handle. */
+function makeNonBlocking(fd: number): number {
   try {
     switched.push(new Socket({ fd, readable: false, writable: true }).unref());
   } catch {

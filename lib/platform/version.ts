@@ -1,7 +1,7 @@
-/** The version of the program. Must not hold: what it is for. */
+/** The version of the program. */
 import { readFileSync } from 'node:fs';
 
-/** From package.json, which lies above the sources and above the compiled tree alike. */
+/** From package.json, above the sources or above the compiled tree. */
 export function programVersion(): string {
   for (const path of ['../../package.json', '../../../package.json']) {
     try {
@@ -10,7 +10,7 @@ export function programVersion(): string {
       };
       return version;
     } catch {
-      // the other one, then
+      // try the next one
     }
   }
   return 'of unknown version';

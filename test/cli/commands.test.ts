@@ -97,7 +97,7 @@ describe('a command', () => {
     });
   });
 
-  it('status says in JSON what the admin port says, and that it is not ready', async () => {
+  it('status prints the response of the admin port as JSON', async () => {
     admin.fleet.state = { ready: false, draining: true, reason: 'The balancer is shutting down' };
     const { lines, exitStatus } = await run('status', '--json');
     const { ready, reason, N, replicas, ring } = JSON.parse(lines.join('\n'));
@@ -117,7 +117,7 @@ describe('a command', () => {
     ['rm 2', 'remove 2'],
     ['scale 5', 'scale 5'],
   ] as const) {
-    it(`${args} asks for "${change}"`, async () => {
+    it(`${args} requests "${change}"`, async () => {
       const { lines, exitStatus } = await run(...args.split(' '));
       assert.deepEqual(admin.fleet.asked, [change]);
       assert.deepEqual([lines, exitStatus], [['3 replicas: S1 S2 S3'], 0]);
@@ -142,20 +142,20 @@ describe('a command', () => {
     'explain a --path /',
     'events -n x',
   ]) {
-    it(`${args} is wrong usage, and asks nothing`, async () => {
+    it(`${args} is refused as wrong usage without a request`, async () => {
       const { notes, exitStatus } = await run(...args.split(' '));
       assert.equal(exitStatus, 2, notes.join());
       assert.deepEqual([...admin.fleet.asked, ...asked], []);
     });
   }
 
-  it('scale with --dry-run asks for what it would do', async () => {
+  it('scale with --dry-run requests a dry run', async () => {
     const { lines } = await run('scale', '4', '--dry-run');
     assert.deepEqual(admin.fleet.asked, ['preview scale 4']);
     assert.equal(lines[0], 'would add S4, which makes 4 replicas');
   });
 
-  it('tells why the balancer refuses, and ends with 1', async () => {
+  it('prints the reason of a refusal, and exits with 1', async () => {
     const { lines, notes, exitStatus } = await run('add', '1', 'a', 'b');
     assert.deepEqual(lines, []);
     assert.deepEqual(notes, ['Length of hostname list is more than newly added instances']);
@@ -173,7 +173,7 @@ describe('a command', () => {
     ]);
   });
 
-  it('explain shows who gets a key and why, and lets no key steer the terminal', async () => {
+  it('explain shows the replica of a key, without control characters', async () => {
     const { lines } = await run('explain', 'al ice&x');
     assert.deepEqual(asked, ['GET /explain?key=al+ice%26x']);
     assert.deepEqual(lines, [
@@ -188,12 +188,12 @@ describe('a command', () => {
     ]);
   });
 
-  it('explain asks about a request by its path and headers', async () => {
+  it('explain requests a path and headers', async () => {
     await run('explain', '--path', '/a?b=c', '--header', 'x-user=4,2', '--header', 'cookie=a=b');
     assert.deepEqual(asked, ['GET /explain?path=%2Fa%3Fb%3Dc&header.x-user=4%2C2&header.cookie=a%3Db']);
   });
 
-  it('health ends with 0 where the balancer is ready, else with 1', async () => {
+  it('health exits with 0 if the balancer is ready, else with 1', async () => {
     assert.deepEqual(await run('health'), {
       lines: ['3 of 3 replicas are eligible'],
       notes: [],
@@ -209,7 +209,7 @@ describe('a command', () => {
 });
 
 describe('a dry run', () => {
-  it('shows what would move and what it would touch', async (t) => {
+  it('shows the keys that would move and the requests affected', async (t) => {
     const asked: string[] = [];
     const admin = await runAdmin({ routes: [noting(asked, '/rm', ['DELETE'], PREVIEW)] });
     t.after(() => admin.stop());
@@ -228,7 +228,7 @@ describe('a dry run', () => {
 });
 
 describe('a dry run among many replicas', () => {
-  it('shows the largest moves, and the others in one line', async (t) => {
+  it('shows the largest moves, and sums up the others', async (t) => {
     const moves = Array.from({ length: 30 }, (_, index) => ({ from: 'S1', to: `N${index}`, share: 0.01 }));
     const message = { ...PREVIEW, added: ['N0'], removed: [], moves };
     const admin = await runAdmin({ routes: [noting([], '/add', ['POST'], message)] });
@@ -239,14 +239,14 @@ describe('a dry run among many replicas', () => {
 });
 
 describe('a command without a balancer', () => {
-  it('ends with 3 where nothing listens, health with 1', async () => {
+  it('exits with 3 if nothing listens, health with 1', async () => {
     const { notes, exitStatus } = await runCommand(1, ['status']);
     assert.equal(exitStatus, 3);
     assert.match(notes.join(), /^no balancer answers at http:\/\/127\.0\.0\.1:1: connect ECONNREFUSED/);
     assert.equal((await runCommand(1, ['health'])).exitStatus, 1);
   });
 
-  it('ends with 3 where something else answers', async (t) => {
+  it('exits with 3 if something else responds', async (t) => {
     const server = createServer((_request, response) => response.end('<h1>hello</h1>')).listen(
       0,
       '127.0.0.1',
@@ -258,7 +258,7 @@ describe('a command without a balancer', () => {
     assert.match(notes.join(), /is no balancer: 200$/);
   });
 
-  it('ends with 3 where the answer is cut', async (t) => {
+  it('exits with 3 if the response is cut', async (t) => {
     const server = createServer((_request, response) => {
       response.writeHead(200, { 'content-length': 1000 }).write('{');
       response.socket?.end();
@@ -276,7 +276,7 @@ describe('a command for a balancer with a token', () => {
   });
   after(() => admin.stop());
 
-  it('shows its token', async () => {
+  it('sends its token', async () => {
     for (const args of [['status'], ['add', '1']]) {
       const { exitStatus } = await runCommand(admin.port, args, { environment: { LB_ADMIN_TOKEN: TOKEN } });
       assert.equal(exitStatus, 0);
@@ -284,7 +284,7 @@ describe('a command for a balancer with a token', () => {
     }
   });
 
-  it('says how to give one where there is none', async () => {
+  it('explains how to give a token if there is none', async () => {
     const { notes, exitStatus } = await runCommand(admin.port, ['status']);
     assert.deepEqual(notes, [
       'This needs the admin token: Authorization: Bearer TOKEN (--admin-token, --admin-token-file, LB_ADMIN_TOKEN)',
@@ -292,7 +292,7 @@ describe('a command for a balancer with a token', () => {
     assert.equal(exitStatus, 1);
   });
 
-  it('asks for health without one', async () => {
+  it('requests health without a token', async () => {
     assert.equal((await runCommand(admin.port, ['health'])).exitStatus, 0);
   });
 });

@@ -10,13 +10,13 @@ const EVENTS = [
   { id: 'a-2', data: '3' },
 ];
 
-describe('a stream of server-sent events', () => {
+describe('the parser of server-sent events', () => {
   for (const [title, end] of [
     ['LF', '\n'],
     ['CR LF', '\r\n'],
     ['CR', '\r'],
   ] as const) {
-    it(`is read with ${title} at the ends of lines, however it is cut`, () => {
+    it(`reads ${title} line ends, however the text is cut`, () => {
       // one that ends with CR is known to be whole only once more comes
       const text = `${STREAM.replaceAll('\n', end)}:`;
       for (let size = 1; size <= text.length; size++) {
@@ -29,7 +29,7 @@ describe('a stream of server-sent events', () => {
     });
   }
 
-  it('takes no retry that is no number, and no id with a NUL', () => {
+  it('ignores a retry that is no number, and an id with NUL', () => {
     const parser = new EventStreamParser();
     assert.deepEqual(parser.take('retry: soon\nid: a\u0000b\ndata: x\n\n'), [{ id: '', data: 'x' }]);
     assert.equal(parser.retryMs, undefined);

@@ -52,7 +52,7 @@ function answer(response: ServerResponse, status: number, message: unknown): voi
 }
 
 describe('ringlb events', () => {
-  it('lists what happened, and what it cost', async (t) => {
+  it('lists events and the requests that they cost', async (t) => {
     const { port } = await serve(t, (request, response) => {
       assert.equal(request.url, '/events?limit=3');
       answer(response, 200, { N: 3, events: [DIED, PLAIN, RESTORED] });
@@ -65,12 +65,12 @@ describe('ringlb events', () => {
     ]);
   });
 
-  it('names the image of what was started', async (t) => {
+  it('names the image of a started instance', async (t) => {
     const { port } = await serve(t, (_, response) => answer(response, 200, { N: 1, events: [STARTED] }));
     assert.match((await runCommand(port, ['events'])).lines.at(-1) ?? '', /S2 +started +new; app@sha256:12$/);
   });
 
-  it('follows what happens, and comes back with what it saw last', async (t) => {
+  it('follows events, and reconnects with the last event id', async (t) => {
     const heads: (string | undefined)[] = [];
     const answers: Handler[] = [
       (_request, response) => {
@@ -97,13 +97,13 @@ describe('ringlb events', () => {
       '2026-11-21T03:12:00.000Z  <green>engine-back</>',
     ]);
     assert.deepEqual(heads, [undefined, 'a-2', 'a-2', 'a-3']);
-    assert.equal(notes[0], 'the connection is lost; trying again');
-    assert.equal(notes[1], 'connected again');
+    assert.equal(notes[0], 'connection lost, reconnecting');
+    assert.equal(notes[1], 'reconnected');
     assert.match(notes.at(-1) ?? '', /^This needs the admin token/);
     assert.equal(exitStatus, 1);
   });
 
-  it('writes a line of JSON for each event it follows, as it comes', async (t) => {
+  it('prints followed events as JSON lines at once', async (t) => {
     let stream: ServerResponse | undefined;
     const { port } = await serve(t, (_request, response) => {
       if (stream !== undefined) return answer(response, 404, '<Error> gone');
@@ -124,7 +124,7 @@ describe('ringlb events', () => {
     assert.equal((await running).exitStatus, 1);
   });
 
-  it('does not wait for a balancer that was never there', async () => {
+  it('does not wait for a balancer that was never reachable', async () => {
     assert.equal((await runCommand(1, ['events', '-f'])).exitStatus, 3);
   });
 });

@@ -34,13 +34,13 @@ describe('a command line', () => {
     });
   }
 
-  it('gives serve the options beside it', () => {
+  it('passes options to serve', () => {
     const invocation = parse('serve --port 1', { LB_REPLICAS: '7' });
     assert.ok(invocation.kind === 'serve');
     assert.deepEqual([invocation.config.port, invocation.config.replicas], [1, 7]);
   });
 
-  it('gives a command its words and options, wherever they stand', () => {
+  it('passes operands and options to a command in any order', () => {
     const invocation = parse('--dry-run add 3 --admin-port=6001 web_a --json web_b');
     assert.ok(invocation.kind === 'command');
     const { command, call } = invocation;
@@ -52,7 +52,7 @@ describe('a command line', () => {
     );
   });
 
-  it('does not judge options of serve in the environment of a command', () => {
+  it('ignores options of serve in the environment of a command', () => {
     assert.equal(parse('status', { LB_REPLICAS: 'x', LB_NONSENSE: '1' }).kind, 'command');
   });
 
@@ -140,7 +140,7 @@ describe('--help', () => {
     assert.equal(textOf('serve --help'), text);
   });
 
-  it('tells of a command its words, options and exit statuses', () => {
+  it('describes the operands, options and exit statuses of a command', () => {
     const text = textOf('rm --help');
     assert.match(text, /Usage: ringlb rm \[OPTION\]\.\.\. N\|NAME\.\.\./);
     for (const part of ['--dry-run', '--json', '--url', '--admin-token-file', 'Exit status: 0 done']) {

@@ -14,7 +14,7 @@ describe('table', () => {
     cell: (row: (typeof rows)[number]) => String(row.count),
   } as const;
 
-  it('sets columns under their titles, numbers to the right, nothing behind the last', () => {
+  it('aligns columns under their titles, numbers to the right', () => {
     const why = { title: 'WHY', cell: (row: (typeof rows)[number]) => row.why };
     assert.deepEqual(table([name, count, why], rows), [
       'NAME      N  WHY',
@@ -23,11 +23,11 @@ describe('table', () => {
     ]);
   });
 
-  it('leaves out a column with nothing in it', () => {
+  it('omits an empty column', () => {
     assert.deepEqual(table([name, { title: 'WHY', cell: () => '' }], rows), ['NAME', 'S1', 'web_a']);
   });
 
-  it('counts no colour as width', () => {
+  it('ignores colours in the width', () => {
     const red = { title: 'NAME', cell: (row: (typeof rows)[number]) => `\u001b[31m${row.name}\u001b[39m` };
     assert.deepEqual(table([red, count], rows), [
       'NAME      N',
@@ -52,13 +52,13 @@ describe('duration', () => {
   }
 });
 
-describe('what is written', () => {
-  it('has shares with one decimal, and nouns in their number', () => {
+describe('output', () => {
+  it('shows shares with one decimal, and plural nouns', () => {
     assert.deepEqual([1 / 3, 0, 0.0005, 0.0004].map(percent), ['33.3 %', '0.0 %', '0.1 %', '<0.1 %']);
     assert.deepEqual([counted(1, 'request'), counted(0, 'request')], ['1 request', '0 requests']);
   });
 
-  it('has no control character of what somebody else said', () => {
+  it('contains no control character of untrusted text', () => {
     assert.equal(printable('a\u001b[2Jb\nc\u009bd'), 'a\ufffd[2Jb\ufffdc\ufffdd');
   });
 });

@@ -8,7 +8,7 @@ import { targetOf } from '../../lib/cli/target.ts';
 const target = (flags: Readonly<Record<string, string>>, environment = {}) =>
   targetOf((option) => flags[option], environment);
 
-describe('the balancer that a command is for', () => {
+describe('the target of a command', () => {
   let folder: string;
   let file: string;
   before(() => {
@@ -35,23 +35,23 @@ describe('the balancer that a command is for', () => {
   }
 
   for (const url of ['ftp://a', 'http://', 'a', 'http://a/?b', 'http://a/#b', 'http://user@a']) {
-    it(`is not ${url}`, () => {
+    it(`cannot be ${url}`, () => {
       assert.throws(() => target({ url }), { exitStatus: 2, message: /^--url must be a URL such as/ });
     });
   }
 
-  it('is shown no token, unless one is given', () => {
+  it('gets no token by default', () => {
     assert.equal(target({}).token, '');
   });
 
-  it('is shown the token of a flag, a variable or a file', () => {
+  it('gets the token of a flag, a variable or a file', () => {
     assert.equal(target({ 'admin-token': 'of-a-flag' }).token, 'of-a-flag');
     assert.equal(target({}, { LB_ADMIN_TOKEN: 'of-a-variable' }).token, 'of-a-variable');
     assert.equal(target({ 'admin-token-file': file }).token, 'out-of-a-file');
     assert.equal(target({}, { LB_ADMIN_TOKEN_FILE: file }).token, 'out-of-a-file');
   });
 
-  it('is shown the token of a flag rather than that of the environment', () => {
+  it('prefers the token of a flag to that of the environment', () => {
     assert.equal(target({ 'admin-token': 'of-a-flag' }, { LB_ADMIN_TOKEN_FILE: file }).token, 'of-a-flag');
     assert.equal(
       target({ 'admin-token-file': file }, { LB_ADMIN_TOKEN: 'of-a-variable' }).token,
@@ -59,7 +59,7 @@ describe('the balancer that a command is for', () => {
     );
   });
 
-  it('is not asked with a token file that cannot be read', () => {
+  it('is refused with an unreadable token file', () => {
     assert.throws(() => target({}, { LB_ADMIN_TOKEN_FILE: join(folder, 'x') }), {
       exitStatus: 2,
       message: /^LB_ADMIN_TOKEN_FILE cannot be read: ENOENT/,

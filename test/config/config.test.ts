@@ -4,7 +4,7 @@ import { cpus } from '../../lib/platform/cgroup.ts';
 import { load, problemsOf } from '../helpers/options.ts';
 
 describe('the options', () => {
-  it('gives the documented defaults where nothing is given', () => {
+  it('have the documented defaults', () => {
     const { workers, ...rest } = load('');
     assert.equal(workers, cpus().cores);
     assert.deepEqual(rest, {
@@ -92,33 +92,33 @@ describe('the options', () => {
     });
   });
 
-  it('reads a value behind = and a value that follows', () => {
+  it('read a value after = and a value that follows', () => {
     assert.equal(load('--port=8080').port, 8080);
     assert.equal(load('--port 8080').port, 8080);
   });
 
-  it('lets a flag beat the environment, and the environment the default', () => {
+  it('prefer a flag to the environment, and the environment to the default', () => {
     assert.equal(load('', { LB_PORT: '7000' }).port, 7000);
     assert.equal(load('--port 8080', { LB_PORT: '7000' }).port, 8080);
   });
 
-  it('does not read a variable that a flag overrides', () => {
+  it('ignore a variable that a flag overrides', () => {
     assert.equal(load('--port 8080', { LB_PORT: 'http' }).port, 8080);
   });
 
-  it('takes the last of a flag given twice', () => {
+  it('take the last of a flag given twice', () => {
     assert.equal(load('--port 1 --port=2').port, 2);
   });
 
-  it('counts an empty variable as unset', () => {
+  it('treat an empty variable as unset', () => {
     assert.equal(load('', { LB_PORT: '', LB_ADMIN_HOST: '', LB_NO_SUCH: '' }).port, 5000);
   });
 
-  it('ignores what does not begin with LB_', () => {
+  it('ignore variables without the prefix LB_', () => {
     assert.equal(load('', { PORT: 'x', lb_port: 'x', __proto__: 'x' }).port, 5000);
   });
 
-  it('takes an empty value where it means something', () => {
+  it('accept an empty value where it has a meaning', () => {
     assert.equal(load('--host=').host, '');
     assert.equal(load('--upstreams=').upstreams.length, 0);
   });
@@ -131,32 +131,32 @@ describe('the options', () => {
     ['--classic=on', true],
     ['', false],
   ] as const) {
-    it(`reads "${args}" as classic ${expected ? 'on' : 'off'}`, () => {
+    it(`read "${args}" as classic ${expected ? 'on' : 'off'}`, () => {
       assert.equal(load(args).classic, expected);
     });
   }
 });
 
-describe('the options, what it says,', () => {
-  it('names the variable that a text came from', () => {
+describe('problems with options', () => {
+  it('name the variable of a value', () => {
     assert.deepEqual(problemsOf('', { LB_PROBE_INTERVAL: 'soon' }), [
       'LB_PROBE_INTERVAL must be a duration such as 500ms, 2s or 1m, not "soon"',
     ]);
   });
 
-  it('names a variable that is no option', () => {
+  it('name an unknown variable', () => {
     assert.deepEqual(problemsOf('', { LB_REPLCIAS: '3' }), [
       'LB_REPLCIAS is not an option; did you mean LB_REPLICAS?',
     ]);
   });
 
-  it('escapes control characters of what it repeats', () => {
+  it('escape control characters in what they repeat', () => {
     assert.deepEqual(problemsOf('', { LB_PORT: '\u001b[2J\n' }), [
       'LB_PORT must be a whole number from 0 to 65535, not "\\u001b[2J\\n"',
     ]);
   });
 
-  it('finds every problem at once', () => {
+  it('are all reported at once', () => {
     assert.deepEqual(problemsOf('--port x --prot 1 --on-exit keep', { LB_RISE: '0', LB_NONSENSE: '1' }), [
       'LB_NONSENSE is not an option',
       '--prot is not an option; did you mean --port?',
@@ -166,7 +166,7 @@ describe('the options, what it says,', () => {
     ]);
   });
 
-  it('tells them as one message of one line each', () => {
+  it('have one line each in the message', () => {
     assert.throws(() => load('--port x --rise x'), {
       name: 'ConfigError',
       message: /^--port .*\n--rise .*$/,

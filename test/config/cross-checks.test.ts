@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { load, problemsOf } from '../helpers/options.ts';
 
-describe('what follows from other options', () => {
-  it('makes classic the textbook ring of 512 slots and 9 virtual nodes for up to 56 replicas', () => {
+describe('derived values', () => {
+  it('give classic 512 slots and 9 virtual nodes for up to 56 replicas', () => {
     const { algorithm, slots, vnodes, maxReplicas } = load('--classic');
     assert.deepEqual(
       { algorithm, slots, vnodes, maxReplicas },
@@ -11,21 +11,21 @@ describe('what follows from other options', () => {
     );
   });
 
-  it('leaves a maximum that classic has room for', () => {
+  it('keep a maximum that fits the classic ring', () => {
     assert.equal(load('--classic --max-replicas 10').maxReplicas, 10);
   });
 
-  it('gives the ring 65536 slots and 160 virtual nodes', () => {
+  it('give the ring 65536 slots and 160 virtual nodes', () => {
     const { slots, vnodes } = load('--algorithm ring');
     assert.deepEqual({ slots, vnodes }, { slots: 65_536, vnodes: 160 });
   });
 
-  it('keeps the slots, virtual nodes and workers that are given', () => {
+  it('keep slots, virtual nodes and workers that are given', () => {
     const { slots, vnodes, workers } = load('--algorithm ring --slots 1000 --vnodes 7 --workers 5');
     assert.deepEqual({ slots, vnodes, workers }, { slots: 1000, vnodes: 7, workers: 5 });
   });
 
-  it('has a load floor wherever the hash key is not request-id alone', () => {
+  it('have a load floor unless the hash key is request-id alone', () => {
     const floorOf = (options: string): number => load(options).loadFloor;
     assert.equal(floorOf('--hash-key cookie:sid'), 16);
     assert.equal(floorOf('--hash-key cookie:sid,request-id'), 16);
@@ -37,13 +37,13 @@ describe('what follows from other options', () => {
     assert.equal(floorOf('--classic'), 0);
   });
 
-  it('counts the replicas of a fixed list by its servers', () => {
+  it('count the servers of a fixed list as replicas', () => {
     const { replicas, maxReplicas } = load('--driver static --upstreams http://a:1,http://b:1');
     assert.deepEqual({ replicas, maxReplicas }, { replicas: 2, maxReplicas: 2 });
   });
 });
 
-describe('what does not go together', () => {
+describe('cross-checks', () => {
   const one = '--driver static --upstreams http://a:1';
   const servers = Array.from({ length: 57 }, (_, index) => `http://a:${index + 1}`).join(',');
   const cases: readonly (readonly [args: string, problem: string])[] = [
@@ -116,7 +116,7 @@ describe('what does not go together', () => {
     ['--vnodes 9', '--vnodes needs --algorithm ring or classic: maglev has no virtual nodes'],
   ];
   for (const [args, problem] of cases) {
-    it(`answers "${args.slice(0, 60)}" with "${problem.slice(0, 80)}"`, () => {
+    it(`report for "${args.slice(0, 60)}" "${problem.slice(0, 80)}"`, () => {
       assert.deepEqual(problemsOf(args), [problem]);
     });
   }
@@ -137,24 +137,24 @@ describe('what does not go together', () => {
     '--replicas 65 --max-replicas 65',
     '--slots 67',
   ]) {
-    it(`takes "${args}"`, () => {
+    it(`accept "${args}"`, () => {
       assert.deepEqual(problemsOf(args), []);
     });
   }
 
-  it('lets a shared environment hold options of other drivers', () => {
+  it('accept options of other drivers in the environment', () => {
     const shared = { LB_IMAGE: 'x', LB_NETWORK: 'y', LB_POOL: 'z', LB_REPLICA_PORT: '80', LB_VNODES: '9' };
     assert.deepEqual(problemsOf('', shared), []);
     assert.deepEqual(problemsOf('--driver docker', { LB_COMMAND: 'true' }), []);
   });
 
-  it('names the variables that do not go together', () => {
+  it('name the conflicting variables', () => {
     assert.deepEqual(problemsOf('', { LB_REPLICAS: '5', LB_MAX_REPLICAS: '4' }), [
       'LB_REPLICAS must be at most LB_MAX_REPLICAS (4), not 5',
     ]);
   });
 
-  it('does not judge by an option that was not understood', () => {
+  it('skip checks on an option that failed to parse', () => {
     assert.deepEqual(problemsOf('--driver static --upstreams ftp://a').length, 1);
     assert.deepEqual(problemsOf('--driver x --upstreams http://a:1 --on-exit keep').length, 1);
     assert.deepEqual(problemsOf('--driver static --upstreams').length, 1);

@@ -8,7 +8,7 @@ import { blockOf } from '../helpers/docs-block.ts';
 describe('the option table', () => {
   for (const key of KEYS) {
     const option: Option<unknown> = OPTIONS[key];
-    it(`has a default for ${option.flag} that its own unit accepts`, () => {
+    it(`has a default for ${option.flag} that its own parser accepts`, () => {
       assert.ok('value' in option.read(option.default));
     });
   }
@@ -30,7 +30,7 @@ describe('the help', () => {
     assert.deepEqual(tooLong, []);
   });
 
-  it('names every flag, variable and default', () => {
+  it('lists every flag, variable and default', () => {
     const text = helpText();
     for (const key of KEYS) {
       const { flag, default: standard } = OPTIONS[key];

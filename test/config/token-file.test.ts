@@ -34,7 +34,7 @@ describe('--admin-token-file', () => {
     ['a blank at the end', 'correct-horse ', /which must be letters, digits and/],
     ['bytes', '\u0000'.repeat(5000), /which must be letters, digits and/],
   ] as const) {
-    it(`is refused with ${title} in it, which is not shown`, () => {
+    it(`is refused with ${title} in it, without showing it`, () => {
       const [found, ...more] = problemsOf(`--admin-token-file ${file(text)}`);
       assert.match(found ?? '', problem);
       assert.match(found ?? '', /^--admin-token-file /);
@@ -43,7 +43,7 @@ describe('--admin-token-file', () => {
     });
   }
 
-  it('is refused where it is not there, or a folder', () => {
+  it('is refused where it is missing, or a folder', () => {
     const missing = join(folder, 'missing');
     assert.deepEqual(problemsOf('', { LB_ADMIN_TOKEN_FILE: missing }), [
       `LB_ADMIN_TOKEN_FILE cannot be read: ENOENT at "${missing}"`,
@@ -53,14 +53,14 @@ describe('--admin-token-file', () => {
     ]);
   });
 
-  it('does not go with --admin-token, wherever each is given', () => {
+  it('conflicts with --admin-token, wherever each is given', () => {
     const path = file('correct-horse');
     assert.deepEqual(problemsOf(`--admin-token-file ${path}`, { LB_ADMIN_TOKEN: 'correct-horse' }), [
       'LB_ADMIN_TOKEN and --admin-token-file are both given; give one',
     ]);
   });
 
-  it('makes a wider admin port possible', () => {
+  it('allows an admin port wider than loopback', () => {
     assert.equal(
       load(`--admin-host 0.0.0.0 --admin-token-file ${file('correct-horse')}`).adminToken,
       'correct-horse',

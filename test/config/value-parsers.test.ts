@@ -59,14 +59,14 @@ describe('the text of an option', () => {
   });
 
   for (const text of ['', '2xx', '99', '100', '399-200', '200-', '200,,204', '600'])
-    it(`does not take ${text || 'nothing'} for the statuses of a probe`, () => {
+    it(`rejects ${text || 'nothing'} as statuses of a probe`, () => {
       assert.match(
         problemsOf(`--probe-expect=${text}`)[0] ?? '',
         /^--probe-expect must be statuses from 200 on/,
       );
     });
 
-  it('reads headers of probes, as many as are given, and one a line from the environment', () => {
+  it('reads headers of probes from flags and from lines of the variable', () => {
     const both = load(['--probe-header', 'X-A: 1, 2', '--probe-header=Authorization:Basic x=']).probeHeader;
     assert.deepEqual(both, ['X-A: 1, 2', 'Authorization: Basic x=']);
     assert.deepEqual(load('', { LB_PROBE_HEADER: 'X-A: 1\nX-B: 2' }).probeHeader, ['X-A: 1', 'X-B: 2']);
@@ -82,7 +82,7 @@ describe('the text of an option', () => {
     ['host: a', /must not be Host: give that as --probe-host/],
     ['Content-Length: 4', /must not be Content-Length/],
   ] as const)
-    it(`does not take ${JSON.stringify(text)} for a header, nor repeats it`, () => {
+    it(`rejects ${JSON.stringify(text)} as a header without repeating it`, () => {
       const [told = ''] = problemsOf(['--probe-header', text]);
       assert.match(told, problem);
       assert.ok(!told.includes(text));
@@ -94,12 +94,12 @@ describe('the text of an option', () => {
     assert.match(problemsOf('--probe-host=http://a')[0] ?? '', /must be a host name or address/);
   });
 
-  it('reads an empty prefix, and one that may begin a container name', () => {
+  it('reads a name prefix, also an empty one', () => {
     assert.equal(load('--driver docker --container-prefix=').containerPrefix, '');
     assert.equal(load('--driver docker --container-prefix shop-').containerPrefix, 'shop-');
   });
 
-  it('reads - as a file, and so standard output', () => {
+  it('reads - as standard output', () => {
     assert.equal(load('--access-log json --access-log-file -').accessLogFile, '-');
   });
 
@@ -171,7 +171,7 @@ describe('the text of an option', () => {
     ['--__proto__=1', '--__proto__ is not an option'],
   ];
   for (const [args, problem] of cases) {
-    it(`answers "${args.slice(0, 60)}" with "${problem.slice(0, 80)}"`, () => {
+    it(`reports for "${args.slice(0, 60)}" "${problem.slice(0, 80)}"`, () => {
       assert.equal(problemsOf(args).join('|'), problem);
     });
   }
@@ -187,7 +187,7 @@ describe('the text of an option', () => {
     ',',
     'http://a:99999',
   ]) {
-    it(`does not take ${upstream} for an upstream`, () => {
+    it(`rejects ${upstream} as an upstream`, () => {
       assert.match(
         problemsOf(`--driver static --upstreams ${upstream}`).join('|'),
         /^--upstreams must be a comma/,

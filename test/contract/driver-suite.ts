@@ -57,7 +57,7 @@ export function testDriver(harness: Harness): void {
       assert.deepEqual(await driver.list(), []);
     });
 
-    it('starts an instance that answers as its replica', async () => {
+    it('starts an instance that responds as its replica', async () => {
       const instance = await start();
       assert.equal(await home(instance), `Hello from Server: ${instance.name}`);
     });
@@ -90,7 +90,7 @@ export function testDriver(harness: Harness): void {
       }
     });
 
-    it('tells of a killed instance at once, naming it and how it ended', async () => {
+    it('reports a killed instance and how it ended at once', async () => {
       const instance = await start();
       await answering(instance);
       await harness.kill(instance);
@@ -112,7 +112,7 @@ export function testDriver(harness: Harness): void {
       assert.deepEqual(await driver.list(), []);
     });
 
-    it('tells in full how a dead instance ended, and nothing of one that is gone', async () => {
+    it('reports how a dead instance ended, until it is removed', async () => {
       const instance = await start();
       await harness.kill(instance);
       await died(instance);
@@ -134,7 +134,7 @@ export function testDriver(harness: Harness): void {
       assert.equal(await home(heir), `Hello from Server: ${old.name}`);
     });
 
-    it('starts a new instance beside a retired one that still answers', async () => {
+    it('starts a new instance beside a retired one that still serves', async () => {
       const old = await start();
       await driver.retire(old.instanceId, 'replaced');
       const heir = await driver.start(old);
@@ -155,7 +155,7 @@ export function testDriver(harness: Harness): void {
       assert.equal((await listed(instance.instanceId))?.role, 'removed');
     });
 
-    it('takes the same retirement twice', async () => {
+    it('accepts the same retirement twice', async () => {
       const instance = await start();
       await driver.retire(instance.instanceId, 'replaced');
       await driver.retire(instance.instanceId, 'replaced');
@@ -170,7 +170,7 @@ export function testDriver(harness: Harness): void {
       await assert.rejects(get(instance.endpoint!, '/heartbeat'));
     });
 
-    it('asks a running instance to end, and does not wait out the grace when it does', {
+    it('stops a running instance without waiting out the grace period', {
       timeout: 300_000,
     }, async () => {
       const instance = await start();
@@ -189,13 +189,13 @@ export function testDriver(harness: Harness): void {
       assert.equal(await listed(instance.instanceId), undefined);
     });
 
-    it('takes two removals of one instance at the same time', async () => {
+    it('accepts two concurrent removals of one instance', async () => {
       const instance = await start();
       await Promise.all([driver.remove(instance.instanceId, 0), driver.remove(instance.instanceId, 0)]);
       assert.equal(await listed(instance.instanceId), undefined);
     });
 
-    it('takes an instance that is gone as retired and removed', async () => {
+    it('accepts a missing instance as retired and removed', async () => {
       const { instanceId } = await start();
       await driver.remove(instanceId, 0);
       await driver.retire(instanceId, 'replaced');
@@ -216,7 +216,7 @@ export function testDriver(harness: Harness): void {
       }
     });
 
-    it('gives no hint after it was closed, and closes twice', async () => {
+    it('gives no hint once closed, and closes twice', async () => {
       const instance = await start();
       await driver.close(false);
       hints.length = 0;

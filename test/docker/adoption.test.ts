@@ -59,7 +59,7 @@ describe('the docker driver', { skip: skipDocker ?? false }, () => {
       assert.equal(await home(again!), `Hello from Server: ${instance.name}`);
     });
 
-    it('knows a container under the name it was given', async () => {
+    it('recognizes a renamed container', async () => {
       const driver = await open();
       const instance = await start(driver);
       await docker('rename', instance.instanceId, freshName());
@@ -85,7 +85,7 @@ describe('the docker driver', { skip: skipDocker ?? false }, () => {
       await driver.start({ name, id: 4 });
     });
 
-    it('passes over a container of its pool that names no place', async () => {
+    it('ignores a container of its pool without a place', async () => {
       const pool = freshPool();
       const driver = await open(pool);
       await runStranger(freshName(), '--label', `ringlb.pool=${pool}`);

@@ -21,7 +21,7 @@ describe('a balancer over containers that starts again', {
 }, () => {
   before(ensureReplicaImage);
 
-  it('goes on with the replicas it had when it was killed, and replaces one that died meanwhile', async (t) => {
+  it('adopts its replicas after a kill, and replaces a dead one', async (t) => {
     const stage = new Stage(t);
     const first = await stage.serve();
     const added = freshName();
@@ -63,7 +63,7 @@ describe('a balancer over containers that is told to end', {
 }, () => {
   before(ensureReplicaImage);
 
-  it('takes away its containers and the network it made', async (t) => {
+  it('removes its containers and the network that it created', async (t) => {
     const stage = new Stage(t);
     const balancer = await stage.serve();
     assert.notEqual(await stage.network(), '');
@@ -72,7 +72,7 @@ describe('a balancer over containers that is told to end', {
     assert.equal(await stage.network(), '');
   });
 
-  it('leaves them to the next start where it is to keep them', async (t) => {
+  it('leaves them to the next start with --on-exit keep', async (t) => {
     const stage = new Stage(t);
     const first = await stage.serve({ args: '--on-exit keep' });
     const [before, ran, containers] = [
@@ -95,7 +95,7 @@ describe('a balancer over containers whose engine goes away', {
 }, () => {
   before(ensureReplicaImage);
 
-  it('serves on, replaces nothing that lives, and heals when it is back', async (t) => {
+  it('keeps serving, and heals when the engine is back', async (t) => {
     const stage = new Stage(t);
     const door = await EngineDoor.open();
     t.after(() => door.close());

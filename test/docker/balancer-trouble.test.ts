@@ -46,7 +46,7 @@ describe('a balancer over containers, one of which drains', {
     return { balancer, slow, busy };
   }
 
-  it('adds another of its name at once, and lets it answer first', async (t) => {
+  it('adds another of its name while the old one drains', async (t) => {
     const stage = new Stage(t);
     const { balancer, slow, busy } = await draining(stage);
     assert.equal((await add(balancer, busy.name)).status, 200);
@@ -64,7 +64,7 @@ describe('a balancer over containers, one of which drains', {
     await stage.settled(balancer);
   });
 
-  it('takes what drained when it was killed away when it starts again', async (t) => {
+  it('removes a draining container after a kill and a restart', async (t) => {
     const stage = new Stage(t);
     const { balancer: first, busy } = await draining(stage);
     await until('a container that drains', async () =>
@@ -85,7 +85,7 @@ describe('a balancer over containers, and one that is not ours', {
   before(ensureReplicaImage);
   afterEach(cleanUp);
 
-  it('says on /add that the name is held, and touches nothing', async (t) => {
+  it('refuses /add of a name that is taken', async (t) => {
     const stage = new Stage(t);
     const balancer = await stage.serve();
     const before = await names(balancer);
@@ -101,7 +101,7 @@ describe('a balancer over containers, and one that is not ours', {
     assert.equal(await lifeOf(held), stranger);
   });
 
-  it('passes over a name that it holds where none is given', async (t) => {
+  it('skips a taken name where none is given', async (t) => {
     const stage = new Stage(t);
     const balancer = await stage.serve();
     const before = await names(balancer);
@@ -115,7 +115,7 @@ describe('a balancer over containers, and one that is not ours', {
     assert.equal(await lifeOf(held), life);
   });
 
-  it('starts over the names that are free where another balancer starts at the same time', async (t) => {
+  it('starts with free names beside another balancer', async (t) => {
     const stages = Array.from({ length: 3 }, () => new Stage(t));
     const balancers = await Promise.all(stages.map((stage) => stage.serve()));
     for (const [index, balancer] of balancers.entries()) await stages[index]!.settled(balancer);
@@ -129,7 +129,7 @@ describe('a balancer over containers that cannot run', {
   before(() => buildImage(FAILING_IMAGE, ['CMD ["sh", "-c", "echo Error: no licence >&2; exit 3"]']));
   after(() => docker('rmi', '--force', FAILING_IMAGE));
 
-  it('shows which wait for their next start and why, and is not ready', async (t) => {
+  it('shows the backoff and its cause, and is not ready', async (t) => {
     const balancer = await new Stage(t).start({ image: FAILING_IMAGE });
     const replicas = await until('three that wait', async () => {
       const found = await balancer.replicas();
@@ -143,7 +143,7 @@ describe('a balancer over containers that cannot run', {
     assert.equal((await balancer.ask('GET', '/home')).status, 503);
   });
 
-  it('says on /add why, and leaves no container of it', async (t) => {
+  it('explains a failed /add, and leaves no container', async (t) => {
     const stage = new Stage(t);
     const balancer = await stage.start({ image: FAILING_IMAGE });
     const name = freshName();
@@ -154,7 +154,7 @@ describe('a balancer over containers that cannot run', {
     assert.ok(!(await names(balancer)).includes(name));
   });
 
-  it('ends with a sentence where there is no such image, and leaves nothing', async (t) => {
+  it('exits with a sentence if the image is missing', async (t) => {
     const stage = new Stage(t);
     const image = freshPool();
     const balancer = stage.spawn({ image });
@@ -163,7 +163,7 @@ describe('a balancer over containers that cannot run', {
     assert.deepEqual([await stage.containers(), await stage.network()], [[], '']);
   });
 
-  it('ends with a sentence where there is no engine', async (t) => {
+  it('exits with a sentence if there is no engine', async (t) => {
     const balancer = new Stage(t).spawn({ env: { DOCKER_HOST: 'unix:///no/such/docker.sock' } });
     assert.deepEqual(await balancer.exited, { code: 1, signal: null });
     assert.match(balancer.stderr, /^ringlb: No Docker engine answers at .*start it.*\n$/);

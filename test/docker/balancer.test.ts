@@ -18,7 +18,7 @@ import {
 describe('a balancer over containers', { skip: skipDocker ?? false, timeout: 300_000 }, () => {
   before(ensureReplicaImage);
 
-  it('runs each replica of /rep as a container of that name that can do nothing but serve', async (t) => {
+  it('runs each replica as an unprivileged container of its name', async (t) => {
     const stage = new Stage(t);
     const balancer = await stage.serve();
     assert.equal((await names(balancer)).length, 3);
@@ -45,7 +45,7 @@ describe('a balancer over containers', { skip: skipDocker ?? false, timeout: 300
     }
   });
 
-  it('answers through all of its replicas', async (t) => {
+  it('serves through all of its replicas', async (t) => {
     const balancer = await new Stage(t).serve();
     const expected = (await names(balancer)).map((name) => `Hello from Server: ${name}`);
     const heard = new Set<string>();
@@ -58,7 +58,7 @@ describe('a balancer over containers', { skip: skipDocker ?? false, timeout: 300
     assert.deepEqual([...heard].sort(), expected.sort());
   });
 
-  it('replaces one that is killed, first, added or healed before, and loses no request', async (t) => {
+  it('replaces a killed replica, whatever its history, without losing a request', async (t) => {
     const stage = new Stage(t);
     const balancer = await stage.serve();
     const load = stage.load(balancer);
@@ -78,7 +78,7 @@ describe('a balancer over containers', { skip: skipDocker ?? false, timeout: 300
     await stage.settled(balancer);
   });
 
-  it('in the classic profile gives one that is killed another name, and stays three', async (t) => {
+  it('renames a killed replica in the classic profile', async (t) => {
     const stage = new Stage(t);
     const balancer = await stage.serve({ args: '--classic' });
     const load = stage.load(balancer);
@@ -96,7 +96,7 @@ describe('a balancer over containers', { skip: skipDocker ?? false, timeout: 300
     await stage.settled(balancer);
   });
 
-  it('takes no change of the fleet from a container of its own, and takes it from others', async (t) => {
+  it('refuses fleet changes from its own containers alone', async (t) => {
     const stage = new Stage(t);
     const balancer = await stage.serve();
     const [name = ''] = await names(balancer);
@@ -123,7 +123,7 @@ describe('a balancer over containers', { skip: skipDocker ?? false, timeout: 300
     await stage.settled(balancer);
   });
 
-  it('replaces one that hangs, and loses no request', async (t) => {
+  it('replaces a hanging replica without losing a request', async (t) => {
     const stage = new Stage(t);
     const balancer = await stage.serve({ args: '--probe-interval 200ms --probe-timeout 1s' });
     const load = stage.load(balancer);
@@ -136,7 +136,7 @@ describe('a balancer over containers', { skip: skipDocker ?? false, timeout: 300
     await stage.settled(balancer);
   });
 
-  it('puts back one that is stopped or removed by hand, and loses no request', async (t) => {
+  it('replaces a container stopped or removed by hand without losing a request', async (t) => {
     const stage = new Stage(t);
     const balancer = await stage.serve();
     const load = stage.load(balancer);

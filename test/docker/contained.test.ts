@@ -50,7 +50,7 @@ const exitOf = (id: string): Promise<string> => docker('inspect', '--format', '{
 describe('a balancer over processes in a container', { skip: skipDocker ?? false, timeout: 300_000 }, () => {
   afterEach(cleanUp);
 
-  it('leaves no zombie of what it replaced, and ends in order', async () => {
+  it('leaves no zombie, and shuts down in order', async () => {
     const id = await runBalancer([], ['--driver', 'process', '--replicas', '1']);
     for (let kill = 0; kill < KILLS; kill++) {
       const [victim] = await healthyIn(id, 1);
@@ -66,7 +66,7 @@ describe('a balancer over processes in a container', { skip: skipDocker ?? false
     assert.equal(await exitOf(id), '0');
   });
 
-  it('tells a process that took all memory of the container from one that was killed', async () => {
+  it('distinguishes running out of memory from a kill', async () => {
     const eat = 'const kept = []; setTimeout(() => { for (;;) kept.push(Buffer.alloc(20e6, 1)); }, 200)';
     const limits = ['--memory', '400m', '--memory-swap', '400m'];
     const id = await runBalancer(limits, [
@@ -102,7 +102,7 @@ describe('a balancer over containers in a container', {
     return id;
   }
 
-  it('finishes what is in flight at "docker stop", and leaves no replica and no network', async () => {
+  it('finishes requests in flight at docker stop, and leaves nothing', async () => {
     const pool = freshPool();
     const id = await run(pool, '--stop-timeout', '120');
     const format = `{{(index .NetworkSettings.Networks "${pool}").IPAddress}}`;
@@ -123,7 +123,7 @@ describe('a balancer over containers in a container', {
     assert.doesNotMatch(await dockerLog(id), /kills this container/);
   });
 
-  it('warns where "docker stop" would kill it too early', async () => {
+  it('warns if docker stop would kill it too early', async () => {
     const id = await run(freshPool());
     assert.match(await dockerLog(id), /kills this container after 10 s.*--stop-timeout 45/);
     await docker('stop', '--time', '120', id);

@@ -35,7 +35,7 @@ describe('the docker driver with a prefix', { skip: skipDocker ?? false }, () =>
   const prefix = () => `${freshName()}.`;
   const inspect = (what: string, format: string) => docker('inspect', '--format', format, what);
 
-  it('names a container with it, and the replica, its host and its alias without', async () => {
+  it('prefixes the container, not replica, host name and alias', async () => {
     const [shop, pool] = [prefix(), freshPool()];
     const { name, instanceId } = await (await open(shop, pool)).start({ name: 'S1', id: 1 });
     assert.equal(name, 'S1');
@@ -54,7 +54,7 @@ describe('the docker driver with a prefix', { skip: skipDocker ?? false }, () =>
       );
   });
 
-  it('retires a container under it, and knows it again', async () => {
+  it('recognizes a retired container', async () => {
     const shop = prefix();
     const driver = await open(shop);
     const { instanceId } = await driver.start({ name: 'S1', id: 1 });
@@ -63,7 +63,7 @@ describe('the docker driver with a prefix', { skip: skipDocker ?? false }, () =>
     assert.equal((await driver.list())[0]?.role, 'removed');
   });
 
-  it('lists what was started under another prefix, and starts successors under its own', async () => {
+  it('lists containers with another prefix, and starts with its own', async () => {
     const [before, now, pool] = [prefix(), prefix(), freshPool()];
     const first = await open(before, pool);
     const [kept, retired] = await Promise.all([1, 2].map((id) => first.start({ name: `S${id}`, id })));
@@ -77,7 +77,7 @@ describe('the docker driver with a prefix', { skip: skipDocker ?? false }, () =>
     assert.equal(await inspect(substitute.instanceId, '{{.Name}}'), `/${now}S1`);
   });
 
-  it('knows as held the names that are taken behind it, and no others', async () => {
+  it('reports only taken names with the prefix as held', async () => {
     const shop = prefix();
     const driver = await open(shop);
     await Promise.all([runStranger(`${shop}S2`), runStranger(freshName())]);
@@ -90,7 +90,7 @@ describe('the docker driver with a prefix', { skip: skipDocker ?? false }, () =>
     });
   });
 
-  it('takes a name of one character', async () => {
+  it('accepts a name of one character', async () => {
     const driver = await open(prefix());
     assert.equal((await driver.start({ name: 'a', id: 1 })).name, 'a');
   });
@@ -99,7 +99,7 @@ describe('the docker driver with a prefix', { skip: skipDocker ?? false }, () =>
 describe('a balancer whose containers have a prefix', { skip: skipDocker ?? false, timeout: 300_000 }, () => {
   before(ensureReplicaImage);
 
-  it('calls its replicas S1, S2, S3, adopts them under another prefix, and heals under the new', async (t) => {
+  it('adopts replicas with another prefix, and heals with its own', async (t) => {
     const stage = new Stage(t);
     const [before, now] = [`${freshName()}.`, `${freshName()}.`];
     const first = await stage.serve({ args: `--container-prefix ${before} --on-exit keep` });

@@ -66,7 +66,7 @@ describe('the docker driver', { skip: skipDocker ?? false }, () => {
       assert.ok((JSON.parse(aliases) as string[]).includes(instance.name));
     });
 
-    it('that can do nothing but serve', async () => {
+    it('without privileges', async () => {
       const { instanceId } = await start(await open());
       const status = await docker('exec', instanceId, 'cat', '/proc/self/status');
       for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb']) {
@@ -96,7 +96,7 @@ describe('the docker driver', { skip: skipDocker ?? false }, () => {
       }
     });
 
-    it('that is not listed before it is started', async () => {
+    it('that is not listed before it runs', async () => {
       const driver = await open();
       const starting = start(driver);
       let isDone = false;
@@ -112,7 +112,7 @@ describe('the docker driver', { skip: skipDocker ?? false }, () => {
     });
   });
 
-  describe('says why it cannot start one', () => {
+  describe('explains why it cannot start one', () => {
     it('when the image is missing, and makes no network', async () => {
       const pool = freshPool();
       const driver = makeDriver({ pool, network: pool, image: 'ringlb-test-no-such-image' });
@@ -132,7 +132,7 @@ describe('the docker driver', { skip: skipDocker ?? false }, () => {
       await assert.rejects(start(driver), refusal);
     });
 
-    it('when a stranger holds the name, whom it leaves alone', async () => {
+    it('when a foreign container holds the name, which it leaves alone', async () => {
       const driver = await open();
       const name = freshName();
       const stranger = await runStranger(name);
@@ -170,7 +170,7 @@ describe('the docker driver', { skip: skipDocker ?? false }, () => {
       assert.deepEqual(await driver.list(), []);
     });
 
-    it('when the engine takes no such name', async () => {
+    it('when the engine rejects the name', async () => {
       const driver = await open();
       await assert.rejects(driver.start({ name: 'a', id: 1 }), {
         code: 'bad-request',
@@ -179,7 +179,7 @@ describe('the docker driver', { skip: skipDocker ?? false }, () => {
     });
   });
 
-  describe('tells how an instance ended', () => {
+  describe('reports how an instance ended', () => {
     it('with its exit status and the error it wrote', async () => {
       const driver = await open({ image: FAILING_IMAGE });
       const told = await start(driver).then(

@@ -39,7 +39,7 @@ describe('a balancer over containers that end', { skip: skipDocker ?? false, tim
       balancer.lines.find(({ replica, msg }) => replica === name && msg.startsWith(begin)),
     );
 
-  it('shows what one said on its standard output, though it was gone at once', async (t) => {
+  it('shows the standard output of one that exited at once', async (t) => {
     const balancer = await new Stage(t).start({ image: IMAGE, args: '--replicas 1' });
     await until('S1 is healthy', async () => (await balancer.replica('S1')).state === 'healthy');
     await balancer.ask('GET', '/die').catch(() => {});
@@ -52,21 +52,21 @@ describe('a balancer over containers that end', { skip: skipDocker ?? false, tim
     assert.equal(message.events.find(({ kind }) => kind === 'died')?.cause, text);
   });
 
-  it('shows what one said that ended before it was healthy, and slows it down', async (t) => {
+  it('shows the last output of an unhealthy one, and backs off', async (t) => {
     const balancer = await new Stage(t).start({ image: IMAGE, args: '--replicas 3' });
     const ending = await ended(balancer, 'S3', 'exit');
     assert.deepEqual(ending, { kind: 'exit', code: 4, signal: null, text: 'exit 4: no database at db:5432' });
     assert.equal((await logged(balancer, 'S3', 'crash loop')).cause, 'exit 4: no database at db:5432');
   });
 
-  it('tells one that took too much memory from one that was killed, and slows it down', async (t) => {
+  it('distinguishes running out of memory from a kill, and backs off', async (t) => {
     const balancer = await new Stage(t).start({ image: IMAGE, args: '--replicas 2' });
     const { code, signal, text } = await ended(balancer, 'S2', 'out-of-memory');
     assert.deepEqual([code, signal, text], [137, 'SIGKILL', 'out of memory']);
     assert.equal((await logged(balancer, 'S2', 'crash loop')).cause, 'out of memory');
   });
 
-  it('says which option helps where one is not healthy in time', async (t) => {
+  it('names the option that helps where one is not healthy in time', async (t) => {
     const balancer = await new Stage(t).start({ image: IMAGE, args: '--replicas 5 --start-timeout 4s' });
     assert.match(
       (await ended(balancer, 'S4', 'start-timeout')).text,

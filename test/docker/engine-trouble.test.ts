@@ -43,7 +43,7 @@ describe('an engine in trouble', { skip: skipDocker ?? false }, () => {
     eventually(`the hint ${kind}`, () => hints.some((hint) => hint.kind === kind));
   const kinds = () => hints.map(({ kind }) => kind);
 
-  it('is told lost once, and back once, with a reason to look', async () => {
+  it('is reported lost once and back once', async () => {
     hints.length = 0;
     door.refuse();
     await eventually('three attempts to come back', () => door.refused >= 3);
@@ -74,14 +74,14 @@ describe('an engine in trouble', { skip: skipDocker ?? false }, () => {
     assert.deepEqual(await driver.list(), [instance]);
   });
 
-  it('does not keep a caller waiting for ever when it hangs', async () => {
+  it('does not keep a caller waiting forever when it hangs', async () => {
     door.hang();
     const refusal = { code: 'engine-unreachable', message: /did not answer within 2000 ms/ };
     await assert.rejects(driver.list(), refusal);
     await assert.rejects(driver.start({ name: freshName(), id: 1 }), refusal);
   });
 
-  it('refuses to open, and says what to do', async () => {
+  it('fails open with a sentence that says what to do', async () => {
     const api = new DockerApi({ clock: systemClock, socketPath: `${door.socketPath}-none` });
     await assert.rejects(makeDriver({ api }).open(), {
       code: 'engine-unreachable',

@@ -28,7 +28,7 @@ describe('a balancer over containers', { skip: skipDocker ?? false, timeout: 300
   });
   after(() => docker('rmi', '--force', IMAGE));
 
-  it('replaces one that is not ready while a request on it goes on, and stops it after that', async (t) => {
+  it('replaces an unready replica, and stops it after its request', async (t) => {
     const stage = new Stage(t);
     const args = '--hash-key header:x-user --probe-interval 200ms --replace-after 1s';
     const balancer = await stage.serve({ image: IMAGE, args });

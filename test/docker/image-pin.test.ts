@@ -31,7 +31,7 @@ describe('the image of a fleet', { skip: skipDocker ?? false, timeout: 300_000 }
   const shown = (id: string) => `${tag}@${id.slice(0, 19)}`;
   const imageOf = (container: string) => docker('inspect', '--format', '{{.Image}}', container);
 
-  it('is named for each replica, with the event of its start and in the log', async (t) => {
+  it('is named in replicas, events and log', async (t) => {
     const balancer = await new Stage(t).serve({ image: tag });
     for (const { image } of await balancer.replicas()) assert.equal(image, shown(first));
     const { body } = await balancer.askAdmin('GET', '/events');
@@ -48,7 +48,7 @@ describe('the image of a fleet', { skip: skipDocker ?? false, timeout: 300_000 }
     );
   });
 
-  it('is what a replacement and an addition run after its tag has moved', async (t) => {
+  it('stays the same after its tag has moved', async (t) => {
     const balancer = await new Stage(t).serve({ image: tag });
     const [victim] = await balancer.replicas();
     await docker('tag', second, tag);
@@ -60,7 +60,7 @@ describe('the image of a fleet', { skip: skipDocker ?? false, timeout: 300_000 }
     for (const { instance } of await healthy(balancer, 4)) assert.equal(await imageOf(instance!), first);
   });
 
-  it('is what it was before a restart, with a warning that names what differs', async (t) => {
+  it('survives a restart, with a warning about differences', async (t) => {
     const stage = new Stage(t);
     const one = await stage.serve({ image: tag });
     const ran = await instances(one);
@@ -82,7 +82,7 @@ describe('the image of a fleet', { skip: skipDocker ?? false, timeout: 300_000 }
     assert.match(substitute.endpoint ?? '', /:5001$/);
   });
 
-  it('is the new one once the fleet was started anew', async (t) => {
+  it('is the new one after a clean restart', async (t) => {
     const stage = new Stage(t);
     await (await stage.serve({ image: tag })).stop();
     await docker('tag', second, tag);

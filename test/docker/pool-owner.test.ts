@@ -7,7 +7,7 @@ import { healthy, instances, kill, noneLost, placement, Stage, until } from '../
 describe('a pool on an engine', { skip: skipDocker ?? false, timeout: 300_000 }, () => {
   before(ensureReplicaImage);
 
-  it('is refused to a second balancer with a sentence that names the first, which notices nothing', async (t) => {
+  it('is refused to a second balancer with the name of the first', async (t) => {
     const stage = new Stage(t);
     const first = await stage.serve();
     const load = stage.load(first);
@@ -27,7 +27,7 @@ describe('a pool on an engine', { skip: skipDocker ?? false, timeout: 300_000 },
     await noneLost(load);
   });
 
-  it('is adopted without a wait when its balancer was killed', async (t) => {
+  it('is adopted at once after its balancer was killed', async (t) => {
     const stage = new Stage(t);
     const first = await stage.serve();
     const [ring, ran] = [await placement(first), await instances(first)];
@@ -39,7 +39,7 @@ describe('a pool on an engine', { skip: skipDocker ?? false, timeout: 300_000 },
     await oneClaim(stage);
   });
 
-  it('goes to another balancer when its own stood still for ten seconds, which then ends and touches nothing', async (t) => {
+  it('passes to another balancer when its own hung for ten seconds', async (t) => {
     const stage = new Stage(t);
     const first = await stage.serve();
     const [ring, ran] = [await placement(first), await instances(first)];
@@ -59,7 +59,7 @@ describe('a pool on an engine', { skip: skipDocker ?? false, timeout: 300_000 },
   });
 
   for (const args of ['', '--on-exit keep']) {
-    it(`is given up at a clean end${args === '' ? '' : ` with ${args}`}`, async (t) => {
+    it(`is released at a clean shutdown${args === '' ? '' : ` with ${args}`}`, async (t) => {
       const stage = new Stage(t);
       const balancer = await stage.serve({ args });
       assert.notDeepEqual(await stage.claims(), []);
@@ -69,7 +69,7 @@ describe('a pool on an engine', { skip: skipDocker ?? false, timeout: 300_000 },
     });
   }
 
-  it('is given up by a balancer that cannot begin', async (t) => {
+  it('is released by a balancer that fails to start', async (t) => {
     const stage = new Stage(t);
     const first = await stage.serve();
     const other = new Stage(t);
@@ -78,7 +78,7 @@ describe('a pool on an engine', { skip: skipDocker ?? false, timeout: 300_000 },
     assert.deepEqual([await other.claims(), await other.network()], [[], '']);
   });
 
-  it('is kept by its balancer when what the engine had no use for was removed', async (t) => {
+  it('stays with its balancer when unused volumes are pruned', async (t) => {
     const stage = new Stage(t);
     const balancer = await stage.serve();
     const [claim] = await stage.claims();

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { tellingLine } from '../../lib/drivers/crash-line.ts';
+import { crashLine } from '../../lib/drivers/crash-line.ts';
 import { CRASH_REPORTS } from './crash-reports.ts';
 
-describe('the line that says why a program ended', () => {
+describe('crashLine', () => {
   for (const { title, stderr = '', stdout = '', line } of CRASH_REPORTS) {
-    it(`is found in the output of ${title}`, () => {
-      assert.equal(tellingLine(stderr, stdout), line);
+    it(`finds the reason in the output of ${title}`, () => {
+      assert.equal(crashLine(stderr, stdout), line);
     });
   }
 
-  it('is bounded in length', () => {
-    assert.equal(tellingLine('x'.repeat(2000), '').length, 201);
+  it('limits its length', () => {
+    assert.equal(crashLine('x'.repeat(2000), '').length, 201);
   });
 });

@@ -16,8 +16,8 @@ const freshFile = (text: string): string => {
 };
 const events = (kills: number) => `low 0\nhigh 0\nmax 71\noom 9\noom_kill ${kills}\noom_group_kill 0\n`;
 
-describe('kills of the kernel for memory', () => {
-  it('are told of once each', () => {
+describe('the count of OOM kills', () => {
+  it('reports each kill once', () => {
     const file = freshFile(events(3));
     const kills = new OomKills([file]);
     assert.equal(kills.take(), false);
@@ -25,7 +25,7 @@ describe('kills of the kernel for memory', () => {
     assert.deepEqual([kills.take(), kills.take(), kills.take()], [true, true, false]);
   });
 
-  it('are those of no instance once they are forgotten', () => {
+  it('reports no kill that was forgotten', () => {
     const file = freshFile(events(0));
     const kills = new OomKills([file]);
     writeFileSync(file, events(1));
@@ -33,14 +33,14 @@ describe('kills of the kernel for memory', () => {
     assert.equal(kills.take(), false);
   });
 
-  it('are read from the first file that counts them', () => {
+  it('reads the first file that has a counter', () => {
     const file = freshFile('oom_kill_disable 0\nunder_oom 0\noom_kill 0\n');
     const kills = new OomKills([join(directory, 'none'), freshFile('oom_kill_disable 0\n'), file]);
     writeFileSync(file, 'oom_kill_disable 0\nunder_oom 0\noom_kill 1\n');
     assert.equal(kills.take(), true);
   });
 
-  it('are none where nothing counts them, and where the count has gone', () => {
+  it('reports none without a counter, or after it vanished', () => {
     assert.equal(new OomKills([]).take(), false);
     const file = freshFile(events(1));
     const kills = new OomKills([file]);

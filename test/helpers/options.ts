@@ -1,7 +1,7 @@
 /** Loading options as a test writes them: one line of words. Must not hold: what any option means. */
 import assert from 'node:assert/strict';
 import { type Config, ConfigError, type Environment, loadFlags } from '../../lib/config/config.ts';
-import { cut } from '../../lib/config/flags.ts';
+import { splitCommandLine } from '../../lib/config/flags.ts';
 
 /** One line of words, or the words where some have blanks in them. */
 type Line = string | readonly string[];
@@ -9,7 +9,7 @@ const words = (line: Line): readonly string[] =>
   typeof line === 'string' ? line.split(' ').filter(Boolean) : line;
 
 export function load(line: Line, environment: Environment = {}): Config {
-  const { flags, words: extra } = cut(words(line));
+  const { flags, words: extra } = splitCommandLine(words(line));
   assert.deepEqual(extra, [], 'every word belongs to an option');
   return loadFlags(flags, environment, []);
 }

@@ -200,7 +200,7 @@ describe('a balancer whose log is not taken', () => {
         time: '',
         component: 'log',
         lost,
-        msg: 'log lines were lost: stderr did not take them',
+        msg: 'log lines were lost: stderr did not accept them',
       },
     );
     await makeLines(balancer, NAMES.slice(0, 1));

@@ -30,12 +30,12 @@ const V1: Files = {
 };
 
 describe('the cores of a process', () => {
-  it('are those that it may run on', () => {
+  it('follow its CPU affinity', () => {
     assert.deepEqual(found({}, '0-3,8,10-11'), { cores: 7, quota: undefined });
     assert.deepEqual(found({}, '5'), { cores: 1, quota: undefined });
   });
 
-  it('are what Node says where the kernel says nothing', () => {
+  it('follow Node where the kernel says nothing', () => {
     assert.deepEqual(
       cpus(() => ''),
       { cores: availableParallelism(), quota: undefined },
@@ -68,7 +68,7 @@ describe('the cores of a process', () => {
     });
   }
 
-  it('follow the smallest quota of all groups around', () => {
+  it('follow the smallest quota of all parent cgroups', () => {
     const files = {
       ...V2,
       '/proc/self/cgroup': '0::/system.slice/lb.service/inner\n',
@@ -79,12 +79,12 @@ describe('the cores of a process', () => {
     assert.deepEqual(found(files), { cores: 3, quota: 2.5 });
   });
 
-  it('follow no quota of a group beside it', () => {
+  it('ignore the quota of a sibling cgroup', () => {
     const files = { ...V2, '/proc/self/cgroup': '0::/ab\n', '/sys/fs/cgroup/a/cpu.max': '100000 100000\n' };
     assert.deepEqual(found(files), { cores: 8, quota: undefined });
   });
 
-  it('follow the quota of what is mounted where the path leads out of it', () => {
+  it('follow the quota of the mount where the path leads out of it', () => {
     for (const path of ['/../../other', '/elsewhere']) {
       const files = {
         '/proc/self/cgroup': `0::${path}\n`,

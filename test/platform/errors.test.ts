@@ -8,12 +8,12 @@ describe('the table of errors', () => {
       assert.ok(status >= 400 && status < 600);
     });
 
-    it(`lets ${code} be retried only as a failure of a replica, in words of our own`, () => {
+    it(`allows a retry of ${code} only as a failure of a replica`, () => {
       assert.ok(!mayRetry || (status >= 502 && message !== undefined));
     });
   }
 
-  it('answers every mistake in a name with 400', () => {
+  it('gives every mistake in a name status 400', () => {
     assert.equal(ERRORS['bad-request'].status, 400);
     assert.equal(ERRORS['name-held'].status, 400);
   });
@@ -28,7 +28,7 @@ describe('BalancerError', () => {
     assert.equal(error.name, 'BalancerError');
   });
 
-  it('has the words of the table where it is given none', () => {
+  it('has the message of the table by default', () => {
     assert.equal(new BalancerError('none-eligible').message, 'No replica is eligible');
     assert.equal(new BalancerError('bad-request').message, 'bad-request');
   });
@@ -42,13 +42,13 @@ describe('BalancerError', () => {
 describe('isBalancerError', () => {
   const error: unknown = new BalancerError('name-held', 'x');
 
-  it('knows any, and any of the codes it is given', () => {
+  it('accepts any code, or only those it is given', () => {
     assert.equal(isBalancerError(error), true);
     assert.equal(isBalancerError(error, 'internal', 'name-held'), true);
     assert.equal(isBalancerError(error, 'internal'), false);
   });
 
-  it('does not take what only looks like one', () => {
+  it('rejects what only looks like one', () => {
     assert.equal(isBalancerError({ code: 'name-held', status: 400 }), false);
     assert.equal(isBalancerError(new Error('name-held')), false);
     assert.equal(isBalancerError(undefined), false);
@@ -66,7 +66,7 @@ describe('errnoOf', () => {
 });
 
 describe('messageOf', () => {
-  it('has a sentence for any thrown value', () => {
+  it('returns a sentence for any thrown value', () => {
     assert.equal(messageOf(new TypeError('x')), 'x');
     assert.equal(messageOf('x'), 'x');
     assert.equal(messageOf(undefined), 'undefined');

@@ -27,7 +27,7 @@ function stage() {
   const writer = new LineWriter({
     write: (bytes) => sink.write(bytes),
     clock,
-    noteOf: (lost) => `lost ${lost} lines\n`,
+    formatNote: (lost) => `lost ${lost} lines\n`,
     pause: (ms) => clock.advance(ms),
   });
   return { sink, clock, writer };
@@ -41,8 +41,8 @@ const isPart = (text: string): boolean =>
   (/^\d*x*$/.test(text) && text.length < LONG.length + 8) ||
   /^(l(o(st?)?)?|lost \d*( l?i?n?e?)?)$/.test(text);
 
-describe('a writer of lines', () => {
-  it('writes each at once', () => {
+describe('LineWriter', () => {
+  it('writes each line at once', () => {
     const { sink, writer } = stage();
     writer.write('one\n');
     writer.write('two\n');
@@ -50,7 +50,7 @@ describe('a writer of lines', () => {
     assert.equal(writer.dropped, 0);
   });
 
-  it('keeps what a full sink does not take, and writes it in order once there is room', () => {
+  it('buffers lines while the sink is full, and keeps their order', () => {
     const { sink, clock, writer } = stage();
     sink.room = 0;
     writer.write('one\n');
@@ -62,7 +62,7 @@ describe('a writer of lines', () => {
     assert.equal(sink.text, 'one\ntwo\nthree\n');
   });
 
-  it('goes on in the middle of a line where a full sink took a part of it', () => {
+  it('continues a line of which a full sink took a part', () => {
     const { sink, clock, writer } = stage();
     sink.room = 2;
     writer.write('one\n');
@@ -72,7 +72,7 @@ describe('a writer of lines', () => {
     assert.equal(sink.text, 'one\n');
   });
 
-  it('drops what is beyond its bound, counts it, and says so where the lines are missing', () => {
+  it('drops lines beyond its bound, and notes their number in their place', () => {
     const { sink, clock, writer } = stage();
     sink.room = 0;
     for (let count = 0; count < FITS + 7; count++) writer.write(LONG);
@@ -84,7 +84,7 @@ describe('a writer of lines', () => {
     assert.equal(clock.pending, 0);
   });
 
-  it('takes no line between those that wait and the note of those that are lost', () => {
+  it('writes the note before any line after a loss', () => {
     const { sink, writer } = stage();
     sink.room = 0;
     for (let count = 0; count < FITS + 1; count++) writer.write(LONG);
@@ -96,7 +96,7 @@ describe('a writer of lines', () => {
     assert.equal(sink.text, `${LONG.repeat(FITS)}lost 2 lines\nnext\n`);
   });
 
-  it('drops what a failing sink does not take, and says so before the next line that it takes', () => {
+  it('notes the lines that a failing sink lost before the next one', () => {
     const { sink, writer } = stage();
     Object.assign(sink, { room: 0, failure: 'ENOSPC' });
     writer.write('one\n');
@@ -107,7 +107,7 @@ describe('a writer of lines', () => {
     assert.equal(sink.text, 'lost 2 lines\nthree\n');
   });
 
-  it('says so without a further line too', () => {
+  it('writes the note without a further line too', () => {
     const { sink, clock, writer } = stage();
     Object.assign(sink, { room: 0, failure: 'EPIPE' });
     writer.write('one\n');
@@ -119,7 +119,7 @@ describe('a writer of lines', () => {
     assert.equal(clock.pending, 0);
   });
 
-  it('begins a new line behind one that was cut short', () => {
+  it('starts a new line after one that was cut short', () => {
     const { sink, writer } = stage();
     Object.assign(sink, { room: 6, failure: 'ENOSPC' });
     writer.write('one\n');
@@ -130,7 +130,7 @@ describe('a writer of lines', () => {
     assert.equal(sink.text, 'one\ntw\nlost 1 lines\nthree\n');
   });
 
-  it('waits at the end for a reader that goes on reading', () => {
+  it('waits at exit for a reader that makes progress', () => {
     const { sink, clock, writer } = stage();
     sink.room = 0;
     writer.write('one\n');
@@ -141,7 +141,7 @@ describe('a writer of lines', () => {
     assert.ok(clock.nowMs() >= 800);
   });
 
-  it('does not wait at the end for a reader that does not read', () => {
+  it('does not wait at exit for a reader that has stopped', () => {
     const { sink, clock, writer } = stage();
     sink.room = 0;
     writer.write('one\n');
@@ -150,7 +150,7 @@ describe('a writer of lines', () => {
     assert.equal(clock.pending, 0);
   });
 
-  it('loses no line without counting it, whatever the sink does', () => {
+  it('counts every lost line, whatever the sink does', () => {
     const steps = fc.array(
       fc.oneof(
         fc.record({ lines: fc.integer({ min: 1, max: 40 }) }),

@@ -23,7 +23,7 @@ const TRANSITION =
   "log.component('fleet').info({ replica: 'S1', from: 'starting', to: 'healthy', cause: 'probe passed', ms: 12 }, 'replica is healthy');";
 
 describe('the log', () => {
-  it('writes one JSON object a line to stderr, with time, level, component and fields', () => {
+  it('writes JSON lines with time, level, component and fields to stderr', () => {
     const { out, lines } = written(TRANSITION, 'info', false);
     assert.equal(out, '');
     assert.equal(lines.length, 1);
@@ -41,7 +41,7 @@ describe('the log', () => {
     });
   });
 
-  it('keeps a line a line, whatever is in it', () => {
+  it('escapes line ends within a line', () => {
     const { lines } = written(String.raw`log.warn({ cause: 'a\nb\u001b[2J' }, 'two\nlines');`, 'info', false);
     assert.equal(lines.length, 1);
     assert.equal(JSON.parse(lines[0] ?? '').msg, 'two\nlines');
@@ -61,13 +61,13 @@ describe('the log', () => {
     });
   }
 
-  it('writes for a person where stderr is a terminal: one line with message and fields, not JSON', () => {
+  it('writes readable lines if stderr is a terminal', () => {
     const { lines } = written(TRANSITION, 'info', true);
     assert.equal(lines.length, 1);
     assert.match(lines[0] ?? '', /^\[?\d\d:\d\d:\d\d.*INFO.*replica is healthy.*"replica":"S1"/);
   });
 
-  it('loses no line where the process ends at once', () => {
+  it('loses no line when the process exits at once', () => {
     const code = "for (let i = 0; i < 2000; i++) log.info({ ms: i }, 'line');";
     assert.equal(written(code, 'info', false).lines.length, 2000);
     assert.equal(written(code, 'info', true).lines.length, 2000);

@@ -1,7 +1,6 @@
 /**
- * One call to a Docker engine's HTTP API: a promise with a time limit, whose every failure is a BalancerError that
- * says what to do. The only importer of dockerode.
- * Must not hold: which calls there are (engine.ts).
+ * One call to the HTTP API of a Docker engine: a promise with a timeout, whose every failure is a BalancerError that says
+ * what to do. The only importer of dockerode.
  */
 import { createRequire } from 'node:module';
 import type { Clock } from '../../platform/clock.ts';
@@ -12,37 +11,37 @@ export interface Call {
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | boolean>>;
   readonly body?: unknown;
-  /** Statuses that mean the aim is met, beside 200, 201 and 204. */
+  /** Further statuses that count as success, beside 200, 201 and 204. */
   readonly accept?: readonly number[];
   readonly timeoutMs: number;
-  /** What was to be done, for the error's sentence: `The Docker engine did not …`. */
+  /** Completes the sentence of an error: `The Docker engine did not …`. */
   readonly what: string;
-  /** The error's code by status, where the engine refuses; `engine-unreachable` for any other. */
+  /** Maps a refusal to an error code; `engine-unreachable` without it. */
   readonly refused?: (status: number, words: string) => ErrorCode;
-  /** True for an answer that goes on for ever: it is given as a stream, and the limit is only on its head. */
+  /** True for an endless response: it is returned as a stream, and the timeout applies to its head only. */
   readonly isStream?: boolean;
 }
 
-/** What docker-modem, below dockerode, throws for an answer with an unwanted status. */
+/** What docker-modem, below dockerode, throws for an unexpected status. */
 interface StatusError extends Error {
   readonly statusCode: number;
   readonly json?: { readonly message?: string } | null;
 }
 
-/** The part of docker-modem that dockerode's own methods are made of. */
+/** The part of docker-modem that dockerode's own methods are built on. */
 interface Modem {
   dial(options: object, done: (error: unknown, reply: unknown) => void): void;
 }
 
 export interface DockerApiOptions {
   readonly clock: Clock;
-  /** The engine's socket; without it DOCKER_HOST and the usual places decide. */
+  /** The engine's socket; by default DOCKER_HOST, then the usual locations. */
   readonly socketPath?: string;
-  /** Longest wait for any one answer, instead of each call's own. */
+  /** Timeout of every call, in place of the call's own. */
   readonly timeoutMs?: number;
 }
 
-/** An engine to call; nothing is sent before the first call. */
+/** A client of one engine; nothing is sent before the first call. */
 export class DockerApi {
   readonly #modem: Modem;
   readonly #clock: Clock;
@@ -55,7 +54,7 @@ export class DockerApi {
     this.#timeoutMs = options.timeoutMs;
     const { socketPath } = options;
     this.#where = socketPath ?? (process.env.DOCKER_HOST || '/var/run/docker.sock');
-    // loaded only here: it costs 150 ms and 30 MB that the other drivers do not need
+    // loaded lazily: it costs 150 ms and 30 MB that the other drivers do not need
     const Docker = createRequire(import.meta.url)('dockerode') as typeof import('dockerode');
     try {
       this.#modem = new Docker(socketPath === undefined ? {} : { socketPath }).modem;
@@ -64,7 +63,7 @@ export class DockerApi {
     }
   }
 
-  /** The reply's body, parsed; undefined for a status of `accept`. */
+  /** The parsed response body; undefined for a status of `accept`. */
   async call(call: Call): Promise<unknown> {
     const limitMs = this.#timeoutMs ?? call.timeoutMs;
     const abort = new AbortController();
@@ -83,7 +82,7 @@ export class DockerApi {
   #dial(call: Call, abortSignal: AbortSignal): Promise<unknown> {
     const request = {
       method: call.method,
-      // the modem appends the query to a path that ends so
+      // the modem appends the query only to a path that ends in ?
       path: `${call.path}?`,
       options: { _query: call.query ?? {}, _body: call.body ?? {} },
       statusCodes: { 200: true, 201: true, 204: true },
@@ -91,7 +90,7 @@ export class DockerApi {
       abortSignal,
     };
     return new Promise((resolve, reject) => {
-      // the modem tells nobody when an answer breaks off in its body
+      // the modem reports nothing when a response is cut in its body
       abortSignal.addEventListener('abort', () => reject(abortSignal.reason));
       this.#modem.dial(request, (error, reply) => (error ? reject(error) : resolve(reply)));
     });

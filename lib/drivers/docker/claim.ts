@@ -1,10 +1,9 @@
 /**
- * The claim of one balancer on a pool: a volume whose labels say who it is, numbered, and made anew under the next
- * number while its owner lives. The engine gives a name to one volume alone, and whoever asks for it later
- * finds the labels of the first, so making the next number is at once the renewal and what two balancers contend for.
- * Must not hold: what is done with the pool.
- * Invariants: the claim with the highest number counts; only its owner removes any, its own and the lower ones. A claim
- * is void once its owner is known to have ended, or has renewed nothing for `VOID_MS` by the clock of who looks.
+ * A balancer's claim on a pool: a numbered volume whose labels name the owner, recreated under the next number while its
+ * owner lives. The engine creates a volume name once, and a later request for it returns the first one's labels, so
+ * creating the next number both renews the claim and settles a race between two balancers.
+ * Invariants: the claim with the highest number counts; only its owner removes claims, its own and lower ones. A claim
+ * expires once its owner is known to have ended, or was not renewed for `EXPIRY_MS` by the observer's clock.
  */
 import { type Clock, sleep, type Timer } from '../../platform/clock.ts';
 import { BalancerError, isBalancerError, messageOf } from '../../platform/errors.ts';
@@ -12,12 +11,12 @@ import type { Logger } from '../../platform/log.ts';
 import type { DockerEngine } from './engine.ts';
 import { poolLabel, poolLabels } from './mapper.ts';
 import { ownContainer } from './network.ts';
-import { isGone, type Owner, ownerIn, thisOwner, wordsFor } from './owner.ts';
+import { describeOwner, isGone, type Owner, parseOwner, thisOwner } from './owner.ts';
 
 export interface PoolClaimOptions {
   readonly engine: Pick<DockerEngine, 'volumesWith' | 'createVolume' | 'removeVolume' | 'container'>;
   readonly pool: string;
-  /** Where the admin port listens; '' where that is left to the system. */
+  /** Where the admin port listens; '' where the system picks the port. */
   readonly admin: string;
   readonly clock: Clock;
   readonly log: Logger;
@@ -26,25 +25,25 @@ export interface PoolClaimOptions {
 interface Claim {
   readonly volume: string;
   readonly number: number;
-  /** Undefined where the labels cannot be read. */
+  /** Undefined where the label cannot be parsed. */
   readonly owner: Owner | undefined;
 }
 
 const CLAIM_LABEL = 'ringlb.claim';
 const RENEW_MS = 3_000;
-const VOID_MS = 10_000;
-/** So long after its last renewal an owner acts on the pool without asking again whether it still has it. */
-const SURE_MS = VOID_MS - RENEW_MS;
-/** Between two looks at the claim of another. */
-const LOOK_MS = 1_000;
+const EXPIRY_MS = 10_000;
+/** For how long after a renewal the owner may act on the pool without renewing first. */
+const TRUSTED_MS = EXPIRY_MS - RENEW_MS;
+/** From one look at another balancer's claim to the next. */
+const POLL_MS = 1_000;
 
 export class PoolClaim {
   readonly #options: PoolClaimOptions;
   readonly #lost = Promise.withResolvers<BalancerError>();
   #owner: Owner | undefined;
-  /** The number of our claim; 0 while we have none. */
+  /** The number of our claim; 0 while we hold none. */
   #number = 0;
-  /** When the renewal that came through last was asked for. */
+  /** When the last successful renewal was requested. */
   #renewedMs = 0;
   #renewal: Promise<void> | undefined;
   #timer: Timer | undefined;
@@ -55,25 +54,25 @@ export class PoolClaim {
     this.#options = options;
   }
 
-  /** True from `take` until the claim is given up or lost. */
+  /** True from `take` until the claim is released or lost. */
   get isHeld(): boolean {
     return this.#number > 0;
   }
 
-  /** Resolves when another balancer has taken the pool over, which it can where we renewed nothing for long. */
+  /** Resolves when another balancer has taken the pool over, as it may once our claim has expired. */
   get lost(): Promise<BalancerError> {
     return this.#lost.promise;
   }
 
   /**
-   * Resolves once the pool is ours: at once where nobody has it or its owner is known to have ended, else when that one
-   * has not renewed its claim for 10 s. Throws `pool-taken` when it does, `engine-unreachable`.
+   * Resolves once the pool is ours: immediately where nobody owns it or the owner is known to have ended, else once
+   * the owner has not renewed its claim for 10 s. Throws `pool-taken` if it does renew, `engine-unreachable`.
    */
   async take(): Promise<void> {
     const { engine, admin, clock } = this.#options;
     this.#owner = thisOwner(admin, clock.wallMs(), await ownContainer(engine));
-    // the clock's timers let the process end, and before the first server nothing else holds it
-    const awake = setInterval(() => {}, VOID_MS);
+    // the clock's timers are unreferenced, and no server keeps the process alive yet
+    const awake = setInterval(() => {}, EXPIRY_MS);
     try {
       await this.#contend();
     } finally {
@@ -89,28 +88,28 @@ export class PoolClaim {
     for (;;) {
       const [claim] = await this.#claims();
       const nowMs = clock.nowMs();
-      // an engine that answers late keeps the owner waiting as well
-      const sinceMs = Math.min(nowMs - seenMs, 2 * LOOK_MS);
+      // a slow engine delays the owner's renewals as well
+      const sinceMs = Math.min(nowMs - seenMs, 2 * POLL_MS);
       quietMs = claim !== undefined && claim.number === seen?.number ? quietMs + sinceMs : 0;
-      if (claim === undefined || quietMs >= VOID_MS || (await this.#isVoid(claim))) {
-        if (await this.#make((claim?.number ?? 0) + 1)) return this.#renewLater();
+      if (claim === undefined || quietMs >= EXPIRY_MS || (await this.#isExpired(claim))) {
+        if (await this.#make((claim?.number ?? 0) + 1)) return this.#scheduleRenewal();
         continue;
       }
-      if (seen !== undefined && claim.number !== seen.number) throw this.#taken(claim);
+      if (seen !== undefined && claim.number !== seen.number) throw this.#poolTaken(claim);
       if (seen === undefined)
-        log.info({ owner: whose(claim) }, 'the pool has an owner; looking whether it lives');
+        log.info({ owner: describeClaim(claim) }, 'the pool has an owner, checking whether it is alive');
       [seen, seenMs] = [claim, nowMs];
-      await sleep(clock, LOOK_MS);
+      await sleep(clock, POLL_MS);
     }
   }
 
-  /** Resolves where the pool is ours, or nobody's claim was asked for. Throws `pool-taken`, `engine-unreachable`. */
-  async assure(): Promise<void> {
+  /** Makes sure that the pool is still ours, if it was ever claimed. Throws `pool-taken`, `engine-unreachable`. */
+  async ensureHeld(): Promise<void> {
     if (this.#loss !== undefined) throw this.#loss;
-    if (this.#number > 0 && this.#options.clock.nowMs() - this.#renewedMs > SURE_MS) await this.#renew();
+    if (this.#number > 0 && this.#options.clock.nowMs() - this.#renewedMs > TRUSTED_MS) await this.#renew();
   }
 
-  /** Gives the claim up; safe to call again. A claim that the engine does not let go is void with this process. */
+  /** Releases the claim; safe to call again. A claim that cannot be removed expires with this process. */
   async release(): Promise<void> {
     this.#timer?.cancel();
     await this.#renewal?.catch(() => {});
@@ -120,11 +119,11 @@ export class PoolClaim {
     try {
       for (const claim of await this.#claims()) if (this.#isOurs(claim)) await this.#remove(claim);
     } catch (error) {
-      this.#options.log.warn({ cause: messageOf(error) }, 'the claim on the pool was not removed');
+      this.#options.log.warn({ cause: messageOf(error) }, 'failed to remove the claim on the pool');
     }
   }
 
-  /** Every claim on the pool, the one that counts first. */
+  /** Every claim on the pool, the effective one first. */
   async #claims(): Promise<readonly Claim[]> {
     const { engine, pool } = this.#options;
     const volumes = await engine.volumesWith(poolLabel(pool));
@@ -132,32 +131,32 @@ export class PoolClaim {
       .map(({ Name: volume, Labels: labels }) => ({
         volume,
         number: numberIn(volume, pool),
-        owner: ownerIn(labels?.[CLAIM_LABEL]),
+        owner: parseOwner(labels?.[CLAIM_LABEL]),
       }))
       .filter(({ number }) => number > 0)
       .sort((a, b) => b.number - a.number);
   }
 
-  async #isVoid({ owner }: Claim): Promise<boolean> {
+  async #isExpired({ owner }: Claim): Promise<boolean> {
     if (owner === undefined) return false;
     const { container } = owner;
     return isGone(owner, container && (await this.#options.engine.container(container.id)));
   }
 
-  /** Makes the claim of this number, and removes those before it; false where the pool is another's. */
+  /** Creates the claim with this number and removes older ones; false where the pool belongs to another balancer. */
   async #make(number: number): Promise<boolean> {
     const { engine, pool, clock } = this.#options;
     const askedMs = clock.nowMs();
     const labels = { ...poolLabels(pool), [CLAIM_LABEL]: JSON.stringify(this.#owner) };
     await engine.createVolume(volumeOf(pool, number), labels);
     const [first, ...others] = await this.#claims();
-    // there is none at all where somebody has removed what the engine had no use for
+    // there is none at all where somebody has just pruned unused volumes
     const isOurs = first === undefined || this.#isOurs(first);
     if (isOurs) {
       this.#number = number;
       this.#renewedMs = askedMs;
     }
-    // the next renewal takes away what this one could not
+    // the next renewal removes what this one could not
     const past = isOurs ? others : others.filter((claim) => this.#isOurs(claim));
     await Promise.allSettled(past.map((claim) => this.#remove(claim)));
     return isOurs;
@@ -171,19 +170,19 @@ export class PoolClaim {
     return owner !== undefined && owner.token === this.#owner?.token;
   }
 
-  #renewLater(): void {
+  #scheduleRenewal(): void {
     this.#timer = this.#options.clock.after(RENEW_MS, () => {
-      // said where it happens, and tried again
+      // logged below, and retried
       this.#renew().catch(() => {});
     });
   }
 
-  /** One renewal at a time. */
+  /** At most one renewal runs at a time. */
   #renew(): Promise<void> {
     this.#timer?.cancel();
     this.#renewal ??= this.#renewOnce().finally(() => {
       this.#renewal = undefined;
-      if (this.#number > 0) this.#renewLater();
+      if (this.#number > 0) this.#scheduleRenewal();
     });
     return this.#renewal;
   }
@@ -197,7 +196,7 @@ export class PoolClaim {
     } catch (error) {
       if (!isBalancerError(error, 'pool-taken') && !this.#isFailing) {
         this.#isFailing = true;
-        log.warn({ cause: messageOf(error) }, 'the claim on the pool was not renewed; trying again');
+        log.warn({ cause: messageOf(error) }, 'failed to renew the claim on the pool, retrying');
       }
       throw error;
     }
@@ -205,14 +204,14 @@ export class PoolClaim {
 
   #lose(claim: Claim | undefined): BalancerError {
     this.#number = 0;
-    this.#loss = this.#taken(claim);
+    this.#loss = this.#poolTaken(claim);
     this.#lost.resolve(this.#loss);
     return this.#loss;
   }
 
-  #taken(claim: Claim | undefined): BalancerError {
+  #poolTaken(claim: Claim | undefined): BalancerError {
     const { pool } = this.#options;
-    const reason = `The pool ${pool} belongs to another balancer (${whose(claim)}): stop that one, or give this one a pool of its own with --pool NAME`;
+    const reason = `The pool ${pool} belongs to another balancer (${describeClaim(claim)}): stop that one, or give this one a pool of its own with --pool NAME`;
     return new BalancerError('pool-taken', reason);
   }
 }
@@ -221,13 +220,13 @@ function volumeOf(pool: string, number: number): string {
   return `ringlb-claim-${pool}-${number}`;
 }
 
-/** The number of the claim; 0 for a volume that is none. */
+/** The number of the claim; 0 for a volume that is not one. */
 function numberIn(volume: string, pool: string): number {
   const number = Number(volume.split('-').at(-1));
   return Number.isSafeInteger(number) && volumeOf(pool, number) === volume ? number : 0;
 }
 
-function whose(claim: Claim | undefined): string {
+function describeClaim(claim: Claim | undefined): string {
   if (claim === undefined) return 'which has ended since';
-  return claim.owner ? wordsFor(claim.owner) : `its claim is the volume ${claim.volume}`;
+  return claim.owner ? describeOwner(claim.owner) : `its claim is the volume ${claim.volume}`;
 }

@@ -1,8 +1,7 @@
 /**
- * The docker driver: an instance is a container of one engine, on one network, reached by its address there.
- * Must not hold: the engine's JSON (mapper.ts), its errors (api.ts), or what should run (the fleet's).
- * Invariants: only containers with the pool's label are listed or touched, and only while the pool is ours; a
- * container's name is the prefix and its replica's name while it is current; nothing is pulled, published or mounted.
+ * The docker driver: an instance is a container on one engine and one network, reached by its address there.
+ * Invariants: only containers with the pool's label are listed or touched, and only while the pool is ours; the name of a
+ * current container is the prefix plus the name of its replica; nothing is pulled or published.
  */
 
 import { type Ending, endingOf, isFromOutside } from '../../core/ending.ts';
@@ -15,8 +14,8 @@ import { DockerApi } from './api.ts';
 import { PoolClaim } from './claim.ts';
 import { DockerEngine } from './engine.ts';
 import { EventWatch } from './events.ts';
-import { type Stopping, shortGrace } from './grace.ts';
-import { type PinnedImage, PoolImages, pinned } from './image.ts';
+import { type Stopping, stopTimeoutWarning } from './grace.ts';
+import { type PinnedImage, PoolImages, pinImage } from './image.ts';
 import {
   type ContainerJson,
   containerBody,
@@ -28,12 +27,12 @@ import {
   type ReplicaSpec,
   replicaNameOf,
   retiredName,
-  shortened,
+  shortDigest,
   toInstance,
 } from './mapper.ts';
 import { ownContainer, PoolNetwork } from './network.ts';
 
-/** How long the engine may take over how a container ended; who replaces it waits for that. */
+/** Timeout for finding out how a container ended; its replacement waits for that. */
 const ENDING_MS = 1000;
 
 export interface DockerDriverOptions extends Stopping {
@@ -41,14 +40,14 @@ export interface DockerDriverOptions extends Stopping {
   readonly replicaPort: number;
   readonly network: string;
   readonly pool: string;
-  /** What the names of containers begin with; '' for nothing. */
+  /** Prefix of container names; '' for none. */
   readonly containerPrefix: string;
-  /** Where other balancers are told that this one's admin port is; port 0 is not known yet. */
+  /** Recorded in the claim on the pool, for the operators of other balancers; port 0 is not known yet. */
   readonly adminHost: string;
   readonly adminPort: number;
   readonly log: Logger;
   readonly clock?: Clock;
-  /** The engine, where it is not the usual one. */
+  /** The engine, where it is not the default one. */
   readonly api?: DockerApi;
 }
 
@@ -65,14 +64,14 @@ class DockerDriver implements Driver {
   readonly #engine: DockerEngine;
   readonly #network: PoolNetwork;
   readonly #claim: PoolClaim;
-  /** Names whose start has not resolved: what the engine shows under them is not an instance yet. */
+  /** Names whose start is pending: a container listed under one is not an instance yet. */
   readonly #starting = new Set<string>();
-  /** The replica's name and the end of containers already looked at, by id; spares a call at a death. */
+  /** Replica names and endings of inspected containers, by id; saves a call when one dies. */
   readonly #names = new Map<string, string>();
   readonly #endings = new Map<string, Ending>();
   /** Undefined before `open`. */
   #images: PoolImages | undefined;
-  /** Starts that have resolved, one way or the other. */
+  /** Starts that have settled. */
   #starts = 0;
   #events: EventWatch | undefined;
 
@@ -101,7 +100,7 @@ class DockerDriver implements Driver {
     await this.#claim.take();
     try {
       await this.#network.open();
-      this.#images = new PoolImages(pinned(reference, image));
+      this.#images = new PoolImages(pinImage(reference, image));
       const left = await this.#engine.containersWith(poolLabel(pool));
       const differences = this.#images.adopt(left, this.#specOf(this.#images.wanted));
       if (differences !== undefined) log.warn({}, differences);
@@ -125,7 +124,7 @@ class DockerDriver implements Driver {
   async list(): Promise<readonly Instance[]> {
     const starts = this.#starts;
     const summaries = await this.#engine.containersWith(poolLabel(this.#options.pool));
-    // what the engine said may be older than what `start` has told meanwhile
+    // the list may be older than an instance that `start` has returned meanwhile
     if (starts !== this.#starts) return this.list();
     const found = summaries
       .map((summary) => toInstance(summary, this.#where))
@@ -156,10 +155,10 @@ class DockerDriver implements Driver {
     }
     this.#starting.add(place.name);
     try {
-      await this.#claim.assure();
+      await this.#claim.ensureHeld();
       return await this.#startOnce(place);
     } catch (error) {
-      // the network may have been taken away while no replica was on it
+      // the network may have been removed while no replica was on it
       const again = isBalancerError(error, 'start-failed') && (await this.#network.restore());
       if (!again) throw error;
       return await this.#startOnce(place);
@@ -178,13 +177,13 @@ class DockerDriver implements Driver {
     const name = this.#names.get(instanceId) ?? (await this.#nameOf(instanceId));
     if (name === undefined) return;
     if (role === 'removed') this.#images?.forget(name);
-    await this.#claim.assure();
+    await this.#claim.ensureHeld();
     await this.#engine.rename(instanceId, this.#containerName(retiredName(name, role, instanceId)));
   }
 
   async remove(instanceId: string, graceMs: number): Promise<void> {
-    await this.#claim.assure();
-    // whatever comes of the asking, the removal that follows is what counts
+    await this.#claim.ensureHeld();
+    // the removal that follows kills it, whatever became of the stop
     if (graceMs > 0) await this.#engine.stop(instanceId, graceMs).catch(() => {});
     await this.#engine.remove(instanceId);
     this.#endings.delete(instanceId);
@@ -200,19 +199,19 @@ class DockerDriver implements Driver {
     }
   }
 
-  /** What the engine is to call the container of this name among ours. */
+  /** The container's name for a replica of this name. */
   #containerName(name: string): string {
     return `${this.#options.containerPrefix}${name}`;
   }
 
   async #warnOfShortGrace(): Promise<void> {
-    // the warning alone is not worth a failed start
+    // not worth failing the start for
     const self = await ownContainer(this.#engine).catch(() => undefined);
-    const words = self && shortGrace(self, this.#options);
+    const words = self && stopTimeoutWarning(self, this.#options);
     if (words !== undefined) this.#options.log.warn({}, words);
   }
 
-  /** Where replicas are reached, unless their labels say otherwise. */
+  /** How replicas are reached, unless their labels say otherwise. */
   get #where(): Pick<ReplicaSpec, 'network' | 'port'> {
     return { network: this.#network.name, port: this.#options.replicaPort };
   }
@@ -221,7 +220,7 @@ class DockerDriver implements Driver {
     return { ...image, ...this.#where, pool: this.#options.pool };
   }
 
-  /** What is started in the place: what the replica ran before, or whose place it takes. */
+  /** The image to start in the place: that of the replica, or of the instance that it replaces. */
   #imageFor({ name, instead }: Start): PinnedImage {
     if (this.#images === undefined) throw new Error('the driver is not open');
     return this.#images.of(instead === undefined ? name : (this.#names.get(instead) ?? name));
@@ -237,14 +236,14 @@ class DockerDriver implements Driver {
       if (!endpoint) throw await this.#endedAtOnce(place, container);
       this.#names.set(instanceId, place.name);
       const { name, id } = place;
-      const title = shortened(image.title);
+      const title = shortDigest(image.title);
       const now = { status: 'running', endpoint, role: 'current', ending: undefined, image: title } as const;
       return { name, id, instanceId, ...now };
     } catch (error) {
       await this.#engine.remove(instanceId).catch((reason) => {
         this.#options.log.warn(
           { replica: place.name, cause: String(reason) },
-          'a failed start left its container',
+          'failed to remove the container of a failed start',
         );
       });
       throw error;
@@ -285,21 +284,21 @@ class DockerDriver implements Driver {
     return container && replicaNameOf(container.Config.Labels);
   }
 
-  /** The instance with its ending when it is dead; undefined when it is gone by now. */
+  /** The instance, with its ending if it is dead; undefined if it has been removed meanwhile. */
   async #withEnding(instance: Instance): Promise<Instance | undefined> {
     if (instance.status === 'running') return instance;
     const ending = await this.#findEnding(instance.instanceId);
     return ending && { ...instance, ending };
   }
 
-  /** Undefined when the container is gone by now. */
+  /** Undefined when the container has been removed meanwhile. */
   async #findEnding(instanceId: string): Promise<Ending | undefined> {
     const known = this.#endings.get(instanceId);
     if (known !== undefined) return known;
     const container = await this.#engine.container(instanceId);
     if (!container) return undefined;
     const ending = await this.#endingOf(container);
-    // one that was started again by hand has another end before it
+    // a container that was restarted by hand will end again
     if (!container.State.Running) this.#endings.set(instanceId, ending);
     return ending;
   }
@@ -310,7 +309,7 @@ class DockerDriver implements Driver {
     return endingOfContainer(container, await this.#engine.lastOutput(container.Id));
   }
 
-  /** Keeps names and endings of what is listed, and forgets the rest. */
+  /** Caches names and endings of listed containers, and drops the rest. */
   #remember(instances: readonly Instance[]): void {
     this.#names.clear();
     for (const { instanceId, name } of instances) this.#names.set(instanceId, name);
@@ -322,6 +321,6 @@ class DockerDriver implements Driver {
 }
 
 function imageGone({ title }: PinnedImage, cause: BalancerError): BalancerError {
-  const reason = `The engine no longer has the image ${shortened(title)} that the replica is to run: bring it back with "docker pull" or "docker load", or stop the balancer and start it anew with one that is there`;
+  const reason = `The engine no longer has the image ${shortDigest(title)} that the replica is to run: bring it back with "docker pull" or "docker load", or stop the balancer and start it anew with one that is there`;
   return new BalancerError('image-missing', reason, { cause });
 }

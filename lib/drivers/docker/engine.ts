@@ -1,6 +1,6 @@
 /**
- * The calls that the docker driver makes, one method each. Must not hold: what a container of ours looks like, or
- * decisions. A call whose aim is already met (stop what is stopped, remove what is gone) succeeds.
+ * The engine calls that the docker driver makes, one method each. A call whose aim is already met (stopping what is
+ * stopped, removing what is gone) succeeds.
  * Source: Docker Engine API 1.41 and later; the engine picks its own version.
  */
 import type { Readable } from 'node:stream';
@@ -19,18 +19,18 @@ import {
 } from './mapper.ts';
 
 const SHORT_MS = 10_000;
-/** Creating and starting wait for the disk and the kernel, which a loaded machine may keep busy. */
+/** Creating and starting wait for disk and kernel, which can be slow on a loaded machine. */
 const START_MS = 60_000;
 const REMOVE_MS = 30_000;
-/** As much of a log as a crash report of some length, and how long that may take: it is only for a person. */
+/** Enough log for a long crash report, with a short timeout: it only informs people. */
 const LOG_LINES = 100;
 const LOG_MS = 1000;
-/** The engine's words for a removal it gave up with the container still there. */
+/** The engine's error for a removal that it abandoned with the container still there. */
 const GIVEN_UP = /unable to remove filesystem/i;
 
 const startFailed = () => 'start-failed' as const;
 
-/** What waiting for a removal ends with; an error is that of the removal, and the container is still there. */
+/** The result of waiting for a removal; an error means that the container is still there. */
 interface RemovalJson {
   readonly Error?: { readonly Message?: string } | null;
 }
@@ -90,7 +90,7 @@ export class DockerEngine {
     await this.#post(`/containers/${id}/start`, 'start the container', more);
   }
 
-  /** Gives it the name, and so frees the one it had; gone already, or so named already, is fine. */
+  /** Renames the container, which frees its old name; already gone, or already so named, is fine. */
   async rename(id: string, name: string): Promise<void> {
     const more = { query: { name }, accept: [404] };
     await this.#post(`/containers/${id}/rename`, `rename the container to ${name}`, more).catch(
@@ -112,8 +112,8 @@ export class DockerEngine {
   }
 
   /**
-   * Kills and removes it with its anonymous volumes, and resolves once it is gone. What the engine gave up half-way is
-   * asked for again: it can trip over its own last notes on how the container ended (moby issue 52161).
+   * Kills and removes it with its anonymous volumes, and resolves once it is gone. A removal that the engine abandons
+   * halfway is retried: it can race with the engine's own last write of the container's state (moby issue 52161).
    */
   async remove(id: string): Promise<void> {
     try {
@@ -130,7 +130,7 @@ export class DockerEngine {
     const path = `/containers/${id}`;
     const done = await this.#api.call({ ...more, method: 'DELETE', path, query, accept: [404, 409] });
     if (done !== undefined) return;
-    // gone already, or on its way: a removal that another asked for is under way
+    // already gone, or a removal requested by someone else is in progress
     const wait = { query: { condition: 'removed' }, accept: [404] };
     const end = await this.#api.call({ ...more, ...wait, method: 'POST', path: `${path}/wait` });
     const words = (end as RemovalJson | undefined)?.Error?.Message;
@@ -139,7 +139,7 @@ export class DockerEngine {
     }
   }
 
-  /** The end of what it wrote, nothing where that was not kept. */
+  /** The last lines of its log; empty where the logging driver keeps none. */
   async lastOutput(id: string): Promise<Output> {
     const query = { stderr: true, stdout: true, tail: LOG_LINES };
     return this.#get(`/containers/${id}/logs`, 'read logs', { query, timeoutMs: LOG_MS }).then(
@@ -153,20 +153,20 @@ export class DockerEngine {
     return this.#find(`/networks/${name}`, 'inspect the network');
   }
 
-  /** Makes a bridge network; a network of that name that came first is fine. */
+  /** Creates a bridge network; one of that name that exists already is fine. */
   async createNetwork(name: string, labels: Readonly<Record<string, string>>): Promise<void> {
     const body = { Name: name, Driver: 'bridge', CheckDuplicate: true, Labels: labels };
     const more = { body, accept: [409], refused: startFailed };
     await this.#post('/networks/create', `create the network ${name}`, more);
   }
 
-  /** Makes a volume; one of that name that came first stays as it is, with its own labels. */
+  /** Creates a volume; one of that name that exists already stays as it is, with its own labels. */
   async createVolume(name: string, labels: Readonly<Record<string, string>>): Promise<void> {
     const body = { Name: name, Driver: 'local', Labels: labels };
     await this.#post('/volumes/create', `create the volume ${name}`, { body, accept: [409] });
   }
 
-  /** Every volume with the label. Other drivers than the engine's own, which may hang, are not asked. */
+  /** Every volume with the label. Only the engine's own volume driver is asked, since plugins may hang. */
   async volumesWith(label: string): Promise<readonly VolumeJson[]> {
     const query = { filters: JSON.stringify({ driver: ['local'], label: [label] }) };
     const reply = await this.#get('/volumes', 'list its volumes', { query });
@@ -189,14 +189,14 @@ export class DockerEngine {
     await this.#post(`/networks/${network}/disconnect`, `leave the network ${network}`, more);
   }
 
-  /** Removes the network unless something is attached to it; gives the network that was left, undefined where it is gone. */
+  /** Removes the network unless something is attached to it; returns the network if it is still there. */
   async removeNetwork(name: string): Promise<NetworkJson | undefined> {
     const more = { accept: [403, 404], timeoutMs: SHORT_MS, what: `remove the network ${name}` };
     const done = await this.#api.call({ ...more, method: 'DELETE', path: `/networks/${name}` });
     return done === undefined ? this.network(name) : undefined;
   }
 
-  /** The engine's events from now on, one JSON text a line; destroy it to end it. */
+  /** The engine's events from now on, one JSON object per line; destroy the stream to unsubscribe. */
   async events(filters: Readonly<Record<string, readonly string[]>>): Promise<Readable> {
     const query = { filters: JSON.stringify(filters) };
     return (await this.#get('/events', 'tell its events', { query, isStream: true })) as Readable;

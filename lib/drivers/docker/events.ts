@@ -1,6 +1,6 @@
 /**
- * The engine's event stream as hints, opened again for ever. Must not hold: what a hint leads to.
- * Invariants: every subscription is followed by a hint to look, so what happened before it is not missed;
+ * Turns the engine's event stream into hints, and reconnects forever.
+ * Invariants: every subscription is followed by a hint to list again, so what happened before it is not missed;
  * `engine-lost` and `engine-back` alternate.
  */
 import type { Readable } from 'node:stream';
@@ -33,7 +33,7 @@ export class EventWatch {
     void this.#run();
   }
 
-  /** No hint comes after this. */
+  /** Ends the subscription; no hint follows. */
   close(): void {
     this.#isClosed = true;
     this.#stream?.destroy();
@@ -44,26 +44,26 @@ export class EventWatch {
     let delayMs = FIRST_DELAY_MS;
     while (!this.#isClosed) {
       const openedMs = clock.nowMs();
-      const cause = await this.#follow();
+      const cause = await this.#followStream();
       if (this.#isClosed) return;
       if (!this.#isLost) this.#options.onHint({ kind: 'engine-lost', cause });
       this.#isLost = true;
-      // a stream that held for a while was a good one: its end is a new trouble, not the old one again
+      // a stream that lasted counts as a success, so its end starts a new backoff
       if (clock.nowMs() - openedMs > LAST_DELAY_MS) delayMs = FIRST_DELAY_MS;
       await sleep(clock, delayMs);
       delayMs = Math.min(delayMs * 2, LAST_DELAY_MS);
     }
   }
 
-  /** Follows one stream to its end; resolves to the reason it ended. */
-  async #follow(): Promise<string> {
+  /** Reads one stream to its end; resolves to the reason for it. */
+  async #followStream(): Promise<string> {
     const { engine, label } = this.#options;
     try {
       const stream = await engine.events(eventFilters(label));
       this.#stream = stream;
       if (this.#isClosed) stream.destroy();
       else this.#subscribed();
-      for await (const line of linesOf(stream)) this.#tell(hintOf(line));
+      for await (const line of linesOf(stream)) this.#emit(hintOf(line));
       return 'the event stream ended';
     } catch (error) {
       return messageOf(error);
@@ -71,17 +71,17 @@ export class EventWatch {
   }
 
   #subscribed(): void {
-    if (this.#isLost) this.#tell({ kind: 'engine-back' });
+    if (this.#isLost) this.#emit({ kind: 'engine-back' });
     this.#isLost = false;
-    this.#tell({ kind: 'changed', cause: 'subscribed to events' });
+    this.#emit({ kind: 'changed', cause: 'subscribed to events' });
   }
 
-  #tell(hint: Hint | undefined): void {
+  #emit(hint: Hint | undefined): void {
     if (hint && !this.#isClosed) this.#options.onHint(hint);
   }
 }
 
-/** Throws when the stream breaks off, which `node:readline` would wait through for ever. */
+/** Throws when the stream is cut, where `node:readline` would wait forever. */
 async function* linesOf(stream: Readable): AsyncGenerator<string> {
   let rest = '';
   for await (const text of stream.setEncoding('utf8')) {

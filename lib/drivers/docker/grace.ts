@@ -1,11 +1,9 @@
-/**
- * Whether the engine gives the balancer's own container as long to stop as stopping in order can take. Pure.
- */
+/** Whether `docker stop` gives the balancer's own container enough time for an orderly shutdown. Pure. */
 import type { ContainerJson } from './mapper.ts';
 
-/** What `docker stop` waits before it kills, unless the container or who stops it says otherwise. */
+/** Default of `docker stop` before it kills, unless the container or the command sets another. */
 const USUAL_S = 10;
-/** For what is done beside draining and stopping. */
+/** Margin for everything beside draining and stopping. */
 const REST_S = 5;
 
 export interface Stopping {
@@ -15,8 +13,8 @@ export interface Stopping {
   readonly stopTimeoutMs: number;
 }
 
-/** What to tell whoever runs the container; undefined where the time is enough. */
-export function shortGrace(
+/** A warning for the operator of the container; undefined where the time is enough. */
+export function stopTimeoutWarning(
   self: ContainerJson,
   { drainTimeoutMs, stopTimeoutMs }: Stopping,
 ): string | undefined {

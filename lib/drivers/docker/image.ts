@@ -1,14 +1,13 @@
 /**
- * Which image the replicas of a pool run. What they were started from counts until the balancer ends, whatever its tag
- * points to by then: an image is pinned by its id, and a container says in its labels what it was started from.
- * Pure. Must not hold: calls.
+ * Which image the replicas of a pool run. An image is pinned by its id until the balancer ends, wherever its tag points
+ * later, and the labels of a container say what it was started from. Pure.
  */
 import {
   type ContainerSummary,
   type ImageJson,
   originOf,
   type ReplicaSpec,
-  shortened,
+  shortDigest,
   toInstance,
   userFor,
 } from './mapper.ts';
@@ -17,15 +16,15 @@ type Origin = ReturnType<typeof originOf>;
 
 /** An image, and how replicas run it. */
 export interface PinnedImage {
-  /** The engine's id of it, which is never another image's. */
+  /** The engine's id of the image, which never changes its meaning. */
   readonly imageId: string;
   /** `ringlb-replica@sha256:…`, the digest in full. */
   readonly title: string;
   readonly user: string;
 }
 
-/** What `reference` points to now. */
-export function pinned(reference: string, image: ImageJson): PinnedImage {
+/** Pins the image that `reference` points to now. */
+export function pinImage(reference: string, image: ImageJson): PinnedImage {
   const [name = ''] = reference.split('@');
   const isId = image.Id.replace('sha256:', '').startsWith(name.replace('sha256:', ''));
   return {
@@ -35,18 +34,18 @@ export function pinned(reference: string, image: ImageJson): PinnedImage {
   };
 }
 
-/** What the registry knows it by, under this name if there is one; its id where it came from no registry. */
+/** Its registry digest, preferably under this name; its id where it came from no registry. */
 function digestOf(name: string, { Id: id, RepoDigests: digests }: ImageJson): string {
   const repository = name.replace(/:[^:/]*$/, '');
   const known = digests?.find((one) => one.startsWith(`${repository}@`)) ?? digests?.[0];
   return known?.split('@')[1] ?? id;
 }
 
-/** The images of a fleet: one for all, unless an earlier balancer left replicas that run another. */
+/** The images of a fleet: one for all, unless adopted replicas run another. */
 export class PoolImages {
-  /** What the options name. */
+  /** The image of the options. */
   readonly wanted: PinnedImage;
-  /** What a new replica runs. */
+  /** The image of new replicas. */
   #standard: PinnedImage;
   /** By the names of adopted replicas. */
   readonly #own = new Map<string, Origin>();
@@ -56,19 +55,19 @@ export class PoolImages {
     this.#standard = wanted;
   }
 
-  /** What the replica of this name is started from. */
+  /** The image of the replica with this name. */
   of(name: string): PinnedImage {
     return this.#own.get(name) ?? this.#standard;
   }
 
-  /** The replica has left: another of its name is a new one. */
+  /** Forgets a removed replica: a later one of its name is a new one. */
   forget(name: string): void {
     this.#own.delete(name);
   }
 
   /**
-   * Keeps to what an earlier balancer started: each of its replicas goes on with its image, and a new one gets the one
-   * that most have. Says where they differ from `spec`, a sentence; undefined where they do not, or there are none.
+   * Adopts what an earlier balancer started: each of its replicas keeps its image, and new ones get the most common
+   * one. Returns a sentence on how they differ from `spec`; undefined where they do not, or there are none.
    */
   adopt(containers: readonly ContainerSummary[], spec: ReplicaSpec): string | undefined {
     for (const container of containers) {
@@ -84,7 +83,7 @@ export class PoolImages {
     this.#standard = mostCommon([...this.#own.values()], this.wanted);
     if (differences.size === 0) return undefined;
     const said = [...differences].map(([difference, names]) => `${difference} (${names.sort().join(', ')})`);
-    return `adopted replicas differ from the options: ${said.join('; ')}. Each goes on with its own image; a new one gets ${shortened(this.#standard.title)}, and whatever is started port ${spec.port} and network ${spec.network}`;
+    return `adopted replicas differ from the options: ${said.join('; ')}. Each goes on with its own image; a new one gets ${shortDigest(this.#standard.title)}, and whatever is started port ${spec.port} and network ${spec.network}`;
   }
 }
 
@@ -92,7 +91,7 @@ export class PoolImages {
 function differencesOf(origin: Origin, spec: ReplicaSpec): readonly string[] {
   const image = origin.imageId === spec.imageId ? spec.title : origin.title;
   return [
-    ['image', shortened(image), shortened(spec.title)],
+    ['image', shortDigest(image), shortDigest(spec.title)],
     ['port', String(origin.port), String(spec.port)],
     ['network', origin.network, spec.network],
     ['user', origin.user, spec.user],

@@ -1,9 +1,8 @@
 /**
- * What a container of ours looks like to the engine, and what the engine's JSON means to us. Pure; the only place
- * that knows field names. Must not hold: calls.
- * Invariants: labels say pool, name and id and never change. The role is in the container's name, which can change:
- * `<prefix><name>` is `current`, `<prefix><name>.<role>.<short id>` is retired, whatever the prefix was when it was
- * named. Its own short id in it is the proof that we gave that name. Any other name was given by hand and changes nothing.
+ * Translates between our types and the engine's JSON. Pure; the only file that knows its field names.
+ * Invariants: labels give pool, name and id and never change. The role is in the container's name, which can change:
+ * `<prefix><name>` is `current`, `<prefix><name>.<role>.<short id>` is retired, whatever the prefix was at the time. The
+ * container's own short id in it proves that we chose the name; any other name was given by hand and means nothing.
  * Source: Docker Engine API 1.41, ContainerCreate, ContainerList, ContainerInspect, SystemEvents.
  */
 import type { Ending } from '../../core/ending.ts';
@@ -21,7 +20,7 @@ interface NetworkSettings {
 export interface ContainerSummary {
   readonly Id: string;
   readonly Names: readonly string[];
-  /** What it was created from, as a name where that still points there. */
+  /** The image it was created from, by name while the name still points to it. */
   readonly Image: string;
   readonly ImageID: string;
   readonly State: string;
@@ -35,7 +34,7 @@ export interface ContainerJson {
   readonly Name: string;
   readonly State: {
     readonly Running: boolean;
-    /** It has ended, and its restart policy will start it again. */
+    /** It has exited, and its restart policy will start it again. */
     readonly Restarting?: boolean;
     readonly StartedAt: string;
     readonly ExitCode: number;
@@ -45,7 +44,7 @@ export interface ContainerJson {
   readonly Config: {
     readonly Image: string;
     readonly Labels: Readonly<Record<string, string>> | null;
-    /** Seconds from the stop signal to the kill; the engine's own where there is none. */
+    /** Seconds from the stop signal to the kill; the engine's default where absent. */
     readonly StopTimeout?: number | null;
   };
   readonly NetworkSettings: NetworkSettings;
@@ -53,7 +52,7 @@ export interface ContainerJson {
 
 export interface ImageJson {
   readonly Id: string;
-  /** `name@sha256:…`, what registries know it by. */
+  /** `name@sha256:…`, its digests in registries. */
   readonly RepoDigests?: readonly string[] | null;
   readonly Config?: { readonly User?: string } | null;
 }
@@ -65,7 +64,7 @@ export interface VolumeJson {
 
 export interface NetworkJson {
   readonly Labels: Readonly<Record<string, string>> | null;
-  /** What is attached to it, by id. */
+  /** Attached containers, by id. */
   readonly Containers?: Readonly<Record<string, { readonly Name: string }>> | null;
 }
 
@@ -99,12 +98,12 @@ const MEMORY_BYTES = 512 * MEBIBYTE;
 const TMP_BYTES = 64 * MEBIBYTE;
 const MAX_PIDS = 256;
 
-/** The label, `key=value`, that all of a pool carries. */
+/** The label, `key=value`, that everything of a pool carries. */
 export function poolLabel(pool: string): string {
   return `${LABEL.pool}=${pool}`;
 }
 
-/** The labels of what the pool owns and is no replica. */
+/** The labels of networks and volumes that belong to the pool. */
 export function poolLabels(pool: string): Readonly<Record<string, string>> {
   return { [LABEL.pool]: pool };
 }
@@ -153,18 +152,18 @@ export function containerBody({ name, id, instead }: Start, spec: ReplicaSpec) {
   } as const;
 }
 
-/** The name, without the prefix, of a container that no longer stands in its replica's place. */
+/** The name, without the prefix, of a container that no longer holds its replica's place. */
 export function retiredName(name: string, role: RetiredRole, containerId: string): string {
   return `${name}.${role}.${containerId.slice(0, 12)}`;
 }
 
-/** The name that a container's labels say, undefined when it is no replica. */
+/** The replica's name from a container's labels; undefined when it is not a replica. */
 export function replicaNameOf(labels: Readonly<Record<string, string>> | null): string | undefined {
   const name = labels?.[LABEL.name];
   return isReplicaName(name) ? name : undefined;
 }
 
-/** The container as an instance, `ending` left out; undefined when its labels name no place. */
+/** The container as an instance, without its ending; undefined when its labels name no place. */
 export function toInstance(
   summary: ContainerSummary,
   spec: Pick<ReplicaSpec, 'network' | 'port'>,
@@ -173,7 +172,7 @@ export function toInstance(
   const id = Number(summary.Labels[LABEL.id]);
   const instead = summary.Labels[LABEL.instead];
   if (name === undefined || !Number.isSafeInteger(id) || id < 1) return undefined;
-  // a paused one keeps its memory, address and connections: it hangs, it is not dead
+  // a paused container keeps its memory, address and connections: it hangs, but is not dead
   const isRunning = summary.State === 'running' || summary.State === 'paused';
   return {
     name,
@@ -183,12 +182,12 @@ export function toInstance(
     endpoint: isRunning ? endpointOf(summary, spec) : undefined,
     role: roleOf(summary, name),
     ending: undefined,
-    image: shortened(titleOf(summary)),
+    image: shortDigest(titleOf(summary)),
     ...(instead !== undefined && { instead }),
   };
 }
 
-/** What the container was started from and with; as `spec` says where its labels do not. */
+/** What the container was started with; taken from `spec` where its labels do not say. */
 export function originOf(summary: ContainerSummary, spec: ReplicaSpec) {
   const { ImageID: imageId, Labels: labels, NetworkSettings: settings } = summary;
   const networks = Object.keys(settings?.Networks ?? {});
@@ -212,7 +211,7 @@ export function endpointOf(
   return host ? { host, port: portOf(labels) ?? spec.port } : undefined;
 }
 
-/** The last that a container wrote. */
+/** The last output of a container. */
 export interface Output {
   readonly stderr: string;
   readonly stdout: string;
@@ -220,11 +219,11 @@ export interface Output {
 
 export const NO_OUTPUT: Output = { stderr: '', stdout: '' };
 
-/** How a container that does not run ended. */
+/** How a container that is not running ended. */
 export function endingOfContainer({ State: state }: ContainerJson, output: Output): Ending {
   const { ExitCode: code, OOMKilled: outOfMemory, Error: words } = state;
   const ending = endingFrom({ code, signal: null, outOfMemory, ...output });
-  // a container that never ran has no exit of its own to tell of
+  // a container that never ran has no exit status of its own
   return words === '' ? ending : { ...ending, text: words };
 }
 
@@ -234,7 +233,7 @@ export function eventFilters(label: string): Readonly<Record<string, readonly st
   return { type: ['container'], label: [label], event };
 }
 
-/** What one event line says; undefined when it is not an event of a container. */
+/** The hint in one event line; undefined when it is not an event of a container. */
 export function hintOf(line: string): Hint | undefined {
   const event = parse(line) as {
     Action?: unknown;
@@ -249,7 +248,7 @@ export function hintOf(line: string): Hint | undefined {
   return { kind: 'died', instanceId: actor.ID, ending };
 }
 
-/** What is in a log reply: frames of a stream number, three zero bytes, a length of four bytes, and that many bytes. */
+/** Splits a log response into its frames: stream number, three zero bytes, a length of four bytes, payload. */
 export function outputOfFrames(reply: Buffer): Output {
   const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
   for (let at = 0; at + 8 <= reply.length; ) {
@@ -261,8 +260,8 @@ export function outputOfFrames(reply: Buffer): Output {
   return { stdout: text(stdout), stderr: text(stderr) };
 }
 
-/** `ringlb-replica@sha256:12ab34cd56ef`, as it is shown. */
-export function shortened(title: string): string {
+/** `ringlb-replica@sha256:12ab34cd56ef`, the form for people. */
+export function shortDigest(title: string): string {
   return title.replace(/(sha256:[0-9a-f]{12})[0-9a-f]+/, '$1');
 }
 
@@ -271,7 +270,7 @@ function titleOf({ Image: reference, ImageID: imageId, Labels: labels }: Contain
   return labels[LABEL.image] ?? (imageId.includes(reference) ? imageId : `${reference}@${imageId}`);
 }
 
-/** The port that it was told to listen on; undefined where nothing says. */
+/** The port it was started with; undefined where no label says. */
 function portOf(labels: Readonly<Record<string, string>> | null): number | undefined {
   const port = Number(labels?.[LABEL.port]);
   return Number.isInteger(port) && port > 0 && port < 65_536 ? port : undefined;

@@ -1,8 +1,7 @@
 /**
- * The network that a pool's replicas are on, and the balancer's own place in it.
- * Must not hold: containers of replicas.
- * Invariants: a balancer in a container always shares a network with its replicas; a network we did not make is
- * never removed, one we made only when nothing is attached to it.
+ * The network of a pool's replicas, and the balancer's own connection to it.
+ * Invariants: a balancer in a container always shares a network with its replicas; a network that we did not create is
+ * never removed, and one that we created only once nothing is attached to it.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -11,7 +10,7 @@ import type { Logger } from '../../platform/log.ts';
 import type { DockerEngine } from './engine.ts';
 import { type ContainerJson, isOfPool, type NetworkJson, poolLabels } from './mapper.ts';
 
-/** Networks without names for their containers, so not for replicas. */
+/** Networks without DNS names for containers, and so not for replicas. */
 const BUILT_IN: readonly string[] = ['bridge', 'host', 'none'];
 
 export interface PoolNetworkOptions {
@@ -21,13 +20,13 @@ export interface PoolNetworkOptions {
   readonly log: Logger;
 }
 
-/** Finds or makes the network; `name` is the one that replicas attach to. */
+/** Finds or creates the network; `name` is the one that replicas attach to. */
 export class PoolNetwork {
   readonly #engine: DockerEngine;
   readonly #pool: string;
   readonly #log: Logger;
   #name: string;
-  /** The container we connected, which is our own; undefined when we connected none. */
+  /** Our own container, if we connected it to the network. */
   #connected: string | undefined;
 
   constructor(options: PoolNetworkOptions) {
@@ -41,7 +40,7 @@ export class PoolNetwork {
     return this.#name;
   }
 
-  /** Gets a network ready for replicas; leaves nothing behind when it fails. */
+  /** Prepares a network for replicas; leaves nothing behind when it fails. */
   async open(): Promise<void> {
     const self = await ownContainer(this.#engine);
     const attached = Object.keys(self?.NetworkSettings.Networks ?? {});
@@ -56,7 +55,7 @@ export class PoolNetwork {
       throw new BalancerError('bad-request', reason);
     }
     await this.#ensure();
-    // a container on the host's network reaches every bridge as the host does
+    // a container on the host's network reaches every bridge, as the host does
     if (!self || attached.includes('host')) return;
     try {
       await this.#engine.connect(this.#name, self.Id);
@@ -68,14 +67,14 @@ export class PoolNetwork {
     }
   }
 
-  /** Makes the network again when it was taken away; true when it was. */
+  /** Recreates the network if it was removed; true if it was. */
   async restore(): Promise<boolean> {
     if (await this.#engine.network(this.#name)) return false;
     await this.open();
     return true;
   }
 
-  /** Undoes what `open` did, as far as no one else uses it. */
+  /** Undoes what `open` did, unless somebody else uses the network. */
   async close(): Promise<void> {
     const container = this.#connected;
     this.#connected = undefined;
@@ -92,14 +91,14 @@ export class PoolNetwork {
     const network = this.#name;
     this.#log.warn(
       { network, containers: who },
-      `the network ${network} is left, since it is in use: when nothing is on it, "docker network rm ${network}" removes it`,
+      `the network ${network} is in use and was not removed: once nothing is attached to it, "docker network rm ${network}" removes it`,
     );
   }
 
   async #ensure(): Promise<void> {
     if (await this.#engine.network(this.#name)) return;
     await this.#engine.createNetwork(this.#name, poolLabels(this.#pool));
-    this.#log.info({ network: this.#name }, 'made the network of the replicas');
+    this.#log.info({ network: this.#name }, 'created the network of the replicas');
   }
 }
 
@@ -111,7 +110,7 @@ export async function ownContainer(
   return id === undefined ? undefined : engine.container(id);
 }
 
-/** The network of a balancer in a container that its replicas can join: the wanted one, else its first own one. */
+/** The network that a balancer in a container shares with its replicas: the wanted one, else its first other one. */
 export function sharedNetwork(attached: readonly string[], wanted: string): string | undefined {
   const usable = attached.filter((name) => !BUILT_IN.includes(name)).sort();
   return usable.includes(wanted) ? wanted : usable[0];
@@ -130,6 +129,6 @@ function ownContainerId(): string | undefined {
   const mountInfo = '/proc/self/mountinfo';
   const id = existsSync(mountInfo) ? containerIdIn(readFileSync(mountInfo, 'utf8')) : undefined;
   if (id !== undefined) return id;
-  // without such mounts the host name is the short id, unless someone chose one
+  // without such mounts the host name is the short id, unless one was chosen
   return existsSync('/.dockerenv') ? hostname() : undefined;
 }

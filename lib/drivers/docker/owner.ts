@@ -1,7 +1,6 @@
 /**
- * Which balancer a claim on a pool is by, as text for a label, as words for people, and whether it is known to have
- * ended. Must not hold: calls to the engine, or what follows for the pool.
- * Source: proc(5), /proc/PID/stat fields 3 (state) and 22 (starttime).
+ * The owner of a pool's claim: its serialized form in a label, its description for people, and whether it is known to
+ * have ended. Source: proc(5), /proc/PID/stat fields 3 (state) and 22 (starttime).
  */
 import { randomUUID } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
@@ -9,32 +8,32 @@ import { hostname } from 'node:os';
 import { errnoOf } from '../../platform/errors.ts';
 import type { ContainerJson } from './mapper.ts';
 
-/** A container of the engine, in one of the times it has run. */
+/** One run of a container. */
 interface OwnContainer {
   readonly id: string;
   readonly name: string;
-  /** As the engine says it; a container that was started again has another. */
+  /** As the engine reports it; changes when the container is restarted. */
   readonly startedAt: string;
 }
 
 export interface Owner {
-  /** No other start of any balancer has it. */
+  /** Unique to this run of the balancer. */
   readonly token: string;
   readonly host: string;
   readonly pid: number;
-  /** The start of the host, the namespace that `pid` counts in, and the start of the process; '' where unknown. */
+  /** Boot id of the host, PID namespace, and start time of the process; '' where unknown. */
   readonly boot: string;
   readonly pidNamespace: string;
   readonly started: string;
   /** Undefined on a host, or in a container of another engine. */
   readonly container?: OwnContainer | undefined;
-  /** Where its admin port listens; '' where it was left to the system. */
+  /** Where its admin port listens; '' where the system picks the port. */
   readonly admin: string;
-  /** When it took the pool, ISO 8601 by its own clock. */
+  /** When it claimed the pool, ISO 8601 by its own clock. */
   readonly since: string;
 }
 
-/** This process; `container` is the one it runs in, as the engine knows it. */
+/** This process as an owner; `container` is the one it runs in, as the engine reports it. */
 export function thisOwner(admin: string, sinceMs: number, container: ContainerJson | undefined): Owner {
   return {
     token: randomUUID(),
@@ -48,17 +47,17 @@ export function thisOwner(admin: string, sinceMs: number, container: ContainerJs
   };
 }
 
-/** Reads what `JSON.stringify` made of an owner; undefined for anything else. */
-export function ownerIn(text: string | undefined): Owner | undefined {
+/** Parses an owner serialized with `JSON.stringify`; undefined for anything else. */
+export function parseOwner(text: string | undefined): Owner | undefined {
   const owner = parse(text ?? '');
-  const isOwner = haveTexts(owner, ['token', 'host', 'boot', 'pidNamespace', 'started', 'admin', 'since']);
+  const isOwner = areStrings(owner, ['token', 'host', 'boot', 'pidNamespace', 'started', 'admin', 'since']);
   if (!isOwner || !Number.isSafeInteger(owner.pid) || Number(owner.pid) < 1) return undefined;
-  const isWithContainer = haveTexts(Object(owner.container), ['id', 'name', 'startedAt']);
+  const isWithContainer = areStrings(Object(owner.container), ['id', 'name', 'startedAt']);
   return isWithContainer || owner.container === undefined ? (owner as unknown as Owner) : undefined;
 }
 
 /** `process 4242 on box, admin port 127.0.0.1:5001, since 2026-11-26T13:28:34.000Z`. */
-export function wordsFor({ host, pid, container, admin, since }: Owner): string {
+export function describeOwner({ host, pid, container, admin, since }: Owner): string {
   const where = container
     ? `container ${container.name}, ${container.id.slice(0, 12)}`
     : `process ${pid} on ${host}`;
@@ -66,8 +65,8 @@ export function wordsFor({ host, pid, container, admin, since }: Owner): string 
 }
 
 /**
- * True where the owner is known to have ended; false where it may live. `found` is the container it named as the
- * engine knows it now.
+ * True if the owner is known to have ended; false if it may be alive. `found` is its container as the engine reports
+ * it now.
  */
 export function isGone(owner: Owner, found: ContainerJson | undefined): boolean {
   const { container, boot, pidNamespace, pid, started } = owner;
@@ -76,10 +75,10 @@ export function isGone(owner: Owner, found: ContainerJson | undefined): boolean 
     if (!runs || waits || startedAt !== container.startedAt) return true;
   }
   const here = thisMachine();
-  // only from within the same namespace of the same kernel does the process id mean the same process
+  // a process id identifies the process only within one PID namespace of one kernel
   const isNear =
     boot !== '' && boot === here.boot && pidNamespace !== '' && pidNamespace === here.pidNamespace;
-  return isNear && !isThere(pid, started);
+  return isNear && !isRunning(pid, started);
 }
 
 function runOf({ Id: id, Name: name, State: state }: ContainerJson): OwnContainer {
@@ -93,21 +92,21 @@ function thisMachine(): Pick<Owner, 'boot' | 'pidNamespace'> {
   };
 }
 
-function isThere(pid: number, started: string): boolean {
+function isRunning(pid: number, started: string): boolean {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    // a process of another user may be one that /proc does not show
+    // /proc may hide processes of other users
     if (errnoOf(error) === 'ESRCH') return false;
   }
   const startedNow = processStart(pid);
   return startedNow === undefined || started === '' || startedNow === started;
 }
 
-/** When the process started, in clock ticks since the boot; '' once it has ended; undefined where nothing says. */
+/** When the process started, in clock ticks since boot; '' once it has ended; undefined where unknown. */
 function processStart(pid: number): string | undefined {
   const stat = attempt(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  // the name before it, in parentheses, may hold anything
+  // the process name before it, in parentheses, may contain anything
   const [state, ...fields] = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
   if (state === undefined) return undefined;
   return state === 'Z' || state === 'X' ? '' : fields[18];
@@ -121,7 +120,7 @@ function parse(text: string): Readonly<Record<string, unknown>> {
   }
 }
 
-function haveTexts(value: Readonly<Record<string, unknown>>, keys: readonly string[]): boolean {
+function areStrings(value: Readonly<Record<string, unknown>>, keys: readonly string[]): boolean {
   return keys.every((key) => typeof value[key] === 'string');
 }
 

@@ -1,12 +1,10 @@
 /**
- * One child process with everything it starts, from spawn to the last of its group.
- * Must not hold: names, ports or roles.
- *
+ * One child process and its whole process group, from spawn to the end of its last member.
  * Invariants: nothing of a child outlives its leader for long, nor the balancer at all, whatever the command and
- * however the balancer ends. The child is a process group of its own; in it, beside the command, waits a watcher
- * shell that reads a pipe whose only writer is the balancer. The pipe's end (we closed it, or we are gone, even by
- * kill -9) makes the watcher kill the group. Only the watcher may signal a group whose leader is gone: while it
- * waits, the group's number cannot be given to another.
+ * however the balancer ends. The child leads a process group of its own. In it, beside the command, a watcher shell reads
+ * a pipe whose only writer is the balancer. When the pipe closes (we closed it, or we are gone, even by kill -9), the
+ * watcher kills the group. Only the watcher may signal a group whose leader is gone: while it waits, the group's number
+ * cannot be reused.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
@@ -18,8 +16,8 @@ import { endingFrom } from '../ending.ts';
 import { OutputTail } from './output-tail.ts';
 
 /**
- * Descriptor 3 is the pipe. The watcher is forked twice, so that the command does not meet a child it never made;
- * it ignores the signals that ask the group to end. `exec` makes process id and exit status the command's own.
+ * Descriptor 3 is the pipe. The watcher is forked twice, so that it is no child of the command; it ignores the
+ * signals that stop the group. `exec` makes process id and exit status the command's own.
  */
 const SHIM = `
 ( ( trap '' HUP INT QUIT TERM
@@ -29,7 +27,7 @@ const SHIM = `
 exec 3<&-
 exec "$@"
 `;
-/** What ended may have left the last of its output in the pipe; its group is gone a moment later. */
+/** How long to wait for the last output in the pipes after an exit. */
 const OUTPUT_MS = 250;
 
 export interface ChildOptions {
@@ -37,19 +35,19 @@ export interface ChildOptions {
   readonly command: readonly string[];
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
-  /** Called once, at once, when the leader ends; the last of its output may not have been read by then. */
+  /** Called once, as soon as the leader exits; its last output may not have been read by then. */
   readonly onExit: (ending: Ending) => void;
-  /** Asked once, where it was killed: whether the kernel did it for the memory. */
+  /** Called at most once, after a SIGKILL: whether it was the OOM killer. */
   readonly wasOutOfMemory: () => boolean;
 }
 
-/** A started command; see the file's head for what is promised of it. */
+/** A started command, with the guarantees given at the top of this file. */
 export class Child {
   readonly pid: number;
   readonly #process: ChildProcess;
   readonly #clock: Clock;
   readonly #exited: Promise<void>;
-  /** Resolves when the leader has ended and nothing holds its output: as far as we can see, all of them have. */
+  /** Resolves when the leader has exited and its output is closed: as far as we can see, the whole group has ended. */
   readonly #allEnded: Promise<unknown>;
   #hasExited = false;
   #isEnding = false;
@@ -61,7 +59,7 @@ export class Child {
     this.#process = child;
     this.#clock = options.clock;
     this.pid = pid;
-    // it carries nothing, so an error on it says no more than its end does
+    // it carries no data, so an error means no more than its end
     lifeline(child).on('error', () => {});
     this.#stdout = new OutputTail(child.stdio[1] as Readable);
     this.#stderr = new OutputTail(child.stdio[2] as Readable);
@@ -69,7 +67,7 @@ export class Child {
       child.once('exit', () => {
         this.#hasExited = true;
         this.#wasOutOfMemory = this.#describe().signal === 'SIGKILL' && options.wasOutOfMemory();
-        // an end that was asked for leaves its grace to what the leader started
+        // after a stop request the rest of the group keeps its grace period
         if (!this.#isEnding) this.#release();
         options.onExit(this.#describe());
         resolve();
@@ -78,7 +76,7 @@ export class Child {
     this.#allEnded = Promise.all([this.#exited, this.#stdout.closed, this.#stderr.closed]);
   }
 
-  /** Starts the command; rejects with `start-failed` when the system refuses a process. */
+  /** Starts the command; rejects with `start-failed` when the system cannot start a process. */
   static async spawn(options: ChildOptions): Promise<Child> {
     try {
       const child = spawn('/bin/sh', ['-c', SHIM, 'ringlb', ...options.command], {
@@ -86,7 +84,7 @@ export class Child {
         detached: true,
         stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
       });
-      // without a process there is an error event instead; some errors are thrown at once
+      // a failed spawn emits an error event, or throws
       if (child.pid === undefined) throw await new Promise((resolve) => child.once('error', resolve));
       return new Child(child, child.pid, options);
     } catch (cause) {
@@ -100,18 +98,18 @@ export class Child {
     return this.#hasExited;
   }
 
-  /** How it ended, as far as that is known yet; undefined while it runs. */
+  /** How it ended, as far as known; undefined while it is running. */
   get ending(): Ending | undefined {
     return this.#hasExited ? this.#describe() : undefined;
   }
 
-  /** How it ended, once the last of its output was read. */
-  async endingInFull(): Promise<Ending | undefined> {
+  /** How it ended, once its last output has been read. */
+  async finalEnding(): Promise<Ending | undefined> {
     if (this.#hasExited) await Promise.race([this.#allEnded, this.#delay(OUTPUT_MS)]);
     return this.ending;
   }
 
-  /** Asks the group to end and kills what is left of it after `graceMs`; resolves when the leader is gone. */
+  /** Sends the stop signal to the group and kills what is left after `graceMs`; resolves when the leader is gone. */
   async end(graceMs: number): Promise<void> {
     if (graceMs > 0 && !this.#hasExited) {
       this.#isEnding = true;
@@ -133,7 +131,7 @@ export class Child {
     try {
       process.kill(-this.pid, signal);
     } catch {
-      // it ended this instant; its exit event is on the way
+      // it has just ended; its exit event is pending
     }
   }
 
@@ -149,7 +147,7 @@ export class Child {
   }
 }
 
-/** Our end of descriptor 3. */
+/** Our end of the pipe on descriptor 3. */
 function lifeline(child: ChildProcess): Socket {
   return child.stdio[3] as Socket;
 }

@@ -1,7 +1,7 @@
 /**
- * Finds a TCP port for a child process to listen on. Must not hold: who uses which port.
- * Ports are drawn from below every system's ephemeral range: from inside it, an outgoing connection of ours
- * could take the port before the child does, or a probe could even connect to itself.
+ * Finds a free TCP port for a child process to listen on.
+ * Ports are drawn from below every system's ephemeral range: inside it, an outgoing connection of ours could take the
+ * port before the child does, or a probe could even connect to itself.
  */
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
@@ -10,7 +10,7 @@ const FIRST = 20_000;
 const END = 32_768;
 const MAX_TRIES = 200;
 
-/** A port on 127.0.0.1 that nothing listens on and `taken` does not hold; undefined when 200 draws found none. */
+/** A free port that is not in `taken`; undefined when 200 draws found none. */
 export async function findFreePort(taken: ReadonlySet<number>): Promise<number | undefined> {
   for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
     const port = randomInt(FIRST, END);
@@ -23,7 +23,7 @@ function canListen(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once('error', () => resolve(false));
-    // all interfaces: what a replica most often binds, and it fails too where only 127.0.0.1 is taken
+    // all interfaces, as most replicas bind; that fails too where only 127.0.0.1 is taken
     server.listen({ port, exclusive: true }, () => server.close(() => resolve(true)));
   });
 }

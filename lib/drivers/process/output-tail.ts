@@ -1,19 +1,17 @@
-/**
- * The last of what a program writes to a stream, however much that is. It is always read, so that nobody waits for it.
- */
+/** Keeps the last bytes of a stream, and always reads it, so that the writer never blocks. */
 import type { Readable } from 'node:stream';
 
-/** As much as a crash report of some length. */
+/** Enough for a long crash report. */
 const KEPT_BYTES = 8192;
 
 export class OutputTail {
-  /** Resolves when nothing holds the other end any more. */
+  /** Resolves when the last writer has closed the stream. */
   readonly closed: Promise<void>;
   #tail: Buffer = Buffer.alloc(0);
 
   constructor(stream: Readable) {
     this.closed = new Promise((resolve) => stream.once('close', resolve));
-    // what breaks on it says no more than the end of who wrote to it
+    // an error means no more than the end of the writer
     stream.on('data', (chunk: Buffer) => this.#push(chunk)).on('error', () => {});
   }
 
@@ -22,7 +20,7 @@ export class OutputTail {
   }
 
   #push(chunk: Buffer): void {
-    // copied in any case: a small part would keep the whole of what was read
+    // always copied: a slice would keep the whole chunk in memory
     this.#tail = Buffer.concat([this.#tail, chunk.subarray(-KEPT_BYTES)]).subarray(-KEPT_BYTES);
   }
 }

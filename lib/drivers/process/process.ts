@@ -1,8 +1,7 @@
 /**
  * The process driver: an instance is a child process that listens on a port of 127.0.0.1.
- * Must not hold: what should run (the fleet's), or how a child is kept and ended (child.ts).
- * Invariants: no two children are given one port; a child stays listed, running or dead, until it is removed;
- * all of them end with the balancer, so `open` never finds any.
+ * Invariants: no two children get the same port; a child stays listed, running or dead, until it is removed; all of them
+ * end with the balancer, so `open` never finds any.
  */
 import { existsSync } from 'node:fs';
 import { extname } from 'node:path';
@@ -63,12 +62,12 @@ class ProcessDriver implements Driver {
   }
 
   async list(): Promise<readonly Instance[]> {
-    // what ended by it has been told of
+    // deaths by the kills so far have been reported
     this.#oomKills.forget();
     return [...this.#entries.values()].map(toInstance);
   }
 
-  /** A process has no name that another could hold. */
+  /** Processes have no names that could be taken. */
   async heldNames(): Promise<readonly string[]> {
     return [];
   }
@@ -84,7 +83,7 @@ class ProcessDriver implements Driver {
   }
 
   async endingOf(instanceId: string): Promise<Ending | undefined> {
-    return this.#entries.get(instanceId)?.child.endingInFull();
+    return this.#entries.get(instanceId)?.child.finalEnding();
   }
 
   async retire(instanceId: string, role: RetiredRole): Promise<void> {
@@ -99,7 +98,7 @@ class ProcessDriver implements Driver {
     if (this.#entries.delete(instanceId)) this.#ports.delete(entry.port);
   }
 
-  /** Ends every child, with `keep` too: none of them can outlive the balancer. */
+  /** Ends every child, with `keep` as well: none can outlive the balancer. */
   async close(_keep: boolean): Promise<void> {
     this.#isClosed = true;
     this.#onHint = () => {};
@@ -109,7 +108,7 @@ class ProcessDriver implements Driver {
   async #takePort(): Promise<number> {
     const port = await findFreePort(this.#ports);
     if (port === undefined) throw new BalancerError('start-failed', 'No free port was found for a replica');
-    // another start may have drawn the same one while this one looked
+    // a concurrent start may have drawn the same port meanwhile
     if (this.#ports.has(port)) return this.#takePort();
     this.#ports.add(port);
     return port;
@@ -124,7 +123,7 @@ class ProcessDriver implements Driver {
       wasOutOfMemory: () => this.#oomKills.take(),
       onExit: (ending) => this.#onHint({ kind: 'died', instanceId, ending }),
     });
-    // a process id is used again one day, the pair never
+    // a process id may be reused, the pair never is
     const instanceId = `${child.pid}-${number}`;
     const entry: Entry = { name: place.name, id: place.id, instanceId, port, child, role: 'current' };
     this.#entries.set(instanceId, entry);
@@ -153,7 +152,7 @@ function toInstance(entry: Entry): Instance {
   };
 }
 
-/** The sample replica as it lies beside this file: TypeScript in a checkout, JavaScript where it was compiled. */
+/** The sample replica relative to this file: TypeScript in a checkout, JavaScript in a build. */
 function sampleReplica(): readonly string[] {
   const file = `../../../replica/server${extname(import.meta.url)}`;
   return [process.execPath, fileURLToPath(new URL(file, import.meta.url))];

@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { PoolClaim } from '../../../lib/drivers/docker/claim.ts';
 import type { ContainerJson, VolumeJson } from '../../../lib/drivers/docker/mapper.ts';
-import { type Owner, ownerIn } from '../../../lib/drivers/docker/owner.ts';
+import { type Owner, parseOwner } from '../../../lib/drivers/docker/owner.ts';
 import { BalancerError } from '../../../lib/platform/errors.ts';
 import { silentLogger } from '../../../lib/platform/log.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
@@ -74,7 +74,7 @@ describe('the claim on a pool', { skip: process.platform !== 'linux', timeout: 3
   /** Puts another owner in place of the one whose claim there is. */
   function disguise(change: Partial<Owner>): void {
     const [name, labels] = [...engine.volumes][0]!;
-    const claim = JSON.stringify({ ...ownerIn(labels['ringlb.claim'])!, ...change });
+    const claim = JSON.stringify({ ...parseOwner(labels['ringlb.claim'])!, ...change });
     engine.volumes.set(name, { ...labels, 'ringlb.claim': claim });
   }
 
@@ -95,14 +95,14 @@ describe('the claim on a pool', { skip: process.platform !== 'linux', timeout: 3
     assert.equal(only(), 'ringlb-claim-p-3');
   });
 
-  it('is gone once it is given up, and the pool is the next one to ask for it', async () => {
+  it('is gone once released, and the pool is free', async () => {
     const { claim } = await owner();
     await claim.release();
     assert.equal(engine.volumes.size, 0);
     await owner();
   });
 
-  it('is refused while its owner renews it, with a sentence that names that one', async () => {
+  it('is refused with the owner named while the owner renews it', async () => {
     const first = await owner('127.0.0.1:5001');
     const second = balancer();
     const refused = assert.rejects(second.claim.take(), {
@@ -115,10 +115,10 @@ describe('the claim on a pool', { skip: process.platform !== 'linux', timeout: 3
     await refused;
     await second.claim.release();
     assert.equal(only(), 'ringlb-claim-p-2');
-    await first.claim.assure();
+    await first.claim.ensureHeld();
   });
 
-  it('is of one of two that ask for it in the same moment', async () => {
+  it('goes to one of two that ask concurrently', async () => {
     const both = [balancer(), balancer()];
     const asked = both.map(({ claim }) => claim.take());
     const ends = Promise.allSettled(asked);
@@ -128,7 +128,7 @@ describe('the claim on a pool', { skip: process.platform !== 'linux', timeout: 3
     assert.deepEqual(both.filter(({ claim }) => claim.isHeld).length, 1);
   });
 
-  describe('is void at once', () => {
+  describe('expires at once', () => {
     for (const [title, change] of [
       ['when its process has ended', { pid: 2 ** 22 }],
       ['when another process has its process id', { started: '1' }],
@@ -149,7 +149,7 @@ describe('the claim on a pool', { skip: process.platform !== 'linux', timeout: 3
     }
   });
 
-  describe('is void once it was not renewed for ten seconds', () => {
+  describe('expires without renewal for ten seconds', () => {
     for (const [title, change] of [
       ['when its process hangs', {}],
       ['when its process is on another host', { boot: 'other', pid: 2 ** 22 }],
@@ -170,7 +170,7 @@ describe('the claim on a pool', { skip: process.platform !== 'linux', timeout: 3
       });
     }
 
-    it('when nobody can read whose it is', async () => {
+    it('when its owner cannot be parsed', async () => {
       engine.volumes.set('ringlb-claim-p-7', { 'ringlb.pool': 'p', 'ringlb.claim': '{"pid":1}' });
       const { claim, clock } = balancer();
       const taken = claim.take();
@@ -180,7 +180,7 @@ describe('the claim on a pool', { skip: process.platform !== 'linux', timeout: 3
     });
   });
 
-  it('does not count as not renewed while the engine was late with its list', async () => {
+  it('does not expire while the engine is slow', async () => {
     await owner();
     const { claim, clock } = balancer();
     const taken = claim.take();
@@ -194,7 +194,7 @@ describe('the claim on a pool', { skip: process.platform !== 'linux', timeout: 3
     await taken;
   });
 
-  it('is lost by an owner that stood still, who does nothing from then on', async () => {
+  it('is lost by an owner that hung, which does nothing more', async () => {
     const first = await owner();
     const second = balancer(new FakeClock(), '127.0.0.1:5002');
     const taken = second.claim.take();
@@ -205,13 +205,13 @@ describe('the claim on a pool', { skip: process.platform !== 'linux', timeout: 3
     const { code, message } = await first.claim.lost;
     assert.equal(code, 'pool-taken');
     assert.match(message, /admin port 127\.0\.0\.1:5002/);
-    await assert.rejects(first.claim.assure(), { code: 'pool-taken' });
+    await assert.rejects(first.claim.ensureHeld(), { code: 'pool-taken' });
     await first.claim.release();
-    await second.claim.assure();
+    await second.claim.ensureHeld();
     assert.equal(only(), 'ringlb-claim-p-3');
   });
 
-  it('is asked for again before its owner acts where that stood still', async () => {
+  it('is renewed before its owner acts after a pause', async () => {
     const first = await owner();
     const second = balancer();
     const taken = second.claim.take();
@@ -220,22 +220,22 @@ describe('the claim on a pool', { skip: process.platform !== 'linux', timeout: 3
     // it acts before its timer for the renewal has run
     const clock = first.clock as unknown as { nowMs(): number };
     clock.nowMs = () => 13_000;
-    await assert.rejects(first.claim.assure(), { code: 'pool-taken' });
+    await assert.rejects(first.claim.ensureHeld(), { code: 'pool-taken' });
   });
 
-  it("is its owner's still when the engine was away for a minute", async () => {
+  it('survives an outage of the engine', async () => {
     const { claim, clock } = await owner();
     engine.isAway = true;
     await pass(clock, 60_000);
-    await assert.rejects(claim.assure(), { code: 'engine-unreachable' });
+    await assert.rejects(claim.ensureHeld(), { code: 'engine-unreachable' });
     engine.isAway = false;
-    await claim.assure();
+    await claim.ensureHeld();
     await pass(clock, 3_000);
     assert.equal(claim.isHeld, true);
     assert.equal(engine.volumes.size, 1);
   });
 
-  it("is its owner's still when somebody has removed its volume", async () => {
+  it('survives the removal of its volume', async () => {
     const { claim, clock } = await owner();
     engine.volumes.clear();
     await pass(clock, 3_000);
@@ -244,11 +244,11 @@ describe('the claim on a pool', { skip: process.platform !== 'linux', timeout: 3
     engine.onList = () => engine.volumes.clear();
     await pass(clock, 3_000);
     engine.onList = () => {};
-    await claim.assure();
+    await claim.ensureHeld();
     assert.equal(claim.isHeld, true);
   });
 
-  it("leaves other pools' claims and other volumes of the pool alone", async () => {
+  it('leaves other volumes alone', async () => {
     engine.volumes.set('ringlb-claim-p-x-1', { 'ringlb.pool': 'p-x' });
     engine.volumes.set('data', { 'ringlb.pool': 'p' });
     const { claim, clock } = await owner();

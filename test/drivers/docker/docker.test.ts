@@ -77,7 +77,7 @@ describe('the docker driver', () => {
     await engine.close();
   });
 
-  it('lists again when an instance was started while the engine made up its list', async () => {
+  it('lists again if an instance was started meanwhile', async () => {
     let lists = 0;
     engine.on(LIST, async (response) => {
       if (++lists > 1) return json(response, 200, [summary('running')]);
@@ -90,7 +90,7 @@ describe('the docker driver', () => {
     );
   });
 
-  it('tells the second end of a container that was started again by hand', async () => {
+  it('reports the second end of a container restarted by hand', async () => {
     engine.reply(LIST, 200, [summary('exited')]);
     engine.reply(INSPECT, 200, inspected({ ExitCode: 0 }));
     assert.equal((await driver.list())[0]?.ending?.text, 'exit 0');
@@ -101,7 +101,7 @@ describe('the docker driver', () => {
     assert.equal((await driver.list())[0]?.ending?.text, 'SIGKILL');
   });
 
-  it('asks once how a dead container ended', async () => {
+  it('inspects a dead container once', async () => {
     engine.reply(LIST, 200, [summary('exited')]);
     engine.reply(INSPECT, 200, inspected({ ExitCode: 143 }));
     await driver.list();
@@ -109,7 +109,7 @@ describe('the docker driver', () => {
     assert.equal(engine.requests.filter((request) => request === INSPECT).length, 1);
   });
 
-  it('leaves out a container that went while its end was asked for', async () => {
+  it('omits a container that vanished while being inspected', async () => {
     engine.reply(LIST, 200, [summary('exited')]);
     engine.reply(INSPECT, 404, { message: 'No such container' });
     assert.deepEqual(await driver.list(), []);
@@ -122,7 +122,7 @@ describe('the docker driver', () => {
     assert.ok(engine.requests.includes(`DELETE /containers/${ID}`));
   });
 
-  it('says how a container ended that did not stay up', async () => {
+  it('reports how a container that did not stay up ended', async () => {
     engine.reply(INSPECT, 200, inspected({ ExitCode: 137, OOMKilled: true }));
     const refusal = { code: 'start-failed', message: 'The replica S1 did not stay up: out of memory' };
     await assert.rejects(driver.start({ name: 'S1', id: 1 }), refusal);
@@ -134,7 +134,7 @@ describe('the docker driver', () => {
     await first;
   });
 
-  it('waits for a removal that another asked for', async () => {
+  it('waits for a removal that somebody else requested', async () => {
     engine.reply(`DELETE /containers/${ID}`, 409, { message: 'removal is already in progress' });
     let isGone = false;
     engine.on(`POST /containers/${ID}/wait`, (response) => {
@@ -145,7 +145,7 @@ describe('the docker driver', () => {
     assert.equal(isGone, true);
   });
 
-  it('removes again what the engine gave up half-way, asked by it or by another', async () => {
+  it('retries a removal that the engine abandoned', async () => {
     const refusals = [
       [500, { message: `unable to remove filesystem: unlinkat /containers/${ID}: directory not empty` }],
       [409, { message: 'removal is already in progress' }],
@@ -165,7 +165,7 @@ describe('the docker driver', () => {
     }
   });
 
-  it('says what is in the way of a removal', async () => {
+  it('reports why a removal fails', async () => {
     const refusal = { code: 'engine-unreachable', message: /did not remove the container: device is busy$/ };
     engine.reply(`DELETE /containers/${ID}`, 500, { message: 'device is busy' });
     await assert.rejects(driver.remove(ID, 0), refusal);
@@ -180,7 +180,7 @@ describe('the docker driver', () => {
     assert.ok(engine.requests.includes(`DELETE /containers/${ID}`));
   });
 
-  it('says which network it leaves, and who is on it', async () => {
+  it('names a network that it leaves, and its containers', async () => {
     const warnings: LogFields[] = [];
     const Labels = { 'ringlb.pool': 'p' };
     engine.reply('GET /networks/net', 200, { Labels, Containers: { [ID]: { Name: 'db' } } });
@@ -191,7 +191,7 @@ describe('the docker driver', () => {
     assert.deepEqual(warnings, [{ network: 'net', containers: 'db' }]);
   });
 
-  it('gives up on an answer that breaks off', async () => {
+  it('fails on a response that is cut', async () => {
     engine.on(LIST, (response) => {
       response.writeHead(200, { 'Content-Length': 100 }).write('[', () => response.destroy());
     });
@@ -207,7 +207,7 @@ describe('the docker driver', () => {
     await assert.rejects(driver.list(), refusal);
   });
 
-  it('says so when the socket is not an engine', async () => {
+  it('fails if the socket is not an engine', async () => {
     engine.reply('GET /_ping', 404);
     await assert.rejects(driver.open(), { code: 'engine-unreachable' });
   });

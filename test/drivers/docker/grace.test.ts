@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { shortGrace } from '../../../lib/drivers/docker/grace.ts';
+import { stopTimeoutWarning } from '../../../lib/drivers/docker/grace.ts';
 
 const STOPPING = { drainTimeoutMs: 30_000, stopTimeoutMs: 9500 };
 
@@ -17,7 +17,7 @@ function container(StopTimeout?: number | null) {
 describe('the time that the engine gives a balancer to stop', () => {
   for (const seconds of [40, 600]) {
     it(`is enough where it is ${seconds} s`, () => {
-      assert.equal(shortGrace(container(seconds), STOPPING), undefined);
+      assert.equal(stopTimeoutWarning(container(seconds), STOPPING), undefined);
     });
   }
 
@@ -28,7 +28,7 @@ describe('the time that the engine gives a balancer to stop', () => {
     [undefined, 10],
   ] as const) {
     it(`is too short where the engine says ${seconds}`, () => {
-      const words = shortGrace(container(seconds), STOPPING) ?? '';
+      const words = stopTimeoutWarning(container(seconds), STOPPING) ?? '';
       assert.ok(words.startsWith(`"docker stop" kills this container after ${shown} s`), words);
       assert.match(words, /run it with --stop-timeout 45 /);
     });

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type PinnedImage, PoolImages, pinned } from '../../../lib/drivers/docker/image.ts';
+import { type PinnedImage, PoolImages, pinImage } from '../../../lib/drivers/docker/image.ts';
 import {
   type ContainerSummary,
   containerBody,
   retiredName,
-  shortened,
+  shortDigest,
 } from '../../../lib/drivers/docker/mapper.ts';
 
 const ID = `sha256:${'12ab34cd56ef'.padEnd(64, '0')}`;
@@ -50,13 +50,13 @@ describe('the image of a pool', () => {
     [ID, [], ID],
     ['12ab34cd', [], ID],
   ] as const) {
-    it(`is called ${shortened(title)} where the options say ${reference.slice(0, 30)}`, () => {
-      assert.equal(pinned(reference, { Id: ID, RepoDigests: digests }).title, title);
+    it(`is called ${shortDigest(title)} where the options say ${reference.slice(0, 30)}`, () => {
+      assert.equal(pinImage(reference, { Id: ID, RepoDigests: digests }).title, title);
     });
   }
 
   it('is shown with twelve digits', () => {
-    assert.equal(shortened(`app:1@${ID}`), 'app:1@sha256:12ab34cd56ef');
+    assert.equal(shortDigest(`app:1@${ID}`), 'app:1@sha256:12ab34cd56ef');
   });
 });
 
@@ -66,13 +66,13 @@ describe('what an earlier balancer started', () => {
     return { images, said: images.adopt(containers, spec()) };
   }
 
-  it('is nothing to speak of where it is as the options say', () => {
+  it('needs no warning where it matches the options', () => {
     const { images, said } = adopt(container('S1', spec()), container('S2', spec()));
     assert.equal(said, undefined);
     assert.equal(images.of('S9').imageId, ID);
   });
 
-  it('goes on with its image, which new replicas get as well', () => {
+  it('keeps its image, which new replicas get as well', () => {
     const { images, said } = adopt(container('S1', spec(EARLIER)), container('S2', spec(EARLIER)));
     assert.equal(images.of('S1').imageId, OTHER);
     assert.equal(images.of('S9').imageId, OTHER);
@@ -82,7 +82,7 @@ describe('what an earlier balancer started', () => {
     );
   });
 
-  it('has an image for each replica, and for new ones that of most', () => {
+  it('keeps one image per replica, and the commonest for new ones', () => {
     const { images } = adopt(
       container('S1', spec(EARLIER)),
       container('S2', spec()),
@@ -96,12 +96,12 @@ describe('what an earlier balancer started', () => {
     assert.equal(images.of('S2').imageId, OTHER);
   });
 
-  it('leaves the image of the options to new ones where as many have it as another', () => {
+  it('prefers the image of the options in a tie', () => {
     const { images } = adopt(container('S1', spec(EARLIER)), container('S2', spec()));
     assert.equal(images.of('S9').imageId, ID);
   });
 
-  it('is named where port, network or user differ', () => {
+  it('is reported where port, network or user differ', () => {
     const { said } = adopt(
       container('S1', spec(NOW, 8080)),
       container('S2', spec(NOW, 80, 'old')),
@@ -113,7 +113,7 @@ describe('what an earlier balancer started', () => {
     );
   });
 
-  it('counts what has replaced another, and not what was removed', () => {
+  it('counts replacements, and ignores what was removed', () => {
     const { images, said } = adopt(
       container('S1', spec()),
       container('S1', spec(EARLIER), 'replaced'),
@@ -124,7 +124,7 @@ describe('what an earlier balancer started', () => {
     assert.equal(said, undefined);
   });
 
-  it('has its name and digest from the engine where its labels are of an earlier version', () => {
+  it('takes name and digest from the engine where labels are missing', () => {
     const old = container('S1', spec(EARLIER));
     const { 'ringlb.name': name, 'ringlb.id': id } = old.Labels;
     const Labels = { 'ringlb.name': name!, 'ringlb.id': id! };

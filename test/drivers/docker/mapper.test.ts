@@ -146,19 +146,19 @@ describe('the body of a create call', () => {
     }
   });
 
-  it('says whose place it takes in a label, which a list shows', () => {
+  it('records the instance it replaces in a label', () => {
     const { Labels } = containerBody({ name: 'S5', id: 2, instead: 'b0b' }, SPEC);
     assert.equal(Labels['ringlb.instead'], 'b0b');
     assert.equal(toInstance(summary({ Labels }), SPEC)?.instead, 'b0b');
   });
 
-  it('names the image by its id, and says in labels what it is started from and with', () => {
+  it('names the image by its id, and records the spec in labels', () => {
     assert.equal(body.Image, DIGEST);
     const { 'ringlb.image': image, 'ringlb.port': port, 'ringlb.user': user } = body.Labels;
     assert.deepEqual([image, port, user], [`i@${DIGEST}`, '80', '65534:65534']);
   });
 
-  it('says the place in labels, host name, alias and environment', () => {
+  it('records the place in labels, host name, alias and environment', () => {
     const { 'ringlb.pool': pool, 'ringlb.name': name, 'ringlb.id': id } = body.Labels;
     assert.deepEqual([pool, name, id], ['p', 'S2', '2']);
     assert.equal(body.Hostname, 'S2');
@@ -190,7 +190,7 @@ describe('the end of a container', () => {
     NetworkSettings: { Networks: {} },
   });
 
-  it('is a signal, a lack of memory, or a status with what it wrote', () => {
+  it('is a signal, lack of memory, or a status with output', () => {
     const tell = (what: Partial<typeof state>, stderr = '') =>
       endingOfContainer(ended(what), { stderr, stdout: '' });
     assert.deepEqual(tell({ ExitCode: 137 }), {
@@ -213,12 +213,12 @@ describe('the end of a container', () => {
     });
   });
 
-  it('is what the engine says when it never ran', () => {
+  it('is the error of the engine when it never ran', () => {
     const ending = endingOfContainer(ended({ ExitCode: 127, Error: 'exec: not found' }), NO_OUTPUT);
     assert.deepEqual([ending.kind, ending.text], ['exit', 'exec: not found']);
   });
 
-  it('is read from framed logs, cut ones too', () => {
+  it('is read from framed logs, also truncated ones', () => {
     const frame = (stream: number, text: string) =>
       Buffer.concat([Buffer.from([stream, 0, 0, 0, 0, 0, 0, text.length]), Buffer.from(text)]);
     const logs = Buffer.concat([frame(2, 'one\n'), frame(1, 'out\n'), frame(2, 'two\n')]);
@@ -240,12 +240,12 @@ describe('an event line', () => {
     });
   });
 
-  it('of anything else is a reason to look', () => {
+  it('of anything else is a reason to list again', () => {
     assert.deepEqual(hintOf(line('rename', { name: 'S9' })), { kind: 'changed', cause: 'rename S9' });
   });
 
   for (const noise of ['', '{', 'null', '7', '{"Action":"die"}', '{"Action":{},"Actor":{"ID":"x"}}', '[]']) {
-    it(`is passed over when it reads ${JSON.stringify(noise)}`, () => {
+    it(`is ignored when it reads ${JSON.stringify(noise)}`, () => {
       assert.equal(hintOf(noise), undefined);
     });
   }
@@ -260,11 +260,11 @@ describe("the balancer's own container", () => {
     assert.equal(containerIdIn(table), ID);
   });
 
-  it('is found where the engine keeps its data on a disk of their own', () => {
+  it('is found where the engine has a data disk of its own', () => {
     assert.equal(containerIdIn(`1 2 8:1 /containers/${ID}/hostname /etc/hostname rw - ext4 /dev/sda rw`), ID);
   });
 
-  it('is not taken for one that a host only sees from outside', () => {
+  it('is not confused with one seen from the host', () => {
     const table = `80 29 0:48 / /var/lib/docker/containers/${ID}/mounts/shm rw - tmpfs shm rw`;
     assert.equal(containerIdIn(table), undefined);
   });

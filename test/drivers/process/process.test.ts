@@ -72,7 +72,7 @@ describe('a command as a replica', () => {
     assert.equal((await eventually('an answer from python', answer)).status, 200);
   });
 
-  it('gets its name, its port and a loopback address to listen on', async () => {
+  it('gets its name, its port and a loopback address', async () => {
     const file = freshFile();
     const instance = await driverOf(`echo "$SERVER_ID $PORT $HOST" > ${file}; sleep 1000`).start(PLACE);
     assert.equal(await written(file), `S1 ${instance.endpoint!.port} 127.0.0.1\n`);
@@ -124,22 +124,22 @@ describe('a command as a replica', () => {
 });
 
 describe('a command that fails', () => {
-  it('tells its exit status and the last line it wrote to stderr', async () => {
+  it('reports its exit status and last line on stderr', async () => {
     assert.equal(await endingOf('echo first >&2; echo it is broken >&2; exit 3'), 'exit 3: it is broken');
   });
 
-  it('tells that the shell did not find it', async () => {
+  it('reports that the shell did not find it', async () => {
     assert.match(
       (await endingOf('no-such-command-here')) ?? '',
       /^exit 127: .*no-such-command-here.*not found/,
     );
   });
 
-  it('tells what it wrote to stdout, where it wrote nothing to stderr', async () => {
+  it('reports its stdout if stderr is empty', async () => {
     assert.equal(await endingOf('echo no licence; exit 3'), 'exit 3: no licence');
   });
 
-  it('tells what it wrote last even where it is asked in the moment of its end', async () => {
+  it('reports its last output even at the moment of its exit', async () => {
     const driver = driverOf('head -c 100000 /dev/zero | tr "\\0" "\\n" >&2; echo it is broken >&2; exit 3');
     const ending = new Promise<string | undefined>((resolve) =>
       driver.watch((hint) => {
@@ -151,7 +151,7 @@ describe('a command that fails', () => {
     assert.equal(await ending, 'exit 3: it is broken');
   });
 
-  it('does not keep anyone waiting for its ending whose output another still holds', async () => {
+  it('reports its end while another process holds its output', async () => {
     const ready = freshFile();
     const driver = driverOf(`setsid sleep 20 & echo ready > ${ready}; echo it is broken >&2; exit 3`);
     const { instanceId } = await driver.start(PLACE);
@@ -159,7 +159,7 @@ describe('a command that fails', () => {
     assert.equal((await driver.endingOf(instanceId))?.text, 'exit 3: it is broken');
   });
 
-  it('is told by a hint', async () => {
+  it('causes a hint', async () => {
     const hints: Hint[] = [];
     const driver = driverOf('exit 4');
     driver.watch((hint) => hints.push(hint));
@@ -168,7 +168,7 @@ describe('a command that fails', () => {
     assert.deepEqual(hints, [{ kind: 'died', instanceId, ending: endingIn('exit 4') }]);
   });
 
-  it('is refused as start-failed when the system takes no such process', async () => {
+  it('fails as start-failed when the system refuses the process', async () => {
     const driver = driverOf(`: ${'x'.repeat(4_000_000)}`);
     await assert.rejects(driver.start(PLACE), { code: 'start-failed' });
     assert.deepEqual(await driver.list(), []);
@@ -176,7 +176,7 @@ describe('a command that fails', () => {
 });
 
 describe('removing a command', () => {
-  it('gives the grace to what the command started, too', async () => {
+  it('gives the grace period to the whole group', async () => {
     const [ready, ended] = [freshFile(), freshFile()];
     const driver = driverOf(
       `sh -c 'trap "sleep 0.3; echo ended > ${ended}; exit" TERM; echo ready > ${ready}; while :; do sleep 0.05; done' & wait`,
@@ -188,7 +188,7 @@ describe('removing a command', () => {
     await groupGone(leaderOf(instance));
   });
 
-  it('kills the whole group when the grace is over', async () => {
+  it('kills the whole group after the grace period', async () => {
     const ready = freshFile();
     const driver = driverOf(`trap '' TERM; sleep 1000 & echo ready > ${ready}; while :; do sleep 0.05; done`);
     const instance = await driver.start(PLACE);
@@ -197,7 +197,7 @@ describe('removing a command', () => {
     await groupGone(leaderOf(instance));
   });
 
-  it('kills what outlives its leader when the grace is over', async () => {
+  it('kills what outlives its leader after the grace period', async () => {
     const ready = freshFile();
     const deaf = `trap "" TERM; echo ready > ${ready}; while :; do sleep 0.05; done`;
     const driver = driverOf(`sh -c '${deaf}' & wait`);
@@ -207,7 +207,7 @@ describe('removing a command', () => {
     await groupGone(leaderOf(instance));
   });
 
-  it('removes a stopped one within its grace', async () => {
+  it('removes a suspended one within its grace period', async () => {
     const driver = driverOf('');
     const instance = await driver.start(PLACE);
     process.kill(leaderOf(instance), 'SIGSTOP');
@@ -240,7 +240,7 @@ describe('when the balancer is killed', () => {
     for (const leader of leaders) await groupGone(leader);
   });
 
-  it('commands end with what they started, even when they ignore signals', async () => {
+  it('commands end with their children, even if they ignore signals', async () => {
     const ready = freshFile();
     const command = `trap '' TERM HUP; sleep 1000 & echo ready > ${ready}; while :; do sleep 0.05; done`;
     const { parent, leaders } = await startUnderParent(command, 2);
