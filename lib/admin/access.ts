@@ -7,7 +7,14 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { digestOf, HANDED_OVER, PEER_HEADER, peerOf } from '../api/peer-header.ts';
+import {
+  digestOf,
+  guardsPublicPort,
+  HANDED_OVER,
+  PEER_HEADER,
+  type PublicAccess,
+  peerOf,
+} from '../api/peer-header.ts';
 import { quote } from '../config/suggest.ts';
 import type { Clock } from '../platform/clock.ts';
 import { BalancerError, type ErrorCode } from '../platform/errors.ts';
@@ -57,6 +64,15 @@ const OF_A_REPLICA =
   'This is the address of a replica, and a replica may not change its own fleet without a token; start the balancer with --admin-token, or ask from another address';
 const CROSS_SITE = 'A page of another site caused this request; use the pages of the balancer, or a program';
 const FORM_LIKE = 'A browser must send this with Content-Type: application/json';
+
+/** Warns where clients of the public port can change the fleet without a token. */
+export function warnOfOpenAccess(access: PublicAccess, log: Logger): void {
+  if (guardsPublicPort(access) || !access.publicAdmin) return;
+  const who = 'who has a loopback or private address, or comes through a proxy that has one';
+  const whom = `/add, /rm and /scale on the public port take orders from ${who}`;
+  const what = access.adminToken === '' ? 'admin-token' : 'admin-token-scope both';
+  log.warn({}, `${whom}: set ${what}, or public-admin off`);
+}
 
 export class AccessControl {
   readonly #options: AccessOptions;

@@ -22,6 +22,19 @@ export function isHandedOver(target: string): boolean {
   return HANDED_OVER.has(target.slice(0, length));
 }
 
+/** The options by which it is decided who may steer on the public port. */
+export interface PublicAccess {
+  readonly adminToken: string;
+  readonly adminTokenScope: 'both' | 'admin';
+  /** False where the paths above are the application's. */
+  readonly publicAdmin: boolean;
+}
+
+/** True where the public port asks for the admin token too. */
+export function guardsPublicPort({ adminToken, adminTokenScope }: PublicAccess): boolean {
+  return adminToken !== '' && adminTokenScope === 'both';
+}
+
 /** A secret for one start of the balancer. */
 export function createSecret(): string {
   return randomBytes(32).toString('base64url');

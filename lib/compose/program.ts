@@ -130,7 +130,7 @@ async function stop(app: App, log: RootLogger, exitStatus: number): Promise<void
     await app.shutDown();
     process.exit(exitStatus);
   } catch (error) {
-    log.error({ cause: messageOf(error) }, 'did not stop in order');
+    log.error({ cause: messageOf(error) }, 'shutdown failed');
     process.exit(1);
   }
 }

@@ -17,6 +17,14 @@ import { type Entry, newEntry } from './entry.ts';
 import type { Replica } from './replica.ts';
 import { ReplicaStates, type StateParts } from './replica-states.ts';
 
+/** Ordinals for removed replicas that still drain, beyond those in service. */
+const DRAINING_ORDINALS = 64;
+
+/** How many ordinals a route table needs for so many replicas in service. */
+export function ordinalsFor(maxReplicas: number): number {
+  return maxReplicas + DRAINING_ORDINALS;
+}
+
 /** Sends every data thread the whole list; resolves when each has stopped using what is no longer on it. */
 export type Publish = (records: readonly UpstreamRecord[]) => Promise<void>;
 

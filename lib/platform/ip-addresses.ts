@@ -85,6 +85,12 @@ export function isLoopback(host: string): boolean {
   return address === 'localhost' || address === '::1' || /^127(\.\d{1,3}){3}$/.test(address);
 }
 
+/** The host by which this machine reaches what listens on `host`, which may stand for all interfaces. */
+export function reachableHost(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  return host === '::' ? '::1' : host;
+}
+
 /** The network that one client controls: the /64 of an IPv6 address; an IPv4 address itself. */
 export function networkOf(address: string): string {
   const plain = canonicalAddress(address);

@@ -1,8 +1,16 @@
 /**
- * The public port before any thread listens on it. Must not hold: the server that listens.
+ * The public port before any thread listens on it.
  */
 import { createServer } from 'node:net';
 import { type ListenFlags, listenError } from '../platform/listen-error.ts';
+
+/** True where several sockets, and so several threads, can listen on one port (SO_REUSEPORT). */
+export const canSharePort = process.platform === 'linux' || process.platform === 'freebsd';
+
+/** How many of the threads that are asked for can listen on the public port. */
+export function threadsOnPort(workers: number): number {
+  return canSharePort ? workers : 1;
+}
 
 /** The flags that say where the public port is. */
 export const PUBLIC_PORT_FLAGS: ListenFlags = { port: '--port', host: '--host' };

@@ -36,9 +36,16 @@ export interface WorkerPoolDeps {
   readonly table: RouteTableWriter;
   /** Where the threads count. */
   readonly metrics: MetricsReader;
-  readonly options: WorkerOptions;
+  readonly options: Omit<WorkerOptions, keyof PoolAddresses>;
   readonly clock: Clock;
   readonly log: Logger;
+}
+
+/** The addresses that the threads need, which are known once the admin server listens. */
+export type PoolAddresses = Pick<WorkerOptions, 'port' | 'admin'>;
+
+/** Who is told what the threads find. */
+export interface PoolListeners {
   /** Takes lines of the access log; `onDone` says that they are written, or never will be. */
   readonly onLog: (text: string, lines: number, onDone: () => void) => void;
   /** Hears of requests that have lost an instance, and judges them. */
@@ -56,9 +63,15 @@ const RESTART_FIRST_MS = 100;
 /** … doubling to here; a thread that lived for this long starts at the beginning again. */
 const RESTART_MAX_MS = 10_000;
 
-interface WorkerHandle {
-  readonly worker: Worker;
+/** What a thread is started with, and started again after it died. */
+interface ThreadStart {
   readonly row: number;
+  readonly options: WorkerOptions;
+  readonly listeners: PoolListeners;
+}
+
+interface WorkerHandle extends ThreadStart {
+  readonly worker: Worker;
   readonly startedMs: number;
   /** Publications that it has not answered yet. */
   readonly unseen: Map<number, () => void>;
@@ -87,9 +100,10 @@ export class WorkerPool {
   }
 
   /** Starts the threads; resolves when all listen. Throws `port-in-use` or what else kept one from listening. */
-  async open(): Promise<void> {
+  async open(addresses: PoolAddresses, listeners: PoolListeners): Promise<void> {
+    const options = { ...this.#parts.options, ...addresses };
     const rows = Array.from({ length: this.#parts.table.shape.workers }, (_, row) => row);
-    await Promise.all(rows.map((row) => this.#start(row)));
+    await Promise.all(rows.map((row) => this.#start({ row, options, listeners })));
   }
 
   /**
@@ -149,8 +163,8 @@ export class WorkerPool {
     await Promise.all([...this.#threads.values()].map((thread) => thread.worker.terminate()));
   }
 
-  #start(row: number): Promise<void> {
-    const { table, metrics, options, clock } = this.#parts;
+  #start({ row, options, listeners }: ThreadStart): Promise<void> {
+    const { table, metrics, clock } = this.#parts;
     const start: WorkerStart = {
       worker: row,
       table: table.buffer,
@@ -169,6 +183,8 @@ export class WorkerPool {
       const thread: WorkerHandle = {
         worker,
         row,
+        options,
+        listeners,
         startedMs: clock.nowMs(),
         unseen: new Map(),
         onListening: (result) => ('port' in result ? resolve() : reject(result.error)),
@@ -195,7 +211,7 @@ export class WorkerPool {
         thread.onListening = undefined;
         break;
       case 'failed':
-        thread.onListening?.({ error: listenError(message, this.#parts.options, PUBLIC_PORT_FLAGS) });
+        thread.onListening?.({ error: listenError(message, thread.options, PUBLIC_PORT_FLAGS) });
         thread.onListening = undefined;
         void thread.worker.terminate();
         break;
@@ -204,17 +220,17 @@ export class WorkerPool {
         thread.unseen.delete(message.sequence);
         break;
       case 'report':
-        this.#parts.onReport(message.ordinal, message.word, message.code);
+        thread.listeners.onReport(message.ordinal, message.word, message.code);
         break;
       case 'lost':
-        this.#parts.judge.lost(message.loss);
+        thread.listeners.judge.lost(message.loss);
         break;
       case 'settled':
-        this.#parts.judge.settled(message.settlement);
+        thread.listeners.judge.settled(message.settlement);
         break;
       case 'judge': {
         const { sequence, generations } = message;
-        this.#parts.judge.judge(generations, (isPoison) =>
+        thread.listeners.judge.judge(generations, (isPoison) =>
           this.#tell(thread, { kind: 'verdict', sequence, isPoison }),
         );
         break;
@@ -224,7 +240,7 @@ export class WorkerPool {
         break;
       case 'log': {
         const { text, lines } = message;
-        this.#parts.onLog(text, lines, () => this.#tell(thread, { kind: 'logged', bytes: text.length }));
+        thread.listeners.onLog(text, lines, () => this.#tell(thread, { kind: 'logged', bytes: text.length }));
         break;
       }
       case 'warning':
@@ -266,13 +282,14 @@ export class WorkerPool {
     this.#deaths.set(thread.row, deaths);
     const delayMs = backoffMs(deaths, RESTART_FIRST_MS, RESTART_MAX_MS);
     log.error({ thread: thread.row, ms: delayMs }, 'data thread died; another is started');
-    void sleep(clock, delayMs).then(() => this.#restart(thread.row));
+    void sleep(clock, delayMs).then(() => this.#restart(thread));
   }
 
-  async #restart(row: number): Promise<void> {
+  async #restart(thread: ThreadStart): Promise<void> {
+    const { row } = thread;
     if (this.#isClosing) return;
     try {
-      await this.#start(row);
+      await this.#start(thread);
       this.#parts.log.info({ thread: row }, 'data thread listens again');
     } catch (error) {
       this.#parts.log.error({ thread: row, cause: String(error) }, 'data thread did not start');

@@ -8,7 +8,7 @@ import { MetricsReader } from '../../lib/metrics/reader.ts';
 import { systemClock } from '../../lib/platform/clock.ts';
 import { silentLogger } from '../../lib/platform/log.ts';
 import { claimPort } from '../../lib/proxy/bind.ts';
-import { WorkerPool } from '../../lib/proxy/worker-pool.ts';
+import { type PoolAddresses, WorkerPool } from '../../lib/proxy/worker-pool.ts';
 import type { WorkerOptions } from '../../lib/proxy/worker-protocol.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { load } from '../helpers/options.ts';
@@ -22,6 +22,7 @@ export interface PlaneSettings extends Partial<WorkerOptions> {
 }
 
 export class PlaneRig {
+  readonly #addresses: PoolAddresses;
   readonly plane: WorkerPool;
   readonly table: RouteTableWriter;
   readonly metrics: MetricsReader;
@@ -65,6 +66,12 @@ export class PlaneRig {
       options,
       clock: systemClock,
       log,
+    });
+    this.#addresses = options;
+  }
+
+  async #start(): Promise<void> {
+    await this.plane.open(this.#addresses, {
       onLog: (_, lines, onDone) => {
         this.logged += lines;
         onDone();
@@ -92,7 +99,7 @@ export class PlaneRig {
       await rig.plane.close();
       noLastResort(rig.metrics);
     });
-    await rig.plane.open();
+    await rig.#start();
     await rig.publish();
     return rig;
   }

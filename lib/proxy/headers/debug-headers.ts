@@ -4,10 +4,17 @@
  * Invariant: only who may look is told. The header itself never reaches a replica (`request-headers.ts`), and no token is ever
  * asked for in it or beside it, since that would.
  */
+import { guardsPublicPort, type PublicAccess } from '../../api/peer-header.ts';
 import { isLoopback, isPrivateAddress } from '../../platform/ip-addresses.ts';
 
 /** From which addresses it is heeded. */
 export type DebugFor = 'nobody' | 'loopback' | 'private';
+
+/** Who may steer the fleet on the public port may also see how it works; with a token only this machine may. */
+export function debugFor(access: PublicAccess): DebugFor {
+  if (!access.publicAdmin) return 'nobody';
+  return guardsPublicPort(access) ? 'loopback' : 'private';
+}
 
 /** What is known of the peer of a connection. */
 interface PeerInfo {

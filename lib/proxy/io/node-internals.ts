@@ -43,7 +43,12 @@ function fieldsOf(socket: Socket): Fields | undefined {
 }
 
 /** True where sockets can be read into memory of ours. */
-export const canReadRaw: boolean = fields !== undefined;
+const canReadRaw = fields !== undefined;
+
+/** True where requests are read that way with these options. */
+export function isFastPath({ parser }: { readonly parser: 'fast' | 'node' }): boolean {
+  return parser === 'fast' && canReadRaw;
+}
 
 /**
  * Has what comes on `socket`, which nobody reads yet, told to `onBytes`, in READ_INTO. False, with nothing changed,

@@ -1,0 +1,96 @@
+/**
+ * The admin port: the routes of the control plane, and what samples the traffic for the dashboard.
+ */
+import { warnOfOpenAccess } from '../admin/access.ts';
+import { createRoutes, type Route } from '../admin/routes/api.ts';
+import { createDashboardRoutes } from '../admin/routes/dashboard.ts';
+import { eventsRoute } from '../admin/routes/events.ts';
+import { explainRoute } from '../admin/routes/explain.ts';
+import { historyRoute } from '../admin/routes/history.ts';
+import { Live } from '../admin/routes/live.ts';
+import { LiveNumbers } from '../admin/routes/live-numbers.ts';
+import { metricsRoute } from '../admin/routes/metrics.ts';
+import { type AdminServer, createAdminServer } from '../admin/server.ts';
+import { guardsPublicPort } from '../api/peer-header.ts';
+import type { Config } from '../config/config.ts';
+import type { Endpoint } from '../core/replica.ts';
+import type { RouteTableWriter } from '../core/routing/route-table.ts';
+import type { Driver } from '../drivers/driver.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { RootLogger } from '../platform/log.ts';
+import { programVersion } from '../platform/version.ts';
+import type { ControlPlane } from './control-plane.ts';
+
+export interface AdminDeps {
+  readonly config: Config;
+  readonly driver: Driver;
+  readonly table: RouteTableWriter;
+  readonly metrics: Metrics;
+  readonly controlPlane: Pick<ControlPlane, 'view' | 'journal'>;
+  /** Shown by the data threads with the requests that they hand over. */
+  readonly secret: string;
+  readonly clock: Clock;
+  readonly log: RootLogger;
+}
+
+export interface Admin {
+  /** Listens; resolves with where. Throws `port-in-use`. */
+  open(): Promise<Endpoint>;
+  /** Lets requests that are being answered finish. */
+  close(): Promise<void>;
+}
+
+export function createAdmin(deps: AdminDeps): Admin {
+  const { config, driver, table, metrics, controlPlane, clock, log } = deps;
+  const { view, journal } = controlPlane;
+  const read = (names: readonly string[]) => metrics.reader.read(names);
+  const version = programVersion();
+  const numbers = new LiveNumbers({ driver, limits: config, fleet: view, table, clock, read, version });
+  const live = new Live({ clock, snapshots: numbers, events: journal });
+  const routes = [
+    ...createRoutes(view),
+    explainRoute(view),
+    eventsRoute(journal, clock),
+    metricsRoute((accept, replicas) => metrics.expose(accept, replicas)),
+    live.route,
+    historyRoute(numbers.history),
+    ...createDashboardRoutes(),
+  ];
+  const server = createServer(deps, routes);
+  return {
+    open() {
+      warnOfOpenAccess(config, log);
+      live.start();
+      return server.listen(config.adminPort, config.adminHost);
+    },
+    async close() {
+      await server.close();
+      live.close();
+    },
+  };
+}
+
+function createServer(
+  { config, controlPlane, secret, clock, log }: AdminDeps,
+  routes: readonly Route[],
+): AdminServer {
+  const { view } = controlPlane;
+  return createAdminServer({
+    routes,
+    isDraining: () => view.readiness().draining,
+    log: log.component('admin'),
+    token: config.adminToken,
+    guardsPublicPort: guardsPublicPort(config),
+    adminHost: config.adminHost,
+    adminHosts: config.adminHosts,
+    isReplica: (address) => view.hasAddress(address),
+    secret,
+    clock,
+    limits: {
+      headerMs: config.headerTimeoutMs,
+      bodyIdleMs: config.bodyTimeoutMs,
+      keepAliveMs: config.keepAliveTimeoutMs,
+    },
+  });
+}

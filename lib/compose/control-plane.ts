@@ -1,0 +1,172 @@
+/**
+ * The control plane: the fleet, its health, and what starts and stops its instances.
+ */
+import type { Config } from '../config/config.ts';
+import { createPlacement } from '../core/hashing/placement.ts';
+import type { Placement } from '../core/hashing/slot-table.ts';
+import type { RouteTableWriter } from '../core/routing/route-table.ts';
+import type { Driver } from '../drivers/driver.ts';
+import { FleetView } from '../fleet/fleet-view.ts';
+import { Health, type HealthParts } from '../fleet/health/health.ts';
+import { createProbe } from '../fleet/health/probe.ts';
+import { Journal } from '../fleet/journal.ts';
+import { Drains } from '../fleet/lifecycle/drains.ts';
+import { Follower } from '../fleet/lifecycle/follower.ts';
+import { GracefulStop } from '../fleet/lifecycle/graceful-stop.ts';
+import { Launcher } from '../fleet/lifecycle/launcher.ts';
+import { Plans } from '../fleet/lifecycle/plans.ts';
+import { Scaling } from '../fleet/lifecycle/scaling.ts';
+import { Supervisor } from '../fleet/lifecycle/supervisor.ts';
+import { nextName, randomName } from '../fleet/names.ts';
+import { Poison } from '../fleet/poison.ts';
+import { Registry } from '../fleet/registry.ts';
+import type { Replica } from '../fleet/replica.ts';
+import { TransitionLog } from '../fleet/transition-log.ts';
+import { CounterSums } from '../metrics/counter-sums.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { Clock } from '../platform/clock.ts';
+import { probesInLimits } from '../platform/fd-limits.ts';
+import type { RootLogger } from '../platform/log.ts';
+import type { DataPlane } from './data-plane.ts';
+
+export interface ControlPlaneDeps {
+  readonly config: Config;
+  readonly driver: Driver;
+  readonly table: RouteTableWriter;
+  readonly metrics: Metrics;
+  readonly dataPlane: Pick<DataPlane, 'publish' | 'setPoison'>;
+  readonly clock: Clock;
+  readonly log: RootLogger;
+}
+
+export interface ControlPlane {
+  readonly view: FleetView;
+  readonly journal: Journal;
+  readonly poison: Poison;
+  readonly health: Health;
+  /** Adopts what an earlier balancer left, or starts a new fleet. */
+  open(): Promise<void>;
+  /** Stops watching the fleet; with `keep` false stops and removes every instance. */
+  close(keep: boolean): Promise<void>;
+}
+
+export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
+  const { config, driver, table, metrics, dataPlane, clock } = deps;
+  const counts = new CounterSums(metrics.reader.memory, table.shape);
+  const journal = new Journal(clock, { read: () => counts.trouble() });
+  journal.countAll(metrics.fleet);
+  const poison = new Poison({ clock, journal, publish: (kinds) => dataPlane.setPoison(kinds) });
+  const placement = createPlacement(config);
+  const onHealthy = (replica: Replica): void => launcher.markHealthy(replica);
+  const registry = createRegistry(deps, { journal, placement, onHealthy });
+  const health = createHealth(deps, {
+    registry,
+    journal,
+    counts,
+    replace: (replica, cause, how) => supervisor.replace(replica, cause, how),
+    nudge: () => supervisor.nudge(),
+  });
+  const lifecycle = createLifecycle(deps, { registry, health, journal, poison });
+  const { launcher, supervisor, scaling } = lifecycle;
+  const view = new FleetView({
+    ...config,
+    ...lifecycle,
+    registry,
+    health,
+    placement,
+    table,
+    clock,
+    policy: { ...config, placement },
+    openTunnels: (ordinal) => counts.openTunnels(ordinal),
+  });
+  return {
+    view,
+    journal,
+    poison,
+    health,
+    async open() {
+      const found = await supervisor.open();
+      if (found === 0 && driver.ownsInstances) await scaling.startFleet(config.replicas);
+      view.open();
+    },
+    async close(keep) {
+      health.close();
+      await supervisor.close(keep);
+      poison.close();
+      journal.close();
+    },
+  };
+}
+
+interface RegistryDeps {
+  readonly journal: Journal;
+  readonly placement: Placement;
+  readonly onHealthy: (replica: Replica) => void;
+}
+
+function createRegistry(deps: ControlPlaneDeps, { journal, placement, onHealthy }: RegistryDeps): Registry {
+  const { table, metrics, dataPlane, clock, log } = deps;
+  const transitions = new TransitionLog(log.component('fleet'), clock);
+  const registry = new Registry({
+    table,
+    placement,
+    clock,
+    journal,
+    publish: (records) => dataPlane.publish(records),
+    onReserve: (name) => metrics.began(name),
+    onTransition: (transition) => {
+      transitions.note(transition);
+      if (transition.to === 'gone') metrics.removed(transition.name);
+      const replica = registry.find(transition.name);
+      if (transition.to === 'healthy' && replica !== undefined) onHealthy(replica);
+    },
+  });
+  return registry;
+}
+
+type HealthDeps = Pick<HealthParts, 'registry' | 'journal' | 'counts' | 'replace' | 'nudge'>;
+
+function createHealth({ config, driver, table, metrics, clock, log }: ControlPlaneDeps, deps: HealthDeps) {
+  return new Health({
+    ...config,
+    ...deps,
+    table,
+    clock,
+    log: log.component('health'),
+    probe: createProbe(config, probesInLimits()),
+    policy: config,
+    ownsInstances: driver.ownsInstances,
+    intervalMs: config.probeIntervalMs,
+    maxConcurrent: probesInLimits(),
+    random: Math.random,
+    onProbe: ({ name }, tookMs, passed) => metrics.fleet.probe(name, tookMs, passed),
+  });
+}
+
+interface LifecycleDeps {
+  readonly registry: Registry;
+  readonly health: Health;
+  readonly journal: Journal;
+  readonly poison: Poison;
+}
+
+/** What starts and stops instances. Over servers that others run there is nothing to supervise but their list. */
+function createLifecycle(
+  { config, driver, clock, log }: ControlPlaneDeps,
+  { registry, health, journal, poison }: LifecycleDeps,
+) {
+  const { checker } = health;
+  const common = { ...config, registry, driver, checker, journal, clock, log: log.component('fleet') };
+  const launcher: Launcher = new Launcher({
+    ...common,
+    substitute: (replica, cause, isDraining) => scaling.substitute(replica, cause, isDraining),
+    onLaunchEnded: () => supervisor.nudge(),
+  });
+  const gracefulStop = new GracefulStop({ ...common, instances: launcher.instances });
+  const plans = new Plans({ ...common, chooseName: config.classic ? randomName : nextName });
+  const scaling: Scaling = new Scaling({ ...common, launcher, gracefulStop, plans });
+  const supervisor: Supervisor | Follower = driver.ownsInstances
+    ? new Supervisor({ ...common, launcher, gracefulStop, onEnded: (end) => poison.ended(end) })
+    : new Follower({ ...common, gracefulStop });
+  return { launcher, plans, scaling, supervisor, drains: new Drains({ ...common, plans }) };
+}

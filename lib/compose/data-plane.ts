@@ -1,0 +1,83 @@
+/**
+ * The data plane: the threads that serve clients, and the access log that they write.
+ */
+import { AccessSink } from '../access-log/sink.ts';
+import type { Config } from '../config/config.ts';
+import type { UpstreamRecord } from '../core/replica.ts';
+import type { RouteTableWriter } from '../core/routing/route-table.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { Clock } from '../platform/clock.ts';
+import { connectionsInLimits } from '../platform/fd-limits.ts';
+import type { RootLogger } from '../platform/log.ts';
+import { canSharePort } from '../proxy/bind.ts';
+import { debugFor } from '../proxy/headers/debug-headers.ts';
+import { isFastPath } from '../proxy/io/node-internals.ts';
+import { type PoolAddresses, type PoolListeners, WorkerPool } from '../proxy/worker-pool.ts';
+
+export interface DataPlaneDeps {
+  readonly config: Config;
+  readonly driver: { readonly ownsInstances: boolean };
+  readonly table: RouteTableWriter;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly log: RootLogger;
+}
+
+export interface DataPlane {
+  /** Sends every thread the endpoints of all replicas; resolves when each has stopped using those not on the list. */
+  publish(records: readonly UpstreamRecord[]): Promise<void>;
+  /** Sends every thread the kinds of request that are not to be repeated. */
+  setPoison(kinds: readonly string[]): void;
+  /** Starts the threads; resolves when all of them listen. */
+  open(addresses: PoolAddresses, listeners: Omit<PoolListeners, 'onLog'>): Promise<void>;
+  /** Takes no new connections and lets requests in flight finish; false where some did not in time. */
+  drain(timeoutMs: number): Promise<boolean>;
+  /** Opens the file of the access log again, after it was moved; false where there is none. */
+  reopenLogs(): boolean;
+  close(): Promise<void>;
+}
+
+export function createDataPlane(deps: DataPlaneDeps): DataPlane {
+  const { config, driver, table, metrics, clock, log } = deps;
+  const accessSink = createAccessSink(deps);
+  const { workers } = table.shape;
+  const pool = new WorkerPool({
+    table,
+    metrics: metrics.reader,
+    options: {
+      ...config,
+      reusePort: canSharePort,
+      ownsInstances: driver.ownsInstances,
+      debugFor: debugFor(config),
+      maxConnections: Math.min(config.maxConnections, connectionsInLimits(workers)),
+    },
+    clock,
+    log: log.component('data-plane'),
+  });
+  return {
+    publish: (records) => pool.publish(records),
+    setPoison: (kinds) => pool.setPoison(kinds),
+    open(addresses, listeners) {
+      if (config.parser === 'fast' && !isFastPath(config))
+        log.warn({}, 'this Node.js lets no socket be read into memory of ours: requests cost more');
+      return pool.open(addresses, {
+        ...listeners,
+        onLog: (text, lines, onDone) => accessSink?.take(text, lines, onDone),
+      });
+    },
+    drain: (timeoutMs) => pool.drain(timeoutMs),
+    reopenLogs: () => accessSink?.reopen() ?? false,
+    async close() {
+      await pool.close();
+      await accessSink?.close();
+    },
+  };
+}
+
+/** Undefined while the access log is off. */
+function createAccessSink({ config, metrics, clock, log }: DataPlaneDeps): AccessSink | undefined {
+  const { accessLog, accessLogFile: file } = config;
+  if (accessLog === 'off') return undefined;
+  const onDropped = (lines: number): void => metrics.recorder.thread.logDropped(lines);
+  return new AccessSink({ file, log: log.component('access-log'), clock, onDropped });
+}

@@ -1,0 +1,26 @@
+/**
+ * From the options to the driver, and the only file that knows concrete drivers. Each is loaded only when it is asked
+ * for: the Docker client alone is 40 MB of memory.
+ */
+import type { Config } from '../config/config.ts';
+import type { Driver } from '../drivers/driver.ts';
+import type { Clock } from '../platform/clock.ts';
+import { assertNever } from '../platform/errors.ts';
+import type { Logger } from '../platform/log.ts';
+
+export async function createDriver(config: Config, log: Logger, clock: Clock): Promise<Driver> {
+  const { driver } = config;
+  const parts = { ...config, log: log.component('driver'), clock };
+  switch (driver) {
+    case 'process':
+      return (await import('../drivers/process/process.ts')).createProcessDriver(parts);
+    case 'docker':
+      return (await import('../drivers/docker/docker.ts')).createDockerDriver(parts);
+    case 'static':
+      return (await import('../drivers/static.ts')).createStaticDriver(config);
+    case 'discover':
+      return (await import('../drivers/discover/discover.ts')).createDiscoverDriver(parts);
+    default:
+      return assertNever(driver);
+  }
+}
