@@ -109,7 +109,7 @@ describe('the dashboard of a balancer', { skip: skipBrowser }, () => {
       return Number.parseFloat((await figure.textContent()) ?? '') > 0;
     });
     assert.match((await page.locator('#p99-now').textContent()) ?? '', /ms$/);
-    assert.match((await page.locator('#requests-says').textContent()) ?? '', /^Last 5 min: .+ to .+, mean /);
+    assert.match((await page.locator('#requests-says').textContent()) ?? '', /^Last 15 min: .+ to .+, mean /);
   });
 
   it('says that the balancer is gone, and goes on by itself with the next one on its port', async () => {

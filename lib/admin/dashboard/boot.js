@@ -1,10 +1,10 @@
 /**
  * Loads the page again where a part of it did not come, since without one it neither works nor says why.
- * A script of its own, for a module that does not load cannot tell. Must not hold: anything else.
+ * A script of its own, for a module that does not load cannot tell. The pauses grow.
  */
 (() => {
   const PAUSE_MS = 500;
-  const MOST = 5;
+  const MOST = 8;
   const KEY = 'ringlb-loads';
 
   /** The script and the style sheets; a picture may be missing. @param {Event} event */
@@ -14,7 +14,7 @@
     removeEventListener('error', onError, { capture: true });
     const loads = Number(sessionStorage.getItem(KEY) ?? 0) + 1;
     sessionStorage.setItem(KEY, `${loads}`);
-    if (loads < MOST) setTimeout(() => location.reload(), PAUSE_MS);
+    if (loads < MOST) setTimeout(() => location.reload(), loads * PAUSE_MS);
   }
 
   // errors of elements do not bubble

@@ -1,6 +1,4 @@
-/**
- * The page: makes its parts and hands them what the balancer says. Must not hold: how any part looks or works.
- */
+/** The page: makes its parts and hands them what the balancer says. */
 
 import { Charts } from './charts/charts.js';
 import { Api } from './data/api.js';
@@ -13,9 +11,11 @@ import { Ring } from './ring/ring.js';
 import { Banner } from './view/banner.js';
 import { byId, setText } from './view/dom.js';
 import { EventList } from './view/event-list.js';
+import { Headline } from './view/headline.js';
+import { openWithToken } from './view/links.js';
 import { Overview } from './view/overview.js';
 
-/** @import { Snapshot } from '../../api/snapshot.ts' */
+/** @import { History, Snapshot } from '../../api/snapshot.ts' */
 /** @import { LinkState } from './data/link.js' */
 /** @import { Action } from './replicas/replica-row.js' */
 /** @import { RingView } from '../../api/types.ts' */
@@ -34,8 +34,15 @@ let noticeTimer;
 const token = new Token(() => link.reopen());
 const api = new Api(token);
 const banner = new Banner(() => link.tryNow());
-const overview = new Overview((sentence) => banner.say(sentence));
-const charts = new Charts();
+const headline = new Headline((sentence) => banner.say(sentence));
+const overview = new Overview();
+const charts = new Charts(
+  async (replica, afterMs) =>
+    /** @type {History} */ (
+      await api.repeat('GET', `history?replica=${encodeURIComponent(replica)}&after=${afterMs}`)
+    ),
+  (replica) => table.choose(replica),
+);
 const events = new EventList();
 const change = new ChangeDialog(api, tell);
 const drain = new DrainDialog(api, tell);
@@ -43,21 +50,29 @@ const table = new ReplicaTable(act, point);
 const ring = new Ring(
   async (sample) => /** @type {RingView} */ (await api.repeat('GET', `ring?sample=${sample}`)),
   point,
+  (name) => charts.narrow(name),
 );
 const link = new Link(token, {
   onState,
   onSnapshot,
-  onEvents: (lines, isFirst) => events.add(lines, isFirst),
+  onHistory: (history) => charts.load(history),
+  onEvents(lines, isFirst) {
+    headline.addEvents(lines, isFirst);
+    charts.addEvents(lines, isFirst);
+    events.add(lines, isFirst);
+  },
 });
 
 add.addEventListener('click', () => change.open('add'));
 remove.addEventListener('click', () => change.open('remove'));
+openWithToken(document.querySelectorAll('.links a'), token);
 void link.run();
 
 /** @param {LinkState} state */
 function onState(state) {
   banner.show(state);
   if (state.kind === 'live') return;
+  headline.forget();
   overview.forget();
   charts.breakOff();
   setUsable(false);
@@ -69,6 +84,7 @@ function onSnapshot(snapshot) {
   if (latest !== undefined && latest.version !== snapshot.version) return location.reload();
   latest = snapshot;
   banner.noteSnapshot(snapshot.atMs);
+  headline.show(snapshot);
   overview.show(snapshot);
   charts.add(snapshot);
   ring.draw(snapshot);
@@ -91,7 +107,8 @@ function setUsable(isLive) {
  */
 function act(action, name) {
   const replica = latest?.replicas.find((one) => one.name === name);
-  if (action === 'remove') change.open('remove', [name]);
+  if (action === 'show') charts.narrow(charts.of === name ? undefined : name);
+  else if (action === 'remove') change.open('remove', [name]);
   else if (action === 'undrain') void drain.undrain(name);
   else if (replica !== undefined) drain.open(replica);
 }

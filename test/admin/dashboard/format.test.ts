@@ -42,6 +42,17 @@ describe('a number on the page', () => {
   }
 });
 
+describe('text from elsewhere', () => {
+  for (const [text, shown] of [
+    ['abc\u202edef', 'abc\\u202edef'],
+    ['\u2066x\u2069', '\\u2066x\\u2069'],
+    ['a\u0007\u200bb', 'a\\u0007\\u200bb'],
+    ['שלום, naïve', 'שלום, naïve'],
+  ] as const) {
+    it(`is shown as ${shown}`, () => assert.equal(format.visible(text), shown));
+  }
+});
+
 describe('a time on the page', () => {
   for (const [ms, text] of [
     [-5, '0 s'],

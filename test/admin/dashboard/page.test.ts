@@ -35,6 +35,8 @@ async function faultsOf(page: Page, rules: axe.RuleObject = {}): Promise<readonl
   return violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target.join(' ')}`));
 }
 
+const namesOn = (page: Page) => page.locator('#replica-rows .name').allTextContents();
+
 describe('the page', { skip: skipBrowser }, () => {
   let browser: TestBrowser;
   let stage: Stage;
@@ -89,7 +91,7 @@ describe('the page', { skip: skipBrowser }, () => {
         stage.snapshot = snapshotOf(replicas);
         await page
           .locator('#replica-rows tr')
-          .nth(replicas.length - 1)
+          .nth(Math.min(replicas.length, 24) - 1)
           .waitFor();
         // colours are those of three replicas, and to judge them takes long
         assert.deepEqual(await faultsOf(page, { 'color-contrast': { enabled: false } }), []);
@@ -123,6 +125,131 @@ describe('the page', { skip: skipBrowser }, () => {
     for (const part of ['starting', 'no instance', 'ended by SIGKILL; starts again in 3 s', '50.0 %', '3.4'])
       assert.ok(text.includes(part), `${part} in ${text}`);
     assert.match((await row.getByRole('img').getAttribute('aria-label')) ?? '', /of the last 20 passed/);
+  });
+
+  it('puts trouble first and says what it is in one line, the title and the icon', async () => {
+    stage.snapshot = snapshotOf([
+      ...fleetOf(4),
+      replicaShown(5, 5, { ...DEAD, ending: { kind: 'exit', code: 1, signal: null } }),
+    ]);
+    const page = await open();
+    const line = page.locator('#headline');
+    await line.getByText('Degraded: 1 of 5 out: S5 crash loop (exit 1), next start in').waitFor();
+    assert.deepEqual(await namesOn(page), ['S5', 'S1', 'S2', 'S3', 'S4']);
+    assert.equal(await page.title(), '(1 out) ringlb');
+    assert.equal(await page.locator('#icon').getAttribute('href'), 'dashboard/icon-degraded.svg');
+    stage.snapshot = snapshotOf(fleetOf(4));
+    await line.getByText('Healthy: all 4 replicas are eligible').waitFor();
+    assert.deepEqual([await page.title(), await namesOn(page)], ['ringlb', ['S1', 'S2', 'S3', 'S4']]);
+  });
+
+  it('sorts its rows by a column, and turns them at the second press', async () => {
+    stage.snapshot = snapshotOf([1, 2, 3].map((id) => replicaShown(id, 3, { p99Ms: [5, 50, 20][id - 1]! })));
+    const page = await open();
+    const heading = page.getByRole('columnheader', { name: 'p99' });
+    await heading.getByRole('button').click();
+    assert.deepEqual(await namesOn(page), ['S2', 'S3', 'S1']);
+    assert.equal(await heading.getAttribute('aria-sort'), 'descending');
+    await heading.getByRole('button').click();
+    assert.deepEqual(await namesOn(page), ['S1', 'S3', 'S2']);
+    await page.getByLabel('Sort by').selectOption('Replica');
+    assert.deepEqual(await namesOn(page), ['S1', 'S2', 'S3']);
+  });
+
+  it('shows what the filter leaves, or only what is not well', async () => {
+    const [one, , , four] = fleetOf(4);
+    stage.snapshot = snapshotOf([one!, replicaShown(2, 4, DEAD), replicaShown(3, 4, { p50Ms: 140 }), four!]);
+    const page = await open();
+    await page.getByRole('button', { name: 'Only unhealthy (2)' }).click();
+    assert.deepEqual(await namesOn(page), ['S2', 'S3']);
+    await page.getByLabel('Filter replicas').fill('slow');
+    assert.deepEqual(await namesOn(page), ['S3']);
+    await page.getByLabel('Filter replicas').fill('nothing');
+    await page.getByText('No replica matches.').waitFor();
+  });
+
+  it('shows 24 of many replicas until all are asked for', async () => {
+    stage.snapshot = snapshotOf(fleetOf(64));
+    const page = await open();
+    assert.equal((await namesOn(page)).length, 24);
+    assert.match((await page.locator('#replicas').getAttribute('class')) ?? '', /compact/);
+    await page.getByRole('button', { name: 'Show all 64' }).click();
+    assert.equal((await namesOn(page)).length, 64);
+  });
+
+  it('has the last fifteen minutes at once, with numbers and events under the pointer', async () => {
+    const atMs = stage.history.atMs[60]!;
+    const time = new Date(atMs).toISOString();
+    stage.events.push({
+      ...{ id: 'a-1', time, since: time, kind: 'died', replica: 'S1' },
+      ...{ instance: null, image: null, cause: null, ms: null, count: 1, cost: null },
+    });
+    const page = await open();
+    const says = page.locator('#requests-says');
+    await page.getByText(/^Last 15 min: 2xx [\d,]+ to 1,500, mean/).waitFor();
+    const over = page.locator('#requests-chart .u-over');
+    const box = (await over.boundingBox())!;
+    await over.hover({ position: { x: box.width * (1 - 60 / 900), y: 30 } });
+    await says.getByText(/^\d\d:\d\d:\d\d: 2xx [\d,]+; 3xx .*; 5xx .*; all [\d,]+; S1 died$/).waitFor();
+    assert.match(
+      (await page.locator('#latency-says').textContent()) ?? '',
+      /: p50 .*; p99 [\d.]+.ms; S1 died$/,
+    );
+  });
+
+  it('narrows its charts to a replica whose name is pressed, and widens them again', async () => {
+    const page = await open();
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(new URL(request.url()).search));
+    const name = page.getByRole('button', { name: 'S2', exact: true });
+    await name.click();
+    await page.getByText('Replica S2 alone').waitFor();
+    await page.getByText(/^Last 15 min: 2xx [\d,]+ to/).waitFor();
+    assert.equal(await name.getAttribute('aria-pressed'), 'true');
+    assert.equal(asked[0], '?replica=S2&after=0');
+    await page.getByRole('button', { name: 'Show all replicas together' }).click();
+    await page.getByText('The whole balancer').waitFor();
+    assert.equal(await name.getAttribute('aria-pressed'), 'false');
+  });
+
+  it('claims nothing behind the dialog that asks for a token', async () => {
+    await stage.close();
+    stage = await openStage(snapshotOf(fleetOf(3)), { token: 'a-long-secret-token', adminHost: '0.0.0.0' });
+    visit = await browser.visit(stage.url);
+    const { page } = visit;
+    await page.getByRole('dialog', { name: 'Token needed' }).waitFor();
+    const text = await page.locator('body').innerText();
+    assert.match(text, /Locked/);
+    assert.doesNotMatch(text, /No replica yet|Nothing has happened|Connecting/);
+  });
+
+  it('opens what links lead to with the token', async () => {
+    await stage.close();
+    stage = await openStage(snapshotOf(fleetOf(3)), { token: 'a-long-secret-token', adminHost: '0.0.0.0' });
+    visit = await browser.visit(stage.url);
+    const { page } = visit;
+    await page.getByLabel('Admin token').fill('a-long-secret-token');
+    await page.keyboard.press('Enter');
+    await page.getByText('Live', { exact: true }).waitFor();
+    const opened = page.context().waitForEvent('page');
+    await page.getByRole('link', { name: 'replicas', exact: true }).click();
+    await (await opened).getByText('"status":"successful"').waitFor();
+  });
+
+  it('has a red button that names the replica it removes, and folds small moves', async () => {
+    stage.snapshot = snapshotOf(fleetOf(40));
+    const page = await open();
+    await page.getByRole('button', { name: 'Remove S5', exact: true }).click();
+    const dialog = page.getByRole('dialog', { name: 'Remove S5' });
+    await dialog.getByText(/^39 moves, each below 0.1.%, 2.5.% together$/).waitFor();
+    assert.equal(await dialog.getByRole('row').count(), 0);
+    assert.equal(await dialog.getByRole('button', { name: 'Remove S5' }).getAttribute('class'), 'danger');
+  });
+
+  it('shows marks that would turn text around, and does not obey them', async () => {
+    stage.snapshot = snapshotOf([replicaShown(1, 1, { ...DEAD, cause: 'exit 1: \u202egnp.exe' })]);
+    const page = await open();
+    await page.getByText('exit 1: \\u202egnp.exe; starts again').waitFor();
   });
 
   it('draws an arc for each replica and hatches those that get no request', async () => {
@@ -223,6 +350,7 @@ describe('the page', { skip: skipBrowser }, () => {
     await stage.close();
     await page.getByText('Connection lost. The balancer').waitFor();
     assert.equal(await page.locator('#readiness-text').textContent(), 'Not known');
+    assert.equal(await page.title(), 'Not known – ringlb');
     for (const figure of await page.locator('.figure').allTextContents()) assert.equal(figure, '–');
     assert.match((await page.locator('.as-of').first().textContent()) ?? '', /^Last known, /);
     for (const name of ['Add…', 'Remove…', 'Drain S1', 'Remove S1'])

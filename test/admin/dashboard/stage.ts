@@ -112,7 +112,10 @@ export interface Stage {
 }
 
 /** Serves the page with what is set on the stage; `/add` and `/rm` preview and change nothing. */
-export async function openStage(first: Omit<Snapshot, 'atMs'>, token = ''): Promise<Stage> {
+export async function openStage(
+  first: Omit<Snapshot, 'atMs'>,
+  access: NonNullable<Parameters<typeof runAdmin>[0]>['access'] = {},
+): Promise<Stage> {
   const live = new Live({
     clock: systemClock,
     snapshots: {
@@ -125,7 +128,7 @@ export async function openStage(first: Omit<Snapshot, 'atMs'>, token = ''): Prom
   live.start();
   const changes: string[] = [];
   const admin = await runAdmin({
-    access: { token },
+    access,
     // of two routes with one path the router takes the later
     routes: [
       ...createDashboardRoutes(),

@@ -9,7 +9,7 @@ import { problemOf } from './api.js';
 import { messagesOf } from './sse.js';
 import { Token } from './token.js';
 
-/** @import { Snapshot } from '../../../api/snapshot.ts' */
+/** @import { History, Snapshot } from '../../../api/snapshot.ts' */
 /** @import { FleetEvent } from '../../../api/types.ts' */
 
 /**
@@ -17,6 +17,7 @@ import { Token } from './token.js';
  *   | { readonly kind: 'lost', readonly reason: string, readonly retryAtMs: number }} LinkState
  * @typedef {object} Hooks
  * @property {(state: LinkState) => void} onState
+ * @property {(history: History) => void} onHistory the traffic before this stream, again with each stream
  * @property {(snapshot: Snapshot) => void} onSnapshot
  * @property {(events: readonly FleetEvent[], isFirst: boolean) => void} onEvents the first of a stream are all there are
  */
@@ -88,6 +89,8 @@ export class Link {
       const response = await fetch('live', { headers: Token.headers(used), signal, cache: 'no-store' });
       if (response.status === 401) {
         clearTimeout(this.#watchdog);
+        // the page stands behind the dialog, and must not say that it is connecting
+        if (this.#token.value === used) this.#hooks.onState({ kind: 'locked' });
         return (await this.#token.refused(used)) ? 'again' : 'locked';
       }
       if (!response.ok || response.body === null) return await problemOf(response);
@@ -120,6 +123,8 @@ export class Link {
     if (event === 'events') {
       this.#hooks.onEvents(content, heard.isFirst);
       heard.isFirst = false;
+    } else if (event === 'history') {
+      this.#hooks.onHistory(content);
     } else if (event === 'snapshot') {
       this.#failures = 0;
       if (!heard.isLive) this.#hooks.onState({ kind: 'live' });

@@ -1,6 +1,5 @@
 /**
  * Adding and removing replicas: what is asked for, what it would do, and then doing it.
- * Must not hold: requests themselves (`api.js`).
  * Invariant: what is done is what the preview shows, names included, also where the balancer chose them.
  */
 import { BrokenConnection } from '../data/api.js';
@@ -15,6 +14,8 @@ import { namesIn, sentencesOf, wordsOf } from './preview.js';
 const WORDS = {
   add: {
     heading: 'Add replicas',
+    button: 'Add',
+    look: 'primary',
     hint: 'Names that are not given are chosen. Separate several with commas.',
     method: 'POST',
     path: 'add',
@@ -22,6 +23,8 @@ const WORDS = {
   },
   remove: {
     heading: 'Remove replicas',
+    button: 'Remove',
+    look: 'danger',
     hint: 'Those not named are the ones with the fewest requests in flight.',
     method: 'DELETE',
     path: 'rm',
@@ -30,6 +33,8 @@ const WORDS = {
 };
 const PAUSE_MS = 200;
 const MOST_MOVES = 8;
+/** A move of less is not worth a row. */
+const LEAST_MOVE = 0.001;
 /** Between two looks at what became of a change. */
 const LOOK_MS = 500;
 
@@ -83,7 +88,8 @@ export class ChangeDialog {
     this.#kind = kind;
     this.#openings++;
     const words = WORDS[kind];
-    setText(this.#heading, words.heading);
+    setText(this.#heading, names.length === 0 ? words.heading : `${words.button} ${names.join(', ')}`);
+    this.#do.className = words.look;
     setText(this.#hint, words.hint);
     this.#count.value = `${Math.max(1, names.length)}`;
     this.#names.value = names.join(', ');
@@ -143,14 +149,14 @@ export class ChangeDialog {
       const part = html('td', { class: 'number' }, percent(share));
       return html('tr', {}, html('td', {}, from ?? 'nobody'), html('td', {}, to ?? 'nobody'), part);
     };
-    this.#rows.replaceChildren(...moves.slice(0, MOST_MOVES).map(row));
-    this.#moves.hidden = moves.length === 0;
-    const rest = moves.slice(MOST_MOVES);
+    const rows = moves.filter(({ share }) => share >= LEAST_MOVE).slice(0, MOST_MOVES);
+    this.#rows.replaceChildren(...rows.map(row));
+    this.#moves.hidden = rows.length === 0;
+    const rest = moves.slice(rows.length);
     const share = percent(rest.reduce((sum, move) => sum + move.share, 0));
-    setText(
-      this.#more,
-      rest.length === 0 ? '' : `and ${plural(rest.length, 'more move')}, ${share} together`,
-    );
+    const each = rest[0] !== undefined && rest[0].share < LEAST_MOVE ? ', each below 0.1\u202f%' : '';
+    const more = rows.length === 0 ? plural(rest.length, 'move') : `and ${plural(rest.length, 'more move')}`;
+    setText(this.#more, rest.length === 0 ? '' : `${more}${each}, ${share} together`);
   }
 
   /** Shows no preview. @param {string} problem why there is none; '' where it is on its way */
@@ -159,7 +165,7 @@ export class ChangeDialog {
     setText(this.#text, problem === '' ? 'Working it out…' : 'Nothing can be done as it stands.');
     this.#showMoves([]);
     setText(this.#problem, problem);
-    setText(this.#do, this.#kind === 'add' ? 'Add' : 'Remove');
+    setText(this.#do, WORDS[this.#kind].button);
     this.#do.disabled = true;
   }
 

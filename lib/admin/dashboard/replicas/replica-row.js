@@ -1,14 +1,13 @@
 /**
  * One row of the table: made once for a replica, then changed cell by cell where something differs.
- * Must not hold: the order of rows (`replica-table.js`), what its buttons do.
- *
  * Invariant: whatever a cell says with colour or form it says in words as well.
  */
-import { html, hueOf, setAttribute, setText, svg } from '../view/dom.js';
+import { breakable, html, hueOf, setAttribute, setText, svg } from '../view/dom.js';
 import { count, duration, latency, percent, rate } from '../view/format.js';
 
+/** @import { Entry } from './order.js' */
 /** @import { ReplicaSnapshot } from '../../../api/snapshot.ts' */
-/** @typedef {'drain' | 'undrain' | 'remove'} Action */
+/** @typedef {'drain' | 'undrain' | 'remove' | 'show'} Action */
 
 const PROBES = 20;
 const BAR = { width: 3, step: 4, height: 16, passed: 6 };
@@ -33,17 +32,18 @@ export class ReplicaRow {
   #inFlight = html('span', { class: 'value' });
   #bar = html('span', { class: 'bar', 'aria-hidden': 'true' });
   #fill = html('span', { class: 'fill' });
-  #queued = cell('Queue', 'number');
-  #share = cell('Share', 'number share-cell');
+  #queued = cell('Queue', 'number minor');
+  #share = cell('Share', 'number share-cell minor');
   #requests = cell('Req/s', 'number');
   #p50 = cell('p50', 'number');
-  #p99 = cell('p99', 'number');
+  #p99 = cell('p99', 'number minor');
   #errors = cell('Errors/s', 'number');
   #probes = svg('svg', { class: 'probes', role: 'img', width: PROBES * BAR.step, height: BAR.height });
   #probesDrawn = '';
-  #restarts = cell('Restarts', 'number');
+  #restarts = cell('Restarts', 'number minor');
   #drain = html('button', { type: 'button', class: 'small' });
-  #remove = html('button', { type: 'button', class: 'small' }, 'Remove');
+  #remove = html('button', { type: 'button', class: 'small danger' }, 'Remove');
+  #title;
   /** What the drain button would do. @type {Action} */
   #drainAction = 'drain';
 
@@ -55,7 +55,15 @@ export class ReplicaRow {
     this.#name = name;
     const swatch = html('span', { class: 'swatch', 'aria-hidden': 'true' });
     swatch.style.setProperty('--hue', `${hueOf(id)}`);
-    const title = html('span', { class: 'name' }, swatch, name);
+    // a press shows it alone in the charts, and all of it where rows are short
+    this.#title = html(
+      'button',
+      { type: 'button', class: 'name', 'aria-pressed': 'false' },
+      ...breakable(name),
+    );
+    this.#title.setAttribute('title', `Show ${name} alone in the charts`);
+    this.#title.addEventListener('click', () => onAction('show'));
+    const title = html('span', { class: 'title' }, swatch, this.#title);
     this.#bar.append(this.#fill);
     this.#remove.setAttribute('aria-label', `Remove ${name}`);
     this.#drain.addEventListener('click', () => onAction(this.#drainAction));
@@ -71,28 +79,29 @@ export class ReplicaRow {
         this.#cause,
       ),
       this.#restarts,
-      cell('In flight', 'number in-flight', this.#inFlight, this.#bar),
+      cell('In flight', 'number in-flight minor', this.#inFlight, this.#bar),
       this.#queued,
       this.#share,
       this.#requests,
       this.#p50,
       this.#p99,
       this.#errors,
-      cell('Probes', 'probes-cell', this.#probes),
-      cell('', 'row-actions', this.#drain, this.#remove),
+      cell('Probes', 'probes-cell minor', this.#probes),
+      cell('', 'row-actions minor', this.#drain, this.#remove),
     );
   }
 
   /**
-   * @param {ReplicaSnapshot} replica
+   * @param {Entry} entry
    * @param {number} cap
    * @param {boolean} canRemove
    */
-  update(replica, cap, canRemove) {
+  update({ replica, outlier }, cap, canRemove) {
     setText(this.#endpoint, replica.endpoint ?? 'no instance');
     setText(this.#image, replica.image ?? '');
     setAttribute(this.#image, 'title', replica.image ?? '');
-    this.#updateState(replica);
+    setAttribute(this.element, 'data-outlier', outlier === undefined ? 'no' : 'yes');
+    this.#updateState(replica, outlier);
     setText(this.#inFlight, `${count(replica.inFlight)} / ${count(cap)}`);
     const width = `${Math.min(100, (100 * replica.inFlight) / cap).toFixed(1)}%`;
     if (this.#fill.style.width !== width) this.#fill.style.width = width;
@@ -109,15 +118,24 @@ export class ReplicaRow {
     this.#updateButtons(replica, canRemove);
   }
 
-  /** @param {ReplicaSnapshot} replica */
-  #updateState({ state, drained, sinceMs, cause, nextStartInMs }) {
+  /** It is the one that the charts are narrowed to. @param {boolean} isChosen */
+  choose(isChosen) {
+    this.element.classList.toggle('chosen', isChosen);
+    setAttribute(this.#title, 'aria-pressed', `${isChosen}`);
+  }
+
+  /**
+   * @param {ReplicaSnapshot} replica
+   * @param {string | undefined} outlier
+   */
+  #updateState({ state, drained, sinceMs, cause, nextStartInMs }, outlier) {
     const word = drained ? 'drained' : state;
     setAttribute(this.element, 'data-state', word);
     setText(this.#state, word);
     setText(this.#since, drained ? '' : `for ${duration(sinceMs)}`);
     const next = nextStartInMs === null ? '' : `; starts again in ${duration(nextStartInMs + 999)}`;
     // why it is well needs no words
-    const reason = state === 'healthy' ? '' : `${cause ?? ''}${next}`;
+    const reason = state === 'healthy' ? (outlier ?? '') : `${cause ?? ''}${next}`;
     const words = drained ? `gets no new requests; its instance is ${state}` : reason;
     setText(this.#cause, words);
     setAttribute(this.#cause, 'title', words);

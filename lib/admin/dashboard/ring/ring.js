@@ -1,8 +1,6 @@
 /**
  * The ring: outside who owns each slot, as the table has it, inside the share of each replica.
  * Slots of a Maglev table lie about like shuffled cards, so neither ring could stand for the other.
- * Must not hold: arithmetic of arcs (`ring-geometry.js`).
- *
  * Invariants: a replica has one colour here and in the table; one that gets no request is hatched, not only pale.
  */
 
@@ -31,6 +29,7 @@ export class Ring {
   #says = byId('ring-says', HTMLElement);
   #load;
   #onPoint;
+  #onChoose;
   /** What is drawn, so that nothing is drawn twice. */
   #drawn = '';
   #table = '';
@@ -38,10 +37,12 @@ export class Ring {
   /**
    * @param {(sample: number) => Promise<RingView>} load
    * @param {(name: string | undefined) => void} onPoint the pointer is on a replica's share, or on none
+   * @param {(name: string) => void} onChoose a share was pressed
    */
-  constructor(load, onPoint) {
+  constructor(load, onPoint, onChoose) {
     this.#load = load;
     this.#onPoint = onPoint;
+    this.#onChoose = onChoose;
   }
 
   /** @param {Snapshot} snapshot */
@@ -86,6 +87,7 @@ export class Ring {
         path.style.setProperty('--hue', `${hueOf(member.id)}`);
         path.addEventListener('pointerenter', () => this.#onPoint(member.name));
         path.addEventListener('pointerleave', () => this.#onPoint(undefined));
+        path.addEventListener('click', () => this.#onChoose(member.name));
         const title = svg('title', {});
         title.textContent = `${member.name}: ${percent(member.share)}, ${wordOf(member)}`;
         path.append(title);

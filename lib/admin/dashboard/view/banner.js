@@ -1,7 +1,4 @@
-/**
- * How the page says that it is not live: a banner with the reason and what happens next, and one spoken sentence.
- * Must not hold: the connection (`link.js`).
- */
+/** How the page says that it is not live: a banner with the reason and what happens next, and one spoken sentence. */
 import { byId, setText } from './dom.js';
 import { clock } from './format.js';
 

@@ -1,7 +1,8 @@
 /**
  * Small words for the document: find an element of a known kind, make one, change one only where it differs.
- * Must not hold: what any element means.
+ * Invariant: no text gets into the document with characters that would turn it around or hide it.
  */
+import { visible } from './format.js';
 
 /**
  * The element with this id. Throws where the page has none of this kind.
@@ -25,8 +26,8 @@ export function byId(id, kind) {
  */
 export function html(name, attributes, ...children) {
   const element = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  element.append(...children);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, visible(value));
+  element.append(...children.map((child) => (typeof child === 'string' ? visible(child) : child)));
   return element;
 }
 
@@ -48,7 +49,8 @@ export function svg(name, attributes) {
  * @param {string} text
  */
 export function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const safe = visible(text);
+  if (element.textContent !== safe) element.textContent = safe;
 }
 
 /**
@@ -57,7 +59,18 @@ export function setText(element, text) {
  * @param {string} value
  */
 export function setAttribute(element, name, value) {
-  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+  const safe = visible(value);
+  if (element.getAttribute(name) !== safe) element.setAttribute(name, safe);
+}
+
+/**
+ * A name that breaks behind its dots, dashes and underscores, and never within a word.
+ * @param {string} name
+ */
+export function breakable(name) {
+  return name
+    .split(/(?<=[._-])(?=[^._-])/)
+    .flatMap((word, place) => (place === 0 ? [word] : [document.createElement('wbr'), word]));
 }
 
 /**

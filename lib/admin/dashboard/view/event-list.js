@@ -1,6 +1,5 @@
-/**
- * What happened, the newest first. Must not hold: where events come from, or which there are beyond how they look.
- */
+/** What happened, the newest first. */
+import { BAD_KINDS } from '../charts/event-marks.js';
 import { byId, html } from './dom.js';
 import { moment, took } from './format.js';
 
@@ -8,18 +7,6 @@ import { moment, took } from './format.js';
 
 const MOST = 200;
 
-/** Kinds that are bad news; every other one is plain. */
-const BAD = new Set([
-  'panic',
-  'unhealthy',
-  'ejected',
-  'died',
-  'poison',
-  'engine-lost',
-  'source-lost',
-  'start-failed',
-  'cancelled',
-]);
 const GOOD = new Set(['healthy', 'replaced', 'added', 'adopted', 'engine-back', 'source-back', 'panic-over']);
 
 export class EventList {
@@ -67,7 +54,7 @@ function seriesOf({ kind, replica, cause, since }) {
 function rowOf(event) {
   const { time, kind, replica, image, cause, ms, cost, count } = event;
   const atMs = Date.parse(time);
-  const mood = BAD.has(kind) ? 'bad' : GOOD.has(kind) ? 'good' : 'plain';
+  const mood = BAD_KINDS.has(kind) ? 'bad' : GOOD.has(kind) ? 'good' : 'plain';
   return html(
     'tr',
     { 'data-series': seriesOf(event) },

@@ -65,6 +65,14 @@ function seconds(ms) {
   return `${grouped(ms / 1000, 1)}${NARROW_SPACE}s`;
 }
 
+/** What would turn text around, hide it or move the cursor: marks of direction and other formats, and controls. */
+const UNSEEN = /(?![\t\n])[\p{Cc}\p{Cf}]/gu;
+
+/** Text from elsewhere with characters that nobody sees as `\u202e`: shown, and not obeyed. @param {string} text */
+export function visible(text) {
+  return text.replace(UNSEEN, (mark) => `\\u${mark.codePointAt(0)?.toString(16).padStart(4, '0')}`);
+}
+
 const CLOCK = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const DAY = new Intl.DateTimeFormat('en-GB', { day: '2-digit', month: 'short' });
 

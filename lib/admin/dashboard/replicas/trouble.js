@@ -1,0 +1,154 @@
+/**
+ * What is wrong with a fleet: which replicas are out and why, which ones differ from their peers, and one line on all
+ * of it. It runs without a document.
+ */
+import { count, duration, latency, rate, took } from '../view/format.js';
+
+/** @import { ReplicaSnapshot, Snapshot } from '../../../api/snapshot.ts' */
+/** @import { FleetEvent } from '../../../api/types.ts' */
+/** @typedef {'good' | 'partly' | 'bad'} Level */
+/** @typedef {{ readonly level: Level, readonly word: string, readonly text: string, readonly out: number }} Summary */
+
+/** A replica differs when it has so many times the median. */
+const TIMES = 3;
+/** Below these a multiple of the median says nothing: milliseconds, and a part of its own requests. */
+const LEAST_MS = 1;
+const LEAST_ERRORS = 0.01;
+/** A median of fewer is no measure. */
+const LEAST_PEERS = 3;
+const NAMED = 4;
+/** A replacement is worth telling for so long. */
+const RECENT_MS = 5 * 60_000;
+const LONGEST_CAUSE = 60;
+
+/**
+ * Replicas with a p50 or errors over three times the median, and how much that is, in words.
+ * @param {readonly ReplicaSnapshot[]} replicas
+ * @returns {ReadonlyMap<string, string>} by name
+ */
+export function outliersOf(replicas) {
+  const serving = replicas.filter((replica) => isIn(replica) && replica.requestsPerSecond);
+  const p50 = medianOf(serving.map(({ p50Ms }) => p50Ms));
+  const errors = medianOf(serving.map(({ errorsPerSecond }) => errorsPerSecond));
+  /** @type {Map<string, string>} */
+  const found = new Map();
+  for (const { name, p50Ms, errorsPerSecond, requestsPerSecond } of serving) {
+    const isSlow = p50 !== undefined && p50Ms !== null && p50Ms > TIMES * p50 && p50Ms > p50 + LEAST_MS;
+    const least = LEAST_ERRORS * (requestsPerSecond ?? 0);
+    const fails =
+      errors !== undefined &&
+      errorsPerSecond !== null &&
+      errorsPerSecond > TIMES * errors &&
+      errorsPerSecond > least;
+    if (isSlow) found.set(name, `slow: p50 ${latency(p50Ms)}, median ${latency(p50)}`);
+    else if (fails) found.set(name, `fails: ${rate(errorsPerSecond)} errors/s, median ${rate(errors)}`);
+  }
+  return found;
+}
+
+/** The lower one of two in the middle, so that one of few is still seen. @param {readonly (number | null)[]} values */
+function medianOf(values) {
+  const known = values.filter((value) => value !== null).toSorted((one, other) => one - other);
+  return known.length < LEAST_PEERS ? undefined : known[Math.floor((known.length - 1) / 2)];
+}
+
+/** It may be given requests. @param {ReplicaSnapshot} replica */
+function isIn({ state, drained }) {
+  return state === 'healthy' && !drained;
+}
+
+/** It was removed and finishes what it has. @param {ReplicaSnapshot} replica */
+function isLeaving({ state, drained }) {
+  return state === 'draining' && !drained;
+}
+
+/**
+ * How bad it is: 0 is the worst, and the last is well.
+ * @param {ReplicaSnapshot} replica
+ * @param {ReadonlyMap<string, string>} outliers
+ */
+export function rankOf(replica, outliers) {
+  if (replica.nextStartInMs !== null) return 0;
+  if (replica.state === 'unhealthy') return 1;
+  if (replica.state === 'starting') return 2;
+  if (outliers.has(replica.name)) return 3;
+  if (replica.drained) return 4;
+  return isLeaving(replica) ? 5 : WELL;
+}
+
+export const WELL = 6;
+
+/** @param {ReplicaSnapshot['ending']} ending */
+function endingIn(ending) {
+  if (ending === null) return '';
+  const { kind, code, signal } = ending;
+  if (kind === 'signal') return signal ?? 'a signal';
+  return kind === 'exit' ? `exit ${code ?? '?'}` : ENDINGS[kind];
+}
+
+const ENDINGS = {
+  'out-of-memory': 'out of memory',
+  removed: 'removed by somebody else',
+  'start-timeout': 'not healthy in time',
+  unhealthy: 'probes failed',
+};
+
+/** Who is out, why, and what comes next. @param {ReplicaSnapshot} replica */
+function outOf({ name, state, drained, ending, cause, nextStartInMs, sinceMs }) {
+  const last = endingIn(ending);
+  if (drained) return `${name} drained`;
+  if (nextStartInMs !== null)
+    return `${name} crash loop${last && ` (${last})`}, next start in ${duration(nextStartInMs + 999)}`;
+  if (state === 'starting') return `${name} ${last && `${last}, `}starting for ${duration(sinceMs)}`;
+  return `${name} ${state}${cause ? `: ${shortened(cause)}` : ''}`;
+}
+
+/** @param {string} text */
+function shortened(text) {
+  return text.length > LONGEST_CAUSE ? `${text.slice(0, LONGEST_CAUSE - 1)}…` : text;
+}
+
+/**
+ * One line on the fleet: how many are out and who, who differs, and what was mended a moment ago.
+ * @param {Snapshot} snapshot
+ * @param {readonly FleetEvent[]} events the oldest first
+ * @returns {Summary}
+ */
+export function summaryOf({ replicas, readiness, desired, atMs }, events) {
+  const outliers = outliersOf(replicas);
+  const members = replicas.filter((replica) => !isLeaving(replica));
+  const out = members
+    .filter((replica) => !isIn(replica))
+    .toSorted((one, other) => rankOf(one, outliers) - rankOf(other, outliers));
+  const parts = [...out.map(outOf), ...[...outliers].map(([name, what]) => `${name} ${what}`)];
+  const named =
+    parts.length > NAMED + 1 ? [...parts.slice(0, NAMED), `${count(parts.length - NAMED)} more`] : parts;
+  const mended = mendedIn(events, atMs, new Set(out.map(({ name }) => name)));
+  const panic = readiness.reason.includes('panic')
+    ? ['panic: all replicas get requests, healthy or not']
+    : [];
+  const text = [
+    readiness.draining ? readiness.reason : `${count(out.length)} of ${count(desired)} out`,
+    [...panic, ...named, ...mended].join('; '),
+  ];
+  const says = text.filter(Boolean).join(': ');
+  if (!readiness.ready)
+    return { level: 'bad', word: readiness.draining ? 'Draining' : 'Down', text: says, out: out.length };
+  if (out.length > 0 || outliers.size > 0)
+    return { level: 'partly', word: 'Degraded', text: says, out: out.length };
+  const all = `all ${count(desired)} ${desired === 1 ? 'replica is' : 'replicas are'} eligible`;
+  return { level: 'good', word: 'Healthy', text: [all, ...mended].join('; '), out: 0 };
+}
+
+/**
+ * @param {readonly FleetEvent[]} events
+ * @param {number} nowMs
+ * @param {ReadonlySet<string>} out
+ */
+function mendedIn(events, nowMs, out) {
+  const last = events.findLast(({ kind }) => kind === 'replaced');
+  if (last === undefined || last.replica === null || out.has(last.replica)) return [];
+  const agoMs = nowMs - Date.parse(last.time);
+  if (agoMs > RECENT_MS) return [];
+  return [`${last.replica} replaced in ${took(last.ms)}, ${duration(agoMs)} ago`];
+}

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { outliersOf, summaryOf } from '../../../lib/admin/dashboard/replicas/trouble.js';
+import type { ReplicaSnapshot } from '../../../lib/api/snapshot.ts';
+import type { FleetEvent } from '../../../lib/api/types.ts';
+import { replicaShown, snapshotOf } from './stage.ts';
+
+const fleet = (differs: Readonly<Record<number, Partial<ReplicaSnapshot>>>, count = 5) =>
+  Array.from({ length: count }, (_, index) => replicaShown(index + 1, count, differs[index + 1]));
+
+const plain = (text: string) => text.replaceAll('\u202f', ' ');
+
+describe('a replica that differs from its peers', () => {
+  const found = (replicas: readonly ReplicaSnapshot[]) =>
+    [...outliersOf(replicas)].map(([name, what]) => plain(`${name} ${what}`));
+
+  it('has a p50 over three times the median', () => {
+    assert.deepEqual(found(fleet({ 2: { p50Ms: 140 } })), ['S2 slow: p50 140 ms, median 1.50 ms']);
+    assert.deepEqual(found(fleet({ 2: { p50Ms: 4.2 } })), []);
+  });
+
+  it('is not one for a fraction of a millisecond', () => {
+    const fast = { p50Ms: 0.1 };
+    assert.deepEqual(found(fleet({ 1: fast, 2: { p50Ms: 0.9 }, 3: fast, 4: fast, 5: fast })), []);
+  });
+
+  it('has errors over three times the median, and more than one in a hundred requests', () => {
+    assert.deepEqual(found(fleet({ 3: { errorsPerSecond: 30 } })), ['S3 fails: 30.0 errors/s, median 0']);
+    assert.deepEqual(found(fleet({ 3: { errorsPerSecond: 0.2 } })), []);
+    const all = { errorsPerSecond: 30 };
+    assert.deepEqual(found(fleet({ 1: all, 2: all, 3: all, 4: all, 5: all })), []);
+  });
+
+  it('is found among three, and not among two', () => {
+    assert.equal(found(fleet({ 3: { p50Ms: 140 } }, 3)).length, 1);
+    assert.equal(found(fleet({ 2: { p50Ms: 140 } }, 2)).length, 0);
+  });
+});
+
+describe('the line on the fleet', () => {
+  const says = (
+    replicas: readonly ReplicaSnapshot[],
+    events: readonly FleetEvent[] = [],
+    differs: Parameters<typeof snapshotOf>[1] = {},
+  ) => {
+    const { level, word, text } = summaryOf({ ...snapshotOf(replicas, differs), atMs: NOW }, events);
+    return plain(`${level} ${word}: ${text}`);
+  };
+  const NOW = Date.parse('2026-11-21T03:12:00Z');
+  const replaced = (replica: string, time: string): FleetEvent => ({
+    ...{ id: 'a-1', time, kind: 'replaced', replica, instance: null, image: null, cause: null },
+    ...{ ms: 600, count: 1, since: time, cost: null },
+  });
+
+  it('says that all is well', () => {
+    assert.equal(says(fleet({})), 'good Healthy: all 5 replicas are eligible');
+  });
+
+  it('names who is out, the worst first, with the cause and what comes next', () => {
+    const replicas = fleet({
+      1: { drained: true },
+      2: { state: 'starting', ending: { kind: 'signal', code: null, signal: 'SIGKILL' }, sinceMs: 3000 },
+      3: { state: 'unhealthy', cause: 'probe failed: 503' },
+      4: {
+        ...{ state: 'starting', nextStartInMs: 11_500 },
+        ending: { kind: 'exit', code: 1, signal: null },
+      },
+    });
+    assert.equal(
+      says(replicas),
+      'partly Degraded: 4 of 5 out: S4 crash loop (exit 1), next start in 12 s; S3 unhealthy: probe failed: 503; ' +
+        'S2 SIGKILL, starting for 3 s; S1 drained',
+    );
+  });
+
+  it('names four of many', () => {
+    const down: Partial<ReplicaSnapshot> = { state: 'unhealthy', cause: null };
+    const replicas = fleet(Object.fromEntries([1, 2, 3, 4, 5, 6].map((id) => [id, down])), 9);
+    assert.match(says(replicas), /6 of 9 out: S1 unhealthy; .*S4 unhealthy; 2 more$/);
+  });
+
+  it('says what was replaced in the last five minutes', () => {
+    const recent = replaced('S3', '2026-11-21T03:11:20Z');
+    assert.equal(
+      says(fleet({}), [recent]),
+      'good Healthy: all 5 replicas are eligible; S3 replaced in 600 ms, 40 s ago',
+    );
+    assert.doesNotMatch(says(fleet({}), [replaced('S3', '2026-11-21T03:01:20Z')]), /replaced/);
+    assert.doesNotMatch(says(fleet({ 3: { state: 'unhealthy' } }), [recent]), /replaced/);
+  });
+
+  it('is degraded by an outlier alone', () => {
+    assert.equal(
+      says(fleet({ 2: { p50Ms: 140 } })),
+      'partly Degraded: 0 of 5 out: S2 slow: p50 140 ms, median 1.50 ms',
+    );
+  });
+
+  it('does not count a replica that was removed and finishes', () => {
+    const leaving = replicaShown(6, 5, { state: 'draining' });
+    assert.match(says([...fleet({}), leaving], [], { desired: 5 }), /^good/);
+  });
+
+  it('says that none is left, that the balancer shuts down, and that it panics', () => {
+    const down = fleet({ 1: { state: 'unhealthy', cause: null } }, 1);
+    assert.equal(says(down), 'bad Down: 1 of 1 out: S1 unhealthy');
+    const readiness = { ready: false, draining: true, reason: 'The balancer is shutting down' };
+    assert.equal(says(fleet({}), [], { readiness }), 'bad Draining: The balancer is shutting down');
+    const panic = {
+      ready: true,
+      draining: false,
+      reason: '1 of 5 replicas are eligible, panic: most are not ready',
+    };
+    const one = fleet({ 1: { state: 'unhealthy', cause: null } });
+    assert.match(
+      says(one, [], { readiness: panic }),
+      /1 of 5 out: panic: all replicas get requests, healthy or not; S1/,
+    );
+  });
+});
