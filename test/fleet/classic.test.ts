@@ -4,7 +4,14 @@ import { findFleet } from '../../lib/core/policy/reconcile.ts';
 import { FleetCounts } from '../../lib/metrics/fleet-counts.ts';
 import { endingIn } from '../helpers/fleet/endings.ts';
 import { FakeDriver } from '../helpers/fleet/fake-driver.ts';
-import { FleetRig, START_TIMEOUT_MS, settle } from '../helpers/fleet/rig.ts';
+import {
+  FleetRig,
+  NOT_READY,
+  REPLACE_AFTER_MS,
+  START_TIMEOUT_MS,
+  STOP_TIMEOUT_MS,
+  settle,
+} from '../helpers/fleet/rig.ts';
 
 /** The classic profile, with names R1, R2… in the order in which they are chosen. */
 const classic = (count: number): Promise<FleetRig> => FleetRig.of(count, { classic: true });
@@ -75,6 +82,23 @@ describe('a replacement in the classic profile', () => {
       assert.deepEqual(counts.historyOf('R3').replacements, { ...none, [cause]: 1 });
     });
   }
+
+  it('lets requests in flight finish on one that is not ready', async () => {
+    const rig = await classic(3);
+    const finish = rig.load('R1', 1);
+    rig.found.set(rig.replica('R1').instance!.endpoint!.port, NOT_READY);
+    await rig.advance(REPLACE_AFTER_MS + 10_000);
+    assert.deepEqual(rig.states, ['R2=healthy', 'R3=healthy', 'R4=healthy']);
+    assert.deepEqual(
+      rig.registry.leaving.map(({ name, state }) => `${name}=${state}`),
+      ['R1=draining'],
+    );
+    assert.deepEqual(rig.records.map(({ name }) => name).sort(), ['R1', 'R2', 'R3', 'R4']);
+    finish();
+    await rig.advance(100);
+    assert.deepEqual(rig.driver.of('remove'), [`R1#1 ${STOP_TIMEOUT_MS}`]);
+    assert.deepEqual(rig.registry.leaving, []);
+  });
 
   it('has another name again where it ends before it was healthy, or is not so in time', async () => {
     const rig = await classic(1);

@@ -162,7 +162,7 @@ export class FleetRig {
     this.launcher = new Launcher({
       ...common,
       startTimeoutMs: START_TIMEOUT_MS,
-      substitute: (replica, cause) => this.scaling.substitute(replica, cause),
+      substitute: (replica, cause, isDraining) => this.scaling.substitute(replica, cause, isDraining),
       probePath: '/heartbeat',
       probePort: 0,
       onLaunchEnded: () => this.supervisor.nudge(),
