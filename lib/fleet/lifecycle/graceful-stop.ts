@@ -1,15 +1,15 @@
 /**
- * Takes instances away without loss: what is in flight on one finishes, within the drain timeout, then it is stopped.
- * Must not hold: which instances go, or why.
+ * Stops instances without losing requests: those in flight finish, within the drain timeout, and then it is stopped.
  */
 
 import type { RetiredRole } from '../../drivers/driver.ts';
-import { type Clock, sleep } from '../../platform/clock.ts';
+import type { Clock } from '../../platform/clock.ts';
 import { messageOf } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/log.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
 import type { Instances } from './instances.ts';
+import { whenIdle } from './when-idle.ts';
 
 export interface GracefulStopParts {
   readonly registry: Registry;
@@ -20,9 +20,6 @@ export interface GracefulStopParts {
   readonly stopTimeoutMs: number;
 }
 
-/** Between two looks at what is still in flight. */
-const LOOK_MS = 20;
-
 export class GracefulStop {
   readonly #parts: GracefulStopParts;
 
@@ -30,7 +27,10 @@ export class GracefulStop {
     this.#parts = parts;
   }
 
-  /** Sees a replica off that has left the ring. Its name is free in the next turn of that name. */
+  /**
+   * Drains and stops a replica that has left the ring, and forgets it. Its name is retired at once, so that what is
+   * started under the name next finds it free.
+   */
   async drainAndStop(replica: Replica, role: RetiredRole): Promise<void> {
     const { registry, instances, log, stopTimeoutMs } = this.#parts;
     const { name, instance } = replica;
@@ -41,7 +41,7 @@ export class GracefulStop {
         .retire(instance, role)
         .catch((error: unknown) => log.warn({ replica: name, cause: messageOf(error) }, 'not renamed'));
       await registry.whenPublished();
-      const cut = await this.#untilIdle(replica);
+      const cut = await this.#drain(replica);
       if (cut > 0) {
         cause = `drain timed out; requests in flight are cut: ${cut}`;
         log.warn({ replica: name, inFlight: cut }, 'drain timed out; requests in flight are cut');
@@ -52,11 +52,11 @@ export class GracefulStop {
     await registry.forget(replica, cause);
   }
 
-  /** Waits until nothing is in flight, but not too long; gives how much still is. */
-  async #untilIdle(replica: Replica): Promise<number> {
+  /** Waits for the requests in flight, for the drain timeout at most; returns how many are left. */
+  async #drain(replica: Replica): Promise<number> {
     const { registry, clock, drainTimeoutMs } = this.#parts;
     const untilMs = clock.nowMs() + drainTimeoutMs;
-    while (registry.inFlightOf(replica) > 0 && clock.nowMs() < untilMs) await sleep(clock, LOOK_MS);
-    return registry.inFlightOf(replica);
+    const isIdle = await whenIdle(this.#parts, replica, () => clock.nowMs() >= untilMs);
+    return isIdle ? 0 : registry.inFlightOf(replica);
   }
 }
