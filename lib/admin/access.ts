@@ -44,7 +44,7 @@ export interface AccessOptions {
 }
 
 /** Where a request came from. */
-interface Asker {
+interface AccessClient {
   readonly port: 'public' | 'admin';
   /** The address that the connection is from, whatever its request says. */
   readonly address: string;
@@ -96,7 +96,7 @@ export class AccessControl {
 
   /** True where the port that the request came to has no such path. Throws as `refusalOf`. */
   isHidden(request: IncomingMessage, path: string): boolean {
-    return this.#askerOf(request).port === 'public' && !HANDED_OVER.has(path);
+    return this.#clientOf(request).port === 'public' && !HANDED_OVER.has(path);
   }
 
   /**
@@ -104,16 +104,16 @@ export class AccessControl {
    * `bad-request` where it claims to be handed over and is not.
    */
   refusalOf(request: IncomingMessage, access: Access, path: string): WholeReply | undefined {
-    const asker = this.#askerOf(request);
-    const refusal = this.#judge(request, access, asker);
+    const client = this.#clientOf(request);
+    const refusal = this.#judge(request, access, client);
     if (refusal === undefined) return undefined;
     const { code, message, headers = {} } = refusal;
-    this.#refusals.note({ ...asker, cause: code, method: request.method, path });
+    this.#refusals.note({ ...client, cause: code, method: request.method, path });
     return failureOf(new BalancerError(code, message), headers);
   }
 
   /** Who asks. A request on a data thread's connection without its mark was smuggled there. */
-  #askerOf(request: IncomingMessage): Asker {
+  #clientOf(request: IncomingMessage): AccessClient {
     const { socket } = request;
     const values = request.headersDistinct[PEER_HEADER];
     if (values === undefined && !this.#handedOver.has(socket)) {
@@ -125,7 +125,7 @@ export class AccessControl {
     return { port: 'public', address: canonicalAddress(address) };
   }
 
-  #judge({ headers }: IncomingMessage, access: Access, { port, address }: Asker): Refusal | undefined {
+  #judge({ headers }: IncomingMessage, access: Access, { port, address }: AccessClient): Refusal | undefined {
     const isPublic = port === 'public';
     const token = isPublic && !this.#options.guardsPublicPort ? '' : this.#options.token;
     if (access === 'open' || (isPublic && access === 'read')) return undefined;
@@ -159,7 +159,7 @@ export class AccessControl {
       return { code: 'too-many-failures', headers: { 'retry-after': String(Math.ceil(waitMs / 1000)) } };
     }
     if (timingSafeEqual(given, this.#expected)) return undefined;
-    this.#failures.note(address, digest);
+    this.#failures.recordFailure(address, digest);
     return { code: 'unauthorized', headers: { 'www-authenticate': 'Bearer' } };
   }
 }

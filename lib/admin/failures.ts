@@ -42,7 +42,7 @@ export class FailureLimit {
   }
 
   /** The token of this digest was wrong. */
-  note(peer: string, digest: string): void {
+  recordFailure(peer: string, digest: string): void {
     const network = networkOf(peer);
     const known = this.#networks.get(network);
     const count = 1 + (known === undefined ? 0 : this.#countOf(known));

@@ -11,7 +11,7 @@ import type { Route } from './routes/api.ts';
 
 export interface Router {
   /** The answer; throws what the route throws. `body` reads the body of the request. */
-  answer(request: IncomingMessage, body: () => Promise<string>): Reply | Promise<Reply>;
+  route(request: IncomingMessage, body: () => Promise<string>): Reply | Promise<Reply>;
 }
 
 /** A router over `routes`; `access` says whom they answer. */
@@ -19,7 +19,7 @@ export function createRouter(routes: readonly Route[], access: AccessControl): R
   const byPath = new Map(routes.map((route) => [route.path, route]));
   const listed = routes.filter(({ isListed = true }) => isListed).map(({ path }) => path);
   return {
-    answer(request, body) {
+    route(request, body) {
       if (!hasOneHost(request)) throw new BalancerError('bad-request', 'The request needs one Host header');
       const { path, query } = splitTarget(request.url ?? '');
       const route = byPath.get(path);
@@ -37,7 +37,7 @@ export function createRouter(routes: readonly Route[], access: AccessControl): R
       }
       const refusal = access.refusalOf(request, route.access, path);
       if (refusal !== undefined) return refusal;
-      return route.answer({ method, query: new URLSearchParams(query), headers: request.headers, body });
+      return route.handle({ method, query: new URLSearchParams(query), headers: request.headers, body });
     },
   };
 }

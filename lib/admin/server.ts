@@ -66,8 +66,8 @@ class HttpAdminServer implements AdminServer {
   readonly #limits: AdminLimits;
   readonly #router: Router;
   readonly #server: Server;
-  /** The answers that are owed on each open connection. */
-  readonly #owed = new Map<Socket, Set<ServerResponse>>();
+  /** The answers that are unanswered on each open connection. */
+  readonly #unanswered = new Map<Socket, Set<ServerResponse>>();
   /** Connections that are not read any further: what came behind the last request was not HTTP. */
   readonly #broken = new WeakSet<Socket>();
   /** Answers that go on until someone ends them. */
@@ -101,7 +101,7 @@ class HttpAdminServer implements AdminServer {
     this.#closed ??= new Promise((resolve) => {
       this.#server.close(() => resolve());
       // node counts a connection that has sent nothing yet as busy, and would wait for it
-      for (const [socket, owed] of this.#owed) if (owed.size === 0) socket.destroy();
+      for (const [socket, unanswered] of this.#unanswered) if (unanswered.size === 0) socket.destroy();
       for (const response of this.#streams) response.end();
     });
     return this.#closed;
@@ -121,8 +121,8 @@ class HttpAdminServer implements AdminServer {
     });
     server.maxConnections = maxConnections;
     server.on('connection', (socket: Socket) => {
-      this.#owed.set(socket, new Set());
-      socket.once('close', () => this.#owed.delete(socket));
+      this.#unanswered.set(socket, new Set());
+      socket.once('close', () => this.#unanswered.delete(socket));
     });
     server.on('request', (request, response) => this.#serve(request, response, undefined));
     server.on('checkContinue', (request, response) =>
@@ -141,12 +141,12 @@ class HttpAdminServer implements AdminServer {
     response: ServerResponse,
     askForBody: (() => void) | undefined,
   ): Promise<void> {
-    const owed = this.#owed.get(request.socket);
-    owed?.add(response);
-    response.once('close', () => owed?.delete(response));
+    const unanswered = this.#unanswered.get(request.socket);
+    unanswered?.add(response);
+    response.once('close', () => unanswered?.delete(response));
     const body = () => readBody(request, this.#limits, this.#options.clock, askForBody);
     try {
-      this.#send(request, response, await this.#router.answer(request, body));
+      this.#send(request, response, await this.#router.route(request, body));
     } catch (error) {
       if (!isBalancerError(error)) {
         this.#options.log.error({ cause: messageOf(error), path: request.url }, 'admin request failed');
@@ -160,7 +160,7 @@ class HttpAdminServer implements AdminServer {
     const { clock, isDraining } = this.#options;
     const isLast = this.#closed !== undefined || this.#broken.has(request.socket) || isDraining();
     const goesOn = 'begin' in reply && request.method !== 'HEAD';
-    if (goesOn && !this.#streamLimit.take(request.socket)) {
+    if (goesOn && !this.#streamLimit.acquire(request.socket)) {
       const refusal = failureOf(new BalancerError('too-many-streams'), { 'retry-after': STREAM_RETRY_S });
       sendReply(request, response, refusal, { isLast, clock });
       return;
@@ -174,13 +174,13 @@ class HttpAdminServer implements AdminServer {
 
   /** Answers bytes that are not HTTP, or did not come in time. */
   #refuse(error: Error, socket: Socket): void {
-    const owed = [...(this.#owed.get(socket) ?? [])];
-    if (owed.some((response) => response.req.complete && !response.headersSent)) {
-      // an answer written now would be taken for the one that is owed
+    const unanswered = [...(this.#unanswered.get(socket) ?? [])];
+    if (unanswered.some((response) => response.req.complete && !response.headersSent)) {
+      // an answer written now would be taken for the one that is unanswered
       this.#broken.add(socket);
       return;
     }
-    if (!socket.writable || owed.some((response) => response.headersSent)) {
+    if (!socket.writable || unanswered.some((response) => response.headersSent)) {
       socket.destroy();
       return;
     }

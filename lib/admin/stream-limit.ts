@@ -14,7 +14,7 @@ export class StreamLimit {
   readonly #held = new WeakMap<Socket, number>();
 
   /** Takes one for the client of this connection, which is open; false where it has as many as it may. */
-  take(socket: Socket): boolean {
+  acquire(socket: Socket): boolean {
     const client = networkOf(socket.remoteAddress ?? '');
     const open = this.#open.get(client) ?? 0;
     if (open >= MOST_STREAMS) return false;
@@ -22,11 +22,11 @@ export class StreamLimit {
     const held = this.#held.get(socket);
     this.#held.set(socket, (held ?? 0) + 1);
     // one listener for all, however many are asked for on one connection
-    if (held === undefined) socket.once('close', () => this.#giveBack(client, socket));
+    if (held === undefined) socket.once('close', () => this.#release(client, socket));
     return true;
   }
 
-  #giveBack(client: string, socket: Socket): void {
+  #release(client: string, socket: Socket): void {
     const left = (this.#open.get(client) ?? 0) - (this.#held.get(socket) ?? 0);
     if (left > 0) this.#open.set(client, left);
     else this.#open.delete(client);

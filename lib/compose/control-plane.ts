@@ -166,7 +166,7 @@ function createLifecycle(
   const plans = new Plans({ ...common, chooseName: config.classic ? randomName : nextName });
   const scaling: Scaling = new Scaling({ ...common, launcher, gracefulStop, plans });
   const supervisor: Supervisor | Follower = driver.ownsInstances
-    ? new Supervisor({ ...common, launcher, gracefulStop, onEnded: (end) => poison.ended(end) })
+    ? new Supervisor({ ...common, launcher, gracefulStop, onEnded: (end) => poison.recordEnd(end) })
     : new Follower({ ...common, gracefulStop });
   return { launcher, plans, scaling, supervisor, drains: new Drains({ ...common, plans }) };
 }

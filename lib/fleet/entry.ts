@@ -52,8 +52,8 @@ export function newEntry({ name, id }: Place, ordinal: number, nowMs: number): E
 }
 
 /** Adds what a probe found. */
-export function addProbe(probes: ProbeCounts, passed: boolean, said: string): void {
-  probes.last = said;
+export function addProbe(probes: ProbeCounts, passed: boolean, detail: string): void {
+  probes.last = detail;
   probes.recent = [...probes.recent.slice(1 - RECENT_PROBES), passed];
   if (passed) probes.passed++;
   else probes.failed++;

@@ -40,7 +40,7 @@ const REPEATED: ReadonlySet<EventKind> = new Set([
   'replaced',
 ]);
 /** Between two events of the same series. */
-const TELL_MS = 1000;
+const REPORT_MS = 1000;
 /** After so long without a repeat it is another event; longer than any pause of a crash loop. */
 const FORGET_MS = 120_000;
 /** So that all that are kept go through to a slow reader; the log has the whole of it. */
@@ -63,8 +63,8 @@ export class Journal {
     this.#clock = clock;
     this.#incidents = new Incidents(clock, costs);
     this.#start = Math.floor(clock.wallMs()).toString(36);
-    const tell = (event: FleetEvent, count: number, key: string): void => this.#keepOne(event, count, key);
-    this.#repeats = new Repeats({ clock, tellMs: TELL_MS, forgetMs: FORGET_MS, tell });
+    const report = (event: FleetEvent, count: number, key: string): void => this.#keepOne(event, count, key);
+    this.#repeats = new Repeats({ clock, reportMs: REPORT_MS, forgetMs: FORGET_MS, report });
   }
 
   /**

@@ -67,7 +67,7 @@ interface Kind {
 
 interface Question {
   readonly generations: readonly number[];
-  readonly hear: (isPoison: boolean) => void;
+  readonly onVerdict: (isPoison: boolean) => void;
   readonly timer: Timer;
 }
 
@@ -86,15 +86,15 @@ export class Poison {
   }
 
   /** A request was on an instance that was lost. */
-  lost(loss: Loss): void {
+  recordLoss(loss: Loss): void {
     const kind = this.#kindOf(loss);
     kind.losses = this.#recent([...kind.losses, { ...loss, atMs: this.#nowMs }]).slice(-MOST_LOSSES);
     kind.open.add(loss.id);
-    this.#look(kind);
+    this.#reconsider(kind);
   }
 
   /** A request that has lost an instance is over. */
-  settled(request: Settlement): void {
+  recordSettlement(request: Settlement): void {
     const kind = this.#kinds.get(kindOf(request));
     if (kind === undefined) return;
     kind.open.delete(request.id);
@@ -103,22 +103,22 @@ export class Poison {
       kind.untilMs = Number.NEGATIVE_INFINITY;
       this.#publish();
     }
-    this.#look(kind);
+    this.#reconsider(kind);
   }
 
   /** An instance has ended, and it is known how. */
-  ended({ generation, replica, ending }: End): void {
+  recordEnd({ generation, replica, ending }: End): void {
     this.#ends.set(generation, { replica, isOwn: !isFromOutside(ending), atMs: this.#nowMs });
     dropOldest(this.#ends, MOST_ENDS);
     for (const kind of this.#kinds.values())
-      if (kind.losses.some((loss) => loss.generation === generation)) this.#look(kind);
+      if (kind.losses.some((loss) => loss.generation === generation)) this.#reconsider(kind);
     for (const question of [...this.#questions]) this.#decide(question);
   }
 
-  /** Asks whether two of these instances ended by their own doing; `hear` is called once, a second later at most. */
-  judge(generations: readonly number[], hear: (isPoison: boolean) => void): void {
-    const timer = this.#parts.clock.after(VERDICT_MS, () => this.#answer(question, false));
-    const question: Question = { generations, hear, timer };
+  /** Asks whether two of these instances ended by their own doing; `onVerdict` is called once, a second later at most. */
+  judge(generations: readonly number[], onVerdict: (isPoison: boolean) => void): void {
+    const timer = this.#parts.clock.after(VERDICT_MS, () => this.#decideAs(question, false));
+    const question: Question = { generations, onVerdict, timer };
     this.#questions.add(question);
     this.#decide(question);
   }
@@ -135,15 +135,15 @@ export class Poison {
 
   #decide(question: Question): void {
     const ends = question.generations.map((generation) => this.#ends.get(generation));
-    if (ends.filter((end) => end?.isOwn === true).length > 1) this.#answer(question, true);
+    if (ends.filter((end) => end?.isOwn === true).length > 1) this.#decideAs(question, true);
     // what is not known yet may still end, but cannot be two of them
-    else if (ends.filter((end) => end?.isOwn !== false).length < 2) this.#answer(question, false);
+    else if (ends.filter((end) => end?.isOwn !== false).length < 2) this.#decideAs(question, false);
   }
 
-  #answer(question: Question, isPoison: boolean): void {
+  #decideAs(question: Question, isPoison: boolean): void {
     if (!this.#questions.delete(question)) return;
     question.timer.cancel();
-    question.hear(isPoison);
+    question.onVerdict(isPoison);
   }
 
   #kindOf(request: LosingRequest): Kind {
@@ -166,7 +166,7 @@ export class Poison {
   }
 
   /** Makes the kind poison where it is, and tells of it once. */
-  #look(kind: Kind): void {
+  #reconsider(kind: Kind): void {
     const guilty = this.#recent(kind.losses).filter((loss) => this.#hasEndedWith(loss));
     const generations = new Set(guilty.map(({ generation }) => generation));
     if (generations.size < 2 || this.#nowMs - kind.servedMs < WINDOW_MS) return;
@@ -177,7 +177,7 @@ export class Poison {
     const lastMs = Math.max(...[...generations].map((generation) => this.#ends.get(generation)!.atMs));
     if (this.#nowMs >= lastMs + WINDOW_MS) return;
     kind.untilMs = lastMs + WINDOW_MS;
-    if (!wasPoison) this.#tell(kind.name, [...ids], [...generations]);
+    if (!wasPoison) this.#noteInJournal(kind.name, [...ids], [...generations]);
     this.#publish();
   }
 
@@ -186,7 +186,7 @@ export class Poison {
     return end?.isOwn === true && Math.abs(end.atMs - atMs) < SAME_MOMENT_MS;
   }
 
-  #tell(name: string, ids: readonly string[], generations: readonly number[]): void {
+  #noteInJournal(name: string, ids: readonly string[], generations: readonly number[]): void {
     const replicas = generations.map((generation) => this.#ends.get(generation)!.replica);
     const cause = `${shortened(name)} was on ${named(replicas)} when they ended; requests ${named(ids)}`;
     this.#parts.journal.note({ kind: 'poison', cause });

@@ -1,22 +1,22 @@
 /**
  * Tells what happens again and again as one thing with a count, and not too often: at once for the first time, and from
- * then on the latest with the number so far, at most once in `tellMs`. After `forgetMs` without one it is new again.
+ * then on the latest with the number so far, at most once in `reportMs`. After `forgetMs` without one it is new again.
  * Must not hold: what is told, and to whom.
  */
 import type { Clock, Timer } from '../platform/clock.ts';
 
 export interface RepeatsParts<T> {
   readonly clock: Clock;
-  readonly tellMs: number;
+  readonly reportMs: number;
   readonly forgetMs: number;
-  readonly tell: (value: T, count: number, key: string) => void;
+  readonly report: (value: T, count: number, key: string) => void;
 }
 
 interface Series<T> {
   latest: T;
   count: number;
   lastMs: number;
-  toldMs: number;
+  reportedMs: number;
   timer: Timer | undefined;
 }
 
@@ -34,24 +34,24 @@ export class Repeats<T> {
 
   /** It happened; what has the same key is the same thing. `merge` is given what is not told of yet. */
   note(key: string, value: T, merge: (before: T, value: T) => T = (_, latest) => latest): void {
-    const { clock, tellMs, forgetMs, tell } = this.#parts;
+    const { clock, reportMs, forgetMs, report } = this.#parts;
     const nowMs = clock.nowMs();
     const known = this.#series.get(key);
     this.#series.delete(key);
     if (known === undefined || nowMs - known.lastMs >= forgetMs) {
       known?.timer?.cancel();
-      this.#series.set(key, { latest: value, count: 1, lastMs: nowMs, toldMs: nowMs, timer: undefined });
+      this.#series.set(key, { latest: value, count: 1, lastMs: nowMs, reportedMs: nowMs, timer: undefined });
       this.#forgetOldest();
-      return tell(value, 1, key);
+      return report(value, 1, key);
     }
     this.#series.set(key, known);
     known.latest = merge(known.latest, value);
     known.count++;
     known.lastMs = nowMs;
     if (known.timer !== undefined) return;
-    const waitMs = known.toldMs + tellMs - nowMs;
-    if (waitMs <= 0) this.#tell(key, known);
-    else known.timer = clock.after(waitMs, () => this.#tell(key, known));
+    const waitMs = known.reportedMs + reportMs - nowMs;
+    if (waitMs <= 0) this.#report(key, known);
+    else known.timer = clock.after(waitMs, () => this.#report(key, known));
   }
 
   close(): void {
@@ -59,10 +59,10 @@ export class Repeats<T> {
     this.#series.clear();
   }
 
-  #tell(key: string, series: Series<T>): void {
+  #report(key: string, series: Series<T>): void {
     series.timer = undefined;
-    series.toldMs = this.#parts.clock.nowMs();
-    this.#parts.tell(series.latest, series.count, key);
+    series.reportedMs = this.#parts.clock.nowMs();
+    this.#parts.report(series.latest, series.count, key);
   }
 
   #forgetOldest(): void {

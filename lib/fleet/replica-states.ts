@@ -64,15 +64,15 @@ export class ReplicaStates {
   }
 
   /** Records what a probe found, and the health score that follows from it. */
-  recordProbe(replica: Replica, passed: boolean, said: string, health: number): void {
+  recordProbe(replica: Replica, passed: boolean, detail: string, health: number): void {
     const entry = this.#entryOf(replica);
     entry.health = health;
-    addProbe(entry.probes, passed, said);
+    addProbe(entry.probes, passed, detail);
   }
 
   /** Records a probe that counts neither for nor against the replica. */
-  recordInconclusiveProbe(replica: Replica, said: string): void {
-    this.#entryOf(replica).probes.last = said;
+  recordInconclusiveProbe(replica: Replica, detail: string): void {
+    this.#entryOf(replica).probes.last = detail;
   }
 
   /** Sets the health score without a probe. */

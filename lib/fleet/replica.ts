@@ -9,7 +9,7 @@ import type { Instance } from '../drivers/driver.ts';
 export interface ProbeCounts {
   passed: number;
   failed: number;
-  /** What the last one said; undefined before the first. */
+  /** What the last one found, in words; undefined before the first. */
   last: string | undefined;
   /** What the last twenty found, the oldest first: true for one that passed. */
   recent: readonly boolean[];

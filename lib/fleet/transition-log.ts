@@ -8,7 +8,7 @@ import { Repeats } from './repeats.ts';
 import type { Transition } from './replica.ts';
 
 /** Between two lines of the same change. */
-const TELL_MS = 10_000;
+const REPORT_MS = 10_000;
 /** After so long without it, it is news again. */
 const FORGET_MS = 60_000;
 
@@ -18,8 +18,8 @@ export class TransitionLog {
 
   constructor(log: Logger, clock: Clock) {
     this.#log = log;
-    const tell = (transition: Transition, count: number): void => this.#write(transition, count);
-    this.#repeats = new Repeats({ clock, tellMs: TELL_MS, forgetMs: FORGET_MS, tell });
+    const report = (transition: Transition, count: number): void => this.#write(transition, count);
+    this.#repeats = new Repeats({ clock, reportMs: REPORT_MS, forgetMs: FORGET_MS, report });
   }
 
   note(transition: Transition): void {

@@ -27,9 +27,9 @@ import type {
 
 /** Whoever judges requests on which instances end. */
 export interface PoisonJudge {
-  lost(loss: Loss): void;
-  settled(settlement: Settlement): void;
-  judge(generations: readonly number[], hear: (isPoison: boolean) => void): void;
+  recordLoss(loss: Loss): void;
+  recordSettlement(settlement: Settlement): void;
+  judge(generations: readonly number[], onVerdict: (isPoison: boolean) => void): void;
 }
 
 export interface WorkerPoolDeps {
@@ -223,10 +223,10 @@ export class WorkerPool {
         thread.listeners.onReport(message.ordinal, message.word, message.code);
         break;
       case 'lost':
-        thread.listeners.judge.lost(message.loss);
+        thread.listeners.judge.recordLoss(message.loss);
         break;
       case 'settled':
-        thread.listeners.judge.settled(message.settlement);
+        thread.listeners.judge.recordSettlement(message.settlement);
         break;
       case 'judge': {
         const { sequence, generations } = message;

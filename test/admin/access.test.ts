@@ -7,7 +7,7 @@ import { fakeFleet, type Running, runAdmin } from '../helpers/admin.ts';
 
 const ONE = '{"n":1}';
 
-const WATCH: Route = { path: '/watch', methods: ['GET'], access: 'watch', answer: () => succeeded('now') };
+const WATCH: Route = { path: '/watch', methods: ['GET'], access: 'watch', handle: () => succeeded('now') };
 
 /** What no browser sends unless a page of somebody else made it. */
 const CROSS_SITE: readonly (readonly [title: string, headers: Readonly<Record<string, string>>])[] = [

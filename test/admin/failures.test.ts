@@ -16,7 +16,7 @@ describe('the limit on wrong tokens', () => {
     for (let count = 0; count < most; count++) {
       const digest = same ?? `token ${count} at ${clock.nowMs()}`;
       if (limit.waitMs(peer, digest) > 0) return count;
-      limit.note(peer, digest);
+      limit.recordFailure(peer, digest);
     }
     return most;
   }
@@ -56,9 +56,9 @@ describe('the limit on wrong tokens', () => {
 
   it('remembers 4096 addresses, and forgets who failed longest ago', () => {
     tries('2001:db8::1', 1000);
-    for (let index = 1; index < 4096; index++) limit.note(`10.1.${index >> 8}.${index & 255}`, 'x');
+    for (let index = 1; index < 4096; index++) limit.recordFailure(`10.1.${index >> 8}.${index & 255}`, 'x');
     assert.ok(limit.waitMs('2001:db8::1', 'any') > 0);
-    limit.note('10.2.0.0', 'x');
+    limit.recordFailure('10.2.0.0', 'x');
     assert.equal(limit.waitMs('2001:db8::1', 'any'), 0);
   });
 });

@@ -9,7 +9,7 @@ const TOKEN = 'correct-horse-battery';
 const BEARER = { authorization: `Bearer ${TOKEN}` };
 const ONE = '{"n":1}';
 
-const WATCH: Route = { path: '/watch', methods: ['GET'], access: 'watch', answer: () => succeeded('now') };
+const WATCH: Route = { path: '/watch', methods: ['GET'], access: 'watch', handle: () => succeeded('now') };
 
 describe('the admin port with a token, bound wider than loopback', () => {
   let admin: Running;

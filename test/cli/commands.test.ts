@@ -17,7 +17,7 @@ function noting(asked: string[], path: string, methods: readonly string[], messa
     path,
     methods,
     access: 'open',
-    async answer({ method, query, body }) {
+    async handle({ method, query, body }) {
       asked.push(`${method} ${path}?${query} ${await body()}`.trimEnd());
       return succeeded(message);
     },

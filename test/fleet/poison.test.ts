@@ -26,10 +26,10 @@ describe('requests on which instances end', () => {
   });
 
   const boom = (id: string) => ({ method: 'GET', path: '/boom', id });
-  const lost = (id: string, generation: number): void => poison.lost({ ...boom(id), generation });
-  const settled = (id: string, isServed: boolean): void => poison.settled({ ...boom(id), isServed });
+  const lost = (id: string, generation: number): void => poison.recordLoss({ ...boom(id), generation });
+  const settled = (id: string, isServed: boolean): void => poison.recordSettlement({ ...boom(id), isServed });
   const ended = (generation: number, ending = CRASH): void =>
-    poison.ended({ generation, replica: `S${generation}`, ending });
+    poison.recordEnd({ generation, replica: `S${generation}`, ending });
   const isPoison = (): boolean => published.at(-1)?.includes('GET /boom') === true;
 
   /** What the question was answered so far. */
@@ -56,7 +56,7 @@ describe('requests on which instances end', () => {
     ['was taken away', endingOf('removed', 'its instance is gone')],
     ['was replaced because its probes failed', endingOf('unhealthy', 'probes fail')],
   ] as const) {
-    it(`are not to blame when one of the two ${what}, which is said at once`, () => {
+    it(`are not to blame when one of the two ${what}, which is detail at once`, () => {
       const answer = judged(1, 2);
       ended(1, ending);
       assert.equal(answer.verdict, false);
@@ -199,7 +199,7 @@ describe('requests on which instances end', () => {
 
   it('are told of in a line that fits, however many and long they are', () => {
     for (let generation = 1; generation <= 30; generation++) {
-      poison.lost({ method: 'GET', path: `/${'p'.repeat(500)}`, id: 'i'.repeat(200), generation });
+      poison.recordLoss({ method: 'GET', path: `/${'p'.repeat(500)}`, id: 'i'.repeat(200), generation });
       ended(generation);
     }
     assert.equal(notes.length, 1);
@@ -209,7 +209,7 @@ describe('requests on which instances end', () => {
 
   it('are forgotten: memory does not grow with their number', () => {
     for (let number = 0; number < 5000; number++) {
-      poison.lost({ method: 'GET', path: `/${number}`, id: 'a', generation: number });
+      poison.recordLoss({ method: 'GET', path: `/${number}`, id: 'a', generation: number });
       ended(number);
     }
     lost('a', 1);

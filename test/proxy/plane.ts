@@ -77,9 +77,9 @@ export class PlaneRig {
         onDone();
       },
       judge: {
-        lost: (loss) => this.losses.push(loss),
-        settled: (settlement) => this.settlements.push(settlement),
-        judge: (_, hear) => hear(this.isPoison),
+        recordLoss: (loss) => this.losses.push(loss),
+        recordSettlement: (settlement) => this.settlements.push(settlement),
+        judge: (_, onVerdict) => onVerdict(this.isPoison),
       },
       onReport: (ordinal, _, code) => this.reports.push({ ordinal, code }),
     });

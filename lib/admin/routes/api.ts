@@ -46,7 +46,7 @@ export interface Fleet {
 }
 
 /** A request as a route sees it. */
-export interface Asked {
+export interface RouteRequest {
   readonly method: string;
   /** What follows the path in the target. */
   readonly query: URLSearchParams;
@@ -70,17 +70,17 @@ export interface Route {
   /** False where it is a part of a page, which nobody needs to be told of. */
   readonly isListed?: boolean;
   /** Gives the answer or throws what `failureOf` understands. */
-  answer(asked: Asked): Reply | Promise<Reply>;
+  handle(request: RouteRequest): Reply | Promise<Reply>;
 }
 
 const READ: readonly string[] = ['GET', 'HEAD'];
 
-function reading(path: string, answer: (asked: Asked) => Reply): Route {
-  return { path, methods: READ, access: 'read', answer };
+function reading(path: string, handle: (request: RouteRequest) => Reply): Route {
+  return { path, methods: READ, access: 'read', handle };
 }
 
-function open(path: string, answer: () => Reply): Route {
-  return { path, methods: READ, access: 'open', answer };
+function open(path: string, handle: () => Reply): Route {
+  return { path, methods: READ, access: 'open', handle };
 }
 
 function replicaList(names: readonly string[]): Reply {
@@ -102,7 +102,7 @@ function draining(
     path,
     methods: ['POST'],
     access: 'steer',
-    async answer({ body }) {
+    async handle({ body }) {
       const drained = await change(parseNames(await body()));
       const replicas = fleet.names();
       return succeeded({ N: replicas.length, replicas, draining: drained } satisfies DrainList);
@@ -130,7 +130,7 @@ export function createRoutes(fleet: Fleet): readonly Route[] {
       path: '/add',
       methods: ['POST'],
       access: 'steer',
-      async answer({ body, query }) {
+      async handle({ body, query }) {
         const isDryRun = dryRunIn(query);
         const { count, names } = parseChange(await body(), 'add');
         if (isDryRun) return succeeded(await fleet.previewAdd(count, names));
@@ -141,7 +141,7 @@ export function createRoutes(fleet: Fleet): readonly Route[] {
       path: '/rm',
       methods: ['DELETE', 'POST'],
       access: 'steer',
-      async answer({ body, query }) {
+      async handle({ body, query }) {
         const isDryRun = dryRunIn(query);
         const { count, names } = parseChange(await body(), 'remove');
         if (isDryRun) return succeeded(await fleet.previewRemove(count, names));
@@ -152,7 +152,7 @@ export function createRoutes(fleet: Fleet): readonly Route[] {
       path: '/scale',
       methods: ['PUT'],
       access: 'steer',
-      async answer({ body, query }) {
+      async handle({ body, query }) {
         const isDryRun = dryRunIn(query);
         const count = parseScale(await body());
         if (isDryRun) return succeeded(await fleet.previewScale(count));

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { PAGE_HEADERS } from '../page-headers.ts';
 import type { Reply } from '../reply.ts';
-import type { Asked, Route } from './api.ts';
+import type { Route, RouteRequest } from './api.ts';
 
 /** Served as `/`. */
 const PAGE = 'index.html';
@@ -90,7 +90,7 @@ function fileRoute(path: string, file: URL): Route {
     methods: ['GET', 'HEAD'],
     access: 'open',
     isListed: false,
-    answer({ headers: asked }: Asked): Reply {
+    handle({ headers: asked }: RouteRequest): Reply {
       if (names(asked['if-none-match'], tag)) return { status: 304, headers, body: '' };
       return { status: 200, headers: { ...headers, 'content-type': type }, body };
     },

@@ -10,7 +10,7 @@ import { quote } from '../../config/suggest.ts';
 import type { Clock, Timer } from '../../platform/clock.ts';
 import { checkParameters, refuse } from '../query.ts';
 import { type StreamReply, succeeded } from '../reply.ts';
-import type { Asked, Route } from './api.ts';
+import type { Route, RouteRequest } from './api.ts';
 
 /** Where events come from. */
 export interface Events {
@@ -33,10 +33,10 @@ export function eventsRoute(events: Events, clock: Clock): Route {
     path: '/events',
     methods: ['GET', 'HEAD'],
     access: 'watch',
-    answer(asked) {
-      const wanted = readQuery(asked);
-      const isStream = acceptsStream(asked.headers.accept);
-      if (isStream) return streamOf(events, clock, () => select(events, wanted, lastSeenBy(asked)));
+    handle(request) {
+      const wanted = readQuery(request);
+      const isStream = acceptsStream(request.headers.accept);
+      if (isStream) return streamOf(events, clock, () => select(events, wanted, lastSeenBy(request)));
       const found = select(events, wanted, undefined);
       return succeeded({ N: found.length, events: found } satisfies EventsView);
     },
@@ -48,7 +48,7 @@ interface Wanted {
   readonly limit: number;
 }
 
-function readQuery({ query }: Asked): Wanted {
+function readQuery({ query }: RouteRequest): Wanted {
   checkParameters(query, PARAMETERS);
   const since = query.get('since') ?? undefined;
   if (since !== undefined && !ID.test(since)) refuse(`since must be the id of an event, not ${quote(since)}`);
@@ -58,7 +58,7 @@ function readQuery({ query }: Asked): Wanted {
 }
 
 /** A browser that comes back says which event it saw last; the address is still that of the beginning. */
-function lastSeenBy({ headers }: Asked): string | undefined {
+function lastSeenBy({ headers }: RouteRequest): string | undefined {
   const id = headers['last-event-id'];
   return typeof id === 'string' && id !== '' ? id : undefined;
 }

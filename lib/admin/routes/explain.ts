@@ -31,7 +31,7 @@ export function explainRoute(explainer: Explainer): Route {
     path: '/explain',
     methods: ['GET', 'HEAD'],
     access: 'read',
-    answer({ query }) {
+    handle({ query }) {
       const view = explainer.explain(questionIn(query));
       return succeeded({ ...view, key: Buffer.from(view.key, 'latin1').toString('utf8') });
     },

@@ -119,7 +119,7 @@ export function historyRoute(history: Pick<TrafficHistory, 'read'>): Route {
     path: '/history',
     methods: ['GET', 'HEAD'],
     access: 'read',
-    answer({ query }) {
+    handle({ query }) {
       checkParameters(query, ['replica', 'after']);
       const after = query.get('after');
       if (after !== null && !TIME.test(after))

@@ -55,7 +55,7 @@ export class Live {
       path: '/live',
       methods: ['GET'],
       access: 'watch',
-      answer: () => ({
+      handle: () => ({
         status: 200,
         headers: {
           'content-type': 'text/event-stream',

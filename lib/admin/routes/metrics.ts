@@ -28,7 +28,7 @@ export function metricsRoute(expose: Expose): Route {
     path: '/metrics',
     methods: ['GET', 'HEAD'],
     access: 'read',
-    async answer({ headers, query }) {
+    async handle({ headers, query }) {
       const { contentType, text } = await expose(headers.accept, replicasIn(query));
       const own = { 'content-type': contentType, 'cache-control': 'no-store' };
       if (text.length < LEAST_TO_COMPRESS)

@@ -46,8 +46,8 @@ export interface CheckerParts {
   readonly onProbe: (replica: Replica, tookMs: number, passed: boolean) => void;
   /** Told with every further probe that finds it so. */
   readonly onFault: (replica: Replica, fault: Fault, cause: string) => void;
-  /** What `isDown` and `takesConnections` say may have changed. */
-  readonly onStanding: (replica: Replica) => void;
+  /** What `isDown` and `isResponsive` say may have changed. */
+  readonly onAvailability: (replica: Replica) => void;
 }
 
 /** Probes a second that may each have a connection of their own: about two percent of a core. */
@@ -59,8 +59,8 @@ export class Checker {
   readonly #ejections: Ejections;
   readonly #checks = new Map<Replica, Check>();
   /** Checks whose time has come while `maxConcurrent` probes were under way. */
-  readonly #due = new Set<Check>();
-  #underWay = 0;
+  readonly #overdue = new Set<Check>();
+  #probesUnderWay = 0;
 
   constructor(parts: CheckerParts) {
     this.#parts = parts;
@@ -75,7 +75,7 @@ export class Checker {
     this.#checks.set(replica, check);
     if (this.#parts.intervalMs > 0) return this.#begin(check);
     check.responds = true;
-    this.#up(check, 'probing is off');
+    this.#markUp(check, 'probing is off');
   }
 
   /** Stops probing; what a probe under way says is thrown away. */
@@ -84,10 +84,10 @@ export class Checker {
     if (check === undefined) return;
     check.timer?.cancel();
     check.ejectionTimer?.cancel();
-    this.#due.delete(check);
+    this.#overdue.delete(check);
     this.#checks.delete(replica);
     this.#ejections.forget(replica);
-    this.#parts.onStanding(replica);
+    this.#parts.onAvailability(replica);
   }
 
   /** Its probes say that it should get no requests, and did not always. */
@@ -96,7 +96,7 @@ export class Checker {
   }
 
   /** It may be given requests where nothing better is to be had. */
-  takesConnections(replica: Replica): boolean {
+  isResponsive(replica: Replica): boolean {
     const check = this.#checks.get(replica);
     return check?.responds === true && check.mode !== 'suspect';
   }
@@ -113,12 +113,12 @@ export class Checker {
     check.misses = 0;
     check.isOutdated = check.probing;
     this.#parts.registry.states.set(replica, 'unhealthy', cause);
-    this.#parts.onStanding(replica);
+    this.#parts.onAvailability(replica);
     if (!check.probing) this.#begin(check);
   }
 
   /** Probes it now and not at the end of its interval. */
-  hurry(replica: Replica): void {
+  probeNow(replica: Replica): void {
     const check = this.#checks.get(replica);
     if (check?.mode === 'steady' && !check.probing && this.#parts.intervalMs > 0) this.#begin(check);
   }
@@ -130,18 +130,18 @@ export class Checker {
   eject(replica: Replica, cause: string): void {
     const check = this.#checks.get(replica);
     if (check === undefined || replica.state !== 'healthy') return;
-    const { registry, clock, onStanding } = this.#parts;
+    const { registry, clock, onAvailability } = this.#parts;
     const forMs = this.#ejections.eject(replica);
     check.passes = 0;
     check.isOutdated = check.probing;
     check.ejectionTimer?.cancel();
     check.ejectionTimer = clock.after(forMs, () => this.#readmit(check));
     registry.states.eject(replica, `ejected for ${forMs / 1000} s: ${cause}`);
-    onStanding(replica);
+    onAvailability(replica);
   }
 
   /** From now on counts how long each has not been ready. */
-  forgive(): void {
+  resetDownTimes(): void {
     const nowMs = this.#parts.clock.nowMs();
     for (const check of this.#checks.values()) if (check.downSinceMs !== undefined) check.downSinceMs = nowMs;
   }
@@ -152,8 +152,8 @@ export class Checker {
 
   #begin(check: Check): void {
     check.timer?.cancel();
-    if (this.#underWay < this.#parts.maxConcurrent) void this.#probe(check);
-    else this.#due.add(check);
+    if (this.#probesUnderWay < this.#parts.maxConcurrent) void this.#probe(check);
+    else this.#overdue.add(check);
   }
 
   async #probe(check: Check): Promise<void> {
@@ -162,54 +162,57 @@ export class Checker {
     const startedMs = clock.nowMs();
     const readsBefore = reads(replica.ordinal);
     check.probing = true;
-    this.#underWay++;
+    this.#probesUnderWay++;
     const result = await probe(check.endpoint, this.#mayReuse(check));
-    this.#underWay--;
+    this.#probesUnderWay--;
     const passed = result.outcome === 'passed';
     const isBusy = result.outcome === 'silent' && reads(replica.ordinal) > readsBefore;
-    const saysNothing = isBusy || result.outcome === 'not-made';
+    const isInconclusive = isBusy || result.outcome === 'not-made';
     check.hasPassed ||= passed;
-    if (this.#counts(check)) onProbe(replica, clock.nowMs() - startedMs, passed || saysNothing);
+    if (this.#isCounted(check)) onProbe(replica, clock.nowMs() - startedMs, passed || isInconclusive);
     check.probing = false;
-    this.#probeNextDue();
+    this.#probeNextOverdue();
     if (!this.#isCurrent(check)) return;
     const { isOutdated } = check;
     check.isOutdated = false;
     if (isOutdated && passed) return this.#begin(check);
-    if (saysNothing)
-      this.#noteNothing(check, isBusy ? `${result.said}, but it responds to requests` : result.said);
+    if (isInconclusive)
+      this.#recordInconclusive(
+        check,
+        isBusy ? `${result.detail}, but it responds to requests` : result.detail,
+      );
     else this.#judge(check, result, readsBefore);
     if (!this.#isCurrent(check) || check.probing) return;
-    this.#parts.onStanding(replica);
+    this.#parts.onAvailability(replica);
     if (!this.#isCurrent(check)) return;
     const tookMs = clock.nowMs() - startedMs;
     const delayMs = nextProbeMs(check, { tookMs, passed }, intervalMs, random());
     if (delayMs !== undefined)
-      check.timer = clock.after(this.#together(check, delayMs), () => this.#begin(check));
+      check.timer = clock.after(this.#delayInBatch(check, delayMs), () => this.#begin(check));
   }
 
   /** So many probes are made that what each takes of a core matters. */
-  get #isCrowded(): boolean {
+  get #hasManyProbes(): boolean {
     return this.#checks.size * 1000 > MANY_PROBES * this.#parts.intervalMs;
   }
 
   /** Where a new connection for each would take much of a core, one that has found nothing wrong will do. */
   #mayReuse({ mode, misses, replica }: Check): boolean {
-    return mode === 'steady' && misses === 0 && replica.state === 'healthy' && this.#isCrowded;
+    return mode === 'steady' && misses === 0 && replica.state === 'healthy' && this.#hasManyProbes;
   }
 
   /** Waking up costs as much as a probe: where there are many, those of a fortieth of the interval are made together. */
-  #together({ mode }: Check, delayMs: number): number {
-    if (mode !== 'steady' || !this.#isCrowded) return delayMs;
+  #delayInBatch({ mode }: Check, delayMs: number): number {
+    if (mode !== 'steady' || !this.#hasManyProbes) return delayMs;
     const { clock, intervalMs } = this.#parts;
     const nowMs = clock.nowMs();
     const sliceMs = intervalMs / SLICES;
     return Math.ceil((nowMs + delayMs) / sliceMs) * sliceMs - nowMs;
   }
 
-  #probeNextDue(): void {
-    for (const next of this.#due) {
-      this.#due.delete(next);
+  #probeNextOverdue(): void {
+    for (const next of this.#overdue) {
+      this.#overdue.delete(next);
       if (!this.#isCurrent(next) || next.probing) continue;
       void this.#probe(next);
       return;
@@ -223,26 +226,26 @@ export class Checker {
   }
 
   /** One of ours that is starting does not fail: it is not there yet. */
-  #counts({ hasPassed }: Check): boolean {
+  #isCounted({ hasPassed }: Check): boolean {
     return hasPassed || !this.#parts.ownsInstances;
   }
 
   /** The probe got no response, and requests did meanwhile, or it was not made: it says nothing of the replica. */
-  #noteNothing(check: Check, said: string): void {
+  #recordInconclusive(check: Check, detail: string): void {
     check.silent = 0;
     check.misses++;
-    this.#parts.registry.states.recordInconclusiveProbe(check.replica, said);
+    this.#parts.registry.states.recordInconclusiveProbe(check.replica, detail);
   }
 
-  #judge(check: Check, { outcome, said }: ProbeResult, readsBefore: number): void {
+  #judge(check: Check, { outcome, detail }: ProbeResult, readsBefore: number): void {
     const { registry, policy, reads } = this.#parts;
     const { replica } = check;
     const readsNow = reads(replica.ordinal);
     const passed = outcome === 'passed';
     const health = afterProbe(replica.health, passed, policy);
     const wasUp = isUp(replica.health, policy);
-    if (this.#counts(check)) registry.states.recordProbe(replica, passed, said, health);
-    else registry.states.recordInconclusiveProbe(replica, said);
+    if (this.#isCounted(check)) registry.states.recordProbe(replica, passed, detail, health);
+    else registry.states.recordInconclusiveProbe(replica, detail);
     check.responds = passed || outcome === 'not-ready';
     check.misses = passed ? 0 : check.misses + 1;
     check.passes = passed ? check.passes + 1 : 0;
@@ -251,51 +254,51 @@ export class Checker {
       check.silent = 1;
       check.readsBefore = readsBefore;
     } else check.silent++;
-    if (passed) this.#passed(check, said);
-    else this.#failed(check, { outcome, said }, wasUp);
+    if (passed) this.#passed(check, detail);
+    else this.#failed(check, { outcome, detail }, wasUp);
   }
 
-  #passed(check: Check, said: string): void {
+  #passed(check: Check, detail: string): void {
     const { policy } = this.#parts;
     const { replica, mode } = check;
-    const cause = `probe passed: ${said}`;
-    if (mode === 'suspect') return this.#up(check, cause);
+    const cause = `probe passed: ${detail}`;
+    if (mode === 'suspect') return this.#markUp(check, cause);
     if (!isUp(replica.health, policy) || replica.state === 'healthy') return;
     if (this.#ejections.isOut(replica) && this.#ejections.isFirst(replica) && check.passes >= policy.rise) {
       check.ejectionTimer?.cancel();
       this.#ejections.end(replica);
     }
-    this.#up(check, cause);
+    this.#markUp(check, cause);
   }
 
-  #failed(check: Check, { outcome, said }: ProbeResult, wasUp: boolean): void {
+  #failed(check: Check, { outcome, detail }: ProbeResult, wasUp: boolean): void {
     const { registry, policy, ownsInstances, intervalMs, clock } = this.#parts;
     const { replica } = check;
     const isUpNow = isUp(replica.health, policy);
     // a fixed server may be down for long; one of ours has its start timeout
     const isOverdue = !ownsInstances && check.mode === 'starting' && check.misses >= policy.fall;
-    if ((!wasUp || isUpNow) && !isOverdue) return this.#blame(check, { outcome, said });
+    if ((!wasUp || isUpNow) && !isOverdue) return this.#reportFault(check, { outcome, detail });
     if (intervalMs > 0) check.mode = 'steady';
     check.downSinceMs ??= clock.nowMs();
-    const cause = outcome === 'not-ready' ? `not ready: ${said}` : `probes failed: ${said}`;
+    const cause = outcome === 'not-ready' ? `not ready: ${detail}` : `probes failed: ${detail}`;
     registry.states.set(replica, 'unhealthy', cause);
-    this.#blame(check, { outcome, said });
+    this.#reportFault(check, { outcome, detail });
   }
 
   /** Says what is wrong with one of ours that is down. */
-  #blame(check: Check, { outcome, said }: ProbeResult): void {
+  #reportFault(check: Check, { outcome, detail }: ProbeResult): void {
     const { policy, ownsInstances, replaceAfterMs, clock, onFault } = this.#parts;
     const { replica, downSinceMs } = check;
     if (!ownsInstances || check.mode === 'starting' || isUp(replica.health, policy)) return;
     if (check.silent >= policy.fall)
-      return onFault(replica, outcome === 'silent' ? 'hung' : 'closed', `probes failed: ${said}`);
+      return onFault(replica, outcome === 'silent' ? 'hung' : 'closed', `probes failed: ${detail}`);
     const downMs = downSinceMs === undefined ? 0 : clock.nowMs() - downSinceMs;
     if (replaceAfterMs > 0 && downMs >= replaceAfterMs)
-      onFault(replica, 'not-ready', `not ready for ${Math.round(downMs / 1000)} s: ${said}`);
+      onFault(replica, 'not-ready', `not ready for ${Math.round(downMs / 1000)} s: ${detail}`);
   }
 
   /** Its probes have nothing against it. */
-  #up(check: Check, cause: string): void {
+  #markUp(check: Check, cause: string): void {
     const { registry, policy } = this.#parts;
     const { replica } = check;
     check.mode = 'steady';
@@ -307,10 +310,10 @@ export class Checker {
 
   /** Its ejection is over. */
   #readmit(check: Check): void {
-    const { registry, policy, onStanding } = this.#parts;
+    const { registry, policy, onAvailability } = this.#parts;
     const { replica } = check;
     if (!this.#isCurrent(check) || check.mode === 'suspect' || !isUp(replica.health, policy)) return;
     registry.states.set(replica, 'healthy', 'its ejection is over');
-    onStanding(replica);
+    onAvailability(replica);
   }
 }

@@ -24,7 +24,7 @@ export interface Counts {
   traffic(ordinal: number): Traffic;
 }
 
-export interface HealthParts extends Omit<CheckerParts, 'reads' | 'onFault' | 'onStanding'> {
+export interface HealthParts extends Omit<CheckerParts, 'reads' | 'onFault' | 'onAvailability'> {
   readonly registry: Registry;
   readonly table: Pick<RouteTableWriter, 'stateWord' | 'eligible'>;
   readonly clock: Clock;
@@ -63,7 +63,7 @@ export class Health {
       ...parts,
       reads: (ordinal) => counts.reads(ordinal),
       onFault: (replica, fault, cause) => this.#onFault(replica, fault, cause),
-      onStanding: (replica) => this.#onStanding(replica),
+      onAvailability: (replica) => this.#onAvailability(replica),
     });
     this.#outliers = new OutlierDetector(({ ordinal }) => counts.traffic(ordinal));
     if (parts.ejectOutliers) this.#lookForOutliers();
@@ -84,7 +84,7 @@ export class Health {
         return this.#eject(replica, 'requests failed in a row');
       case 'upstream-closed':
       case 'upstream-reset':
-        return this.checker.hurry(replica);
+        return this.checker.probeNow(replica);
       default:
         // one that still takes connections may serve others: better it than none
         if (table.eligible <= 1 && code !== 'connect-refused') registry.states.republish(replica);
@@ -134,7 +134,7 @@ export class Health {
     replace(replica, cause, 'kill');
   }
 
-  #onStanding(replica: Replica): void {
+  #onAvailability(replica: Replica): void {
     const { registry } = this.#parts;
     const isMember = registry.has(replica) && replica.joined;
     if (isMember && this.checker.isDown(replica)) this.#down.add(replica);
@@ -161,11 +161,11 @@ export class Health {
     log.info({ cause, ms: Math.round(ms) }, 'panic is over');
     journal.note({ kind: 'panic-over', cause, ms });
     for (const member of members) registry.states.setAdmitted(member, false);
-    this.checker.forgive();
+    this.checker.resetDownTimes();
   }
 
   #admit(replica: Replica): void {
-    const isAdmitted = replica.state === 'unhealthy' && this.checker.takesConnections(replica);
+    const isAdmitted = replica.state === 'unhealthy' && this.checker.isResponsive(replica);
     this.#parts.registry.states.setAdmitted(replica, isAdmitted);
   }
 }

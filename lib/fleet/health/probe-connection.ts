@@ -19,7 +19,7 @@ export type ProbeOutcome = 'passed' | 'not-ready' | 'closed' | 'silent' | 'not-m
 export interface ProbeResult {
   readonly outcome: ProbeOutcome;
   /** `200`, `connection refused`, `no answer in 2000 ms`. */
-  readonly said: string;
+  readonly detail: string;
 }
 
 /** Statuses from one to another, both included. */
@@ -51,7 +51,7 @@ const OUTCOMES: Readonly<Record<string, ProbeOutcome>> = {
 const MOST_USES = 30;
 
 /** A probe under way. */
-interface Asked {
+interface PendingProbe {
   readonly response: ProbeResponse;
   readonly expect: readonly StatusRange[];
   readonly timer: NodeJS.Timeout;
@@ -62,11 +62,11 @@ export class ProbeConnection {
   /** When the last probe ended, by `performance.now`. */
   usedMs = 0;
   readonly #socket: Socket;
-  #asked: Asked | undefined;
+  #pending: PendingProbe | undefined;
   #onConnect: (() => void) | undefined;
   #isConnected = false;
   #isClosed = false;
-  #leavesOpen = false;
+  #staysOpen = false;
   #uses = 0;
 
   constructor(endpoint: Endpoint) {
@@ -77,11 +77,11 @@ export class ProbeConnection {
     });
     this.#socket.on('data', (chunk: Buffer) => this.#read(chunk));
     this.#socket.on('end', () =>
-      this.#fail({ outcome: 'closed', said: 'connection closed without an answer' }),
+      this.#fail({ outcome: 'closed', detail: 'connection closed without an answer' }),
     );
     this.#socket.on('error', (error) => {
       const code = errnoOf(error);
-      this.#fail({ outcome: OUTCOMES[code] ?? 'silent', said: IN_WORDS[code] ?? messageOf(error) });
+      this.#fail({ outcome: OUTCOMES[code] ?? 'silent', detail: IN_WORDS[code] ?? messageOf(error) });
     });
   }
 
@@ -91,24 +91,24 @@ export class ProbeConnection {
 
   /** It may carry another probe. */
   get isFree(): boolean {
-    return !this.#isClosed && this.#leavesOpen && this.#uses < MOST_USES;
+    return !this.#isClosed && this.#staysOpen && this.#uses < MOST_USES;
   }
 
   /** Sends the head of a request, and says what its response is. */
-  ask(head: string, { probeExpect, probeTimeoutMs }: Expectation): Promise<ProbeResult> {
+  probe(head: string, { probeExpect, probeTimeoutMs }: Expectation): Promise<ProbeResult> {
     const send = (): void => {
       this.#socket.write(head, 'latin1');
     };
     this.#uses++;
     if (this.#isConnected) send();
     else this.#onConnect = send;
-    return this.#settled(probeExpect, probeTimeoutMs, 'answer');
+    return this.#result(probeExpect, probeTimeoutMs, 'answer');
   }
 
   /** Says whether it can be connected. */
-  connected(timeoutMs: number): Promise<ProbeResult> {
-    this.#onConnect = () => this.#end({ outcome: 'passed', said: 'connected' });
-    return this.#settled([], timeoutMs, 'connection');
+  probeConnect(timeoutMs: number): Promise<ProbeResult> {
+    this.#onConnect = () => this.#end({ outcome: 'passed', detail: 'connected' });
+    return this.#result([], timeoutMs, 'connection');
   }
 
   close(): void {
@@ -116,24 +116,24 @@ export class ProbeConnection {
     this.#socket.destroy();
   }
 
-  #settled(expect: readonly StatusRange[], timeoutMs: number, awaited: string): Promise<ProbeResult> {
+  #result(expect: readonly StatusRange[], timeoutMs: number, awaited: string): Promise<ProbeResult> {
     return new Promise((resolve) => {
-      const late = (): void => this.#fail({ outcome: 'silent', said: `no ${awaited} in ${timeoutMs} ms` });
+      const late = (): void => this.#fail({ outcome: 'silent', detail: `no ${awaited} in ${timeoutMs} ms` });
       const timer = setTimeout(late, timeoutMs);
-      this.#asked = { response: new ProbeResponse(), expect, timer, resolve };
+      this.#pending = { response: new ProbeResponse(), expect, timer, resolve };
     });
   }
 
   #read(chunk: Buffer): void {
-    const asked = this.#asked;
+    const pending = this.#pending;
     // bytes that no probe asked for
-    if (asked === undefined) return this.close();
-    const status = asked.response.read(chunk.toString('latin1'));
+    if (pending === undefined) return this.close();
+    const status = pending.response.read(chunk.toString('latin1'));
     if (status === 'more') return;
-    if (status === 'no-http') return this.#fail({ outcome: 'closed', said: 'its answer is no HTTP/1.1' });
-    this.#leavesOpen = asked.response.leavesOpen;
-    const isExpected = asked.expect.some(([from, to]) => status >= from && status <= to);
-    this.#end({ outcome: isExpected ? 'passed' : 'not-ready', said: String(status) });
+    if (status === 'no-http') return this.#fail({ outcome: 'closed', detail: 'its answer is no HTTP/1.1' });
+    this.#staysOpen = pending.response.keepsConnection;
+    const isExpected = pending.expect.some(([from, to]) => status >= from && status <= to);
+    this.#end({ outcome: isExpected ? 'passed' : 'not-ready', detail: String(status) });
   }
 
   #fail(result: ProbeResult): void {
@@ -142,11 +142,11 @@ export class ProbeConnection {
   }
 
   #end(result: ProbeResult): void {
-    const asked = this.#asked;
-    if (asked === undefined) return;
-    this.#asked = undefined;
-    clearTimeout(asked.timer);
+    const pending = this.#pending;
+    if (pending === undefined) return;
+    this.#pending = undefined;
+    clearTimeout(pending.timer);
     this.usedMs = performance.now();
-    asked.resolve(result);
+    pending.resolve(result);
   }
 }

@@ -35,7 +35,7 @@ export class ProbeResponse {
   }
 
   /** All of it has come, to the byte, and nothing says that the connection ends with it. */
-  get leavesOpen(): boolean {
+  get keepsConnection(): boolean {
     const headEnd = HEAD_END.exec(this.#text);
     if (headEnd === null || this.#minor !== '1' || this.#status === 101) return false;
     const head = this.#text.slice(0, headEnd.index + headEnd[0].length);

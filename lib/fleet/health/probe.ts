@@ -66,11 +66,11 @@ class HttpProber {
     target.idle = undefined;
     this.#idle.delete(target);
     if (mayReuse && idle !== undefined && !idle.isClosed) {
-      const result = await this.#ask(target, idle, true);
+      const result = await this.#probeOver(target, idle, true);
       // it may have been closed for being idle
       if (result.outcome !== 'closed') return result;
     } else idle?.close();
-    return this.#ask(target, new ProbeConnection(target.endpoint), mayReuse);
+    return this.#probeOver(target, new ProbeConnection(target.endpoint), mayReuse);
   }
 
   #targetOf(endpoint: Endpoint): Target {
@@ -85,8 +85,8 @@ class HttpProber {
     return target;
   }
 
-  async #ask(target: Target, connection: ProbeConnection, isKept: boolean): Promise<ProbeResult> {
-    const result = await connection.ask(isKept ? target.keeping : target.closing, this.#options);
+  async #probeOver(target: Target, connection: ProbeConnection, isKept: boolean): Promise<ProbeResult> {
+    const result = await connection.probe(isKept ? target.keeping : target.closing, this.#options);
     if (isKept && connection.isFree && this.#idle.size < this.#mostIdle && target.idle === undefined) {
       target.idle = connection;
       this.#idle.add(target);
@@ -112,7 +112,7 @@ class HttpProber {
 /** Connects, no more. */
 async function probeTcp(endpoint: Endpoint, timeoutMs: number): Promise<ProbeResult> {
   const connection = new ProbeConnection(endpoint);
-  const result = await connection.connected(timeoutMs);
+  const result = await connection.probeConnect(timeoutMs);
   connection.close();
   return result;
 }

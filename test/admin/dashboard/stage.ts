@@ -159,7 +159,7 @@ function ringRoute(stage: () => Stage): Route {
     path: '/ring',
     methods: ['GET'],
     access: 'read',
-    answer({ query }) {
+    handle({ query }) {
       const { replicas, ring } = stage().snapshot;
       const members = replicas.map(({ name, id, slots, share }) => ({ name, id, slots, share }));
       const sample = Array.from(
@@ -177,7 +177,7 @@ function changeRoutes(stage: () => Stage): readonly Route[] {
     path,
     methods,
     access: 'steer',
-    async answer({ query, body }) {
+    async handle({ query, body }) {
       const text = await body();
       const { n = 1, hostnames = [] } = JSON.parse(text) as { n?: number; hostnames?: readonly string[] };
       if (query.has('dry-run'))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import type { Asked } from '../../../lib/admin/routes/api.ts';
+import type { RouteRequest } from '../../../lib/admin/routes/api.ts';
 import { Live } from '../../../lib/admin/routes/live.ts';
 import type { History, Snapshot } from '../../../lib/api/snapshot.ts';
 import type { FleetEvent } from '../../../lib/api/types.ts';
@@ -49,7 +49,7 @@ describe('/live', () => {
 
   /** Someone who listens; `heard` takes what came since. */
   async function join() {
-    const reply = await live.route.answer({} as Asked);
+    const reply = await live.route.handle({} as RouteRequest);
     assert.ok('begin' in reply);
     let text = '';
     const leave = reply.begin((more) => {

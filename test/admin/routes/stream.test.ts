@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import type { Asked, Route } from '../../../lib/admin/routes/api.ts';
+import type { Route, RouteRequest } from '../../../lib/admin/routes/api.ts';
 import { type Running, requestText, runAdmin } from '../../helpers/admin.ts';
 import { eventually } from '../../helpers/eventually.ts';
 
 /** What a route was asked, what it may write to, and how often it was told to stop. */
 interface Seen {
-  asked: Asked | undefined;
+  asked: RouteRequest | undefined;
   write: ((text: string) => void) | undefined;
   ended: number;
 }
@@ -17,7 +17,7 @@ describe('an answer that goes on', () => {
     path: '/news',
     methods: ['GET', 'HEAD'],
     access: 'watch',
-    answer(asked) {
+    handle(asked) {
       seen.asked = asked;
       return {
         status: 200,

@@ -212,7 +212,7 @@ describe('the checker', () => {
     const replica = await rig.healthy('S1');
     for (let count = 0; count < 5; count++) {
       await rig.untilNextProbe();
-      await rig.probes.find({ outcome: 'not-made', said: 'too many open files' });
+      await rig.probes.find({ outcome: 'not-made', detail: 'too many open files' });
     }
     assert.deepEqual([replica.state, replica.probes.failed, rig.downs], ['healthy', 0, []]);
   });

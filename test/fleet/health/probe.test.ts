@@ -36,8 +36,8 @@ async function found(t: TestContext, pieces: readonly string[], more: Partial<Pr
     await new Promise((resolve) => setImmediate(resolve));
   }
   if (pieces.length === 0) connection.end();
-  const { outcome, said } = await result;
-  return `${outcome}: ${said}`;
+  const { outcome, detail } = await result;
+  return `${outcome}: ${detail}`;
 }
 
 test('a probe asks for the path at the address of the replica, and closes', async (t) => {
@@ -105,18 +105,18 @@ test('what is expected is taken as it is said', async (t) => {
 
 test('a probe without a response in time is silent, whether it is connected or not', async (t) => {
   const replica = await open(t);
-  const { outcome, said } = await probe(replica.port, { probeTimeoutMs: 50 });
-  assert.deepEqual([outcome, said], ['silent', 'no answer in 50 ms']);
+  const { outcome, detail } = await probe(replica.port, { probeTimeoutMs: 50 });
+  assert.deepEqual([outcome, detail], ['silent', 'no answer in 50 ms']);
 });
 
 test('a refused probe and one that is reset are closed', async (t) => {
-  assert.deepEqual(await probe(1), { outcome: 'closed', said: 'connection refused' });
+  assert.deepEqual(await probe(1), { outcome: 'closed', detail: 'connection refused' });
   const replica = await open(t);
   const result = probe(replica.port);
   const connection = await replica.next();
   await connection.request();
   connection.reset();
-  assert.deepEqual(await result, { outcome: 'closed', said: 'connection reset' });
+  assert.deepEqual(await result, { outcome: 'closed', detail: 'connection reset' });
 });
 
 /** A prober that may use connections again, over a replica that answers like this. */
@@ -174,6 +174,6 @@ test('with probing off a mere connection passes', async (t) => {
   const replica = await open(t);
   assert.deepEqual(await probe(replica.port, { probeIntervalMs: 0 }), {
     outcome: 'passed',
-    said: 'connected',
+    detail: 'connected',
   });
 });

@@ -45,10 +45,10 @@ export const START_TIMEOUT_MS = 30_000;
 export const DRAIN_TIMEOUT_MS = 30_000;
 export const STOP_TIMEOUT_MS = 10_000;
 export const REPLACE_AFTER_MS = 30_000;
-export const PASSED: ProbeResult = { outcome: 'passed', said: '200' };
-export const NOT_READY: ProbeResult = { outcome: 'not-ready', said: '503' };
-export const REFUSED: ProbeResult = { outcome: 'closed', said: 'connection refused' };
-export const SILENT: ProbeResult = { outcome: 'silent', said: 'no answer in 2000 ms' };
+export const PASSED: ProbeResult = { outcome: 'passed', detail: '200' };
+export const NOT_READY: ProbeResult = { outcome: 'not-ready', detail: '503' };
+export const REFUSED: ProbeResult = { outcome: 'closed', detail: 'connection refused' };
+export const SILENT: ProbeResult = { outcome: 'silent', detail: 'no answer in 2000 ms' };
 /** How far the clock goes at a time; what follows from it happens before the next step. */
 const STEP_MS = 10;
 
