@@ -1,8 +1,7 @@
 /**
- * Who may do what on the control plane: the one place that judges it, for every route and both ports.
- * Invariants: a request that was handed over from the public port is only ever answered what that port offers, and is
- * judged by its client's own address; a token that is looked at is compared in a time that tells nothing of it; what
- * is logged never holds a token. Must not hold: which route a request is for (`router.ts`), what it does (`api.ts`).
+ * Decides which client may do what on the control plane, for every route and both ports.
+ * Invariants: a request that a data thread handed over from the public port gets only what that port offers, and is
+ * judged by the address of its client; tokens are compared in constant time; no token is ever logged.
  */
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
@@ -27,30 +26,30 @@ import { failureOf, type WholeReply } from './reply.ts';
 import type { Access } from './routes/api.ts';
 
 export interface AccessOptions {
-  /** What those who steer must show; '' is nothing. */
+  /** The admin token; '' is none. */
   readonly token: string;
   /** False where the public port is as without a token. */
   readonly guardsPublicPort: boolean;
-  /** The address that the admin port is bound to; '' is all. */
+  /** The address that the admin port is bound to; '' is all interfaces. */
   readonly adminHost: string;
-  /** Further names by which the balancer is asked, in lower case. */
+  /** Further names of the balancer in Host headers, in lower case. */
   readonly adminHosts: readonly string[];
   /** True for the address of a replica's instance. */
   readonly isReplica: (address: string) => boolean;
-  /** What data threads show with the requests that they hand over. */
+  /** The secret that data threads send with the requests that they hand over. */
   readonly secret: string;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
-/** Where a request came from. */
+/** The client of a request. */
 interface AccessClient {
   readonly port: 'public' | 'admin';
-  /** The address that the connection is from, whatever its request says. */
+  /** The peer address of its connection, whatever the request says. */
   readonly address: string;
 }
 
-/** What a request is refused with. */
+/** Why a request is refused. */
 interface Refusal {
   readonly code: ErrorCode;
   /** Where the code has no message of its own. */
@@ -82,7 +81,7 @@ export class AccessControl {
   readonly #isWide: boolean;
   readonly #failures: FailureLimit;
   readonly #refusals: RefusalLog;
-  /** Connections that a data thread uses: nothing on them can be from the admin port's own clients. */
+  /** Connections of data threads: no request on them can be from a client of the admin port. */
   readonly #handedOver = new WeakSet<Socket>();
 
   constructor(options: AccessOptions) {
@@ -100,8 +99,8 @@ export class AccessControl {
   }
 
   /**
-   * The answer to a request that a route of this access must not answer; undefined where it may. Throws BalancerError
-   * `bad-request` where it claims to be handed over and is not.
+   * The refusal of a request to a route of this access; undefined where it is allowed. Throws BalancerError
+   * `bad-request` where the request claims to be handed over and is not.
    */
   refusalOf(request: IncomingMessage, access: Access, path: string): WholeReply | undefined {
     const client = this.#clientOf(request);
@@ -112,7 +111,7 @@ export class AccessControl {
     return failureOf(new BalancerError(code, message), headers);
   }
 
-  /** Who asks. A request on a data thread's connection without its mark was smuggled there. */
+  /** The client of the request. One on a data thread's connection without its header was smuggled there. */
   #clientOf(request: IncomingMessage): AccessClient {
     const { socket } = request;
     const values = request.headersDistinct[PEER_HEADER];
@@ -132,7 +131,7 @@ export class AccessControl {
     const isGuarded = access === 'steer' || access === 'watch';
     if (isGuarded && isCrossSite(headers)) return { code: 'forbidden', message: CROSS_SITE };
     const needsToken = token !== '' && (access === 'steer' || this.#isWide);
-    // who shows the token is no page of an attacker's; but what changes or streams stays under our own names
+    // a request with the token is not from a page of an attacker; but changes and streams need a known Host anyway
     const judgesHost = isPublic ? !needsToken : isGuarded || !needsToken;
     if (judgesHost && !isKnownHost(headers.host ?? '', { names: this.#names, plain: isPublic })) {
       return { code: 'forbidden', message: unknownHost(headers.host ?? '') };

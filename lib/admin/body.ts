@@ -1,7 +1,6 @@
 /**
- * The body of one request, read whole and within bounds of size and time.
- * Invariant: the promise settles exactly once, and no listener or timer of it is left then.
- * Must not hold: what a body means (`json.ts`, `change.ts`), or answers (`reply.ts`).
+ * Reads the body of a request whole, within limits of size and time.
+ * Invariant: the promise settles exactly once, and leaves no listener and no timer.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Clock, Timer } from '../platform/clock.ts';
@@ -25,7 +24,7 @@ export function hasUnreadBody(request: IncomingMessage): boolean {
 /**
  * The body as text. Throws BalancerError: `body-too-large` (at once where Content-Length tells), `request-timeout`,
  * or `bad-request` where it is cut off or not UTF-8. What is left of the body then stays unread.
- * `askForBody` is called first where the client waits to be asked (`Expect: 100-continue`).
+ * `askForBody` is called first where the client waits for a 100 (`Expect: 100-continue`).
  */
 export async function readBody(
   request: IncomingMessage,

@@ -1,8 +1,7 @@
 /**
- * Requests that a browser was led to by a page of somebody else, told from their headers.
- * Two ways are known: a page of another site sends them (Origin and Sec-Fetch-Site tell), or a name of the attacker's
- * is made to lead to this machine, so that his page counts as ours (DNS rebinding: only the Host tells).
- * Must not hold: which requests are to be judged (`access.ts`).
+ * Recognizes requests that a page of another site made a browser send, by their headers.
+ * There are two ways: the page sends them itself (Origin and Sec-Fetch-Site tell), or a name of the attacker resolves to
+ * this machine, so that his page counts as ours (DNS rebinding: only the Host tells).
  * Source: Fetch standard (Origin), Fetch Metadata (Sec-Fetch-Site), RFC 6454, RFC 9110 section 7.2.
  */
 import type { IncomingHttpHeaders } from 'node:http';

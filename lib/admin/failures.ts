@@ -1,8 +1,8 @@
 /**
- * Wrong tokens, counted by who showed them, so that nobody can try many.
- * An address has so many tries, and gets one back each second; with none left its token is not even looked at. Who
- * repeats one wrong token, a page with an old one, leaves half of the tries to others behind the same address.
- * Invariants: memory is bounded; what one network does takes nothing from another. Must not hold: tokens.
+ * Limits guesses of the admin token: failures are counted by client network.
+ * An address has 20 tries, and gets one back each second; with none left its token is not looked at. Repeating one wrong
+ * token, as a page with an old one does, uses up only half of them, and leaves the rest to others behind the address.
+ * Invariants: memory is bounded; the failures of one network take nothing from another.
  */
 
 import type { Clock } from '../platform/clock.ts';
@@ -33,7 +33,7 @@ export class FailureLimit {
     this.#clock = clock;
   }
 
-  /** How long the peer has to wait before this token is looked at; 0 where it need not. */
+  /** How long the peer has to wait before this token is looked at; 0 for no wait. */
   waitMs(peer: string, digest: string): number {
     const known = this.#networks.get(networkOf(peer));
     if (known === undefined) return 0;
@@ -41,7 +41,7 @@ export class FailureLimit {
     return Math.max(0, Math.ceil((this.#countOf(known) + 1 - most) * TRY_MS));
   }
 
-  /** The token of this digest was wrong. */
+  /** Records that the token of this digest was wrong. */
   recordFailure(peer: string, digest: string): void {
     const network = networkOf(peer);
     const known = this.#networks.get(network);

@@ -1,8 +1,7 @@
 /**
- * A strict reader of JSON (RFC 8259) for what strangers send: it refuses what JSON.parse lets pass unseen.
- * Refused beside wrong grammar: a key that is twice in an object, nesting deeper than 8, a number that is infinite.
- * Objects become maps, so no key (`__proto__`) can mean anything. Time and memory are linear in the text.
- * Must not hold: what any field means.
+ * A strict JSON parser (RFC 8259) for request bodies. Beyond the grammar it refuses what JSON.parse accepts silently: a
+ * key that is twice in an object, nesting deeper than 8, a number that is infinite.
+ * Objects become maps, so that no key (`__proto__`) has a meaning. Time and memory are linear in the text.
  */
 
 import { quote } from '../config/suggest.ts';

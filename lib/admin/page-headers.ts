@@ -1,6 +1,5 @@
 /**
- * What goes with everything that a browser may show as a page: it runs and loads what we shipped, and nothing else.
- * Must not hold: the pages.
+ * Headers of everything that a browser may show as a page: it runs and loads what we shipped, and nothing else.
  * Source: CSP Level 3; the Cross-Origin headers of the HTML and Fetch standards.
  */
 

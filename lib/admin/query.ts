@@ -1,6 +1,6 @@
 /**
- * Parameters in the query of a request, judged as strictly as bodies: a typing mistake must not pass in silence, least
- * of all where a dry run was meant. Must not hold: what any parameter leads to.
+ * Checks query parameters as strictly as bodies: a typing mistake must not pass silently, least of all where a dry run
+ * was meant.
  */
 
 import { didYouMean, orList, quote } from '../config/suggest.ts';

@@ -1,12 +1,11 @@
 /**
- * Refused requests in the log: who, where and why, and no more lines than a person can read.
- * Must not hold: what is refused.
+ * Logs refused requests: who, where and why, in no more lines than a person can read.
  */
 import type { Clock } from '../platform/clock.ts';
 import type { Logger } from '../platform/log.ts';
 
 export interface RefusedRequest {
-  /** Of the one who asked. */
+  /** The address of the client. */
   readonly address: string;
   readonly port: 'public' | 'admin';
   /** The code of the error. */
@@ -15,9 +14,9 @@ export interface RefusedRequest {
   readonly path: string;
 }
 
-/** Lines at once, … */
+/** Lines in a burst … */
 const MOST_LINES = 10;
-/** … and one more for each of these. */
+/** … and one more after each of these. */
 const LINE_MS = 5000;
 
 export class RefusalLog {
@@ -25,7 +24,7 @@ export class RefusalLog {
   readonly #log: Logger;
   #lines = 0;
   #sinceMs = 0;
-  /** Refusals that no line has told of. */
+  /** Refusals that were not logged. */
   #untold = 0;
 
   constructor(clock: Clock, log: Logger) {

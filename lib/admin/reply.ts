@@ -1,7 +1,6 @@
 /**
- * The answers of the control plane: what one looks like, and how it is sent so that the client can read it.
- * Invariant: a connection on which bytes of a request may still come is closed after the answer, never used again.
- * Must not hold: what is answered to what (`api.ts`).
+ * The responses of the control plane: their shape, and how they are sent so that the client can read them.
+ * Invariant: a connection on which bytes of a request may still arrive is closed after the response, never used again.
  */
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
@@ -18,14 +17,14 @@ interface ReplyHead {
   readonly headers: Headers;
 }
 
-/** An answer that is there as a whole. */
+/** A response with a whole body. */
 export interface WholeReply extends ReplyHead {
   readonly body: string | Buffer;
 }
 
-/** An answer that goes on until its client leaves or the server closes. */
+/** A stream that goes on until its client disconnects or the server closes. */
 export interface StreamReply extends ReplyHead {
-  /** Called once with where to write; gives what to call when nothing can be written any more. */
+  /** Called once with a function that writes; returns what to call when nothing can be written any more. */
   begin(write: (text: string) => void): () => void;
 }
 
@@ -36,7 +35,7 @@ function jsonReply(status: number, content: unknown, headers: Headers): WholeRep
   return { status, headers: { ...own, ...headers }, body: JSON.stringify(content) };
 }
 
-/** 200 with `message`, which may be anything that JSON can say. */
+/** 200 with `message`, which may be any JSON value. */
 export function succeeded(message: unknown): WholeReply {
   return jsonReply(200, { message, status: 'successful' }, {});
 }
@@ -54,12 +53,12 @@ export function failureOf(error: unknown, headers: Headers = {}): WholeReply {
 }
 
 export interface SendOptions {
-  /** True where the connection is to be closed after this answer. */
+  /** True where the connection is to be closed after this response. */
   readonly isLast: boolean;
   readonly clock: Clock;
 }
 
-/** Sends the whole answer, unless the client has gone. */
+/** Sends the response, unless the client has disconnected. */
 export function sendReply(
   request: IncomingMessage,
   response: ServerResponse,
@@ -79,7 +78,7 @@ export function sendReply(
     ...(reply.status !== 304 && { 'content-length': Buffer.byteLength(reply.body) }),
     ...((isLast || isCut) && { connection: 'close' }),
   });
-  // without a socket the answer waits behind an earlier one, and node closes the connection in its turn
+  // without a socket the response waits behind an earlier one, and Node closes the connection in its turn
   if (!isCut || response.socket === null) {
     response.end(reply.body);
     return;
@@ -90,7 +89,7 @@ export function sendReply(
   closeGently(request.socket, clock);
 }
 
-/** The most that waits for a client which does not read; it comes back and asks for what it missed. */
+/** The most that is kept for a client which does not read; it reconnects and requests what it missed. */
 const MAX_UNREAD_BYTES = 1024 * 1024;
 
 /** Writes the head at once and then what comes, for as long as the client reads. */
@@ -107,12 +106,12 @@ function stream(response: ServerResponse, reply: StreamReply): void {
   response.once('close', end);
 }
 
-/** How long what a client still sends is thrown away once its answer is out. */
+/** How long what a client still sends is discarded once the response is sent. */
 const LINGER_MS = 1000;
 
 /**
  * Ends our side and goes on reading for a while: a socket closed on unread bytes is reset, and the reset can
- * overtake the answer (RFC 9112 section 9.6).
+ * overtake the response (RFC 9112 section 9.6).
  */
 function closeGently(socket: Socket, clock: Clock): void {
   socket.end();
@@ -120,7 +119,7 @@ function closeGently(socket: Socket, clock: Clock): void {
   socket.once('close', () => timer.cancel());
 }
 
-/** The answer as bytes, for a connection whose request could not be parsed; it ends the connection. */
+/** The response as text, for a connection whose request could not be parsed; it ends the connection. */
 export function rawReply(reply: WholeReply, clock: Clock): string {
   const headers = {
     ...reply.headers,

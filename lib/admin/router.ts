@@ -1,6 +1,5 @@
 /**
- * From the head of a request to the route that answers it: path and method.
- * Must not hold: what a route answers (`api.ts`), who may ask (`access.ts`), sockets and limits (`server.ts`).
+ * Finds the route of a request by its path and method, and asks `access.ts` whether the client may use it.
  */
 import type { IncomingMessage } from 'node:http';
 import { quote } from '../config/suggest.ts';
@@ -10,11 +9,11 @@ import { failureOf, type Reply } from './reply.ts';
 import type { Route } from './routes/api.ts';
 
 export interface Router {
-  /** The answer; throws what the route throws. `body` reads the body of the request. */
+  /** Gives the response; throws what the route throws. `body` reads the body of the request. */
   route(request: IncomingMessage, body: () => Promise<string>): Reply | Promise<Reply>;
 }
 
-/** A router over `routes`; `access` says whom they answer. */
+/** A router over `routes`, which `access` guards. */
 export function createRouter(routes: readonly Route[], access: AccessControl): Router {
   const byPath = new Map(routes.map((route) => [route.path, route]));
   const listed = routes.filter(({ isListed = true }) => isListed).map(({ path }) => path);

@@ -1,7 +1,6 @@
 /**
- * The admin port: takes connections and requests, and bounds what a client may take of the control plane.
- * Invariants: every request gets one answer, whatever it was; nothing a client does throws out of here.
- * Must not hold: what is answered (`router.ts`, `api.ts`), the bytes of a body (`body.ts`), the data path.
+ * The admin port: accepts connections and requests, and limits what a client can use of the control plane.
+ * Invariants: every request gets one response, whatever it was; nothing that a client does throws out of here.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -35,26 +34,26 @@ export const ADMIN_LIMITS: AdminLimits = {
 };
 
 export interface AdminOptions extends AccessOptions {
-  /** Everything that is answered; each path once. */
+  /** All routes; each path once. */
   readonly routes: readonly Route[];
   /** True once the balancer is shutting down: connections are not kept then. */
   readonly isDraining: () => boolean;
-  /** What is to differ from ADMIN_LIMITS. */
+  /** What differs from ADMIN_LIMITS. */
   readonly limits?: Partial<AdminLimits>;
 }
 
 export interface AdminServer {
-  /** Takes connections; '' is all interfaces, 0 any free port. Throws BalancerError `port-in-use`. */
+  /** Listens; '' is all interfaces, 0 any free port. Throws BalancerError `port-in-use`. */
   listen(port: number, host: string): Promise<Endpoint>;
-  /** Closes idle connections, lets requests that are being answered finish, and resolves then. Safe to call again. */
+  /** Closes idle connections and resolves once the requests under way have got their responses. Safe to call again. */
   close(): Promise<void>;
 }
 
 /** The flags that say where it listens. */
 const FLAGS = { port: '--admin-port', host: '--admin-host' };
-/** When a client may ask for a stream again that has too many. */
+/** When a client that has too many streams may open another. */
 const STREAM_RETRY_S = '5';
-/** How often node looks for connections that are over their time. */
+/** How often Node looks for connections that are over their time limit. */
 const CHECK_MS = 500;
 
 export function createAdminServer(options: AdminOptions): AdminServer {
@@ -66,11 +65,11 @@ class HttpAdminServer implements AdminServer {
   readonly #limits: AdminLimits;
   readonly #router: Router;
   readonly #server: Server;
-  /** The answers that are unanswered on each open connection. */
+  /** Responses that are not finished, by open connection. */
   readonly #unanswered = new Map<Socket, Set<ServerResponse>>();
-  /** Connections that are not read any further: what came behind the last request was not HTTP. */
+  /** Connections that are not read any further: what followed the last request was not HTTP. */
   readonly #broken = new WeakSet<Socket>();
-  /** Answers that go on until someone ends them. */
+  /** Open streams. */
   readonly #streams = new Set<ServerResponse>();
   readonly #streamLimit = new StreamLimit();
   #closed: Promise<void> | undefined;
@@ -100,7 +99,7 @@ class HttpAdminServer implements AdminServer {
   close(): Promise<void> {
     this.#closed ??= new Promise((resolve) => {
       this.#server.close(() => resolve());
-      // node counts a connection that has sent nothing yet as busy, and would wait for it
+      // Node counts a connection that has sent nothing yet as busy, and would wait for it
       for (const [socket, unanswered] of this.#unanswered) if (unanswered.size === 0) socket.destroy();
       for (const response of this.#streams) response.end();
     });
@@ -135,7 +134,7 @@ class HttpAdminServer implements AdminServer {
     return server;
   }
 
-  /** Answers one request; `askForBody` tells a client that waits to be asked. */
+  /** Serves one request; `askForBody` sends the 100 that a client waits for before it sends the body. */
   async #serve(
     request: IncomingMessage,
     response: ServerResponse,
@@ -172,11 +171,11 @@ class HttpAdminServer implements AdminServer {
     sendReply(request, response, reply, { isLast, clock });
   }
 
-  /** Answers bytes that are not HTTP, or did not come in time. */
+  /** Refuses bytes that are not HTTP, or did not arrive in time. */
   #refuse(error: Error, socket: Socket): void {
     const unanswered = [...(this.#unanswered.get(socket) ?? [])];
     if (unanswered.some((response) => response.req.complete && !response.headersSent)) {
-      // an answer written now would be taken for the one that is unanswered
+      // a response written now would be taken for that of the request before
       this.#broken.add(socket);
       return;
     }
@@ -189,7 +188,7 @@ class HttpAdminServer implements AdminServer {
   }
 }
 
-/** What a client is told about bytes that node's parser did not take; `error.code` says why. */
+/** The response to bytes that Node's parser refused; `error.code` says why. */
 function refusalOf(error: Error): WholeReply {
   switch (errnoOf(error)) {
     case 'ERR_HTTP_REQUEST_TIMEOUT':

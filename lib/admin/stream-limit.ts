@@ -1,19 +1,19 @@
 /**
- * How many streams one client has open: each costs a connection and what is written to it, every second, for as long
- * as the client likes. Invariants: what is taken is given back when its connection closes, whatever it was used for;
- * an IPv6 network of 64 bits is one client. Must not hold: what is streamed, who may read it (`access.ts`).
+ * Limits the streams that one client has open: each costs a connection and what is written to it every second.
+ * Invariants: a stream counts until its connection closes, whatever the connection was used for; an IPv6 network of 64
+ * bits is one client.
  */
 import type { Socket } from 'node:net';
 import { networkOf } from '../platform/ip-addresses.ts';
 
-/** Of one client, all routes together. */
+/** The most of one client, all routes together. */
 export const MOST_STREAMS = 64;
 
 export class StreamLimit {
   readonly #open = new Map<string, number>();
   readonly #held = new WeakMap<Socket, number>();
 
-  /** Takes one for the client of this connection, which is open; false where it has as many as it may. */
+  /** Counts a stream of the client of this open connection; false where it has the most already. */
   acquire(socket: Socket): boolean {
     const client = networkOf(socket.remoteAddress ?? '');
     const open = this.#open.get(client) ?? 0;
@@ -21,7 +21,7 @@ export class StreamLimit {
     this.#open.set(client, open + 1);
     const held = this.#held.get(socket);
     this.#held.set(socket, (held ?? 0) + 1);
-    // one listener for all, however many are asked for on one connection
+    // one listener for all streams of a connection
     if (held === undefined) socket.once('close', () => this.#release(client, socket));
     return true;
   }

@@ -8,7 +8,7 @@ import type { Readiness, ReplicaView, RingView } from './types.ts';
 /** Traffic over the last seconds; null where nothing is known or nothing happened that has a duration. */
 export interface Numbers {
   readonly requestsPerSecond: number | null;
-  /** In all, answers of 5xx; of a replica, failed attempts too, though another may have made them good. */
+  /** In the totals, responses of 5xx; of a replica, failed attempts too, also where a retry made up for them. */
   readonly errorsPerSecond: number | null;
   readonly p50Ms: number | null;
   readonly p99Ms: number | null;

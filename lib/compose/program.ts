@@ -1,7 +1,7 @@
 /**
- * The program: command line and environment to a balancer that runs, or to a command for one; signals, exit statuses.
- * Exit statuses: 0 done, 1 could not run or was refused (one sentence says why), 2 wrong options (each is named),
- * 3 no balancer answers a command, 130 stopped at once by a second signal. Must not hold: anything that a test would want without a process of its own.
+ * The program: from the command line and environment to a balancer that serves, or to a command for one; signals, exit
+ * statuses. Exit statuses: 0 done, 1 could not run or was refused (one sentence says why), 2 wrong options (each is
+ * named), 3 a command found no balancer, 130 stopped at once by a second signal.
  */
 
 import { type Invocation, parseInvocation } from '../cli/invocation.ts';
@@ -40,7 +40,7 @@ async function run(invocation: Invocation): Promise<number | undefined> {
       process.stdout.write(`ringlb ${programVersion()}\n`);
       return EXIT.done;
     case 'command':
-      // whoever reads only the beginning, such as head, has had enough
+      // a reader such as head has closed the pipe
       process.stdout.on('error', () => process.exit(EXIT.done));
       return invocation.command.run(invocation.call);
     case 'serve':
@@ -50,9 +50,9 @@ async function run(invocation: Invocation): Promise<number | undefined> {
   }
 }
 
-/** What Node itself would write to stderr goes through the log: a write of Node's can wait for a reader for ever. */
-function logWhatNodeSays(log: RootLogger): void {
-  // threads have these as their own, and nobody else writes to them; one that fails must not end the process
+/** Logs what Node itself would write to stderr, where a write can wait for a reader for ever. */
+function logNodeOutput(log: RootLogger): void {
+  // a failed write must not end the process
   process.stdout.on('error', () => {});
   process.stderr.on('error', () => {});
   if (log.isSilent) return;
@@ -60,7 +60,7 @@ function logWhatNodeSays(log: RootLogger): void {
     log.error({ cause: error.stack ?? messageOf(error) }, 'failed; the balancer ends');
     process.exit(1);
   });
-  // none where Node was told to give no warnings
+  // Node runs with --no-warnings
   if (process.listenerCount('warning') === 0) return;
   process.removeAllListeners('warning');
   process.on('warning', (warning) => log.warn({ cause: warning.stack ?? messageOf(warning) }, 'Node warns'));
@@ -71,7 +71,7 @@ async function serve(config: Config): Promise<number | undefined> {
   // the other drivers start no processes
   if (config.driver === 'process') runUnderInit();
   const log = createLogger(config.logLevel);
-  logWhatNodeSays(log);
+  logNodeOutput(log);
   let app: App | undefined;
   let hasHungUp = false;
   let signals = 0;
@@ -102,7 +102,7 @@ async function serve(config: Config): Promise<number | undefined> {
   };
   process.on('SIGHUP', onHangUp);
   try {
-    // loaded here alone: the commands do without it, and are asked often
+    // loaded here alone, since the commands start faster without it
     const { startApp } = await import('./app.ts');
     app = await startApp(config, log);
     void app.evicted?.then(({ message }) => {
@@ -124,7 +124,7 @@ async function serve(config: Config): Promise<number | undefined> {
   }
 }
 
-/** Shuts down in order and ends the process. */
+/** Shuts down and ends the process. */
 async function stop(app: App, log: RootLogger, exitStatus: number): Promise<void> {
   try {
     await app.shutDown();

@@ -1,8 +1,8 @@
 /**
- * Where a request goes and why, in the words of an operator: its key, hash and slot, and the replicas from the owner on.
- * Must not hold: a way of its own to read a key, to hash or to choose; core has the one that the data path uses.
- * Invariants: nothing is counted in flight; all that one answer says is of one moment. What one data thread suspects
- * of a replica until the control plane has looked at it is not in it.
+ * Where a request goes and why, for an operator: its key, hash and slot, and the replicas from the owner on. The key,
+ * the hash and the choice come from core, which has the code that the data path uses.
+ * Invariants: nothing is counted in flight; all that one response says is of one moment. What a data thread suspects of
+ * a replica before the control plane has looked at it is not in it.
  */
 
 import type { ExplainQuestion, ExplainStop, ExplainView } from '../api/types.ts';
@@ -63,7 +63,7 @@ function keyOf(
   if ('key' in question) return { key: question.key, source: 'given' };
   const { facts, requestId = '' } = question;
   const { source, value } = placementKey(hashKey, facts, requestId);
-  // every request has an address, so one that was not told must not make the next source look like the right one
+  // every request has an address: without one in the question the next source must not look like the right one
   const at = hashKey.indexOf(source);
   const passedOver = at === -1 ? hashKey : hashKey.slice(0, at);
   if (facts.clientIp === '' && passedOver.some(({ kind }) => kind === 'client-ip'))

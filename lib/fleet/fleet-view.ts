@@ -1,6 +1,6 @@
 /**
- * The fleet as the rest of the control plane uses it: scaling, and views of what is there.
- * Must not hold: decisions of its own, HTTP.
+ * The fleet as the admin routes see it: what there is, what a change would do, and the changes themselves, which wait
+ * until the fleet is known and are refused during a shutdown.
  */
 
 import type {
@@ -45,7 +45,7 @@ interface Share {
 
 export class FleetView {
   readonly #parts: FleetParts;
-  /** What an earlier balancer left is known, or a new fleet has its names. */
+  /** Resolves when the fleet of an earlier balancer is known, or a new fleet has its names. */
   readonly #opened = Promise.withResolvers<void>();
   #isDraining = false;
   /** Slots of each ordinal in the table of `#countedVersion`. */
@@ -56,12 +56,12 @@ export class FleetView {
     this.#parts = parts;
   }
 
-  /** Lets changes begin; those asked for before have waited, since they could have taken a name that is in use. */
+  /** Lets changes begin. Those requested before had to wait, since they could have taken a name that is in use. */
   open(): void {
     this.#opened.resolve();
   }
 
-  /** Says so at `/readyz`, and refuses changes from now on. */
+  /** Makes `/readyz` say that the balancer shuts down, and refuses changes from now on. */
   startDraining(): void {
     this.#isDraining = true;
   }
@@ -100,14 +100,14 @@ export class FleetView {
     return previewScale(this.#parts, count);
   }
 
-  /** Keeps requests away from `names`, which stay members; gives the names that get none. */
+  /** Keeps requests away from `names`, which stay members; returns all drained names. */
   async drain(names: readonly string[]): Promise<readonly string[]> {
     await this.#mustServe();
     this.#parts.drains.drain(names);
     return this.#parts.drains.drainedNames();
   }
 
-  /** Lets requests go to `names` again; gives the names that get none. */
+  /** Lets requests go to `names` again; returns all drained names. */
   async undrain(names: readonly string[]): Promise<readonly string[]> {
     await this.#mustServe();
     this.#parts.drains.undrain(names);
@@ -118,7 +118,7 @@ export class FleetView {
     return explain(this.#parts, question);
   }
 
-  /** True where an instance has the address, in its canonical form, also of a replica that is still to join or still drains. */
+  /** True where an instance has the canonical address, also of a replica that is to join or still drains. */
   hasAddress(address: string): boolean {
     const { registry } = this.#parts;
     const all = [...registry.replicas, ...registry.leaving];
@@ -165,7 +165,7 @@ export class FleetView {
     return { ready: eligible > 0, draining: false, reason };
   }
 
-  /** Owners of slots an even way apart, as places in the list of members; -1 for none. */
+  /** Owners of evenly spaced slots, as places in the list of members; -1 for none. */
   #sample(count: number): readonly number[] {
     const { registry, table } = this.#parts;
     const { slots } = table;

@@ -1,8 +1,7 @@
 /**
- * What each outage of a replica cost: from the first that was heard of it until the replica is healthy again or gone.
- * Must not hold: counting (the data threads do it), what is told of an outage (`journal.ts`).
- * Invariants: a replica has one outage at a time, however many witnesses it has. The counts are those of the whole
- * balancer, so two outages at a time each show what both cost.
+ * What each outage of a replica cost: from the first sign of it until the replica is healthy again or gone.
+ * Invariants: a replica has one outage at a time, however many signs there are. The data threads count for the whole
+ * balancer, so that two outages at a time each show what both cost.
  */
 import type { Cost } from '../api/types.ts';
 import type { Clock, Timer } from '../platform/clock.ts';
@@ -26,14 +25,14 @@ interface Open {
   readonly instance: string | undefined;
 }
 
-/** A thread counts what a death does to its requests a moment before the control plane hears of the death. */
+/** A data thread counts what a death does to its requests a moment before the control plane learns of the death. */
 const SAMPLE_MS = 250;
 
 export class Incidents {
   readonly #clock: Clock;
   readonly #costs: Costs;
   readonly #open = new Map<string, Open>();
-  /** The counts of at least one SAMPLE_MS ago, and those of the last look. */
+  /** The counts of at least one SAMPLE_MS ago, and those of the last sample. */
   #before: Cost;
   #last: Cost;
   #timer: Timer | undefined;
@@ -43,16 +42,16 @@ export class Incidents {
     this.#costs = costs;
     this.#last = costs.read();
     this.#before = this.#last;
-    this.#look();
+    this.#sample();
   }
 
-  /** Something is wrong with the replica; what is known of already goes on. */
+  /** Begins an outage of the replica; one that is open goes on. */
   begin(replica: string, instance: string | undefined): void {
     if (this.#open.has(replica)) return;
     this.#open.set(replica, { sinceMs: this.#clock.nowMs(), before: this.#before, instance });
   }
 
-  /** It is over; undefined where there was none. */
+  /** Ends the outage; undefined where there is none. */
   end(replica: string): Outage | undefined {
     const open = this.#open.get(replica);
     if (open === undefined) return undefined;
@@ -81,11 +80,11 @@ export class Incidents {
     this.#timer?.cancel();
   }
 
-  #look(): void {
+  #sample(): void {
     this.#timer = this.#clock.after(SAMPLE_MS, () => {
       this.#before = this.#last;
       this.#last = this.#costs.read();
-      this.#look();
+      this.#sample();
     });
   }
 }

@@ -1,18 +1,17 @@
 /**
- * What happened to the fleet: every event of note, the last 1,000 of them, in the order in which they happened.
- * Must not hold: HTTP, what follows from an event. State alone; time comes from the clock.
- * Invariants: ids rise strictly and begin with when this balancer started, so one of an earlier balancer is never
- * taken for one of ours. What an outage cost is told once, with the event that ends it.
+ * The events of the fleet: the last 1,000 of them, in the order in which they happened.
+ * Invariants: ids rise strictly and begin with the start time of this balancer, so that an id of an earlier balancer is
+ * never taken for one of ours. The cost of an outage stands in the event that ends it, and only there.
  *
- * What a replica's instance does again and again is one event with a count. With each further count it is told anew
- * under a new id, and the one with the old id is no longer kept.
+ * What an instance does again and again is one event with a count. Each further count gives it a new id, and the event
+ * with the old id is no longer kept.
  */
 import type { Cost, EventKind, FleetEvent } from '../api/types.ts';
 import type { Clock } from '../platform/clock.ts';
 import { type Costs, Incidents } from './incidents.ts';
 import { Repeats } from './repeats.ts';
 
-/** An event as its source tells it. */
+/** An event as its source reports it. */
 export interface Note {
   readonly kind: EventKind;
   readonly replica?: string;
@@ -29,9 +28,9 @@ export interface EventCounter {
   recordSubstitution(replica: string, substitute: string): void;
 }
 
-/** How many are kept. */
+/** How many events are kept. */
 export const EVENTS_KEPT = 1000;
-/** Kinds that may come again and again without anybody's doing. */
+/** Kinds that may repeat without an operator. */
 const REPEATED: ReadonlySet<EventKind> = new Set([
   'healthy',
   'unhealthy',
@@ -39,11 +38,11 @@ const REPEATED: ReadonlySet<EventKind> = new Set([
   'start-failed',
   'replaced',
 ]);
-/** Between two events of the same series. */
+/** The least time between two events of the same series. */
 const REPORT_MS = 1000;
-/** After so long without a repeat it is another event; longer than any pause of a crash loop. */
+/** Without a repeat for this long it is a new event; longer than any pause of a crash loop. */
 const FORGET_MS = 120_000;
-/** So that all that are kept go through to a slow reader; the log has the whole of it. */
+/** The longest cause, in characters, so that all kept events fit a slow reader; the log has the whole text. */
 const MAX_CAUSE = 200;
 const ID = /^([0-9a-z]+)-(0|[1-9][0-9]{0,14})$/;
 
@@ -55,7 +54,7 @@ export class Journal {
   readonly #listeners = new Set<(event: FleetEvent) => void>();
   readonly #counters = new Set<EventCounter>();
   readonly #repeats: Repeats<FleetEvent>;
-  /** Of each series that is kept, the event that stands for it. */
+  /** The latest event of each series. */
   readonly #standing = new Map<string, FleetEvent>();
   #count = 0;
 
@@ -68,8 +67,8 @@ export class Journal {
   }
 
   /**
-   * The events behind the one with this id, the oldest first; all that are kept where it is of another balancer,
-   * long gone, or no id at all.
+   * The events after the one with this id, the oldest first; all that are kept where the id is of another balancer, no
+   * longer kept, or no id at all.
    */
   after(id: string): readonly FleetEvent[] {
     const [, start, number = ''] = ID.exec(id) ?? [];
@@ -79,18 +78,18 @@ export class Journal {
     return at === -1 ? [] : this.#events.slice(at);
   }
 
-  /** Tells every event from now on, until the function returned is called. */
+  /** Calls the listener with every event from now on, until the returned function is called. */
   subscribe(listener: (event: FleetEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Tells the counter everything that happens from now on, repeats too, one by one and without an id. */
+  /** Calls the counter with everything that happens from now on: each repeat too, and without an id. */
   countAll(counter: EventCounter): void {
     this.#counters.add(counter);
   }
 
-  /** Something is wrong with the replica; the event that says what follows once that is known. */
+  /** Begins an outage whose cause is not known yet; the event follows once it is. */
   beginOutage(replica: string, instance: string): void {
     this.#incidents.begin(replica, instance);
   }
@@ -156,7 +155,7 @@ export class Journal {
     this.#repeats.note([kind, replica, who, event.cause].join('\n'), event, merged);
   }
 
-  /** Keeps the event of a series, in place of the one that stood for it. */
+  /** Keeps the latest event of a series instead of the one before. */
   #keepOne(event: FleetEvent, count: number, key: string): void {
     const before = count === 1 ? undefined : this.#standing.get(key);
     const at = before === undefined ? -1 : this.#events.indexOf(before);

@@ -1,5 +1,5 @@
 /**
- * Names for replicas for which none was given. Pure but for the randomness of the classic profile.
+ * Names for replicas for which none was given.
  */
 import { randomInt } from 'node:crypto';
 

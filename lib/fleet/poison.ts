@@ -1,6 +1,5 @@
 /**
- * Judges requests on which instances end, so that one request does not end the whole fleet by being repeated.
- * Must not hold: sockets, threads, how an instance is found to have ended.
+ * Finds requests that crash instances, so that retries of one request do not end the whole fleet.
  *
  * A request is poison when two instances ended by their own doing while it was on them. A kind of request (a method and
  * a path) is poison when two such instances ended within a minute, unless a request of that kind which had lost an
@@ -17,7 +16,7 @@ import type { Journal } from './journal.ts';
 export interface PoisonParts {
   readonly clock: Clock;
   readonly journal: Pick<Journal, 'note'>;
-  /** Tells every data thread which kinds of request are poison now. */
+  /** Sends every data thread the kinds of request that are poison now. */
   readonly publish: (kinds: readonly string[]) => void;
 }
 
@@ -28,17 +27,17 @@ export interface End {
   readonly ending: Ending;
 }
 
-/** For so long two ends are seen together, and a kind is poison after the last. */
+/** Two ends within this time count together, and a kind stays poison for this long after the last. */
 const WINDOW_MS = 60_000;
-/** An instance whose connection closed so long before or after it ended had ended with it. */
+/** A connection that closed within this time of an end was closed by it. */
 const SAME_MOMENT_MS = 5000;
-/** How long it may take until it is known that an instance has ended, and how. */
+/** The longest wait for the news that an instance has ended, and how. */
 const VERDICT_MS = 1000;
-/** What is kept at most: kinds, losses of each, ends. */
+/** The most that is kept: kinds, losses of each, ends. */
 const MOST_KINDS = 256;
 const MOST_LOSSES = 256;
 const MOST_ENDS = 1024;
-/** So much of each stands in an event. */
+/** How many names, and how much of each, stand in an event. */
 const NAMED = 4;
 const NAMED_CHARS = 48;
 
@@ -85,7 +84,7 @@ export class Poison {
     this.#parts = parts;
   }
 
-  /** A request was on an instance that was lost. */
+  /** Records that a request was on an instance that was lost. */
   recordLoss(loss: Loss): void {
     const kind = this.#kindOf(loss);
     kind.losses = this.#recent([...kind.losses, { ...loss, atMs: this.#nowMs }]).slice(-MOST_LOSSES);
@@ -93,7 +92,7 @@ export class Poison {
     this.#reconsider(kind);
   }
 
-  /** A request that has lost an instance is over. */
+  /** Records that a request which had lost an instance is over. */
   recordSettlement(request: Settlement): void {
     const kind = this.#kinds.get(kindOf(request));
     if (kind === undefined) return;
@@ -106,7 +105,7 @@ export class Poison {
     this.#reconsider(kind);
   }
 
-  /** An instance has ended, and it is known how. */
+  /** Records how an instance ended. */
   recordEnd({ generation, replica, ending }: End): void {
     this.#ends.set(generation, { replica, isOwn: !isFromOutside(ending), atMs: this.#nowMs });
     dropOldest(this.#ends, MOST_ENDS);
@@ -136,7 +135,7 @@ export class Poison {
   #decide(question: Question): void {
     const ends = question.generations.map((generation) => this.#ends.get(generation));
     if (ends.filter((end) => end?.isOwn === true).length > 1) this.#decideAs(question, true);
-    // what is not known yet may still end, but cannot be two of them
+    // those not known yet may still end, but cannot make two of them
     else if (ends.filter((end) => end?.isOwn !== false).length < 2) this.#decideAs(question, false);
   }
 
@@ -165,7 +164,7 @@ export class Poison {
     return losses.filter(({ atMs }) => this.#nowMs - atMs < WINDOW_MS);
   }
 
-  /** Makes the kind poison where it is, and tells of it once. */
+  /** Marks the kind as poison where it is, and notes that once. */
   #reconsider(kind: Kind): void {
     const guilty = this.#recent(kind.losses).filter((loss) => this.#hasEndedWith(loss));
     const generations = new Set(guilty.map(({ generation }) => generation));
@@ -192,7 +191,7 @@ export class Poison {
     this.#parts.journal.note({ kind: 'poison', cause });
   }
 
-  /** Tells the threads where something has changed, and looks again when the next kind is poison no longer. */
+  /** Publishes the kinds where they have changed, and again when the first of them expires. */
   #publish(): void {
     const nowMs = this.#nowMs;
     const poison = [...this.#kinds.values()].filter(({ untilMs }) => untilMs > nowMs);

@@ -1,7 +1,6 @@
 /**
  * What a change of the fleet would do, without doing it: whose keys move to whom, and which requests it would touch.
- * Must not hold: what the change is (`plans.ts`).
- * Invariant: the tables are built by the placement that builds the real ones, from what the plan says.
+ * Invariant: the tables are built by the placement that builds the real ones, from the plan that the change would use.
  */
 import type { Preview } from '../api/types.ts';
 import { slotMoves } from '../core/hashing/moves.ts';
@@ -35,7 +34,7 @@ export function previewScale(parts: PreviewParts, count: number): Preview {
   return previewOf(parts, { added: membersOf(parts, added), removed });
 }
 
-/** Places as members that no ordinal of the table is given to. */
+/** Places as members with ordinals that the table does not have. */
 function membersOf({ registry }: PreviewParts, places: readonly Place[]): readonly Member[] {
   return places.map((place, index) => ({ ...place, ordinal: registry.ordinalCount + index }));
 }

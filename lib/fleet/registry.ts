@@ -5,7 +5,6 @@
  * Invariants: an ordinal belongs to one replica until every data thread has stopped using it. A replica is on the
  * ring from `addToRing` to `removeFromRing`, whatever happens to its instances in between, so healing moves no key. A
  * state word says healthy only while the data threads know the endpoint of the instance that passed its probes.
- * Must not hold: decisions (the supervisor and the checker make them).
  */
 
 import type { Placement } from '../core/hashing/slot-table.ts';
@@ -20,7 +19,7 @@ import { ReplicaStates, type StateParts } from './replica-states.ts';
 /** Ordinals for removed replicas that still drain, beyond those in service. */
 const DRAINING_ORDINALS = 64;
 
-/** How many ordinals a route table needs for so many replicas in service. */
+/** How many ordinals a route table needs for `maxReplicas` in service. */
 export function ordinalsFor(maxReplicas: number): number {
   return maxReplicas + DRAINING_ORDINALS;
 }

@@ -1,7 +1,6 @@
 /**
- * Tells what happens again and again as one thing with a count, and not too often: at once for the first time, and from
- * then on the latest with the number so far, at most once in `reportMs`. After `forgetMs` without one it is new again.
- * Must not hold: what is told, and to whom.
+ * Reports what happens again and again as one thing with a count: at once for the first time, and then the latest with
+ * the count so far, at most once in `reportMs`. After `forgetMs` without a repeat it counts as new.
  */
 import type { Clock, Timer } from '../platform/clock.ts';
 
@@ -20,19 +19,19 @@ interface Series<T> {
   timer: Timer | undefined;
 }
 
-/** Series that are remembered. */
+/** The most series that are remembered. */
 const MOST = 2048;
 
 export class Repeats<T> {
   readonly #parts: RepeatsParts<T>;
-  /** In the order in which they were last heard of. */
+  /** In the order of their last repeats. */
   readonly #series = new Map<string, Series<T>>();
 
   constructor(parts: RepeatsParts<T>) {
     this.#parts = parts;
   }
 
-  /** It happened; what has the same key is the same thing. `merge` is given what is not told of yet. */
+  /** Records a repeat of the series `key`; `merge` joins it with what has not been reported yet. */
   note(key: string, value: T, merge: (before: T, value: T) => T = (_, latest) => latest): void {
     const { clock, reportMs, forgetMs, report } = this.#parts;
     const nowMs = clock.nowMs();

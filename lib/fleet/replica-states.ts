@@ -1,6 +1,6 @@
 /**
  * The states of replicas, and the only writer of the state words that the data threads read. Every change of state
- * goes through here: to shared memory first, then into the journal, then to whoever follows transitions.
+ * goes through here: to shared memory first, then into the journal, and then to those who follow transitions.
  */
 
 import type { EventKind } from '../api/types.ts';
@@ -99,7 +99,7 @@ export class ReplicaStates {
     if (to === 'healthy') entry.firstHealthyMs ??= entry.sinceMs;
     const instanceId = entry.instance?.instanceId;
     const ms = Math.round(entry.sinceMs - sinceMs);
-    // before the transition is told: a follower may change the state again, and that is the later event
+    // before the transition is announced: a follower may change the state again, and that is the later event
     if (kind !== undefined) this.note(entry, { kind, cause, sinceMs: kind === 'removed' ? bornMs : sinceMs });
     this.#parts.onTransition({ name: entry.name, from, to, cause, instanceId, ms });
   }

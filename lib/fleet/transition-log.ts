@@ -1,15 +1,14 @@
 /**
- * Writes changes of state into the log; one that comes again and again is a line with a count now and then.
- * Must not hold: what follows from a change.
+ * Logs changes of state; one that comes again and again is a line with a count now and then.
  */
 import type { Clock } from '../platform/clock.ts';
 import type { Logger } from '../platform/log.ts';
 import { Repeats } from './repeats.ts';
 import type { Transition } from './replica.ts';
 
-/** Between two lines of the same change. */
+/** The least time between two lines of the same change. */
 const REPORT_MS = 10_000;
-/** After so long without it, it is news again. */
+/** A change that has not come for this long is logged as new. */
 const FORGET_MS = 60_000;
 
 export class TransitionLog {

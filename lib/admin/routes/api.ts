@@ -1,8 +1,6 @@
 /**
- * What the control plane answers to, as a table of routes, and what it needs of a fleet to do so.
- * Two kinds of callers use it: operators on the admin port, and clients of the public port for /rep, /add, /rm
- * and /scale.
- * Must not hold: sockets (`server.ts`), bytes (`body.ts`, `reply.ts`), or any judgement of what the fleet may do.
+ * The routes of the fleet, and the interface of the fleet that they need. Operators use them on the admin port, and
+ * clients of the public port use /rep, /add, /rm and /scale.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type {
@@ -18,25 +16,25 @@ import { checkParameters, flagIn, refuse } from '../query.ts';
 import { failed, type Reply, succeeded } from '../reply.ts';
 import { parseChange, parseNames, parseScale } from './change.ts';
 
-/** What the endpoints need of the fleet. Names are already of the right form, each once, no more than `count`. */
+/** What the routes need of the fleet. Names have the right form already, each once, no more than `count`. */
 export interface Fleet {
-  /** The replicas in the order in which they were added; those that drain are not among them. */
+  /** The members, in the order in which they joined; removed replicas that drain are not among them. */
   names(): readonly string[];
   /**
-   * Adds `count` replicas, all or none, and gives all names once every new one answers its probe. Throws
+   * Adds `count` replicas, all or none, and returns all names once every new one is healthy. Throws
    * BalancerError: `bad-request` (a name is taken, too many), `name-held`, `image-missing`, `start-failed`,
    * `engine-unreachable`, `shutting-down`.
    */
   add(count: number, names: readonly string[]): Promise<readonly string[]>;
-  /** Takes `count` replicas out, all or none, and gives the names of the others. Throws as `add`. */
+  /** Removes `count` replicas, all or none, and returns the names of the others. Throws as `add`. */
   remove(count: number, names: readonly string[]): Promise<readonly string[]>;
-  /** Makes it `count` replicas and gives all names; of several calls the last counts. Throws as `add` and `remove`. */
+  /** Makes it `count` replicas and returns all names; of several calls the last counts. Throws as `add` and `remove`. */
   scale(count: number): Promise<readonly string[]>;
-  /** What these would do; nothing is done. Throws what they would before they do anything. */
+  /** What these would do, without doing it. Throws what they would before they do anything. */
   previewAdd(count: number, names: readonly string[]): Promise<Preview>;
   previewRemove(count: number, names: readonly string[]): Promise<Preview>;
   previewScale(count: number): Promise<Preview>;
-  /** Keeps requests away from `names`, or lets them go there again; gives all that get none. Throws `bad-request`. */
+  /** Keeps requests away from `names`, or ends that; returns all drained names. Throws `bad-request`. */
   drain(names: readonly string[]): Promise<readonly string[]>;
   undrain(names: readonly string[]): Promise<readonly string[]>;
   replicas(): readonly ReplicaView[];
@@ -45,20 +43,20 @@ export interface Fleet {
   readiness(): Readiness;
 }
 
-/** A request as a route sees it. */
+/** A request, as a route gets it. */
 export interface RouteRequest {
   readonly method: string;
   /** What follows the path in the target. */
   readonly query: URLSearchParams;
-  /** By lower-case name; of one that came several times, what Node makes of it. */
+  /** By lower-case name; repeated ones as Node joins them. */
   readonly headers: IncomingHttpHeaders;
   /** Reads the body. Throws BalancerError: `body-too-large`, `request-timeout`, `bad-request`. */
   body(): Promise<string>;
 }
 
 /**
- * Who is answered; `access.ts` judges. `open`: anyone. `read`: who may look. `watch`: the same for an answer that goes
- * on, which a browser must not be led to by another site. `steer`: who may change the fleet; by POST, PUT or DELETE only.
+ * Who may use a route; `access.ts` decides. `open`: anyone. `read`: who may look. `watch`: the same for a stream, which
+ * a page of another site must not open in a browser. `steer`: who may change the fleet; by POST, PUT or DELETE only.
  */
 export type Access = 'open' | 'read' | 'watch' | 'steer';
 
@@ -67,9 +65,9 @@ export interface Route {
   /** In the order of the `Allow` header. */
   readonly methods: readonly string[];
   readonly access: Access;
-  /** False where it is a part of a page, which nobody needs to be told of. */
+  /** False for the files of a page, which the list in a 404 leaves out. */
   readonly isListed?: boolean;
-  /** Gives the answer or throws what `failureOf` understands. */
+  /** Gives the response, or throws what `failureOf` understands. */
   handle(request: RouteRequest): Reply | Promise<Reply>;
 }
 
@@ -112,7 +110,7 @@ function draining(
 
 const MAX_SAMPLE = 4096;
 
-/** How many slots `/ring?sample=360` asks for; 0 where it does not. */
+/** The number of slots in `/ring?sample=360`; 0 without it. */
 function sampleOf(query: URLSearchParams): number {
   checkParameters(query, ['sample']);
   const text = query.get('sample');

@@ -1,7 +1,7 @@
 /**
- * What the body of `/add`, `/rm`, `/scale`, `/drain` and `/undrain` asks for, once its shape is known to be right.
- * Types are judged before values, values before lengths, so that the answer names the first thing to mend.
- * Must not hold: anything that depends on the replicas there are (taken, unknown, too many): the fleet judges that.
+ * Parses the bodies of `/add`, `/rm`, `/scale`, `/drain` and `/undrain`.
+ * Types are checked before values, values before lengths, so that the error names the first thing to mend. What depends
+ * on the replicas there are (a name that is taken or unknown, too many) is checked by the fleet.
  */
 
 import { didYouMean, quote } from '../../config/suggest.ts';
@@ -11,11 +11,11 @@ import { isList, isObject, type Json, type JsonObject, parseJson, typeOf } from 
 
 export interface Change {
   readonly count: number;
-  /** As many as `count` at most, each once; the fleet chooses the rest. */
+  /** At most `count`, each once; the fleet chooses the rest. */
   readonly names: readonly string[];
 }
 
-/** The largest `n` that has the shape of a number of replicas. */
+/** The largest `n` of any fleet. */
 export const MAX_COUNT = 10_000;
 
 const CHANGE = { example: '{"n":2,"hostnames":["S4","S5"]}', fields: ['n', 'hostnames'] } as const;
@@ -47,7 +47,7 @@ function refuse(problem: string): never {
   throw new BalancerError('bad-request', problem);
 }
 
-/** The change that a body asks for; throws BalancerError `bad-request` that names the field and what it must be. */
+/** The change in a body; throws BalancerError `bad-request` that names the field and what it must be. */
 export function parseChange(body: string, kind: keyof typeof TOO_MANY_NAMES): Change {
   const value = parseObject(body, CHANGE);
   const count = countOf(value.get('n'));
@@ -56,12 +56,12 @@ export function parseChange(body: string, kind: keyof typeof TOO_MANY_NAMES): Ch
   return { count, names };
 }
 
-/** How many replicas a body asks for. Throws as `parseChange`. */
+/** The number of replicas in a body. Throws as `parseChange`. */
 export function parseScale(body: string): number {
   return countOf(parseObject(body, SCALE).get('n'));
 }
 
-/** The replicas that a body names, one at least. Throws as `parseChange`. */
+/** The names in a body, one at least. Throws as `parseChange`. */
 export function parseNames(body: string): readonly string[] {
   const names = namesOf(parseObject(body, NAMES).get('hostnames'), SERVER_NAMES);
   if (names.length === 0) refuse(`hostnames must name a replica, as in ${NAMES.example}`);

@@ -1,7 +1,6 @@
 /**
- * The dashboard's files as routes: read once, named one by one, so that no path of a request ever becomes a file's.
- * Must not hold: live data (`live.ts`), who may ask (`access.ts`).
- * Source: RFC 9110 section 13.1.2 (If-None-Match).
+ * The files of the dashboard as routes: read once and listed one by one, so that no path of a request ever becomes the
+ * path of a file. Source: RFC 9110 section 13.1.2 (If-None-Match).
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -83,7 +82,7 @@ function fileRoute(path: string, file: URL): Route {
   const body = readFileSync(file);
   const tag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
   const type = TYPES[/[^.]*$/.exec(file.pathname)?.[0] ?? ''] ?? 'application/octet-stream';
-  // a browser asks each time, and is told in a line that nothing changed
+  // a browser revalidates each time, and gets a 304
   const headers = { ...PAGE_HEADERS, 'cache-control': 'no-cache', etag: tag };
   return {
     path,
@@ -97,7 +96,7 @@ function fileRoute(path: string, file: URL): Route {
   };
 }
 
-/** True where a list of entity tags has this one; by weak comparison, which takes no heed of `W/`. */
+/** True where a list of entity tags has this one, by weak comparison, which ignores `W/`. */
 function names(list: string | undefined, tag: string): boolean {
   if (list === undefined) return false;
   return list.split(',').some((item) => ['*', tag].includes(item.trim().replace(/^W\//, '')));

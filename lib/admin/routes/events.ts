@@ -1,7 +1,6 @@
 /**
- * `/events`: what happened to the fleet, as JSON, or as a stream of server-sent events that goes on.
- * Must not hold: what an event is worth telling (`fleet/journal.ts`).
- * Invariant: a client that resumes with the id it saw last misses nothing that is kept, and sees nothing twice.
+ * `/events`: what happened to the fleet, as JSON, or as a stream of server-sent events.
+ * Invariant: a client that resumes with the last id it saw misses nothing that is kept, and sees nothing twice.
  * Source: HTML Living Standard, section 9.2 (server-sent events).
  */
 
@@ -14,18 +13,18 @@ import type { Route, RouteRequest } from './api.ts';
 
 /** Where events come from. */
 export interface Events {
-  /** Those behind the event with this id, the oldest first; all that are kept where it is not known. */
+  /** Those after the event with this id, the oldest first; all that are kept where it is not known. */
   after(id: string): readonly FleetEvent[];
-  /** Tells every event from now on, until the function returned is called. */
+  /** Calls the listener with every event from now on, until the returned function is called. */
   subscribe(listener: (event: FleetEvent) => void): () => void;
 }
 
 const PARAMETERS: readonly string[] = ['since', 'limit'];
 const ID = /^[0-9a-z]{1,20}-\d{1,15}$/;
 const LIMIT = /^\d{1,6}$/;
-/** So that proxies keep a silent stream open, and we notice a client that is gone. */
+/** Keeps proxies from closing a silent stream, and shows us a client that is gone. */
 const HEARTBEAT_MS = 15_000;
-/** How long a client waits before it comes back. */
+/** How long a client waits before it reconnects. */
 const RETRY_MS = 2000;
 
 export function eventsRoute(events: Events, clock: Clock): Route {
@@ -57,13 +56,13 @@ function readQuery({ query }: RouteRequest): Wanted {
   return { since, limit: limit === null ? Number.POSITIVE_INFINITY : Number(limit) };
 }
 
-/** A browser that comes back says which event it saw last; the address is still that of the beginning. */
+/** A browser that reconnects sends the id of the last event it saw; its query is still the first one. */
 function lastSeenBy({ headers }: RouteRequest): string | undefined {
   const id = headers['last-event-id'];
   return typeof id === 'string' && id !== '' ? id : undefined;
 }
 
-/** What came after `since`, the first `limit` of it; without one, the last `limit`. Who comes back gets everything. */
+/** The first `limit` after `since`; without `since`, the last `limit`. A client that reconnects gets everything. */
 function select(
   events: Events,
   { since, limit }: Wanted,

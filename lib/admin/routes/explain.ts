@@ -1,7 +1,6 @@
 /**
- * `/explain`: where a request goes and why. From the parameters that describe a request to the facts that are hashed.
- * Must not hold: how a key is found, hashed or placed (core).
- * Invariant: what is described becomes what the listener would have seen, byte for byte: UTF-8 as latin1 units.
+ * `/explain`: where a request goes and why. Turns the parameters that describe a request into the facts that are hashed.
+ * Invariant: they become what the listener would have seen, byte for byte: UTF-8 as latin1 units.
  */
 
 import { isIP } from 'node:net';
@@ -68,7 +67,7 @@ function requestIn(query: URLSearchParams): ExplainQuestion {
   return { facts: { url, rawHeaders, clientIp }, requestId: requestIdIn(rawHeaders) };
 }
 
-/** The first that is taken over from a client. */
+/** The first id that the balancer would accept from a client. */
 function requestIdIn(rawHeaders: readonly string[]): string | undefined {
   return rawHeaders.find(
     (value, at) => at % 2 === 1 && rawHeaders[at - 1]!.toLowerCase() === 'x-request-id' && isRequestId(value),

@@ -1,6 +1,5 @@
 /**
- * `/metrics`: everything that is counted, for Prometheus and what reads its formats.
- * Must not hold: what is counted, or how it is written (`lib/metrics`).
+ * `/metrics`: all metrics, for Prometheus and what reads its formats.
  */
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
@@ -8,15 +7,15 @@ import { checkParameters, refuse } from '../query.ts';
 import type { Route } from './api.ts';
 
 /**
- * Everything as text, in the format that an `Accept` header likes best; where replicas are named, all of those and
- * nothing else. Throws BalancerError `bad-request` for a name that is none.
+ * All metrics as text, in the format that an `Accept` header prefers; where replicas are named, those of them alone.
+ * Throws BalancerError `bad-request` for an unknown name.
  */
 export type Expose = (
   accept: string | undefined,
   replicas: readonly string[],
 ) => Promise<{ readonly contentType: string; readonly text: string }>;
 
-/** Below it compressing saves less than it costs. */
+/** Below this compressing saves less than it costs. */
 const LEAST_TO_COMPRESS = 32 * 1024;
 /** Each is some 10 KB. */
 const MOST_NAMED = 100;
@@ -42,7 +41,7 @@ export function metricsRoute(expose: Expose): Route {
   };
 }
 
-/** The replicas that are asked for, each once; none is the whole fleet. */
+/** The replicas in the query, each once; none is the whole fleet. */
 function replicasIn(query: URLSearchParams): readonly string[] {
   checkParameters(query, [], ['replica']);
   const names = [...new Set(query.getAll('replica'))];

@@ -1,6 +1,5 @@
 /**
- * What the checker keeps of one watched instance, and the time from one of its probes to the next.
- * Must not hold: probing, what follows from it.
+ * What the checker keeps of each watched instance, and the time from one of its probes to the next.
  */
 
 import { backoffMs } from '../../core/policy/backoff.ts';
@@ -10,19 +9,19 @@ import type { Replica } from '../replica.ts';
 
 /** Between two probes of a replica that is starting: from here … */
 const QUICK_MS = 10;
-/** … doubling to here, which is as much of a start as may be lost between two looks … */
+/** … doubling to here, the most that a start may take longer for having just been missed … */
 const LOOK_MS = 50;
-/** … and from so many failures on, about a second, doubling to here. */
+/** … and after this many failures, about a second, doubling further to QUICK_MAX_MS. */
 const QUICK_MISSES = 20;
 const QUICK_MAX_MS = 500;
-/** Between two looks at a suspect while probing is off. */
+/** Between two probes of a suspect while probing is off. */
 const SUSPECT_MS = 1000;
 
 export interface Check {
   readonly replica: Replica;
   readonly instanceId: string;
   readonly endpoint: Endpoint;
-  /** `starting`: never passed yet. `suspect`: traffic says it is down. `steady`: probed at the interval. */
+  /** `starting`: never passed yet. `suspect`: traffic says that it is down. `steady`: probed at the interval. */
   mode: 'starting' | 'suspect' | 'steady';
   /** Probes that failed in a row, in a quick mode. */
   misses: number;
@@ -40,9 +39,9 @@ export interface Check {
   timer: Timer | undefined;
   ejectionTimer: Timer | undefined;
   probing: boolean;
-  /** The probe under way began before what traffic says. */
+  /** The probe under way began before traffic said that the replica is down. */
   isOutdated: boolean;
-  /** It was just put at the interval, where others are too. */
+  /** It has just become steady, perhaps together with others: its next probe is at a random time. */
   isToSpread: boolean;
 }
 
@@ -85,7 +84,7 @@ export function nextProbeMs(
 ): number | undefined {
   if (check.mode === 'steady') {
     if (intervalMs === 0) return undefined;
-    // what became healthy together is not to be probed together for ever
+    // replicas that became healthy together must not be probed together for ever
     const waitMs = check.isToSpread ? chance * intervalMs : intervalMs * (0.9 + 0.2 * chance);
     check.isToSpread = false;
     return Math.max(0, waitMs - tookMs);

@@ -1,13 +1,13 @@
 /**
- * Probes every instance, counts rise and fall, and says who is healthy and who is to be replaced.
- * Must not hold: sockets (a probe is a function handed in), what the fleet as a whole allows (`health.ts`).
+ * Probes every instance, counts rise and fall, and decides who is healthy and who has to be replaced; what the fleet as
+ * a whole allows is decided in `health.ts`.
  *
- * Invariants: at most one probe of a replica at a time, at most `maxConcurrent` in all; what a probe of an earlier
- * instance says is thrown away, and no probe readmits a suspect that began before the suspicion. A replica is healthy
- * while its probes say so, traffic does not say otherwise, and it is not ejected.
+ * Invariants: at most one probe of a replica at a time, at most `maxConcurrent` in all; the result of a probe of an
+ * earlier instance is dropped, and a suspect is readmitted only by a probe that began after the suspicion. A replica is
+ * healthy while its probes say so, traffic does not say otherwise, and it is not ejected.
  *
- * Not ready is not dead: a response with an unexpected status takes a replica off the ring and no more, until it has
- * not passed for `replaceAfterMs`. No response is no failure where something of another response came meanwhile: the
+ * Not ready is not dead: a response with an unexpected status takes a replica out of rotation and no more, until it has
+ * not passed for `replaceAfterMs`. No response to a probe is no failure where some other response arrived meanwhile: the
  * probe waited behind real work. Only without any sign of life does an instance count as hung.
  */
 
@@ -30,27 +30,27 @@ export interface CheckerParts {
   readonly registry: Registry;
   readonly clock: Clock;
   readonly probe: Probe;
-  /** How often something of a response was read from the ordinal's replica: a number that only grows. */
+  /** How often data threads have read from the replica of the ordinal: a number that only grows. */
   readonly reads: (ordinal: number) => number;
   readonly policy: HealthPolicy;
-  /** False for fixed servers, which nobody starts. */
+  /** False for servers that others run, which cannot be replaced. */
   readonly ownsInstances: boolean;
-  /** 0: probing is off, and who is placed is healthy until traffic says otherwise. */
+  /** 0: probing is off, and a placed instance is healthy until traffic says otherwise. */
   readonly intervalMs: number;
-  /** Without a pass for so long, one that is not ready is to be replaced; 0 is never. */
+  /** A replica that is not ready for this long is replaced; 0 is never. */
   readonly replaceAfterMs: number;
   readonly maxConcurrent: number;
   /** A number from 0 to 1, for the jitter. */
   readonly random: () => number;
-  /** A probe took so long, whatever it found; one that only waited for a start is not told of. */
+  /** A probe has ended, after `tookMs`; not called for those that only wait for a start. */
   readonly onProbe: (replica: Replica, tookMs: number, passed: boolean) => void;
-  /** Told with every further probe that finds it so. */
+  /** Called with every further probe that finds the fault. */
   readonly onFault: (replica: Replica, fault: Fault, cause: string) => void;
   /** What `isDown` and `isResponsive` say may have changed. */
   readonly onAvailability: (replica: Replica) => void;
 }
 
-/** Probes a second that may each have a connection of their own: about two percent of a core. */
+/** Probes a second that may each have a new connection: about two percent of a core. */
 const MANY_PROBES = 100;
 const SLICES = 40;
 
@@ -58,7 +58,7 @@ export class Checker {
   readonly #parts: CheckerParts;
   readonly #ejections: Ejections;
   readonly #checks = new Map<Replica, Check>();
-  /** Checks whose time has come while `maxConcurrent` probes were under way. */
+  /** Checks that were due while `maxConcurrent` probes were under way. */
   readonly #overdue = new Set<Check>();
   #probesUnderWay = 0;
 
@@ -78,7 +78,7 @@ export class Checker {
     this.#markUp(check, 'probing is off');
   }
 
-  /** Stops probing; what a probe under way says is thrown away. */
+  /** Stops probing; the result of a probe under way is dropped. */
   unwatch(replica: Replica): void {
     const check = this.#checks.get(replica);
     if (check === undefined) return;
@@ -90,12 +90,12 @@ export class Checker {
     this.#parts.onAvailability(replica);
   }
 
-  /** Its probes say that it should get no requests, and did not always. */
+  /** Its probes failed after they had passed before: it should get no requests. */
   isDown(replica: Replica): boolean {
     return this.#checks.get(replica)?.downSinceMs !== undefined;
   }
 
-  /** It may be given requests where nothing better is to be had. */
+  /** It responds to probes, so that it can get requests where nothing better is available. */
   isResponsive(replica: Replica): boolean {
     const check = this.#checks.get(replica);
     return check?.responds === true && check.mode !== 'suspect';
@@ -105,7 +105,7 @@ export class Checker {
     return this.#ejections.isOut(replica);
   }
 
-  /** Traffic says that the replica is down: it gets no more of it until a probe passes, and is probed at once. */
+  /** Traffic says that the replica is down: it gets no requests until a probe passes, and is probed at once. */
   suspect(replica: Replica, cause: string): void {
     const check = this.#checks.get(replica);
     if (check === undefined || !(replica.state === 'healthy' || replica.isAdmitted)) return;
@@ -124,8 +124,8 @@ export class Checker {
   }
 
   /**
-   * Requests fail at the replica although it takes connections: it gets none for a while, longer each time. Only the
-   * first time do probes that pass end that early.
+   * Requests fail at the replica although it accepts connections: it gets none for a while, longer each time. Only the
+   * first ejection can be ended early by probes that pass.
    */
   eject(replica: Replica, cause: string): void {
     const check = this.#checks.get(replica);
@@ -140,7 +140,7 @@ export class Checker {
     onAvailability(replica);
   }
 
-  /** From now on counts how long each has not been ready. */
+  /** Begins to measure anew how long each has not been ready. */
   resetDownTimes(): void {
     const nowMs = this.#parts.clock.nowMs();
     for (const check of this.#checks.values()) if (check.downSinceMs !== undefined) check.downSinceMs = nowMs;
@@ -191,17 +191,17 @@ export class Checker {
       check.timer = clock.after(this.#delayInBatch(check, delayMs), () => this.#begin(check));
   }
 
-  /** So many probes are made that what each takes of a core matters. */
+  /** True where the cost of each probe matters, since there are so many. */
   get #hasManyProbes(): boolean {
     return this.#checks.size * 1000 > MANY_PROBES * this.#parts.intervalMs;
   }
 
-  /** Where a new connection for each would take much of a core, one that has found nothing wrong will do. */
+  /** Where new connections would take much of a core, a sound replica is probed on the one it has. */
   #mayReuse({ mode, misses, replica }: Check): boolean {
     return mode === 'steady' && misses === 0 && replica.state === 'healthy' && this.#hasManyProbes;
   }
 
-  /** Waking up costs as much as a probe: where there are many, those of a fortieth of the interval are made together. */
+  /** Waking up costs as much as a probe: where there are many, those due within a fortieth of the interval go together. */
   #delayInBatch({ mode }: Check, delayMs: number): number {
     if (mode !== 'steady' || !this.#hasManyProbes) return delayMs;
     const { clock, intervalMs } = this.#parts;
@@ -225,12 +225,12 @@ export class Checker {
     );
   }
 
-  /** One of ours that is starting does not fail: it is not there yet. */
+  /** False for an instance of ours that is still starting: its failed probes are no failures. */
   #isCounted({ hasPassed }: Check): boolean {
     return hasPassed || !this.#parts.ownsInstances;
   }
 
-  /** The probe got no response, and requests did meanwhile, or it was not made: it says nothing of the replica. */
+  /** A probe that says nothing about the replica: it was not made, or requests got responses while it did not. */
   #recordInconclusive(check: Check, detail: string): void {
     check.silent = 0;
     check.misses++;
@@ -275,7 +275,7 @@ export class Checker {
     const { registry, policy, ownsInstances, intervalMs, clock } = this.#parts;
     const { replica } = check;
     const isUpNow = isUp(replica.health, policy);
-    // a fixed server may be down for long; one of ours has its start timeout
+    // a server that others run may be down for long; an instance of ours has its start timeout
     const isOverdue = !ownsInstances && check.mode === 'starting' && check.misses >= policy.fall;
     if ((!wasUp || isUpNow) && !isOverdue) return this.#reportFault(check, { outcome, detail });
     if (intervalMs > 0) check.mode = 'steady';
@@ -285,7 +285,7 @@ export class Checker {
     this.#reportFault(check, { outcome, detail });
   }
 
-  /** Says what is wrong with one of ours that is down. */
+  /** Reports what is wrong with an instance of ours that is down. */
   #reportFault(check: Check, { outcome, detail }: ProbeResult): void {
     const { policy, ownsInstances, replaceAfterMs, clock, onFault } = this.#parts;
     const { replica, downSinceMs } = check;
@@ -297,7 +297,7 @@ export class Checker {
       onFault(replica, 'not-ready', `not ready for ${Math.round(downMs / 1000)} s: ${detail}`);
   }
 
-  /** Its probes have nothing against it. */
+  /** Its probes pass: healthy, unless it is ejected. */
   #markUp(check: Check, cause: string): void {
     const { registry, policy } = this.#parts;
     const { replica } = check;
@@ -308,7 +308,7 @@ export class Checker {
     if (!this.#ejections.isOut(replica)) registry.states.set(replica, 'healthy', cause);
   }
 
-  /** Its ejection is over. */
+  /** Ends its ejection, unless its probes or traffic say that it is down. */
   #readmit(check: Check): void {
     const { registry, policy, onAvailability } = this.#parts;
     const { replica } = check;

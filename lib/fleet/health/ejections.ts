@@ -1,7 +1,6 @@
 /**
- * How often each replica was ejected, and until when: 10 s times the number of its ejections, five minutes at most.
- * Must not hold: why one is ejected, timers. A calm minute after an ejection halves the number (Envoy's outlier
- * detection lets it fall by one an interval).
+ * How often each replica was ejected, and until when: 10 s times the number of its ejections, five minutes at most. A
+ * calm minute after an ejection halves the number (Envoy's outlier detection lowers it by one an interval).
  */
 import type { Clock } from '../../platform/clock.ts';
 import type { Replica } from '../replica.ts';
@@ -23,7 +22,7 @@ export class Ejections {
     this.#clock = clock;
   }
 
-  /** Ejects it; gives for how long. */
+  /** Ejects it; returns for how long. */
   eject(replica: Replica): number {
     const nowMs = this.#clock.nowMs();
     const count = this.#remembered(replica, nowMs) + 1;
@@ -36,7 +35,7 @@ export class Ejections {
     return this.#clock.nowMs() < (this.#ejections.get(replica)?.untilMs ?? Number.NEGATIVE_INFINITY);
   }
 
-  /** It is out for the first time, or was calm for long: what the probes say may end that early. */
+  /** True for its first ejection, or the first after a long calm: passed probes may end that one early. */
   isFirst(replica: Replica): boolean {
     return this.#ejections.get(replica)?.count === 1;
   }

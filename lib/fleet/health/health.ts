@@ -1,11 +1,10 @@
 /**
- * All that is decided about health: what a report of traffic means, who is ejected, when most of the fleet is so bad
- * that everything must serve, which instance is to be replaced and how.
- * Must not hold: probing (`checker.ts`), counting, how instances are replaced.
+ * Decides on health beyond single probes: what a report of traffic means, who is ejected, when so much of the fleet is
+ * down that everything must serve (panic), which instance is replaced and how.
  *
  * Invariants: an ejection leaves at least one eligible replica, and at least half of the fleet; what gives no sign of
- * life is killed one at a time over the whole fleet; while the fleet panics nothing is ejected, and nothing is
- * replaced for not being ready.
+ * life is killed one at a time over the whole fleet; during a panic nothing is ejected, and nothing is replaced for not
+ * being ready.
  */
 
 import type { RouteTableWriter } from '../../core/routing/route-table.ts';
@@ -31,27 +30,27 @@ export interface HealthParts extends Omit<CheckerParts, 'reads' | 'onFault' | 'o
   readonly log: Logger;
   readonly journal: Journal;
   readonly counts: Counts;
-  /** With more than this part of the fleet not ready it panics; 1 is never. */
+  /** The fleet panics while more than this part of it is not ready; 1 is never. */
   readonly panicThreshold: number;
   readonly ejectOutliers: boolean;
-  /** How long a replacement may take. */
+  /** The longest time that a replacement may take. */
   readonly startTimeoutMs: number;
-  /** Puts another instance in the place: `drain` lets requests in flight finish, `kill` does not. */
+  /** Replaces an instance: `drain` lets its requests in flight finish, `kill` does not. */
   readonly replace: (replica: Replica, cause: string, how: 'drain' | 'kill') => void;
-  /** What runs may not be what is known. */
+  /** Makes the supervisor look at what runs. */
   readonly nudge: () => void;
 }
 
-/** Between two looks for outliers. */
+/** Between two searches for outliers. */
 const LOOK_MS = 1000;
 
 export class Health {
   readonly checker: Checker;
   readonly #parts: HealthParts;
   readonly #outliers: OutlierDetector;
-  /** Members whose probes say that they should get no requests. */
+  /** Members that are down by their probes. */
   readonly #down = new Set<Replica>();
-  /** The replica that was last replaced because it gave no sign of life, and when. */
+  /** The replica that was last killed for giving no sign of life, and when. */
   #killed: { readonly replica: Replica; readonly atMs: number } | undefined;
   #panicSinceMs: number | undefined;
   #timer: Timer | undefined;
@@ -69,12 +68,12 @@ export class Health {
     if (parts.ejectOutliers) this.#lookForOutliers();
   }
 
-  /** So much of the fleet is not ready that all that respond to probes get requests. */
+  /** True while so much of the fleet is not ready that all that respond to probes get requests. */
   get isPanicking(): boolean {
     return this.#panicSinceMs !== undefined;
   }
 
-  /** Traffic says something against a replica; what it says of an earlier state is old news. */
+  /** Data threads saw a fault of a replica; one that they saw in an earlier state of it is ignored. */
   report(ordinal: number, word: number, code: ErrorCode | 'failures-in-a-row'): void {
     const { registry, table, nudge } = this.#parts;
     const replica = registry.findByOrdinal(ordinal);
@@ -86,7 +85,7 @@ export class Health {
       case 'upstream-reset':
         return this.checker.probeNow(replica);
       default:
-        // one that still takes connections may serve others: better it than none
+        // the only eligible replica stays in: if it accepts connections, it may still serve other requests
         if (table.eligible <= 1 && code !== 'connect-refused') registry.states.republish(replica);
         else this.checker.suspect(replica, `traffic: ${code.replace('-', ' ')}`);
         nudge();

@@ -1,7 +1,7 @@
 /**
- * Which replicas fail far more of their requests than the others, over the last ten seconds.
- * Must not hold: counting, what follows. An application that fails everywhere makes no outlier: a replica is one only
- * where more than half of at least 20 requests failed, and three times the share that is usual among the others.
+ * Finds replicas that fail far more of their requests than the others, over the last ten seconds.
+ * An application that fails everywhere makes no outlier: a replica is one only where more than half of at least 20
+ * requests failed, and three times the share that is usual among the others.
  */
 import type { Replica } from '../replica.ts';
 

@@ -1,7 +1,6 @@
 /**
- * One connection for probes: connects, asks, and says what came of it; then it may be free for the next.
- * Must not hold: what is asked, which connections are kept. Its listeners are set once, since a probe on a connection
- * that is there is to cost little more than a write and a read.
+ * One connection for probes: connects, sends the request, and says what came of it; then it may carry the next probe.
+ * Its listeners are set once, so that a probe on a connection that is open costs little more than a write and a read.
  */
 import { connect, type Socket } from 'node:net';
 import type { Endpoint } from '../../core/replica.ts';
@@ -10,12 +9,12 @@ import { ProbeResponse } from './probe-response.ts';
 
 /**
  * `passed`; `not-ready`: it responded with a status that is not expected; `closed`: it refused or closed the
- * connection, or what it sent is no HTTP; `silent`: no response in time, or no way to it; `not-made`: this process had
- * nothing left to probe with.
+ * connection, or what it sent is not HTTP; `silent`: no response in time, or no route to it; `not-made`: this process
+ * had no descriptor or port left to probe with.
  */
 export type ProbeOutcome = 'passed' | 'not-ready' | 'closed' | 'silent' | 'not-made';
 
-/** What a probe found, and in which words. */
+/** What a probe found. */
 export interface ProbeResult {
   readonly outcome: ProbeOutcome;
   /** `200`, `connection refused`, `no answer in 2000 ms`. */
@@ -37,7 +36,7 @@ const IN_WORDS: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'host unreachable',
   ENETUNREACH: 'network unreachable',
 };
-/** Errors by which somebody at the other end says no, and errors of our own; after any other nobody may be there. */
+/** Errors that the other end answers with, and errors of our own; after any other error nobody may be there. */
 const OUTCOMES: Readonly<Record<string, ProbeOutcome>> = {
   ECONNREFUSED: 'closed',
   ECONNRESET: 'closed',
@@ -47,7 +46,7 @@ const OUTCOMES: Readonly<Record<string, ProbeOutcome>> = {
   ENOBUFS: 'not-made',
   EADDRNOTAVAIL: 'not-made',
 };
-/** Probes on one connection, a minute's at the usual interval; then another finds out whether new ones are taken. */
+/** The most probes on one connection, about a minute of them; then a new one shows whether connections are accepted. */
 const MOST_USES = 30;
 
 /** A probe under way. */

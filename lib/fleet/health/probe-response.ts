@@ -1,6 +1,5 @@
 /**
- * Reads as much of the response to a probe as says which status it has, and whether its connection is free after it.
- * Must not hold: sockets, what a status means.
+ * Reads as much of the response to a probe as tells its status, and whether its connection can be used again.
  */
 
 /** More than any interim responses and a status line take. */

@@ -1,11 +1,10 @@
 /**
- * Probes instances: an HTTP request, or a mere connection where probing by HTTP is off.
- * Must not hold: when to probe, or what follows.
+ * Probes instances: an HTTP request, or only a connection where probing by HTTP is off.
  *
- * A new connection for each, so that a probe finds what a new client would find, and a replica that serves few
- * connections at a time is not held by an idle one. That is 100 to 200 µs of a core each, half of it in the kernel: where
- * hundreds are made a second, whoever asks says that a connection may be used again for a while, at a quarter of that.
- * The bare socket is written and read (`probe-connection.ts`): an HTTP client of Node's takes several times as much.
+ * Each probe has a new connection, so that it finds what a new client would find, and a replica that serves few
+ * connections at a time is not held by an idle one. That costs 100 to 200 µs of a core each, half of it in the kernel.
+ * Where hundreds are made a second the caller allows a connection to be used again for a while, at a quarter of that.
+ * The bare socket is written and read (`probe-connection.ts`): an HTTP client of Node takes several times as much.
  */
 import { type Endpoint, formatEndpoint } from '../../core/replica.ts';
 import { type Expectation, ProbeConnection, type ProbeResult } from './probe-connection.ts';
@@ -33,10 +32,10 @@ export function createProbe(options: ProbeOptions, mostIdle: number): Probe {
   return (endpoint, mayReuse) => prober.probe(endpoint, mayReuse);
 }
 
-/** An idle connection outlives the interval by so much, and then nobody asks for it any more. */
+/** An idle connection is kept for the interval and this much longer. */
 const IDLE_MARGIN_MS = 2000;
 
-/** What is known of one that is probed again and again. */
+/** What is kept of an endpoint between its probes. */
 interface Target {
   readonly endpoint: Endpoint;
   /** The head of the request, with the connection closing behind it and not. */
@@ -94,7 +93,7 @@ class HttpProber {
     return result;
   }
 
-  /** Closes what nobody has asked for in its time. */
+  /** Closes connections that have been idle for too long. */
   #sweep(): void {
     const nowMs = performance.now();
     const limitMs = this.#options.probeIntervalMs + IDLE_MARGIN_MS;

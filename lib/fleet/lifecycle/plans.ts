@@ -1,7 +1,6 @@
 /**
- * What a change of the fleet would be, decided and checked without doing any of it: `/add`, `/rm` and `/scale` carry a
- * plan out, a dry run shows it.
- * Must not hold: starting and stopping (`scaling.ts`), drains. Nothing here changes anything.
+ * Decides and checks what a change of the fleet would be, and changes nothing: `/add`, `/rm` and `/scale` carry a plan
+ * out, a dry run shows it.
  */
 import { lowestFree, type Place } from '../../core/replica.ts';
 import type { Driver } from '../../drivers/driver.ts';
@@ -22,19 +21,19 @@ export interface PlanParts {
 
 export class Plans {
   readonly #parts: PlanParts;
-  /** Names that what is not ours holds; not chosen again. */
+  /** Names held by things that are not ours; not chosen again. */
   readonly #heldNames = new Set<string>();
 
   constructor(parts: PlanParts) {
     this.#parts = parts;
   }
 
-  /** What is not ours has the name. */
+  /** Something that is not ours holds the name: it will not be chosen. */
   avoidName(name: string): void {
     this.#heldNames.add(name);
   }
 
-  /** A name that no replica of ours has or had until its drain ends, and no stranger is known to hold. */
+  /** A name that no replica has, draining ones included, and nothing else is known to hold. */
   chooseFreeName(more: readonly string[] = []): string {
     const { registry, chooseName } = this.#parts;
     const ours = [...registry.replicas, ...registry.leaving].map((replica) => replica.name);

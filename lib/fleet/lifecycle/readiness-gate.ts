@@ -1,7 +1,7 @@
 /**
  * Waits for new instances to become healthy: each wait ends with the first passed probes, the exit of the instance, or
  * the start timeout.
- * Invariant: an exit is never missed. A driver may tell of it before the call that started or listed the instance has
+ * Invariant: an exit is never missed. A driver may report it before the call that started or listed the instance has
  * returned, so the latest exits are kept for waits that begin later.
  */
 

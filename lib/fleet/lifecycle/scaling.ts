@@ -1,10 +1,9 @@
 /**
- * Adds replicas, all or none, and removes and drains them: what `/add`, `/rm` and `/scale` do.
- * Must not hold: parsing of requests, healing.
- * Invariants: what a call decides it decides in one turn of the event loop, so calls are serial in their effect
- * however they overlap; a replica is on the ring only once it answered its probes; a removed one leaves the ring
- * at once and its instance goes when nothing is in flight on it any more. `/scale` decides once no earlier change is
- * still starting something, so that what it counts is what there is.
+ * Adds replicas, all or none, and removes them: what `/add`, `/rm` and `/scale` do.
+ * Invariants: a call decides everything in one turn of the event loop, so that calls are serial in their effect however
+ * they overlap; a replica joins the ring only once its probes passed; a removed one leaves the ring at once, and its
+ * instance is stopped when nothing is in flight on it. `/scale` decides once no earlier change is still starting
+ * something, so that it counts what there is.
  */
 
 import type { Place } from '../../core/replica.ts';
@@ -55,7 +54,7 @@ export class Scaling {
     for (const replica of replicas) this.#start(replica);
   }
 
-  /** Starts a replica that was just named; one whose name a stranger took meanwhile leaves for one of another name. */
+  /** Starts a replica of a new fleet. If its name was taken by something else meanwhile, another name replaces it. */
   #start(replica: Replica): void {
     const { registry, launcher, plans } = this.#parts;
     const rename = (): void => {
@@ -67,8 +66,8 @@ export class Scaling {
   }
 
   /**
-   * In the classic profile: gives the place of a replica whose instance has ended to one of a new name, as the textbook
-   * system does. Undefined where a replica outlives its instances, and while too many that were removed still drain.
+   * In the classic profile, puts a new replica in the place of one whose instance ends, as the textbook system does.
+   * Undefined in the other profiles, where a replica outlives its instances, and while too many removed ones drain.
    */
   substitute(replica: Replica, cause: string, isDraining = false): Replica | undefined {
     const { registry, plans, classic } = this.#parts;
@@ -77,15 +76,15 @@ export class Scaling {
   }
 
   /**
-   * Adds `count` replicas, the first of them called `names`, side by side. Resolves with all names once each of the
-   * new ones is healthy. Throws BalancerError, and then nothing is left of any of them.
+   * Adds `count` replicas at the same time, the first of them called `names`. Resolves with all names once each new one
+   * is healthy. Throws BalancerError, and then nothing is left of any of them.
    */
   async add(count: number, names: readonly string[]): Promise<readonly string[]> {
     return this.#add(this.#parts.plans.planAdd(count, names), names.length);
   }
 
   /**
-   * Makes it `count` replicas once what was asked for before it has started or failed, so that the last call counts.
+   * Makes it `count` replicas once the additions before it have started or failed, so that the last call counts.
    * Resolves and throws as `add` and `remove`.
    */
   async scale(count: number): Promise<readonly string[]> {
@@ -96,7 +95,7 @@ export class Scaling {
     return this.names();
   }
 
-  /** Adds replicas at these places; the names of the first `given` were not our choice. */
+  /** Adds replicas at these places; the first `given` names were chosen by the caller. */
   async #add(places: readonly Place[], given: number): Promise<readonly string[]> {
     const adding = this.#launchAll(places, given);
     this.#adding.add(adding);
@@ -142,7 +141,7 @@ export class Scaling {
     }
   }
 
-  /** Starts a new replica; one whose name was our choice gets another when a stranger holds it. */
+  /** Starts a new replica. A name that was not given by the caller is changed where something else holds it. */
   async #launch(replica: Replica, isChosen: boolean): Promise<Replica> {
     const { registry, launcher, plans } = this.#parts;
     try {
@@ -160,7 +159,7 @@ export class Scaling {
     }
   }
 
-  /** Takes away a replica that started although another of the same call did not. */
+  /** Removes a replica that started although another of the same call did not. */
   async #undo(replica: Replica): Promise<void> {
     const { registry, checker, launcher } = this.#parts;
     checker.unwatch(replica);

@@ -1,6 +1,5 @@
 /**
- * Why an instance that runs was not healthy in time, and which option helps: a sentence for people.
- * Must not hold: decisions.
+ * A sentence for people on why an instance that runs was not healthy in time, and which option helps.
  */
 import { type Endpoint, formatEndpoint } from '../../core/replica.ts';
 import type { DriverKind } from '../../drivers/driver.ts';
@@ -12,7 +11,7 @@ export interface LateStart {
   readonly probePath: string;
   /** 0 is the endpoint's own. */
   readonly probePort: number;
-  /** What the last probe found, in its words; undefined where none has ended yet. */
+  /** What the last probe found; undefined where none has ended yet. */
   readonly lastProbe: string | undefined;
 }
 

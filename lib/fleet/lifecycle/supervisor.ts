@@ -196,7 +196,7 @@ export class Supervisor {
   /** Lists what runs, and acts on how it differs from what should. */
   async #look(): Promise<void> {
     const { registry, driver, launcher, log } = this.#parts;
-    // decisions are made on what was known before the list was asked for, since the list is no newer than that
+    // decide on what was known before the list was requested, since the list may be no newer than that
     const before = new Map(registry.replicas.map((replica) => [replica, replica.instance?.instanceId]));
     const busyBefore = launcher.busy;
     const leavingBefore = launcher.instances.beingRemoved;
@@ -248,7 +248,7 @@ export class Supervisor {
     const life = this.#lifeOf(replica);
     const death = { replica: name, generation, instance: old?.instanceId, hinted, life };
     if (old !== undefined) journal.beginOutage(name, old.instanceId);
-    // where the replica goes with its instance, its death has to be told before that
+    // in the classic profile the replica goes with its instance, and its death has to be noted before that
     if (classic) this.#noteDeath(death, hinted);
     checker.unwatch(replica);
     const substitute = launcher.substitute(replica, hinted.text);
