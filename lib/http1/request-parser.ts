@@ -1,6 +1,6 @@
 /**
  * Reads the requests on one client connection, one after the other, from the buffers that its socket gives: the twin
- * of `ResponseParser`. It stops behind each message, so that a client which pipelines is read no further until `next`.
+ * of `ResponseParser`. It stops behind each message, so that a client which pipelines is read no further until `startNext`.
  * Invariants: what the sink is told is the same however the bytes are cut; after a broken rule nothing more is taken.
  * Source: RFC 9112 sections 2.2, 3, 6.3, 7.1 and 9.3.2.
  */
@@ -30,7 +30,7 @@ export interface RequestSink extends BodySink {
 
 /**
  * `head`: the next request is awaited, or its head is not complete. `ended`: a whole request was read, and nothing is
- * taken until `next`. `dead`: nothing more is taken.
+ * taken until `startNext`. `dead`: nothing more is taken.
  */
 export type RequestPhase = 'head' | 'length' | 'chunked' | 'ended' | 'dead';
 
@@ -68,7 +68,7 @@ export class RequestParser {
   }
 
   /** Waits for the next request. */
-  next(): void {
+  startNext(): void {
     if (this.#phase === 'ended') this.#phase = 'head';
   }
 
@@ -84,24 +84,24 @@ export class RequestParser {
    * where a request ends before. `chunk[to]` may be overwritten. Throws BalancerError with the status that tells the
    * client why (400, 414, 417, 431, 501, 505), or what the sink throws; dead then.
    */
-  take(chunk: Buffer, from: number, to: number): number {
+  parse(chunk: Buffer, from: number, to: number): number {
     try {
-      return this.#take(chunk, from, to);
+      return this.#parse(chunk, from, to);
     } catch (error) {
       this.stop();
       throw requestError(error);
     }
   }
 
-  #take(chunk: Buffer, from: number, to: number): number {
+  #parse(chunk: Buffer, from: number, to: number): number {
     let at = from;
-    if (this.#phase === 'head' && at < to) at = this.#takeHead(chunk, at, to);
-    if (this.#phase === 'length') return this.#takeLength(chunk, at, to);
-    if (this.#phase === 'chunked') return this.#takeChunked(chunk, at, to);
+    if (this.#phase === 'head' && at < to) at = this.#parseHead(chunk, at, to);
+    if (this.#phase === 'length') return this.#readLength(chunk, at, to);
+    if (this.#phase === 'chunked') return this.#readChunked(chunk, at, to);
     return at;
   }
 
-  #takeHead(chunk: Buffer, from: number, to: number): number {
+  #parseHead(chunk: Buffer, from: number, to: number): number {
     if (this.#section === undefined || this.#section.isFresh) {
       const plain = parsePlainHead(chunk, from, to);
       if (plain !== undefined) {
@@ -155,7 +155,7 @@ export class RequestParser {
     return at;
   }
 
-  #takeLength(chunk: Buffer, from: number, to: number): number {
+  #readLength(chunk: Buffer, from: number, to: number): number {
     const end = Math.min(to, from + this.#left);
     this.#left -= end - from;
     if (end > from) this.#sink.onBody(chunk.subarray(from, end));
@@ -164,7 +164,7 @@ export class RequestParser {
     return end;
   }
 
-  #takeChunked(chunk: Buffer, from: number, to: number): number {
+  #readChunked(chunk: Buffer, from: number, to: number): number {
     const body = this.#chunked!;
     const end = body.read(to === chunk.length ? chunk : chunk.subarray(0, to), from);
     if (end === -1) return to;

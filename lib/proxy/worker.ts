@@ -15,57 +15,57 @@ import type { MessageFromWorker, MessageToWorker, WorkerStart } from './worker-p
 const start = workerData as WorkerStart;
 const port = parentPort;
 if (port === null) throw new Error('worker.ts runs as a thread');
-const tell = (message: MessageFromWorker): void => port.postMessage(message);
+const post = (message: MessageFromWorker): void => port.postMessage(message);
 
 // Node would write to stderr, which may not take it
 if (process.listenerCount('warning') > 0) {
   process.removeAllListeners('warning');
-  process.on('warning', (warning) => tell({ kind: 'warning', cause: warning.stack ?? messageOf(warning) }));
+  process.on('warning', (warning) => post({ kind: 'warning', cause: warning.stack ?? messageOf(warning) }));
 }
 
-// one clock for all threads, whose own begin with them
+// one clock for all workers: the clock of `performance` begins anew with each
 const sinceBootMs = Number(process.hrtime.bigint()) / 1e6 - performance.now();
-const thread = new WorkerContext(start, tell, () => sinceBootMs + performance.now());
+const context = new WorkerContext(start, post, () => sinceBootMs + performance.now());
 const listener = new Listener(
-  thread,
+  context,
   new TrustedProxies(start.options.trustedProxies),
   start.options.classic ? new SixDigitIds(start.options.algorithm) : new CountedIds(),
-  (isShedding, connections) => tell({ kind: 'shedding', isShedding, connections }),
+  (isShedding, connections) => post({ kind: 'shedding', isShedding, connections }),
 );
 
-new ThreadHealth(thread.recorder.thread, systemClock);
+new ThreadHealth(context.recorder.thread, systemClock);
 
 port.on('message', (message: MessageToWorker) => {
   switch (message.kind) {
     case 'upstreams':
-      thread.setUpstreams(message.upstreams);
-      tell({ kind: 'seen', sequence: message.sequence });
+      context.setUpstreams(message.upstreams);
+      post({ kind: 'seen', sequence: message.sequence });
       break;
     case 'drain':
-      thread.isDraining = true;
+      context.isDraining = true;
       void listener.drain().then(() => {
-        thread.access?.log.flush();
-        tell({ kind: 'drained' });
+        context.access?.log.flush();
+        post({ kind: 'drained' });
       });
       break;
     case 'poison':
-      thread.verdicts.setPoison(message.kinds);
+      context.verdicts.setPoison(message.kinds);
       break;
     case 'verdict':
-      thread.verdicts.answer(message.sequence, message.isPoison);
+      context.verdicts.resolve(message.sequence, message.isPoison);
       break;
     case 'logged':
-      thread.access?.log.written(message.bytes);
+      context.access?.log.written(message.bytes);
       break;
   }
 });
 
 setInterval(() => {
-  thread.tick();
+  context.tick();
   listener.tick();
 }, TICK_MS);
 
 listener.listen().then(
-  (listening) => tell({ kind: 'listening', port: listening }),
-  (error: unknown) => tell({ kind: 'failed', code: errnoOf(error), message: messageOf(error) }),
+  (listening) => post({ kind: 'listening', port: listening }),
+  (error: unknown) => post({ kind: 'failed', code: errnoOf(error), message: messageOf(error) }),
 );

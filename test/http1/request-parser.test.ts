@@ -58,10 +58,10 @@ function readAll(pieces: readonly Buffer[]): { readonly told: readonly Told[]; r
       const memory = Buffer.alloc(piece.length + 1, 'A');
       piece.copy(memory);
       for (let at = 0; at < piece.length; ) {
-        at = parser.take(memory, at, piece.length);
+        at = parser.parse(memory, at, piece.length);
         // what follows a request that is to be the last is nobody's
         if (parser.phase === 'ended' && told.at(-1)?.keepAlive === false) return { told, code: '' };
-        parser.next();
+        parser.startNext();
       }
     }
   } catch (error) {

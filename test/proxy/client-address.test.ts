@@ -70,7 +70,7 @@ test('ranges of trusted proxies are compared in canonical form', () => {
     ['0:0:0:0:0:0:0:1', '::1', true],
     ['10.0.0.0/8', '', false],
   ] as const)
-    assert.equal(new TrustedProxies([range]).factsOf(address).trusted, isTrusted, `${range} ${address}`);
+    assert.equal(new TrustedProxies([range]).infoOf(address).trusted, isTrusted, `${range} ${address}`);
 });
 
 test('the time that a Forwarded takes grows with its length alone, or this never ends', () => {

@@ -13,7 +13,7 @@ const LARGE = 32 << 20;
 test('a request that its pool has forgotten is answered 504, and counted', async (t) => {
   const rig = await Rig.open(t, { connectTimeoutMs: 2000 });
   rig.lastResorts = 1;
-  t.mock.method(rig.thread.poolOf(0)!, 'send', () => {});
+  t.mock.method(rig.thread.pools.get(0)!, 'send', () => {});
   const client = await rig.client();
   client.send(get('/'));
   await eventually('in flight', () => rig.inFlight === 1);
@@ -32,7 +32,7 @@ test('a request that its pool has forgotten is answered 504, and counted', async
 
 test('a request that its pool has forgotten ends with the limit on the whole of it, where that is sooner', async (t) => {
   const rig = await Rig.open(t, { connectTimeoutMs: 2000, requestTimeoutMs: 1000 });
-  t.mock.method(rig.thread.poolOf(0)!, 'send', () => {});
+  t.mock.method(rig.thread.pools.get(0)!, 'send', () => {});
   const client = await rig.client();
   client.send(get('/'));
   await eventually('in flight', () => rig.inFlight === 1);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { headerPairs } from '../../lib/http1/response-head.ts';
 import { LENIENT_LIMITS } from '../../lib/http1/response-parser.ts';
-import { buildResponseHead } from '../../lib/proxy/headers/request-headers.ts';
+import { buildResponseHead } from '../../lib/proxy/headers/response-headers.ts';
 import { failureOf, get, headersOf, statusOf } from '../helpers/proxy/message.ts';
 import { Rig } from '../helpers/proxy/rig.ts';
 import { fuzzRun, latin1, Random } from '../helpers/random.ts';
@@ -112,7 +112,7 @@ const { seed, runs } = fuzzRun(3000);
 /** What goes out of it to a client. */
 function sentOn({ head, body }: Heard): string {
   const text = buildResponseHead(head!, {
-    rawChunks: true,
+    takesChunks: true,
     keepAlive: true,
     requestId: 'r',
     via: false,

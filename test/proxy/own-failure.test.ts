@@ -50,12 +50,12 @@ test('a picker that fails', async (t) => {
 
 test('a pool that cannot be found, with the lease already taken', async (t) => {
   const rig = await Rig.open(t);
-  await answers500(t, rig, () => failOnce(t, rig.thread, 'poolOf'));
+  await answers500(t, rig, () => failOnce(t, rig.thread.pools, 'get'));
 });
 
 test('a pool that fails to send', async (t) => {
   const rig = await Rig.open(t);
-  await answers500(t, rig, () => failOnce(t, rig.thread.poolOf(0)!, 'send'));
+  await answers500(t, rig, () => failOnce(t, rig.thread.pools.get(0)!, 'send'));
 });
 
 test('a budget that fails', async (t) => {

@@ -24,7 +24,7 @@ export interface AcceptorOwner {
   /** Takes every connection over. */
   accept(socket: Socket): void;
   /** There is room for so many more; what is beyond need not wait. */
-  room(): number;
+  capacity(): number;
   /** A rush is on, so that what else is done in a round had better be short; or is over. */
   onRush(isOn: boolean): void;
 }
@@ -97,7 +97,7 @@ export class Acceptor {
 
   #take(socket: Socket): void {
     this.#taken.push(socket);
-    if (this.#taken.length > this.#owner.room()) return this.#handOn();
+    if (this.#taken.length > this.#owner.capacity()) return this.#handOn();
     if (this.#taken.length > 1) return;
     this.#before = 0;
     this.#sinceMs = this.#clock();

@@ -46,6 +46,12 @@ interface WithHeaders {
   readonly rawHeaders: readonly string[];
 }
 
+/** The limits of one worker; undefined for what is not limited. */
+export interface ClientLimits {
+  readonly rates: RequestRates | undefined;
+  readonly connections: ConnectionLimit | undefined;
+}
+
 /** Made once, by the control plane. */
 export function createLimitMemory(options: ClientLimitOptions, workers: number): LimitMemory {
   const { rateLimit, rateEntries, maxConnectionsPerClient } = options;
@@ -82,17 +88,17 @@ export class RequestRates {
   }
 
   /** Counts a request; gives what to answer where it is one too many. `marks` are its head. */
-  excess(facts: ClientInfo, request: WithHeaders, marks: ParsedRequest): BalancerError | undefined {
-    const waitMs = this.#limiter.admit(this.#keyOf(facts, request, marks), this.#clock());
+  excess(info: ClientInfo, request: WithHeaders, marks: ParsedRequest): BalancerError | undefined {
+    const waitMs = this.#limiter.admit(this.#keyOf(info, request, marks), this.#clock());
     if (waitMs === 0) return undefined;
     return new BalancerError('rate-limited', undefined, { retryAfterS: Math.ceil(waitMs / 1000) });
   }
 
-  #keyOf(facts: ClientInfo, request: WithHeaders, marks: ParsedRequest): string {
+  #keyOf(info: ClientInfo, request: WithHeaders, marks: ParsedRequest): string {
     const value = this.#header === undefined ? '' : headerValue(marks, this.#header);
     // marked, so that nobody uses up the rate of an address by naming it
     if (value !== '') return `:${value}`;
-    return networkOf(facts.trusted ? this.#trusted.originOf(facts, request.rawHeaders) : facts.ip);
+    return networkOf(info.trusted ? this.#trusted.originOf(info, request.rawHeaders) : info.ip);
   }
 }
 

@@ -1,37 +1,43 @@
 /**
- * Whether a client takes what is written to it, and asks for anything, by the thread's coarse clock; and how long one is
- * read on after its last response. Must not hold: what is written, what comes.
+ * Time limits of one client connection, by the worker's coarse clock: how long its client may take none of a response, how
+ * long it may be idle, and how long it is read on after its last response.
  */
 import type { Socket } from 'node:net';
-import type { WorkerContext } from '../exchange/worker-context.ts';
-import { ReadProgress } from '../io/unsent-bytes.ts';
+import { ReadProgress, type UnsentBytes } from '../io/unsent-bytes.ts';
 import type { WorkerOptions } from '../worker-protocol.ts';
 
 /**
  * How long what a client goes on sending is read and thrown away after its last response, and how long it may pause
- * meanwhile: closing on what was not read is a reset, which may take the response with it (RFC 9112 section 9.6).
+ * meanwhile: closing a socket with unread bytes sends a reset, which may take the response with it (RFC 9112 section 9.6).
  */
 const LINGER_MS = 30_000;
-const LINGER_SILENCE_MS = 5000;
+const LINGER_PAUSE_MS = 5000;
+
+/** What the watch needs of its worker. */
+export interface WatchWorker {
+  readonly nowMs: number;
+  readonly unsentBytes: UnsentBytes;
+  readonly recorder: { readonly thread: { idleClosed(): void } };
+}
 
 export class ClientWatch {
   readonly #socket: Socket;
-  readonly #worker: WorkerContext;
+  readonly #worker: WatchWorker;
   #lingersSinceMs: number | undefined;
-  /** Bytes that had come from it at the last look, while it lingers. */
+  /** Bytes that had come from the client at the last check, while it lingers. */
   #readBytes = 0;
   #progress: ReadProgress | undefined;
-  /** Bytes the kernel had taken at the last look, and since when no more. */
+  /** Bytes that the kernel had taken at the last check, and since when it has taken no more. */
   #takenBytes = 0;
   #sinceMs: number;
 
-  constructor(socket: Socket, worker: WorkerContext) {
+  constructor(socket: Socket, worker: WatchWorker) {
     this.#socket = socket;
     this.#worker = worker;
     this.#sinceMs = worker.nowMs;
   }
 
-  /** Its last response is out, and what it goes on sending is thrown away. */
+  /** The last response is written, and what the client goes on sending is thrown away. */
   get isLingering(): boolean {
     return this.#lingersSinceMs !== undefined;
   }
@@ -46,13 +52,13 @@ export class ClientWatch {
     return nowMs - this.#sinceMs;
   }
 
-  /** Looks at it, and closes it where it is time; `isAnswering`: a request is under way. */
-  look(nowMs: number, options: WorkerOptions, isAnswering: boolean): void {
-    if (this.#lingersSinceMs !== undefined) return this.#lookLingering(nowMs, this.#lingersSinceMs);
+  /** Closes the connection where a time limit is over; `isResponding`: a request is under way. */
+  check(nowMs: number, options: WorkerOptions, isResponding: boolean): void {
+    if (this.#lingersSinceMs !== undefined) return this.#checkLingering(nowMs, this.#lingersSinceMs);
     const socket = this.#socket;
     const taken = socket.bytesWritten - socket.writableLength;
     const isStuck = socket.writableLength > 0;
-    if (taken !== this.#takenBytes || (!isStuck && isAnswering)) {
+    if (taken !== this.#takenBytes || (!isStuck && isResponding)) {
       this.#takenBytes = taken;
       this.#sinceMs = nowMs;
       this.#progress = undefined;
@@ -64,25 +70,25 @@ export class ClientWatch {
     else this.closeIdle();
   }
 
-  /** Closes one that asks for nothing. */
+  /** Closes a connection on which no request comes. */
   closeIdle(): void {
     this.#worker.recorder.thread.idleClosed();
     this.#socket.destroy();
   }
 
-  #lookLingering(nowMs: number, beganMs: number): void {
+  #checkLingering(nowMs: number, startedMs: number): void {
     const { bytesRead } = this.#socket;
     if (bytesRead !== this.#readBytes) this.#sinceMs = nowMs;
     this.#readBytes = bytesRead;
-    if (nowMs - this.#sinceMs >= LINGER_SILENCE_MS || nowMs - beganMs >= LINGER_MS) this.#socket.destroy();
+    if (nowMs - this.#sinceMs >= LINGER_PAUSE_MS || nowMs - startedMs >= LINGER_MS) this.#socket.destroy();
   }
 
-  /** The kernel takes nothing more; whether the client goes on reading what it has, asked a few times within the limit. */
+  /** The kernel takes nothing more: whether the client still reads what is in its buffers, checked a few times in the limit. */
   #readsOn(nowMs: number, limitMs: number): boolean {
     this.#progress ??= new ReadProgress(this.#sinceMs);
+    const { unsentBytes } = this.#worker;
     return (
-      this.#progress.isDue(nowMs, limitMs) &&
-      this.#progress.hasProgressed(this.#socket, this.#worker.unsentBytes)
+      this.#progress.isCheckDue(nowMs, limitMs) && this.#progress.hasProgressed(this.#socket, unsentBytes)
     );
   }
 }

@@ -1,63 +1,73 @@
 /**
- * The public port of one data thread: takes client connections within their limit, makes their requests exchanges,
- * and drains. Invariant: every request becomes one exchange or one response of our own.
+ * The public port of one worker: accepts client connections within their limits, makes their requests exchanges, and
+ * drains. Invariant: every request becomes one exchange, or gets one response of the balancer's own.
  */
 import type { Socket } from 'node:net';
 import { headWithPeer, isHandedOver } from '../../api/peer-header.ts';
 import type { ParsedRequest } from '../../http1/request-head.ts';
-import { BalancerError, isBalancerError } from '../../platform/errors.ts';
-import { Exchange } from '../exchange/exchange.ts';
+import { BalancerError, type ErrorCode, isBalancerError } from '../../platform/errors.ts';
+import { Exchange, type ExchangeWorker } from '../exchange/exchange.ts';
 import { bodyTooLarge } from '../exchange/request-body.ts';
-import { type ClientResponse, rawFailureResponse, sendFailure } from '../exchange/response-writer.ts';
 import { RoutingKey } from '../exchange/routing-key.ts';
-import type { WorkerContext } from '../exchange/worker-context.ts';
-import { buildRequestHead, type RequestHead } from '../headers/request-headers.ts';
+import { finalFailureResponse } from '../headers/failure-response.ts';
+import { buildRequestHead, type ClientInfo, type RequestHead } from '../headers/request-headers.ts';
 import type { RequestIds } from '../headers/request-ids.ts';
 import type { TrustedProxies } from '../headers/trusted-proxies.ts';
+import type { ConnectionPool } from '../upstream/connection-pool.ts';
 import { Acceptor } from './acceptor.ts';
-import { ClientConnection, setAcceptPriority } from './client-connection.ts';
+import { ClientConnection, type ConnectionWorker } from './client-connection.ts';
+import type { ClientLimits } from './client-limits.ts';
+import type { ClientResponse } from './client-response.ts';
 import { NodeServer } from './node-server.ts';
 import type { ClientRequest, ManagedConnection, RequestContext, RequestHandler } from './request.ts';
+import { setAcceptPriority } from './request-reader.ts';
 
-/** How long a connection may still bring a request once draining began; then it is closed between requests. */
-const LINGER_MS = 500;
-/** Connections are said to be taken again when no more than this part of them is left … */
-const ROOM = 0.9;
-/** … and none was turned away for so long: a crowd comes and goes many times. */
+/** How long a connection may still bring a request once draining has begun; then it is closed between requests. */
+const DRAIN_IDLE_MS = 500;
+/** Connections are said to be accepted again when no more than this part of max-connections is left … */
+const CALM_SHARE = 0.9;
+/** … and none was refused for so long: a crowd comes and goes many times. */
 const CALM_MS = 5000;
+
+/** What a listener needs of its worker, for itself and for its connections and exchanges. */
+export interface ListenerWorker extends ExchangeWorker, ConnectionWorker {
+  readonly options: ExchangeWorker['options'];
+  readonly recorder: ExchangeWorker['recorder'];
+  readonly pools: ExchangeWorker['pools'] & { readonly admin: ConnectionPool };
+  readonly clientLimits: ClientLimits;
+  recordRefusal(code: ErrorCode, client: ClientInfo, request?: ClientRequest): void;
+}
+
+/** Told when connections begin to be refused because there are too many, and when they no longer are. */
+export type OnShedding = (isShedding: boolean, connections: number) => void;
+
 export class Listener implements RequestHandler {
-  readonly #worker: WorkerContext;
+  readonly #worker: ListenerWorker;
   readonly #trusted: TrustedProxies;
   readonly #ids: RequestIds;
-  readonly #hasher: RoutingKey;
-  readonly #onShedding: (isShedding: boolean, connections: number) => void;
+  readonly #routingKey: RoutingKey;
+  readonly #onShedding: OnShedding;
   #isShedding = false;
-  /** When a connection was turned away last; `-0`, since a field that will hold fractions must begin as a double. */
+  /** When a connection was refused last; `-0`, since a field that will hold fractions must begin as a double. */
   #refusedMs = -0;
   readonly #acceptor: Acceptor;
-  /** Has all connections where it is asked for. */
+  /** Serves all connections under `--parser node`. */
   readonly #nodeServer: NodeServer | undefined;
   readonly #clients = new Set<ManagedConnection>();
-  #drain: { readonly sinceMs: number; readonly done: () => void } | undefined;
+  #drain: { readonly sinceMs: number; readonly onDrained: () => void } | undefined;
 
-  /** `onShedding` hears when connections begin to be turned away, and when no longer. */
-  constructor(
-    worker: WorkerContext,
-    trusted: TrustedProxies,
-    ids: RequestIds,
-    onShedding: (isShedding: boolean, connections: number) => void,
-  ) {
+  constructor(worker: ListenerWorker, trusted: TrustedProxies, ids: RequestIds, onShedding: OnShedding) {
     this.#worker = worker;
     this.#onShedding = onShedding;
     this.#trusted = trusted;
     this.#ids = ids;
-    const { hashKey, algorithm } = worker.options;
-    this.#hasher = new RoutingKey(hashKey, algorithm, trusted, ids);
-    this.#nodeServer = worker.options.parser === 'node' ? new NodeServer(worker, this) : undefined;
-    this.#acceptor = new Acceptor(worker.options, {
+    const { options } = worker;
+    this.#routingKey = new RoutingKey(options.hashKey, options.algorithm, trusted, ids);
+    this.#nodeServer = options.parser === 'node' ? new NodeServer(worker, this) : undefined;
+    this.#acceptor = new Acceptor(options, {
       accept: (socket) => this.#accept(socket),
-      room: () => worker.options.maxConnections - this.#clients.size,
-      // they have waited longer than whoever has a connection
+      capacity: () => options.maxConnections - this.#clients.size,
+      // new clients have waited longer than those that have a connection
       onRush: setAcceptPriority,
     });
   }
@@ -67,138 +77,135 @@ export class Listener implements RequestHandler {
     return this.#acceptor.listen();
   }
 
-  /** Takes no more connections and closes those there are between two requests; resolves when none is left. */
+  /** Accepts no more connections and closes those there are between two requests; resolves when none is left. */
   drain(): Promise<void> {
     return new Promise((resolve) => {
-      this.#drain = { sinceMs: this.#worker.nowMs, done: resolve };
-      // idle connections are not cut at once, and with them requests on their way
+      this.#drain = { sinceMs: this.#worker.nowMs, onDrained: resolve };
+      // idle connections are not closed at once, since requests may be on their way on them
       this.#acceptor.close();
       this.#nodeServer?.close();
     });
   }
 
-  /** To be called with every tick of the thread. */
+  /** To be called at every tick of the worker. */
   tick(): void {
-    for (const client of this.#clients) client.tick(this.#worker.nowMs, this.#worker.options);
     const { nowMs, options } = this.#worker;
-    const hasRoom = this.#clients.size < options.maxConnections * ROOM;
-    if (this.#isShedding && hasRoom && nowMs - this.#refusedMs >= CALM_MS) this.#shed(false);
+    for (const client of this.#clients) client.tick(nowMs, options);
+    const hasRoom = this.#clients.size < options.maxConnections * CALM_SHARE;
+    if (this.#isShedding && hasRoom && nowMs - this.#refusedMs >= CALM_MS) this.#setShedding(false);
     if (this.#drain === undefined) return;
-    if (this.#worker.nowMs - this.#drain.sinceMs >= LINGER_MS) {
+    if (nowMs - this.#drain.sinceMs >= DRAIN_IDLE_MS) {
       for (const client of this.#clients) client.closeIfIdle();
     }
-    if (this.#clients.size === 0) this.#drain.done();
+    if (this.#clients.size === 0) this.#drain.onDrained();
   }
 
   #accept(socket: Socket): void {
-    if (this.#clients.size >= this.#worker.options.maxConnections) {
-      this.#refusedMs = this.#worker.nowMs;
-      this.#shed(true);
-      this.#worker.refused('too-many-connections', this.#trusted.factsOf(socket.remoteAddress ?? ''));
-      refuse(socket, new BalancerError('too-many-connections'));
-      return;
+    const worker = this.#worker;
+    const info = this.#trusted.infoOf(socket.remoteAddress ?? '');
+    if (this.#clients.size >= worker.options.maxConnections) {
+      this.#refusedMs = worker.nowMs;
+      this.#setShedding(true);
+      return this.#refuse(socket, info, 'too-many-connections');
     }
-    const facts = this.#trusted.factsOf(socket.remoteAddress ?? '');
-    if (this.#worker.connectionLimit?.admit(socket, facts) === false) {
-      this.#worker.refused('too-many-of-client', facts);
-      refuse(socket, new BalancerError('too-many-of-client'));
-      return;
-    }
-    this.#worker.recorder.thread.clientConnected();
+    if (worker.clientLimits.connections?.admit(socket, info) === false)
+      return this.#refuse(socket, info, 'too-many-of-client');
+    worker.recorder.thread.clientConnected();
     if (this.#nodeServer !== undefined) {
-      this.#clients.add(this.#nodeServer.accept(socket, facts));
+      this.#clients.add(this.#nodeServer.accept(socket, info));
       return;
     }
-    const client = new ClientConnection(socket, facts, this.#worker, this);
+    const client = new ClientConnection(socket, info, worker, this);
     this.#clients.add(client);
     client.open();
   }
 
-  /** Says once that connections are turned away, and once that there is room again. */
-  #shed(isShedding: boolean): void {
+  /** Responds on the bare socket, and closes it. */
+  #refuse(socket: Socket, info: ClientInfo, code: ErrorCode): void {
+    this.#worker.recordRefusal(code, info);
+    socket.on('error', destroyThis);
+    socket.write(finalFailureResponse(new BalancerError(code)));
+    socket.destroySoon();
+  }
+
+  #setShedding(isShedding: boolean): void {
     if (this.#isShedding === isShedding) return;
     this.#isShedding = isShedding;
     this.#onShedding(isShedding, this.#clients.size);
   }
 
-  /** There is no other request on its connection. `marks` are good until the call returns. */
-  take(
-    client: ManagedConnection,
-    request: ClientRequest,
-    response: ClientResponse,
-    marks: ParsedRequest,
-  ): void {
-    try {
-      const { options } = this.#worker;
-      const own = { client: client.facts, policy: options, newRequestId: this.#ids.next() };
-      const head = buildRequestHead(marks, own);
-      const hash = this.#hasher.hashOf(client.facts, request, head, marks);
-      const isUpgrade = marks.upgrade !== '';
-      this.#start(client, { request, response, head, hash, isUpgrade, client }, marks);
-    } catch (error) {
-      this.#failed(client, request, response, error);
-    }
-  }
-
-  closed(client: ManagedConnection): void {
+  onConnectionClosed(client: ManagedConnection): void {
     this.#clients.delete(client);
     this.#worker.recorder.thread.clientClosed();
   }
 
-  /** Answers a request that became no exchange. */
-  #failed(client: ManagedConnection, request: ClientRequest, response: ClientResponse, error: unknown): void {
-    const failure = isBalancerError(error)
-      ? error
-      : new BalancerError('internal', undefined, { cause: error });
-    if (response.isBegun) request.socket.destroy();
-    else this.#respond(client, request, response, failure);
+  handleRequest(
+    client: ManagedConnection,
+    request: ClientRequest,
+    response: ClientResponse,
+    parsed: ParsedRequest,
+  ): void {
+    try {
+      const head = buildRequestHead(parsed, client.info, this.#worker.options, this.#ids.next());
+      const context: RequestContext = {
+        method: request.method,
+        upgrade: parsed.upgrade !== '',
+        rawChunks: request.minorVersion === 1 && !response.framesChunks,
+        request,
+        response,
+        head,
+        hash: this.#routingKey.hashOf(client.info, request, head, parsed),
+        client,
+      };
+      this.#startExchange(client, context, parsed);
+    } catch (error) {
+      const isKnown = isBalancerError(error);
+      const failure = isKnown ? error : new BalancerError('internal', undefined, { cause: error });
+      if (response.hasStarted) request.socket.destroy();
+      else this.#respondFailure(client, request, response, failure);
+    }
   }
 
-  /** Answers a request that is no exchange, and closes. */
-  #respond(
+  /** Makes the request an exchange, or throws the failure that it gets instead. */
+  #startExchange(client: ManagedConnection, context: RequestContext, parsed: ParsedRequest): void {
+    const worker = this.#worker;
+    const { maxBodyBytes, publicAdmin } = worker.options;
+    const { head, request } = context;
+    if (maxBodyBytes > 0 && request.body !== undefined && request.body.length > maxBodyBytes)
+      throw bodyTooLarge(maxBodyBytes);
+    const isForAdmin = publicAdmin && isHandedOver(head.target);
+    const exchange = new Exchange(
+      worker,
+      isForAdmin ? { ...context, head: this.#withPeer(client, head) } : context,
+    );
+    client.setExchange(exchange);
+    // before the request can wait for a replica; an operator is not held up by a crowd
+    const excess = isForAdmin ? undefined : worker.clientLimits.rates?.excess(client.info, request, parsed);
+    if (excess !== undefined) return exchange.refuse(excess);
+    exchange.start(isForAdmin ? worker.pools.admin : undefined);
+  }
+
+  /** The head for the control plane, which is told whom the request is from. */
+  #withPeer({ info }: ManagedConnection, head: RequestHead): RequestHead {
+    return { ...head, text: headWithPeer(head.text, this.#worker.options.admin.secret, info.ip) };
+  }
+
+  /** Responds to a request that became no exchange, and closes its connection. */
+  #respondFailure(
     client: ManagedConnection,
     request: ClientRequest,
     response: ClientResponse,
     failure: BalancerError,
   ): void {
     client.isClosing = true;
-    this.#worker.refused(failure.code, client.facts, request);
-    sendFailure(response, request.method === 'HEAD', failure, 'linger');
+    this.#worker.recordRefusal(failure.code, client.info, request);
+    response.start('linger');
+    response.end(finalFailureResponse(failure, request.method === 'HEAD'));
     response.onFlushed(() => client.linger(this.#worker.nowMs));
     request.body?.resume();
-  }
-
-  /** Makes it an exchange, or throws what it is to be answered. */
-  #start(client: ManagedConnection, context: RequestContext, marks: ParsedRequest): void {
-    const { maxBodyBytes, publicAdmin } = this.#worker.options;
-    const { head, request } = context;
-    if (maxBodyBytes > 0 && request.body !== undefined && request.body.length > maxBodyBytes)
-      throw bodyTooLarge(maxBodyBytes);
-    const isForAdmin = publicAdmin && isHandedOver(head.target);
-    const exchange = new Exchange(
-      this.#worker,
-      isForAdmin ? { ...context, head: this.#marked(client, head) } : context,
-    );
-    client.add(exchange);
-    // before it can wait for a replica; who steers the balancer is not held up by a crowd
-    const excess = isForAdmin ? undefined : this.#worker.rates?.excess(client.facts, request, marks);
-    if (excess !== undefined) return exchange.refuse(excess);
-    exchange.start(isForAdmin ? this.#worker.admin : undefined);
-  }
-
-  /** The head for the control plane, which is told whom the request is from. */
-  #marked({ facts }: ManagedConnection, head: RequestHead): RequestHead {
-    return { ...head, text: headWithPeer(head.text, this.#worker.options.admin.secret, facts.ip) };
   }
 }
 
 function destroyThis(this: Socket): void {
   this.destroy();
-}
-
-/** Answers on the bare socket, and closes it. */
-function refuse(socket: Socket, error: BalancerError): void {
-  socket.on('error', destroyThis);
-  socket.write(rawFailureResponse(error));
-  socket.destroySoon();
 }

@@ -1,13 +1,13 @@
 /**
- * A request's body and a response as Node's HTTP server has them, in the shape that exchanges know: through
- * IncomingMessage and ServerResponse alone.
+ * The request body and the response of Node's HTTP server (`--parser node`) in the shape that exchanges know, through the
+ * public API of IncomingMessage and ServerResponse.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Writable } from 'node:stream';
 import { fieldPairs } from '../../http1/header-scanner.ts';
 import { passingTrailers, trailerSection } from '../../http1/trailers.ts';
-import type { ClientResponse, Ending } from '../exchange/response-writer.ts';
+import type { AfterResponse, ClientResponse } from './client-response.ts';
 import type { BodySource, OnPiece } from './request.ts';
 
 /** A body, put into chunks again where it came in chunks. */
@@ -59,8 +59,8 @@ const HEAD_END = '\r\n\r\n';
 /** A response whose first bytes are a head as text, written through ServerResponse, which frames the body itself. */
 export class NodeResponse extends Writable implements ClientResponse {
   readonly framesChunks = true;
-  isBegun = false;
-  /** Who reads on what a client still sends after its last response. */
+  hasStarted = false;
+  /** The connection, which reads on what a client still sends after its last response. */
   client: { lingerNow(): void } | undefined;
   readonly #response: ServerResponse;
   #hasHead = false;
@@ -70,14 +70,14 @@ export class NodeResponse extends Writable implements ClientResponse {
     super();
     this.#response = response;
     response.sendDate = false;
-    // the head says all that is to be said
+    // the head that is written says all of it
     response.removeHeader('Connection');
     this.on('error', () => {});
   }
 
-  get clientKeepsAlive(): boolean {
+  get wantsKeepAlive(): boolean {
     const { httpVersionMinor, headers } = this.#response.req;
-    // Node closes behind a response to who was not told to go on
+    // Node closes the connection after its response to a client that was not told to continue
     if (headers.expect !== undefined && !this.#hasContinued) return false;
     const options = (headers.connection ?? '').toLowerCase();
     return httpVersionMinor === 1 ? !/\bclose\b/.test(options) : /\bkeep-alive\b/.test(options);
@@ -91,11 +91,11 @@ export class NodeResponse extends Writable implements ClientResponse {
     return this;
   }
 
-  begin(ending: Ending): void {
-    this.isBegun = true;
+  start(after: AfterResponse): void {
+    this.hasStarted = true;
     const { socket, client } = this;
-    // Node would close it at once, and with what was not read reset it
-    if (ending === 'linger') socket.destroySoon = () => client?.lingerNow();
+    // Node would close the socket at once, which with unread bytes is a reset
+    if (after === 'linger') socket.destroySoon = () => client?.lingerNow();
   }
 
   override end(text?: unknown): this {
@@ -117,8 +117,8 @@ export class NodeResponse extends Writable implements ClientResponse {
     this.#response.addTrailers(pairs);
   }
 
-  onFlushed(onFlushed: () => void): void {
-    this.#response.once('finish', onFlushed);
+  onFlushed(callback: () => void): void {
+    this.#response.once('finish', callback);
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, written: (error?: Error | null) => void): void {

@@ -10,13 +10,14 @@ import { TOKEN_CHAR } from '../../core/http-token.ts';
 import type { ParsedRequest } from '../../http1/request-head.ts';
 import { RequestParser } from '../../http1/request-parser.ts';
 import { BalancerError, errnoOf, isBalancerError } from '../../platform/errors.ts';
-import { rawFailureResponse, SocketResponse } from '../exchange/response-writer.ts';
-import type { WorkerContext } from '../exchange/worker-context.ts';
+import { finalFailureResponse } from '../headers/failure-response.ts';
 import type { ClientInfo } from '../headers/request-headers.ts';
 import type { Connection } from '../upstream/connection.ts';
 import type { ConnectionPool } from '../upstream/connection-pool.ts';
 import { type PinnedConnection, pinConnection } from '../upstream/pinned-connections.ts';
 import type { WorkerOptions } from '../worker-protocol.ts';
+import type { ConnectionWorker } from './client-connection.ts';
+import { SocketResponse } from './client-response.ts';
 import { ClientWatch } from './client-watch.ts';
 import { NodeBody, NodeResponse } from './node-messages.ts';
 import {
@@ -48,13 +49,13 @@ interface ParseError extends Error {
 }
 
 export class NodeServer {
-  readonly #worker: WorkerContext;
-  readonly #taker: RequestHandler;
+  readonly #worker: ConnectionWorker;
+  readonly #handler: RequestHandler;
   readonly #server: Server;
 
-  constructor(worker: WorkerContext, taker: RequestHandler) {
+  constructor(worker: ConnectionWorker, handler: RequestHandler) {
     this.#worker = worker;
-    this.#taker = taker;
+    this.#handler = handler;
     this.#server = createServer({
       maxHeaderSize: worker.options.maxHeadBytes,
       headersTimeout: worker.options.headerTimeoutMs,
@@ -69,13 +70,13 @@ export class NodeServer {
     });
     // headers beyond it would be dropped without a word; their bytes are bounded already
     this.#server.maxHeadersCount = 0;
-    const take = (request: IncomingMessage, response: ServerResponse): void =>
-      connectionOf(request.socket)?.take(request, new NodeResponse(response));
-    this.#server.on('request', take);
-    this.#server.on('checkContinue', take);
-    this.#server.on('checkExpectation', take);
+    const handle = (request: IncomingMessage, response: ServerResponse): void =>
+      connectionOf(request.socket)?.handle(request, new NodeResponse(response));
+    this.#server.on('request', handle);
+    this.#server.on('checkContinue', handle);
+    this.#server.on('checkExpectation', handle);
     this.#server.on('upgrade', (request, socket, early) =>
-      connectionOf(socket as Socket)?.takeUpgrade(request, early),
+      connectionOf(socket as Socket)?.handleUpgrade(request, early),
     );
     this.#server.on('connect', (_request, socket) =>
       connectionOf(socket as Socket)?.refuse(
@@ -88,11 +89,11 @@ export class NodeServer {
   }
 
   /** Takes over a connection that nobody reads yet. */
-  accept(socket: Socket, facts: ClientInfo): NodeConnection {
-    const client = new NodeConnection(socket, facts, this.#worker, this.#taker);
+  accept(socket: Socket, info: ClientInfo): NodeConnection {
+    const client = new NodeConnection(socket, info, this.#worker, this.#handler);
     (socket as NodeSocket)[CONNECTION] = client;
     socket.on('error', () => socket.destroy());
-    socket.on('close', () => client.closed());
+    socket.on('close', () => client.onClosed());
     this.#server.emit('connection', socket);
     return client;
   }
@@ -115,11 +116,11 @@ function isUpgrade({ headers, httpVersionMinor }: IncomingMessage): boolean {
 /** One client connection that Node's HTTP server reads. */
 export class NodeConnection implements ManagedConnection {
   readonly socket: Socket;
-  readonly facts: ClientInfo;
+  readonly info: ClientInfo;
   isClosing = false;
   pinned: PinnedConnection | undefined;
-  readonly #worker: WorkerContext;
-  readonly #taker: RequestHandler;
+  readonly #worker: ConnectionWorker;
+  readonly #handler: RequestHandler;
   #exchange: ActiveExchange | undefined;
   /** What a pipelining client asked for meanwhile, in its order. */
   #held: (() => void)[] = [];
@@ -138,23 +139,23 @@ export class NodeConnection implements ManagedConnection {
     this.socket.destroy();
   };
 
-  constructor(socket: Socket, facts: ClientInfo, worker: WorkerContext, taker: RequestHandler) {
+  constructor(socket: Socket, info: ClientInfo, worker: ConnectionWorker, handler: RequestHandler) {
     this.socket = socket;
-    this.facts = facts;
+    this.info = info;
     this.#worker = worker;
-    this.#taker = taker;
+    this.#handler = handler;
     this.#watch = new ClientWatch(socket, worker);
   }
 
   /** Takes a request in its turn: one is answered before the next is looked at. */
-  take(message: IncomingMessage, response: NodeResponse): void {
+  handle(message: IncomingMessage, response: NodeResponse): void {
     this.#hasReceived = true;
     response.client = this;
     this.#inTurn(() => this.#begin(message, new NodeBody(message), response));
   }
 
   /** The socket is ours from here on, with what followed the head. */
-  takeUpgrade(message: IncomingMessage, early: Buffer): void {
+  handleUpgrade(message: IncomingMessage, early: Buffer): void {
     this.#hasReceived = true;
     if (early.length > 0) this.#onEarly(early);
     this.socket.on('data', this.#onEarly);
@@ -180,7 +181,7 @@ export class NodeConnection implements ManagedConnection {
     try {
       withMarks(message, this.#worker.options, source !== undefined, (marks) => {
         const body = marks.framing === 'none' ? undefined : source;
-        this.#taker.take(this, new ClientRequest(this.socket, marks, body), response, marks);
+        this.#handler.handleRequest(this, new ClientRequest(this.socket, marks, body), response, marks);
       });
     } catch (error) {
       message.resume();
@@ -189,7 +190,7 @@ export class NodeConnection implements ManagedConnection {
     }
   }
 
-  add(exchange: ActiveExchange): void {
+  setExchange(exchange: ActiveExchange): void {
     this.#exchange = exchange;
   }
 
@@ -197,7 +198,7 @@ export class NodeConnection implements ManagedConnection {
     this.pinned = pinConnection(this.pinned, connection, pool);
   }
 
-  remove(exchange: object, response: NodeResponse | SocketResponse): void {
+  release(exchange: object, response: NodeResponse | SocketResponse): void {
     if (this.#exchange !== exchange) return;
     this.#exchange = undefined;
     if (this.#held.length > 0) response.onFlushed(() => this.#next());
@@ -213,11 +214,11 @@ export class NodeConnection implements ManagedConnection {
     this.refuse();
   }
 
-  closed(): void {
+  onClosed(): void {
     this.#held = [];
     this.#exchange?.onClientGone();
     this.pinned?.close();
-    this.#taker.closed(this);
+    this.#handler.onConnectionClosed(this);
   }
 
   get hasUnsentBytes(): boolean {
@@ -257,8 +258,8 @@ export class NodeConnection implements ManagedConnection {
     if (this.#pendingError === undefined || this.#exchange !== undefined || this.#held.length > 0) return;
     if (this.isClosing) return;
     this.isClosing = true;
-    this.#worker.refused(this.#pendingError.code, this.facts);
-    this.socket.write(rawFailureResponse(this.#pendingError));
+    this.#worker.recordRefusal(this.#pendingError.code, this.info);
+    this.socket.write(finalFailureResponse(this.#pendingError));
     this.linger(this.#worker.nowMs);
   }
 
@@ -278,7 +279,7 @@ export class NodeConnection implements ManagedConnection {
   }
 
   tick(nowMs: number, options: WorkerOptions): void {
-    if (!this.socket.destroyed) this.#watch.look(nowMs, options, this.#exchange !== undefined);
+    if (!this.socket.destroyed) this.#watch.check(nowMs, options, this.#exchange !== undefined);
   }
 }
 
@@ -299,7 +300,7 @@ function withMarks(
     { ...limits, maxHeadBytes: bytes.length },
     { onRequest: tell, onBody: () => {}, onRequestEnd: () => {} },
   );
-  parser.take(bytes, 0, bytes.length - 1);
+  parser.parse(bytes, 0, bytes.length - 1);
 }
 
 /** What Node's parser says of a version that is well-formed. */

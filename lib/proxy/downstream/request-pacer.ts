@@ -1,51 +1,51 @@
 /**
- * Has no more than a few requests taken in one round of the event loop; those that came with them wait for the next
- * rounds, in their order. Must not hold: what is taken.
+ * Admits no more than a few requests in one round of the event loop; those that came with them are processed in the next
+ * rounds, in their order.
  *
- * Of a thousand clients hundreds ask within one round. Taken all at once, each request has left the processor's caches
- * by the time its answer is read, each needs a connection to a replica of its own, and most survive a collection.
- * In small groups the answers of one are there when the next goes out: with 1,000 clients a tenth less for a request.
- * Nobody waits for time to pass: while requests wait, the rounds follow one another without a pause.
+ * Of a thousand clients hundreds send a request within one round. Processed all at once, each request has left the
+ * processor's caches by the time its response is read, each needs a connection to a replica of its own, and most survive
+ * a collection of young memory. In small groups the responses of one are there when the next goes out: with 1,000 clients
+ * a request costs a tenth less. Nothing waits for time to pass: while requests wait, the rounds follow one another at once.
  * Source: Larus and Parkes, «Using Cohort Scheduling to Enhance Server Performance», USENIX ATC 2002.
  */
 
-/** So many are taken in a round. With 16 it is the same, with 64 half of the gain is lost. */
-const MOST_A_ROUND = 32;
-/** So many where others are to be seen to first: enough that nobody can keep them waiting for good. */
-const FEWEST_A_ROUND = 4;
+/** Requests in a round. With 16 the gain is the same, with 64 half of it is lost. */
+const PER_ROUND = 32;
+/** Requests in a round while rounds are to be short: enough that nobody can keep them waiting for good. */
+const PER_SHORT_ROUND = 4;
 
 export class RequestPacer<T> {
-  readonly #take: (each: T) => void;
-  #deferred: T[] = [];
-  /** Those before it have been taken. */
+  readonly #process: (item: T) => void;
+  #waiting: T[] = [];
+  /** Those before it have been processed. */
   #first = 0;
-  #taken = 0;
-  #most = MOST_A_ROUND;
+  #admitted = 0;
+  #limit = PER_ROUND;
   #isRoundEndDue = false;
 
-  /** `take` is called for each that waited. */
-  constructor(take: (each: T) => void) {
-    this.#take = take;
+  /** `process` is called for each item that waited. */
+  constructor(process: (item: T) => void) {
+    this.#process = process;
   }
 
-  /** One that has come may be taken now, and counts as taken; else it is to `wait`. */
+  /** True where an item that has come may be processed now, and counts as admitted; false where it has to `enqueue`. */
   tryAdmit(): boolean {
-    if (this.#first < this.#deferred.length || this.#taken >= this.#most) return false;
+    if (this.#first < this.#waiting.length || this.#admitted >= this.#limit) return false;
     this.#count();
     return true;
   }
 
-  wait(each: T): void {
-    this.#deferred.push(each);
+  enqueue(item: T): void {
+    this.#waiting.push(item);
   }
 
-  /** Has few taken in a round, so that rounds are short for what else is seen to in them, or as many as usual again. */
-  setAcceptPriority(must: boolean): void {
-    this.#most = must ? FEWEST_A_ROUND : MOST_A_ROUND;
+  /** Admits few in a round, so that rounds are short for what else is done in them; or as many as usual again. */
+  setSlow(isSlow: boolean): void {
+    this.#limit = isSlow ? PER_SHORT_ROUND : PER_ROUND;
   }
 
   #count(): void {
-    this.#taken++;
+    this.#admitted++;
     if (this.#isRoundEndDue) return;
     this.#isRoundEndDue = true;
     setImmediate(this.#onRoundEnd);
@@ -53,13 +53,13 @@ export class RequestPacer<T> {
 
   readonly #onRoundEnd = (): void => {
     this.#isRoundEndDue = false;
-    this.#taken = 0;
-    while (this.#first < this.#deferred.length && this.#taken < this.#most) {
+    this.#admitted = 0;
+    while (this.#first < this.#waiting.length && this.#admitted < this.#limit) {
       this.#count();
-      this.#take(this.#deferred[this.#first++]!);
+      this.#process(this.#waiting[this.#first++]!);
     }
-    if (this.#first < this.#deferred.length) return;
-    this.#deferred = [];
+    if (this.#first < this.#waiting.length) return;
+    this.#waiting = [];
     this.#first = 0;
   };
 }

@@ -1,16 +1,16 @@
 /**
  * The body of a request on its way from the client's connection to whoever sends it on.
- * Invariants: pieces are told in their order, none before `resume` and none while paused; the end is told once, last;
- * what nobody takes is held up to a bound, and then the client is not read any more.
+ * Invariants: pieces are delivered in their order, none before `resume` and none while paused; the end is delivered once,
+ * last; what nobody takes is held up to a bound, and then the client is not read any more.
  */
 import type { Socket } from 'node:net';
 import type { PooledBuffer } from '../io/buffer-pool.ts';
 import type { BodySource, OnPiece } from './request.ts';
 
 /** With so much that nobody has taken the client is not read any more. */
-const MOST_HELD_BYTES = 65_536;
+const MAX_HELD_BYTES = 65_536;
 
-/** Who reads the client. */
+/** The reading of the client. */
 export interface ReadControl {
   readonly contentBytes: number;
   pauseReading(): void;
@@ -19,7 +19,7 @@ export interface ReadControl {
 
 interface HeldPiece {
   readonly piece: Buffer;
-  readonly block: PooledBuffer | undefined;
+  readonly buffer: PooledBuffer | undefined;
 }
 
 export class RequestStream implements BodySource {
@@ -32,11 +32,11 @@ export class RequestStream implements BodySource {
   #heldBytes = 0;
   #isFlowing = false;
   /** The client is not read because nobody takes what came. */
-  #isStopped = false;
+  #isReadingPaused = false;
   #hasEnded = false;
-  #isEndTold = false;
+  #isEndDelivered = false;
 
-  /** `length` in bytes, NaN for one in chunks. */
+  /** `length` in bytes, NaN for a body in chunks. */
   constructor(reader: ReadControl, socket: Socket, length: number) {
     this.#reader = reader;
     this.socket = socket;
@@ -67,45 +67,45 @@ export class RequestStream implements BodySource {
   resume(): void {
     this.#isFlowing = true;
     while (this.#isFlowing && this.#held.length > 0) {
-      const { piece, block } = this.#held.shift()!;
+      const { piece, buffer } = this.#held.shift()!;
       this.#heldBytes -= piece.length;
-      this.#onPiece(piece, block);
-      block?.release();
+      this.#onPiece(piece, buffer);
+      buffer?.release();
     }
-    this.#tellEnd();
-    if (!this.#isStopped || !this.#isFlowing) return;
-    this.#isStopped = false;
+    this.#deliverEnd();
+    if (!this.#isReadingPaused || !this.#isFlowing) return;
+    this.#isReadingPaused = false;
     this.#reader.resumeReading();
   }
 
-  /** A piece came; it lies in `block`, or is good only until the call returns. */
-  push(piece: Buffer, block: PooledBuffer | undefined): void {
-    if (this.#isFlowing && this.#held.length === 0) return this.#onPiece(piece, block);
-    this.#held.push({ piece: block === undefined ? Buffer.from(piece) : piece, block: block?.hold() });
+  /** Adds a piece that came; it lies in `buffer`, or is good only until the call returns. */
+  push(piece: Buffer, buffer: PooledBuffer | undefined): void {
+    if (this.#isFlowing && this.#held.length === 0) return this.#onPiece(piece, buffer);
+    this.#held.push({ piece: buffer === undefined ? Buffer.from(piece) : piece, buffer: buffer?.retain() });
     this.#heldBytes += piece.length;
-    if (this.#heldBytes < MOST_HELD_BYTES || this.#isStopped) return;
-    this.#isStopped = true;
+    if (this.#heldBytes < MAX_HELD_BYTES || this.#isReadingPaused) return;
+    this.#isReadingPaused = true;
     this.#reader.pauseReading();
   }
 
   /** All of it has come. */
   end(): void {
     this.#hasEnded = true;
-    this.#tellEnd();
+    this.#deliverEnd();
   }
 
-  /** Nobody is told anything more. */
+  /** Delivers nothing more. */
   drop(): void {
-    for (const { block } of this.#held) block?.release();
+    for (const { buffer } of this.#held) buffer?.release();
     this.#held = [];
     this.#heldBytes = 0;
     this.#onPiece = () => {};
     this.#onEnd = () => {};
   }
 
-  #tellEnd(): void {
-    if (!this.#hasEnded || this.#isEndTold || !this.#isFlowing || this.#held.length > 0) return;
-    this.#isEndTold = true;
+  #deliverEnd(): void {
+    if (!this.#hasEnded || this.#isEndDelivered || !this.#isFlowing || this.#held.length > 0) return;
+    this.#isEndDelivered = true;
     this.#onEnd();
   }
 }

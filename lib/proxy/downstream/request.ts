@@ -1,17 +1,18 @@
-/** A client's request as its connection hands it over. */
+/** A client's request, and the connection that it came on, as those who handle it see them. */
 import type { Socket } from 'node:net';
 import { fieldPairs } from '../../http1/header-scanner.ts';
 import type { ParsedRequest } from '../../http1/request-head.ts';
+import type { ResponseRequest } from '../../http1/response-parser.ts';
 import type { BalancerError } from '../../platform/errors.ts';
-import type { ClientResponse } from '../exchange/response-writer.ts';
 import type { ClientInfo, RequestHead } from '../headers/request-headers.ts';
 import type { PooledBuffer } from '../io/buffer-pool.ts';
 import type { Connection } from '../upstream/connection.ts';
 import type { ConnectionPool } from '../upstream/connection-pool.ts';
 import type { PinnedConnection } from '../upstream/pinned-connections.ts';
 import type { WorkerOptions } from '../worker-protocol.ts';
+import type { ClientResponse } from './client-response.ts';
 
-/** A request; its body is told to whoever listens to `body`. */
+/** A request as it came. */
 export class ClientRequest {
   readonly method: string;
   /** The target as received. */
@@ -23,14 +24,14 @@ export class ClientRequest {
   readonly #text: string;
   readonly #fieldsAt: number;
 
-  constructor(socket: Socket, marks: ParsedRequest, body: BodySource | undefined) {
+  constructor(socket: Socket, parsed: ParsedRequest, body: BodySource | undefined) {
     this.socket = socket;
-    this.method = marks.method;
-    this.url = marks.target;
-    this.minorVersion = marks.minorVersion;
+    this.method = parsed.method;
+    this.url = parsed.target;
+    this.minorVersion = parsed.minorVersion;
     this.body = body;
-    this.#text = marks.text;
-    this.#fieldsAt = marks.fieldsAt;
+    this.#text = parsed.text;
+    this.#fieldsAt = parsed.fieldsAt;
   }
 
   /** All of it has come. */
@@ -48,8 +49,8 @@ export class ClientRequest {
   }
 }
 
-/** Takes a piece of a body. It lies in `block`, and is good as long as that is held; without one until the call returns. */
-export type OnPiece = (piece: Buffer, block: PooledBuffer | undefined) => void;
+/** Takes a piece of a body. It is good while `buffer`, in which it lies, is retained; without one until the call returns. */
+export type OnPiece = (piece: Buffer, buffer: PooledBuffer | undefined) => void;
 
 /** A request's body as it comes: in chunks with their framing where it came so, its last chunk and trailers included. */
 export interface BodySource {
@@ -60,77 +61,81 @@ export interface BodySource {
   readonly contentBytes: number;
   /** All of it has come. */
   readonly isComplete: boolean;
-  /** All of it has come, and is told within the call of `resume`. */
+  /** All of it has come, and is delivered within the call of `resume`. */
   readonly isWhole: boolean;
   /** To be called once at most; without it what comes is thrown away. */
   listen(onPiece: OnPiece, onEnd: () => void): void;
-  /** Nothing is told until the first call. */
+  /** Delivers what came and comes; nothing is delivered before the first call. */
   resume(): void;
-  /** Nothing is told until `resume`, and after a while the client is not read any more. */
+  /** Delivers nothing until `resume`; after a while the client is not read any more. */
   pause(): void;
 }
 
-export interface RequestContext {
+/** A request that is to be forwarded, with all that belongs to it. */
+export interface RequestContext extends ResponseRequest {
   readonly request: ClientRequest;
   readonly response: ClientResponse;
+  /** The head that goes to the replica. */
   readonly head: RequestHead;
-  /** The hash key's hash, unsigned 32 bits. */
+  /** The routing key's hash, unsigned 32 bits. */
   readonly hash: number;
-  /** The client asks to switch to another protocol. */
-  readonly isUpgrade: boolean;
   readonly client: DownstreamConnection;
+}
+
+/** All of the request has come. */
+export function isRequestComplete({ head, request }: RequestContext): boolean {
+  return head.framing === 'none' || request.complete;
 }
 
 /** The connection that a request came on, as its exchange sees it. */
 export interface DownstreamConnection {
-  readonly facts: ClientInfo;
+  readonly info: ClientInfo;
   /** A response has said that the connection closes after it. */
   isClosing: boolean;
-  /** Something waits for it to be taken, and how long it waits is watched. */
+  /** The client has not taken all that was written to it; for how long it may be so is limited here. */
   readonly hasUnsentBytes: boolean;
   /** The connection to a replica that has authenticated this client. */
   readonly pinned: PinnedConnection | undefined;
-  /** `connection`, of `pool`, has authenticated this client, or is about to. */
+  /** Makes `connection`, of `pool`, which authenticates this client, this client's alone. */
   pin(connection: Connection, pool: ConnectionPool): void;
-  remove(exchange: object, response: ClientResponse): void;
-  /** After the last response, to a client that is still sending. */
+  /** The exchange has ended, and its response is about to. */
+  release(exchange: object, response: ClientResponse): void;
+  /** After the last response, to a client that is still sending: ends our side, and reads on for a while. */
   linger(nowMs: number): void;
-  /** It has sent more than its request. */
+  /** The client has sent more than its request. */
   readonly hasPipelinedBytes: boolean;
   /**
    * Gives the socket up, as an ordinary stream, for another protocol, once all of the request has come; `onReady` is
-   * given what was read of that already.
+   * given what was read of that protocol already.
    */
   becomeTunnel(onReady: (early: Buffer) => void): void;
 }
 
-/** A request that is being answered, as its connection sees it. */
+/** An exchange, as the connection of its request sees it. */
 export interface ActiveExchange {
-  /** All of the request has come. */
   readonly isRequestComplete: boolean;
-  /** The rest of its body is not HTTP. */
+  /** The rest of the request's body is not HTTP. */
   onBadBody(error: BalancerError): void;
   onClientGone(): void;
 }
 
-/** Who takes the requests of any number of connections. */
+/** Handles the requests of any number of connections. */
 export interface RequestHandler {
-  /** There is no other request on the connection. `marks` are good until the call returns. */
-  take(
+  /** Handles the one request that its connection has now. `parsed` is good until the call returns. */
+  handleRequest(
     client: ManagedConnection,
     request: ClientRequest,
     response: ClientResponse,
-    marks: ParsedRequest,
+    parsed: ParsedRequest,
   ): void;
-  /** The connection closed. */
-  closed(client: ManagedConnection): void;
+  onConnectionClosed(client: ManagedConnection): void;
 }
 
-/** A connection whose requests are taken, as its listener sees it. */
+/** A client connection, as its listener sees it. */
 export interface ManagedConnection extends DownstreamConnection {
-  add(exchange: ActiveExchange): void;
-  /** Ends it where nothing is owed. */
+  setExchange(exchange: ActiveExchange): void;
+  /** Closes it if it has no request under way. */
   closeIfIdle(): void;
-  /** Closes it when its client takes nothing of what waits for it, or asks for nothing, for too long. */
+  /** Closes it when its client has taken nothing of what was written to it, or has sent no request, for too long. */
   tick(nowMs: number, options: WorkerOptions): void;
 }

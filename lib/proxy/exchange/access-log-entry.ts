@@ -35,42 +35,42 @@ export class AccessLogEntries {
   }
 
   /** A request is over, and was given to so many replicas. */
-  ended(outcome: RecordedRequest, { request, head, client }: RequestContext, attempts: number): void {
-    const { status, totalMs } = outcome;
+  recordEnd(record: RecordedRequest, { request, head, client }: RequestContext, attempts: number): void {
+    const { status, totalMs } = record;
     if (!this.log.shouldLog(status, totalMs) || !this.log.hasRoom()) return;
     const { rawHeaders } = request;
     this.log.add({
-      wallMs: performance.timeOrigin + outcome.startMs,
+      wallMs: performance.timeOrigin + record.startMs,
       requestId: head.requestId,
-      client: this.#trusted.originOf(client.facts, rawHeaders),
+      client: this.#trusted.originOf(client.info, rawHeaders),
       method: request.method,
       target: request.url,
       httpVersion: request.httpVersion,
       status,
-      replica: this.#nameOf(outcome.answeredBy),
+      replica: this.#nameOf(record.answeredBy),
       attempts,
-      queueMs: outcome.queueMs,
-      connectMs: outcome.connectMs,
-      firstByteMs: outcome.firstByteMs,
+      queueMs: record.queueMs,
+      connectMs: record.connectMs,
+      firstByteMs: record.firstByteMs,
       totalMs,
-      bytesIn: outcome.bytesIn,
-      bytesOut: outcome.bytesOut,
-      ended: outcome.ended,
-      error: outcome.error,
+      bytesIn: record.bytesIn,
+      bytesOut: record.bytesOut,
+      ended: record.ended,
+      error: record.error,
       referer: headerIn(rawHeaders, 'referer'),
       userAgent: headerIn(rawHeaders, 'user-agent'),
     });
   }
 
   /** A request was refused before it was one; undefined where it was not even understood. */
-  refused(code: ErrorCode, facts: ClientInfo, request: ClientRequest | undefined): void {
+  recordRefusal(code: ErrorCode, info: ClientInfo, request: ClientRequest | undefined): void {
     const { status } = ERRORS[code];
     if (!this.log.shouldLog(status, 0) || !this.log.hasRoom()) return;
     const { rawHeaders = NO_HEADERS, method = '', url = '', httpVersion = '1.1' } = request ?? {};
     this.log.add({
       wallMs: performance.timeOrigin + performance.now(),
       requestId: '',
-      client: this.#trusted.originOf(facts, rawHeaders),
+      client: this.#trusted.originOf(info, rawHeaders),
       method,
       target: url,
       httpVersion,

@@ -1,10 +1,10 @@
 /**
- * A piece of work with time limits, whose steps fail it alone: who calls them may be in the middle of another.
- * Must not hold: what the work is, and what follows when it fails or is out of time.
+ * Time limits of requests under way. A request has one deadline, by the worker's coarse clock, which is checked ten times
+ * a second; what it is for depends on the phase that the request is in.
+ * Invariant: a step that throws fails its own request alone, since it may be called in the middle of another's.
  */
-import type { Timed, WorkerContext } from './worker-context.ts';
 
-/** How much longer a request waits for whatever else watches a phase to end it. */
+/** How much later a request ends itself when what else watches a phase, such as the connection pool, has failed to. */
 export const LAST_RESORT_MS = 1000;
 
 /** Longer than the control plane takes to judge a request. */
@@ -16,28 +16,36 @@ export type Phase =
   | 'queued'
   | 'connecting'
   | 'sending'
-  | 'waiting'
-  | 'judged'
-  | 'answering'
+  | 'awaiting-response'
+  | 'awaiting-verdict'
+  | 'responding'
   | 'tunnel'
-  | 'over';
+  | 'done';
 
-export abstract class TimedTask implements Timed {
-  /** When it is out of time, by the thread's coarse clock. */
+/** A request under way, as the list of all of them sees it. */
+export interface TimedRequest {
+  readonly deadlineMs: number;
+  /** `deadlineMs` has passed. */
+  onDeadline(): void;
+  /** What may have to be checked once a second. */
+  readonly body: { checkPeers(nowMs: number): void } | undefined;
+  /** Its index in the list, which sets it. */
+  place: number;
+}
+
+export abstract class TimedTask implements TimedRequest {
+  // times are doubles from the beginning (infinite, not 0): V8 deoptimizes a class at the first fraction among whole numbers
   deadlineMs = Number.POSITIVE_INFINITY;
   place = -1;
-  /** Begins as a double (`-0`): V8 deoptimizes a class at the first fraction in a field of whole numbers. */
-  waitsSinceMs = -0;
-  abstract readonly body: Timed['body'];
-  /** When all of it is out of time. */
-  #untilMs = Number.POSITIVE_INFINITY;
-  readonly #worker: WorkerContext;
+  abstract readonly body: TimedRequest['body'];
+  /** The deadline of the whole request, whatever it is waiting for. */
+  #overallDeadlineMs = Number.POSITIVE_INFINITY;
+  readonly #clock: { readonly nowMs: number };
 
-  constructor(worker: WorkerContext) {
-    this.#worker = worker;
+  constructor(clock: { readonly nowMs: number }) {
+    this.#clock = clock;
   }
 
-  /** `deadlineMs` has passed. */
   onDeadline(): void {
     this.runStep(() => this.onTimeout());
   }
@@ -45,29 +53,63 @@ export abstract class TimedTask implements Timed {
   protected abstract onTimeout(): void;
 
   /** A step has thrown `cause`. */
-  protected abstract failed(cause: unknown): void;
+  protected abstract onStepFailed(cause: unknown): void;
 
-  /** Runs a step. */
   protected runStep(step: () => void): void {
     try {
       step();
     } catch (error) {
-      this.failed(error);
+      this.onStepFailed(error);
     }
   }
 
-  /** Gives all of it this long; 0 for no limit. */
+  /** Limits the whole request; 0 is no limit. */
   protected setOverallDeadline(ms: number): void {
-    if (ms > 0) this.#untilMs = this.#worker.nowMs + ms;
+    if (ms > 0) this.#overallDeadlineMs = this.#clock.nowMs + ms;
   }
 
-  /** All of it is out of time. */
   protected get isOverallDeadlinePast(): boolean {
-    return this.#worker.nowMs >= this.#untilMs;
+    return this.#clock.nowMs >= this.#overallDeadlineMs;
   }
 
-  /** Gives what comes next this long, within what all of it may take; where it is not limited, all that is left of that. */
-  protected setDeadline(ms: number, isLimited = true): void {
-    this.deadlineMs = isLimited ? Math.min(this.#worker.nowMs + ms, this.#untilMs) : this.#untilMs;
+  /** Limits what comes next, within the overall deadline; `isLimited` false leaves that as the only limit. */
+  setDeadline(ms: number, isLimited = true): void {
+    this.deadlineMs = isLimited
+      ? Math.min(this.#clock.nowMs + ms, this.#overallDeadlineMs)
+      : this.#overallDeadlineMs;
+  }
+}
+
+/**
+ * All requests under way, in no order: one that ends changes places with the last. A Set would do but for the garbage
+ * collector: the tables that it grows out of keep their entries alive into old space, half of all that a request leaves.
+ */
+export class ActiveRequests {
+  readonly #requests: TimedRequest[] = [];
+
+  get count(): number {
+    return this.#requests.length;
+  }
+
+  add(request: TimedRequest): void {
+    request.place = this.#requests.length;
+    this.#requests.push(request);
+  }
+
+  remove(request: TimedRequest): void {
+    const last = this.#requests.pop();
+    if (last === undefined || last === request) return;
+    this.#requests[request.place] = last;
+    last.place = request.place;
+  }
+
+  /** Ends what is past its deadline; `checksPeers` has request bodies that make no progress looked at as well. */
+  checkDeadlines(nowMs: number, checksPeers: boolean): void {
+    // from the end, since what ends changes places with the last
+    for (let place = this.#requests.length - 1; place >= 0; place--) {
+      const request = this.#requests[place];
+      if (checksPeers) request?.body?.checkPeers(nowMs);
+      if (request !== undefined && nowMs >= request.deadlineMs) request.onDeadline();
+    }
   }
 }

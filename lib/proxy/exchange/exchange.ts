@@ -1,362 +1,321 @@
 /**
- * One request's life: a lease on a replica, a connection, the answer on its way to the client, the lease back.
- * Must not hold: which replica is right (`core/routing/pick.ts`), framing and headers (`request-headers.ts`), bytes of messages.
+ * One request's life: a lease on a replica, an attempt to send it there, another where that failed and may be repeated,
+ * and the end. Here is decided what a client is told when no replica's response comes of it: 502, 503, 504
+ * (`#onTimeout`, `#onAttemptFailed` with `replica-lease.ts`; the statuses are in `platform/errors.ts`).
  *
- * Invariants: the lease is released exactly once, whatever ends the exchange; after `#end` nothing touches client
- * or replica again; before the answer's head has gone out a failure may lead to another replica, after it both
- * sides are destroyed, so that a cut answer never looks whole.
+ * Invariants: the lease is released exactly once, whatever ends the exchange; after `#end` nothing touches client or
+ * replica again; before the response's head is written a failure may lead to another replica, after that both
+ * connections are closed, so that a response that was cut never looks whole.
  */
 import type { Socket } from 'node:net';
-import { NO_ORDINAL } from '../../core/replica.ts';
-import type { ResponseHead } from '../../http1/response-head.ts';
+import type { RetryBudget } from '../../core/policy/retry.ts';
+import type { RouteTable } from '../../core/routing/route-table.ts';
 import type { Aborter } from '../../metrics/layout.ts';
+import type { Recorder } from '../../metrics/recorder.ts';
 import { BalancerError } from '../../platform/errors.ts';
-import type { RequestContext } from '../downstream/request.ts';
-import type { Attempt, Connection } from '../upstream/connection.ts';
+import { type ActiveExchange, isRequestComplete, type RequestContext } from '../downstream/request.ts';
+import type { Connection } from '../upstream/connection.ts';
 import type { ConnectionPool } from '../upstream/connection-pool.ts';
-import { LAST_RESORT_MS, type Phase, TimedTask, VERDICT_MS } from './deadlines.ts';
-import { ReplicaLease } from './replica-lease.ts';
-import { type BodyOwner, RequestBody, sendWhole } from './request-body.ts';
-import type { Waiter } from './request-queue.ts';
+import type { WorkerOptions } from '../worker-protocol.ts';
+import type { AccessLogEntries } from './access-log-entry.ts';
+import { type ActiveRequests, type Phase, TimedTask, VERDICT_MS } from './deadlines.ts';
+import { type LeaseWorker, ReplicaLease } from './replica-lease.ts';
+import { type BodyOwner, type BodyWorker, RequestBody } from './request-body.ts';
+import type { QueuedRequest, RequestQueue } from './request-queue.ts';
 import { RequestRecord } from './request-record.ts';
-import type { RelayFlow, ResponseRelay } from './response-relay.ts';
-import { ADMIN_TIMEOUT_MS, type WorkerContext } from './worker-context.ts';
+import { ResponseWriter, type WriterWorker } from './response-writer.ts';
+import { Tunnel } from './tunnel.ts';
+import {
+  type AttemptOwner,
+  type AttemptWorker,
+  type ExchangeParts,
+  UpstreamAttempt,
+} from './upstream-attempt.ts';
 
-export class Exchange extends TimedTask implements Attempt, RelayFlow, Waiter, BodyOwner {
-  readonly method: string;
-  readonly rawChunks: boolean;
-  readonly upgrade: boolean;
-  /** Undefined for a request without one. */
-  readonly body: RequestBody | undefined;
-  needsNewConnection = false;
+/** The longest that the admin server may take for a request: more than any change of the fleet takes. */
+const ADMIN_TIMEOUT_MS = 600_000;
 
-  readonly #worker: WorkerContext;
-  readonly #context: RequestContext;
-  readonly #lease: ReplicaLease;
-  readonly #record: RequestRecord;
-  #phase: Phase = 'new';
-  /** The replica that was let go when its answer was complete, or NO_ORDINAL. */
-  #releasedOrdinal = NO_ORDINAL;
-  #upstream: ConnectionPool | undefined;
-  #connection: Connection | undefined;
-  #relay: ResponseRelay | undefined;
+/** What an exchange needs of its worker, for itself and for its parts. */
+export interface ExchangeWorker extends LeaseWorker, BodyWorker, WriterWorker, AttemptWorker {
+  readonly options: WorkerOptions;
+  readonly recorder: Recorder;
+  readonly table: RouteTable;
+  readonly budget: RetryBudget;
+  readonly queue: RequestQueue;
+  readonly active: ActiveRequests;
+  /** Undefined while the access log is off. */
+  readonly access: AccessLogEntries | undefined;
+  readonly pools: WriterWorker['pools'] & LeaseWorker['pools'];
+}
 
-  constructor(worker: WorkerContext, context: RequestContext) {
+export class Exchange extends TimedTask implements QueuedRequest, BodyOwner, ActiveExchange, AttemptOwner {
+  phase: Phase = 'new';
+  readonly #parts: ExchangeParts<ExchangeWorker>;
+  #attempt: UpstreamAttempt | undefined;
+  #tunnel: Tunnel | undefined;
+
+  constructor(worker: ExchangeWorker, context: RequestContext) {
     super(worker);
-    this.#worker = worker;
-    this.#context = context;
-    this.#lease = new ReplicaLease(worker, context);
-    this.#record = new RequestRecord(worker, context, this.#lease);
-    this.method = context.request.method;
-    this.rawChunks = this.#record.rawChunks;
-    this.upgrade = context.isUpgrade;
-    const source = context.head.framing === 'none' ? undefined : context.request.body;
-    this.body = source && new RequestBody(worker, source, context.head.framing, this);
+    const lease = new ReplicaLease(worker, context);
+    const record = new RequestRecord(worker.recorder, context);
+    const writer = new ResponseWriter(worker, context, record, lease);
+    const { framing } = context.head;
+    const source = framing === 'none' ? undefined : context.request.body;
+    const body = source && new RequestBody(worker, source, framing, this);
+    this.#parts = { worker, context, lease, record, writer, body };
   }
 
-  /** Sends the request where the ring says, or to `upstream`, no replica: no lease, no retry, and one limit for all. */
-  start(upstream: ConnectionPool | undefined): void {
-    this.#worker.begin(this);
-    this.setOverallDeadline(
-      upstream === undefined ? this.#worker.options.requestTimeoutMs : ADMIN_TIMEOUT_MS,
-    );
-    if (upstream !== undefined) return this.runStep(() => this.#sendTo(upstream));
-    this.#worker.budget.save();
+  get body(): RequestBody | undefined {
+    return this.#parts.body;
+  }
+
+  /** Sends the request where the route table says; or to `pool`, which is no replica's: no lease, no retry, one time limit. */
+  start(pool: ConnectionPool | undefined): void {
+    const { worker } = this.#parts;
+    worker.active.add(this);
+    this.setOverallDeadline(pool === undefined ? worker.options.requestTimeoutMs : ADMIN_TIMEOUT_MS);
+    if (pool !== undefined) return this.runStep(() => this.#sendTo(pool));
+    worker.budget.save();
     this.runStep(() => this.#route());
   }
 
-  /** Gives it to no replica, and answers with `error`. */
+  /** Gives the request to no replica, and responds with `error`. */
   refuse(error: BalancerError): void {
-    this.#worker.begin(this);
+    this.#parts.worker.active.add(this);
     this.#fail(error);
   }
 
-  tryPlacing(): boolean {
-    let hasGone = true;
-    // called while another request ends, which must not hear of a failure of this one
-    this.runStep(() => {
-      const upstream = this.#lease.take();
-      hasGone = upstream !== undefined;
-      if (upstream === undefined) return;
-      this.#worker.queue.leave(this);
-      this.#record.stopQueueTimer();
-      this.#sendTo(upstream);
-    });
-    return hasGone;
-  }
+  // ---- a replica is found
 
-  protected override failed(cause: unknown): void {
-    if (this.#phase === 'answering') this.#cut('balancer');
-    else this.#fail(new BalancerError('internal', undefined, { cause }));
+  #route(): void {
+    const { worker, context, lease, record } = this.#parts;
+    const { pinned } = context.client;
+    if (pinned !== undefined && !context.upgrade && pinned.claim(lease))
+      return this.#sendTo(worker.pools.get(pinned.ordinal)!, { pinned: pinned.connection });
+    // a request that comes later must not overtake one that waits, in whichever worker
+    if (lease.attempts > 0 || worker.table.totalWaiting === 0) {
+      const pool = lease.acquire();
+      if (pool !== undefined) return this.#sendTo(pool);
+    }
+    this.phase = 'queued';
+    record.startQueueTimer();
+    this.setDeadline(lease.startWaiting());
+    if (!worker.queue.enqueue(this)) this.#fail(new BalancerError('queue-full'));
   }
 
   get owner(): number {
-    return this.#lease.owner;
+    return this.#parts.lease.owner;
   }
 
   get isBlocked(): boolean {
-    return this.#lease.isBlocked;
+    return this.#parts.lease.isBlocked;
   }
 
-  #route(): void {
-    const { queue, table } = this.#worker;
-    const { pinned } = this.#context.client;
-    if (pinned !== undefined && !this.upgrade && pinned.take(this.#lease))
-      return this.#sendTo(this.#worker.poolOf(pinned.ordinal)!, pinned.connection);
-    // who comes later must not overtake who waits, in whichever thread
-    if (this.#lease.attempts > 0 || table.totalWaiting === 0) {
-      const upstream = this.#lease.take();
-      if (upstream !== undefined) return this.#sendTo(upstream);
-    }
-    this.#phase = 'queued';
-    this.#record.startQueueTimer();
-    this.setDeadline(this.#lease.wait());
-    if (!queue.enter(this)) this.#fail(new BalancerError('queue-full'));
+  tryPlacing(): boolean {
+    let isPlaced = true;
+    // called while another request ends, which a failure of this one must not reach
+    this.runStep(() => {
+      const { worker, lease, record } = this.#parts;
+      const pool = lease.acquire();
+      isPlaced = pool !== undefined;
+      if (pool === undefined) return;
+      worker.queue.remove(this);
+      record.stopQueueTimer();
+      this.#sendTo(pool);
+    });
+    return isPlaced;
   }
 
-  #sendTo(upstream: ConnectionPool, pinned?: Connection): void {
-    this.#upstream = upstream;
-    this.#phase = 'connecting';
-    // the pool watches how long connecting takes, and says so before
-    this.setDeadline(this.#worker.options.connectTimeoutMs + LAST_RESORT_MS, this.#lease.isHeld);
-    if (pinned === undefined) upstream.send(this);
-    else pinned.assign(this);
-    if (this.#phase === 'connecting') this.#record.connecting();
+  #sendTo(pool: ConnectionPool, { pinned, isNew = false }: SendOptions = PLAIN): void {
+    this.#attempt = new UpstreamAttempt(this.#parts, this, pool, isNew);
+    this.#attempt.start(pinned);
   }
 
-  get isRequestSent(): boolean {
-    return this.body === undefined || this.body.isSent;
-  }
-
-  onConnection(connection: Connection): void {
-    if (this.#phase !== 'connecting') return connection.cancel();
-    this.#connection = connection;
-    this.#record.connected(this.#lease.last, connection.isReused);
-    const { text: head, bindsConnection } = this.#context.head;
-    if (bindsConnection) this.#context.client.pin(connection, this.#upstream!);
-    if (sendWhole(connection, head, this.body, this.#worker.isBusy)) return this.#awaitHead();
-    this.#phase = 'sending';
-    this.setDeadline(this.#worker.options.bodyTimeoutMs);
-    this.body?.sendTo(connection, head);
-    this.onBodyProgress();
-  }
-
-  onDrain(): void {
-    // it reads what is sent to it
-    this.#worker.recorder.read(this.#lease.last);
-    this.body?.resume();
-    this.onBodyProgress();
-  }
-
-  /** The replica takes no more of the body. What it has answered is still to be read. */
-  onWriteFailed(): void {
-    if (this.#phase === 'answering') return this.body?.discard();
-    this.body?.detach();
-    this.#awaitHead();
-  }
+  // ---- the request is sent, and its response comes
 
   onBodyProgress(): void {
-    if (this.#phase !== 'sending') return;
-    if (this.body?.isComplete === true) return this.#awaitHead();
-    const { idleTimeoutMs, bodyTimeoutMs } = this.#worker.options;
-    this.setDeadline(this.body?.isHeld === true ? idleTimeoutMs : bodyTimeoutMs);
+    if (this.phase !== 'sending') return;
+    const { worker, body } = this.#parts;
+    if (body?.isComplete === true) return this.awaitResponse();
+    const { idleTimeoutMs, bodyTimeoutMs } = worker.options;
+    this.setDeadline(body?.isHeld === true ? idleTimeoutMs : bodyTimeoutMs);
   }
 
-  #awaitHead(): void {
-    this.#phase = 'waiting';
-    this.setDeadline(this.#worker.options.responseTimeoutMs, this.#lease.isHeld);
+  awaitResponse(): void {
+    const { worker, lease } = this.#parts;
+    this.phase = 'awaiting-response';
+    this.setDeadline(worker.options.responseTimeoutMs, lease.isHeld);
   }
 
-  onInterim(head: ResponseHead): void {
-    this.#worker.recorder.read(this.#lease.last);
-    this.#record.writeInterim(head);
-    // the replica is at work on it: 102 says so, and nothing else can
-    if (this.#phase === 'waiting') this.#awaitHead();
-  }
-
-  onHead(head: ResponseHead): void {
-    this.#connection!.keepAliveTimeoutMs = head.keepAliveTimeoutMs;
-    if (head.bindsConnection) this.#context.client.pin(this.#connection!, this.#upstream!);
-    // a replica's 404 becomes the classic profile's 400, once it is over
-    if (!this.#worker.options.classic || head.statusCode !== 404 || !this.#lease.isHeld) {
-      this.#lease.recordResponse(head.statusCode);
-      this.#relay = this.#record.begin(head, this.#lease.last, this, this.isRequestSent);
-    }
-    this.#phase = 'answering';
-    // nobody takes the rest of the request, and a client may read nothing before it has sent all of it
-    if (this.body?.isDetached === true) this.body.discard();
-  }
-
-  onBody(chunk: Buffer): void {
-    this.#record.bytesOut += chunk.length;
-    this.#relay?.body(chunk, this.#connection!);
-  }
-
-  onReadEnd(): void {
-    this.#worker.recorder.read(this.#lease.last);
-    this.#record.goesOn();
-    if (this.#relay === undefined || this.#connection === undefined) return;
-    this.#relay.flush(this.#connection);
-    this.#connection.useLargeReads();
-    if (!this.#relay.isPaused) this.setDeadline(this.#worker.options.idleTimeoutMs);
-  }
-
-  onEnd(trailers: readonly string[]): void {
-    if (trailers.length > 0) this.#context.response.addTrailers(trailers);
-    // before the client can know: its next request may meet another thread, which must not find this one in flight
-    this.#releasedOrdinal = this.#lease.release();
-    this.#relay?.end(this.#connection!, this.#worker.isBusy);
-  }
-
-  onDone(): void {
-    if (this.#relay === undefined) {
-      this.#connection = undefined;
-      return this.#fail(this.#worker.missingEndpoint(this.#context.request));
-    }
+  onResponseEnd(): void {
+    const { context, body } = this.#parts;
+    if (this.#attempt?.relay === undefined) return this.#fail(missingEndpoint(context.request.url));
     // what the client still sends of its body has no reader any more
-    this.body?.discard();
+    body?.discard();
     this.#end();
   }
 
-  pauseResponse(): void {
-    // how long a client may take no byte is its connection's to watch; whether that does is looked at now and then
-    this.setDeadline(this.#worker.options.sendTimeoutMs);
-    this.#connection?.pause();
+  onTunnel(upstream: Socket, early: Buffer, head: string): void {
+    const { worker, context, record, body } = this.#parts;
+    this.#tunnel = new Tunnel({ worker, context, record, upstream });
+    this.deadlineMs = this.#tunnel.open(head, early, body, () => this.#end());
   }
 
-  resumeResponse(): void {
-    if (this.#phase !== 'answering') return;
-    this.setDeadline(this.#worker.options.idleTimeoutMs);
-    this.#connection?.resume();
-  }
+  // ---- something fails
 
-  onTunnel(upstream: Socket, early: Buffer): void {
-    this.#connection = undefined;
-    this.#phase = 'tunnel';
-    if (!this.isRequestSent) upstream.on('drain', () => this.onDrain());
-    const text = this.#relay?.takeHead() ?? '';
-    const onEnd = (): void => this.#end();
-    this.deadlineMs = this.#record.openTunnel(upstream, early, text, { body: this.body, onEnd });
-  }
-
-  onUpstreamError(error: BalancerError): void {
+  onAttemptFailed(error: BalancerError): void {
     this.runStep(() => this.#onAttemptFailed(error));
   }
 
   #onAttemptFailed(error: BalancerError): void {
-    const connection = this.#connection;
-    this.#connection = undefined;
-    this.body?.detach();
-    if (this.#phase === 'answering') {
-      this.#lease.recordFailure(error.code, true);
-      return this.#relay?.isUnsent !== false ? this.#fail(error) : this.#cut('replica');
+    const { lease, body } = this.#parts;
+    const attempt = this.#attempt!;
+    body?.detach();
+    if (this.phase === 'responding') {
+      lease.recordFailure(error.code, true);
+      // what was not written yet can still become a 502
+      return attempt.relay?.isUnsent === false ? this.#cut('replica') : this.#fail(error);
     }
-    const next = this.#lease.decideAfterFailure(error, {
-      upstream: this.#upstream,
-      bytesSent: connection !== undefined,
-      bodyKept: this.body?.isReplayable ?? true,
-      isReused: connection?.isReused === true && !this.needsNewConnection,
+    const next = lease.decideAfterFailure(error, {
+      pool: attempt.pool,
+      bytesSent: attempt.connection !== undefined,
+      bodyKept: body?.isReplayable ?? true,
+      isReused: attempt.connection?.isReused === true && !attempt.needsNewConnection,
     });
-    this.needsNewConnection = next === 'new-connection';
-    if (next === 'new-connection') this.#sendTo(this.#upstream!);
-    else if (next === 'another-replica') this.#route();
-    else if (next === 'verdict') {
-      this.#phase = 'judged';
-      this.setDeadline(VERDICT_MS);
-      this.#lease.judge((isPoison) => this.runStep(() => this.#onVerdict(isPoison)));
-    } else this.#fail(this.#lease.failure);
+    switch (next) {
+      case 'new-connection':
+        return this.#sendTo(attempt.pool, { isNew: true });
+      case 'another-replica':
+        return this.#route();
+      case 'verdict':
+        this.phase = 'awaiting-verdict';
+        this.setDeadline(VERDICT_MS);
+        return lease.requestVerdict((isPoison) => this.runStep(() => this.#onVerdict(isPoison)));
+      case 'failure':
+        return this.#fail(lease.failure);
+    }
   }
 
-  /** Two instances closed on it; whether it is to blame that they ended took a moment to find out. */
+  /** Two instances were lost with the request on them; whether it is to blame took the control plane a moment to find out. */
   #onVerdict(isPoison: boolean): void {
-    if (this.#phase !== 'judged') return;
+    if (this.phase !== 'awaiting-verdict') return;
     if (isPoison) return this.#fail(new BalancerError('poison'));
-    this.#lease.repeat();
+    this.#parts.lease.countRetry();
     this.#route();
   }
 
-  onClientGone(): void {
-    if (this.#phase === 'over' || this.#phase === 'tunnel') return;
-    this.#connection?.cancel();
-    this.#record.left(this.#lease.isHeld ? this.#lease.last : NO_ORDINAL);
-    this.#end();
+  protected override onStepFailed(cause: unknown): void {
+    if (this.phase === 'responding') this.#cut('balancer');
+    else this.#fail(new BalancerError('internal', undefined, { cause }));
   }
 
   protected override onTimeout(): void {
-    switch (this.#phase) {
+    const { lease, body } = this.#parts;
+    switch (this.phase) {
       case 'queued': {
-        const leftMs = this.#lease.remainingWaitMs;
-        if (leftMs > 0 && !this.isOverallDeadlinePast) return this.setDeadline(leftMs);
-        return this.#fail(this.#lease.failure);
+        const remainingMs = lease.remainingWaitMs;
+        if (remainingMs > 0 && !this.isOverallDeadlinePast) return this.setDeadline(remainingMs);
+        return this.#fail(lease.failure);
       }
-      case 'judged':
+      case 'awaiting-verdict':
         return this.#onVerdict(false);
       case 'sending':
-        return this.#fail(new BalancerError(this.body?.isHeld === true ? 'idle-timeout' : 'request-timeout'));
+        return this.#fail(new BalancerError(body?.isHeld === true ? 'idle-timeout' : 'request-timeout'));
       case 'connecting':
-      case 'waiting':
-        return this.#unanswered();
+      case 'awaiting-response':
+        return this.#onNoResponse();
       case 'tunnel':
-        this.deadlineMs = this.#record.lookAtTunnel();
+        this.deadlineMs = this.#tunnel!.checkIdle();
         return;
       default:
-        return this.#unfinished();
+        return this.#onStalledResponse();
     }
   }
 
-  #unanswered(): void {
-    const isConnecting = this.#phase === 'connecting';
-    if (!this.#lease.isHeld || (isConnecting && !this.isOverallDeadlinePast))
-      this.#worker.recorder.lastResort();
-    else this.#lease.recordFailure('response-timeout');
+  #onNoResponse(): void {
+    const { worker, lease } = this.#parts;
+    const isConnecting = this.phase === 'connecting';
+    if (!lease.isHeld || (isConnecting && !this.isOverallDeadlinePast)) worker.recorder.lastResort();
+    else lease.recordFailure('response-timeout');
     this.#fail(new BalancerError(isConnecting ? 'connect-timeout' : 'response-timeout'));
   }
 
-  #unfinished(): void {
-    if (this.#relay === undefined) return this.#fail(new BalancerError('idle-timeout'));
-    if (this.#relay.isPaused && !this.isOverallDeadlinePast) {
-      if (this.#context.client.hasUnsentBytes) return this.setDeadline(this.#worker.options.sendTimeoutMs);
-      this.#worker.recorder.lastResort();
+  #onStalledResponse(): void {
+    const { worker, context } = this.#parts;
+    const relay = this.#attempt?.relay;
+    if (relay === undefined) return this.#fail(new BalancerError('idle-timeout'));
+    if (relay.isPaused && !this.isOverallDeadlinePast) {
+      if (context.client.hasUnsentBytes) return this.setDeadline(worker.options.sendTimeoutMs);
+      worker.recorder.lastResort();
     }
     this.#cut('balancer');
   }
 
+  onClientGone(): void {
+    if (this.phase === 'done' || this.phase === 'tunnel') return;
+    const { lease, record } = this.#parts;
+    this.#attempt?.cancel();
+    record.recordClientGone(lease.heldOrdinal);
+    this.#end();
+  }
+
   onBadBody(error: BalancerError): void {
     // what was read of it before the client was cut off
-    if (this.#phase === 'over') return;
-    if (this.#phase === 'answering') this.#cut('client');
+    if (this.phase === 'done') return;
+    if (this.phase === 'responding') this.#cut('client');
     else this.#fail(error);
   }
 
   get isRequestComplete(): boolean {
-    return this.#record.isRequestComplete;
+    return isRequestComplete(this.#parts.context);
   }
 
-  /** The answer has begun and cannot be finished. */
+  // ---- the end
+
+  /** The response has started and cannot be finished. */
   #cut(by: Aborter): void {
-    this.#connection?.cancel();
-    this.#record.cut(by, () => this.#end());
+    const { record, writer } = this.#parts;
+    this.#attempt?.cancel();
+    record.ended = by;
+    writer.cut(() => this.#end());
   }
 
-  /** Answers with a failure of our own. */
+  /** Responds with a failure of the balancer's own. */
   #fail(error: BalancerError): void {
-    this.#connection?.cancel();
-    this.body?.discard();
-    this.#record.fail(error, () => this.#end());
+    const { writer, body } = this.#parts;
+    this.#attempt?.cancel();
+    body?.discard();
+    writer.fail(error, () => this.#end());
   }
 
-  /** Lets go of everything; what may be placed now is placed. */
+  /** Releases everything, and places what may be placed now. */
   #end(): void {
-    if (this.#phase === 'over') return;
-    if (this.#phase === 'queued') this.#worker.queue.leave(this);
-    if (this.#phase === 'connecting') this.#upstream?.withdraw(this);
-    this.#phase = 'over';
-    this.#connection = undefined;
-    const ordinal = this.#lease.isHeld ? this.#lease.release() : this.#releasedOrdinal;
-    this.#lease.settle(this.#record);
-    this.#record.close(this.body?.bytes ?? 0);
-    this.#context.client.remove(this, this.#context.response);
-    this.#worker.finish(this);
-    this.#worker.queue.freed(ordinal);
+    if (this.phase === 'done') return;
+    const { worker, context, lease, record, body } = this.#parts;
+    if (this.phase === 'queued') worker.queue.remove(this);
+    const attempt = this.#attempt;
+    if (this.phase === 'connecting' && attempt !== undefined) attempt.pool.withdraw(attempt);
+    this.phase = 'done';
+    const freed = lease.finish(record.isServed);
+    this.#tunnel?.close();
+    record.finish(body?.bytes ?? 0);
+    worker.access?.recordEnd(record, context, lease.attempts);
+    context.client.release(this, context.response);
+    worker.active.remove(this);
+    worker.queue.onReplicaFreed(freed);
   }
+}
+
+interface SendOptions {
+  /** The client's own connection. */
+  readonly pinned?: Connection;
+  /** Only a connection that has carried no request will do. */
+  readonly isNew?: boolean;
+}
+const PLAIN: SendOptions = {};
+
+/** The classic profile's response to a request for what a replica does not know. */
+function missingEndpoint(target: string): BalancerError {
+  const path = target.split('?', 1)[0];
+  return new BalancerError('bad-request', `'${path}' endpoint does not exist in server replicas`);
 }

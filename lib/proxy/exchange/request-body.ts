@@ -1,24 +1,27 @@
 /**
  * A request's body on its way from the client to whatever replica takes the request.
- * Must not hold: which replica that is, timeouts.
- * Invariants: bytes go out in the order they came, under the framing that the head announced; the client is read
- * no faster than the replica takes; up to KEEP_BYTES are kept so that another replica can be given the same body.
+ * Invariants: bytes go out in the order they came, under the framing that the head announced; the client is read no
+ * faster than the replica takes; up to MAX_REPLAY_BYTES are kept, so that another replica can be given the same body.
  */
-
 import type { RequestFraming } from '../../http1/request-head.ts';
 import { BalancerError } from '../../platform/errors.ts';
 import type { BodySource } from '../downstream/request.ts';
 import type { PooledBuffer } from '../io/buffer-pool.ts';
-import { ReadProgress } from '../io/unsent-bytes.ts';
+import { ReadProgress, type UnsentBytes } from '../io/unsent-bytes.ts';
 import type { Connection } from '../upstream/connection.ts';
-import type { WorkerContext } from './worker-context.ts';
 
 /** What is kept of a body for a retry. */
-const KEEP_BYTES = 65_536;
-/** Up to so much goes out with its head as one string. */
-const JOIN_BYTES = 4096;
+const MAX_REPLAY_BYTES = 65_536;
+/** A body up to here goes out with its head as one string. */
+const MAX_JOINED_BYTES = 4096;
 
-/** Who sends the body on. */
+/** What a body needs of its worker. */
+export interface BodyWorker {
+  readonly options: { readonly idleTimeoutMs: number; readonly maxBodyBytes: number };
+  readonly unsentBytes: UnsentBytes;
+}
+
+/** The exchange that the body belongs to. */
 export interface BodyOwner {
   /** A piece came, or the end. */
   onBodyProgress(): void;
@@ -27,28 +30,29 @@ export interface BodyOwner {
 }
 
 export class RequestBody {
-  readonly #worker: WorkerContext;
+  readonly #worker: BodyWorker;
   readonly #source: BodySource;
   readonly #framing: RequestFraming;
-  readonly #reader: BodyOwner;
+  readonly #owner: BodyOwner;
   #connection: Connection | undefined;
-  #kept: Buffer[] = [];
+  /** What came so far, for as long as that may have to be sent again. */
+  #replay: Buffer[] = [];
   #bytes = 0;
   #isWanted = true;
   #isComplete = false;
-  #onceCompleteCallback: (() => void) | undefined;
+  #onComplete: (() => void) | undefined;
   #isListening = false;
   #isHeld = false;
   #progress: ReadProgress | undefined;
 
-  constructor(worker: WorkerContext, source: BodySource, framing: RequestFraming, reader: BodyOwner) {
+  constructor(worker: BodyWorker, source: BodySource, framing: RequestFraming, owner: BodyOwner) {
     this.#worker = worker;
     this.#source = source;
     this.#framing = framing;
-    this.#reader = reader;
+    this.#owner = owner;
   }
 
-  /** How much of its content has come. */
+  /** Bytes of its content that have come. */
   get bytes(): number {
     return this.#source.contentBytes;
   }
@@ -58,7 +62,7 @@ export class RequestBody {
     return this.#isComplete && this.#connection !== undefined;
   }
 
-  /** The connection that it was sent on takes no more of it. */
+  /** There is no connection that takes it. */
   get isDetached(): boolean {
     return this.#connection === undefined;
   }
@@ -73,38 +77,34 @@ export class RequestBody {
     return this.#isHeld;
   }
 
+  /** Everything that came so far can be sent again. */
+  get isReplayable(): boolean {
+    return this.#isWanted && this.#bytes <= MAX_REPLAY_BYTES;
+  }
+
   /** Calls `onComplete` once all of it has come and was sent on. */
   onceComplete(onComplete: () => void): void {
     if (this.#isComplete) onComplete();
-    else this.#onceCompleteCallback = onComplete;
+    else this.#onComplete = onComplete;
   }
 
-  /** Everything that came so far can be sent again. */
-  get isReplayable(): boolean {
-    return this.#isWanted && this.#bytes <= KEEP_BYTES;
-  }
-
-  /** The head and all of a small body behind it, latin1, to be sent on `connection`; undefined where it is not there yet. */
+  /** The head with all of a small body behind it, latin1, to be sent on `connection`; undefined where it is not there yet. */
   joinWithHead(head: string, connection: Connection): string | undefined {
-    if (this.#framing !== 'length' || !this.#source.isWhole || this.#source.length > JOIN_BYTES)
+    if (this.#framing !== 'length' || !this.#source.isWhole || this.#source.length > MAX_JOINED_BYTES)
       return undefined;
     this.#listen();
     this.#source.resume();
     if (!this.#isComplete) return undefined;
     this.#connection = connection;
-    return head + Buffer.concat(this.#kept).toString('latin1');
+    return head + Buffer.concat(this.#replay).toString('latin1');
   }
 
   /** Sends the head of the request, what came so far of the body, and from now on what comes. */
   sendTo(connection: Connection, head: string): void {
-    // the first piece usually came with the head, and goes out with it too
-    connection.expectUpload();
-    connection.cork();
-    process.nextTick(() => connection.uncork());
-    connection.write(head);
+    connection.startUpload(head);
     this.#connection = connection;
     this.#isHeld = false;
-    for (const piece of this.#kept) if (!connection.write(piece)) this.#hold();
+    for (const piece of this.#replay) if (!connection.write(piece)) this.#hold();
     this.#listen();
     if (!this.#isHeld) this.#source.resume();
   }
@@ -118,7 +118,7 @@ export class RequestBody {
   /** Nobody wants the rest. */
   discard(): void {
     this.#connection = undefined;
-    this.#kept = [];
+    this.#replay = [];
     this.#isWanted = false;
     this.#source.resume();
   }
@@ -131,17 +131,17 @@ export class RequestBody {
   }
 
   /**
-   * While the client is held back: looks whether it is still there, and whether the replica reads on. A client's reset
-   * lies behind all that was not read yet; writing hears of it at once, even when there is nothing to write.
+   * While the client is not read: checks whether it is still there, and whether the replica reads on. A client's reset lies
+   * behind all that was not read yet; a write fails of it at once, even an empty one.
    */
-  look(nowMs: number): void {
+  checkPeers(nowMs: number): void {
     const connection = this.#connection;
     if (!this.#isHeld || connection === undefined) return;
     this.#source.socket.write('');
     this.#progress ??= new ReadProgress(nowMs);
     const { unsentBytes, options } = this.#worker;
-    if (!this.#progress.isDue(nowMs, options.idleTimeoutMs)) return;
-    if (this.#progress.hasProgressed(connection.socket, unsentBytes)) this.#reader.onBodyProgress();
+    if (!this.#progress.isCheckDue(nowMs, options.idleTimeoutMs)) return;
+    if (this.#progress.hasProgressed(connection.socket, unsentBytes)) this.#owner.onBodyProgress();
   }
 
   #hold(): void {
@@ -153,47 +153,48 @@ export class RequestBody {
     if (this.#isListening) return;
     this.#isListening = true;
     this.#source.listen(
-      (piece, block) => this.#take(piece, block),
-      () => this.#end(),
+      (piece, buffer) => this.#onPiece(piece, buffer),
+      () => this.#onEnd(),
     );
   }
 
-  #end(): void {
+  #onEnd(): void {
     this.#isComplete = true;
-    this.#onceCompleteCallback?.();
-    this.#reader.onBodyProgress();
+    this.#onComplete?.();
+    this.#owner.onBodyProgress();
   }
 
-  /** A piece that lies in a block is sent from there; all else must be copied to outlive the call. */
-  #take(piece: Buffer, block: PooledBuffer | undefined): void {
+  /** Sends a piece on: from the pooled buffer in which it lies, or as a copy, since all else is overwritten by the next read. */
+  #onPiece(piece: Buffer, buffer: PooledBuffer | undefined): void {
     this.#bytes += piece.length;
     const { maxBodyBytes } = this.#worker.options;
     if (maxBodyBytes > 0 && this.#source.contentBytes > maxBodyBytes && this.#isWanted)
-      return this.#reader.onBadBody(bodyTooLarge(maxBodyBytes));
+      return this.#owner.onBadBody(bodyTooLarge(maxBodyBytes));
     const { isReplayable } = this;
     const connection = this.#connection;
-    const copy =
-      isReplayable || (block === undefined && connection !== undefined) ? Buffer.from(piece) : piece;
-    if (isReplayable) this.#kept.push(copy);
-    else this.#kept = [];
+    const mustCopy = isReplayable || (buffer === undefined && connection !== undefined);
+    const copy = mustCopy ? Buffer.from(piece) : piece;
+    if (isReplayable) this.#replay.push(copy);
+    else this.#replay = [];
     if (connection !== undefined) {
-      const isRoom = copy === piece ? connection.write(piece, block?.hold().release) : connection.write(copy);
-      if (!isRoom) this.#hold();
+      const hasRoom =
+        copy === piece ? connection.write(piece, buffer?.retain().release) : connection.write(copy);
+      if (!hasRoom) this.#hold();
     }
-    this.#reader.onBodyProgress();
+    this.#owner.onBodyProgress();
   }
 }
 
-/** Sends a request of which all is there and small; false, with nothing sent, where its body is to follow. */
+/** Sends a request that is there as a whole and small; false, with nothing sent, where its body is to follow. */
 export function sendWhole(
   connection: Connection,
   head: string,
   body: RequestBody | undefined,
-  isBusy: boolean,
+  mayBatch: boolean,
 ): boolean {
   const whole = body === undefined ? head : body.joinWithHead(head, connection);
   if (whole === undefined) return false;
-  if (isBusy) connection.writeTogether(whole);
+  if (mayBatch) connection.writeBatched(whole);
   else connection.write(whole);
   return true;
 }

@@ -1,51 +1,45 @@
 /**
- * An answer on its way to a client: its head goes out with the first of its body, the rest as it comes.
- * Must not hold: what the head says (`request-headers.ts`), where the answer comes from, what follows when it is cut.
- * Invariants: bytes go out in order; chunks are not touched after `body` unless they lie in a block that is held;
- * `flow` is paused once while the client takes nothing, and resumed once when it does again.
+ * The body of a replica's response on its way to the client. The head goes out with the first of the body, the rest as
+ * it comes.
+ * Invariants: bytes go out in order; a chunk is not touched after `writeBody` unless it lies in a pooled buffer that is
+ * retained; `flow` is paused once while the client takes nothing, and resumed once when it does again.
  *
  * Writes go to the socket and not through ServerResponse, which corks each one until the next tick.
  */
 import type { Writable } from 'node:stream';
-import { acquireBuffer } from '../io/buffer-pool.ts';
+import type { ClientResponse } from '../downstream/client-response.ts';
+import { bufferPool } from '../io/buffer-pool.ts';
 import type { Connection } from '../upstream/connection.ts';
-import type { ClientResponse, Ending } from './response-writer.ts';
 
-/** What can be told to wait for the client. */
+/** What can be made to wait for the client. */
 export interface RelayFlow {
   pauseResponse(): void;
   resumeResponse(): void;
 }
 
-/** A body up to here goes out with its head as one string; from here on it is copied into a block. */
-const JOIN_BYTES = 4096;
+/** A body up to here goes out with its head as one string; a longer one is copied behind its head into a pooled buffer. */
+const MAX_JOINED_BYTES = 4096;
 const LAST_CHUNK = '0\r\n\r\n';
 
 export class ResponseRelay {
   readonly #response: ClientResponse;
-  /** The response itself while an answer before it is still being written. */
   readonly #out: Writable;
   readonly #flow: RelayFlow;
-  /** The body's end would only be told by its connection's; the client is told by chunks. */
+  /** The end of the body would only be told by that of its connection; the client is told by chunks. */
   readonly #rechunk: boolean;
   /** The head until it is written, '' after that. */
   #head: string;
-  /** The first of the body, in memory that is good until the read at hand has been told. */
-  #held: Buffer | undefined;
+  /** The first of the body, in memory that is good until the read at hand has been handled. */
+  #first: Buffer | undefined;
   #isPaused = false;
 
-  constructor(
-    response: ClientResponse,
-    flow: RelayFlow,
-    head: string,
-    { ending, rechunk }: { readonly ending: Ending; readonly rechunk: boolean },
-  ) {
+  /** `response` has started, and nothing of it is written. */
+  constructor(response: ClientResponse, flow: RelayFlow, head: string, rechunk: boolean) {
     this.#response = response;
     this.#out = response.out;
     this.#flow = flow;
     this.#head = head;
     this.#rechunk = rechunk;
-    response.begin(ending);
   }
 
   /** The client has had nothing of it. */
@@ -53,71 +47,72 @@ export class ResponseRelay {
     return this.#head !== '';
   }
 
+  /** It waits for the client to take what was written. */
   get isPaused(): boolean {
     return this.#isPaused;
   }
 
-  /** A piece of the body, read by `connection` in the call at hand. */
-  body(chunk: Buffer, connection: Connection): void {
+  /** Takes a piece of the body, read by `connection` in the call at hand. */
+  writeBody(chunk: Buffer, connection: Connection): void {
     if (this.#rechunk) return this.#writeChunk(chunk);
-    if (this.#head !== '' && this.#held === undefined) {
-      this.#held = chunk;
+    if (this.#head !== '' && this.#first === undefined) {
+      this.#first = chunk;
       return;
     }
     this.flush(connection);
-    const block = connection.retainBuffer(chunk);
-    if (block === undefined) this.#afterWrite(this.#out.write(Buffer.from(chunk)));
-    else this.#afterWrite(this.#out.write(chunk, block.release));
+    const buffer = connection.retainBuffer(chunk);
+    if (buffer === undefined) this.#afterWrite(this.#out.write(Buffer.from(chunk)));
+    else this.#afterWrite(this.#out.write(chunk, buffer.release));
   }
 
-  /** Nothing of it is out, and it is one string. */
-  get #isShort(): boolean {
-    return this.#head !== '' && (this.#held === undefined || this.#held.length <= JOIN_BYTES);
-  }
-
-  /** Writes what is held: more of the body is to come, and not with this read. */
+  /** Writes what is held back: more of the body is to come, and not with this read. */
   flush(connection: Connection): void {
     if (this.#head === '') return;
-    const held = this.#held;
-    if (held === undefined || held.length <= JOIN_BYTES) {
+    const first = this.#first;
+    if (first === undefined || first.length <= MAX_JOINED_BYTES) {
       this.#afterWrite(this.#out.write(this.takeHead(), 'latin1'));
       return;
     }
-    this.#held = undefined;
-    this.#writeWithHead(held, connection);
+    this.#first = undefined;
+    this.#writeWithHead(first, connection);
   }
 
-  /** The body is complete; what is held goes out with the end, and a short answer together with others. */
-  end(connection: Connection, isBusy: boolean): void {
-    if (this.#rechunk) return void this.#response.end(this.takeHead() + LAST_CHUNK, isBusy);
-    if (this.#isShort) return void this.#response.end(this.takeHead(), isBusy);
+  /** Ends the response: what is held back goes out with the end, and a short response together with others if `mayBatch`. */
+  end(connection: Connection, mayBatch: boolean): void {
+    if (this.#rechunk) return void this.#response.end(this.takeHead() + LAST_CHUNK, mayBatch);
+    if (this.#isShort) return void this.#response.end(this.takeHead(), mayBatch);
     this.flush(connection);
     this.#response.end();
   }
 
-  /** The head that was not written yet, with the body held, as one string. */
+  /** The head that is not written yet, with what is held back of the body, as one string that the caller writes. */
   takeHead(): string {
-    const text = this.#held === undefined ? this.#head : this.#head + this.#held.toString('latin1');
+    const text = this.#first === undefined ? this.#head : this.#head + this.#first.toString('latin1');
     this.#head = '';
-    this.#held = undefined;
+    this.#first = undefined;
     return text;
   }
 
-  /** One write for the head and a large first piece: two strings and buffers in one are twice the work for the kernel. */
-  #writeWithHead(held: Buffer, connection: Connection): void {
+  /** Nothing of it is written, and it is one string. */
+  get #isShort(): boolean {
+    return this.#head !== '' && (this.#first === undefined || this.#first.length <= MAX_JOINED_BYTES);
+  }
+
+  /** One write for the head and a large first piece: a string and a buffer in one write are twice the work for the kernel. */
+  #writeWithHead(first: Buffer, connection: Connection): void {
     const head = this.#head;
-    const block = acquireBuffer();
-    if (block !== undefined && head.length + held.length <= block.bytes.length) {
-      const { bytes } = block;
+    const buffer = bufferPool.acquire();
+    if (buffer !== undefined && head.length + first.length <= buffer.bytes.length) {
+      const { bytes } = buffer;
       this.#head = '';
       const start = bytes.write(head, 'latin1');
-      held.copy(bytes, start);
-      this.#afterWrite(this.#out.write(bytes.subarray(0, start + held.length), block.release));
+      first.copy(bytes, start);
+      this.#afterWrite(this.#out.write(bytes.subarray(0, start + first.length), buffer.release));
       return;
     }
-    block?.release();
+    buffer?.release();
     this.#out.write(this.takeHead(), 'latin1');
-    this.body(held, connection);
+    this.writeBody(first, connection);
   }
 
   #writeChunk(chunk: Buffer): void {
@@ -130,8 +125,8 @@ export class ResponseRelay {
     out.uncork();
   }
 
-  #afterWrite(isRoom: boolean): void {
-    if (isRoom || this.#isPaused) return;
+  #afterWrite(hasRoom: boolean): void {
+    if (hasRoom || this.#isPaused) return;
     this.#isPaused = true;
     this.#flow.pauseResponse();
     this.#out.once('drain', () => {

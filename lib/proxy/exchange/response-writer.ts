@@ -1,127 +1,125 @@
 /**
- * Where the response to a client is written, and the balancer's own failures as responses.
- * Must not hold: what a response's head says (`request-headers.ts`), where the response comes from.
+ * What is written to the client for one request: interim responses, the head of a replica's response, a failure of the
+ * balancer's own, or a cut where a response cannot be finished.
+ * Invariants: of `start` and `fail` one is called at most once with effect on the wire; a response that is cut never looks
+ * whole to its client.
  */
-import { STATUS_CODES } from 'node:http';
-import type { Socket } from 'node:net';
-import type { Writable } from 'node:stream';
-import { failureWith } from '../../api/failure.ts';
-import { type BalancerError, safeMessage } from '../../platform/errors.ts';
-import { closeOnceWritten, writeHeld, writeTogether } from '../io/write-batcher.ts';
+import type { ResponseHead } from '../../http1/response-head.ts';
+import type { BalancerError } from '../../platform/errors.ts';
+import type { AfterResponse } from '../downstream/client-response.ts';
+import { isRequestComplete, type RequestContext } from '../downstream/request.ts';
+import { debugLines } from '../headers/debug-headers.ts';
+import { failureResponse } from '../headers/failure-response.ts';
+import { buildResponseHead } from '../headers/response-headers.ts';
+import type { RequestRecord } from './request-record.ts';
+import { type RelayFlow, ResponseRelay } from './response-relay.ts';
 
-/** What follows the answer on its connection: the next request, its end, or its end once the client has read it. */
-export type Ending = 'keep-alive' | 'close' | 'linger';
-
-/** The place of one request's answer on its client's connection. */
-export interface ClientResponse {
-  /** The client would have the connection kept. */
-  readonly clientKeepsAlive: boolean;
-  readonly socket: Socket;
-  /** Takes the answer's bytes, once it is begun: the first of them are its head's. */
-  readonly out: Writable;
-  readonly isBegun: boolean;
-  /** Chunks are put around the body where the head says so; else whoever writes does that. */
-  readonly framesChunks: boolean;
-  /** Writes what precedes the response: a 1xx head with its empty line. */
-  writeInterim(text: string): void;
-  begin(ending: Ending): void;
-  /** `text`, latin1, is the last of it, which may wait for others; without one that has been written already. */
-  end(text?: string, mayBatch?: boolean): unknown;
-  /** Sent behind the body; only where `framesChunks`. */
-  addTrailers(trailers: readonly string[]): void;
-  /** Calls `onFlushed` when all of it has been taken by the kernel. */
-  onFlushed(onFlushed: () => void): void;
+/** What the writer needs of its worker. */
+export interface WriterWorker {
+  readonly options: { readonly via: boolean };
+  readonly nowMs: number;
+  /** For Date headers. */
+  readonly date: string;
+  /** The balancer is shutting down, so connections are not kept. */
+  readonly isDraining: boolean;
+  readonly pools: { nameOf(ordinal: number): string | undefined };
 }
 
-const NOBODY: readonly (() => void)[] = [];
-
-/** A response that is written to the socket as it is. */
-export class SocketResponse implements ClientResponse {
-  readonly socket: Socket;
-  readonly clientKeepsAlive: boolean;
-  readonly framesChunks = false;
-  isBegun = false;
-  #ending: Ending = 'keep-alive';
-  #isEnded = false;
-  /** Of those that asked before the end. */
-  #deferred: readonly (() => void)[] = NOBODY;
-
-  constructor(socket: Socket, clientKeepsAlive: boolean) {
-    this.socket = socket;
-    this.clientKeepsAlive = clientKeepsAlive;
-  }
-
-  get out(): Socket {
-    return this.socket;
-  }
-
-  writeInterim(text: string): void {
-    writeHeld(this.socket);
-    this.socket.write(text, 'latin1');
-  }
-
-  begin(ending: Ending): void {
-    writeHeld(this.socket);
-    this.isBegun = true;
-    this.#ending = ending;
-  }
-
-  end(text?: string, mayBatch = false): void {
-    if (text !== undefined && mayBatch) writeTogether(this.socket, text);
-    else if (text !== undefined) this.socket.write(text, 'latin1');
-    if (this.#ending === 'close') closeOnceWritten(this.socket);
-    this.#isEnded = true;
-    for (const onFlushed of this.#deferred) this.onFlushed(onFlushed);
-  }
-
-  addTrailers(): void {}
-
-  onFlushed(onFlushed: () => void): void {
-    if (!this.#isEnded) {
-      this.#deferred = [...this.#deferred, onFlushed];
-      return;
-    }
-    writeHeld(this.socket);
-    if (this.socket.writableLength === 0) process.nextTick(onFlushed);
-    // nothing, behind what still waits
-    else this.socket.write('', (error) => !error && onFlushed());
-  }
+/** The replicas that the request was given to so far: how many, and the last of them or NO_ORDINAL. */
+export interface AttemptsMade {
+  readonly attempts: number;
+  readonly last: number;
 }
 
-/** Answers a request that is no exchange with the balancer's own failure. */
-export function sendFailure(
-  response: ClientResponse,
-  isHead: boolean,
-  error: BalancerError,
-  ending: Ending,
-): void {
-  response.begin(ending);
-  response.end(failureResponse(error, ending, { isHead, requestId: '' }));
-}
+export class ResponseWriter {
+  readonly #worker: WriterWorker;
+  readonly #context: RequestContext;
+  readonly #record: RequestRecord;
+  readonly #made: AttemptsMade;
+  /** The client can tell a whole response from a cut one without a reset. */
+  #isDelimited = true;
 
-/** The same for a connection on which no request was understood. */
-export function rawFailureResponse(error: BalancerError): string {
-  return failureResponse(error, 'close', { isHead: false, requestId: '' });
-}
+  constructor(worker: WriterWorker, context: RequestContext, record: RequestRecord, made: AttemptsMade) {
+    this.#worker = worker;
+    this.#context = context;
+    this.#record = record;
+    this.#made = made;
+  }
 
-/** The answer that tells of it, head and body; `requestId` is '' where the request was not understood, `debug` lines of its head. */
-export function failureResponse(
-  error: BalancerError,
-  ending: Ending,
-  {
-    isHead,
-    requestId,
-    debug = '',
-  }: { readonly isHead: boolean; readonly requestId: string; readonly debug?: string },
-): string {
-  const body = JSON.stringify(failureWith(safeMessage(error)));
-  const { status } = error;
-  let head =
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nContent-Type: application/json\r\n` +
-    `Content-Length: ${Buffer.byteLength(body)}\r\nDate: ${new Date().toUTCString()}\r\n`;
-  if (error.retryAfterS > 0) head += `Retry-After: ${error.retryAfterS}\r\n`;
-  if (requestId !== '') head += `X-Request-Id: ${requestId}\r\n`;
-  head += debug;
-  head += ending === 'keep-alive' ? 'Connection: keep-alive\r\n' : 'Connection: close\r\n';
-  return `${head}\r\n${isHead ? '' : body}`;
+  /** Passes on a 1xx response, to a client that knows of such things. */
+  writeInterim(head: ResponseHead): void {
+    if (this.#takesChunks) this.#context.response.writeInterim(`${head.forward}\r\n`);
+  }
+
+  /** Starts the response of a replica; `isRequestSent`: the replica has all of the request. */
+  start(head: ResponseHead, flow: RelayFlow, isRequestSent: boolean): ResponseRelay {
+    const { response, rawChunks, head: request } = this.#context;
+    const takesChunks = this.#takesChunks;
+    this.#isDelimited = takesChunks || head.framing === 'length' || head.framing === 'none';
+    const after = this.#afterResponse(response.wantsKeepAlive && this.#isDelimited && isRequestSent);
+    const text = buildResponseHead(head, {
+      takesChunks,
+      keepAlive: after === 'keep-alive',
+      requestId: request.requestId,
+      via: this.#worker.options.via,
+      debug: request.isDebug ? this.#debugLines() : '',
+      date: this.#worker.date,
+    });
+    this.#record.bytesOut = text.length;
+    response.start(after);
+    return new ResponseRelay(response, flow, text, rawChunks && head.framing === 'close');
+  }
+
+  /** Writes a failure of the balancer's own; `endExchange` is called before the client can know of it. */
+  fail(error: BalancerError, endExchange: () => void): void {
+    const { request, response, head } = this.#context;
+    // a body that is too large closes its connection, whether the rest of it has come by now or not
+    const after = this.#afterResponse(response.wantsKeepAlive && error.code !== 'body-too-large');
+    const text = failureResponse(error, {
+      keepAlive: after === 'keep-alive',
+      isHead: request.method === 'HEAD',
+      requestId: head.requestId,
+      debug: head.isDebug ? this.#debugLines() : '',
+    });
+    this.#record.recordFailure(error, text.length);
+    endExchange();
+    response.start(after);
+    response.end(text);
+  }
+
+  /**
+   * Closes the connection of a response that has started and cannot be finished. The client gets what was written before;
+   * only where the end of the connection would end the response too does it take a reset to tell it of the cut.
+   */
+  cut(endExchange: () => void): void {
+    const { client, request } = this.#context;
+    client.isClosing = true;
+    endExchange();
+    if (this.#isDelimited) request.socket.destroySoon();
+    else request.socket.resetAndDestroy();
+  }
+
+  get #takesChunks(): boolean {
+    return this.#context.request.minorVersion === 1;
+  }
+
+  #debugLines(): string {
+    this.#record.stopQueueTimer();
+    const { queueMs, connectMs, firstByteMs } = this.#record;
+    const { attempts, last } = this.#made;
+    const replica = this.#worker.pools.nameOf(last);
+    return debugLines({ replica, attempts, queueMs, connectMs, firstByteMs });
+  }
+
+  /** What follows on the client's connection, where `keepAlive` says what both sides would have. */
+  #afterResponse(keepAlive: boolean): AfterResponse {
+    const { response, client, upgrade } = this.#context;
+    // a client that was refused another protocol but speaks it already must not be understood as HTTP
+    const hasMoreToRead = (upgrade && client.hasPipelinedBytes) || !isRequestComplete(this.#context);
+    if (keepAlive && !hasMoreToRead && !this.#worker.isDraining) return 'keep-alive';
+    client.isClosing = true;
+    if (!hasMoreToRead) return 'close';
+    response.onFlushed(() => client.linger(this.#worker.nowMs));
+    return 'linger';
+  }
 }

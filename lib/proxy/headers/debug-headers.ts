@@ -1,13 +1,13 @@
 /**
- * What a request that asks for it (`x-ringlb-debug: 1`) is told with its answer: which replica, after how many
- * attempts, and where the time went. Must not hold: measuring (`request-record.ts`).
- * Invariant: only who may look is told. The header itself never reaches a replica (`request-headers.ts`), and no token is ever
- * asked for in it or beside it, since that would.
+ * The headers of a response to a request that asks for them (`x-ringlb-debug: 1`): which replica, after how many attempts,
+ * and where the time went.
+ * Invariant: only clients that `--debug-headers` allows get them. They are told apart by address and not by a token, since
+ * a token in a request would reach the replica; the asking header itself does not (`request-headers.ts`).
  */
 import { guardsPublicPort, type PublicAccess } from '../../api/peer-header.ts';
 import { isLoopback, isPrivateAddress } from '../../platform/ip-addresses.ts';
 
-/** From which addresses it is heeded. */
+/** From which addresses the header is honoured. */
 export type DebugFor = 'nobody' | 'loopback' | 'private';
 
 /** Who may steer the fleet on the public port may also see how it works; with a token only this machine may. */
@@ -19,25 +19,25 @@ export function debugFor(access: PublicAccess): DebugFor {
 /** What is known of the peer of a connection. */
 interface PeerInfo {
   readonly ip: string;
-  /** It is a proxy, and speaks for who knows whom. */
+  /** It is a proxy, and speaks for clients that may be anywhere. */
   readonly trusted: boolean;
 }
 
-/** True where a client with this peer address is told. */
+/** True where a client at this peer address may get debug headers. */
 export function mayDebug({ ip, trusted }: PeerInfo, debugFor: DebugFor): boolean {
   if (trusted || debugFor === 'nobody') return false;
   return debugFor === 'private' ? isPrivateAddress(ip) : isLoopback(ip);
 }
 
 export interface DebugInfo {
-  /** The replica that answered or was asked last; undefined where none was. */
+  /** The replica that responded, or that the request was given to last; undefined where there was none. */
   readonly replica: string | undefined;
   /** How many replicas the request was given to. */
   readonly attempts: number;
   /** Time without a replica, and without a connection to one. */
   readonly queueMs: number;
   readonly connectMs: number;
-  /** From the request's head to the answer's; below zero where no replica answered. */
+  /** From the request's head to the response's; below zero where no replica responded. */
   readonly firstByteMs: number;
 }
 

@@ -1,6 +1,6 @@
 /**
  * The nodes that a request passed, as the proxies before us say: X-Forwarded-For, or Forwarded where that is the only one.
- * Must not hold: which of them is believed (`trusted-proxies.ts`), what an address is (`ip-addresses.ts`).
+ * Which of them is believed is decided in `trusted-proxies.ts`.
  * Source: RFC 7239 sections 4 and 6, RFC 9110 section 5.6.1.2 (empty elements of a list mean nothing).
  */
 import { TOKEN_CHAR } from '../../core/http-token.ts';

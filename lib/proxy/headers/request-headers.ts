@@ -1,16 +1,15 @@
 /**
- * The one place where hop-by-hop headers are taken out and our own are added, for requests on their way to a replica and
- * responses on their way to a client. Works on the text of a head, so names, order and repeats stay as they came.
- * Invariants: exactly one framing header goes out, the one by which the parser reads the body; no hop-by-hop header
+ * The head of a request on its way to a replica: the client's, without its hop-by-hop fields, and what the balancer adds
+ * (X-Forwarded-*, Forwarded, Via, X-Request-Id). Works on the text of the head, so names, order and repeats stay as they
+ * came. What becomes of each kind of field is in `passesOn`.
+ * Invariants: exactly one framing header goes out, the one by which the parser reads the body; no hop-by-hop field
  * passes, those that `Connection` names included.
  * Source: RFC 9110 sections 7.6.1, 7.8 and 10.1.4, RFC 9112 sections 3.2, 6.1, 6.3 and 9.6.
  */
-
 import { isRequestId } from '../../core/hashing/hash-key.ts';
 import { isConnectionCredentials } from '../../http1/connection-auth.ts';
 import { FIELD, fieldOf } from '../../http1/header-names.ts';
 import type { ParsedRequest, RequestFraming } from '../../http1/request-head.ts';
-import type { ResponseHead } from '../../http1/response-head.ts';
 import { BalancerError } from '../../platform/errors.ts';
 import { type DebugFor, mayDebug } from './debug-headers.ts';
 
@@ -22,7 +21,7 @@ export interface ClientInfo {
   readonly trusted: boolean;
 }
 
-/** A request head ready to be written, and what was learnt on the way. */
+/** A request head that is ready to be written, and what was found in it. */
 export interface RequestHead {
   /** Request line and headers with the closing empty line, latin1. */
   readonly text: string;
@@ -33,13 +32,13 @@ export interface RequestHead {
   readonly requestIdAt: number;
   /** Path and query, or `*`. */
   readonly target: string;
-  /** Its answer is to tell how it went, to a client that may know. */
+  /** Its response is to tell how it went, to a client that may know. */
   readonly isDebug: boolean;
   /** It brings credentials that authenticate the connection which it is sent on. */
   readonly bindsConnection: boolean;
 }
 
-/** What an operator may ask for. */
+/** What an operator can choose. */
 export interface HeaderPolicy {
   readonly maxHeaders: number;
   readonly maxTargetBytes: number;
@@ -51,21 +50,11 @@ export interface HeaderPolicy {
   readonly debugFor: DebugFor;
 }
 
-/** What is known of a request beside what it says itself. */
-export interface HeadParts {
-  readonly client: ClientInfo;
-  readonly policy: HeaderPolicy;
-  /** Used when the client sent no (usable) X-Request-Id. */
-  readonly newRequestId: string;
-}
-
 const SLASH = 0x2f;
 const CR = 0x0d;
 const TRAILERS = /(?:^|,)[ \t]*trailers[ \t]*(?:,|;|$)/i;
 /** RFC 3986 section 3.2.2, without user information. */
 const HOST = /^[\w.~!$&'()*+,;=%[\]:-]*$/;
-/** Says in its Upgrade what would be understood (RFC 9110 section 15.5.22). */
-const UPGRADE_REQUIRED = 426;
 const CONTINUE = 'Expect: 100-continue\r\n';
 const VIA = 'Via: 1.1 ringlb\r\n';
 
@@ -83,24 +72,31 @@ const seen = {
   connectionAuth: false,
 };
 
-/** Builds the head of the request to a replica by cutting out of what came what does not go on. Throws BalancerError. */
-export function buildRequestHead(marks: ParsedRequest, parts: HeadParts): RequestHead {
-  const { client, policy } = parts;
-  const { minorVersion, method } = marks;
+/**
+ * Builds the head of the request to a replica by cutting out of what came what does not go on. `newRequestId` is used
+ * where the client sent no usable X-Request-Id. Throws BalancerError.
+ */
+export function buildRequestHead(
+  parsed: ParsedRequest,
+  client: ClientInfo,
+  policy: HeaderPolicy,
+  newRequestId: string,
+): RequestHead {
+  const { minorVersion, method } = parsed;
   const isOldHttp = minorVersion === 0;
-  const fields = passedLines(marks, client.trusted);
+  const fields = passedLines(parsed, client.trusted);
   if (!isOldHttp && !seen.hasHost) throw new BalancerError('bad-request', 'The request has no Host header');
-  const isOriginForm = marks.target.charCodeAt(0) === SLASH;
-  const target = isOriginForm ? marks.target : originForm(method, marks.target);
+  const isOriginForm = parsed.target.charCodeAt(0) === SLASH;
+  const target = isOriginForm ? parsed.target : originForm(method, parsed.target);
   const start =
     isOriginForm && !isOldHttp
-      ? marks.text.slice(0, marks.fieldsAt)
+      ? parsed.text.slice(0, parsed.fieldsAt)
       : `${method} ${target} HTTP/1.1\r\nHost: ${seen.host}\r\n`;
-  const requestId = seen.requestId === '' ? parts.newRequestId : seen.requestId;
+  const requestId = seen.requestId === '' ? newRequestId : seen.requestId;
   const own = forwardedLines(client, policy, isOldHttp);
   return {
-    text: `${start}${fields}${own}X-Request-Id: ${requestId}\r\n${hopLines(marks)}\r\n`,
-    framing: marks.framing,
+    text: `${start}${fields}${own}X-Request-Id: ${requestId}\r\n${hopLines(parsed)}\r\n`,
+    framing: parsed.framing,
     requestId,
     requestIdAt: seen.requestIdAt,
     target,
@@ -113,7 +109,7 @@ export function buildRequestHead(marks: ParsedRequest, parts: HeadParts): Reques
 function passedLines(head: ParsedRequest, trusted: boolean): string {
   const { text, marks, markCount, fieldsAt, connectionNames } = head;
   const keepsHost = head.minorVersion === 1 && head.target.charCodeAt(0) === SLASH;
-  forget();
+  resetSeen();
   let lines = '';
   let from = fieldsAt;
   for (let mark = 0; mark < markCount; mark += 4) {
@@ -133,7 +129,7 @@ function passedLines(head: ParsedRequest, trusted: boolean): string {
   return connectionNames.length === 0 ? lines : withoutNamed(lines, connectionNames);
 }
 
-/** Takes out the lines of the fields that `Connection` names; what this proxy needs itself is not theirs to take out. */
+/** Takes out the lines of the fields that `Connection` names, except those that this proxy needs itself. */
 function withoutNamed(lines: string, names: readonly string[]): string {
   const isNamed = (line: string): boolean => {
     const name = line.slice(0, line.indexOf(':'));
@@ -146,7 +142,7 @@ function withoutNamed(lines: string, names: readonly string[]): string {
     .join('\r\n');
 }
 
-function forget(): void {
+function resetSeen(): void {
   seen.host = '';
   seen.hasHost = false;
   seen.forwardedFor = '';
@@ -159,7 +155,7 @@ function forget(): void {
   seen.connectionAuth = false;
 }
 
-/** Notes what a special field says; true where the line itself goes on as well. */
+/** Notes in `seen` what a special field says; true where its line goes on as well. */
 function passesOn(field: number, value: string, trusted: boolean): boolean {
   switch (field) {
     case FIELD.host:
@@ -201,7 +197,7 @@ function passesOn(field: number, value: string, trusted: boolean): boolean {
   }
 }
 
-/** Appends the peer to what a trusted proxy said of the client, or says it afresh. */
+/** X-Forwarded-* and the like: what a trusted proxy said of the client with the peer added, or the peer alone. */
 function forwardedLines(client: ClientInfo, policy: HeaderPolicy, isOldHttp: boolean): string {
   const chain = seen.forwardedFor === '' ? client.ip : `${seen.forwardedFor}, ${client.ip}`;
   let lines = `X-Forwarded-For: ${chain}\r\n`;
@@ -216,7 +212,7 @@ function forwardedLines(client: ClientInfo, policy: HeaderPolicy, isOldHttp: boo
   return lines;
 }
 
-/** What this hop says for itself. A persistent connection is HTTP/1.1's default and needs no word. */
+/** The fields of this hop. A persistent connection is HTTP/1.1's default and needs none. */
 function hopLines({ framing: kind, upgrade }: ParsedRequest): string {
   const framing = kind === 'chunked' ? 'Transfer-Encoding: chunked\r\n' : '';
   if (upgrade !== '') return `${framing}Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
@@ -241,47 +237,11 @@ function originForm(method: string, target: string): string {
   return path.startsWith('?') ? `/${path}` : path;
 }
 
-/** The last host that was in order; there are few. */
+/** The last host that was valid; there are few. */
 let knownHost = '';
 
 function checkHost(host: string): void {
   if (host === knownHost) return;
   if (!HOST.test(host)) throw new BalancerError('bad-request', 'The Host is not a host');
   knownHost = host;
-}
-
-/** What is added to an answer's own head on its way to a client. */
-export interface ResponseExtras {
-  /** The client understands chunks (HTTP/1.1). */
-  readonly rawChunks: boolean;
-  readonly keepAlive: boolean;
-  readonly requestId: string;
-  readonly via: boolean;
-  /** Header lines that tell how the request went, or ''. */
-  readonly debug: string;
-  /** For answers without a Date (RFC 9110 section 6.6.1). */
-  readonly date: string;
-}
-
-/** The head of the answer to the client, with its empty line. */
-export function buildResponseHead(head: ResponseHead, extras: ResponseExtras): string {
-  let text = head.forward;
-  // who is given no chunks is given no trailers
-  if (head.framing === 'chunked' && !extras.rawChunks) text = text.replace(/^trailer:.*\r\n/gim, '');
-  if (isChunkedToClient(head, extras.rawChunks) || (head.isChunkedTold && extras.rawChunks))
-    text += 'Transfer-Encoding: chunked\r\n';
-  if (!head.hasDate) text += `Date: ${extras.date}\r\n`;
-  if (!head.hasRequestId) text += `X-Request-Id: ${extras.requestId}\r\n`;
-  if (extras.via) text += VIA;
-  text += extras.debug;
-  if (head.framing === 'upgrade') return `${text}Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n\r\n`;
-  if (head.statusCode === UPGRADE_REQUIRED && head.upgrade !== '')
-    return `${text}Connection: Upgrade, ${extras.keepAlive ? 'keep-alive' : 'close'}\r\nUpgrade: ${head.upgrade}\r\n\r\n`;
-  if (!extras.keepAlive) return `${text}Connection: close\r\n\r\n`;
-  return extras.rawChunks ? `${text}\r\n` : `${text}Connection: keep-alive\r\n\r\n`;
-}
-
-/** A body whose end only its connection's end would tell goes on in chunks too, so that a cut can be seen. */
-function isChunkedToClient({ framing }: ResponseHead, rawChunks: boolean): boolean {
-  return rawChunks && (framing === 'chunked' || framing === 'close');
 }

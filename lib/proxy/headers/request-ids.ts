@@ -1,6 +1,5 @@
 /**
  * Ids for requests that bring none, and their hashes, which most requests are placed by.
- * Must not hold: whether a request needs one.
  *
  * An id is a stem, which 1,296 ids share, and two digits. So an id is one joining of two strings (a counter's
  * `toString(36)` takes 100 ns), and its hash goes on from that of the stem: 2 ns, where one of its characters takes
@@ -12,9 +11,9 @@ import { hashKeyOf } from '../../core/hashing/hash-key.ts';
 import type { Algorithm } from '../../core/hashing/slot-table.ts';
 
 export interface RequestIds {
-  /** The id given last; '' before the first. */
+  /** The id that was made last; '' before the first. */
   readonly last: string;
-  /** A new one; counted ids are unique among all threads and starts. */
+  /** Makes a new id; counted ids are unique among all workers and starts. */
   next(): string;
   /** What `last` hashes to as a key. */
   hashOfLast(): number;
@@ -31,7 +30,7 @@ const digits = (n: number, count: number): string => n.toString(RADIX).padStart(
 const ENDS: readonly string[] = Array.from({ length: RADIX ** 2 }, (_, end) => digits(end, 2));
 const END_BLOCKS = Int32Array.from(ENDS, (end) => end.charCodeAt(0) | (end.charCodeAt(1) << 8));
 
-/** Such as `3f9a0c11d2e4-00a7k`: 48 random bits of a thread's start, and a count; after 60 million new random bits. */
+/** Such as `3f9a0c11d2e4-00a7k`: 48 random bits of a worker's start, and a count; after 60 million new random bits. */
 export class CountedIds implements RequestIds {
   last = '';
   readonly #draw: () => string;

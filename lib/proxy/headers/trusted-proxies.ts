@@ -1,5 +1,5 @@
 /**
- * Whose forwarded headers are believed, by address. Must not hold: the headers themselves.
+ * Which proxies are trusted (`--trusted-proxies`), and the client address that follows from it.
  */
 import { BlockList, isIP, isIPv6 } from 'node:net';
 import { canonicalAddress, nodeAddress } from '../../platform/ip-addresses.ts';
@@ -34,23 +34,23 @@ export class TrustedProxies {
     else this.#list.addSubnet(given, bits, 'ipv6');
   }
 
-  /** What is to be known of a client at `address`, as `socket.remoteAddress` gives it. */
-  factsOf(address: string): ClientInfo {
+  /** What is known of a client at `address`, as `socket.remoteAddress` gives it. */
+  infoOf(address: string): ClientInfo {
     const ip = canonicalAddress(address);
     return { ip, trusted: !this.#isEmpty && this.#list.check(ip, isIPv6(ip) ? 'ipv6' : 'ipv4') };
   }
 
-  /** The address of who asked first, as far as trusted proxies tell: the last node before us that is no such proxy. */
+  /** The address of the original client, as far as trusted proxies tell: the last node before us that is no such proxy. */
   originOf({ ip, trusted }: ClientInfo, rawHeaders: readonly string[]): string {
     if (!trusted) return ip;
     const chain = forwardedChain(rawHeaders);
     let origin = ip;
     for (let at = chain.length - 1; at >= 0; at--) {
       const hop = nodeAddress(chain[at]!);
-      // who hides behind the proxy that said so cannot be told from its other clients
+      // a client that hides behind the last proxy cannot be told from its other clients
       if (hop === '') break;
       origin = hop;
-      if (!this.factsOf(hop).trusted) break;
+      if (!this.infoOf(hop).trusted) break;
     }
     return origin;
   }

@@ -1,47 +1,59 @@
 /**
- * Memory for bodies that are larger than one read, used again and again by one data thread.
- * Must not hold: what is in it. Fresh memory for each read is faulted in page by page and collected as external
- * memory: a third of the cost of a 64 KiB answer.
- * Invariants: a block is read into by one connection, and written out by any number of pending writes; it goes back
- * to the pool when the last of them has let go. So many slow peers cannot make it more than MOST_LENT blocks (and one
- * more for each upload under way): who gets none reads less at a time, and copies.
+ * Buffers for bodies that are larger than one read, used again and again by one worker. Fresh memory for each read is
+ * faulted in page by page and collected as external memory: a third of the cost of a 64 KiB response.
+ * Invariants: a buffer is read into by one connection and written out by any number of pending writes; it goes back to
+ * the pool when the last of them has released it. However slow peers are, no more than MAX_IN_USE buffers are in use
+ * (and one more for each upload under way): a connection that gets none reads less at a time, and copies.
  */
 
-/** What one read may bring: with 128 KiB a MiB costs 1.6 times as much, with 256 KiB 1.2 times. */
-const BLOCK_BYTES = 524_288;
-/** Blocks that are kept for the next; what is beyond goes to the collector. */
-const KEPT_BLOCKS = 32;
-/** Blocks in use at once, 64 MiB. A peer that stalls holds all of one. */
-const MOST_LENT = 128;
+/** Bytes that one read may bring: with 128 KiB a MiB costs 1.6 times as much, with 256 KiB 1.2 times. */
+const BUFFER_BYTES = 524_288;
+/** Free buffers that are kept for reuse; more are left to the garbage collector. */
+const MAX_FREE = 32;
+/** Buffers in use at once, 64 MiB together. A peer that stalls holds a whole one. */
+const MAX_IN_USE = 128;
 
-const free: PooledBuffer[] = [];
-let lent = 0;
+export class BufferPool {
+  readonly #free: PooledBuffer[] = [];
+  #inUse = 0;
 
+  /** A buffer that its caller has to release; undefined while too many are in use. */
+  acquire(): PooledBuffer | undefined {
+    return this.#inUse < MAX_IN_USE ? this.acquireNext() : undefined;
+  }
+
+  /** A buffer in place of one that the caller has filled and releases: beyond the limit, if need be. */
+  acquireNext(): PooledBuffer {
+    this.#inUse++;
+    return (this.#free.pop() ?? new PooledBuffer((buffer) => this.#onReleased(buffer))).retain();
+  }
+
+  #onReleased(buffer: PooledBuffer): void {
+    this.#inUse--;
+    if (this.#free.length < MAX_FREE) this.#free.push(buffer);
+  }
+}
+
+/** A reference-counted buffer. */
 export class PooledBuffer {
-  readonly bytes: Buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES);
-  #holders = 0;
-  /** Lets go once; to be handed to a write as its callback. */
-  readonly release = (): void => {
-    this.#holders--;
-    if (this.#holders > 0) return;
-    lent--;
-    if (free.length < KEPT_BLOCKS) free.push(this);
-  };
+  readonly bytes: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  #references = 0;
+  /** Gives up one reference. A property, so that it can be handed to a write as its callback. */
+  readonly release: () => void;
 
-  /** One more holder. */
-  hold(): this {
-    this.#holders++;
+  constructor(onReleased: (buffer: PooledBuffer) => void) {
+    this.release = () => {
+      this.#references--;
+      if (this.#references === 0) onReleased(this);
+    };
+  }
+
+  /** Adds one reference. */
+  retain(): this {
+    this.#references++;
     return this;
   }
 }
 
-/** A block, held once; undefined while too many are in use. */
-export function acquireBuffer(): PooledBuffer | undefined {
-  return lent < MOST_LENT ? acquireNextBuffer() : undefined;
-}
-
-/** A block, held once, in place of one that its reader has filled. */
-export function acquireNextBuffer(): PooledBuffer {
-  lent++;
-  return (free.pop() ?? new PooledBuffer()).hold();
-}
+/** The one of this worker. */
+export const bufferPool = new BufferPool();

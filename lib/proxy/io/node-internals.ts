@@ -1,9 +1,9 @@
 /**
- * All that is used of Node beyond its public API: reading an accepted socket into memory of ours, and what a handle
- * says of its descriptor. Where it is missing nothing is changed, and callers have a way that does without it.
+ * All that is used of Node beyond its public API: reading an accepted socket into memory of ours, and the descriptor and
+ * the write queue of a socket's handle. Where a part is missing nothing is changed, and callers do without it.
  *
- * A socket that is opened by us takes `onread` as an option; one that a server has accepted has no such option, but the
- * same three fields. Read so, past the stream machinery, a small request costs a tenth less, a large upload half.
+ * A socket that we open takes `onread` as an option; one that a server has accepted has no such option, but the same three
+ * fields. Read in this way, past the stream machinery, a small request costs a tenth less, a large upload half.
  */
 import { Socket } from 'node:net';
 
@@ -18,12 +18,12 @@ interface RawSocket extends Socket {
   [field: symbol]: unknown;
 }
 
-/** Told of so many bytes at the beginning of `buffer`, which are good until it returns. */
+/** Called with so many bytes at the beginning of `buffer`, which are good until it returns. */
 export type OnBytes<S extends Socket> = (this: S, bytes: number, buffer: Buffer) => boolean;
 
-/** Memory for one read of any client, good until the call that is told of it returns. */
+/** Memory for one read of any client, good until the call with what was read returns. */
 export const SCRATCH: Buffer = Buffer.allocUnsafeSlow(65_536);
-/** The part that is read into: there is always a byte behind what came. */
+/** The part that is read into: there is always one more byte behind what was read. */
 export const READ_INTO: Buffer = SCRATCH.subarray(0, SCRATCH.length - 1);
 
 /** The fields of a socket that its `onread` option sets. */
@@ -51,8 +51,8 @@ export function isFastPath({ parser }: { readonly parser: 'fast' | 'node' }): bo
 }
 
 /**
- * Has what comes on `socket`, which nobody reads yet, told to `onBytes`, in READ_INTO. False, with nothing changed,
- * where that is not possible.
+ * Calls `onBytes` with what comes on `socket`, which nobody reads yet, in READ_INTO. False, with nothing changed, where
+ * that is not possible.
  */
 export function readRaw<S extends Socket>(socket: S, onBytes: OnBytes<S>): boolean {
   const raw = socket as unknown as RawSocket;
@@ -70,7 +70,7 @@ export function readInto(socket: Socket, next: (() => Buffer) | null): void {
   if (fields !== undefined) (socket as unknown as RawSocket)[fields.next] = next;
 }
 
-/** Has what comes go into the socket's own stream again, for whoever reads that. */
+/** Puts what comes into the socket's own stream again. */
 export function readAsStream(socket: Socket): void {
   const raw = socket as unknown as RawSocket;
   if (fields === undefined || raw[fields.callback] === null) return;

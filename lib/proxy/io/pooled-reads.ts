@@ -1,46 +1,45 @@
 /**
- * The reads of one large request body: into blocks of the pool, so that what is sent on need not be copied.
- * Invariant: the socket is read into blocks from the read after `new` until the one after `end`.
+ * Reads one large request body into buffers of the pool, so that what is sent on need not be copied.
+ * Invariant: the socket is read into pooled buffers from the read after `new` until the one after `end`.
  */
 import type { Socket } from 'node:net';
-import { acquireNextBuffer, type PooledBuffer } from './buffer-pool.ts';
+import { bufferPool, type PooledBuffer } from './buffer-pool.ts';
 import { READ_INTO, readInto } from './node-internals.ts';
 
-/** A block with less room is exchanged for another. */
-const LEAST_READ_BYTES = 131_072;
+/** A buffer with less room left is exchanged for another. */
+const MIN_READ_BYTES = 131_072;
 
 export class PooledReads {
-  #block: PooledBuffer | undefined = acquireNextBuffer();
-  /** How much of the block is used. */
-  #filled = 0;
+  #buffer: PooledBuffer | undefined = bufferPool.acquireNext();
+  #filledBytes = 0;
 
   constructor(socket: Socket) {
     readInto(socket, () => this.#nextBuffer());
   }
 
-  /** So many bytes were read into `memory`. */
+  /** Tells how many bytes were read into `memory`. */
   recordRead(memory: Buffer, bytes: number): void {
-    if (this.bufferOf(memory) !== undefined) this.#filled += bytes;
+    if (this.bufferOf(memory) !== undefined) this.#filledBytes += bytes;
   }
 
-  /** The block in which `piece` lies; undefined where it lies elsewhere. */
+  /** The pooled buffer in which `piece` lies; undefined where it lies elsewhere. */
   bufferOf(piece: Buffer): PooledBuffer | undefined {
-    return this.#block?.bytes.buffer === piece.buffer ? this.#block : undefined;
+    return this.#buffer?.bytes.buffer === piece.buffer ? this.#buffer : undefined;
   }
 
-  /** The body has ended, or nobody wants it. */
+  /** The body has ended, or nobody reads it any more. */
   end(): void {
-    this.#block?.release();
-    this.#block = undefined;
+    this.#buffer?.release();
+    this.#buffer = undefined;
   }
 
   #nextBuffer(): Buffer {
-    if (this.#block === undefined) return READ_INTO;
-    if (this.#block.bytes.length - this.#filled < LEAST_READ_BYTES) {
-      this.#block.release();
-      this.#block = acquireNextBuffer();
-      this.#filled = 0;
+    if (this.#buffer === undefined) return READ_INTO;
+    if (this.#buffer.bytes.length - this.#filledBytes < MIN_READ_BYTES) {
+      this.#buffer.release();
+      this.#buffer = bufferPool.acquireNext();
+      this.#filledBytes = 0;
     }
-    return this.#block.bytes.subarray(this.#filled);
+    return this.#buffer.bytes.subarray(this.#filledBytes);
   }
 }

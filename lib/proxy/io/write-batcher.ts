@@ -1,82 +1,79 @@
 /**
- * Lets the small writes of one round of the event loop go out together, at its end.
- * Must not hold: what is written, and whether it may wait.
+ * Collects the small writes of one round of the event loop and makes them together, at its end.
  *
- * Written one by one, between the reads, each wakes a peer that has nothing else to do and sleeps again before the
- * next comes, and on the way from our code to the kernel's and back neither stays in the processor's first caches.
- * One after another they cost a quarter less: with 64 connections 32 µs for a request that took 43.
+ * Made one by one between the reads, each wakes a peer that has nothing else to do and that sleeps again before the next
+ * comes, and neither our code nor the kernel's stays in the processor's first caches. One after another they cost a
+ * quarter less: with 64 connections 32 µs for a request that took 43.
  *
- * They wait here and not in their streams, corked: a stream keeps an object, a list and a closure of each write that
- * it holds, a quarter of all the memory that a request took. So whoever writes to a socket otherwise, or ends it, says
- * `writeHeld` before, or what waits would come too late; one that is destroyed loses it, as it would the stream's.
+ * The text is kept here and not in corked streams: a stream keeps an object, a list and a closure for each write that it
+ * holds, a quarter of all the memory that a request took. So whoever writes to a socket directly, or ends it, calls
+ * `flush` first, or the batched text would come too late; a socket that is destroyed loses it, as it would the stream's.
  * Source: Larus and Parkes, «Using Cohort Scheduling to Enhance Server Performance», USENIX ATC 2002.
  */
 import { Socket } from 'node:net';
 
-/** So many are not held back any longer: with more, and 1,000 connections, what they need has left the caches. */
-const MOST_HELD = 16;
+/** Writes that are held at most: with more, and 1,000 connections, what they need has left the caches. */
+const MAX_HELD = 16;
 
-/** What waits, in its order: text for a socket, and whether that is closed once it is written. */
-const sockets: (Socket | undefined)[] = Array(MOST_HELD).fill(undefined);
-const texts: string[] = Array(MOST_HELD).fill('');
-const closes: boolean[] = Array(MOST_HELD).fill(false);
-let count = 0;
-let isRoundEndDue = false;
+export class WriteBatcher {
+  // the writes that are held, in their order: to which socket, what, and whether the socket is closed after it
+  readonly #sockets: (Socket | undefined)[] = Array(MAX_HELD).fill(undefined);
+  readonly #texts: string[] = Array(MAX_HELD).fill('');
+  readonly #closes: boolean[] = Array(MAX_HELD).fill(false);
+  #count = 0;
+  #isRoundEndDue = false;
+  readonly #onRoundEnd = (): void => {
+    this.#isRoundEndDue = false;
+    this.#writeAll();
+  };
 
-/** Writes `text`, latin1, at the end of this round of the event loop or before. */
-export function writeTogether(socket: Socket, text: string): void {
-  if (count === MOST_HELD) writeOut();
-  if (!isRoundEndDue) {
-    isRoundEndDue = true;
-    setImmediate(onRoundEnd);
+  /** Writes `text`, latin1, at the end of this round of the event loop or before. */
+  write(socket: Socket, text: string): void {
+    if (this.#count === MAX_HELD) this.#writeAll();
+    if (!this.#isRoundEndDue) {
+      this.#isRoundEndDue = true;
+      setImmediate(this.#onRoundEnd);
+    }
+    this.#sockets[this.#count] = socket;
+    this.#texts[this.#count] = text;
+    this.#count++;
   }
-  sockets[count] = socket;
-  texts[count] = text;
-  count++;
-}
 
-/** Writes now what waits for the socket. */
-export function writeHeld(socket: Socket): void {
-  if (isHeld(socket)) writeOut();
-}
-
-/** Writes now whatever waits. */
-export function writeAllHeld(): void {
-  if (count > 0) writeOut();
-}
-
-/** Closes a socket without a shutdown before it where nothing waits for the peer: a tenth of a request less. */
-export function closeOnceWritten(socket: Socket): void {
-  if (count > 0 && sockets[count - 1] === socket) {
-    closes[count - 1] = true;
-    return;
+  /** Makes the writes to this socket now, if any are held. */
+  flush(socket: Socket): void {
+    for (let at = 0; at < this.#count; at++) if (this.#sockets[at] === socket) return this.#writeAll();
   }
-  writeHeld(socket);
-  if (socket.writableLength === 0) socket.destroy();
-  else Socket.prototype.destroySoon.call(socket);
-}
 
-function isHeld(socket: Socket): boolean {
-  for (let at = 0; at < count; at++) if (sockets[at] === socket) return true;
-  return false;
-}
+  flushAll(): void {
+    if (this.#count > 0) this.#writeAll();
+  }
 
-function onRoundEnd(): void {
-  isRoundEndDue = false;
-  writeOut();
-}
+  /** Closes the socket after its writes; without a shutdown where nothing is unsent, which saves a tenth of a request. */
+  closeAfterWrites(socket: Socket): void {
+    if (this.#count > 0 && this.#sockets[this.#count - 1] === socket) {
+      this.#closes[this.#count - 1] = true;
+      return;
+    }
+    this.flush(socket);
+    if (socket.writableLength === 0) socket.destroy();
+    else Socket.prototype.destroySoon.call(socket);
+  }
 
-function writeOut(): void {
-  const held = count;
-  // nothing is added meanwhile: a write calls nobody before the next tick
-  count = 0;
-  for (let at = 0; at < held; at++) {
-    const socket = sockets[at]!;
-    const mustClose = closes[at]!;
-    if (!socket.destroyed) socket.write(texts[at]!, 'latin1');
-    sockets[at] = undefined;
-    texts[at] = '';
-    closes[at] = false;
-    if (mustClose) closeOnceWritten(socket);
+  #writeAll(): void {
+    const held = this.#count;
+    // nothing is added meanwhile: a write calls nobody back before the next tick
+    this.#count = 0;
+    for (let at = 0; at < held; at++) {
+      const socket = this.#sockets[at]!;
+      const mustClose = this.#closes[at]!;
+      if (!socket.destroyed) socket.write(this.#texts[at]!, 'latin1');
+      this.#sockets[at] = undefined;
+      this.#texts[at] = '';
+      this.#closes[at] = false;
+      if (mustClose) this.closeAfterWrites(socket);
+    }
   }
 }
+
+/** The one of this thread. */
+export const writeBatcher = new WriteBatcher();

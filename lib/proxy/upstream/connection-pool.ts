@@ -1,14 +1,13 @@
 /**
- * One pool of keep-alive connections to one instance of a replica, for one data thread.
+ * One pool of keep-alive connections to one instance of a replica, for one worker.
  * An attempt gets the connection that was used last, or the next that becomes free, or a new one while the pool is
  * under its cap.
- * Must not hold: which replica a request goes to, retries, anything about clients.
  *
- * Invariants: an attempt that was given to `send` hears `onConnection` or `onUpstreamError`, once, unless it is
- * withdrawn before: until then it is in exactly one of `#deferred`, `#waitingForRoom`, `#reserved` and `#failing`. No
- * attempt waits while a connection is idle, nor while there is room for another and none is on its way for it:
- * whatever happens ends in `#restore`, which alone takes attempts out of the queues. A connection that was opened
- * for one attempt is never counted on by others.
+ * Invariants: of an attempt that was given to `send` either `onConnection` or `onUpstreamError` is called, once, unless it
+ * is withdrawn before: until then it is in exactly one of `#waiting`, `#waitingForRoom`, `#reserved` and `#failing`. No
+ * attempt waits while a connection is idle, nor while there is room for another and none is being opened for it: whatever
+ * happens ends in `#restore`, which alone takes attempts out of the queues. A connection that was opened for one attempt is
+ * never counted on for others.
  */
 import type { Endpoint } from '../../core/replica.ts';
 import { RESPONSE_LIMITS, type ResponseLimits } from '../../http1/response-parser.ts';
@@ -28,7 +27,7 @@ export interface ConnectionPoolOptions {
   readonly connectTimeoutMs: number;
   /** How long an attempt may wait for a connection, of whatever kind. */
   readonly waitTimeoutMs: number;
-  /** The thread's coarse clock. */
+  /** The worker's coarse clock. */
   readonly nowMs: () => number;
   readonly recorder: Recorder;
   /** Opens a socket; `connectUpstream` unless given. */
@@ -52,17 +51,17 @@ export interface WaitingCounts {
   readonly forTheirs: number;
 }
 
-/** An attempt that is still to be told that it failed. */
+/** An attempt that has failed, which it is not told yet. */
 interface Failing {
   readonly attempt: Attempt;
   readonly error: BalancerError;
 }
 
 /**
- * Connections that are opened at a time. With one for each of a thousand requests that come at once the first answers
- * waited for all of them, most of a second; meanwhile those that are there would have done the work.
+ * Connections that are opened at a time. With one for each of a thousand requests that come at once the first responses
+ * waited for all of them, most of a second; meanwhile the open ones would have done the work.
  */
-const MOST_CONNECTING = 8;
+const MAX_CONNECTING = 8;
 
 export class ConnectionPool implements ConnectionOwner {
   readonly #options: ConnectionPoolOptions;
@@ -70,12 +69,12 @@ export class ConnectionPool implements ConnectionOwner {
   /** Every connection: connecting, free or busy. */
   readonly #connections = new Set<Connection>();
   readonly #free: IdleConnections;
-  /** Being opened for whoever waits. */
+  /** Being opened for the attempts in `#waiting`. */
   readonly #opening = new Set<Connection>();
   /** Being opened for one attempt, which needs a new connection. */
   readonly #reserved = new Map<Connection, Attempt>();
   /** Attempts that wait for any connection, first come first served. */
-  readonly #deferred: Attempt[] = [];
+  readonly #waiting: Attempt[] = [];
   /** Attempts that need a new connection, while there is no room for one. */
   readonly #waitingForRoom: Attempt[] = [];
   readonly #failing: Failing[] = [];
@@ -87,7 +86,7 @@ export class ConnectionPool implements ConnectionOwner {
   constructor(options: ConnectionPoolOptions) {
     this.#options = options;
     this.#connect = options.connect ?? connectUpstream;
-    this.#free = new IdleConnections(options.nowMs, () => this.#serve());
+    this.#free = new IdleConnections(options.nowMs, () => this.#serveWaiting());
   }
 
   get ordinal(): number {
@@ -106,7 +105,7 @@ export class ConnectionPool implements ConnectionOwner {
 
   get waiting(): WaitingCounts {
     return {
-      forAny: this.#deferred.length,
+      forAny: this.#waiting.length,
       forRoom: this.#waitingForRoom.length,
       forTheirs: this.#reserved.size,
     };
@@ -115,19 +114,19 @@ export class ConnectionPool implements ConnectionOwner {
   /** Gives the attempt a connection, now or as soon as there is one. */
   send(attempt: Attempt): void {
     if (this.#isClosed) return attempt.onUpstreamError(new BalancerError('upstream-gone'));
-    const needsNew = attempt.upgrade || attempt.needsNewConnection;
+    const needsNew = attempt.request.upgrade || attempt.needsNewConnection;
     if (!needsNew) {
       const connection = this.#free.take();
       if (connection !== undefined) return connection.assign(attempt);
     }
     attempt.waitsSinceMs = this.#options.nowMs();
-    (needsNew ? this.#waitingForRoom : this.#deferred).push(attempt);
+    (needsNew ? this.#waitingForRoom : this.#waiting).push(attempt);
     this.#restore();
   }
 
   /** The attempt no longer waits for a connection. */
   withdraw(attempt: Attempt): void {
-    if (remove(this.#deferred, attempt) || remove(this.#waitingForRoom, attempt)) return;
+    if (remove(this.#waiting, attempt) || remove(this.#waitingForRoom, attempt)) return;
     const at = this.#failing.findIndex((failing) => failing.attempt === attempt);
     if (at !== -1) this.#failing.splice(at, 1);
     for (const [connection, owner] of this.#reserved) {
@@ -139,7 +138,7 @@ export class ConnectionPool implements ConnectionOwner {
     this.#restore();
   }
 
-  /** The connection, which is busy, is its client's alone from now on. */
+  /** Makes the connection, which is busy, its client's alone from now on. */
   pin(connection: Connection): PinnedConnection {
     const pinned = new PinnedConnection(connection, this.#options, () => this.#pinned.delete(pinned));
     this.#connections.delete(connection);
@@ -158,7 +157,7 @@ export class ConnectionPool implements ConnectionOwner {
     for (const connection of this.#opening) if (isLate(connection)) connection.destroy(tooLate());
     for (const [connection, attempt] of this.#reserved)
       if (isLate(connection) || this.#hasWaited(attempt, nowMs)) connection.destroy(tooLate());
-    for (const queue of [this.#deferred, this.#waitingForRoom])
+    for (const queue of [this.#waiting, this.#waitingForRoom])
       while (queue.length > 0 && this.#hasWaited(queue[0]!, nowMs))
         this.#failing.push({ attempt: queue.shift()!, error: tooLate() });
     for (const connection of this.#free.takeExpired()) connection.destroy();
@@ -170,11 +169,11 @@ export class ConnectionPool implements ConnectionOwner {
     return nowMs - waitsSinceMs >= this.#options.waitTimeoutMs;
   }
 
-  /** The instance is gone: everything that waits for it or hears from it fails with `upstream-gone`. */
+  /** The instance is gone: every attempt that waits for it or is on it fails with `upstream-gone`. */
   close(): void {
     this.#isClosed = true;
     const gone = new BalancerError('upstream-gone');
-    this.#failAll(this.#deferred, gone);
+    this.#failAll(this.#waiting, gone);
     this.#failAll(this.#waitingForRoom, gone);
     for (const connection of [...this.#connections]) connection.destroy(gone);
     for (const { connection } of [...this.#pinned]) connection.destroy(gone);
@@ -188,19 +187,19 @@ export class ConnectionPool implements ConnectionOwner {
     if (attempt !== undefined) return connection.assign(attempt);
     this.#opening.delete(connection);
     this.#free.addNew(connection);
-    this.#serve();
+    this.#serveWaiting();
   }
 
   onFree(connection: Connection): void {
     // what was opened for a tunnel reads through the stream machinery, which the pool's connections avoid
     if (this.#isClosed || connection.forTunnel) return connection.destroy();
     this.#free.addUsed(connection);
-    this.#serve();
+    this.#serveWaiting();
   }
 
   onClosed(connection: Connection, error: BalancerError | undefined): void {
     if (!this.#connections.delete(connection)) return;
-    this.#free.closed(connection);
+    this.#free.onClosed(connection);
     const attempt = this.#reserved.get(connection);
     this.#reserved.delete(connection);
     this.#opening.delete(connection);
@@ -210,11 +209,11 @@ export class ConnectionPool implements ConnectionOwner {
   }
 
   /** A connection is free, or soon will be. */
-  #serve(): void {
-    if (this.#deferred.length > 0 || this.#waitingForRoom.length > 0) this.#restore();
+  #serveWaiting(): void {
+    if (this.#waiting.length > 0 || this.#waitingForRoom.length > 0) this.#restore();
   }
 
-  /** Restores the invariants. Called again from within, by what an attempt does when it hears, it leaves all to the first call. */
+  /** Restores the invariants. Called again from within, by an attempt that is called back, it leaves all to the first call. */
   #restore(): void {
     if (this.#isRestoring) return;
     this.#isRestoring = true;
@@ -223,23 +222,23 @@ export class ConnectionPool implements ConnectionOwner {
     } finally {
       this.#isRestoring = false;
     }
-    if (this.#deferred.length > 0 || this.#waitingForRoom.length > 0) this.#free.hurry();
+    if (this.#waiting.length > 0 || this.#waitingForRoom.length > 0) this.#free.hasten();
   }
 
   /** Does one thing that is due; false where nothing is. */
   #step(): boolean {
     const failing = this.#failing.shift();
     if (failing !== undefined) failing.attempt.onUpstreamError(failing.error);
-    else if (this.#deferred.length > 0 && this.#free.idle > 0)
-      this.#free.take()!.assign(this.#deferred.shift()!);
+    else if (this.#waiting.length > 0 && this.#free.idle > 0)
+      this.#free.take()!.assign(this.#waiting.shift()!);
     else if (this.#waitingForRoom.length > 0 && this.#makeRoom()) this.#open(this.#waitingForRoom.shift());
-    else if (this.#expectedSoon < Math.min(this.#deferred.length, MOST_CONNECTING) && this.#makeRoom())
+    else if (this.#expectedSoon < Math.min(this.#waiting.length, MAX_CONNECTING) && this.#makeRoom())
       this.#open(undefined);
     else return false;
     return true;
   }
 
-  /** Connections that those who wait will be given next. */
+  /** Connections that the waiting attempts will be given next. */
   get #expectedSoon(): number {
     return this.#opening.size + this.#free.settling;
   }
@@ -254,11 +253,11 @@ export class ConnectionPool implements ConnectionOwner {
     return this.#hasRoom;
   }
 
-  /** Opens a connection for whoever waits, or for `only` one attempt that needs a new one. */
+  /** Opens a connection for the attempts that wait, or for `only` one that needs a new one. */
   #open(only: Attempt | undefined): void {
     const { endpoint, nowMs } = this.#options;
     const { limits = RESPONSE_LIMITS } = this.#options;
-    const forTunnel = only?.upgrade === true;
+    const forTunnel = only?.request.upgrade === true;
     const opening = { nowMs: nowMs(), forTunnel, connect: this.#connect, limits };
     let connection: Connection;
     try {
@@ -271,11 +270,11 @@ export class ConnectionPool implements ConnectionOwner {
     else this.#reserved.set(connection, only);
   }
 
-  /** A connection could not be made. Nobody will connect where one could not, so who waits need not find out one by one. */
+  /** A connection could not be opened. No other will be either, so all attempts that wait fail, and not one by one. */
   #failedToOpen(only: Attempt | undefined, error: BalancerError): void {
-    // of a replica that is gone it says nothing
+    // a replica that is gone is not at fault
     if (!this.#isClosed) this.#options.recorder.connectFailed(this.#options.ordinal);
-    if (only === undefined) this.#failAll(this.#deferred, error);
+    if (only === undefined) this.#failAll(this.#waiting, error);
     else this.#failing.push({ attempt: only, error });
   }
 

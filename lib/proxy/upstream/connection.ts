@@ -1,12 +1,11 @@
 /**
- * One keep-alive connection to a replica: writes a request, reads its answer, and is then free for the next.
- * Must not hold: pooling (`connection-pool.ts`), what happens to the request when it fails.
- * Invariants: busy with at most one attempt; what comes while there is none closes it; an attempt hears nothing
- * more once it has completed, failed or cancelled.
+ * One keep-alive connection to a replica: writes a request, reads its response, and is then free for the next.
+ * Invariants: it is busy with at most one attempt; bytes that come while there is none close it; an attempt is not called
+ * any more once it has completed, failed or cancelled.
  *
- * Reads go straight into a buffer of ours (`onread`), past the stream machinery: 1.5 µs less for a small answer.
- * All connections share one buffer while answers are small, so a chunk is only good until its call returns, unless
- * `useLargeReads` was said: then reads go into blocks, which can be held, and nothing is copied.
+ * Reads go straight into a buffer of ours (`onread`), past the stream machinery: 1.5 µs less for a small response. All
+ * connections share one buffer while responses are small, so a chunk is only good until its call returns; after
+ * `useLargeReads` they go into pooled buffers, which can be retained, and nothing is copied.
  */
 import type { OnReadOpts, Socket, TcpNetConnectOpts } from 'node:net';
 import type { Endpoint } from '../../core/replica.ts';
@@ -17,25 +16,26 @@ import {
   type ResponseSink,
 } from '../../http1/response-parser.ts';
 import { BalancerError, type ErrorCode, errnoOf, isBalancerError, messageOf } from '../../platform/errors.ts';
-import { acquireBuffer, type PooledBuffer } from '../io/buffer-pool.ts';
-import { writeTogether } from '../io/write-batcher.ts';
+import { bufferPool, type PooledBuffer } from '../io/buffer-pool.ts';
+import { writeBatcher } from '../io/write-batcher.ts';
 import type { UpstreamSocket } from './early-response.ts';
 
 /** One try of a request on a replica, as the pool and its connections see it. */
-export interface Attempt extends ResponseRequest, ResponseSink {
+export interface Attempt extends ResponseSink {
+  readonly request: ResponseRequest;
   /** Only a connection that carried no request yet will do. */
   readonly needsNewConnection: boolean;
-  /** Since when it waits for a connection, by the thread's coarse clock; the pool's to set. */
+  /** Since when it waits for a connection, by the worker's coarse clock; set by the pool. */
   waitsSinceMs: number;
-  /** The connection is this attempt's: it writes its request now. */
+  /** The connection is this attempt's, which writes its request now. */
   onConnection(connection: Connection): void;
-  /** The whole request has been written, so that the connection may carry another after the answer. */
+  /** The whole request has been written, so that the connection may carry another after the response. */
   readonly isRequestSent: boolean;
-  /** One read of the socket has been told, and the answer goes on. */
+  /** What one read of the socket brought has been delivered, and more of the response is to come. */
   onReadEnd(): void;
   /** The connection takes bytes again after `write` said false. */
   onDrain(): void;
-  /** The replica takes no more of the body; what it has answered is still read. Called after `expectUpload` alone. */
+  /** The replica takes no more of the body; its response is still read. Only called after `startUpload`. */
   onWriteFailed(): void;
   /** After `onEnd`: the connection is free or closed already. */
   onDone(): void;
@@ -45,12 +45,12 @@ export interface Attempt extends ResponseRequest, ResponseSink {
   onUpstreamError(error: BalancerError): void;
 }
 
-/** What a connection tells its pool. */
+/** Whose connection it is: a pool, or one client. */
 export interface ConnectionOwner {
   onConnected(connection: Connection): void;
-  /** The answer is complete and the connection can carry another request. */
+  /** The response is complete and the connection can carry another request. */
   onFree(connection: Connection): void;
-  /** It is gone. `error` is set where connecting failed. */
+  /** It has closed. `error` is set where connecting failed. */
   onClosed(connection: Connection, error: BalancerError | undefined): void;
 }
 
@@ -59,24 +59,24 @@ export type Connect = (options: TcpNetConnectOpts) => UpstreamSocket;
 
 /** How a connection is opened. */
 export interface ConnectOptions {
-  /** By the thread's coarse clock. */
+  /** By the worker's coarse clock. */
   readonly nowMs: number;
   readonly forTunnel: boolean;
   readonly connect: Connect;
   readonly limits: ResponseLimits;
 }
 
-/** Enough for most answers, and little to copy of the others. */
+/** Enough for most responses, and little to copy of the others. */
 const SHARED_BYTES = 81_920;
-/** Less than this at the end of a block is not worth reading into. */
+/** Less room than this at the end of a buffer is not worth reading into. */
 const LEAST_READ_BYTES = 32_768;
-/** Used by every connection of this thread: read into, parsed and left before the next read. */
+/** Shared by all connections of this worker: what is read into it is handled before the next read. */
 const SHARED: Buffer = Buffer.allocUnsafeSlow(SHARED_BYTES);
 
 const CONNECT_CODES: Readonly<Record<string, ErrorCode>> = {
   ECONNREFUSED: 'connect-refused',
   ETIMEDOUT: 'connect-timeout',
-  // ours to answer for, not the replica's
+  // the balancer's fault, not the replica's
   EMFILE: 'out-of-sockets',
   ENFILE: 'out-of-sockets',
   ENOBUFS: 'out-of-sockets',
@@ -85,16 +85,16 @@ const CONNECT_CODES: Readonly<Record<string, ErrorCode>> = {
 
 export class Connection {
   // times begin as doubles (`-0`): V8 deoptimizes a class when a field of whole numbers is given its first fraction
-  /** When it became free, by the thread's coarse clock; the pool keeps it. */
+  /** When it became free, by the worker's coarse clock; set by its owner. */
   idleSinceMs = -0;
-  /** How long the replica keeps it open when idle, or -1; from the last answer. */
+  /** How long the replica keeps it open when idle, as its last response says; below zero where it does not say. */
   keepAliveTimeoutMs = -1;
-  /** When connecting began, by the thread's coarse clock. */
+  /** When connecting began, by the worker's coarse clock. */
   readonly startedMs: number;
   /** How long connecting took, once it is connected. */
   connectMs = -0;
 
-  /** Opened for a request that asks for another protocol: its socket becomes an ordinary stream once that is spoken. */
+  /** Opened for a request that asks for another protocol, for which its socket becomes an ordinary stream. */
   readonly forTunnel: boolean;
   #owner: ConnectionOwner;
   readonly socket: UpstreamSocket;
@@ -111,9 +111,9 @@ export class Connection {
     this.#error = error;
     this.#attempt?.onWriteFailed();
   };
-  /** Memory for the reads of a large body, and how much of it is used; undefined while SHARED will do. */
-  #block: PooledBuffer | undefined;
-  #filled = 0;
+  /** The buffer for reads of a large body, and how much of it is used; undefined while SHARED will do. */
+  #buffer: PooledBuffer | undefined;
+  #filledBytes = 0;
 
   constructor(
     owner: ConnectionOwner,
@@ -138,18 +138,14 @@ export class Connection {
     socket.on('drain', () => {
       if (!this.#hasWriteFailed) this.#attempt?.onDrain();
     });
-    socket.on('end', () => this.#ended());
+    socket.on('end', () => this.#onSocketEnd());
     socket.on('error', (error) => {
       this.#error = error;
     });
-    socket.on('close', () => this.#closed());
+    socket.on('close', () => this.#onSocketClose());
   }
 
-  get isConnected(): boolean {
-    return this.#isConnected;
-  }
-
-  /** From now on `owner` hears of it, and nobody else. */
+  /** From now on `owner` is called, and nobody else. */
   setOwner(owner: ConnectionOwner): void {
     this.#owner = owner;
   }
@@ -163,7 +159,7 @@ export class Connection {
   assign(attempt: Attempt): void {
     this.#requests++;
     this.#attempt = attempt;
-    this.#parser.start(attempt, attempt);
+    this.#parser.start(attempt.request, attempt);
     try {
       attempt.onConnection(this);
     } catch (error) {
@@ -171,32 +167,27 @@ export class Connection {
     }
   }
 
-  /** Sends; false when the attempt should wait for `onDrain`. Strings are latin1; `onSent` hears that a buffer is free. */
+  /** Writes; false when the attempt should wait for `onDrain`. Strings are latin1; `onSent` is called when the buffer is free. */
   write(data: string | Buffer, onSent?: () => void): boolean {
     return typeof data === 'string' ? this.socket.write(data, 'latin1') : this.socket.write(data, onSent);
   }
 
-  /** A body is written next, which the replica may refuse while it is on its way: its response is read all the same. */
-  expectUpload(): void {
-    this.socket.onWriteFailed = this.#onWriteFailed;
+  /**
+   * Writes the head of a request whose body follows, which goes out with what is written until the next tick. The replica
+   * may refuse the body while it is being sent: its response is read all the same.
+   */
+  startUpload(head: string): void {
+    const { socket } = this;
+    socket.onWriteFailed = this.#onWriteFailed;
+    // the first piece has usually come with the head
+    socket.cork();
+    process.nextTick(() => socket.uncork());
+    socket.write(head, 'latin1');
   }
 
-  /** The kernel has taken everything that was written. */
-  get isWritten(): boolean {
-    return this.socket.writableLength === 0;
-  }
-
-  /** Sends `text`, latin1, with what others write: all there is of the request. */
-  writeTogether(text: string): void {
-    writeTogether(this.socket, text);
-  }
-
-  cork(): void {
-    this.socket.cork();
-  }
-
-  uncork(): void {
-    this.socket.uncork();
+  /** Writes a whole request, latin1, together with the small writes to other sockets. */
+  writeBatched(text: string): void {
+    writeBatcher.write(this.socket, text);
   }
 
   pause(): void {
@@ -209,17 +200,17 @@ export class Connection {
     this.socket.resume();
   }
 
-  /** More of this answer's body is to come than one read brings: the reads that follow go into blocks. */
+  /** More of the response's body is to come than one read brings: further reads go into pooled buffers. */
   useLargeReads(): void {
-    this.#block ??= acquireBuffer();
+    this.#buffer ??= bufferPool.acquire();
   }
 
   /**
-   * The block in which the chunk of the call at hand lies, held once more; undefined for one in shared memory, which
-   * must be copied to outlive the call.
+   * The pooled buffer in which the chunk of the call at hand lies, retained once more; undefined for a chunk in shared
+   * memory, which must be copied to outlive the call.
    */
   retainBuffer(chunk: Buffer): PooledBuffer | undefined {
-    return this.#block?.bytes.buffer === chunk.buffer ? this.#block.hold() : undefined;
+    return this.#buffer?.bytes.buffer === chunk.buffer ? this.#buffer.retain() : undefined;
   }
 
   /** The attempt wants no more of this connection. */
@@ -228,7 +219,7 @@ export class Connection {
     this.destroy();
   }
 
-  /** Closes at once; a busy attempt hears `error`, and so does the pool while there was no connection yet. */
+  /** Closes at once; `error` goes to the attempt, if there is one, and to the owner if there was no connection yet. */
   destroy(error?: BalancerError): void {
     const attempt = this.#attempt;
     this.#attempt = undefined;
@@ -244,7 +235,7 @@ export class Connection {
       buffer: () => this.#nextBuffer(),
       callback: (bytes, buffer) => {
         const chunk = buffer as Buffer;
-        if (this.#block?.bytes.buffer === chunk.buffer) this.#filled += bytes;
+        if (this.#buffer?.bytes.buffer === chunk.buffer) this.#filledBytes += bytes;
         this.#read(chunk.subarray(0, bytes));
         return true;
       },
@@ -253,23 +244,23 @@ export class Connection {
 
   /** Asked for after every read. */
   #nextBuffer(): Buffer {
-    if (this.#block === undefined) return SHARED;
-    if (this.#block.bytes.length - this.#filled < LEAST_READ_BYTES) {
+    if (this.#buffer === undefined) return SHARED;
+    if (this.#buffer.bytes.length - this.#filledBytes < LEAST_READ_BYTES) {
       this.#releaseBuffer();
-      this.#block = acquireBuffer();
+      this.#buffer = bufferPool.acquire();
     }
-    return this.#block?.bytes.subarray(this.#filled) ?? SHARED;
+    return this.#buffer?.bytes.subarray(this.#filledBytes) ?? SHARED;
   }
 
   #releaseBuffer(): void {
-    this.#block?.release();
-    this.#block = undefined;
-    this.#filled = 0;
+    this.#buffer?.release();
+    this.#buffer = undefined;
+    this.#filledBytes = 0;
   }
 
   #read(chunk: Buffer): void {
     const attempt = this.#attempt;
-    // bytes that no request asked for
+    // bytes that belong to no request
     if (attempt === undefined) return this.destroy();
     let result: ReturnType<ResponseParser['push']>;
     try {
@@ -286,7 +277,7 @@ export class Connection {
 
   #complete(attempt: Attempt): void {
     this.#attempt = undefined;
-    // the client of the answer that ends here may be slow, the next one need not be
+    // the client of this response may be slow, the next one need not be
     if (this.#isPaused) this.resume();
     this.#releaseBuffer();
     this.socket.onWriteFailed = undefined;
@@ -305,14 +296,14 @@ export class Connection {
     attempt.onTunnel(this.socket, early);
   }
 
-  /** The replica has said its last: the end of the answer, or of the hope for one. */
-  #ended(): void {
+  /** The replica has ended its side: that ends the response, or there will be none. */
+  #onSocketEnd(): void {
     const attempt = this.#attempt;
     if (attempt !== undefined && this.#parser.finish()) this.#complete(attempt);
     else this.#fail();
   }
 
-  #closed(): void {
+  #onSocketClose(): void {
     if (this.#isClosed) return;
     if (!this.#isConnected) return this.destroy(connectFailure(this.#error));
     this.#fail();
@@ -337,7 +328,7 @@ function connectFailure(error: Error | undefined): BalancerError {
   return new BalancerError(CONNECT_CODES[errnoOf(error)] ?? 'connect-failed', undefined, { cause: error });
 }
 
-/** A failure of our own while an answer was read must not look like the replica's. */
+/** A failure of our own while a response was read must not look like the replica's. */
 function internal(error: unknown): BalancerError {
   return new BalancerError('internal', messageOf(error), { cause: error });
 }

@@ -1,11 +1,10 @@
 /**
  * A socket to a replica that can still be read once a write to it has failed.
- * Must not hold: what was written, what is read.
  *
- * A replica that refuses an upload answers and closes while the body is on its way. The next write then fails, and a
- * stream destroys its socket with that, although the response lies in the kernel's receive queue: Linux gives it out
- * after a reset too, and the connection's end behind it. So while an upload is under way a failed write is told to
- * `onWriteFailed` and to nobody else; whatever is written from then on is thrown away.
+ * A replica that refuses an upload responds and closes while the body is on its way. The next write then fails, and a
+ * stream destroys its socket with that, although the response lies in the kernel's receive queue: Linux delivers it after a
+ * reset too, and the connection's end behind it. So while an upload is under way a failed write only calls
+ * `onWriteFailed`; whatever is written from then on is thrown away.
  * Source: RFC 9112 section 9.6 (closing with a reset), RFC 9110 section 15.5.14 (413 while content is being sent).
  */
 import { Socket, type TcpNetConnectOpts } from 'node:net';
@@ -20,17 +19,17 @@ export class UpstreamSocket extends Socket {
   override _write(chunk: unknown, encoding: BufferEncoding, written: Written): void {
     if (this.onWriteFailed === undefined) super._write(chunk, encoding, written);
     else if (this.#hasFailed) written();
-    else super._write(chunk, encoding, (error) => this.#told(error, written));
+    else super._write(chunk, encoding, (error) => this.#onWritten(error, written));
   }
 
   override _writev(chunks: { chunk: unknown; encoding: BufferEncoding }[], written: Written): void {
     if (this.onWriteFailed === undefined) super._writev?.(chunks, written);
     else if (this.#hasFailed) written();
-    else super._writev?.(chunks, (error) => this.#told(error, written));
+    else super._writev?.(chunks, (error) => this.#onWritten(error, written));
   }
 
-  #told(error: Error | null | undefined, written: Written): void {
-    // one that was destroyed meanwhile has nothing to be read any more
+  #onWritten(error: Error | null | undefined, written: Written): void {
+    // a socket that was destroyed meanwhile has nothing to be read any more
     if (error == null || this.destroyed || this.onWriteFailed === undefined) return written(error);
     if (!this.#hasFailed) {
       this.#hasFailed = true;

@@ -1,15 +1,14 @@
 /**
  * The connections of one pool that carry no request, and when each may carry the next.
- * Must not hold: attempts, and how connections are opened.
  *
- * A replica may end a connection right behind a response, without having said so. Nothing is written on a connection
- * before its socket has been read once more after the response: it rests until then (`read-rounds.ts`). The end may come
- * later than that, too; so where a replica was seen to do it, connections rest for longer, until the doubt is over.
+ * A replica may close a connection right behind a response, without having said so. So nothing is written on a connection
+ * before its socket has been read once more after the response: until then it is settling (`read-rounds.ts`). The close may
+ * come later than that, too; where a replica was seen to do it, its connections are quarantined for longer, until it has
+ * not done so for a while.
  */
-
 import type { Connection } from './connection.ts';
 import { withMargin } from './pinned-connections.ts';
-import { afterNextPoll, hurry, type PollListener } from './read-rounds.ts';
+import { callAfterPoll, hastenPoll, type PollListener } from './read-rounds.ts';
 
 export interface IdleCounts {
   /** They may be written on now. */
@@ -20,17 +19,17 @@ export interface IdleCounts {
   readonly quarantined: number;
 }
 
-/** How long a connection may lie idle where the replica did not say: under the 5 s of Node's own server. */
+/** How long a connection may be idle where the replica did not say: under the 5 s of Node's own server. */
 const IDLE_LIMIT_MS = 4000;
 /** However long a replica says that it waits. */
-const IDLE_LIMIT_MAX_MS = 120_000;
-/** A connection that the replica ends so soon after its response was ended behind it, not for being idle. */
-const EARLY_END_MS = 200;
-/** What one such end adds to the doubt, of which every response on a connection used before takes one, and every tick. */
-const DOUBT_AN_END = 4;
-const MOST_DOUBT = 16;
-/** How long a connection rests while there is doubt. The clock may be a tick behind. */
-const LONG_REST_MS = 150;
+const MAX_IDLE_LIMIT_MS = 120_000;
+/** A connection that the replica closes so soon after its response was closed behind it, and not for being idle. */
+const EARLY_CLOSE_MS = 200;
+/** What one early close adds to the suspicion, which each response on a reused connection, and each tick, lowers by one. */
+const SUSPICION_PER_CLOSE = 4;
+const MAX_SUSPICION = 16;
+/** How long a connection is quarantined. The clock may be a tick behind. */
+const QUARANTINE_MS = 150;
 
 export class IdleConnections implements PollListener {
   readonly #nowMs: () => number;
@@ -38,14 +37,14 @@ export class IdleConnections implements PollListener {
   /** The one that was used last at the end. */
   readonly #idle: Connection[] = [];
   /** Not read since their responses: those of this round of the event loop, and those of the last. */
-  #releasedOrdinal: Connection[] = [];
+  #freed: Connection[] = [];
   #settling: Connection[] = [];
   readonly #quarantined: Connection[] = [];
-  /** Above zero where the replica ends connections behind its responses. */
+  /** Above zero where the replica closes connections behind its responses. */
   #suspicion = 0;
   #isCalledAfterPoll = false;
 
-  /** `nowMs` is the thread's coarse clock; `onIdle` is called when some that rested may be taken. */
+  /** `nowMs` is the worker's coarse clock; `onIdle` is called when some that settled may be taken. */
   constructor(nowMs: () => number, onIdle: () => void) {
     this.#nowMs = nowMs;
     this.#onIdle = onIdle;
@@ -60,7 +59,7 @@ export class IdleConnections implements PollListener {
   }
 
   get settling(): number {
-    return this.#releasedOrdinal.length + this.#settling.length;
+    return this.#freed.length + this.#settling.length;
   }
 
   /** Takes the idle one that was used last: its caches are warm, and the others grow idle and close. */
@@ -82,26 +81,26 @@ export class IdleConnections implements PollListener {
       this.#quarantined.push(connection);
       return;
     }
-    this.#releasedOrdinal.push(connection);
+    this.#freed.push(connection);
     if (this.#isCalledAfterPoll) return;
     this.#isCalledAfterPoll = true;
-    afterNextPoll(this);
+    callAfterPoll(this);
   }
 
   onPolled(): boolean {
-    const read = this.#settling;
-    this.#settling = this.#releasedOrdinal;
-    this.#releasedOrdinal = read;
-    for (const connection of read) this.#idle.push(connection);
-    read.length = 0;
+    const settled = this.#settling;
+    this.#settling = this.#freed;
+    this.#freed = settled;
+    for (const connection of settled) this.#idle.push(connection);
+    settled.length = 0;
     this.#onIdle();
     this.#isCalledAfterPoll = this.settling > 0;
     return this.#isCalledAfterPoll;
   }
 
-  /** Somebody waits: those that rest are idle as soon as they can be. */
-  hurry(): void {
-    if (this.settling > 0) hurry();
+  /** A request waits: those that settle are idle as soon as they can be. */
+  hasten(): void {
+    if (this.settling > 0) hastenPoll();
   }
 
   /** Removes the one that has been free for longest, of those that are not about to be taken. */
@@ -109,11 +108,11 @@ export class IdleConnections implements PollListener {
     return this.#idle.shift() ?? this.#quarantined.shift();
   }
 
-  /** Removes those that have been idle for too long, and lets those be idle that have rested. To be called at each tick. */
+  /** Removes those that have been idle for too long, and ends quarantines that are over. To be called at each tick. */
   takeExpired(): readonly Connection[] {
     const nowMs = this.#nowMs();
     if (this.#suspicion > 0) this.#suspicion--;
-    while (this.#quarantined.length > 0 && nowMs - this.#quarantined[0]!.idleSinceMs >= LONG_REST_MS)
+    while (this.#quarantined.length > 0 && nowMs - this.#quarantined[0]!.idleSinceMs >= QUARANTINE_MS)
       this.#idle.push(this.#quarantined.shift()!);
     const expired = this.#lists
       .flat()
@@ -122,15 +121,15 @@ export class IdleConnections implements PollListener {
     return expired;
   }
 
-  /** A connection was closed by the other side, which may have been free. */
-  closed(connection: Connection): void {
-    if (!this.#remove(connection) || this.#nowMs() - connection.idleSinceMs >= EARLY_END_MS) return;
-    this.#suspicion = Math.min(MOST_DOUBT, this.#suspicion + DOUBT_AN_END);
-    this.#quarantined.push(...this.#settling.splice(0), ...this.#releasedOrdinal.splice(0));
+  /** Removes one that the replica has closed, if it was free. */
+  onClosed(connection: Connection): void {
+    if (!this.#remove(connection) || this.#nowMs() - connection.idleSinceMs >= EARLY_CLOSE_MS) return;
+    this.#suspicion = Math.min(MAX_SUSPICION, this.#suspicion + SUSPICION_PER_CLOSE);
+    this.#quarantined.push(...this.#settling.splice(0), ...this.#freed.splice(0));
   }
 
   get #lists(): readonly Connection[][] {
-    return [this.#idle, this.#settling, this.#releasedOrdinal, this.#quarantined];
+    return [this.#idle, this.#settling, this.#freed, this.#quarantined];
   }
 
   #remove(connection: Connection): boolean {
@@ -144,5 +143,5 @@ export class IdleConnections implements PollListener {
 
 function idleLimitMs({ keepAliveTimeoutMs }: Connection): number {
   if (keepAliveTimeoutMs < 0) return IDLE_LIMIT_MS;
-  return Math.min(IDLE_LIMIT_MAX_MS, withMargin(keepAliveTimeoutMs));
+  return Math.min(MAX_IDLE_LIMIT_MS, withMargin(keepAliveTimeoutMs));
 }

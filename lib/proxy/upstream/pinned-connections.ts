@@ -1,28 +1,27 @@
 /**
  * A connection to a replica that belongs to one client connection, since the replica authenticates connections
  * (`connection-auth.ts`): the client's further requests go there, nobody else's ever do, and it ends with the client.
- * Must not hold: when a connection becomes one (`exchange.ts`), other connections of the pool.
  * Invariants: it is never given back to its pool; the pool closes it with its instance.
  * Source: RFC 9110 section 3.3 (a request is not to be judged by its connection, and what a proxy must do all the same).
  */
 import type { Connection, ConnectionOwner } from './connection.ts';
 
 /** A request's claim on the replica of this ordinal; false where that may not be given requests. */
-interface Claim {
+interface ReplicaClaim {
   acquirePinned(ordinal: number): boolean;
 }
 
 /** What is taken off the replica's own limit, so that we close first. */
 const IDLE_MARGIN_MS = 1000;
 
-/** How long a connection may lie idle of which the replica says that it waits for so long. */
+/** How long a connection may be idle that the replica says it keeps open for so long. */
 export function withMargin(keepAliveTimeoutMs: number): number {
   return Math.max(0, keepAliveTimeoutMs - IDLE_MARGIN_MS);
 }
 
 /**
  * Keeps a connection of `pool` for one client alone, in place of `before`, unless it is to no replica, or to become a
- * tunnel, which is nobody else's anyway; gives the one that is the client's.
+ * tunnel, which is nobody else's anyway; returns the one that is the client's.
  */
 export function pinConnection(
   before: PinnedConnection | undefined,
@@ -43,7 +42,7 @@ export class PinnedConnection implements ConnectionOwner {
   #isIdle = false;
   #isClosed = false;
 
-  /** `connection` is busy with a request of its client; `onClosed` hears when it has closed. */
+  /** `connection` is busy with a request of its client. */
   constructor(
     connection: Connection,
     { ordinal, nowMs }: { readonly ordinal: number; readonly nowMs: () => number },
@@ -63,8 +62,8 @@ export class PinnedConnection implements ConnectionOwner {
    * Claims it, and its replica, for the client's next request, which then has to be assigned to the connection; false
    * where it has closed, or its replica may not be given requests any more. Then it is closed.
    */
-  take(claim: Claim): boolean {
-    if (!this.#isIdle || !claim.acquirePinned(this.ordinal)) {
+  claim(replica: ReplicaClaim): boolean {
+    if (!this.#isIdle || !replica.acquirePinned(this.ordinal)) {
       this.close();
       return false;
     }
@@ -76,7 +75,7 @@ export class PinnedConnection implements ConnectionOwner {
   tick(nowMs: number): void {
     const { idleSinceMs, keepAliveTimeoutMs } = this.connection;
     if (!this.#isIdle || keepAliveTimeoutMs < 0) return;
-    // of a short promise half is kept: closed too early, the client has to authenticate again
+    // of a short limit half is used: closed too early, the client has to authenticate again
     const limitMs = Math.max(keepAliveTimeoutMs / 2, withMargin(keepAliveTimeoutMs));
     if (nowMs - idleSinceMs >= limitMs) this.close();
   }

@@ -1,12 +1,12 @@
 /**
- * Tells when what had reached a socket by now has been read: once the poll phase after this one is over.
- * A response is read in one poll phase, and the FIN or RST right behind it in the next: libuv does not read again after
- * a read that did not fill its buffer. Everything that waits for that is called together, once a round of the event loop.
+ * Calls back when what had reached a socket by now has been read: once the poll phase after this one is over.
+ * A response is read in one poll phase, and a FIN or RST right behind it in the next: libuv does not read again after a
+ * read that did not fill its buffer. All that waits for a poll is called together, once a round of the event loop.
  * Source: libuv `uv__read` (src/unix/stream.c); the phases of the event loop, in Node's guide to it.
  */
-import { writeAllHeld } from '../io/write-batcher.ts';
+import { writeBatcher } from '../io/write-batcher.ts';
 
-/** Wants to be called in the check phase of this round, and of the next. */
+/** Is called in the check phase of this round, and of the next. */
 export interface PollListener {
   /** A poll phase is over. True where it is to be called after the next one too. */
   onPolled(): boolean;
@@ -15,23 +15,23 @@ export interface PollListener {
 let listeners: PollListener[] = [];
 let spare: PollListener[] = [];
 let immediate: NodeJS.Immediate | undefined;
-let isHurried = false;
+let isHastened = false;
 
 /** Calls `listener.onPolled` at the end of this round, and for as long as it says. To be called once until then. */
-export function afterNextPoll(listener: PollListener): void {
+export function callAfterPoll(listener: PollListener): void {
   listeners.push(listener);
   immediate ??= setImmediate(onCheck);
 }
 
-/** Somebody waits for that: the next poll phase takes what is there, and does not wait for more. */
-export function hurry(): void {
-  isHurried = true;
+/** The next poll phase takes what is there and does not wait for more, since a request waits for it. */
+export function hastenPoll(): void {
+  isHastened = true;
   immediate?.ref();
 }
 
 function onCheck(): void {
   immediate = undefined;
-  isHurried = false;
+  isHastened = false;
   const now = listeners;
   listeners = spare;
   for (const listener of now) if (listener.onPolled()) listeners.push(listener);
@@ -39,9 +39,9 @@ function onCheck(): void {
   spare = now;
   if (listeners.length > 0 && immediate === undefined) {
     immediate = setImmediate(onCheck);
-    // a round that nothing else begins is not begun for it
-    if (!isHurried) immediate.unref();
+    // nothing is waiting for it, so it does not make the event loop spin
+    if (!isHastened) immediate.unref();
   }
   // requests that have just been given their connections need not wait for another round
-  writeAllHeld();
+  writeBatcher.flushAll();
 }

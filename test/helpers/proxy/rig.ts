@@ -131,7 +131,7 @@ export class Rig {
 
   #judge(thread: WorkerContext, sequence: number, generations: readonly number[]): void {
     const verdict = this.judge(generations);
-    if (verdict !== 'never') queueMicrotask(() => thread.verdicts.answer(sequence, verdict));
+    if (verdict !== 'never') queueMicrotask(() => thread.verdicts.resolve(sequence, verdict));
   }
 
   #record(ordinal: number, endpoint: Endpoint): UpstreamRecord {

@@ -44,7 +44,7 @@ async function stage(t: TestContext, reusePort: boolean, room = () => 10_000): P
   };
   const acceptor = new Acceptor(
     { host: '127.0.0.1', port: 0, reusePort },
-    { accept, room, onRush: (isOn) => rushes.push(isOn) },
+    { accept, capacity: room, onRush: (isOn) => rushes.push(isOn) },
   );
   const port = await acceptor.listen();
   const clients: Socket[] = [];
@@ -109,7 +109,7 @@ test('a port that is taken is an error', async (t) => {
   const { port } = await stage(t, false);
   const second = new Acceptor(
     { host: '127.0.0.1', port, reusePort: false },
-    { accept: () => {}, room: () => 1, onRush: () => {} },
+    { accept: () => {}, capacity: () => 1, onRush: () => {} },
   );
   await assert.rejects(second.listen(), { code: 'EADDRINUSE' });
 });
@@ -126,7 +126,7 @@ async function rounds(t: TestContext, reusePort: boolean) {
   const rushes: boolean[] = [];
   const owner = {
     accept: () => handedOn++,
-    room: () => 10_000,
+    capacity: () => 10_000,
     onRush: (isOn: boolean) => rushes.push(isOn),
   };
   const acceptor = new Acceptor({ host: '127.0.0.1', port: 0, reusePort }, owner, () => nowMs);

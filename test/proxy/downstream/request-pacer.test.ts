@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { ClientConnection, setAcceptPriority } from '../../../lib/proxy/downstream/client-connection.ts';
+import { ClientConnection } from '../../../lib/proxy/downstream/client-connection.ts';
 import { RequestPacer } from '../../../lib/proxy/downstream/request-pacer.ts';
+import { setAcceptPriority } from '../../../lib/proxy/downstream/request-reader.ts';
 import { eventually } from '../../helpers/eventually.ts';
 import { get, ok, statusOf } from '../../helpers/proxy/message.ts';
 import { Peer } from '../../helpers/proxy/peer.ts';
@@ -23,7 +24,7 @@ function stage() {
   const pacer = new RequestPacer<number>((each) => taken.push(each));
   const come = (each: number): void => {
     if (pacer.tryAdmit()) taken.push(each);
-    else pacer.wait(each);
+    else pacer.enqueue(each);
   };
   const comeAll = (from: number, to: number): void => {
     for (let each = from; each < to; each++) come(each);
@@ -67,15 +68,15 @@ test('what waited counts for its round, and each round has room again', async ()
 
 test('who gives way takes few in a round until it need not', async () => {
   const { pacer, taken, comeAll } = stage();
-  pacer.setAcceptPriority(true);
+  pacer.setSlow(true);
   comeAll(0, 3 * A_ROUND);
   assert.deepEqual(taken, upTo(A_SHORT_ROUND));
   await roundEnd();
   assert.deepEqual(taken, upTo(2 * A_SHORT_ROUND));
-  pacer.setAcceptPriority(false);
+  pacer.setSlow(false);
   await roundEnd();
   assert.deepEqual(taken, upTo(2 * A_SHORT_ROUND + A_ROUND));
-  pacer.setAcceptPriority(true);
+  pacer.setSlow(true);
   for (let round = 0; taken.length < 3 * A_ROUND; round++) {
     assert.ok(round < A_ROUND, 'it goes on');
     await roundEnd();
@@ -86,7 +87,7 @@ test('who gives way takes few in a round until it need not', async () => {
 test('who has to give way in the middle of a round takes no more in it', async () => {
   const { pacer, taken, comeAll } = stage();
   comeAll(0, A_ROUND / 2);
-  pacer.setAcceptPriority(true);
+  pacer.setSlow(true);
   comeAll(A_ROUND / 2, A_ROUND);
   assert.deepEqual(taken, upTo(A_ROUND / 2));
   await roundEnd();
@@ -143,11 +144,11 @@ async function noted(t: TestContext, count: number) {
   server.on('connection', (socket) => {
     const facts = { ip: '127.0.0.1', trusted: false };
     const client = new ClientConnection(socket, facts, thread, {
-      take: (taker, { url }) => {
-        taken.add(taker);
+      handleRequest: (handled, { url }) => {
+        taken.add(handled);
         events.push(`take ${url}`);
       },
-      closed: () => {},
+      onConnectionClosed: () => {},
     });
     connections.push(client);
     client.open();

@@ -47,12 +47,12 @@ function hashes({ hashKey, text, ip = '127.0.0.1', algorithm = 'maglev' }: Asked
   assert.ok('value' in parsed);
   const ids: RequestIds = algorithm === 'classic' ? new SixDigitIds(algorithm) : new CountedIds();
   const hasher = new RoutingKey(parsed.value, algorithm, PROXIES, ids);
-  const client = PROXIES.factsOf(ip);
-  const own = { client, policy: POLICY, newRequestId: ids.next() };
+  const client = PROXIES.infoOf(ip);
+  const newRequestId = ids.next();
   const told: { readonly hash: number; readonly key: string }[] = [];
   const tell = (marks: ParsedRequest): void => {
     const request = new ClientRequest(SOCKET, marks, undefined);
-    const head = buildRequestHead(marks, own);
+    const head = buildRequestHead(marks, client, POLICY, newRequestId);
     const { url: target, rawHeaders } = request;
     const facts = { url: target, rawHeaders, clientIp: PROXIES.originOf(client, rawHeaders) };
     const key =
@@ -61,7 +61,7 @@ function hashes({ hashKey, text, ip = '127.0.0.1', algorithm = 'maglev' }: Asked
   };
   for (const cuts of [[text], [text.slice(0, 9), text.slice(9)]]) {
     const parser = new RequestParser(LIMITS, { onRequest: tell, onBody: () => {}, onRequestEnd: () => {} });
-    for (const piece of cuts) parser.take(memory, 0, memory.write(piece, 'latin1'));
+    for (const piece of cuts) parser.parse(memory, 0, memory.write(piece, 'latin1'));
   }
   const [whole, cut] = told;
   assert.ok(whole && cut && told.length === 2, JSON.stringify(text));

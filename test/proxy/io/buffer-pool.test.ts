@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
-import { acquireBuffer, type PooledBuffer } from '../../../lib/proxy/io/buffer-pool.ts';
+import { bufferPool, type PooledBuffer } from '../../../lib/proxy/io/buffer-pool.ts';
 import { ok } from '../../helpers/proxy/message.ts';
 import { Rig } from '../../helpers/proxy/rig.ts';
 
@@ -11,7 +11,7 @@ const MIB = 1 << 20;
 /** Takes all that there are, until the test is over. */
 function takeAll(t: TestContext): PooledBuffer[] {
   const taken: PooledBuffer[] = [];
-  for (let block = acquireBuffer(); block !== undefined; block = acquireBuffer()) taken.push(block);
+  for (let block = bufferPool.acquire(); block !== undefined; block = bufferPool.acquire()) taken.push(block);
   t.after(() => {
     for (const block of taken) block.release();
   });
@@ -22,10 +22,10 @@ test('blocks are bounded, and one that is let go can be taken again', (t) => {
   const taken = takeAll(t);
   assert.ok(taken.length * taken[0]!.bytes.length <= 64 * MIB);
   taken.pop()!.release();
-  const again = acquireBuffer();
+  const again = bufferPool.acquire();
   assert.ok(again);
   taken.push(again);
-  assert.equal(acquireBuffer(), undefined);
+  assert.equal(bufferPool.acquire(), undefined);
 });
 
 test('a large upload for which there is no block arrives byte for byte', async (t) => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { closeOnceWritten, writeHeld, writeTogether } from '../../../lib/proxy/io/write-batcher.ts';
+import { writeBatcher } from '../../../lib/proxy/io/write-batcher.ts';
 import { eventually } from '../../helpers/eventually.ts';
 import { get, headerOf, ok, post, statusOf } from '../../helpers/proxy/message.ts';
 import { Peer } from '../../helpers/proxy/peer.ts';
@@ -35,10 +35,10 @@ const isWritten = ([socket]: readonly [Socket, Peer]) => socket.bytesWritten > 0
 test('what is written waits for the end of the round, and goes out in its order', async (t) => {
   const [one, two] = await pairs(t, 2);
   for (const [socket] of [one!, two!]) {
-    writeTogether(socket, 'first ');
-    writeTogether(socket, 'second ');
+    writeBatcher.write(socket, 'first ');
+    writeBatcher.write(socket, 'second ');
   }
-  writeTogether(one![0], 'third');
+  writeBatcher.write(one![0], 'third');
   assert.deepEqual([one!, two!].map(isWritten), [false, false]);
   await roundEnd();
   assert.deepEqual([one!, two!].map(isWritten), [true, true]);
@@ -49,14 +49,14 @@ test('what is written waits for the end of the round, and goes out in its order'
 
 test('what waits is latin1', async (t) => {
   const [pair] = await pairs(t, 1);
-  writeTogether(pair![0], '\xe9');
+  writeBatcher.write(pair![0], '\xe9');
   await pair![1].take('\xe9');
   assert.equal(pair![0].bytesWritten, 1);
 });
 
 test('no more than a few wait: the next one has all before it written', async (t) => {
   const all = await pairs(t, MOST_HELD + 1);
-  for (const [socket] of all) writeTogether(socket, 'held');
+  for (const [socket] of all) writeBatcher.write(socket, 'held');
   const written = all.map(isWritten);
   assert.deepEqual(written, [...Array<boolean>(MOST_HELD).fill(true), false]);
   await roundEnd();
@@ -66,9 +66,9 @@ test('no more than a few wait: the next one has all before it written', async (t
 
 test('what waits for a socket is written when something else is to follow it, and once', async (t) => {
   const [asked, other] = await pairs(t, 2);
-  writeHeld(asked![0]);
-  for (const [socket] of [other!, asked!]) writeTogether(socket, 'held');
-  writeHeld(asked![0]);
+  writeBatcher.flush(asked![0]);
+  for (const [socket] of [other!, asked!]) writeBatcher.write(socket, 'held');
+  writeBatcher.flush(asked![0]);
   asked![0].end(' and more');
   await roundEnd();
   assert.equal(await asked![1].over(), 'held and more');
@@ -79,8 +79,8 @@ test('what waits for a socket is written when something else is to follow it, an
 test('a socket that is to close once it is written closes at the round s end, and loses nothing', async (t) => {
   const [last, other] = await pairs(t, 2);
   for (const [socket] of [last!, other!]) {
-    writeTogether(socket, 'all of it');
-    closeOnceWritten(socket);
+    writeBatcher.write(socket, 'all of it');
+    writeBatcher.closeAfterWrites(socket);
     // neither closed nor shut down, which would cost a call more
     assert.deepEqual([socket.destroyed, socket.writableEnded], [false, false]);
   }
@@ -93,8 +93,8 @@ test('a socket that is to close once it is written closes at the round s end, an
 
 test('one that is closed although another is held after it still says all', async (t) => {
   const [first, second] = await pairs(t, 2);
-  for (const [socket] of [first!, second!]) writeTogether(socket, 'all of it');
-  closeOnceWritten(first![0]);
+  for (const [socket] of [first!, second!]) writeBatcher.write(socket, 'all of it');
+  writeBatcher.closeAfterWrites(first![0]);
   assert.equal(await first![1].over(), 'all of it');
   await second![1].take('all of it');
   assert.equal(second![0].destroyed, false);
@@ -102,7 +102,7 @@ test('one that is closed although another is held after it still says all', asyn
 
 test('nothing waits on a socket: it closes at once', async (t) => {
   const [pair] = await pairs(t, 1);
-  closeOnceWritten(pair![0]);
+  writeBatcher.closeAfterWrites(pair![0]);
   assert.equal(pair![0].destroyed, true);
   assert.equal(await pair![1].over(), '');
 });
@@ -111,7 +111,7 @@ test('a socket that is destroyed meanwhile harms no other', async (t) => {
   const [destroyed, other] = await pairs(t, 2);
   const errors: Error[] = [];
   destroyed![0].on('error', (error) => errors.push(error));
-  for (const [socket] of [destroyed!, other!]) writeTogether(socket, 'text');
+  for (const [socket] of [destroyed!, other!]) writeBatcher.write(socket, 'text');
   destroyed![0].destroy();
   await roundEnd();
   await other![1].take('text');
@@ -119,16 +119,14 @@ test('a socket that is destroyed meanwhile harms no other', async (t) => {
   assert.deepEqual(errors, []);
 });
 
-test('what a crowd asks and is told is held back, what one client alone asks is not', async (t) => {
+test('small writes of a crowd are batched, those of one client alone are not', async (t) => {
   const rig = await Rig.open(t);
   const [alone, ...others] = await Promise.all(Array.from({ length: 4 }, () => rig.client()));
   rig.replica.serve(() => ok('answer'));
-  const immediate = t.mock.method(globalThis, 'setImmediate');
-  const rounds = () =>
-    immediate.mock.calls.filter(({ arguments: [run] }) => run.name === 'onRoundEnd').length;
+  const batched = t.mock.method(writeBatcher, 'write').mock;
   alone!.send(get('/'));
   await alone!.response();
-  assert.equal(rounds(), 0);
+  assert.equal(batched.callCount(), 0);
   const asked: Peer[] = [];
   rig.replica.serve((_request, connection) => {
     asked.push(connection);
@@ -136,12 +134,12 @@ test('what a crowd asks and is told is held back, what one client alone asks is 
   });
   const crowd = [alone!, ...others];
   for (const client of crowd) client.send(get('/'));
-  await eventually('all have asked', () => asked.length === crowd.length);
-  assert.notEqual(rounds(), 0);
-  immediate.mock.resetCalls();
+  await eventually('all requests to be at the replica', () => asked.length === crowd.length);
+  assert.notEqual(batched.callCount(), 0);
+  batched.resetCalls();
   for (const connection of asked) connection.send(ok('answer'));
   for (const client of crowd) await client.response();
-  assert.notEqual(rounds(), 0);
+  assert.notEqual(batched.callCount(), 0);
 });
 
 test('a crowd is answered whole, each client in its order, also those that close', async (t) => {

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
+import type { ResponseRequest } from '../../../lib/http1/response-parser.ts';
 import { createMetricsMemory } from '../../../lib/metrics/layout.ts';
 import { Recorder } from '../../../lib/metrics/recorder.ts';
 import type { BalancerError } from '../../../lib/platform/errors.ts';
@@ -25,10 +26,8 @@ export const CONNECT_TIMEOUT_MS = 2000;
 export const WAIT_TIMEOUT_MS = 5000;
 
 class ModelAttempt implements Attempt {
-  readonly method = 'GET';
-  readonly rawChunks = true;
+  readonly request: ResponseRequest;
   readonly isRequestSent = true;
-  readonly upgrade: boolean;
   readonly needsNewConnection: boolean;
   readonly #onFailed: (attempt: ModelAttempt) => void;
   /** What it heard of `send`, and of the connection that it was given. */
@@ -38,7 +37,7 @@ class ModelAttempt implements Attempt {
   isWithdrawn = false;
 
   constructor(kind: Kind, onFailed: (attempt: ModelAttempt) => void) {
-    this.upgrade = kind === 'upgrade';
+    this.request = { method: 'GET', rawChunks: true, upgrade: kind === 'upgrade' };
     this.needsNewConnection = kind === 'fresh';
     this.#onFailed = onFailed;
   }
@@ -55,7 +54,7 @@ class ModelAttempt implements Attempt {
     assert.ok(this.isWaiting, `given a connection after ${this.heard.join(', ')}`);
     this.heard.push('connection');
     this.connection = connection;
-    if (this.needsNewConnection || this.upgrade) assert.equal(connection.isReused, false);
+    if (this.needsNewConnection || this.request.upgrade) assert.equal(connection.isReused, false);
     connection.write('GET / HTTP/1.1\r\n\r\n');
   }
 
@@ -73,7 +72,7 @@ class ModelAttempt implements Attempt {
   }
 
   onTunnel(socket: Socket): void {
-    assert.ok(this.isBusy && this.upgrade);
+    assert.ok(this.isBusy && this.request.upgrade);
     socket.on('error', () => {});
     this.heard.push('tunnel');
     this.connection = undefined;
@@ -187,7 +186,7 @@ export class PoolModel {
     const { forAny, forRoom, forTheirs } = this.pool.waiting;
     assert.equal(forAny + forRoom + forTheirs, this.waiting.length, 'waiting');
     const own = this.waiting.filter(
-      ({ upgrade, needsNewConnection }) => upgrade || needsNewConnection,
+      ({ request, needsNewConnection }) => request.upgrade || needsNewConnection,
     ).length;
     assert.equal(forRoom + forTheirs, own, 'those that need a new connection');
     const all = free + busy + connecting;

@@ -1,0 +1,94 @@
+/**
+ * The connection pools of one worker: one for each replica's instance, and one for the admin server.
+ * Invariant: a pool whose instance is replaced or gone is closed, and what it was doing fails over.
+ */
+import { type Endpoint, NO_ORDINAL, type UpstreamRecord } from '../../core/replica.ts';
+import { LENIENT_LIMITS, RESPONSE_LIMITS } from '../../http1/response-parser.ts';
+import type { Recorder } from '../../metrics/recorder.ts';
+import type { WorkerOptions } from '../worker-protocol.ts';
+import { ConnectionPool } from './connection-pool.ts';
+
+/** Connections to the admin server from one worker. */
+const ADMIN_CONNECTIONS = 16;
+
+export interface ReplicaPoolsDeps {
+  readonly options: Pick<WorkerOptions, 'admin' | 'connectTimeoutMs' | 'lenientReplicas' | 'maxInFlight'>;
+  readonly recorder: Recorder;
+  /** The worker's coarse clock. */
+  readonly nowMs: () => number;
+  /** How long a request to the admin server may wait for a connection. */
+  readonly adminWaitMs: number;
+}
+
+interface InstancePool {
+  readonly generation: number;
+  readonly pool: ConnectionPool;
+}
+
+export class ReplicaPools {
+  /** To the admin server, for what only the control plane can respond to. */
+  readonly admin: ConnectionPool;
+  readonly #deps: ReplicaPoolsDeps;
+  readonly #pools: (InstancePool | undefined)[] = [];
+  readonly #generations = new WeakMap<ConnectionPool, number>();
+  /** The name that each ordinal had last: a request may end after its replica has gone. */
+  readonly #names: string[] = [];
+
+  constructor(deps: ReplicaPoolsDeps) {
+    this.#deps = deps;
+    this.admin = this.#open(NO_ORDINAL, deps.options.admin, ADMIN_CONNECTIONS, deps.adminWaitMs);
+  }
+
+  /** The pool of the replica's instance; undefined while this worker has not heard of one. */
+  get(ordinal: number): ConnectionPool | undefined {
+    return this.#pools[ordinal]?.pool;
+  }
+
+  /** The generation of the instance that the pool is of, which may be gone. */
+  generationOf(pool: ConnectionPool): number | undefined {
+    return this.#generations.get(pool);
+  }
+
+  /** The replica's name, also when it has gone; undefined where there was none. */
+  nameOf(ordinal: number): string | undefined {
+    return this.#names[ordinal];
+  }
+
+  /** Takes over the whole list: opens pools for new instances, and closes those of instances that are not on it. */
+  update(records: readonly UpstreamRecord[]): void {
+    const { recorder, options } = this.#deps;
+    const generations = new Map(records.map((record) => [record.ordinal, record.generation]));
+    for (const [ordinal, known] of this.#pools.entries()) {
+      if (known === undefined || generations.get(ordinal) === known.generation) continue;
+      this.#pools[ordinal] = undefined;
+      known.pool.close();
+      recorder.pool(ordinal, 0, 0, 0);
+    }
+    for (const { ordinal, name, generation, endpoint } of records) {
+      if (this.#pools[ordinal] !== undefined) continue;
+      const pool = this.#open(ordinal, endpoint, options.maxInFlight, options.connectTimeoutMs);
+      this.#generations.set(pool, generation);
+      this.#pools[ordinal] = { generation, pool };
+      this.#names[ordinal] = name;
+    }
+  }
+
+  /** Ends what has waited or been idle for too long, and counts connections. To be called at each tick of the worker. */
+  tick(): void {
+    for (const [ordinal, known] of this.#pools.entries()) {
+      if (known === undefined) continue;
+      known.pool.tick();
+      const { idle, settling, quarantined, pinnedIdle, busy, connecting } = known.pool.connections;
+      this.#deps.recorder.pool(ordinal, idle + settling + quarantined + pinnedIdle, busy, connecting);
+    }
+    this.admin.tick();
+  }
+
+  #open(ordinal: number, endpoint: Endpoint, maxConnections: number, waitTimeoutMs: number): ConnectionPool {
+    const { options, recorder, nowMs } = this.#deps;
+    const { connectTimeoutMs, lenientReplicas } = options;
+    const limits = lenientReplicas && ordinal !== NO_ORDINAL ? LENIENT_LIMITS : RESPONSE_LIMITS;
+    const caps = { maxConnections, connectTimeoutMs, waitTimeoutMs };
+    return new ConnectionPool({ ordinal, endpoint, ...caps, nowMs, recorder, limits });
+  }
+}
