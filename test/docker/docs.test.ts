@@ -1,9 +1,14 @@
 /** The commands of the documentation that need a Docker engine, under names and on ports of their own. */
-import type { PageShell } from '../docs/page-shell.ts';
+import { spawnSync } from 'node:child_process';
+import { type PageShell, skipCommands } from '../docs/page-shell.ts';
 import { pages } from '../docs/pages.ts';
 import { runPage } from '../docs/run-page.ts';
 import { ask } from '../helpers/balancer.ts';
 import { docker, freshPool, removeClaims, skipDocker } from '../helpers/docker/docker.ts';
+import { skipUnless } from '../helpers/skip.ts';
+
+const compose = spawnSync('sh', ['-c', 'docker compose version || docker-compose --version']);
+const skipCompose = skipUnless(compose.status === 0, 'no compose');
 
 /** Pool, container and network in place of `ringlb`. */
 const pool = freshPool();
@@ -43,7 +48,7 @@ for (const page of pages()) {
       rewrite,
       restore: (printed) => printed.replaceAll(pool, 'ringlb'),
     }),
-    skip: skipDocker,
+    skip: skipDocker ?? skipCommands ?? skipCompose,
     isReady,
     cleanUp,
   });

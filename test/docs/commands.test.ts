@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { blocksOf, fencesOf } from './blocks.ts';
 import { differenceFrom } from './expected.ts';
 import { readPage } from './generated.ts';
+import { skipCommands } from './page-shell.ts';
 import { pages } from './pages.ts';
 import { runPage } from './run-page.ts';
 
@@ -11,7 +12,7 @@ import { runPage } from './run-page.ts';
 const DATA = new Set(['text', 'json', 'yaml', 'ini', '']);
 const COMMAND = /^(\$ |npm |make |curl |ringlb |docker )/m;
 
-for (const page of pages()) runPage({ page, chosen: (block) => !block.isDocker });
+for (const page of pages()) runPage({ page, chosen: (block) => !block.isDocker, skip: skipCommands });
 
 describe('the blocks of the documentation', () => {
   it('are run, or say why not', () => {

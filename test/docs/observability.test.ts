@@ -26,3 +26,14 @@ test('docs/observability.md names every metric, and no other', () => {
   const labels = ['class', 'code', 'reason', 'connection', 'reused', 'new', 'state', 'cause', 'thread'];
   assert.deepEqual(named.filter((word) => !labels.includes(word)).sort(), names.sort());
 });
+
+test('docs/observability.md says of every kind of event when it comes, and of no other', () => {
+  const types = readFileSync(new URL('../../lib/api/types.ts', import.meta.url), 'utf8');
+  const [, union = ''] = /^export type EventKind =\n(.*?);/ms.exec(types) ?? [];
+  const kinds = [...union.matchAll(/'([a-z-]+)'/g)].map(([, kind]) => kind!);
+  const page = readFileSync(new URL('../../docs/observability.md', import.meta.url), 'utf8');
+  const [section = ''] = page.slice(page.indexOf('## Events') + 3).split(/^## /m);
+  const cells = section.split('\n').flatMap((line) => /^\| (`[^|]+) \|/.exec(line)?.[1] ?? []);
+  const documented = cells.flatMap((cell) => [...cell.matchAll(/`([a-z-]+)`/g)].map(([, kind]) => kind!));
+  assert.deepEqual(documented.sort(), kinds.sort());
+});

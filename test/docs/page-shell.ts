@@ -2,7 +2,7 @@
  * A shell for the commands of one page: in a copy of the repository of its own, on free ports, with a balancer in the
  * background where the page has one. Invariant: `close` ends everything that was started in it.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { findFreePort } from '../../lib/drivers/process/free-port.ts';
 import { ask } from '../helpers/balancer.ts';
 import { eventually } from '../helpers/eventually.ts';
+import { skipUnless } from '../helpers/skip.ts';
 
 const REPOSITORY = join(import.meta.dirname, '../..');
 /** All that it takes to start a balancer and to build its images. */
@@ -38,6 +39,12 @@ function killGroup({ pid }: ChildProcess): void {
     // nothing is left
   }
 }
+
+/** Why commands cannot be run here; undefined where they can, or must. */
+export const skipCommands: string | undefined = skipUnless(
+  ['bash', 'curl', 'make', 'openssl'].every((program) => spawnSync('which', [program]).status === 0),
+  'no bash, curl, make or openssl',
+);
 
 export interface Printed {
   readonly text: string;
