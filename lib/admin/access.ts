@@ -67,10 +67,10 @@ const FORM_LIKE = 'A browser must send this with Content-Type: application/json'
 /** Warns where clients of the public port can change the fleet without a token. */
 export function warnOfOpenAccess(access: PublicAccess, log: Logger): void {
   if (guardsPublicPort(access) || !access.publicAdmin) return;
-  const who = 'who has a loopback or private address, or comes through a proxy that has one';
-  const whom = `/add, /rm and /scale on the public port take orders from ${who}`;
+  const paths = '/add, /rm and /scale on the public port';
+  const clients = 'any client with a loopback or private address, and any behind a proxy that has one';
   const what = access.adminToken === '' ? 'admin-token' : 'admin-token-scope both';
-  log.warn({}, `${whom}: set ${what}, or public-admin off`);
+  log.warn({}, `${paths} are open to ${clients}: set ${what}, or public-admin off`);
 }
 
 export class AccessControl {

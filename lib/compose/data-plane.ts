@@ -59,7 +59,7 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
     setPoison: (kinds) => pool.setPoison(kinds),
     open(addresses, listeners) {
       if (config.parser === 'fast' && !isFastPath(config))
-        log.warn({}, 'this Node.js lets no socket be read into memory of ours: requests cost more');
+        log.warn({}, 'the fast path does not work with this Node.js: requests cost more CPU');
       return pool.open(addresses, {
         ...listeners,
         onLog: (text, lines, onDone) => accessSink?.take(text, lines, onDone),

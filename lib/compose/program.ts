@@ -57,13 +57,15 @@ function logNodeOutput(log: RootLogger): void {
   process.stderr.on('error', () => {});
   if (log.isSilent) return;
   process.on('uncaughtException', (error) => {
-    log.error({ cause: error.stack ?? messageOf(error) }, 'failed; the balancer ends');
+    log.error({ cause: error.stack ?? messageOf(error) }, 'uncaught exception, exiting');
     process.exit(1);
   });
   // Node runs with --no-warnings
   if (process.listenerCount('warning') === 0) return;
   process.removeAllListeners('warning');
-  process.on('warning', (warning) => log.warn({ cause: warning.stack ?? messageOf(warning) }, 'Node warns'));
+  process.on('warning', (warning) =>
+    log.warn({ cause: warning.stack ?? messageOf(warning) }, 'Node.js warning'),
+  );
 }
 
 /** Serves until a signal comes; gives 1 where it could not begin. */
@@ -97,7 +99,7 @@ async function serve(config: Config): Promise<number | undefined> {
   const onHangUp = (): void => {
     hasHungUp = true;
     if (app === undefined) return;
-    if (app.reopenLogs()) log.info({}, 'SIGHUP: the access log is opened again');
+    if (app.reopenLogs()) log.info({}, 'SIGHUP: access log reopened');
     else log.info({}, 'SIGHUP: nothing to reopen');
   };
   process.on('SIGHUP', onHangUp);
@@ -106,7 +108,7 @@ async function serve(config: Config): Promise<number | undefined> {
     const { startApp } = await import('./app.ts');
     app = await startApp(config, log);
     void app.evicted?.then(({ message }) => {
-      log.error({ cause: message }, 'stopping: the replicas are those of another balancer now');
+      log.error({ cause: message }, 'stopping: another balancer has taken over the replicas');
       begin(EXIT.refused);
     });
     // the signals that came while it started

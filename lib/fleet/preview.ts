@@ -14,6 +14,7 @@ export interface PreviewParts {
   readonly registry: Registry;
   readonly plans: Plans;
   readonly placement: Placement;
+  readonly table: { readonly shape: { readonly ordinals: number } };
   /** Tunnels open to the replica of an ordinal. */
   readonly openTunnels: (ordinal: number) => number;
 }
@@ -35,8 +36,8 @@ export function previewScale(parts: PreviewParts, count: number): Preview {
 }
 
 /** Places as members with ordinals that the table does not have. */
-function membersOf({ registry }: PreviewParts, places: readonly Place[]): readonly Member[] {
-  return places.map((place, index) => ({ ...place, ordinal: registry.ordinalCount + index }));
+function membersOf({ table }: PreviewParts, places: readonly Place[]): readonly Member[] {
+  return places.map((place, index) => ({ ...place, ordinal: table.shape.ordinals + index }));
 }
 
 function previewOf(

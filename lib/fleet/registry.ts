@@ -88,14 +88,9 @@ export class Registry {
     return this.#parts.table.inFlight(replica.ordinal);
   }
 
-  /** Every ordinal is below it. */
-  get ordinalCount(): number {
-    return this.#parts.table.shape.ordinals;
-  }
-
   /** How many replicas can be reserved before those that drain are forgotten. */
   get freeOrdinals(): number {
-    return this.ordinalCount - this.#ordinals.size;
+    return this.#parts.table.shape.ordinals - this.#ordinals.size;
   }
 
   /** Makes a replica that is not on the ring yet, in state `starting`, with the lowest free id unless one is given. */
@@ -231,7 +226,8 @@ export class Registry {
   }
 
   #takeOrdinal(): number {
-    for (let ordinal = 0; ordinal < this.ordinalCount; ordinal++) {
+    const { ordinals } = this.#parts.table.shape;
+    for (let ordinal = 0; ordinal < ordinals; ordinal++) {
       if (this.#ordinals.has(ordinal)) continue;
       this.#ordinals.add(ordinal);
       return ordinal;

@@ -244,7 +244,7 @@ export class WorkerPool {
         break;
       }
       case 'warning':
-        this.#parts.log.warn({ thread: thread.row, cause: message.cause }, 'Node warns');
+        this.#parts.log.warn({ thread: thread.row, cause: message.cause }, 'Node.js warning');
         break;
       case 'drained':
         thread.onDrained?.();

@@ -56,7 +56,7 @@ describe('requests on which instances end', () => {
     ['was taken away', endingOf('removed', 'its instance is gone')],
     ['was replaced because its probes failed', endingOf('unhealthy', 'probes fail')],
   ] as const) {
-    it(`are not to blame when one of the two ${what}, which is detail at once`, () => {
+    it(`are not to blame when one of the two ${what}, which is said at once`, () => {
       const answer = judged(1, 2);
       ended(1, ending);
       assert.equal(answer.verdict, false);

@@ -262,7 +262,7 @@ describe('what Node says of the process', () => {
     t.after(() => balancer.stop());
     balancer.signal('SIGUSR2');
     const { level, cause } = await eventually('the line', () =>
-      balancer.lines.find(({ msg }) => msg === 'Node warns'),
+      balancer.lines.find(({ msg }) => msg === 'Node.js warning'),
     );
     assert.equal(level, 'warn');
     assert.match(cause ?? '', /^Warning: odd\n/);
@@ -281,7 +281,7 @@ describe('what Node says of the process', () => {
     balancer.signal('SIGUSR2');
     assert.deepEqual(await balancer.exited, { code: 1, signal: null });
     const { level, msg, cause } = balancer.lines.at(-1)!;
-    assert.deepEqual([level, msg], ['error', 'failed; the balancer ends']);
+    assert.deepEqual([level, msg], ['error', 'uncaught exception, exiting']);
     assert.match(cause ?? '', /^Error: odd\n/);
   });
 

@@ -39,7 +39,9 @@ export class GracefulStop {
       const release = instances.protect(instance.instanceId);
       await instances
         .retire(instance, role)
-        .catch((error: unknown) => log.warn({ replica: name, cause: messageOf(error) }, 'not renamed'));
+        .catch((error: unknown) =>
+          log.warn({ replica: name, cause: messageOf(error) }, 'instance not renamed'),
+        );
       await registry.whenPublished();
       const cut = await this.#drain(replica);
       if (cut > 0) {

@@ -205,7 +205,7 @@ export class Supervisor {
       observed = await driver.list();
     } catch (error) {
       this.#lookFailures++;
-      log.debug({ cause: messageOf(error) }, 'engine does not list');
+      log.debug({ cause: messageOf(error) }, 'engine did not list its instances');
       return this.#scheduleLook(backoffMs(this.#lookFailures, RELIST_FIRST_MS, RELIST_MAX_MS));
     }
     this.#lookFailures = 0;
