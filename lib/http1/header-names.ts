@@ -4,6 +4,16 @@
  * Source: RFC 9110 section 7.6.1 (hop-by-hop), RFC 9112 section 6 (framing).
  */
 
+/** Fields of one hop, in lower case: they never go on. Trailer goes on where there may be trailers. */
+export const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'transfer-encoding',
+  'upgrade',
+]);
+
 /** Kinds of field; small whole numbers because a switch over them runs for every header. */
 export const FIELD = {
   endToEnd: 0,

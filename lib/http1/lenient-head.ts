@@ -8,8 +8,8 @@
  * takes blanks before a colon out, and makes a fold one space).
  */
 import { Buffer } from 'node:buffer';
+import { HOP_BY_HOP } from './header-names.ts';
 import { parseError } from './parse-errors.ts';
-import { HOP_BY_HOP } from './response-fields.ts';
 
 const [LF, CR] = [10, 13];
 /** NUL is left for the strict parser to refuse. */

@@ -1,17 +1,15 @@
 /**
- * What the head of a request says to an HTTP/1.1 server: where its parts lie, how its body is framed, whether the
- * connection lives on. Two ways lead to the same marks: a scan of a plain head that lies whole in memory, and the
- * header scanner for every other. Invariant: what the scan takes the scanner takes too, and marks alike.
- * Source: RFC 9112 sections 3, 5, 6 and 9.3, RFC 9110 sections 5.6.2, 7.6.1, 7.8 and 10.1.1.
+ * The head of a request: its method, target and version, and where its fields lie; what the special ones say is read by
+ * `request-fields.ts`. Two ways lead to the same result: a fast scan of a plain head that lies whole in memory, and the
+ * header scanner for every other. Invariant: what the fast scan accepts the scanner accepts too, with the same result.
+ * Source: RFC 9112 sections 3 and 5, RFC 9110 section 5.6.2.
  */
 import { Buffer } from 'node:buffer';
 import { METHODS as KNOWN_METHODS } from 'node:http';
 import { BalancerError } from '../platform/errors.ts';
-import { FIELD, fieldOf, mayBeSpecial } from './header-names.ts';
+import { mayBeSpecial } from './header-names.ts';
 import { type HeaderScanner, isBlank, TEXT, TOKEN } from './header-scanner.ts';
-
-/** How the end of a request's body is told (RFC 9112 section 6.3). */
-export type RequestFraming = 'none' | 'length' | 'chunked';
+import { badRequest, type RequestFraming, readSpecialFields } from './request-fields.ts';
 
 /** A head that was read; one object for all, good until the next is read. */
 export interface ParsedRequest {
@@ -47,20 +45,12 @@ export interface ParsedRequest {
 }
 
 const [LF, CR, SP, HASH, ZERO, COLON] = [10, 13, 32, 35, 48, 58];
-/** So many digits are always below 2^53. */
-const MAX_LENGTH_DIGITS = 15;
-const NO_NAMES: readonly string[] = [];
-/** What `Connection` may list that is no field to be taken out. */
-const CONNECTION_OPTIONS: ReadonlySet<string> = new Set(['close', 'keep-alive', 'upgrade', 'te', '']);
-
 /** 1 for the bytes of a plain target: visible ASCII. A fragment has no place in one. */
 const TARGET = new Uint8Array(256).fill(1, SP + 1, 127);
 TARGET[HASH] = 0;
 
 /** Origin form, absolute form or `*` (RFC 9112 section 3.2); no user information (RFC 9110 section 4.2.4). */
 const TARGET_FORM = /^(?:\/|\*$|https?:\/\/[\w.~!$&'()*+,;=%[\]:-]+(?:$|[/?]))/i;
-
-const CLEARTEXT_HTTP2 = /^h2c(?:$|\/)/i;
 
 /** Letters in lower case (RFC 9110 section 5.1). */
 const LOWER = Uint8Array.from({ length: 256 }, (_, byte) => (byte >= 65 && byte <= 90 ? byte | 32 : byte));
@@ -88,7 +78,7 @@ const head = {
   bodyLength: 0,
   keepAlive: true,
   expectsContinue: false,
-  connectionNames: NO_NAMES,
+  connectionNames: [] as readonly string[],
   upgrade: '',
 };
 
@@ -96,13 +86,13 @@ const head = {
 let memory: Buffer | undefined;
 
 /**
- * The plain head in `bytes` from `from` on, of which those before `to` have come. Undefined where it is not whole or
- * not plain, which the header scanner has to tell. `bytes[to]` is overwritten. Throws what `parseScannedHead` does.
+ * Parses the plain head in `bytes` from `from` on, of which those before `to` have come. Undefined where it is not whole or
+ * not plain, so that the header scanner has to read it. `bytes[to]` is overwritten. Throws what `parseScannedHead` does.
  */
 export function parsePlainHead(bytes: Buffer, from: number, to: number): ParsedRequest | undefined {
   // no part of a head holds it, so no loop runs past what came
   bytes[to] = 0;
-  const method = PLAIN_METHODS.find((each) => isAt(bytes, from, each.bytes));
+  const method = plainMethodAt(bytes, from);
   if (method === undefined) return undefined;
   const targetAt = from + method.bytes.length - 1;
   let at = targetAt;
@@ -118,11 +108,17 @@ export function parsePlainHead(bytes: Buffer, from: number, to: number): ParsedR
   head.target = head.text.slice(head.targetAt, targetEnd - from);
   head.minorVersion = 1;
   view(bytes, from);
-  readMarked();
+  readSpecialFields(head);
   return head;
 }
 
-/** Checks the lines from `at`, and marks those that may be special: the offset behind the empty line, or -1. */
+function plainMethodAt(bytes: Buffer, from: number): (typeof PLAIN_METHODS)[number] | undefined {
+  // a loop and not `find`, whose callback would be made for each request
+  for (const method of PLAIN_METHODS) if (isAt(bytes, from, method.bytes)) return method;
+  return undefined;
+}
+
+/** Checks the lines from `from`, and marks those that may be special: the offset behind the empty line, or -1. */
 function scanFields(bytes: Buffer, base: number, from: number): number {
   const { marks } = head;
   let at = from;
@@ -154,7 +150,7 @@ function scanFields(bytes: Buffer, base: number, from: number): number {
 }
 
 /**
- * The head whose syntax `section` has passed. Throws BalancerError for what no server may take: `http-version`,
+ * Parses the head whose syntax `section` has passed. Throws BalancerError for what no server may accept: `http-version`,
  * `not-implemented` (method, transfer coding), `expectation-failed`, `bad-request`.
  */
 export function parseScannedHead(section: HeaderScanner): ParsedRequest {
@@ -192,7 +188,7 @@ export function parseScannedHead(section: HeaderScanner): ParsedRequest {
   }
   head.markCount = marked;
   view(bytes, base);
-  readMarked();
+  readSpecialFields(head);
   return head;
 }
 
@@ -233,137 +229,6 @@ export function valueEnd({ bytes, base }: ParsedRequest, at: number): number {
   while (bytes.getUint8(base + end) !== CR) end++;
   while (end > at && isBlank(bytes.getUint8(base + end - 1))) end--;
   return end;
-}
-
-/** Looks at the fields that may be special, keeps the marks of those that are, and reads what says where the body ends. */
-function readMarked(): void {
-  const { marks, text } = head;
-  let kept = 0;
-  head.framing = 'none';
-  head.bodyLength = 0;
-  head.keepAlive = head.minorVersion === 1;
-  head.expectsContinue = false;
-  head.connectionNames = NO_NAMES;
-  head.upgrade = '';
-  let connection = '';
-  let upgrade = '';
-  for (let mark = 0; mark < head.markCount; mark += 4) {
-    const [colon, line, value, end] = [marks[mark]!, marks[mark + 1]!, marks[mark + 2]!, marks[mark + 3]!];
-    const kind = fieldOf(text.slice(line, colon));
-    switch (kind) {
-      case FIELD.endToEnd:
-        continue;
-      case FIELD.connection: {
-        const options = text.slice(value, end);
-        connection = connection === '' ? options : `${connection},${options}`;
-        break;
-      }
-      case FIELD.contentLength:
-        readLength(value, end);
-        break;
-      case FIELD.transferEncoding:
-        // blanks behind it count: some readers take a tab there for a part of the coding's name
-        readCoding(text.slice(value, text.indexOf('\r', end)).replace(/ +$/, ''));
-        break;
-      case FIELD.expect:
-        readExpect(text.slice(value, end));
-        break;
-      case FIELD.hopByHop:
-        if (isNamed(text, line, colon, 'upgrade')) {
-          const protocols = text.slice(value, end);
-          upgrade = upgrade === '' ? protocols : `${upgrade}, ${protocols}`;
-        } else if (isNamed(text, line, colon, 'proxy-connection')) {
-          // what some clients send in place of Connection; it names no fields
-          const options =
-            /(?:^|,)[ \t]*(close|keep-alive)[ \t]*(?:,|$)/i.exec(text.slice(value, end))?.[1] ?? '';
-          connection = connection === '' ? options : `${connection},${options}`;
-        }
-        break;
-    }
-    marks[kept] = kind;
-    marks[kept + 1] = line;
-    marks[kept + 2] = value;
-    marks[kept + 3] = end;
-    kept += 4;
-  }
-  head.markCount = kept;
-  if (connection !== '') readConnection(connection, upgrade);
-}
-
-function isNamed(text: string, line: number, colon: number, name: string): boolean {
-  return colon - line === name.length && text.slice(line, colon).toLowerCase() === name;
-}
-
-function readConnection(value: string, upgrade: string): void {
-  if (value === 'keep-alive' || value === 'Keep-Alive') {
-    head.keepAlive = true;
-    return;
-  }
-  if (value === 'close') {
-    head.keepAlive = false;
-    return;
-  }
-  const options = value.toLowerCase().split(',').map(trimmed);
-  if (options.includes('keep-alive')) head.keepAlive = true;
-  if (options.includes('close')) head.keepAlive = false;
-  if (options.includes('upgrade') && head.minorVersion === 1) head.upgrade = withoutHttp2(upgrade);
-  const names = options.filter((option) => !CONNECTION_OPTIONS.has(option));
-  if (names.length > 0) head.connectionNames = names;
-}
-
-/** HTTP/2 over an upgrade is no more (RFC 9113 section 3.1), and would carry requests past all that is decided here. */
-function withoutHttp2(protocols: string): string {
-  return protocols
-    .split(',')
-    .map(trimmed)
-    .filter((protocol) => protocol !== '' && !CLEARTEXT_HTTP2.test(protocol))
-    .join(', ');
-}
-
-function trimmed(option: string): string {
-  return option.replace(/^[ \t]+|[ \t]+$/g, '');
-}
-
-function readLength(from: number, to: number): void {
-  if (head.framing === 'chunked') throw twoFramings();
-  if (head.framing === 'length') throw badRequest('The request has two Content-Length headers');
-  if (to - from > MAX_LENGTH_DIGITS) throw badRequest('The Content-Length is beyond all bounds');
-  if (to === from) throw badRequest('The Content-Length is no number');
-  let length = 0;
-  for (let at = from; at < to; at++) {
-    const digit = head.text.charCodeAt(at) - ZERO;
-    if (digit < 0 || digit > 9) throw badRequest('The Content-Length is no number');
-    length = length * 10 + digit;
-  }
-  head.framing = 'length';
-  head.bodyLength = length;
-}
-
-function readCoding(coding: string): void {
-  if (head.framing === 'length') throw twoFramings();
-  if (head.framing === 'chunked' || coding.toLowerCase() !== 'chunked')
-    throw new BalancerError('not-implemented', 'The only transfer coding that is understood is one chunked');
-  // RFC 9112 section 6.1: such a client cannot have meant it
-  if (head.minorVersion === 0) throw badRequest('HTTP/1.0 knows no Transfer-Encoding');
-  head.framing = 'chunked';
-}
-
-/** Elements of a list may be empty (RFC 9110 section 5.6.1); HTTP/1.0 knows no expectations (section 10.1.1). */
-function readExpect(value: string): void {
-  if (head.minorVersion === 0) return;
-  for (const expectation of value.toLowerCase().split(',').map(trimmed)) {
-    if (expectation === '') continue;
-    if (expectation !== '100-continue') throw new BalancerError('expectation-failed');
-    head.expectsContinue = true;
-  }
-}
-
-function twoFramings(): BalancerError {
-  return badRequest('The request has both Content-Length and Transfer-Encoding');
-}
-
-function badRequest(message: string): BalancerError {
-  return new BalancerError('bad-request', message);
 }
 
 function isAt(bytes: Buffer, at: number, what: Buffer): boolean {

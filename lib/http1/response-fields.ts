@@ -6,6 +6,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { hasConnectionChallenge } from './connection-auth.ts';
+import { HOP_BY_HOP } from './header-names.ts';
 import { isBlank, trimBlanks } from './header-scanner.ts';
 import { parseError } from './parse-errors.ts';
 
@@ -32,16 +33,6 @@ const COMMA = 44;
 const ZERO = 48;
 /** A longer promise is as good as none, and its milliseconds stay a small number. */
 const MAX_TIMEOUT_S = 1_000_000;
-
-/** Fields of one hop, lower case: they never go on. Trailer goes on where there may be trailers. */
-export const HOP_BY_HOP: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'transfer-encoding',
-  'upgrade',
-]);
 
 /** What the fields of one head said; used again for the next after `reset`. */
 export class ResponseFields {

@@ -7,9 +7,10 @@
  * `forward` is cut out of the head as one or two slices; only a head in an odd form is put together line by line.
  * Source: RFC 9112 sections 6.1 to 6.3 and 9.3, RFC 9110 sections 6.6.1, 7.6.1, 7.8, 8.6 and 15.2.2.
  */
+import { HOP_BY_HOP } from './header-names.ts';
 import { fieldPairs, type HeaderScanner } from './header-scanner.ts';
 import { parseError } from './parse-errors.ts';
-import { HOP_BY_HOP, ResponseFields } from './response-fields.ts';
+import { ResponseFields } from './response-fields.ts';
 
 /** How the end of the body is told: RFC 9112 section 6.3. `upgrade`: the connection is a tunnel from here. */
 export type ResponseFraming = 'none' | 'length' | 'chunked' | 'close' | 'upgrade';

@@ -6,18 +6,14 @@
  * Source: RFC 9110 sections 6.5.1 and 6.6.2, RFC 9112 section 7.1.2.
  */
 import { Buffer } from 'node:buffer';
+import { HOP_BY_HOP } from './header-names.ts';
 import { fieldPairs, type HeaderScanner } from './header-scanner.ts';
 
 const FORBIDDEN: ReadonlySet<string> = new Set([
   // framing and this hop
-  'connection',
+  ...HOP_BY_HOP,
   'content-length',
-  'keep-alive',
-  'proxy-connection',
-  'te',
   'trailer',
-  'transfer-encoding',
-  'upgrade',
   // routing and request control
   'forwarded',
   'x-forwarded-for',

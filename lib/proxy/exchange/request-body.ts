@@ -3,7 +3,7 @@
  * Invariants: bytes go out in the order they came, under the framing that the head announced; the client is read no
  * faster than the replica takes; up to MAX_REPLAY_BYTES are kept, so that another replica can be given the same body.
  */
-import type { RequestFraming } from '../../http1/request-head.ts';
+import type { RequestFraming } from '../../http1/request-fields.ts';
 import { BalancerError } from '../../platform/errors.ts';
 import type { BodySource } from '../downstream/request.ts';
 import type { PooledBuffer } from '../io/buffer-pool.ts';

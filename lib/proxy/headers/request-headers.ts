@@ -9,7 +9,8 @@
 import { isRequestId } from '../../core/hashing/hash-key.ts';
 import { isConnectionCredentials } from '../../http1/connection-auth.ts';
 import { FIELD, fieldOf } from '../../http1/header-names.ts';
-import type { ParsedRequest, RequestFraming } from '../../http1/request-head.ts';
+import type { RequestFraming } from '../../http1/request-fields.ts';
+import type { ParsedRequest } from '../../http1/request-head.ts';
 import { BalancerError } from '../../platform/errors.ts';
 import { type DebugFor, mayDebug } from './debug-headers.ts';
 
