@@ -6,7 +6,7 @@ import { hashText } from '../../lib/core/hashing/hash.ts';
 import { createPlacement, type PlacementSettings } from '../../lib/core/hashing/placement.ts';
 import type { Placement } from '../../lib/core/hashing/slot-table.ts';
 import type { Member } from '../../lib/core/replica.ts';
-import { routeTableBytes } from '../../lib/core/routing/route-table.ts';
+import { routeTableBytes } from '../../lib/core/routing/table-memory.ts';
 import type { Lab } from './lab.ts';
 import { seeded, shuffled } from './random.ts';
 import { movedShare, spreadOf, tally } from './statistics.ts';

@@ -3,7 +3,9 @@
  * the hash of a request to its replica, without counting it in flight.
  */
 import { mix32 } from '../../lib/core/hashing/hash.ts';
+import { NO_KEY } from '../../lib/core/hashing/hash-key.ts';
 import { createPlacement } from '../../lib/core/hashing/placement.ts';
+import type { Balance } from '../../lib/core/routing/load-picker.ts';
 import { Picker } from '../../lib/core/routing/pick.ts';
 import { RouteTable, RouteTableWriter } from '../../lib/core/routing/route-table.ts';
 
@@ -12,8 +14,8 @@ export const OVERFLOWS: readonly number[] = [0, 0.1, 0.5];
 const LOAD_FACTOR = 1.25;
 /** In flight on a replica on average; the bound is 21 then. */
 const MEAN_LOAD = 16;
-const PICKS = 100_000;
-const ROUNDS = 30;
+const PICKS = 20_000;
+const ROUNDS = 40;
 
 /** Loads in flight by ordinal, in the mean MEAN_LOAD, of which a share is at the bound or above. */
 function loadsOf(replicas: number, overflow: number): readonly number[] {
@@ -28,8 +30,24 @@ function loadsOf(replicas: number, overflow: number): readonly number[] {
   });
 }
 
-/** The median time of a pick in ns; `replicas` is at least 10. */
-export function pickNs(replicas: number, overflow: number): number {
+/** Pick times in ns of one fleet: by key with each share of overflow, and by load. */
+export interface PickTimes {
+  readonly byOverflow: readonly number[];
+  readonly p2cNs: number;
+  readonly leastNs: number;
+}
+
+/** `replicas` is at least 10. */
+export function pickTimesOf(replicas: number): PickTimes {
+  return {
+    byOverflow: OVERFLOWS.map((overflow) => pickNs(replicas, overflow, 'hash')),
+    p2cNs: pickNs(replicas, 0, 'p2c'),
+    leastNs: pickNs(replicas, 0, 'least'),
+  };
+}
+
+/** The median time of a pick. */
+function pickNs(replicas: number, overflow: number, balance: Balance): number {
   const placement = createPlacement({ algorithm: 'maglev', slots: 0, vnodes: 0 });
   const shape = { slots: placement.slots, ordinals: replicas, workers: 1 };
   const writer = new RouteTableWriter(shape);
@@ -44,11 +62,16 @@ export function pickNs(replicas: number, overflow: number): number {
     writer.setState(ordinal, 'healthy');
     for (let count = 0; count < load; count++) table.acquire(ordinal, Number.POSITIVE_INFINITY);
   }
-  const picker = new Picker(table, { placement, loadFactor: LOAD_FACTOR, loadFloor: 0, maxInFlight: 256 });
+  const policy = { placement, loadFactor: LOAD_FACTOR, loadFloor: 0, maxInFlight: 256, balance };
+  const picker = new Picker(table, policy);
+  const isByKey = balance === 'hash';
   const roundsMs = Array.from({ length: ROUNDS }, (_, round) => {
     const startMs = performance.now();
     let sum = 0;
-    for (let pick = 0; pick < PICKS; pick++) sum += picker.pick(mix32(pick + round * PICKS));
+    for (let pick = 0; pick < PICKS; pick++) {
+      const hash = mix32(pick + round * PICKS);
+      sum += picker.pick(isByKey ? hash : NO_KEY);
+    }
     if (sum < 0) throw new Error('a pick found no replica');
     return performance.now() - startMs;
   });

@@ -125,12 +125,13 @@ export type ExplainQuestion =
 /** `/explain`: where a request goes, and why. */
 export interface ExplainView {
   readonly key: string;
-  /** As `--hash-key` has it, such as `header:x-user`; `given` where the key itself was asked about. */
+  /** As `--hash-key` has it, such as `header:x-user`; `given` where the key itself was asked about; `p2c`, `least`. */
   readonly source: string;
-  readonly hash: number;
-  readonly hashHex: string;
+  /** Null, as slot and owner are, for a request that has no key and is given by load. */
+  readonly hash: number | null;
+  readonly hashHex: string | null;
   readonly algorithm: Algorithm;
-  readonly slot: number;
+  readonly slot: number | null;
   readonly slots: number;
   readonly owner: string | null;
   /** Who would get it now; null where it would have to wait. */
@@ -140,7 +141,7 @@ export interface ExplainView {
   readonly why: string;
   /** Requests that wait already, and go first. */
   readonly waiting: number;
-  /** The owner first, then the replicas that come after it. */
+  /** The owner first, then the replicas that come after it; by load the candidates, the one that takes it first. */
   readonly successors: readonly ExplainStop[];
 }
 

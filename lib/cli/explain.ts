@@ -53,9 +53,12 @@ function queryOf(call: Call): string {
 
 function show(output: Output, explanation: ExplainView): void {
   const { key, source, hashHex, algorithm, slot, slots, owner, replica, why, successors } = explanation;
-  output.line(`key      ${printable(key)} (${printable(source)})`);
-  output.line(`slot     ${slot} of ${slots}, by ${algorithm} from hash ${hashHex}`);
-  output.line(`owner    ${owner ?? 'none'}`);
+  if (slot === null) output.line(`key      none, given by load (${printable(source)})`);
+  else {
+    output.line(`key      ${printable(key)} (${printable(source)})`);
+    output.line(`slot     ${slot} of ${slots}, by ${algorithm} from hash ${hashHex}`);
+    output.line(`owner    ${owner ?? 'none'}`);
+  }
   output.line(`goes to  ${output.paint('bold', replica ?? 'nobody')}: ${printable(why)}`);
   if (successors.length === 0) return;
   output.line('');

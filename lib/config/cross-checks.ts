@@ -43,7 +43,10 @@ export function resolve(values: Config, sources: Sources): Config {
   // random keys have no cache affinity to lose, so no floor is needed
   const loadFloor = isByRequestId(values.hashKey) ? 0 : values.loadFloor;
   const rateBurst = values.rateBurst || Math.max(1, Math.round(values.rateLimit));
-  const config: Config = { ...values, algorithm, slots, vnodes, workers, loadFloor, rateBurst };
+  // by load no request has a key
+  const hashKey: Config['hashKey'] = values.balance === 'hash' ? values.hashKey : [{ kind: 'p2c' }];
+  const shape = { algorithm, slots, vnodes };
+  const config: Config = { ...values, ...shape, workers, hashKey, loadFloor, rateBurst };
   if (values.driver === 'static') {
     return { ...config, replicas: values.upstreams.length, maxReplicas: values.upstreams.length };
   }
@@ -230,6 +233,14 @@ const routing: readonly Check[] = [
       }
       if (maxReplicas <= capacity) return undefined;
       return `${nameOf('maxReplicas', sources)} must be at most ${capacity}, not ${maxReplicas}: ${places}`;
+    },
+  },
+  {
+    reads: ['balance', 'hashKey'],
+    problem({ balance }, sources) {
+      const source = sources.get('hashKey');
+      if (balance === 'hash' || !source?.isFlag) return undefined;
+      return `${source.name} needs --balance hash, not ${balance}, which places no request by a key`;
     },
   },
   {

@@ -3,6 +3,7 @@
  * Invariants: the environment variable follows from the flag; every default is a text that its own parser accepts.
  */
 import { ALGORITHMS, type Algorithm } from '../core/hashing/slot-table.ts';
+import { BALANCES, type Balance } from '../core/routing/load-picker.ts';
 import type { DriverKind } from '../drivers/driver.ts';
 import { LOG_LEVELS, type LogLevel } from '../platform/log.ts';
 import { nameServers, sources } from './source-parsers.ts';
@@ -49,6 +50,7 @@ function option<T>(flag: string, standard: string, kind: ValueParser<T>, help: s
 
 const driverKind = oneOf<DriverKind>('process', 'docker', 'static', 'discover');
 const algorithm = oneOf<Algorithm>(...ALGORITHMS);
+const balance = oneOf<Balance>(...BALANCES);
 const accessLog = oneOf('off', 'json', 'combined');
 const tokenScope = oneOf('both', 'admin');
 const parser = oneOf('fast', 'node');
@@ -89,7 +91,8 @@ export const OPTIONS = {
   algorithm: option('algorithm', 'maglev', algorithm, 'how slots are assigned to replicas'),
   slots: option('slots', '0', whole(0, 16_777_216), 'slots of the table; 0 is maglev 65537 (always a prime), rendezvous 65536 (131072 with --max-replicas above 64), ring 65536, classic 512'),
   vnodes: option('vnodes', '0', whole(0, 10_000), 'virtual nodes of a replica; 0 is ring 160, classic 9; maglev and rendezvous have none'),
-  hashKey: option('hash-key', 'request-id', hashKey, 'comma-separated sources, of which the first present is hashed: request-id, client-ip, path, uri, header:NAME, cookie:NAME, query:NAME'),
+  hashKey: option('hash-key', 'request-id', hashKey, 'comma-separated sources, of which the first present is hashed: request-id, client-ip, path, uri, header:NAME, cookie:NAME, query:NAME; p2c, as the last, places requests without any of these by load'),
+  balance: option('balance', 'hash', balance, 'hash sends a request to the owner of its key, p2c to the less loaded of two random replicas, least to the least loaded of all'),
   loadFactor: option('load-factor', '1.25', loadFactor, 'bounded load: maximum of requests in flight on a replica, as a multiple of the mean; 0 is off'),
   loadFloor: option('load-floor', '16', whole(0, 1_000_000), 'minimum of the load bound, where the hash key is not request-id alone'),
   maxInFlight: option('max-in-flight', '256', whole(1, 1_000_000), 'maximum of requests in flight on one replica'),

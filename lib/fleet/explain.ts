@@ -6,7 +6,13 @@
  */
 
 import type { ExplainQuestion, ExplainStop, ExplainView } from '../api/types.ts';
-import { formatSource, type HashKeySource, hashKeyOf, placementKey } from '../core/hashing/hash-key.ts';
+import {
+  formatSource,
+  type HashKeySource,
+  hashKeyOf,
+  NO_KEY,
+  placementKey,
+} from '../core/hashing/hash-key.ts';
 import { type Explanation, explainPick } from '../core/routing/explain.ts';
 import type { PickPolicy } from '../core/routing/pick.ts';
 import type { RouteTableWriter } from '../core/routing/route-table.ts';
@@ -25,27 +31,26 @@ export function explain(parts: ExplainParts, question: ExplainQuestion): Explain
   const { registry, policy, table } = parts;
   const { algorithm, slots } = policy.placement;
   const { key, source } = keyOf(parts.hashKey, question);
-  const hash = hashKeyOf(key, algorithm);
+  const hash = key === '' ? NO_KEY : hashKeyOf(key, algorithm);
   const snapshot = table.snapshot();
   const { totalWaiting: waiting } = snapshot;
   const found = explainPick(snapshot, policy, hash);
   const replicas = new Map(registry.members.map((replica) => [replica.ordinal, replica]));
   const nameOf = (ordinal: number | undefined): string | null =>
     (ordinal === undefined ? undefined : replicas.get(ordinal)?.name) ?? null;
-  const stops = found.successors.flatMap(({ ordinal, inFlight, verdict }) => {
+  const stops = found.successors.flatMap(({ ordinal, inFlight, bound, verdict }) => {
     const replica = replicas.get(ordinal);
     if (replica === undefined) return [];
     const { name, state, isDraining } = replica;
-    const { bound } = found;
     return [{ name, state, draining: isDraining, inFlight, bound, cap: policy.maxInFlight, verdict }];
   });
   return {
     key,
-    source,
-    hash,
-    hashHex: hash.toString(16).padStart(8, '0'),
+    source: hash === NO_KEY ? (policy.balance === 'least' ? 'least' : source) : source,
+    hash: hash === NO_KEY ? null : hash,
+    hashHex: hash === NO_KEY ? null : hash.toString(16).padStart(8, '0'),
     algorithm,
-    slot: found.slot,
+    slot: found.slot ?? null,
     slots,
     owner: nameOf(found.owner),
     replica: nameOf(found.taker),
@@ -60,6 +65,7 @@ function keyOf(
   hashKey: readonly HashKeySource[],
   question: ExplainQuestion,
 ): { readonly key: string; readonly source: string } {
+  if (hashKey[0]?.kind === 'p2c') return { key: '', source: formatSource(hashKey[0]) };
   if ('key' in question) return { key: question.key, source: 'given' };
   const { facts, requestId = '' } = question;
   const { source, value } = placementKey(hashKey, facts, requestId);
@@ -71,7 +77,7 @@ function keyOf(
       'bad-request',
       'Requests are placed by client-ip here: say which client-ip it has',
     );
-  if (value !== '') return { key: value, source: formatSource(source) };
+  if (value !== '' || source.kind === 'p2c') return { key: value, source: formatSource(source) };
   const wanted = hashKey.map(formatSource).join(', ');
   throw new BalancerError(
     'bad-request',
@@ -79,28 +85,40 @@ function keyOf(
   );
 }
 
-function sentence({ reason, bound }: Explanation, stops: readonly ExplainStop[]): string {
+function sentence({ reason }: Explanation, stops: readonly ExplainStop[]): string {
   const [owner] = stops;
   const taker = stops.find(({ verdict }) => verdict === 'takes');
-  if (owner === undefined) return 'There is no replica: it would wait';
+  if (owner === undefined && reason === 'all-full') return 'Every eligible replica is full: it would wait';
+  if (owner === undefined)
+    return reason === 'none-eligible'
+      ? 'No replica is eligible: it would wait'
+      : 'There is no replica: it would wait';
   const other = taker === undefined ? '' : `; ${taker.name} is the first after it that can take it`;
   const load = `${owner.name} owns it, with ${owner.inFlight} in flight`;
   switch (reason) {
     case 'owner':
-      return `${load} of ${bound} that it may have now`;
+      return `${load} of ${owner.bound} that it may have now`;
     case 'owner-not-eligible':
       return `${owner.name} owns it, but is ${conditionOf(owner)}${other}`;
     case 'owner-over-bound':
-      return `${load} where the load bound allows ${bound}${other}`;
+      return `${load} where the load bound allows ${owner.bound}${other}`;
     case 'owner-full':
       return `${load}, the most that it may have${other}`;
     case 'all-over-bound':
-      return `Every eligible replica is over the load bound of ${bound}; ${taker?.name} is the first with room`;
+      return `Every eligible replica is over the load bound of ${owner.bound}; ${taker?.name} is the first with room`;
+    case 'p2c':
+      return `It has no key: of two replicas at random, ${inFlightOf(stops)}, the one with less in flight takes it`;
+    case 'least':
+      return `It has no key: ${owner.name}, with ${owner.inFlight} in flight, has least of all`;
     case 'all-full':
       return `Every eligible replica has as much in flight as it may have, ${owner.cap}: it would wait`;
     default:
       return 'No replica is eligible: it would wait';
   }
+}
+
+function inFlightOf(stops: readonly ExplainStop[]): string {
+  return stops.map(({ name, inFlight }) => `${name} with ${inFlight}`).join(' and ');
 }
 
 function conditionOf({ state, draining }: ExplainStop): string {

@@ -6,7 +6,8 @@ import type { HashKeySource } from '../core/hashing/hash-key.ts';
 import type { Algorithm } from '../core/hashing/slot-table.ts';
 import type { Loss, Settlement } from '../core/policy/poison.ts';
 import type { Endpoint, UpstreamRecord } from '../core/replica.ts';
-import type { RouteTableShape } from '../core/routing/route-table.ts';
+import type { Balance } from '../core/routing/load-picker.ts';
+import type { RouteTableShape } from '../core/routing/table-memory.ts';
 import type { ErrorCode } from '../platform/errors.ts';
 import type { ClientLimitOptions, LimitMemory } from './downstream/client-limits.ts';
 import type { DebugFor } from './headers/debug-headers.ts';
@@ -27,6 +28,7 @@ export interface WorkerOptions extends AccessLogOptions, ClientLimitOptions {
   readonly slots: number;
   readonly vnodes: number;
   readonly hashKey: readonly HashKeySource[];
+  readonly balance: Balance;
   readonly loadFactor: number;
   readonly loadFloor: number;
   readonly maxInFlight: number;

@@ -113,6 +113,10 @@ describe('cross-checks', () => {
       '--algorithm rendezvous --vnodes 9',
       '--vnodes needs --algorithm ring or classic: rendezvous has no virtual nodes',
     ],
+    [
+      '--balance p2c --hash-key path',
+      '--hash-key needs --balance hash, not p2c, which places no request by a key',
+    ],
     ['--vnodes 9', '--vnodes needs --algorithm ring or classic: maglev has no virtual nodes'],
   ];
   for (const [args, problem] of cases) {
@@ -136,6 +140,8 @@ describe('cross-checks', () => {
     '--classic --algorithm classic',
     '--replicas 65 --max-replicas 65',
     '--slots 67',
+    '--balance least',
+    '--hash-key header:x-user,p2c',
   ]) {
     it(`accept "${args}"`, () => {
       assert.deepEqual(problemsOf(args), []);

@@ -132,7 +132,7 @@ describe('an explanation', () => {
     const rig = await FleetRig.of(2);
     rig.load('S1', 8);
     rig.load('S2', 8);
-    rig.threadTable.enterQueue(9);
+    rig.threadTable.queue.enter(9);
     const { replica, why, waiting } = rig.view.explain({ key: 'k' });
     assert.deepEqual([replica, waiting], [null, 1]);
     assert.equal(
@@ -146,6 +146,33 @@ describe('an explanation', () => {
     const { owner, replica, why, successors } = rig.view.explain({ key: 'k' });
     assert.deepEqual([owner, replica, successors], [null, null, []]);
     assert.equal(why, 'There is no replica: it would wait');
+  });
+
+  it('says between which two a request without a key goes by load', async () => {
+    const rig = await FleetRig.of(3, { balance: 'p2c' });
+    rig.load('S1', 5);
+    rig.load('S2', 5);
+    rig.load('S3', 5);
+    const { source, hash, slot, owner, replica, reason, why, successors } = rig.view.explain({ key: 'k' });
+    assert.deepEqual([source, hash, slot, owner, reason], ['p2c', null, null, null, 'p2c']);
+    assert.deepEqual(
+      successors.map(({ verdict }) => verdict),
+      ['takes', 'next'],
+    );
+    assert.equal(replica, successors[0]?.name);
+    assert.equal(
+      why,
+      `It has no key: of two replicas at random, ${replica} with 5 and ${successors[1]?.name} with 5, the one with less in flight takes it`,
+    );
+  });
+
+  it('says which replica has least in flight', async () => {
+    const rig = await FleetRig.of(3, { balance: 'least' });
+    rig.load('S1', 2);
+    rig.load('S3', 2);
+    const { source, replica, why } = rig.view.explain(request('x-user', '1'));
+    assert.deepEqual([source, replica], ['least', 'S2']);
+    assert.equal(why, 'It has no key: S2, with 0 in flight, has least of all');
   });
 
   it('counts nothing in flight', async () => {

@@ -16,7 +16,12 @@ export type HashKeySource =
   | { readonly kind: 'uri' }
   | { readonly kind: 'header'; readonly name: string }
   | { readonly kind: 'cookie'; readonly name: string }
-  | { readonly kind: 'query'; readonly name: string };
+  | { readonly kind: 'query'; readonly name: string }
+  /** No key: such requests are given by load. Always the last of a list. */
+  | { readonly kind: 'p2c' };
+
+/** In place of the hash of a request that has no key and is given by load; below every hash. */
+export const NO_KEY = -1;
 
 /** What is read of a request: its target, its headers as name, value, name, value…, and its client's address in canonical form. */
 export interface KeyFacts {
@@ -38,16 +43,18 @@ export function parseHashKey(
     const source = parseSource(item);
     if (source === undefined) {
       return {
-        problem: `must be a comma-separated list of request-id, client-ip, path, uri, header:NAME, cookie:NAME and query:NAME, and "${item}" is not one of them`,
+        problem: `must be a comma-separated list of request-id, client-ip, path, uri, header:NAME, cookie:NAME, query:NAME and p2c, and "${item}" is not one of them`,
       };
     }
     sources.push(source);
   }
+  if (sources.slice(0, -1).some(({ kind }) => kind === 'p2c'))
+    return { problem: 'must have p2c last: it is for requests that have none of the others' };
   return { value: sources };
 }
 
 function parseSource(item: string): HashKeySource | undefined {
-  if (item === 'request-id' || item === 'client-ip' || item === 'path' || item === 'uri')
+  if (item === 'request-id' || item === 'client-ip' || item === 'path' || item === 'uri' || item === 'p2c')
     return { kind: item };
   const colon = item.indexOf(':');
   const kind = item.slice(0, Math.max(colon, 0));
@@ -81,14 +88,18 @@ export function isByRequestId(sources: readonly HashKeySource[]): boolean {
   return sources.every(({ kind }) => kind === 'request-id');
 }
 
-/** The key that a request is placed by: the first of `sources` that it has, else its request id, sent or generated. */
+/** The key that a request is placed by: the first of `sources` that it has, else its request id, sent or generated; '' with p2c. */
 export function placementKey(
   sources: readonly HashKeySource[],
   facts: KeyFacts,
   requestId: string,
 ): { readonly source: HashKeySource; readonly value: string } {
   const found = isByRequestId(sources) ? undefined : findKey(sources, facts);
-  return found ?? { source: { kind: 'request-id' }, value: requestId };
+  if (found !== undefined) return found;
+  const last = sources.at(-1);
+  return last?.kind === 'p2c'
+    ? { source: last, value: '' }
+    : { source: { kind: 'request-id' }, value: requestId };
 }
 
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
@@ -129,6 +140,8 @@ function readSource(source: HashKeySource, facts: KeyFacts): string {
       return cookieOf(facts.rawHeaders, source.name);
     case 'query':
       return queryValue(facts.url, source.name);
+    case 'p2c':
+      return '';
   }
 }
 

@@ -10,15 +10,33 @@
  */
 
 /** Load factors are whole millionths (options allow no more), so the bound can be computed without rounding. */
-const MILLION = 1_000_000;
+export const MILLION = 1_000_000;
 
 /**
  * The most requests a replica may hold, the new one included, with `totalInFlight` requests in flight before it
  * on `eligible` replicas; at least `floor`. Infinity for load factor 0 (off) and for no eligible replica.
  */
 export function boundOf(loadFactor: number, totalInFlight: number, eligible: number, floor = 0): number {
+  return weightedBoundOf(loadFactor, floor, { totalInFlight, weight: 1, totalWeight: eligible });
+}
+
+/** What the bound of one of several replicas of different weights depends on. Weights are whole numbers. */
+export interface WeightedLoad {
+  readonly totalInFlight: number;
+  readonly weight: number;
+  /** Of all eligible replicas. */
+  readonly totalWeight: number;
+}
+
+/** The same for a replica of some weight w of W in all: ⌈c · (m + 1) · w ÷ W⌉, so that the bounds still exceed m. */
+export function weightedBoundOf(
+  loadFactor: number,
+  floor: number,
+  { totalInFlight, weight, totalWeight }: WeightedLoad,
+): number {
   if (loadFactor === 0) return Number.POSITIVE_INFINITY;
   // Whole numbers up to the division: 1.1 · 10 is above 11 in floating point, and its ceiling would be 12.
-  const bound = Math.ceil((Math.round(loadFactor * MILLION) * (totalInFlight + 1)) / (MILLION * eligible));
+  const allowance = Math.round(loadFactor * MILLION) * (totalInFlight + 1) * weight;
+  const bound = Math.ceil(allowance / (MILLION * totalWeight));
   return bound > floor ? bound : floor;
 }

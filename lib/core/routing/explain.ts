@@ -4,8 +4,10 @@
  * copy beside it, so the two cannot disagree. Pure but for that copy.
  */
 
+import { NO_KEY } from '../hashing/hash-key.ts';
 import { NO_OWNER } from '../hashing/slot-table.ts';
-import { NONE_ELIGIBLE, Picker, type PickPolicy } from './pick.ts';
+import { Picker, type PickPolicy } from './pick.ts';
+import { ALL_FULL, NONE_ELIGIBLE } from './pick-codes.ts';
 import { isEligible, type RouteTable } from './route-table.ts';
 
 /**
@@ -18,13 +20,15 @@ export type Verdict = 'takes' | 'next' | 'not-eligible' | 'over-bound' | 'full';
 export interface Successor {
   readonly ordinal: number;
   readonly inFlight: number;
+  /** The most that it may have in flight now, while another is under its own bound. */
+  readonly bound: number;
   readonly verdict: Verdict;
 }
 
 /**
  * `owner`: the owner takes it. `owner-not-eligible`, `owner-over-bound`, `owner-full`: another replica does, for that
  * reason. `all-over-bound`: all are over the bound, so the first with room takes it. `all-full`, `none-eligible`,
- * `no-replicas`: the request would have to wait.
+ * `no-replicas`: the request would have to wait. `p2c`, `least`: it has no key and is given by load.
  */
 export type Reason =
   | 'owner'
@@ -34,42 +38,75 @@ export type Reason =
   | 'all-over-bound'
   | 'all-full'
   | 'none-eligible'
-  | 'no-replicas';
+  | 'no-replicas'
+  | 'p2c'
+  | 'least';
 
 export interface Explanation {
-  readonly slot: number;
-  /** The owner's ordinal, or undefined while there is no replica. */
+  /** Undefined for a request without a key. */
+  readonly slot: number | undefined;
+  /** The owner's ordinal, or undefined while there is no replica, or for a request without a key. */
   readonly owner: number | undefined;
   /** The ordinal that gets it now, or undefined where it has to wait. */
   readonly taker: number | undefined;
   readonly reason: Reason;
-  readonly bound: number;
-  /** The owner first. */
+  /** The owner first; for a request without a key the candidates, the taker first. */
   readonly successors: readonly Successor[];
 }
 
-/** Explains where a request of this hash goes. `table` is a copy, and the request is counted in flight there. */
+/**
+ * Explains where a request of this hash, or of NO_KEY, goes. `table` is a copy, and the request is counted in flight there.
+ */
 export function explainPick(table: RouteTable, policy: PickPolicy, hash: number): Explanation {
   const picker = new Picker(table, policy);
-  const { bound } = picker;
+  if (hash === NO_KEY) return explainByLoad(table, picker, policy);
   const slot = policy.placement.slotOf(hash);
   const owner = picker.ownerOf(hash);
-  const loads = successorsOf(table, slot).map((ordinal) => ({ ordinal, inFlight: table.inFlight(ordinal) }));
+  const loads = successorsOf(table, slot).map((ordinal) => loadOf(table, picker, ordinal));
   const picked = picker.lease(hash);
-  const verdictOf = (ordinal: number, inFlight: number): Verdict => {
+  const verdictOf = ({ ordinal, inFlight, bound }: Omit<Successor, 'verdict'>): Verdict => {
     if (ordinal === picked) return 'takes';
     if (!isEligible(table.stateWord(ordinal))) return 'not-eligible';
     if (inFlight >= policy.maxInFlight) return 'full';
     return inFlight >= bound ? 'over-bound' : 'next';
   };
-  const successors = loads.map((load) => ({ ...load, verdict: verdictOf(load.ordinal, load.inFlight) }));
+  const successors = loads.map((load) => ({ ...load, verdict: verdictOf(load) }));
   return {
     slot,
     owner: owner === NO_OWNER ? undefined : owner,
     taker: picked < 0 ? undefined : picked,
-    reason: reasonOf(successors, picked, bound),
-    bound,
+    reason: reasonOf(successors, picked),
     successors,
+  };
+}
+
+function loadOf(table: RouteTable, picker: Picker, ordinal: number): Omit<Successor, 'verdict'> {
+  return { ordinal, inFlight: table.inFlight(ordinal), bound: picker.boundOf(ordinal) };
+}
+
+/** One draw of many: the next request of this kind is given to others. */
+function explainByLoad(table: RouteTable, picker: Picker, policy: PickPolicy): Explanation {
+  const picked = picker.pick(NO_KEY);
+  const others = picker.drawn.filter((ordinal) => ordinal !== picked);
+  const candidates = picked < 0 ? [] : [picked, ...others];
+  const verdictOf = (ordinal: number): Verdict => {
+    if (ordinal === picked) return 'takes';
+    return table.inFlight(ordinal) < policy.maxInFlight ? 'next' : 'full';
+  };
+  const reasons = { [NONE_ELIGIBLE]: 'none-eligible', [ALL_FULL]: 'all-full' } as const;
+  const byLoad = policy.balance === 'least' ? 'least' : 'p2c';
+  return {
+    slot: undefined,
+    owner: undefined,
+    taker: picked < 0 ? undefined : picked,
+    reason: reasons[picked as keyof typeof reasons] ?? byLoad,
+    // the load bound is not for requests without a key
+    successors: candidates.map((ordinal) => ({
+      ordinal,
+      inFlight: table.inFlight(ordinal),
+      bound: policy.maxInFlight,
+      verdict: verdictOf(ordinal),
+    })),
   };
 }
 
@@ -89,12 +126,12 @@ function successorsOf(table: RouteTable, start: number): readonly number[] {
   return met;
 }
 
-function reasonOf(successors: readonly Successor[], picked: number, bound: number): Reason {
+function reasonOf(successors: readonly Successor[], picked: number): Reason {
   const [owner] = successors;
   if (owner === undefined) return 'no-replicas';
   if (picked < 0) return picked === NONE_ELIGIBLE ? 'none-eligible' : 'all-full';
   const taker = successors.find(({ verdict }) => verdict === 'takes');
-  if (taker !== undefined && taker.inFlight >= bound) return 'all-over-bound';
+  if (taker !== undefined && taker.inFlight >= taker.bound) return 'all-over-bound';
   if (owner.verdict === 'not-eligible') return 'owner-not-eligible';
   if (owner.verdict === 'full') return 'owner-full';
   return owner.verdict === 'over-bound' ? 'owner-over-bound' : 'owner';

@@ -2,7 +2,8 @@
  * The one thing both planes share: slot → ordinal, and for each ordinal a state word and an in-flight count.
  * Laid out over one SharedArrayBuffer, so that every data thread reads what the control plane published.
  *
- * Who writes what: the control plane alone writes slots, state words and the eligible count. Data threads add
+ * Who writes what: the control plane alone writes slots, state words, weights and the counts of
+ * those eligible. Data threads add
  * and subtract in-flight and waiting counts, each also in a row of its own, so that what a dead thread held can
  * be given back. Everything written by more than one thread, or read by another, goes through Atomics.
  *
@@ -13,14 +14,21 @@
  * for two different situations.
  */
 import { NO_OWNER } from '../hashing/slot-table.ts';
-
-export interface RouteTableShape {
-  readonly slots: number;
-  /** How many replicas can have a number at once. */
-  readonly ordinals: number;
-  /** How many data threads. */
-  readonly workers: number;
-}
+import { SharedQueue } from './shared-queue.ts';
+import {
+  CHANGES,
+  ELIGIBLE,
+  ELIGIBLE_WEIGHT,
+  IN_FLIGHT,
+  KNOWN,
+  NO_TICKET,
+  type RouteTableShape,
+  routeTableBytes,
+  VERSION,
+  type Views,
+  viewsOver,
+  WAITING,
+} from './table-memory.ts';
 
 /** What a state word's lowest three bits say. */
 export const STATE_CODES = { free: 0, starting: 1, healthy: 2, unhealthy: 3, draining: 4 } as const;
@@ -28,69 +36,8 @@ export type StateCode = keyof typeof STATE_CODES;
 const CODE_MASK = 7;
 const EPOCH_STEP = 8;
 const HEALTHY: number = STATE_CODES.healthy;
-
-const VERSION = 0;
-const ELIGIBLE = 1;
-const IN_FLIGHT = 2;
-const WAITING = 3;
-const TICKET = 4;
-const KNOWN = 5;
-const HEADER_WORDS = 6;
-/** The ticket of a thread in which nobody waits. */
-const NO_TICKET = 0x7fffffff;
-/** In place of a data thread's row where no thread has what is looked for. */
-const NO_WORKER = -1;
-/** Tickets begin anew after 2^30 requests that waited. */
-const TICKETS = 0x3fffffff;
-
-/** The views that both planes make over the same buffer. */
-interface Views {
-  readonly header: Int32Array;
-  readonly states: Int32Array;
-  readonly inFlight: Int32Array;
-  /** [ordinal]: requests that failed at the replica in a row, as all threads together have seen them. */
-  readonly failures: Int32Array;
-  /** [worker][ordinal]: the part of inFlight that this thread holds. */
-  readonly held: Int32Array;
-  /** [worker]: the part of the waiting count that is this thread's. */
-  readonly waiting: Int32Array;
-  /** [worker]: the ticket of the request that has waited longest in this thread, or NO_TICKET. */
-  readonly heads: Int32Array;
-  /** [worker]: raised and notified when waiting requests may have become placeable. */
-  readonly wake: Int32Array;
-  readonly banks: readonly [Uint16Array, Uint16Array];
-}
-
-function viewsOver(buffer: SharedArrayBuffer, shape: RouteTableShape): Views {
-  let offset = 0;
-  const words = (count: number): Int32Array => {
-    const view = new Int32Array(buffer, offset, count);
-    offset += view.byteLength;
-    return view;
-  };
-  const bank = (): Uint16Array => {
-    const view = new Uint16Array(buffer, offset, shape.slots);
-    offset += view.byteLength;
-    return view;
-  };
-  return {
-    header: words(HEADER_WORDS),
-    states: words(shape.ordinals),
-    inFlight: words(shape.ordinals),
-    failures: words(shape.ordinals),
-    held: words(shape.ordinals * shape.workers),
-    waiting: words(shape.workers),
-    heads: words(shape.workers),
-    wake: words(shape.workers),
-    banks: [bank(), bank()],
-  };
-}
-
-/** Bytes of the shared memory for `shape`. */
-export function routeTableBytes({ slots, ordinals, workers }: RouteTableShape): number {
-  const words = HEADER_WORDS + ordinals * (3 + workers) + 3 * workers;
-  return words * Int32Array.BYTES_PER_ELEMENT + 2 * slots * Uint16Array.BYTES_PER_ELEMENT;
-}
+/** A weight of 1: weights are kept in hundredths, so that a replica in its slow start may have a part of its own. */
+export const WEIGHT_UNIT = 100;
 
 /** True where the state word says the replica may be given requests. */
 export function isEligible(word: number): boolean {
@@ -100,15 +47,15 @@ export function isEligible(word: number): boolean {
 /** What a data thread sees, and the counting it does. Every method is a few loads; none allocates. */
 export class RouteTable {
   readonly shape: RouteTableShape;
+  readonly queue: SharedQueue;
   readonly #views: Views;
-  readonly #worker: number;
   readonly #row: number;
 
   /** `worker` is the calling thread's row, from 0. */
   constructor(buffer: SharedArrayBuffer, shape: RouteTableShape, worker: number) {
     this.shape = shape;
     this.#views = viewsOver(buffer, shape);
-    this.#worker = worker;
+    this.queue = new SharedQueue(this.#views, worker);
     this.#row = worker * shape.ordinals;
   }
 
@@ -137,6 +84,21 @@ export class RouteTable {
 
   get eligible(): number {
     return Atomics.load(this.#views.header, ELIGIBLE);
+  }
+
+  /** In WEIGHT_UNITs, from 1. */
+  weight(ordinal: number): number {
+    return Atomics.load(this.#views.weights, ordinal);
+  }
+
+  /** The weights of all eligible replicas together. */
+  get eligibleWeight(): number {
+    return Atomics.load(this.#views.header, ELIGIBLE_WEIGHT);
+  }
+
+  /** Another number after every change of a state or a weight. */
+  get changes(): number {
+    return Atomics.load(this.#views.header, CHANGES);
   }
 
   get totalInFlight(): number {
@@ -177,62 +139,6 @@ export class RouteTable {
     const { failures } = this.#views;
     if (failures[ordinal] !== 0) Atomics.store(failures, ordinal, 0);
   }
-
-  /** Counts one more waiting request, unless `depth` wait already; false then, and nothing changed. */
-  enterQueue(depth: number): boolean {
-    const { header, waiting } = this.#views;
-    if (Atomics.add(header, WAITING, 1) >= depth) {
-      Atomics.sub(header, WAITING, 1);
-      return false;
-    }
-    Atomics.add(waiting, this.#worker, 1);
-    return true;
-  }
-
-  /** The reverse of one `enterQueue`. */
-  leaveQueue(): void {
-    Atomics.sub(this.#views.waiting, this.#worker, 1);
-    Atomics.sub(this.#views.header, WAITING, 1);
-  }
-
-  /** A number for a request that begins to wait; who came earlier, in whichever thread, has a lower one. */
-  nextTicket(): number {
-    return Atomics.add(this.#views.header, TICKET, 1) & TICKETS;
-  }
-
-  /** Says which ticket has waited longest in this thread; undefined when none waits. */
-  setHead(ticket: number | undefined): void {
-    Atomics.store(this.#views.heads, this.#worker, ticket ?? NO_TICKET);
-  }
-
-  /** True where no other thread has a request that has waited longer. */
-  isOldest(ticket: number): boolean {
-    const { heads } = this.#views;
-    for (let worker = 0; worker < heads.length; worker++)
-      if (worker !== this.#worker && Atomics.load(heads, worker) < ticket) return false;
-    return true;
-  }
-
-  /** Tells the other thread whose request has waited longest to look whether it can be placed now. */
-  wakeOldest(): void {
-    const { heads, wake } = this.#views;
-    let oldest = NO_WORKER;
-    for (let worker = 0; worker < heads.length; worker++) {
-      if (worker === this.#worker || Atomics.load(heads, worker) === NO_TICKET) continue;
-      if (oldest === NO_WORKER || Atomics.load(heads, worker) < Atomics.load(heads, oldest)) oldest = worker;
-    }
-    if (oldest === NO_WORKER) return;
-    Atomics.add(wake, oldest, 1);
-    Atomics.notify(wake, oldest);
-  }
-
-  /** Resolves when another thread says that waiting requests may be placeable; `seen` is the last value returned. */
-  async nextWake(seen: number): Promise<number> {
-    const { wake } = this.#views;
-    const result = Atomics.waitAsync(wake, this.#worker, seen);
-    if (result.async) await result.value;
-    return Atomics.load(wake, this.#worker);
-  }
 }
 
 /** What the control plane does to the table. There is one writer. */
@@ -249,6 +155,7 @@ export class RouteTableWriter {
     this.#views = viewsOver(this.buffer, shape);
     this.#views.banks[0].fill(NO_OWNER);
     this.#views.heads.fill(NO_TICKET);
+    this.#views.weights.fill(WEIGHT_UNIT);
   }
 
   get version(): number {
@@ -273,13 +180,28 @@ export class RouteTableWriter {
 
   /** Sets the state under a new epoch, counts who is eligible, and wakes who waits for that. */
   setState(ordinal: number, state: StateCode): void {
-    const { states, header } = this.#views;
+    const { states, header, weights } = this.#views;
     const before = Atomics.load(states, ordinal);
     const word = (before - (before & CODE_MASK) + EPOCH_STEP) | STATE_CODES[state] | 0;
     Atomics.store(states, ordinal, word);
     if (ordinal >= Atomics.load(header, KNOWN)) Atomics.store(header, KNOWN, ordinal + 1);
     const change = Number(isEligible(word)) - Number(isEligible(before));
-    if (change !== 0) Atomics.add(header, ELIGIBLE, change);
+    if (change !== 0) {
+      Atomics.add(header, ELIGIBLE, change);
+      Atomics.add(header, ELIGIBLE_WEIGHT, change * Atomics.load(weights, ordinal));
+    }
+    Atomics.add(header, CHANGES, 1);
+    this.wakeAll();
+  }
+
+  /** Sets the weight by which the replica's load is judged: from 0.01, 1 where it was never set. */
+  setWeight(ordinal: number, weight: number): void {
+    const { states, weights, header } = this.#views;
+    const units = Math.max(1, Math.round(weight * WEIGHT_UNIT));
+    const change = units - Atomics.exchange(weights, ordinal, units);
+    if (change === 0) return;
+    if (isEligible(Atomics.load(states, ordinal))) Atomics.add(header, ELIGIBLE_WEIGHT, change);
+    Atomics.add(header, CHANGES, 1);
     this.wakeAll();
   }
 

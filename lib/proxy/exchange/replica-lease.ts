@@ -11,7 +11,8 @@
 import { type LosingRequest, pathOf } from '../../core/policy/poison.ts';
 import { type FailedAttempt, isSafeToRetry, type RetryBudget } from '../../core/policy/retry.ts';
 import { NO_ORDINAL } from '../../core/replica.ts';
-import { NONE_ELIGIBLE, type Picker } from '../../core/routing/pick.ts';
+import type { Picker } from '../../core/routing/pick.ts';
+import { NONE_ELIGIBLE } from '../../core/routing/pick-codes.ts';
 import { isEligible, type RouteTable } from '../../core/routing/route-table.ts';
 import type { Recorder } from '../../metrics/recorder.ts';
 import { BalancerError, ERRORS, type ErrorCode } from '../../platform/errors.ts';

@@ -44,7 +44,7 @@ export class RequestQueue {
 
   /** Adds the request, which may be placed within the call; false when the queue is full. */
   enqueue(request: QueuedRequest): boolean {
-    if (!this.#table.enterQueue(this.#depth)) return false;
+    if (!this.#table.queue.enter(this.#depth)) return false;
     if (request.isBlocked) this.#blocked.add(request);
     else this.#joinLine(request);
     this.#placeOldest();
@@ -56,7 +56,7 @@ export class RequestQueue {
     const wasBlocked = this.#blocked.delete(request);
     if (!wasBlocked && !this.#line.delete(request)) return;
     this.#leaveShard(request);
-    this.#table.leaveQueue();
+    this.#table.queue.leave();
     this.#publishHead();
   }
 
@@ -80,28 +80,28 @@ export class RequestQueue {
   }
 
   #joinLine(request: QueuedRequest): void {
-    this.#line.set(request, this.#table.nextTicket());
+    this.#line.set(request, this.#table.queue.nextTicket());
     this.#assignShard(request);
     this.#publishHead();
   }
 
   #publishHead(): void {
-    this.#table.setHead(this.#line.values().next().value);
+    this.#table.queue.setHead(this.#line.values().next().value);
   }
 
   /** The request that has waited longest in any worker is here. */
   #hasOldest(): boolean {
     const ticket = this.#line.values().next().value;
-    return ticket !== undefined && this.#table.isOldest(ticket);
+    return ticket !== undefined && this.#table.queue.isOldest(ticket);
   }
 
   /** Places requests, oldest first, until one cannot be placed or an older one waits in another worker. */
   #placeOldest(): void {
     for (const [request, ticket] of this.#line) {
-      if (!this.#table.isOldest(ticket) || !request.tryPlacing()) break;
+      if (!this.#table.queue.isOldest(ticket) || !request.tryPlacing()) break;
     }
     if (this.#table.totalWaiting > this.#line.size + this.#blocked.size && !this.#hasOldest())
-      this.#table.wakeOldest();
+      this.#table.queue.wakeOldest();
   }
 
   /** Puts the request into its owner's shard, behind those that are there. */
@@ -129,7 +129,7 @@ export class RequestQueue {
   /** Other workers leave room to us, and the control plane changes who is eligible. */
   async #watchWakes(): Promise<void> {
     for (let seen = 0; ; ) {
-      seen = await this.#table.nextWake(seen);
+      seen = await this.#table.queue.nextWake(seen);
       this.recheck();
     }
   }

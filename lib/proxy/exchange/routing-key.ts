@@ -14,6 +14,7 @@ import {
   hashKeyOf,
   isByRequestId,
   type KeyFacts,
+  NO_KEY,
   pathOf,
   placementKey,
 } from '../../core/hashing/hash-key.ts';
@@ -67,7 +68,8 @@ export class RoutingKey {
     const hash = this.#algorithm === 'classic' ? undefined : this.#hashInBytes(head, marks);
     if (hash !== undefined) return hash;
     const facts = new TextFacts(head.target, client, request, this.#trusted);
-    return hashKeyOf(placementKey(this.#sources, facts, head.requestId).value, this.#algorithm);
+    const { source, value } = placementKey(this.#sources, facts, head.requestId);
+    return source.kind === 'p2c' ? NO_KEY : hashKeyOf(value, this.#algorithm);
   }
 
   #hashOfId({ requestId, requestIdAt }: RequestHead, { bytes, base }: ParsedRequest): number {
@@ -85,6 +87,7 @@ export class RoutingKey {
     for (const { kind, field, isHost } of this.#inBytes) {
       if (kind === 'uri') return hashBytes(bytes, from, from + target.length);
       if (kind === 'path') return hashBytes(bytes, from, from + pathOf(target).length);
+      if (kind === 'p2c') return NO_KEY;
       if (kind !== 'header' && kind !== 'request-id') return undefined;
       const at = findValue(marks, field);
       if (at === -1) continue;

@@ -68,8 +68,11 @@ export class WorkerContext {
     this.verdicts = new PoisonVerdicts(post, !options.ownsInstances);
     this.unsentBytes = new UnsentBytes(nowMs);
     const placement = createPlacement(options);
-    const { loadFactor, loadFloor, maxInFlight, ejectAfter } = options;
-    this.picker = new Picker(this.table, { placement, loadFactor, loadFloor, maxInFlight });
+    const { loadFactor, loadFloor, maxInFlight, balance, ejectAfter } = options;
+    // workers that drew the same pairs would send their bursts to the same replicas
+    const seed = Math.floor(Math.random() * 2 ** 32);
+    const limits = { loadFactor, loadFloor, maxInFlight };
+    this.picker = new Picker(this.table, { placement, ...limits, balance, seed });
     this.health = new PassiveHealth({ table: this.table, picker: this.picker, ejectAfter, nowMs, post });
     this.queue = new RequestQueue(this.table, options.queueDepth, (ordinal, waiting) =>
       this.recorder.waiting(ordinal, waiting),

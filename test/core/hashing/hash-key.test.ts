@@ -212,6 +212,15 @@ for (const [title, sources, rawHeaders, source, value] of [
   ['the next where that is missing', 'header:x-user,path', [], 'path', '/x'],
   ['its id where it has none of them', 'header:x-user', [], 'request-id', 'made-1'],
   [
+    'its key where it has one, with p2c as the last',
+    'header:x-user,p2c',
+    ['X-User', '7'],
+    'header:x-user',
+    '7',
+  ],
+  ['its load where it has no key, with p2c as the last', 'header:x-user,p2c', [], 'p2c', ''],
+  ['its load where p2c is all there is', 'p2c', ['X-Request-Id', '7'], 'p2c', ''],
+  [
     'the id that was settled on, where that alone is asked for',
     'request-id',
     ['X-Request-Id', 'a b'],
@@ -235,4 +244,9 @@ test("a client's request id is kept if printable and short", () => {
     false,
     false,
   ]);
+});
+
+test('p2c is refused anywhere but at the end of a list', () => {
+  for (const text of ['p2c,path', 'p2c,p2c', 'path,p2c,uri'])
+    assert.match((parseHashKey(text) as { problem: string }).problem, /p2c last/);
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { boundOf } from '../../../lib/core/routing/bounded-load.ts';
+import { boundOf, weightedBoundOf } from '../../../lib/core/routing/bounded-load.ts';
 
 /** Load factor, in flight before, eligible, bound: ⌈c · (m + 1) ÷ n⌉. */
 const BOUNDS: readonly (readonly [number, number, number, number])[] = [
@@ -120,4 +120,42 @@ test('with load factor 1 the loads differ by at most one', () => {
   const loads = [0, 0, 0, 0, 0, 0, 0];
   for (let request = 0; request < 100; request++) place(loads, 3, 1);
   assert.deepEqual([Math.min(...loads), Math.max(...loads)], [14, 15]);
+});
+
+/** Weights of a fleet, in whole units. */
+const WEIGHTS = fc.array(fc.integer({ min: 1, max: 25_600 }), { minLength: 1, maxLength: 20 });
+
+test('the weighted bounds of all replicas together exceed what is in flight', () => {
+  fc.assert(
+    fc.property(LOAD_FACTOR, fc.nat(100_000), WEIGHTS, (loadFactor, totalInFlight, weights) => {
+      const totalWeight = weights.reduce((sum, weight) => sum + weight, 0);
+      const bounds = weights.map((weight) =>
+        weightedBoundOf(loadFactor, 0, { totalInFlight, weight, totalWeight }),
+      );
+      assert.ok(bounds.reduce((sum, bound) => sum + bound, 0) > totalInFlight);
+    }),
+  );
+});
+
+test('equal weights of any size have the bound of a fleet without weights', () => {
+  fc.assert(
+    fc.property(
+      LOAD_FACTOR,
+      fc.nat(100_000),
+      WEIGHTS,
+      (loadFactor, totalInFlight, [weight = 1, ...others]) => {
+        const load = { totalInFlight, weight, totalWeight: weight * (others.length + 1) };
+        assert.equal(
+          weightedBoundOf(loadFactor, 0, load),
+          boundOf(loadFactor, totalInFlight, others.length + 1),
+        );
+      },
+    ),
+  );
+});
+
+test('a replica of three times the weight has three times the bound', () => {
+  const boundWith = (weight: number) =>
+    weightedBoundOf(1.25, 0, { totalInFlight: 99, weight, totalWeight: 4 });
+  assert.deepEqual([boundWith(1), boundWith(3)], [32, 94]);
 });

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { NO_KEY } from '../../../lib/core/hashing/hash-key.ts';
 import { maglevPlacement } from '../../../lib/core/hashing/maglev.ts';
-import { boundOf } from '../../../lib/core/routing/bounded-load.ts';
-import { ALL_FULL, NONE_ELIGIBLE, Picker } from '../../../lib/core/routing/pick.ts';
+import { NO_OWNER } from '../../../lib/core/hashing/slot-table.ts';
+import { NO_ORDINAL } from '../../../lib/core/replica.ts';
+import { weightedBoundOf } from '../../../lib/core/routing/bounded-load.ts';
+import { Picker } from '../../../lib/core/routing/pick.ts';
+import { ALL_FULL, NONE_ELIGIBLE } from '../../../lib/core/routing/pick-codes.ts';
 import { RouteTable, type RouteTableWriter } from '../../../lib/core/routing/route-table.ts';
 import { fleetOf } from '../fleets.ts';
 import { type AnyPick, anyPick, identityPlacement, writeTable } from './table.ts';
@@ -65,13 +69,18 @@ function setUp(asked: AnyPick) {
   const mayTake = (ordinal: number): boolean =>
     asked.states[ordinal] === 'healthy' && !tried.includes(ordinal) && !suspects.includes(ordinal);
   const loadOf = (ordinal: number): number => asked.loads[ordinal]!;
-  const bound = Math.min(
-    maxInFlight,
-    Math.max(loadFloor, boundOf(loadFactor, table.totalInFlight, table.eligible)),
+  const totalWeight = asked.states.reduce(
+    (sum, state, at) => sum + (state === 'healthy' ? asked.weights[at]! : 0),
+    0,
   );
+  const boundOf = (ordinal: number): number => {
+    const load = { totalInFlight: table.totalInFlight, weight: asked.weights[ordinal]!, totalWeight };
+    return Math.min(maxInFlight, weightedBoundOf(loadFactor, loadFloor, load));
+  };
+  const isUnder = (ordinal: number): boolean => loadOf(ordinal) < boundOf(ordinal);
   const start = asked.hash % slots.length;
   const walk = [...slots.slice(start), ...slots.slice(0, start)].filter(mayTake);
-  return { picker, table, writer, mayTake, loadOf, bound, walk };
+  return { picker, table, writer, mayTake, loadOf, boundOf, isUnder, walk };
 }
 
 const always = (check: (asked: AnyPick) => void): void =>
@@ -87,17 +96,17 @@ test('pick never gives an ineligible, tried, suspect or full replica', () => {
 
 test('pick never exceeds the bound while a candidate on the ring is under it', () => {
   always((asked) => {
-    const { picker, loadOf, bound, walk } = setUp(asked);
+    const { picker, isUnder, walk } = setUp(asked);
     const picked = picker.pick(asked.hash, asked.tried);
-    if (walk.some((ordinal) => loadOf(ordinal) < bound)) assert.ok(loadOf(picked) < bound);
+    if (walk.some(isUnder)) assert.ok(isUnder(picked));
   });
 });
 
 test('pick gives the owner whenever it is a candidate under its bound', () => {
   always((asked) => {
-    const { picker, mayTake, loadOf, bound } = setUp(asked);
+    const { picker, mayTake, isUnder } = setUp(asked);
     const owner = asked.slots[asked.hash % asked.slots.length]!;
-    if (mayTake(owner) && loadOf(owner) < bound) assert.equal(picker.pick(asked.hash, asked.tried), owner);
+    if (mayTake(owner) && isUnder(owner)) assert.equal(picker.pick(asked.hash, asked.tried), owner);
   });
 });
 
@@ -122,10 +131,10 @@ test('every key gets a replica while a candidate on the ring has room', () => {
 
 test('pick gives the first successor under the bound, else the cap', () => {
   always((asked) => {
-    const { picker, loadOf, bound, walk } = setUp(asked);
-    const first = (limit: number) => walk.find((ordinal) => loadOf(ordinal) < limit);
+    const { picker, loadOf, isUnder, walk } = setUp(asked);
     const picked = picker.pick(asked.hash, asked.tried);
-    if (picked >= 0) assert.equal(picked, first(bound) ?? first(asked.maxInFlight));
+    const hasRoom = (ordinal: number): boolean => loadOf(ordinal) < asked.maxInFlight;
+    if (picked >= 0) assert.equal(picked, walk.find(isUnder) ?? walk.find(hasRoom));
   });
 });
 
@@ -142,6 +151,22 @@ test('a candidate without slots does not block the others', () => {
     maxInFlight: 9,
   });
   assert.equal(picker.pick(1), 1);
+});
+
+test('the bound that the picker tells is that by which it picks', () => {
+  always((asked) => {
+    const { picker, boundOf } = setUp(asked);
+    for (const ordinal of asked.states.keys()) assert.equal(picker.boundOf(ordinal), boundOf(ordinal));
+  });
+});
+
+test('a request without a key goes to the less loaded, past owner and bound', () => {
+  const { table } = writeTable({ slots: [0, 0], states: ['healthy', 'healthy'], loads: [5, 4] });
+  const policy = { placement: identityPlacement(2), loadFactor: 1, loadFloor: 0, maxInFlight: 9 };
+  const picker = new Picker(table, policy);
+  assert.deepEqual([picker.pick(NO_KEY), picker.ownerOf(NO_KEY)], [1, NO_OWNER]);
+  assert.equal(picker.overflowedFrom(NO_KEY, 1), NO_ORDINAL);
+  assert.equal(picker.pick(NO_KEY, [1]), 0);
 });
 
 test('a candidate that is far from the owner is found too', () => {

@@ -7,10 +7,11 @@ import {
   isEligible,
   RouteTable,
   RouteTableWriter,
-  routeTableBytes,
   STATE_CODES,
   type StateCode,
+  WEIGHT_UNIT,
 } from '../../../lib/core/routing/route-table.ts';
+import { routeTableBytes } from '../../../lib/core/routing/table-memory.ts';
 import type { ReaderResult, ReaderStart } from './table-reader.ts';
 
 const SHAPE = { slots: 7, ordinals: 3, workers: 2 };
@@ -34,7 +35,7 @@ const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 test('the memory is as large as its shape asks for', () => {
   const { writer } = tables();
   assert.equal(writer.buffer.byteLength, routeTableBytes(SHAPE));
-  assert.equal(routeTableBytes(SHAPE), (6 + 3 + 3 + 3 + 6 + 2 + 2 + 2) * 4 + 2 * 7 * 2);
+  assert.equal(routeTableBytes(SHAPE), (8 + 3 + 3 + 3 + 3 + 6 + 2 + 2 + 2) * 4 + 2 * 7 * 2);
 });
 
 test('more ordinals than a slot can tell apart are refused', () => {
@@ -160,9 +161,9 @@ test('giveBack returns exactly what a dead thread held', () => {
   for (const ordinal of [0, 0, 2]) one.acquire(ordinal, 9);
   for (const ordinal of [0, 1]) two.acquire(ordinal, 9);
   one.release(0);
-  one.enterQueue(9);
-  one.enterQueue(9);
-  two.enterQueue(9);
+  one.queue.enter(9);
+  one.queue.enter(9);
+  two.queue.enter(9);
   writer.giveBack(0);
   assert.deepEqual(counts(two), [1, 1, 0, 2]);
   assert.equal(two.totalWaiting, 1);
@@ -172,8 +173,8 @@ test('giving back twice gives back once', () => {
   const { writer, one, two } = tables();
   one.acquire(0, 9);
   two.acquire(0, 9);
-  one.enterQueue(9);
-  two.enterQueue(9);
+  one.queue.enter(9);
+  two.queue.enter(9);
   writer.giveBack(0);
   writer.giveBack(0);
   assert.deepEqual(counts(two), [1, 0, 0, 1]);
@@ -194,23 +195,23 @@ test('a thread in the row of a dead one begins with nothing held', () => {
 test('the queue is one depth for all threads', () => {
   const { one, two } = tables();
   assert.deepEqual(
-    [one, two, two].map((thread) => thread.enterQueue(2)),
+    [one, two, two].map((thread) => thread.queue.enter(2)),
     [true, true, false],
   );
   assert.equal(one.totalWaiting, 2);
-  one.leaveQueue();
-  assert.deepEqual([one.totalWaiting, two.enterQueue(2)], [1, true]);
+  one.queue.leave();
+  assert.deepEqual([one.totalWaiting, two.queue.enter(2)], [1, true]);
 });
 
 test('a queue of depth 0 takes nobody', () => {
   const { one } = tables();
-  assert.deepEqual([one.enterQueue(0), one.totalWaiting], [false, 0]);
+  assert.deepEqual([one.queue.enter(0), one.totalWaiting], [false, 0]);
 });
 
 /** What `nextWake` gave, or undefined while it waits. */
 function wakeOf(table: RouteTable, seen: number): { value: number | undefined } {
   const wake: { value: number | undefined } = { value: undefined };
-  void table.nextWake(seen).then((value) => {
+  void table.queue.nextWake(seen).then((value) => {
     wake.value = value;
   });
   return wake;
@@ -218,35 +219,35 @@ function wakeOf(table: RouteTable, seen: number): { value: number | undefined } 
 
 test('the thread whose request has waited longest is woken by another', async () => {
   const { one, two } = tables();
-  one.enterQueue(9);
-  one.setHead(one.nextTicket());
+  one.queue.enter(9);
+  one.queue.setHead(one.queue.nextTicket());
   const wake = wakeOf(one, 0);
   await tick();
   assert.equal(wake.value, undefined);
-  two.wakeOldest();
+  two.queue.wakeOldest();
   await tick();
   assert.equal(wake.value, 1);
 });
 
 test('a thread without queued requests is not woken', async () => {
   const { one, two } = tables();
-  one.setHead(one.nextTicket());
+  one.queue.setHead(one.queue.nextTicket());
   const wakes = [wakeOf(one, 0), wakeOf(two, 0)];
-  one.wakeOldest();
+  one.queue.wakeOldest();
   await tick();
   assert.deepEqual(wakes, [{ value: undefined }, { value: undefined }]);
 });
 
 test('a ticket is the oldest while no other thread has an older one', () => {
   const { one, two } = tables();
-  const [first, second] = [one.nextTicket(), two.nextTicket()];
+  const [first, second] = [one.queue.nextTicket(), two.queue.nextTicket()];
   assert.ok(first < second);
-  assert.equal(two.isOldest(second), true);
-  one.setHead(first);
-  assert.equal(one.isOldest(first), true);
-  assert.equal(two.isOldest(second), false);
-  one.setHead(undefined);
-  assert.equal(two.isOldest(second), true);
+  assert.equal(two.queue.isOldest(second), true);
+  one.queue.setHead(first);
+  assert.equal(one.queue.isOldest(first), true);
+  assert.equal(two.queue.isOldest(second), false);
+  one.queue.setHead(undefined);
+  assert.equal(two.queue.isOldest(second), true);
 });
 
 test('a snapshot is independent of the table', () => {
@@ -255,7 +256,7 @@ test('a snapshot is independent of the table', () => {
   writer.publish((slots) => slots.fill(2));
   writer.setState(2, 'healthy');
   one.acquire(2, 9);
-  one.enterQueue(9);
+  one.queue.enter(9);
   const seen = writer.snapshot();
   assert.deepEqual([...seen.bankOf(seen.version)], [...writer.slots]);
   assert.deepEqual([seen.version, seen.eligible, seen.totalWaiting], [2, 1, 1]);
@@ -264,4 +265,36 @@ test('a snapshot is independent of the table', () => {
   assert.deepEqual(counts(one), [0, 0, 1, 1]);
   writer.setState(2, 'unhealthy');
   assert.equal(isEligible(seen.stateWord(2)), true);
+});
+
+test('the eligible weight is that of the eligible replicas, and follows states and weights', () => {
+  const { writer, one } = tables();
+  const seen: number[] = [one.eligibleWeight];
+  const changes = [one.changes];
+  for (const change of [
+    () => writer.setState(0, 'healthy'),
+    () => writer.setWeight(0, 2.5),
+    () => writer.setWeight(1, 4),
+    () => writer.setState(1, 'healthy'),
+    () => writer.setState(0, 'draining'),
+  ]) {
+    change();
+    seen.push(one.eligibleWeight);
+    changes.push(one.changes);
+  }
+  assert.deepEqual(seen, [0, 100, 250, 250, 650, 400]);
+  assert.equal(new Set(changes).size, changes.length);
+});
+
+test('a weight is at least one unit, and 1 where none was set', () => {
+  const { writer, one } = tables();
+  writer.setWeight(1, 0);
+  assert.deepEqual([one.weight(0), one.weight(1)], [WEIGHT_UNIT, 1]);
+});
+
+test('a weight that is set again changes nothing', () => {
+  const { writer, one } = tables();
+  const before = one.changes;
+  writer.setWeight(0, 1);
+  assert.equal(one.changes, before);
 });

@@ -3,7 +3,8 @@
  * Tells how many tables it took for whole, and how many of those were torn.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { RouteTable, type RouteTableShape } from '../../../lib/core/routing/route-table.ts';
+import { RouteTable } from '../../../lib/core/routing/route-table.ts';
+import type { RouteTableShape } from '../../../lib/core/routing/table-memory.ts';
 
 export interface ReaderStart {
   readonly buffer: SharedArrayBuffer;

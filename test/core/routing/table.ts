@@ -16,6 +16,8 @@ export interface Written {
   readonly slots: readonly number[];
   readonly states: readonly StateCode[];
   readonly loads: readonly number[];
+  /** 1 where they are absent. */
+  readonly weights?: readonly number[];
 }
 
 /** The hash is the slot, counted round: the ring without its hash. */
@@ -24,7 +26,7 @@ export function identityPlacement(slots: number): Placement {
 }
 
 /** The table as `writer` wrote it, seen by the first of two threads; the second holds the loads. */
-export function writeTable({ slots, states, loads }: Written): {
+export function writeTable({ slots, states, loads, weights = [] }: Written): {
   readonly writer: RouteTableWriter;
   readonly table: RouteTable;
   readonly other: RouteTable;
@@ -34,6 +36,7 @@ export function writeTable({ slots, states, loads }: Written): {
   const table = new RouteTable(writer.buffer, shape, 0);
   const other = new RouteTable(writer.buffer, shape, 1);
   for (const [ordinal, state] of states.entries()) writer.setState(ordinal, state);
+  for (const [ordinal, weight] of weights.entries()) writer.setWeight(ordinal, weight);
   for (const [ordinal, load] of loads.entries())
     for (let count = 0; count < load; count++) other.acquire(ordinal, Number.POSITIVE_INFINITY);
   writer.publish((bank) => bank.set(slots));
@@ -53,6 +56,7 @@ export const anyPick = fc.record({
     { minLength: ORDINALS, maxLength: ORDINALS },
   ),
   loads: fc.array(fc.nat(6), { minLength: ORDINALS, maxLength: ORDINALS }),
+  weights: fc.array(fc.constantFrom(1, 1, 1, 2, 5), { minLength: ORDINALS, maxLength: ORDINALS }),
   tried: fc.uniqueArray(fc.nat(ORDINALS - 1), { maxLength: 3 }),
   suspects: fc.uniqueArray(fc.nat(ORDINALS - 1), { maxLength: 2 }),
   loadFactor: fc.constantFrom(0, 1, 1.1, 1.25, 2),

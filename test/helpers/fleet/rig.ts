@@ -7,6 +7,7 @@ import type { Cost, FleetEvent } from '../../../lib/api/types.ts';
 import type { HashKeySource } from '../../../lib/core/hashing/hash-key.ts';
 import { ringPlacement } from '../../../lib/core/hashing/ring.ts';
 import type { Endpoint, UpstreamRecord } from '../../../lib/core/replica.ts';
+import type { Balance } from '../../../lib/core/routing/load-picker.ts';
 import { RouteTable, RouteTableWriter } from '../../../lib/core/routing/route-table.ts';
 import { FleetView } from '../../../lib/fleet/fleet-view.ts';
 import type { Checker } from '../../../lib/fleet/health/checker.ts';
@@ -36,6 +37,7 @@ export interface RigOptions {
   readonly health?: Partial<HealthParts>;
   readonly hashKey?: readonly HashKeySource[];
   readonly loadFloor?: number;
+  readonly balance?: Balance;
   /** Each instance has a name of its own: `R1`, then `R2`. */
   readonly classic?: boolean;
 }
@@ -114,6 +116,7 @@ export class FleetRig {
     health = {},
     hashKey = [{ kind: 'header', name: 'x-user' }],
     loadFloor = 0,
+    balance = 'hash',
     classic = false,
   }: RigOptions = {}) {
     this.driver = driver;
@@ -192,8 +195,8 @@ export class FleetRig {
       health: this.health,
       placement,
       vnodes: 40,
-      policy: { placement, loadFactor: 1.25, loadFloor, maxInFlight: 8 },
-      hashKey,
+      policy: { placement, loadFactor: 1.25, loadFloor, maxInFlight: 8, balance },
+      hashKey: balance === 'hash' ? hashKey : [{ kind: 'p2c' }],
       openTunnels: (ordinal) => this.tunnels.get(ordinal) ?? 0,
     });
   }

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
-import { hashKeyOf, parseHashKey, placementKey } from '../../../lib/core/hashing/hash-key.ts';
+import { hashKeyOf, NO_KEY, parseHashKey, placementKey } from '../../../lib/core/hashing/hash-key.ts';
 import { ALGORITHMS, type Algorithm } from '../../../lib/core/hashing/slot-table.ts';
 import type { ParsedRequest } from '../../../lib/http1/request-head.ts';
 import { RequestParser } from '../../../lib/http1/request-parser.ts';
@@ -234,3 +234,19 @@ test(`requests at random have the same hash in their bytes and as texts (${runs}
     assert.deepEqual([whole, cut], [expected, expected], JSON.stringify(asked));
   }
 });
+
+for (const algorithm of ['maglev', 'classic'] as const) {
+  test(`a request without any key of a list that ends in p2c has no hash with ${algorithm}`, () => {
+    for (const hashKey of ['p2c', 'header:x-user,p2c', 'query:q,p2c', 'cookie:c,client-ip,p2c']) {
+      const isIp = hashKey.includes('client-ip');
+      const { whole, cut } = hashes({ hashKey, text: get(), algorithm });
+      assert.deepEqual([whole === NO_KEY, cut === NO_KEY], [!isIp, !isIp]);
+    }
+    const { whole, cut, expected } = hashes({
+      hashKey: 'header:x-user,p2c',
+      text: get('X-User: 7\r\n'),
+      algorithm,
+    });
+    assert.deepEqual([whole, cut], [expected, expected]);
+  });
+}
