@@ -110,6 +110,13 @@ const listening: readonly Check[] = [
       return `${nameOf('adminTokenScope', sources)} needs --admin-token or --admin-token-file`;
     },
   },
+  {
+    reads: ['proxyProtocol', 'trustedProxies'],
+    problem({ proxyProtocol, trustedProxies }, sources) {
+      if (!proxyProtocol || trustedProxies.length > 0) return undefined;
+      return `${nameOf('proxyProtocol', sources)} needs --trusted-proxies: the addresses of the proxies that send the header`;
+    },
+  },
   rejectsBlank('adminToken'),
   rejectsBlank('adminTokenFile'),
 ];

@@ -139,6 +139,7 @@ export const OPTIONS = {
   rateKey: option('rate-key', 'client-ip', rateKey, 'what identifies a client: client-ip (IPv6 by its /64), or header:NAME, with the address where it is absent'),
   rateEntries: option('rate-entries', '65536', whole(1024, 16_777_216), 'clients whose rate is tracked at a time; the least recently seen are forgotten'),
   trustedProxies: option('trusted-proxies', '', addressRanges, 'whose X-Forwarded-… and Forwarded headers are trusted and appended to'),
+  proxyProtocol: option('proxy-protocol', 'off', onOff, 'on expects a PROXY protocol header (version 1 or 2) on connections from trusted proxies, and takes the client address from it'),
   forwarded: option('forwarded', 'off', onOff, 'send Forwarded (RFC 7239) beside the X-Forwarded-… headers'),
   via: option('via', 'off', onOff, 'add Via to requests and responses'),
 

@@ -21,6 +21,7 @@ const retriable = (status: number, message: string): ErrorKind => ({ status, mes
 export const ERRORS = {
   // errors of a client or an operator
   'bad-request': own(400),
+  'bad-proxy-header': fixed(400, 'A trusted proxy sent no valid PROXY protocol header'),
   unauthorized: fixed(401, 'This needs the admin token: Authorization: Bearer TOKEN'),
   forbidden: own(403),
   'not-found': own(404),

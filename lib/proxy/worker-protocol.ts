@@ -57,6 +57,8 @@ export interface WorkerOptions extends AccessLogOptions, ClientLimitOptions {
   /** Client connections of one thread. */
   readonly maxConnections: number;
   readonly trustedProxies: readonly string[];
+  /** Connections from trusted proxies begin with a header of the PROXY protocol. */
+  readonly proxyProtocol: boolean;
   /** Responses of replicas that are not quite HTTP are mended where that leaves no doubt. */
   readonly lenientReplicas: boolean;
   readonly forwarded: boolean;

@@ -81,6 +81,7 @@ describe('the options', () => {
       rateKey: '',
       rateEntries: 65_536,
       trustedProxies: [],
+      proxyProtocol: false,
       forwarded: false,
       via: false,
       parser: 'fast',

@@ -75,6 +75,10 @@ describe('cross-checks', () => {
       '--upstreams must be at most 56, not 57: 512 slots of the classic ring hold 56 times 9 virtual nodes',
     ],
     ['--classic --algorithm ring', '--classic needs algorithm classic, and --algorithm is ring'],
+    [
+      '--proxy-protocol on',
+      '--proxy-protocol needs --trusted-proxies: the addresses of the proxies that send the header',
+    ],
     ['--rate-burst 5', '--rate-burst needs --rate-limit, such as 100/s'],
     ['--rate-key client-ip --rate-limit 0', '--rate-key needs --rate-limit, such as 100/s'],
     ['--access-log-file a.log', '--access-log-file needs --access-log json or combined'],

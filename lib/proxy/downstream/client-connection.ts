@@ -98,6 +98,12 @@ export class ClientConnection implements ManagedConnection, RequestReaderOwner {
     if (!readRaw(socket, onBytes)) socket.on('data', onData);
   }
 
+  /** Reads what the socket's own stream had read before `open`. */
+  readBuffered(): void {
+    const chunk = this.socket.read() as Buffer | null;
+    if (chunk !== null) onData.call(this.socket, chunk);
+  }
+
   // ---- requests and responses
 
   onRequest(request: ClientRequest, parsed: ParsedRequest): void {

@@ -19,6 +19,7 @@ import { ClientConnection, type ConnectionWorker } from './client-connection.ts'
 import type { ClientLimits } from './client-limits.ts';
 import type { ClientResponse } from './client-response.ts';
 import { NodeServer } from './node-server.ts';
+import { type ProxyHeaderOwner, ProxyHeaderReader } from './proxy-header.ts';
 import type { ClientRequest, ManagedConnection, RequestContext, RequestHandler } from './request.ts';
 import { setAcceptPriority } from './request-reader.ts';
 
@@ -41,7 +42,7 @@ export interface ListenerWorker extends ExchangeWorker, ConnectionWorker {
 /** Told when connections begin to be refused because there are too many, and when they no longer are. */
 export type OnShedding = (isShedding: boolean, connections: number) => void;
 
-export class Listener implements RequestHandler {
+export class Listener implements RequestHandler, ProxyHeaderOwner {
   readonly #worker: ListenerWorker;
   readonly #trusted: TrustedProxies;
   readonly #ids: RequestIds;
@@ -53,6 +54,8 @@ export class Listener implements RequestHandler {
   readonly #acceptor: Acceptor;
   /** Serves all connections under `--parser node`. */
   readonly #nodeServer: NodeServer | undefined;
+  /** Undefined where no proxy in front tells client addresses in the PROXY protocol. */
+  readonly #proxyHeaders: ProxyHeaderReader | undefined;
   readonly #clients = new Set<ManagedConnection>();
   #drain: { readonly sinceMs: number; readonly onDrained: () => void } | undefined;
 
@@ -64,9 +67,10 @@ export class Listener implements RequestHandler {
     const { options } = worker;
     this.#routingKey = new RoutingKey(options.hashKey, options.algorithm, trusted, ids);
     this.#nodeServer = options.parser === 'node' ? new NodeServer(worker, this) : undefined;
+    this.#proxyHeaders = options.proxyProtocol ? new ProxyHeaderReader(this) : undefined;
     this.#acceptor = new Acceptor(options, {
       accept: (socket) => this.#accept(socket),
-      capacity: () => options.maxConnections - this.#clients.size,
+      capacity: () => options.maxConnections - this.#connectionCount,
       // new clients have waited longer than those that have a connection
       onRush: setAcceptPriority,
     });
@@ -83,6 +87,7 @@ export class Listener implements RequestHandler {
       this.#drain = { sinceMs: this.#worker.nowMs, onDrained: resolve };
       // idle connections are not closed at once, since requests may be on their way on them
       this.#acceptor.close();
+      this.#proxyHeaders?.close();
       this.#nodeServer?.close();
     });
   }
@@ -91,7 +96,8 @@ export class Listener implements RequestHandler {
   tick(): void {
     const { nowMs, options } = this.#worker;
     for (const client of this.#clients) client.tick(nowMs, options);
-    const hasRoom = this.#clients.size < options.maxConnections * CALM_SHARE;
+    this.#proxyHeaders?.tick(nowMs, options.headerTimeoutMs);
+    const hasRoom = this.#connectionCount < options.maxConnections * CALM_SHARE;
     if (this.#isShedding && hasRoom && nowMs - this.#refusedMs >= CALM_MS) this.#setShedding(false);
     if (this.#drain === undefined) return;
     if (nowMs - this.#drain.sinceMs >= DRAIN_IDLE_MS) {
@@ -103,11 +109,30 @@ export class Listener implements RequestHandler {
   #accept(socket: Socket): void {
     const worker = this.#worker;
     const info = this.#trusted.infoOf(socket.remoteAddress ?? '');
-    if (this.#clients.size >= worker.options.maxConnections) {
+    if (this.#connectionCount >= worker.options.maxConnections) {
       this.#refusedMs = worker.nowMs;
       this.#setShedding(true);
       return this.#refuse(socket, info, 'too-many-connections');
     }
+    if (this.#proxyHeaders !== undefined && info.trusted) this.#proxyHeaders.read(socket, worker.nowMs);
+    else this.#serve(socket, info);
+  }
+
+  onProxyHeader(socket: Socket, source: string | undefined): void {
+    this.#serve(socket, this.#trusted.infoOf(source ?? socket.remoteAddress ?? ''));
+  }
+
+  onBadProxyHeader(socket: Socket): void {
+    this.#worker.recordRefusal('bad-proxy-header', this.#trusted.infoOf(socket.remoteAddress ?? ''));
+  }
+
+  /** Connections that are served, and those whose PROXY header is awaited. */
+  get #connectionCount(): number {
+    return this.#clients.size + (this.#proxyHeaders?.size ?? 0);
+  }
+
+  #serve(socket: Socket, info: ClientInfo): void {
+    const worker = this.#worker;
     if (worker.clientLimits.connections?.admit(socket, info) === false)
       return this.#refuse(socket, info, 'too-many-of-client');
     worker.recorder.thread.clientConnected();
@@ -118,6 +143,7 @@ export class Listener implements RequestHandler {
     const client = new ClientConnection(socket, info, worker, this);
     this.#clients.add(client);
     client.open();
+    if (this.#proxyHeaders !== undefined) client.readBuffered();
   }
 
   /** Responds on the bare socket, and closes it. */
@@ -131,7 +157,7 @@ export class Listener implements RequestHandler {
   #setShedding(isShedding: boolean): void {
     if (this.#isShedding === isShedding) return;
     this.#isShedding = isShedding;
-    this.#onShedding(isShedding, this.#clients.size);
+    this.#onShedding(isShedding, this.#connectionCount);
   }
 
   onConnectionClosed(client: ManagedConnection): void {

@@ -1,0 +1,108 @@
+/**
+ * New connections from trusted proxies, until each has said in a header of the PROXY protocol whose it is.
+ * Invariants: such a connection must begin with a header, and is closed without a response where it does not, or where
+ * the header does not come within `headerTimeoutMs`; what follows the header is left in the socket's own buffer.
+ */
+import type { Socket } from 'node:net';
+import { type ProxyHeader, ProxyHeaderError, readProxyHeader } from '../../http1/proxy-protocol.ts';
+
+export interface ProxyHeaderOwner {
+  /** `source` is the client's address; undefined where the connection is the proxy's own. */
+  onProxyHeader(socket: Socket, source: string | undefined): void;
+  /** It is closed. */
+  onBadProxyHeader(socket: Socket): void;
+}
+
+/** One connection whose header is read. */
+interface Reading {
+  bytes: Buffer;
+  readonly sinceMs: number;
+  readonly onReadable: () => void;
+  readonly onEnd: () => void;
+  readonly onClose: () => void;
+}
+
+const NOTHING: Buffer = Buffer.alloc(0);
+
+export class ProxyHeaderReader {
+  readonly #owner: ProxyHeaderOwner;
+  readonly #readings = new Map<Socket, Reading>();
+
+  constructor(owner: ProxyHeaderOwner) {
+    this.#owner = owner;
+  }
+
+  /** Connections whose header has not come yet. */
+  get size(): number {
+    return this.#readings.size;
+  }
+
+  /** Reads the header of a connection that nobody reads yet. */
+  read(socket: Socket, nowMs: number): void {
+    const onReadable = (): void => this.#look(socket);
+    const onClose = (): void => void this.#readings.delete(socket);
+    const onEnd = (): void => this.#refuse(socket);
+    this.#readings.set(socket, { bytes: NOTHING, sinceMs: nowMs, onReadable, onEnd, onClose });
+    socket.on('readable', onReadable);
+    // it has sent its last before it said whose it is, as a port scan does
+    socket.on('end', onEnd);
+    socket.on('error', destroyThis);
+    socket.on('close', onClose);
+    this.#look(socket);
+  }
+
+  tick(nowMs: number, headerTimeoutMs: number): void {
+    for (const [socket, { sinceMs }] of this.#readings)
+      if (nowMs - sinceMs >= headerTimeoutMs) this.#refuse(socket);
+  }
+
+  /** Closes those whose header has not come. */
+  close(): void {
+    for (const socket of this.#readings.keys()) socket.destroy();
+  }
+
+  #look(socket: Socket): void {
+    const reading = this.#readings.get(socket);
+    const chunk = socket.read() as Buffer | null;
+    if (reading === undefined || chunk === null) return;
+    reading.bytes = reading.bytes.length === 0 ? chunk : Buffer.concat([reading.bytes, chunk]);
+    const header = headerIn(reading.bytes);
+    if (header === 'bad') this.#refuse(socket);
+    else if (header !== undefined) this.#handOver(socket, reading.bytes, header);
+  }
+
+  #handOver(socket: Socket, bytes: Buffer, { source, length }: ProxyHeader): void {
+    this.#forget(socket);
+    if (bytes.length > length) socket.unshift(bytes.subarray(length));
+    this.#owner.onProxyHeader(socket, source);
+    socket.resume();
+  }
+
+  #forget(socket: Socket): void {
+    const reading = this.#readings.get(socket);
+    if (reading === undefined) return;
+    this.#readings.delete(socket);
+    socket.off('readable', reading.onReadable);
+    socket.off('end', reading.onEnd);
+    socket.off('error', destroyThis);
+    socket.off('close', reading.onClose);
+  }
+
+  #refuse(socket: Socket): void {
+    this.#owner.onBadProxyHeader(socket);
+    socket.destroy();
+  }
+}
+
+function headerIn(bytes: Buffer): ProxyHeader | 'bad' | undefined {
+  try {
+    return readProxyHeader(bytes);
+  } catch (error) {
+    if (error instanceof ProxyHeaderError) return 'bad';
+    throw error;
+  }
+}
+
+function destroyThis(this: Socket): void {
+  this.destroy();
+}
