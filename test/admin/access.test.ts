@@ -144,7 +144,7 @@ describe('a browser at the admin port', () => {
     );
   });
 
-  it('may be led to what is only read, whose answer no other page can read', async () => {
+  it('may be led to reads, which no other page sees', async () => {
     const { status, headers } = await admin.ask('GET', '/replicas', {
       headers: { 'sec-fetch-site': 'cross-site' },
     });
@@ -167,7 +167,7 @@ describe('a program at the admin port', () => {
     assert.equal((await admin.ask('POST', '/add', { body: ONE, headers })).status, 200);
   });
 
-  it('changes nothing with a method that a link or an image sends', () => {
+  it('changes nothing by a method of links and images', () => {
     const steering = createRoutes(fakeFleet()).filter(({ access }) => access === 'steer');
     assert.ok(steering.length >= 2);
     for (const { path, methods } of steering) {

@@ -94,7 +94,7 @@ describe('readBody', () => {
     await refused;
   });
 
-  it('fails at once where Content-Length is too large, and asks for nothing', async () => {
+  it('fails at once where Content-Length is too large', async () => {
     request.headers = { 'content-length': '11' };
     const asked: string[] = [];
     await assert.rejects(

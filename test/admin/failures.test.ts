@@ -21,7 +21,7 @@ describe('the limit on wrong tokens', () => {
     return most;
   }
 
-  it('lets an address try so many tokens, and then makes it wait', () => {
+  it('lets an address try some tokens, then makes it wait', () => {
     assert.equal(tries('10.0.0.1', 1000), MOST_TRIES);
     assert.equal(limit.waitMs('10.0.0.1', 'the right one'), 1000);
   });
@@ -45,7 +45,7 @@ describe('the limit on wrong tokens', () => {
     assert.equal(limit.waitMs('2001:db8:0:1::2', 'any'), 0);
   });
 
-  it('leaves tries to others at the address of who repeats one wrong token for ever', () => {
+  it('leaves tries to others at an address that repeats one token', () => {
     for (let second = 0; second < 100; second++) {
       tries('10.0.0.1', 1000, 'an old token');
       assert.equal(limit.waitMs('10.0.0.1', 'the right one'), 0);

@@ -36,7 +36,7 @@ async function open(t: TestContext): Promise<Scene> {
 }
 
 describe('who guesses the token', () => {
-  it('is answered 429 and told when to come again, right or wrong', async (t) => {
+  it('gets 429 with Retry-After, right or wrong', async (t) => {
     const scene = await open(t);
     for (let count = 0; count < MOST_TRIES; count++)
       assert.equal(await scene.change('9.9.9.9', `g${count}`), 401);
@@ -75,7 +75,7 @@ describe('who guesses the token', () => {
     assert.equal(await scene.change('9.9.9.9', TOKEN), 429);
   });
 
-  it('is in the log with its address and never with a token', async (t) => {
+  it('is logged with its address, never with a token', async (t) => {
     const scene = await open(t);
     await scene.change('9.9.9.9', 'some-guess');
     assert.deepEqual(scene.lines, [

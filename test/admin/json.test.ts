@@ -42,7 +42,7 @@ describe('parseJson', () => {
     );
   });
 
-  it('takes and refuses what JSON.parse does, but for doubled keys, depth and infinite numbers', () => {
+  it('agrees with JSON.parse but for duplicate keys, depth and infinity', () => {
     const pieces = [
       '{',
       '}',

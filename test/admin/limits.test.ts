@@ -108,7 +108,7 @@ describe('listen and close of the admin server', () => {
     await server.close();
   });
 
-  it('close at once what is idle, has sent nothing, or has sent half a head', async () => {
+  it('close connections that are idle or have sent half a head', async () => {
     const server = create();
     const { port } = await server.listen(0, '127.0.0.1');
     const idle = await RawClient.connect(port);

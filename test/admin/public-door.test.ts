@@ -49,7 +49,7 @@ describe('the public port without a token', () => {
     });
   }
 
-  it('judges by the address of the peer, not by who else it says the request is from', async (t) => {
+  it('judges by the peer address, not by forwarding headers', async (t) => {
     const headers = { 'x-forwarded-for': '9.9.9.9', forwarded: 'for=9.9.9.9' };
     assert.equal((await change(await open(t), '10.0.0.1', { headers })).status, 200);
   });
@@ -60,7 +60,7 @@ describe('the public port without a token', () => {
     assert.equal((await admin.ask('GET', '/rep', { headers })).status, 200);
   });
 
-  it('refuses pages of other sites, and names that an attacker can have', async (t) => {
+  it('refuses other sites and names an attacker can have', async (t) => {
     const admin = await open(t);
     for (const headers of [
       { origin: 'http://evil.example' },
@@ -130,7 +130,7 @@ describe('the public port with a token for the admin port alone', () => {
 describe('a replica that asks', () => {
   const isReplica = (address: string): boolean => ['172.18.0.5', '127.0.0.1', 'fd00::5'].includes(address);
 
-  it('may not change its own fleet without a token, by any of the paths', async (t) => {
+  it('may not change its own fleet without a token', async (t) => {
     const admin = await open(t, { isReplica });
     for (const [method, path] of [
       ['POST', '/add'],
@@ -147,13 +147,13 @@ describe('a replica that asks', () => {
     assert.deepEqual(admin.fleet.asked, []);
   });
 
-  it('may ask who there is, and its neighbours may change the fleet', async (t) => {
+  it('may read, and its neighbours may change the fleet', async (t) => {
     const admin = await open(t, { isReplica });
     assert.equal((await admin.ask('GET', '/rep', { headers: from('172.18.0.5') })).status, 200);
     assert.equal((await change(admin, '172.18.0.6')).status, 200);
   });
 
-  it('is not told from who else is on this machine where its address is the loopback one', async (t) => {
+  it('cannot be told from other programs on loopback', async (t) => {
     assert.equal((await change(await open(t, { isReplica }), '127.0.0.1')).status, 200);
   });
 

@@ -44,7 +44,7 @@ for (const version of ['26.0.0', '26.10.0', '27.1.0', '100.0.0']) {
   });
 }
 
-it('needs the Node.js that package.json says, which is the one that tests and images run on', async () => {
+it('requires the Node.js of package.json, tests and images', async () => {
   const { engines, devDependencies } = JSON.parse(await readFile(join(REPOSITORY, 'package.json'), 'utf8'));
   const [, needed] = SENTENCE.exec(runAs('1.0.0').stderr) ?? [];
   assert.equal(engines.node, `>=${needed}`);

@@ -20,7 +20,7 @@ const idsOf = (rig: FleetRig): readonly string[] =>
   rig.registry.members.map(({ name, id }) => `${name}#${id}`);
 
 describe('a replacement in the classic profile', () => {
-  it('has a new name and comes last in the list, which is never shorter', async () => {
+  it('has a new name and comes last in the list', async () => {
     const rig = await classic(3);
     rig.driver.die(rig.instanceOf('R2'), 'SIGKILL');
     assert.deepEqual(rig.states, ['R1=healthy', 'R3=healthy', 'R4=starting']);
@@ -30,7 +30,7 @@ describe('a replacement in the classic profile', () => {
     assert.equal(rig.driver.instances.size, 3);
   });
 
-  it('has the id of the dead one where no lower one is free', async () => {
+  it("has the dead one's id unless a lower is free", async () => {
     const rig = await classic(3);
     rig.driver.die(rig.instanceOf('R2'), 'SIGKILL');
     await rig.advance(100);
@@ -55,7 +55,7 @@ describe('a replacement in the classic profile', () => {
     assert.deepEqual(rig.records.map(({ name }) => name).sort(), ['R1', 'R3']);
   });
 
-  it('is put in the place of one that hangs, and of one that was removed by hand', async () => {
+  it('replaces a hung instance and one removed by hand', async () => {
     const rig = await classic(2);
     rig.hang('R1');
     await rig.advance(6100);
@@ -100,7 +100,7 @@ describe('a replacement in the classic profile', () => {
     assert.deepEqual(rig.registry.leaving, []);
   });
 
-  it('has another name again where it ends before it was healthy, or is not so in time', async () => {
+  it('gets another name when it is not healthy in time', async () => {
     const rig = await classic(1);
     rig.driver.stillborn.add('R2');
     rig.driver.die(rig.instanceOf('R1'), 'SIGKILL');
@@ -126,7 +126,7 @@ describe('a replacement in the classic profile', () => {
     assert.deepEqual(rig.states, ['R2=healthy']);
   });
 
-  it('keeps its name where nothing came of its start, and has another where a stranger holds that', async () => {
+  it('keeps its name after a failed start, unless held', async () => {
     const rig = await classic(1);
     rig.driver.failNext('start', 'image-missing');
     rig.driver.strangers.add('R3');
@@ -140,7 +140,7 @@ describe('a replacement in the classic profile', () => {
     assert.deepEqual(rig.states, ['R4=healthy']);
   });
 
-  it('does not begin a crash loop anew: the wait grows from name to name', async () => {
+  it('keeps slowing a crash loop down under new names', async () => {
     const rig = await classic(1);
     rig.driver.onStarted = ({ instanceId }) => setImmediate(() => rig.driver.die(instanceId, 'exit 1'));
     rig.driver.die(rig.instanceOf('R1'), 'exit 1');
@@ -168,7 +168,7 @@ describe('a replacement in the classic profile', () => {
     assert.equal(rig.replica('R3').restarts, 2);
   });
 
-  it('goes on with the outage of the one before it in the journal', async () => {
+  it('continues the outage of the one before it', async () => {
     const rig = await classic(2);
     rig.driver.die(rig.instanceOf('R1'), 'SIGKILL');
     rig.cost = { retried: 2, held: 0, failed: 1 };
@@ -223,7 +223,7 @@ describe('a replacement in the classic profile', () => {
     assert.deepEqual(rig.driver.of('start'), ['R3']);
   });
 
-  it('is left for the next balancer to find by one that closes while it starts, and not the dead one', async () => {
+  it('is left running by a balancer that closes during its start', async () => {
     const rig = await classic(2);
     const start = rig.driver.hold('start');
     rig.driver.die(rig.instanceOf('R1'), 'SIGKILL');
@@ -259,7 +259,7 @@ describe('a balancer in the classic profile that comes back', () => {
     assert.equal(driver.instances.size, 2);
   });
 
-  it('does not count both a dead one and the one that was started instead of it', async () => {
+  it('counts a dead instance and its replacement as one replica', async () => {
     const driver = new FakeDriver();
     const dead = { status: 'dead', ending: endingIn('exit 137'), endpoint: undefined } as const;
     const old = driver.leave('S500000', 3, dead);

@@ -27,7 +27,7 @@ describe('events of a fleet', () => {
     ]);
   });
 
-  it('tell of a death, with its instance, and of its replacement, with what it cost', async () => {
+  it('report a death and its replacement with its cost', async () => {
     const rig = await FleetRig.of(2);
     await rig.advance(1000);
     rig.driver.die('S1#1', 'SIGKILL');
@@ -43,7 +43,7 @@ describe('events of a fleet', () => {
     assert.equal(rig.events.at(-1)!.ms, rig.events[2]!.ms);
   });
 
-  it('tell of a death in all that could be found out about it, of its beginning at once', async () => {
+  it('begin an outage at once and give the full ending', async () => {
     const rig = await FleetRig.of(1);
     const asked = rig.driver.hold('endingOf');
     await rig.advance(1000);
@@ -63,7 +63,7 @@ describe('events of a fleet', () => {
     assert.ok((replaced?.ms ?? 0) >= 1500, 'the outage began with the death');
   });
 
-  it('tell of a start that ended in all that could be found out about it', async () => {
+  it('give the full ending of a failed start', async () => {
     const rig = await FleetRig.of(1);
     rig.driver.onStarted = ({ instanceId }) =>
       setImmediate(() => rig.driver.die(instanceId, 'exit 3: Error: boom', 'exit 3'));
@@ -94,7 +94,7 @@ describe('events of a fleet', () => {
     ]);
   });
 
-  it('tell of an ejection as such, and of its end without a replacement', async () => {
+  it('report an ejection and its end without a replacement', async () => {
     const rig = await FleetRig.of(2);
     rig.checker.eject(rig.replica('S1'), 'requests failed in a row');
     await rig.advance(11_000, 100);
@@ -118,7 +118,7 @@ describe('events of a fleet', () => {
     assert.ok(rig.events[2]!.ms! > 0);
   });
 
-  it('tell of an addition that failed, and of what was taken back with it', async () => {
+  it('report a failed addition and what it cancelled', async () => {
     const rig = await FleetRig.of(1);
     rig.driver.failNext('start', 'start-failed', 'S2');
     const adding = rig.scaling.add(2, []);
@@ -146,7 +146,7 @@ describe('events of a fleet', () => {
     ]);
   });
 
-  it('tell of a removal and of the end of its drain, with their durations', async () => {
+  it('report a removal and its drain with durations', async () => {
     const rig = await FleetRig.of(2);
     await rig.advance(1000);
     rig.threadTable.acquire(rig.replica('S1').ordinal, 9);
@@ -168,7 +168,7 @@ describe('events of a fleet', () => {
     assert.equal(told(rig).at(-1), 'drained S1 S1#1: drain timed out; requests in flight are cut: 1');
   });
 
-  it('tell that the engine is lost, and for how long it was', async () => {
+  it('report a lost engine and for how long it was lost', async () => {
     const rig = await FleetRig.of(1);
     rig.driver.hint({ kind: 'engine-lost', cause: 'connection refused' });
     await rig.advance(3000, 100);
@@ -177,7 +177,7 @@ describe('events of a fleet', () => {
     assert.equal(rig.events[1]!.ms, 3000);
   });
 
-  it('name the image of what was started or adopted, as does the view', async () => {
+  it('name the image that was started or adopted', async () => {
     const driver = new FakeDriver();
     driver.leave('S1', 1, { image: 'app@sha256:1' });
     driver.image = 'app@sha256:2';
@@ -210,7 +210,7 @@ describe('events of a fleet', () => {
     ]);
   });
 
-  it('do not tell again and again that an absent engine starts nothing', async () => {
+  it('do not repeat failed starts while the engine is away', async () => {
     const rig = await FleetRig.of(1);
     rig.driver.isLost = true;
     rig.driver.die('S1#1', 'SIGKILL');
@@ -218,7 +218,7 @@ describe('events of a fleet', () => {
     assert.deepEqual(told(rig), ['died S1 S1#1: SIGKILL']);
   });
 
-  it('have the instance of a death in the transition too, for the log', async () => {
+  it('name the instance of a death in the transition too', async () => {
     const rig = await FleetRig.of(1);
     const { instances } = rig;
     instances.length = 0;

@@ -19,7 +19,7 @@ function keyOf(rig: FleetRig, name: string): string {
 }
 
 describe('an explanation', () => {
-  it('says the key, its hash and its slot, and who has it', async () => {
+  it('names the key, its hash, its slot and the owner', async () => {
     const rig = await FleetRig.of(3);
     const { successors, why, ...rest } = rig.view.explain(request('X-User', '42'));
     const hash = hashKeyOf('42', 'ring');
@@ -51,14 +51,14 @@ describe('an explanation', () => {
     });
   });
 
-  it('is the same for a key as for a request with it', async () => {
+  it('is the same for a key and a request with it', async () => {
     const rig = await FleetRig.of(3);
     const { source, ...asked } = rig.view.explain({ key: '42' });
     assert.equal(source, 'given');
     assert.deepEqual({ ...asked, source: 'header:x-user' }, rig.view.explain(request('x-user', '42')));
   });
 
-  it('takes the id of a request that has nothing else, and says so where there is none', async () => {
+  it('falls back to the request id, or refuses without one', async () => {
     const rig = await FleetRig.of(2);
     const { key, source } = rig.view.explain(request('x-request-id', 'r1'));
     assert.deepEqual([key, source], ['r1', 'request-id']);
@@ -69,7 +69,7 @@ describe('an explanation', () => {
     });
   });
 
-  it('does not pass over an address that it was not told, for every request has one', async () => {
+  it('needs the client address where requests are placed by it', async () => {
     const rig = await FleetRig.of(2, { hashKey: [{ kind: 'client-ip' }, { kind: 'path' }] });
     assert.throws(
       () => rig.view.explain({ facts: { url: '/x', rawHeaders: [], clientIp: '' }, requestId: 'r' }),
@@ -104,7 +104,7 @@ describe('an explanation', () => {
     assert.deepEqual([successors[0]?.state, successors[0]?.draining], ['healthy', true]);
   });
 
-  it('names who takes it while the owner is over its bound, and why', async () => {
+  it('names who takes it while the owner is over its bound', async () => {
     const rig = await FleetRig.of(3);
     const key = keyOf(rig, 'S3');
     rig.load('S3', 4);
@@ -117,7 +117,7 @@ describe('an explanation', () => {
     assert.deepEqual([successors[0]?.inFlight, successors[0]?.verdict], [4, 'over-bound']);
   });
 
-  it('shows no bound below the load floor, and the owner takes it below that', async () => {
+  it('shows no bound below the load floor', async () => {
     const rig = await FleetRig.of(3, { loadFloor: 5 });
     const key = keyOf(rig, 'S3');
     rig.load('S3', 4);

@@ -30,7 +30,7 @@ describe('the view of a fleet', () => {
     assert.ok(sinceMs > 900 && sinceMs <= 1000, `${sinceMs}`);
   });
 
-  it('shows members first, then those that are being added, then those that drain', async () => {
+  it('lists members, then joining, then draining replicas', async () => {
     const rig = await FleetRig.of(2);
     rig.threadTable.acquire(rig.replica('S1').ordinal, 9);
     await rig.scaling.remove(1, ['S1']);
@@ -60,7 +60,7 @@ describe('the view of a fleet', () => {
     assert.deepEqual([endpoint, instance, state, cause], [null, null, 'starting', 'exit 1']);
   });
 
-  it('shows the table: who owns how many slots, and how uneven that is', async () => {
+  it('shows the slots of each member and the imbalance', async () => {
     const rig = await FleetRig.of(3);
     const { members, imbalance, version, ...rest } = rig.view.ring();
     assert.deepEqual(rest, { algorithm: 'ring', slots: 512, vnodes: 40 });
@@ -81,7 +81,7 @@ describe('the view of a fleet', () => {
     assert.ok(Math.abs(imbalance - (Math.max(...slots) / 512) * 3) < 1e-5, `${imbalance}`);
   });
 
-  it('shows a sample of slots with their owners, evenly far apart, or all of them where more are asked for', async () => {
+  it('samples evenly spaced slots, at most all of them', async () => {
     const rig = await FleetRig.of(3);
     const { sample = [], members } = rig.view.ring(64);
     const owners = rig.view.ring(100_000).sample ?? [];
@@ -109,7 +109,7 @@ describe('the view of a fleet', () => {
     assert.equal(rig.view.replicas()[0]!.slots, 512);
   });
 
-  it('is ready while one replica is eligible, and not while none is or it drains', async () => {
+  it('is ready while a replica is eligible', async () => {
     const rig = await FleetRig.of(2);
     rig.driver.die(rig.instanceOf('S1'), 'exit 1');
     await rig.advance(100);

@@ -24,7 +24,7 @@ describe('the journal', () => {
   const costOf = (kind: string): Cost | null | undefined =>
     journal.after('').findLast((event) => event.kind === kind)?.cost;
 
-  it('keeps what it is told, with the time by the wall and null for what is not known', () => {
+  it('keeps events with wall time, and null for unknown fields', () => {
     journal.note({ kind: 'engine-lost', cause: 'socket hang up' });
     assert.deepEqual(journal.after(''), [
       {
@@ -72,7 +72,7 @@ describe('the journal', () => {
     });
   }
 
-  it('gives all that is kept after an event that is not kept any more', () => {
+  it('returns everything after an id no longer kept', () => {
     for (let count = 0; count < EVENTS_KEPT + 5; count++) journal.note({ kind: 'engine-back' });
     assert.equal(journal.after('lfls-2').length, EVENTS_KEPT);
     assert.equal(journal.after('lfls-5').length, EVENTS_KEPT);
@@ -102,7 +102,7 @@ describe('the journal', () => {
     assert.equal(journal.after('')[0]?.cause?.length, 200);
   });
 
-  it('tells with the replacement how long the place was without a sound instance, and what that cost', () => {
+  it('gives the duration and cost of the outage with the replacement', () => {
     clock.advance(1000);
     journal.note({ kind: 'died', replica: 'S1', instance: 'a', cause: 'SIGKILL' });
     count({ retried: 7, held: 2, failed: 1 });
@@ -115,7 +115,7 @@ describe('the journal', () => {
     assert.equal(costOf('healthy'), null);
   });
 
-  it('counts from a moment before the first witness, since threads count before they tell', () => {
+  it('counts from a moment before the first sign', () => {
     clock.advance(1000);
     count({ retried: 4 });
     clock.advance(100);
@@ -163,7 +163,7 @@ describe('the journal', () => {
     clock.advance(250);
   }
 
-  it('keeps what one instance does again and again as one event of each kind, with a count', () => {
+  it('keeps repeats of one instance as one event with a count', () => {
     journal.note({ kind: 'added', replica: 'S2' });
     for (let flaps = 0; flaps < 2000; flaps++) flap();
     clock.advance(1000);
@@ -180,7 +180,7 @@ describe('the journal', () => {
     assert.ok((events[2]!.cost?.failed ?? 0) >= 2000, 'the cost of all of them');
   });
 
-  it('tells a repeat under a new id, at most once a second', () => {
+  it('reports a repeat under a new id, once a second', () => {
     const told: string[] = [];
     journal.subscribe(({ id, kind, count }) => told.push(`${id} ${kind} ${count}`));
     for (let flaps = 0; flaps < 4; flaps++) flap();

@@ -56,14 +56,14 @@ describe('requests on which instances end', () => {
     ['was taken away', endingOf('removed', 'its instance is gone')],
     ['was replaced because its probes failed', endingOf('unhealthy', 'probes fail')],
   ] as const) {
-    it(`are not to blame when one of the two ${what}, which is said at once`, () => {
+    it(`are not to blame when one of the two ${what}`, () => {
       const answer = judged(1, 2);
       ended(1, ending);
       assert.equal(answer.verdict, false);
     });
   }
 
-  it('are not to blame when an instance has not ended within a second', () => {
+  it('are not to blame if no end follows within a second', () => {
     ended(1);
     const answer = judged(1, 2);
     clock.advance(999);
@@ -81,7 +81,7 @@ describe('requests on which instances end', () => {
     assert.equal(answer.verdict, true);
   });
 
-  it('make their kind poison, which is told once, with method, path, requests and replicas', () => {
+  it('make their kind poison, noted once with its details', () => {
     lost('a', 1);
     lost('a', 2);
     ended(1);
@@ -96,7 +96,7 @@ describe('requests on which instances end', () => {
     ]);
   });
 
-  it('make their kind poison whatever comes first, the end or the loss', () => {
+  it('make their kind poison, end or loss first', () => {
     ended(1);
     ended(2);
     lost('a', 1);
@@ -104,7 +104,7 @@ describe('requests on which instances end', () => {
     assert.equal(isPoison(), true);
   });
 
-  it('make their kind poison when they are two requests that were not repeated', () => {
+  it('make their kind poison as two requests without retries', () => {
     for (const [id, generation] of [
       ['a', 1],
       ['b', 2],
@@ -117,7 +117,7 @@ describe('requests on which instances end', () => {
     assert.match(notes[0]?.cause ?? '', /requests a, b$/);
   });
 
-  it('are waited for where they were on one instance each and may yet be served', () => {
+  it('are waited for while they may yet be served', () => {
     lost('a', 1);
     ended(1);
     lost('b', 2);
@@ -128,7 +128,7 @@ describe('requests on which instances end', () => {
     assert.equal(isPoison(), false);
   });
 
-  it('do not make their kind poison where one of it was served by another replica', () => {
+  it('do not make their kind poison once another replica served one', () => {
     for (const generation of [1, 2, 3]) {
       for (let number = 0; number < 20; number++) lost(`${generation}-${number}`, generation);
       ended(generation);
@@ -140,7 +140,7 @@ describe('requests on which instances end', () => {
     assert.deepEqual(notes, []);
   });
 
-  it('do not make their kind poison where kill -9 ended the instances', () => {
+  it('do not make their kind poison after kill -9', () => {
     for (const generation of [1, 2, 3]) {
       lost('a', generation);
       ended(generation, KILLED);
@@ -149,7 +149,7 @@ describe('requests on which instances end', () => {
     assert.deepEqual(published, []);
   });
 
-  it('do not make their kind poison where the ends are more than a minute apart', () => {
+  it('do not make their kind poison over a minute apart', () => {
     lost('a', 1);
     ended(1);
     settled('a', false);
@@ -160,7 +160,7 @@ describe('requests on which instances end', () => {
     assert.deepEqual(published, []);
   });
 
-  it('do not make their kind poison where the instance ended long after its connection', () => {
+  it('do not make their kind poison long after the connection closed', () => {
     lost('a', 1);
     lost('a', 2);
     settled('a', false);
@@ -197,7 +197,7 @@ describe('requests on which instances end', () => {
     assert.deepEqual(published, [['GET /boom'], []]);
   });
 
-  it('are told of in a line that fits, however many and long they are', () => {
+  it('are noted in a short line, however many there are', () => {
     for (let generation = 1; generation <= 30; generation++) {
       poison.recordLoss({ method: 'GET', path: `/${'p'.repeat(500)}`, id: 'i'.repeat(200), generation });
       ended(generation);

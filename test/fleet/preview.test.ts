@@ -38,7 +38,7 @@ describe('a preview', () => {
     assert.deepEqual([preview.inFlight, preview.tunnels], [0, 0]);
   });
 
-  it('of a removal says what the removal then does, and what it touches', async () => {
+  it('of a removal says what it then does and touches', async () => {
     const rig = await FleetRig.of(4);
     for (const [name, requests] of [
       ['S1', 2],
@@ -68,7 +68,7 @@ describe('a preview', () => {
     assert.ok(Math.abs(shares.reduce((sum, share) => sum + share, 0) - moved) < 1e-5);
   });
 
-  it('of the first and of the last replica says that keys come from nobody, and go to nobody', async () => {
+  it('moves keys from nobody to the first replica', async () => {
     const rig = await FleetRig.of(1);
     assert.deepEqual((await rig.view.previewRemove(1, [])).moves, [{ from: 'S1', to: null, share: 1 }]);
     await rig.scaling.remove(1, []);
@@ -107,7 +107,7 @@ describe('a preview', () => {
     }
   });
 
-  it('is refused where too many removed ones still drain, as the addition is', async () => {
+  it('is refused, as the addition, while too many drain', async () => {
     const rig = await FleetRig.of(3, { ordinals: 3 });
     rig.threadTable.acquire(rig.replica('S1').ordinal, 9);
     await rig.scaling.remove(1, ['S1']);

@@ -31,7 +31,7 @@ describe('the registry', () => {
     assert.equal(rig.registry.reserve('S2', 7).id, 1);
   });
 
-  it('puts replicas on the ring in one new table, in the order in which they join', () => {
+  it('puts replicas on the ring in one table, in joining order', () => {
     const [one, two] = [rig.registry.reserve('S1'), rig.registry.reserve('S2')];
     rig.registry.addToRing([two, one], 'added');
     assert.equal(rig.table.version, 1);
@@ -42,7 +42,7 @@ describe('the registry', () => {
     assert.deepEqual(rig.owners, ['S1', 'S2']);
   });
 
-  it('counts a replica eligible once it is healthy and on the ring, whichever comes last', () => {
+  it('counts a replica eligible once healthy and on the ring', () => {
     const early = rig.registry.reserve('S1');
     rig.registry.states.set(early, 'healthy', 'probe passed: 200');
     assert.equal(rig.table.eligible, 0);
@@ -55,7 +55,7 @@ describe('the registry', () => {
     assert.equal(rig.table.eligible, 2);
   });
 
-  it('takes replicas off the ring in one new table, and frees their names at once', () => {
+  it('removes replicas in one table and frees their names', () => {
     const replicas = [healthy('S1'), healthy('S2'), healthy('S3')];
     const { version } = rig.table;
     rig.registry.removeFromRing(replicas.slice(0, 2), 'removed');
@@ -69,7 +69,7 @@ describe('the registry', () => {
     );
   });
 
-  it('keeps telling the threads of one that drains, until it is forgotten', async () => {
+  it('keeps publishing a draining replica until it is forgotten', async () => {
     const replica = healthy('S1');
     rig.registry.removeFromRing([replica], 'removed');
     await rig.registry.whenPublished();
@@ -79,7 +79,7 @@ describe('the registry', () => {
     assert.deepEqual(rig.registry.leaving, []);
   });
 
-  it('gives an ordinal to another only after every thread has let go of it', async () => {
+  it('reuses an ordinal only after every thread has released it', async () => {
     const gate = Promise.withResolvers<void>();
     for (const name of ['S1', 'S2', 'S3', 'S4']) healthy(name);
     const [first] = rig.registry.members;
@@ -109,7 +109,7 @@ describe('the registry', () => {
     assert.equal(rig.registry.reserve('S1').ordinal, replica.ordinal);
   });
 
-  it('tells the threads of a placed instance under a new generation, and does not call it healthy', () => {
+  it('publishes a placed instance under a new generation, not yet healthy', () => {
     const replica = healthy('S1');
     const before = rig.records[0]!.generation;
     void rig.registry.clearInstance(replica, 'SIGKILL');
@@ -122,7 +122,7 @@ describe('the registry', () => {
     assert.equal(replica.restarts, 1);
   });
 
-  it('moves no slot when an instance dies and another takes its place', () => {
+  it('moves no slot when an instance is replaced', () => {
     for (const name of ['S1', 'S2', 'S3']) healthy(name);
     const [slots, version] = [[...rig.table.slots], rig.table.version];
     const replica = rig.replica('S2');
@@ -133,7 +133,7 @@ describe('the registry', () => {
     assert.deepEqual([rig.table.version, ...rig.table.slots], [version, ...slots]);
   });
 
-  it('tells of every change of state once, with its cause and how long the state before lasted', () => {
+  it('reports each change of state once, with cause and duration', () => {
     const replica = rig.registry.reserve('S1');
     rig.clock.advance(250);
     rig.registry.states.set(replica, 'healthy', 'probe passed: 200');
@@ -152,7 +152,7 @@ describe('the registry', () => {
     assert.deepEqual([rig.transitions, rig.table.eligible], [[], 1]);
   });
 
-  it('does nothing to a replica that has left, even where another has its name', () => {
+  it('changes no replica that has left, even under a reused name', () => {
     const replica = healthy('S1');
     rig.registry.removeFromRing([replica], 'removed');
     healthy('S1');

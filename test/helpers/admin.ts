@@ -1,5 +1,5 @@
 /**
- * An admin server over a fleet that only notes what it is asked. Must not hold: assertions, or rules of a fleet.
+ * An admin server over a fleet that only notes what it is asked.
  */
 
 import type { AccessOptions } from '../../lib/admin/access.ts';

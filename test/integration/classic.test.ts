@@ -26,7 +26,7 @@ describe('a balancer in the classic profile', () => {
   });
   after(() => balancer.stop());
 
-  it('sends each request number to the replica that the textbook ring says', async () => {
+  it('sends each request number to its replica on the ring', async () => {
     const { body } = await balancer.askAdmin('GET', '/ring');
     const { members } = JSON.parse(body).message as { members: { name: string; id: number }[] };
     const names = new Map(members.map(({ id, name }) => [id, name]));
@@ -57,7 +57,7 @@ describe('a balancer in the classic profile', () => {
     assert.equal(new Set(names).size, 3);
   });
 
-  it('gives one that is killed a new name and its id, and is never a replica short', async () => {
+  it('replaces a killed replica under a new name and old id', async () => {
     const [victim, ...others] = await balancer.replicas();
     process.kill(Number.parseInt(victim!.instance!, 10), 'SIGKILL');
     const after = await eventually('its name is gone and three are healthy', async () => {
@@ -74,7 +74,7 @@ describe('a balancer in the classic profile', () => {
     assert.equal(after[2]!.id, victim!.id);
   });
 
-  it('takes all where more are to be removed than there are, and adds again after that', async () => {
+  it('removes all when asked to remove more, and adds again', async () => {
     const none = await balancer.ask('DELETE', '/rm', { body: { n: 9, hostnames: [] } });
     assert.deepEqual(JSON.parse(none.body), { message: { N: 0, replicas: [] }, status: 'successful' });
     const three = await balancer.ask('POST', '/add', { body: { n: 3, hostnames: [] } });
@@ -82,7 +82,7 @@ describe('a balancer in the classic profile', () => {
     assert.equal((await balancer.ask('GET', '/home')).status, 200);
   });
 
-  it('turns a path that the replicas do not know into its own 400', async () => {
+  it('turns an unknown path into its own 400', async () => {
     const { status, body } = await balancer.ask('GET', '/other?a=1');
     assert.equal(status, 400);
     assert.deepEqual(JSON.parse(body), {

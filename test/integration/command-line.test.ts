@@ -35,14 +35,14 @@ describe('the command line', () => {
     );
   });
 
-  it('writes colours to a terminal or where they are wanted, and not into a pipe', async () => {
+  it('writes colours to a terminal or on request', async () => {
     const code = '\u001b[';
     assert.ok(!(await ringlb('status', env)).stdout.includes(code));
     assert.ok((await ringlb('status', { ...env, FORCE_COLOR: '1' })).stdout.includes(code));
     assert.ok(!(await ringlb('status --json', { ...env, FORCE_COLOR: '1' })).stdout.includes(code));
   });
 
-  it('ends with 0, 1, 2 or 3, and says why on stderr', async () => {
+  it('exits 0, 1, 2 or 3 and says why on stderr', async () => {
     for (const [args, code, reason] of [
       ['health', 0, /^$/],
       ['rm nobody', 1, /^ringlb: .*nobody/],

@@ -7,7 +7,7 @@ import { eventually } from '../helpers/eventually.ts';
 const SAMPLE = `${process.execPath} ${fileURLToPath(new URL('../../replica/server.ts', import.meta.url))}`;
 const COMMAND = `case $SERVER_ID in S2|bad*) echo it is broken >&2; exit 3;; esac; exec ${SAMPLE}`;
 
-describe('a balancer one of whose replicas ends as soon as it starts', () => {
+describe('a balancer with a replica that exits at start', () => {
   let balancer: Balancer;
   before(async () => {
     balancer = await Balancer.serving('', ['--command', COMMAND]);
@@ -17,7 +17,7 @@ describe('a balancer one of whose replicas ends as soon as it starts', () => {
   });
   after(() => balancer.stop());
 
-  it('waits longer and longer before it starts it again, and shows that', async () => {
+  it('waits longer before each start, and shows that', async () => {
     const shown = await eventually('a wait', async () => {
       const replica = await balancer.replica('S2');
       return replica.nextStartInMs !== null && replica;
@@ -45,7 +45,7 @@ describe('a balancer one of whose replicas ends as soon as it starts', () => {
     for (const name of ['S1', 'S3']) assert.equal((await balancer.replica(name)).restarts, 0);
   });
 
-  it('answers an addition of such a one with why, and leaves nothing of it', async () => {
+  it('refuses to add such a replica and says why', async () => {
     const { status, body } = await balancer.ask('POST', '/add', {
       body: { n: 2, hostnames: ['good', 'bad1'] },
     });
@@ -66,7 +66,7 @@ describe('a balancer one of whose replicas ends as soon as it starts', () => {
   });
 });
 
-describe('a balancer whose replica is healthy for a moment before it ends', () => {
+describe('a balancer whose replica exits soon after it is healthy', () => {
   let balancer: Balancer;
   const command = `${SAMPLE} & echo "Error: lock file was removed" >&2; sleep 0.4; exit 1`;
   before(async () => {

@@ -22,7 +22,7 @@ describe('a balancer whose data thread ends', () => {
   const inFlight = async () =>
     (await balancer.replicas()).reduce((sum, replica) => sum + replica.inFlight, 0);
 
-  it('gives back what it held, starts another, and leaves the replicas alone', async () => {
+  it('releases what it held and starts another thread', async () => {
     const clients = await Promise.all([1, 2, 3].map(() => RawClient.connect(balancer.publicPort)));
     for (const client of clients) client.send('GET /hold HTTP/1.1\r\nHost: test\r\n\r\n');
     await eventually('three requests in flight', async () => (await inFlight()) === 3);

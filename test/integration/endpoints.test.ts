@@ -35,7 +35,7 @@ describe('a balancer over its own three replicas', () => {
     assert.deepEqual([...seen].sort(), ['S1', 'S2', 'S3']);
   });
 
-  it('passes on what a replica says, even where that is no success', async () => {
+  it('passes on responses of replicas, errors included', async () => {
     const { status, body, headers } = await balancer.ask('GET', '/other');
     assert.equal(status, 404);
     assert.match(body, /only \/home and \/heartbeat are here/);
@@ -47,7 +47,7 @@ describe('a balancer over its own three replicas', () => {
     assert.deepEqual([status, body], [200, list('S1', 'S2', 'S3')]);
   });
 
-  it('adds replicas, which answer at once, and removes them, on either port', async () => {
+  it('adds and removes replicas on either port', async () => {
     const added = await balancer.ask('POST', '/add', { body: { n: 2, hostnames: ['web_a'] } });
     assert.deepEqual([added.status, added.body], [200, list('S1', 'S2', 'S3', 'web_a', 'S4')]);
     assert.deepEqual(
@@ -82,7 +82,7 @@ describe('a balancer over its own three replicas', () => {
     ['POST', '/rm', { n: 4 }, 400, 'n is 4, but there are only 3 replicas'],
     ['POST', '/add', { n: 0 }, 400, 'n must be a whole number from 1 to 10000, not 0'],
   ] as const) {
-    it(`answers ${method} ${path} ${JSON.stringify(body)} with ${status} on both ports, and does nothing`, async () => {
+    it(`answers ${method} ${path} ${JSON.stringify(body)} with ${status} on both ports`, async () => {
       const answer = await onBoth(method, path, body);
       assert.deepEqual([answer.status, answer.body], [status, failure(message)]);
       assert.equal((await balancer.ask('GET', '/rep')).body, list('S1', 'S2', 'S3'));
@@ -106,7 +106,7 @@ describe('a balancer over its own three replicas', () => {
     assert.match(health.stdout, /3 of 3 replicas are eligible/);
   });
 
-  it('makes it as many replicas as /scale says, once, on either port', async () => {
+  it('scales to the number given, once, on either port', async () => {
     // names that still drain are not chosen again
     await eventually('none drains', async () => (await balancer.replicas()).length === 3);
     const five = await onBoth('PUT', '/scale', { n: 5 });

@@ -83,7 +83,7 @@ describe('a balancer whose replicas are not always well', () => {
     };
   }
 
-  it('lets POSTs, a stream and a tunnel of one that is not ready go on, and takes it back', async () => {
+  it('lets POSTs, streams and tunnels of one not ready go on', async () => {
     await serve('');
     const before = await instances();
     const work = await busyWith('S1');
@@ -102,7 +102,7 @@ describe('a balancer whose replicas are not always well', () => {
     assert.deepEqual(await instances(), before);
   });
 
-  it('replaces one that stays so, and what it is in the middle of goes on beside the new one', async () => {
+  it('replaces one that stays not ready and lets its requests finish', async () => {
     await serve('--replace-after 300ms');
     const { instance } = await balancer.replica('S1');
     const work = await busyWith('S1');
@@ -130,7 +130,7 @@ describe('a balancer whose replicas are not always well', () => {
     assert.deepEqual(load.failures, []);
   });
 
-  it('goes on with all of them while what they share is away, and replaces none', async () => {
+  it('serves with all and replaces none while their backend is down', async () => {
     await serve('--replace-after 300ms');
     const before = await instances();
     const load = new SteadyLoad(balancer.publicPort, { path: '/' });
@@ -155,7 +155,7 @@ describe('a balancer whose replicas are not always well', () => {
     assert.deepEqual(await instances(), before);
   });
 
-  it('replaces none that does one thing at a time and has too much to do', async () => {
+  it('replaces no overloaded replica that serves one request at a time', async () => {
     await serve('--probe-timeout 500ms', '30');
     const before = await instances();
     // far more than a probe waits for is in line at each
@@ -182,7 +182,7 @@ describe('a balancer whose replicas are not always well', () => {
     assert.ok((await events()).some(({ cause }) => cause === 'probes failed: no answer in 500 ms'));
   });
 
-  it('probes as it is told: host, headers, port and what is expected', async () => {
+  it('probes with the configured host, headers, port and statuses', async () => {
     await serve('--probe-expect 200-299,503 --probe-host app.example --probe-header X-Probe:1');
     say('not-ready');
     await eventually('probes that find 503', async () =>

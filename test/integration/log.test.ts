@@ -175,7 +175,7 @@ describe('a balancer whose log is not taken', () => {
     await doesItsWork(await started(t, terminal));
   });
 
-  it('works on with a disk that is full, and counts what is lost', { skip: skipWithoutFull }, async (t) => {
+  it('goes on with a full disk and counts lost lines', { skip: skipWithoutFull }, async (t) => {
     const full = openSync('/dev/full', O_WRONLY);
     t.after(() => closeSync(full));
     const balancer = await started(t, full);
@@ -183,7 +183,7 @@ describe('a balancer whose log is not taken', () => {
     await doesItsWork(balancer);
   });
 
-  it('says how many lines a slow reader has missed, on a line of its own where they are missing', async (t) => {
+  it('notes the lines a slow reader missed where they are missing', async (t) => {
     const { writing, read } = pipe(t);
     const balancer = await started(t, writing, '--replicas 1');
     await loseLines(balancer);
@@ -217,7 +217,7 @@ describe('a balancer whose log is not taken', () => {
     );
   });
 
-  it('goes on with a new line where a full disk took a part of one', {
+  it('begins a new line after a full disk cut one', {
     skip: skipWithoutMount,
   }, async (t) => {
     const disk = smallDisk(t);
@@ -275,7 +275,7 @@ describe('what Node says of the process', () => {
     );
   });
 
-  it('is the last line of the log where an exception is caught by nobody', async (t) => {
+  it('ends with the uncaught exception', async (t) => {
     const balancer = await Balancer.ready('--workers 1 --replicas 1', [], onUsr2('throw new Error("odd")'));
     t.after(() => balancer.stop());
     balancer.signal('SIGUSR2');
@@ -303,7 +303,7 @@ describe('SIGHUP', () => {
     eventually(message, () => balancer.lines.some(({ msg, level }) => msg === message && level === 'info'));
 
   for (const options of ['', '--access-log json']) {
-    it(`does not end a balancer without a log file (${options}), which says that there is nothing to reopen`, async (t) => {
+    it(`finds nothing to reopen without a log file (${options})`, async (t) => {
       const balancer = await Balancer.ready(`--workers 1 --replicas 1 ${options}`);
       t.after(() => balancer.stop());
       balancer.signal('SIGHUP');

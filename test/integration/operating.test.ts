@@ -38,7 +38,7 @@ describe('a balancer that is operated', () => {
       );
   });
 
-  it('tells of a death and its healing, to who asks and to who listens, and logs whose death it was', async () => {
+  it('lists, streams and logs a death and its healing', async () => {
     const [since, { instance }] = [await lastId(), await balancer.replica('S1')];
     const client = await RawClient.connect(balancer.adminPort);
     client.send('GET /events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n');
@@ -62,7 +62,7 @@ describe('a balancer that is operated', () => {
     assert.equal(line?.instance, instance);
   });
 
-  it('explains of every key who answers, also while its owner is drained', async () => {
+  it('explains every key, also while its owner is drained', async () => {
     for (const user of USERS) {
       const { owner, replica, reason, source } = await explain(`header.x-user=${user}`);
       assert.deepEqual([replica, reason, source], [owner, 'owner', 'header:x-user']);
@@ -78,7 +78,7 @@ describe('a balancer that is operated', () => {
     await message('POST', '/undrain', { hostnames: ['S2'] });
   });
 
-  it('drains a replica out of service and back, and keeps one in service', async () => {
+  it('drains a replica and puts it back, but never the last', async () => {
     const [user] = USERS.filter((_, index) => index < 1);
     const home = await homeOf(user!);
     const others = ['S1', 'S2', 'S3'].filter((name) => name !== home);
@@ -107,7 +107,7 @@ describe('a balancer that is operated', () => {
     ['DELETE', '/rm', { n: 1, hostnames: ['S2'] }],
     ['POST', '/rm', { n: 2 }],
   ] as const) {
-    it(`shows on both ports what ${method} ${path} would do, does nothing, and then does just that`, async () => {
+    it(`previews ${method} ${path} on both ports, then does just that`, async () => {
       const before = await message('GET', '/ring');
       const since = await lastId();
       const shown = await balancer.ask(method, `${path}?dry-run`, { body });
@@ -132,7 +132,7 @@ describe('a balancer that is operated', () => {
     }
   });
 
-  it('tells in headers how a request went to who asks for it', async () => {
+  it('shows in debug headers how a request was served', async () => {
     const { replica } = await explain('key=user-1');
     const { headers } = await balancer.ask('GET', '/home', {
       headers: { 'x-user': 'user-1', 'x-ringlb-debug': '1' },

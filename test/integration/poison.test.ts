@@ -37,7 +37,7 @@ async function ends(balancer: Balancer): Promise<number> {
   return (await balancer.replicas()).reduce((sum, { restarts }) => sum + restarts, 0);
 }
 
-test('a request on which the application exits ends two instances, and one of its kind only one after that', async (t) => {
+test('a crashing request ends two instances, the next one', async (t) => {
   const balancer = await start(t, '--replicas 24 --workers 2 --retry-budget 100%');
   const first = await balancer.ask('GET', '/boom?1', { headers: { 'x-request-id': 'the-first' } });
   assert.equal(first.status, 502);
@@ -64,7 +64,7 @@ test('a request on which the application exits ends two instances, and one of it
   assert.equal((await balancer.ask('GET', '/home')).body, 'served');
 });
 
-test('eight requests at once on which the application exits end two instances each at most', async (t) => {
+test('eight crashing requests at once end at most two instances each', async (t) => {
   const balancer = await start(t, '--replicas 24 --workers 2 --retry-budget 100%');
   const booms = Array.from({ length: 8 }, (_, number) => balancer.ask('GET', `/boom?${number}`));
   const homes = Array.from({ length: 20 }, () => balancer.ask('GET', '/home'));
@@ -75,7 +75,7 @@ test('eight requests at once on which the application exits end two instances ea
   assert.ok(ended <= 16, `${ended} instances ended`);
 });
 
-test('requests of one path that are in flight at three kill -9 within a minute are all served', async (t) => {
+test('requests in flight at three kill -9 are all served', async (t) => {
   const balancer = await start(t, '--replicas 4 --workers 2 --retry-budget 100%');
   for (const name of ['S1', 'S2', 'S3']) {
     const homes = Array.from({ length: 20 }, () => balancer.ask('GET', '/home'));
@@ -89,7 +89,7 @@ test('requests of one path that are in flight at three kill -9 within a minute a
   assert.deepEqual(await events(balancer, 'poison'), []);
 });
 
-test('requests of one path beside those on which instances end are served, and go on being repeated', async (t) => {
+test('other requests of a crashing path are served and retried', async (t) => {
   const balancer = await start(t, '--replicas 8 --workers 2 --retry-budget 100%');
   for (let number = 0; number < 3; number++) {
     const homes = Array.from({ length: 10 }, () => balancer.ask('GET', '/home'));

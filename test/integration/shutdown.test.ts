@@ -39,7 +39,7 @@ describe('a balancer that is told to stop', () => {
       return status === 503 && body.includes('The balancer is shutting down');
     });
 
-  it('finishes what is in flight, says that it is not ready, and ends with 0 and no child', async () => {
+  it('finishes requests in flight and exits 0 without children', async () => {
     balancer = await Balancer.ready('--replicas 1', HELD);
     const client = await heldClient();
     balancer.signal('SIGTERM');
@@ -73,7 +73,7 @@ describe('a balancer that is told to stop', () => {
     client.close();
   });
 
-  it('waits for drain-timeout at most, and says how many requests it cuts', async () => {
+  it('waits for drain-timeout at most and logs the cut requests', async () => {
     balancer = await Balancer.ready('--replicas 1 --drain-timeout 300ms', HELD);
     const client = await heldClient();
     balancer.signal('SIGTERM');
@@ -85,7 +85,7 @@ describe('a balancer that is told to stop', () => {
     await eventually('the end of its replicas', () => balancer.remains.length === 0);
   });
 
-  it('stops at once with 130 where it is told again, and no child is left', async () => {
+  it('exits 130 at a second signal and leaves no child', async () => {
     balancer = await Balancer.ready('--replicas 1', HELD);
     const client = await heldClient();
     balancer.signal('SIGINT');
@@ -109,7 +109,7 @@ describe('a balancer that is told to stop', () => {
     assert.deepEqual(await balancer.exited, { code: 0, signal: null });
   });
 
-  it('ends in order while its replicas are still starting, and starts none of them again', async () => {
+  it('shuts down cleanly while replicas are starting', async () => {
     balancer = await Balancer.serving();
     await eventually('instances', async () => (await balancer.replicas()).some(({ instance }) => instance));
     balancer.signal('SIGINT');

@@ -37,7 +37,7 @@ describe('a balancer that cannot start', () => {
     ['its port', '--admin-port 0 --port'],
     ['its admin port', '--port 0 --admin-port'],
   ] as const) {
-    it(`says in one sentence that ${title} is in use, ends with 1, and leaves nothing running`, async () => {
+    it(`exits 1 with one sentence when ${title} is in use`, async () => {
       const marker = `marker-${process.pid}-${options.length}`;
       const balancer = Balancer.spawn(`${options} ${taken} --command ${marker}`);
       assert.deepEqual(await balancer.exited, { code: 1, signal: null });

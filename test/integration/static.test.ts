@@ -43,7 +43,7 @@ describe('a balancer over two fixed servers that it does not probe', () => {
     return [...seen].sort();
   }
 
-  it('takes them as healthy, calls them by their address, and uses both', async () => {
+  it('takes them as healthy, named by address, and uses both', async () => {
     assert.deepEqual(await answers(30), ['first', 'second']);
     assert.deepEqual(
       (await balancer.replicas()).map(({ name, state, probes }) => [name, state, probes.passed]),
@@ -75,7 +75,7 @@ describe('a balancer over two fixed servers that it does not probe', () => {
     assert.deepEqual(await answers(30), ['first', 'second']);
   });
 
-  it('leaves out the one that refuses, without a failed request, until it listens again', async () => {
+  it('leaves out a server that refuses until it listens again', async () => {
     const name = `127.0.0.1:${portOf(second)}`;
     const port = portOf(second);
     second.close();
@@ -91,7 +91,7 @@ describe('a balancer over two fixed servers that it does not probe', () => {
 });
 
 describe('a balancer over fixed servers that it probes', () => {
-  it('serves through those that answer, and takes in another once it does', async () => {
+  it('serves through those that respond and adds late ones', async () => {
     const [first, late] = [await serverOf('first'), await serverOf('late')];
     const port = portOf(late);
     late.close();

@@ -30,7 +30,7 @@ describe('a balancer without a token', () => {
   });
   after(() => balancer.stop());
 
-  it('says at start that the public port takes changes, and from whom', () => {
+  it('warns at start that the public port accepts changes', () => {
     const [line, ...more] = balancer.lines.filter(
       ({ level, msg }) => level === 'warn' && /public port/.test(msg),
     );
@@ -61,7 +61,7 @@ describe('a balancer without a token', () => {
   });
 });
 
-describe('a balancer whose token is in a file, with its admin port on all interfaces', () => {
+describe('a balancer with a token file and a wide admin port', () => {
   let balancer: Balancer;
   let folder: string;
   before(async () => {

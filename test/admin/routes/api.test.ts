@@ -107,7 +107,7 @@ describe('the admin endpoints', () => {
     ['/add?dry-run=yes', 'dry-run must be true or false, not "yes"'],
     ['/rm?dry-run&dry-run=0', 'The parameter "dry-run" is there twice'],
   ] as const) {
-    it(`refuse ${path} rather than do what a dry run was to show`, async () => {
+    it(`refuse ${path} rather than guess a dry run`, async () => {
       const { status, body } = await admin.ask('POST', path, { body: '{"n":1}' });
       assert.deepEqual([status, body], [400, failure(problem)]);
       assert.deepEqual(admin.fleet.asked, []);
@@ -115,7 +115,7 @@ describe('the admin endpoints', () => {
   }
 
   for (const path of ['/drain', '/undrain']) {
-    it(`hand POST ${path} to the fleet and answer with those that get no requests`, async () => {
+    it(`pass POST ${path} to the fleet and return the drained names`, async () => {
       admin.fleet.change = async () => ['S2'];
       const { status, body } = await admin.ask('POST', path, { body: '{"hostnames":["S2","S3"]}' });
       assert.equal(status, 200);
@@ -156,7 +156,7 @@ describe('the admin endpoints', () => {
     assert.deepEqual(JSON.parse(body), { message: { N: 1, replicas: [REPLICA] }, status: 'successful' });
   });
 
-  it('answer /ring?sample=… with the owners of so many slots, and judge how many that is', async () => {
+  it('answer /ring?sample=N with N slots, and check N', async () => {
     const { body } = await admin.ask('GET', '/ring?sample=3');
     assert.deepEqual(JSON.parse(body).message.sample, [0, 0, 0]);
     for (const query of ['sample=0', 'sample=4097', 'sample=1e3', 'sample=', 'sampel=3']) {
@@ -234,7 +234,7 @@ describe('the admin endpoints', () => {
     assert.deepEqual(logged, ['secret of the machine']);
   });
 
-  it('answer 400 without a word to the fleet where the body is wrong', async () => {
+  it('answer 400 to a wrong body without calling the fleet', async () => {
     const { status, body } = await admin.ask('POST', '/add', { body: '{"n":0}' });
     assert.equal(status, 400);
     assert.equal(body, failure('n must be a whole number from 1 to 10000, not 0'));

@@ -42,7 +42,7 @@ describe('the files of the dashboard', () => {
     });
   }
 
-  it('let a page run and load nothing but what is served here', async () => {
+  it('let a page load only what is served here', async () => {
     for (const path of ['/', '/dashboard/main.js']) {
       const { headers } = await admin.ask('GET', path);
       const policy = headers['content-security-policy'] ?? '';
@@ -55,7 +55,7 @@ describe('the files of the dashboard', () => {
     }
   });
 
-  it('are asked for again each time, and sent again only where they changed', async () => {
+  it('are revalidated each time and sent only when changed', async () => {
     const first = await admin.ask('GET', '/');
     const tag = first.headers.etag ?? '';
     assert.match(tag, /^"[\w-]{22}"$/);
@@ -81,7 +81,7 @@ describe('the files of the dashboard', () => {
     }
   });
 
-  it('are not in the list that a wrong path is answered with', async () => {
+  it('are not listed in the 404', async () => {
     const { body } = await admin.ask('GET', '/nothing');
     assert.match(body, /\/replicas/);
     assert.doesNotMatch(body, /dashboard/);

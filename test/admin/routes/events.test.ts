@@ -62,7 +62,7 @@ describe('/events', () => {
     });
   });
 
-  it('answers with what came since an event, and the first of it where there is a limit', async () => {
+  it('lists the events since an id, up to a limit', async () => {
     assert.deepEqual(await causes(`?since=${ids()[0]}`), ['two', 'three']);
     assert.deepEqual(await causes(`?since=${ids()[0]}&limit=1`), ['two']);
     assert.deepEqual(await causes(`?since=${ids()[2]}`), []);
@@ -91,7 +91,7 @@ describe('/events', () => {
     });
   }
 
-  it('streams what is kept and then what happens, each with its id, kind and data', async () => {
+  it('streams kept events, then new ones, with id, kind and data', async () => {
     const client = await stream('?limit=1');
     journal.note({ kind: 'healthy', replica: 'S1', ms: 12 });
     await eventually('the new event', () => seen(client).length === 2);
@@ -103,7 +103,7 @@ describe('/events', () => {
     assert.ok(client.received.includes(`id: ${next!.id}\nevent: healthy\ndata: ${JSON.stringify(next)}\n\n`));
   });
 
-  it('resumes a stream behind the event that its client saw last, whatever its address says', async () => {
+  it('resumes after Last-Event-ID, whatever the query says', async () => {
     const client = await stream(`?since=${ids()[0]}&limit=1`, { 'last-event-id': ids()[1]! });
     journal.note({ kind: 'engine-back' });
     await eventually('the new event', () => seen(client).at(-1) === ids().at(-1));

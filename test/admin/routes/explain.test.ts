@@ -34,12 +34,12 @@ function facts(query: string) {
 }
 
 describe('a question', () => {
-  it('is a key as it is hashed, its UTF-8 one unit a byte', () => {
+  it('is a key, its UTF-8 as one unit a byte', () => {
     assert.deepEqual(asked('key=42'), { key: '42' });
     assert.deepEqual(asked('key=%C3%A9%20%2B'), { key: '\u00c3\u00a9 +' });
   });
 
-  it('is a request with a path, headers, cookies, a query and an address', () => {
+  it('describes a request by path, headers, cookies, query and address', () => {
     const query =
       'path=/x%3Fa=1&header.X-User=42&header.accept=*/*&cookie.sid=abc&cookie.b=2&query.user=7&client-ip=10.0.0.9';
     assert.deepEqual(facts(query), {
@@ -55,7 +55,7 @@ describe('a question', () => {
     assert.equal(facts('query.a=').url, '/?a=');
   });
 
-  it('has the values of headers and cookies as bytes, without blanks around them', () => {
+  it('has header and cookie values as trimmed bytes', () => {
     const { rawHeaders } = facts('header.x=%20%C3%A9%09&cookie.c=%C3%A9');
     assert.deepEqual(rawHeaders, ['x', '\u00c3\u00a9', 'cookie', 'c=\u00c3\u00a9']);
   });

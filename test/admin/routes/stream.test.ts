@@ -115,7 +115,7 @@ describe('an answer that goes on', () => {
     };
     const statusOf = ({ received }: { readonly received: string }) => Number(received.split(' ')[1]);
 
-    it('is refused to it with 429 and a sentence, until another is closed', async () => {
+    it('is refused with 429 until another is closed', async () => {
       const clients = await open(64);
       assert.ok(clients.every((client) => statusOf(client) === 200));
       const { status, headers, body } = await admin.ask('GET', '/news');
@@ -133,7 +133,7 @@ describe('an answer that goes on', () => {
       for (const client of clients) client.close();
     });
 
-    it('is not counted where only its head is asked for, nor where its connection is gone', async () => {
+    it('does not count HEAD requests or closed connections', async () => {
       for (let times = 0; times < 70; times++) assert.equal((await admin.ask('HEAD', '/news')).status, 200);
       for (let times = 0; times < 70; times++) {
         const client = await admin.connect();
@@ -147,7 +147,7 @@ describe('an answer that goes on', () => {
       });
     });
 
-    it('is counted for each request on one connection, and all of them are given back with it', async () => {
+    it('counts each request of a connection until that closes', async () => {
       const client = await admin.connect();
       client.send(requestText('GET', '/news').repeat(70));
       await eventually('the first', () => client.received.includes('\r\n\r\n'));

@@ -9,7 +9,7 @@ describe('the checker', () => {
     rig = new CheckerRig();
   });
 
-  it('probes a new instance at once, and calls it healthy after rise passes in quick succession', async () => {
+  it('probes a new instance at once, healthy after rise quick passes', async () => {
     const replica = rig.watched('S1');
     assert.equal(rig.probes.waiting.length, 1);
     await rig.probes.pass();
@@ -20,7 +20,7 @@ describe('the checker', () => {
     assert.deepEqual(rig.fleet.transitions, ['S1 starting→healthy: probe passed: 200']);
   });
 
-  it('counts no failure of an instance that is starting, and tells nobody of it', async () => {
+  it('counts no failure of a starting instance', async () => {
     const told: boolean[] = [];
     rig = new CheckerRig({ onProbe: (_replica, _tookMs, passed) => told.push(passed) });
     const replica = rig.watched('S1');
@@ -37,7 +37,7 @@ describe('the checker', () => {
     assert.deepEqual(told, [true, false]);
   });
 
-  it('counts no failure of an instance that starts in the place of another', async () => {
+  it('counts no failure of a starting replacement', async () => {
     const replica = await rig.healthy('S1');
     const { registry, driver, checker } = rig.fleet;
     checker.unwatch(replica);
@@ -55,7 +55,7 @@ describe('the checker', () => {
     assert.deepEqual([replica.probes.failed, replica.probes.recent], [1, [false]]);
   });
 
-  it('asks a starting instance often for about a second, then less and less', async () => {
+  it('probes a starting instance often for a second, then less', async () => {
     rig.watched('S1');
     const waits: number[] = [];
     for (let count = 0; count < 25; count++) {
@@ -83,7 +83,7 @@ describe('the checker', () => {
     [0.5, 2000],
     [1, 2200],
   ] as const) {
-    it(`probes a healthy replica after ${waitMs} of ${INTERVAL_MS} ms where chance says ${chance}`, async () => {
+    it(`probes after ${waitMs} of ${INTERVAL_MS} ms where chance is ${chance}`, async () => {
       rig = new CheckerRig({ random: () => chance });
       await rig.healthy('S1');
       await rig.untilNextProbe();
@@ -93,7 +93,7 @@ describe('the checker', () => {
     });
   }
 
-  it('spreads the first probes of replicas that became healthy together over the interval', async () => {
+  it('spreads first probes of replicas that became healthy together', async () => {
     const chances = [0, 0.1, 0.55, 0.9];
     rig = new CheckerRig({ random: () => chances.shift() ?? 0.5 });
     const waits: number[] = [];
@@ -106,7 +106,7 @@ describe('the checker', () => {
     assert.deepEqual(waits, [0.1 * INTERVAL_MS, 0.9 * INTERVAL_MS]);
   });
 
-  it('counts the interval from the beginning of a probe, however long it took', async () => {
+  it('counts the interval from the start of a probe', async () => {
     await rig.healthy('S1');
     await rig.untilNextProbe();
     await rig.fleet.advance(700);
@@ -114,7 +114,7 @@ describe('the checker', () => {
     assert.equal(await rig.untilNextProbe(), INTERVAL_MS - 700);
   });
 
-  it('calls a replica unhealthy after fall failures in a row, and says so once', async () => {
+  it('marks a replica unhealthy once after fall failures in a row', async () => {
     const replica = await rig.healthy('S1');
     for (const state of ['healthy', 'healthy', 'unhealthy', 'unhealthy']) {
       await rig.fleet.advance(INTERVAL_MS);
@@ -153,13 +153,13 @@ describe('the checker', () => {
     assert.deepEqual(replica.probes.recent, expected);
   });
 
-  it('has one probe of a replica under way at most, however long it takes', async () => {
+  it('has at most one probe of a replica under way', async () => {
     rig.watched('S1');
     await rig.fleet.advance(10 * INTERVAL_MS, 100);
     assert.deepEqual([rig.probes.asked, rig.probes.most], [1, 1]);
   });
 
-  it('has no more probes under way than it may, and forgets nobody', async () => {
+  it('limits the probes under way and forgets none', async () => {
     rig = new CheckerRig({ maxConcurrent: 2 });
     const replicas = ['S1', 'S2', 'S3', 'S4', 'S5'].map((name) => rig.watched(name));
     for (let count = 0; count < 10; count++) {
@@ -170,7 +170,7 @@ describe('the checker', () => {
     assert.deepEqual(new Set(replicas.map(({ state }) => state)), new Set(['healthy']));
   });
 
-  it('lets probes use connections again only where there are very many, and nothing is wrong', async () => {
+  it('reuses probe connections only for many sound replicas', async () => {
     await rig.healthy('S1');
     await rig.untilNextProbe();
     assert.equal(rig.probes.mayReuse, false);
@@ -183,7 +183,7 @@ describe('the checker', () => {
     assert.equal(rig.probes.mayReuse, false);
   });
 
-  it('makes the probes of many replicas together, forty times an interval, and spreads them over it', async () => {
+  it('batches the probes of many replicas, forty times an interval', async () => {
     const asked: number[] = [];
     let chance = 0;
     let fleet: FleetRig | undefined;
@@ -217,7 +217,7 @@ describe('the checker', () => {
     assert.deepEqual([replica.state, replica.probes.failed, rig.downs], ['healthy', 0, []]);
   });
 
-  it('does not probe one whose turn comes after it was given up', async () => {
+  it('does not probe an overdue replica no longer watched', async () => {
     rig = new CheckerRig({ maxConcurrent: 1 });
     rig.watched('S1');
     const second = rig.watched('S2');
@@ -241,7 +241,7 @@ describe('the checker', () => {
     assert.equal(replica.state, 'starting');
   });
 
-  it('throws away what a probe says of a replica that is no longer watched, and asks no more', async () => {
+  it('drops the probe result of a replica no longer watched', async () => {
     const replica = await rig.healthy('S1');
     await rig.fleet.advance(INTERVAL_MS);
     rig.fleet.checker.unwatch(replica);
@@ -264,7 +264,7 @@ describe('the checker', () => {
       rig = new CheckerRig({ ownsInstances: false });
     });
 
-    it('calls one that never answered unhealthy after fall failures, and goes on at the interval', async () => {
+    it('marks one that never responded unhealthy after fall failures', async () => {
       const replica = rig.watched('S1');
       for (const state of ['starting', 'starting', 'unhealthy']) {
         await rig.probes.fail();

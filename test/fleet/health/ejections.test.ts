@@ -52,7 +52,7 @@ describe('an ejection', () => {
     }
   });
 
-  it('ends early the first time, with rise passes, and no further one does', async () => {
+  it('ends early with rise passes, but only the first time', async () => {
     const rig = await FleetRig.of(3);
     const first = await secondsOut(rig, 'S1');
     assert.ok(first > INTERVAL_MS / 1000 / 2 && first <= (2.5 * INTERVAL_MS) / 1000, `${first} s`);
@@ -139,7 +139,7 @@ describe('an outlier', () => {
   };
   const of = (requests: number, failures: number): Traffic => ({ requests, failures });
 
-  it('has had 20 requests or more, of which more than half failed', () => {
+  it('has 20 requests or more, over half failed', () => {
     assert.deepEqual(judge(of(20, 11), of(20, 0)), ['S1']);
     assert.deepEqual(judge(of(19, 19), of(20, 0)), []);
     assert.deepEqual(judge(of(20, 10), of(20, 0)), []);

@@ -24,7 +24,7 @@ async function withOneNotReady(): Promise<FleetRig> {
 }
 
 describe('a replica that responds to probes with an unexpected status', () => {
-  it('is off the ring after fall probes, and its instance goes on', async () => {
+  it('gets no requests after fall probes, its instance runs on', async () => {
     const rig = await withOneNotReady();
     assert.deepEqual(rig.transitions, ['S1 healthy→unhealthy: not ready: 503']);
     assert.equal(rig.table.eligible, 4);
@@ -43,7 +43,7 @@ describe('a replica that responds to probes with an unexpected status', () => {
     assert.deepEqual(rig.driver.calls, []);
   });
 
-  it('is replaced after replace-after without a pass, while what it has in flight goes on', async () => {
+  it('is replaced after replace-after, its requests in flight finish', async () => {
     const rig = await withOneNotReady();
     const release = rig.load('S1', 1);
     const { ordinal } = rig.replica('S1');
@@ -86,7 +86,7 @@ describe('a replica that responds to probes with an unexpected status', () => {
     assert.equal(rig.replica('S1').state, 'unhealthy');
   });
 
-  it('is not replaced while there is no room for an instance that drains', async () => {
+  it('is not replaced while too many others drain', async () => {
     const rig = await FleetRig.of(5, { ordinals: 5 });
     rig.found.set(portOf(rig, 'S1'), NOT_READY);
     await rig.advance(REPLACE_AFTER_MS + 10 * INTERVAL_MS, 100);
@@ -95,7 +95,7 @@ describe('a replica that responds to probes with an unexpected status', () => {
 });
 
 describe('a replica that does not respond to probes', () => {
-  it('is no worse for it where it responded to a request since the probe began', async () => {
+  it('loses nothing by a silent probe during a response', async () => {
     const rig = await FleetRig.of(3);
     const { ordinal } = rig.replica('S1');
     rig.hang('S1');
@@ -109,7 +109,7 @@ describe('a replica that does not respond to probes', () => {
     assert.match(rig.replica('S1').probes.last ?? '', /but it responds to requests/);
   });
 
-  it('is killed at once after fall probes where it has shown no sign of life', async () => {
+  it('is killed after fall probes without a sign of life', async () => {
     const rig = await FleetRig.of(3);
     const before = rig.instanceOf('S1');
     rig.load('S1', 1);
@@ -119,7 +119,7 @@ describe('a replica that does not respond to probes', () => {
     assert.deepEqual(rig.driver.of('remove'), [`${before} 0`]);
   });
 
-  it('is not killed where it responded between its probes, but taken off the ring and drained in the end', async () => {
+  it('is drained, not killed, if it responded between its probes', async () => {
     const rig = await FleetRig.of(3);
     const { ordinal } = rig.replica('S1');
     const before = rig.instanceOf('S1');
@@ -140,7 +140,7 @@ describe('a replica that does not respond to probes', () => {
     assert.deepEqual(rig.driver.of('remove'), [`${before} ${STOP_TIMEOUT_MS}`]);
   });
 
-  it('is killed only once the last that was killed is healthy again', async () => {
+  it('is killed only once the last killed one is healthy', async () => {
     const rig = await FleetRig.of(5);
     for (const name of ['S1', 'S2', 'S3']) rig.found.set(portOf(rig, name), SILENT);
     const gate = rig.driver.hold('start');

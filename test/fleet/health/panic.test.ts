@@ -14,7 +14,7 @@ function told(rig: FleetRig): readonly string[] {
 }
 
 describe('a fleet that panics', () => {
-  it('does so with more than the threshold not ready, and says so', async () => {
+  it('begins and is logged above the threshold', async () => {
     const rig = await FleetRig.of(4);
     find(rig, ['S1', 'S2']);
     await rig.advance(4 * INTERVAL_MS, 100);
@@ -30,7 +30,7 @@ describe('a fleet that panics', () => {
     assert.deepEqual(rig.states, ['S1=unhealthy', 'S2=unhealthy', 'S3=unhealthy', 'S4=healthy']);
   });
 
-  it('replaces nothing for not being ready, however long it takes, nor soon after', async () => {
+  it('replaces nothing for not being ready, nor soon after', async () => {
     const rig = await FleetRig.of(3);
     find(rig, ['S1', 'S2', 'S3']);
     await rig.advance(4 * REPLACE_AFTER_MS, 200);
@@ -44,7 +44,7 @@ describe('a fleet that panics', () => {
     assert.deepEqual(rig.driver.of('start'), ['S3'], 'its time began anew with the end of the panic');
   });
 
-  it('takes those that are still not ready off the ring again when it is over', async () => {
+  it('takes those still not ready out again afterwards', async () => {
     const rig = await FleetRig.of(3);
     find(rig, ['S1', 'S2', 'S3']);
     await rig.advance(5 * INTERVAL_MS, 100);

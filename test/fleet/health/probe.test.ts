@@ -40,7 +40,7 @@ async function found(t: TestContext, pieces: readonly string[], more: Partial<Pr
   return `${outcome}: ${detail}`;
 }
 
-test('a probe asks for the path at the address of the replica, and closes', async (t) => {
+test("a probe requests the path at the replica's address and closes", async (t) => {
   const replica = await open(t);
   void probe(replica.port);
   const request = await (await replica.next()).request();
@@ -52,7 +52,7 @@ test('a probe asks for the path at the address of the replica, and closes', asyn
   ]);
 });
 
-test('a probe has the host, the port and the headers that are asked for', async (t) => {
+test('a probe has the configured host, port and headers', async (t) => {
   const [replica, beside] = [await open(t), await open(t)];
   void probe(replica.port, {
     probeHost: 'app.example',
@@ -103,7 +103,7 @@ test('what is expected is taken as it is said', async (t) => {
     assert.equal(await found(t, [`HTTP/1.1 ${status} X\r\n\r\n`], { probeExpect }), `${outcome}: ${status}`);
 });
 
-test('a probe without a response in time is silent, whether it is connected or not', async (t) => {
+test('a probe without a response in time is silent', async (t) => {
   const replica = await open(t);
   const { outcome, detail } = await probe(replica.port, { probeTimeoutMs: 50 });
   assert.deepEqual([outcome, detail], ['silent', 'no answer in 50 ms']);
@@ -131,7 +131,7 @@ async function reusing(t: TestContext, answer: string) {
 
 const KEPT = 'HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok';
 
-test('a connection is used again for a while where that is allowed', async (t) => {
+test('a connection is reused for a while where allowed', async (t) => {
   const { replica, ask } = await reusing(t, KEPT);
   for (let count = 0; count < 30; count++) assert.equal((await ask()).outcome, 'passed');
   assert.equal(replica.connections.length, 1);
@@ -158,7 +158,7 @@ for (const [what, answer] of [
   });
 }
 
-test('a connection that was closed while it was idle is not held against the replica', async (t) => {
+test('an idle connection that closed is no failed probe', async (t) => {
   const { replica, ask } = await reusing(t, KEPT);
   await ask();
   replica.serve((_, connection, count) => {

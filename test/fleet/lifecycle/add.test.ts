@@ -23,7 +23,7 @@ function assertFleet(rig: FleetRig, ...names: readonly string[]): void {
 }
 
 describe('adding replicas', () => {
-  it('starts them side by side and answers with all names, the given ones first', async () => {
+  it('starts them together and returns all names, given ones first', async () => {
     const rig = await FleetRig.of(2);
     const names = await after(rig, 100, rig.scaling.add(3, ['web', 'S9']));
     assert.deepEqual(names, ['S1', 'S2', 'web', 'S9', 'S3']);
@@ -31,7 +31,7 @@ describe('adding replicas', () => {
     assertFleet(rig, 'S1', 'S2', 'web', 'S9', 'S3');
   });
 
-  it('puts them on the ring in one new table, and not before every one is healthy', async () => {
+  it('puts them on the ring together once all are healthy', async () => {
     const rig = await FleetRig.of(1);
     const [start, { version }] = [rig.driver.hold('start', 'S3'), rig.table];
     let isDone = false;
@@ -45,14 +45,14 @@ describe('adding replicas', () => {
     assert.deepEqual([isDone, rig.table.version, rig.table.eligible], [true, version + 1, 3]);
   });
 
-  it('chooses the next free names, and no name twice where calls overlap', async () => {
+  it('chooses free names, none twice where calls overlap', async () => {
     const rig = await FleetRig.of(1);
     const calls = [rig.scaling.add(2, ['S3']), rig.scaling.add(2, []), rig.scaling.add(1, [])];
     await after(rig, 100, Promise.all(calls));
     assertFleet(rig, 'S1', 'S3', 'S2', 'S4', 'S5', 'S6');
   });
 
-  it('removes again what has started where one of them does not, and says which and why', async () => {
+  it('removes all that started when one does not, saying why', async () => {
     const rig = await FleetRig.of(1);
     const { version } = rig.table;
     rig.driver.failNext('start', 'image-missing', 'S3');
@@ -115,7 +115,7 @@ describe('adding replicas', () => {
     assertFleet(rig, 'S1');
   });
 
-  it('refuses a name that is taken, by a replica or by one that is being added', async () => {
+  it('refuses a name taken by a replica or another addition', async () => {
     const rig = await FleetRig.of(2);
     const adding = rig.scaling.add(1, ['web']);
     await assert.rejects(rig.scaling.add(2, ['S2', 'web']), {
@@ -137,7 +137,7 @@ describe('adding replicas', () => {
     assertFleet(rig, 'S1', 'S2', 'S3');
   });
 
-  it('gives back every reservation where there is no room for all of them', async () => {
+  it('cancels every reservation where not all fit', async () => {
     const rig = await FleetRig.of(2, { ordinals: 4 });
     await assert.rejects(rig.scaling.add(3, []), { code: 'bad-request', message: /still draining/ });
     await rig.advance(100);
@@ -146,7 +146,7 @@ describe('adding replicas', () => {
     assertFleet(rig, 'S1', 'S2', 'S3', 'S4');
   });
 
-  it('tells that a given name is held by a stranger, and leaves nothing', async () => {
+  it('reports a given name held by something else', async () => {
     const rig = await FleetRig.of(1);
     rig.driver.strangers.add('web');
     await assert.rejects(after(rig, 100, rig.scaling.add(2, ['web'])), { code: 'name-held' });
@@ -168,7 +168,7 @@ describe('adding replicas', () => {
     assertFleet(rig, 'S2', 'S4', 'S5');
   });
 
-  it('begins with other names where strangers took the ones it chose before it started', async () => {
+  it('chooses other names where the first ones get taken', async () => {
     const rig = new FleetRig();
     const held = rig.driver.hold('start');
     await rig.scaling.startFleet(3);
@@ -190,7 +190,7 @@ describe('adding replicas', () => {
     assertFleet(rig, 'S1');
   });
 
-  it('is refused over a fixed list, and while the balancer shuts down', async () => {
+  it('is refused over fixed servers and during a shutdown', async () => {
     const fixed = await FleetRig.of(0, { driver: new FakeDriver(false) });
     await assert.rejects(fixed.scaling.add(1, []), { code: 'bad-request', message: /fixed list/ });
     const rig = await FleetRig.of(1);

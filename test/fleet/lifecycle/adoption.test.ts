@@ -64,7 +64,7 @@ describe('a supervisor that opens', () => {
     assert.deepEqual([rig.states, rig.table.eligible], [['S1=healthy'], 1]);
   });
 
-  it('starts the dead anew in the same name and id, and takes them away', async () => {
+  it('restarts dead replicas under the same name and id', async () => {
     const driver = new FakeDriver();
     driver.leave('S1', 1);
     const dead = driver.leave('S2', 5);
@@ -83,7 +83,7 @@ describe('a supervisor that opens', () => {
     assert.deepEqual([...driver.instances.keys()], ['S1#2']);
   });
 
-  it('takes away what was removed or replaced, and what stands twice in a place', async () => {
+  it('removes retired instances and duplicates', async () => {
     const driver = new FakeDriver();
     driver.leave('S1', 1);
     driver.leave('S1', 1, { role: 'replaced' });
@@ -108,7 +108,7 @@ describe('a supervisor that opens', () => {
     assert.deepEqual(driver.current, ['S1']);
   });
 
-  it('takes nothing away before it knows what it adopts, whatever it hears meanwhile', async () => {
+  it('removes nothing before it knows what it adopts', async () => {
     const driver = new SlowFirstList();
     driver.leave('S1', 1);
     const rig = new FleetRig({ driver });
@@ -122,7 +122,7 @@ describe('a supervisor that opens', () => {
     assert.deepEqual(driver.calls, []);
   });
 
-  it('looks again at once where it heard of something before it had adopted', async () => {
+  it('looks again at once after hints during adoption', async () => {
     const driver = new SlowFirstList();
     const rig = new FleetRig({ driver });
     const opened = rig.supervisor.open();

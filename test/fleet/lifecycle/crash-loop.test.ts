@@ -23,7 +23,7 @@ async function gapsBetweenStarts(rig: FleetRig, name: string, starts: number): P
 }
 
 describe('a crash loop', () => {
-  it('slows a crash loop down from one second to one minute, and disturbs nobody else', async () => {
+  it('slows down from one second to one minute', async () => {
     const rig = await FleetRig.of(3);
     endAtOnce(rig, 'S2');
     rig.driver.die(rig.instanceOf('S2'), 'exit 1: broken');
@@ -35,7 +35,7 @@ describe('a crash loop', () => {
     assert.deepEqual(new Set(rig.driver.of('start')), new Set(['S2']));
   });
 
-  it('shows when the next start of a crash loop is, and why it waits', async () => {
+  it('shows when the next start is, and why it waits', async () => {
     const rig = await FleetRig.of(1);
     rig.driver.die(rig.instanceOf('S1'), 'exit 1: broken');
     await rig.advance(400);
@@ -51,7 +51,7 @@ describe('a crash loop', () => {
     assert.deepEqual(rig.states, ['S1=healthy']);
   });
 
-  it('begins again at one second after an instance that lived for ten', async () => {
+  it('restarts at one second after a life of ten', async () => {
     const rig = await FleetRig.of(1);
     for (let crash = 0; crash < 3; crash++) {
       rig.driver.die(rig.instanceOf('S1'), 'exit 1');
@@ -64,7 +64,7 @@ describe('a crash loop', () => {
     assert.deepEqual(rig.driver.of('start'), ['S1']);
   });
 
-  it('does not count an instance that was unhealthy at the end of a long life', async () => {
+  it('does not count an instance unhealthy after a long life', async () => {
     const rig = await FleetRig.of(1);
     await rig.advance(10_000);
     rig.found.set(rig.replica('S1').instance!.endpoint!.port, NOT_READY);
@@ -75,7 +75,7 @@ describe('a crash loop', () => {
     assert.deepEqual(rig.driver.of('start'), ['S1']);
   });
 
-  it('counts an instance that ended soon after its probes as a crash', async () => {
+  it('counts an instance that ended soon after its probes', async () => {
     const rig = await FleetRig.of(1);
     rig.driver.die(rig.instanceOf('S1'), 'exit 1');
     await rig.advance(500);
@@ -118,7 +118,7 @@ describe('a crash loop', () => {
     });
   }
 
-  it('counts one as a crash of which the engine says later that it ran out of memory', async () => {
+  it('counts a crash found later to be out of memory', async () => {
     const rig = await FleetRig.of(1);
     rig.driver.die(rig.instanceOf('S1'), 'out of memory', 'SIGKILL');
     await rig.advance(500);
@@ -152,7 +152,7 @@ describe('a crash loop', () => {
     assert.deepEqual(rig.logged('warn crash loop'), []);
   });
 
-  it('does not count it as a crash that the engine does not answer', async () => {
+  it('counts no crash while the engine does not respond', async () => {
     const rig = await FleetRig.of(2);
     rig.driver.isLost = true;
     rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
@@ -164,7 +164,7 @@ describe('a crash loop', () => {
     assert.deepEqual(rig.states, ['S1=healthy', 'S2=healthy']);
   });
 
-  it('gives the dead instance of a replica up at once that is removed while it waits', async () => {
+  it('removes the dead instance of a replica removed during its wait', async () => {
     const rig = await FleetRig.of(2);
     rig.driver.die(rig.instanceOf('S1'), 'exit 1: broken');
     await rig.advance(400);

@@ -4,7 +4,7 @@ import { FakeDriver } from '../../helpers/fleet/fake-driver.ts';
 import { FleetRig } from '../../helpers/fleet/rig.ts';
 
 describe('draining replicas', () => {
-  it('keeps them on the ring and moves no slot, but makes them not eligible', async () => {
+  it('keeps them on the ring, not eligible, and moves no slot', async () => {
     const rig = await FleetRig.of(3);
     const { version } = rig.table;
     assert.deepEqual(await rig.view.drain(['S2']), ['S2']);
@@ -30,7 +30,7 @@ describe('draining replicas', () => {
     assert.equal(rig.view.readiness().reason, '3 of 3 replicas are eligible');
   });
 
-  it('lets what is in flight finish, and tells when nothing is any more', async () => {
+  it('lets requests in flight finish and notes when none is left', async () => {
     const rig = await FleetRig.of(2);
     const letGo = rig.load('S1', 1);
     await rig.view.drain(['S1']);
@@ -75,7 +75,7 @@ describe('draining replicas', () => {
     assert.equal(rig.events.filter(({ kind }) => kind === 'drained').length, 1);
   });
 
-  it('goes on through a death: the replacement is started, probed, and gets nothing', async () => {
+  it('outlasts a death: the replacement gets no requests either', async () => {
     const rig = await FleetRig.of(2);
     await rig.view.drain(['S1']);
     rig.driver.die('S1#1', 'SIGKILL');
@@ -87,7 +87,7 @@ describe('draining replicas', () => {
     assert.equal(rig.table.eligible, 2);
   });
 
-  it('does not make one eligible that is not healthy when it is put back', async () => {
+  it('does not make an unhealthy one eligible when undrained', async () => {
     const rig = await FleetRig.of(3);
     await rig.view.drain(['S1']);
     rig.hang('S1');

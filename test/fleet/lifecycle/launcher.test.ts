@@ -4,7 +4,7 @@ import { endingIn } from '../../helpers/fleet/endings.ts';
 import { FleetRig, START_TIMEOUT_MS, settle } from '../../helpers/fleet/rig.ts';
 
 describe('the launcher', () => {
-  it('starts the first replicas side by side, and each is healthy after its probes', async () => {
+  it('starts the first replicas at the same time', async () => {
     const rig = new FleetRig();
     await rig.supervisor.open();
     await rig.scaling.startFleet(3);
@@ -15,7 +15,7 @@ describe('the launcher', () => {
     assert.deepEqual(rig.states, ['S1=healthy', 'S2=healthy', 'S3=healthy']);
   });
 
-  it('hears of a death before the probes passed, and takes the dead one away', async () => {
+  it('removes an instance that died before its probes passed', async () => {
     const rig = await FleetRig.of(1);
     rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
     await settle();
@@ -28,7 +28,7 @@ describe('the launcher', () => {
     assert.deepEqual(rig.states, ['S1=healthy']);
   });
 
-  it('hears of a death that the engine told before the start had returned', async () => {
+  it('notices a death reported before the start returned', async () => {
     const rig = await FleetRig.of(1);
     rig.driver.stillborn.add('S1');
     rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
@@ -40,7 +40,7 @@ describe('the launcher', () => {
     assert.deepEqual(rig.states, ['S1=healthy']);
   });
 
-  it('takes away an instance that does not become healthy in time, and tries again', async () => {
+  it('removes an instance not healthy in time and retries', async () => {
     const rig = await FleetRig.of(1);
     rig.driver.onStarted = (instance) => rig.hung.add(instance.endpoint!.port);
     rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
@@ -73,7 +73,7 @@ describe('the launcher', () => {
     });
   }
 
-  it('tries again after a second where a dead instance cannot be renamed', async () => {
+  it('retries after a second where a dead instance cannot be renamed', async () => {
     const rig = await FleetRig.of(1);
     rig.driver.failNext('retire', 'internal');
     rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
@@ -94,7 +94,7 @@ describe('the launcher', () => {
     assert.deepEqual([...rig.driver.instances.keys()], [rig.instanceOf('S1')]);
   });
 
-  it('gets its name back from an instance that could not be taken away', async () => {
+  it('gets its name back from an instance that was not removed', async () => {
     const rig = await FleetRig.of(1);
     rig.driver.onStarted = (instance) => rig.hung.add(instance.endpoint!.port);
     rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
@@ -120,7 +120,7 @@ describe('the launcher', () => {
     assert.deepEqual([...rig.launcher.busy, ...rig.launcher.instances.beingRemoved], []);
   });
 
-  it('starts nothing for a replica that was removed while it waited for its turn', async () => {
+  it('starts nothing for a replica removed during its wait', async () => {
     const rig = await FleetRig.of(2);
     rig.driver.die(rig.instanceOf('S1'), 'exit 1');
     await rig.advance(500);
@@ -130,7 +130,7 @@ describe('the launcher', () => {
     assert.deepEqual([...rig.driver.instances.keys()], ['S2#2']);
   });
 
-  it('takes away what was waiting for its probes when its replica was removed', async () => {
+  it('removes a starting instance when its replica is removed', async () => {
     const rig = await FleetRig.of(2);
     rig.driver.onStarted = (instance) => rig.hung.add(instance.endpoint!.port);
     rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
@@ -154,7 +154,7 @@ describe('the launcher', () => {
     assert.deepEqual(rig.driver.current, ['S1']);
   });
 
-  it('goes on where an instance could not be taken away, and tries again at the next look', async () => {
+  it('retries a failed removal at the next look', async () => {
     const rig = await FleetRig.of(1);
     rig.driver.failNext('remove', 'engine-unreachable');
     rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');

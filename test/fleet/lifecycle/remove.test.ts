@@ -4,7 +4,7 @@ import { FakeDriver } from '../../helpers/fleet/fake-driver.ts';
 import { DRAIN_TIMEOUT_MS, FleetRig, STOP_TIMEOUT_MS, settle } from '../../helpers/fleet/rig.ts';
 
 describe('removing replicas', () => {
-  it('takes the named ones, and answers with the survivors in their old order', async () => {
+  it('removes the named and returns the survivors in order', async () => {
     const rig = await FleetRig.of(4);
     assert.deepEqual(await rig.scaling.remove(2, ['S3', 'S1']), ['S2', 'S4']);
     await rig.advance(100);
@@ -12,7 +12,7 @@ describe('removing replicas', () => {
     assert.equal(rig.driver.instances.size, 2);
   });
 
-  it('chooses those with the fewest requests in flight, the youngest of equals', async () => {
+  it('chooses those with fewest in flight, the youngest of equals', async () => {
     const rig = await FleetRig.of(5);
     for (const [name, requests] of [
       ['S1', 2],
@@ -30,7 +30,7 @@ describe('removing replicas', () => {
     assert.deepEqual(await rig.scaling.remove(2, ['S1']), ['S2', 'S4']);
   });
 
-  it('takes them off the ring at once, all in one new table', async () => {
+  it('takes them off the ring at once, in one table', async () => {
     const rig = await FleetRig.of(4);
     const { version } = rig.table;
     void rig.scaling.remove(2, ['S1', 'S2']);
@@ -46,7 +46,7 @@ describe('removing replicas', () => {
     assert.deepEqual([...new Set(rig.table.slots)], [0xffff]);
   });
 
-  it('stops an instance only when nothing is in flight on it any more', async () => {
+  it('stops an instance once nothing is in flight on it', async () => {
     const rig = await FleetRig.of(2);
     const { ordinal } = rig.replica('S1');
     rig.load('S1', 2);
@@ -63,7 +63,7 @@ describe('removing replicas', () => {
     assert.equal(rig.records.length, 1);
   });
 
-  it('does not wait longer than drain-timeout, and says how many it cuts', async () => {
+  it('waits for drain-timeout at most and logs the cut requests', async () => {
     const rig = await FleetRig.of(2);
     rig.load('S1', 2);
     await rig.scaling.remove(1, ['S1']);
@@ -74,7 +74,7 @@ describe('removing replicas', () => {
     assert.equal(rig.logged('warn drain timed out')[0]!.inFlight, 2);
   });
 
-  it('is not undone by a look at the engine while it drains', async () => {
+  it('is not undone by a look while it drains', async () => {
     const rig = await FleetRig.of(2);
     rig.load('S1', 1);
     await rig.scaling.remove(1, ['S1']);
@@ -99,7 +99,7 @@ describe('removing replicas', () => {
     assert.deepEqual(rig.registry.leaving, []);
   });
 
-  it('gives a name free at once: it can be added again while the old one drains', async () => {
+  it('frees a name at once, while the old instance drains', async () => {
     const rig = await FleetRig.of(2);
     rig.load('S1', 1);
     await rig.scaling.remove(1, ['S1']);
@@ -110,7 +110,7 @@ describe('removing replicas', () => {
     assert.equal(rig.driver.instances.size, 3);
   });
 
-  it('gives a name free though the engine takes long to do so', async () => {
+  it('frees a name though the engine is slow', async () => {
     const rig = await FleetRig.of(2);
     const retire = rig.driver.hold('retire', 'S1');
     await rig.scaling.remove(1, ['S1']);
@@ -123,7 +123,7 @@ describe('removing replicas', () => {
     assert.deepEqual(rig.driver.current, ['S1', 'S2', 'S3']);
   });
 
-  it('does not choose the name of one that drains for a new replica', async () => {
+  it('does not reuse the name of a draining replica', async () => {
     const rig = await FleetRig.of(2);
     rig.load('S1', 1);
     await rig.scaling.remove(1, ['S1']);
@@ -141,7 +141,7 @@ describe('removing replicas', () => {
     assert.deepEqual(rig.states, ['S1=healthy', 'S2=healthy']);
   });
 
-  it('refuses names that nobody has, or that are only being added, and does nothing', async () => {
+  it('refuses names that are unknown or being added', async () => {
     const rig = await FleetRig.of(2);
     const start = rig.driver.hold('start');
     const adding = rig.scaling.add(1, ['web']);
@@ -181,7 +181,7 @@ describe('removing replicas', () => {
     assert.deepEqual([...rig.driver.instances.keys()], ['S2#2']);
   });
 
-  it('is refused over a fixed list, and while the balancer shuts down', async () => {
+  it('is refused over fixed servers and during a shutdown', async () => {
     const fixed = await FleetRig.of(0, { driver: new FakeDriver(false) });
     await assert.rejects(fixed.scaling.remove(1, []), { code: 'bad-request', message: /fixed list/ });
     const rig = await FleetRig.of(1);

@@ -13,7 +13,7 @@ async function outcomes(rig: FleetRig, changes: readonly Promise<readonly string
 }
 
 describe('scaling to a number', () => {
-  it('adds what is missing, and answers once each of them is healthy', async () => {
+  it('adds what is missing and resolves once all are healthy', async () => {
     const rig = await FleetRig.of(3);
     const scaling = rig.view.scale(5);
     await settle();
@@ -23,21 +23,21 @@ describe('scaling to a number', () => {
     assert.deepEqual(rig.driver.of('start'), ['S4', 'S5']);
   });
 
-  it('removes what is too much: the drained first, then those with the fewest in flight', async () => {
+  it('removes drained replicas first, then those with fewest in flight', async () => {
     const rig = await FleetRig.of(4);
     await rig.view.drain(['S2']);
     for (const name of ['S2', 'S3', 'S4']) rig.load(name, 1);
     assert.deepEqual(await rig.view.scale(2), ['S3', 'S4']);
   });
 
-  it('does nothing where it is so already, however often it is asked', async () => {
+  it('does nothing where the number is right already', async () => {
     const rig = await FleetRig.of(3);
     const { version } = rig.table;
     for (let time = 0; time < 3; time++) assert.deepEqual(await rig.view.scale(3), ['S1', 'S2', 'S3']);
     assert.deepEqual([rig.table.version, rig.driver.calls], [version, []]);
   });
 
-  it('is not done twice by one that was cut and is tried again', async () => {
+  it('does nothing more when a cut call is retried', async () => {
     const rig = await FleetRig.of(3);
     assert.deepEqual(await outcomes(rig, [rig.view.scale(5), rig.view.scale(5)]), [5, 5]);
     assert.deepEqual(rig.driver.of('start'), ['S4', 'S5']);
@@ -50,7 +50,7 @@ describe('scaling to a number', () => {
     assert.equal(rig.driver.current.length, 4);
   });
 
-  it('counts what additions before it are still starting, and what of them fails', async () => {
+  it('waits for earlier additions to start or fail', async () => {
     const rig = await FleetRig.of(3);
     rig.driver.failNext('start', 'start-failed', 'S5');
     const changes = [rig.view.add(1, []), rig.view.add(1, []), rig.view.scale(6)];
@@ -83,7 +83,7 @@ describe('scaling to a number', () => {
     assert.deepEqual(await outcomes(rig, [rig.view.scale(5)]), [5]);
   });
 
-  it('is refused above max-replicas, and over servers that are a fixed list', async () => {
+  it('is refused above max-replicas and over fixed servers', async () => {
     const rig = await FleetRig.of(3, { maxReplicas: 4 });
     const tooMany = { code: 'bad-request', message: 'n is 5, but max-replicas is 4' };
     await assert.rejects(rig.view.scale(5), tooMany);
@@ -130,7 +130,7 @@ describe('scaling to a number', () => {
 });
 
 describe('the addresses of a fleet', () => {
-  it('are those of all instances, also of replicas that start or drain, and of no others', async () => {
+  it('are those of all instances, starting and draining ones included', async () => {
     const rig = await FleetRig.of(2);
     rig.driver.onStarted = (instance) =>
       Object.assign(instance, { endpoint: { ...instance.endpoint, host: '10.0.0.3' } });

@@ -84,7 +84,7 @@ describe('a supervisor that closes', () => {
     assert.equal(rig.driver.instances.size, 0);
   });
 
-  it('ends an addition that is under way, and leaves nothing of it', async () => {
+  it('aborts an addition under way and leaves nothing', async () => {
     const rig = await FleetRig.of(1);
     rig.driver.onStarted = (instance) => rig.hung.add(instance.endpoint!.port);
     const adding = assert.rejects(rig.scaling.add(2, []), { code: 'shutting-down' });
@@ -102,7 +102,7 @@ describe('a supervisor that closes', () => {
     assert.deepEqual(rig.driver.calls, []);
   });
 
-  it('keeps what was starting, so that the next balancer finds its name', async () => {
+  it('keeps a starting instance for the next balancer', async () => {
     const rig = await FleetRig.of(2);
     const start = rig.driver.hold('start');
     rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
@@ -113,7 +113,7 @@ describe('a supervisor that closes', () => {
     assert.deepEqual(rig.driver.current, ['S1', 'S2']);
   });
 
-  it('does nothing more to its instances once they are those of another balancer', async () => {
+  it('leaves instances alone once another balancer owns them', async () => {
     const rig = await FleetRig.of(3);
     rig.driver.evict();
     await settle();

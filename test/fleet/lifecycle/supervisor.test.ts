@@ -4,7 +4,7 @@ import { endingIn } from '../../helpers/fleet/endings.ts';
 import { FleetRig, STOP_TIMEOUT_MS, settle } from '../../helpers/fleet/rig.ts';
 
 describe('a supervisor', () => {
-  it('puts another instance in the place of a dead one at once, and moves no key', async () => {
+  it('replaces a dead instance at once and moves no key', async () => {
     const rig = await FleetRig.of(3);
     const [slots, version, id] = [[...rig.table.slots], rig.table.version, rig.replica('S2').id];
     rig.driver.die(rig.instanceOf('S2'), 'SIGKILL');
@@ -19,7 +19,7 @@ describe('a supervisor', () => {
     ]);
   });
 
-  it('tells of each instance that ended how it did, and of one that it replaces itself', async () => {
+  it('reports how each instance ended, replaced ones included', async () => {
     const rig = await FleetRig.of(2);
     const [first, second] = [rig.replica('S1').generation, rig.replica('S2').generation];
     rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
@@ -34,7 +34,7 @@ describe('a supervisor', () => {
     );
   });
 
-  it('frees the name before it starts the successor, and takes the old away after that has come up', async () => {
+  it('frees the name first and removes the old instance last', async () => {
     const rig = await FleetRig.of(1);
     const start = rig.driver.hold('start');
     rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
@@ -77,7 +77,7 @@ describe('a supervisor', () => {
     assert.deepEqual(rig.driver.current, ['S1', 'S2']);
   });
 
-  it('replaces one that hangs, and ends it only once its successor has come up', async () => {
+  it('removes a hung instance once the new one is healthy', async () => {
     const rig = await FleetRig.of(2);
     const start = rig.driver.hold('start');
     rig.hang('S1');
@@ -90,7 +90,7 @@ describe('a supervisor', () => {
     assert.deepEqual([...rig.driver.instances.keys()], ['S2#2', 'S1#3']);
   });
 
-  it('lets live what lives while the engine is lost, and heals when it is back', async () => {
+  it('keeps running instances while the engine is lost, heals afterwards', async () => {
     const rig = await FleetRig.of(3);
     rig.driver.isLost = true;
     rig.driver.hint({ kind: 'engine-lost', cause: 'socket hang up' });
@@ -106,7 +106,7 @@ describe('a supervisor', () => {
     assert.equal(rig.logged('info engine back').length, 1);
   });
 
-  it('looks again soon where a list fails, though nobody says that the engine is back', async () => {
+  it('looks again soon after a failed list', async () => {
     const rig = await FleetRig.of(2, { health: { intervalMs: 1_000_000 } });
     rig.driver.dieUnheard(rig.instanceOf('S1'), 'SIGKILL');
     rig.driver.failNext('list', 'engine-unreachable');
@@ -118,7 +118,7 @@ describe('a supervisor', () => {
     assert.deepEqual(rig.driver.of('start'), ['S1']);
   });
 
-  it('does not act on a list that is older than what it knows', async () => {
+  it('ignores a list older than what it knows', async () => {
     const rig = await FleetRig.of(2);
     const list = rig.driver.hold('list');
     rig.driver.hint({ kind: 'changed', cause: 'pause' });
@@ -138,7 +138,7 @@ describe('a supervisor', () => {
     assert.deepEqual(rig.states, ['S1=healthy', 'S3=healthy']);
   });
 
-  it('takes away what nobody needs: the running in order, the dead at once', async () => {
+  it('removes orphaned instances: running ones gracefully, dead ones at once', async () => {
     const rig = await FleetRig.of(1);
     rig.driver.leave('S9', 9);
     rig.driver.leave('S8', 8, { status: 'dead', ending: endingIn('exit 0'), endpoint: undefined });
@@ -173,7 +173,7 @@ describe('a supervisor', () => {
     assert.equal(rig.driver.instances.size, 2);
   });
 
-  it('heals one that is killed in the moment in which it becomes healthy', async () => {
+  it('replaces an instance killed in the moment it becomes healthy', async () => {
     const rig = await FleetRig.of(2);
     rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
     rig.onHealthy = (replica) => {

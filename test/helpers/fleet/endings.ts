@@ -1,4 +1,4 @@
-/** Endings by the words that a person would read. Must not hold: assertions. */
+/** Endings by the words that a person would read. */
 import type { Ending } from '../../../lib/core/ending.ts';
 
 /** `exit 3: broken`, `SIGKILL`, `out of memory`, `removed`; anything else was taken away from outside. */

@@ -2,7 +2,7 @@
  * A driver without an engine, which misbehaves as real ones do when a test says so: calls that take long or fail,
  * deaths without a hint and hints without a death, names held by strangers, an engine that does not answer.
  * A list shows what there was when it was asked for, however late it arrives.
- * Must not hold: assertions, time. What is slow waits until the test lets it go.
+ * What is slow waits until the test releases it.
  */
 import type { Ending } from '../../../lib/core/ending.ts';
 import type { Driver, Hint, Instance, RetiredRole, Start } from '../../../lib/drivers/driver.ts';

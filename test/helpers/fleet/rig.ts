@@ -1,6 +1,6 @@
 /**
  * A control plane without sockets: the real parts of lib/fleet over a fake driver, a clock that the test moves and
- * probes that find what the fake driver says. Must not hold: assertions.
+ * probes that find what the fake driver says.
  */
 
 import type { Cost, FleetEvent } from '../../../lib/api/types.ts';
