@@ -6,6 +6,7 @@
  */
 import { availableParallelism, loadavg } from 'node:os';
 import { join, relative } from 'node:path';
+import { programVersion } from '../lib/platform/version.ts';
 import { type Balancer, openBalancer, ROOT } from './analyze/balancer.ts';
 import { HELP, parseOptions, type StudyOptions, UsageError } from './analyze/options.ts';
 import { Progress } from './analyze/progress.ts';
@@ -28,17 +29,20 @@ function readOptions(): StudyOptions | undefined {
   }
 }
 
-/** The balancer of a run: opened at the first call, closed once. */
+/** A balancer of a run: opened at the first call, closed once. */
 class Opened {
   readonly #options: StudyOptions;
+  readonly #more: readonly string[];
   #balancer: Promise<Balancer> | undefined;
 
-  constructor(options: StudyOptions) {
+  /** `more` are arguments of the balancer, where it is the study's own. */
+  constructor(options: StudyOptions, more: readonly string[] = []) {
     this.#options = options;
+    this.#more = more;
   }
 
   get(): Promise<Balancer> {
-    this.#balancer ??= openBalancer(this.#options);
+    this.#balancer ??= openBalancer(this.#options, undefined, this.#more);
     return this.#balancer;
   }
 
@@ -62,13 +66,14 @@ function onSignals(stop: () => Promise<void>): void {
 }
 
 function factsOf(options: StudyOptions, startMs: number, loadBefore: number): Facts {
-  const { only, driver, requests, concurrency, seed, url } = options;
+  const { only, driver, requests, concurrency, seed, seeds, url } = options;
   return {
     date: new Date().toISOString().slice(0, 10),
     seconds: (performance.now() - startMs) / 1000,
     host: readHost(process.version, availableParallelism()),
     loadBefore,
-    options: { only, driver, requests, concurrency, seed, url: url?.origin ?? null },
+    options: { only, driver, requests, concurrency, seed, seeds, url: url?.origin ?? null },
+    version: programVersion(),
   };
 }
 
@@ -76,13 +81,24 @@ async function main(options: StudyOptions): Promise<void> {
   const startMs = performance.now();
   const loadBefore = loadavg()[0]!;
   const progress = new Progress(weightOf(options.only), process.stderr);
-  const opened = new Opened(options);
+  const bounded = new Opened(options);
+  const unbounded = new Opened(options, ['--load-factor', '0']);
+  const close = async () => {
+    await Promise.all([bounded.close(), unbounded.close()]);
+  };
   onSignals(async () => {
     progress.end();
-    await opened.close();
+    await close();
   });
   try {
-    const results = await runAll({ options, balancer: () => opened.get() }, progress);
+    const results = await runAll(
+      {
+        options,
+        balancer: () => bounded.get(),
+        unbounded: async () => (options.url === undefined ? unbounded.get() : undefined),
+      },
+      progress,
+    );
     progress.end();
     const written = writeReport(join(ROOT, 'analysis'), factsOf(options, startMs, loadBefore), results);
     for (const file of written) process.stdout.write(`${relative(process.cwd(), file)}\n`);
@@ -91,7 +107,7 @@ async function main(options: StudyOptions): Promise<void> {
     process.stderr.write(`analyze: ${(error as Error).message}\n`);
     process.exitCode = 1;
   } finally {
-    await opened.close();
+    await close();
   }
 }
 

@@ -1,9 +1,10 @@
 /** What A-1 found, as sentences, tables and a chart. Pure. */
-import type { Distribution } from './a1.ts';
+import type { Distribution, Repeated } from './a1.ts';
 import { COLORS, gridAt, renderChart, xAxis, yAxis } from './chart.ts';
 import { count, duration, fixed, percent, signed } from './format.ts';
 import { type Chart, type Section, type Table, table } from './section.ts';
-import { mark } from './series.ts';
+import { mark, whiskers } from './series.ts';
+import { rangeOf } from './statistics.ts';
 
 /** 95 % of a fair split's counts lie within so many standard deviations. */
 const TWO_SIDED_95 = 1.96;
@@ -16,22 +17,31 @@ export function againstChance({ fairAsUneven }: Pick<Distribution, 'fairAsUneven
   return `no more uneven than chance: ${percent(fairAsUneven, 0)} of fair random splits are as uneven or more`;
 }
 
-function barsOf(a1: Distribution): object {
+/** Requests of each replica over the seeds. */
+const countsOf = ({ names, repeats }: Repeated) =>
+  names.map((_, at) => rangeOf(repeats.map(({ counts }) => counts[at]!)));
+
+/** `, over 10 seeds` where there are several. */
+const overSeeds = ({ repeats }: Repeated) =>
+  repeats.length === 1 ? '' : `, mean of ${repeats.length} seeds (bars: least to most)`;
+
+function barsOf(a1: Repeated): readonly object[] {
   const { mean } = a1.spread;
   const reach = reachOf(a1);
+  const ranges = countsOf(a1);
   const label = {
     show: true,
-    position: 'insideTop',
-    distance: 18,
+    position: 'inside',
     color: '#ffffff',
     fontSize: 15,
     fontWeight: 600,
   };
-  return {
+  const bars = {
+    name: 'requests answered',
     type: 'bar',
     barWidth: '45%',
     itemStyle: { color: COLORS.blue },
-    data: a1.counts.map((value) => {
+    data: ranges.map(({ mean: value }) => {
       const formatter = `${count(value)}\n(${signed((value / mean - 1) * 100, 1)} %)`;
       return { value, label: { ...label, formatter } };
     }),
@@ -42,44 +52,88 @@ function barsOf(a1: Distribution): object {
       data: [[{ yAxis: mean - reach }, { yAxis: mean + reach }]],
     },
   };
+  if (a1.repeats.length === 1) return [bars];
+  return [bars, whiskers(ranges.map(({ low, high }, at) => ({ at, low, high })))];
 }
 
-function chart(a1: Distribution): Chart {
-  const { spread, names, counts, replicas } = a1;
-  const chance = a1.fairAsUneven < 0.05 ? 'more than chance explains' : 'within what chance does';
+function titleOf(a1: Repeated): string {
+  const { repeats, replicas } = a1;
+  const { mean } = rangeOf(repeats.map(({ spread }) => spread.imbalance));
+  const beyond = repeats.filter(({ fairAsUneven }) => fairAsUneven < 0.05).length;
+  const chance =
+    repeats.length === 1
+      ? beyond === 1
+        ? 'more than chance explains'
+        : 'within what chance does'
+      : `within what chance does with ${repeats.length - beyond} of ${repeats.length} seeds`;
+  return `The busiest of ${replicas} replicas answered ${fixed(mean, 3)} times its share: ${chance}`;
+}
+
+function chart(a1: Repeated): Chart {
+  const { spread, names, load } = a1;
+  const ranges = countsOf(a1);
   return renderChart({
     name: 'a1-requests',
-    title: `The busiest of ${replicas} replicas answered ${fixed(spread.imbalance, 3)} times its share: ${chance}`,
-    subtitle: `${count(spread.total)} requests with random six-digit ids, algorithm ${a1.algorithm}. Shaded: where 95 % of the counts of a perfectly fair random split lie (${count(spread.mean)} ± ${count(reachOf(a1))}).`,
-    alt: `Bars: requests answered by ${names.map((name, at) => `${name} ${count(counts[at]!)}`).join(', ')}; mean ${count(spread.mean)}.`,
+    title: titleOf(a1),
+    subtitle: `${count(spread.total)} requests with random six-digit ids, algorithm ${a1.algorithm}${overSeeds(a1)}. Shaded: where 95 % of the counts of a perfectly fair random split lie (${count(spread.mean)} ± ${count(reachOf(a1))}).`,
+    alt: `Bars: requests answered by ${names.map((name, at) => `${name} ${count(ranges[at]!.mean)}`).join(', ')}; mean ${count(spread.mean)}.`,
+    sample: `${count(spread.total + load.errors)} requests${a1.repeats.length > 1 ? ' with each seed' : ''}`,
+    isRepeated: true,
+    data: {
+      head: ['replica', 'seed', 'answered', 'owned'],
+      rows: a1.repeats.flatMap(({ counts, owned }, seed) =>
+        names.map((name, at) => [name, seed + 1, counts[at]!, owned[at]!]),
+      ),
+    },
     height: 310,
     option: (top) => ({
       grid: gridAt({ top }),
       xAxis: xAxis('replica', { type: 'category' as const, data: [...names], axisTick: { show: false } }),
       yAxis: yAxis('requests answered', { min: 0, nameGap: 56 }),
-      series: [barsOf(a1)],
+      series: barsOf(a1),
     }),
   });
 }
 
-function figures(a1: Distribution): Table {
-  const { spread, fair, load } = a1;
+/** Values over the seeds as one cell: the value, or the mean and what it lies between. */
+export function overRuns(values: readonly number[], show: (value: number) => string): string {
+  const { mean, low, high } = rangeOf(values);
+  return values.length === 1 ? show(mean) : `${show(mean)} (${show(low)} to ${show(high)})`;
+}
+
+function figures(a1: Repeated): Table {
+  const { spread, fair, load, repeats } = a1;
   const range = `90 % of ${count(fair.runs)} splits: ${fixed(fair.low, 4)} to ${fixed(fair.high, 4)}`;
+  const over = (of: (each: Distribution) => number, show: (value: number) => string) =>
+    overRuns(repeats.map(of), show);
+  const four = (value: number) => fixed(value, 4);
   return table(
-    'A-1 in figures',
+    `A-1 in figures${repeats.length > 1 ? `: means of ${repeats.length} seeds (least to most)` : ''}`,
     ['', 'value'],
     [
       ['requests', count(spread.total + load.errors)],
-      ['errors', count(load.errors)],
-      ['max ÷ mean', fixed(spread.imbalance, 4)],
+      ['errors', over((each) => each.load.errors, count)],
+      ['max ÷ mean', over((each) => each.spread.imbalance, four)],
       ['max ÷ mean of a fair random split', `${fixed(fair.imbalance, 4)} (${range})`],
-      ['max ÷ mean of the owners by the table', fixed(a1.ownedSpread.imbalance, 4)],
-      ['standard deviation, requests', fixed(spread.deviation, 1)],
+      ['max ÷ mean of the owners by the table', over((each) => each.ownedSpread.imbalance, four)],
+      [
+        'standard deviation, requests',
+        over(
+          (each) => each.spread.deviation,
+          (value) => fixed(value, 1),
+        ),
+      ],
       ['standard deviation of a fair random split', fixed(fair.deviation, 1)],
-      ['answered by another replica than the owner', percent(a1.overflow)],
-      ['requests a second', count(load.perSecond)],
-      ['p50', duration(load.p50Ms)],
-      ['p99', duration(load.p99Ms)],
+      [
+        'answered by another replica than the owner',
+        over(
+          (each) => each.overflow,
+          (share) => percent(share),
+        ),
+      ],
+      ['requests a second', over((each) => each.load.perSecond, count)],
+      ['p50', over((each) => each.load.p50Ms, duration)],
+      ['p99', over((each) => each.load.p99Ms, duration)],
     ],
   );
 }
@@ -89,7 +143,7 @@ function overflowSentence({ overflow }: Distribution): string {
   return `${percent(overflow)} of the requests were answered by another replica than the owner of their id: with many under way at a time the owner was at the load bound, and the request went on to the next replica.`;
 }
 
-export function viewA1(a1: Distribution): Section {
+export function viewA1(a1: Repeated): Section {
   const { spread, load } = a1;
   const failures = `${count(load.errors)} requests failed: ${load.failures.join('; ')}.`;
   return {

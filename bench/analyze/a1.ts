@@ -1,8 +1,10 @@
-/** A-1: how evenly 10,000 requests fall on three replicas, beside what chance alone would do. */
+/** A-1: how evenly 10,000 requests fall on three replicas, beside what chance alone would do; for each seed. */
 import type { RingView } from '../../lib/api/types.ts';
+import type { Balancer } from './balancer.ts';
 import { resizeTo, restore } from './fleet-size.ts';
 import { type Lab, part } from './lab.ts';
 import { type LoadResult, sendAll } from './load.ts';
+import type { StudyOptions } from './options.ts';
 import { ownersOf } from './owners.ts';
 import { requestIds } from './random.ts';
 import { type NoiseFloor, noiseFloor, type Spread, shareAtLeast, spreadOf } from './statistics.ts';
@@ -27,6 +29,11 @@ export interface Distribution {
   /** The share of requests that another replica than the owner answered: bounded load. */
   readonly overflow: number;
   readonly load: Omit<LoadResult, 'answeredBy'>;
+}
+
+/** The same with several seeds; the first of `repeats` is this one. */
+export interface Repeated extends Distribution {
+  readonly repeats: readonly Distribution[];
 }
 
 export interface Measured {
@@ -68,31 +75,46 @@ export function distributionOf(
   return { distribution, answeredBy, owners };
 }
 
-/** Sends the study's ids through a fleet as it is. */
-export async function measureDistribution(lab: Lab, onProgress: (share: number) => void): Promise<Measured> {
-  const { requests, concurrency, seed } = lab.options;
-  const { url, control } = await lab.balancer();
-  const ids = requestIds(seed, requests);
+/** Sends the ids of every seed through a fleet as it is. */
+export async function measureDistributions(
+  { url, control }: Balancer,
+  { requests, concurrency, seed, seeds }: StudyOptions,
+  onProgress: (share: number) => void,
+): Promise<readonly Measured[]> {
   const ring = await control.ring();
-  const result = await sendAll(url, ids, concurrency, onProgress);
-  return distributionOf(ring, ids, result, seed);
+  const measured: Measured[] = [];
+  for (let at = 0; at < seeds; at++) {
+    const ids = requestIds(seed + at, requests);
+    const result = await sendAll(url, ids, concurrency, (share) => onProgress((at + share) / seeds));
+    measured.push(distributionOf(ring, ids, result, seed + at));
+  }
+  return measured;
 }
 
-export async function runA1(lab: Lab): Promise<Distribution> {
-  const { control } = await lab.balancer();
+export function repeated(measured: readonly Measured[]): Repeated {
+  const repeats = measured.map(({ distribution }) => distribution);
+  return { ...repeats[0]!, repeats };
+}
+
+export async function runA1(lab: Lab): Promise<Repeated> {
+  const balancer = await lab.balancer();
+  const { control } = balancer;
   const names = await control.names();
   try {
     await resizeTo(control, A1_REPLICAS);
-    await warmUp(lab, part(lab, 0, 0.2, 'warming up'));
-    return (await measureDistribution(lab, part(lab, 0.2, 1, `${A1_REPLICAS} replicas`))).distribution;
+    await warmUp(balancer, lab.options, part(lab, 0, 0.2, 'warming up'));
+    const doing = part(lab, 0.2, 1, `${A1_REPLICAS} replicas`);
+    return repeated(await measureDistributions(balancer, lab.options, doing));
   } finally {
     await restore(control, names);
   }
 }
 
 /** Compiles the code on the way, so that what is measured is a balancer that has run for a while. */
-export async function warmUp(lab: Lab, onProgress?: (share: number) => void): Promise<void> {
-  const { requests, concurrency, seed } = lab.options;
-  const { url } = await lab.balancer();
+export async function warmUp(
+  { url }: Balancer,
+  { requests, concurrency, seed }: StudyOptions,
+  onProgress?: (share: number) => void,
+): Promise<void> {
   await sendAll(url, requestIds(seed + 1, Math.min(2000, requests)), concurrency, onProgress);
 }

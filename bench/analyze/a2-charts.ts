@@ -1,25 +1,43 @@
 /** A-2's charts: how even each size is, and what moved at each step. Pure. */
-import type { Distribution } from './a1.ts';
-import type { A2, Step } from './a2.ts';
+import type { Repeated } from './a1.ts';
+import type { Growth, RepeatedStep, Step } from './a2.ts';
 import { COLORS, gridAt, renderChart, xAxis, yAxis } from './chart.ts';
 import { count, fixed, percent } from './format.ts';
 import type { Chart } from './section.ts';
-import { band, bars, DECALS, LEGEND, line, valueLabel } from './series.ts';
+import { band, bars, DECALS, LEGEND, line, valueLabel, whiskers } from './series.ts';
+import { rangeOf } from './statistics.ts';
 
 const altOf = <T>(items: readonly T[], say: (item: T) => string) => items.map(say).join('; ');
 
-function imbalanceTitle(sizes: readonly Distribution[]): string {
-  const inside = sizes.filter(({ fairAsUneven }) => fairAsUneven >= 0.05).length;
-  const worst = Math.max(...sizes.map(({ spread }) => spread.imbalance));
-  const where = inside === sizes.length ? 'every size' : `${inside} of ${sizes.length} sizes`;
-  return `At ${where} the split is as even as chance allows; the busiest replica has at most ${fixed(worst, 3)} times its share`;
+/** How a fleet is named by its load bound. */
+export type Bound = 'off' | 'on' | 'as it is';
+const BOUNDS = {
+  off: { name: 'a2-imbalance', words: 'with the load bound off' },
+  on: { name: 'a2-bounded', words: 'with the load bound on' },
+  'as it is': { name: 'a2-imbalance', words: 'with the load bound as it is' },
+} as const;
+
+const seedsOf = (sizes: readonly Repeated[]) => sizes[0]!.repeats.length;
+const sampleOf = (sizes: readonly Repeated[]) =>
+  `${count(sizes[0]!.spread.total)} requests at each size${seedsOf(sizes) > 1 ? ' with each seed' : ''}`;
+const imbalances = ({ repeats }: Repeated) => repeats.map(({ spread }) => spread.imbalance);
+
+function imbalanceTitle(sizes: readonly Repeated[], bound: Bound): string {
+  const runs = sizes.flatMap(({ repeats }) => repeats);
+  const inside = runs.filter(({ fairAsUneven }) => fairAsUneven >= 0.05).length;
+  const worst = Math.max(...sizes.map((each) => rangeOf(imbalances(each)).mean));
+  const what = seedsOf(sizes) > 1 ? 'runs' : 'sizes';
+  const where = inside === runs.length ? `all ${runs.length} ${what}` : `${inside} of ${runs.length} ${what}`;
+  const words = BOUNDS[bound].words.replace('with', 'With');
+  return `${words} ${where} are as even as chance allows; the busiest replica has at most ${fixed(worst, 3)} times its share`;
 }
 
-function imbalanceSeries(sizes: readonly Distribution[]): readonly object[] {
+function imbalanceSeries(sizes: readonly Repeated[]): readonly object[] {
   const fair = sizes.map((each) => each.fair);
-  const owned = sizes.map(({ ownedSpread }) => ownedSpread.imbalance);
-  const answered = sizes.map(({ spread }) => spread.imbalance);
-  return [
+  const ownedOf = ({ repeats }: Repeated) =>
+    rangeOf(repeats.map(({ ownedSpread }) => ownedSpread.imbalance)).mean;
+  const answered = sizes.map((each) => rangeOf(imbalances(each)));
+  const lines = [
     ...band({
       name: 'fair split, 90 %',
       low: fair.map(({ low }) => low),
@@ -30,27 +48,57 @@ function imbalanceSeries(sizes: readonly Distribution[]): readonly object[] {
       { color: COLORS.grey, symbol: 'diamond', type: 'dashed' },
       fair.map(({ imbalance }) => imbalance),
     ),
-    line('owned by the table', { color: COLORS.orange, symbol: 'triangle', type: 'dotted' }, owned),
-    line('answered', { color: COLORS.blue, symbol: 'circle', type: 'solid' }, answered, {
-      label: valueLabel('top', COLORS.blue, 3),
-    }),
+    line(
+      'owned by the table',
+      { color: COLORS.orange, symbol: 'triangle', type: 'dotted' },
+      sizes.map(ownedOf),
+    ),
+    line(
+      'answered',
+      { color: COLORS.blue, symbol: 'circle', type: 'solid' },
+      answered.map(({ mean }) => mean),
+      { label: valueLabel(seedsOf(sizes) > 1 ? 'right' : 'top', COLORS.blue, 3) },
+    ),
   ];
+  if (seedsOf(sizes) === 1) return lines;
+  return [...lines, whiskers(answered.map(({ low, high }, at) => ({ at, low, high })))];
 }
 
-export function imbalanceChart({ sizes }: A2): Chart {
+export function imbalanceChart({ sizes }: Growth, bound: Bound): Chart {
   const range = { name: 'fair split, 90 %', icon: 'rect' };
+  const bars =
+    seedsOf(sizes) > 1 ? ` Lines are means of ${seedsOf(sizes)} seeds, bars from the least to the most.` : '';
   return renderChart({
-    name: 'a2-imbalance',
-    title: imbalanceTitle(sizes),
-    subtitle: `Max ÷ mean of ${count(sizes[0]!.spread.total)} requests at each size; 1 is perfectly even. Shaded: 90 % of fair random splits.`,
+    name: BOUNDS[bound].name,
+    title: imbalanceTitle(sizes, bound),
+    subtitle: `Max ÷ mean of ${count(sizes[0]!.spread.total)} requests at each size, ${BOUNDS[bound].words}; 1 is perfectly even. Shaded: 90 % of fair random splits.${bars}`,
     alt: altOf(
       sizes,
-      ({ replicas, spread, fair }) =>
-        `N = ${replicas}: ${fixed(spread.imbalance, 3)}, fair ${fixed(fair.imbalance, 3)}`,
+      (each) =>
+        `N = ${each.replicas}: ${fixed(rangeOf(imbalances(each)).mean, 3)}, fair ${fixed(each.fair.imbalance, 3)}`,
     ),
+    sample: sampleOf(sizes),
+    isRepeated: true,
+    data: {
+      head: [
+        'replicas',
+        'seed',
+        'max / mean answered',
+        'max / mean owned',
+        'fair 5 %',
+        'fair mean',
+        'fair 95 %',
+      ],
+      rows: sizes.flatMap(({ repeats }) =>
+        repeats.map(({ replicas, spread, ownedSpread, fair }, seed) => [
+          ...[replicas, seed + 1, spread.imbalance, ownedSpread.imbalance],
+          ...[fair.low, fair.imbalance, fair.high],
+        ]),
+      ),
+    },
     option: (top) => ({
       legend: { ...LEGEND, data: ['answered', 'owned by the table', 'fair split, mean', range] },
-      grid: gridAt({ right: 40, top, bottom: 86 }),
+      grid: gridAt({ right: 60, top, bottom: 86 }),
       xAxis: xAxis('replicas', {
         type: 'category' as const,
         data: sizes.map(({ replicas }) => String(replicas)),
@@ -65,14 +113,15 @@ export function imbalanceChart({ sizes }: A2): Chart {
   });
 }
 
-export function spreadChart({ sizes }: A2): Chart {
-  const points = sizes.flatMap(({ counts, spread }, at) =>
-    counts.map((each) => [at, (each / spread.mean - 1) * 100]),
+export function spreadChart({ sizes }: Growth): Chart {
+  const points = sizes.flatMap(({ repeats }, at) =>
+    repeats.flatMap(({ counts, spread }) => counts.map((each) => [at, (each / spread.mean - 1) * 100])),
   );
   const reach = sizes.map(({ fair, spread }) => ((2 * fair.deviation) / spread.mean) * 100);
   const outside = points.filter(([at, off]) => Math.abs(off!) > reach[at!]!).length;
   const within = { name: 'fair split, ± 2 σ', low: reach.map((each) => -each), high: reach };
-  const dot = { symbol: 'circle', symbolSize: 11, itemStyle: { color: COLORS.blue, opacity: 0.8 } };
+  const opacity = seedsOf(sizes) > 1 ? 0.35 : 0.8;
+  const dot = { symbol: 'circle', symbolSize: 11, itemStyle: { color: COLORS.blue, opacity } };
   return renderChart({
     name: 'a2-spread',
     title: `${points.length - outside} of ${points.length} replica loads lie within two standard deviations of a fair split`,
@@ -82,6 +131,16 @@ export function spreadChart({ sizes }: A2): Chart {
       ({ replicas, spread }) =>
         `N = ${replicas}: ${count(spread.least)} to ${count(spread.most)}, σ ${fixed(spread.deviation, 1)}`,
     ),
+    sample: sampleOf(sizes),
+    isRepeated: true,
+    data: {
+      head: ['replicas', 'seed', 'replica', 'answered', 'fair deviation'],
+      rows: sizes.flatMap(({ repeats }) =>
+        repeats.flatMap(({ replicas, names, counts, fair }, seed) =>
+          names.map((name, at) => [replicas, seed + 1, name, counts[at]!, fair.deviation]),
+        ),
+      ),
+    },
     option: (top) => ({
       legend: { ...LEGEND, data: ['a replica', { name: within.name, icon: 'rect' }] },
       grid: gridAt({ right: 40, top, bottom: 104 }),
@@ -89,8 +148,8 @@ export function spreadChart({ sizes }: A2): Chart {
         type: 'category' as const,
         nameGap: 48,
         data: sizes.map(
-          ({ replicas, spread, fair }) =>
-            `${replicas}\nσ ${fixed(spread.deviation, 1)} (${fixed(fair.deviation, 1)})`,
+          ({ replicas, repeats, fair }) =>
+            `${replicas}\nσ ${fixed(rangeOf(repeats.map(({ spread }) => spread.deviation)).mean, 1)} (${fixed(fair.deviation, 1)})`,
         ),
       }),
       yAxis: yAxis('load beside the mean, %', {}),
@@ -101,15 +160,22 @@ export function spreadChart({ sizes }: A2): Chart {
 
 export const stepName = ({ from, to }: Step) => `${from} → ${to}`;
 
-function movedTitle(steps: readonly Step[]): string {
-  const excess = Math.max(...steps.map(({ movedOwner, ideal }) => movedOwner / ideal - 1));
-  const answers = Math.max(...steps.map(({ movedAnswer, movedOwner }) => movedAnswer - movedOwner));
+/** The mean over the seeds. */
+const meanStep = (step: RepeatedStep, of: (each: Step) => number) => rangeOf(step.repeats.map(of)).mean;
+
+function movedTitle(steps: readonly RepeatedStep[]): string {
+  const excess = Math.max(
+    ...steps.map((step) => meanStep(step, ({ movedOwner }) => movedOwner) / step.ideal - 1),
+  );
+  const answers = Math.max(
+    ...steps.map((step) => meanStep(step, ({ movedAnswer, movedOwner }) => movedAnswer - movedOwner)),
+  );
   const owners =
     excess > 0 ? `at most ${percent(excess, 1)} more owners than it must` : 'no more owners than it must';
   return `Growing by one moves ${owners}; the load bound sends up to ${percent(answers, 0)} of the ids elsewhere besides`;
 }
 
-export function movedChart({ steps }: A2): Chart {
+export function movedChart({ steps, sizes }: Growth): Chart {
   const kinds = [
     { name: 'ideal, 1 ÷ N', color: COLORS.faint, value: (step: Step) => step.ideal },
     { name: 'owner changed', color: COLORS.blue, value: (step: Step) => step.movedOwner },
@@ -125,6 +191,25 @@ export function movedChart({ steps }: A2): Chart {
       (step) =>
         `${stepName(step)}: ideal ${percent(step.ideal)}, owner ${percent(step.movedOwner)}, answer ${percent(step.movedAnswer)}`,
     ),
+    sample: sampleOf(sizes),
+    isRepeated: true,
+    data: {
+      head: [
+        'from',
+        'to',
+        'seed',
+        'ideal',
+        'owner changed',
+        'between old replicas',
+        'another replica answered',
+      ],
+      rows: steps.flatMap(({ repeats }) =>
+        repeats.map(({ from, to, ideal, movedOwner, movedBetweenOld, movedAnswer }, seed) => [
+          ...[from, to, seed + 1, ideal],
+          ...[movedOwner, movedBetweenOld, movedAnswer],
+        ]),
+      ),
+    },
     height: 360,
     option: (top) => ({
       legend: { ...LEGEND, data: kinds.map(({ name }) => name) },
@@ -135,7 +220,7 @@ export function movedChart({ steps }: A2): Chart {
         bars(
           name,
           { color, decal: DECALS[at]! },
-          steps.map((step) => value(step) * 100),
+          steps.map((step) => meanStep(step, value) * 100),
           () => 1,
         ),
       ),

@@ -1,10 +1,11 @@
 /**
  * A-2: what changes as the fleet grows from 2 to 6 through `/add`, with the same request ids at every size: how uneven
- * it is, and which requests go elsewhere.
+ * it is, and which requests go elsewhere. With the load bound off, which shows the hash alone, and with it on.
  */
-import { type Distribution, type Measured, measureDistribution } from './a1.ts';
+import { type Measured, measureDistributions, type Repeated, repeated, warmUp } from './a1.ts';
+import type { Balancer } from './balancer.ts';
 import { resizeTo, restore } from './fleet-size.ts';
-import { type Lab, part } from './lab.ts';
+import type { Lab } from './lab.ts';
 import { movedShare } from './statistics.ts';
 
 export const A2_SIZES: readonly number[] = [2, 3, 4, 5, 6];
@@ -23,9 +24,22 @@ export interface Step {
   readonly movedAnswer: number;
 }
 
+/** A step with every seed; the first of `repeats` is this one. */
+export interface RepeatedStep extends Step {
+  readonly repeats: readonly Step[];
+}
+
+/** One fleet as it grows. */
+export interface Growth {
+  readonly sizes: readonly Repeated[];
+  readonly steps: readonly RepeatedStep[];
+}
+
 export interface A2 {
-  readonly sizes: readonly Distribution[];
-  readonly steps: readonly Step[];
+  /** With the load bound off; undefined where the balancer was not the study's own. */
+  readonly unbounded?: Growth;
+  /** As the balancer is: with its load bound, unless that was off. */
+  readonly bounded: Growth;
 }
 
 export function stepBetween(before: Measured, after: Measured): Step {
@@ -41,21 +55,43 @@ export function stepBetween(before: Measured, after: Measured): Step {
   };
 }
 
-export async function runA2(lab: Lab): Promise<A2> {
-  const { control } = await lab.balancer();
+/** What several seeds say of a step, from what each of them measured before and after. */
+function repeatedStep(before: readonly Measured[], after: readonly Measured[]): RepeatedStep {
+  const repeats = after.map((measured, seed) => stepBetween(before[seed]!, measured));
+  return { ...repeats[0]!, repeats };
+}
+
+async function grow(
+  balancer: Balancer,
+  { options }: Lab,
+  say: (share: number, doing: string) => void,
+): Promise<Growth> {
+  const { control } = balancer;
   const names = await control.names();
   try {
-    const measured: Measured[] = [];
+    const measured: (readonly Measured[])[] = [];
     for (const [at, size] of A2_SIZES.entries()) {
       await resizeTo(control, size);
-      const doing = part(lab, at / A2_SIZES.length, (at + 1) / A2_SIZES.length, `${size} replicas`);
-      measured.push(await measureDistribution(lab, doing));
+      const onProgress = (share: number) => say((at + share) / A2_SIZES.length, `${size} replicas`);
+      measured.push(await measureDistributions(balancer, options, onProgress));
     }
     return {
-      sizes: measured.map(({ distribution }) => distribution),
-      steps: measured.slice(1).map((after, at) => stepBetween(measured[at]!, after)),
+      sizes: measured.map(repeated),
+      steps: measured.slice(1).map((after, at) => repeatedStep(measured[at]!, after)),
     };
   } finally {
     await restore(control, names);
   }
+}
+
+export async function runA2(lab: Lab): Promise<A2> {
+  const unbounded = await lab.unbounded();
+  const half = (from: number) => (share: number, doing: string) => lab.progress(from + share / 2, doing);
+  if (unbounded === undefined)
+    return { bounded: await grow(await lab.balancer(), lab, (share, doing) => lab.progress(share, doing)) };
+  await warmUp(unbounded, lab.options);
+  return {
+    unbounded: await grow(unbounded, lab, half(0)),
+    bounded: await grow(await lab.balancer(), lab, half(0.5)),
+  };
 }

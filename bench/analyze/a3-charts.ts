@@ -113,6 +113,7 @@ export function timelineChart(a3: A3): Chart {
           `${what} at ${fixed(seconds(atMs), 1)} s: whole after ${duration(wholeAfterMs)}, ${failed} failed, worst ${duration(worstMs)}`,
       )
       .join('; '),
+    sample: `${count(a3.requests)} requests`,
     height: panelTop(PANELS.length) + 14,
     option: (top) => ({
       grid: PANELS.map((_, panel) =>
@@ -149,6 +150,11 @@ export function killsChart({ killsMs, killFailed, killRequests }: A3): Chart {
     title: `After kill -9 the fleet is whole again in ${duration(median)} (median of ${killsMs.length}; worst ${duration(worst)}), and ${count(killFailed)} requests fail`,
     subtitle: `${killsMs.length} kills in turn under the steady load (${count(killRequests)} requests): from the signal until another instance is healthy in the replica's place.`,
     alt: `Milliseconds of each kill: ${killsMs.map((ms) => fixed(ms, 0)).join(', ')}.`,
+    sample: `${killsMs.length} kills`,
+    data: {
+      head: ['kill', 'milliseconds until whole'],
+      rows: killsMs.map((ms, at) => [at + 1, ms]),
+    },
     height: 300,
     option: (top) => ({
       grid: gridAt({ left: 74, right: 30, top, bottom: 62 }),

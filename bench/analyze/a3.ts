@@ -58,7 +58,7 @@ export async function runA3(lab: Lab, sizes: Sizes = FULL): Promise<A3> {
     await resizeTo(balancer.control, A1_REPLICAS);
     lab.progress(0, 'endpoints');
     const endpoints = await checkEndpoints(balancer);
-    await warmUp(lab);
+    await warmUp(await lab.balancer(), lab.options);
     const replicas = await balancer.control.replicas();
     const problem = replicas
       .map((replica) => faultProblem(balancer, replica))

@@ -1,6 +1,6 @@
 /** What A-4 found, as sentences and tables around its chart. Pure. */
 import { type A4, A4_LOAD_FACTOR, A4_SIZES, type StructureResult } from './a4.ts';
-import { mapChart, numberOf, plain } from './a4-chart.ts';
+import { mapCharts, numberOf, plain } from './a4-charts.ts';
 import { count, fixed, percent, signed } from './format.ts';
 import { type Section, table } from './section.ts';
 
@@ -48,7 +48,7 @@ export function viewA4(a4: A4): Section {
     title: 'Hash functions and structures',
     findings: [faultSentence(a4), knownSentence(a4), boundedSentence(a4)],
     parts: [
-      mapChart(a4),
+      ...mapCharts(a4),
       table(
         `Imbalance and moved share, request ids 1 to ${count(a4.ids)}; the last two columns are means over N (and ${a4.fleets} fleets of other names and ids, with what 5 % and 95 % of them stay below; the textbook's Φ has but one fleet of a size)`,
         ['', 'structure', ...A4_SIZES.map((size) => `N = ${size}`), ...steps, 'max ÷ mean', 'moved ÷ ideal'],

@@ -67,6 +67,7 @@ export function balanceChart({ maglev }: A5): Chart {
           `${NAMES[each.method]} ${count(each.slots)}: ours ${percent(each.over.mean)}, published ${published[at]!.label || 'none'}`,
       )
       .join('; '),
+    sample: `${balances[0]!.draws} draws of names in the small table, ${balances.at(-1)!.draws} in the large`,
     height: 350,
     option: (top) => ({
       legend: { ...LEGEND, data: ['published', 'ours'] },
@@ -102,6 +103,7 @@ export function changedChart({ maglev }: A5): Chart {
     alt: changes
       .map(({ slots, failures, changed }) => `${count(slots)}, ${failures}: ${percent(changed, 2)}`)
       .join('; '),
+    sample: `${draws} draws`,
     option: (top) => ({
       grid: gridAt({ right: 140, top }),
       xAxis: xAxis(`backends that fail, of ${count(backends)}`, {
@@ -169,6 +171,7 @@ export function boundedChart(a5: A5): Chart {
           `c ${each.loadFactor}, n ${each.bins}: ${fixed(each.movesPerBall, 1)} a ball, ${fixed(each.movesPerBin, 1)} a bin`,
       )
       .join('; '),
+    sample: `${count(bounded.at(-1)!.balls)} balls in ${count(bounded.at(-1)!.bins)} bins at the most`,
     height: 360,
     option: (top) => ({
       grid: BOUNDED_PANELS.map((_, panel) => gridAt({ left: panel === 0 ? 74 : 500, width: 310, top })),
@@ -204,6 +207,7 @@ export function errorsChart({ errors }: A5): Chart {
           `${points} points: ours ${fixed(error.mean, 4)}, published ${fixed(rows[at]!.error, 4)}`,
       )
       .join('; '),
+    sample: `${count(errors[0]!.buckets)} buckets`,
     option: (top) => ({
       legend: { ...LEGEND, data: ['published', 'ours'] },
       grid: gridAt({ left: 84, right: 60, top, bottom: 88 }),

@@ -1,5 +1,5 @@
 /** A-6's charts: what tables cost, what rolling moves, how far a balancer behind differs. Pure. */
-import { type A6, type Agreement, type Cost, placementsIn } from './a6.ts';
+import { type A6, type Agreement, type Cost, KEYS, placementsIn, ROUNDS } from './a6.ts';
 import { COLORS, gridAt, renderChart, xAxis, yAxis } from './chart.ts';
 import { bytes, count, fixed, percent } from './format.ts';
 import type { Chart } from './section.ts';
@@ -44,6 +44,7 @@ export function costChart({ costs }: A6): Chart {
           `${each.placement}, ${each.replicas}: ${fixed(each.buildMs, 1)} ms, ${fixed(each.lookupNs, 1)} ns, ${bytes(each.bytes)}`,
       )
       .join('; '),
+    sample: `${ROUNDS} builds, and as many rounds of lookups`,
     option: (top) => ({
       legend: { ...LEGEND, data: placementsIn(costs) },
       grid: COST_PANELS.map((_, panel) => gridAt({ left: 66 + panel * 288, width: 212, top, bottom: 92 })),
@@ -84,6 +85,7 @@ export function rollingChart({ rolling }: A6): Chart {
           `${each.placement}, ${each.replicas}: ${fixed(each.comeThenGo, 2)} and ${fixed(each.goThenCome, 2)}`,
       )
       .join('; '),
+    sample: `${count(KEYS)} keys`,
     height: 350,
     option: (top) => ({
       legend: { ...LEGEND, data: kinds.map(({ name }) => name) },
@@ -121,6 +123,7 @@ export function behindChart({ agreement }: A6): Chart {
     alt: agreement
       .map((each) => `${each.placement}, ${each.replicas}: ${percent(each.behind, 2)}`)
       .join('; '),
+    sample: `${count(KEYS)} keys`,
     option: (top) => ({
       legend: { ...LEGEND, data: [...placements, ideal] },
       grid: gridAt({ left: 84, right: 40, top, bottom: 88 }),

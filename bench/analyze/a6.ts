@@ -22,11 +22,11 @@ type Sizes = Readonly<Record<'sizes' | 'rolled' | 'compared', readonly number[]>
 const CLASSIC_MOST = 56;
 export const BALANCERS = 16;
 /** A power of two, so that going round them costs no division. */
-const KEYS = 2 ** 14;
+export const KEYS = 2 ** 14;
 const LOOKUPS = 1_000_000;
 const WORKERS = 2;
 /** Of which the fastest counts: whatever else the machine does can only slow one down. */
-const ROUNDS = 6;
+export const ROUNDS = 6;
 
 export interface Cost {
   readonly placement: string;

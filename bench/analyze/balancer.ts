@@ -39,10 +39,14 @@ export interface Balancer {
 
 /**
  * Starts a balancer of three replicas from its entry file, or finds the one that `options.url` names; throws what is
- * wrong.
+ * wrong. `more` are further arguments of the one that it starts.
  */
-export async function openBalancer(options: StudyOptions, main = MAIN): Promise<Balancer> {
-  if (options.url === undefined) return startBalancer(options.driver, main);
+export async function openBalancer(
+  options: StudyOptions,
+  main = MAIN,
+  more: readonly string[] = [],
+): Promise<Balancer> {
+  if (options.url === undefined) return startBalancer([...argumentsOf(options.driver), ...more], main);
   const control = new Control(options.url, options.adminUrl!, options.adminToken);
   try {
     await control.names();
@@ -66,9 +70,9 @@ function argumentsOf(driver: StudyDriver): readonly string[] {
   return [...ports, '--pool', pool, '--network', pool];
 }
 
-async function startBalancer(driver: StudyDriver, main: string): Promise<Balancer> {
+async function startBalancer(args: readonly string[], main: string): Promise<Balancer> {
   if (!existsSync(main)) throw new Error(`${main} is missing: run \`npm run build\` first`);
-  const started = new Started([main, ...argumentsOf(driver)]);
+  const started = new Started([main, ...args]);
   let control: Control | undefined;
   try {
     const [publicPort, adminPort] = await started.ports();

@@ -3,6 +3,7 @@
  * in bars, symbols and dashes on lines, labels beside the data).
  */
 import * as echarts from 'echarts';
+import { dataOf, type Grid } from './figure-data.ts';
 import type { Chart } from './section.ts';
 
 export const WIDTH = 880;
@@ -35,6 +36,11 @@ export interface ChartSpec {
   /** How it was measured, in a line or two. */
   readonly subtitle: string;
   readonly alt: string;
+  /** See Chart. */
+  readonly sample: string;
+  readonly isRepeated?: boolean;
+  /** Where the series do not say it themselves. */
+  readonly data?: Grid;
   /** Below title and subtitle. */
   readonly height?: number;
   /** In the terms of ECharts; `top` is where the title and the subtitle end. */
@@ -84,7 +90,8 @@ export function wrap(text: string, characters: number): readonly string[] {
   return lines;
 }
 
-export function renderChart({ name, title, subtitle, alt, height = 340, option }: ChartSpec): Chart {
+export function renderChart(spec: ChartSpec): Chart {
+  const { name, title, subtitle, alt, sample, isRepeated = false, height = 340, option } = spec;
   const titleLines = wrap(title, TITLE.characters);
   const subtitleLines = wrap(subtitle, SUBTITLE.characters);
   const top =
@@ -117,7 +124,8 @@ export function renderChart({ name, title, subtitle, alt, height = 340, option }
     } as echarts.EChartsOption);
     // a style for pointers that hover has no use in a picture
     const svg = chart.renderToSVGString().replace(/<style.*?<\/style>\s*/gs, '');
-    return { kind: 'chart', name, title, alt, svg };
+    const data = spec.data ?? dataOf(option(top));
+    return { kind: 'chart', name, title, alt, svg, sample, isRepeated, data };
   } finally {
     // it holds a timer, which would keep the process alive
     chart.dispose();

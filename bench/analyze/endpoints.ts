@@ -93,6 +93,14 @@ function readingChecks(names: readonly string[], { id, owner }: KnownOwner): rea
       shows: `${owner} as the owner, which core gives it`,
       isShown: ({ body }) => messageIn<{ owner: string }>(body).owner === owner,
     }),
+    get('admin', '/history', {
+      status: 200,
+      shows: 'as many values as times',
+      isShown: ({ body }) => {
+        const { atMs, p50Ms } = messageIn<{ atMs: readonly number[]; p50Ms: readonly unknown[] }>(body);
+        return atMs.length > 0 && atMs.length === p50Ms.length;
+      },
+    }),
     get('admin', '/events', {
       status: 200,
       shows: 'as many events as it says',

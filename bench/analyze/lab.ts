@@ -6,6 +6,8 @@ export interface Lab {
   readonly options: StudyOptions;
   /** The balancer under study; started when the first experiment asks for it. */
   balancer(): Promise<Balancer>;
+  /** The same with the load bound off; undefined where the balancer under study is not the study's own. */
+  unbounded(): Promise<Balancer | undefined>;
   /** Says how much of the experiment is done, 0 to 1, and what is going on. */
   progress(share: number, doing: string): void;
 }

@@ -17,6 +17,8 @@ export interface StudyOptions {
   readonly requests: number;
   readonly concurrency: number;
   readonly seed: number;
+  /** A-1 and A-2 are repeated with so many seeds, the first of which is `seed`. */
+  readonly seeds: number;
   /** A balancer that runs already, and its admin port; undefined where the study starts its own. */
   readonly url: URL | undefined;
   readonly adminUrl: URL | undefined;
@@ -29,11 +31,12 @@ export const HELP = `npm run analyze -- [options]
   --requests 10000     requests of A-1, and of each fleet size of A-2
   --concurrency 64     how many of them are under way at a time
   --seed 1             decides the request ids and every random draw
+  --seeds 1            repeats A-1 and A-2 with so many seeds, for error bars
   --url http://…:5000  a balancer that already runs; it is resized, its replicas are killed, and it is
                        given back the replicas it had
   --admin-url http://… its admin port (default: port 5001 of the same host)
   --admin-token TOKEN  its token, where it has one (or LB_ADMIN_TOKEN)
-Writes analysis/report.html, analysis/report.md with its charts, and analysis/results.json.
+Writes analysis/report.html, analysis/report.md, analysis/results.json, and each figure as SVG with its data as CSV.
 `;
 
 /** What is wrong with the command line, every problem at once. */
@@ -99,6 +102,7 @@ function read(args: readonly string[]) {
         requests: text,
         concurrency: text,
         seed: text,
+        seeds: text,
         url: text,
         'admin-url': text,
         'admin-token': text,
@@ -128,6 +132,7 @@ export function parseOptions(
     requests: reader.whole('requests', values.requests, { from: 100, to: 1_000_000, fallback: 10_000 }),
     concurrency: reader.whole('concurrency', values.concurrency, { from: 1, to: 1024, fallback: 64 }),
     seed: reader.whole('seed', values.seed, { from: 0, to: 0xffffffff, fallback: 1 }),
+    seeds: reader.whole('seeds', values.seeds, { from: 1, to: 100, fallback: 1 }),
     url,
     adminUrl: adminUrl ?? (url && new URL(`http://${url.hostname}:5001`)),
     adminToken: values['admin-token'] ?? env.LB_ADMIN_TOKEN ?? '',

@@ -1,7 +1,7 @@
 /** The report as one HTML file that needs no other: charts inline, no script, nothing from a network. Pure. */
 import { FONT } from './chart.ts';
+import type { Figure, Layout, Numbered } from './numbering.ts';
 import { TITLE } from './report-markdown.ts';
-import type { Chart, Section, Table } from './section.ts';
 
 const STYLE = `
 :root { color-scheme: light; }
@@ -13,44 +13,87 @@ nav a { margin-right: 16px; }
 .facts, .limits { color: #52606d; font-size: 14px; }
 figure { margin: 20px 0; padding: 16px; background: #fff; border: 1px solid #e1e5ea; border-radius: 8px; }
 figure svg { display: block; width: 100%; height: auto; }
+figcaption { margin-top: 10px; font-size: 14px; color: #3e4c59; }
+.files { white-space: nowrap; margin-left: 6px; }
+.note { font-size: 14px; }
 .table { overflow-x: auto; margin: 20px 0; }
 table { border-collapse: collapse; background: #fff; font-size: 13.5px; font-variant-numeric: tabular-nums; }
-caption { text-align: left; font-weight: 600; padding: 0 0 6px; }
+caption { text-align: left; padding: 0 0 6px; }
 th, td { border: 1px solid #e1e5ea; padding: 5px 9px; text-align: left; vertical-align: top; }
 th { background: #eef1f4; }
-@media print { body { background: #fff; } figure, tr { break-inside: avoid; } }
+@page { size: A4; margin: 18mm 16mm; }
+@media print {
+  body { background: #fff; font-size: 10.5pt; line-height: 1.4; color: #000; }
+  main { max-width: none; padding: 0; }
+  nav, .files { display: none; }
+  h2 { break-after: avoid; font-size: 14pt; margin-top: 18pt; }
+  a { color: inherit; text-decoration: none; }
+  figure { break-inside: avoid; border: 0; padding: 0; margin: 12pt 0; }
+  figcaption, .facts, .limits, .note { font-size: 9pt; color: #000; }
+  .table { overflow: visible; }
+  table { font-size: 7.5pt; width: 100%; }
+  th, td { padding: 2pt 3pt; }
+  thead { display: table-header-group; }
+  tr, caption { break-inside: avoid; }
+  #appendix { break-before: page; }
+}
 `;
 
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 export const escapeHtml = (text: string) => text.replace(/[&<>"]/g, (character) => ENTITIES[character]!);
 
-function figure({ svg, alt, name }: Chart): string {
+function figureHtml({ label, caption, chart: { svg, alt, name } }: Figure): string {
   const labelled = svg.replace('<svg ', `<svg role="img" aria-label="${escapeHtml(alt)}" `);
-  return `<figure id="${name}">${labelled}</figure>`;
+  const files = `<span class="files"><a href="${name}.svg">SVG</a> <a href="${name}.csv">CSV</a></span>`;
+  return `<figure id="${name}">${labelled}
+<figcaption><b>${label}.</b> ${escapeHtml(caption)} ${files}</figcaption></figure>`;
 }
 
-function htmlTable({ caption, head, rows }: Table): string {
+function tableHtml({ label, table: { caption, head, rows } }: Numbered): string {
   const line = (tag: 'th' | 'td', cells: readonly string[]) =>
     `<tr>${cells.map((text) => `<${tag}>${escapeHtml(text)}</${tag}>`).join('')}</tr>`;
   const body = rows.map((row) => line('td', row)).join('\n');
-  return `<div class="table"><table><caption>${escapeHtml(caption)}</caption><thead>${line('th', head)}</thead><tbody>
+  const title = `<caption><b>${label}.</b> ${escapeHtml(caption)}</caption>`;
+  return `<div class="table" id="${idOf(label)}"><table>${title}<thead>${line('th', head)}</thead><tbody>
 ${body}
 </tbody></table></div>`;
 }
 
-function sectionHtml({ id, title, findings, parts, limits }: Section): string {
+const idOf = (label: string) => label.toLowerCase().replace(' ', '-');
+
+function partHtml(part: Layout['sections'][number]['parts'][number]): string {
+  switch (part.kind) {
+    case 'figure':
+      return figureHtml(part);
+    case 'table':
+      return tableHtml(part);
+    case 'reference':
+      return `<p class="note"><a href="#${idOf(part.label)}">${part.label}</a>: ${escapeHtml(part.table.caption)}.</p>`;
+  }
+}
+
+function sectionHtml({ id, title, findings, parts, limits }: Layout['sections'][number]): string {
   return `<section id="${id.toLowerCase()}">
 <h2>${id} ${escapeHtml(title)}</h2>
 ${findings.map((finding) => `<p>${escapeHtml(finding)}</p>`).join('\n')}
-${parts.map((part) => (part.kind === 'chart' ? figure(part) : htmlTable(part))).join('\n')}
+${parts.map(partHtml).join('\n')}
 <p class="limits">Not shown: ${escapeHtml(limits.join(' '))}</p>
 </section>`;
 }
 
-export function htmlReport(sections: readonly Section[], circumstances: string): string {
+function appendixHtml(appendix: readonly Numbered[]): string {
+  if (appendix.length === 0) return '';
+  return `<section id="appendix">
+<h2>Appendix: tables</h2>
+${appendix.map(tableHtml).join('\n')}
+</section>`;
+}
+
+export function htmlReport({ sections, appendix }: Layout, circumstances: string): string {
   const links = sections.map(
     ({ id, title }) => `<a href="#${id.toLowerCase()}">${id} ${escapeHtml(title)}</a>`,
   );
+  if (appendix.length > 0) links.push('<a href="#appendix">Appendix</a>');
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -65,6 +108,7 @@ export function htmlReport(sections: readonly Section[], circumstances: string):
 <p class="facts">${escapeHtml(circumstances)}</p>
 <nav>${links.join('\n')}</nav>
 ${sections.map(sectionHtml).join('\n')}
+${appendixHtml(appendix)}
 </main>
 </body>
 </html>

@@ -2,6 +2,8 @@
  * What an experiment becomes before it is HTML or Markdown. Types only.
  */
 
+import type { Grid } from './figure-data.ts';
+
 /** A chart that stands by itself: its title says the finding, computed from the data. */
 export interface Chart {
   readonly kind: 'chart';
@@ -11,6 +13,11 @@ export interface Chart {
   /** What it shows, for who cannot see it. */
   readonly alt: string;
   readonly svg: string;
+  /** Of how much it is: `10,000 requests at each size`. */
+  readonly sample: string;
+  /** True where it is of all seeds, and not of the first alone. */
+  readonly isRepeated: boolean;
+  readonly data: Grid;
 }
 
 export interface Table {

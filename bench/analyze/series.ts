@@ -117,6 +117,32 @@ export function band({ name, low, high }: Band): readonly object[] {
   ];
 }
 
+/** A bar from the least to the most of each datum, with the value where it is drawn across: 0 is the first category. */
+export function whiskers(
+  ranges: readonly { readonly at: number; readonly low: number; readonly high: number }[],
+): object {
+  const CAP = 6;
+  return {
+    type: 'custom',
+    silent: true,
+    z: 5,
+    data: ranges.map(({ at, low, high }) => [at, low, high]),
+    renderItem(_: unknown, api: { value(dimension: number): number; coord(point: number[]): number[] }) {
+      const [x = 0, low = 0] = api.coord([api.value(0), api.value(1)]);
+      const [, high = 0] = api.coord([api.value(0), api.value(2)]);
+      const bar = (x1: number, y1: number, x2: number, y2: number) => ({
+        type: 'line',
+        shape: { x1, y1, x2, y2 },
+        style: { stroke: COLORS.ink, lineWidth: 1.5 },
+      });
+      return {
+        type: 'group',
+        children: [bar(x, low, x, high), bar(x - CAP, low, x + CAP, low), bar(x - CAP, high, x + CAP, high)],
+      };
+    },
+  };
+}
+
 /** A line across a chart. */
 export function mark(label: object, data: object): object {
   return {

@@ -93,6 +93,18 @@ export function quantilesOf(values: readonly number[]): Quantiles {
   };
 }
 
+export interface Range {
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Mean, least and most. */
+export function rangeOf(values: readonly number[]): Range {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return { mean, low: Math.min(...values), high: Math.max(...values) };
+}
+
 /** How many of each of `bins`; owners outside are not counted. */
 export function tally(owners: ArrayLike<number>, bins: number): Uint32Array {
   const counts = new Uint32Array(bins);

@@ -1,6 +1,6 @@
 /** The experiments in their order, and what becomes of a run of them. */
 import type { Host } from '../proxy/machine.ts';
-import { type Distribution, runA1 } from './a1.ts';
+import { type Repeated, runA1 } from './a1.ts';
 import { viewA1 } from './a1-view.ts';
 import { type A2, runA2 } from './a2.ts';
 import { viewA2 } from './a2-view.ts';
@@ -18,7 +18,7 @@ import type { Progress } from './progress.ts';
 import type { Section } from './section.ts';
 
 export interface Results {
-  readonly a1?: Distribution;
+  readonly a1?: Repeated;
   readonly a2?: A2;
   readonly a3?: A3;
   readonly a4?: A4;
@@ -32,9 +32,11 @@ export interface Facts {
   readonly date: string;
   readonly seconds: number;
   readonly host: Host;
+  /** Of the program that was studied, or of the study where that ran already. */
+  readonly version: string;
   /** Runnable processes before the start; above the number of cores, others were at work. */
   readonly loadBefore: number;
-  readonly options: Pick<StudyOptions, 'only' | 'driver' | 'requests' | 'concurrency' | 'seed'> & {
+  readonly options: Pick<StudyOptions, 'only' | 'driver' | 'requests' | 'concurrency' | 'seed' | 'seeds'> & {
     readonly url: string | null;
   };
 }
@@ -48,7 +50,7 @@ interface Experiment {
 
 const EXPERIMENT: Readonly<Record<ExperimentId, Experiment>> = {
   a1: { title: 'A-1 distribution', weight: 4, run: runA1 },
-  a2: { title: 'A-2 scaling', weight: 12, run: runA2 },
+  a2: { title: 'A-2 scaling', weight: 24, run: runA2 },
   a3: { title: 'A-3 failure', weight: 30, run: runA3 },
   a4: { title: 'A-4 hash functions', weight: 12, run: runA4 },
   a5: { title: 'A-5 literature', weight: 30, run: runA5 },
@@ -83,12 +85,17 @@ export function sectionsOf({ a1, a2, a3, a4, a5, a6 }: Results): readonly Sectio
   ].filter((section) => section !== undefined);
 }
 
+/** `seed 1`, or `seeds 1 to 10`. */
+export function seedsIn({ seed, seeds }: Pick<StudyOptions, 'seed' | 'seeds'>): string {
+  return seeds === 1 ? `seed ${seed}` : `seeds ${seed} to ${seed + seeds - 1}`;
+}
+
 /** One sentence on what the figures hold for. */
-export function circumstances({ host, options, date, seconds, loadBefore }: Facts): string {
+export function circumstances({ host, options, date, seconds, loadBefore, version }: Facts): string {
   const balancer = options.url === null ? `driver ${options.driver}` : `the balancer at ${options.url}`;
   const busy =
     loadBefore > host.cores / 2
       ? ` Others were at work on the machine when it began (load ${loadBefore.toFixed(1)}), so times are worse than they could be.`
       : '';
-  return `${date}, ${Math.round(seconds)} s; ${host.cpu}, ${host.cores} cores, ${host.memoryGiB} GiB, Linux ${host.kernel}, Node ${host.node}; ${balancer}, ${options.requests} requests, ${options.concurrency} at a time, seed ${options.seed}.${busy}`;
+  return `ringlb ${version}, ${date}, ${Math.round(seconds)} s; ${host.cpu}, ${host.cores} cores, ${host.memoryGiB} GiB, Linux ${host.kernel}, Node ${host.node}; ${balancer}, ${options.requests} requests, ${options.concurrency} at a time, ${seedsIn(options)}.${busy}`;
 }

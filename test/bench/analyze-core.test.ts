@@ -17,6 +17,7 @@ import { pointsOf } from '../../lib/core/hashing/ring.ts';
 const lab: Lab = {
   options: parseOptions([])!,
   balancer: () => Promise.reject(new Error('no balancer is needed')),
+  unbounded: async () => undefined,
   progress() {},
 };
 

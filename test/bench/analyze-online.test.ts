@@ -36,7 +36,7 @@ describe('the study on a balancer without load bound', () => {
     const url = new URL(`http://127.0.0.1:${running.publicPort}`);
     const control = new Control(url, new URL(`http://127.0.0.1:${running.adminPort}`), '');
     const balancer = { url, control, isOurs: false, close: async () => control.close() };
-    lab = { options, balancer: async () => balancer, progress() {} };
+    lab = { options, balancer: async () => balancer, unbounded: async () => undefined, progress() {} };
   });
   after(async () => {
     await (await lab.balancer()).close();
@@ -60,7 +60,9 @@ describe('the study on a balancer without load bound', () => {
   });
 
   it('A-2 counts the requests that each step moves', async () => {
-    const { sizes, steps } = await runA2(lab);
+    const { bounded, unbounded } = await runA2(lab);
+    assert.equal(unbounded, undefined);
+    const { sizes, steps } = bounded;
     assert.deepEqual(
       sizes.map(({ counts }) => counts),
       [2, 3, 4, 5, 6].map((count) => countsOf(ownersOf(ringOf(count), ids), count)),
@@ -74,6 +76,17 @@ describe('the study on a balancer without load bound', () => {
       (await running.replicas()).map(({ name }) => name),
       ['S1', 'S2', 'S3'],
     );
+  });
+
+  it('A-1 repeats itself with as many seeds as it is told to', async () => {
+    const { repeats, counts } = await runA1({ ...lab, options: { ...options, seeds: 2 } });
+    const expected = [5, 6].map((seed) => countsOf(ownersOf(ringOf(3), requestIds(seed, 600)), 3));
+    assert.deepEqual([repeats.map((each) => each.counts), counts], [expected, expected[0]]);
+  });
+
+  it('A-2 has the load bound off first, where it can', async () => {
+    const { unbounded, bounded } = await runA2({ ...lab, unbounded: lab.balancer });
+    assert.deepEqual(unbounded?.sizes[0]?.counts, bounded.sizes[0]?.counts);
   });
 
   it('A-3 loses no request while it kills replicas', async () => {

@@ -24,6 +24,7 @@ test('nothing asked for means all experiments over child processes', () => {
     requests: 10_000,
     concurrency: 64,
     seed: 1,
+    seeds: 1,
     url: undefined,
     adminUrl: undefined,
     adminToken: '',

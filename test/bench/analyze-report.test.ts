@@ -6,10 +6,13 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { type Distribution, distributionOf } from '../../bench/analyze/a1.ts';
 import { againstChance } from '../../bench/analyze/a1-view.ts';
+import type { Growth } from '../../bench/analyze/a2.ts';
 import { runA4 } from '../../bench/analyze/a4.ts';
 import { runA6 } from '../../bench/analyze/a6.ts';
 import { wrap } from '../../bench/analyze/chart.ts';
+import { csvOf, dataOf } from '../../bench/analyze/figure-data.ts';
 import { bytes, count, duration, listed, percent, signed } from '../../bench/analyze/format.ts';
+import { layoutOf } from '../../bench/analyze/numbering.ts';
 import { parseOptions } from '../../bench/analyze/options.ts';
 import { Progress } from '../../bench/analyze/progress.ts';
 import { writeReport } from '../../bench/analyze/report.ts';
@@ -19,13 +22,15 @@ import { table } from '../../bench/analyze/section.ts';
 import type { Facts, Results } from '../../bench/analyze/study.ts';
 
 const options = parseOptions([])!;
-const lab = { options, balancer: () => Promise.reject(new Error('none')), progress() {} };
+const none = () => Promise.reject(new Error('none'));
+const lab = { options, balancer: none, unbounded: none, progress() {} };
 const FACTS: Facts = {
   date: '2026-01-31',
   seconds: 12.3,
   host: { cpu: 'A <fast> one', cores: 2, memoryGiB: 4, kernel: '6', node: 'v26' },
   loadBefore: 0,
-  options: { only: ['a1'], driver: 'process', requests: 100, concurrency: 1, seed: 1, url: null },
+  options: { only: ['a1'], driver: 'process', requests: 100, concurrency: 1, seed: 1, seeds: 2, url: null },
+  version: '1.2.3',
 };
 
 /** A-1 as it would be with these answers of S1, S2 and S3. */
@@ -49,6 +54,18 @@ function answered(...counts: number[]): Distribution {
   ).distribution;
 }
 
+const A1 = answered(34, 33, 33);
+
+/** A fleet that grew from two to three. */
+function grown(): Growth {
+  const again = (each: Distribution) => ({ ...each, repeats: [each, each] });
+  const step = { from: 2, to: 3, ideal: 1 / 3, movedOwner: 0.34, movedBetweenOld: 0.01, movedAnswer: 0.4 };
+  return {
+    sizes: [again(answered(50, 50)), again(A1)],
+    steps: [{ ...step, repeats: [step, { ...step, movedOwner: 0.36 }] }],
+  };
+}
+
 /** Every tag of XML has quoted attributes and nothing else; what is not a tag holds no bracket. */
 function isWellFormed(svg: string): boolean {
   const tags = svg.match(/<[^>]*>/g) ?? [];
@@ -62,7 +79,8 @@ describe('a written report', async () => {
   writeFileSync(join(dir, 'a3-timeline.svg'), 'of an earlier run');
   writeFileSync(join(dir, 'notes.svg'), 'somebody’s own');
   const results: Results = {
-    a1: answered(34, 33, 33),
+    a1: { ...A1, repeats: [A1, answered(40, 30, 30)] },
+    a2: { bounded: grown(), unbounded: grown() },
     a4: await runA4(lab, { ids: 512, fleets: 1, draws: 10 }),
     a6: await runA6(lab, { sizes: [10, 30], rolled: [3], compared: [3] }),
   };
@@ -77,7 +95,13 @@ describe('a written report', async () => {
     );
     assert.deepEqual(charts.sort(), [
       'a1-requests.svg',
+      'a2-bounded.svg',
+      'a2-imbalance.svg',
+      'a2-moved.svg',
+      'a2-spread.svg',
+      'a4-bounded.svg',
       'a4-map.svg',
+      'a4-near.svg',
       'a6-behind.svg',
       'a6-cost.svg',
       'a6-rolling.svg',
@@ -101,8 +125,36 @@ describe('a written report', async () => {
   });
 
   it('is Markdown with every chart beside it', () => {
+    assert.equal(read('report.md').match(/^\*\*Figure \d+\.\*\* /gm)?.length, charts.length);
     const named = [...read('report.md').matchAll(/!\[[^\]]+\]\(([^)]+)\)/g)].map((match) => match[1]);
     assert.deepEqual(named.sort(), charts.sort());
+  });
+
+  it('numbers its figures, and says of how much, which seeds and which version each is', () => {
+    const html = read('report.html');
+    const captions = [...html.matchAll(/<figcaption><b>(Figure \d+)\.<\/b> ([^<]*)/g)];
+    assert.deepEqual(
+      captions.map((match) => match[1]),
+      charts.map((_, at) => `Figure ${at + 1}`),
+    );
+    for (const [, , caption] of captions)
+      assert.match(caption!, / n = \d.*; (seed 1|seeds 1 to 2); ringlb 1\.2\.3\. $/);
+    assert.match(captions[0]![2]!, /100 requests with each seed; seeds 1 to 2;/);
+  });
+
+  it('has the data of each figure as CSV beside it', () => {
+    for (const name of charts) {
+      const [head, ...rows] = read(name.replace('.svg', '.csv')).trimEnd().split('\r\n');
+      assert.ok(head!.split(',').length >= 2 && rows.length >= 2, name);
+    }
+    assert.match(read('a1-requests.csv'), /^replica,seed,answered,owned\r\nS1,1,34,\d+\r\n/);
+    assert.match(read('a2-moved.csv'), /\r\n2,3,2,0\.33\d*,0\.36,0\.01,0\.4\r\n/);
+  });
+
+  it('has long tables in an appendix, and says where they were', () => {
+    const [report = '', appendix = ''] = read('report.html').split('<section id="appendix">');
+    assert.match(report, /<a href="#table-a1">Table A1<\/a>: Imbalance and moved share/);
+    assert.match(appendix, /<b>Table A1\.<\/b> Imbalance and moved share/);
   });
 
   it('keeps every figure, the seed and the machine', () => {
@@ -129,7 +181,7 @@ describe('what a report says', () => {
       parts: [table('c', ['h'], [['a|b <c>']])],
       limits: ['l'],
     };
-    assert.ok(markdownReport([section], 'x').includes('| a\\|b &lt;c> |'));
+    assert.ok(markdownReport(layoutOf([section], FACTS), 'x').includes('| a\\|b &lt;c> |'));
     assert.equal(escapeHtml('<a href="b">&'), '&lt;a href=&quot;b&quot;&gt;&amp;');
   });
 
@@ -148,6 +200,31 @@ describe('what a report says', () => {
   it('breaks long titles between words', () => {
     assert.deepEqual(wrap('one two three four', 9), ['one two', 'three', 'four']);
     assert.deepEqual(wrap('unbreakable', 3), ['unbreakable']);
+  });
+});
+
+describe('the data of a figure', () => {
+  it('is what its series draw, by name, place and axis', () => {
+    const option = {
+      xAxis: { name: 'replicas', data: ['2', '3'] },
+      yAxis: [{ name: 'share' }, { name: 'ms' }],
+      series: [
+        { name: 'a', data: [{ value: 1.5 }, 2] },
+        { name: 'b', yAxisIndex: 1, data: [[7, 8]] },
+      ],
+    };
+    assert.deepEqual(dataOf(option), {
+      head: ['series', 'replicas', 'of', 'value'],
+      rows: [
+        ['a', '2', 'share', 1.5],
+        ['a', '3', 'share', 2],
+        ['b', 7, 'ms', 8],
+      ],
+    });
+  });
+
+  it('is CSV that every program reads', () => {
+    assert.equal(csvOf({ head: ['a', 'b'], rows: [['x, "y"', 1]] }), 'a,b\r\n"x, ""y""",1\r\n');
   });
 });
 
