@@ -57,7 +57,12 @@ function imbalanceSeries(sizes: readonly Repeated[]): readonly object[] {
       'answered',
       { color: COLORS.blue, symbol: 'circle', type: 'solid' },
       answered.map(({ mean }) => mean),
-      { label: valueLabel(seedsOf(sizes) > 1 ? 'right' : 'top', COLORS.blue, 3) },
+      {
+        label:
+          seedsOf(sizes) > 1
+            ? { ...valueLabel('right', COLORS.blue, 3), offset: [2, 12] }
+            : valueLabel('top', COLORS.blue, 3),
+      },
     ),
   ];
   if (seedsOf(sizes) === 1) return lines;

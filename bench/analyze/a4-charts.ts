@@ -60,7 +60,7 @@ function pointsOf({ results, label }: Drawn, family: Family): object {
       value: pointOf(each),
       label: {
         show: label(each) !== '',
-        position: family === 'maglev' ? 'left' : 'right',
+        position: positionOf(each, own),
         distance: 8,
         fontSize: 11.5,
         color: COLORS.ink,
@@ -77,11 +77,18 @@ function pointsOf({ results, label }: Drawn, family: Family): object {
   };
 }
 
-/** Rounded outwards, to twentieths. */
-const around = (values: readonly number[]) => ({
-  min: Math.floor(Math.min(1, ...values) * 20 - 0.5) / 20,
-  max: Math.ceil(Math.max(...values) * 20 + 0.5) / 20,
-});
+/** Where a label does not lie on another: rendezvous and the larger Maglev are side by side. */
+function positionOf(each: StructureResult, own: readonly StructureResult[]): string {
+  if (each.family === 'rendezvous') return 'bottom';
+  return each.family === 'maglev' && each === own.at(-1) ? 'left' : 'right';
+}
+
+/** Rounded outwards, with 1 in it. */
+function around(values: readonly number[]): { readonly min: number; readonly max: number } {
+  const [least, most] = [Math.min(1, ...values), Math.max(1, ...values)];
+  const steps = most - least > 0.5 ? 10 : 20;
+  return { min: Math.floor(least * steps - 0.5) / steps, max: Math.ceil(most * steps + 0.5) / steps };
+}
 
 function mapOf(a4: A4, drawn: Drawn): Chart {
   const { name, title, subtitle, results } = drawn;
@@ -130,7 +137,7 @@ function mapOf(a4: A4, drawn: Drawn): Chart {
         ...around(points.map(([moved]) => moved)),
         type: 'value' as const,
       }),
-      yAxis: yAxis('max ÷ mean', { ...label, ...around(points.map(([, imbalance]) => imbalance)), min: 1 }),
+      yAxis: yAxis('max ÷ mean', { ...label, ...around(points.map(([, imbalance]) => imbalance)) }),
       series: families.map((family) => pointsOf(drawn, family)),
     }),
   });
@@ -141,6 +148,14 @@ export function mapCharts(a4: A4): readonly Chart[] {
   const textbook = a4.results[0]!;
   const most = Math.max(...bounded(a4).map(({ imbalance }) => imbalance.mean));
   const named = (each: StructureResult) => `${numberOf(a4, each)} ${each.name}`;
+  // the textbook's Φ under other Hs is four times nearly the same point
+  const variants = (results: readonly StructureResult[]) =>
+    results.filter((each) => each.family === 'textbook').slice(1);
+  const together = (results: readonly StructureResult[], each: StructureResult, alone: string) => {
+    const same = variants(results);
+    if (!same.includes(each)) return alone;
+    return each === same[0] ? `${numberOf(a4, each)} to ${numberOf(a4, same.at(-1)!)}` : '';
+  };
   const means = `Means over N = ${A4_SIZES[0]} to ${A4_SIZES.at(-1)}; numbers are those of the table.`;
   const near = plain(a4).filter(isInCorner);
   return [
@@ -149,7 +164,7 @@ export function mapCharts(a4: A4): readonly Chart[] {
       title: `${best.name} is the most even (max ÷ mean ${fixed(best.imbalance.mean, 2)} against the textbook's ${fixed(textbook.imbalance.mean, 2)}) and moves ${fixed(best.movedToIdeal.mean, 2)} times what it must`,
       subtitle: `Without load bound. ${means} Left of 1 fewer ids move than the even share of the new replica, because it gets less than that. What has no name is in the next figure.`,
       results: plain(a4),
-      label: (each) => (isInCorner(each) ? '' : named(each)),
+      label: (each) => (isInCorner(each) ? '' : together(plain(a4), each, named(each))),
     }),
     mapOf(a4, {
       name: 'a4-near',
@@ -163,7 +178,7 @@ export function mapCharts(a4: A4): readonly Chart[] {
       title: `With bounded load ${A4_LOAD_FACTOR} no structure is above ${fixed(most, 2)} times the mean; they differ in what moves`,
       subtitle: `Every structure with the bound. ${means}`,
       results: bounded(a4),
-      label: (each) => numberOf(a4, each),
+      label: (each) => together(bounded(a4), each, numberOf(a4, each)),
     }),
   ];
 }
