@@ -68,17 +68,10 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
   });
   const lifecycle = createLifecycle(deps, { registry, health, journal, poison });
   const { launcher, supervisor, scaling } = lifecycle;
-  const view = new FleetView({
-    ...config,
-    ...lifecycle,
-    registry,
-    health,
-    placement,
-    table,
-    clock,
-    policy: { ...config, placement },
-    openTunnels: (ordinal) => counts.openTunnels(ordinal),
-  });
+  const openTunnels = (ordinal: number): number => counts.openTunnels(ordinal);
+  const policy = { ...config, placement };
+  const parts = { ...lifecycle, registry, health, placement, table, clock, policy, openTunnels };
+  const view = new FleetView({ ...config, ...parts });
   return {
     view,
     journal,

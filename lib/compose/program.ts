@@ -11,10 +11,7 @@ import { assertNever, isBalancerError, messageOf } from '../platform/errors.ts';
 import { runUnderInit } from '../platform/init.ts';
 import { createLogger, type RootLogger } from '../platform/log.ts';
 import { programVersion } from '../platform/version.ts';
-import type { App } from './app.ts';
-
-/** A Ctrl-C that npm passes on comes twice, once from the terminal. */
-const ECHO_MS = 300;
+import { Signals } from './signals.ts';
 
 /** Runs what the command line asks for; gives the exit status, undefined while the balancer serves. */
 export async function main(): Promise<number | undefined> {
@@ -74,65 +71,21 @@ async function serve(config: Config): Promise<number | undefined> {
   if (config.driver === 'process') runUnderInit();
   const log = createLogger(config.logLevel);
   logNodeOutput(log);
-  let app: App | undefined;
-  let hasHungUp = false;
-  let signals = 0;
-  let isStopping = false;
-  let lastMs = Number.NEGATIVE_INFINITY;
-  const begin = (exitStatus: number): void => {
-    if (app === undefined || isStopping) return;
-    isStopping = true;
-    void stop(app, log, exitStatus);
-  };
-  const onSignal = (): void => {
-    const nowMs = performance.now();
-    const isEcho = nowMs - lastMs < ECHO_MS;
-    lastMs = nowMs;
-    if (isEcho) return;
-    signals++;
-    if (signals > 1) process.exit(130);
-    begin(EXIT.done);
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
-  // what a log rotation sends, and a terminal that closes; never an end
-  const onHangUp = (): void => {
-    hasHungUp = true;
-    if (app === undefined) return;
-    if (app.reopenLogs()) log.info({}, 'SIGHUP: access log reopened');
-    else log.info({}, 'SIGHUP: nothing to reopen');
-  };
-  process.on('SIGHUP', onHangUp);
+  const signals = new Signals(log);
+  signals.listen();
   try {
     // loaded here alone, since the commands start faster without it
     const { startApp } = await import('./app.ts');
-    app = await startApp(config, log);
+    const app = await startApp(config, log);
     void app.evicted?.then(({ message }) => {
       log.error({ cause: message }, 'stopping: another balancer has taken over the replicas');
-      begin(EXIT.refused);
+      signals.stop(EXIT.refused);
     });
-    // the signals that came while it started
-    if (hasHungUp) onHangUp();
-    if (signals > 0) {
-      signals = 0;
-      lastMs = Number.NEGATIVE_INFINITY;
-      onSignal();
-    }
+    signals.attach(app);
     return undefined;
   } catch (error) {
     if (!isBalancerError(error)) throw error;
     process.stderr.write(`ringlb: ${error.message}\n`);
-    process.exit(1);
-  }
-}
-
-/** Shuts down and ends the process. */
-async function stop(app: App, log: RootLogger, exitStatus: number): Promise<void> {
-  try {
-    await app.shutDown();
-    process.exit(exitStatus);
-  } catch (error) {
-    log.error({ cause: messageOf(error) }, 'shutdown failed');
     process.exit(1);
   }
 }

@@ -120,10 +120,9 @@ function sampleOf(query: URLSearchParams): number {
   return refuse(`sample must be a whole number from 1 to ${MAX_SAMPLE}`);
 }
 
-/** Every route there is; each path is in the table once. */
-export function createRoutes(fleet: Fleet): readonly Route[] {
+/** What changes the size of the fleet, with `?dry-run` what it would do. */
+function changeRoutes(fleet: Fleet): readonly Route[] {
   return [
-    reading('/rep', () => replicaList(fleet.names())),
     {
       path: '/add',
       methods: ['POST'],
@@ -157,6 +156,14 @@ export function createRoutes(fleet: Fleet): readonly Route[] {
         return replicaList(await fleet.scale(count));
       },
     },
+  ];
+}
+
+/** The routes of the fleet; each path is in the table once. */
+export function createRoutes(fleet: Fleet): readonly Route[] {
+  return [
+    reading('/rep', () => replicaList(fleet.names())),
+    ...changeRoutes(fleet),
     open('/healthz', () => succeeded('The balancer runs')),
     open('/readyz', () => {
       const { ready, reason } = fleet.readiness();
