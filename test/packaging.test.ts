@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { it } from 'node:test';
 import { createDashboardRoutes } from '../lib/admin/routes/dashboard.ts';
-import { loadFlags } from '../lib/config/config.ts';
+import { loadSettings } from '../lib/config/config.ts';
 import { environmentName, OPTIONS } from '../lib/config/options.ts';
 
 const REPOSITORY = join(import.meta.dirname, '..');
@@ -41,7 +41,7 @@ it('compose hands every option that means something in a container to the balanc
 });
 
 it('the containers of docs/drivers.md and of compose get as long to stop as a balancer may take', async () => {
-  const { drainTimeoutMs, stopTimeoutMs } = loadFlags([], {}, []);
+  const { drainTimeoutMs, stopTimeoutMs } = loadSettings([], {}, []).config;
   const longestS = (drainTimeoutMs + stopTimeoutMs) / 1000;
   const page = await readFile(join(REPOSITORY, 'docs/drivers.md'), 'utf8');
   const compose = await readFile(join(REPOSITORY, 'docker-compose.yml'), 'utf8');

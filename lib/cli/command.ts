@@ -1,4 +1,5 @@
 /** The shape of a command: its operands, its options, and what it does with a running balancer. */
+import type { Environment } from '../config/config.ts';
 import type { AdminClient } from './admin-client.ts';
 import type { Output } from './output.ts';
 import type { CommandOption, ExitStatus } from './usage.ts';
@@ -12,6 +13,8 @@ export interface Call {
   /** The value of an option, the last if it was given several times; undefined if it was not given. */
   value(option: string): string | undefined;
   values(option: string): readonly string[];
+  /** The environment of the process. */
+  readonly environment: Environment;
   readonly admin: AdminClient;
   readonly output: Output;
 }
@@ -26,5 +29,7 @@ export interface Command {
   readonly help: readonly string[];
   /** Options beside those that every command has. */
   readonly options: Readonly<Record<string, CommandOption>>;
+  /** True where it talks to no balancer, so that it has no options that locate one. */
+  readonly isLocal?: boolean;
   run(call: Call): Promise<ExitStatus>;
 }

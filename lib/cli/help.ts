@@ -6,6 +6,8 @@ import type { CommandOption } from './usage.ts';
 const LEFT = 28;
 const NAME = 9;
 
+const VARIABLES = `Without flags, LB_ADMIN_HOST, LB_ADMIN_PORT, LB_ADMIN_TOKEN and LB_ADMIN_TOKEN_FILE apply.
+`;
 const EXIT_STATUSES = `Exit status: 0 done, 1 the balancer refused or is not ready, 2 the command line is wrong,
 3 no balancer answers.`;
 
@@ -25,14 +27,15 @@ Commands:
 ${list.join('\n')}
 
 An option of serve is a flag (--port 8080 or --port=8080) or, on the line below it, an environment
-variable (LB_PORT=8080). A flag beats the environment. Durations read 500ms, 2s, 1.5m or 1h.
+variable (LB_PORT=8080), or a line of the file that --config names (port: 8080). A flag beats the
+environment, and the environment the file. Durations read 500ms, 2s, 1.5m or 1h.
 
 ${helpText()}`;
 }
 
 /** The help of one command: its operands, its options and the common ones. */
 export function commandHelp(
-  { name, operands, summary, help, options }: Command,
+  { name, operands, summary, help, options, isLocal }: Command,
   common: Readonly<Record<string, CommandOption>>,
 ): string {
   const lines = Object.entries({ ...options, ...common }).map(([flag, { short, unit, help: meaning }]) => {
@@ -48,7 +51,6 @@ Usage: ringlb ${name} [OPTION]...${operands === '' ? '' : ` ${operands}`}
 
 ${more}${lines.join('\n')}
 
-Without flags, LB_ADMIN_HOST, LB_ADMIN_PORT, LB_ADMIN_TOKEN and LB_ADMIN_TOKEN_FILE apply.
-${EXIT_STATUSES}
+${isLocal ? '' : VARIABLES}${EXIT_STATUSES}
 `;
 }

@@ -3,13 +3,14 @@
  * Invariant: every problem with it is a ConfigError or a CommandError with exit status 2 that names the culprit.
  */
 import { parseArgs } from 'node:util';
-import { type Config, type Environment, loadFlags } from '../config/config.ts';
+import { type Environment, loadSettings, type Settings } from '../config/config.ts';
 import { HELP, KEY_OF_FLAG, splitCommandLine, VERSION } from '../config/flags.ts';
 import { didYouMean, orList, quote, quoteIfOdd } from '../config/suggest.ts';
 import { messageOf } from '../platform/errors.ts';
 import { AdminClient } from './admin-client.ts';
 import { ADD, DRAIN, RM, SCALE, UNDRAIN } from './change.ts';
 import type { Call, Command } from './command.ts';
+import { CHECK } from './config/check.ts';
 import { EVENTS } from './events.ts';
 import { EXPLAIN } from './explain.ts';
 import { commandHelp, serveHelp } from './help.ts';
@@ -18,15 +19,35 @@ import { HEALTH, STATUS } from './status.ts';
 import { TARGET_OPTIONS, targetOf } from './target.ts';
 import { type CommandOption, wrongUsage } from './usage.ts';
 
-export const COMMANDS: readonly Command[] = [STATUS, ADD, RM, SCALE, DRAIN, UNDRAIN, EXPLAIN, EVENTS, HEALTH];
+export const COMMANDS: readonly Command[] = [
+  STATUS,
+  ADD,
+  RM,
+  SCALE,
+  DRAIN,
+  UNDRAIN,
+  EXPLAIN,
+  EVENTS,
+  HEALTH,
+  CHECK,
+];
 const NAMES: readonly string[] = ['serve', ...COMMANDS.map(({ name }) => name)];
 
-/** Options that every command has. */
+/** Options that every command for a running balancer has. */
 export const COMMON_OPTIONS: Readonly<Record<string, CommandOption>> = {
   json: { type: 'boolean', help: 'prints JSON' },
   ...TARGET_OPTIONS,
   help: { type: 'boolean', short: 'h', help: 'shows this help' },
 };
+
+/** Those of a command that talks to none. */
+const LOCAL_OPTIONS: Readonly<Record<string, CommandOption>> = {
+  json: COMMON_OPTIONS.json!,
+  help: COMMON_OPTIONS.help!,
+};
+
+const commonOptionsOf = ({ isLocal }: Command): Readonly<Record<string, CommandOption>> =>
+  isLocal ? LOCAL_OPTIONS : COMMON_OPTIONS;
 
 /** Boolean flags of all commands: the word after one may be the command. */
 const BOOLEAN_FLAGS: ReadonlySet<string> = new Set(
@@ -37,7 +58,12 @@ const BOOLEAN_FLAGS: ReadonlySet<string> = new Set(
 );
 
 export type Invocation =
-  | { readonly kind: 'serve'; readonly config: Config }
+  | {
+      readonly kind: 'serve';
+      readonly settings: Settings;
+      /** Reads the same command line, the environment and the file anew. Throws ConfigError. */
+      readonly reload: () => Settings;
+    }
   | { readonly kind: 'command'; readonly command: Command; readonly call: Call }
   | { readonly kind: 'help'; readonly text: string }
   | { readonly kind: 'version' };
@@ -48,7 +74,7 @@ export function parseInvocation(args: readonly string[], environment: Environmen
   const [word = 'serve', ...rest] = words;
   const command = COMMANDS.find(({ name }) => name === word);
   if (flags.some(({ flag }) => HELP.has(flag))) {
-    const text = command === undefined ? serveHelp(COMMANDS) : commandHelp(command, COMMON_OPTIONS);
+    const text = command === undefined ? serveHelp(COMMANDS) : commandHelp(command, commonOptionsOf(command));
     return { kind: 'help', text };
   }
   if (flags.some(({ flag }) => VERSION.has(flag))) return { kind: 'version' };
@@ -59,11 +85,12 @@ export function parseInvocation(args: readonly string[], environment: Environmen
     // its operands and flags cannot be judged
     problems.splice(0, problems.length, `${quoteIfOdd(word)} is not a command${meant}`);
   }
-  return { kind: 'serve', config: loadFlags(flags, environment, problems) };
+  const reload = (): Settings => loadSettings(flags, environment, problems);
+  return { kind: 'serve', settings: reload(), reload };
 }
 
 function callOf(command: Command, args: readonly string[], environment: Environment): Call {
-  const options = { ...COMMON_OPTIONS, ...command.options };
+  const options = { ...commonOptionsOf(command), ...command.options };
   const { values, positionals } = parsed(command, args, options);
   const words = positionals.slice(1);
   if (command.operands === '' && words.length > 0) {
@@ -79,7 +106,8 @@ function callOf(command: Command, args: readonly string[], environment: Environm
     has: (option) => values[option] === true,
     value,
     values: texts,
-    admin: new AdminClient(targetOf(value, environment)),
+    environment,
+    admin: new AdminClient(targetOf(value, command.isLocal ? {} : environment)),
     output: createOutput(values.json === true),
   };
 }

@@ -41,7 +41,7 @@ async function run(invocation: Invocation): Promise<number | undefined> {
       process.stdout.on('error', () => process.exit(EXIT.done));
       return invocation.command.run(invocation.call);
     case 'serve':
-      return serve(invocation.config);
+      return serve(invocation.settings.config);
     default:
       return assertNever(invocation);
   }

@@ -1,9 +1,11 @@
 /**
- * Reads flags and environment variables into a `Config`, or reports every problem at once.
- * A flag beats the environment, which beats the default. Of a flag given twice the last counts, except for lists.
+ * Reads flags, environment variables and the file of options into a `Config`, or reports every problem at once.
+ * A flag beats the environment, which beats the file, which beats the default. Of a flag given twice the last counts,
+ * except for lists.
  */
 
-import { crossCheck, resolve, type Source } from './cross-checks.ts';
+import { parseConfigFile, readConfigFile } from './config-file.ts';
+import { crossCheck, resolve, type Source, type Sources } from './cross-checks.ts';
 import { type Flag, KEY_OF_FLAG } from './flags.ts';
 import { type Config, environmentName, KEYS, type Key, OPTIONS, type Option } from './options.ts';
 import { didYouMean, quote, quoteIfOdd } from './suggest.ts';
@@ -25,6 +27,12 @@ export class ConfigError extends Error {
   }
 }
 
+/** The options, and where each that was given came from. */
+export interface Settings {
+  readonly config: Config;
+  readonly sources: Sources;
+}
+
 const KEY_OF_VARIABLE: ReadonlyMap<string, Key> = new Map(
   KEYS.map((key) => [environmentName(OPTIONS[key].flag), key]),
 );
@@ -41,7 +49,7 @@ function readEnvironment(environment: Environment, { sources, problems }: Readin
   for (const [name, text] of Object.entries(environment)) {
     if (!name.startsWith('LB_') || text === undefined || text === '') continue;
     const key = KEY_OF_VARIABLE.get(name);
-    if (key !== undefined) sources.set(key, { name, isFlag: false, text });
+    if (key !== undefined) sources.set(key, { name, origin: 'environment', text });
     else problems.push(`${quoteIfOdd(name)} is not an option${didYouMean(name, KEY_OF_VARIABLE.keys())}`);
   }
 }
@@ -61,13 +69,28 @@ function readFlags(flags: readonly Flag[], { sources, unread, problems }: Readin
     const value = text ?? OPTIONS[key].bare;
     if (value !== undefined) {
       const before = sources.get(key);
-      const isMore = OPTIONS[key].isList === true && before?.isFlag === true;
-      sources.set(key, { name: flag, isFlag: true, text: isMore ? `${before.text}\n${value}` : value });
+      const isMore = OPTIONS[key].isList === true && before?.origin === 'flag';
+      sources.set(key, { name: flag, origin: 'flag', text: isMore ? `${before.text}\n${value}` : value });
     } else {
       unread.add(key);
       problems.push(`${flag} needs a value; one that begins with - is written ${flag}=VALUE`);
     }
   }
+}
+
+/** Adds what the file says to what flags and environment leave open. */
+function readFile({ sources, unread, problems }: Reading): void {
+  const given = sources.get('config');
+  if (given === undefined || given.text === '') return;
+  const read = readConfigFile(given.text);
+  if ('problem' in read) {
+    problems.push(`${given.name} ${read.problem}`);
+    return;
+  }
+  const file = parseConfigFile(read.text, given.text);
+  problems.push(...file.problems);
+  for (const [key, source] of file.sources) if (!sources.has(key)) sources.set(key, source);
+  for (const key of file.unread) if (!sources.has(key)) unread.add(key);
 }
 
 /** The value of every option; the default stands in for one that failed to parse. */
@@ -87,21 +110,22 @@ function readValues({ sources, unread, problems }: Reading): Config {
   return values as Config;
 }
 
-/** The config from flags and environment; throws ConfigError with every problem, those in `problems` first. */
-export function loadFlags(
+/** The options from flags, environment and file; throws ConfigError with every problem, those in `problems` first. */
+export function loadSettings(
   flags: readonly Flag[],
   environment: Environment,
   problems: readonly string[],
-): Config {
+): Settings {
   const reading: Reading = { sources: new Map(), unread: new Set(), problems: [...problems] };
   readEnvironment(environment, reading);
   readFlags(flags, reading);
+  readFile(reading);
   const values = readValues(reading);
   const config = resolve(values, reading.sources);
   reading.problems.push(...crossCheck(config, reading.sources, reading.unread));
   const token = tokenOf(config, reading);
   if (reading.problems.length > 0) throw new ConfigError(reading.problems);
-  return { ...config, adminToken: token };
+  return { config: { ...config, adminToken: token }, sources: reading.sources };
 }
 
 /** The admin token, read from its file where one is given; a problem with the file is recorded. */

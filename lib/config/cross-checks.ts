@@ -11,11 +11,14 @@ import { isLoopback } from '../platform/ip-addresses.ts';
 import { type Config, type Key, OPTIONS } from './options.ts';
 import { orList } from './suggest.ts';
 
+/** Where an option was given. A flag and a file are meant for one balancer; an environment may be shared by several. */
+export type Origin = 'flag' | 'environment' | 'file';
+
 /** Where the value of an option came from, if it was given. */
 export interface Source {
-  /** `--port` or `LB_PORT`. */
+  /** `--port`, `LB_PORT` or `ringlb.yaml:3:7: port`. */
   readonly name: string;
-  readonly isFlag: boolean;
+  readonly origin: Origin;
   /** As it was written. */
   readonly text: string;
 }
@@ -23,6 +26,9 @@ export interface Source {
 export type Sources = ReadonlyMap<Key, Source>;
 
 const flagOf = (key: Key): string => `--${OPTIONS[key].flag}`;
+/** Given for this balancer alone. */
+const isMeant = (source: Source | undefined): source is Source =>
+  source !== undefined && source.origin !== 'environment';
 const nameOf = (key: Key, sources: Sources): string => sources.get(key)?.name ?? flagOf(key);
 
 /** How many replicas the classic ring has slots for; other algorithms have no such limit. */
@@ -106,7 +112,7 @@ const listening: readonly Check[] = [
     reads: ['adminToken', 'adminTokenFile', 'adminTokenScope'],
     problem({ adminToken, adminTokenFile, adminTokenScope }, sources) {
       if (adminTokenScope === 'both' || adminToken !== '' || adminTokenFile !== '') return undefined;
-      if (sources.get('adminTokenScope')?.isFlag !== true) return undefined;
+      if (!isMeant(sources.get('adminTokenScope'))) return undefined;
       return `${nameOf('adminTokenScope', sources)} needs --admin-token or --admin-token-file`;
     },
   },
@@ -119,6 +125,7 @@ const listening: readonly Check[] = [
   },
   rejectsBlank('adminToken'),
   rejectsBlank('adminTokenFile'),
+  rejectsBlank('config'),
 ];
 
 const fleet: readonly Check[] = [
@@ -179,8 +186,8 @@ function needsDriver(key: Key, ...needed: DriverKind[]): Check {
     reads: ['driver', key],
     problem({ driver }, sources) {
       const source = sources.get(key);
-      // an environment may be shared by balancers with different drivers; a flag is meant for this one
-      if (source === undefined || !source.isFlag || needed.includes(driver)) return undefined;
+      // an environment may be shared by balancers with different drivers
+      if (!isMeant(source) || needed.includes(driver)) return undefined;
       return `${source.name} needs --driver ${orList(needed)}, not ${driver}`;
     },
   };
@@ -191,7 +198,7 @@ function needsAccessLog(key: Key): Check {
   return {
     reads: ['accessLog', key],
     problem({ accessLog }, sources) {
-      if (accessLog !== 'off' || sources.get(key)?.isFlag !== true) return undefined;
+      if (accessLog !== 'off' || !isMeant(sources.get(key))) return undefined;
       return `${nameOf(key, sources)} needs --access-log json or combined`;
     },
   };
@@ -202,7 +209,7 @@ function needsRateLimit(key: Key): Check {
   return {
     reads: ['rateLimit', key],
     problem({ rateLimit }, sources) {
-      if (rateLimit > 0 || sources.get(key)?.isFlag !== true) return undefined;
+      if (rateLimit > 0 || !isMeant(sources.get(key))) return undefined;
       return `${nameOf(key, sources)} needs --rate-limit, such as 100/s`;
     },
   };
@@ -246,7 +253,7 @@ const routing: readonly Check[] = [
     reads: ['balance', 'hashKey'],
     problem({ balance }, sources) {
       const source = sources.get('hashKey');
-      if (balance === 'hash' || !source?.isFlag) return undefined;
+      if (balance === 'hash' || !isMeant(source)) return undefined;
       return `${source.name} needs --balance hash, not ${balance}, which places no request by a key`;
     },
   },
@@ -254,7 +261,7 @@ const routing: readonly Check[] = [
     reads: ['classic', 'algorithm', 'vnodes'],
     problem({ algorithm }, sources) {
       const source = sources.get('vnodes');
-      if (DEFAULT_VNODES[algorithm] > 0 || !source?.isFlag) return undefined;
+      if (DEFAULT_VNODES[algorithm] > 0 || !isMeant(source)) return undefined;
       return `${source.name} needs --algorithm ring or classic: ${algorithm} has no virtual nodes`;
     },
   },

@@ -63,12 +63,13 @@ export function optionTable(): string {
       lines.push(
         `**${heading}**`,
         '',
-        '| Flag | Variable | Value | Default | Meaning |',
-        '|---|---|---|---|---|',
+        '| Flag | Variable | Value | Default | Taken by | Meaning |',
+        '|---|---|---|---|---|---|',
       );
     }
-    const { flag, unit, default: standard, help } = OPTIONS[key];
-    const cells = [code(`--${flag}`), code(environmentName(flag)), unit, code(standard), help];
+    const { flag, unit, default: standard, help, takes } = OPTIONS[key];
+    const takenBy = takes === 'live' ? 'reload' : 'start';
+    const cells = [code(`--${flag}`), code(environmentName(flag)), unit, code(standard), takenBy, help];
     lines.push(`| ${cells.map(cell).join(' | ')} |`);
   }
   return lines.join('\n');

@@ -37,15 +37,25 @@ import {
   whole,
 } from './value-parsers.ts';
 
+/** When a changed value is taken: by a reload, or by the next start alone. */
+export type Takes = 'live' | 'start';
+
 export interface Option<T> extends ValueParser<T> {
   readonly flag: string;
+  readonly takes: Takes;
   /** As written on the command line; '' where there is none. */
   readonly default: string;
   readonly help: string;
 }
 
+/** An option that is read once, at the start. */
 function option<T>(flag: string, standard: string, kind: ValueParser<T>, help: string): Option<T> {
-  return { ...kind, flag, default: standard, help };
+  return { ...kind, flag, default: standard, help, takes: 'start' };
+}
+
+/** An option that a reload changes while the balancer runs. */
+function live<T>(flag: string, standard: string, kind: ValueParser<T>, help: string): Option<T> {
+  return { ...option(flag, standard, kind, help), takes: 'live' };
 }
 
 const driverKind = oneOf<DriverKind>('process', 'docker', 'static', 'discover');
@@ -72,7 +82,7 @@ export const OPTIONS = {
   driver: option('driver', 'process', driverKind, 'what the replicas run on'),
   replicas: option('replicas', '3', whole(1, 1024), 'replicas to start with'),
   maxReplicas: option('max-replicas', '64', whole(1, 1024), 'maximum number of replicas'),
-  upstreams: option('upstreams', '', upstreams, 'static: the fixed list of servers'),
+  upstreams: live('upstreams', '', upstreams, 'static: the fixed list of servers'),
   source: option('source', '', sources, 'discover: where servers are looked up'),
   discoverIntervalMs: option('discover-interval', '5s', duration('above zero'), 'discover: time between lookups of a source; DNS records with a shorter TTL are looked up as often as that says, at most once a second'),
   discoverGraceMs: option('discover-grace', '30s', duration('from zero'), 'discover: how long a list that is empty or lacks more than half of the servers is ignored'),
@@ -83,75 +93,76 @@ export const OPTIONS = {
   network: option('network', 'ringlb', name, "docker: the replicas' network; a balancer in a container uses its own, if that is not the engine's default bridge"),
   pool: option('pool', 'ringlb', name, 'docker: name of the fleet; each balancer on an engine needs a pool of its own'),
   containerPrefix: option('container-prefix', '', namePrefix, "docker: prefix of container names, before the replica's own name"),
-  startTimeoutMs: option('start-timeout', '30s', duration('above zero'), 'time limit from a start until the replica is healthy'),
-  stopTimeoutMs: option('stop-timeout', '10s', duration('from zero'), 'time from the stop signal to the kill'),
-  drainTimeoutMs: option('drain-timeout', '30s', duration('from zero'), 'time limit for requests in flight when a replica or the balancer shuts down'),
-  onExit: option('on-exit', 'remove', oneOf('remove', 'keep'), 'keep leaves the replicas running for the next start to adopt (docker)'),
+  startTimeoutMs: live('start-timeout', '30s', duration('above zero'), 'time limit from a start until the replica is healthy'),
+  stopTimeoutMs: live('stop-timeout', '10s', duration('from zero'), 'time from the stop signal to the kill'),
+  drainTimeoutMs: live('drain-timeout', '30s', duration('from zero'), 'time limit for requests in flight when a replica or the balancer shuts down'),
+  onExit: live('on-exit', 'remove', oneOf('remove', 'keep'), 'keep leaves the replicas running for the next start to adopt (docker)'),
 
   algorithm: option('algorithm', 'maglev', algorithm, 'how slots are assigned to replicas'),
   slots: option('slots', '0', whole(0, 16_777_216), 'slots of the table; 0 is maglev 65537 (always a prime), rendezvous 65536 (131072 with --max-replicas above 64), ring 65536, classic 512'),
   vnodes: option('vnodes', '0', whole(0, 10_000), 'virtual nodes of a replica; 0 is ring 160, classic 9; maglev and rendezvous have none'),
-  hashKey: option('hash-key', 'request-id', hashKey, 'comma-separated sources, of which the first present is hashed: request-id, client-ip, path, uri, header:NAME, cookie:NAME, query:NAME; p2c, as the last, places requests without any of these by load'),
-  balance: option('balance', 'hash', balance, 'hash sends a request to the owner of its key, p2c to the less loaded of two random replicas, least to the least loaded of all'),
-  loadFactor: option('load-factor', '1.25', loadFactor, 'bounded load: maximum of requests in flight on a replica, as a multiple of the mean; 0 is off'),
-  loadFloor: option('load-floor', '16', whole(0, 1_000_000), 'minimum of the load bound, where the hash key is not request-id alone'),
-  maxInFlight: option('max-in-flight', '256', whole(1, 1_000_000), 'maximum of requests in flight on one replica'),
-  queueDepth: option('queue-depth', '1024', whole(0, 1_000_000), 'maximum of requests that wait for a replica'),
-  queueTimeoutMs: option('queue-timeout', '5s', duration('above zero'), 'time limit for waiting for a replica'),
+  hashKey: live('hash-key', 'request-id', hashKey, 'comma-separated sources, of which the first present is hashed: request-id, client-ip, path, uri, header:NAME, cookie:NAME, query:NAME; p2c, as the last, places requests without any of these by load'),
+  balance: live('balance', 'hash', balance, 'hash sends a request to the owner of its key, p2c to the less loaded of two random replicas, least to the least loaded of all'),
+  loadFactor: live('load-factor', '1.25', loadFactor, 'bounded load: maximum of requests in flight on a replica, as a multiple of the mean; 0 is off'),
+  loadFloor: live('load-floor', '16', whole(0, 1_000_000), 'minimum of the load bound, where the hash key is not request-id alone'),
+  maxInFlight: live('max-in-flight', '256', whole(1, 1_000_000), 'maximum of requests in flight on one replica'),
+  queueDepth: live('queue-depth', '1024', whole(0, 1_000_000), 'maximum of requests that wait for a replica'),
+  queueTimeoutMs: live('queue-timeout', '5s', duration('above zero'), 'time limit for waiting for a replica'),
   classic: option('classic', 'off', onOff, "the textbook system: algorithm classic, random names, also for what replaces a dead replica; a replica's 404 becomes a 400"),
 
-  probePath: option('probe-path', '/heartbeat', path, 'path of health probes'),
-  probeExpect: option('probe-expect', '200-399', statusRanges, 'statuses of a ready replica; with any other it gets no requests'),
-  probeHost: option('probe-host', '', hostHeader, "Host header of probes, for an application with a list of allowed hosts; empty is the replica's address"),
-  probeHeader: option('probe-header', '', headerLines, 'additional header of probes; may be given several times'),
-  probePort: option('probe-port', '0', port, 'port of probes; 0 is the port of requests'),
-  probeIntervalMs: option('probe-interval', '2s', duration('from zero'), 'time between probes; 0 is off (static only)'),
-  probeTimeoutMs: option('probe-timeout', '2s', duration('above zero'), 'time limit for the response to a probe'),
-  rise: option('rise', '2', whole(1, 1000), 'consecutive passes that make a replica healthy'),
-  fall: option('fall', '3', whole(1, 1000), 'consecutive failures that make it unhealthy'),
+  probePath: live('probe-path', '/heartbeat', path, 'path of health probes'),
+  probeExpect: live('probe-expect', '200-399', statusRanges, 'statuses of a ready replica; with any other it gets no requests'),
+  probeHost: live('probe-host', '', hostHeader, "Host header of probes, for an application with a list of allowed hosts; empty is the replica's address"),
+  probeHeader: live('probe-header', '', headerLines, 'additional header of probes; may be given several times'),
+  probePort: live('probe-port', '0', port, 'port of probes; 0 is the port of requests'),
+  probeIntervalMs: live('probe-interval', '2s', duration('from zero'), 'time between probes; 0 is off (static only)'),
+  probeTimeoutMs: live('probe-timeout', '2s', duration('above zero'), 'time limit for the response to a probe'),
+  rise: live('rise', '2', whole(1, 1000), 'consecutive passes that make a replica healthy'),
+  fall: live('fall', '3', whole(1, 1000), 'consecutive failures that make it unhealthy'),
 
-  replaceAfterMs: option('replace-after', '30s', duration('from zero'), 'how long a replica may respond without being ready before it is replaced; 0 is forever'),
-  panicThreshold: option('panic-threshold', '50%', percent, 'with more than this share of the fleet not ready, all replicas that respond to probes get requests, and none is replaced for it; 100% is never'),
-  ejectAfter: option('eject-after', '5', whole(0, 1_000_000), 'consecutive failed requests after which a replica is ejected; 0 is off'),
-  ejectOutliers: option('eject-outliers', 'on', onOff, 'eject a replica that fails more than half of its requests and three times the share of the others'),
+  replaceAfterMs: live('replace-after', '30s', duration('from zero'), 'how long a replica may respond without being ready before it is replaced; 0 is forever'),
+  panicThreshold: live('panic-threshold', '50%', percent, 'with more than this share of the fleet not ready, all replicas that respond to probes get requests, and none is replaced for it; 100% is never'),
+  ejectAfter: live('eject-after', '5', whole(0, 1_000_000), 'consecutive failed requests after which a replica is ejected; 0 is off'),
+  ejectOutliers: live('eject-outliers', 'on', onOff, 'eject a replica that fails more than half of its requests and three times the share of the others'),
 
-  retries: option('retries', '2', whole(0, 100), 'maximum of retries of a request, each on another replica'),
-  retryBudget: option('retry-budget', '20%', percent, 'maximum of retries as a share of requests; 3 at a time are always allowed, and unless 0% each thread has 32 in reserve'),
-  connectTimeoutMs: option('connect-timeout', '2s', duration('above zero'), 'time limit for establishing a connection'),
-  responseTimeoutMs: option('response-timeout', '30s', duration('above zero'), 'time limit for receiving the response head'),
-  idleTimeoutMs: option('idle-timeout', '60s', duration('above zero'), 'time limit between two bytes of the response body, or in a tunnel'),
+  retries: live('retries', '2', whole(0, 100), 'maximum of retries of a request, each on another replica'),
+  retryBudget: live('retry-budget', '20%', percent, 'maximum of retries as a share of requests; 3 at a time are always allowed, and unless 0% each thread has 32 in reserve'),
+  connectTimeoutMs: live('connect-timeout', '2s', duration('above zero'), 'time limit for establishing a connection'),
+  responseTimeoutMs: live('response-timeout', '30s', duration('above zero'), 'time limit for receiving the response head'),
+  idleTimeoutMs: live('idle-timeout', '60s', duration('above zero'), 'time limit between two bytes of the response body, or in a tunnel'),
   lenientReplicas: option('lenient-replicas', 'off', onOff, 'on accepts malformed response heads: line ends without CR, control bytes (which become spaces), folded lines; off responds 502'),
 
-  headerTimeoutMs: option('header-timeout', '10s', duration('above zero'), 'time limit for receiving the request head'),
-  bodyTimeoutMs: option('body-timeout', '30s', duration('above zero'), 'time limit between two bytes of the request body'),
-  sendTimeoutMs: option('send-timeout', '30s', duration('above zero'), 'time limit for the client to accept more of the response'),
-  requestTimeoutMs: option('request-timeout', '0', duration('from zero'), 'time limit from the request head to the end of the response; 0 is off'),
-  keepAliveTimeoutMs: option('keep-alive-timeout', '65s', duration('above zero'), 'time limit for an idle connection'),
+  headerTimeoutMs: live('header-timeout', '10s', duration('above zero'), 'time limit for receiving the request head'),
+  bodyTimeoutMs: live('body-timeout', '30s', duration('above zero'), 'time limit between two bytes of the request body'),
+  sendTimeoutMs: live('send-timeout', '30s', duration('above zero'), 'time limit for the client to accept more of the response'),
+  requestTimeoutMs: live('request-timeout', '0', duration('from zero'), 'time limit from the request head to the end of the response; 0 is off'),
+  keepAliveTimeoutMs: live('keep-alive-timeout', '65s', duration('above zero'), 'time limit for an idle connection'),
 
-  maxHeadBytes: option('max-head-bytes', '65536', whole(1024, 1_048_576), 'maximum size of a request head: request line and headers'),
-  maxHeaders: option('max-headers', '256', whole(8, 10_000), 'maximum number of headers of a request'),
-  maxTargetBytes: option('max-target-bytes', '16384', whole(256, 1_048_576), 'maximum length of a request target'),
-  maxBodyBytes: option('max-body-bytes', '0', whole(0, 999_999_999_999_999), 'maximum size of a request body; 0 is unlimited'),
-  maxConnections: option('max-connections', '16384', whole(1, 1_000_000), 'maximum of client connections per thread, within the limit on open files'),
-  maxConnectionsPerClient: option('max-connections-per-client', '0', whole(0, 1_000_000), 'maximum of connections of one client address over all threads, except trusted proxies; 0 is unlimited'),
-  rateLimit: option('rate-limit', '0', rate, 'maximum request rate of a client, as 100/s, 600/m or 5000/h; beyond it the response is 429; 0 is off'),
-  rateBurst: option('rate-burst', '0', whole(0, 1_000_000), 'requests that a client may send at once after a pause; 0 is the number of one second'),
-  rateKey: option('rate-key', 'client-ip', rateKey, 'what identifies a client: client-ip (IPv6 by its /64), or header:NAME, with the address where it is absent'),
+  maxHeadBytes: live('max-head-bytes', '65536', whole(1024, 1_048_576), 'maximum size of a request head: request line and headers'),
+  maxHeaders: live('max-headers', '256', whole(8, 10_000), 'maximum number of headers of a request'),
+  maxTargetBytes: live('max-target-bytes', '16384', whole(256, 1_048_576), 'maximum length of a request target'),
+  maxBodyBytes: live('max-body-bytes', '0', whole(0, 999_999_999_999_999), 'maximum size of a request body; 0 is unlimited'),
+  maxConnections: live('max-connections', '16384', whole(1, 1_000_000), 'maximum of client connections per thread, within the limit on open files'),
+  maxConnectionsPerClient: live('max-connections-per-client', '0', whole(0, 1_000_000), 'maximum of connections of one client address over all threads, except trusted proxies; 0 is unlimited'),
+  rateLimit: live('rate-limit', '0', rate, 'maximum request rate of a client, as 100/s, 600/m or 5000/h; beyond it the response is 429; 0 is off'),
+  rateBurst: live('rate-burst', '0', whole(0, 1_000_000), 'requests that a client may send at once after a pause; 0 is the number of one second'),
+  rateKey: live('rate-key', 'client-ip', rateKey, 'what identifies a client: client-ip (IPv6 by its /64), or header:NAME, with the address where it is absent'),
   rateEntries: option('rate-entries', '65536', whole(1024, 16_777_216), 'clients whose rate is tracked at a time; the least recently seen are forgotten'),
   trustedProxies: option('trusted-proxies', '', addressRanges, 'whose X-Forwarded-… and Forwarded headers are trusted and appended to'),
   proxyProtocol: option('proxy-protocol', 'off', onOff, 'on expects a PROXY protocol header (version 1 or 2) on connections from trusted proxies, and takes the client address from it'),
-  forwarded: option('forwarded', 'off', onOff, 'send Forwarded (RFC 7239) beside the X-Forwarded-… headers'),
-  via: option('via', 'off', onOff, 'add Via to requests and responses'),
+  forwarded: live('forwarded', 'off', onOff, 'send Forwarded (RFC 7239) beside the X-Forwarded-… headers'),
+  via: live('via', 'off', onOff, 'add Via to requests and responses'),
 
   workers: option('workers', '0', whole(0, 256), 'data-plane threads; 0 is one per core, within the CPU quota of the cgroup, rounded up'),
   parser: option('parser', 'fast', parser, "parser of requests: the balancer's own, or node for that of Node's HTTP server, at several times the cost"),
-  logLevel: option('log-level', 'info', logLevel, 'minimum log level'),
+  config: option('config', '', file, 'file of options, in YAML: names as below, without the dashes in front; a flag or a variable beats it'),
+  logLevel: live('log-level', 'info', logLevel, 'minimum log level'),
 
-  accessLog: option('access-log', 'off', accessLog, 'a line for each request: JSON, or the combined format with further fields'),
-  accessLogFile: option('access-log-file', '-', outputFile, 'its file, which is reopened on SIGHUP; - is standard output'),
-  accessLogSample: option('access-log-sample', '100%', percent, 'share of requests that are logged'),
-  accessLogStatus: option('access-log-status', '', statuses, 'only requests with these statuses or classes, none for no response; empty is all'),
-  accessLogMinMs: option('access-log-slower', '0', duration('from zero'), 'only requests that took at least this long'),
+  accessLog: live('access-log', 'off', accessLog, 'a line for each request: JSON, or the combined format with further fields'),
+  accessLogFile: live('access-log-file', '-', outputFile, 'its file, which is reopened on SIGHUP; - is standard output'),
+  accessLogSample: live('access-log-sample', '100%', percent, 'share of requests that are logged'),
+  accessLogStatus: live('access-log-status', '', statuses, 'only requests with these statuses or classes, none for no response; empty is all'),
+  accessLogMinMs: live('access-log-slower', '0', duration('from zero'), 'only requests that took at least this long'),
 } as const;
 
 export type Options = typeof OPTIONS;

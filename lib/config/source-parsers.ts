@@ -60,6 +60,7 @@ function parseSource(text: string): Parsed {
 /** `docker:LABEL=VALUE,dns:HOST:PORT,srv:NAME,file:PATH`; none twice. */
 export const sources: ValueParser<readonly SourceSpec[]> = {
   unit: 'list of docker:LABEL=VALUE, dns:HOST:PORT, srv:NAME, file:PATH',
+  separator: ',',
   read(value) {
     const items = value === '' ? [] : value.split(',').map((item) => item.trim());
     const specs: SourceSpec[] = [];
@@ -82,6 +83,7 @@ function isNameServer(text: string): boolean {
 /** `10.0.0.2,127.0.0.1:8600,[::1]:53`: name servers by their addresses. */
 export const nameServers: ValueParser<readonly string[]> = {
   unit: 'list of address or address:port',
+  separator: ',',
   read(value) {
     const items = value === '' ? [] : value.split(',').map((item) => item.trim());
     const wrong = items.find((item) => !isNameServer(item));

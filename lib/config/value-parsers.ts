@@ -19,6 +19,8 @@ export interface ValueParser<T> {
   readonly isSecret?: boolean;
   /** True if the flag may be given several times; the texts are then joined with line ends. */
   readonly isList?: boolean;
+  /** What separates the items of a list in one text; undefined where the value is no list. */
+  readonly separator?: string;
   /** The value that is implied where none follows; a flag without this needs one. */
   readonly bare?: string;
   read(text: string): ParseResult<T>;
@@ -125,6 +127,7 @@ export const outputFile = text('file or -', /^[^\0]+$/, 'must be a file, or - fo
 /** `5xx,404,none`: statuses, classes of statuses, and none for no response. */
 export const statuses: ValueParser<readonly string[]> = {
   unit: 'list of 404, 5xx, none',
+  separator: ',',
   read(value) {
     const words = value === '' ? [] : value.split(',').map((word) => word.trim());
     const wrong = words.find((word) => !/^([1-5]xx|[1-5]\d\d|none)$/.test(word));
@@ -137,6 +140,7 @@ export const statuses: ValueParser<readonly string[]> = {
 /** `200-399`, `200,204,301-308`: statuses and ranges of statuses. */
 export const statusRanges: ValueParser<readonly (readonly [from: number, to: number])[]> = {
   unit: 'list of 200, 200-399',
+  separator: ',',
   read(value) {
     const words = value.split(',').map((word) => word.trim());
     const ranges = words.map((word) => {
@@ -161,6 +165,7 @@ export const headerLines: ValueParser<readonly string[]> = {
   unit: 'Name: value',
   isSecret: true,
   isList: true,
+  separator: '\n',
   read(value) {
     const lines = value.split(/\r?\n/).filter((line) => line !== '');
     const fields = lines.map((line) => HEADER_LINE.exec(line));
@@ -226,7 +231,11 @@ export const rateKey: ValueParser<string> = {
   },
 };
 
-export const hashKey: ValueParser<readonly HashKeySource[]> = { unit: 'list', read: parseHashKey };
+export const hashKey: ValueParser<readonly HashKeySource[]> = {
+  unit: 'list',
+  separator: ',',
+  read: parseHashKey,
+};
 
 /** Maximum of servers in a fixed list, the same as of `replicas`. */
 const MAX_UPSTREAMS = 1024;
@@ -234,6 +243,7 @@ const MAX_UPSTREAMS = 1024;
 /** `http://a:1,http://[::1]:2`; no server twice. */
 export const upstreams: ValueParser<readonly Endpoint[]> = {
   unit: 'list of http://host:port',
+  separator: ',',
   read(value) {
     const items = value === '' ? [] : value.split(',').map((item) => item.trim());
     const endpoints = items.map(parseEndpoint);
@@ -251,6 +261,7 @@ export const upstreams: ValueParser<readonly Endpoint[]> = {
 /** `10.0.0.0/8,::1`: addresses and CIDR blocks. */
 export const addressRanges: ValueParser<readonly string[]> = {
   unit: 'list of addresses and CIDR blocks',
+  separator: ',',
   read(value) {
     const ranges = value === '' ? [] : value.split(',').map((item) => item.trim());
     const wrong = ranges.find((range) => !isAddressRange(range));
@@ -261,6 +272,7 @@ export const addressRanges: ValueParser<readonly string[]> = {
 /** `admin.example.org,lb`: host names without ports, in lower case. */
 export const hostNames: ValueParser<readonly string[]> = {
   unit: 'list of host names',
+  separator: ',',
   read(value) {
     const names = value === '' ? [] : value.split(',').map((item) => item.trim().toLowerCase());
     const wrong = names.find((item) => !/^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(item));

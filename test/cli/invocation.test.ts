@@ -37,7 +37,7 @@ describe('a command line', () => {
   it('passes options to serve', () => {
     const invocation = parse('serve --port 1', { LB_REPLICAS: '7' });
     assert.ok(invocation.kind === 'serve');
-    assert.deepEqual([invocation.config.port, invocation.config.replicas], [1, 7]);
+    assert.deepEqual([invocation.settings.config.port, invocation.settings.config.replicas], [1, 7]);
   });
 
   it('passes operands and options to a command in any order', () => {
@@ -60,7 +60,7 @@ describe('a command line', () => {
     ['heath', 'heath is not a command; did you mean health?'],
     [
       'start',
-      'start is not a command; the commands are serve, status, add, rm, scale, drain, undrain, explain, events and health',
+      'start is not a command; the commands are serve, status, add, rm, scale, drain, undrain, explain, events, health and check',
     ],
     ['serve now', 'unexpected argument "now"'],
     ['stats --json', 'stats is not a command; did you mean status?|--json is not an option'],

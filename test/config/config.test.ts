@@ -85,6 +85,7 @@ describe('the options', () => {
       forwarded: false,
       via: false,
       parser: 'fast',
+      config: '',
       logLevel: 'info',
       accessLog: 'off',
       accessLogFile: '-',

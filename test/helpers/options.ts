@@ -1,6 +1,6 @@
 /** Loading options as a test writes them: one line of words. Must not hold: what any option means. */
 import assert from 'node:assert/strict';
-import { type Config, ConfigError, type Environment, loadFlags } from '../../lib/config/config.ts';
+import { type Config, ConfigError, type Environment, loadSettings } from '../../lib/config/config.ts';
 import { splitCommandLine } from '../../lib/config/flags.ts';
 
 /** One line of words, or the words where some have blanks in them. */
@@ -11,7 +11,7 @@ const words = (line: Line): readonly string[] =>
 export function load(line: Line, environment: Environment = {}): Config {
   const { flags, words: extra } = splitCommandLine(words(line));
   assert.deepEqual(extra, [], 'every word belongs to an option');
-  return loadFlags(flags, environment, []);
+  return loadSettings(flags, environment, []).config;
 }
 
 /** What is wrong with the options; nothing where they load. */
