@@ -4,8 +4,8 @@
  * except for lists.
  */
 
-import { parseConfigFile, readConfigFile } from './config-file.ts';
 import { crossCheck, resolve, type Source, type Sources } from './cross-checks.ts';
+import { parseConfigFile, readConfigFile } from './file/config-file.ts';
 import { type Flag, KEY_OF_FLAG } from './flags.ts';
 import { type Config, environmentName, KEYS, type Key, OPTIONS, type Option } from './options.ts';
 import { didYouMean, quote, quoteIfOdd } from './suggest.ts';

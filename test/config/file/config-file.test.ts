@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { parseConfigFile } from '../../lib/config/config-file.ts';
-import { load, problemsOf } from '../helpers/options.ts';
+import { parseConfigFile } from '../../../lib/config/file/config-file.ts';
+import { load, problemsOf } from '../../helpers/options.ts';
 
 const textsOf = (text: string) =>
   Object.fromEntries([...parseConfigFile(text, 'f').sources].map(([key, source]) => [key, source.text]));

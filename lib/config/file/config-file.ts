@@ -6,11 +6,11 @@
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import type * as Yaml from 'yaml';
-import { errnoOf, messageOf } from '../platform/errors.ts';
-import type { Source } from './cross-checks.ts';
-import { KEYS, type Key, OPTIONS, type Option } from './options.ts';
-import { didYouMean, quote, quoteIfOdd } from './suggest.ts';
+import { errnoOf, messageOf } from '../../platform/errors.ts';
+import type { Source } from '../cross-checks.ts';
+import { KEYS, type Key, OPTIONS, type Option } from '../options.ts';
+import { didYouMean, quote, quoteIfOdd } from '../suggest.ts';
+import type { Yaml } from './yaml.ts';
 
 /** More than any list of options; bounds the read of a device, which may never end. */
 const MAX_BYTES = 1_048_576;
@@ -50,8 +50,8 @@ export function parseConfigFile(text: string, path: string): FileReading {
 }
 
 /** Loaded where a file is read: it takes 20 ms and is not needed otherwise. */
-function loadYaml(): typeof Yaml {
-  return createRequire(import.meta.url)('yaml') as typeof Yaml;
+function loadYaml(): Yaml {
+  return createRequire(import.meta.url)('yaml') as Yaml;
 }
 
 class FileParser {
