@@ -32,6 +32,7 @@ describe('lib', () => {
     ['imports dockerode and pino in one file each', rules.packagesAreWrapped],
     ['imports nothing outside lib', rules.nothingOutsideLib],
     ['has no cycle of imports', rules.noCycles],
+    ['has no file of over 350 lines', rules.filesAreShort],
   ] as const) {
     it(title, () => {
       assert.deepEqual(rule(sources), []);
