@@ -1,7 +1,6 @@
 /**
- * Reads a chunked body that comes in any pieces: checks its framing and hands over either its data alone, or, for
- * a receiver that is sent chunks as well, the framing with it, as the buffers came in.
- * Must not hold: anything about heads or connections.
+ * Decodes a chunked body that comes in any pieces: checks its framing (the chunk size is read in `#readSize`) and hands over
+ * either its data alone or, for a receiver that is sent chunks as well, the framing with it, as the buffers came in.
  * Invariants: in raw form what is handed over is, end to end, one well-formed chunked body without extensions, blanks
  * or leading zeros in its sizes, whose trailers are those that may pass; its last chunk goes out only when all of it was well-formed.
  * Data is never copied. What is held back is one size line or one trailer section.
@@ -44,12 +43,12 @@ const DATA_LF = 5;
 const TRAILERS = 6;
 const ENDED = 7;
 
-/** Takes what a body is made of, in order. */
+/** Receives the bytes of a body, in order. */
 export interface BodySink {
   onBody(chunk: Buffer): void;
 }
 
-const NOBODY: BodySink = { onBody: () => {} };
+const NO_SINK: BodySink = { onBody: () => {} };
 
 /** One body at a time; used again for the next after `start`. */
 export class ChunkedDecoder {
@@ -60,7 +59,7 @@ export class ChunkedDecoder {
 
   readonly #section: HeaderScanner;
   readonly #refusesFraming: boolean;
-  #sink: BodySink = NOBODY;
+  #sink: BodySink = NO_SINK;
   #raw = false;
   #step = SIZE;
   /** Data bytes of this chunk still to come; while its size is read, the size so far. */
@@ -92,7 +91,7 @@ export class ChunkedDecoder {
 
   /** Hands nothing more over, even of the buffer being read. */
   stop(): void {
-    this.#sink = NOBODY;
+    this.#sink = NO_SINK;
   }
 
   /** Takes `chunk` from `from`: the offset after the body, or -1 where more is to come. */
@@ -100,7 +99,7 @@ export class ChunkedDecoder {
     let at = from;
     this.#from = from;
     this.#lineStart = this.#step === SIZE && this.#digits === 0 ? from : -1;
-    while (at < chunk.length && this.#step !== ENDED && this.#sink !== NOBODY) {
+    while (at < chunk.length && this.#step !== ENDED && this.#sink !== NO_SINK) {
       switch (this.#step) {
         case SIZE:
           at = this.#readSize(chunk, at);

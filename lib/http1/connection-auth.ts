@@ -1,6 +1,6 @@
 /**
- * Authentication schemes that authenticate a connection and not a request: whoever sends the next request on it is
- * taken for the same user. Must not hold: what follows from it (`pinned-connections.ts`).
+ * Authentication schemes that authenticate a connection and not a request: the next request on it is taken for the same
+ * user's, whoever sent it. What a proxy does about it is in `pinned-connections.ts`.
  * Source: RFC 4559 section 6 (Negotiate), [MS-NTHT] (NTLM), RFC 9110 sections 3.3 and 11.6.1.
  */
 const CREDENTIALS = /^(?:ntlm|negotiate)(?:[ \t]|$)/i;

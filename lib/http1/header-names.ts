@@ -1,6 +1,6 @@
 /**
- * Which header fields a proxy must treat specially, told from the name as it came, without lower-casing it.
- * Must not hold: what is done with them (`request-headers.ts` decides).
+ * Which header fields a proxy treats specially, found by the name as it came, without lower-casing it. What is done with
+ * them is decided in `request-headers.ts`.
  * Source: RFC 9110 section 7.6.1 (hop-by-hop), RFC 9112 section 6 (framing).
  */
 

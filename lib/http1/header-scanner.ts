@@ -1,6 +1,6 @@
 /**
- * Finds the lines of a head or a trailer section in bytes that come in any pieces, and checks their syntax.
- * Must not hold: what a field means. Names and values stay bytes here; callers read them at the marks.
+ * Finds the lines of a head or a trailer section in bytes that come in any pieces, and checks their syntax. Names and values
+ * stay bytes; callers read them at the marks.
  * Invariants: every byte is looked at once, however the section is cut; what is held back is under `maxBytes`;
  * a section that is passed holds only CRLF line ends, names that are tokens, and no control byte but HTAB.
  * Scanning bytes by a class table and then making one string of the whole takes 220 ns for a head of 243 bytes;
@@ -64,7 +64,7 @@ export interface ScannerLimits {
   readonly maxFields: number;
   /** Of a request target; not needed for what begins otherwise. */
   readonly maxTargetBytes?: number;
-  /** What to say where the section is longer. */
+  /** The error where the section is longer. */
   readonly tooLong: ParseErrorKind;
 }
 
@@ -112,7 +112,7 @@ export class HeaderScanner {
     return !this.isFresh && this.#step !== EMPTY_LINE_FEED;
   }
 
-  /** Forgets the section and lets go of its bytes. */
+  /** Forgets the section and its bytes. */
   reset(): void {
     this.bytes = NOTHING;
     this.markCount = 0;

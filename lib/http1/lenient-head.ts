@@ -1,8 +1,8 @@
 /**
  * Mends the head of a response that is not quite HTTP, so that the strict parser may judge it: line ends without CR,
- * control bytes in a value, blanks before a colon, folded lines. Must not hold: what a field means.
+ * control bytes in a value, blanks before a colon, folded lines (`--lenient-replicas`).
  * Invariants: what comes out has CRLF line ends and no control byte but HTAB in a value; a CR that ends no line and NUL
- * are refused, and so is anything mended in a field that tells how the message is framed or its connection used.
+ * are refused, and so is anything mended in a field that decides how the message is framed or its connection used.
  * Every byte is looked at once however the head is cut.
  * Source: RFC 9110 section 5.5 (control bytes become spaces), RFC 9112 sections 2.2 (LF alone), 5.1 and 5.2 (a proxy
  * takes blanks before a colon out, and makes a fold one space).
@@ -77,7 +77,7 @@ function mended(head: string): string {
   const unfolded: string[] = [];
   for (const line of lines) {
     if (!FOLD.test(line)) unfolded.push(line);
-    else if (unfolded.length === 0 || tellsOfFraming(unfolded.at(-1)!)) throw parseError('obs-fold');
+    else if (unfolded.length === 0 || decidesFraming(unfolded.at(-1)!)) throw parseError('obs-fold');
     else unfolded.push(`${unfolded.pop()} ${line.trim()}`);
   }
   return `${[statusLine.replace(CONTROLS, ' '), ...unfolded.map(mendedLine)].join('\r\n')}\r\n\r\n`;
@@ -90,12 +90,12 @@ function mendedLine(line: string): string {
   const name = line.slice(0, colon).replace(/[ \t]+$/, '');
   const value = line.slice(colon + 1).replace(CONTROLS, ' ');
   const whole = `${name}:${value}`;
-  if (whole !== line && tellsOfFraming(line))
+  if (whole !== line && decidesFraming(line))
     throw parseError(name.length < colon ? 'header-name' : 'header-value');
   return whole;
 }
 
-function tellsOfFraming(line: string): boolean {
+function decidesFraming(line: string): boolean {
   const name = /^[^:\s]*/.exec(line)![0].toLowerCase();
   return name === 'content-length' || HOP_BY_HOP.has(name);
 }

@@ -1,6 +1,6 @@
 /**
- * The rules that an answer of a replica can break, each with a stable word and a sentence for the log.
- * Must not hold: what is done about it (the connection is closed; the client gets 502 or a cut).
+ * The rules of HTTP/1.1 that a message can break, each with a stable word and a sentence. Of a replica's response the
+ * sentence is for the log, and the client gets 502 or a cut; of a request it is part of the 400 (`request-parser.ts`).
  * Source: RFC 9112 sections 4 to 7, RFC 9110 sections 5, 6.5, 8.6, 15.2 and 15.6.
  */
 import { BalancerError } from '../platform/errors.ts';
@@ -20,11 +20,11 @@ export const PARSE_ERRORS = {
   'content-length': 'Content-Length is not one whole number that can be counted to',
   'content-length-conflict': 'two Content-Length values differ',
   'transfer-coding': 'Transfer-Encoding is not chunked alone, once',
-  'transfer-coding-1.0': 'Transfer-Encoding in an HTTP/1.0 answer',
+  'transfer-coding-1.0': 'Transfer-Encoding in an HTTP/1.0 response',
   'two-framings': 'Content-Length and Transfer-Encoding together',
   'unasked-upgrade': 'status 101 to a request that asked for no upgrade',
   'nameless-upgrade': 'status 101 without Upgrade, or without Connection: upgrade',
-  'too-many-interim': 'the 1xx answers are longer than the limit',
+  'too-many-interim': 'the 1xx responses are longer than the limit',
   'chunk-size': 'a chunk size is not a hexadecimal number that can be counted to',
   'chunk-extension': 'a chunk extension is malformed or too long',
   'chunk-end': 'the data of a chunk is not followed by an empty line',
@@ -35,9 +35,9 @@ export const PARSE_ERRORS = {
 
 export type ParseErrorKind = keyof typeof PARSE_ERRORS;
 
-/** A BalancerError `bad-response` whose message opens with the fault's stable word. */
-export function parseError(fault: ParseErrorKind): BalancerError {
-  return new BalancerError('bad-response', `${fault}: ${PARSE_ERRORS[fault]}`);
+/** A BalancerError `bad-response` whose message begins with the stable word. */
+export function parseError(kind: ParseErrorKind): BalancerError {
+  return new BalancerError('bad-response', `${kind}: ${PARSE_ERRORS[kind]}`);
 }
 
 /** The stable word at the front of a `bad-response` message, for a metric's label or a log field. */

@@ -1,7 +1,7 @@
 /**
  * Reads the requests on one client connection, one after the other, from the buffers that its socket gives: the twin
  * of `ResponseParser`. It stops behind each message, so that a client which pipelines is read no further until `startNext`.
- * Invariants: what the sink is told is the same however the bytes are cut; after a broken rule nothing more is taken.
+ * Invariants: the sink is called in the same way however the bytes are cut; after a broken rule nothing more is parsed.
  * Source: RFC 9112 sections 2.2, 3, 6.3, 7.1 and 9.3.2.
  */
 import type { Buffer } from 'node:buffer';
@@ -19,7 +19,7 @@ export interface RequestLimits {
   readonly maxTargetBytes: number;
 }
 
-/** Told of one request: `onRequest`, any number of `onBody`, `onRequestEnd`. */
+/** Called for one request: `onRequest`, any number of `onBody`, `onRequestEnd`. */
 export interface RequestSink extends BodySink {
   /** `head` is good until the call returns, or `onRequestEnd`. `bytesHere` are behind it in the buffer being read. */
   onRequest(head: ParsedRequest, bytesHere: number): void;
@@ -44,7 +44,7 @@ export class RequestParser {
   #chunked: ChunkedDecoder | undefined;
   #phase: RequestPhase = 'head';
   #left = 0;
-  /** What the request at hand says of its body, in bytes; 0 where that is in chunks. */
+  /** Content-Length of the request at hand; 0 where its body is in chunks. */
   #length = 0;
   #isChunked = false;
 
@@ -72,7 +72,7 @@ export class RequestParser {
     if (this.#phase === 'ended') this.#phase = 'head';
   }
 
-  /** Takes nothing more. Safe from within a call of the sink. */
+  /** Parses nothing more. Safe from within a call of the sink. */
   stop(): void {
     this.#phase = 'dead';
     this.#section?.reset();
@@ -178,12 +178,12 @@ export class RequestParser {
   }
 }
 
-/** What the header scanner and the chunk decoder say of a response, said of a request. */
+/** The errors of the header scanner and the chunked decoder, which are named for responses, as errors of a request. */
 function requestError(error: unknown): unknown {
   if (!isBalancerError(error, 'bad-response')) return error;
-  const fault = parseErrorKindOf(error);
-  if (fault === 'target-too-long') return new BalancerError('target-too-long');
-  if (fault === 'head-too-large' || fault === 'too-many-headers') return new BalancerError('head-too-large');
-  const reason = error.message.slice(fault.length + 2);
+  const kind = parseErrorKindOf(error);
+  if (kind === 'target-too-long') return new BalancerError('target-too-long');
+  if (kind === 'head-too-large' || kind === 'too-many-headers') return new BalancerError('head-too-large');
+  const reason = error.message.slice(kind.length + 2);
   return new BalancerError('bad-request', `The request is not HTTP/1.1: ${reason}`, { cause: error });
 }

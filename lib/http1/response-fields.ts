@@ -1,7 +1,7 @@
 /**
- * Reads the fields of an answer that a proxy must understand, from the bytes they came in.
- * Must not hold: what is decided from them together (`response-head.ts`).
- * Invariant: what is learnt does not depend on the order of the lines.
+ * Reads the fields of a response that a proxy must understand, from the bytes they came in. What follows from them
+ * together is in `response-head.ts`.
+ * Invariant: the result does not depend on the order of the lines.
  * Source: RFC 9110 sections 5.6.1, 7.6.1 and 8.6, RFC 9112 sections 6.1, 6.2 and 9.3.
  */
 import { Buffer } from 'node:buffer';
@@ -83,7 +83,7 @@ export class ResponseFields {
       while (to > from && isBlank(bytes[to - 1]!)) to--;
     }
     while (from < to && isBlank(bytes[from]!)) from++;
-    // told apart by length first: for most names that is all it takes
+    // compared by length first, which is enough for most names
     switch (colon - line) {
       case 2:
         return !isAt(bytes, line, TE);
@@ -146,7 +146,7 @@ export class ResponseFields {
     if (option === 'close') this.close = true;
     else if (option === 'keep-alive') this.keepAlive = true;
     else if (option === 'upgrade') this.upgradeOption = true;
-    // a replica must not be able to take the framing out of its own answer
+    // a replica must not be able to take the framing out of its own response
     else if (option !== '' && option !== 'content-length' && !HOP_BY_HOP.has(option)) {
       this.named ??= new Set();
       this.named.add(option);

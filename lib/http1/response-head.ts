@@ -1,6 +1,6 @@
 /**
- * What the head of an answer says: how its body is framed, whether its connection may be used again, and the text
- * that goes on to the client. Must not hold: sockets, or which headers the balancer adds of its own.
+ * The head of a response: how its body is framed, whether its connection may be used again, and the text that goes on to
+ * the client. What the balancer adds is in `response-headers.ts`.
  * Invariants: `forward` has no hop-by-hop field, none that `Connection` names, no Transfer-Encoding, and at most one
  * Content-Length, in plain digits; every line in it reads `Name: value` CRLF; names, order and repeats are as received.
  * A head with two framings, or one that two readers could read differently, is refused.
@@ -21,7 +21,7 @@ export interface ResponseHead {
   readonly reason: string;
   readonly httpVersionMinor: 0 | 1;
   readonly framing: ResponseFraming;
-  /** What Content-Length says, or -1; with framing `none` (HEAD, 304) it is a fact about another answer. */
+  /** What Content-Length says, or -1; with framing `none` (HEAD, 304) it is the length of another response's body. */
   readonly contentLength: number;
   /** The connection may be used again once the body has ended: version, `Connection`, framing. */
   readonly keepAlive: boolean;
@@ -34,7 +34,7 @@ export interface ResponseHead {
   readonly hasRequestId: boolean;
   /** It asks for, or completes, an authentication of the connection it came on. */
   readonly bindsConnection: boolean;
-  /** An answer without a body says that it would be chunked (HEAD, 304). */
+  /** A response without a body says that its body would be chunked (HEAD, 304). */
   readonly isChunkedTold: boolean;
   /** Status line (always HTTP/1.1) and end-to-end header lines, latin1, without the empty line at the end. */
   readonly forward: string;
@@ -45,7 +45,7 @@ export interface ResponseHead {
 /** What decides the framing beside the head itself. */
 export interface RequestFacts {
   readonly method: string;
-  /** The request asked for an upgrade, so that 101 is an answer to it. */
+  /** The request asked for an upgrade, so that it may be answered with 101. */
   readonly upgrade: boolean;
 }
 
@@ -142,7 +142,7 @@ function statusAt(bytes: Buffer, at: number): number {
   return (bytes[at]! - ZERO) * 100 + (bytes[at + 1]! - ZERO) * 10 + bytes[at + 2]! - ZERO;
 }
 
-/** A status whose answer has no body and may not name a length: RFC 9110 section 8.6. */
+/** A status whose response has no body and may not name a length: RFC 9110 section 8.6. */
 function isBodiless(status: number): boolean {
   return status < 200 || status === 204;
 }
@@ -165,6 +165,6 @@ function framingOf(status: number, minor: number, asked: RequestFacts): Response
 
 function isReusable(status: number, minor: number, framing: ResponseFraming): boolean {
   if (fields.close || framing === 'close' || (minor === 0 && !fields.keepAlive)) return false;
-  // a 204 that announces a body may well send it, and then it would be taken for the next answer
+  // a 204 that announces a body may well send it, and then it would be taken for the next response
   return status !== 204 || (fields.length <= 0 && !fields.chunked);
 }

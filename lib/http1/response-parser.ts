@@ -1,9 +1,8 @@
 /**
- * Reads the answers on one upstream connection, one after the other, from the buffers that its socket gives.
- * Must not hold: sockets, timers, retries, or what goes to the client.
- * Invariants: bytes are only taken while a request is in flight; what the sink hears is the same however the bytes
- * are cut, and never more than what was checked; after a broken rule, a cut, or a message that leaves the
- * connection's state in doubt the parser takes nothing more.
+ * Reads the responses on one upstream connection, one after the other, from the buffers that its socket gives.
+ * Invariants: bytes are only parsed while a request is in flight; the sink is called in the same way however the bytes are
+ * cut, and only with what was checked; after a broken rule, a cut, or a message that leaves the connection's state in
+ * doubt nothing more is parsed.
  * A typical head (243 bytes, 8 headers) with a small body costs under 1 µs, `bench/response-parser.ts` measures it.
  * Source: RFC 9112 sections 2.2, 6.3, 8 and 9, RFC 9110 sections 7.8 and 15.2.
  */
@@ -21,7 +20,7 @@ export interface ResponseLimits {
   /** Header lines of one head, and trailer lines of one body. */
   readonly maxHeaders: number;
   readonly maxTrailerBytes: number;
-  /** Of all heads of 1xx answers before the final one. */
+  /** Of all heads of 1xx responses before the final one. */
   readonly maxInterimBytes: number;
   /** Heads in some broken forms are mended (`lenient-head.ts`) where they would be refused. */
   readonly isLenient: boolean;
@@ -38,24 +37,24 @@ export const RESPONSE_LIMITS: ResponseLimits = {
 /** For replicas whose responses are to be served although they are not quite HTTP. */
 export const LENIENT_LIMITS: ResponseLimits = { ...RESPONSE_LIMITS, isLenient: true };
 
-/** What the parser must know of the request that is being answered. */
+/** What the parser must know of the request that the response is to. */
 export interface ResponseRequest extends RequestFacts {
   /** A chunked body is handed over with its framing, ready for a client that takes chunks (HTTP/1.1). */
   readonly rawChunks: boolean;
 }
 
-/** Hears one answer: any number of `onInterim`, then `onHead`, any number of `onBody`, `onEnd`. */
+/** Called for one response: any number of `onInterim`, then `onHead`, any number of `onBody`, `onEnd`. */
 export interface ResponseSink extends BodySink {
-  /** A 1xx answer other than 101. */
+  /** A 1xx response other than 101. */
   onInterim(head: ResponseHead): void;
   /**
    * The final head. `bytesHere` follow it in the buffer being read: with `length` framing and at least
-   * `contentLength` of them the whole answer is told before `push` returns.
+   * `contentLength` of them the whole response is delivered before `push` returns.
    */
   onHead(head: ResponseHead, bytesHere: number): void;
   /** Body bytes as they came, never empty; with `rawChunks` their concatenation is the chunked body, last chunk and all. */
   onBody(chunk: Buffer): void;
-  /** The whole answer was heard. The parser is ready for `start` where `phase` is idle. Not called for an upgrade. */
+  /** The response is complete. The parser is ready for `start` where `phase` is idle. Not called for an upgrade. */
   onEnd(trailers: readonly string[]): void;
 }
 
@@ -69,7 +68,7 @@ export type PushResult = 'more' | 'done' | 'upgraded';
 
 const NO_BYTES: Buffer = Buffer.alloc(0);
 const NO_REQUEST: ResponseRequest = { method: 'GET', upgrade: false, rawChunks: false };
-const NOBODY: ResponseSink = { onInterim: () => {}, onHead: () => {}, onBody: () => {}, onEnd: () => {} };
+const NO_SINK: ResponseSink = { onInterim: () => {}, onHead: () => {}, onBody: () => {}, onEnd: () => {} };
 
 export class ResponseParser {
   readonly #limits: ResponseLimits;
@@ -78,7 +77,7 @@ export class ResponseParser {
   #chunked: ChunkedDecoder | undefined;
   #phase: ResponsePhase = 'idle';
   #request: ResponseRequest = NO_REQUEST;
-  #sink: ResponseSink = NOBODY;
+  #sink: ResponseSink = NO_SINK;
   #interimBytes = 0;
   #left = 0;
   #keepAlive = false;
@@ -103,7 +102,7 @@ export class ResponseParser {
     return this.#rest;
   }
 
-  /** A request goes out; its answer is told to `sink`. Throws where `phase` is not idle. */
+  /** A request goes out; `sink` is called with its response. Throws where `phase` is not idle. */
   start(request: ResponseRequest, sink: ResponseSink): void {
     if (this.#phase !== 'idle') throw new Error(`response parser started while ${this.#phase}`);
     this.#request = request;
@@ -113,10 +112,10 @@ export class ResponseParser {
     this.#phase = 'waiting';
   }
 
-  /** Nobody listens any more: the connection is being closed. Safe from within a call of the sink. */
+  /** The connection is being closed: the sink is not called any more. Safe from within a call of the sink. */
   stop(): void {
     this.#phase = 'dead';
-    this.#sink = NOBODY;
+    this.#sink = NO_SINK;
     this.#request = NO_REQUEST;
     this.#chunked?.stop();
     this.#section.reset();
@@ -124,7 +123,7 @@ export class ResponseParser {
   }
 
   /**
-   * Takes what the socket gave. `done`: the answer is complete, and where `phase` is idle the connection may be
+   * Takes what the socket gave. `done`: the response is complete, and where `phase` is idle the connection may be
    * used again. Throws BalancerError `bad-response` where a rule is broken, or what the sink throws; dead then.
    */
   push(chunk: Buffer): PushResult {
@@ -136,7 +135,7 @@ export class ResponseParser {
     }
   }
 
-  /** The socket ended. True where that ends the answer; else `phase` tells what was cut, if anything. */
+  /** The socket ended. True where that ends the response; else `phase` tells what was cut, if anything. */
   finish(): boolean {
     if (this.#phase !== 'close') return false;
     this.#end(NO_BYTES, 0, NO_TRAILERS);
@@ -167,7 +166,7 @@ export class ResponseParser {
       case 'idle':
         throw parseError('no-request');
       default:
-        // stopped by the sink while it heard this very buffer
+        // stopped by the sink while it was called for this very buffer
         if (at > 0) return 'more';
         throw parseError('after-end');
     }

@@ -1,6 +1,5 @@
 /**
  * Which fields may come after a body, and how they are written there.
- * Must not hold: the reading of bytes (`header-scanner.ts`).
  * Invariant: no field passes that could change how the message is framed, routed, authorised or read, since a
  * recipient may merge trailers into the head. Such a field is dropped, not an error.
  * Source: RFC 9110 sections 6.5.1 and 6.6.2, RFC 9112 section 7.1.2.
@@ -31,14 +30,14 @@ const FORBIDDEN: ReadonlySet<string> = new Set([
   'max-forwards',
   'pragma',
   'range',
-  // who someone is
+  // authentication
   'authorization',
   'cookie',
   'proxy-authenticate',
   'proxy-authorization',
   'set-cookie',
   'www-authenticate',
-  // how the answer is to be taken
+  // how the response is to be read
   'age',
   'content-disposition',
   'content-encoding',

@@ -1,13 +1,13 @@
 /**
- * The public port before any thread listens on it.
+ * The public port before any worker listens on it.
  */
 import { createServer } from 'node:net';
 import { type ListenFlags, listenError } from '../platform/listen-error.ts';
 
-/** True where several sockets, and so several threads, can listen on one port (SO_REUSEPORT). */
+/** True where several sockets, and so several workers, can listen on one port (SO_REUSEPORT). */
 export const canSharePort = process.platform === 'linux' || process.platform === 'freebsd';
 
-/** How many of the threads that are asked for can listen on the public port. */
+/** How many of the workers that are asked for can listen on the public port. */
 export function threadsOnPort(workers: number): number {
   return canSharePort ? workers : 1;
 }

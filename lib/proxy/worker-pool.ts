@@ -1,8 +1,8 @@
 /**
- * The data threads, seen from the control plane: starts them, tells them of endpoints, starts those that die again.
- * Must not hold: requests. Runs on the main thread.
- * Invariants: `publish` resolves once every thread that lives has let go of what is no longer listed; what a dead
- * thread held in flight is given back before another takes its row.
+ * The data plane, seen from the control plane: one worker thread for each row of the route table, started again when it
+ * dies. Runs on the main handle.
+ * Invariants: `publish` resolves once every live worker has stopped using what is no longer listed; what a dead worker
+ * held in flight is given back before another takes its row.
  */
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
@@ -25,7 +25,7 @@ import type {
   WorkerStart,
 } from './worker-protocol.ts';
 
-/** Whoever judges requests on which instances end. */
+/** Judges requests on which instances end. */
 export interface PoisonJudge {
   recordLoss(loss: Loss): void;
   recordSettlement(settlement: Settlement): void;
@@ -34,61 +34,60 @@ export interface PoisonJudge {
 
 export interface WorkerPoolDeps {
   readonly table: RouteTableWriter;
-  /** Where the threads count. */
+  /** Where the workers count. */
   readonly metrics: MetricsReader;
   readonly options: Omit<WorkerOptions, keyof PoolAddresses>;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
-/** The addresses that the threads need, which are known once the admin server listens. */
+/** The addresses that the workers need, which are known once the admin server listens. */
 export type PoolAddresses = Pick<WorkerOptions, 'port' | 'admin'>;
 
-/** Who is told what the threads find. */
+/** Called with what the workers find. */
 export interface PoolListeners {
-  /** Takes lines of the access log; `onDone` says that they are written, or never will be. */
+  /** Takes lines of the access log; `onDone` is to be called when they are written, or never will be. */
   readonly onLog: (text: string, lines: number, onDone: () => void) => void;
-  /** Hears of requests that have lost an instance, and judges them. */
   readonly judge: PoisonJudge;
-  /** Traffic found the replica of this ordinal wanting, when its state word was `word`. */
+  /** A request failed on the replica of this ordinal, when its state word was `word`. */
   readonly onReport: (ordinal: number, word: number, code: Evidence) => void;
 }
 
-/** The thread's entry has the ending of the file that this is: .ts in the source tree, .js when compiled. */
+/** The entry has the extension of this file: .ts in the source tree, .js when compiled. */
 const ENTRY = new URL(`./worker${import.meta.url.slice(import.meta.url.lastIndexOf('.'))}`, import.meta.url);
-/** What a request leaves behind is garbage within microseconds. With 16 MB it costs the same and 8 MB more stay resident. */
+/** What a request allocates is garbage within microseconds. With 16 MB collecting it costs the same, and 8 MB more stay resident. */
 const YOUNG_GENERATION_MB = 12;
-/** Between the death of a thread and the next start: from here … */
+/** Between the death of a worker and the next start: from here … */
 const RESTART_FIRST_MS = 100;
-/** … doubling to here; a thread that lived for this long starts at the beginning again. */
+/** … doubling to here; for a worker that lived this long it begins at the first again. */
 const RESTART_MAX_MS = 10_000;
 
-/** What a thread is started with, and started again after it died. */
-interface ThreadStart {
+/** What a worker is started with, and again after it died. */
+interface RowStart {
   readonly row: number;
   readonly options: WorkerOptions;
   readonly listeners: PoolListeners;
 }
 
-interface WorkerHandle extends ThreadStart {
+interface WorkerHandle extends RowStart {
   readonly worker: Worker;
   readonly startedMs: number;
-  /** Publications that it has not answered yet. */
-  readonly unseen: Map<number, () => void>;
+  /** Publications that it has not applied yet, by their sequence. */
+  readonly pending: Map<number, () => void>;
   onListening: ((result: { readonly port: number } | { readonly error: BalancerError }) => void) | undefined;
   onDrained: (() => void) | undefined;
 }
 
 export class WorkerPool {
   readonly #parts: WorkerPoolDeps;
-  readonly #threads = new Map<number, WorkerHandle>();
-  /** Threads that turn connections away. */
+  readonly #workers = new Map<number, WorkerHandle>();
+  /** Rows of the workers that refuse connections. */
   readonly #shedding = new Set<number>();
   readonly #deaths = new Map<number, number>();
   #records: readonly UpstreamRecord[] = [];
   /** Kinds of request that are not to be repeated. */
   #poison: readonly string[] = [];
-  /** That of the present turn. */
+  /** The one that was asked for in this turn of the event loop. */
   #publication: Promise<void> | undefined;
   #sequence = 0;
   #isClosing = false;
@@ -99,7 +98,7 @@ export class WorkerPool {
     this.#limits = createLimitMemory(parts.options, parts.table.shape.workers);
   }
 
-  /** Starts the threads; resolves when all listen. Throws `port-in-use` or what else kept one from listening. */
+  /** Starts the workers; resolves when all listen. Throws `port-in-use` or what else kept one from listening. */
   async open(addresses: PoolAddresses, listeners: PoolListeners): Promise<void> {
     const options = { ...this.#parts.options, ...addresses };
     const rows = Array.from({ length: this.#parts.table.shape.workers }, (_, row) => row);
@@ -107,8 +106,8 @@ export class WorkerPool {
   }
 
   /**
-   * Tells all threads the whole list of endpoints; resolves when each has let go of what is not on it. Of the lists of
-   * one turn the last is told: a thousand replicas may begin together.
+   * Gives all workers the whole list of instances; resolves when each has stopped using what is not on it. Of the lists of
+   * one turn of the event loop only the last is sent: a thousand replicas may start together.
    */
   publish(records: readonly UpstreamRecord[]): Promise<void> {
     this.#records = records;
@@ -122,30 +121,30 @@ export class WorkerPool {
   async #publish(records: readonly UpstreamRecord[]): Promise<void> {
     this.#parts.metrics.follow(records);
     const sequence = ++this.#sequence;
-    const seen = [...this.#threads.values()].map(
-      (thread) =>
+    const applied = [...this.#workers.values()].map(
+      (handle) =>
         new Promise<void>((resolve) => {
-          thread.unseen.set(sequence, resolve);
-          this.#tell(thread, { kind: 'upstreams', sequence, upstreams: records });
+          handle.pending.set(sequence, resolve);
+          this.#post(handle, { kind: 'upstreams', sequence, upstreams: records });
         }),
     );
-    await Promise.all(seen);
+    await Promise.all(applied);
   }
 
-  /** Tells all threads which kinds of request are not to be repeated; the whole list. */
+  /** Gives all workers the whole list of kinds of request that are not to be repeated. */
   setPoison(kinds: readonly string[]): void {
     this.#poison = kinds;
-    for (const thread of this.#threads.values()) this.#tell(thread, { kind: 'poison', kinds });
+    for (const handle of this.#workers.values()) this.#post(handle, { kind: 'poison', kinds });
   }
 
-  /** Takes no new connections and lets requests in flight finish, for at most `timeoutMs`. True when all did. */
+  /** Accepts no new connections and lets requests in flight finish, for at most `timeoutMs`. True when all did. */
   async drain(timeoutMs: number): Promise<boolean> {
     this.#isClosing = true;
-    const drained = [...this.#threads.values()].map(
-      (thread) =>
+    const drained = [...this.#workers.values()].map(
+      (handle) =>
         new Promise<void>((resolve) => {
-          thread.onDrained = resolve;
-          this.#tell(thread, { kind: 'drain' });
+          handle.onDrained = resolve;
+          this.#post(handle, { kind: 'drain' });
         }),
     );
     let timer: Timer | undefined;
@@ -157,13 +156,13 @@ export class WorkerPool {
     return inTime;
   }
 
-  /** Ends the threads, and with them every connection. Safe to call again. */
+  /** Ends the workers, and with them every connection. Safe to call again. */
   async close(): Promise<void> {
     this.#isClosing = true;
-    await Promise.all([...this.#threads.values()].map((thread) => thread.worker.terminate()));
+    await Promise.all([...this.#workers.values()].map((handle) => handle.worker.terminate()));
   }
 
-  #start({ row, options, listeners }: ThreadStart): Promise<void> {
+  #start({ row, options, listeners }: RowStart): Promise<void> {
     const { table, metrics, clock } = this.#parts;
     const start: WorkerStart = {
       worker: row,
@@ -180,119 +179,118 @@ export class WorkerPool {
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
     return new Promise((resolve, reject) => {
-      const thread: WorkerHandle = {
+      const handle: WorkerHandle = {
         worker,
         row,
         options,
         listeners,
         startedMs: clock.nowMs(),
-        unseen: new Map(),
+        pending: new Map(),
         onListening: (result) => ('port' in result ? resolve() : reject(result.error)),
         onDrained: undefined,
       };
-      this.#threads.set(row, thread);
-      if (this.#poison.length > 0) this.#tell(thread, { kind: 'poison', kinds: this.#poison });
-      worker.on('message', (message: MessageFromWorker) => this.#hear(thread, message));
+      this.#workers.set(row, handle);
+      if (this.#poison.length > 0) this.#post(handle, { kind: 'poison', kinds: this.#poison });
+      worker.on('message', (message: MessageFromWorker) => this.#onMessage(handle, message));
       worker.on('error', (error) =>
         this.#parts.log.error({ thread: row, cause: messageOf(error) }, 'data thread failed'),
       );
-      worker.on('exit', () => this.#ended(thread));
+      worker.on('exit', () => this.#onExit(handle));
     });
   }
 
-  #tell(thread: WorkerHandle, message: MessageToWorker): void {
-    thread.worker.postMessage(message);
+  #post(handle: WorkerHandle, message: MessageToWorker): void {
+    handle.worker.postMessage(message);
   }
 
-  #hear(thread: WorkerHandle, message: MessageFromWorker): void {
+  #onMessage(handle: WorkerHandle, message: MessageFromWorker): void {
     switch (message.kind) {
       case 'listening':
-        thread.onListening?.(message);
-        thread.onListening = undefined;
+        handle.onListening?.(message);
+        handle.onListening = undefined;
         break;
       case 'failed':
-        thread.onListening?.({ error: listenError(message, thread.options, PUBLIC_PORT_FLAGS) });
-        thread.onListening = undefined;
-        void thread.worker.terminate();
+        handle.onListening?.({ error: listenError(message, handle.options, PUBLIC_PORT_FLAGS) });
+        handle.onListening = undefined;
+        void handle.worker.terminate();
         break;
-      case 'seen':
-        thread.unseen.get(message.sequence)?.();
-        thread.unseen.delete(message.sequence);
+      case 'applied':
+        handle.pending.get(message.sequence)?.();
+        handle.pending.delete(message.sequence);
         break;
       case 'report':
-        thread.listeners.onReport(message.ordinal, message.word, message.code);
+        handle.listeners.onReport(message.ordinal, message.word, message.code);
         break;
       case 'lost':
-        thread.listeners.judge.recordLoss(message.loss);
+        handle.listeners.judge.recordLoss(message.loss);
         break;
       case 'settled':
-        thread.listeners.judge.recordSettlement(message.settlement);
+        handle.listeners.judge.recordSettlement(message.settlement);
         break;
       case 'judge': {
         const { sequence, generations } = message;
-        thread.listeners.judge.judge(generations, (isPoison) =>
-          this.#tell(thread, { kind: 'verdict', sequence, isPoison }),
+        handle.listeners.judge.judge(generations, (isPoison) =>
+          this.#post(handle, { kind: 'verdict', sequence, isPoison }),
         );
         break;
       }
       case 'shedding':
-        this.#noteShedding(thread.row, message.isShedding, message.connections);
+        this.#logShedding(handle.row, message.isShedding, message.connections);
         break;
       case 'log': {
         const { text, lines } = message;
-        thread.listeners.onLog(text, lines, () => this.#tell(thread, { kind: 'logged', bytes: text.length }));
+        handle.listeners.onLog(text, lines, () => this.#post(handle, { kind: 'logged', bytes: text.length }));
         break;
       }
       case 'warning':
-        this.#parts.log.warn({ thread: thread.row, cause: message.cause }, 'Node.js warning');
+        this.#parts.log.warn({ thread: handle.row, cause: message.cause }, 'Node.js warning');
         break;
       case 'drained':
-        thread.onDrained?.();
+        handle.onDrained?.();
         break;
     }
   }
 
-  /** Said once for all threads: they fill together. */
-  #noteShedding(row: number, isShedding: boolean, connections: number): void {
+  /** Logged once for all workers, which fill together. */
+  #logShedding(row: number, isShedding: boolean, connections: number): void {
     const { log } = this.#parts;
     const was = this.#shedding.size;
     if (isShedding) this.#shedding.add(row);
     else this.#shedding.delete(row);
-    if (was === 0 && isShedding)
-      log.warn({ connections }, 'as many client connections as there can be; further ones are answered 503');
-    if (was > 0 && this.#shedding.size === 0) log.info({}, 'client connections are taken again');
+    if (was === 0 && isShedding) log.warn({ connections }, 'max-connections reached, rejecting with 503');
+    if (was > 0 && this.#shedding.size === 0) log.info({}, 'accepting client connections again');
   }
 
-  /** Nobody waits for a thread that is gone; another takes its place. */
-  #ended(thread: WorkerHandle): void {
+  /** Resolves what waited for the worker, and starts another in its place. */
+  #onExit(handle: WorkerHandle): void {
     const { table, metrics, log, clock } = this.#parts;
-    this.#threads.delete(thread.row);
-    this.#shedding.delete(thread.row);
-    table.giveBack(thread.row);
-    metrics.clear(thread.row);
-    forgetConnections(this.#limits, table.shape.workers, thread.row);
-    for (const seen of thread.unseen.values()) seen();
-    thread.onDrained?.();
-    thread.onListening?.({
+    this.#workers.delete(handle.row);
+    this.#shedding.delete(handle.row);
+    table.giveBack(handle.row);
+    metrics.clear(handle.row);
+    forgetConnections(this.#limits, table.shape.workers, handle.row);
+    for (const resolve of handle.pending.values()) resolve();
+    handle.onDrained?.();
+    handle.onListening?.({
       error: new BalancerError('internal', 'the data thread ended before it listened'),
     });
     if (this.#isClosing) return;
-    const lived = clock.nowMs() - thread.startedMs;
-    const deaths = lived > RESTART_MAX_MS ? 1 : (this.#deaths.get(thread.row) ?? 0) + 1;
-    this.#deaths.set(thread.row, deaths);
+    const livedMs = clock.nowMs() - handle.startedMs;
+    const deaths = livedMs > RESTART_MAX_MS ? 1 : (this.#deaths.get(handle.row) ?? 0) + 1;
+    this.#deaths.set(handle.row, deaths);
     const delayMs = backoffMs(deaths, RESTART_FIRST_MS, RESTART_MAX_MS);
-    log.error({ thread: thread.row, ms: delayMs }, 'data thread died; another is started');
-    void sleep(clock, delayMs).then(() => this.#restart(thread));
+    log.error({ thread: handle.row, ms: delayMs }, 'data thread died, restarting');
+    void sleep(clock, delayMs).then(() => this.#restart(handle));
   }
 
-  async #restart(thread: ThreadStart): Promise<void> {
-    const { row } = thread;
+  async #restart(start: RowStart): Promise<void> {
+    const { row } = start;
     if (this.#isClosing) return;
     try {
-      await this.#start(thread);
-      this.#parts.log.info({ thread: row }, 'data thread listens again');
+      await this.#start(start);
+      this.#parts.log.info({ thread: row }, 'data thread restarted');
     } catch (error) {
-      this.#parts.log.error({ thread: row, cause: String(error) }, 'data thread did not start');
+      this.#parts.log.error({ thread: row, cause: String(error) }, 'data thread restart failed');
     }
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What the control plane and a data thread say to each other, beside what they share in memory: types only.
+ * The messages between the control plane and a worker, beside what they share in memory. Types only.
  */
 import type { AccessLogOptions } from '../access-log/access-log.ts';
 import type { HashKeySource } from '../core/hashing/hash-key.ts';
@@ -12,17 +12,17 @@ import type { ErrorCode } from '../platform/errors.ts';
 import type { ClientLimitOptions, LimitMemory } from './downstream/client-limits.ts';
 import type { DebugFor } from './headers/debug-headers.ts';
 
-/** What a data thread runs with. Times in milliseconds. */
+/** The options of a worker. Times in milliseconds. */
 export interface WorkerOptions extends AccessLogOptions, ClientLimitOptions {
   readonly host: string;
   readonly port: number;
-  /** Several sockets, of several threads, listen on the one port (SO_REUSEPORT). */
+  /** Several sockets, of several workers, listen on the one port (SO_REUSEPORT). */
   readonly reusePort: boolean;
   /** The balancer runs the instances, and knows how they end. */
   readonly ownsInstances: boolean;
   /** `/rep`, `/add`, `/rm` and `/scale` are the control plane's; otherwise they go to replicas like any other path. */
   readonly publicAdmin: boolean;
-  /** Where those are answered, and the secret by which it knows a data thread. */
+  /** Where those go, and the secret by which the admin server knows requests of a worker. */
   readonly admin: Endpoint & { readonly secret: string };
   readonly algorithm: Algorithm;
   readonly slots: number;
@@ -45,7 +45,7 @@ export interface WorkerOptions extends AccessLogOptions, ClientLimitOptions {
   readonly keepAliveTimeoutMs: number;
   /** Requests that fail in a row before a replica is ejected; 0 is off. */
   readonly ejectAfter: number;
-  /** From a request's head to the end of its answer; 0 is off. */
+  /** From a request's head to the end of its response; 0 is off. */
   readonly requestTimeoutMs: number;
   /** What reads requests. */
   readonly parser: 'fast' | 'node';
@@ -54,7 +54,7 @@ export interface WorkerOptions extends AccessLogOptions, ClientLimitOptions {
   readonly maxTargetBytes: number;
   /** 0 is any. */
   readonly maxBodyBytes: number;
-  /** Client connections of one thread. */
+  /** Client connections of one worker. */
   readonly maxConnections: number;
   readonly trustedProxies: readonly string[];
   /** Connections from trusted proxies begin with a header of the PROXY protocol. */
@@ -64,11 +64,11 @@ export interface WorkerOptions extends AccessLogOptions, ClientLimitOptions {
   readonly forwarded: boolean;
   readonly via: boolean;
   readonly classic: boolean;
-  /** Who is told by headers how a request went. */
+  /** Which clients may have debug headers. */
   readonly debugFor: DebugFor;
 }
 
-/** What a data thread is started with. */
+/** What a worker is started with. */
 export interface WorkerStart {
   readonly worker: number;
   readonly table: SharedArrayBuffer;
@@ -80,38 +80,38 @@ export interface WorkerStart {
   readonly upstreams: readonly UpstreamRecord[];
 }
 
-/** What traffic says against a replica: one failure, or `eject-after` in a row over all threads. */
+/** What traffic shows against a replica: one failure, or `eject-after` in a row over all workers. */
 export type Evidence = ErrorCode | 'failures-in-a-row';
 
 export type MessageToWorker =
-  /** The whole list; what is not on it any more is let go. Answered with `seen`. */
+  /** The whole list of instances; what is not on it is not used any more. The reply is `applied`. */
   | { readonly kind: 'upstreams'; readonly sequence: number; readonly upstreams: readonly UpstreamRecord[] }
-  /** Take no new connections, tell clients to close, and say `drained` when none is left. */
+  /** Accept no new connections, and close those there are between requests. The reply is `drained`, when none is left. */
   | { readonly kind: 'drain' }
   /** Requests of these kinds (`core/policy/poison.ts`) are not to be repeated; the whole list. */
   | { readonly kind: 'poison'; readonly kinds: readonly string[] }
-  /** The answer to `judge`. */
+  /** The reply to `judge`. */
   | { readonly kind: 'verdict'; readonly sequence: number; readonly isPoison: boolean }
-  /** So many bytes of its access log are written, or never will be. */
+  /** So many bytes of the worker's access log are written, or never will be. */
   | { readonly kind: 'logged'; readonly bytes: number };
 
 export type MessageFromWorker =
   | { readonly kind: 'listening'; readonly port: number }
-  /** It cannot listen, and ends. */
+  /** The worker cannot listen, and ends. */
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }
-  | { readonly kind: 'seen'; readonly sequence: number }
-  /** Traffic found a replica wanting, when its state word was `word`. */
+  | { readonly kind: 'applied'; readonly sequence: number }
+  /** A request failed on a replica, when its state word was `word`. */
   | { readonly kind: 'report'; readonly ordinal: number; readonly word: number; readonly code: Evidence }
-  /** A request was on an instance that was lost. */
+  /** An instance was lost with a request on it. */
   | { readonly kind: 'lost'; readonly loss: Loss }
   /** A request that had lost an instance is over. */
   | { readonly kind: 'settled'; readonly settlement: Settlement }
-  /** Whether a request that was on these instances is to blame that they ended. Answered with `verdict`. */
+  /** Whether a request that was on these instances is to blame that they ended. The reply is `verdict`. */
   | { readonly kind: 'judge'; readonly sequence: number; readonly generations: readonly number[] }
-  /** It began, or no longer has, to turn connections away. */
+  /** The worker begins, or no longer has, to refuse connections. */
   | { readonly kind: 'shedding'; readonly isShedding: boolean; readonly connections: number }
-  /** Whole lines of the access log, in ASCII. Answered with `logged`. */
+  /** Whole lines of the access log, in ASCII. The reply is `logged`. */
   | { readonly kind: 'log'; readonly text: string; readonly lines: number }
-  /** Node warns of something in it. */
+  /** A warning of Node.js. */
   | { readonly kind: 'warning'; readonly cause: string }
   | { readonly kind: 'drained' };

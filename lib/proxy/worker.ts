@@ -1,6 +1,6 @@
 /**
- * Entry of a data-plane thread: one DataThread, its listener, and the messages of the control plane.
- * Must not hold: anything about requests. A thread that fails ends, and the control plane starts another.
+ * Entry of a worker thread of the data plane: its context, its listener, and the messages of the control plane. A worker
+ * that fails ends, and the control plane starts another.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { ThreadHealth } from '../metrics/thread-health.ts';
@@ -17,7 +17,7 @@ const port = parentPort;
 if (port === null) throw new Error('worker.ts runs as a thread');
 const post = (message: MessageFromWorker): void => port.postMessage(message);
 
-// Node would write to stderr, which may not take it
+// Node would write it to stderr, which may block
 if (process.listenerCount('warning') > 0) {
   process.removeAllListeners('warning');
   process.on('warning', (warning) => post({ kind: 'warning', cause: warning.stack ?? messageOf(warning) }));
@@ -39,7 +39,7 @@ port.on('message', (message: MessageToWorker) => {
   switch (message.kind) {
     case 'upstreams':
       context.setUpstreams(message.upstreams);
-      post({ kind: 'seen', sequence: message.sequence });
+      post({ kind: 'applied', sequence: message.sequence });
       break;
     case 'drain':
       context.isDraining = true;

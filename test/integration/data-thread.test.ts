@@ -38,8 +38,8 @@ describe('a balancer whose data thread ends', () => {
         .filter(({ component }) => component === 'data-plane')
         .map(({ level, msg }) => [level, msg]),
       [
-        ['error', 'data thread died; another is started'],
-        ['info', 'data thread listens again'],
+        ['error', 'data thread died, restarting'],
+        ['info', 'data thread restarted'],
       ],
     );
     for (const client of clients) client.close();

@@ -1,12 +1,11 @@
 /**
- * Takes client connections off the public port, those that come in a crowd before any of them is served.
- * Must not hold: HTTP, limits, what becomes of a connection.
+ * Accepts client connections on the public port; those that come in a crowd are all accepted before any is served.
  *
- * libuv takes one connection from a listening socket and then sees to all connections that have something to say, each
- * time round. With hundreds of busy ones a round takes tens of milliseconds: of a thousand clients that connected at
- * once, 570 had not been taken after two seconds, while the others were served again and again. So a thread listens
- * on several sockets (SO_REUSEPORT), which are taken from in the same round, and what was taken is handed on when a
- * round brought few. After a calm a crowd is a rush, in which rounds had better be short.
+ * libuv accepts one connection of a listening socket in each round of the event loop, and in the same round serves all
+ * connections that have sent something. With hundreds of busy ones a round takes tens of milliseconds: of a thousand
+ * clients that connected at once, 570 had not been accepted after two seconds, while the others were served again and
+ * again. So a worker listens on several sockets (SO_REUSEPORT), which accept in the same round, and what was accepted is
+ * handed over when a round brought few. A crowd after a calm is a rush, during which rounds should be short.
  */
 import { createServer, type Server, type Socket } from 'node:net';
 
@@ -19,28 +18,28 @@ export interface AcceptorOptions {
   readonly reusePort: boolean;
 }
 
-/** Whom the connections are for. */
+/** Whose connections are accepted. */
 export interface AcceptorOwner {
-  /** Takes every connection over. */
+  /** Takes a connection over. */
   accept(socket: Socket): void;
-  /** There is room for so many more; what is beyond need not wait. */
+  /** How many more there may be; what is beyond is handed over at once, to be refused. */
   capacity(): number;
-  /** A rush is on, so that what else is done in a round had better be short; or is over. */
+  /** A rush has begun, so that what else is done in a round should be short; or it is over. */
   onRush(isOn: boolean): void;
 }
 
-/** Sockets that one thread listens on. */
+/** Sockets that one worker listens on. */
 const SOCKETS = 16;
 /**
- * Connections that the kernel may hold for each until they are taken, as far as the system's own limit allows. With
- * Node's 511 a thousand clients that come at once lose packets, and some of them wait a second for their first answer.
+ * Connections that the kernel may queue for each socket, as far as the system's own limit allows. With Node's default of 511
+ * a thousand clients that connect at once lose packets, and some of them wait a second for their first response.
  */
 const BACKLOG = 4096;
 /** A connection waits no longer than this for those that come after it. */
-const PATIENCE_MS = 50;
-/** Crowds that come after so long without one are a rush, … */
+const MAX_WAIT_MS = 50;
+/** A crowd after this long without one is a rush, … */
 const CALM_MS = 1000;
-/** … for no longer than this: where they come all the time, new connections are what the service is. */
+/** … for no longer than this: where crowds come all the time, new connections are the normal load. */
 const RUSH_MS = 200;
 
 export class Acceptor {
@@ -48,13 +47,13 @@ export class Acceptor {
   readonly #owner: AcceptorOwner;
   readonly #clock: () => number;
   readonly #servers: Server[] = [];
-  /** Taken, and not handed on yet. */
-  #taken: Socket[] = [];
+  /** Accepted, and not handed over yet. */
+  #accepted: Socket[] = [];
   /** How many there were when the round began. */
-  #before = 0;
+  #beforeRound = 0;
   // times begin as doubles (`-0`, an infinity): V8 deoptimizes a class at the first fraction in a field of whole numbers
   #sinceMs = -0;
-  /** When the last crowd was seen, and the first of those that it followed without a calm between them. */
+  /** When the last crowd came, and the first of those that it followed without a calm between them. */
   #lastCrowdMs = Number.NEGATIVE_INFINITY;
   #firstCrowdMs = Number.NEGATIVE_INFINITY;
   #isRush = false;
@@ -74,19 +73,19 @@ export class Acceptor {
     return port;
   }
 
-  /** Takes no more; what was taken is handed on. */
+  /** Accepts no more; what was accepted is handed over. */
   close(): void {
     for (const server of this.#servers) server.close();
-    this.#handOn();
+    this.#handOver();
   }
 
   #listenOn(port: number): Promise<number> {
     const { host, reusePort } = this.#options;
     const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
     this.#servers.push(server);
-    server.on('connection', (socket) => this.#take(socket));
+    server.on('connection', (socket) => this.#onConnection(socket));
     return new Promise((resolve, reject) => {
-      // once it listens that means nothing: what could not be taken for want of descriptors is still there to be taken
+      // once it listens an error means nothing: what cannot be accepted for lack of descriptors stays in the kernel's queue
       server.on('error', reject);
       server.listen({ port, reusePort, backlog: BACKLOG, ...(host === '' ? {} : { host }) }, () => {
         const address = server.address();
@@ -95,40 +94,40 @@ export class Acceptor {
     });
   }
 
-  #take(socket: Socket): void {
-    this.#taken.push(socket);
-    if (this.#taken.length > this.#owner.capacity()) return this.#handOn();
-    if (this.#taken.length > 1) return;
-    this.#before = 0;
+  #onConnection(socket: Socket): void {
+    this.#accepted.push(socket);
+    if (this.#accepted.length > this.#owner.capacity()) return this.#handOver();
+    if (this.#accepted.length > 1) return;
+    this.#beforeRound = 0;
     this.#sinceMs = this.#clock();
-    setImmediate(this.#look);
+    setImmediate(this.#onRoundEnd);
   }
 
   /** At the end of a round. */
-  readonly #look = (): void => {
-    if (this.#taken.length === 0) return;
-    const isCrowd = this.#taken.length - this.#before >= Math.max(1, this.#servers.length / 2);
-    this.#before = this.#taken.length;
-    if (!isCrowd) return this.#handOn();
+  readonly #onRoundEnd = (): void => {
+    if (this.#accepted.length === 0) return;
+    const isCrowd = this.#accepted.length - this.#beforeRound >= Math.max(1, this.#servers.length / 2);
+    this.#beforeRound = this.#accepted.length;
+    if (!isCrowd) return this.#handOver();
     const nowMs = this.#clock();
     if (nowMs - this.#lastCrowdMs >= CALM_MS) this.#firstCrowdMs = nowMs;
     this.#lastCrowdMs = nowMs;
-    if (nowMs - this.#sinceMs >= PATIENCE_MS) return this.#handOn();
-    this.#rush(nowMs - this.#firstCrowdMs < RUSH_MS);
-    setImmediate(this.#look);
+    if (nowMs - this.#sinceMs >= MAX_WAIT_MS) return this.#handOver();
+    this.#setRush(nowMs - this.#firstCrowdMs < RUSH_MS);
+    setImmediate(this.#onRoundEnd);
   };
 
-  #rush(isOn: boolean): void {
+  #setRush(isOn: boolean): void {
     if (this.#isRush === isOn) return;
     this.#isRush = isOn;
     this.#owner.onRush(isOn);
   }
 
-  #handOn(): void {
-    const taken = this.#taken;
-    this.#taken = [];
-    this.#rush(false);
-    for (const socket of taken) {
+  #handOver(): void {
+    const accepted = this.#accepted;
+    this.#accepted = [];
+    this.#setRush(false);
+    for (const socket of accepted) {
       this.#owner.accept(socket);
       socket.resume();
     }

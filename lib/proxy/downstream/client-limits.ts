@@ -1,5 +1,5 @@
 /**
- * What one client may do: requests in a time, and connections at once, as all data threads together count them.
+ * What one client may do: requests in a time, and connections at once, counted over all workers.
  * A client is its address (an IPv6 network of 64 bits), behind trusted proxies the one that they name; or, for
  * requests, the value of a header.
  */
@@ -30,7 +30,7 @@ export interface ClientLimitOptions {
   readonly maxConnectionsPerClient: number;
 }
 
-/** What the threads share; undefined for what is not limited. */
+/** What the workers share; undefined for what is not limited. */
 export interface LimitMemory {
   readonly rates: SharedArrayBuffer | undefined;
   readonly connections: SharedArrayBuffer | undefined;
@@ -62,7 +62,7 @@ export function createLimitMemory(options: ClientLimitOptions, workers: number):
   };
 }
 
-/** The thread of this row died, and its connections with it. */
+/** The worker of this row died, and its connections with it. */
 export function forgetConnections({ connections }: LimitMemory, workers: number, worker: number): void {
   if (connections !== undefined) forgetThread(connections, workers, worker);
 }
@@ -74,7 +74,7 @@ export class RequestRates {
   readonly #header: Uint8Array | undefined;
   readonly #clock: () => number;
 
-  /** `clock` gives milliseconds, is the same for all threads, and never goes back. */
+  /** `clock` gives milliseconds, is the same for all workers, and never goes back. */
   constructor(
     memory: SharedArrayBuffer,
     options: ClientLimitOptions,
@@ -87,24 +87,24 @@ export class RequestRates {
     this.#clock = clock;
   }
 
-  /** Counts a request; gives what to answer where it is one too many. `marks` are its head. */
-  excess(info: ClientInfo, request: WithHeaders, marks: ParsedRequest): BalancerError | undefined {
-    const waitMs = this.#limiter.admit(this.#keyOf(info, request, marks), this.#clock());
+  /** Counts a request, whose head is `parsed`; returns the failure that it gets where it is one too many. */
+  excess(info: ClientInfo, request: WithHeaders, parsed: ParsedRequest): BalancerError | undefined {
+    const waitMs = this.#limiter.admit(this.#keyOf(info, request, parsed), this.#clock());
     if (waitMs === 0) return undefined;
     return new BalancerError('rate-limited', undefined, { retryAfterS: Math.ceil(waitMs / 1000) });
   }
 
-  #keyOf(info: ClientInfo, request: WithHeaders, marks: ParsedRequest): string {
-    const value = this.#header === undefined ? '' : headerValue(marks, this.#header);
+  #keyOf(info: ClientInfo, request: WithHeaders, parsed: ParsedRequest): string {
+    const value = this.#header === undefined ? '' : headerValue(parsed, this.#header);
     // marked, so that nobody uses up the rate of an address by naming it
     if (value !== '') return `:${value}`;
     return networkOf(info.trusted ? this.#trusted.originOf(info, request.rawHeaders) : info.ip);
   }
 }
 
-function headerValue(marks: ParsedRequest, name: Uint8Array): string {
-  const at = findValue(marks, name);
-  return at === -1 ? '' : marks.text.slice(at, valueEnd(marks, at));
+function headerValue(parsed: ParsedRequest, name: Uint8Array): string {
+  const at = findValue(parsed, name);
+  return at === -1 ? '' : parsed.text.slice(at, valueEnd(parsed, at));
 }
 
 /** Connections of each client at once. */

@@ -1,7 +1,7 @@
 /**
- * Requests read by Node's own HTTP server, through its public API alone: `--parser node`. It costs several times as
- * much; an operator has a way out of a fault of the request parser, and the tests have something to compare it with.
- * A head is put together again and read by the one reader of heads, so that all that follows is the same.
+ * Client connections whose requests Node's own HTTP server reads, through its public API: `--parser node`. It costs several
+ * times as much; it is a way out for operators should our request parser have a fault, and what the tests compare it with.
+ * A head is put together again and parsed by our parser, so that all that follows is the same.
  */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -27,14 +27,14 @@ import {
   type RequestHandler,
 } from './request.ts';
 
-/** How often Node looks for requests whose head does not come. */
-const HEAD_LOOK_MS = 500;
-/** With so many requests that wait for their turn a client is not read any more, until there are no more than … */
-const MOST_HELD = 64;
-/** … so many. */
-const FEWEST_HELD = 16;
-/** What a client may say before its tunnel is there. */
-const MOST_EARLY_BYTES = 65_536;
+/** How often Node checks for requests whose head does not come. */
+const HEAD_CHECK_MS = 500;
+/** With so many requests that wait for their turn a client is not read any more, until there are fewer than … */
+const MAX_HELD = 64;
+/** … this. */
+const RESUME_HELD = 16;
+/** What a client may send before its tunnel is open. */
+const MAX_EARLY_BYTES = 65_536;
 
 /** Where a socket keeps its connection. */
 const CONNECTION = Symbol('connection');
@@ -42,7 +42,7 @@ interface NodeSocket extends Socket {
   [CONNECTION]?: NodeConnection;
 }
 
-/** What Node says of bytes that its parser did not take. */
+/** Node's error for bytes that its parser has refused. */
 interface ParseError extends Error {
   readonly reason?: string;
   readonly rawPacket?: Buffer;
@@ -59,16 +59,16 @@ export class NodeServer {
     this.#server = createServer({
       maxHeaderSize: worker.options.maxHeadBytes,
       headersTimeout: worker.options.headerTimeoutMs,
-      // a body may take as long as it likes while it makes progress, which the exchange watches
+      // a body may take any time while it makes progress, which the exchange watches
       requestTimeout: 0,
-      // looked at in `tick`
+      // limited in `tick`
       keepAliveTimeout: 0,
-      connectionsCheckingInterval: HEAD_LOOK_MS,
+      connectionsCheckingInterval: HEAD_CHECK_MS,
       // checked with the other headers
       requireHostHeader: false,
       shouldUpgradeCallback: isUpgrade,
     });
-    // headers beyond it would be dropped without a word; their bytes are bounded already
+    // headers beyond it would be dropped silently; their bytes are limited already
     this.#server.maxHeadersCount = 0;
     const handle = (request: IncomingMessage, response: ServerResponse): void =>
       connectionOf(request.socket)?.handle(request, new NodeResponse(response));
@@ -83,8 +83,8 @@ export class NodeServer {
         new BalancerError('not-implemented', 'CONNECT is not supported'),
       ),
     );
-    this.#server.on('clientError', (error, socket) => connectionOf(socket as Socket)?.parseFailed(error));
-    // from here on it looks for requests whose head does not come
+    this.#server.on('clientError', (error, socket) => connectionOf(socket as Socket)?.onParseError(error));
+    // makes it check for requests whose head does not come
     this.#server.emit('listening');
   }
 
@@ -107,7 +107,7 @@ function connectionOf(socket: Socket): NodeConnection | undefined {
   return (socket as NodeSocket)[CONNECTION];
 }
 
-/** A request with a body that asks for another protocol is taken as an ordinary one: Node has no way for both. */
+/** An upgrade request with a body is handled as an ordinary one: Node cannot do both. */
 function isUpgrade({ headers, httpVersionMinor }: IncomingMessage): boolean {
   if (httpVersionMinor === 0 || /(?:^|,)[ \t]*h2c[ \t]*(?:,|$)/i.test(headers.upgrade ?? '')) return false;
   return headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;
@@ -122,7 +122,7 @@ export class NodeConnection implements ManagedConnection {
   readonly #worker: ConnectionWorker;
   readonly #handler: RequestHandler;
   #exchange: ActiveExchange | undefined;
-  /** What a pipelining client asked for meanwhile, in its order. */
+  /** Requests of a pipelining client that wait for their turn. */
   #held: (() => void)[] = [];
   #isPaused = false;
   #hasReceived = false;
@@ -133,7 +133,7 @@ export class NodeConnection implements ManagedConnection {
   readonly #onEarly = (chunk: Buffer): void => {
     this.#early.push(chunk);
     this.#earlyBytes += chunk.length;
-    if (this.#earlyBytes > MOST_EARLY_BYTES) this.socket.pause();
+    if (this.#earlyBytes > MAX_EARLY_BYTES) this.socket.pause();
   };
   readonly #onEarlyEnd = (): void => {
     this.socket.destroy();
@@ -147,14 +147,14 @@ export class NodeConnection implements ManagedConnection {
     this.#watch = new ClientWatch(socket, worker);
   }
 
-  /** Takes a request in its turn: one is answered before the next is looked at. */
+  /** Handles a request in its turn: its response is written before the next is handled. */
   handle(message: IncomingMessage, response: NodeResponse): void {
     this.#hasReceived = true;
     response.client = this;
     this.#inTurn(() => this.#begin(message, new NodeBody(message), response));
   }
 
-  /** The socket is ours from here on, with what followed the head. */
+  /** Handles an upgrade request; Node has given up its socket, with what followed the head. */
   handleUpgrade(message: IncomingMessage, early: Buffer): void {
     this.#hasReceived = true;
     if (early.length > 0) this.#onEarly(early);
@@ -163,10 +163,10 @@ export class NodeConnection implements ManagedConnection {
     this.#inTurn(() => this.#begin(message, undefined, new SocketResponse(this.socket, false)));
   }
 
-  #inTurn(take: () => void): void {
-    if (this.#exchange === undefined && this.#held.length === 0) return take();
-    this.#held.push(take);
-    if (this.#held.length < MOST_HELD) return;
+  #inTurn(handle: () => void): void {
+    if (this.#exchange === undefined && this.#held.length === 0) return handle();
+    this.#held.push(handle);
+    if (this.#held.length < MAX_HELD) return;
     this.#isPaused = true;
     this.socket.pause();
   }
@@ -176,12 +176,12 @@ export class NodeConnection implements ManagedConnection {
     source: NodeBody | undefined,
     response: NodeResponse | SocketResponse,
   ): void {
-    // its connection closed before its turn came, or is about to
+    // the connection has closed before its turn came, or is about to
     if (this.isClosing || this.socket.destroyed) return;
     try {
-      withMarks(message, this.#worker.options, source !== undefined, (marks) => {
-        const body = marks.framing === 'none' ? undefined : source;
-        this.#handler.handleRequest(this, new ClientRequest(this.socket, marks, body), response, marks);
+      withParsedHead(message, this.#worker.options, source !== undefined, (parsed) => {
+        const body = parsed.framing === 'none' ? undefined : source;
+        this.#handler.handleRequest(this, new ClientRequest(this.socket, parsed, body), response, parsed);
       });
     } catch (error) {
       message.resume();
@@ -207,7 +207,7 @@ export class NodeConnection implements ManagedConnection {
 
   #next(): void {
     while (this.#exchange === undefined && this.#held.length > 0) this.#held.shift()?.();
-    if (this.#isPaused && this.#held.length < FEWEST_HELD) {
+    if (this.#isPaused && this.#held.length < RESUME_HELD) {
       this.#isPaused = false;
       this.socket.resume();
     }
@@ -235,8 +235,8 @@ export class NodeConnection implements ManagedConnection {
     onReady(Buffer.concat(this.#early));
   }
 
-  /** What came is not HTTP, too long, or too late. */
-  parseFailed(error: ParseError): void {
+  /** What came is not HTTP, beyond a limit, or too late. */
+  onParseError(error: ParseError): void {
     const { socket } = this;
     const isOver = this.#watch.isLingering ? socket.readableEnded : !socket.writable;
     if (isOver || errnoOf(error) === 'ECONNRESET') {
@@ -252,7 +252,7 @@ export class NodeConnection implements ManagedConnection {
     this.refuse(failure);
   }
 
-  /** Answers with `error` after the responses that are owed, and closes. */
+  /** Responds with `error`, or one that was given before, once all other responses are written; and closes. */
   refuse(error?: BalancerError): void {
     this.#pendingError ??= error;
     if (this.#pendingError === undefined || this.#exchange !== undefined || this.#held.length > 0) return;
@@ -263,7 +263,7 @@ export class NodeConnection implements ManagedConnection {
     this.linger(this.#worker.nowMs);
   }
 
-  /** By the thread's clock, which is not that of `performance`. */
+  /** Lingers by the worker's clock, which is not that of `performance`. */
   lingerNow(): void {
     this.linger(this.#worker.nowMs);
   }
@@ -283,12 +283,12 @@ export class NodeConnection implements ManagedConnection {
   }
 }
 
-/** Has the head that Node took apart read as if it had come in one piece; an ordinary request asks for no other protocol. */
-function withMarks(
+/** Parses the head that Node took apart as if it had come in one piece; `isOrdinary` leaves Upgrade out. */
+function withParsedHead(
   { method = '', url = '', httpVersionMajor, httpVersionMinor, rawHeaders }: IncomingMessage,
   limits: WorkerOptions,
   isOrdinary: boolean,
-  tell: (marks: ParsedRequest) => void,
+  onParsed: (parsed: ParsedRequest) => void,
 ): void {
   let text = `${method} ${url} HTTP/${httpVersionMajor}.${httpVersionMinor}\r\n`;
   for (let at = 0; at < rawHeaders.length; at += 2) {
@@ -298,22 +298,22 @@ function withMarks(
   const bytes = Buffer.from(`${text}\r\n\0`, 'latin1');
   const parser = new RequestParser(
     { ...limits, maxHeadBytes: bytes.length },
-    { onRequest: tell, onBody: () => {}, onRequestEnd: () => {} },
+    { onRequest: onParsed, onBody: () => {}, onRequestEnd: () => {} },
   );
   parser.parse(bytes, 0, bytes.length - 1);
 }
 
-/** What Node's parser says of a version that is well-formed. */
+/** The reason that Node's parser gives for a well-formed version that it does not know. */
 const UNKNOWN_VERSION = 'Invalid HTTP version';
 const LF = 10;
-/** What begins like a request line. */
+/** The beginning of a request line. */
 const METHOD = new RegExp(`^${TOKEN_CHAR}+ `);
 
-/** What the client is told of bytes that Node's parser did not take. */
+/** The failure that a client gets for bytes that Node's parser has refused. */
 function parseFailure(error: ParseError, maxTargetBytes: number): BalancerError {
   switch (errnoOf(error)) {
     case 'HPE_HEADER_OVERFLOW': {
-      // only a packet that begins with a request line can tell
+      // only a packet that begins with a request line shows which limit it was
       if (error.rawPacket === undefined || !METHOD.test(error.rawPacket.toString('latin1', 0, 64)))
         return new BalancerError('head-too-large');
       const firstLine = error.rawPacket.indexOf(LF);
@@ -323,7 +323,7 @@ function parseFailure(error: ParseError, maxTargetBytes: number): BalancerError 
     }
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new BalancerError('request-timeout');
-    // HTTP/2 without being asked for it, whose preface looks like a request
+    // HTTP/2 with prior knowledge, whose preface looks like a request
     case 'HPE_PAUSED_H2_UPGRADE':
       return new BalancerError('http-version');
     case 'HPE_INVALID_VERSION':

@@ -1,6 +1,6 @@
 /**
- * What the access log is told of the requests of one data thread: those with an outcome, and those refused before.
- * Must not hold: which requests get a line, or what it looks like (`lib/access-log`).
+ * The access-log entries of one worker's requests, those that were refused before they were exchanges included. Which
+ * requests are logged, and how an entry is written, is in `lib/access-log`.
  */
 import type { AccessLog } from '../../access-log/access-log.ts';
 import type { EndedRequest } from '../../metrics/recorder.ts';
@@ -9,7 +9,7 @@ import type { ClientRequest, RequestContext } from '../downstream/request.ts';
 import type { ClientInfo } from '../headers/request-headers.ts';
 import type { TrustedProxies } from '../headers/trusted-proxies.ts';
 
-/** A request that is over, and what is only logged of it. */
+/** A request that is over, with what is only logged. */
 export interface RecordedRequest extends EndedRequest {
   /** When its head had come, by `performance.now`. */
   readonly startMs: number;
@@ -34,7 +34,7 @@ export class AccessLogEntries {
     this.#nameOf = nameOf;
   }
 
-  /** A request is over, and was given to so many replicas. */
+  /** Logs a request that is over and was given to so many replicas. */
   recordEnd(record: RecordedRequest, { request, head, client }: RequestContext, attempts: number): void {
     const { status, totalMs } = record;
     if (!this.log.shouldLog(status, totalMs) || !this.log.hasRoom()) return;
@@ -62,7 +62,7 @@ export class AccessLogEntries {
     });
   }
 
-  /** A request was refused before it was one; undefined where it was not even understood. */
+  /** Logs a request that was refused before it was an exchange; undefined where it could not be understood. */
   recordRefusal(code: ErrorCode, info: ClientInfo, request: ClientRequest | undefined): void {
     const { status } = ERRORS[code];
     if (!this.log.shouldLog(status, 0) || !this.log.hasRoom()) return;

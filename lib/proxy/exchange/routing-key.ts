@@ -1,10 +1,10 @@
 /**
- * The hash that a request is placed by.
- * Must not hold: what is hashed (`hash-key.ts`), or what is done with it.
+ * The hash by which a request is routed: of its id, or of what `--hash-key` names (a header, a cookie, the path, the
+ * client's address …). How a key is found in a request and made a number is in `core/hashing/hash-key.ts`.
  *
- * The key is still there as bytes, where the hash takes four at a time: 13 ns for a key of ten, where its text takes
- * 30, after some 500 ns for the texts of all fields.
- * Invariant: it is what `hashKeyOf` makes of `placementKey`, however it was come by.
+ * Where it can, this hashes the bytes of the head as they came, four at a time: 13 ns for a key of ten, where its text takes
+ * 30, after some 500 ns to make texts of all fields. Cookies and addresses are read as text.
+ * Invariant: the hash is `hashKeyOf` of `placementKey`, whichever way it was computed.
  */
 import { Buffer } from 'node:buffer';
 import { hashBytes } from '../../core/hashing/hash.ts';
@@ -25,11 +25,11 @@ import { authorityOf, type ClientInfo, type RequestHead } from '../headers/reque
 import type { RequestIds } from '../headers/request-ids.ts';
 import type { TrustedProxies } from '../headers/trusted-proxies.ts';
 
-/** A source of keys, and the name of its field in bytes, if it is one. */
+/** A source of keys, with the name of its field in bytes, if it is one. */
 interface KeySource {
   readonly kind: HashKeySource['kind'];
   readonly field: Uint8Array;
-  /** Its value may have to be made another before it is hashed. */
+  /** Its value may have to be put into canonical form before it is hashed. */
   readonly isHost: boolean;
 }
 
@@ -60,12 +60,12 @@ export class RoutingKey {
   }
 
   /**
-   * Unsigned 32 bits. `head` is what was made of the request, `marks` what it came as. To be called before the next id
-   * is made and the next head is read.
+   * Unsigned 32 bits. `head` goes to the replica, `parsed` is the head as it came. To be called before the next id is made
+   * and the next head is parsed.
    */
-  hashOf(client: ClientInfo, request: ClientRequest, head: RequestHead, marks: ParsedRequest): number {
-    if (this.#isById) return this.#hashOfId(head, marks);
-    const hash = this.#algorithm === 'classic' ? undefined : this.#hashInBytes(head, marks);
+  hashOf(client: ClientInfo, request: ClientRequest, head: RequestHead, parsed: ParsedRequest): number {
+    if (this.#isById) return this.#hashOfId(head, parsed);
+    const hash = this.#algorithm === 'classic' ? undefined : this.#hashInBytes(head, parsed);
     if (hash !== undefined) return hash;
     const facts = new TextFacts(head.target, client, request, this.#trusted);
     const { source, value } = placementKey(this.#sources, facts, head.requestId);
@@ -79,9 +79,9 @@ export class RoutingKey {
   }
 
   /** Undefined where a source has to be read as text. */
-  #hashInBytes(head: RequestHead, marks: ParsedRequest): number | undefined {
-    const { bytes, base, target, targetAt } = marks;
-    // what was asked for in absolute form is hashed as it goes on
+  #hashInBytes(head: RequestHead, parsed: ParsedRequest): number | undefined {
+    const { bytes, base, target, targetAt } = parsed;
+    // a target in absolute form is hashed in the form in which it goes on
     if (head.target !== target) return undefined;
     const from = base + targetAt;
     for (const { kind, field, isHost } of this.#inBytes) {
@@ -89,13 +89,13 @@ export class RoutingKey {
       if (kind === 'path') return hashBytes(bytes, from, from + pathOf(target).length);
       if (kind === 'p2c') return NO_KEY;
       if (kind !== 'header' && kind !== 'request-id') return undefined;
-      const at = findValue(marks, field);
+      const at = findValue(parsed, field);
       if (at === -1) continue;
-      const end = valueEnd(marks, at);
+      const end = valueEnd(parsed, at);
       if (isHost && !isHostKey(bytes, base + at, base + end)) return undefined;
       if (end > at) return hashBytes(bytes, base + at, base + end);
     }
-    return this.#hashOfId(head, marks);
+    return this.#hashOfId(head, parsed);
   }
 }
 
@@ -122,7 +122,7 @@ function withTargetHost({ url, rawHeaders }: ClientRequest): readonly string[] {
   return host === undefined ? rawHeaders : [HOST, host, ...rawHeaders];
 }
 
-/** Makes texts of what is asked for. */
+/** What keys are made of, as texts; made when they are first read. */
 class TextFacts implements KeyFacts {
   readonly url: string;
   readonly #client: ClientInfo;
