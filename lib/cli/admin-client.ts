@@ -23,6 +23,13 @@ export interface RequestOptions {
   readonly timeoutMs?: number;
 }
 
+/** Something else responds at the address. */
+class NoBalancerError extends CommandError {
+  constructor(message: string) {
+    super(EXIT.unreachable, message);
+  }
+}
+
 export class AdminClient {
   readonly #target: Target;
 
@@ -39,7 +46,35 @@ export class AdminClient {
 
   /** The response, whatever its status. Throws CommandError `unreachable` if there is none. */
   async request(method: string, path: string, options: RequestOptions = {}): Promise<AdminResponse> {
-    return this.#read(await this.#send(method, path, options));
+    try {
+      const response = await this.#read(await this.#send(method, path, options));
+      // what a replica says to a path that it does not know, in the balancer's own form
+      if (method !== 'GET' || ![400, 404].includes(response.status) || !(await this.#isPublicPort()))
+        return response;
+    } catch (error) {
+      if (!(error instanceof NoBalancerError) || !(await this.#isPublicPort())) throw error;
+    }
+    throw new CommandError(
+      EXIT.unreachable,
+      `${this.#target.url} is the public port of a balancer, not its admin port (5001 unless --admin-port says else)`,
+    );
+  }
+
+  /** The public port answers `/rep` as the admin port does, but sends `/healthz` to a replica. */
+  async #isPublicPort(): Promise<boolean> {
+    const isList = (message: unknown) =>
+      typeof message === 'object' && message !== null && 'replicas' in message;
+    const rep = await this.#messageOrNone('/rep');
+    return isList(rep) && (await this.#messageOrNone('/healthz')) === undefined;
+  }
+
+  async #messageOrNone(path: string): Promise<unknown> {
+    try {
+      const { status, message } = await this.#read(await this.#send('GET', path, {}));
+      return status === 200 ? message : undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   /** An endless response. Throws as `requestMessage` does. */
@@ -94,8 +129,7 @@ export class AdminClient {
     }
     const message = messageIn(body);
     if (message !== undefined) return { status, message };
-    throw new CommandError(
-      EXIT.unreachable,
+    throw new NoBalancerError(
       `what answers at ${this.#target.url} is no balancer: ${status} ${response.headers.server ?? ''}`.trimEnd(),
     );
   }

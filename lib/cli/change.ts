@@ -54,6 +54,8 @@ function showList(output: Output, { N, replicas }: ReplicaList): void {
 function bodyOf(words: readonly string[]): { readonly n: number; readonly hostnames: readonly string[] } {
   const [first = ''] = words;
   if (words.length === 0) wrongUsage('say how many, or which: N|NAME...');
+  if (/^[+-]?[\d.,]*\d(e\d+)?$/i.test(first) && !/^\d{1,9}$/.test(first))
+    wrongUsage(`the number must be a whole one below 10^9, not ${quote(first)}`);
   if (!/^\d{1,9}$/.test(first)) return { n: words.length, hostnames: words };
   const n = Number(first);
   if (n === 0) wrongUsage('the number must be 1 or more, not 0');

@@ -4,10 +4,11 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { EventsView, FleetEvent } from '../api/types.ts';
-import { sleep, systemClock } from '../platform/clock.ts';
 import type { Call, Command } from './command.ts';
+import { EventLines, eventColumns } from './event-columns.ts';
 import { EventStreamParser } from './event-stream.ts';
-import { type Column, counted, duration, type Output, printable, table } from './output.ts';
+import { table } from './output.ts';
+import { sleepReferenced } from './sleep.ts';
 import { CommandError, EXIT, type ExitStatus, wrongUsage } from './usage.ts';
 
 /** Default of --limit with --follow. */
@@ -28,7 +29,7 @@ export const EVENTS: Command = {
       type: 'string',
       short: 'n',
       unit: 'number',
-      help: `maximum of past events; with -f ${FOLLOWED} if not given`,
+      help: `maximum of past events, 0 for none; with -f ${FOLLOWED} if not given`,
     },
   },
   run: (call) => (call.has('follow') ? follow(call) : list(call)),
@@ -48,16 +49,18 @@ async function list(call: Call): Promise<ExitStatus> {
     limit === undefined ? '/events' : `/events?limit=${limit}`,
   )) as EventsView;
   if (output.isJson) output.json(message);
-  else for (const line of table(columns(output), message.events)) output.line(line);
+  else if (message.events.length === 0) output.line('no events');
+  else for (const line of table(eventColumns(output), message.events, output.columns)) output.line(line);
   return EXIT.done;
 }
 
 /** Follows until the process ends; throws if the balancer refuses, or is unreachable at the beginning. */
 async function follow(call: Call): Promise<never> {
   const limit = limitOf(call) ?? FOLLOWED;
+  const lines = new EventLines(call.output);
   const show = (event: FleetEvent): void => {
     if (call.output.isJson) call.output.json(event, 'line');
-    else call.output.line(lineOf(call.output, event));
+    else call.output.line(lines.lineOf(event));
   };
   let lastId = '';
   let retryMs = RETRY_MS;
@@ -117,77 +120,4 @@ async function* textOf(stream: IncomingMessage): AsyncGenerator<string> {
   } catch {
     // cut: the caller reconnects
   }
-}
-
-/** Sleeps, and keeps the process alive meanwhile. */
-async function sleepReferenced(ms: number): Promise<void> {
-  const alive = setInterval(() => {}, ms);
-  await sleep(systemClock, ms);
-  clearInterval(alive);
-}
-
-const KIND_COLOURS = {
-  healthy: 'green',
-  unhealthy: 'red',
-  ejected: 'red',
-  died: 'red',
-  poison: 'red',
-  'start-failed': 'red',
-  'engine-lost': 'red',
-  'source-lost': 'red',
-  panic: 'red',
-  'panic-over': 'green',
-  'engine-back': 'green',
-  'source-back': 'green',
-} as const satisfies Readonly<Record<string, 'green' | 'red'>>;
-
-function columns(output: Output): readonly Column<FleetEvent>[] {
-  return [
-    { title: 'TIME', cell: ({ time }) => printable(time) },
-    { title: 'REPLICA', cell: ({ replica }) => printable(replica ?? '') },
-    { title: 'EVENT', cell: ({ kind, count }) => `${paintedKind(output, kind)}${times(count)}` },
-    { title: 'TOOK', align: 'right', cell: ({ ms }) => (ms === null ? '' : duration(ms)) },
-    { title: 'COST', cell: costOf },
-    { title: 'CAUSE', cell: (event) => causeOf(event) },
-  ];
-}
-
-/** One event as a line of its own, since column widths are unknown while following. */
-function lineOf(output: Output, event: FleetEvent): string {
-  const { time, replica, kind, ms, count } = event;
-  const took = ms === null ? '' : ` after ${duration(ms)}`;
-  const [cause, cost] = [causeOf(event), costOf(event)];
-  const parts = [
-    printable(time),
-    `${replica === null ? '' : `${printable(replica)} `}${paintedKind(output, kind)}${times(count)}${took}`,
-    ...(cause === '' ? [] : [cause]),
-    ...(cost === '' ? [] : [cost]),
-  ];
-  return parts.join('  ');
-}
-
-/** ` × 3` for what happened three times by now. */
-function times(count = 1): string {
-  return count > 1 ? ` × ${count}` : '';
-}
-
-/** The cause, and the image that was started. */
-function causeOf({ cause, image }: FleetEvent): string {
-  return [cause, image]
-    .filter((part) => typeof part === 'string')
-    .map(printable)
-    .join('; ');
-}
-
-function paintedKind(output: Output, kind: string): string {
-  const colour = kind in KIND_COLOURS ? KIND_COLOURS[kind as keyof typeof KIND_COLOURS] : undefined;
-  return colour === undefined ? printable(kind) : output.paint(colour, kind);
-}
-
-/** `2 requests retried, 1 request failed`; '' where it cost nothing. */
-function costOf({ cost }: FleetEvent): string {
-  return Object.entries(cost ?? {})
-    .filter(([, count]) => count > 0)
-    .map(([what, count]) => `${counted(count, 'request')} ${what}`)
-    .join(', ');
 }

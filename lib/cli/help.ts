@@ -4,7 +4,7 @@ import type { Command } from './command.ts';
 import type { CommandOption } from './usage.ts';
 
 const LEFT = 28;
-const NAME = 9;
+const NAME = 12;
 
 const VARIABLES = `Without flags, LB_ADMIN_HOST, LB_ADMIN_PORT, LB_ADMIN_TOKEN and LB_ADMIN_TOKEN_FILE apply.
 `;
@@ -16,12 +16,14 @@ export function serveHelp(commands: readonly Command[]): string {
   const list = [
     `  ${'serve'.padEnd(NAME)}runs the balancer until SIGINT or SIGTERM; the default command`,
     ...commands.map(({ name, summary }) => `  ${name.padEnd(NAME)}${summary}`),
+    `  ${'help'.padEnd(NAME)}shows this help, or that of a command: ringlb help add`,
+    `  ${'version'.padEnd(NAME)}prints the version`,
+    `  ${'completion'.padEnd(NAME)}prints a completion script: source <(ringlb completion bash)`,
   ];
   return `ringlb: an HTTP load balancer that starts, probes, replaces and drains its own replicas
 
 Usage: ringlb [serve] [OPTION]...
-       ringlb COMMAND [OPTION]...      talks to a running balancer; see ringlb COMMAND --help
-       ringlb --help | --version
+       ringlb COMMAND [OPTION]...      talks to a running balancer; see ringlb help COMMAND
 
 Commands:
 ${list.join('\n')}

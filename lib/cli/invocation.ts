@@ -10,6 +10,7 @@ import { messageOf } from '../platform/errors.ts';
 import { AdminClient } from './admin-client.ts';
 import { ADD, DRAIN, RM, SCALE, UNDRAIN } from './change.ts';
 import type { Call, Command } from './command.ts';
+import { completionScript } from './completion.ts';
 import { CHECK } from './config/check.ts';
 import { EVENTS } from './events.ts';
 import { EXPLAIN } from './explain.ts';
@@ -31,7 +32,13 @@ export const COMMANDS: readonly Command[] = [
   HEALTH,
   CHECK,
 ];
-const NAMES: readonly string[] = ['serve', ...COMMANDS.map(({ name }) => name)];
+const NAMES: readonly string[] = [
+  'serve',
+  ...COMMANDS.map(({ name }) => name),
+  'help',
+  'version',
+  'completion',
+];
 
 /** Options that every command for a running balancer has. */
 export const COMMON_OPTIONS: Readonly<Record<string, CommandOption>> = {
@@ -73,11 +80,10 @@ export function parseInvocation(args: readonly string[], environment: Environmen
   const { flags, words } = splitCommandLine(args, BOOLEAN_FLAGS);
   const [word = 'serve', ...rest] = words;
   const command = COMMANDS.find(({ name }) => name === word);
-  if (flags.some(({ flag }) => HELP.has(flag))) {
-    const text = command === undefined ? serveHelp(COMMANDS) : commandHelp(command, commonOptionsOf(command));
-    return { kind: 'help', text };
-  }
-  if (flags.some(({ flag }) => VERSION.has(flag))) return { kind: 'version' };
+  if (flags.some(({ flag }) => HELP.has(flag))) return { kind: 'help', text: helpOf(command) };
+  if (flags.some(({ flag }) => VERSION.has(flag)) || word === 'version') return { kind: 'version' };
+  if (word === 'help') return { kind: 'help', text: helpOn(rest) };
+  if (word === 'completion') return { kind: 'help', text: completionScript(rest, COMMANDS, commonOptionsOf) };
   if (command !== undefined) return { kind: 'command', command, call: callOf(command, args, environment) };
   const problems = rest.map((extra) => `unexpected argument ${quote(extra)}`);
   if (word !== 'serve') {
@@ -87,6 +93,19 @@ export function parseInvocation(args: readonly string[], environment: Environmen
   }
   const reload = (): Settings => loadSettings(flags, environment, problems);
   return { kind: 'serve', settings: reload(), reload };
+}
+
+function helpOf(command: Command | undefined): string {
+  return command === undefined ? serveHelp(COMMANDS) : commandHelp(command, commonOptionsOf(command));
+}
+
+/** `help`, or `help add`. */
+function helpOn([word = 'serve', ...more]: readonly string[]): string {
+  const command = COMMANDS.find(({ name }) => name === word);
+  if (more.length > 0) wrongUsage(`help takes one command, not ${quote([word, ...more].join(' '))}`);
+  if (command === undefined && !NAMES.includes(word))
+    wrongUsage(`${quoteIfOdd(word)} is not a command${didYouMean(word, NAMES)}`);
+  return helpOf(command);
 }
 
 function callOf(command: Command, args: readonly string[], environment: Environment): Call {

@@ -1,5 +1,7 @@
 /** `ringlb status` and `ringlb health`: the state of the balancer and of its replicas. */
 import type { ReplicasView, ReplicaView, RingView } from '../api/types.ts';
+import { quote } from '../config/suggest.ts';
+import { duration as parseDuration } from '../config/value-parsers.ts';
 import { type AdminClient, sentenceOf } from './admin-client.ts';
 import type { Call, Command } from './command.ts';
 import {
@@ -11,8 +13,10 @@ import {
   percent,
   printable,
   table,
+  wrapped,
 } from './output.ts';
-import { CommandError, EXIT, type ExitStatus } from './usage.ts';
+import { sleepReferenced } from './sleep.ts';
+import { CommandError, EXIT, type ExitStatus, wrongUsage } from './usage.ts';
 
 /** Less than the timeout of the image's HEALTHCHECK. */
 const HEALTH_TIMEOUT_MS = 2500;
@@ -31,32 +35,77 @@ export function painted(output: Output, state: string): string {
   return colour === undefined ? state : output.paint(colour, state);
 }
 
+/** Default of --interval. */
+const INTERVAL = '2s';
+
 export const STATUS: Command = {
   name: 'status',
   operands: '',
   summary: 'shows the balancer and its replicas',
-  help: ['IN FLIGHT counts requests, SHARE is the share of all keys, PROBES are passed/failed.'],
-  options: {},
-  async run({ admin, output }) {
-    const [ready, replicas, ring] = await Promise.all([
-      admin.request('GET', '/readyz'),
-      admin.requestMessage('GET', '/replicas') as Promise<ReplicasView>,
-      admin.requestMessage('GET', '/ring') as Promise<RingView>,
-    ]);
-    const isReady = ready.status === 200;
-    const reason = sentenceOf(ready.message);
-    if (output.isJson) {
-      output.json({ ready: isReady, reason, ...replicas, ring });
-      return EXIT.done;
-    }
-    const word = isReady ? output.paint('green', 'ready') : output.paint('red', 'not ready');
-    output.line(`${word}: ${reason}`);
-    output.line(ringLine(ring));
-    output.line('');
-    for (const line of table(columns(output), replicas.replicas)) output.line(line);
+  help: [
+    'IN FLIGHT counts requests, SHARE is the share of all keys, PROBES are passed/failed.',
+    'In a narrow terminal less important columns are left out. With --watch and --json each is a line.',
+  ],
+  options: {
+    watch: { type: 'boolean', short: 'w', help: 'shows it again and again, until Ctrl-C' },
+    interval: { type: 'string', unit: 'duration', help: `time between two looks; ${INTERVAL} if not given` },
+  },
+  async run(call) {
+    const intervalMs = intervalOf(call);
+    if (call.has('watch')) return watch(call, intervalMs);
+    show(call.output, await lookAt(call.admin), 'lines');
     return EXIT.done;
   },
 };
+
+function intervalOf(call: Call): number {
+  const text = call.value('interval');
+  if (text !== undefined && !call.has('watch')) wrongUsage('--interval goes with --watch');
+  const read = parseDuration('above zero').read(text ?? INTERVAL);
+  return 'value' in read ? read.value : wrongUsage(`--interval ${read.problem}, not ${quote(text ?? '')}`);
+}
+
+interface Look {
+  readonly isReady: boolean;
+  readonly reason: string;
+  readonly replicas: ReplicasView;
+  readonly ring: RingView;
+}
+
+async function lookAt(admin: AdminClient): Promise<Look> {
+  const [ready, replicas, ring] = await Promise.all([
+    admin.request('GET', '/readyz'),
+    admin.requestMessage('GET', '/replicas') as Promise<ReplicasView>,
+    admin.requestMessage('GET', '/ring') as Promise<RingView>,
+  ]);
+  return { isReady: ready.status === 200, reason: sentenceOf(ready.message), replicas, ring };
+}
+
+/** Shows it until the process ends; throws if the balancer refuses, or is unreachable at the beginning. */
+async function watch({ admin, output }: Call, intervalMs: number): Promise<never> {
+  for (let isFirst = true; ; isFirst = false) {
+    try {
+      const look = await lookAt(admin);
+      output.clear();
+      if (!isFirst && !output.isJson && output.columns === Number.POSITIVE_INFINITY) output.line('');
+      show(output, look, 'line');
+    } catch (error) {
+      const isAway = error instanceof CommandError && error.exitStatus === EXIT.unreachable;
+      if (isFirst || !isAway) throw error;
+      output.note(error.message);
+    }
+    await sleepReferenced(intervalMs);
+  }
+}
+
+function show(output: Output, { isReady, reason, replicas, ring }: Look, form: 'lines' | 'line'): void {
+  if (output.isJson) return output.json({ ready: isReady, reason, ...replicas, ring }, form);
+  const word = isReady ? output.paint('green', 'ready') : output.paint('red', 'not ready');
+  for (const line of wrapped(`${word}: ${reason}`, output.columns)) output.line(line);
+  for (const line of wrapped(ringLine(ring), output.columns)) output.line(line);
+  output.line('');
+  for (const line of table(columns(output), replicas.replicas, output.columns)) output.line(line);
+}
 
 function ringLine({ algorithm, slots, vnodes, version, imbalance }: RingView): string {
   const points = vnodes > 0 ? ` (${counted(vnodes, 'virtual node')} a replica)` : '';
@@ -67,13 +116,13 @@ function columns(output: Output): readonly Column<ReplicaView>[] {
   return [
     { title: 'REPLICA', cell: ({ name }) => name },
     { title: 'STATE', cell: (replica) => painted(output, stateOf(replica)) },
-    { title: 'FOR', align: 'right', cell: ({ sinceMs }) => duration(sinceMs) },
-    { title: 'IN FLIGHT', align: 'right', cell: ({ inFlight }) => String(inFlight) },
-    { title: 'SHARE', align: 'right', cell: ({ share }) => percent(share) },
-    { title: 'PROBES', align: 'right', cell: ({ probes }) => `${probes.passed}/${probes.failed}` },
-    { title: 'RESTARTS', align: 'right', cell: ({ restarts }) => String(restarts) },
-    { title: 'ENDPOINT', cell: ({ endpoint }) => printable(endpoint ?? '') },
-    { title: 'WHY', cell: whyOf },
+    { title: 'FOR', align: 'right', cell: ({ sinceMs }) => duration(sinceMs), drop: 3 },
+    { title: 'IN FLIGHT', align: 'right', cell: ({ inFlight }) => String(inFlight), drop: 2 },
+    { title: 'SHARE', align: 'right', cell: ({ share }) => percent(share), drop: 1 },
+    { title: 'PROBES', align: 'right', cell: ({ probes }) => `${probes.passed}/${probes.failed}`, drop: 5 },
+    { title: 'RESTARTS', align: 'right', cell: ({ restarts }) => String(restarts), drop: 4 },
+    { title: 'ENDPOINT', cell: ({ endpoint }) => printable(endpoint ?? ''), drop: 6 },
+    { title: 'WHY', cell: whyOf, isFlexible: true },
   ];
 }
 

@@ -6,8 +6,9 @@ import type { AddressInfo } from 'node:net';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { succeeded } from '../../lib/admin/reply.ts';
 import type { Route } from '../../lib/admin/routes/api.ts';
-import { type Running, runAdmin } from '../helpers/admin.ts';
-import { runCommand } from '../helpers/cli.ts';
+import { BalancerError } from '../../lib/platform/errors.ts';
+import { REPLICA, type Running, runAdmin } from '../helpers/admin.ts';
+import { keptOutput, runCommand } from '../helpers/cli.ts';
 
 const TOKEN = 'correct-horse-battery';
 
@@ -108,6 +109,40 @@ describe('a command', () => {
     assert.equal(exitStatus, 0);
   });
 
+  for (const columns of [40, 60, 80, 120]) {
+    it(`status fits a terminal of ${columns} columns`, async () => {
+      const long = { name: 'a-name-of-a-replica-that-is-long', cause: 'exit 1: Error: cannot find module x' };
+      const replica = { ...REPLICA, ...long, state: 'starting', nextStartInMs: 12_000 } as const;
+      admin.fleet.replicas = () => [REPLICA, replica];
+      const written = keptOutput(false, columns);
+      const { lines, exitStatus } = await runCommand(admin.port, ['status'], { written });
+      admin.fleet.replicas = () => [REPLICA];
+      assert.equal(exitStatus, 0);
+      for (const line of lines) assert.ok(line.length <= columns, `${line.length}: ${line}`);
+      assert.match(lines.at(-3)!, columns === 120 ? /^REPLICA.*SHARE.*ENDPOINT.*WHY$/ : /^REPLICA +STATE/);
+      assert.match(lines.at(-1)!, /^a-name-of-a-rep/);
+    });
+  }
+
+  it('status --watch shows it again and again in place of what it showed', async () => {
+    const answers: (() => readonly (typeof REPLICA)[])[] = [
+      () => [REPLICA],
+      () => [{ ...REPLICA, name: 'S2' }],
+      () => {
+        throw new BalancerError('shutting-down');
+      },
+    ];
+    admin.fleet.replicas = () => answers.shift()!();
+    const written = keptOutput(false, 80);
+    const { lines, notes, exitStatus } = await runCommand(admin.port, 'status -w --interval 1ms'.split(' '), {
+      written,
+    });
+    admin.fleet.replicas = () => [REPLICA];
+    assert.match(lines.at(-1)!, /^S2 /);
+    assert.equal(lines.filter((line) => line.startsWith('REPLICA')).length, 1);
+    assert.deepEqual([notes.length, exitStatus], [1, 1]);
+  });
+
   for (const [args, change] of [
     ['add 2', 'add 2'],
     ['add web_a web_b', 'add 2 web_a,web_b'],
@@ -128,6 +163,12 @@ describe('a command', () => {
     'add',
     'rm',
     'add 0',
+    'add 1.5',
+    'add 1e3',
+    'add 12345678901',
+    'rm 0.5',
+    'status --watch --interval 2',
+    'status --interval 2s',
     'scale',
     'scale 0',
     'scale five',
@@ -256,6 +297,26 @@ describe('a command without a balancer', () => {
     const { notes, exitStatus } = await runCommand((server.address() as AddressInfo).port, ['status']);
     assert.equal(exitStatus, 3);
     assert.match(notes.join(), /is no balancer: 200$/);
+  });
+
+  it('says that a port is the public one', async (t) => {
+    // as a balancer does: its own /rep, and a replica's 404 for everything else
+    const server = createServer((request, response) => {
+      const isRep = request.url === '/rep';
+      response.writeHead(isRep ? 200 : 404, { 'content-type': 'application/json' });
+      response.end(isRep ? '{"message":{"N":1,"replicas":["S1"]},"status":"successful"}' : 'not here');
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.after(() => server.close());
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { notes, exitStatus } = await runCommand(1, ['status', '--url', url]);
+    assert.deepEqual(
+      [notes, exitStatus],
+      [
+        [`${url} is the public port of a balancer, not its admin port (5001 unless --admin-port says else)`],
+        3,
+      ],
+    );
   });
 
   it('exits with 3 if the response is cut', async (t) => {

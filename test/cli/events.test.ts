@@ -92,9 +92,9 @@ describe('ringlb events', () => {
     });
     const { lines, notes, exitStatus } = await runCommand(port, ['events', '--follow']);
     assert.deepEqual(lines, [
-      '2026-11-21T03:12:00.000Z  S1 <red>died</> after 1s  exit \ufffd[2J137  2 requests retried, 1 request failed',
-      '2026-11-21T03:12:00.000Z  S2 <green>healthy</>',
-      '2026-11-21T03:12:00.000Z  <green>engine-back</>',
+      '2026-11-21T03:12:00.000Z  S1       <red>died</>  1s  exit \ufffd[2J137  2 requests retried, 1 request failed',
+      '2026-11-21T03:12:00.000Z  S2       <green>healthy</>',
+      '2026-11-21T03:12:00.000Z           <green>engine-back</>',
     ]);
     assert.deepEqual(heads, [undefined, 'a-2', 'a-2', 'a-3']);
     assert.equal(notes[0], 'connection lost, reconnecting');
@@ -122,6 +122,36 @@ describe('ringlb events', () => {
     );
     stream?.end();
     assert.equal((await running).exitStatus, 1);
+  });
+
+  for (const columns of [40, 60, 80]) {
+    it(`fit a terminal of ${columns} columns, listed and followed`, async (t) => {
+      const { port } = await serve(t, (request, response) => {
+        if (request.headers.accept !== 'text/event-stream')
+          return answer(response, 200, { N: 3, events: [DIED, PLAIN, STARTED] });
+        if (request.headers['last-event-id'] !== undefined) return answer(response, 401, '<Error> no');
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        return response.end(`retry: 1\n\n${streamed(DIED, PLAIN, STARTED)}`);
+      });
+      for (const args of [['events'], ['events', '-f']]) {
+        const written = keptOutput(false, columns);
+        const { lines } = await runCommand(port, args, { written });
+        for (const line of lines) assert.ok(line.length <= columns, `${line.length}: ${line}`);
+        assert.match(lines.join('\n'), /03:12:00 .*died/);
+      }
+    });
+  }
+
+  it('asks for no past event with -n 0', async (t) => {
+    const { port } = await serve(t, (request, response) => {
+      assert.equal(request.url, '/events?limit=0');
+      answer(response, 200, { N: 0, events: [] });
+    });
+    assert.deepEqual(await runCommand(port, ['events', '-n', '0']), {
+      lines: ['no events'],
+      notes: [],
+      exitStatus: 0,
+    });
   });
 
   it('does not wait for a balancer that was never reachable', async () => {

@@ -28,6 +28,10 @@ describe('a command line', () => {
     ['--version', 'version'],
     ['-v', 'version'],
     ['status --version', 'version'],
+    ['version', 'version'],
+    ['help', 'help'],
+    ['help add', 'help'],
+    ['completion bash', 'help'],
   ] as const) {
     it(`reads "${args}" as ${kind}`, () => {
       assert.equal(parse(args).kind, kind);
@@ -60,7 +64,7 @@ describe('a command line', () => {
     ['heath', 'heath is not a command; did you mean health?'],
     [
       'start',
-      'start is not a command; the commands are serve, status, add, rm, scale, drain, undrain, explain, events, health and check',
+      'start is not a command; the commands are serve, status, add, rm, scale, drain, undrain, explain, events, health, check, help, version and completion',
     ],
     ['serve now', 'unexpected argument "now"'],
     ['stats --json', 'stats is not a command; did you mean status?|--json is not an option'],
@@ -71,6 +75,10 @@ describe('a command line', () => {
   }
 
   for (const [args, problem] of [
+    ['help ad', 'ad is not a command; did you mean add?'],
+    ['help add rm', 'help takes one command, not "add rm"'],
+    ['completion', 'completion takes a shell: bash or zsh'],
+    ['completion fish', 'completion takes a shell: bash or zsh'],
     ['status --jsn', '--jsn is not an option of status; did you mean --json?'],
     ['status --replicas 3', '--replicas is not an option of status but of serve'],
     ['status --dry-run', '--dry-run is not an option of status'],
@@ -138,6 +146,11 @@ describe('--help', () => {
       assert.match(text, new RegExp(`^  ${name} +${summary.slice(0, 20)}`, 'm'));
     assert.match(text, /--probe-interval/);
     assert.equal(textOf('serve --help'), text);
+  });
+
+  it('is what help prints, of the program and of a command', () => {
+    assert.equal(textOf('help'), textOf('--help'));
+    assert.equal(textOf('help add'), textOf('add --help'));
   });
 
   it('describes the operands, options and exit statuses of a command', () => {

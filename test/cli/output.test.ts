@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { counted, duration, percent, printable, table } from '../../lib/cli/output.ts';
+import { counted, cut, duration, percent, printable, table, wrapped } from '../../lib/cli/output.ts';
 
 describe('table', () => {
   const rows = [
@@ -25,6 +25,19 @@ describe('table', () => {
 
   it('omits an empty column', () => {
     assert.deepEqual(table([name, { title: 'WHY', cell: () => '' }], rows), ['NAME', 'S1', 'web_a']);
+  });
+
+  it('leaves columns out and cuts one, as far as a narrow terminal needs', () => {
+    const why = { title: 'WHY', cell: () => 'a long reason for it', isFlexible: true };
+    const all = [name, { ...count, drop: 1 }, why];
+    assert.deepEqual(table(all, rows, 33), [
+      'NAME      N  WHY',
+      'S1        5  a long reason for it',
+      'web_a  1200  a long reason for it',
+    ]);
+    assert.deepEqual(table(all, rows, 27).at(-1), 'web_a  1200  a long reason…');
+    assert.deepEqual(table(all, rows, 20).at(-1), 'web_a  a long reaso…');
+    assert.deepEqual(table(all, rows, 4).at(-1), 'web…');
   });
 
   it('ignores colours in the width', () => {
@@ -56,6 +69,19 @@ describe('output', () => {
   it('shows shares with one decimal, and plural nouns', () => {
     assert.deepEqual([1 / 3, 0, 0.0005, 0.0004].map(percent), ['33.3 %', '0.0 %', '0.1 %', '<0.1 %']);
     assert.deepEqual([counted(1, 'request'), counted(0, 'request')], ['1 request', '0 requests']);
+  });
+
+  it('is cut without losing the end of a colour', () => {
+    assert.equal(cut('\u001b[31mabcdef\u001b[39m', 4), '\u001b[31mabc\u001b[39m…');
+    assert.equal(cut('abc', 3), 'abc');
+  });
+
+  it('wraps prose between words', () => {
+    assert.deepEqual(wrapped('one two three four', 9), ['one two', 'three', 'four']);
+  });
+
+  it('contains no mark that turns untrusted text around', () => {
+    assert.equal(printable('a\u202eb\u2066c'), 'a\ufffdb\ufffdc');
   });
 
   it('contains no control character of untrusted text', () => {

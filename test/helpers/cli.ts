@@ -14,19 +14,23 @@ export interface Ran extends Written {
   readonly exitStatus: number;
 }
 
-/** Output that is kept; colours stand as `<green>…</>`. */
-export function keptOutput(isJson = false): Output & Written {
+/** Output that is kept; colours stand as `<green>…</>`, or are none in a terminal of so many columns. */
+export function keptOutput(isJson = false, columns = Number.POSITIVE_INFINITY): Output & Written {
   const lines: string[] = [];
   const notes: string[] = [];
   return {
     isJson,
+    columns,
+    clear: () => {
+      lines.length = 0;
+    },
     lines,
     notes,
     line: (text) => lines.push(text),
     note: (text) => notes.push(text),
     json: (value, form) =>
       lines.push(form === 'line' ? JSON.stringify(value) : JSON.stringify(value, undefined, 2)),
-    paint: (colour, text) => `<${colour}>${text}</>`,
+    paint: (colour, text) => (Number.isFinite(columns) ? text : `<${colour}>${text}</>`),
   };
 }
 
