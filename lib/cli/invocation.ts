@@ -12,7 +12,7 @@ import { ADD, DRAIN, RM, SCALE, UNDRAIN } from './change.ts';
 import type { Call, Command } from './command.ts';
 import { completionScript } from './completion.ts';
 import { CHECK } from './config/check.ts';
-import { EVENTS } from './events.ts';
+import { EVENTS } from './events/events.ts';
 import { EXPLAIN } from './explain.ts';
 import { commandHelp, serveHelp } from './help.ts';
 import { createOutput } from './output.ts';

@@ -1,6 +1,6 @@
 /** Events as columns: a table of past ones, and lines of the same columns for those that are followed. */
-import type { FleetEvent } from '../api/types.ts';
-import { type Column, counted, cut, duration, type Output, padded, printable, widthOf } from './output.ts';
+import type { FleetEvent } from '../../api/types.ts';
+import { type Column, counted, cut, duration, type Output, padded, printable, widthOf } from '../output.ts';
 
 const KIND_COLOURS = {
   healthy: 'green',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { EventStreamParser } from '../../lib/cli/event-stream.ts';
+import { EventStreamParser } from '../../../lib/cli/events/stream.ts';
 
 const STREAM =
   'retry: 1500\n\n: a comment\nid: a-1\nevent: healthy\ndata: {"x":1}\n\nid:a-2\ndata:one\ndata: two\ndata\n\nevent: none\n\ndata: 3\n\n';

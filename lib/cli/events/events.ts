@@ -3,13 +3,13 @@
  * Invariant: while following, every event is shown exactly once, however often the connection is lost.
  */
 import type { IncomingMessage } from 'node:http';
-import type { EventsView, FleetEvent } from '../api/types.ts';
-import type { Call, Command } from './command.ts';
-import { EventLines, eventColumns } from './event-columns.ts';
-import { EventStreamParser } from './event-stream.ts';
-import { table } from './output.ts';
-import { sleepReferenced } from './sleep.ts';
-import { CommandError, EXIT, type ExitStatus, wrongUsage } from './usage.ts';
+import type { EventsView, FleetEvent } from '../../api/types.ts';
+import type { Call, Command } from '../command.ts';
+import { table } from '../output.ts';
+import { sleepReferenced } from '../sleep.ts';
+import { CommandError, EXIT, type ExitStatus, wrongUsage } from '../usage.ts';
+import { EventLines, eventColumns } from './columns.ts';
+import { EventStreamParser } from './stream.ts';
 
 /** Default of --limit with --follow. */
 const FOLLOWED = '10';
