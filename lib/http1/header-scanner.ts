@@ -189,46 +189,53 @@ export class HeaderScanner {
         case LAST_LINE_FEED:
           if (bytes[at++] !== LF) throw parseError('bare-cr');
           return at;
-        case STATUS:
-          at = this.#scanStatus(bytes, base, end);
-          break;
-        case FIRST_BYTE:
-          // empty lines before a request are passed over (RFC 9112 section 2.2)
-          if (bytes[at] === CR) {
-            at++;
-            this.#step = EMPTY_LINE_FEED;
-          } else {
-            this.methodAt = at - base;
-            this.#step = METHOD;
-          }
-          break;
-        case EMPTY_LINE_FEED:
-          if (bytes[at++] !== LF) throw parseError('bare-cr');
-          this.#step = FIRST_BYTE;
-          break;
-        case METHOD:
-          while (at < end && TOKEN[bytes[at]!] === 1) at++;
-          if (at < end) this.#methodEnds(bytes[at]!, at++ - base);
-          break;
-        case REQUEST_TARGET:
-          while (at < end && TARGET[bytes[at]!] === 1) at++;
-          if (at - base - this.methodEnd - 1 > this.#maxTargetBytes) throw parseError('target-too-long');
-          if (at < end) this.#targetEnds(bytes[at]!, at++ - base);
-          break;
-        case VERSION:
-          at = this.#scanVersion(bytes, base, end);
-          break;
-        case VERSION_END:
-          if (bytes[at++] !== CR) throw parseError('request-line');
-          this.#step = LINE_FEED;
-          break;
-        default:
+        case REASON:
           while (at < end && TEXT[bytes[at]!] === 1) at++;
           if (at < end) this.#reasonEnds(bytes[at]!, at++ - base);
+          break;
+        default:
+          at = this.#scanStartLine(bytes, base, at, end);
       }
     }
     this.#at = at - base;
     return -1;
+  }
+
+  /** One step of a status line up to its reason, or of a request line; returns the offset behind what it has taken. */
+  #scanStartLine(bytes: Buffer, base: number, from: number, end: number): number {
+    let at = from;
+    switch (this.#step) {
+      case STATUS:
+        return this.#scanStatus(bytes, base, end);
+      case FIRST_BYTE:
+        // empty lines before a request are passed over (RFC 9112 section 2.2)
+        if (bytes[at] === CR) {
+          this.#step = EMPTY_LINE_FEED;
+          return at + 1;
+        }
+        this.methodAt = at - base;
+        this.#step = METHOD;
+        return at;
+      case EMPTY_LINE_FEED:
+        if (bytes[at] !== LF) throw parseError('bare-cr');
+        this.#step = FIRST_BYTE;
+        return at + 1;
+      case METHOD:
+        while (at < end && TOKEN[bytes[at]!] === 1) at++;
+        if (at < end) this.#methodEnds(bytes[at]!, at++ - base);
+        return at;
+      case REQUEST_TARGET:
+        while (at < end && TARGET[bytes[at]!] === 1) at++;
+        if (at - base - this.methodEnd - 1 > this.#maxTargetBytes) throw parseError('target-too-long');
+        if (at < end) this.#targetEnds(bytes[at]!, at++ - base);
+        return at;
+      case VERSION:
+        return this.#scanVersion(bytes, base, end);
+      default:
+        if (bytes[at] !== CR) throw parseError('request-line');
+        this.#step = LINE_FEED;
+        return at + 1;
+    }
   }
 
   #scanStatus(bytes: Buffer, base: number, end: number): number {

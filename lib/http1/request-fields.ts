@@ -31,18 +31,14 @@ const MAX_LENGTH_DIGITS = 15;
 const NO_NAMES: readonly string[] = [];
 /** What `Connection` may list that is no field to be taken out. */
 const CONNECTION_OPTIONS: ReadonlySet<string> = new Set(['close', 'keep-alive', 'upgrade', 'te', '']);
+const CLOSE_OR_KEEP = /(?:^|,)[ \t]*(close|keep-alive)[ \t]*(?:,|$)/i;
 const CLEARTEXT_HTTP2 = /^h2c(?:$|\/)/i;
 
 /** Looks at the fields that may be special, keeps the marks of those that are, and reads what this server must understand. */
 export function readSpecialFields(head: RequestFields): void {
   const { marks, text } = head;
+  resetFields(head);
   let kept = 0;
-  head.framing = 'none';
-  head.bodyLength = 0;
-  head.keepAlive = head.minorVersion === 1;
-  head.expectsContinue = false;
-  head.connectionNames = NO_NAMES;
-  head.upgrade = '';
   let connection = '';
   let upgrade = '';
   for (let mark = 0; mark < head.markCount; mark += 4) {
@@ -54,11 +50,9 @@ export function readSpecialFields(head: RequestFields): void {
     switch (kind) {
       case FIELD.endToEnd:
         continue;
-      case FIELD.connection: {
-        const options = text.slice(value, end);
-        connection = connection === '' ? options : `${connection},${options}`;
+      case FIELD.connection:
+        connection = joined(connection, text.slice(value, end));
         break;
-      }
       case FIELD.contentLength:
         readLength(head, value, end);
         break;
@@ -70,15 +64,10 @@ export function readSpecialFields(head: RequestFields): void {
         readExpect(head, text.slice(value, end));
         break;
       case FIELD.hopByHop:
-        if (isNamed(text, line, colon, 'upgrade')) {
-          const protocols = text.slice(value, end);
-          upgrade = upgrade === '' ? protocols : `${upgrade}, ${protocols}`;
-        } else if (isNamed(text, line, colon, 'proxy-connection')) {
-          // what some clients send in place of Connection; it names no fields
-          const options =
-            /(?:^|,)[ \t]*(close|keep-alive)[ \t]*(?:,|$)/i.exec(text.slice(value, end))?.[1] ?? '';
-          connection = connection === '' ? options : `${connection},${options}`;
-        }
+        if (isNamed(text, line, colon, 'upgrade')) upgrade = joined(upgrade, text.slice(value, end));
+        // what some clients send in place of Connection; it names no fields
+        else if (isNamed(text, line, colon, 'proxy-connection'))
+          connection = joined(connection, CLOSE_OR_KEEP.exec(text.slice(value, end))?.[1] ?? '');
         break;
     }
     marks[kept] = kind;
@@ -89,6 +78,20 @@ export function readSpecialFields(head: RequestFields): void {
   }
   head.markCount = kept;
   if (connection !== '') readConnection(head, connection, upgrade);
+}
+
+function resetFields(head: RequestFields): void {
+  head.framing = 'none';
+  head.bodyLength = 0;
+  head.keepAlive = head.minorVersion === 1;
+  head.expectsContinue = false;
+  head.connectionNames = NO_NAMES;
+  head.upgrade = '';
+}
+
+/** Two values of a list as one (RFC 9110 section 5.3). */
+function joined(list: string, more: string): string {
+  return list === '' ? more : `${list}, ${more}`;
 }
 
 function isNamed(text: string, line: number, colon: number, name: string): boolean {

@@ -218,36 +218,44 @@ export class WorkerPool {
         handle.pending.get(message.sequence)?.();
         handle.pending.delete(message.sequence);
         break;
-      case 'report':
-        handle.listeners.onReport(message.ordinal, message.word, message.code);
-        break;
-      case 'lost':
-        handle.listeners.judge.recordLoss(message.loss);
-        break;
-      case 'settled':
-        handle.listeners.judge.recordSettlement(message.settlement);
-        break;
-      case 'judge': {
-        const { sequence, generations } = message;
-        handle.listeners.judge.judge(generations, (isPoison) =>
-          this.#post(handle, { kind: 'verdict', sequence, isPoison }),
-        );
-        break;
-      }
       case 'shedding':
         this.#logShedding(handle.row, message.isShedding, message.connections);
         break;
-      case 'log': {
-        const { text, lines } = message;
-        handle.listeners.onLog(text, lines, () => this.#post(handle, { kind: 'logged', bytes: text.length }));
-        break;
-      }
       case 'warning':
         this.#parts.log.warn({ thread: handle.row, cause: message.cause }, 'Node.js warning');
         break;
       case 'drained':
         handle.onDrained?.();
         break;
+      default:
+        this.#passOn(handle, message);
+    }
+  }
+
+  /** What others than the pool handle. */
+  #passOn(
+    handle: WorkerHandle,
+    message: Extract<MessageFromWorker, { kind: 'report' | 'lost' | 'settled' | 'judge' | 'log' }>,
+  ): void {
+    const { listeners } = handle;
+    switch (message.kind) {
+      case 'report':
+        return listeners.onReport(message.ordinal, message.word, message.code);
+      case 'lost':
+        return listeners.judge.recordLoss(message.loss);
+      case 'settled':
+        return listeners.judge.recordSettlement(message.settlement);
+      case 'judge': {
+        const { sequence, generations } = message;
+        return listeners.judge.judge(generations, (isPoison) =>
+          this.#post(handle, { kind: 'verdict', sequence, isPoison }),
+        );
+      }
+      case 'log': {
+        const { text, lines } = message;
+        const bytes = text.length;
+        return listeners.onLog(text, lines, () => this.#post(handle, { kind: 'logged', bytes }));
+      }
     }
   }
 

@@ -9,6 +9,7 @@
  */
 import type { Socket } from 'node:net';
 import type { RetryBudget } from '../../core/policy/retry.ts';
+import { NO_ORDINAL } from '../../core/replica.ts';
 import type { RouteTable } from '../../core/routing/route-table.ts';
 import type { Aborter } from '../../metrics/layout.ts';
 import type { Recorder } from '../../metrics/recorder.ts';
@@ -254,7 +255,7 @@ export class Exchange extends TimedTask implements QueuedRequest, BodyOwner, Act
   onClientGone(): void {
     if (this.phase === 'done' || this.phase === 'tunnel') return;
     const { lease, record } = this.#parts;
-    this.#attempt?.cancel();
+    this.#attempt?.connection?.cancel();
     record.recordClientGone(lease.heldOrdinal);
     this.#end();
   }
@@ -275,7 +276,7 @@ export class Exchange extends TimedTask implements QueuedRequest, BodyOwner, Act
   /** The response has started and cannot be finished. */
   #cut(by: Aborter): void {
     const { record, writer } = this.#parts;
-    this.#attempt?.cancel();
+    this.#attempt?.connection?.cancel();
     record.ended = by;
     writer.cut(() => this.#end());
   }
@@ -283,7 +284,7 @@ export class Exchange extends TimedTask implements QueuedRequest, BodyOwner, Act
   /** Responds with a failure of the balancer's own. */
   #fail(error: BalancerError): void {
     const { writer, body } = this.#parts;
-    this.#attempt?.cancel();
+    this.#attempt?.connection?.cancel();
     body?.discard();
     writer.fail(error, () => this.#end());
   }
@@ -296,7 +297,7 @@ export class Exchange extends TimedTask implements QueuedRequest, BodyOwner, Act
     const attempt = this.#attempt;
     if (this.phase === 'connecting' && attempt !== undefined) attempt.pool.withdraw(attempt);
     this.phase = 'done';
-    const freed = lease.finish(record.isServed);
+    const freed = lease.finish(record.answeredBy !== NO_ORDINAL && record.ended === 'whole');
     this.#tunnel?.close();
     record.finish(body?.bytes ?? 0);
     worker.access?.recordEnd(record, context, lease.attempts);

@@ -317,7 +317,7 @@ export class ReplicaLease {
     this.#releasedOrdinal = this.#release();
   }
 
-  /** The request is over; returns the replica on which it made room, or NO_ORDINAL. */
+  /** The request is over, `isServed` by a replica; returns the replica on which it made room, or NO_ORDINAL. */
   finish(isServed: boolean): number {
     const freed = this.isHeld ? this.#release() : this.#releasedOrdinal;
     if (this.#lostGenerations !== NO_GENERATIONS)

@@ -43,11 +43,6 @@ export class RequestRecord implements RecordedRequest {
     this.#context = context;
   }
 
-  /** The response of a replica was whole. */
-  get isServed(): boolean {
-    return this.answeredBy !== NO_ORDINAL && this.ended === 'whole';
-  }
-
   /** The request begins to wait for a replica. */
   startQueueTimer(): void {
     if (this.queueMs === 0) this.#recorder.thread.queued();

@@ -13,8 +13,7 @@ import type { Connection } from '../upstream/connection.ts';
 
 /** What can be made to wait for the client. */
 export interface RelayFlow {
-  pauseResponse(): void;
-  resumeResponse(): void;
+  setResponsePaused(isPaused: boolean): void;
 }
 
 /** A body up to here goes out with its head as one string; a longer one is copied behind its head into a pooled buffer. */
@@ -128,10 +127,10 @@ export class ResponseRelay {
   #afterWrite(hasRoom: boolean): void {
     if (hasRoom || this.#isPaused) return;
     this.#isPaused = true;
-    this.#flow.pauseResponse();
+    this.#flow.setResponsePaused(true);
     this.#out.once('drain', () => {
       this.#isPaused = false;
-      this.#flow.resumeResponse();
+      this.#flow.setResponsePaused(false);
     });
   }
 }

@@ -99,11 +99,6 @@ export class UpstreamAttempt implements Attempt, RelayFlow {
     if (this.#owner.phase === 'connecting') record.startConnectTimer();
   }
 
-  /** Closes the connection, if there is one. */
-  cancel(): void {
-    this.#connection?.cancel();
-  }
-
   get isRequestSent(): boolean {
     const { body } = this.#parts;
     return body === undefined || body.isSent;
@@ -188,16 +183,16 @@ export class UpstreamAttempt implements Attempt, RelayFlow {
     this.#owner.onResponseEnd();
   }
 
-  pauseResponse(): void {
-    // how long a client may take nothing is limited by its connection; this deadline checks now and then that it is
-    this.#owner.setDeadline(this.#parts.worker.options.sendTimeoutMs);
-    this.#connection?.pause();
-  }
-
-  resumeResponse(): void {
-    if (this.#owner.phase !== 'responding') return;
-    this.#owner.setDeadline(this.#parts.worker.options.idleTimeoutMs);
-    this.#connection?.resume();
+  setResponsePaused(isPaused: boolean): void {
+    const { sendTimeoutMs, idleTimeoutMs } = this.#parts.worker.options;
+    if (isPaused) {
+      // how long a client may take nothing is limited by its connection; this deadline checks now and then that it is
+      this.#owner.setDeadline(sendTimeoutMs);
+      this.#connection?.pause();
+    } else if (this.#owner.phase === 'responding') {
+      this.#owner.setDeadline(idleTimeoutMs);
+      this.#connection?.resume();
+    }
   }
 
   onTunnel(upstream: Socket, early: Buffer): void {
