@@ -4,10 +4,11 @@
  * cut into equal slots, each owned whole by whoever owns its start, so a lookup needs no search.
  * Must not hold: ids or ordinals as an input of placement; the names alone decide it.
  * Invariants: where points fall together the lesser name has the slot, so the order in which members are given
- * does not matter. When a member is removed only its own slots move: the others' points stay where they are.
+ * does not matter. When a member is removed only its own slots move: the others' points stay where they are. A member has
+ * points in proportion to its weight, the first of which are those that it has with less.
  */
 
-import type { Member } from '../replica.ts';
+import { type Member, weightOf } from '../replica.ts';
 import { hashText, mix32 } from './hash.ts';
 import { NO_OWNER, type Placement } from './slot-table.ts';
 
@@ -16,8 +17,8 @@ const START_SEED = 0x73746172;
 const STRIDE_SEED = 0x73747269;
 
 /**
- * Placement on a ring of `slots` slots, each member having `vnodes` points (both whole numbers from 1, else a
- * RangeError). `build` takes slots + members · vnodes steps.
+ * Placement on a ring of `slots` slots, each member having `vnodes` points times its weight (both whole numbers from 1,
+ * else a RangeError). `build` takes slots + members · vnodes steps.
  */
 export function ringPlacement(slots: number, vnodes: number): Placement {
   if (!Number.isInteger(slots) || slots < 1) throw new RangeError(`a ring needs slots, and ${slots} is none`);
@@ -55,7 +56,7 @@ class RingPlacement implements Placement {
     const firstMember = new Uint16Array(table.length);
     for (let index = 0; index < members.length; index++) {
       const { name, ordinal } = members[index]!;
-      for (const point of pointsOf(name, this.#vnodes)) {
+      for (const point of pointsOf(name, Math.round(this.#vnodes * weightOf(members[index]!)))) {
         const slot = this.slotOf(point);
         if (table[slot] !== NO_OWNER) {
           const first = firstPoint[slot]!;

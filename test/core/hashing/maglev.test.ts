@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { hashText } from '../../../lib/core/hashing/hash.ts';
 import { isPrime, maglevPlacement, populate } from '../../../lib/core/hashing/maglev.ts';
 import { NO_OWNER } from '../../../lib/core/hashing/slot-table.ts';
 import { anyFleet, fleetOf, movedSlots, shuffledFleet, slotCounts, tableOf, without } from '../fleets.ts';
@@ -126,4 +127,59 @@ test('isPrime knows the primes', () => {
   for (const prime of [65_537, 131_071, 16_777_213]) assert.ok(isPrime(prime), String(prime));
   for (const other of [65_536, 65_537 * 257, 4093 ** 2, -7, 2.5, Number.NaN])
     assert.ok(!isPrime(other), String(other));
+});
+
+/** A fleet with these weights. */
+const weighted = (...weights: readonly number[]) =>
+  fleetOf(weights.length).map((member, at) => ({ ...member, weight: weights[at]! }));
+
+for (const weights of [
+  [1, 1, 2],
+  [1, 2, 4],
+  [10, 9, 10],
+  [1, 256, 256],
+]) {
+  test(`members of weights ${weights.join()} have shares of the slots within 1 % of theirs`, () => {
+    const counts = slotCounts(tableOf(maglevPlacement(65_537), weighted(...weights)));
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    for (const [ordinal, weight] of weights.entries())
+      assert.ok(Math.abs(counts.get(ordinal)! / ((65_537 * weight) / total) - 1) < 0.01);
+  });
+}
+
+test('keys of a weighted fleet fall as its weights say (chi-square, p = 0.01)', () => {
+  const weights = [1, 2, 4];
+  const placement = maglevPlacement(65_537);
+  const table = tableOf(placement, weighted(...weights));
+  const counts = [0, 0, 0];
+  for (let key = 0; key < 100_000; key++) counts[table[placement.slotOf(hashText(`key-${key}`))]!]!++;
+  const terms = counts.map(
+    (count, at) => (count - (100_000 * weights[at]!) / 7) ** 2 / ((100_000 * weights[at]!) / 7),
+  );
+  assert.ok(terms[0]! + terms[1]! + terms[2]! < 9.21, counts.join());
+});
+
+test('equal weights of any size build the table of a fleet without weights', () => {
+  const plain = tableOf(maglevPlacement(65_537), fleetOf(5));
+  for (const weight of [1, 3, 256])
+    assert.deepEqual(
+      tableOf(maglevPlacement(65_537), weighted(weight, weight, weight, weight, weight)),
+      plain,
+    );
+});
+
+test('a member of weight 0 owns no slot, and the others have its slots as if it were gone', () => {
+  const table = tableOf(maglevPlacement(251), weighted(1, 0, 1));
+  assert.deepEqual(table, tableOf(maglevPlacement(251), without(fleetOf(3), 1)));
+});
+
+test('a weight that changes moves few slots of bystanders', () => {
+  const before = tableOf(maglevPlacement(65_537), weighted(100, 100, 100, 100, 100, 100));
+  const after = tableOf(maglevPlacement(65_537), weighted(100, 100, 50, 100, 100, 100));
+  const moved = movedSlots(before, after);
+  const ofBystanders = moved.filter((slot) => before[slot] !== 2 && after[slot] !== 2);
+  assert.ok(
+    moved.length / 65_537 < 0.08 && ofBystanders.length / 65_537 < 0.01,
+    `${moved.length} ${ofBystanders.length}`,
+  );
 });

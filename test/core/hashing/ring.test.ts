@@ -201,3 +201,18 @@ for (const [count, digest] of DIGESTS) {
     assert.equal(createHash('sha256').update(table).digest('hex').slice(0, 16), digest);
   });
 }
+
+test('a member has points, and so slots, in proportion to its weight', () => {
+  const members = fleetOf(3).map((member, at) => ({ ...member, weight: [1, 2, 5][at]! }));
+  const counts = slotCounts(tableOf(ringPlacement(65_536, 160), members));
+  for (const [ordinal, weight] of [1, 2, 5].entries())
+    assert.ok(Math.abs(counts.get(ordinal)! / ((65_536 * weight) / 8) - 1) < 0.2);
+});
+
+test('a heavier member takes slots from others, and no slot moves between two others', () => {
+  const before = tableOf(ringPlacement(65_536, 40), fleetOf(5));
+  const heavier = fleetOf(5).map((member) => ({ ...member, weight: member.id === 2 ? 3 : 1 }));
+  const after = tableOf(ringPlacement(65_536, 40), heavier);
+  assert.ok(movedSlots(before, after).length > 0);
+  assert.ok(movedSlots(before, after).every((slot) => after[slot] === 1));
+});
