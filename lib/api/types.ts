@@ -22,6 +22,12 @@ export interface DrainList extends ReplicaList {
   readonly draining: readonly string[];
 }
 
+/** `/weight`. */
+export interface WeightList extends ReplicaList {
+  /** Of all members, by name. */
+  readonly weights: Readonly<Record<string, number>>;
+}
+
 /** `/replicas`. */
 export interface ReplicasView {
   readonly N: number;
@@ -43,6 +49,8 @@ export interface ReplicaView {
   /** Name and short digest of the image that its instance runs; null while it has none, or where there are no images. */
   readonly image: string | null;
   readonly inFlight: number;
+  /** Its share of the keys in proportion to the others' weights; 0 for no requests. */
+  readonly weight: number;
   readonly slots: number;
   readonly share: number;
   readonly restarts: number;
@@ -96,7 +104,7 @@ export interface Readiness {
   readonly reason: string;
 }
 
-/** `/add`, `/rm` and `/scale` with `?dry-run`: what the change would do. */
+/** `/add`, `/rm`, `/scale` and `/weight` with `?dry-run`: what the change would do. */
 export interface Preview extends ReplicaList {
   readonly dryRun: true;
   readonly added: readonly string[];
@@ -181,6 +189,7 @@ export type EventKind =
   | 'removed'
   | 'drain'
   | 'undrain'
+  | 'weight'
   | 'drained'
   | 'poison'
   | 'engine-lost'

@@ -1,7 +1,9 @@
 /**
  * The control plane: the fleet, its health, and what starts and stops its instances.
  */
+
 import type { Config } from '../config/config.ts';
+import { configuredWeights } from '../config/cross-checks.ts';
 import { createPlacement } from '../core/hashing/placement.ts';
 import type { Placement } from '../core/hashing/slot-table.ts';
 import type { RouteTableWriter } from '../core/routing/route-table.ts';
@@ -98,13 +100,14 @@ interface RegistryDeps {
 }
 
 function createRegistry(deps: ControlPlaneDeps, { journal, placement, onHealthy }: RegistryDeps): Registry {
-  const { table, metrics, dataPlane, clock, log } = deps;
+  const { config, table, metrics, dataPlane, clock, log } = deps;
   const transitions = new TransitionLog(log.component('fleet'), clock);
   const registry = new Registry({
     table,
     placement,
     clock,
     journal,
+    weights: configuredWeights(config),
     publish: (records) => dataPlane.publish(records),
     onReserve: (name) => metrics.began(name),
     onTransition: (transition) => {

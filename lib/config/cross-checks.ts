@@ -5,6 +5,7 @@
 
 import { isByRequestId } from '../core/hashing/hash-key.ts';
 import { DEFAULT_VNODES, defaultSlots, isPrime } from '../core/hashing/placement.ts';
+import { formatEndpoint } from '../core/replica.ts';
 import type { DriverKind } from '../drivers/driver.ts';
 import { cpus } from '../platform/cgroup.ts';
 import { isLoopback } from '../platform/ip-addresses.ts';
@@ -58,6 +59,19 @@ export function resolve(values: Config, sources: Sources): Config {
   }
   if (sources.has('maxReplicas')) return config;
   return { ...config, maxReplicas: Math.min(config.maxReplicas, capacityOf(config)) };
+}
+
+/** The weights that options give to names: of a fixed server also behind its address, which --weights overrides. */
+export function configuredWeights({
+  weights,
+  upstreams,
+}: Pick<Config, 'weights' | 'upstreams'>): Map<string, number> {
+  return new Map([
+    ...upstreams.flatMap((upstream) =>
+      upstream.weight === undefined ? [] : [[formatEndpoint(upstream), upstream.weight] as const],
+    ),
+    ...weights.map(({ name, weight }) => [name, weight] as const),
+  ]);
 }
 
 /** The options that shape the placement. */
@@ -247,6 +261,35 @@ const routing: readonly Check[] = [
       }
       if (maxReplicas <= capacity) return undefined;
       return `${nameOf('maxReplicas', sources)} must be at most ${capacity}, not ${maxReplicas}: ${places}`;
+    },
+  },
+  {
+    reads: [...SHAPE, 'weights', 'upstreams'],
+    problem({ algorithm, weights, upstreams }, sources) {
+      if (algorithm !== 'classic') return undefined;
+      const key = weights.length > 0 ? 'weights' : 'upstreams';
+      const isWeighted = weights.length > 0 || upstreams.some(({ weight }) => weight !== undefined);
+      return isWeighted ? `${nameOf(key, sources)}: the classic ring has no weights` : undefined;
+    },
+  },
+  {
+    reads: ['driver', 'weights', 'upstreams'],
+    problem({ driver, weights, upstreams }, sources) {
+      if (driver !== 'static') return undefined;
+      const servers = upstreams.map(formatEndpoint);
+      const unknown = weights.find(({ name }) => !servers.includes(name));
+      if (unknown === undefined) return undefined;
+      return `${nameOf('weights', sources)} names ${unknown.name}, which is not one of ${nameOf('upstreams', sources)}`;
+    },
+  },
+  {
+    reads: ['driver', 'weights', 'upstreams'],
+    problem(config, sources) {
+      const { driver, upstreams } = config;
+      const given = configuredWeights(config);
+      if (driver !== 'static' || upstreams.length === 0) return undefined;
+      if (upstreams.some((upstream) => given.get(formatEndpoint(upstream)) !== 0)) return undefined;
+      return `${nameOf('weights', sources)} must leave a server with a weight above 0`;
     },
   },
   {

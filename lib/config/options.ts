@@ -34,6 +34,7 @@ import {
   token,
   upstreams,
   type ValueParser,
+  weights,
   whole,
 } from './value-parsers.ts';
 
@@ -102,6 +103,7 @@ export const OPTIONS = {
   slots: option('slots', '0', whole(0, 16_777_216), 'slots of the table; 0 is maglev 65537 (always a prime), rendezvous 65536 (131072 with --max-replicas above 64), ring 65536, classic 512'),
   vnodes: option('vnodes', '0', whole(0, 10_000), 'virtual nodes of a replica; 0 is ring 160, classic 9; maglev and rendezvous have none'),
   hashKey: live('hash-key', 'request-id', hashKey, 'comma-separated sources, of which the first present is hashed: request-id, client-ip, path, uri, header:NAME, cookie:NAME, query:NAME; p2c, as the last, places requests without any of these by load'),
+  weights: option('weights', '', weights, 'weights of replicas, such as S1=2,S2=1: shares of the keys in proportion, 1 where none is given, 0 for no requests'),
   balance: live('balance', 'hash', balance, 'hash sends a request to the owner of its key, p2c to the less loaded of two random replicas, least to the least loaded of all'),
   loadFactor: live('load-factor', '1.25', loadFactor, 'bounded load: maximum of requests in flight on a replica, as a multiple of the mean; 0 is off'),
   loadFloor: live('load-floor', '16', whole(0, 1_000_000), 'minimum of the load bound, where the hash key is not request-id alone'),

@@ -27,12 +27,15 @@ export interface Instance extends Place {
   readonly image?: string | undefined;
   /** As in `Start`. */
   readonly instead?: string | undefined;
+  readonly weight?: number;
 }
 
 /** The place to start an instance in. */
 export interface Start extends Place {
   /** The instance of another name that it replaces; `list` reports it from then on. */
   readonly instead?: string | undefined;
+  /** The weight of the replica at this moment, where it is not 1; `list` reports it where the driver can write it down. */
+  readonly weight?: number;
 }
 
 export type RetiredRole = 'replaced' | 'removed';

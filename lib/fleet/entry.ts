@@ -28,11 +28,12 @@ export interface Entry extends Mutable<Replica> {
 }
 
 /** A replica that is starting and has no instance yet. */
-export function newEntry({ name, id }: Place, ordinal: number, nowMs: number): Entry {
+export function newEntry({ name, id }: Place, ordinal: number, weight: number, nowMs: number): Entry {
   return {
     name,
     id,
     ordinal,
+    weight,
     state: 'starting',
     joined: false,
     isDraining: false,
@@ -61,13 +62,13 @@ export function addProbe(probes: ProbeCounts, passed: boolean, detail: string): 
 
 /**
  * The state that the data threads see. A replica that is not on the ring is not eligible, since it would count in the
- * load bound of all others. One that an operator drains is not either, but its probes and its replacement go by its
+ * load bound of all others. One that an operator drains, or whose weight is 0, is not either, but its probes and its replacement go by its
  * own state.
  */
-export function publishedState({ state, joined, isDraining, isAdmitted }: Replica): StateCode {
+export function publishedState({ state, joined, isDraining, isAdmitted, weight }: Replica): StateCode {
   const given = state === 'unhealthy' && isAdmitted ? 'healthy' : state;
   if (given === 'gone') return 'free';
   if (given !== 'healthy') return given;
-  if (isDraining) return 'draining';
+  if (isDraining || weight === 0) return 'draining';
   return joined ? 'healthy' : 'starting';
 }

@@ -21,9 +21,10 @@ import { type ExplainParts, explain } from './explain.ts';
 import type { Drains } from './lifecycle/drains.ts';
 import type { Launcher } from './lifecycle/launcher.ts';
 import type { Scaling } from './lifecycle/scaling.ts';
-import { type PreviewParts, previewAdd, previewRemove, previewScale } from './preview.ts';
+import { type PreviewParts, previewAdd, previewRemove, previewScale, previewWeights } from './preview.ts';
 import type { Registry } from './registry.ts';
 import type { Replica } from './replica.ts';
+import { mustHaveWeights, setWeights, type WeightChange } from './weights.ts';
 
 export interface FleetParts extends PreviewParts, ExplainParts {
   readonly registry: Registry;
@@ -70,14 +71,31 @@ export class FleetView {
     return this.#parts.scaling.names();
   }
 
-  async add(count: number, names: readonly string[]): Promise<readonly string[]> {
+  async add(
+    count: number,
+    names: readonly string[],
+    weights: WeightChange = new Map(),
+  ): Promise<readonly string[]> {
     await this.#mustServe();
-    return this.#parts.scaling.add(count, names);
+    if (weights.size > 0) mustHaveWeights(this.#parts);
+    return this.#parts.scaling.add(count, names, weights);
   }
 
-  async previewAdd(count: number, names: readonly string[]): Promise<Preview> {
+  async previewAdd(count: number, names: readonly string[], weights?: WeightChange): Promise<Preview> {
     await this.#mustServe();
-    return previewAdd(this.#parts, count, names);
+    return previewAdd(this.#parts, count, names, weights);
+  }
+
+  /** Gives replicas other weights; returns those of all members. */
+  async setWeights(change: WeightChange): Promise<Readonly<Record<string, number>>> {
+    await this.#mustServe();
+    setWeights(this.#parts, change);
+    return Object.fromEntries(this.#parts.registry.members.map(({ name, weight }) => [name, weight]));
+  }
+
+  async previewWeights(change: WeightChange): Promise<Preview> {
+    await this.#mustServe();
+    return previewWeights(this.#parts, change);
   }
 
   async remove(count: number, names: readonly string[]): Promise<readonly string[]> {
@@ -194,6 +212,7 @@ export class FleetView {
       instance: instance?.instanceId ?? null,
       image: instance?.image ?? null,
       inFlight: registry.inFlightOf(replica),
+      weight: replica.weight,
       ...this.#shareOf(replica.joined ? replica.ordinal : -1),
       restarts: replica.restarts,
       ending: replica.ending ?? null,

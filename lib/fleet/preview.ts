@@ -9,6 +9,7 @@ import type { Member, Place } from '../core/replica.ts';
 import type { Plans } from './lifecycle/plans.ts';
 import type { Registry } from './registry.ts';
 import type { Replica } from './replica.ts';
+import { mustHaveWeights, planWeights, type WeightChange } from './weights.ts';
 
 export interface PreviewParts {
   readonly registry: Registry;
@@ -20,8 +21,20 @@ export interface PreviewParts {
 }
 
 /** What `/add` would do. Throws what it would before anything is started. */
-export function previewAdd(parts: PreviewParts, count: number, names: readonly string[]): Preview {
-  return previewOf(parts, { added: membersOf(parts, parts.plans.planAdd(count, names)), removed: [] });
+export function previewAdd(
+  parts: PreviewParts,
+  count: number,
+  names: readonly string[],
+  weights: WeightChange = new Map(),
+): Preview {
+  if (weights.size > 0) mustHaveWeights(parts);
+  const added = membersOf(parts, parts.plans.planAdd(count, names), weights);
+  return previewOf(parts, { added, removed: [] });
+}
+
+/** What `/weight` would do. Throws what it would. */
+export function previewWeights(parts: PreviewParts, change: WeightChange): Preview {
+  return previewOf(parts, { added: [], removed: [], members: planWeights(parts, change) });
 }
 
 /** What `/rm` would do. Throws what it would. */
@@ -36,16 +49,32 @@ export function previewScale(parts: PreviewParts, count: number): Preview {
 }
 
 /** Places as members with ordinals that the table does not have. */
-function membersOf({ table }: PreviewParts, places: readonly Place[]): readonly Member[] {
-  return places.map((place, index) => ({ ...place, ordinal: table.shape.ordinals + index }));
+function membersOf(
+  { table, registry }: PreviewParts,
+  places: readonly Place[],
+  weights: WeightChange = new Map(),
+): readonly Member[] {
+  return places.map((place, index) => ({
+    ...place,
+    ordinal: table.shape.ordinals + index,
+    weight: weights.get(place.name) ?? registry.weightFor(place.name),
+  }));
+}
+
+interface PlannedChange {
+  readonly added: readonly Member[];
+  readonly removed: readonly Replica[];
+  /** Those there are, with other weights; as they are where this is absent. */
+  readonly members?: readonly Member[];
 }
 
 function previewOf(
   { registry, placement, openTunnels }: PreviewParts,
-  { added, removed }: { readonly added: readonly Member[]; readonly removed: readonly Replica[] },
+  { added, removed, members = registry.members }: PlannedChange,
 ): Preview {
   const before: readonly Member[] = registry.members;
-  const after = [...registry.members.filter((member) => !removed.includes(member)), ...added];
+  const gone = new Set(removed.map(({ name }) => name));
+  const after = [...members.filter(({ name }) => !gone.has(name)), ...added];
   const names = new Map([...before, ...added].map(({ ordinal, name }) => [ordinal, name]));
   const moves = slotMoves(tableOf(placement, before), tableOf(placement, after));
   const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);

@@ -30,6 +30,8 @@ export type Publish = (records: readonly UpstreamRecord[]) => Promise<void>;
 export interface RegistryParts extends StateParts {
   readonly placement: Placement;
   readonly publish: Publish;
+  /** Weights by name, of replicas there are or are to be; set by name before a replica is reserved. */
+  readonly weights?: Map<string, number>;
   /** A new replica is to have this name. */
   readonly onReserve?: (name: string) => void;
 }
@@ -93,12 +95,16 @@ export class Registry {
     return this.#parts.table.shape.ordinals - this.#ordinals.size;
   }
 
-  /** Makes a replica that is not on the ring yet, in state `starting`, with the lowest free id unless one is given. */
-  reserve(name: string, id?: number): Replica {
+  /**
+   * Makes a replica that is not on the ring yet, in state `starting`, with the lowest free id unless one is given.
+   * `weight` is that of its instance, unless another is set for the name.
+   */
+  reserve(name: string, id?: number, weight = 1): Replica {
     const taken = new Set(this.replicas.map((replica) => replica.id));
     const ordinal = this.#takeOrdinal();
     const place = { name, id: id !== undefined && !taken.has(id) ? id : lowestFree(taken) };
-    const entry = newEntry(place, ordinal, this.#parts.clock.nowMs());
+    const ownWeight = this.#parts.weights?.get(name) ?? weight;
+    const entry = newEntry(place, ordinal, ownWeight, this.#parts.clock.nowMs());
     this.#entries.set(name, entry);
     this.#parts.onReserve?.(name);
     this.states.write(entry);
@@ -111,6 +117,26 @@ export class Registry {
     this.#entries.delete(entry.name);
     this.states.change(entry, { to: 'gone', cause, kind: 'cancelled' });
     void this.#releaseOrdinal(entry);
+  }
+
+  /** The weight that a new replica of this name would have. */
+  weightFor(name: string): number {
+    return this.#parts.weights?.get(name) ?? 1;
+  }
+
+  /** Sets weights by name, those of members in one new table. */
+  setWeights(weights: ReadonlyMap<string, number>, cause: string): void {
+    let isMemberChanged = false;
+    for (const [name, weight] of weights) {
+      this.#parts.weights?.set(name, weight);
+      const entry = this.#entries.get(name);
+      if (entry === undefined || entry.weight === weight) continue;
+      entry.weight = weight;
+      this.states.write(entry);
+      this.states.note(entry, { kind: 'weight', cause: `${weight}, ${cause}` });
+      isMemberChanged ||= entry.joined;
+    }
+    if (isMemberChanged) this.#publishSlots();
   }
 
   /** Puts replicas on the ring, all in one new table. */

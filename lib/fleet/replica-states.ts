@@ -119,8 +119,9 @@ export class ReplicaStates {
     });
   }
 
-  /** Writes the state word of an entry. */
+  /** Writes the state word and the weight of an entry. */
   write(entry: Entry): void {
+    this.#parts.table.setWeight(entry.ordinal, entry.weight);
     this.#parts.table.setState(entry.ordinal, publishedState(entry));
   }
 }

@@ -18,6 +18,8 @@ export interface ProbeCounts {
 /** A replica, as the control plane knows it. Everything but the registry only reads it. */
 export interface Replica extends Place {
   readonly ordinal: number;
+  /** Its share of the keys in proportion to the others' weights; 0 for no requests. */
+  readonly weight: number;
   readonly state: ReplicaState;
   readonly joined: boolean;
   /** An operator keeps requests away from it; its state goes on as if not. */

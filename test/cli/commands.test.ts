@@ -37,6 +37,7 @@ const PREVIEW = {
     { from: 'S3', to: null, share: 0.1699 },
   ],
   inFlight: 3,
+  weight: 1,
   tunnels: 1,
 };
 

@@ -39,6 +39,7 @@ describe('the options', () => {
       slots: 65_537,
       vnodes: 0,
       hashKey: load('--hash-key request-id').hashKey,
+      weights: [],
       balance: 'hash',
       loadFactor: 1.25,
       loadFloor: 0,

@@ -103,6 +103,27 @@ describe('the text of an option', () => {
     assert.equal(load('--access-log json --access-log-file -').accessLogFile, '-');
   });
 
+  it('reads upstreams with weights', () => {
+    const { upstreams } = load([
+      '--driver',
+      'static',
+      '--upstreams',
+      'http://a:1 weight=3, http://b weight=0 , http://c',
+    ]);
+    assert.deepEqual(upstreams, [
+      { host: 'a', port: 1, weight: 3 },
+      { host: 'b', port: 80, weight: 0 },
+      { host: 'c', port: 80 },
+    ]);
+  });
+
+  it('reads weights by name', () => {
+    assert.deepEqual(load('--weights S1=2,S2=0').weights, [
+      { name: 'S1', weight: 2 },
+      { name: 'S2', weight: 0 },
+    ]);
+  });
+
   it('reads upstreams, IPv6 and the default port included', () => {
     const { upstreams } = load('--driver static --upstreams http://a:1,http://[::1]:2/,http://b');
     assert.deepEqual(upstreams, [

@@ -20,6 +20,7 @@ describe('the view of a fleet', () => {
       instance: 'S1#3',
       image: null,
       inFlight: 1,
+      weight: 1,
       restarts: 1,
       ending: endingIn('SIGKILL'),
       probes: { passed: 4, failed: 0, last: '200', recent: [true, true, true, true] },

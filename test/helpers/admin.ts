@@ -24,6 +24,7 @@ export const REPLICA: ReplicaView = {
   instance: '4711',
   image: null,
   inFlight: 2,
+  weight: 1,
   slots: 65_537,
   share: 1,
   ending: null,
@@ -70,8 +71,9 @@ export function fakeFleet(): FakeFleet {
     change: async () => names,
     state: { ready: true, draining: false, reason: '3 of 3 replicas are eligible' },
     names: () => names,
-    add: (count, hostnames) => {
-      fleet.asked.push(`add ${count} ${hostnames.join()}`.trimEnd());
+    add: (count, hostnames, weights) => {
+      const given = [...weights].map((pair) => pair.join('=')).join();
+      fleet.asked.push(`add ${count} ${hostnames.join()} ${given}`.trimEnd());
       return fleet.change();
     },
     remove: (count, hostnames) => {
@@ -92,6 +94,14 @@ export function fakeFleet(): FakeFleet {
     },
     previewScale: async (count) => {
       fleet.asked.push(`preview scale ${count}`);
+      return PREVIEW;
+    },
+    setWeights: async (weights) => {
+      fleet.asked.push(`weight ${[...weights].map((pair) => pair.join('=')).join()}`);
+      return Object.fromEntries((await fleet.change()).map((name) => [name, weights.get(name) ?? 1]));
+    },
+    previewWeights: async (weights) => {
+      fleet.asked.push(`preview weight ${[...weights].map((pair) => pair.join('=')).join()}`);
       return PREVIEW;
     },
     drain: (hostnames) => {

@@ -11,10 +11,11 @@ import type {
   ReplicasView,
   ReplicaView,
   RingView,
+  WeightList,
 } from '../../api/types.ts';
 import { checkParameters, flagIn, refuse } from '../query.ts';
 import { failed, type Reply, succeeded } from '../reply.ts';
-import { parseChange, parseNames, parseScale } from './change.ts';
+import { parseAddition, parseNames, parseRemoval, parseScale, parseWeights, type Weights } from './change.ts';
 
 /** What the routes need of the fleet. Names have the right form already, each once, no more than `count`. */
 export interface Fleet {
@@ -25,15 +26,18 @@ export interface Fleet {
    * BalancerError: `bad-request` (a name is taken, too many), `name-held`, `image-missing`, `start-failed`,
    * `engine-unreachable`, `shutting-down`.
    */
-  add(count: number, names: readonly string[]): Promise<readonly string[]>;
+  add(count: number, names: readonly string[], weights: Weights): Promise<readonly string[]>;
   /** Removes `count` replicas, all or none, and returns the names of the others. Throws as `add`. */
   remove(count: number, names: readonly string[]): Promise<readonly string[]>;
   /** Makes it `count` replicas and returns all names; of several calls the last counts. Throws as `add` and `remove`. */
   scale(count: number): Promise<readonly string[]>;
   /** What these would do, without doing it. Throws what they would before they do anything. */
-  previewAdd(count: number, names: readonly string[]): Promise<Preview>;
+  previewAdd(count: number, names: readonly string[], weights: Weights): Promise<Preview>;
   previewRemove(count: number, names: readonly string[]): Promise<Preview>;
   previewScale(count: number): Promise<Preview>;
+  /** Gives replicas these weights and returns those of all. Throws `bad-request`. */
+  setWeights(weights: Weights): Promise<Readonly<Record<string, number>>>;
+  previewWeights(weights: Weights): Promise<Preview>;
   /** Keeps requests away from `names`, or ends that; returns all drained names. Throws `bad-request`. */
   drain(names: readonly string[]): Promise<readonly string[]>;
   undrain(names: readonly string[]): Promise<readonly string[]>;
@@ -129,9 +133,9 @@ function changeRoutes(fleet: Fleet): readonly Route[] {
       access: 'steer',
       async handle({ body, query }) {
         const isDryRun = dryRunIn(query);
-        const { count, names } = parseChange(await body(), 'add');
-        if (isDryRun) return succeeded(await fleet.previewAdd(count, names));
-        return replicaList(await fleet.add(count, names));
+        const { count, names, weights } = parseAddition(await body());
+        if (isDryRun) return succeeded(await fleet.previewAdd(count, names, weights));
+        return replicaList(await fleet.add(count, names, weights));
       },
     },
     {
@@ -140,7 +144,7 @@ function changeRoutes(fleet: Fleet): readonly Route[] {
       access: 'steer',
       async handle({ body, query }) {
         const isDryRun = dryRunIn(query);
-        const { count, names } = parseChange(await body(), 'remove');
+        const { count, names } = parseRemoval(await body());
         if (isDryRun) return succeeded(await fleet.previewRemove(count, names));
         return replicaList(await fleet.remove(count, names));
       },
@@ -154,6 +158,19 @@ function changeRoutes(fleet: Fleet): readonly Route[] {
         const count = parseScale(await body());
         if (isDryRun) return succeeded(await fleet.previewScale(count));
         return replicaList(await fleet.scale(count));
+      },
+    },
+    {
+      path: '/weight',
+      methods: ['POST'],
+      access: 'steer',
+      async handle({ body, query }) {
+        const isDryRun = dryRunIn(query);
+        const change = parseWeights(await body());
+        if (isDryRun) return succeeded(await fleet.previewWeights(change));
+        const weights = await fleet.setWeights(change);
+        const replicas = fleet.names();
+        return succeeded({ N: replicas.length, replicas, weights } satisfies WeightList);
       },
     },
   ];

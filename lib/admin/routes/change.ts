@@ -1,11 +1,11 @@
 /**
- * Parses the bodies of `/add`, `/rm`, `/scale`, `/drain` and `/undrain`.
+ * Parses the bodies of `/add`, `/rm`, `/scale`, `/weight`, `/drain` and `/undrain`.
  * Types are checked before values, values before lengths, so that the error names the first thing to mend. What depends
  * on the replicas there are (a name that is taken or unknown, too many) is checked by the fleet.
  */
 
 import { didYouMean, quote } from '../../config/suggest.ts';
-import { isReplicaName } from '../../core/replica.ts';
+import { isReplicaName, MAX_WEIGHT } from '../../core/replica.ts';
 import { BalancerError } from '../../platform/errors.ts';
 import { isList, isObject, type Json, type JsonObject, parseJson, typeOf } from '../json.ts';
 
@@ -15,10 +15,19 @@ export interface Change {
   readonly names: readonly string[];
 }
 
+/** By name, whole numbers from 0 to MAX_WEIGHT. */
+export type Weights = ReadonlyMap<string, number>;
+
+const WEIGHTS_EXAMPLE = '{"S1":5,"S2":1}';
+
 /** The largest `n` of any fleet. */
 export const MAX_COUNT = 10_000;
 
-const CHANGE = { example: '{"n":2,"hostnames":["S4","S5"]}', fields: ['n', 'hostnames'] } as const;
+const ADDITION = {
+  example: '{"n":2,"hostnames":["S4","S5"]}',
+  fields: ['n', 'hostnames', 'weights'],
+} as const;
+const REMOVAL = { example: '{"n":2,"hostnames":["S4","S5"]}', fields: ['n', 'hostnames'] } as const;
 const SCALE = { example: '{"n":5}', fields: ['n'] } as const;
 const NAMES = { example: '{"hostnames":["S4","S5"]}', fields: ['hostnames'] } as const;
 
@@ -47,21 +56,59 @@ function refuse(problem: string): never {
   throw new BalancerError('bad-request', problem);
 }
 
-/** The change in a body; throws BalancerError `bad-request` that names the field and what it must be. */
-export function parseChange(body: string, kind: keyof typeof TOO_MANY_NAMES): Change {
-  const value = parseObject(body, CHANGE);
+/** What a body would add; throws BalancerError `bad-request` that names the field and what it must be. */
+export function parseAddition(body: string): Change & { readonly weights: Weights } {
+  const value = parseObject(body, ADDITION);
+  const change = changeIn(value, 'add');
+  const given = value.get('weights');
+  if (given === undefined) return { ...change, weights: new Map() };
+  if (!isObject(given)) refuse(`weights must be an object such as {"S4":2}, not ${typeOf(given)}`);
+  const weights = weightsIn(given, 'weights.');
+  const unnamed = [...weights.keys()].find((name) => !change.names.includes(name));
+  if (unnamed !== undefined) refuse(`weights has ${quote(unnamed)}, which is not one of hostnames`);
+  return { ...change, weights };
+}
+
+/** What a body would remove. Throws as `parseAddition`. */
+export function parseRemoval(body: string): Change {
+  return changeIn(parseObject(body, REMOVAL), 'remove');
+}
+
+function changeIn(value: JsonObject, kind: keyof typeof TOO_MANY_NAMES): Change {
   const count = countOf(value.get('n'));
   const names = namesOf(value.get('hostnames'));
   if (names.length > count) refuse(TOO_MANY_NAMES[kind]);
   return { count, names };
 }
 
-/** The number of replicas in a body. Throws as `parseChange`. */
+/** The weights in a body, one at least. Throws as `parseAddition`. */
+export function parseWeights(body: string): Weights {
+  if (/^\s*$/.test(body)) refuse(`The body is empty; send JSON such as ${WEIGHTS_EXAMPLE}`);
+  const value = parseJson(body);
+  if (!isObject(value)) refuse(`The body must be an object such as ${WEIGHTS_EXAMPLE}, not ${typeOf(value)}`);
+  if (value.size === 0) refuse(`The body must name a replica, as in ${WEIGHTS_EXAMPLE}`);
+  return weightsIn(value, '');
+}
+
+function weightsIn(value: JsonObject, prefix: string): Weights {
+  const rule = `must be a whole number from 0 to ${MAX_WEIGHT}`;
+  const weights = new Map<string, number>();
+  for (const [name, weight] of value) {
+    if (!SERVER_NAMES.accepts(name)) refuse(`${quote(name)} is not the name of a replica`);
+    if (typeof weight !== 'number') refuse(`${prefix}${name} ${rule}, not ${typeOf(weight)}`);
+    if (!Number.isInteger(weight) || weight < 0 || weight > MAX_WEIGHT)
+      refuse(`${prefix}${name} ${rule}, not ${weight}`);
+    weights.set(name, weight);
+  }
+  return weights;
+}
+
+/** The number of replicas in a body. Throws as `parseAddition`. */
 export function parseScale(body: string): number {
   return countOf(parseObject(body, SCALE).get('n'));
 }
 
-/** The names in a body, one at least. Throws as `parseChange`. */
+/** The names in a body, one at least. Throws as `parseAddition`. */
 export function parseNames(body: string): readonly string[] {
   const names = namesOf(parseObject(body, NAMES).get('hostnames'), SERVER_NAMES);
   if (names.length === 0) refuse(`hostnames must name a replica, as in ${NAMES.example}`);
@@ -77,10 +124,16 @@ function parseObject(
   if (!isObject(value)) refuse(`The body must be an object such as ${example}, not ${typeOf(value)}`);
   for (const field of value.keys()) {
     const known = fields.length === 1 ? 'field is' : 'fields are';
-    const hint = didYouMean(field, fields) || `; the ${known} ${fields.join(' and ')}`;
+    const hint = didYouMean(field, fields) || `; the ${known} ${listed(fields)}`;
     if (!fields.includes(field)) refuse(`Unknown field ${quote(field)}${hint}`);
   }
   return value;
+}
+
+/** `a`, `a and b`, `a, b and c`. */
+function listed(words: readonly string[]): string {
+  const last = words.at(-1) ?? '';
+  return words.length < 2 ? last : `${words.slice(0, -1).join(', ')} and ${last}`;
 }
 
 function countOf(value: Json | undefined): number {

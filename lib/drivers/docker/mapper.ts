@@ -6,7 +6,7 @@
  * Source: Docker Engine API 1.41, ContainerCreate, ContainerList, ContainerInspect, SystemEvents.
  */
 import type { Ending } from '../../core/ending.ts';
-import { type Endpoint, isReplicaName } from '../../core/replica.ts';
+import { type Endpoint, isReplicaName, MAX_WEIGHT } from '../../core/replica.ts';
 import type { Hint, Instance, RetiredRole, Start } from '../driver.ts';
 import { endingFrom } from '../ending.ts';
 
@@ -89,6 +89,7 @@ const LABEL = {
   image: 'ringlb.image',
   port: 'ringlb.port',
   user: 'ringlb.user',
+  weight: 'ringlb.weight',
 } as const;
 const ROLES: readonly RetiredRole[] = ['replaced', 'removed'];
 /** `nobody` on every Linux: owns no file, and no other program of ours runs as it. */
@@ -119,7 +120,7 @@ export function userFor(image: ImageJson): string {
 }
 
 /** The body of a create call: nothing is granted that a server on a port above 1023 can do without. */
-export function containerBody({ name, id, instead }: Start, spec: ReplicaSpec) {
+export function containerBody({ name, id, instead, weight }: Start, spec: ReplicaSpec) {
   return {
     Image: spec.imageId,
     Hostname: name,
@@ -133,6 +134,7 @@ export function containerBody({ name, id, instead }: Start, spec: ReplicaSpec) {
       [LABEL.port]: String(spec.port),
       [LABEL.user]: spec.user,
       ...(instead !== undefined && { [LABEL.instead]: instead }),
+      ...(weight !== undefined && { [LABEL.weight]: String(weight) }),
     },
     HostConfig: {
       NetworkMode: spec.network,
@@ -171,6 +173,7 @@ export function toInstance(
   const name = replicaNameOf(summary.Labels);
   const id = Number(summary.Labels[LABEL.id]);
   const instead = summary.Labels[LABEL.instead];
+  const weight = weightIn(summary.Labels);
   if (name === undefined || !Number.isSafeInteger(id) || id < 1) return undefined;
   // a paused container keeps its memory, address and connections: it hangs, but is not dead
   const isRunning = summary.State === 'running' || summary.State === 'paused';
@@ -184,6 +187,7 @@ export function toInstance(
     ending: undefined,
     image: shortDigest(titleOf(summary)),
     ...(instead !== undefined && { instead }),
+    ...(weight !== undefined && { weight }),
   };
 }
 
@@ -268,6 +272,12 @@ export function shortDigest(title: string): string {
 /** The image that the container was started from, the digest in full. */
 function titleOf({ Image: reference, ImageID: imageId, Labels: labels }: ContainerSummary): string {
   return labels[LABEL.image] ?? (imageId.includes(reference) ? imageId : `${reference}@${imageId}`);
+}
+
+/** The weight that its replica had when it was started; undefined where no label says, or nonsense. */
+function weightIn(labels: Readonly<Record<string, string>>): number | undefined {
+  const text = labels[LABEL.weight] ?? '';
+  return /^\d{1,3}$/.test(text) && Number(text) <= MAX_WEIGHT ? Number(text) : undefined;
 }
 
 /** The port it was started with; undefined where no label says. */

@@ -135,9 +135,9 @@ export class Follower {
 
   #add(instances: readonly Instance[], left: readonly Replica[]): void {
     const { registry, checker, log } = this.#parts;
-    const replicas = instances.map(({ name, id }) => {
+    const replicas = instances.map(({ name, id, weight }) => {
       const before = left.find((replica) => replica.name === name);
-      const replica = registry.reserve(name, before?.id ?? id);
+      const replica = registry.reserve(name, before?.id ?? id, weight);
       if (before?.isDraining) registry.states.setDraining(replica, true, 'asked for by an operator');
       return replica;
     });

@@ -79,8 +79,21 @@ export class Scaling {
    * Adds `count` replicas at the same time, the first of them called `names`. Resolves with all names once each new one
    * is healthy. Throws BalancerError, and then nothing is left of any of them.
    */
-  async add(count: number, names: readonly string[]): Promise<readonly string[]> {
-    return this.#add(this.#parts.plans.planAdd(count, names), names.length);
+  async add(
+    count: number,
+    names: readonly string[],
+    weights: ReadonlyMap<string, number> = new Map(),
+  ): Promise<readonly string[]> {
+    const { plans, registry } = this.#parts;
+    const places = plans.planAdd(count, names);
+    const before = new Map([...weights.keys()].map((name) => [name, registry.weightFor(name)]));
+    registry.setWeights(weights, 'added');
+    try {
+      return await this.#add(places, names.length);
+    } catch (error) {
+      registry.setWeights(before, 'not added');
+      throw error;
+    }
   }
 
   /**

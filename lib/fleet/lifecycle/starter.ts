@@ -125,10 +125,10 @@ export class Starter {
     return { instance, healthy };
   }
 
-  async #startInstance({ name, id, cause }: Replica, instead: string | undefined): Promise<Instance> {
+  async #startInstance({ name, id, weight, cause }: Replica, instead: string | undefined): Promise<Instance> {
     const { driver, journal, clock, log } = this.#parts;
     const sinceMs = clock.nowMs();
-    const started = await driver.start({ name, id, instead });
+    const started = await driver.start({ name, id, instead, ...(weight !== 1 && { weight }) });
     const { instanceId: instance, image } = started;
     const ms = clock.nowMs() - sinceMs;
     log.info({ replica: name, instance, image, ms: Math.round(ms) }, 'started');

@@ -84,7 +84,9 @@ export class Supervisor {
     driver.watch((hint) => this.#onHint(hint));
     void driver.evicted?.then(() => this.close(true));
     const { places, rest } = findFleet(await driver.list());
-    const replicas = places.map((place) => registry.reserve(place.name, place.id));
+    const replicas = places.map(({ name, id, running, dead }) =>
+      registry.reserve(name, id, (running ?? dead)?.weight),
+    );
     registry.addToRing(replicas, 'left by an earlier balancer');
     for (const [index, replica] of replicas.entries()) this.#adopt(replica, places[index]!);
     for (const instance of rest) void launcher.instances.remove(instance, 0);

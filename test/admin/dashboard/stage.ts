@@ -29,6 +29,7 @@ export function replicaShown(
     endpoint: `127.0.0.1:${40_000 + id}`,
     image: 'ringlb-replica@sha256:12ab34cd56ef',
     inFlight: 3 + ((id * 7) % 11),
+    weight: 1,
     queued: 0,
     slots: Math.round(SLOTS / of),
     share: 1 / of,

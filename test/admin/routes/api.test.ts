@@ -125,6 +125,15 @@ describe('the admin endpoints', () => {
     });
   }
 
+  it('pass POST /weight to the fleet and return all weights', async () => {
+    const { status, body } = await admin.ask('POST', '/weight', { body: '{"S2":5}' });
+    const message = { N: 3, replicas: ['S1', 'S2', 'S3'], weights: { S1: 1, S2: 5, S3: 1 } };
+    assert.deepEqual([status, JSON.parse(body).message], [200, message]);
+    await admin.ask('POST', '/weight?dry-run', { body: '{"S2":0}' });
+    await admin.ask('POST', '/add', { body: '{"n":1,"hostnames":["S9"],"weights":{"S9":4}}' });
+    assert.deepEqual(admin.fleet.asked, ['weight S2=5', 'preview weight S2=0', 'add 1 S9 S9=4']);
+  });
+
   it('take a body that curl calls a form', async () => {
     const headers = { 'content-type': 'application/x-www-form-urlencoded' };
     assert.equal((await admin.ask('POST', '/add', { body: '{"n":1}', headers })).status, 200);
@@ -178,7 +187,7 @@ describe('the admin endpoints', () => {
     assert.equal(
       body,
       failure(
-        'There is no "/nothing"; there is /rep, /add, /rm, /scale, /healthz, /readyz, /replicas, /ring, /drain, /undrain',
+        'There is no "/nothing"; there is /rep, /add, /rm, /scale, /weight, /healthz, /readyz, /replicas, /ring, /drain, /undrain',
       ),
     );
   });
@@ -196,6 +205,7 @@ describe('the admin endpoints', () => {
     ['OPTIONS', '/rm', 'DELETE, POST'],
     ['PUT', '/healthz', 'GET, HEAD'],
     ['GET', '/drain', 'POST'],
+    ['PUT', '/weight', 'POST'],
     ['DELETE', '/undrain', 'POST'],
   ] as const) {
     it(`answer ${method} ${path} with 405 and Allow: ${allow}`, async () => {

@@ -1,6 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseChange, parseNames, parseScale } from '../../../lib/admin/routes/change.ts';
+import {
+  type Change,
+  parseAddition,
+  parseNames,
+  parseRemoval,
+  parseScale,
+  parseWeights,
+} from '../../../lib/admin/routes/change.ts';
+
+function parseChange(body: string, kind: 'add' | 'remove'): Change {
+  if (kind === 'remove') return parseRemoval(body);
+  const { weights: _weights, ...change } = parseAddition(body);
+  return change;
+}
 
 describe('the body of /add and /rm', () => {
   const names = (count: number) => Array.from({ length: count }, (_, index) => `S${index}`);
@@ -76,10 +89,10 @@ describe('the body of /add and /rm', () => {
     ['{"n":1,"n":2}', 'The body has "n" twice'],
     ['{"n":1,"\\u006e":2}', 'The body has "n" twice'],
     ['{"n":1,"hostname":["a"]}', 'Unknown field "hostname"; did you mean hostnames?'],
-    ['{"n":1,"force":true}', 'Unknown field "force"; the fields are n and hostnames'],
-    ['{"n":1,"__proto__":{"n":2}}', 'Unknown field "__proto__"; the fields are n and hostnames'],
-    ['{"__proto__":{"n":1}}', 'Unknown field "__proto__"; the fields are n and hostnames'],
-    ['{"n":1,"constructor":1}', 'Unknown field "constructor"; the fields are n and hostnames'],
+    ['{"n":1,"force":true}', 'Unknown field "force"; the fields are n, hostnames and weights'],
+    ['{"n":1,"__proto__":{"n":2}}', 'Unknown field "__proto__"; the fields are n, hostnames and weights'],
+    ['{"__proto__":{"n":1}}', 'Unknown field "__proto__"; the fields are n, hostnames and weights'],
+    ['{"n":1,"constructor":1}', 'Unknown field "constructor"; the fields are n, hostnames and weights'],
     ['{"n":1,"hostnames":"a"}', 'hostnames must be a list of names, not a string'],
     ['{"n":1,"hostnames":null}', 'hostnames must be a list of names, not null'],
     ['{"n":1,"hostnames":{"0":"a"}}', 'hostnames must be a list of names, not an object'],
@@ -167,4 +180,49 @@ describe('the body of /scale', () => {
       assert.throws(() => parseScale(body), { code: 'bad-request', message });
     });
   }
+});
+
+describe('weights in a body', () => {
+  it('are read by name', () => {
+    assert.deepEqual(
+      parseWeights('{"S1":5,"10.0.0.7:80":0}'),
+      new Map([
+        ['S1', 5],
+        ['10.0.0.7:80', 0],
+      ]),
+    );
+    const added = parseAddition('{"n":2,"hostnames":["S9"],"weights":{"S9":4}}');
+    assert.deepEqual(added, { count: 2, names: ['S9'], weights: new Map([['S9', 4]]) });
+  });
+
+  const RULE = 'must be a whole number from 0 to 256';
+  for (const [body, message] of [
+    ['{}', 'The body must name a replica, as in {"S1":5,"S2":1}'],
+    ['', 'The body is empty; send JSON such as {"S1":5,"S2":1}'],
+    ['[]', 'The body must be an object such as {"S1":5,"S2":1}, not a list'],
+    ['{"S1":-1}', `S1 ${RULE}, not -1`],
+    ['{"S1":257}', `S1 ${RULE}, not 257`],
+    ['{"S1":1.5}', `S1 ${RULE}, not 1.5`],
+    ['{"S1":"2"}', `S1 ${RULE}, not a string`],
+    ['{"a b":2}', '"a b" is not the name of a replica'],
+  ] as const) {
+    it(`of /weight are refused as ${JSON.stringify(body)}`, () => {
+      assert.throws(() => parseWeights(body), { code: 'bad-request', message });
+    });
+  }
+
+  for (const [weights, message] of [
+    ['3', 'weights must be an object such as {"S4":2}, not a number'],
+    ['{"S4":300}', `weights.S4 ${RULE}, not 300`],
+    ['{"S5":2}', 'weights has "S5", which is not one of hostnames'],
+  ] as const) {
+    it(`of /add are refused as ${weights}`, () => {
+      const body = `{"n":1,"hostnames":["S4"],"weights":${weights}}`;
+      assert.throws(() => parseAddition(body), { code: 'bad-request', message });
+    });
+  }
+
+  it('are unknown to /rm', () => {
+    assert.throws(() => parseRemoval('{"n":1,"weights":{}}'), { message: /^Unknown field "weights"/ });
+  });
 });

@@ -146,6 +146,14 @@ describe('the body of a create call', () => {
     }
   });
 
+  it('has the weight of its replica in a label, where that is not 1', () => {
+    const { Labels } = containerBody({ name: 'S5', id: 2, weight: 4 }, SPEC);
+    assert.equal(Labels['ringlb.weight'], '4');
+    assert.equal(toInstance(summary({ Labels }), SPEC)?.weight, 4);
+    const nonsense = { ...Labels, 'ringlb.weight': '-1' };
+    assert.equal(toInstance(summary({ Labels: nonsense }), SPEC)?.weight, undefined);
+  });
+
   it('records the instance it replaces in a label', () => {
     const { Labels } = containerBody({ name: 'S5', id: 2, instead: 'b0b' }, SPEC);
     assert.equal(Labels['ringlb.instead'], 'b0b');

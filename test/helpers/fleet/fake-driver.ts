@@ -103,8 +103,9 @@ export class FakeDriver implements Driver {
       );
       if (holder || this.strangers.has(place.name))
         throw new BalancerError('name-held', `the name ${place.name} is held`);
-      const { name, id, instead } = place;
-      const instance = this.leave(name, id, { instead, image: this.image });
+      const { name, id, instead, weight } = place;
+      const written = { instead, image: this.image, ...(weight !== undefined && { weight }) };
+      const instance = this.leave(name, id, written);
       const told = { ...instance };
       this.onStarted(told);
       if (this.stillborn.has(place.name)) this.die(instance.instanceId, 'exit 1');

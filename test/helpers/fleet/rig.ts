@@ -38,6 +38,8 @@ export interface RigOptions {
   readonly hashKey?: readonly HashKeySource[];
   readonly loadFloor?: number;
   readonly balance?: Balance;
+  /** Weights that options give to names. */
+  readonly weights?: Map<string, number>;
   /** Each instance has a name of its own: `R1`, then `R2`. */
   readonly classic?: boolean;
 }
@@ -117,6 +119,7 @@ export class FleetRig {
     hashKey = [{ kind: 'header', name: 'x-user' }],
     loadFloor = 0,
     balance = 'hash',
+    weights = new Map(),
     classic = false,
   }: RigOptions = {}) {
     this.driver = driver;
@@ -133,7 +136,7 @@ export class FleetRig {
     const journal = new Journal(this.#journalClock, { read: () => this.cost });
     this.journal = journal;
     journal.subscribe((event) => this.events.push(event));
-    this.registry = new Registry({ table, placement, clock, publish, onTransition, journal });
+    this.registry = new Registry({ table, placement, clock, publish, onTransition, journal, weights });
     this.health = new Health({
       registry: this.registry,
       table,
