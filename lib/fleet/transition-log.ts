@@ -28,9 +28,25 @@ export class TransitionLog {
 
   #write({ name, from, to, cause, instanceId, ms }: Transition, count: number): void {
     const fields = { replica: name, from, to, cause, ms, instance: instanceId, ...(count > 1 && { count }) };
-    const text = count > 1 ? `${name} is ${to}, ${count} times so far` : `${name} is ${to}`;
     const isLost = from === 'healthy' && (to === 'starting' || to === 'gone');
+    const text = `${sentenceOf({ name, from, to, cause })}${count > 1 ? `, ${count} times so far` : ''}`;
     if (to === 'unhealthy' || isLost) this.#log.warn(fields, text);
     else this.#log.info(fields, text);
   }
+}
+
+/** The rest of a cause is in the field of that name. */
+const LONGEST_CAUSE = 160;
+
+/** What happened with whom and why, so that the message alone is enough to search the log by. */
+function sentenceOf({ name, from, to, cause }: Pick<Transition, 'name' | 'from' | 'to' | 'cause'>): string {
+  const why = cause === '' ? '' : ` (${shortened(cause)})`;
+  if (to === 'healthy') return `${name} is healthy`;
+  if (to === 'starting' && from === 'healthy') return `${name} died${why}, starting another`;
+  if (to === 'starting' && from === 'unhealthy') return `${name} is replaced${why}`;
+  return `${name} is ${to}${why}`;
+}
+
+function shortened(text: string): string {
+  return text.length > LONGEST_CAUSE ? `${text.slice(0, LONGEST_CAUSE - 1)}…` : text;
 }

@@ -194,7 +194,7 @@ describe('events of a fleet', () => {
     const logged = rig.lines
       .filter(({ fields }) => 'image' in fields)
       .map(({ text, fields }) => `${text} ${fields.image}`);
-    assert.deepEqual(logged, ['info adopted app@sha256:1', 'info started app@sha256:2']);
+    assert.deepEqual(logged, ['info S1 adopted app@sha256:1', 'info S1 started app@sha256:2']);
   });
 
   it('tell whom it adopted', async () => {

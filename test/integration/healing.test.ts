@@ -100,7 +100,7 @@ describe('a balancer whose replicas die', () => {
       from: 'healthy',
       to: 'starting',
       cause: 'SIGKILL',
-      msg: 'S3 is starting',
+      msg: 'S3 died (SIGKILL), starting another',
     });
     assert.equal(typeof diedMs, 'number');
     const { component, level, from, to, cause, ms } = healed!;

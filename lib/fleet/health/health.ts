@@ -150,7 +150,10 @@ export class Health {
     const cause = `${this.#down.size} of ${members.length} replicas are not ready`;
     if (isBad) {
       this.#panicSinceMs = clock.nowMs();
-      log.warn({ cause }, 'panic: every replica that responds to probes gets requests, and none is replaced');
+      log.warn(
+        { cause },
+        `panic (${cause}): every replica that responds to probes gets requests, and none is replaced`,
+      );
       journal.note({ kind: 'panic', cause });
       for (const member of members) this.#admit(member);
       return;

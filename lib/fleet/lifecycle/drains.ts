@@ -48,7 +48,10 @@ export class Drains {
       throw new BalancerError('bad-request', 'no replica would be eligible any more, so nothing is drained');
     for (const replica of added) {
       registry.states.setDraining(replica, true, CAUSE);
-      log.info({ replica: replica.name, inFlight: registry.inFlightOf(replica) }, 'drained by an operator');
+      log.info(
+        { replica: replica.name, inFlight: registry.inFlightOf(replica) },
+        `${replica.name} drained by an operator`,
+      );
       void this.#noteWhenIdle(replica, clock.nowMs());
     }
   }
@@ -58,7 +61,10 @@ export class Drains {
     const { registry, plans, log } = this.#parts;
     for (const replica of plans.findMembers(names).filter(({ isDraining }) => isDraining)) {
       registry.states.setDraining(replica, false, CAUSE);
-      log.info({ replica: replica.name, state: replica.state }, 'drain ended by an operator');
+      log.info(
+        { replica: replica.name, state: replica.state },
+        `drain of ${replica.name} ended by an operator`,
+      );
     }
   }
 

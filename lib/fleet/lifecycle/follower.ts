@@ -77,11 +77,14 @@ export class Follower {
     const { log, journal } = this.#parts;
     switch (hint.kind) {
       case 'source-lost':
-        log.warn({ source: hint.source, cause: hint.cause }, 'source lost; its last list stays');
+        log.warn(
+          { source: hint.source, cause: hint.cause },
+          `source ${hint.source} lost (${hint.cause}); its last list stays`,
+        );
         journal.note({ kind: 'source-lost', cause: `${hint.source}: ${hint.cause}` });
         break;
       case 'source-back':
-        log.info({ source: hint.source, ms: Math.round(hint.lostMs) }, 'source back');
+        log.info({ source: hint.source, ms: Math.round(hint.lostMs) }, `source ${hint.source} back`);
         journal.note({ kind: 'source-back', cause: hint.source, ms: hint.lostMs });
         break;
       default:
@@ -145,15 +148,18 @@ export class Follower {
     for (const [index, replica] of replicas.entries()) {
       void registry.placeInstance(replica, instances[index]!);
       checker.watch(replica);
-      log.info({ replica: replica.name, instance: replica.instance?.instanceId }, 'on the list');
+      log.info(
+        { replica: replica.name, instance: replica.instance?.instanceId },
+        `${replica.name} is on the list`,
+      );
     }
   }
 
   #remove(replicas: readonly Replica[], listed: ReadonlyMap<string, Instance>): void {
     const { registry, checker, gracefulStop, log } = this.#parts;
     for (const replica of replicas) {
-      const cause = listed.has(replica.name) ? 'has another address now' : 'no longer on the list';
-      log.info({ replica: replica.name, inFlight: registry.inFlightOf(replica) }, cause);
+      const cause = listed.has(replica.name) ? 'has another address now' : 'is no longer on the list';
+      log.info({ replica: replica.name, inFlight: registry.inFlightOf(replica) }, `${replica.name} ${cause}`);
     }
     registry.removeFromRing(replicas, 'no longer on the list');
     for (const replica of replicas) {

@@ -40,13 +40,19 @@ export class GracefulStop {
       await instances
         .retire(instance, role)
         .catch((error: unknown) =>
-          log.warn({ replica: name, cause: messageOf(error) }, 'instance not renamed'),
+          log.warn(
+            { replica: name, cause: messageOf(error) },
+            `instance of ${name} not renamed (${messageOf(error)})`,
+          ),
         );
       await registry.whenPublished();
       const cut = await this.#drain(replica);
       if (cut > 0) {
         cause = `drain timed out; requests in flight are cut: ${cut}`;
-        log.warn({ replica: name, inFlight: cut }, 'drain timed out; requests in flight are cut');
+        log.warn(
+          { replica: name, inFlight: cut },
+          `drain of ${name} timed out; ${cut} requests in flight are cut`,
+        );
       }
       release();
       await instances.remove(instance, stopTimeoutMs);

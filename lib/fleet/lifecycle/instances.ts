@@ -66,7 +66,7 @@ export class Instances {
       .catch((error: unknown) =>
         this.#log.warn(
           { replica: name, instance: instanceId, cause: messageOf(error) },
-          'instance not removed',
+          `instance of ${name} not removed (${messageOf(error)})`,
         ),
       )
       .finally(() => this.#removing.delete(instanceId));

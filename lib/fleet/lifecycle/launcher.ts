@@ -225,7 +225,7 @@ export class Launcher {
     this.#nextStartAtMs.set(replica, clock.nowMs() + delayMs);
     log.warn(
       { replica: replica.name, cause: replica.cause, ms: delayMs },
-      `${this.#crashes.describe(replica)}, waiting before the next start`,
+      `${replica.name}: ${this.#crashes.describe(replica)} (${replica.cause}), next start in ${Math.ceil(delayMs / 1000)} s`,
     );
     await this.#pause(replica, delayMs);
     this.#nextStartAtMs.delete(replica);
@@ -248,7 +248,10 @@ export class Launcher {
     }
     const ending = error instanceof StartError ? error.ending : undefined;
     this.recordExit(replica, { wasHealthy: false, healthyMs: 0, ending });
-    log.warn({ replica: replica.name, cause: messageOf(error) }, 'did not become healthy');
+    log.warn(
+      { replica: replica.name, cause: messageOf(error) },
+      `${replica.name} did not become healthy (${messageOf(error)})`,
+    );
     this.#parts.registry.states.set(replica, 'starting', messageOf(error));
   }
 }

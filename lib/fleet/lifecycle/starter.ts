@@ -131,7 +131,7 @@ export class Starter {
     const started = await driver.start({ name, id, instead, ...(weight !== 1 && { weight }) });
     const { instanceId: instance, image } = started;
     const ms = clock.nowMs() - sinceMs;
-    log.info({ replica: name, instance, image, ms: Math.round(ms) }, 'started');
+    log.info({ replica: name, instance, image, ms: Math.round(ms) }, `${name} started`);
     journal.note({ kind: 'started', replica: name, instance, image, cause, ms });
     return started;
   }

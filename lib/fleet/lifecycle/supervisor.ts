@@ -153,7 +153,7 @@ export class Supervisor {
   #adopt(replica: Replica, { running, dead }: Found<Instance>): void {
     const { launcher, log, journal } = this.#parts;
     const { instanceId: instance, image } = running ?? {};
-    log.info({ replica: replica.name, instance, image, id: replica.id }, 'adopted');
+    log.info({ replica: replica.name, instance, image, id: replica.id }, `${replica.name} adopted`);
     journal.note({ kind: 'adopted', replica: replica.name, instance, image });
     if (running?.endpoint !== undefined) return launcher.launchUntilHealthy(replica, { found: running });
     const old = running ?? dead;
@@ -171,7 +171,7 @@ export class Supervisor {
         break;
       }
       case 'engine-lost':
-        log.warn({ cause: hint.cause }, 'engine lost; running replicas go on');
+        log.warn({ cause: hint.cause }, `engine lost (${hint.cause}); running replicas go on`);
         this.#engineLostAtMs = clock.nowMs();
         journal.note({ kind: 'engine-lost', cause: hint.cause });
         break;
@@ -236,7 +236,10 @@ export class Supervisor {
       if (replica !== undefined) this.#replaceDead(replica, ending);
       return;
     }
-    log.info({ replica: action.name, instance: action.instanceId }, 'removing orphaned instance');
+    log.info(
+      { replica: action.name, instance: action.instanceId },
+      `removing orphaned instance of ${action.name}`,
+    );
     void launcher.instances.remove(action, instance?.status === 'dead' ? 0 : stopTimeoutMs);
   }
 
@@ -268,7 +271,8 @@ export class Supervisor {
     onEnded({ replica, generation, ending });
     if (!registry.has(place)) return;
     if (!classic) this.#noteDeath(death, ending);
-    if (ending.text !== hinted.text) log.warn({ replica, instance, cause: ending.text }, `${replica} ended`);
+    if (ending.text !== hinted.text)
+      log.warn({ replica, instance, cause: ending.text }, `${replica} ended (${ending.text})`);
     registry.states.recordEnding(place, ending);
     launcher.recordExit(place, { ...life, ending });
   }

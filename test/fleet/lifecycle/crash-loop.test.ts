@@ -43,7 +43,7 @@ describe('a crash loop', () => {
     assert.equal(replica!.nextStartInMs, 600);
     assert.equal(replica!.cause, 'exit 1: broken');
     assert.deepEqual(
-      rig.logged('warn crash loop').map(({ replica, cause, ms }) => [replica, cause, ms]),
+      rig.logged('warn S1: crash loop').map(({ replica, cause, ms }) => [replica, cause, ms]),
       [['S1', 'exit 1: broken', 1000]],
     );
     await rig.advance(700);
@@ -114,7 +114,7 @@ describe('a crash loop', () => {
       rig.driver.die(rig.instanceOf('S1'), text);
       await rig.advance(500);
       assert.deepEqual(rig.driver.of('start'), []);
-      assert.equal(rig.logged('warn crash loop').length, 1);
+      assert.equal(rig.logged('warn S1: crash loop').length, 1);
     });
   }
 
@@ -135,10 +135,10 @@ describe('a crash loop', () => {
     rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
     await rig.advance(START_TIMEOUT_MS + 500, 100);
     assert.deepEqual(
-      rig.logged('warn not healthy in time, waiting').map(({ ms }) => ms),
+      rig.logged('warn S1: not healthy in time (').map(({ ms }) => ms),
       [1000],
     );
-    assert.deepEqual(rig.logged('warn crash loop'), []);
+    assert.deepEqual(rig.logged('warn S1: crash loop'), []);
     assert.equal(rig.events.at(-1)!.kind, 'start-failed');
     assert.match(rig.events.at(-1)!.cause!, /--start-timeout/);
   });
@@ -148,8 +148,8 @@ describe('a crash loop', () => {
     rig.driver.failNext('start', 'image-missing');
     rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
     await rig.advance(500);
-    assert.equal(rig.logged('warn start failed, waiting').length, 1);
-    assert.deepEqual(rig.logged('warn crash loop'), []);
+    assert.equal(rig.logged('warn S1: start failed (').length, 1);
+    assert.deepEqual(rig.logged('warn S1: crash loop'), []);
   });
 
   it('counts no crash while the engine does not respond', async () => {

@@ -160,7 +160,7 @@ describe('the launcher', () => {
     rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
     await rig.advance(100);
     assert.deepEqual(rig.states, ['S1=healthy']);
-    assert.equal(rig.logged('warn instance not removed').length, 1);
+    assert.equal(rig.logged('warn instance of S1 not removed').length, 1);
     await rig.advance(15_000, 100);
     assert.deepEqual([...rig.driver.instances.keys()], ['S1#2']);
   });
