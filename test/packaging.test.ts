@@ -21,6 +21,10 @@ const NOT_IN_A_CONTAINER = [
   'discover-interval',
   'discover-grace',
   'resolver',
+  'engines',
+  'constraints',
+  'swarm-publish',
+  'swarm-heal',
   'command',
 ];
 

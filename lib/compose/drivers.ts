@@ -16,6 +16,8 @@ export async function createDriver(config: Config, log: Logger, clock: Clock): P
       return (await import('../drivers/process/process.ts')).createProcessDriver(parts);
     case 'docker':
       return (await import('../drivers/docker/docker.ts')).createDockerDriver(parts);
+    case 'swarm':
+      return (await import('../drivers/swarm/swarm.ts')).createSwarmDriver(parts);
     case 'static':
       return (await import('../drivers/static.ts')).createStaticDriver(config);
     case 'discover':

@@ -188,8 +188,8 @@ const fleet: readonly Check[] = [
   {
     reads: ['driver', 'onExit'],
     problem({ driver, onExit }, sources) {
-      if (onExit === 'remove' || driver === 'docker') return undefined;
-      return `${nameOf('onExit', sources)} keep needs --driver docker, not ${driver}`;
+      if (onExit === 'remove' || driver === 'docker' || driver === 'swarm') return undefined;
+      return `${nameOf('onExit', sources)} keep needs --driver docker or swarm, not ${driver}`;
     },
   },
 ];
@@ -318,11 +318,15 @@ const CHECKS: readonly Check[] = [
   needsDriver('discoverGraceMs', 'discover'),
   needsDriver('resolver', 'discover'),
   needsDriver('command', 'process'),
-  needsDriver('image', 'docker'),
-  needsDriver('replicaPort', 'docker'),
-  needsDriver('network', 'docker', 'discover'),
-  needsDriver('pool', 'docker'),
+  needsDriver('image', 'docker', 'swarm'),
+  needsDriver('replicaPort', 'docker', 'swarm'),
+  needsDriver('network', 'docker', 'swarm', 'discover'),
+  needsDriver('pool', 'docker', 'swarm'),
   needsDriver('containerPrefix', 'docker'),
+  needsDriver('engines', 'swarm'),
+  needsDriver('constraints', 'swarm'),
+  needsDriver('swarmPublish', 'swarm'),
+  needsDriver('swarmHealMs', 'swarm'),
   ...routing,
   needsRateLimit('rateBurst'),
   needsRateLimit('rateKey'),

@@ -6,7 +6,7 @@ import { ALGORITHMS, type Algorithm } from '../core/hashing/slot-table.ts';
 import { BALANCES, type Balance } from '../core/routing/load-picker.ts';
 import type { DriverKind } from '../drivers/driver.ts';
 import { LOG_LEVELS, type LogLevel } from '../platform/log.ts';
-import { nameServers, sources } from './source-parsers.ts';
+import { constraints, engines, nameServers, sources } from './source-parsers.ts';
 import {
   addressRanges,
   duration,
@@ -59,7 +59,7 @@ function live<T>(flag: string, standard: string, kind: ValueParser<T>, help: str
   return { ...option(flag, standard, kind, help), takes: 'live' };
 }
 
-const driverKind = oneOf<DriverKind>('process', 'docker', 'static', 'discover');
+const driverKind = oneOf<DriverKind>('process', 'docker', 'swarm', 'static', 'discover');
 const algorithm = oneOf<Algorithm>(...ALGORITHMS);
 const balance = oneOf<Balance>(...BALANCES);
 const accessLog = oneOf('off', 'json', 'combined');
@@ -89,11 +89,15 @@ export const OPTIONS = {
   discoverGraceMs: option('discover-grace', '30s', duration('from zero'), 'discover: how long a list that is empty or lacks more than half of the servers is ignored'),
   resolver: option('resolver', '', nameServers, "discover: name servers; empty is the system's"),
   command: option('command', '', shellCommand, 'process: what to run as a replica, given PORT and SERVER_ID; empty is the sample replica'),
-  image: option('image', 'ringlb-replica', image, 'docker: the image of a replica'),
-  replicaPort: option('replica-port', '5000', whole(1, 65535), 'docker: the port a replica listens on in its container'),
-  network: option('network', 'ringlb', name, "docker: the replicas' network; a balancer in a container uses its own, if that is not the engine's default bridge"),
-  pool: option('pool', 'ringlb', name, 'docker: name of the fleet; each balancer on an engine needs a pool of its own'),
+  image: option('image', 'ringlb-replica', image, 'docker, swarm: the image of a replica'),
+  replicaPort: option('replica-port', '5000', whole(1, 65535), 'docker, swarm: the port a replica listens on in its container'),
+  network: option('network', 'ringlb', name, "docker, swarm: the replicas' network; a balancer in a container uses its own, if that is not the engine's default bridge"),
+  pool: option('pool', 'ringlb', name, 'docker, swarm: name of the fleet; each balancer on an engine needs a pool of its own'),
   containerPrefix: option('container-prefix', '', namePrefix, "docker: prefix of container names, before the replica's own name"),
+  engines: option('engines', '', engines, "swarm: managers, asked in turn; empty is the usual engine's"),
+  constraints: option('constraints', '', constraints, 'swarm: on which nodes replicas may be'),
+  swarmPublish: option('swarm-publish', 'auto', oneOf('auto', 'overlay', 'host'), "swarm: overlay reaches replicas at their own addresses, host at ports that their nodes publish; auto is overlay where the balancer's container is on one"),
+  swarmHealMs: option('swarm-heal', '2s', duration('from zero'), 'swarm: how long a replica may give no sign of life before another is forced in its place; 0 leaves that to probes and Swarm'),
   startTimeoutMs: live('start-timeout', '30s', duration('above zero'), 'time limit from a start until the replica is healthy'),
   stopTimeoutMs: live('stop-timeout', '10s', duration('from zero'), 'time from the stop signal to the kill'),
   drainTimeoutMs: live('drain-timeout', '30s', duration('from zero'), 'time limit for requests in flight when a replica or the balancer shuts down'),

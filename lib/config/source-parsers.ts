@@ -94,3 +94,29 @@ export const nameServers: ValueParser<readonly string[]> = {
         };
   },
 };
+
+/** `unix:///run/docker.sock,tcp://10.0.0.1:2375`: Docker engines. */
+export const engines: ValueParser<readonly string[]> = {
+  unit: 'list of unix:///path or tcp://host:port',
+  read(value) {
+    const items = value === '' ? [] : value.split(',').map((item) => item.trim());
+    const wrong = items.find(
+      (item) => !/^unix:\/\/\/\S+$/.test(item) && !(/^tcp:\/\/[^/?#@\s]+$/.test(item) && URL.canParse(item)),
+    );
+    return wrong === undefined
+      ? { value: items }
+      : { problem: `must be addresses of engines, such as unix:///run/docker.sock (see ${quote(wrong)})` };
+  },
+};
+
+/** `node.labels.zone==a,node.role!=manager`: placement constraints of Swarm. */
+export const constraints: ValueParser<readonly string[]> = {
+  unit: 'list of key==value or key!=value',
+  read(value) {
+    const items = value === '' ? [] : value.split(',').map((item) => item.trim());
+    const wrong = items.find((item) => !/^[A-Za-z][\w.-]*\s*(==|!=)\s*\S+$/.test(item));
+    return wrong === undefined
+      ? { value: items }
+      : { problem: `must be constraints such as node.labels.zone==a (see ${quote(wrong)})` };
+  },
+};

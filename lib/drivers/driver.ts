@@ -7,7 +7,7 @@ import type { Ending } from '../core/ending.ts';
 import type { Endpoint, Place } from '../core/replica.ts';
 import type { BalancerError } from '../platform/errors.ts';
 
-export type DriverKind = 'process' | 'docker' | 'static' | 'discover';
+export type DriverKind = 'process' | 'docker' | 'swarm' | 'static' | 'discover';
 
 /** One container or process of ours, as the engine shows it now. */
 export interface Instance extends Place {

@@ -62,3 +62,28 @@ describe('the text of --resolver', () => {
       assert.match(problem ?? '', /^--resolver must be addresses of name servers/);
     });
 });
+
+describe('the text of --engines', () => {
+  it('is a list of sockets and addresses', () => {
+    const { engines } = load('--driver swarm --engines unix:///a.sock,tcp://10.0.0.1:2375');
+    assert.deepEqual(engines, ['unix:///a.sock', 'tcp://10.0.0.1:2375']);
+  });
+
+  for (const text of ['/a.sock', 'unix://a', 'http://a:1', 'tcp://', 'tcp://a:1/b'])
+    it(`is refused where it is ${text}`, () => {
+      const [problem] = problemsOf(`--driver swarm --engines ${text}`);
+      assert.match(problem ?? '', /^--engines must be addresses of engines, such as unix:/);
+    });
+});
+
+describe('the text of --constraints', () => {
+  it('is a list of constraints', () => {
+    const { constraints } = load('--driver swarm --constraints node.labels.zone==a,node.role!=manager');
+    assert.deepEqual(constraints, ['node.labels.zone==a', 'node.role!=manager']);
+  });
+
+  it('is refused where it compares nothing', () => {
+    const [problem] = problemsOf('--driver swarm --constraints node.role=manager');
+    assert.match(problem ?? '', /^--constraints must be constraints such as node.labels.zone==a/);
+  });
+});

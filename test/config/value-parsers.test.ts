@@ -145,7 +145,7 @@ describe('the text of an option', () => {
     ['--port', '--port needs a value; one that begins with - is written --port=VALUE'],
     ['--port --host a', '--port needs a value; one that begins with - is written --port=VALUE'],
     ['--host a/b', '--host must be an IP address or a host name, not "a/b"'],
-    ['--driver podman', '--driver must be process, docker, static or discover, not "podman"'],
+    ['--driver podman', '--driver must be process, docker, swarm, static or discover, not "podman"'],
     ['--classic=maybe', '--classic must be on or off, not "maybe"'],
     ['--probe-interval 2', '--probe-interval must be a duration such as 500ms, 2s or 1m, not "2"'],
     ['--probe-timeout 0s', '--probe-timeout must be above zero, not "0s"'],

@@ -76,6 +76,7 @@ export function testDriver(harness: Harness): void {
         role: 'current',
         ending: undefined,
         ...('image' in instance && { image: instance.image }),
+        ...('node' in instance && { node: instance.node }),
       };
       assert.deepEqual(instance, expected);
       assert.deepEqual(await driver.list(), [expected]);

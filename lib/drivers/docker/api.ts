@@ -37,6 +37,8 @@ export interface DockerApiOptions {
   readonly clock: Clock;
   /** The engine's socket; by default DOCKER_HOST, then the usual locations. */
   readonly socketPath?: string;
+  /** The engine's address, `unix:///path` or `tcp://host:port`, in place of a socket. */
+  readonly engine?: string;
   /** Timeout of every call, in place of the call's own. */
   readonly timeoutMs?: number;
 }
@@ -52,12 +54,13 @@ export class DockerApi {
   constructor(options: DockerApiOptions) {
     this.#clock = options.clock;
     this.#timeoutMs = options.timeoutMs;
-    const { socketPath } = options;
-    this.#where = socketPath ?? (process.env.DOCKER_HOST || '/var/run/docker.sock');
+    const { socketPath, engine } = options;
+    this.#where = engine ?? socketPath ?? (process.env.DOCKER_HOST || '/var/run/docker.sock');
     // loaded lazily: it costs 150 ms and 30 MB that the other drivers do not need
     const Docker = createRequire(import.meta.url)('dockerode') as typeof import('dockerode');
     try {
-      this.#modem = new Docker(socketPath === undefined ? {} : { socketPath }).modem;
+      const socket = socketPath === undefined ? {} : { socketPath };
+      this.#modem = new Docker(engine === undefined ? socket : addressOf(engine)).modem;
     } catch (cause) {
       throw new BalancerError('engine-unreachable', messageOf(cause), { cause });
     }
@@ -116,6 +119,13 @@ export class DockerApi {
       : `No Docker engine answers at ${this.#where}: start it, set DOCKER_HOST, or use --driver process (${messageOf(cause)})`;
     return new BalancerError('engine-unreachable', reason, { cause });
   }
+}
+
+function addressOf(engine: string) {
+  const socketPath = /^unix:\/\/(\/.*)$/.exec(engine)?.[1];
+  if (socketPath !== undefined) return { socketPath };
+  const { hostname: host, port } = new URL(engine);
+  return { protocol: 'http' as const, host, port: port || '2375' };
 }
 
 function statusOf(error: unknown): number | undefined {

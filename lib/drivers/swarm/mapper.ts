@@ -1,0 +1,284 @@
+/**
+ * What a service of ours looks like to a Swarm, and what its JSON means to us. Pure; the only place that knows field
+ * names.
+ * Invariants: labels of the service say pool, name, id and role. A service cannot be renamed, so the role is a label,
+ * which can be changed without restarting its task. Tasks keep the labels of their creation, so theirs are not read.
+ * Source: Docker Engine API 1.41, ServiceCreate, ServiceList, TaskList, NodeList.
+ */
+import { type Ending, endingOf } from '../../core/ending.ts';
+import type { Endpoint } from '../../core/replica.ts';
+import type { Instance, RetiredRole, Start } from '../driver.ts';
+import { endingFrom } from '../ending.ts';
+
+type Labels = Readonly<Record<string, string>>;
+
+export interface ServiceSpec {
+  readonly Name: string;
+  readonly Labels: Labels;
+  readonly TaskTemplate: {
+    readonly ContainerSpec: { readonly Image: string; readonly [more: string]: unknown };
+    readonly RestartPolicy?: { readonly Condition: string; readonly Delay: number };
+    readonly Placement?: { readonly Constraints?: readonly string[] };
+    readonly ForceUpdate?: number;
+    readonly [more: string]: unknown;
+  };
+  readonly Mode: { readonly Replicated?: { readonly Replicas: number } };
+  readonly [more: string]: unknown;
+}
+
+export interface ServiceJson {
+  readonly ID: string;
+  readonly Version: { readonly Index: number };
+  readonly CreatedAt: string;
+  readonly Spec: ServiceSpec;
+}
+
+export interface TaskJson {
+  readonly ID: string;
+  readonly CreatedAt: string;
+  readonly ServiceID: string;
+  readonly NodeID?: string;
+  readonly DesiredState: string;
+  readonly Status: {
+    readonly State: string;
+    readonly Err?: string;
+    readonly ContainerStatus?: { readonly ContainerID?: string; readonly ExitCode?: number };
+    readonly PortStatus?: { readonly Ports?: readonly { readonly PublishedPort: number }[] };
+  };
+  readonly NetworksAttachments?: readonly {
+    readonly Network: { readonly Spec: { readonly Name: string } };
+    readonly Addresses?: readonly string[];
+  }[];
+}
+
+export interface NodeJson {
+  readonly ID: string;
+  readonly Status: { readonly State: string; readonly Addr: string };
+  readonly ManagerStatus?: { readonly Addr: string };
+}
+
+export interface OverlayJson {
+  readonly Driver: string;
+  readonly Scope: string;
+  readonly Attachable: boolean;
+  readonly Labels: Labels | null;
+}
+
+/** How replicas are started. */
+export interface ReplicaSpec {
+  readonly pool: string;
+  readonly image: string;
+  readonly user: string;
+  readonly port: number;
+  /** The overlay that they are reached on; undefined where each publishes its port on its node. */
+  readonly network: string | undefined;
+  readonly constraints: readonly string[];
+  /** From the stop signal to the kill. */
+  readonly stopGraceMs: number;
+}
+
+export const LABEL = {
+  pool: 'ringlb.pool',
+  name: 'ringlb.name',
+  id: 'ringlb.id',
+  role: 'ringlb.role',
+  instead: 'ringlb.instead',
+  port: 'ringlb.port',
+  /** The task whose place a forced update gave to another. */
+  forced: 'ringlb.forced',
+} as const;
+
+const NS_PER_MS = 1_000_000;
+const MEBIBYTE = 1024 * 1024;
+const MEMORY_BYTES = 512 * MEBIBYTE;
+const TMP_BYTES = 64 * MEBIBYTE;
+const MAX_PIDS = 256;
+/** How long Swarm watches an updated task before the update counts as done. */
+const MONITOR_MS = 5000;
+
+/** A name that Swarm takes for a service, which is also a DNS name: no dots. */
+export function isServiceName(name: string): boolean {
+  return /^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$/.test(name) && name.length <= 63;
+}
+
+export function serviceSpec(
+  { name, id, instead }: Start,
+  serviceName: string,
+  spec: ReplicaSpec,
+): ServiceSpec {
+  return {
+    Name: serviceName,
+    Labels: {
+      [LABEL.pool]: spec.pool,
+      [LABEL.name]: name,
+      [LABEL.id]: String(id),
+      [LABEL.role]: 'current',
+      [LABEL.port]: String(spec.port),
+      ...(instead !== undefined && { [LABEL.instead]: instead }),
+    },
+    TaskTemplate: {
+      ContainerSpec: {
+        Image: spec.image,
+        Hostname: name,
+        User: spec.user,
+        Env: [`SERVER_ID=${name}`, `PORT=${spec.port}`],
+        Init: true,
+        ReadOnly: true,
+        CapabilityDrop: ['ALL'],
+        Mounts: [{ Type: 'tmpfs', Target: '/tmp', TmpfsOptions: { SizeBytes: TMP_BYTES } }],
+        StopGracePeriod: spec.stopGraceMs * NS_PER_MS,
+      },
+      Resources: { Limits: { MemoryBytes: MEMORY_BYTES, Pids: MAX_PIDS } },
+      RestartPolicy: { Condition: 'any', Delay: 0 },
+      Placement: { Constraints: spec.constraints },
+      ...(spec.network !== undefined && { Networks: [{ Target: spec.network, Aliases: [name] }] }),
+      ForceUpdate: 0,
+    },
+    Mode: { Replicated: { Replicas: 1 } },
+    UpdateConfig: {
+      Parallelism: 1,
+      Order: 'start-first',
+      FailureAction: 'continue',
+      Monitor: MONITOR_MS * NS_PER_MS,
+    },
+    EndpointSpec: {
+      Mode: 'dnsrr',
+      ...(spec.network === undefined && {
+        Ports: [{ Protocol: 'tcp', TargetPort: spec.port, PublishMode: 'host' }],
+      }),
+    },
+  };
+}
+
+/** The spec with its role; the labels alone change, so no task is restarted. */
+export function withRole(spec: ServiceSpec, role: RetiredRole): ServiceSpec {
+  return { ...spec, Labels: { ...spec.Labels, [LABEL.role]: role } };
+}
+
+/**
+ * The spec by which another task takes the place of `taskId`, not on the node `avoidNode`; the delay of a crash loop
+ * and nodes avoided before are left behind. Undefined where that was done already.
+ */
+export function forced(
+  spec: ServiceSpec,
+  taskId: string,
+  {
+    constraints,
+    avoidNode,
+  }: { readonly constraints: readonly string[]; readonly avoidNode: string | undefined },
+): ServiceSpec | undefined {
+  if (spec.Labels[LABEL.forced] === taskId) return undefined;
+  const { TaskTemplate: template } = spec;
+  const avoided = avoidNode === undefined ? [] : [`node.id!=${avoidNode}`];
+  return {
+    ...spec,
+    Labels: { ...spec.Labels, [LABEL.forced]: taskId },
+    TaskTemplate: {
+      ...template,
+      RestartPolicy: { Condition: 'any', Delay: 0 },
+      Placement: { ...template.Placement, Constraints: [...constraints, ...avoided] },
+      ForceUpdate: (template.ForceUpdate ?? 0) + 1,
+    },
+  };
+}
+
+/** The spec by which Swarm waits before it starts the next task; undefined where it waits that long already. */
+export function slowedDown(spec: ServiceSpec, delayMs: number): ServiceSpec | undefined {
+  const { TaskTemplate: template } = spec;
+  const policy = { Condition: 'any', Delay: delayMs * NS_PER_MS };
+  if ((template.RestartPolicy?.Delay ?? 0) >= policy.Delay) return undefined;
+  return { ...spec, TaskTemplate: { ...template, RestartPolicy: policy } };
+}
+
+/** Who a service is; undefined where its labels name no place. */
+export function placeOf({ Spec: { Labels: labels } }: ServiceJson) {
+  const name = labels[LABEL.name];
+  const id = Number(labels[LABEL.id]);
+  const role = labels[LABEL.role] ?? 'current';
+  const instead = labels[LABEL.instead];
+  if (name === undefined || !Number.isSafeInteger(id) || id < 1) return undefined;
+  if (role !== 'current' && role !== 'replaced' && role !== 'removed') return undefined;
+  return { name, id, role, ...(instead !== undefined && { instead }) } as const;
+}
+
+/** The newest first. */
+export function newestFirst(tasks: readonly TaskJson[]): readonly TaskJson[] {
+  return tasks.toSorted((a, b) => (a.CreatedAt < b.CreatedAt ? 1 : -1));
+}
+
+/** True while the task runs, and Swarm wants it to: one on a node that is cut off goes on as `running` for ever. */
+export function isUp({ DesiredState: desired, Status: { State: state } }: TaskJson): boolean {
+  return desired === 'running' && state === 'running';
+}
+
+const OVER: ReadonlySet<string> = new Set([
+  'complete',
+  'failed',
+  'shutdown',
+  'rejected',
+  'orphaned',
+  'remove',
+]);
+
+/** True for a task that runs no more, or is not to. */
+export function isOver({ DesiredState: desired, Status: { State: state } }: TaskJson): boolean {
+  return OVER.has(state) || OVER.has(desired);
+}
+
+/** Where a task listens: its address on the network, or what its node has published; undefined while there is none. */
+export function endpointOf(
+  task: TaskJson,
+  service: ServiceJson,
+  where: { readonly network: string | undefined; readonly nodes: ReadonlyMap<string, string> },
+): Endpoint | undefined {
+  if (where.network === undefined) {
+    const host = where.nodes.get(task.NodeID ?? '');
+    const port = task.Status.PortStatus?.Ports?.[0]?.PublishedPort;
+    return host !== undefined && port ? { host, port } : undefined;
+  }
+  const attachment = task.NetworksAttachments?.find(({ Network: net }) => net.Spec.Name === where.network);
+  const host = attachment?.Addresses?.[0]?.split('/')[0];
+  const port = Number(service.Spec.Labels[LABEL.port]);
+  return host && Number.isInteger(port) && port > 0 ? { host, port } : undefined;
+}
+
+/** Addresses of nodes by id. A manager may call its own 0.0.0.0. */
+export function addressesOf(nodes: readonly NodeJson[]): ReadonlyMap<string, string> {
+  return new Map(
+    nodes.map(({ ID: id, Status: { Addr: address }, ManagerStatus: manager }) => {
+      const advertised = manager?.Addr.replace(/:\d+$/, '');
+      return [id, address === '0.0.0.0' || address === '' ? (advertised ?? address) : address];
+    }),
+  );
+}
+
+/** How a task that is over ended. */
+export function endingOfTask(task: TaskJson | undefined): Ending {
+  if (task === undefined) return endingOf('removed', 'Swarm has no such task any more');
+  const { State: state, Err: words = '', ContainerStatus: container } = task.Status;
+  if (state === 'failed' || state === 'complete') {
+    const code = container?.ExitCode ?? 0;
+    const ending = endingFrom({ code, signal: null, outOfMemory: false, stderr: '', stdout: '' });
+    return code === 0 && words !== '' ? { ...ending, text: words } : ending;
+  }
+  if (words !== '') return endingOf('removed', words);
+  return endingOf('removed', 'Swarm stopped it: its node was drained, or its service updated');
+}
+
+export function runningInstance(
+  task: TaskJson,
+  { endpoint, place, image }: { readonly endpoint: Endpoint; readonly place: Place; readonly image: string },
+): Instance {
+  return {
+    ...place,
+    instanceId: task.ID,
+    status: 'running',
+    endpoint,
+    ending: undefined,
+    image,
+    ...(task.NodeID !== undefined && { node: task.NodeID }),
+  };
+}
+
+/** What `placeOf` gives. */
+export type Place = NonNullable<ReturnType<typeof placeOf>>;

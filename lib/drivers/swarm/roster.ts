@@ -1,0 +1,203 @@
+/**
+ * Which task stands in each replica's place, and what has become of it.
+ * Swarm starts another task when one ends, but to the fleet the one that ended is dead until something is put in its
+ * place, so a new task is not shown before it was asked for.
+ * Invariants: a task is in the place of one service; identity is the task's id, never its address, which Swarm gives to
+ * others again, and at which a task of a node that was cut off still responds for seconds after the node has come back.
+ */
+import type { Ending } from '../../core/ending.ts';
+import type { Hint, Instance } from '../driver.ts';
+import {
+  endingOfTask,
+  endpointOf,
+  isOver,
+  isUp,
+  newestFirst,
+  type Place,
+  placeOf,
+  runningInstance,
+  type ServiceJson,
+  type TaskJson,
+} from './mapper.ts';
+
+/** What a Swarm shows of a pool at one time. */
+export interface Observed {
+  readonly services: readonly ServiceJson[];
+  readonly tasks: readonly TaskJson[];
+  /** Addresses of nodes by id. */
+  readonly nodes: ReadonlyMap<string, string>;
+}
+
+export class Roster {
+  /** The overlay that replicas are reached on; undefined where they publish ports on their nodes. */
+  readonly #network: () => string | undefined;
+  /** The task in the place of each service. */
+  readonly #inPlace = new Map<string, string>();
+  /** Services whose start has not resolved: what runs there is not an instance yet. */
+  readonly #starting = new Set<string>();
+  /** Every instance in a place, as it was while it ran. */
+  readonly #running = new Map<string, Instance>();
+  readonly #endings = new Map<string, Ending>();
+  /** Services whose dead task was retired as replaced. */
+  readonly #toFollow = new Set<string>();
+  /** Dead instances that another has replaced, until they are removed. */
+  readonly #replaced = new Map<string, Instance>();
+  /** What `changed` was last told of: services and their roles. */
+  #shape = '';
+
+  constructor(network: () => string | undefined) {
+    this.#network = network;
+  }
+
+  /** Every instance; the newest running task of a service that was not known is the one in its place. */
+  instances(observed: Observed): readonly Instance[] {
+    const found: Instance[] = [];
+    for (const service of observed.services) {
+      const place = placeOf(service);
+      if (place === undefined || this.#starting.has(service.ID)) continue;
+      const tasks = tasksOf(service, observed);
+      const known = this.#inPlace.get(service.ID);
+      const newest = tasks.find((task) => isUp(task) && this.#endpoint(task, service, observed)) ?? tasks[0];
+      const taskId = known ?? newest?.ID ?? service.ID;
+      this.#inPlace.set(service.ID, taskId);
+      found.push(this.#instance(service, { taskId, place, observed }));
+    }
+    this.#forgetOthers(observed);
+    return [...found, ...this.#replaced.values()];
+  }
+
+  /** What has changed since the last call. Call `instances` with the same before. */
+  hints(observed: Observed): readonly Hint[] {
+    const hints: Hint[] = [];
+    for (const [serviceId, taskId] of this.#inPlace) {
+      const task = observed.tasks.find(({ ID: id }) => id === taskId);
+      if (!this.#running.has(taskId) || this.#endings.has(taskId) || (task && isUp(task))) continue;
+      const ending = endingOfTask(task);
+      this.#endings.set(taskId, ending);
+      if (!this.#starting.has(serviceId)) hints.push({ kind: 'died', instanceId: taskId, ending });
+    }
+    const shape = observed.services.map(({ ID: id, Spec: spec }) => `${id} ${JSON.stringify(spec.Labels)}`);
+    if (shape.sort().join('\n') !== this.#shape) hints.push({ kind: 'changed', cause: 'services' });
+    this.#shape = shape.join('\n');
+    return hints;
+  }
+
+  /** True while something is about to change: a place without a running task, or an update under way. */
+  isInTransition({ services, tasks }: Observed): boolean {
+    return services.some((service) => {
+      const newest = newestFirst(tasks.filter((task) => task.ServiceID === service.ID && !isOver(task)))[0];
+      return newest === undefined || !isUp(newest) || newest.ID !== this.#inPlace.get(service.ID);
+    });
+  }
+
+  begin(serviceId: string): void {
+    this.#starting.add(serviceId);
+  }
+
+  end(serviceId: string): void {
+    this.#starting.delete(serviceId);
+  }
+
+  /** The newest task of the service that runs and can be reached, and is not `hung`; undefined while there is none. */
+  findRunning(service: ServiceJson, observed: Observed, hung?: string): Instance | undefined {
+    const place = placeOf(service);
+    if (place === undefined) return undefined;
+    for (const task of tasksOf(service, observed)) {
+      const endpoint = isUp(task) && task.ID !== hung ? this.#endpoint(task, service, observed) : undefined;
+      if (endpoint === undefined) continue;
+      return runningInstance(task, { endpoint, place, image: service.Spec.TaskTemplate.ContainerSpec.Image });
+    }
+    return undefined;
+  }
+
+  /** Puts the instance in the place; the one before is kept as `replaced` where `keepsOld`, until it is removed. */
+  place(serviceId: string, instance: Instance, keepsOld: boolean): void {
+    const before = this.#inPlace.get(serviceId);
+    const old = before === undefined ? undefined : this.#running.get(before);
+    if (keepsOld && before !== undefined && old !== undefined && before !== instance.instanceId)
+      this.#replaced.set(before, { ...this.#dead(old), role: 'replaced' });
+    this.#toFollow.delete(serviceId);
+    this.#inPlace.set(serviceId, instance.instanceId);
+    this.#running.set(instance.instanceId, instance);
+  }
+
+  /** The dead task in the place is to be followed by another. */
+  markReplaced(serviceId: string): void {
+    this.#toFollow.add(serviceId);
+  }
+
+  /** The service in whose place the task is; undefined for one that is not known, or was replaced. */
+  serviceOf(taskId: string): string | undefined {
+    for (const [serviceId, inPlace] of this.#inPlace) if (inPlace === taskId) return serviceId;
+    return undefined;
+  }
+
+  /** True for a task that has ended. */
+  isDead(taskId: string): boolean {
+    return this.#endings.has(taskId);
+  }
+
+  /** How it ended; undefined for one that runs or was removed. */
+  endingOf(taskId: string): Ending | undefined {
+    return this.#endings.get(taskId);
+  }
+
+  /** Nothing is known of it any more; false where it was in a place. */
+  forgetReplaced(taskId: string): boolean {
+    const isReplaced = this.#replaced.delete(taskId);
+    if (isReplaced) this.#endings.delete(taskId);
+    return isReplaced;
+  }
+
+  forgetService(serviceId: string): void {
+    const taskId = this.#inPlace.get(serviceId);
+    this.#inPlace.delete(serviceId);
+    this.#toFollow.delete(serviceId);
+    if (taskId === undefined) return;
+    this.#running.delete(taskId);
+    this.#endings.delete(taskId);
+  }
+
+  #instance(
+    service: ServiceJson,
+    {
+      taskId,
+      place,
+      observed,
+    }: { readonly taskId: string; readonly place: Place; readonly observed: Observed },
+  ): Instance {
+    const task = observed.tasks.find(({ ID: id }) => id === taskId);
+    const endpoint = task && isUp(task) ? this.#endpoint(task, service, observed) : undefined;
+    const image = service.Spec.TaskTemplate.ContainerSpec.Image;
+    if (task !== undefined && endpoint !== undefined && !this.#endings.has(taskId)) {
+      const instance = runningInstance(task, { endpoint, place, image });
+      this.#running.set(taskId, instance);
+      return instance;
+    }
+    if (!this.#endings.has(taskId)) this.#endings.set(taskId, endingOfTask(task));
+    const before = this.#running.get(taskId) ?? { instanceId: taskId, image };
+    const role = this.#toFollow.has(service.ID) ? 'replaced' : place.role;
+    return this.#dead({ ...before, ...place, role } as Instance);
+  }
+
+  #dead(instance: Instance): Instance {
+    const ending = this.#endings.get(instance.instanceId) ?? endingOfTask(undefined);
+    return { ...instance, status: 'dead', endpoint: undefined, ending };
+  }
+
+  #endpoint(task: TaskJson, service: ServiceJson, { nodes }: Observed) {
+    return endpointOf(task, service, { network: this.#network(), nodes });
+  }
+
+  /** Forgets services that are gone. */
+  #forgetOthers({ services }: Observed): void {
+    const ids = new Set(services.map(({ ID: id }) => id));
+    for (const serviceId of this.#inPlace.keys())
+      if (!ids.has(serviceId) && !this.#starting.has(serviceId)) this.forgetService(serviceId);
+  }
+}
+
+/** Past ones among them, the newest first. */
+function tasksOf(service: ServiceJson, { tasks }: Observed): readonly TaskJson[] {
+  return newestFirst(tasks.filter((task) => task.ServiceID === service.ID));
+}

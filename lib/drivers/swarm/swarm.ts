@@ -1,0 +1,368 @@
+/**
+ * The swarm driver: a replica is a service with one task, which Swarm puts on some node; an instance is a task.
+ * Invariants: only services with the pool's label are listed or touched; the labels of services are all that is known,
+ * so any number of balancers may act on one pool: a name is created by one of them, and an update out of sequence is
+ * decided anew.
+ */
+import type { Ending } from '../../core/ending.ts';
+import { type Clock, sleep, systemClock } from '../../platform/clock.ts';
+import { BalancerError, isBalancerError, messageOf, StartError } from '../../platform/errors.ts';
+import type { Logger } from '../../platform/log.ts';
+import { userFor } from '../docker/mapper.ts';
+import type { Driver, Hint, Instance, RetiredRole, Start } from '../driver.ts';
+import { CrashLoops } from './crash-loops.ts';
+import { CALL_LIMIT_MS, Managers } from './managers.ts';
+import {
+  addressesOf,
+  endingOfTask,
+  forced,
+  isOver,
+  isServiceName,
+  LABEL,
+  newestFirst,
+  placeOf,
+  type ReplicaSpec,
+  type ServiceJson,
+  serviceSpec,
+  slowedDown,
+  withRole,
+} from './mapper.ts';
+import { SwarmNetwork } from './network.ts';
+import { Poller } from './poller.ts';
+import { type Observed, Roster } from './roster.ts';
+import { SwarmEngine } from './swarm-engine.ts';
+
+export interface SwarmDriverOptions {
+  readonly image: string;
+  readonly replicaPort: number;
+  readonly network: string;
+  readonly pool: string;
+  readonly engines: readonly string[];
+  readonly constraints: readonly string[];
+  readonly swarmPublish: 'auto' | 'overlay' | 'host';
+  readonly drainTimeoutMs: number;
+  readonly stopTimeoutMs: number;
+  readonly log: Logger;
+  readonly clock?: Clock;
+  readonly callLimitMs?: number;
+}
+
+/** Between two looks for a task that is to come. */
+const LOOK_MS = 250;
+/** Until a new service has a task that runs; pulling its image is part of that. */
+const START_MS = 60_000;
+/** How long Swarm may take for the task after one that ended by itself, before it is made to start one. */
+const OWN_HEAL_MS = 5000;
+/** Until a forced task runs. */
+const FORCED_MS = 30_000;
+/** How long a task that no node fits may wait for one. */
+const NO_NODE_MS = 3000;
+/** Beyond the grace of a removal: who is on a node that is cut off cannot be seen to end. */
+const REMOVE_MS = 5000;
+/** Services of one replica side by side: one that serves and those that drain. */
+const MOST_BESIDE = 9;
+
+export function createSwarmDriver(options: SwarmDriverOptions): Driver {
+  return new SwarmDriver(options);
+}
+
+class SwarmDriver implements Driver {
+  readonly kind = 'swarm';
+  readonly ownsInstances = true;
+  readonly heals = true;
+  readonly isShared = true;
+  readonly #options: SwarmDriverOptions;
+  readonly #clock: Clock;
+  readonly #engine: SwarmEngine;
+  readonly #roster = new Roster(() => this.#network.name);
+  readonly #crashLoops = new CrashLoops();
+  readonly #network: SwarmNetwork;
+  #user = '';
+  #nodes: ReadonlyMap<string, string> = new Map();
+  readonly #starting = new Set<string>();
+  #poller: Poller | undefined;
+
+  constructor(options: SwarmDriverOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    const { engines, callLimitMs = CALL_LIMIT_MS } = options;
+    this.#engine = new SwarmEngine(new Managers({ engines, clock: this.#clock, callLimitMs }));
+    this.#network = new SwarmNetwork({ ...options, engine: this.#engine, clock: this.#clock });
+  }
+
+  async open(): Promise<void> {
+    await this.#engine.checkManager();
+    // another node may have it although the manager has not, so its absence is no reason not to start
+    const found = await this.#engine.image(this.#options.image);
+    this.#user = userFor(found ?? { Id: '' });
+    await this.#network.open();
+  }
+
+  watch(onHint: (hint: Hint) => void): void {
+    this.#poller?.close();
+    this.#poller = new Poller({ clock: this.#clock, onHint, look: () => this.#poll() });
+  }
+
+  async list(): Promise<readonly Instance[]> {
+    return this.#roster.instances(await this.#observe());
+  }
+
+  async heldNames(): Promise<readonly string[]> {
+    const services = await this.#engine.services();
+    const isStrange = ({ Spec: { Labels: labels } }: ServiceJson) =>
+      labels[LABEL.pool] !== this.#options.pool;
+    return services.filter(isStrange).map(({ Spec: { Name: name } }) => name);
+  }
+
+  async start(place: Start): Promise<Instance> {
+    if (!isServiceName(place.name)) {
+      const reason = `Swarm takes no service name such as ${place.name}: use letters, digits, - and _, and no dots`;
+      throw new BalancerError('bad-request', reason);
+    }
+    if (this.#starting.has(place.name))
+      throw new BalancerError('name-held', `The replica ${place.name} is being started already`);
+    this.#starting.add(place.name);
+    try {
+      const service = await this.#currentService(place.name);
+      if (service === undefined) return await this.#create(place);
+      const held = this.#roster.serviceOf(service.ID);
+      return await this.#heal(service, { taskId: held ?? '', avoidNode: undefined, keepsOld: true });
+    } finally {
+      this.#starting.delete(place.name);
+    }
+  }
+
+  async replace(
+    instance: Instance,
+    { avoidNode }: { readonly avoidNode: string | undefined },
+  ): Promise<Instance> {
+    const { instanceId: taskId, name } = instance;
+    const serviceId = this.#roster.serviceOf(taskId);
+    const service = serviceId === undefined ? undefined : await this.#engine.service(serviceId);
+    if (service === undefined) return this.start(instance);
+    if (this.#starting.has(name))
+      throw new BalancerError('name-held', `The replica ${name} is being started already`);
+    this.#starting.add(name);
+    try {
+      return await this.#heal(service, { taskId, avoidNode, keepsOld: false });
+    } finally {
+      this.#starting.delete(name);
+    }
+  }
+
+  async endingOf(instanceId: string): Promise<Ending | undefined> {
+    return this.#roster.endingOf(instanceId);
+  }
+
+  async retire(instanceId: string, role: RetiredRole): Promise<void> {
+    const serviceId = this.#roster.serviceOf(instanceId);
+    if (serviceId === undefined) return;
+    // what takes the place of a dead task is the next task of its service
+    if (role === 'replaced' && this.#roster.isDead(instanceId)) return this.#roster.markReplaced(serviceId);
+    await this.#engine.update(serviceId, (spec) =>
+      spec.Labels[LABEL.role] === role ? undefined : withRole(spec, role),
+    );
+  }
+
+  async remove(instanceId: string, graceMs: number): Promise<void> {
+    if (this.#roster.forgetReplaced(instanceId)) return;
+    const serviceId = this.#roster.serviceOf(instanceId);
+    if (serviceId === undefined) return;
+    await this.#removeService(serviceId, graceMs);
+    this.#roster.forgetService(serviceId);
+  }
+
+  async close(keep: boolean): Promise<void> {
+    this.#poller?.close();
+    this.#poller = undefined;
+    if (!keep) await this.#network.close();
+  }
+
+  async #poll(): Promise<{ readonly hints: readonly Hint[]; readonly isInTransition: boolean }> {
+    const observed = await this.#observe();
+    const hints = this.#roster.hints(observed);
+    for (const [service, delayMs] of this.#crashLoops.note(observed.tasks, this.#clock.nowMs()))
+      void this.#slowDown(service, delayMs);
+    return { hints, isInTransition: this.#starting.size > 0 || this.#roster.isInTransition(observed) };
+  }
+
+  async #observe(): Promise<Observed> {
+    const label = `${LABEL.pool}=${this.#options.pool}`;
+    // services first: a task whose service is not known yet is passed over, and one whose tasks are not looks dead
+    const services = await this.#engine.servicesWith(label);
+    const tasks = await this.#engine.tasksWith(label);
+    const isNew = tasks.some(
+      ({ NodeID: node }) => node !== undefined && node !== '' && !this.#nodes.has(node),
+    );
+    if (isNew && this.#network.name === undefined) this.#nodes = addressesOf(await this.#engine.nodes());
+    return { services, tasks, nodes: this.#nodes };
+  }
+
+  /** The service in which the replica's instances run; undefined where there is none. */
+  async #currentService(name: string): Promise<ServiceJson | undefined> {
+    const services = await this.#engine.servicesWith(`${LABEL.name}=${name}`);
+    return services.find(
+      (service) =>
+        service.Spec.Labels[LABEL.pool] === this.#options.pool && placeOf(service)?.role === 'current',
+    );
+  }
+
+  get #spec(): ReplicaSpec {
+    const { pool, image, replicaPort, constraints, drainTimeoutMs, stopTimeoutMs } = this.#options;
+    return {
+      pool,
+      image,
+      user: this.#user,
+      port: replicaPort,
+      network: this.#network.name,
+      constraints,
+      stopGraceMs: drainTimeoutMs + stopTimeoutMs,
+    };
+  }
+
+  async #create(place: Start): Promise<Instance> {
+    const serviceId = await this.#createService(place);
+    this.#roster.begin(serviceId);
+    try {
+      const instance = await this.#untilRunning(serviceId, { limitMs: START_MS, isNew: true });
+      this.#roster.place(serviceId, instance, false);
+      return instance;
+    } catch (error) {
+      await this.#removeService(serviceId, 0).catch((reason: unknown) =>
+        this.#options.log.warn(
+          { replica: place.name, cause: messageOf(reason) },
+          'a failed start left its service',
+        ),
+      );
+      throw error;
+    } finally {
+      this.#roster.end(serviceId);
+    }
+  }
+
+  /** Gives the service the replica's name, or one beside it while a service of that name still drains. */
+  async #createService(place: Start): Promise<string> {
+    for (let beside = 1; ; beside++) {
+      const name = beside === 1 ? place.name : `${place.name}-${beside}`;
+      try {
+        return await this.#engine.create(serviceSpec(place, name, this.#spec));
+      } catch (error) {
+        if (!isBalancerError(error, 'name-held')) throw error;
+        const holder = await this.#engine.service(name);
+        const isOurs = holder?.Spec.Labels[LABEL.pool] === this.#options.pool;
+        const isRetired = holder === undefined || (isOurs && placeOf(holder)?.role !== 'current');
+        if (isRetired && beside < MOST_BESIDE) continue;
+        const whose = isOurs ? 'a service of this pool' : 'a service that is not ours';
+        const reason = `The name ${name} is held by ${whose}: choose another name, or remove it`;
+        throw new BalancerError('name-held', reason, { cause: error });
+      }
+    }
+  }
+
+  /** Another task in the place: Swarm's own where the one there ended, else one that is forced. */
+  async #heal(
+    service: ServiceJson,
+    how: { readonly taskId: string; readonly avoidNode: string | undefined; readonly keepsOld: boolean },
+  ): Promise<Instance> {
+    const { taskId, avoidNode, keepsOld } = how;
+    const { ID: id } = service;
+    const isDead = taskId === '' || this.#roster.isDead(taskId);
+    let instance: Instance | undefined;
+    if (isDead && avoidNode === undefined)
+      instance = await this.#untilRunning(id, { limitMs: OWN_HEAL_MS }).catch((error: unknown) => {
+        if (isBalancerError(error, 'engine-unreachable')) throw error;
+        return undefined;
+      });
+    if (instance === undefined) {
+      const { constraints } = this.#options;
+      await this.#engine.update(id, (spec) => forced(spec, taskId, { constraints, avoidNode }));
+      instance = await this.#untilRunning(id, { limitMs: FORCED_MS, hung: taskId });
+    }
+    this.#roster.place(id, instance, keepsOld);
+    return instance;
+  }
+
+  /**
+   * Looks until a task of the service runs that is not `hung`. Throws StartError when the limit has passed, or where
+   * the service is new and its first task ended; `image-missing` and `start-failed` where no node can start it.
+   */
+  async #untilRunning(
+    serviceId: string,
+    {
+      limitMs,
+      hung,
+      isNew = false,
+    }: { readonly limitMs: number; readonly hung?: string; readonly isNew?: boolean },
+  ): Promise<Instance> {
+    const sinceMs = this.#clock.nowMs();
+    for (;;) {
+      const observed = await this.#observe();
+      const service = observed.services.find(({ ID: id }) => id === serviceId);
+      if (service === undefined)
+        throw new BalancerError('start-failed', 'its service was removed while it started');
+      const instance = this.#roster.findRunning(service, observed, hung);
+      if (instance !== undefined) return instance;
+      const waitedMs = this.#clock.nowMs() - sinceMs;
+      const failure = this.#failureOf(service, observed, { waitedMs, limitMs, isNew });
+      if (failure !== undefined) throw failure;
+      await sleep(this.#clock, LOOK_MS);
+    }
+  }
+
+  #failureOf(
+    { ID: serviceId, Spec: { Labels: labels } }: ServiceJson,
+    { tasks }: Observed,
+    {
+      waitedMs,
+      limitMs,
+      isNew,
+    }: { readonly waitedMs: number; readonly limitMs: number; readonly isNew: boolean },
+  ): BalancerError | undefined {
+    const name = labels[LABEL.name];
+    const [newest] = newestFirst(tasks.filter((task) => task.ServiceID === serviceId));
+    const words = newest?.Status.Err ?? '';
+    if (/no such image/i.test(words) && isOver(newest!)) {
+      const reason = `No node could start ${name}: ${words}; bring the image to every node, or push it to a registry`;
+      return new BalancerError('image-missing', reason);
+    }
+    if (/no suitable node/.test(words) && waitedMs >= NO_NODE_MS)
+      return new BalancerError('start-failed', `No node fits ${name}: ${words}; see --constraints`);
+    if (isNew && newest !== undefined && ['failed', 'complete'].includes(newest.Status.State)) {
+      const ending = endingOfTask(newest);
+      return new StartError(ending, `The replica ${name} did not stay up: ${ending.text}`);
+    }
+    if (waitedMs < limitMs) return undefined;
+    const state = newest === undefined ? 'there is none' : `it is ${newest.Status.State}`;
+    const more = words === '' ? '' : `, ${words}`;
+    return new BalancerError(
+      'start-failed',
+      `No task of ${name} ran within ${limitMs / 1000} s: ${state}${more}`,
+    );
+  }
+
+  async #slowDown(serviceId: string, delayMs: number): Promise<void> {
+    const { log } = this.#options;
+    log.warn(
+      { service: serviceId, ms: delayMs },
+      'its tasks end again and again; Swarm is to wait between them',
+    );
+    await this.#engine
+      .update(serviceId, (spec) => slowedDown(spec, delayMs))
+      .catch((error: unknown) =>
+        log.warn({ service: serviceId, cause: messageOf(error) }, 'not slowed down'),
+      );
+  }
+
+  /** Resolves once its tasks have ended, or cannot be seen to end. */
+  async #removeService(serviceId: string, graceMs: number): Promise<void> {
+    const tasks = await this.#engine.tasksOf(serviceId).catch(() => []);
+    const running = tasks.filter((task) => task.Status.State === 'running').map(({ ID: id }) => id);
+    await this.#engine.remove(serviceId);
+    const untilMs = this.#clock.nowMs() + graceMs + REMOVE_MS;
+    while (running.length > 0 && this.#clock.nowMs() < untilMs) {
+      const left = await this.#engine.tasksNamed(running).catch(() => undefined);
+      if (left?.every((task) => task.Status.State !== 'running')) return;
+      await sleep(this.#clock, LOOK_MS);
+    }
+  }
+}
