@@ -133,6 +133,7 @@ function createHealth({ config, driver, table, metrics, clock, log }: ControlPla
     policy: config,
     ownsInstances: driver.ownsInstances,
     intervalMs: config.probeIntervalMs,
+    silenceLimitMs: config.driver === 'swarm' ? config.swarmHealMs : 0,
     maxConcurrent: probesInLimits(),
     random: Math.random,
     onProbe: ({ name }, tookMs, passed) => metrics.fleet.probe(name, tookMs, passed),
@@ -157,6 +158,7 @@ function createLifecycle(
     ...common,
     substitute: (replica, cause, isDraining) => scaling.substitute(replica, cause, isDraining),
     onLaunchEnded: () => supervisor.nudge(),
+    onRemoved: (replica) => supervisor.leave(replica),
   });
   const gracefulStop = new GracefulStop({ ...common, instances: launcher.instances });
   const plans = new Plans({ ...common, chooseName: config.classic ? randomName : nextName });

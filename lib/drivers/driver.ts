@@ -25,6 +25,8 @@ export interface Instance extends Place {
   readonly ending: Ending | undefined;
   /** Name and short digest of its image, for people; undefined where there are no images. */
   readonly image?: string | undefined;
+  /** The machine that it runs on, as the engine identifies it; undefined where there is only one. */
+  readonly node?: string;
   /** As in `Start`. */
   readonly instead?: string | undefined;
   readonly weight?: number;
@@ -36,6 +38,8 @@ export interface Start extends Place {
   readonly instead?: string | undefined;
   /** The weight of the replica at this moment, where it is not 1; `list` reports it where the driver can write it down. */
   readonly weight?: number;
+  /** In a shared pool: an instance of this name that another balancer started meanwhile will do. */
+  readonly mayAdopt?: boolean;
 }
 
 export type RetiredRole = 'replaced' | 'removed';
@@ -58,6 +62,11 @@ export interface Driver {
    * what `list` shows, and every change of it comes with a hint.
    */
   readonly ownsInstances: boolean;
+
+  /** True where the engine itself starts another instance when one ends (swarm); there is a `replace` then. */
+  readonly heals?: boolean;
+  /** True where other balancers may change the pool at any time: their changes show in `list` alone. */
+  readonly isShared?: boolean;
 
   /**
    * Resolves when another balancer has taken the instances over; from then on this driver touches none of them.
@@ -87,6 +96,13 @@ export interface Driver {
    * `image-missing`, `start-failed`, `engine-unreachable`, and leaves nothing behind.
    */
   start(start: Start): Promise<Instance>;
+
+  /**
+   * Puts another instance in the place of one that ended, hangs or cannot be reached, and removes that one: the
+   * engine's own where it comes soon, else one that is forced, away from the node `avoidNode`. Throws as `start`, and
+   * `not-found` where another balancer has removed the replica.
+   */
+  replace?(instance: Instance, how: { readonly avoidNode: string | undefined }): Promise<Instance>;
 
   /**
    * Everything that can be found out about how an instance ended: its last output, whether it ran out of memory.

@@ -170,7 +170,7 @@ describe('problems with options', () => {
       '--prot is not an option; did you mean --port?',
       '--port must be a whole number from 0 to 65535, not "x"',
       'LB_RISE must be a whole number from 1 to 1000, not "0"',
-      '--on-exit keep needs --driver docker, not process',
+      '--on-exit keep needs --driver docker or swarm, not process',
     ]);
   });
 

@@ -33,8 +33,10 @@ export class Roster {
   readonly #network: () => string | undefined;
   /** The task in the place of each service. */
   readonly #inPlace = new Map<string, string>();
-  /** Services whose start has not resolved: what runs there is not an instance yet. */
+  /** Names whose start has not resolved: what runs in a new service of theirs is not an instance yet. */
   readonly #starting = new Set<string>();
+  /** Tasks of whose end `hints` has told. */
+  readonly #told = new Set<string>();
   /** Every instance in a place, as it was while it ran. */
   readonly #running = new Map<string, Instance>();
   readonly #endings = new Map<string, Ending>();
@@ -54,7 +56,7 @@ export class Roster {
     const found: Instance[] = [];
     for (const service of observed.services) {
       const place = placeOf(service);
-      if (place === undefined || this.#starting.has(service.ID)) continue;
+      if (place === undefined || this.#isHidden(service)) continue;
       const tasks = tasksOf(service, observed);
       const known = this.#inPlace.get(service.ID);
       const newest = tasks.find((task) => isUp(task) && this.#endpoint(task, service, observed)) ?? tasks[0];
@@ -69,14 +71,22 @@ export class Roster {
   /** What has changed since the last call. Call `instances` with the same before. */
   hints(observed: Observed): readonly Hint[] {
     const hints: Hint[] = [];
+    const services = new Set(observed.services.map(({ ID: id }) => id));
     for (const [serviceId, taskId] of this.#inPlace) {
+      // a service that is gone was removed with its replica, which is no death
+      if (!services.has(serviceId)) continue;
       const task = observed.tasks.find(({ ID: id }) => id === taskId);
-      if (!this.#running.has(taskId) || this.#endings.has(taskId) || (task && isUp(task))) continue;
-      const ending = endingOfTask(task);
+      if (!this.#running.has(taskId) || this.#told.has(taskId) || (task && isUp(task))) continue;
+      const ending = this.#endings.get(taskId) ?? endingOfTask(task);
       this.#endings.set(taskId, ending);
-      if (!this.#starting.has(serviceId)) hints.push({ kind: 'died', instanceId: taskId, ending });
+      this.#told.add(taskId);
+      hints.push({ kind: 'died', instanceId: taskId, ending });
     }
-    const shape = observed.services.map(({ ID: id, Spec: spec }) => `${id} ${JSON.stringify(spec.Labels)}`);
+    const up = new Set(observed.tasks.filter(isUp).map(({ ID: id }) => id));
+    const shape = observed.services.map(({ ID: id, Spec: spec }) => {
+      const isServing = up.has(this.#inPlace.get(id) ?? '');
+      return `${id} ${isServing} ${JSON.stringify(spec.Labels)}`;
+    });
     if (shape.sort().join('\n') !== this.#shape) hints.push({ kind: 'changed', cause: 'services' });
     this.#shape = shape.join('\n');
     return hints;
@@ -90,12 +100,19 @@ export class Roster {
     });
   }
 
-  begin(serviceId: string): void {
-    this.#starting.add(serviceId);
+  /** True where no start of the name was under way. */
+  begin(name: string): boolean {
+    const isFree = !this.#starting.has(name);
+    this.#starting.add(name);
+    return isFree;
   }
 
-  end(serviceId: string): void {
-    this.#starting.delete(serviceId);
+  end(name: string): void {
+    this.#starting.delete(name);
+  }
+
+  get isStarting(): boolean {
+    return this.#starting.size > 0;
   }
 
   /** The newest task of the service that runs and can be reached, and is not `hung`; undefined while there is none. */
@@ -117,6 +134,7 @@ export class Roster {
     if (keepsOld && before !== undefined && old !== undefined && before !== instance.instanceId)
       this.#replaced.set(before, { ...this.#dead(old), role: 'replaced' });
     this.#toFollow.delete(serviceId);
+    this.#endings.delete(instance.instanceId);
     this.#inPlace.set(serviceId, instance.instanceId);
     this.#running.set(instance.instanceId, instance);
   }
@@ -126,10 +144,20 @@ export class Roster {
     this.#toFollow.add(serviceId);
   }
 
+  /** The task in the place of the service; undefined for one that is not known. */
+  taskIn(serviceId: string): string | undefined {
+    return this.#inPlace.get(serviceId);
+  }
+
   /** The service in whose place the task is; undefined for one that is not known, or was replaced. */
   serviceOf(taskId: string): string | undefined {
     for (const [serviceId, inPlace] of this.#inPlace) if (inPlace === taskId) return serviceId;
     return undefined;
+  }
+
+  /** True for a task that ran when it was seen last. */
+  isRunning(taskId: string): boolean {
+    return this.#running.has(taskId) && !this.#endings.has(taskId);
   }
 
   /** True for a task that has ended. */
@@ -156,6 +184,11 @@ export class Roster {
     if (taskId === undefined) return;
     this.#running.delete(taskId);
     this.#endings.delete(taskId);
+    this.#told.delete(taskId);
+  }
+
+  #isHidden(service: ServiceJson): boolean {
+    return !this.#inPlace.has(service.ID) && this.#starting.has(placeOf(service)?.name ?? '');
   }
 
   #instance(
@@ -174,7 +207,9 @@ export class Roster {
       this.#running.set(taskId, instance);
       return instance;
     }
-    if (!this.#endings.has(taskId)) this.#endings.set(taskId, endingOfTask(task));
+    // one that is still starting is not shown as running, but has not ended either
+    if (!this.#endings.has(taskId) && (task === undefined || isOver(task)))
+      this.#endings.set(taskId, endingOfTask(task));
     const before = this.#running.get(taskId) ?? { instanceId: taskId, image };
     const role = this.#toFollow.has(service.ID) ? 'replaced' : place.role;
     return this.#dead({ ...before, ...place, role } as Instance);
@@ -192,8 +227,7 @@ export class Roster {
   /** Forgets services that are gone. */
   #forgetOthers({ services }: Observed): void {
     const ids = new Set(services.map(({ ID: id }) => id));
-    for (const serviceId of this.#inPlace.keys())
-      if (!ids.has(serviceId) && !this.#starting.has(serviceId)) this.forgetService(serviceId);
+    for (const serviceId of this.#inPlace.keys()) if (!ids.has(serviceId)) this.forgetService(serviceId);
   }
 }
 

@@ -6,20 +6,16 @@
  */
 import type { Ending } from '../../core/ending.ts';
 import { type Clock, sleep, systemClock } from '../../platform/clock.ts';
-import { BalancerError, isBalancerError, messageOf, StartError } from '../../platform/errors.ts';
-import type { Logger } from '../../platform/log.ts';
+import { BalancerError, isBalancerError, messageOf } from '../../platform/errors.ts';
 import { userFor } from '../docker/mapper.ts';
 import type { Driver, Hint, Instance, RetiredRole, Start } from '../driver.ts';
 import { CrashLoops } from './crash-loops.ts';
 import { CALL_LIMIT_MS, Managers } from './managers.ts';
 import {
   addressesOf,
-  endingOfTask,
   forced,
-  isOver,
   isServiceName,
   LABEL,
-  newestFirst,
   placeOf,
   type ReplicaSpec,
   type ServiceJson,
@@ -28,24 +24,11 @@ import {
   withRole,
 } from './mapper.ts';
 import { SwarmNetwork } from './network.ts';
+import type { SwarmDriverOptions } from './options.ts';
 import { Poller } from './poller.ts';
 import { type Observed, Roster } from './roster.ts';
+import { startFailure } from './start-failure.ts';
 import { SwarmEngine } from './swarm-engine.ts';
-
-export interface SwarmDriverOptions {
-  readonly image: string;
-  readonly replicaPort: number;
-  readonly network: string;
-  readonly pool: string;
-  readonly engines: readonly string[];
-  readonly constraints: readonly string[];
-  readonly swarmPublish: 'auto' | 'overlay' | 'host';
-  readonly drainTimeoutMs: number;
-  readonly stopTimeoutMs: number;
-  readonly log: Logger;
-  readonly clock?: Clock;
-  readonly callLimitMs?: number;
-}
 
 /** Between two looks for a task that is to come. */
 const LOOK_MS = 250;
@@ -55,10 +38,10 @@ const START_MS = 60_000;
 const OWN_HEAL_MS = 5000;
 /** Until a forced task runs. */
 const FORCED_MS = 30_000;
-/** How long a task that no node fits may wait for one. */
-const NO_NODE_MS = 3000;
 /** Beyond the grace of a removal: who is on a node that is cut off cannot be seen to end. */
 const REMOVE_MS = 5000;
+/** From a change of a role until every balancer of the pool has seen it, in two looks. */
+const NOTICE_MS = 2500;
 /** Services of one replica side by side: one that serves and those that drain. */
 const MOST_BESIDE = 9;
 
@@ -79,7 +62,8 @@ class SwarmDriver implements Driver {
   readonly #network: SwarmNetwork;
   #user = '';
   #nodes: ReadonlyMap<string, string> = new Map();
-  readonly #starting = new Set<string>();
+  /** When the role of each service was changed. */
+  readonly #retiredAtMs = new Map<string, number>();
   #poller: Poller | undefined;
 
   constructor(options: SwarmDriverOptions) {
@@ -119,17 +103,30 @@ class SwarmDriver implements Driver {
       const reason = `Swarm takes no service name such as ${place.name}: use letters, digits, - and _, and no dots`;
       throw new BalancerError('bad-request', reason);
     }
-    if (this.#starting.has(place.name))
+    if (!this.#roster.begin(place.name))
       throw new BalancerError('name-held', `The replica ${place.name} is being started already`);
-    this.#starting.add(place.name);
     try {
-      const service = await this.#currentService(place.name);
-      if (service === undefined) return await this.#create(place);
-      const held = this.#roster.serviceOf(service.ID);
-      return await this.#heal(service, { taskId: held ?? '', avoidNode: undefined, keepsOld: true });
+      return (await this.#takeOver(place)) ?? (await this.#create(place));
+    } catch (error) {
+      // another balancer may have been first
+      const adopted = isBalancerError(error, 'name-held') && place.mayAdopt && (await this.#takeOver(place));
+      if (adopted) return adopted;
+      throw error;
     } finally {
-      this.#starting.delete(place.name);
+      this.#roster.end(place.name);
     }
+  }
+
+  /** A running task of the service that has the replica's name; undefined where there is no such service. */
+  async #takeOver(place: Start): Promise<Instance | undefined> {
+    const service = await this.#currentService(place.name);
+    if (service === undefined) return undefined;
+    const taskId = this.#roster.taskIn(service.ID);
+    if (!place.mayAdopt && taskId === undefined) {
+      const reason = `Another balancer has started ${place.name}: choose another name`;
+      throw new BalancerError('name-held', reason);
+    }
+    return this.#heal(service, { taskId, avoidNode: undefined, keepsOld: true });
   }
 
   async replace(
@@ -139,14 +136,14 @@ class SwarmDriver implements Driver {
     const { instanceId: taskId, name } = instance;
     const serviceId = this.#roster.serviceOf(taskId);
     const service = serviceId === undefined ? undefined : await this.#engine.service(serviceId);
-    if (service === undefined) return this.start(instance);
-    if (this.#starting.has(name))
+    if (service === undefined || placeOf(service)?.role === 'removed')
+      throw new BalancerError('not-found', `The service of ${name} was removed`);
+    if (!this.#roster.begin(name))
       throw new BalancerError('name-held', `The replica ${name} is being started already`);
-    this.#starting.add(name);
     try {
       return await this.#heal(service, { taskId, avoidNode, keepsOld: false });
     } finally {
-      this.#starting.delete(name);
+      this.#roster.end(name);
     }
   }
 
@@ -159,6 +156,7 @@ class SwarmDriver implements Driver {
     if (serviceId === undefined) return;
     // what takes the place of a dead task is the next task of its service
     if (role === 'replaced' && this.#roster.isDead(instanceId)) return this.#roster.markReplaced(serviceId);
+    this.#retiredAtMs.set(serviceId, this.#clock.nowMs());
     await this.#engine.update(serviceId, (spec) =>
       spec.Labels[LABEL.role] === role ? undefined : withRole(spec, role),
     );
@@ -168,6 +166,9 @@ class SwarmDriver implements Driver {
     if (this.#roster.forgetReplaced(instanceId)) return;
     const serviceId = this.#roster.serviceOf(instanceId);
     if (serviceId === undefined) return;
+    const retiredAgoMs = this.#clock.nowMs() - (this.#retiredAtMs.get(serviceId) ?? Number.NEGATIVE_INFINITY);
+    this.#retiredAtMs.delete(serviceId);
+    if (retiredAgoMs < NOTICE_MS) await sleep(this.#clock, NOTICE_MS - retiredAgoMs);
     await this.#removeService(serviceId, graceMs);
     this.#roster.forgetService(serviceId);
   }
@@ -183,7 +184,7 @@ class SwarmDriver implements Driver {
     const hints = this.#roster.hints(observed);
     for (const [service, delayMs] of this.#crashLoops.note(observed.tasks, this.#clock.nowMs()))
       void this.#slowDown(service, delayMs);
-    return { hints, isInTransition: this.#starting.size > 0 || this.#roster.isInTransition(observed) };
+    return { hints, isInTransition: this.#roster.isStarting || this.#roster.isInTransition(observed) };
   }
 
   async #observe(): Promise<Observed> {
@@ -222,7 +223,6 @@ class SwarmDriver implements Driver {
 
   async #create(place: Start): Promise<Instance> {
     const serviceId = await this.#createService(place);
-    this.#roster.begin(serviceId);
     try {
       const instance = await this.#untilRunning(serviceId, { limitMs: START_MS, isNew: true });
       this.#roster.place(serviceId, instance, false);
@@ -235,8 +235,6 @@ class SwarmDriver implements Driver {
         ),
       );
       throw error;
-    } finally {
-      this.#roster.end(serviceId);
     }
   }
 
@@ -262,20 +260,24 @@ class SwarmDriver implements Driver {
   /** Another task in the place: Swarm's own where the one there ended, else one that is forced. */
   async #heal(
     service: ServiceJson,
-    how: { readonly taskId: string; readonly avoidNode: string | undefined; readonly keepsOld: boolean },
+    how: {
+      readonly taskId: string | undefined;
+      readonly avoidNode: string | undefined;
+      readonly keepsOld: boolean;
+    },
   ): Promise<Instance> {
     const { taskId, avoidNode, keepsOld } = how;
     const { ID: id } = service;
-    const isDead = taskId === '' || this.#roster.isDead(taskId);
+    const isHung = taskId !== undefined && this.#roster.isRunning(taskId);
     let instance: Instance | undefined;
-    if (isDead && avoidNode === undefined)
+    if (!isHung)
       instance = await this.#untilRunning(id, { limitMs: OWN_HEAL_MS }).catch((error: unknown) => {
-        if (isBalancerError(error, 'engine-unreachable')) throw error;
+        if (isBalancerError(error, 'engine-unreachable', 'not-found')) throw error;
         return undefined;
       });
     if (instance === undefined) {
       const { constraints } = this.#options;
-      await this.#engine.update(id, (spec) => forced(spec, taskId, { constraints, avoidNode }));
+      await this.#engine.update(id, (spec) => forced(spec, taskId ?? id, { constraints, avoidNode }));
       instance = await this.#untilRunning(id, { limitMs: FORCED_MS, hung: taskId });
     }
     this.#roster.place(id, instance, keepsOld);
@@ -292,52 +294,21 @@ class SwarmDriver implements Driver {
       limitMs,
       hung,
       isNew = false,
-    }: { readonly limitMs: number; readonly hung?: string; readonly isNew?: boolean },
+    }: { readonly limitMs: number; readonly hung?: string | undefined; readonly isNew?: boolean },
   ): Promise<Instance> {
     const sinceMs = this.#clock.nowMs();
     for (;;) {
       const observed = await this.#observe();
       const service = observed.services.find(({ ID: id }) => id === serviceId);
       if (service === undefined)
-        throw new BalancerError('start-failed', 'its service was removed while it started');
+        throw new BalancerError(isNew ? 'start-failed' : 'not-found', 'its service was removed');
       const instance = this.#roster.findRunning(service, observed, hung);
       if (instance !== undefined) return instance;
       const waitedMs = this.#clock.nowMs() - sinceMs;
-      const failure = this.#failureOf(service, observed, { waitedMs, limitMs, isNew });
+      const failure = startFailure(service, observed, { waitedMs, limitMs, isNew });
       if (failure !== undefined) throw failure;
       await sleep(this.#clock, LOOK_MS);
     }
-  }
-
-  #failureOf(
-    { ID: serviceId, Spec: { Labels: labels } }: ServiceJson,
-    { tasks }: Observed,
-    {
-      waitedMs,
-      limitMs,
-      isNew,
-    }: { readonly waitedMs: number; readonly limitMs: number; readonly isNew: boolean },
-  ): BalancerError | undefined {
-    const name = labels[LABEL.name];
-    const [newest] = newestFirst(tasks.filter((task) => task.ServiceID === serviceId));
-    const words = newest?.Status.Err ?? '';
-    if (/no such image/i.test(words) && isOver(newest!)) {
-      const reason = `No node could start ${name}: ${words}; bring the image to every node, or push it to a registry`;
-      return new BalancerError('image-missing', reason);
-    }
-    if (/no suitable node/.test(words) && waitedMs >= NO_NODE_MS)
-      return new BalancerError('start-failed', `No node fits ${name}: ${words}; see --constraints`);
-    if (isNew && newest !== undefined && ['failed', 'complete'].includes(newest.Status.State)) {
-      const ending = endingOfTask(newest);
-      return new StartError(ending, `The replica ${name} did not stay up: ${ending.text}`);
-    }
-    if (waitedMs < limitMs) return undefined;
-    const state = newest === undefined ? 'there is none' : `it is ${newest.Status.State}`;
-    const more = words === '' ? '' : `, ${words}`;
-    return new BalancerError(
-      'start-failed',
-      `No task of ${name} ran within ${limitMs / 1000} s: ${state}${more}`,
-    );
   }
 
   async #slowDown(serviceId: string, delayMs: number): Promise<void> {

@@ -32,6 +32,8 @@ export interface Check {
   /** Probes without a response in a row, and all that was read from the replica before the first of them. */
   silent: number;
   readsBefore: number;
+  /** When the first of them began. */
+  silentSinceMs: number;
   /** Since when it has been down by its probes; undefined while it is not. */
   downSinceMs: number | undefined;
   /** The last probe got a response, whatever it was. */
@@ -59,6 +61,7 @@ export function newCheck(replica: Replica): Check | undefined {
     passes: 0,
     silent: 0,
     readsBefore: 0,
+    silentSinceMs: 0,
     downSinceMs: undefined,
     responds: false,
     timer: undefined,

@@ -39,6 +39,8 @@ export interface CheckerParts {
   readonly intervalMs: number;
   /** A replica that is not ready for this long is replaced; 0 is never. */
   readonly replaceAfterMs: number;
+  /** A replica whose probes get no response for this long is replaced; 0 leaves it to `fall` probes. */
+  readonly silenceLimitMs?: number;
   readonly maxConcurrent: number;
   /** A number from 0 to 1, for the jitter. */
   readonly random: () => number;
@@ -181,7 +183,7 @@ export class Checker {
         check,
         isBusy ? `${result.detail}, but it responds to requests` : result.detail,
       );
-    else this.#judge(check, result, readsBefore);
+    else this.#judge(check, result, { readsBefore, startedMs });
     if (!this.#isCurrent(check) || check.probing) return;
     this.#parts.onAvailability(replica);
     if (!this.#isCurrent(check)) return;
@@ -237,7 +239,11 @@ export class Checker {
     this.#parts.registry.states.recordInconclusiveProbe(check.replica, detail);
   }
 
-  #judge(check: Check, { outcome, detail }: ProbeResult, readsBefore: number): void {
+  #judge(
+    check: Check,
+    { outcome, detail }: ProbeResult,
+    { readsBefore, startedMs }: { readonly readsBefore: number; readonly startedMs: number },
+  ): void {
     const { registry, policy, reads } = this.#parts;
     const { replica } = check;
     const readsNow = reads(replica.ordinal);
@@ -253,6 +259,7 @@ export class Checker {
     else if (check.silent === 0 || readsNow > check.readsBefore) {
       check.silent = 1;
       check.readsBefore = readsBefore;
+      check.silentSinceMs = startedMs;
     } else check.silent++;
     if (passed) this.#passed(check, detail);
     else this.#failed(check, { outcome, detail }, wasUp);
@@ -275,6 +282,10 @@ export class Checker {
     const { registry, policy, ownsInstances, intervalMs, clock } = this.#parts;
     const { replica } = check;
     const isUpNow = isUp(replica.health, policy);
+    if (outcome === 'silent' && this.#isSilentTooLong(check)) {
+      registry.states.set(replica, 'unhealthy', `no sign of life: ${detail}`);
+      return this.#parts.onFault(replica, 'hung', `no sign of life: ${detail}`);
+    }
     // a server that others run may be down for long; an instance of ours has its start timeout
     const isOverdue = !ownsInstances && check.mode === 'starting' && check.misses >= policy.fall;
     if ((!wasUp || isUpNow) && !isOverdue) return this.#reportFault(check, { outcome, detail });
@@ -283,6 +294,13 @@ export class Checker {
     const cause = outcome === 'not-ready' ? `not ready: ${detail}` : `probes failed: ${detail}`;
     registry.states.set(replica, 'unhealthy', cause);
     this.#reportFault(check, { outcome, detail });
+  }
+
+  /** True where the limit of silence is over before `fall` probes have failed. */
+  #isSilentTooLong({ mode, silent, silentSinceMs }: Check): boolean {
+    const { clock, silenceLimitMs = 0 } = this.#parts;
+    if (silenceLimitMs === 0 || mode === 'starting' || silent === 0) return false;
+    return clock.nowMs() - silentSinceMs >= silenceLimitMs;
   }
 
   /** Reports what is wrong with an instance of ours that is down. */

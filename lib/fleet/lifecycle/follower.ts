@@ -63,6 +63,9 @@ export class Follower {
   /** There is nothing to put in the place of a server that others run. */
   replace(_replica: Replica, _cause: string, _how: 'drain' | 'kill'): void {}
 
+  /** Nobody but the list removes a server. */
+  leave(_replica: Replica): void {}
+
   /** Stops following; the servers go on. */
   async close(keep: boolean): Promise<void> {
     if (this.#isClosed) return;

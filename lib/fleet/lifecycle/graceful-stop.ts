@@ -60,6 +60,17 @@ export class GracefulStop {
     await registry.forget(replica, cause);
   }
 
+  /** Drains a replica that has left the ring, whose instance another stops, and forgets it. */
+  async drain(replica: Replica): Promise<void> {
+    const { registry } = this.#parts;
+    await registry.whenPublished();
+    const cut = await this.#drain(replica);
+    await registry.forget(
+      replica,
+      cut > 0 ? `drain timed out; requests in flight are cut: ${cut}` : 'drained',
+    );
+  }
+
   /** Waits for the requests in flight, for the drain timeout at most; returns how many are left. */
   async #drain(replica: Replica): Promise<number> {
     const { registry, clock, drainTimeoutMs } = this.#parts;

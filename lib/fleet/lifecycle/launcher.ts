@@ -20,6 +20,8 @@ export interface LauncherParts extends StarterParts {
   readonly substitute: (replica: Replica, cause: string, isDraining?: boolean) => Replica | undefined;
   /** A launch has ended; what happened to the replica meanwhile was left alone and is worth a look. */
   readonly onLaunchEnded: () => void;
+  /** Another balancer of the pool removed the replica while this one launched it. */
+  readonly onRemoved: (replica: Replica) => void;
 }
 
 type MaybeInstance = Instance | undefined;
@@ -154,10 +156,12 @@ export class Launcher {
 
   async #launch(replica: Replica, { found, old, exitRecorded, onNameHeld }: LaunchOptions): Promise<void> {
     let instance = found;
-    let nameHolder = old;
+    const { driver } = this.#parts;
+    let replacing = driver.heals && old?.name === replica.name ? old : undefined;
+    let nameHolder = replacing === undefined ? old : undefined;
     const instead = old?.name === replica.name ? undefined : old?.instanceId;
     // the old instance goes after the new one is healthy: the engine is slow enough with one thing at a time
-    let removeOld = old === undefined ? (): void => {} : this.#removeLater(old);
+    let removeOld = nameHolder === undefined ? (): void => {} : this.#removeLater(nameHolder);
     if (exitRecorded !== undefined) await Promise.race([exitRecorded, this.#closing.promise]);
     while (this.#isWanted(replica)) {
       try {
@@ -165,16 +169,22 @@ export class Launcher {
         if (!this.#isWanted(replica)) break;
         if (nameHolder !== undefined) await this.instances.retire(nameHolder, 'replaced');
         nameHolder = undefined;
-        await this.#starter.start(replica, { found: instance, instead });
+        await this.#starter.start(replica, { found: instance, instead, replacing, mayAdopt: true });
         break;
       } catch (error) {
         if (this.#closed) break;
+        if (isBalancerError(error, 'not-found')) {
+          if (this.#isWanted(replica)) this.#parts.onRemoved(replica);
+          break;
+        }
+        if (!isBalancerError(error, 'engine-unreachable')) replacing = undefined;
         removeOld();
         removeOld = () => {};
         instance = undefined;
         let isNameUsed = this.#starter.hasHadInstance(replica);
         if (isBalancerError(error, 'name-held')) {
-          nameHolder = await this.#findNameHolder(replica);
+          // in a shared pool an instance of ours that has the name would have been adopted
+          nameHolder = driver.isShared ? undefined : await this.#findNameHolder(replica);
           isNameUsed ||= nameHolder === undefined;
           if (nameHolder === undefined && this.#isWanted(replica)) onNameHeld?.();
         }

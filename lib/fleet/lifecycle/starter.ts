@@ -43,6 +43,10 @@ export interface Attempt {
   readonly found?: Instance | undefined;
   /** The id of an instance of another name whose place the new one takes. */
   readonly instead?: string | undefined;
+  /** Where the engine heals: the instance that the new one takes the place of, which is gone with it. */
+  readonly replacing?: Instance | undefined;
+  /** In a shared pool: an instance that another balancer started under the name will do. */
+  readonly mayAdopt?: boolean;
 }
 
 export class Starter {
@@ -106,10 +110,10 @@ export class Starter {
   /** Puts an instance in the place and has it probed; `healthy` settles with what comes of that. */
   async #place(
     replica: Replica,
-    { found, instead }: Attempt,
+    attempt: Attempt,
   ): Promise<{ readonly instance: Instance; readonly healthy: Promise<void> }> {
     const { registry, checker, startTimeoutMs: timeoutMs } = this.#parts;
-    const instance = found ?? (await this.#startInstance(replica, instead));
+    const instance = attempt.found ?? (await this.#startInstance(replica, attempt));
     this.#everHadInstance.add(replica);
     if (!this.#wanted.isWanted(replica)) {
       if (!this.#wanted.isToStay(replica)) await this.#instances.remove(instance, 0);
@@ -125,15 +129,32 @@ export class Starter {
     return { instance, healthy };
   }
 
-  async #startInstance({ name, id, weight, cause }: Replica, instead: string | undefined): Promise<Instance> {
+  async #startInstance(replica: Replica, { instead, replacing, mayAdopt }: Attempt): Promise<Instance> {
     const { driver, journal, clock, log } = this.#parts;
+    const { name, id, weight, cause } = replica;
     const sinceMs = clock.nowMs();
-    const started = await driver.start({ name, id, instead, ...(weight !== 1 && { weight }) });
+    const started =
+      replacing !== undefined && driver.replace !== undefined
+        ? await driver.replace(replacing, { avoidNode: this.#deadNode(replica, replacing) })
+        : await driver.start({
+            name,
+            id,
+            instead,
+            ...(weight !== 1 && { weight }),
+            ...(mayAdopt && { mayAdopt }),
+          });
     const { instanceId: instance, image } = started;
     const ms = clock.nowMs() - sinceMs;
     log.info({ replica: name, instance, image, ms: Math.round(ms) }, `${name} started`);
     journal.note({ kind: 'started', replica: name, instance, image, cause, ms });
     return started;
+  }
+
+  /** The node of the instance, where no other replica there is healthy either; undefined where one is. */
+  #deadNode(replica: Replica, { node }: Instance): string | undefined {
+    const others = this.#parts.registry.members.filter((member) => member !== replica);
+    const isAlive = others.some(({ instance, state }) => instance?.node === node && state === 'healthy');
+    return isAlive ? undefined : node;
   }
 
   #lateReason({ probes }: Replica, { endpoint }: Instance): string {

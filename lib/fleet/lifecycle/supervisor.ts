@@ -21,6 +21,7 @@ import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
 import type { GracefulStop } from './graceful-stop.ts';
 import type { Launcher } from './launcher.ts';
+import { SharedPool } from './shared-pool.ts';
 
 export interface SupervisorParts {
   readonly registry: Registry;
@@ -32,6 +33,8 @@ export interface SupervisorParts {
   readonly journal: Journal;
   readonly gracefulStop: GracefulStop;
   readonly stopTimeoutMs: number;
+  readonly drainTimeoutMs: number;
+  readonly maxReplicas: number;
   /** It is known how an instance ended that stood in a replica's place. */
   readonly onEnded: (end: End) => void;
   /** The profile in which each instance is a replica with a name of its own. */
@@ -70,9 +73,12 @@ export class Supervisor {
   #timer: Timer | undefined;
   #engineLostAtMs: number | undefined;
   #closed = false;
+  /** Undefined where no other balancer changes the pool. */
+  readonly #shared: SharedPool | undefined;
 
   constructor(parts: SupervisorParts) {
     this.#parts = parts;
+    this.#shared = parts.driver.isShared ? new SharedPool(parts) : undefined;
   }
 
   /**
@@ -89,7 +95,8 @@ export class Supervisor {
     );
     registry.addToRing(replicas, 'left by an earlier balancer');
     for (const [index, replica] of replicas.entries()) this.#adopt(replica, places[index]!);
-    for (const instance of rest) void launcher.instances.remove(instance, 0);
+    // in a shared pool the rest may be what another balancer drains
+    if (this.#shared === undefined) for (const instance of rest) void launcher.instances.remove(instance, 0);
     this.#hasAdopted = true;
     this.#scheduleLook(RELIST_MS);
     if (this.#lookAgain) this.nudge();
@@ -129,6 +136,11 @@ export class Supervisor {
     const place = substitute ?? replica;
     registry.states.recordEnding(place, ending);
     launcher.launchUntilHealthy(place, { old: isDraining ? undefined : instance });
+  }
+
+  /** Another balancer removed the replica while it was launched. */
+  leave(replica: Replica): void {
+    if (!this.#closed) this.#shared?.leave([replica]);
   }
 
   /** Stops looking; with `keep` false stops and removes every instance. */
@@ -224,7 +236,9 @@ export class Supervisor {
     // an instance that left its place during the list belongs to whoever took it out
     const placed = [...before.values()].filter((instanceId) => instanceId !== undefined);
     const leaving = new Set([...leavingBefore, ...launcher.instances.beingRemoved, ...placed]);
-    for (const action of reconcile(desired, observed, busy, leaving)) this.#act(action, observed);
+    const ours = this.#shared?.follow({ observed, busy }) ?? observed;
+    const stayed = desired.filter(({ name }) => registry.find(name) !== undefined);
+    for (const action of reconcile(stayed, ours, busy, leaving)) this.#act(action, ours);
   }
 
   #act(action: Action, observed: readonly Instance[]): void {

@@ -9,7 +9,7 @@ import type { Driver, Hint, Instance, RetiredRole, Start } from '../../../lib/dr
 import { BalancerError, type ErrorCode } from '../../../lib/platform/errors.ts';
 import { endingIn } from './endings.ts';
 
-type Call = 'list' | 'start' | 'endingOf' | 'retire' | 'remove' | 'heldNames';
+type Call = 'list' | 'start' | 'replace' | 'endingOf' | 'retire' | 'remove' | 'heldNames';
 
 /** Calls of one kind, for one replica or all, wait here until it is opened. */
 export interface Gate {
@@ -35,6 +35,10 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 export class FakeDriver implements Driver {
   readonly kind = 'docker';
   readonly ownsInstances: boolean;
+  /** Instances that end are replaced by the engine itself; `replace` is called. */
+  heals = false;
+  /** Other balancers change the pool too: a test does so with `leave` and `instances`. */
+  isShared = false;
   /** Every instance there is, by id. */
   readonly instances = new Map<string, Mutable<Instance>>();
   /** Every call, such as `start S1`, `retire S1#1 replaced`, `remove S1#1 0`. */
@@ -113,6 +117,16 @@ export class FakeDriver implements Driver {
     } finally {
       this.#starts--;
     }
+  }
+
+  async replace(
+    { instanceId, name, id }: Instance,
+    { avoidNode }: { readonly avoidNode: string | undefined },
+  ): Promise<Instance> {
+    this.calls.push(`replace ${instanceId}${avoidNode === undefined ? '' : ` not on ${avoidNode}`}`);
+    await this.#reach('replace', name);
+    if (!this.instances.delete(instanceId)) throw new BalancerError('not-found', `${name} was removed`);
+    return { ...this.leave(name, id) };
   }
 
   async endingOf(instanceId: string): Promise<Ending | undefined> {

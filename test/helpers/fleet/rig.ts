@@ -172,6 +172,7 @@ export class FleetRig {
       probePath: '/heartbeat',
       probePort: 0,
       onLaunchEnded: () => this.supervisor.nudge(),
+      onRemoved: (replica) => this.supervisor.leave(replica),
     });
     const { launcher } = this;
     const gracefulStop = new GracefulStop({ ...common, ...limits, instances: launcher.instances });
@@ -180,7 +181,7 @@ export class FleetRig {
     this.supervisor = ownsInstances
       ? new Supervisor({
           ...lifecycle,
-          stopTimeoutMs: STOP_TIMEOUT_MS,
+          ...limits,
           onEnded: (end) => this.ends.push(end),
         })
       : new Follower(lifecycle);

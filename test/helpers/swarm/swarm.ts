@@ -8,7 +8,8 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
 import type { Driver, Instance } from '../../../lib/drivers/driver.ts';
-import { createSwarmDriver, type SwarmDriverOptions } from '../../../lib/drivers/swarm/swarm.ts';
+import type { SwarmDriverOptions } from '../../../lib/drivers/swarm/options.ts';
+import { createSwarmDriver } from '../../../lib/drivers/swarm/swarm.ts';
 import { silentLogger } from '../../../lib/platform/log.ts';
 import { eventually } from '../eventually.ts';
 import { skipUnless } from '../skip.ts';
@@ -100,10 +101,14 @@ export async function onInstance({ instanceId }: Instance, ...command: string[])
   await dockerOn(node, ...command, id);
 }
 
-/** Removes every service of the pools of this run. */
+/** Removes every service of the pools of this run, once managers respond. */
 export async function cleanUp(): Promise<void> {
   for (const pool of pools) {
-    const ids = await dockerOn(1, 'service', 'ls', '-q', '--filter', `label=ringlb.pool=${pool}`);
-    if (ids !== '') await dockerOn(1, 'service', 'rm', ...ids.split('\n'));
+    await eventually(`the removal of ${pool}`, async () => {
+      const ids = await dockerOn(1, 'service', 'ls', '-q', '--filter', `label=ringlb.pool=${pool}`);
+      if (ids !== '') await dockerOn(1, 'service', 'rm', ...ids.split('\n'));
+      return true;
+    });
   }
+  pools.clear();
 }

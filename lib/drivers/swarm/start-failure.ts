@@ -1,0 +1,42 @@
+/**
+ * Why a service has no task that runs, in one sentence that says what to do. Swarm tries again for ever, so it never
+ * says itself that a start has failed.
+ */
+import { BalancerError, StartError } from '../../platform/errors.ts';
+import { endingOfTask, isOver, LABEL, newestFirst, type ServiceJson } from './mapper.ts';
+import type { Observed } from './roster.ts';
+
+/** How long a task that no node fits may wait for one. */
+const NO_NODE_MS = 3000;
+
+/** Why no task of the service will run, or none has within the limit; undefined while one still may. */
+export function startFailure(
+  { ID: serviceId, Spec: { Labels: labels } }: ServiceJson,
+  { tasks }: Observed,
+  {
+    waitedMs,
+    limitMs,
+    isNew,
+  }: { readonly waitedMs: number; readonly limitMs: number; readonly isNew: boolean },
+): BalancerError | undefined {
+  const name = labels[LABEL.name];
+  const [newest] = newestFirst(tasks.filter((task) => task.ServiceID === serviceId));
+  const words = newest?.Status.Err ?? '';
+  if (/no such image/i.test(words) && isOver(newest!)) {
+    const reason = `No node could start ${name}: ${words}; bring the image to every node, or push it to a registry`;
+    return new BalancerError('image-missing', reason);
+  }
+  if (/no suitable node/.test(words) && waitedMs >= NO_NODE_MS)
+    return new BalancerError('start-failed', `No node fits ${name}: ${words}; see --constraints`);
+  if (isNew && newest !== undefined && ['failed', 'complete'].includes(newest.Status.State)) {
+    const ending = endingOfTask(newest);
+    return new StartError(ending, `The replica ${name} did not stay up: ${ending.text}`);
+  }
+  if (waitedMs < limitMs) return undefined;
+  const state = newest === undefined ? 'there is none' : `it is ${newest.Status.State}`;
+  const more = words === '' ? '' : `, ${words}`;
+  return new BalancerError(
+    'start-failed',
+    `No task of ${name} ran within ${limitMs / 1000} s: ${state}${more}`,
+  );
+}

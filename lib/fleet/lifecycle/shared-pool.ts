@@ -1,0 +1,105 @@
+/**
+ * What other balancers did to a pool that this one shares with them: replicas that they added join here, and those that
+ * they removed leave.
+ * Invariant: whoever removes a replica removes its instance. Others only drain it, unless the remover takes so long that
+ * it must have ended.
+ */
+import type { Instance } from '../../drivers/driver.ts';
+import type { Clock } from '../../platform/clock.ts';
+import type { Logger } from '../../platform/log.ts';
+import type { Checker } from '../health/checker.ts';
+import type { Journal } from '../journal.ts';
+import type { Registry } from '../registry.ts';
+import type { Replica } from '../replica.ts';
+import type { GracefulStop } from './graceful-stop.ts';
+import type { Launcher } from './launcher.ts';
+
+export interface SharedPoolParts {
+  readonly registry: Registry;
+  readonly checker: Checker;
+  readonly launcher: Launcher;
+  readonly gracefulStop: GracefulStop;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly journal: Journal;
+  readonly maxReplicas: number;
+  readonly drainTimeoutMs: number;
+  readonly stopTimeoutMs: number;
+}
+
+/** Beyond what a removal takes by its own time limits. */
+const PATIENCE_MS = 30_000;
+
+/** A look at the pool. */
+export interface PoolLook {
+  readonly observed: readonly Instance[];
+  /** Names that a launch works on, and whose instance has changed during the look. */
+  readonly busy: ReadonlySet<string>;
+}
+
+export class SharedPool {
+  readonly #parts: SharedPoolParts;
+  /** When each retired instance of another balancer was seen first. */
+  #retiredSinceMs = new Map<string, number>();
+
+  constructor(parts: SharedPoolParts) {
+    this.#parts = parts;
+  }
+
+  /** Joins and leaves; returns what is to be compared with the fleet after that. */
+  follow(look: PoolLook): readonly Instance[] {
+    const { registry } = this.#parts;
+    const { observed, busy } = look;
+    // what joins below is not to be taken for an orphan, and what another retires is not ours to remove
+    const compared = observed.filter(
+      (one) => registry.findByInstance(one.instanceId) !== undefined || this.#isAbandoned(one),
+    );
+    const present = new Set(observed.filter(({ role }) => role !== 'removed').map(({ name }) => name));
+    const gone = registry.replicas.filter(
+      ({ name, instance }) => instance !== undefined && !present.has(name) && !busy.has(name),
+    );
+    if (gone.length > 0) this.leave(gone);
+    const known = new Set([...registry.replicas, ...registry.leaving].map(({ name }) => name));
+    const joining = observed.filter(
+      (one) => one.role === 'current' && one.endpoint && !known.has(one.name) && !busy.has(one.name),
+    );
+    const room = Math.min(this.#parts.maxReplicas - registry.replicas.length, registry.freeOrdinals);
+    if (joining.length > 0 && room > 0) this.#join(joining.slice(0, room));
+    return compared;
+  }
+
+  /** Another balancer removed them. */
+  leave(replicas: readonly Replica[]): void {
+    const { registry, checker, launcher, gracefulStop, log } = this.#parts;
+    registry.removeFromRing(replicas, 'removed by another balancer');
+    for (const replica of replicas) {
+      log.info({ replica: replica.name }, 'removed by another balancer');
+      checker.unwatch(replica);
+      launcher.cancelWait(replica);
+      void gracefulStop.drain(replica);
+    }
+  }
+
+  #join(instances: readonly Instance[]): void {
+    const { registry, launcher, log, journal } = this.#parts;
+    const replicas = instances.map(({ name, id }) => registry.reserve(name, id));
+    registry.addToRing(replicas, 'added by another balancer');
+    for (const [index, replica] of replicas.entries()) {
+      const found = instances[index]!;
+      const { instanceId: instance, image } = found;
+      log.info({ replica: replica.name, instance }, 'added by another balancer');
+      journal.note({ kind: 'adopted', replica: replica.name, instance, image });
+      launcher.launchUntilHealthy(replica, { found });
+    }
+  }
+
+  /** True for an instance that a balancer retired so long ago that it cannot be about to remove it. */
+  #isAbandoned({ instanceId, role }: Instance): boolean {
+    if (role === 'current') return false;
+    const { clock, drainTimeoutMs, stopTimeoutMs } = this.#parts;
+    const nowMs = clock.nowMs();
+    const sinceMs = this.#retiredSinceMs.get(instanceId) ?? nowMs;
+    this.#retiredSinceMs.set(instanceId, sinceMs);
+    return nowMs - sinceMs > drainTimeoutMs + stopTimeoutMs + PATIENCE_MS;
+  }
+}
