@@ -22,10 +22,10 @@ run logs stop: export LB_NETWORK ?= $(POOL)
 # npm writes this file at the end of an install
 INSTALLED := node_modules/.package-lock.json
 
-.PHONY: help start test check bench analyze build run logs stop clean
+.PHONY: help start test check bench analyze build run logs stop swarm swarm-stop clean
 
 help: ## Lists what make can do
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 $(INSTALLED): package.json package-lock.json
 	@npm ci --no-audit --no-fund --loglevel=error
@@ -79,6 +79,21 @@ stop: ## Stops what make run started, and removes every container, network and c
 	@$(COMPOSE) down --volumes --remove-orphans
 	@docker network ls --quiet --filter label=ringlb.pool=$(POOL) | xargs -r docker network rm >/dev/null
 	@docker volume ls --quiet --filter label=ringlb.pool=$(POOL) | xargs -r docker volume rm >/dev/null
+
+swarm: ## Deploys balancers on the managers of this engine's Swarm, and replicas on its nodes
+	@docker info --format '{{.Swarm.ControlAvailable}}' | grep -q true || \
+	  { echo "this engine is no manager of a Swarm: run \"docker swarm init\", or set DOCKER_HOST" >&2; exit 1; }
+	@docker stack deploy --compose-file stack.yml ringlb
+	@echo "ringlb serves on port $(PORT) of every manager; make swarm-stop"
+
+swarm-stop: ## Removes what make swarm deployed, and every service of the pool
+	@docker service rm ringlb_balancer >/dev/null 2>&1 || true
+	@docker service ls --quiet --filter label=ringlb.pool=$(POOL) | xargs -r docker service rm >/dev/null
+	@docker stack rm ringlb
+	@for try in $$(seq 60); do \
+	  docker network inspect $${LB_NETWORK:-ringlb} >/dev/null 2>&1 || exit 0; \
+	  docker network rm $${LB_NETWORK:-ringlb} >/dev/null 2>&1; sleep 1; \
+	done; echo "the network $${LB_NETWORK:-ringlb} is still in use" >&2; exit 1
 
 clean: ## Stops, and removes images and everything that was installed or built
 	@if docker info >/dev/null 2>&1; then \
