@@ -83,6 +83,7 @@ export const LABEL = {
   id: 'ringlb.id',
   role: 'ringlb.role',
   instead: 'ringlb.instead',
+  weight: 'ringlb.weight',
   port: 'ringlb.port',
   /** The task whose place a forced update gave to another. */
   forced: 'ringlb.forced',
@@ -102,7 +103,7 @@ export function isServiceName(name: string): boolean {
 }
 
 export function serviceSpec(
-  { name, id, instead }: Start,
+  { name, id, instead, weight }: Start,
   serviceName: string,
   spec: ReplicaSpec,
 ): ServiceSpec {
@@ -115,6 +116,7 @@ export function serviceSpec(
       [LABEL.role]: 'current',
       [LABEL.port]: String(spec.port),
       ...(instead !== undefined && { [LABEL.instead]: instead }),
+      ...(weight !== undefined && { [LABEL.weight]: String(weight) }),
     },
     TaskTemplate: {
       ContainerSpec: {
@@ -198,7 +200,14 @@ export function placeOf({ Spec: { Labels: labels } }: ServiceJson) {
   const instead = labels[LABEL.instead];
   if (name === undefined || !Number.isSafeInteger(id) || id < 1) return undefined;
   if (role !== 'current' && role !== 'replaced' && role !== 'removed') return undefined;
-  return { name, id, role, ...(instead !== undefined && { instead }) } as const;
+  const weight = /^\d+(\.\d+)?$/.test(labels[LABEL.weight] ?? '') ? Number(labels[LABEL.weight]) : undefined;
+  return {
+    name,
+    id,
+    role,
+    ...(instead !== undefined && { instead }),
+    ...(weight !== undefined && { weight }),
+  } as const;
 }
 
 /** The newest first. */

@@ -82,7 +82,7 @@ export class SharedPool {
 
   #join(instances: readonly Instance[]): void {
     const { registry, launcher, log, journal } = this.#parts;
-    const replicas = instances.map(({ name, id }) => registry.reserve(name, id));
+    const replicas = instances.map(({ name, id, weight }) => registry.reserve(name, id, weight));
     registry.addToRing(replicas, 'added by another balancer');
     for (const [index, replica] of replicas.entries()) {
       const found = instances[index]!;
