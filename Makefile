@@ -28,6 +28,7 @@ help: ## Lists what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 $(INSTALLED): package.json package-lock.json
+	@echo "installing what it needs from npm, once; this can take a minute"
 	@npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
