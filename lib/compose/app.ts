@@ -18,7 +18,7 @@ import { isFastPath } from '../proxy/io/node-internals.ts';
 import { createAdmin } from './admin.ts';
 import { Closers } from './closers.ts';
 import { type ControlPlane, createControlPlane } from './control-plane.ts';
-import { createDataPlane } from './data-plane.ts';
+import { createDataPlane, type DataPlane } from './data-plane.ts';
 import { createDriver } from './drivers.ts';
 
 /** A balancer that runs. */
@@ -32,6 +32,8 @@ export interface App {
   shutDown(): Promise<void>;
   /** Opens the file of the access log again, after it was moved; false where there is none. */
   reopenLogs(): boolean;
+  /** Reads the certificates of the TLS port anew. */
+  reloadCertificates(): void;
 }
 
 /** Starts a balancer. Throws BalancerError with one sentence that says what to do; nothing is left running then. */
@@ -59,6 +61,7 @@ async function openParts(surroundings: Surroundings, closers: Closers): Promise<
   closers.push((keep) => driver.close(keep));
   await driver.open();
   const port = await claimPort(config.port, config.host);
+  if (config.tlsPort > 0) await claimPort(config.tlsPort, config.host);
   const parts = createParts(surroundings, driver);
   const { table, metrics, dataPlane, controlPlane, admin, secret } = parts;
   // closed in reverse: clients first, then the replicas that served them, while the admin port still tells of it
@@ -78,12 +81,15 @@ async function openParts(surroundings: Surroundings, closers: Closers): Promise<
     { driver: driver.kind, algorithm: config.algorithm, workers, cpuQuota: cpus().quota },
     `serving on ${addressOf(config.host, port)}, admin on http://${formatEndpoint(endpoint)}`,
   );
+  if (config.tlsPort > 0)
+    log.info({}, `serving TLS on ${addressOf(config.host, config.tlsPort).replace('http:', 'https:')}`);
   await controlPlane.open();
   return {
     publicPort: port,
     admin: endpoint,
     evicted: driver.evicted,
     reopenLogs: () => dataPlane.reopenLogs(),
+    reloadCertificates: () => dataPlane.reloadCertificates(),
     shutDown: () => shutDown(surroundings, parts, closers),
   };
 }
@@ -95,9 +101,10 @@ function createParts({ config, log, clock }: Surroundings, driver: Driver) {
   const table = createTable(config);
   const fastPath = isFastPath(config);
   const replicas = () => controlPlane.view.replicas();
-  const metrics = new Metrics(table.shape, clock, { table, log, fastPath, replicas });
+  const certificates = () => dataPlane.certificateExpiries();
+  const metrics = new Metrics(table.shape, clock, { table, log, fastPath, replicas, certificates });
   const common = { config, driver, table, metrics, clock, log };
-  const dataPlane = createDataPlane(common);
+  const dataPlane: DataPlane = createDataPlane(common);
   const controlPlane: ControlPlane = createControlPlane({ ...common, dataPlane });
   metrics.open();
   const secret = createSecret();

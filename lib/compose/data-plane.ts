@@ -10,6 +10,8 @@ import type { Clock } from '../platform/clock.ts';
 import { connectionsInLimits } from '../platform/fd-limits.ts';
 import type { RootLogger } from '../platform/log.ts';
 import { canSharePort } from '../proxy/bind.ts';
+import { CertificateFiles } from '../proxy/downstream/tls/certificate-files.ts';
+import type { TlsMaterial } from '../proxy/downstream/tls/tls-server.ts';
 import { debugFor } from '../proxy/headers/debug-headers.ts';
 import { isFastPath } from '../proxy/io/node-internals.ts';
 import { type PoolAddresses, type PoolListeners, WorkerPool } from '../proxy/worker-pool.ts';
@@ -34,6 +36,9 @@ export interface DataPlane {
   drain(timeoutMs: number): Promise<boolean>;
   /** Opens the file of the access log again, after it was moved; false where there is none. */
   reopenLogs(): boolean;
+  /** Reads the certificates of the TLS port anew; what is wrong with those that are not taken, undefined without such a port. */
+  reloadCertificates(): readonly string[] | undefined;
+  certificateExpiries(): readonly { readonly name: string; readonly expiresMs: number }[];
   close(): Promise<void>;
 }
 
@@ -54,12 +59,16 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
     clock,
     log: log.component('data-plane'),
   });
+  const certificates = createCertificates(deps, (material) => pool.setTlsMaterial(material));
   return {
+    certificateExpiries: () => certificates?.expiries ?? [],
+    reloadCertificates: () => certificates?.reload(),
     publish: (records) => pool.publish(records),
     setPoison: (kinds) => pool.setPoison(kinds),
     open(addresses, listeners) {
       if (config.parser === 'fast' && !isFastPath(config))
         log.warn({}, 'the fast path does not work with this Node.js: requests cost more CPU');
+      certificates?.watch();
       return pool.open(addresses, {
         ...listeners,
         onLog: (text, lines, onDone) => accessSink?.take(text, lines, onDone),
@@ -68,10 +77,22 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
     drain: (timeoutMs) => pool.drain(timeoutMs),
     reopenLogs: () => accessSink?.reopen() ?? false,
     async close() {
+      certificates?.close();
       await pool.close();
       await accessSink?.close();
     },
   };
+}
+
+/** Undefined without a TLS port. Throws BalancerError where a file is not in order. */
+function createCertificates(
+  { config, clock, log }: DataPlaneDeps,
+  onChange: (material: TlsMaterial) => void,
+): CertificateFiles | undefined {
+  if (config.tlsPort === 0) return undefined;
+  const files = new CertificateFiles({ options: config, clock, log: log.component('tls'), onChange });
+  onChange(files.material);
+  return files;
 }
 
 /** Undefined while the access log is off. */

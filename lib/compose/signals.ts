@@ -63,6 +63,7 @@ export class Signals {
   #onHangUp(): void {
     this.#hasHungUp = true;
     if (this.#app === undefined) return;
+    this.#app.reloadCertificates();
     const isReopened = this.#app.reopenLogs();
     this.#log.info({}, isReopened ? 'SIGHUP: access log reopened' : 'SIGHUP: nothing to reopen');
   }

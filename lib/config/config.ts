@@ -4,7 +4,8 @@
  * except for lists.
  */
 
-import { crossCheck, resolve, type Source, type Sources } from './cross-checks.ts';
+import type { Source, Sources } from './check.ts';
+import { crossCheck, resolve } from './cross-checks.ts';
 import { parseConfigFile, readConfigFile } from './file/config-file.ts';
 import { type Flag, KEY_OF_FLAG } from './flags.ts';
 import { type Config, environmentName, KEYS, type Key, OPTIONS, type Option } from './options.ts';

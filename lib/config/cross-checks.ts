@@ -9,28 +9,10 @@ import { formatEndpoint } from '../core/replica.ts';
 import type { DriverKind } from '../drivers/driver.ts';
 import { cpus } from '../platform/cgroup.ts';
 import { isLoopback } from '../platform/ip-addresses.ts';
-import { type Config, type Key, OPTIONS } from './options.ts';
+import { type Check, isMeant, nameOf, type Sources } from './check.ts';
+import { FRONT_CHECKS } from './front-checks.ts';
+import type { Config, Key } from './options.ts';
 import { orList } from './suggest.ts';
-
-/** Where an option was given. A flag and a file are meant for one balancer; an environment may be shared by several. */
-export type Origin = 'flag' | 'environment' | 'file';
-
-/** Where the value of an option came from, if it was given. */
-export interface Source {
-  /** `--port`, `LB_PORT` or `ringlb.yaml:3:7: port`. */
-  readonly name: string;
-  readonly origin: Origin;
-  /** As it was written. */
-  readonly text: string;
-}
-
-export type Sources = ReadonlyMap<Key, Source>;
-
-const flagOf = (key: Key): string => `--${OPTIONS[key].flag}`;
-/** Given for this balancer alone. */
-const isMeant = (source: Source | undefined): source is Source =>
-  source !== undefined && source.origin !== 'environment';
-const nameOf = (key: Key, sources: Sources): string => sources.get(key)?.name ?? flagOf(key);
 
 /** How many replicas the classic ring has slots for; other algorithms have no such limit. */
 function capacityOf({ algorithm, slots, vnodes }: Config): number {
@@ -77,12 +59,6 @@ export function configuredWeights({
 /** The options that shape the placement. */
 const SHAPE: readonly Key[] = ['classic', 'algorithm', 'slots', 'vnodes'];
 
-interface Check {
-  readonly reads: readonly Key[];
-  /** The problem as a sentence, or undefined. */
-  problem(config: Config, sources: Sources): string | undefined;
-}
-
 function nextPrime(from: number): number {
   let candidate = from;
   while (!isPrime(candidate)) candidate++;
@@ -128,13 +104,6 @@ const listening: readonly Check[] = [
       if (adminTokenScope === 'both' || adminToken !== '' || adminTokenFile !== '') return undefined;
       if (!isMeant(sources.get('adminTokenScope'))) return undefined;
       return `${nameOf('adminTokenScope', sources)} needs --admin-token or --admin-token-file`;
-    },
-  },
-  {
-    reads: ['proxyProtocol', 'trustedProxies'],
-    problem({ proxyProtocol, trustedProxies }, sources) {
-      if (!proxyProtocol || trustedProxies.length > 0) return undefined;
-      return `${nameOf('proxyProtocol', sources)} needs --trusted-proxies: the addresses of the proxies that send the header`;
     },
   },
   rejectsBlank('adminToken'),
@@ -214,17 +183,6 @@ function needsAccessLog(key: Key): Check {
     problem({ accessLog }, sources) {
       if (accessLog !== 'off' || !isMeant(sources.get(key))) return undefined;
       return `${nameOf(key, sources)} needs --access-log json or combined`;
-    },
-  };
-}
-
-/** How requests are limited, said where they are not. */
-function needsRateLimit(key: Key): Check {
-  return {
-    reads: ['rateLimit', key],
-    problem({ rateLimit }, sources) {
-      if (rateLimit > 0 || !isMeant(sources.get(key))) return undefined;
-      return `${nameOf(key, sources)} needs --rate-limit, such as 100/s`;
     },
   };
 }
@@ -312,6 +270,7 @@ const routing: readonly Check[] = [
 
 const CHECKS: readonly Check[] = [
   ...listening,
+  ...FRONT_CHECKS,
   ...fleet,
   needsDriver('source', 'discover'),
   needsDriver('discoverIntervalMs', 'discover'),
@@ -328,9 +287,6 @@ const CHECKS: readonly Check[] = [
   needsDriver('swarmPublish', 'swarm'),
   needsDriver('swarmHealMs', 'swarm'),
   ...routing,
-  needsRateLimit('rateBurst'),
-  needsRateLimit('rateKey'),
-  needsRateLimit('rateEntries'),
   needsAccessLog('accessLogFile'),
   needsAccessLog('accessLogSample'),
   needsAccessLog('accessLogStatus'),

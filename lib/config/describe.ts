@@ -1,6 +1,7 @@
 /** Every option with its value and where that came from, for people and programs; a secret is never shown. */
+
+import type { Origin } from './check.ts';
 import type { Settings } from './config.ts';
-import type { Origin } from './cross-checks.ts';
 import { KEYS, type Key, OPTIONS, type Option, type Takes } from './options.ts';
 
 /** What stands for a secret. */

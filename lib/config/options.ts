@@ -6,6 +6,7 @@ import { ALGORITHMS, type Algorithm } from '../core/hashing/slot-table.ts';
 import { BALANCES, type Balance } from '../core/routing/load-picker.ts';
 import type { DriverKind } from '../drivers/driver.ts';
 import { LOG_LEVELS, type LogLevel } from '../platform/log.ts';
+import { files, rate, rateKey, redirect } from './front-parsers.ts';
 import { constraints, engines, nameServers, sources } from './source-parsers.ts';
 import {
   addressRanges,
@@ -26,8 +27,6 @@ import {
   path,
   percent,
   port,
-  rate,
-  rateKey,
   shellCommand,
   statuses,
   statusRanges,
@@ -72,6 +71,16 @@ const logLevel = oneOf<LogLevel>(...LOG_LEVELS);
 export const OPTIONS = {
   port: option('port', '5000', port, 'public port'),
   host: option('host', '', host, 'public address; empty is all interfaces'),
+  tlsPort: option('tls-port', '0', port, 'public port for TLS; 0 is none'),
+  tlsCert: option('tls-cert', '', files, 'certificates with their chains, in PEM; the first is for clients that name no host'),
+  tlsKey: option('tls-key', '', files, 'their private keys, in the same order'),
+  tlsDir: option('tls-dir', '', file, 'directory of certificates: each NAME.pem has a certificate, its chain and its key'),
+  tlsMin: option('tls-min', '1.2', oneOf('1.2', '1.3'), 'oldest version of TLS'),
+  tlsStrictSni: option('tls-strict-sni', 'off', onOff, 'on refuses clients that name a host without a certificate'),
+  tlsClientCa: option('tls-client-ca', '', file, 'authorities in PEM; clients must present a certificate of one of them'),
+  tlsTicketSecret: option('tls-ticket-secret', '', file, 'file with a secret of 32 bytes or more, shared by balancers that resume the sessions of each other; empty is random'),
+  tlsRedirect: option('tls-redirect', 'off', redirect, 'on redirects plain requests to the TLS port, a number to that port, such as 443'),
+  hsts: option('hsts', '0', whole(0, 1_000_000_000), 'max-age of Strict-Transport-Security on TLS responses, in seconds; 0 sends none'),
   adminPort: option('admin-port', '5001', port, 'admin port'),
   adminHost: option('admin-host', '127.0.0.1', host, 'admin address; wider than loopback needs a token'),
   adminToken: option('admin-token', '', token, 'bearer token that changes then need, on both ports; on a wider admin port all but /healthz, /readyz and the dashboard needs it'),

@@ -26,8 +26,8 @@ export interface ValueParser<T> {
   read(text: string): ParseResult<T>;
 }
 
-const ok = <T>(value: T): ParseResult<T> => ({ value });
-const bad = (problem: string): { readonly problem: string } => ({ problem });
+export const ok = <T>(value: T): ParseResult<T> => ({ value });
+export const bad = (problem: string): { readonly problem: string } => ({ problem });
 
 /** A whole number from `min` to `max`, in decimal digits. */
 export function whole(min: number, max: number): ValueParser<number> {
@@ -202,32 +202,6 @@ export const percent: ValueParser<number> = {
     const parts = /^(\d{1,3}(?:\.\d{1,3})?)%?$/.exec(value);
     const share = parts ? Number(parts[1]) / 100 : Number.NaN;
     return share >= 0 && share <= 1 ? ok(share) : bad('must be a percentage from 0% to 100%');
-  },
-};
-
-const SECONDS_PER_UNIT: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
-/** Maximum of requests per second: counting one costs a tenth of a microsecond, and the clock resolves finer than these follow. */
-const MAX_PER_SECOND = 100_000;
-
-/** `100/s`, `600/m`, `5000/h` as requests per second; 0 for off. */
-export const rate: ValueParser<number> = {
-  unit: '0, or a number a s, m or h',
-  read(value) {
-    if (value === '0') return ok(0);
-    const parts = /^(\d{1,9})\/([smh])$/.exec(value);
-    const perSecond = parts ? Number(parts[1]) / SECONDS_PER_UNIT[parts[2]!]! : 0;
-    if (perSecond === 0) return bad('must be 0 (off) or a rate such as 100/s, 600/m or 5000/h');
-    return perSecond <= MAX_PER_SECOND ? ok(perSecond) : bad(`must be at most ${MAX_PER_SECOND}/s`);
-  },
-};
-
-/** `client-ip` as '', `header:NAME` as the name in lower case. */
-export const rateKey: ValueParser<string> = {
-  unit: 'client-ip or header:NAME',
-  read(value) {
-    if (value === 'client-ip') return ok('');
-    const name = /^header:([\w!#$%&'*+.^`|~-]+)$/.exec(value)?.[1];
-    return name === undefined ? bad('must be client-ip or header:NAME') : ok(name.toLowerCase());
   },
 };
 

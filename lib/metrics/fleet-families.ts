@@ -102,6 +102,9 @@ export interface FleetFacts {
   /** Requests are read by the balancer's own parser. */
   readonly fastPath: boolean;
   readonly imbalance: number;
+  /** Those of the TLS port, if any, and the time that their expiry is measured from. */
+  readonly certificates?: readonly { readonly name: string; readonly expiresMs: number }[];
+  readonly wallMs?: number;
 }
 
 export function fleetFamilies({
@@ -111,8 +114,15 @@ export function fleetFamilies({
   tableVersion,
   fastPath,
   imbalance,
+  certificates = [],
+  wallMs = 0,
 }: FleetFacts): readonly Family[] {
   return [
+    gauge(
+      'ringlb_certificate_expiry_seconds',
+      'Time until a certificate of the TLS port expires; negative after that.',
+      certificates.map(({ name, expiresMs }) => ({ labels: { name }, value: (expiresMs - wallMs) / 1000 })),
+    ),
     gauge('ringlb_replicas', 'Replicas, draining ones included.', one(replicas.length)),
     gauge('ringlb_eligible_replicas', 'Replicas that may be given requests.', one(eligible)),
     gauge(

@@ -33,6 +33,10 @@ export type Aborter = (typeof ABORTERS)[number];
 export const GC_KINDS = ['minor', 'major', 'incremental', 'weakcb'] as const;
 export type GcKind = (typeof GC_KINDS)[number];
 
+/** What comes of a TLS handshake. */
+export const HANDSHAKES = ['full', 'resumed', 'failed'] as const;
+export type HandshakeResult = (typeof HANDSHAKES)[number];
+
 /** Gives every name as many cells as `widths` says; `size` is their sum. */
 function columns<K extends string>(
   widths: Readonly<Record<K, number>>,
@@ -86,6 +90,8 @@ export const THREAD = columns({
   connections: 1,
   /** Client connections that were closed because no request came on them. */
   idleCloses: 1,
+  /** TLS handshakes by what came of them. */
+  handshakes: HANDSHAKES.length,
   budgetExhausted: 1,
   /** Requests that only the last-resort time limit ended. */
   lastResorts: 1,

@@ -22,6 +22,8 @@ export interface FleetSource {
   replicas(): readonly ReplicaFacts[];
   readonly table: { readonly eligible: number; readonly totalWaiting: number; readonly version: number };
   readonly log: { readonly dropped: number };
+  /** Those of the TLS port. */
+  certificates?(): readonly { readonly name: string; readonly expiresMs: number }[];
 }
 
 /** With more replicas than this each is exposed in brief, so that a scrape stays small. */
@@ -107,6 +109,8 @@ export class Metrics {
       fastPath,
       imbalance: this.#imbalance?.ratio ?? 0,
       hasRemoved: this.#hasRemoved,
+      certificates: this.#source.certificates?.() ?? [],
+      wallMs: this.#clock.wallMs(),
     };
   }
 

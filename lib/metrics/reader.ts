@@ -17,6 +17,8 @@ import {
   FAILURES,
   GC_KINDS,
   type GcKind,
+  HANDSHAKES,
+  type HandshakeResult,
   type MetricsShape,
   mainRow,
   REPLICA,
@@ -76,6 +78,7 @@ export interface ThreadCounts {
   readonly clientConnections: number;
   readonly openClientConnections: number;
   readonly idleCloses: number;
+  readonly handshakes: Readonly<Record<HandshakeResult, number>>;
   readonly budgetExhausted: number;
   /** Requests that only the last-resort time limit ended. */
   readonly lastResorts: number;
@@ -230,6 +233,7 @@ export class MetricsReader {
       clientConnections: cells[THREAD.connections]!,
       openClientConnections: cells[THREAD.openConnections]!,
       idleCloses: cells[THREAD.idleCloses]!,
+      handshakes: named(HANDSHAKES, cells, THREAD.handshakes),
       budgetExhausted: cells[THREAD.budgetExhausted]!,
       lastResorts: cells[THREAD.lastResorts]!,
       queueWait: histogramIn(cells, THREAD.queueWait),

@@ -126,6 +126,11 @@ export function clientFamilies(threads: ThreadCounts, waiting: number): readonly
       one(threads.idleCloses),
     ),
     counter(
+      'ringlb_tls_handshakes_total',
+      'TLS handshakes by result: full, resumed from a session ticket, or failed.',
+      Object.entries(threads.handshakes).map(([result, value]) => ({ labels: { result }, value })),
+    ),
+    counter(
       'ringlb_failures_total',
       'Failures that the balancer itself responded with, by what failed.',
       [...threads.failuresByCode].map(([code, value]) => ({ labels: { code }, value })),

@@ -3,7 +3,7 @@
  * Every method is a few loads and stores; none allocates.
  */
 import { recordMs } from '../core/policy/histogram.ts';
-import { GC_KINDS, type GcKind, THREAD } from './layout.ts';
+import { GC_KINDS, type GcKind, HANDSHAKES, type HandshakeResult, THREAD } from './layout.ts';
 
 export class ThreadRecorder {
   readonly #row: Float64Array;
@@ -26,6 +26,10 @@ export class ThreadRecorder {
   clientConnected(): void {
     this.#add(THREAD.connections, 1);
     this.#add(THREAD.openConnections, 1);
+  }
+
+  handshake(result: HandshakeResult): void {
+    this.#add(THREAD.handshakes + HANDSHAKES.indexOf(result), 1);
   }
 
   /** A client connection is closed because no request came on it in time. */

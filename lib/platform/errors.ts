@@ -20,6 +20,7 @@ const retriable = (status: number, message: string): ErrorKind => ({ status, mes
 
 export const ERRORS = {
   // errors of a client or an operator
+  'tls-redirect': fixed(308, 'This is served over TLS; follow Location'),
   'bad-request': own(400),
   'bad-proxy-header': fixed(400, 'A trusted proxy sent no valid PROXY protocol header'),
   unauthorized: fixed(401, 'This needs the admin token: Authorization: Bearer TOKEN'),
@@ -73,21 +74,30 @@ export const ERRORS = {
   'start-failed': own(502),
   'pool-taken': own(503),
   'port-in-use': own(500),
+  'certificate-unusable': own(500),
   'log-unwritable': own(500),
 } as const satisfies Record<string, ErrorKind>;
 
 export type ErrorCode = keyof typeof ERRORS;
+
+export interface BalancerErrorOptions extends ErrorOptions {
+  readonly retryAfterS?: number;
+  readonly location?: string;
+}
 
 /** A failure with a stable code and a message for people. */
 export class BalancerError extends Error {
   readonly code: ErrorCode;
   /** After how many seconds the same may be tried again; 0 where nobody knows. */
   readonly retryAfterS: number;
+  /** Where the client should go instead; '' for nowhere. */
+  readonly location: string;
 
-  constructor(code: ErrorCode, message?: string, options?: ErrorOptions & { readonly retryAfterS?: number }) {
+  constructor(code: ErrorCode, message?: string, options?: BalancerErrorOptions) {
     super(message ?? ERRORS[code].message ?? code, options);
     this.name = 'BalancerError';
     this.code = code;
+    this.location = options?.location ?? '';
     this.retryAfterS = options?.retryAfterS ?? (this.status === 503 ? 1 : 0);
   }
 

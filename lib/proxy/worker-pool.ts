@@ -17,6 +17,7 @@ import { listenError } from '../platform/listen-error.ts';
 import type { Logger } from '../platform/log.ts';
 import { PUBLIC_PORT_FLAGS } from './bind.ts';
 import { createLimitMemory, forgetConnections, type LimitMemory } from './downstream/client-limits.ts';
+import type { TlsMaterial } from './downstream/tls/tls-server.ts';
 import type {
   Evidence,
   MessageFromWorker,
@@ -92,6 +93,7 @@ export class WorkerPool {
   #sequence = 0;
   #isClosing = false;
   readonly #limits: LimitMemory;
+  #tls: TlsMaterial | undefined;
 
   constructor(parts: WorkerPoolDeps) {
     this.#parts = parts;
@@ -137,6 +139,12 @@ export class WorkerPool {
     for (const handle of this.#workers.values()) this.#post(handle, { kind: 'poison', kinds });
   }
 
+  /** What new TLS connections get from now on; without it when the threads are started there is no TLS port. */
+  setTlsMaterial(material: TlsMaterial): void {
+    this.#tls = material;
+    for (const handle of this.#workers.values()) this.#post(handle, { kind: 'tls', material });
+  }
+
   /** Accepts no new connections and lets requests in flight finish, for at most `timeoutMs`. True when all did. */
   async drain(timeoutMs: number): Promise<boolean> {
     this.#isClosing = true;
@@ -171,6 +179,7 @@ export class WorkerPool {
       metrics: metrics.memory,
       options,
       limits: this.#limits,
+      tls: this.#tls,
       upstreams: this.#records,
     };
     const worker = new Worker(fileURLToPath(ENTRY), {

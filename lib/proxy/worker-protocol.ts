@@ -10,10 +10,16 @@ import type { Balance } from '../core/routing/load-picker.ts';
 import type { RouteTableShape } from '../core/routing/table-memory.ts';
 import type { ErrorCode } from '../platform/errors.ts';
 import type { ClientLimitOptions, LimitMemory } from './downstream/client-limits.ts';
+import type { TlsMaterial, TlsOptions } from './downstream/tls/tls-server.ts';
 import type { DebugFor } from './headers/debug-headers.ts';
 
 /** The options of a worker. Times in milliseconds. */
-export interface WorkerOptions extends AccessLogOptions, ClientLimitOptions {
+export interface WorkerOptions extends AccessLogOptions, ClientLimitOptions, TlsOptions {
+  readonly tlsPort: number;
+  /** Where plain requests are redirected to. */
+  readonly tlsRedirect: 'on' | 'off' | number;
+  /** max-age of Strict-Transport-Security in seconds; 0 sends none. */
+  readonly hsts: number;
   readonly host: string;
   readonly port: number;
   /** Several sockets, of several workers, listen on the one port (SO_REUSEPORT). */
@@ -77,6 +83,8 @@ export interface WorkerStart {
   readonly metrics: SharedArrayBuffer;
   readonly options: WorkerOptions;
   readonly limits: LimitMemory;
+  /** Undefined where there is no TLS port. */
+  readonly tls: TlsMaterial | undefined;
   readonly upstreams: readonly UpstreamRecord[];
 }
 
@@ -88,6 +96,8 @@ export type MessageToWorker =
   | { readonly kind: 'upstreams'; readonly sequence: number; readonly upstreams: readonly UpstreamRecord[] }
   /** Accept no new connections, and close those there are between requests. The reply is `drained`, when none is left. */
   | { readonly kind: 'drain' }
+  /** New TLS connections get these certificates and keys. */
+  | { readonly kind: 'tls'; readonly material: TlsMaterial }
   /** Requests of these kinds (`core/policy/poison.ts`) are not to be repeated; the whole list. */
   | { readonly kind: 'poison'; readonly kinds: readonly string[] }
   /** The reply to `judge`. */

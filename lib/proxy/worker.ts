@@ -48,6 +48,9 @@ port.on('message', (message: MessageToWorker) => {
         post({ kind: 'drained' });
       });
       break;
+    case 'tls':
+      listener.setTlsMaterial(message.material);
+      break;
     case 'poison':
       context.verdicts.setPoison(message.kinds);
       break;
@@ -66,6 +69,6 @@ setInterval(() => {
 }, TICK_MS);
 
 listener.listen().then(
-  (listening) => post({ kind: 'listening', port: listening }),
+  ({ port: listening }) => post({ kind: 'listening', port: listening }),
   (error: unknown) => post({ kind: 'failed', code: errnoOf(error), message: messageOf(error) }),
 );

@@ -23,7 +23,19 @@ test('docs/observability.md names every metric, and no other', () => {
   const rows = section.split('\n').filter((line) => line.startsWith('| ') && line.includes('`'));
   const named = rows.flatMap((row) => [...row.matchAll(/`([a-z_]+)`/g)].map(([, word]) => word!));
   const names = families.map(({ name }) => name.replace('ringlb_', ''));
-  const labels = ['class', 'code', 'reason', 'connection', 'reused', 'new', 'state', 'cause', 'thread'];
+  const labels = [
+    'class',
+    'code',
+    'reason',
+    'connection',
+    'reused',
+    'new',
+    'state',
+    'cause',
+    'thread',
+    'name',
+    'result',
+  ];
   assert.deepEqual(named.filter((word) => !labels.includes(word)).sort(), names.sort());
 });
 

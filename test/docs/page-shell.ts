@@ -20,7 +20,7 @@ const SOURCES = [
   ...['Dockerfile', '.dockerignore', 'docker-compose.yml', 'lib', 'replica'],
 ];
 /** The ports that pages may name. */
-const PORTS = ['5000', '5001', '8080', '8081', '8082'];
+const PORTS = ['5000', '5001', '5443', '8080', '8081', '8082'];
 
 /** Images are built on machines with other tests to run. */
 const COMMAND_MS = 300_000;

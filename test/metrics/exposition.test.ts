@@ -152,7 +152,19 @@ describe('the names', () => {
     );
     assert.deepEqual(
       [...labels].sort(),
-      ['by', 'cause', 'class', 'code', 'connection', 'kind', 'reason', 'replica', 'state', 'thread'].sort(),
+      [
+        'by',
+        'cause',
+        'class',
+        'code',
+        'connection',
+        'kind',
+        'reason',
+        'replica',
+        'result',
+        'state',
+        'thread',
+      ].sort(),
     );
   });
 

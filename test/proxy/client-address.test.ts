@@ -75,7 +75,7 @@ test('ranges of trusted proxies are compared in canonical form', () => {
 
 test('the time that a Forwarded takes grows with its length alone, or this never ends', () => {
   const proxies = new TrustedProxies(['10.0.0.1']);
-  const proxy = { ip: '10.0.0.1', trusted: true };
+  const proxy = { ip: '10.0.0.1', trusted: true, isTls: false };
   for (const unit of ['a', 'a=', 'a="', '"', 'a="\\', ' ', 'a ', ';'])
     assert.equal(proxies.originOf(proxy, ['Forwarded', unit.repeat(1 << 19)]), '10.0.0.1');
 });

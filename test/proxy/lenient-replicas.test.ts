@@ -116,6 +116,7 @@ function sentOn({ head, body }: Heard): string {
     keepAlive: true,
     requestId: 'r',
     via: false,
+    hsts: '',
     debug: '',
     date: 'd',
   });

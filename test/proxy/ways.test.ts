@@ -1,6 +1,6 @@
 /**
  * The behaviour of the data path does not depend on how a request comes in: the suites of behaviour once more with heads
- * that come in two parts, and with Node's own HTTP server as the reader.
+ * that come in two parts, with Node's own HTTP server as the reader, and over TLS.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -39,6 +39,15 @@ const NODE_DIFFERS = [
   'without waiting for 100 is served',
 ];
 
+/** What is not so over TLS: what is said of the connection, and what is said before a handshake. */
+const TLS_DIFFERS = [
+  'a client that half-closes after its request',
+  'a connection too many is counted as refused',
+  'Forwarded says the same where it is asked for',
+  'a replica is told the address, protocol and host',
+  'what a client that is no trusted proxy claims',
+];
+
 async function run(env: Readonly<Record<string, string>>, skipped: readonly string[]): Promise<void> {
   const files = SUITES.map((name) => join(import.meta.dirname, `${name}.test.ts`));
   const skips = skipped.map((pattern) => `--test-skip-pattern=${pattern}`);
@@ -59,3 +68,4 @@ async function run(env: Readonly<Record<string, string>>, skipped: readonly stri
 test('behaves alike where heads come in two parts', () => run({ RINGLB_TEST_CUT: '1' }, []));
 test("behaves alike where Node's HTTP server reads requests", () =>
   run({ RINGLB_TEST_PARSER: 'node' }, NODE_DIFFERS));
+test('behaves alike over TLS', () => run({ RINGLB_TEST_TLS: '1' }, TLS_DIFFERS));

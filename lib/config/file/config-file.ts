@@ -7,7 +7,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { errnoOf, messageOf } from '../../platform/errors.ts';
-import type { Source } from '../cross-checks.ts';
+import type { Source } from '../check.ts';
 import { KEYS, type Key, OPTIONS, type Option } from '../options.ts';
 import { didYouMean, quote, quoteIfOdd } from '../suggest.ts';
 import type { Yaml } from './yaml.ts';

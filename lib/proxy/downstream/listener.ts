@@ -3,6 +3,7 @@
  * drains. Invariant: every request becomes one exchange, or gets one response of the balancer's own.
  */
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { headWithPeer, isHandedOver } from '../../api/peer-header.ts';
 import type { ParsedRequest } from '../../http1/request-head.ts';
 import { BalancerError, type ErrorCode, isBalancerError } from '../../platform/errors.ts';
@@ -14,7 +15,7 @@ import { buildRequestHead, type ClientInfo, type RequestHead } from '../headers/
 import type { RequestIds } from '../headers/request-ids.ts';
 import type { TrustedProxies } from '../headers/trusted-proxies.ts';
 import type { ConnectionPool } from '../upstream/connection-pool.ts';
-import { Acceptor } from './acceptor.ts';
+import { Acceptor, type AcceptorOwner } from './acceptor.ts';
 import { ClientConnection, type ConnectionWorker } from './client-connection.ts';
 import type { ClientLimits } from './client-limits.ts';
 import type { ClientResponse } from './client-response.ts';
@@ -22,6 +23,8 @@ import { NodeServer } from './node-server.ts';
 import { type ProxyHeaderOwner, ProxyHeaderReader } from './proxy-header.ts';
 import type { ClientRequest, ManagedConnection, RequestContext, RequestHandler } from './request.ts';
 import { setAcceptPriority } from './request-reader.ts';
+import { redirectToTls } from './tls/redirect.ts';
+import { type TlsMaterial, type TlsOwner, TlsServer } from './tls/tls-server.ts';
 
 /** How long a connection may still bring a request once draining has begun; then it is closed between requests. */
 const DRAIN_IDLE_MS = 500;
@@ -36,13 +39,14 @@ export interface ListenerWorker extends ExchangeWorker, ConnectionWorker {
   readonly recorder: ExchangeWorker['recorder'];
   readonly pools: ExchangeWorker['pools'] & { readonly admin: ConnectionPool };
   readonly clientLimits: ClientLimits;
+  readonly tls: TlsMaterial | undefined;
   recordRefusal(code: ErrorCode, client: ClientInfo, request?: ClientRequest): void;
 }
 
 /** Told when connections begin to be refused because there are too many, and when they no longer are. */
 export type OnShedding = (isShedding: boolean, connections: number) => void;
 
-export class Listener implements RequestHandler, ProxyHeaderOwner {
+export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
   readonly #worker: ListenerWorker;
   readonly #trusted: TrustedProxies;
   readonly #ids: RequestIds;
@@ -51,7 +55,9 @@ export class Listener implements RequestHandler, ProxyHeaderOwner {
   #isShedding = false;
   /** When a connection was refused last; `-0`, since a field that will hold fractions must begin as a double. */
   #refusedMs = -0;
-  readonly #acceptor: Acceptor;
+  readonly #acceptors: Acceptor[] = [];
+  /** Undefined where there is no TLS port. */
+  readonly #tls: TlsServer | undefined;
   /** Serves all connections under `--parser node`. */
   readonly #nodeServer: NodeServer | undefined;
   /** Undefined where no proxy in front tells client addresses in the PROXY protocol. */
@@ -68,17 +74,31 @@ export class Listener implements RequestHandler, ProxyHeaderOwner {
     this.#routingKey = new RoutingKey(options.hashKey, options.algorithm, trusted, ids);
     this.#nodeServer = options.parser === 'node' ? new NodeServer(worker, this) : undefined;
     this.#proxyHeaders = options.proxyProtocol ? new ProxyHeaderReader(this) : undefined;
-    this.#acceptor = new Acceptor(options, {
-      accept: (socket) => this.#accept(socket),
-      capacity: () => options.maxConnections - this.#connectionCount,
-      // new clients have waited longer than those that have a connection
-      onRush: setAcceptPriority,
-    });
+    this.#acceptors.push(this.#createAcceptor(options.port, false));
+    this.#tls = worker.tls && new TlsServer(options, worker.tls, this);
+    if (this.#tls !== undefined) this.#acceptors.push(this.#createAcceptor(options.tlsPort, true));
   }
 
-  /** Listens; resolves with the port. Rejects with the system's error. */
-  listen(): Promise<number> {
-    return this.#acceptor.listen();
+  #createAcceptor(port: number, isTls: boolean): Acceptor {
+    const { host, reusePort, maxConnections } = this.#worker.options;
+    const owner: AcceptorOwner = {
+      accept: (socket) => this.#accept(socket, isTls),
+      capacity: () => maxConnections - this.#connectionCount,
+      // new clients have waited longer than those that have a connection
+      onRush: setAcceptPriority,
+    };
+    return new Acceptor({ host, port, reusePort }, owner);
+  }
+
+  /** Listens; resolves with the ports, that for TLS 0 where there is none. Rejects with the system's error. */
+  async listen(): Promise<{ readonly port: number; readonly tlsPort: number }> {
+    const [port = 0, tlsPort = 0] = await Promise.all(this.#acceptors.map((acceptor) => acceptor.listen()));
+    return { port, tlsPort };
+  }
+
+  /** New TLS connections get these certificates and keys. */
+  setTlsMaterial(material: TlsMaterial): void {
+    this.#tls?.setMaterial(material);
   }
 
   /** Accepts no more connections and closes those there are between two requests; resolves when none is left. */
@@ -86,7 +106,8 @@ export class Listener implements RequestHandler, ProxyHeaderOwner {
     return new Promise((resolve) => {
       this.#drain = { sinceMs: this.#worker.nowMs, onDrained: resolve };
       // idle connections are not closed at once, since requests may be on their way on them
-      this.#acceptor.close();
+      for (const acceptor of this.#acceptors) acceptor.close();
+      this.#tls?.close();
       this.#proxyHeaders?.close();
       this.#nodeServer?.close();
     });
@@ -97,6 +118,7 @@ export class Listener implements RequestHandler, ProxyHeaderOwner {
     const { nowMs, options } = this.#worker;
     for (const client of this.#clients) client.tick(nowMs, options);
     this.#proxyHeaders?.tick(nowMs, options.headerTimeoutMs);
+    this.#tls?.tick(nowMs, options.headerTimeoutMs);
     const hasRoom = this.#connectionCount < options.maxConnections * CALM_SHARE;
     if (this.#isShedding && hasRoom && nowMs - this.#refusedMs >= CALM_MS) this.#setShedding(false);
     if (this.#drain === undefined) return;
@@ -106,49 +128,66 @@ export class Listener implements RequestHandler, ProxyHeaderOwner {
     if (this.#clients.size === 0) this.#drain.onDrained();
   }
 
-  #accept(socket: Socket): void {
+  #accept(socket: Socket, isTls: boolean): void {
     const worker = this.#worker;
-    const info = this.#trusted.infoOf(socket.remoteAddress ?? '');
+    const info = this.#trusted.infoOf(socket.remoteAddress ?? '', isTls);
     if (this.#connectionCount >= worker.options.maxConnections) {
       this.#refusedMs = worker.nowMs;
       this.#setShedding(true);
       return this.#refuse(socket, info, 'too-many-connections');
     }
-    if (this.#proxyHeaders !== undefined && info.trusted) this.#proxyHeaders.read(socket, worker.nowMs);
-    else this.#serve(socket, info);
+    if (this.#proxyHeaders !== undefined && info.trusted)
+      this.#proxyHeaders.read(socket, worker.nowMs, isTls);
+    else this.#admit(socket, info);
   }
 
-  onProxyHeader(socket: Socket, source: string | undefined): void {
-    this.#serve(socket, this.#trusted.infoOf(source ?? socket.remoteAddress ?? ''));
+  onProxyHeader(socket: Socket, source: string | undefined, isTls: boolean): void {
+    this.#admit(socket, this.#trusted.infoOf(source ?? socket.remoteAddress ?? '', isTls));
   }
 
   onBadProxyHeader(socket: Socket): void {
     this.#worker.recordRefusal('bad-proxy-header', this.#trusted.infoOf(socket.remoteAddress ?? ''));
   }
 
-  /** Connections that are served, and those whose PROXY header is awaited. */
+  /** Connections that are served, and those whose PROXY header or handshake is not complete. */
   get #connectionCount(): number {
-    return this.#clients.size + (this.#proxyHeaders?.size ?? 0);
+    return this.#clients.size + (this.#proxyHeaders?.size ?? 0) + (this.#tls?.size ?? 0);
+  }
+
+  #admit(socket: Socket, info: ClientInfo): void {
+    const { clientLimits, nowMs } = this.#worker;
+    if (clientLimits.connections?.admit(socket, info) === false)
+      return this.#refuse(socket, info, 'too-many-of-client');
+    if (info.isTls) this.#tls?.accept(socket, info, nowMs);
+    else this.#serve(socket, info);
+  }
+
+  onSecure(socket: TLSSocket, info: ClientInfo, isResumed: boolean): void {
+    this.#worker.recorder.thread.handshake(isResumed ? 'resumed' : 'full');
+    this.#serve(socket, info);
+    socket.resume();
+  }
+
+  onHandshakeFailed(): void {
+    this.#worker.recorder.thread.handshake('failed');
   }
 
   #serve(socket: Socket, info: ClientInfo): void {
-    const worker = this.#worker;
-    if (worker.clientLimits.connections?.admit(socket, info) === false)
-      return this.#refuse(socket, info, 'too-many-of-client');
-    worker.recorder.thread.clientConnected();
+    this.#worker.recorder.thread.clientConnected();
     if (this.#nodeServer !== undefined) {
       this.#clients.add(this.#nodeServer.accept(socket, info));
       return;
     }
-    const client = new ClientConnection(socket, info, worker, this);
+    const client = new ClientConnection(socket, info, this.#worker, this);
     this.#clients.add(client);
     client.open();
-    if (this.#proxyHeaders !== undefined) client.readBuffered();
+    if (info.isTls || this.#proxyHeaders !== undefined) client.readBuffered();
   }
 
-  /** Responds on the bare socket, and closes it. */
+  /** Responds on the bare socket, and closes it; nothing can be said before a handshake. */
   #refuse(socket: Socket, info: ClientInfo, code: ErrorCode): void {
     this.#worker.recordRefusal(code, info);
+    if (info.isTls) return void socket.destroy();
     socket.on('error', destroyThis);
     socket.write(finalFailureResponse(new BalancerError(code)));
     socket.destroySoon();
@@ -205,6 +244,8 @@ export class Listener implements RequestHandler, ProxyHeaderOwner {
       isForAdmin ? { ...context, head: this.#withPeer(client, head) } : context,
     );
     client.setExchange(exchange);
+    const redirect = redirectToTls(worker.options, client.info, parsed, head.target);
+    if (redirect !== undefined) return exchange.refuse(redirect);
     // before the request can wait for a replica; an operator is not held up by a crowd
     const excess = isForAdmin ? undefined : worker.clientLimits.rates?.excess(client.info, request, parsed);
     if (excess !== undefined) return exchange.refuse(excess);

@@ -8,7 +8,7 @@ import { type ProxyHeader, ProxyHeaderError, readProxyHeader } from '../../http1
 
 export interface ProxyHeaderOwner {
   /** `source` is the client's address; undefined where the connection is the proxy's own. */
-  onProxyHeader(socket: Socket, source: string | undefined): void;
+  onProxyHeader(socket: Socket, source: string | undefined, isTls: boolean): void;
   /** It is closed. */
   onBadProxyHeader(socket: Socket): void;
 }
@@ -17,6 +17,8 @@ export interface ProxyHeaderOwner {
 interface Reading {
   bytes: Buffer;
   readonly sinceMs: number;
+  /** A handshake follows the header. */
+  readonly isTls: boolean;
   readonly onReadable: () => void;
   readonly onEnd: () => void;
   readonly onClose: () => void;
@@ -38,11 +40,11 @@ export class ProxyHeaderReader {
   }
 
   /** Reads the header of a connection that nobody reads yet. */
-  read(socket: Socket, nowMs: number): void {
+  read(socket: Socket, nowMs: number, isTls: boolean): void {
     const onReadable = (): void => this.#look(socket);
     const onClose = (): void => void this.#readings.delete(socket);
     const onEnd = (): void => this.#refuse(socket);
-    this.#readings.set(socket, { bytes: NOTHING, sinceMs: nowMs, onReadable, onEnd, onClose });
+    this.#readings.set(socket, { bytes: NOTHING, sinceMs: nowMs, isTls, onReadable, onEnd, onClose });
     socket.on('readable', onReadable);
     // it has sent its last before it said whose it is, as a port scan does
     socket.on('end', onEnd);
@@ -68,14 +70,15 @@ export class ProxyHeaderReader {
     reading.bytes = reading.bytes.length === 0 ? chunk : Buffer.concat([reading.bytes, chunk]);
     const header = headerIn(reading.bytes);
     if (header === 'bad') this.#refuse(socket);
-    else if (header !== undefined) this.#handOver(socket, reading.bytes, header);
+    else if (header !== undefined) this.#handOver(socket, reading, header);
   }
 
-  #handOver(socket: Socket, bytes: Buffer, { source, length }: ProxyHeader): void {
+  #handOver(socket: Socket, { bytes, isTls }: Reading, { source, length }: ProxyHeader): void {
     this.#forget(socket);
     if (bytes.length > length) socket.unshift(bytes.subarray(length));
-    this.#owner.onProxyHeader(socket, source);
-    socket.resume();
+    this.#owner.onProxyHeader(socket, source, isTls);
+    // one that flowed would lose what a handshake waits for
+    if (!isTls) socket.resume();
   }
 
   #forget(socket: Socket): void {

@@ -11,6 +11,7 @@ import { isRequestComplete, type RequestContext } from '../downstream/request.ts
 import { debugLines } from '../headers/debug-headers.ts';
 import { failureResponse } from '../headers/failure-response.ts';
 import { buildResponseHead } from '../headers/response-headers.ts';
+import { resetConnection } from '../io/encrypted.ts';
 import type { RequestRecord } from './request-record.ts';
 import { type RelayFlow, ResponseRelay } from './response-relay.ts';
 
@@ -18,6 +19,8 @@ import { type RelayFlow, ResponseRelay } from './response-relay.ts';
 export interface WriterWorker {
   readonly options: { readonly via: boolean };
   readonly nowMs: number;
+  /** The Strict-Transport-Security line of responses over TLS, or ''. */
+  readonly hstsLine: string;
   /** For Date headers. */
   readonly date: string;
   /** The balancer is shutting down, so connections are not kept. */
@@ -53,7 +56,7 @@ export class ResponseWriter {
 
   /** Starts the response of a replica; `isRequestSent`: the replica has all of the request. */
   start(head: ResponseHead, flow: RelayFlow, isRequestSent: boolean): ResponseRelay {
-    const { response, rawChunks, head: request } = this.#context;
+    const { response, rawChunks, head: request, client } = this.#context;
     const takesChunks = this.#takesChunks;
     this.#isDelimited = takesChunks || head.framing === 'length' || head.framing === 'none';
     const after = this.#afterResponse(response.wantsKeepAlive && this.#isDelimited && isRequestSent);
@@ -62,6 +65,7 @@ export class ResponseWriter {
       keepAlive: after === 'keep-alive',
       requestId: request.requestId,
       via: this.#worker.options.via,
+      hsts: client.info.isTls ? this.#worker.hstsLine : '',
       debug: request.isDebug ? this.#debugLines() : '',
       date: this.#worker.date,
     });
@@ -96,7 +100,7 @@ export class ResponseWriter {
     client.isClosing = true;
     endExchange();
     if (this.#isDelimited) request.socket.destroySoon();
-    else request.socket.resetAndDestroy();
+    else resetConnection(request.socket);
   }
 
   get #takesChunks(): boolean {

@@ -13,6 +13,7 @@ import { Recorder } from '../../metrics/recorder.ts';
 import type { ErrorCode } from '../../platform/errors.ts';
 import { type ClientLimits, ConnectionLimit, RequestRates } from '../downstream/client-limits.ts';
 import type { ClientRequest } from '../downstream/request.ts';
+import type { TlsMaterial } from '../downstream/tls/tls-server.ts';
 import type { ClientInfo } from '../headers/request-headers.ts';
 import { TrustedProxies } from '../headers/trusted-proxies.ts';
 import { UnsentBytes } from '../io/unsent-bytes.ts';
@@ -45,6 +46,8 @@ export class WorkerContext {
   readonly unsentBytes: UnsentBytes;
   readonly verdicts: PoisonVerdicts;
   readonly clientLimits: ClientLimits;
+  readonly tls: TlsMaterial | undefined;
+  readonly hstsLine: string;
   /** Undefined while the access log is off. */
   readonly access: AccessLogEntries | undefined;
   /** The coarse clock, set by `tick`; milliseconds that never go back. */
@@ -82,6 +85,8 @@ export class WorkerContext {
     const trusted = new TrustedProxies(options.trustedProxies);
     const { rates, connections } = start.limits;
     const { workers } = start.shape;
+    this.tls = start.tls;
+    this.hstsLine = options.hsts === 0 ? '' : `Strict-Transport-Security: max-age=${options.hsts}\r\n`;
     this.clientLimits = {
       rates: rates && new RequestRates(rates, options, trusted, clock),
       connections:

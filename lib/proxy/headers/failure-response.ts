@@ -28,6 +28,7 @@ export function failureResponse(
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nContent-Type: application/json\r\n` +
     `Content-Length: ${Buffer.byteLength(body)}\r\nDate: ${new Date().toUTCString()}\r\n`;
   if (error.retryAfterS > 0) head += `Retry-After: ${error.retryAfterS}\r\n`;
+  if (error.location !== '') head += `Location: ${error.location}\r\n`;
   if (requestId !== '') head += `X-Request-Id: ${requestId}\r\n`;
   head += debug;
   head += keepAlive ? 'Connection: keep-alive\r\n' : 'Connection: close\r\n';

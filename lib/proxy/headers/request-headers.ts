@@ -20,6 +20,8 @@ export interface ClientInfo {
   readonly ip: string;
   /** The peer is a proxy whose forwarded headers are believed. */
   readonly trusted: boolean;
+  /** Its connection is encrypted. */
+  readonly isTls: boolean;
 }
 
 /** A request head that is ready to be written, and what was found in it. */
@@ -57,6 +59,8 @@ const TRAILERS = /(?:^|,)[ \t]*trailers[ \t]*(?:,|;|$)/i;
 /** RFC 3986 section 3.2.2, without user information. */
 const HOST = /^[\w.~!$&'()*+,;=%[\]:-]*$/;
 const CONTINUE = 'Expect: 100-continue\r\n';
+const PROTO_HTTP = 'X-Forwarded-Proto: http\r\n';
+const PROTO_HTTPS = 'X-Forwarded-Proto: https\r\n';
 const VIA = 'Via: 1.1 ringlb\r\n';
 
 /** What the special fields of one request said; one object for all, since each is read before the next is made. */
@@ -202,12 +206,12 @@ function passesOn(field: number, value: string, trusted: boolean): boolean {
 function forwardedLines(client: ClientInfo, policy: HeaderPolicy, isOldHttp: boolean): string {
   const chain = seen.forwardedFor === '' ? client.ip : `${seen.forwardedFor}, ${client.ip}`;
   let lines = `X-Forwarded-For: ${chain}\r\n`;
-  if (!client.trusted || !seen.forwardedProto) lines += 'X-Forwarded-Proto: http\r\n';
+  if (!client.trusted || !seen.forwardedProto) lines += client.isTls ? PROTO_HTTPS : PROTO_HTTP;
   if (!client.trusted || !seen.forwardedHost) lines += `X-Forwarded-Host: ${seen.host}\r\n`;
   if (policy.forwarded) {
     // RFC 7239 section 6: an IPv6 address stands in brackets, and what is no token in quotes
     const node = client.ip.includes(':') ? `"[${client.ip}]"` : client.ip;
-    lines += `Forwarded: for=${node};host="${seen.host.replace(/["\\]/g, '')}";proto=http\r\n`;
+    lines += `Forwarded: for=${node};host="${seen.host.replace(/["\\]/g, '')}";proto=${client.isTls ? 'https' : 'http'}\r\n`;
   }
   if (policy.via) lines += isOldHttp ? 'Via: 1.0 ringlb\r\n' : VIA;
   return lines;

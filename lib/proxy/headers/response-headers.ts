@@ -8,6 +8,8 @@ import type { ResponseHead } from '../../http1/response-head.ts';
 
 /** A response with this status names in Upgrade what would be understood (RFC 9110 section 15.5.22). */
 const UPGRADE_REQUIRED = 426;
+/** What a replica says of it itself counts (RFC 6797 section 8.1: browsers read the first). */
+const HSTS = /^strict-transport-security:/im;
 const VIA = 'Via: 1.1 ringlb\r\n';
 
 /** What is added to a response's own head. */
@@ -19,6 +21,8 @@ export interface ResponseExtras {
   readonly via: boolean;
   /** Lines that tell a debugging client how the request went, or ''. */
   readonly debug: string;
+  /** The Strict-Transport-Security line, or ''. */
+  readonly hsts: string;
   /** For responses without a Date (RFC 9110 section 6.6.1). */
   readonly date: string;
 }
@@ -34,6 +38,7 @@ export function buildResponseHead(head: ResponseHead, extras: ResponseExtras): s
   if (!head.hasDate) text += `Date: ${extras.date}\r\n`;
   if (!head.hasRequestId) text += `X-Request-Id: ${extras.requestId}\r\n`;
   if (extras.via) text += VIA;
+  if (extras.hsts !== '' && !HSTS.test(head.forward)) text += extras.hsts;
   text += extras.debug;
   if (head.framing === 'upgrade') return `${text}Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n\r\n`;
   if (head.statusCode === UPGRADE_REQUIRED && head.upgrade !== '')

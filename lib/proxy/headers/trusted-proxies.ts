@@ -35,9 +35,10 @@ export class TrustedProxies {
   }
 
   /** What is known of a client at `address`, as `socket.remoteAddress` gives it. */
-  infoOf(address: string): ClientInfo {
+  infoOf(address: string, isTls = false): ClientInfo {
     const ip = canonicalAddress(address);
-    return { ip, trusted: !this.#isEmpty && this.#list.check(ip, isIPv6(ip) ? 'ipv6' : 'ipv4') };
+    const trusted = !this.#isEmpty && this.#list.check(ip, isIPv6(ip) ? 'ipv6' : 'ipv4');
+    return { ip, trusted, isTls };
   }
 
   /** The address of the original client, as far as trusted proxies tell: the last node before us that is no such proxy. */

@@ -11,6 +11,7 @@
  * Source: Larus and Parkes, «Using Cohort Scheduling to Enhance Server Performance», USENIX ATC 2002.
  */
 import { Socket } from 'node:net';
+import { isEncrypted } from './encrypted.ts';
 
 /** Writes that are held at most: with more, and 1,000 connections, what they need has left the caches. */
 const MAX_HELD = 16;
@@ -55,7 +56,7 @@ export class WriteBatcher {
       return;
     }
     this.flush(socket);
-    if (socket.writableLength === 0) socket.destroy();
+    if (socket.writableLength === 0 && !isEncrypted(socket)) socket.destroy();
     else Socket.prototype.destroySoon.call(socket);
   }
 

@@ -4,6 +4,7 @@
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { chunkedBody, type Message, pairsOf } from './message.ts';
 
 /** A busy machine may take this long over anything; only what never comes waits for it. */
@@ -27,10 +28,13 @@ export class Peer {
   isClosed = false;
   /** The errno of what went wrong, '' for nothing. */
   errno = '';
+  readonly #carrier: Socket;
   readonly #looks = new Set<() => void>();
 
-  constructor(socket: Socket) {
+  /** `carrier` carries the encrypted bytes of `socket`. */
+  constructor(socket: Socket, carrier: Socket = socket) {
     this.socket = socket;
+    this.#carrier = carrier;
     socket.on('data', (chunk: Buffer) => {
       this.bytes += chunk.length;
       if (this.isKept) this.received += chunk.toString('latin1');
@@ -54,6 +58,23 @@ export class Peer {
   static async connect(port: number): Promise<Peer> {
     const peer = new Peer(connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true }));
     await once(peer.socket, 'connect');
+    return peer;
+  }
+
+  /** The same over TLS; without a certificate of its own unless `options` has one; `before` is sent unencrypted. */
+  static async connectTls(port: number, options: ConnectionOptions = {}, before = ''): Promise<Peer> {
+    const carrier = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
+    if (before !== '') carrier.write(before);
+    // what fails while TLS is not there yet
+    carrier.on('error', () => {});
+    const socket = connectTls({
+      socket: carrier,
+      rejectUnauthorized: false,
+      ALPNProtocols: ['http/1.1'],
+      ...options,
+    });
+    const peer = new Peer(socket, carrier);
+    await once(socket, 'secureConnect');
     return peer;
   }
 
@@ -130,7 +151,7 @@ export class Peer {
 
   /** Closes with a reset. */
   reset(): void {
-    this.socket.resetAndDestroy();
+    this.#carrier.resetAndDestroy();
   }
 
   pause(): void {

@@ -13,12 +13,14 @@ import { RouteTableWriter, type StateCode } from '../../../lib/core/routing/rout
 import { MetricsReader, type Snapshot } from '../../../lib/metrics/reader.ts';
 import { createLimitMemory, type LimitMemory } from '../../../lib/proxy/downstream/client-limits.ts';
 import { Listener } from '../../../lib/proxy/downstream/listener.ts';
+import type { TlsMaterial } from '../../../lib/proxy/downstream/tls/tls-server.ts';
 import { WorkerContext } from '../../../lib/proxy/exchange/worker-context.ts';
 import { CountedIds } from '../../../lib/proxy/headers/request-ids.ts';
 import { TrustedProxies } from '../../../lib/proxy/headers/trusted-proxies.ts';
 import type { MessageFromWorker, WorkerOptions } from '../../../lib/proxy/worker-protocol.ts';
 import { eventually } from '../eventually.ts';
 import { load } from '../options.ts';
+import { testMaterial } from './certificates.ts';
 import { noLastResort } from './last-resort.ts';
 import { Peer } from './peer.ts';
 import { FakeReplica } from './replica.ts';
@@ -34,6 +36,8 @@ export interface RigSettings extends Partial<WorkerOptions> {
   readonly replicas?: number;
   /** Data threads on the one table; one unless said. */
   readonly threads?: number;
+  /** Clients are served over TLS, with these certificates. */
+  readonly tls?: TlsMaterial;
 }
 
 export class Rig {
@@ -63,10 +67,16 @@ export class Rig {
   #generation = 1;
   readonly #ids = new CountedIds();
   readonly #limits: LimitMemory;
+  readonly #tls: TlsMaterial | undefined;
+  readonly #isTls: boolean;
+  /** Of every thread, where clients are served without TLS. */
+  readonly plainPorts: number[] = [];
 
   private constructor(admin: FakeReplica, settings: RigSettings) {
     this.admin = admin;
-    const { replicas: _replicas, threads = 1, ...given } = settings;
+    const { replicas: _replicas, threads = 1, tls, ...given } = settings;
+    this.#isTls = tls !== undefined || process.env.RINGLB_TEST_TLS === '1';
+    this.#tls = this.#isTls ? (tls ?? testMaterial()) : undefined;
     this.options = {
       ...load('--slots 251 --load-factor 0 --queue-depth 16'),
       ...(process.env.RINGLB_TEST_PARSER === 'node' && { parser: 'node' as const }),
@@ -108,7 +118,16 @@ export class Rig {
     const [metrics, upstreams] = [this.metrics.memory, this.#records];
     this.metrics.follow(upstreams);
     const thread: WorkerContext = new WorkerContext(
-      { worker, table: table.buffer, shape: table.shape, metrics, options, limits: this.#limits, upstreams },
+      {
+        worker,
+        table: table.buffer,
+        shape: table.shape,
+        metrics,
+        options,
+        limits: this.#limits,
+        tls: this.#tls,
+        upstreams,
+      },
       (message) => {
         if (message.kind === 'report') this.reports.push(message);
         if (message.kind === 'lost') this.losses.push(message.loss);
@@ -126,7 +145,9 @@ export class Rig {
     );
     this.threads.push(thread);
     this.#listeners.push(listener);
-    this.#ports.push(await listener.listen());
+    const { port, tlsPort } = await listener.listen();
+    this.#ports.push(this.#isTls ? tlsPort : port);
+    this.plainPorts.push(port);
   }
 
   #judge(thread: WorkerContext, sequence: number, generations: readonly number[]): void {
@@ -140,6 +161,16 @@ export class Rig {
 
   get thread(): WorkerContext {
     return this.threads[0]!;
+  }
+
+  /** Of every thread, where its clients are served. */
+  get ports(): readonly number[] {
+    return this.#ports;
+  }
+
+  /** Gives every thread other certificates. */
+  setTls(material: TlsMaterial): void {
+    for (const listener of this.#listeners) listener.setTlsMaterial(material);
   }
 
   get port(): number {
@@ -161,7 +192,9 @@ export class Rig {
 
   /** A new client connection, to the first thread unless said. */
   async client(worker = 0): Promise<Peer> {
-    const peer = await Peer.connect(this.#ports[worker]!);
+    const peer = await (this.#isTls
+      ? Peer.connectTls(this.#ports[worker]!)
+      : Peer.connect(this.#ports[worker]!));
     this.#peers.push(peer);
     return peer;
   }

@@ -142,7 +142,7 @@ async function noted(t: TestContext, count: number) {
   const taken = new Set<unknown>();
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
   server.on('connection', (socket) => {
-    const facts = { ip: '127.0.0.1', trusted: false };
+    const facts = { ip: '127.0.0.1', trusted: false, isTls: false };
     const client = new ClientConnection(socket, facts, thread, {
       handleRequest: (handled, { url }) => {
         taken.add(handled);

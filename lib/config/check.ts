@@ -1,0 +1,30 @@
+/**
+ * One rule between options, and what it is told of where they were given.
+ */
+import { type Config, type Key, OPTIONS } from './options.ts';
+
+/** Where an option was given. A flag and a file are meant for one balancer; an environment may be shared by several. */
+export type Origin = 'flag' | 'environment' | 'file';
+
+/** Where the value of an option came from, if it was given. */
+export interface Source {
+  /** `--port`, `LB_PORT` or `ringlb.yaml:3:7: port`. */
+  readonly name: string;
+  readonly origin: Origin;
+  /** As it was written. */
+  readonly text: string;
+}
+
+export type Sources = ReadonlyMap<Key, Source>;
+
+const flagOf = (key: Key): string => `--${OPTIONS[key].flag}`;
+/** Given for this balancer alone. */
+export const isMeant = (source: Source | undefined): source is Source =>
+  source !== undefined && source.origin !== 'environment';
+export const nameOf = (key: Key, sources: Sources): string => sources.get(key)?.name ?? flagOf(key);
+
+export interface Check {
+  readonly reads: readonly Key[];
+  /** The problem as a sentence, or undefined. */
+  problem(config: Config, sources: Sources): string | undefined;
+}

@@ -1,0 +1,70 @@
+/**
+ * Rules between the options of the front: TLS, the PROXY protocol, rate limits.
+ */
+import { type Check, isMeant, nameOf } from './check.ts';
+import type { Key } from './options.ts';
+
+const TLS_OPTIONS: readonly Key[] = [
+  'tlsCert',
+  'tlsKey',
+  'tlsDir',
+  'tlsMin',
+  'tlsStrictSni',
+  'tlsClientCa',
+  'tlsTicketSecret',
+  'tlsRedirect',
+  'hsts',
+];
+
+/** What means something on the TLS port alone. */
+function needsTls(key: Key): Check {
+  return {
+    reads: ['tlsPort', key],
+    problem({ tlsPort }, sources) {
+      if (tlsPort !== 0 || !isMeant(sources.get(key))) return undefined;
+      return `${nameOf(key, sources)} needs --tls-port`;
+    },
+  };
+}
+
+/** How requests are limited, said where they are not. */
+function needsRateLimit(key: Key): Check {
+  return {
+    reads: ['rateLimit', key],
+    problem({ rateLimit }, sources) {
+      if (rateLimit > 0 || !isMeant(sources.get(key))) return undefined;
+      return `${nameOf(key, sources)} needs --rate-limit, such as 100/s`;
+    },
+  };
+}
+
+export const FRONT_CHECKS: readonly Check[] = [
+  {
+    reads: ['tlsPort', 'tlsCert', 'tlsKey', 'tlsDir'],
+    problem({ tlsPort, tlsCert, tlsKey, tlsDir }, sources) {
+      if (tlsCert.length !== tlsKey.length)
+        return `${nameOf('tlsCert', sources)} and ${nameOf('tlsKey', sources)} must be as many, not ${tlsCert.length} and ${tlsKey.length}`;
+      if (tlsPort === 0 || tlsCert.length > 0 || tlsDir !== '') return undefined;
+      return `${nameOf('tlsPort', sources)} needs --tls-cert and --tls-key, or --tls-dir`;
+    },
+  },
+  {
+    reads: ['port', 'adminPort', 'tlsPort'],
+    problem({ port, adminPort, tlsPort }, sources) {
+      if (tlsPort === 0 || (tlsPort !== port && tlsPort !== adminPort)) return undefined;
+      const other = tlsPort === port ? 'port' : 'adminPort';
+      return `${nameOf('tlsPort', sources)} and ${nameOf(other, sources)} must differ, both are ${tlsPort}`;
+    },
+  },
+  ...TLS_OPTIONS.map(needsTls),
+  {
+    reads: ['proxyProtocol', 'trustedProxies'],
+    problem({ proxyProtocol, trustedProxies }, sources) {
+      if (!proxyProtocol || trustedProxies.length > 0) return undefined;
+      return `${nameOf('proxyProtocol', sources)} needs --trusted-proxies: the addresses of the proxies that send the header`;
+    },
+  },
+  needsRateLimit('rateBurst'),
+  needsRateLimit('rateKey'),
+  needsRateLimit('rateEntries'),
+];

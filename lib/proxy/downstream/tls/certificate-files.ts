@@ -1,0 +1,218 @@
+/**
+ * The certificates of the TLS port: read from their files, watched, and given to the threads once they are checked.
+ * Invariants: at the start every file must be in order; later a certificate that is not leaves the one of that name in
+ * place. Runs on the main thread.
+ */
+import { randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, extname, join } from 'node:path';
+import type { Clock, Timer } from '../../../platform/clock.ts';
+import { BalancerError, messageOf } from '../../../platform/errors.ts';
+import type { Logger } from '../../../platform/log.ts';
+import { type Certificate, CertificateError, readCertificate } from './certificate.ts';
+import { ticketKeys, ticketKeysChangeInMs } from './ticket-keys.ts';
+import type { TlsMaterial } from './tls-server.ts';
+
+export interface CertificateOptions {
+  readonly tlsCert: readonly string[];
+  /** Of the same length. */
+  readonly tlsKey: readonly string[];
+  readonly tlsDir: string;
+  readonly tlsClientCa: string;
+  readonly tlsTicketSecret: string;
+}
+
+export interface CertificateFilesDeps {
+  readonly options: CertificateOptions;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** For new connections from now on. */
+  readonly onChange: (material: TlsMaterial) => void;
+}
+
+/** How often the files are looked at; not watched by the system, which sees no change behind a symbolic link. */
+const LOOK_MS = 10_000;
+/** A certificate that expires within this time is warned of, … */
+const WARN_MS = 14 * 86_400_000;
+/** … once a day. */
+const WARN_EVERY_MS = 86_400_000;
+const LEAST_SECRET_BYTES = 32;
+
+/** Where one certificate is. */
+interface Source {
+  readonly name: string;
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
+export class CertificateFiles {
+  readonly #deps: CertificateFilesDeps;
+  readonly #secret: Uint8Array;
+  #certificates: readonly Certificate[] = [];
+  #clientCa = '';
+  #fingerprint = '';
+  #warnedMs = Number.NEGATIVE_INFINITY;
+  #timer: Timer | undefined;
+  #keyTimer: Timer | undefined;
+
+  /** Reads all files. Throws BalancerError `certificate-unusable` with the first that is not in order. */
+  constructor(deps: CertificateFilesDeps) {
+    this.#deps = deps;
+    try {
+      this.#secret = secretIn(deps.options.tlsTicketSecret);
+      this.#fingerprint = this.#fingerprintNow();
+      this.#certificates = this.#sources().map((source) => this.#read(source));
+      this.#clientCa = this.#readClientCa();
+    } catch (error) {
+      throw new BalancerError('certificate-unusable', messageOf(error), { cause: error });
+    }
+    if (this.#certificates.length === 0)
+      throw new BalancerError('certificate-unusable', `${deps.options.tlsDir} holds no NAME.pem`);
+  }
+
+  /** Begins to look at the files again and again. */
+  watch(): void {
+    this.#warnOfExpiry();
+    this.#schedule();
+    this.#scheduleKeys();
+  }
+
+  get material(): TlsMaterial {
+    return {
+      certificates: this.#certificates.map(({ hosts, cert, key }) => ({ hosts, cert, key })),
+      clientCa: this.#clientCa,
+      ticketKeys: ticketKeys(this.#secret, this.#deps.clock.wallMs()),
+    };
+  }
+
+  /** When each expires, in milliseconds since the Unix epoch. */
+  get expiries(): readonly { readonly name: string; readonly expiresMs: number }[] {
+    return this.#certificates.map(({ name, expiresMs }) => ({ name, expiresMs }));
+  }
+
+  /** Reads all files anew; gives what is wrong with those that are not taken. */
+  reload(): readonly string[] {
+    const problems: string[] = [];
+    this.#fingerprint = this.#fingerprintNow();
+    const before = new Map(this.#certificates.map((certificate) => [certificate.name, certificate]));
+    const attempt = <T>(read: () => T, otherwise: T): T => {
+      try {
+        return read();
+      } catch (error) {
+        problems.push(messageOf(error));
+        return otherwise;
+      }
+    };
+    const sources = attempt(() => this.#sources(), []);
+    const read = sources.map((source) => attempt(() => this.#read(source), before.get(source.name)));
+    const found = read.filter((certificate) => certificate !== undefined);
+    if (found.length > 0) this.#certificates = found;
+    this.#clientCa = attempt(() => this.#readClientCa(), this.#clientCa);
+    const { log, onChange } = this.#deps;
+    for (const cause of problems) log.error({ cause }, 'certificate not loaded; the one before stays');
+    onChange(this.material);
+    log.info({}, `certificates loaded: ${this.#certificates.map(({ name }) => name).join(', ')}`);
+    this.#warnedMs = Number.NEGATIVE_INFINITY;
+    this.#warnOfExpiry();
+    return problems;
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+    this.#keyTimer?.cancel();
+  }
+
+  #schedule(): void {
+    this.#timer = this.#deps.clock.after(LOOK_MS, () => {
+      if (this.#fingerprintNow() !== this.#fingerprint) this.reload();
+      this.#warnOfExpiry();
+      this.#schedule();
+    });
+  }
+
+  #scheduleKeys(): void {
+    const { clock, onChange } = this.#deps;
+    this.#keyTimer = clock.after(ticketKeysChangeInMs(clock.wallMs()), () => {
+      onChange(this.material);
+      this.#scheduleKeys();
+    });
+  }
+
+  #warnOfExpiry(): void {
+    const { clock, log } = this.#deps;
+    const nowMs = clock.wallMs();
+    if (nowMs - this.#warnedMs < WARN_EVERY_MS) return;
+    for (const { name, expiresMs } of this.#certificates) {
+      if (expiresMs - nowMs > WARN_MS) continue;
+      this.#warnedMs = nowMs;
+      const when = new Date(expiresMs).toISOString();
+      log.warn({}, `certificate ${name} ${expiresMs <= nowMs ? 'expired' : 'expires'} on ${when}; renew it`);
+    }
+  }
+
+  #sources(): readonly Source[] {
+    const { tlsCert, tlsKey, tlsDir } = this.#deps.options;
+    const listed = tlsCert.map((certFile, at) => ({
+      name: nameOf(certFile),
+      certFile,
+      keyFile: tlsKey[at]!,
+    }));
+    if (tlsDir === '') return listed;
+    const names = readdirSync(tlsDir)
+      .filter((file) => extname(file) === '.pem')
+      .toSorted();
+    const inDirectory = names.map((file) => {
+      const path = join(tlsDir, file);
+      return { name: nameOf(file), certFile: path, keyFile: path };
+    });
+    return [...listed, ...inDirectory];
+  }
+
+  #read({ name, certFile, keyFile }: Source): Certificate {
+    const [cert, key] = [readFileSync(certFile, 'utf8'), readFileSync(keyFile, 'utf8')];
+    return readCertificate(name, cert, key, this.#deps.clock.wallMs());
+  }
+
+  #readClientCa(): string {
+    const { tlsClientCa } = this.#deps.options;
+    if (tlsClientCa === '') return '';
+    const text = readFileSync(tlsClientCa, 'utf8');
+    if (!/-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----/.test(text))
+      throw new CertificateError(`${tlsClientCa} has no certificate in PEM`);
+    return text;
+  }
+
+  /** Changes when any of the files does. */
+  #fingerprintNow(): string {
+    const { tlsClientCa } = this.#deps.options;
+    try {
+      const files = this.#sources().flatMap(({ certFile, keyFile }) => [certFile, keyFile]);
+      return [...files, ...(tlsClientCa === '' ? [] : [tlsClientCa])].map(stampOf).join('\n');
+    } catch (error) {
+      return messageOf(error);
+    }
+  }
+}
+
+function nameOf(file: string): string {
+  return basename(file, extname(file));
+}
+
+function stampOf(file: string): string {
+  try {
+    const { mtimeMs, size, ino } = statSync(file);
+    return `${file} ${mtimeMs} ${size} ${ino}`;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+function secretIn(file: string): Uint8Array {
+  if (file === '') return randomBytes(LEAST_SECRET_BYTES);
+  const secret = readFileSync(file);
+  if (secret.length < LEAST_SECRET_BYTES)
+    throw new CertificateError(
+      `${file} must have ${LEAST_SECRET_BYTES} bytes or more; make it with: openssl rand -out ${file} 64`,
+    );
+  return secret;
+}

@@ -1,0 +1,222 @@
+/**
+ * TLS on accepted connections: handshakes, and the choice of the certificate.
+ * Invariants: a handshake begins once the client has sent something, so that a connection which says nothing costs no
+ * more than a plain one; in one round of the event loop no more than a few begin, for each takes a millisecond and the
+ * requests of others wait meanwhile. Nothing of a handshake is left when it fails or its time is up.
+ */
+import type { Socket } from 'node:net';
+import {
+  createSecureContext,
+  createServer,
+  type SecureContext,
+  type SecureContextOptions,
+  type Server,
+  type TLSSocket,
+} from 'node:tls';
+import type { ClientInfo } from '../../headers/request-headers.ts';
+import { setCarrier } from '../../io/encrypted.ts';
+import { HostMap } from './certificate.ts';
+
+/** The private parts of TLS, for every thread. */
+export interface TlsMaterial {
+  /** The first is for clients that name no host, or one that none is for. */
+  readonly certificates: readonly {
+    readonly hosts: readonly string[];
+    readonly cert: string;
+    readonly key: string;
+  }[];
+  /** Clients must show a certificate of one of these authorities; '' where they need none. */
+  readonly clientCa: string;
+  /** 48 bytes. */
+  readonly ticketKeys: Uint8Array;
+}
+
+export interface TlsOptions {
+  readonly tlsMin: '1.2' | '1.3';
+  /** A host name that no certificate is for ends the handshake. */
+  readonly tlsStrictSni: boolean;
+}
+
+export interface TlsOwner {
+  /** The handshake is done; nobody reads the socket yet. */
+  onSecure(socket: TLSSocket, info: ClientInfo, isResumed: boolean): void;
+  /** It failed, or took too long; the connection is closed. */
+  onHandshakeFailed(info: ClientInfo): void;
+}
+
+/** Handshakes that begin in one round of the event loop. */
+const HANDSHAKES_A_ROUND = 2;
+/** What both versions have of ciphers with forward secrecy and authenticated encryption (Mozilla, «intermediate»). */
+const CIPHERS = [
+  'TLS_AES_128_GCM_SHA256',
+  'TLS_AES_256_GCM_SHA384',
+  'TLS_CHACHA20_POLY1305_SHA256',
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES128-GCM-SHA256',
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-CHACHA20-POLY1305',
+  'ECDHE-RSA-CHACHA20-POLY1305',
+].join(':');
+/** Sessions are resumed by any thread and balancer with the same keys. */
+const SESSION_CONTEXT = 'ringlb';
+/** Node.js has a timer of its own for each handshake, which ours comes before. */
+const NODE_TIMEOUT_MS = 600_000;
+
+interface Handshake {
+  readonly socket: Socket;
+  readonly info: ClientInfo;
+  readonly sinceMs: number;
+  hasBegun: boolean;
+}
+
+export class TlsServer {
+  readonly #options: TlsOptions;
+  readonly #owner: TlsOwner;
+  readonly #server: Server;
+  #contexts = new HostMap<SecureContext>();
+  /** By the client's address and port: the server gives no other sign of whose handshake is done. */
+  readonly #handshakes = new Map<string, Handshake>();
+  /** Clients that have sent something, and wait for their handshake to begin. */
+  readonly #ready: Handshake[] = [];
+  #isRoundDue = false;
+
+  constructor(options: TlsOptions, material: TlsMaterial, owner: TlsOwner) {
+    this.#options = options;
+    this.#owner = owner;
+    this.#server = createServer({
+      ...this.#contextOptions(material, 0),
+      ...clientOptions(material),
+      ALPNProtocols: ['http/1.1'],
+      SNICallback: (host, callback) => this.#chooseContext(host, callback),
+      sessionIdContext: SESSION_CONTEXT,
+      ticketKeys: Buffer.from(material.ticketKeys),
+      handshakeTimeout: NODE_TIMEOUT_MS,
+    });
+    this.#server.on('secureConnection', (socket) => this.#onSecure(socket));
+    this.#server.on('tlsClientError', (_error, socket) => this.#onError(socket));
+    this.#contexts = this.#contextsOf(material);
+  }
+
+  /** Handshakes that are not done. */
+  get size(): number {
+    return this.#handshakes.size;
+  }
+
+  /** New connections get these certificates and keys. */
+  setMaterial(material: TlsMaterial): void {
+    this.#contexts = this.#contextsOf(material);
+    this.#server.setSecureContext({ ...this.#contextOptions(material, 0), ...clientOptions(material) });
+    this.#server.setTicketKeys(Buffer.from(material.ticketKeys));
+  }
+
+  /** Takes over a connection that nobody reads yet. */
+  accept(socket: Socket, info: ClientInfo, nowMs: number): void {
+    const key = keyOf(socket);
+    const handshake = { socket, info, sinceMs: nowMs, hasBegun: false };
+    this.#handshakes.set(key, handshake);
+    socket.on('error', destroyThis);
+    socket.once('close', () => {
+      if (this.#handshakes.get(key) === handshake) this.#fail(key, handshake);
+    });
+    socket.once('end', () => !handshake.hasBegun && socket.destroy());
+    const onReadable = (): void => {
+      this.#ready.push(handshake);
+      this.#beginSome();
+    };
+    // nothing is read: what came is still in the socket's buffer when TLS takes it over
+    if (socket.readableLength > 0) onReadable();
+    else socket.once('readable', onReadable);
+  }
+
+  tick(nowMs: number, timeoutMs: number): void {
+    for (const { socket, sinceMs } of this.#handshakes.values())
+      if (nowMs - sinceMs >= timeoutMs) socket.destroy();
+  }
+
+  /** Ends the handshakes that are not done. */
+  close(): void {
+    for (const { socket } of this.#handshakes.values()) socket.destroy();
+  }
+
+  #beginSome(): void {
+    if (this.#isRoundDue) return;
+    this.#isRoundDue = true;
+    setImmediate(() => {
+      this.#isRoundDue = false;
+      for (const handshake of this.#ready.splice(0, HANDSHAKES_A_ROUND)) {
+        if (handshake.socket.destroyed) continue;
+        handshake.hasBegun = true;
+        this.#server.emit('connection', handshake.socket);
+      }
+      if (this.#ready.length > 0) this.#beginSome();
+    });
+  }
+
+  #onSecure(socket: TLSSocket): void {
+    const key = keyOf(socket);
+    const handshake = this.#handshakes.get(key);
+    if (handshake === undefined) return void socket.destroy();
+    this.#handshakes.delete(key);
+    setCarrier(socket, handshake.socket);
+    this.#owner.onSecure(socket, handshake.info, socket.isSessionReused());
+  }
+
+  #onError(socket: TLSSocket): void {
+    const key = keyOf(socket);
+    const handshake = this.#handshakes.get(key);
+    if (handshake !== undefined) this.#fail(key, handshake);
+    socket.destroy();
+  }
+
+  #fail(key: string, { info }: Handshake): void {
+    this.#handshakes.delete(key);
+    this.#owner.onHandshakeFailed(info);
+  }
+
+  #chooseContext(host: string, callback: (error: Error | null, context?: SecureContext) => void): void {
+    const context = this.#contexts.find(host);
+    if (context === undefined && this.#options.tlsStrictSni)
+      callback(new Error(`no certificate is for ${host}`));
+    else callback(null, context);
+  }
+
+  #contextsOf(material: TlsMaterial): HostMap<SecureContext> {
+    const contexts = new HostMap<SecureContext>();
+    material.certificates.forEach(({ hosts }, index) => {
+      const context = createSecureContext({
+        ...this.#contextOptions(material, index),
+        ...clientOptions(material),
+      });
+      for (const host of hosts) contexts.add(host, context);
+    });
+    return contexts;
+  }
+
+  #contextOptions({ certificates }: TlsMaterial, index: number): SecureContextOptions {
+    const { cert, key } = certificates[index]!;
+    return {
+      cert,
+      key,
+      minVersion: `TLSv${this.#options.tlsMin}`,
+      ciphers: CIPHERS,
+      sessionIdContext: SESSION_CONTEXT,
+    };
+  }
+}
+
+function clientOptions({ clientCa }: TlsMaterial): {
+  readonly ca?: string;
+  readonly requestCert?: boolean;
+  readonly rejectUnauthorized?: boolean;
+} {
+  return clientCa === '' ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
+}
+
+function keyOf(socket: Socket): string {
+  return `${socket.remoteAddress} ${socket.remotePort}`;
+}
+
+function destroyThis(this: Socket): void {
+  this.destroy();
+}

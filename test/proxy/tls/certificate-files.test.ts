@@ -1,0 +1,172 @@
+/** The files of certificates: read at the start, and again when they change. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { isBalancerError } from '../../../lib/platform/errors.ts';
+import { silentLogger } from '../../../lib/platform/log.ts';
+import { CertificateFiles } from '../../../lib/proxy/downstream/tls/certificate-files.ts';
+import type { TlsMaterial } from '../../../lib/proxy/downstream/tls/tls-server.ts';
+import { FakeClock } from '../../helpers/fake-clock.ts';
+import { makeCertificate, type Pair } from '../../helpers/proxy/certificates.ts';
+
+const DAY_MS = 86_400_000;
+const [first, second] = [makeCertificate(['a.example']), makeCertificate(['a.example'])];
+
+class Stage {
+  readonly clock = new FakeClock();
+  readonly changes: TlsMaterial[] = [];
+  readonly warnings: string[] = [];
+  readonly errors: string[] = [];
+  readonly directory: string;
+
+  private constructor(directory: string) {
+    this.directory = directory;
+  }
+
+  static async open(t: TestContext): Promise<Stage> {
+    const directory = await mkdtemp(join(tmpdir(), 'ringlb-tls-'));
+    t.after(() => rm(directory, { recursive: true }));
+    return new Stage(directory);
+  }
+
+  put(name: string, text: string): Promise<void> {
+    return writeFile(join(this.directory, name), text);
+  }
+
+  putPair(name: string, { cert, key }: Pair): Promise<void> {
+    return this.put(`${name}.pem`, cert + key);
+  }
+
+  files(options = {}): CertificateFiles {
+    const log = {
+      ...silentLogger,
+      warn: (_: unknown, message: string) => this.warnings.push(message),
+      error: ({ cause }: { cause?: string }) => this.errors.push(String(cause)),
+    };
+    return new CertificateFiles({
+      options: {
+        tlsCert: [],
+        tlsKey: [],
+        tlsDir: this.directory,
+        tlsClientCa: '',
+        tlsTicketSecret: '',
+        ...options,
+      },
+      clock: this.clock,
+      log,
+      onChange: (material) => this.changes.push(material),
+    });
+  }
+}
+
+test('reads every NAME.pem of the directory', async (t) => {
+  const stage = await Stage.open(t);
+  await stage.putPair('b', second);
+  await stage.putPair('a', first);
+  await stage.put('notes.txt', 'none');
+  const { material, expiries } = stage.files();
+  assert.deepEqual(
+    material.certificates.map(({ cert }) => cert),
+    [first.cert + first.key, second.cert + second.key],
+  );
+  assert.deepEqual(
+    expiries.map(({ name }) => name),
+    ['a', 'b'],
+  );
+});
+
+test('reads certificates and keys from files of their own', async (t) => {
+  const stage = await Stage.open(t);
+  await stage.put('one.crt', first.cert);
+  await stage.put('one.key', first.key);
+  const path = (name: string): string => join(stage.directory, name);
+  const { material } = stage.files({ tlsDir: '', tlsCert: [path('one.crt')], tlsKey: [path('one.key')] });
+  assert.deepEqual(material.certificates, [{ hosts: ['a.example'], cert: first.cert, key: first.key }]);
+});
+
+test('does not start with a certificate that is not in order', async (t) => {
+  const stage = await Stage.open(t);
+  await stage.put('a.pem', first.cert + second.key);
+  assert.throws(
+    () => stage.files(),
+    (error) => isBalancerError(error, 'certificate-unusable') && /a: the key is not/.test(error.message),
+  );
+});
+
+test('does not start with a directory that is empty or missing', async (t) => {
+  const stage = await Stage.open(t);
+  assert.throws(() => stage.files(), /holds no NAME.pem/);
+  assert.throws(() => stage.files({ tlsDir: join(stage.directory, 'none') }), /ENOENT/);
+});
+
+test('a changed certificate is given to the threads within ten seconds', async (t) => {
+  const stage = await Stage.open(t);
+  await stage.putPair('a', first);
+  const files = stage.files();
+  files.watch();
+  stage.clock.advance(10_000);
+  assert.equal(stage.changes.length, 0);
+  await stage.putPair('a', second);
+  await stage.putPair('b', first);
+  stage.clock.advance(10_000);
+  assert.deepEqual(
+    stage.changes[0]!.certificates.map(({ key }) => key),
+    [second.cert + second.key, first.cert + first.key],
+  );
+  files.close();
+  assert.equal(stage.clock.pending, 0);
+});
+
+test('a certificate that becomes unusable leaves the one before in place', async (t) => {
+  const stage = await Stage.open(t);
+  await stage.putPair('a', first);
+  const files = stage.files();
+  for (const broken of [first.cert.slice(0, 200), first.cert + second.key, '']) {
+    await stage.put('a.pem', broken);
+    assert.equal(files.reload().length, 1);
+    assert.equal(stage.changes.at(-1)!.certificates[0]!.cert, first.cert + first.key);
+  }
+  assert.equal(stage.errors.length, 3);
+  await stage.putPair('a', second);
+  assert.deepEqual(files.reload(), []);
+  assert.equal(stage.changes.at(-1)!.certificates[0]!.cert, second.cert + second.key);
+});
+
+test('warns of a certificate that expires soon, once a day', async (t) => {
+  const stage = await Stage.open(t);
+  await stage.putPair('a', makeCertificate(['a.example'], { days: 20 }));
+  stage.clock.advance(Date.now());
+  const files = stage.files();
+  files.watch();
+  assert.deepEqual(stage.warnings, []);
+  stage.clock.advance(6.5 * DAY_MS);
+  assert.equal(stage.warnings.length, 1);
+  assert.match(stage.warnings[0]!, /certificate a expires on .*; renew it/);
+  stage.clock.advance(2 * DAY_MS);
+  assert.equal(stage.warnings.length, 3);
+});
+
+test('ticket keys change every twelve hours, alike with the same secret', async (t) => {
+  const stage = await Stage.open(t);
+  await stage.putPair('a', first);
+  await stage.put('secret', 'x'.repeat(32));
+  const tlsTicketSecret = join(stage.directory, 'secret');
+  const [files, others] = [stage.files({ tlsTicketSecret }), stage.files({ tlsTicketSecret })];
+  const before = Buffer.from(files.material.ticketKeys);
+  assert.equal(before.length, 48);
+  assert.deepEqual(Buffer.from(others.material.ticketKeys), before);
+  assert.notDeepEqual(Buffer.from(stage.files().material.ticketKeys), before);
+  files.watch();
+  stage.clock.advance(12 * 3_600_000);
+  assert.notDeepEqual(Buffer.from(stage.changes.at(-1)!.ticketKeys), before);
+  assert.deepEqual(Buffer.from(others.material.ticketKeys), Buffer.from(stage.changes.at(-1)!.ticketKeys));
+});
+
+test('a ticket secret that is too short is refused', async (t) => {
+  const stage = await Stage.open(t);
+  await stage.putPair('a', first);
+  await stage.put('secret', 'short');
+  assert.throws(() => stage.files({ tlsTicketSecret: join(stage.directory, 'secret') }), /32 bytes or more/);
+});
