@@ -108,6 +108,7 @@ function createRegistry(deps: ControlPlaneDeps, { journal, placement, onHealthy 
     clock,
     journal,
     weights: configuredWeights(config),
+    slowStart: config,
     publish: (records) => dataPlane.publish(records),
     onReserve: (name) => metrics.began(name),
     onTransition: (transition) => {

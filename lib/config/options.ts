@@ -117,6 +117,8 @@ export const OPTIONS = {
   vnodes: option('vnodes', '0', whole(0, 10_000), 'virtual nodes of a replica; 0 is ring 160, classic 9; maglev and rendezvous have none'),
   hashKey: live('hash-key', 'request-id', hashKey, 'comma-separated sources, of which the first present is hashed: request-id, client-ip, path, uri, header:NAME, cookie:NAME, query:NAME; p2c, as the last, places requests without any of these by load'),
   weights: option('weights', '', weights, 'weights of replicas, such as S1=2,S2=1: shares of the keys in proportion, 1 where none is given, 0 for no requests'),
+  slowStartMs: option('slow-start', '0', duration('from zero'), 'time in which a new instance of a replica, or one that was drained, gets a growing part of its keys; 0 is off'),
+  slowStartFrom: option('slow-start-from', '10%', percent, 'part of its keys with which a slow start begins'),
   balance: live('balance', 'hash', balance, 'hash sends a request to the owner of its key, p2c to the less loaded of two random replicas, least to the least loaded of all'),
   loadFactor: live('load-factor', '1.25', loadFactor, 'bounded load: maximum of requests in flight on a replica, as a multiple of the mean; 0 is off'),
   loadFloor: live('load-floor', '16', whole(0, 1_000_000), 'minimum of the load bound, where the hash key is not request-id alone'),

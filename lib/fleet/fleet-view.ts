@@ -24,7 +24,7 @@ import type { Scaling } from './lifecycle/scaling.ts';
 import { type PreviewParts, previewAdd, previewRemove, previewScale, previewWeights } from './preview.ts';
 import type { Registry } from './registry.ts';
 import type { Replica } from './replica.ts';
-import { mustHaveWeights, setWeights, type WeightChange } from './weights.ts';
+import { mustHaveWeights, setWeights, type WeightChange } from './ring/weights.ts';
 
 export interface FleetParts extends PreviewParts, ExplainParts {
   readonly registry: Registry;
@@ -211,7 +211,7 @@ export class FleetView {
       endpoint: instance?.endpoint === undefined ? null : formatEndpoint(instance.endpoint),
       instance: instance?.instanceId ?? null,
       image: instance?.image ?? null,
-      inFlight: registry.inFlightOf(replica),
+      inFlight: registry.states.inFlightOf(replica),
       weight: replica.weight,
       ...this.#shareOf(replica.joined ? replica.ordinal : -1),
       restarts: replica.restarts,

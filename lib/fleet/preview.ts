@@ -9,7 +9,7 @@ import type { Member, Place } from '../core/replica.ts';
 import type { Plans } from './lifecycle/plans.ts';
 import type { Registry } from './registry.ts';
 import type { Replica } from './replica.ts';
-import { mustHaveWeights, planWeights, type WeightChange } from './weights.ts';
+import { mustHaveWeights, planWeights, type WeightChange } from './ring/weights.ts';
 
 export interface PreviewParts {
   readonly registry: Registry;
@@ -57,7 +57,7 @@ function membersOf(
   return places.map((place, index) => ({
     ...place,
     ordinal: table.shape.ordinals + index,
-    weight: weights.get(place.name) ?? registry.weightFor(place.name),
+    weight: weights.get(place.name) ?? registry.ring.weightFor(place.name),
   }));
 }
 
@@ -90,7 +90,7 @@ function previewOf(
       to: names.get(to) ?? null,
       share: rounded(share),
     })),
-    inFlight: sum(removed.map((replica) => registry.inFlightOf(replica))),
+    inFlight: sum(removed.map((replica) => registry.states.inFlightOf(replica))),
     tunnels: sum(removed.map(({ ordinal }) => openTunnels(ordinal))),
   };
 }

@@ -7,7 +7,6 @@
  * state word says healthy only while the data threads know the endpoint of the instance that passed its probes.
  */
 
-import type { Placement } from '../core/hashing/slot-table.ts';
 import { UNKNOWN_HEALTH } from '../core/policy/rise-and-fall.ts';
 import { lowestFree, type UpstreamRecord } from '../core/replica.ts';
 import type { Instance } from '../drivers/driver.ts';
@@ -15,7 +14,10 @@ import { BalancerError } from '../platform/errors.ts';
 import { type Entry, newEntry } from './entry.ts';
 import type { Replica } from './replica.ts';
 import { ReplicaStates, type StateParts } from './replica-states.ts';
+import { Ring, type RingParts } from './ring/ring.ts';
+import { type SlowStartOptions, SlowStarts } from './ring/slow-starts.ts';
 
+const NO_SLOW_START: SlowStartOptions = { slowStartMs: 0, slowStartFrom: 1 };
 /** Ordinals for removed replicas that still drain, beyond those in service. */
 const DRAINING_ORDINALS = 64;
 
@@ -27,11 +29,9 @@ export function ordinalsFor(maxReplicas: number): number {
 /** Sends every data thread the whole list; resolves when each has stopped using what is no longer on it. */
 export type Publish = (records: readonly UpstreamRecord[]) => Promise<void>;
 
-export interface RegistryParts extends StateParts {
-  readonly placement: Placement;
+export interface RegistryParts extends Omit<StateParts, 'slowStarts'>, Omit<RingParts, 'slowStarts'> {
   readonly publish: Publish;
-  /** Weights by name, of replicas there are or are to be; set by name before a replica is reserved. */
-  readonly weights?: Map<string, number>;
+  readonly slowStart?: SlowStartOptions;
   /** A new replica is to have this name. */
   readonly onReserve?: (name: string) => void;
 }
@@ -39,6 +39,9 @@ export interface RegistryParts extends StateParts {
 export class Registry {
   /** Changes of state, probes and drains of single replicas. */
   readonly states: ReplicaStates;
+  /** The slots, with weights and slow starts. */
+  readonly ring: Ring;
+  readonly #slowStarts: SlowStarts;
   readonly #parts: RegistryParts;
   readonly #entries = new Map<string, Entry>();
   /** In the order in which they joined: the order of `/rep`. */
@@ -50,7 +53,13 @@ export class Registry {
 
   constructor(parts: RegistryParts) {
     this.#parts = parts;
-    this.states = new ReplicaStates(parts, (replica) => this.#entry(replica));
+    const { clock, slowStart = NO_SLOW_START } = parts;
+    const slowStarts = new SlowStarts(clock, slowStart, () => this.ring.publishStep());
+    this.states = new ReplicaStates({ ...parts, slowStarts }, (replica) => this.#entry(replica));
+    const find = (name: string): Entry | undefined => this.#entries.get(name);
+    const entries = { states: this.states, members: () => this.#joined, find };
+    this.ring = new Ring({ ...parts, slowStarts }, entries);
+    this.#slowStarts = slowStarts;
   }
 
   /** Replicas on the ring, in the order they joined. */
@@ -85,11 +94,6 @@ export class Registry {
     return this.replicas.find((replica) => replica.instance?.instanceId === instanceId);
   }
 
-  /** Requests in flight on it, over all data threads. */
-  inFlightOf(replica: Replica): number {
-    return this.#parts.table.inFlight(replica.ordinal);
-  }
-
   /** How many replicas can be reserved before those that drain are forgotten. */
   get freeOrdinals(): number {
     return this.#parts.table.shape.ordinals - this.#ordinals.size;
@@ -103,8 +107,7 @@ export class Registry {
     const taken = new Set(this.replicas.map((replica) => replica.id));
     const ordinal = this.#takeOrdinal();
     const place = { name, id: id !== undefined && !taken.has(id) ? id : lowestFree(taken) };
-    const ownWeight = this.#parts.weights?.get(name) ?? weight;
-    const entry = newEntry(place, ordinal, ownWeight, this.#parts.clock.nowMs());
+    const entry = newEntry(place, ordinal, this.ring.weightFor(name, weight), this.#parts.clock.nowMs());
     this.#entries.set(name, entry);
     this.#parts.onReserve?.(name);
     this.states.write(entry);
@@ -119,34 +122,15 @@ export class Registry {
     void this.#releaseOrdinal(entry);
   }
 
-  /** The weight that a new replica of this name would have. */
-  weightFor(name: string): number {
-    return this.#parts.weights?.get(name) ?? 1;
-  }
-
-  /** Sets weights by name, those of members in one new table. */
-  setWeights(weights: ReadonlyMap<string, number>, cause: string): void {
-    let isMemberChanged = false;
-    for (const [name, weight] of weights) {
-      this.#parts.weights?.set(name, weight);
-      const entry = this.#entries.get(name);
-      if (entry === undefined || entry.weight === weight) continue;
-      entry.weight = weight;
-      this.states.write(entry);
-      this.states.note(entry, { kind: 'weight', cause: `${weight}, ${cause}` });
-      isMemberChanged ||= entry.joined;
-    }
-    if (isMemberChanged) this.#publishSlots();
-  }
-
   /** Puts replicas on the ring, all in one new table. */
   addToRing(replicas: readonly Replica[], cause: string): void {
     const entries = replicas.map((replica) => this.#entry(replica));
     for (const entry of entries) {
       entry.joined = true;
       this.#joined.push(entry);
+      if (entry.state === 'healthy') this.#slowStarts.begin(entry.name);
     }
-    this.#publishSlots();
+    this.ring.publish();
     for (const entry of entries) {
       this.states.write(entry);
       this.states.note(entry, { kind: 'added', cause, sinceMs: entry.bornMs });
@@ -171,7 +155,7 @@ export class Registry {
     if (isDraining) this.#leaving.add(old);
     this.states.change(old, { to: isDraining ? 'draining' : 'gone', cause, kind: 'removed' });
     if (!isDraining) void this.#releaseOrdinal(old);
-    this.#publishSlots();
+    this.ring.publish();
     this.states.write(entry);
     this.states.note(entry, { kind: 'added', cause: `instead of ${old.name}`, sinceMs: entry.bornMs });
     return entry;
@@ -190,7 +174,7 @@ export class Registry {
     this.#leaving.add(old);
     this.#startAnew(entry, cause);
     this.states.write(old);
-    this.#publishSlots();
+    this.ring.publish();
     return old;
   }
 
@@ -203,7 +187,7 @@ export class Registry {
       this.states.change(entry, { to: 'draining', cause, kind: 'removed' });
     }
     this.#joined = this.#joined.filter((entry) => this.#entries.get(entry.name) === entry);
-    this.#publishSlots();
+    this.ring.publish();
   }
 
   /** Forgets a replica that left: it has no requests in flight and no instance any more. */
@@ -267,10 +251,6 @@ export class Registry {
     entry.instance = undefined;
     await this.#publishEndpoints();
     this.#ordinals.delete(entry.ordinal);
-  }
-
-  #publishSlots(): void {
-    this.#parts.table.publish((slots) => this.#parts.placement.build(this.#joined, slots));
   }
 
   #publishEndpoints(): Promise<void> {

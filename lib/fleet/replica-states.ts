@@ -10,12 +10,14 @@ import type { Clock } from '../platform/clock.ts';
 import { addProbe, type Entry, publishedState, type StateChange } from './entry.ts';
 import type { Journal } from './journal.ts';
 import type { Replica, Transition } from './replica.ts';
+import type { SlowStarts } from './ring/slow-starts.ts';
 
 export interface StateParts {
   readonly table: RouteTableWriter;
   readonly clock: Clock;
   readonly journal: Journal;
   readonly onTransition: (transition: Transition) => void;
+  readonly slowStarts: SlowStarts;
 }
 
 /** The entry of a replica; throws where the replica has left the fleet. */
@@ -54,6 +56,8 @@ export class ReplicaStates {
     const entry = this.#entryOf(replica);
     if (entry.isDraining === isDraining) return;
     entry.isDraining = isDraining;
+    if (isDraining) this.#parts.slowStarts.end(entry.name);
+    else if (entry.joined && entry.state === 'healthy') this.#parts.slowStarts.beginNow(entry.name);
     this.write(entry);
     this.note(entry, { kind: isDraining ? 'drain' : 'undrain', cause });
   }
@@ -93,6 +97,10 @@ export class ReplicaStates {
     entry.cause = cause;
     entry.state = to;
     if (to !== 'unhealthy') entry.isAdmitted = false;
+    // the first instance of a name has nothing to warm up for: the whole fleet is new
+    if (to !== 'healthy') this.#parts.slowStarts.end(entry.name);
+    else if (from === 'starting' && entry.joined && entry.placed > 1)
+      this.#parts.slowStarts.beginNow(entry.name);
     this.write(entry);
     if (from === to) return;
     entry.sinceMs = this.#parts.clock.nowMs();
@@ -119,9 +127,19 @@ export class ReplicaStates {
     });
   }
 
+  /** Requests in flight on it, over all data threads. */
+  inFlightOf(replica: Replica): number {
+    return this.#parts.table.inFlight(replica.ordinal);
+  }
+
+  /** Writes the weight by which its load is judged: less in a slow start. */
+  writeWeight({ ordinal, weight, name }: Entry): void {
+    this.#parts.table.setWeight(ordinal, weight * this.#parts.slowStarts.shareOf(name));
+  }
+
   /** Writes the state word and the weight of an entry. */
   write(entry: Entry): void {
-    this.#parts.table.setWeight(entry.ordinal, entry.weight);
+    this.writeWeight(entry);
     this.#parts.table.setState(entry.ordinal, publishedState(entry));
   }
 }

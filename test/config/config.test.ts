@@ -54,6 +54,8 @@ describe('the options', () => {
       vnodes: 0,
       hashKey: load('--hash-key request-id').hashKey,
       weights: [],
+      slowStartMs: 0,
+      slowStartFrom: 0.1,
       balance: 'hash',
       loadFactor: 1.25,
       loadFloor: 0,

@@ -49,7 +49,7 @@ export class Drains {
     for (const replica of added) {
       registry.states.setDraining(replica, true, CAUSE);
       log.info(
-        { replica: replica.name, inFlight: registry.inFlightOf(replica) },
+        { replica: replica.name, inFlight: registry.states.inFlightOf(replica) },
         `${replica.name} drained by an operator`,
       );
       void this.#noteWhenIdle(replica, clock.nowMs());

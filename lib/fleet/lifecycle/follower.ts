@@ -162,7 +162,10 @@ export class Follower {
     const { registry, checker, gracefulStop, log } = this.#parts;
     for (const replica of replicas) {
       const cause = listed.has(replica.name) ? 'has another address now' : 'is no longer on the list';
-      log.info({ replica: replica.name, inFlight: registry.inFlightOf(replica) }, `${replica.name} ${cause}`);
+      log.info(
+        { replica: replica.name, inFlight: registry.states.inFlightOf(replica) },
+        `${replica.name} ${cause}`,
+      );
     }
     registry.removeFromRing(replicas, 'no longer on the list');
     for (const replica of replicas) {

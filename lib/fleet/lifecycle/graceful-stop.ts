@@ -76,6 +76,6 @@ export class GracefulStop {
     const { registry, clock, drainTimeoutMs } = this.#parts;
     const untilMs = clock.nowMs() + drainTimeoutMs;
     const isIdle = await whenIdle(this.#parts, replica, () => clock.nowMs() >= untilMs);
-    return isIdle ? 0 : registry.inFlightOf(replica);
+    return isIdle ? 0 : registry.states.inFlightOf(replica);
   }
 }

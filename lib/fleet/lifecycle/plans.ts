@@ -83,7 +83,8 @@ export class Plans {
       .reverse()
       .sort(
         (a, b) =>
-          Number(b.isDraining) - Number(a.isDraining) || registry.inFlightOf(a) - registry.inFlightOf(b),
+          Number(b.isDraining) - Number(a.isDraining) ||
+          registry.states.inFlightOf(a) - registry.states.inFlightOf(b),
       );
     const leaving = [...named, ...others.slice(0, count - named.length)];
     const staying = members.filter((replica) => !leaving.includes(replica));

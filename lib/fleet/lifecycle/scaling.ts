@@ -86,12 +86,12 @@ export class Scaling {
   ): Promise<readonly string[]> {
     const { plans, registry } = this.#parts;
     const places = plans.planAdd(count, names);
-    const before = new Map([...weights.keys()].map((name) => [name, registry.weightFor(name)]));
-    registry.setWeights(weights, 'added');
+    const before = new Map([...weights.keys()].map((name) => [name, registry.ring.weightFor(name)]));
+    registry.ring.setWeights(weights, 'added');
     try {
       return await this.#add(places, names.length);
     } catch (error) {
-      registry.setWeights(before, 'not added');
+      registry.ring.setWeights(before, 'not added');
       throw error;
     }
   }

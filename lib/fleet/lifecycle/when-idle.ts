@@ -19,7 +19,7 @@ export async function whenIdle(
   replica: Replica,
   isGivenUp: () => boolean,
 ): Promise<boolean> {
-  while (registry.inFlightOf(replica) > 0) {
+  while (registry.states.inFlightOf(replica) > 0) {
     if (isGivenUp()) return false;
     await sleep(clock, LOOK_MS);
   }

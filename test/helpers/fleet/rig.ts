@@ -40,6 +40,8 @@ export interface RigOptions {
   readonly balance?: Balance;
   /** Weights that options give to names. */
   readonly weights?: Map<string, number>;
+  /** From 10 % of its slots; off where it is absent. */
+  readonly slowStartMs?: number;
   /** Each instance has a name of its own: `R1`, then `R2`. */
   readonly classic?: boolean;
 }
@@ -120,6 +122,7 @@ export class FleetRig {
     loadFloor = 0,
     balance = 'hash',
     weights = new Map(),
+    slowStartMs = 0,
     classic = false,
   }: RigOptions = {}) {
     this.driver = driver;
@@ -136,7 +139,17 @@ export class FleetRig {
     const journal = new Journal(this.#journalClock, { read: () => this.cost });
     this.journal = journal;
     journal.subscribe((event) => this.events.push(event));
-    this.registry = new Registry({ table, placement, clock, publish, onTransition, journal, weights });
+    const slowStart = { slowStartMs, slowStartFrom: 0.1 };
+    this.registry = new Registry({
+      table,
+      placement,
+      clock,
+      publish,
+      onTransition,
+      journal,
+      weights,
+      slowStart,
+    });
     this.health = new Health({
       registry: this.registry,
       table,

@@ -3,11 +3,11 @@
  * outlives the instances of a replica.
  * Invariant: a change that is refused changes nothing.
  */
-import type { Algorithm } from '../core/hashing/slot-table.ts';
-import type { Member } from '../core/replica.ts';
-import { BalancerError } from '../platform/errors.ts';
-import type { Plans } from './lifecycle/plans.ts';
-import type { Registry } from './registry.ts';
+import type { Algorithm } from '../../core/hashing/slot-table.ts';
+import type { Member } from '../../core/replica.ts';
+import { BalancerError } from '../../platform/errors.ts';
+import type { Plans } from '../lifecycle/plans.ts';
+import type { Registry } from '../registry.ts';
 
 /** By name, whole numbers from 0 to MAX_WEIGHT. */
 export type WeightChange = ReadonlyMap<string, number>;
@@ -41,7 +41,7 @@ export function planWeights(parts: WeightParts, change: WeightChange): readonly 
 /** Carries the change out. Throws `bad-request`. */
 export function setWeights(parts: WeightParts, change: WeightChange): void {
   planWeights(parts, change);
-  parts.registry.setWeights(change, 'set by an operator');
+  parts.registry.ring.setWeights(change, 'set by an operator');
 }
 
 /** Throws `bad-request` where the algorithm has no weights. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { FakeDriver } from '../helpers/fleet/fake-driver.ts';
-import { FleetRig } from '../helpers/fleet/rig.ts';
+import { FakeDriver } from '../../helpers/fleet/fake-driver.ts';
+import { FleetRig } from '../../helpers/fleet/rig.ts';
 
 /** Slots of each member by name. */
 function slotsOf(rig: FleetRig): Readonly<Record<string, number>> {
@@ -105,7 +105,7 @@ describe('weights', () => {
     const adding = assert.rejects(rig.view.add(1, ['S9'], new Map([['S9', 4]])));
     await rig.advance(1000);
     await adding;
-    assert.equal(rig.registry.weightFor('S9'), 1);
+    assert.equal(rig.registry.ring.weightFor('S9'), 1);
   });
 
   it('are adopted from instances, unless an option says otherwise', async () => {

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { FleetRig } from '../../helpers/fleet/rig.ts';
+
+const RAMP_MS = 10_000;
+
+/** The part of its slots that the replica has, by a table in which it is in no slow start. */
+function partOf(rig: FleetRig, name: string, slots: number): number {
+  return rig.view.replicas().find((replica) => replica.name === name)!.slots / slots;
+}
+
+const slotsOf = (rig: FleetRig, name: string): number =>
+  rig.view.replicas().find((replica) => replica.name === name)!.slots;
+
+/** A fleet of three whose first has just got another instance, and the slots that it had. */
+async function healed(): Promise<{ readonly rig: FleetRig; readonly slots: number }> {
+  const rig = await FleetRig.of(3, { slowStartMs: RAMP_MS });
+  const slots = slotsOf(rig, 'S1');
+  rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+  await rig.advance(100);
+  assert.equal(rig.replica('S1').state, 'healthy');
+  return { rig, slots };
+}
+
+describe('a slow start', () => {
+  it('begins with a tenth of the slots when an instance was replaced, and ends with all', async () => {
+    const { rig, slots } = await healed();
+    const parts: number[] = [];
+    for (let step = 0; step <= 10; step++) {
+      parts.push(partOf(rig, 'S1', slots));
+      await rig.advance(RAMP_MS / 10);
+    }
+    assert.ok(parts[0]! < 0.2 && parts[0]! > 0, String(parts));
+    assert.ok(
+      parts.every((part, at) => at === 0 || part >= parts[at - 1]!),
+      String(parts),
+    );
+    assert.equal(parts.at(-1), 1);
+  });
+
+  it('moves no slot of another replica', async () => {
+    const rig = await FleetRig.of(3, { slowStartMs: RAMP_MS });
+    const before = [...rig.table.slots];
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await rig.advance(100);
+    const { ordinal } = rig.replica('S1');
+    const after = [...rig.table.slots];
+    assert.ok(before.every((owner, slot) => owner === after[slot] || owner === ordinal));
+  });
+
+  it('lowers the weight by which the load is judged', async () => {
+    const { rig } = await healed();
+    assert.equal(rig.threadTable.weight(rig.replica('S1').ordinal), 10);
+    await rig.advance(RAMP_MS);
+    assert.equal(rig.threadTable.weight(rig.replica('S1').ordinal), 100);
+  });
+
+  it('is had by added replicas from their first request on', async () => {
+    const rig = await FleetRig.of(2, { slowStartMs: RAMP_MS });
+    const adding = rig.scaling.add(1, ['S9']);
+    await rig.advance(100);
+    await adding;
+    const early = slotsOf(rig, 'S9');
+    await rig.advance(RAMP_MS);
+    assert.ok(early > 0 && early < slotsOf(rig, 'S9') / 5);
+  });
+
+  it('is had by a replica whose drain ends', async () => {
+    const rig = await FleetRig.of(2, { slowStartMs: RAMP_MS });
+    const slots = slotsOf(rig, 'S1');
+    await rig.view.drain(['S1']);
+    await rig.view.undrain(['S1']);
+    assert.ok(partOf(rig, 'S1', slots) < 0.3);
+    await rig.advance(RAMP_MS);
+    assert.equal(partOf(rig, 'S1', slots), 1);
+  });
+
+  it('is not had when the balancer starts', async () => {
+    const rig = await FleetRig.of(3, { slowStartMs: RAMP_MS });
+    const slots = slotsOf(rig, 'S1');
+    await rig.advance(RAMP_MS);
+    assert.equal(slotsOf(rig, 'S1'), slots);
+  });
+
+  it('begins anew for a replica that dies during it', async () => {
+    const { rig, slots } = await healed();
+    await rig.advance(RAMP_MS / 2);
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await rig.advance(1000);
+    assert.ok(partOf(rig, 'S1', slots) < 0.3);
+  });
+
+  it('holds nothing back where no other replica could take it over', async () => {
+    const rig = await FleetRig.of(1, { slowStartMs: RAMP_MS });
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await rig.advance(100);
+    assert.equal(slotsOf(rig, 'S1'), 512);
+  });
+});
