@@ -5,6 +5,7 @@ import {
   ensureReplicaImage,
   freshName,
   makeDriver,
+  pause,
   skipDocker,
 } from '../helpers/docker/docker.ts';
 import { testDriver } from './driver-suite.ts';
@@ -21,8 +22,6 @@ testDriver({
   kill: async (instance) => {
     await docker('kill', '--signal', 'KILL', instance.instanceId);
   },
-  hang: async (instance) => {
-    await docker('pause', instance.instanceId);
-  },
+  hang: (instance) => pause(instance.instanceId),
   cleanUp,
 });

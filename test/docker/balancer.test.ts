@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { messageOf } from '../../lib/platform/errors.ts';
-import { docker, ensureReplicaImage, freshName, skipDocker } from '../helpers/docker/docker.ts';
+import { docker, ensureReplicaImage, freshName, pause, skipDocker } from '../helpers/docker/docker.ts';
 import {
   add,
   healthy,
@@ -128,7 +128,7 @@ describe('a balancer over containers', { skip: skipDocker ?? false, timeout: 300
     const balancer = await stage.serve({ args: '--probe-interval 200ms --probe-timeout 1s' });
     const load = stage.load(balancer);
     const victim = (await balancer.replicas())[1]!;
-    await docker('pause', victim.name);
+    await pause(victim.name);
     await replaced(balancer, victim);
     await noneLost(load);
     const causes = balancer.lines.filter(({ replica }) => replica === victim.name).map(({ cause }) => cause);

@@ -17,6 +17,7 @@ import type { Driver } from '../../../lib/drivers/driver.ts';
 import { systemClock } from '../../../lib/platform/clock.ts';
 import { messageOf } from '../../../lib/platform/errors.ts';
 import { silentLogger } from '../../../lib/platform/log.ts';
+import { eventually } from '../eventually.ts';
 import { skipUnless } from '../skip.ts';
 
 export const BASE_IMAGE = process.env.NODE_IMAGE ?? 'node:26-bookworm-slim';
@@ -41,6 +42,11 @@ async function reasonToSkip(): Promise<string | undefined> {
 /** The output of one docker command, trimmed; rejects with what it wrote to stderr. */
 export async function docker(...args: string[]): Promise<string> {
   return (await run('docker', args, { maxBuffer: 16 * 1024 * 1024 })).stdout.trim();
+}
+
+/** Freezes all processes of a container. On a busy machine the engine may give up on that, and is asked again. */
+export async function pause(container: string): Promise<void> {
+  await eventually(`${container} is paused`, () => docker('pause', container).then(() => true));
 }
 
 /** All that the container has written. */
