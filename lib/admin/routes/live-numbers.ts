@@ -8,7 +8,7 @@ import type { Numbers, ReplicaSnapshot, Sample, Snapshot } from '../../api/snaps
 import type { ReplicaView } from '../../api/types.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Fleet } from './api.ts';
-import { TrafficHistory } from './history.ts';
+import { MAX_REPLICAS, TrafficHistory } from './history.ts';
 import type { SnapshotSource } from './live.ts';
 
 /** How durations are spread since some moment. */
@@ -90,12 +90,14 @@ export class LiveNumbers implements SnapshotSource {
     while (this.#earlier.length > (isWatched ? WINDOW : 1)) this.#earlier.shift();
     const before = this.#earlier.slice(-1);
     const views = fleet.replicas();
-    const now = indexed(read(views.map(({ name }) => name)));
+    // those without a history are read for a page alone
+    const sampled = views.slice(0, MAX_REPLICAS);
+    const now = indexed(read((isWatched ? views : sampled).map(({ name }) => name)));
     const { totalInFlight: inFlight, totalWaiting: queued } = table;
     const totals = sampleOf(now, before, IN_ALL, { inFlight, queued });
     const atMs = clock.wallMs();
     this.#second = { atMs, views, now, totals };
-    const replicas = views.map(({ name, inFlight }) => {
+    const replicas = sampled.map(({ name, inFlight }) => {
       const levels = { inFlight, queued: now.replicas.get(name)?.waiting ?? 0 };
       return { name, sample: sampleOf(now, before, ofReplica(now, name), levels) };
     });
@@ -203,10 +205,13 @@ function numbersOf(now: Indexed, earlier: readonly Indexed[], { find, errors }: 
   if (oldest === undefined || current === undefined || before === undefined) return NONE;
   const seconds = (now.atMs - oldest.atMs) / 1000;
   if (seconds <= 0) return NONE;
-  const duration = current.duration.minus(before.duration);
-  const quantile = (rank: number) => (duration.count > 0 ? duration.quantileMs(rank) : null);
+  const requests = current.requests - before.requests;
+  // most of many replicas had no request in a second, and then there is nothing to subtract
+  const duration = requests === 0 ? undefined : current.duration.minus(before.duration);
+  const quantile = (rank: number) =>
+    duration !== undefined && duration.count > 0 ? duration.quantileMs(rank) : null;
   return {
-    requestsPerSecond: (current.requests - before.requests) / seconds,
+    requestsPerSecond: requests / seconds,
     errorsPerSecond: (errors(current) - errors(before)) / seconds,
     p50Ms: quantile(0.5),
     p99Ms: quantile(0.99),

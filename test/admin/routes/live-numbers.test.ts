@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
+import { MAX_REPLICAS } from '../../../lib/admin/routes/history.ts';
 import { type Durations, LiveNumbers, type Reading } from '../../../lib/admin/routes/live-numbers.ts';
 import { fakeFleet, REPLICA } from '../../helpers/admin.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
@@ -108,6 +109,17 @@ describe('the numbers of the dashboard', () => {
       numbers.sample(false);
     }
     assert.equal(second(400).replicas[0]?.requestsPerSecond, 250);
+  });
+
+  it('of more replicas than have a history are read for a page alone', () => {
+    const many = Array.from({ length: MAX_REPLICAS + 9 }, (_, id) => ({ ...REPLICA, name: `S${id}`, id }));
+    fleet.replicas = () => many;
+    numbers.sample(false);
+    numbers.sample(true);
+    assert.deepEqual(
+      asked.map((names) => names.length),
+      [MAX_REPLICAS, MAX_REPLICAS + 9],
+    );
   });
 
   it('are kept as history, of the balancer and of each replica, whether somebody watches or not', () => {
