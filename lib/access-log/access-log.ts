@@ -34,8 +34,8 @@ const STATUSES = 1000;
 
 export class AccessLog {
   readonly #parts: AccessLogParts;
-  readonly #format: (entry: AccessEntry) => string;
-  readonly #isLogged: Uint8Array;
+  #format: (entry: AccessEntry) => string;
+  #isLogged: Uint8Array;
   #batch = '';
   #lines = 0;
   /** Of batches that were sent and are not written yet. */
@@ -43,8 +43,15 @@ export class AccessLog {
 
   constructor(parts: AccessLogParts) {
     this.#parts = parts;
-    this.#format = parts.options.accessLog === 'combined' ? combinedLine : jsonLine;
+    this.#format = formatOf(parts.options);
     this.#isLogged = loggedStatuses(parts.options.accessLogStatus);
+  }
+
+  /** The options have changed: lines are written as they say from now on. */
+  configure(): void {
+    const { options } = this.#parts;
+    this.#format = formatOf(options);
+    this.#isLogged = loggedStatuses(options.accessLogStatus);
   }
 
   /** True where a request that ended so is logged; to be called once for each, since it draws the sample. */
@@ -82,6 +89,10 @@ export class AccessLog {
   written(bytes: number): void {
     this.#unwrittenBytes -= bytes;
   }
+}
+
+function formatOf({ accessLog }: AccessLogOptions): (entry: AccessEntry) => string {
+  return accessLog === 'combined' ? combinedLine : jsonLine;
 }
 
 function loggedStatuses(words: readonly string[]): Uint8Array {

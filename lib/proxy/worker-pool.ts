@@ -37,13 +37,16 @@ export interface WorkerPoolDeps {
   readonly table: RouteTableWriter;
   /** Where the workers count. */
   readonly metrics: MetricsReader;
-  readonly options: Omit<WorkerOptions, keyof PoolAddresses>;
+  readonly options: PoolOptions;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
 /** The addresses that the workers need, which are known once the admin server listens. */
 export type PoolAddresses = Pick<WorkerOptions, 'port' | 'admin'>;
+
+/** What the workers run with, except those. */
+export type PoolOptions = Omit<WorkerOptions, keyof PoolAddresses>;
 
 /** Called with what the workers find. */
 export interface PoolListeners {
@@ -66,7 +69,6 @@ const RESTART_MAX_MS = 10_000;
 /** What a worker is started with, and again after it died. */
 interface RowStart {
   readonly row: number;
-  readonly options: WorkerOptions;
   readonly listeners: PoolListeners;
 }
 
@@ -92,19 +94,36 @@ export class WorkerPool {
   #publication: Promise<void> | undefined;
   #sequence = 0;
   #isClosing = false;
-  readonly #limits: LimitMemory;
+  #limits: LimitMemory;
+  /** What the workers run with, those that are started later too. */
+  #options: PoolOptions;
+  #addresses: PoolAddresses | undefined;
   #tls: TlsMaterial | undefined;
 
   constructor(parts: WorkerPoolDeps) {
     this.#parts = parts;
+    this.#options = parts.options;
     this.#limits = createLimitMemory(parts.options, parts.table.shape.workers);
   }
 
   /** Starts the workers; resolves when all listen. Throws `port-in-use` or what else kept one from listening. */
   async open(addresses: PoolAddresses, listeners: PoolListeners): Promise<void> {
-    const options = { ...this.#parts.options, ...addresses };
+    this.#addresses = addresses;
     const rows = Array.from({ length: this.#parts.table.shape.workers }, (_, row) => row);
-    await Promise.all(rows.map((row) => this.#start({ row, options, listeners })));
+    await Promise.all(rows.map((row) => this.#start({ row, listeners })));
+  }
+
+  /** Lets all workers run with other options; resolves when each does. */
+  async configure(options: PoolOptions): Promise<void> {
+    const former = { options: this.#options, memory: this.#limits };
+    this.#options = options;
+    this.#limits = createLimitMemory(options, this.#parts.table.shape.workers, former);
+    await this.#tellAll((sequence) => ({
+      kind: 'options',
+      sequence,
+      options: this.#workerOptions,
+      limits: this.#limits,
+    }));
   }
 
   /**
@@ -122,15 +141,26 @@ export class WorkerPool {
 
   async #publish(records: readonly UpstreamRecord[]): Promise<void> {
     this.#parts.metrics.follow(records);
+    await this.#tellAll((sequence) => ({ kind: 'upstreams', sequence, upstreams: records }));
+  }
+
+  /** Sends a message to all workers in this turn; resolves when each has applied it. */
+  async #tellAll(toMessage: (sequence: number) => MessageToWorker): Promise<void> {
     const sequence = ++this.#sequence;
+    const message = toMessage(sequence);
     const applied = [...this.#workers.values()].map(
       (handle) =>
         new Promise<void>((resolve) => {
           handle.pending.set(sequence, resolve);
-          this.#post(handle, { kind: 'upstreams', sequence, upstreams: records });
+          this.#post(handle, message);
         }),
     );
     await Promise.all(applied);
+  }
+
+  get #workerOptions(): WorkerOptions {
+    if (this.#addresses === undefined) throw new Error('the pool is not open');
+    return { ...this.#options, ...this.#addresses };
   }
 
   /** Gives all workers the whole list of kinds of request that are not to be repeated. */
@@ -170,14 +200,14 @@ export class WorkerPool {
     await Promise.all([...this.#workers.values()].map((handle) => handle.worker.terminate()));
   }
 
-  #start({ row, options, listeners }: RowStart): Promise<void> {
+  #start({ row, listeners }: RowStart): Promise<void> {
     const { table, metrics, clock } = this.#parts;
     const start: WorkerStart = {
       worker: row,
       table: table.buffer,
       shape: table.shape,
       metrics: metrics.memory,
-      options,
+      options: this.#workerOptions,
       limits: this.#limits,
       tls: this.#tls,
       upstreams: this.#records,
@@ -191,7 +221,6 @@ export class WorkerPool {
       const handle: WorkerHandle = {
         worker,
         row,
-        options,
         listeners,
         startedMs: clock.nowMs(),
         pending: new Map(),
@@ -219,7 +248,7 @@ export class WorkerPool {
         handle.onListening = undefined;
         break;
       case 'failed':
-        handle.onListening?.({ error: listenError(message, handle.options, PUBLIC_PORT_FLAGS) });
+        handle.onListening?.({ error: listenError(message, this.#workerOptions, PUBLIC_PORT_FLAGS) });
         handle.onListening = undefined;
         void handle.worker.terminate();
         break;

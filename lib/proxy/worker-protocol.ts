@@ -94,6 +94,13 @@ export type Evidence = ErrorCode | 'failures-in-a-row';
 export type MessageToWorker =
   /** The whole list of instances; what is not on it is not used any more. The reply is `applied`. */
   | { readonly kind: 'upstreams'; readonly sequence: number; readonly upstreams: readonly UpstreamRecord[] }
+  /** Everything that it runs with, where live options may have changed. The reply is `applied`. */
+  | {
+      readonly kind: 'options';
+      readonly sequence: number;
+      readonly options: WorkerOptions;
+      readonly limits: LimitMemory;
+    }
   /** Accept no new connections, and close those there are between requests. The reply is `drained`, when none is left. */
   | { readonly kind: 'drain' }
   /** New TLS connections get these certificates and keys. */

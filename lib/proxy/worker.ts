@@ -41,6 +41,11 @@ port.on('message', (message: MessageToWorker) => {
       context.setUpstreams(message.upstreams);
       post({ kind: 'applied', sequence: message.sequence });
       break;
+    case 'options':
+      context.configure(message.options, message.limits);
+      listener.configure();
+      post({ kind: 'applied', sequence: message.sequence });
+      break;
     case 'drain':
       context.isDraining = true;
       void listener.drain().then(() => {
@@ -58,7 +63,7 @@ port.on('message', (message: MessageToWorker) => {
       context.verdicts.resolve(message.sequence, message.isPoison);
       break;
     case 'logged':
-      context.access?.log.written(message.bytes);
+      context.onLogWritten(message.bytes);
       break;
   }
 });

@@ -23,6 +23,7 @@ export interface PlaneSettings extends Partial<WorkerOptions> {
 
 export class PlaneRig {
   readonly #addresses: PoolAddresses;
+  #options: WorkerOptions;
   readonly plane: WorkerPool;
   readonly table: RouteTableWriter;
   readonly metrics: MetricsReader;
@@ -67,7 +68,8 @@ export class PlaneRig {
       clock: systemClock,
       log,
     });
-    this.#addresses = options;
+    this.#addresses = { port: options.port, admin: options.admin };
+    this.#options = options;
   }
 
   async #start(): Promise<void> {
@@ -111,6 +113,12 @@ export class PlaneRig {
       return { ordinal, name: `S${ordinal}`, endpoint: { host: '127.0.0.1', port }, generation: ordinal + 1 };
     });
     return this.plane.publish(records);
+  }
+
+  /** Lets the threads run with these options changed. */
+  configure(changed: Partial<WorkerOptions>): Promise<void> {
+    this.#options = { ...this.#options, ...changed };
+    return this.plane.configure(this.#options);
   }
 
   async client(): Promise<Peer> {

@@ -44,17 +44,22 @@ export const RESERVE = 32;
  * (Finagle's retry budget, with its minimum as a reserve). Three retries at a time are always allowed.
  */
 export class RetryBudget {
-  readonly #share: number;
-  readonly #reserve: number;
+  #share = -0;
+  #reserve = 0;
   /** Holds fractions, so it begins as a double (`-0`): a whole number would deoptimize the data path at the first of them. */
   #saved = -0;
   #retrying = 0;
 
   /** `share` is 0 to 1. */
   constructor(share: number) {
+    this.configure(share);
+    this.#saved += this.#reserve;
+  }
+
+  /** Allows another share from now on; what is saved stays, and decays towards the new reserve. */
+  configure(share: number): void {
     this.#share = share;
     this.#reserve = share > 0 ? RESERVE : 0;
-    this.#saved += this.#reserve;
   }
 
   /** Counts a request. */

@@ -17,11 +17,17 @@ export const BALANCES: readonly Balance[] = ['hash', 'p2c', 'least'];
 
 const PER_RANDOM = 2 ** -32;
 
+/** What a choice by load goes by. */
+export interface LoadLimits {
+  readonly balance: LoadBalance;
+  readonly maxInFlight: number;
+}
+
 export class LoadPicker {
   readonly #table: RouteTable;
   readonly #candidates: Candidates;
-  readonly #isLeast: boolean;
-  readonly #maxInFlight: number;
+  #isLeast: boolean;
+  #maxInFlight: number;
   /** The eligible ordinals, the first `#count` of these, as of the table's `#changes`. */
   readonly #eligible: Uint16Array;
   #count = 0;
@@ -35,18 +41,19 @@ export class LoadPicker {
   #second = NO_ORDINAL;
 
   /** `seed` differs between threads, so that they do not draw the same replicas. */
-  constructor(
-    table: RouteTable,
-    candidates: Candidates,
-    { balance, maxInFlight }: { readonly balance: LoadBalance; readonly maxInFlight: number },
-    seed: number,
-  ) {
+  constructor(table: RouteTable, candidates: Candidates, { balance, maxInFlight }: LoadLimits, seed: number) {
     this.#table = table;
     this.#candidates = candidates;
     this.#isLeast = balance === 'least';
     this.#maxInFlight = maxInFlight;
     this.#eligible = new Uint16Array(table.shape.ordinals);
     this.#random = seed | 0 || 1;
+  }
+
+  /** Goes by other limits from now on. */
+  configure({ balance, maxInFlight }: LoadLimits): void {
+    this.#isLeast = balance === 'least';
+    this.#maxInFlight = maxInFlight;
   }
 
   /** Chooses without counting; an ordinal, NONE_ELIGIBLE or ALL_FULL. */

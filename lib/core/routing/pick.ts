@@ -13,7 +13,7 @@ import { NO_OWNER, type Placement } from '../hashing/slot-table.ts';
 import { NO_ORDINAL } from '../replica.ts';
 import { MILLION, weightedBoundOf } from './bounded-load.ts';
 import { Candidates } from './candidates.ts';
-import { type Balance, LoadPicker } from './load-picker.ts';
+import { type Balance, type LoadLimits, LoadPicker } from './load-picker.ts';
 import { ALL_FULL, NONE_ELIGIBLE } from './pick-codes.ts';
 import type { RouteTable } from './route-table.ts';
 
@@ -27,8 +27,8 @@ const UNDER_CAP = 0;
 /** The load of a replica that is no candidate. */
 const NO_CANDIDATE = -1;
 
-export interface PickPolicy {
-  readonly placement: Placement;
+/** What may change while requests are given to replicas. */
+export interface PickLimits {
   /** Bounded load; 0 is off. */
   readonly loadFactor: number;
   /** The load bound is never below it. */
@@ -36,6 +36,10 @@ export interface PickPolicy {
   readonly maxInFlight: number;
   /** How requests without a key are given: `least` only where it is said, p2c otherwise. */
   readonly balance?: Balance;
+}
+
+export interface PickPolicy extends PickLimits {
+  readonly placement: Placement;
   /** Of the random choices; another for each thread. */
   readonly seed?: number;
 }
@@ -45,11 +49,11 @@ const NOTHING_TRIED: readonly number[] = [];
 /** A picker over one table: `pick` chooses, `lease` chooses and counts the request in flight. */
 export class Picker {
   readonly #table: RouteTable;
-  readonly #policy: PickPolicy;
+  #policy: PickPolicy;
   readonly #candidates: Candidates;
   readonly #byLoad: LoadPicker;
   /** The load factor in whole millionths; infinity where it is off. */
-  readonly #millionths: number;
+  #millionths: number;
   /** What each candidate held at the last look, NO_CANDIDATE for the others; kept to save an allocation. */
   readonly #loads: Int32Array;
 
@@ -57,11 +61,16 @@ export class Picker {
     this.#table = table;
     this.#policy = policy;
     this.#candidates = new Candidates(table);
-    const { balance, maxInFlight, seed = 1, loadFactor } = policy;
-    const byLoad = { balance: balance === 'least' ? balance : 'p2c', maxInFlight } as const;
-    this.#byLoad = new LoadPicker(table, this.#candidates, byLoad, seed);
-    this.#millionths = loadFactor === 0 ? Number.POSITIVE_INFINITY : Math.round(loadFactor * MILLION);
+    this.#byLoad = new LoadPicker(table, this.#candidates, loadLimitsOf(policy), policy.seed ?? 1);
+    this.#millionths = millionthsOf(policy);
     this.#loads = new Int32Array(table.shape.ordinals).fill(NO_CANDIDATE);
+  }
+
+  /** Chooses by other limits from now on. */
+  configure(limits: PickLimits): void {
+    this.#policy = { ...this.#policy, ...limits };
+    this.#millionths = millionthsOf(limits);
+    this.#byLoad.configure(loadLimitsOf(limits));
   }
 
   /** Keeps this thread off the replica until the control plane has looked at it (its state word changes). */
@@ -190,4 +199,12 @@ export class Picker {
     }
     return found;
   }
+}
+
+function millionthsOf({ loadFactor }: PickLimits): number {
+  return loadFactor === 0 ? Number.POSITIVE_INFINITY : Math.round(loadFactor * MILLION);
+}
+
+function loadLimitsOf({ balance, maxInFlight }: PickLimits): LoadLimits {
+  return { balance: balance === 'least' ? balance : 'p2c', maxInFlight };
 }

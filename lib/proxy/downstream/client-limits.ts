@@ -52,17 +52,35 @@ export interface ClientLimits {
   readonly connections: ConnectionLimit | undefined;
 }
 
-/** Made once, by the control plane. */
-export function createLimitMemory(options: ClientLimitOptions, workers: number): LimitMemory {
+/** What the limits were before a change of the options. */
+export interface FormerLimits {
+  readonly options: ClientLimitOptions;
+  readonly memory: LimitMemory;
+}
+
+/**
+ * Made by the control plane. After a change of the options the memory is kept where it still means the same, so that no
+ * client gets a fresh start. A word of the rates counts in units of the rate, so another rate begins with empty memory.
+ * Connections that are open when their limit is switched on are not counted.
+ */
+export function createLimitMemory(
+  options: ClientLimitOptions,
+  workers: number,
+  former?: FormerLimits,
+): LimitMemory {
   const { rateLimit, rateEntries, maxConnectionsPerClient } = options;
+  const isSameRate = former?.options.rateLimit === rateLimit;
+  const rates = isSameRate ? former.memory.rates : undefined;
+  const connections = former?.memory.connections;
   return {
-    rates: rateLimit > 0 ? createRateMemory(rateEntries, draw) : undefined,
+    rates: rateLimit > 0 ? (rates ?? createRateMemory(rateEntries, draw)) : undefined,
     connections:
-      maxConnectionsPerClient > 0 ? createConnectionCounts(COUNTED_CLIENTS, workers, draw) : undefined,
+      maxConnectionsPerClient > 0
+        ? (connections ?? createConnectionCounts(COUNTED_CLIENTS, workers, draw))
+        : undefined,
   };
 }
 
-/** The worker of this row died, and its connections with it. */
 export function forgetConnections({ connections }: LimitMemory, workers: number, worker: number): void {
   if (connections !== undefined) forgetThread(connections, workers, worker);
 }

@@ -50,7 +50,7 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
   readonly #worker: ListenerWorker;
   readonly #trusted: TrustedProxies;
   readonly #ids: RequestIds;
-  readonly #routingKey: RoutingKey;
+  #routingKey: RoutingKey;
   readonly #onShedding: OnShedding;
   #isShedding = false;
   /** When a connection was refused last; `-0`, since a field that will hold fractions must begin as a double. */
@@ -71,7 +71,7 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
     this.#trusted = trusted;
     this.#ids = ids;
     const { options } = worker;
-    this.#routingKey = new RoutingKey(options.hashKey, options.algorithm, trusted, ids);
+    this.#routingKey = this.#createRoutingKey();
     this.#nodeServer = options.parser === 'node' ? new NodeServer(worker, this) : undefined;
     this.#proxyHeaders = options.proxyProtocol ? new ProxyHeaderReader(this) : undefined;
     this.#acceptors.push(this.#createAcceptor(options.port, false));
@@ -79,11 +79,22 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
     if (this.#tls !== undefined) this.#acceptors.push(this.#createAcceptor(options.tlsPort, true));
   }
 
+  /** The options have changed: the next request is placed and read by those of now. */
+  configure(): void {
+    this.#routingKey = this.#createRoutingKey();
+    this.#nodeServer?.configure();
+  }
+
+  #createRoutingKey(): RoutingKey {
+    const { hashKey, algorithm } = this.#worker.options;
+    return new RoutingKey(hashKey, algorithm, this.#trusted, this.#ids);
+  }
+
   #createAcceptor(port: number, isTls: boolean): Acceptor {
-    const { host, reusePort, maxConnections } = this.#worker.options;
+    const { host, reusePort } = this.#worker.options;
     const owner: AcceptorOwner = {
       accept: (socket) => this.#accept(socket, isTls),
-      capacity: () => maxConnections - this.#connectionCount,
+      capacity: () => this.#worker.options.maxConnections - this.#connectionCount,
       // new clients have waited longer than those that have a connection
       onRush: setAcceptPriority,
     };

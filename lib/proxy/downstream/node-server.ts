@@ -98,6 +98,10 @@ export class NodeServer {
     return client;
   }
 
+  configure(): void {
+    this.#server.headersTimeout = this.#worker.options.headerTimeoutMs;
+  }
+
   close(): void {
     this.#server.close();
   }

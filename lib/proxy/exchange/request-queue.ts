@@ -22,7 +22,7 @@ export interface QueuedRequest {
 
 export class RequestQueue {
   readonly #table: RouteTable;
-  readonly #depth: number;
+  #depth: number;
   /** Those in line with their tickets, oldest first; a Map keeps the order, and a client that leaves is removed at once. */
   readonly #line = new Map<QueuedRequest, number>();
   readonly #blocked = new Set<QueuedRequest>();
@@ -40,6 +40,11 @@ export class RequestQueue {
     this.#depth = depth;
     this.#onShardSize = onShardSize;
     void this.#watchWakes();
+  }
+
+  /** Bounds the queue anew; requests that wait already stay. */
+  configure(depth: number): void {
+    this.#depth = depth;
   }
 
   /** Adds the request, which may be placed within the call; false when the queue is full. */

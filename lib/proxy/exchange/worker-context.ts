@@ -11,7 +11,12 @@ import { Picker } from '../../core/routing/pick.ts';
 import { RouteTable } from '../../core/routing/route-table.ts';
 import { Recorder } from '../../metrics/recorder.ts';
 import type { ErrorCode } from '../../platform/errors.ts';
-import { type ClientLimits, ConnectionLimit, RequestRates } from '../downstream/client-limits.ts';
+import {
+  type ClientLimits,
+  ConnectionLimit,
+  type LimitMemory,
+  RequestRates,
+} from '../downstream/client-limits.ts';
 import type { ClientRequest } from '../downstream/request.ts';
 import type { TlsMaterial } from '../downstream/tls/tls-server.ts';
 import type { ClientInfo } from '../headers/request-headers.ts';
@@ -45,11 +50,11 @@ export class WorkerContext {
   readonly recorder: Recorder;
   readonly unsentBytes: UnsentBytes;
   readonly verdicts: PoisonVerdicts;
-  readonly clientLimits: ClientLimits;
+  clientLimits: ClientLimits;
   readonly tls: TlsMaterial | undefined;
   readonly hstsLine: string;
   /** Undefined while the access log is off. */
-  readonly access: AccessLogEntries | undefined;
+  access: AccessLogEntries | undefined;
   /** The coarse clock, set by `tick`; milliseconds that never go back. */
   nowMs: number;
   /** The time for Date headers, set by `tick`. */
@@ -58,6 +63,12 @@ export class WorkerContext {
 
   #ticks = 0;
   readonly #clock: () => number;
+  readonly #post: (message: MessageFromWorker) => void;
+  readonly #trusted: TrustedProxies;
+  readonly #worker: number;
+  readonly #workers: number;
+  /** Made when it is needed first, and kept: batches may be under way. */
+  #entries: AccessLogEntries | undefined;
 
   /** `clock` gives milliseconds that never go back, the same for all workers. */
   constructor(start: WorkerStart, post: (message: MessageFromWorker) => void, clock: () => number) {
@@ -65,6 +76,9 @@ export class WorkerContext {
     const nowMs = (): number => this.nowMs;
     this.options = options;
     this.#clock = clock;
+    this.#post = post;
+    this.#worker = start.worker;
+    this.#workers = start.shape.workers;
     this.nowMs = clock();
     this.table = new RouteTable(start.table, start.shape, start.worker);
     this.recorder = new Recorder(start.metrics, start.shape, start.worker);
@@ -82,19 +96,28 @@ export class WorkerContext {
     );
     this.budget = new RetryBudget(options.retryBudget);
     this.pools = new ReplicaPools({ options, recorder: this.recorder, nowMs, adminWaitMs: ADMIN_WAIT_MS });
-    const trusted = new TrustedProxies(options.trustedProxies);
-    const { rates, connections } = start.limits;
-    const { workers } = start.shape;
     this.tls = start.tls;
     this.hstsLine = options.hsts === 0 ? '' : `Strict-Transport-Security: max-age=${options.hsts}\r\n`;
-    this.clientLimits = {
-      rates: rates && new RequestRates(rates, options, trusted, clock),
-      connections:
-        connections &&
-        new ConnectionLimit(connections, workers, start.worker, options.maxConnectionsPerClient),
-    };
-    this.access = this.#createAccessLog(trusted, post);
+    this.#trusted = new TrustedProxies(options.trustedProxies);
+    this.clientLimits = this.#createLimits(start.limits);
+    this.access = this.#accessLog();
     this.setUpstreams(start.upstreams);
+  }
+
+  /**
+   * Goes by other options from now on: requests under way from their next step, connections from their next request.
+   * Nothing is closed. The object is the same, since much holds it; what was derived from it is derived anew.
+   */
+  configure(options: WorkerOptions, limits: LimitMemory): void {
+    Object.assign(this.options, options);
+    this.picker.configure(options);
+    this.health.configure(options.ejectAfter);
+    this.queue.configure(options.queueDepth);
+    this.budget.configure(options.retryBudget);
+    this.pools.configure();
+    this.clientLimits = this.#createLimits(limits);
+    this.access = this.#accessLog();
+    this.queue.recheck();
   }
 
   /** Takes over the whole list of instances, and places what may be placed now. */
@@ -125,14 +148,32 @@ export class WorkerContext {
     this.access?.log.flush();
   }
 
-  #createAccessLog(
-    trusted: TrustedProxies,
-    post: (message: MessageFromWorker) => void,
-  ): AccessLogEntries | undefined {
+  /** This much of the access log is written, or never will be. */
+  onLogWritten(bytes: number): void {
+    this.#entries?.log.written(bytes);
+  }
+
+  #createLimits({ rates, connections }: LimitMemory): ClientLimits {
+    const { options } = this;
+    return {
+      rates: rates && new RequestRates(rates, options, this.#trusted, this.#clock),
+      connections:
+        connections &&
+        new ConnectionLimit(connections, this.#workers, this.#worker, options.maxConnectionsPerClient),
+    };
+  }
+
+  #accessLog(): AccessLogEntries | undefined {
     const { options, recorder } = this;
-    if (options.accessLog === 'off') return undefined;
-    const send = (text: string, lines: number): void => post({ kind: 'log', text, lines });
+    if (options.accessLog === 'off') {
+      this.#entries?.log.flush();
+      return undefined;
+    }
+    this.#entries?.log.configure();
+    if (this.#entries !== undefined) return this.#entries;
+    const send = (text: string, lines: number): void => this.#post({ kind: 'log', text, lines });
     const log = new AccessLog({ options, send, recorder: recorder.thread, random: Math.random });
-    return new AccessLogEntries(log, trusted, (ordinal) => this.pools.nameOf(ordinal) ?? '');
+    this.#entries = new AccessLogEntries(log, this.#trusted, (ordinal) => this.pools.nameOf(ordinal) ?? '');
+    return this.#entries;
   }
 }

@@ -18,15 +18,19 @@ import { connectUpstream } from './early-response.ts';
 import { IdleConnections, type IdleCounts } from './idle-connections.ts';
 import { PinnedConnection } from './pinned-connections.ts';
 
-export interface ConnectionPoolOptions {
-  /** Below zero for what is no replica. */
-  readonly ordinal: number;
-  readonly endpoint: Endpoint;
+/** What a pool is bounded by, which may change while it is used. */
+export interface PoolCaps {
   /** Most connections at a time. */
   readonly maxConnections: number;
   readonly connectTimeoutMs: number;
   /** How long an attempt may wait for a connection, of whatever kind. */
   readonly waitTimeoutMs: number;
+}
+
+export interface ConnectionPoolOptions extends PoolCaps {
+  /** Below zero for what is no replica. */
+  readonly ordinal: number;
+  readonly endpoint: Endpoint;
   /** The worker's coarse clock. */
   readonly nowMs: () => number;
   readonly recorder: Recorder;
@@ -64,7 +68,7 @@ interface Failing {
 const MAX_CONNECTING = 8;
 
 export class ConnectionPool implements ConnectionOwner {
-  readonly #options: ConnectionPoolOptions;
+  #options: ConnectionPoolOptions;
   readonly #connect: Connect;
   /** Every connection: connecting, free or busy. */
   readonly #connections = new Set<Connection>();
@@ -87,6 +91,12 @@ export class ConnectionPool implements ConnectionOwner {
     this.#options = options;
     this.#connect = options.connect ?? connectUpstream;
     this.#free = new IdleConnections(options.nowMs, () => this.#serveWaiting());
+  }
+
+  /** Keeps to other caps from now on; connections beyond a lower one stay until they have been idle for long. */
+  configure(caps: PoolCaps): void {
+    this.#options = { ...this.#options, ...caps };
+    this.#restore();
   }
 
   get ordinal(): number {

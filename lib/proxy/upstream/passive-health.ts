@@ -21,13 +21,18 @@ export interface PassiveHealthDeps {
 
 /** `word` is the replica's state word when it was given the request. */
 export class PassiveHealth {
-  readonly #deps: PassiveHealthDeps;
+  #deps: PassiveHealthDeps;
   /** For each ordinal, when the last hint was given. */
   readonly #hintedMs: Float64Array;
 
   constructor(deps: PassiveHealthDeps) {
     this.#deps = deps;
     this.#hintedMs = new Float64Array(deps.table.shape.ordinals).fill(Number.NEGATIVE_INFINITY);
+  }
+
+  /** Reports after another number of failures in a row from now on. */
+  configure(ejectAfter: number): void {
+    this.#deps = { ...this.#deps, ejectAfter };
   }
 
   /** Keeps this worker away from the replica at once, and tells the control plane why. */

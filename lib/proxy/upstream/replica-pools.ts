@@ -6,7 +6,7 @@ import { type Endpoint, NO_ORDINAL, type UpstreamRecord } from '../../core/repli
 import { LENIENT_LIMITS, RESPONSE_LIMITS } from '../../http1/response-parser.ts';
 import type { Recorder } from '../../metrics/recorder.ts';
 import type { WorkerOptions } from '../worker-protocol.ts';
-import { ConnectionPool } from './connection-pool.ts';
+import { ConnectionPool, type PoolCaps } from './connection-pool.ts';
 
 /** Connections to the admin server from one worker. */
 const ADMIN_CONNECTIONS = 16;
@@ -36,7 +36,7 @@ export class ReplicaPools {
 
   constructor(deps: ReplicaPoolsDeps) {
     this.#deps = deps;
-    this.admin = this.#open(NO_ORDINAL, deps.options.admin, ADMIN_CONNECTIONS, deps.adminWaitMs);
+    this.admin = this.#open(NO_ORDINAL, deps.options.admin, this.#adminCaps);
   }
 
   /** The pool of the replica's instance; undefined while this worker has not heard of one. */
@@ -56,7 +56,7 @@ export class ReplicaPools {
 
   /** Takes over the whole list: opens pools for new instances, and closes those of instances that are not on it. */
   update(records: readonly UpstreamRecord[]): void {
-    const { recorder, options } = this.#deps;
+    const { recorder } = this.#deps;
     const generations = new Map(records.map((record) => [record.ordinal, record.generation]));
     for (const [ordinal, known] of this.#pools.entries()) {
       if (known === undefined || generations.get(ordinal) === known.generation) continue;
@@ -66,7 +66,7 @@ export class ReplicaPools {
     }
     for (const { ordinal, name, generation, endpoint } of records) {
       if (this.#pools[ordinal] !== undefined) continue;
-      const pool = this.#open(ordinal, endpoint, options.maxInFlight, options.connectTimeoutMs);
+      const pool = this.#open(ordinal, endpoint, this.#replicaCaps);
       this.#generations.set(pool, generation);
       this.#pools[ordinal] = { generation, pool };
       this.#names[ordinal] = name;
@@ -84,11 +84,27 @@ export class ReplicaPools {
     this.admin.tick();
   }
 
-  #open(ordinal: number, endpoint: Endpoint, maxConnections: number, waitTimeoutMs: number): ConnectionPool {
+  /** The options have changed: every pool keeps to those of now. */
+  configure(): void {
+    for (const known of this.#pools) known?.pool.configure(this.#replicaCaps);
+    this.admin.configure(this.#adminCaps);
+  }
+
+  get #replicaCaps(): PoolCaps {
+    const { maxInFlight, connectTimeoutMs } = this.#deps.options;
+    return { maxConnections: maxInFlight, connectTimeoutMs, waitTimeoutMs: connectTimeoutMs };
+  }
+
+  get #adminCaps(): PoolCaps {
+    const { options, adminWaitMs } = this.#deps;
+    const { connectTimeoutMs } = options;
+    return { maxConnections: ADMIN_CONNECTIONS, connectTimeoutMs, waitTimeoutMs: adminWaitMs };
+  }
+
+  #open(ordinal: number, endpoint: Endpoint, caps: PoolCaps): ConnectionPool {
     const { options, recorder, nowMs } = this.#deps;
-    const { connectTimeoutMs, lenientReplicas } = options;
-    const limits = lenientReplicas && ordinal !== NO_ORDINAL ? LENIENT_LIMITS : RESPONSE_LIMITS;
-    const caps = { maxConnections, connectTimeoutMs, waitTimeoutMs };
+    const isLenient = options.lenientReplicas && ordinal !== NO_ORDINAL;
+    const limits = isLenient ? LENIENT_LIMITS : RESPONSE_LIMITS;
     return new ConnectionPool({ ordinal, endpoint, ...caps, nowMs, recorder, limits });
   }
 }
