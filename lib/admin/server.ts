@@ -45,6 +45,8 @@ export interface AdminOptions extends AccessOptions {
 export interface AdminServer {
   /** Listens; '' is all interfaces, 0 any free port. Throws BalancerError `port-in-use`. */
   listen(port: number, host: string): Promise<Endpoint>;
+  /** Keeps to other limits from now on, as far as they are given; open connections stay. */
+  configure(limits: Partial<AdminLimits>): void;
   /** Closes idle connections and resolves once the requests under way have got their responses. Safe to call again. */
   close(): Promise<void>;
 }
@@ -62,7 +64,7 @@ export function createAdminServer(options: AdminOptions): AdminServer {
 
 class HttpAdminServer implements AdminServer {
   readonly #options: AdminOptions;
-  readonly #limits: AdminLimits;
+  #limits: AdminLimits;
   readonly #router: Router;
   readonly #server: Server;
   /** Responses that are not finished, by open connection. */
@@ -94,6 +96,14 @@ class HttpAdminServer implements AdminServer {
         resolve({ host: address.address, port: address.port });
     });
     return promise;
+  }
+
+  configure(limits: Partial<AdminLimits>): void {
+    this.#limits = { ...this.#limits, ...limits };
+    const { headerMs, bodyTotalMs, keepAliveMs } = this.#limits;
+    this.#server.headersTimeout = headerMs;
+    this.#server.requestTimeout = headerMs + bodyTotalMs;
+    this.#server.keepAliveTimeout = keepAliveMs;
   }
 
   close(): Promise<void> {

@@ -166,6 +166,38 @@ export interface ExplainStop {
   readonly verdict: Verdict;
 }
 
+/** `/config`: the options that run. */
+export interface ConfigView {
+  /** The file that was named, or null. */
+  readonly file: string | null;
+  readonly N: number;
+  /** In the order of `--help`. */
+  readonly options: readonly OptionView[];
+  /** Options that had another value at the last reload, which only a restart takes. */
+  readonly needsRestart: readonly string[];
+}
+
+/** One option. */
+export interface OptionView {
+  /** Its name in a file; the flag is this with two dashes in front. */
+  readonly option: string;
+  /** As it was written, or what the balancer derived; `•••` for a secret. */
+  readonly value: string;
+  readonly default: string;
+  readonly source: 'flag' | 'environment' | 'file' | 'default';
+  /** The flag, the variable, or the place in the file that it was given by; null for a default. */
+  readonly from: string | null;
+  /** When a changed value is taken: by a reload, or by the next start. */
+  readonly takes: 'live' | 'start';
+}
+
+/** `POST /reload`: names of options. */
+export interface ReloadView {
+  readonly changed: readonly string[];
+  /** They have another value in the file, which the next start takes. */
+  readonly needsRestart: readonly string[];
+}
+
 /** `/events`, without a stream. */
 export interface EventsView {
   readonly N: number;
@@ -195,7 +227,8 @@ export type EventKind =
   | 'engine-lost'
   | 'engine-back'
   | 'source-lost'
-  | 'source-back';
+  | 'source-back'
+  | 'config-changed';
 
 /** Something that happened to the fleet. */
 export interface FleetEvent {

@@ -12,6 +12,7 @@ import { ADD, DRAIN, RM, SCALE, UNDRAIN } from './change.ts';
 import type { Call, Command } from './command.ts';
 import { completionScript } from './completion.ts';
 import { CHECK } from './config/check.ts';
+import { RELOAD } from './config/reload.ts';
 import { EVENTS } from './events/events.ts';
 import { EXPLAIN } from './explain.ts';
 import { commandHelp, serveHelp } from './help.ts';
@@ -31,6 +32,7 @@ export const COMMANDS: readonly Command[] = [
   EVENTS,
   HEALTH,
   CHECK,
+  RELOAD,
 ];
 const NAMES: readonly string[] = [
   'serve',

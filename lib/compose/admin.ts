@@ -3,6 +3,7 @@
  */
 import { warnOfOpenAccess } from '../admin/access.ts';
 import { createRoutes, type Route } from '../admin/routes/api.ts';
+import { configRoutes, type Options } from '../admin/routes/config.ts';
 import { createDashboardRoutes } from '../admin/routes/dashboard.ts';
 import { eventsRoute } from '../admin/routes/events.ts';
 import { explainRoute } from '../admin/routes/explain.ts';
@@ -10,7 +11,7 @@ import { historyRoute } from '../admin/routes/history.ts';
 import { Live } from '../admin/routes/live.ts';
 import { LiveNumbers } from '../admin/routes/live-numbers.ts';
 import { metricsRoute } from '../admin/routes/metrics.ts';
-import { type AdminServer, createAdminServer } from '../admin/server.ts';
+import { type AdminLimits, type AdminServer, createAdminServer } from '../admin/server.ts';
 import { guardsPublicPort } from '../api/peer-header.ts';
 import type { Config } from '../config/config.ts';
 import type { Endpoint } from '../core/replica.ts';
@@ -21,15 +22,17 @@ import type { Clock } from '../platform/clock.ts';
 import type { RootLogger } from '../platform/log.ts';
 import { programVersion } from '../platform/version.ts';
 import type { ControlPlane } from './control-plane.ts';
+import type { LiveOptions } from './live-options.ts';
 
 export interface AdminDeps {
-  readonly config: Config;
+  readonly options: LiveOptions;
   readonly driver: Driver;
   readonly table: RouteTableWriter;
   readonly metrics: Metrics;
   readonly controlPlane: Pick<ControlPlane, 'view' | 'journal'>;
   /** Shown by the data threads with the requests that they hand over. */
   readonly secret: string;
+  readonly reloader: Options;
   readonly clock: Clock;
   readonly log: RootLogger;
 }
@@ -37,16 +40,20 @@ export interface AdminDeps {
 export interface Admin {
   /** Listens; resolves with where. Throws `port-in-use`. */
   open(): Promise<Endpoint>;
+  /** Keeps to the time limits of other options from now on. */
+  configure(config: Config): void;
   /** Lets requests that are being answered finish. */
   close(): Promise<void>;
 }
 
 export function createAdmin(deps: AdminDeps): Admin {
-  const { config, driver, table, metrics, controlPlane, clock, log } = deps;
+  const { options, driver, table, metrics, controlPlane, clock, log } = deps;
+  const { config } = options;
   const { view, journal } = controlPlane;
   const read = (names: readonly string[]) => metrics.reader.read(names);
   const version = programVersion();
-  const numbers = new LiveNumbers({ driver, limits: config, fleet: view, table, clock, read, version });
+  const limits = options.share({ ...config });
+  const numbers = new LiveNumbers({ driver, limits, fleet: view, table, clock, read, version });
   const live = new Live({ clock, snapshots: numbers, events: journal });
   const routes = [
     ...createRoutes(view),
@@ -55,6 +62,7 @@ export function createAdmin(deps: AdminDeps): Admin {
     metricsRoute((accept, replicas) => metrics.expose(accept, replicas)),
     live.route,
     historyRoute(numbers.history),
+    ...configRoutes(deps.reloader),
     ...createDashboardRoutes(),
   ];
   const server = createServer(deps, routes);
@@ -64,6 +72,7 @@ export function createAdmin(deps: AdminDeps): Admin {
       live.start();
       return server.listen(config.adminPort, config.adminHost);
     },
+    configure: (next) => server.configure(limitsOf(next)),
     async close() {
       await server.close();
       live.close();
@@ -72,7 +81,7 @@ export function createAdmin(deps: AdminDeps): Admin {
 }
 
 function createServer(
-  { config, controlPlane, secret, clock, log }: AdminDeps,
+  { options: { config }, controlPlane, secret, clock, log }: AdminDeps,
   routes: readonly Route[],
 ): AdminServer {
   const { view } = controlPlane;
@@ -87,10 +96,10 @@ function createServer(
     isReplica: (address) => view.hasAddress(address),
     secret,
     clock,
-    limits: {
-      headerMs: config.headerTimeoutMs,
-      bodyIdleMs: config.bodyTimeoutMs,
-      keepAliveMs: config.keepAliveTimeoutMs,
-    },
+    limits: limitsOf(config),
   });
+}
+
+function limitsOf({ headerTimeoutMs, bodyTimeoutMs, keepAliveTimeoutMs }: Config): Partial<AdminLimits> {
+  return { headerMs: headerTimeoutMs, bodyIdleMs: bodyTimeoutMs, keepAliveMs: keepAliveTimeoutMs };
 }

@@ -2,7 +2,8 @@
  * The composition root: creates the parts of a balancer, opens them in order and closes them in reverse order.
  */
 import { createSecret } from '../api/peer-header.ts';
-import type { Config } from '../config/config.ts';
+import type { ReloadView } from '../api/types.ts';
+import type { Config, Settings } from '../config/config.ts';
 import { type Endpoint, formatEndpoint } from '../core/replica.ts';
 import { RouteTableWriter } from '../core/routing/route-table.ts';
 import type { Driver } from '../drivers/driver.ts';
@@ -20,6 +21,8 @@ import { Closers } from './closers.ts';
 import { type ControlPlane, createControlPlane } from './control-plane.ts';
 import { createDataPlane, type DataPlane } from './data-plane.ts';
 import { createDriver } from './drivers.ts';
+import { LiveOptions } from './live-options.ts';
+import { Reloader } from './reload.ts';
 
 /** A balancer that runs. */
 export interface App {
@@ -34,13 +37,27 @@ export interface App {
   reopenLogs(): boolean;
   /** Reads the certificates of the TLS port anew. */
   reloadCertificates(): void;
+  /** Reads the options anew and changes what can be changed while it runs. Throws as `Reloader.reload`. */
+  reload(): Promise<ReloadView>;
+}
+
+/** The options to start with, and how to read them anew. */
+export interface StartOptions {
+  readonly settings: Settings;
+  /** Throws ConfigError. */
+  readonly reload: () => Settings;
 }
 
 /** Starts a balancer. Throws BalancerError with one sentence that says what to do; nothing is left running then. */
-export async function startApp(config: Config, log: RootLogger, clock: Clock = systemClock): Promise<App> {
+export async function startApp(
+  start: StartOptions,
+  log: RootLogger,
+  clock: Clock = systemClock,
+): Promise<App> {
   const closers = new Closers();
   try {
-    return await openParts({ config, log, clock }, closers);
+    const options = new LiveOptions(start.settings.config);
+    return await openParts({ start, options, log, clock }, closers);
   } catch (error) {
     await closers
       .closeAll(false)
@@ -50,20 +67,22 @@ export async function startApp(config: Config, log: RootLogger, clock: Clock = s
 }
 
 interface Surroundings {
-  readonly config: Config;
+  readonly start: StartOptions;
+  readonly options: LiveOptions;
   readonly log: RootLogger;
   readonly clock: Clock;
 }
 
 async function openParts(surroundings: Surroundings, closers: Closers): Promise<App> {
-  const { config, log, clock } = surroundings;
+  const { options, log, clock } = surroundings;
+  const { config } = options;
   const driver = await createDriver(config, log, clock);
   closers.push((keep) => driver.close(keep));
   await driver.open();
   const port = await claimPort(config.port, config.host);
   if (config.tlsPort > 0) await claimPort(config.tlsPort, config.host);
   const parts = createParts(surroundings, driver);
-  const { table, metrics, dataPlane, controlPlane, admin, secret } = parts;
+  const { table, metrics, dataPlane, controlPlane, admin, secret, reloader } = parts;
   // closed in reverse: clients first, then the replicas that served them, while the admin port still tells of it
   closers.push(() => metrics.close());
   closers.push(() => admin.close());
@@ -90,6 +109,7 @@ async function openParts(surroundings: Surroundings, closers: Closers): Promise<
     evicted: driver.evicted,
     reopenLogs: () => dataPlane.reopenLogs(),
     reloadCertificates: () => dataPlane.reloadCertificates(),
+    reload: () => reloader.reload(),
     shutDown: () => shutDown(surroundings, parts, closers),
   };
 }
@@ -97,36 +117,54 @@ async function openParts(surroundings: Surroundings, closers: Closers): Promise<
 type Parts = ReturnType<typeof createParts>;
 
 /** Creates every part; none does anything yet that others notice. */
-function createParts({ config, log, clock }: Surroundings, driver: Driver) {
+function createParts({ start, options, log, clock }: Surroundings, driver: Driver) {
+  const { config } = options;
   const table = createTable(config);
   const fastPath = isFastPath(config);
   const replicas = () => controlPlane.view.replicas();
   const certificates = () => dataPlane.certificateExpiries();
   const metrics = new Metrics(table.shape, clock, { table, log, fastPath, replicas, certificates });
-  const common = { config, driver, table, metrics, clock, log };
-  const dataPlane: DataPlane = createDataPlane(common);
+  const common = { options, driver, table, metrics, clock, log };
+  const dataPlane: DataPlane = createDataPlane({ ...common, config });
   const controlPlane: ControlPlane = createControlPlane({ ...common, dataPlane });
   metrics.open();
   const secret = createSecret();
-  const admin = createAdmin({ ...common, controlPlane, secret });
-  return { table, metrics, dataPlane, controlPlane, admin, secret };
+  const reloader = new Reloader({
+    settings: start.settings,
+    load: start.reload,
+    journal: controlPlane.journal,
+    log: log.component('reload'),
+    prepare(next) {
+      const prepared = dataPlane.prepare(next);
+      return {
+        commit() {
+          options.replace(next);
+          log.setLevel(next.logLevel);
+          admin.configure(next);
+          controlPlane.configure(next);
+          return prepared.commit();
+        },
+      };
+    },
+  });
+  const admin = createAdmin({ ...common, controlPlane, secret, reloader });
+  return { table, metrics, dataPlane, controlPlane, admin, secret, reloader };
 }
 
-async function shutDown({ config, log }: Surroundings, parts: Parts, closers: Closers): Promise<void> {
+async function shutDown({ options, log }: Surroundings, parts: Parts, closers: Closers): Promise<void> {
   const { table, dataPlane, controlPlane } = parts;
   log.info({ inFlight: table.totalInFlight }, 'draining');
   controlPlane.view.startDraining();
-  const inTime = await dataPlane.drain(config.drainTimeoutMs);
+  const inTime = await dataPlane.drain(options.config.drainTimeoutMs);
   if (!inTime) log.warn({ inFlight: table.totalInFlight }, 'drain timed out; requests in flight are cut');
-  await closers.closeAll(config.onExit === 'keep');
+  await closers.closeAll(options.config.onExit === 'keep');
   log.info({}, 'stopped');
 }
 
-function createTable({ slots, driver, upstreams, maxReplicas, workers }: Config): RouteTableWriter {
-  const mostReplicas = driver === 'static' ? upstreams.length : maxReplicas;
+function createTable({ slots, maxReplicas, workers }: Config): RouteTableWriter {
   return new RouteTableWriter({
     slots,
-    ordinals: ordinalsFor(mostReplicas),
+    ordinals: ordinalsFor(maxReplicas),
     workers: threadsOnPort(workers),
   });
 }

@@ -9,7 +9,7 @@ import type { Placement } from '../core/hashing/slot-table.ts';
 import type { RouteTableWriter } from '../core/routing/route-table.ts';
 import type { Driver } from '../drivers/driver.ts';
 import { FleetView } from '../fleet/fleet-view.ts';
-import { Health, type HealthParts } from '../fleet/health/health.ts';
+import { Health, type HealthOptions, type HealthParts } from '../fleet/health/health.ts';
 import { createProbe } from '../fleet/health/probe.ts';
 import { Journal } from '../fleet/journal.ts';
 import { Drains } from '../fleet/lifecycle/drains.ts';
@@ -30,9 +30,10 @@ import type { Clock } from '../platform/clock.ts';
 import { probesInLimits } from '../platform/fd-limits.ts';
 import type { RootLogger } from '../platform/log.ts';
 import type { DataPlane } from './data-plane.ts';
+import type { LiveOptions } from './live-options.ts';
 
 export interface ControlPlaneDeps {
-  readonly config: Config;
+  readonly options: LiveOptions;
   readonly driver: Driver;
   readonly table: RouteTableWriter;
   readonly metrics: Metrics;
@@ -46,6 +47,8 @@ export interface ControlPlane {
   readonly journal: Journal;
   readonly poison: Poison;
   readonly health: Health;
+  /** Goes by other options from now on, in the same turn. */
+  configure(config: Config): void;
   /** Adopts what an earlier balancer left, or starts a new fleet. */
   open(): Promise<void>;
   /** Stops watching the fleet; with `keep` false stops and removes every instance. */
@@ -53,7 +56,8 @@ export interface ControlPlane {
 }
 
 export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
-  const { config, driver, table, metrics, dataPlane, clock } = deps;
+  const { options, driver, table, metrics, dataPlane, clock } = deps;
+  const { config } = options;
   const counts = new CounterSums(metrics.reader.memory, table.shape);
   const journal = new Journal(clock, { read: () => counts.trouble() });
   journal.countAll(metrics.fleet);
@@ -71,14 +75,18 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
   const lifecycle = createLifecycle(deps, { registry, health, journal, poison });
   const { launcher, supervisor, scaling } = lifecycle;
   const openTunnels = (ordinal: number): number => counts.openTunnels(ordinal);
-  const policy = { ...config, placement };
+  const policy = options.share({ ...config, placement });
   const parts = { ...lifecycle, registry, health, placement, table, clock, policy, openTunnels };
-  const view = new FleetView({ ...config, ...parts });
+  const view = new FleetView(options.share({ ...config, ...parts }));
   return {
     view,
     journal,
     poison,
     health,
+    configure(next) {
+      health.configure(healthOptionsOf(next));
+      driver.setUpstreams?.(next.upstreams);
+    },
     async open() {
       const found = await supervisor.open();
       if (found === 0 && driver.ownsInstances) await scaling.startFleet(config.replicas);
@@ -100,15 +108,15 @@ interface RegistryDeps {
 }
 
 function createRegistry(deps: ControlPlaneDeps, { journal, placement, onHealthy }: RegistryDeps): Registry {
-  const { config, table, metrics, dataPlane, clock, log } = deps;
+  const { options, table, metrics, dataPlane, clock, log } = deps;
   const transitions = new TransitionLog(log.component('fleet'), clock);
   const registry = new Registry({
     table,
     placement,
     clock,
     journal,
-    weights: configuredWeights(config),
-    slowStart: config,
+    weights: configuredWeights(options.config),
+    slowStart: options.config,
     publish: (records) => dataPlane.publish(records),
     onReserve: (name) => metrics.began(name),
     onTransition: (transition) => {
@@ -123,22 +131,28 @@ function createRegistry(deps: ControlPlaneDeps, { journal, placement, onHealthy 
 
 type HealthDeps = Pick<HealthParts, 'registry' | 'journal' | 'counts' | 'replace' | 'nudge'>;
 
-function createHealth({ config, driver, table, metrics, clock, log }: ControlPlaneDeps, deps: HealthDeps) {
+function createHealth({ options, driver, table, metrics, clock, log }: ControlPlaneDeps, deps: HealthDeps) {
+  const { config } = options;
   return new Health({
-    ...config,
+    ...healthOptionsOf(config),
     ...deps,
     table,
     clock,
     log: log.component('health'),
-    probe: createProbe(config, probesInLimits()),
-    policy: config,
+    probe: createProbe(options.share({ ...config }), probesInLimits()),
     ownsInstances: driver.ownsInstances,
-    intervalMs: config.probeIntervalMs,
     silenceLimitMs: config.driver === 'swarm' ? config.swarmHealMs : 0,
     maxConcurrent: probesInLimits(),
     random: Math.random,
     onProbe: ({ name }, tookMs, passed) => metrics.fleet.probe(name, tookMs, passed),
   });
+}
+
+function healthOptionsOf(config: Config): HealthOptions {
+  const { rise, fall, probeIntervalMs: intervalMs } = config;
+  const { replaceAfterMs, panicThreshold, ejectOutliers, startTimeoutMs } = config;
+  const policy = { rise, fall };
+  return { policy, intervalMs, replaceAfterMs, panicThreshold, ejectOutliers, startTimeoutMs };
 }
 
 interface LifecycleDeps {
@@ -150,22 +164,27 @@ interface LifecycleDeps {
 
 /** What starts and stops instances. Over servers that others run there is nothing to supervise but their list. */
 function createLifecycle(
-  { config, driver, clock, log }: ControlPlaneDeps,
+  { options, driver, clock, log }: ControlPlaneDeps,
   { registry, health, journal, poison }: LifecycleDeps,
 ) {
   const { checker } = health;
+  const { config } = options;
   const common = { ...config, registry, driver, checker, journal, clock, log: log.component('fleet') };
-  const launcher: Launcher = new Launcher({
-    ...common,
-    substitute: (replica, cause, isDraining) => scaling.substitute(replica, cause, isDraining),
-    onLaunchEnded: () => supervisor.nudge(),
-    onRemoved: (replica) => supervisor.leave(replica),
-  });
-  const gracefulStop = new GracefulStop({ ...common, instances: launcher.instances });
+  const launcher: Launcher = new Launcher(
+    options.share({
+      ...common,
+      substitute: (replica, cause, isDraining) => scaling.substitute(replica, cause, isDraining),
+      onLaunchEnded: () => supervisor.nudge(),
+      onRemoved: (replica) => supervisor.leave(replica),
+    }),
+  );
+  const gracefulStop = new GracefulStop(options.share({ ...common, instances: launcher.instances }));
   const plans = new Plans({ ...common, chooseName: config.classic ? randomName : nextName });
   const scaling: Scaling = new Scaling({ ...common, launcher, gracefulStop, plans });
   const supervisor: Supervisor | Follower = driver.ownsInstances
-    ? new Supervisor({ ...common, launcher, gracefulStop, onEnded: (end) => poison.recordEnd(end) })
-    : new Follower({ ...common, gracefulStop });
+    ? new Supervisor(
+        options.share({ ...common, launcher, gracefulStop, onEnded: (end) => poison.recordEnd(end) }),
+      )
+    : new Follower(options.share({ ...common, gracefulStop }));
   return { launcher, plans, scaling, supervisor, drains: new Drains({ ...common, plans }) };
 }

@@ -14,7 +14,13 @@ import { CertificateFiles } from '../proxy/downstream/tls/certificate-files.ts';
 import type { TlsMaterial } from '../proxy/downstream/tls/tls-server.ts';
 import { debugFor } from '../proxy/headers/debug-headers.ts';
 import { isFastPath } from '../proxy/io/node-internals.ts';
-import { type PoolAddresses, type PoolListeners, WorkerPool } from '../proxy/worker-pool.ts';
+import {
+  type PoolAddresses,
+  type PoolListeners,
+  type PoolOptions,
+  WorkerPool,
+} from '../proxy/worker-pool.ts';
+import type { PreparedChange } from './reload.ts';
 
 export interface DataPlaneDeps {
   readonly config: Config;
@@ -32,6 +38,8 @@ export interface DataPlane {
   setPoison(kinds: readonly string[]): void;
   /** Starts the threads; resolves when all of them listen. */
   open(addresses: PoolAddresses, listeners: Omit<PoolListeners, 'onLog'>): Promise<void>;
+  /** Opens what other options need; everything stays as it is until `commit`. Throws `log-unwritable`. */
+  prepare(config: Config): PreparedChange;
   /** Takes no new connections and lets requests in flight finish; false where some did not in time. */
   drain(timeoutMs: number): Promise<boolean>;
   /** Opens the file of the access log again, after it was moved; false where there is none. */
@@ -43,19 +51,21 @@ export interface DataPlane {
 }
 
 export function createDataPlane(deps: DataPlaneDeps): DataPlane {
-  const { config, driver, table, metrics, clock, log } = deps;
-  const accessSink = createAccessSink(deps);
+  const { driver, table, metrics, clock, log } = deps;
+  let { config } = deps;
+  let accessSink = createAccessSink(deps, config);
   const { workers } = table.shape;
+  const optionsOf = (of: Config): PoolOptions => ({
+    ...of,
+    reusePort: canSharePort,
+    ownsInstances: driver.ownsInstances,
+    debugFor: debugFor(of),
+    maxConnections: Math.min(of.maxConnections, connectionsInLimits(workers)),
+  });
   const pool = new WorkerPool({
     table,
     metrics: metrics.reader,
-    options: {
-      ...config,
-      reusePort: canSharePort,
-      ownsInstances: driver.ownsInstances,
-      debugFor: debugFor(config),
-      maxConnections: Math.min(config.maxConnections, connectionsInLimits(workers)),
-    },
+    options: optionsOf(config),
     clock,
     log: log.component('data-plane'),
   });
@@ -73,6 +83,21 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
         ...listeners,
         onLog: (text, lines, onDone) => accessSink?.take(text, lines, onDone),
       });
+    },
+    prepare(next) {
+      const former = accessSink;
+      const isSame = outputOf(next) === outputOf(config);
+      const sink = isSame ? former : createAccessSink(deps, next);
+      return {
+        async commit() {
+          config = next;
+          // the threads send their last lines before they say that they run without a log
+          accessSink = sink ?? former;
+          await pool.configure(optionsOf(next));
+          accessSink = sink;
+          if (!isSame) await former?.close();
+        },
+      };
     },
     drain: (timeoutMs) => pool.drain(timeoutMs),
     reopenLogs: () => accessSink?.reopen() ?? false,
@@ -95,10 +120,14 @@ function createCertificates(
   return files;
 }
 
-/** Undefined while the access log is off. */
-function createAccessSink({ config, metrics, clock, log }: DataPlaneDeps): AccessSink | undefined {
-  const { accessLog, accessLogFile: file } = config;
-  if (accessLog === 'off') return undefined;
+/** Where the access log goes; undefined while it is off. */
+function outputOf({ accessLog, accessLogFile }: Config): string | undefined {
+  return accessLog === 'off' ? undefined : accessLogFile;
+}
+
+function createAccessSink({ metrics, clock, log }: DataPlaneDeps, config: Config): AccessSink | undefined {
+  const file = outputOf(config);
+  if (file === undefined) return undefined;
   const onDropped = (lines: number): void => metrics.recorder.thread.logDropped(lines);
   return new AccessSink({ file, log: log.component('access-log'), clock, onDropped });
 }

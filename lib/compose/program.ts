@@ -6,11 +6,12 @@
 
 import { type Invocation, parseInvocation } from '../cli/invocation.ts';
 import { CommandError, EXIT } from '../cli/usage.ts';
-import { type Config, ConfigError } from '../config/config.ts';
+import { ConfigError } from '../config/config.ts';
 import { assertNever, isBalancerError, messageOf } from '../platform/errors.ts';
 import { runUnderInit } from '../platform/init.ts';
 import { createLogger, type RootLogger } from '../platform/log.ts';
 import { programVersion } from '../platform/version.ts';
+import type { StartOptions } from './app.ts';
 import { Signals } from './signals.ts';
 
 /** Runs what the command line asks for; gives the exit status, undefined while the balancer serves. */
@@ -41,7 +42,7 @@ async function run(invocation: Invocation): Promise<number | undefined> {
       process.stdout.on('error', () => process.exit(EXIT.done));
       return invocation.command.run(invocation.call);
     case 'serve':
-      return serve(invocation.settings.config);
+      return serve(invocation);
     default:
       return assertNever(invocation);
   }
@@ -66,7 +67,8 @@ function logNodeOutput(log: RootLogger): void {
 }
 
 /** Serves until a signal comes; gives 1 where it could not begin. */
-async function serve(config: Config): Promise<number | undefined> {
+async function serve(start: StartOptions): Promise<number | undefined> {
+  const { config } = start.settings;
   // the other drivers start no processes
   if (config.driver === 'process') runUnderInit();
   const log = createLogger(config.logLevel);
@@ -76,7 +78,7 @@ async function serve(config: Config): Promise<number | undefined> {
   try {
     // loaded here alone, since the commands start faster without it
     const { startApp } = await import('./app.ts');
-    const app = await startApp(config, log);
+    const app = await startApp(start, log);
     void app.evicted?.then(({ message }) => {
       log.error({ cause: message }, 'stopping: another balancer has taken over the replicas');
       signals.stop(EXIT.refused);

@@ -1,6 +1,6 @@
 /**
  * Signals of the process: SIGINT and SIGTERM shut the balancer down, a second one ends the process at once with status
- * 130; SIGHUP reopens the access log. Signals that arrive during the start take effect once the balancer serves.
+ * 130; SIGHUP reopens the access log and reloads the options. Signals that arrive during the start take effect once the balancer serves.
  */
 import { EXIT } from '../cli/usage.ts';
 import { messageOf } from '../platform/errors.ts';
@@ -66,5 +66,7 @@ export class Signals {
     this.#app.reloadCertificates();
     const isReopened = this.#app.reopenLogs();
     this.#log.info({}, isReopened ? 'SIGHUP: access log reopened' : 'SIGHUP: nothing to reopen');
+    // logs what it did, and what keeps it from doing it
+    this.#app.reload().catch(() => {});
   }
 }

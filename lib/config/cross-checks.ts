@@ -37,7 +37,10 @@ export function resolve(values: Config, sources: Sources): Config {
   const shape = { algorithm, slots, vnodes };
   const config: Config = { ...values, ...shape, workers, hashKey, loadFloor, rateBurst };
   if (values.driver === 'static') {
-    return { ...config, replicas: values.upstreams.length, maxReplicas: values.upstreams.length };
+    const { length } = values.upstreams;
+    // room for those that a reload adds
+    const room = Math.min(config.maxReplicas, capacityOf(config), slots - 1);
+    return { ...config, replicas: length, maxReplicas: Math.max(length, room) };
   }
   if (sources.has('maxReplicas')) return config;
   return { ...config, maxReplicas: Math.min(config.maxReplicas, capacityOf(config)) };

@@ -122,6 +122,9 @@ export interface Driver {
    */
   remove(instanceId: string, graceMs: number): Promise<void>;
 
+  /** static: from now on these are the servers. Undefined where no option lists them. */
+  setUpstreams?(upstreams: readonly Endpoint[]): void;
+
   /** Stops watching; with `keep` false also removes what `open` created, unless it is in use. Safe to call again. */
   close(keep: boolean): Promise<void>;
 }

@@ -1,22 +1,15 @@
-/** The static driver: a fixed list of servers that somebody else runs. It lists them and does nothing else. */
+/** The static driver: a list of servers that somebody else runs. It lists them and does nothing else. */
 import { type Endpoint, formatEndpoint } from '../core/replica.ts';
 import { BalancerError } from '../platform/errors.ts';
-import type { Driver, Instance } from './driver.ts';
+import type { Driver, Hint, Instance } from './driver.ts';
 
-/** A driver over a fixed list; each server is named `host:port`, and its id is its position, from 1. */
+/**
+ * A driver over a list that changes only by a reload; each server is named `host:port`. Its id is its position at the
+ * start, from 1, and the lowest free one where it joins later.
+ */
 export function createStaticDriver(options: { readonly upstreams: readonly Endpoint[] }): Driver {
-  const instances = options.upstreams.map((endpoint, index): Instance => {
-    const name = formatEndpoint(endpoint);
-    return {
-      name,
-      id: index + 1,
-      instanceId: name,
-      status: 'running',
-      endpoint,
-      role: 'current',
-      ending: undefined,
-    };
-  });
+  let instances = listed(options.upstreams, []);
+  let onHint: (hint: Hint) => void = () => {};
   const refuse = async (): Promise<never> => {
     throw new BalancerError(
       'bad-request',
@@ -27,13 +20,49 @@ export function createStaticDriver(options: { readonly upstreams: readonly Endpo
     kind: 'static',
     ownsInstances: false,
     open: async () => {},
-    watch: () => {},
+    watch(listener) {
+      onHint = listener;
+    },
     list: async () => instances,
     heldNames: async () => [],
     start: refuse,
     endingOf: async () => undefined,
-    retire: refuse,
-    remove: refuse,
-    close: async () => {},
+    // a server that left the list is another's to stop
+    retire: async () => {},
+    remove: async () => {},
+    close: async () => {
+      onHint = () => {};
+    },
+    setUpstreams(upstreams) {
+      instances = listed(upstreams, instances);
+      onHint({ kind: 'changed', cause: 'another list of upstreams' });
+    },
   };
+}
+
+/** The servers as instances; those that were there `before` keep their ids. */
+function listed(upstreams: readonly Endpoint[], before: readonly Instance[]): readonly Instance[] {
+  const names = new Set(upstreams.map(formatEndpoint));
+  const ids = new Map(before.filter(({ name }) => names.has(name)).map(({ name, id }) => [name, id]));
+  const taken = new Set(ids.values());
+  return upstreams.map((endpoint): Instance => {
+    const name = formatEndpoint(endpoint);
+    const id = ids.get(name) ?? lowestFree(taken);
+    taken.add(id);
+    return {
+      name,
+      id,
+      instanceId: name,
+      status: 'running',
+      endpoint,
+      role: 'current',
+      ending: undefined,
+    };
+  });
+}
+
+function lowestFree(taken: ReadonlySet<number>): number {
+  let id = 1;
+  while (taken.has(id)) id++;
+  return id;
 }

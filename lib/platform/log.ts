@@ -34,13 +34,15 @@ export interface Logger {
   component(name: string): Logger;
 }
 
-function wrap(sink: pino.Logger): Logger {
+/** `sinks` is the list of all of a process, since each has a level of its own. */
+function wrap(sink: pino.Logger, sinks: pino.Logger[]): Logger {
+  sinks.push(sink);
   return {
     debug: (fields, message) => sink.debug(fields, message),
     info: (fields, message) => sink.info(fields, message),
     warn: (fields, message) => sink.warn(fields, message),
     error: (fields, message) => sink.error(fields, message),
-    component: (component) => wrap(sink.child({ component })),
+    component: (component) => wrap(sink.child({ component }), sinks),
   };
 }
 
@@ -49,6 +51,8 @@ export interface RootLogger extends Logger {
   readonly dropped: number;
   /** True if no line is ever written. */
   readonly isSilent: boolean;
+  /** Writes from this level on, also by the loggers of components. */
+  setLevel(level: LogLevel): void;
 }
 
 /** Writes to stderr without ever blocking; what is buffered at exit gets a moment more. */
@@ -59,13 +63,15 @@ export function createLogger(level: LogLevel, isTerminal: boolean = isatty(STDER
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
   };
-  if (level === 'silent') return { ...wrap(pino(options, { write() {} })), dropped: 0, isSilent: true };
   const format = isTerminal ? prettyFormat() : (line: string) => line;
   let note = '';
-  const notes = pino(options, { write: (line: string) => (note = line) });
-  const fd = nonBlocking(STDERR);
+  const notes = pino({ ...options, level: 'error' }, { write: (line: string) => (note = line) });
+  let fd: number | undefined;
   const writer = new LineWriter({
-    write: (bytes) => writeSync(fd, bytes),
+    write(bytes) {
+      fd ??= nonBlocking(STDERR);
+      return writeSync(fd, bytes);
+    },
     clock: systemClock,
     formatNote(lost) {
       notes.error({ component: 'log', lost }, 'log lines were lost: stderr did not accept them');
@@ -75,11 +81,17 @@ export function createLogger(level: LogLevel, isTerminal: boolean = isatty(STDER
   });
   process.on('exit', () => writer.finish());
   const sink = pino(options, { write: (line: string) => writer.write(format(line)) });
+  const sinks: pino.Logger[] = [];
   return {
-    ...wrap(sink),
-    isSilent: false,
+    ...wrap(sink, sinks),
+    get isSilent() {
+      return sink.level === 'silent';
+    },
     get dropped() {
       return writer.dropped;
+    },
+    setLevel(to) {
+      for (const each of sinks) each.level = to;
     },
   };
 }

@@ -118,6 +118,8 @@ export class WorkerPool {
     const former = { options: this.#options, memory: this.#limits };
     this.#options = options;
     this.#limits = createLimitMemory(options, this.#parts.table.shape.workers, former);
+    // those that are started later start with them
+    if (this.#addresses === undefined) return;
     await this.#tellAll((sequence) => ({
       kind: 'options',
       sequence,

@@ -39,7 +39,13 @@ describe('derived values', () => {
 
   it('count the servers of a fixed list as replicas', () => {
     const { replicas, maxReplicas } = load('--driver static --upstreams http://a:1,http://b:1');
-    assert.deepEqual({ replicas, maxReplicas }, { replicas: 2, maxReplicas: 2 });
+    assert.deepEqual({ replicas, maxReplicas }, { replicas: 2, maxReplicas: 64 });
+  });
+
+  it('leave a fixed list no more room than the table has', () => {
+    const servers = '--driver static --upstreams http://a:1,http://b:1';
+    assert.equal(load(`${servers} --algorithm ring --slots 9`).maxReplicas, 8);
+    assert.equal(load(`${servers} --max-replicas 1`).maxReplicas, 2);
   });
 });
 

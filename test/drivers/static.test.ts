@@ -29,10 +29,25 @@ it('says that it does not own them', () => {
   assert.equal(createStaticDriver({ upstreams }).ownsInstances, false);
 });
 
-it('refuses to start, retire and remove, and says why', async () => {
+it('refuses to start a server, and says why', async () => {
   const driver = createStaticDriver({ upstreams });
   const refusal = { code: 'bad-request', message: /static driver has a fixed list/ };
   await assert.rejects(driver.start({ name: 'S1', id: 1 }), refusal);
-  await assert.rejects(driver.retire('a.example:1', 'removed'), refusal);
-  await assert.rejects(driver.remove('a.example:1', 0), refusal);
+});
+
+it('hints at another list, in which those that stay keep their ids', async () => {
+  const driver = createStaticDriver({ upstreams });
+  const hints: string[] = [];
+  driver.watch(({ kind }) => hints.push(kind));
+  const [, second] = upstreams;
+  driver.setUpstreams?.([{ host: 'c.example', port: 3 }, second!, { host: 'd.example', port: 4 }]);
+  assert.deepEqual(hints, ['changed']);
+  assert.deepEqual(
+    (await driver.list()).map(({ name, id }) => [name, id]),
+    [
+      ['c.example:3', 1],
+      ['[::1]:2', 2],
+      ['d.example:4', 3],
+    ],
+  );
 });

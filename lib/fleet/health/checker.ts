@@ -11,53 +11,19 @@
  * probe waited behind real work. Only without any sign of life does an instance count as hung.
  */
 
-import { afterProbe, fullHealth, type HealthPolicy, isUp } from '../../core/policy/rise-and-fall.ts';
-import type { Clock } from '../../platform/clock.ts';
-import type { Registry } from '../registry.ts';
+import { afterProbe, fullHealth, isUp, UNKNOWN_HEALTH } from '../../core/policy/rise-and-fall.ts';
 import type { Replica } from '../replica.ts';
 import { type Check, newCheck, nextProbeMs } from './check.ts';
+import type { CheckerOptions, CheckerParts } from './checker-parts.ts';
 import { Ejections } from './ejections.ts';
-import type { Probe } from './probe.ts';
 import type { ProbeResult } from './probe-connection.ts';
-
-/**
- * Why an instance is to be replaced: it has not been ready for too long; it takes no connections; it gives no sign of
- * life.
- */
-export type Fault = 'not-ready' | 'closed' | 'hung';
-
-export interface CheckerParts {
-  readonly registry: Registry;
-  readonly clock: Clock;
-  readonly probe: Probe;
-  /** How often data threads have read from the replica of the ordinal: a number that only grows. */
-  readonly reads: (ordinal: number) => number;
-  readonly policy: HealthPolicy;
-  /** False for servers that others run, which cannot be replaced. */
-  readonly ownsInstances: boolean;
-  /** 0: probing is off, and a placed instance is healthy until traffic says otherwise. */
-  readonly intervalMs: number;
-  /** A replica that is not ready for this long is replaced; 0 is never. */
-  readonly replaceAfterMs: number;
-  /** A replica whose probes get no response for this long is replaced; 0 leaves it to `fall` probes. */
-  readonly silenceLimitMs?: number;
-  readonly maxConcurrent: number;
-  /** A number from 0 to 1, for the jitter. */
-  readonly random: () => number;
-  /** A probe has ended, after `tookMs`; not called for those that only wait for a start. */
-  readonly onProbe: (replica: Replica, tookMs: number, passed: boolean) => void;
-  /** Called with every further probe that finds the fault. */
-  readonly onFault: (replica: Replica, fault: Fault, cause: string) => void;
-  /** What `isDown` and `isResponsive` say may have changed. */
-  readonly onAvailability: (replica: Replica) => void;
-}
 
 /** Probes a second that may each have a new connection: about two percent of a core. */
 const MANY_PROBES = 100;
 const SLICES = 40;
 
 export class Checker {
-  readonly #parts: CheckerParts;
+  #parts: CheckerParts;
   readonly #ejections: Ejections;
   readonly #checks = new Map<Replica, Check>();
   /** Checks that were due while `maxConcurrent` probes were under way. */
@@ -148,6 +114,35 @@ export class Checker {
     for (const check of this.#checks.values()) if (check.downSinceMs !== undefined) check.downSinceMs = nowMs;
   }
 
+  /**
+   * Goes by other options from now on. What is up stays up and what is down stays down, whatever rise and fall were;
+   * a new interval begins with a probe of everything, and probing that is switched off leaves everything up.
+   */
+  configure(options: CheckerOptions): void {
+    const { policy: formerPolicy, intervalMs: formerMs } = this.#parts;
+    this.#parts = { ...this.#parts, ...options };
+    const { policy, intervalMs, registry } = this.#parts;
+    const isSamePolicy = policy.rise === formerPolicy.rise && policy.fall === formerPolicy.fall;
+    for (const check of this.#checks.values()) {
+      const { replica } = check;
+      const health = isUp(replica.health, formerPolicy) ? fullHealth(policy) : UNKNOWN_HEALTH;
+      if (!isSamePolicy) registry.states.setHealth(replica, health);
+      if (intervalMs === formerMs) continue;
+      check.isToSpread = true;
+      if (intervalMs > 0 && !check.probing) this.#begin(check);
+      else if (intervalMs === 0) this.#endProbing(check);
+    }
+  }
+
+  /** Probing is off: it counts as up, and the result of a probe under way is not judged. */
+  #endProbing(check: Check): void {
+    check.timer?.cancel();
+    this.#overdue.delete(check);
+    check.responds = true;
+    if (check.mode !== 'suspect') this.#markUp(check, 'probing is off');
+    this.#parts.onAvailability(check.replica);
+  }
+
   close(): void {
     for (const replica of [...this.#checks.keys()]) this.unwatch(replica);
   }
@@ -159,7 +154,7 @@ export class Checker {
   }
 
   async #probe(check: Check): Promise<void> {
-    const { clock, probe, reads, onProbe, intervalMs, random } = this.#parts;
+    const { clock, probe, reads, onProbe, random } = this.#parts;
     const { replica } = check;
     const startedMs = clock.nowMs();
     const readsBefore = reads(replica.ordinal);
@@ -175,6 +170,8 @@ export class Checker {
     check.probing = false;
     this.#probeNextOverdue();
     if (!this.#isCurrent(check)) return;
+    const { intervalMs } = this.#parts;
+    if (intervalMs === 0 && check.mode === 'steady') return;
     const { isOutdated } = check;
     check.isOutdated = false;
     if (isOutdated && passed) return this.#begin(check);

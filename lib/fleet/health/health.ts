@@ -14,7 +14,8 @@ import type { Logger } from '../../platform/log.ts';
 import type { Journal } from '../journal.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
-import { Checker, type CheckerParts, type Fault } from './checker.ts';
+import { Checker } from './checker.ts';
+import type { CheckerOptions, CheckerParts, Fault } from './checker-parts.ts';
 import { OutlierDetector, type Traffic } from './outlier-detector.ts';
 
 /** What data threads count of each ordinal. */
@@ -23,18 +24,24 @@ export interface Counts {
   traffic(ordinal: number): Traffic;
 }
 
-export interface HealthParts extends Omit<CheckerParts, 'reads' | 'onFault' | 'onAvailability'> {
+/** What may change while the fleet is judged. */
+export interface HealthOptions extends CheckerOptions {
+  /** The fleet panics while more than this part of it is not ready; 1 is never. */
+  readonly panicThreshold: number;
+  readonly ejectOutliers: boolean;
+  /** The longest time that a replacement may take. */
+  readonly startTimeoutMs: number;
+}
+
+export interface HealthParts
+  extends HealthOptions,
+    Omit<CheckerParts, 'reads' | 'onFault' | 'onAvailability'> {
   readonly registry: Registry;
   readonly table: Pick<RouteTableWriter, 'stateWord' | 'eligible'>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly journal: Journal;
   readonly counts: Counts;
-  /** The fleet panics while more than this part of it is not ready; 1 is never. */
-  readonly panicThreshold: number;
-  readonly ejectOutliers: boolean;
-  /** The longest time that a replacement may take. */
-  readonly startTimeoutMs: number;
   /** Replaces an instance: `drain` lets its requests in flight finish, `kill` does not. */
   readonly replace: (replica: Replica, cause: string, how: 'drain' | 'kill') => void;
   /** Makes the supervisor look at what runs. */
@@ -46,7 +53,7 @@ const LOOK_MS = 1000;
 
 export class Health {
   readonly checker: Checker;
-  readonly #parts: HealthParts;
+  #parts: HealthParts;
   readonly #outliers: OutlierDetector;
   /** Members that are down by their probes. */
   readonly #down = new Set<Replica>();
@@ -90,6 +97,16 @@ export class Health {
         else this.checker.suspect(replica, `traffic: ${code.replace('-', ' ')}`);
         nudge();
     }
+  }
+
+  /** Goes by other options from now on. */
+  configure(options: HealthOptions): void {
+    this.#parts = { ...this.#parts, ...options };
+    this.#timer?.cancel();
+    if (options.ejectOutliers) this.#lookForOutliers();
+    const { policy, intervalMs, replaceAfterMs } = options;
+    this.checker.configure({ policy, intervalMs, replaceAfterMs });
+    this.#judgePanic();
   }
 
   close(): void {

@@ -12,7 +12,8 @@ import { type Expectation, ProbeConnection, type ProbeResult } from './probe-con
 /** Probes once; never rejects. With `mayReuse` the connection of an earlier probe will do. */
 export type Probe = (endpoint: Endpoint, mayReuse: boolean) => Promise<ProbeResult>;
 
-export interface ProbeOptions extends Expectation {
+/** What is sent. */
+interface ProbeRequest {
   readonly probePath: string;
   /** The Host header; empty is the replica's own address. */
   readonly probeHost: string;
@@ -20,16 +21,24 @@ export interface ProbeOptions extends Expectation {
   readonly probePort: number;
   /** Whole header lines, without line ends. */
   readonly probeHeader: readonly string[];
+}
+
+export interface ProbeOptions extends Expectation, ProbeRequest {
   /** 0: probing by HTTP is off. */
   readonly probeIntervalMs: number;
   readonly connectTimeoutMs: number;
 }
 
-/** How instances are probed with these options; at most `mostIdle` connections are kept for the next probe. */
+/**
+ * How instances are probed with these options, which are read for each probe, since a reload changes them; at most
+ * `mostIdle` connections are kept for the next probe.
+ */
 export function createProbe(options: ProbeOptions, mostIdle: number): Probe {
-  if (options.probeIntervalMs === 0) return (endpoint) => probeTcp(endpoint, options.connectTimeoutMs);
   const prober = new HttpProber(options, mostIdle);
-  return (endpoint, mayReuse) => prober.probe(endpoint, mayReuse);
+  return (endpoint, mayReuse) =>
+    options.probeIntervalMs === 0
+      ? probeTcp(endpoint, options.connectTimeoutMs)
+      : prober.probe(endpoint, mayReuse);
 }
 
 /** An idle connection is kept for the interval and this much longer. */
@@ -48,13 +57,16 @@ interface Target {
 class HttpProber {
   readonly #options: ProbeOptions;
   readonly #mostIdle: number;
-  readonly #targets = new WeakMap<Endpoint, Target>();
+  #targets = new WeakMap<Endpoint, Target>();
+  /** What the targets were made of. */
+  #request: ProbeRequest;
   /** Those with an idle connection. */
   readonly #idle = new Set<Target>();
   #sweptMs = performance.now();
 
   constructor(options: ProbeOptions, mostIdle: number) {
     this.#options = options;
+    this.#request = requestOf(options);
     this.#mostIdle = mostIdle;
   }
 
@@ -73,6 +85,7 @@ class HttpProber {
   }
 
   #targetOf(endpoint: Endpoint): Target {
+    if (!isSameRequest(this.#request, this.#options)) this.#forgetTargets();
     const known = this.#targets.get(endpoint);
     if (known !== undefined) return known;
     const { host, port } = endpoint;
@@ -82,6 +95,14 @@ class HttpProber {
     const target = { endpoint: probed, closing: head(false), keeping: head(true), idle: undefined };
     this.#targets.set(endpoint, target);
     return target;
+  }
+
+  /** Another request is sent from now on, perhaps to another port. */
+  #forgetTargets(): void {
+    this.#request = requestOf(this.#options);
+    this.#targets = new WeakMap();
+    for (const target of this.#idle) target.idle?.close();
+    this.#idle.clear();
   }
 
   async #probeOver(target: Target, connection: ProbeConnection, isKept: boolean): Promise<ProbeResult> {
@@ -108,6 +129,19 @@ class HttpProber {
   }
 }
 
+function requestOf({ probePath, probeHost, probePort, probeHeader }: ProbeRequest): ProbeRequest {
+  return { probePath, probeHost, probePort, probeHeader };
+}
+
+function isSameRequest(a: ProbeRequest, b: ProbeRequest): boolean {
+  return (
+    a.probePath === b.probePath &&
+    a.probeHost === b.probeHost &&
+    a.probePort === b.probePort &&
+    a.probeHeader === b.probeHeader
+  );
+}
+
 /** Connects, no more. */
 async function probeTcp(endpoint: Endpoint, timeoutMs: number): Promise<ProbeResult> {
   const connection = new ProbeConnection(endpoint);
@@ -116,7 +150,7 @@ async function probeTcp(endpoint: Endpoint, timeoutMs: number): Promise<ProbeRes
   return result;
 }
 
-function headOf(address: string, options: ProbeOptions, isKept: boolean): string {
+function headOf(address: string, options: ProbeRequest, isKept: boolean): string {
   const { probePath, probeHost, probeHeader } = options;
   const name = probeHost === '' ? address.replace(/:80$/, '') : probeHost;
   const hasAgent = probeHeader.some((line) => /^user-agent:/i.test(line));

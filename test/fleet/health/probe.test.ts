@@ -131,6 +131,23 @@ async function reusing(t: TestContext, answer: string) {
 
 const KEPT = 'HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok';
 
+test('a probe is sent as the options say that moment', async (t) => {
+  const replica = await open(t);
+  replica.serve(() => KEPT);
+  const options = { ...OPTIONS, probePath: '/before' };
+  const ask = createProbe(options, 8);
+  const endpoint = { host: '127.0.0.1', port: replica.port };
+  t.after(() => ask(endpoint, false));
+  await ask(endpoint, true);
+  Object.assign(options, { probePath: '/after' });
+  await ask(endpoint, true);
+  assert.deepEqual(
+    replica.requests.map(({ startLine }) => startLine.split(' ')[1]),
+    ['/before', '/after'],
+  );
+  assert.equal(replica.connections.length, 2);
+});
+
 test('a connection is reused for a while where allowed', async (t) => {
   const { replica, ask } = await reusing(t, KEPT);
   for (let count = 0; count < 30; count++) assert.equal((await ask()).outcome, 'passed');
