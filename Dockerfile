@@ -42,10 +42,11 @@ ENV NODE_ENV=production \
 WORKDIR /app
 COPY --from=production-modules /app/node_modules node_modules
 COPY --from=build /app/dist dist
+COPY bin bin
 COPY package.json ./
 # for docker exec: ringlb status
-RUN ln -s /app/dist/lib/main.js /usr/local/bin/ringlb
+RUN ln -s /app/bin/ringlb /usr/local/bin/ringlb
 USER node
 EXPOSE 5000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 CMD ["node", "dist/lib/main.js", "health"]
-ENTRYPOINT ["node", "dist/lib/main.js"]
+ENTRYPOINT ["node", "--", "dist/lib/main.js"]

@@ -35,7 +35,7 @@ $(INSTALLED): package.json package-lock.json
 start: $(INSTALLED) ## Serves on port 5000 over replicas that are child processes; ARGS="…" are its options
 	@npm run build --silent
 # not by npm: it would hand Ctrl-C on to a program that the terminal has told already
-	@exec node_modules/.bin/node dist/lib/main.js $(ARGS)
+	@exec node_modules/.bin/node -- dist/lib/main.js $(ARGS)
 
 test: $(INSTALLED) ## Runs all tests; those that need a Docker engine are skipped where there is none
 	@npm test --silent

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /**
  * The entry point. Checks the version of Node.js and runs the program, or names the version that is needed.
  * Must not hold: a static import, or syntax younger than modules. Either would fail before the check runs.

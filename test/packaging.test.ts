@@ -1,7 +1,7 @@
 /** What the files around the program say about it stays true. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { it } from 'node:test';
@@ -30,10 +30,25 @@ const NOT_IN_A_CONTAINER = [
 
 it('calls the program ringlb, on a machine and in its container', async () => {
   const { bin } = JSON.parse(await readFile(join(REPOSITORY, 'package.json'), 'utf8')) as { bin: object };
-  assert.deepEqual(bin, { ringlb: 'dist/lib/main.js' });
-  assert.match(await readFile(join(REPOSITORY, 'lib/main.ts'), 'utf8'), /^#!\/usr\/bin\/env node\n/);
+  assert.deepEqual(bin, { ringlb: 'bin/ringlb' });
   const dockerfile = await readFile(join(REPOSITORY, 'Dockerfile'), 'utf8');
-  assert.match(dockerfile, /^RUN ln -s \/app\/dist\/lib\/main\.js \/usr\/local\/bin\/ringlb$/m);
+  assert.match(dockerfile, /^RUN ln -s \/app\/bin\/ringlb \/usr\/local\/bin\/ringlb$/m);
+});
+
+it('starts the program so that Node.js leaves --env-file to it', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'ringlb-bin-'));
+  t.after(() => rm(directory, { recursive: true }));
+  await mkdir(join(directory, 'dist/lib'), { recursive: true });
+  await writeFile(join(directory, 'dist/lib/main.js'), 'console.log(process.argv.slice(2).join())');
+  await cp(join(REPOSITORY, 'bin'), join(directory, 'bin'), { recursive: true });
+  await symlink('bin/ringlb', join(directory, 'link'));
+  await symlink(join(directory, 'link'), join(directory, 'absolute'));
+  for (const name of ['bin/ringlb', 'link', 'absolute']) {
+    const said = execFileSync(join(directory, name), ['--env-file', '/no/such'], { encoding: 'utf8' });
+    assert.equal(said, '--env-file,/no/such\n', name);
+  }
+  const dockerfile = await readFile(join(REPOSITORY, 'Dockerfile'), 'utf8');
+  assert.match(dockerfile, /^ENTRYPOINT \["node", "--", /m);
 });
 
 it('compose hands every option that means something in a container to the balancer', async () => {

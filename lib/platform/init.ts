@@ -27,6 +27,7 @@ done
  */
 export function runUnderInit(): void {
   if (process.pid !== 1 || process.execve === undefined || !existsSync(SHELL)) return;
-  const program = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+  // behind `--`, or Node.js would take the option --env-file for its own
+  const program = [process.execPath, ...process.execArgv, '--', ...process.argv.slice(1)];
   process.execve(SHELL, [SHELL, '-c', INIT, 'ringlb', ...program], process.env);
 }
