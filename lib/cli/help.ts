@@ -30,7 +30,8 @@ ${list.join('\n')}
 
 An option of serve is a flag (--port 8080 or --port=8080) or, on the line below it, an environment
 variable (LB_PORT=8080), or a line of the file that --config names (port: 8080). A flag beats the
-environment, and the environment the file. Durations read 500ms, 2s, 1.5m or 1h.
+environment, and the environment the file. Durations read 500ms, 2s or 1m30s; sizes read 65536, 64k
+or 1MB, in steps of 1024. A flag that may be given several times is one line each in its variable.
 
 ${helpText()}`;
 }

@@ -1,7 +1,7 @@
 /** `ringlb status` and `ringlb health`: the state of the balancer and of its replicas. */
 import type { ReplicasView, ReplicaView, RingView } from '../api/types.ts';
+import { duration as parseDuration } from '../config/parsers/value-parsers.ts';
 import { quote } from '../config/suggest.ts';
-import { duration as parseDuration } from '../config/value-parsers.ts';
 import { type AdminClient, sentenceOf } from './admin-client.ts';
 import type { Call, Command } from './command.ts';
 import {

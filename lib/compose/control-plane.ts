@@ -3,7 +3,7 @@
  */
 
 import type { Config } from '../config/config.ts';
-import { configuredWeights } from '../config/cross-checks.ts';
+import { configuredWeights } from '../config/derived-values.ts';
 import { createPlacement } from '../core/hashing/placement.ts';
 import type { Placement } from '../core/hashing/slot-table.ts';
 import type { RouteTableWriter } from '../core/routing/route-table.ts';

@@ -11,8 +11,10 @@ export interface Source {
   /** `--port`, `LB_PORT` or `ringlb.yaml:3:7: port`. */
   readonly name: string;
   readonly origin: Origin;
-  /** As it was written. */
+  /** As it was written; the last of several. */
   readonly text: string;
+  /** Each value of a flag or a list in a file; undefined for a variable. */
+  readonly items?: readonly string[];
 }
 
 export type Sources = ReadonlyMap<Key, Source>;

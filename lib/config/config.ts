@@ -5,10 +5,13 @@
  */
 
 import type { Source, Sources } from './check.ts';
-import { crossCheck, resolve } from './cross-checks.ts';
+import { crossCheck } from './cross-checks.ts';
+import { resolve } from './derived-values.ts';
+import { readEnvFile } from './env-file.ts';
 import { parseConfigFile, readConfigFile } from './file/config-file.ts';
 import { type Flag, KEY_OF_FLAG } from './flags.ts';
 import { type Config, environmentName, KEYS, type Key, OPTIONS, type Option } from './options.ts';
+import type { Variable } from './parsers/spec-parsers.ts';
 import { didYouMean, quote, quoteIfOdd } from './suggest.ts';
 import { readTokenFile } from './token-file.ts';
 
@@ -70,8 +73,8 @@ function readFlags(flags: readonly Flag[], { sources, unread, problems }: Readin
     const value = text ?? OPTIONS[key].bare;
     if (value !== undefined) {
       const before = sources.get(key);
-      const isMore = OPTIONS[key].isList === true && before?.origin === 'flag';
-      sources.set(key, { name: flag, origin: 'flag', text: isMore ? `${before.text}\n${value}` : value });
+      const items = before?.origin === 'flag' ? [...(before.items ?? []), value] : [value];
+      sources.set(key, { name: flag, origin: 'flag', text: value, items });
     } else {
       unread.add(key);
       problems.push(`${flag} needs a value; one that begins with - is written ${flag}=VALUE`);
@@ -100,12 +103,15 @@ function readValues({ sources, unread, problems }: Reading): Config {
   for (const key of KEYS) {
     const option: Option<unknown> = OPTIONS[key];
     const source = sources.get(key);
-    const read = option.read(source?.text ?? option.default);
+    const { items, text = option.default } = source ?? {};
+    const read = (items && option.readItems?.(items)) ?? option.read(text);
     const standard = 'value' in read ? read : option.read(option.default);
     if ('value' in standard) values[key] = standard.value;
     if ('value' in read) continue;
     unread.add(key);
-    const offending = source === undefined || option.isSecret ? '' : `, not ${quote(source.text)}`;
+    // a list names the item that is wrong itself
+    const isNamed = source === undefined || option.isSecret || option.readItems !== undefined;
+    const offending = isNamed ? '' : `, not ${quote(source.text)}`;
     problems.push(`${source?.name ?? `--${option.flag}`} ${read.problem}${offending}`);
   }
   return values as Config;
@@ -125,8 +131,27 @@ export function loadSettings(
   const config = resolve(values, reading.sources);
   reading.problems.push(...crossCheck(config, reading.sources, reading.unread));
   const token = tokenOf(config, reading);
+  const env = variablesOf(config, environment, reading);
   if (reading.problems.length > 0) throw new ConfigError(reading.problems);
-  return { config: { ...config, adminToken: token }, sources: reading.sources };
+  return { config: { ...config, adminToken: token, env }, sources: reading.sources };
+}
+
+/**
+ * The variables of a replica: those of files, then those of the option itself, which win. One without a value has that
+ * of the balancer's own environment; a problem with a file is recorded.
+ */
+function variablesOf(
+  { env, envFile }: Config,
+  environment: Environment,
+  { sources, problems }: Reading,
+): readonly Variable[] {
+  const fromFiles = envFile.flatMap((path) => {
+    const read = readEnvFile(path);
+    if ('value' in read) return read.value;
+    problems.push(`${sources.get('envFile')?.name} ${read.problem}`);
+    return [];
+  });
+  return [...fromFiles, ...env].map(({ name, value = environment[name] }) => ({ name, value }));
 }
 
 /** The admin token, read from its file where one is given; a problem with the file is recorded. */

@@ -1,63 +1,17 @@
 /**
- * Rules between options: values that follow from others, and combinations that are refused.
+ * Combinations of options that are refused.
  * Invariant: a check runs only if every option it reads was parsed, so that one mistake is reported once.
  */
 
-import { isByRequestId } from '../core/hashing/hash-key.ts';
-import { DEFAULT_VNODES, defaultSlots, isPrime } from '../core/hashing/placement.ts';
+import { DEFAULT_VNODES, isPrime } from '../core/hashing/placement.ts';
 import { formatEndpoint } from '../core/replica.ts';
 import type { DriverKind } from '../drivers/driver.ts';
-import { cpus } from '../platform/cgroup.ts';
 import { isLoopback } from '../platform/ip-addresses.ts';
 import { type Check, isMeant, nameOf, type Sources } from './check.ts';
+import { capacityOf, configuredWeights } from './derived-values.ts';
 import { FRONT_CHECKS } from './front-checks.ts';
 import type { Config, Key } from './options.ts';
-import { orList } from './suggest.ts';
-
-/** How many replicas the classic ring has slots for; other algorithms have no such limit. */
-function capacityOf({ algorithm, slots, vnodes }: Config): number {
-  return algorithm === 'classic' ? Math.floor(slots / vnodes) : Number.POSITIVE_INFINITY;
-}
-
-/**
- * Fills in derived values: slots and vnodes of the algorithm, the number of workers, and what follows from `classic`,
- * the hash key and a fixed list of servers.
- */
-export function resolve(values: Config, sources: Sources): Config {
-  const algorithm = values.classic ? 'classic' : values.algorithm;
-  const largest = values.driver === 'static' ? values.upstreams.length : values.maxReplicas;
-  const slots = values.slots || defaultSlots(algorithm, largest);
-  const vnodes = DEFAULT_VNODES[algorithm] && (values.vnodes || DEFAULT_VNODES[algorithm]);
-  const workers = values.workers || cpus().cores;
-  // random keys have no cache affinity to lose, so no floor is needed
-  const loadFloor = isByRequestId(values.hashKey) ? 0 : values.loadFloor;
-  const rateBurst = values.rateBurst || Math.max(1, Math.round(values.rateLimit));
-  // by load no request has a key
-  const hashKey: Config['hashKey'] = values.balance === 'hash' ? values.hashKey : [{ kind: 'p2c' }];
-  const shape = { algorithm, slots, vnodes };
-  const config: Config = { ...values, ...shape, workers, hashKey, loadFloor, rateBurst };
-  if (values.driver === 'static') {
-    const { length } = values.upstreams;
-    // room for those that a reload adds
-    const room = Math.min(config.maxReplicas, capacityOf(config), slots - 1);
-    return { ...config, replicas: length, maxReplicas: Math.max(length, room) };
-  }
-  if (sources.has('maxReplicas')) return config;
-  return { ...config, maxReplicas: Math.min(config.maxReplicas, capacityOf(config)) };
-}
-
-/** The weights that options give to names: of a fixed server also behind its address, which --weights overrides. */
-export function configuredWeights({
-  weights,
-  upstreams,
-}: Pick<Config, 'weights' | 'upstreams'>): Map<string, number> {
-  return new Map([
-    ...upstreams.flatMap((upstream) =>
-      upstream.weight === undefined ? [] : [[formatEndpoint(upstream), upstream.weight] as const],
-    ),
-    ...weights.map(({ name, weight }) => [name, weight] as const),
-  ]);
-}
+import { orList, quote } from './suggest.ts';
 
 /** The options that shape the placement. */
 const SHAPE: readonly Key[] = ['classic', 'algorithm', 'slots', 'vnodes'];
@@ -271,6 +225,20 @@ const routing: readonly Check[] = [
   },
 ];
 
+/** What only a container can be given. */
+const CONTAINERS_ONLY: readonly Key[] = [
+  'secret',
+  'volume',
+  'tmpfs',
+  'readOnly',
+  'pids',
+  'replicaUser',
+  'replicaCommand',
+  'replicaLabel',
+  'logMaxBytes',
+  'logMaxFiles',
+];
+
 const CHECKS: readonly Check[] = [
   ...listening,
   ...FRONT_CHECKS,
@@ -280,6 +248,19 @@ const CHECKS: readonly Check[] = [
   needsDriver('discoverGraceMs', 'discover'),
   needsDriver('resolver', 'discover'),
   needsDriver('command', 'process'),
+  rejectsBlank('command'),
+  ...(['env', 'envFile', 'memoryBytes', 'cpus', 'workdir', 'stopSignal'] as const).map((key) =>
+    needsDriver(key, 'process', 'docker', 'swarm'),
+  ),
+  ...CONTAINERS_ONLY.map((key) => needsDriver(key, 'docker', 'swarm')),
+  {
+    reads: ['driver', 'workdir'],
+    problem({ driver, workdir }, sources) {
+      const isInContainer = driver === 'docker' || driver === 'swarm';
+      if (!isInContainer || workdir === '' || workdir.startsWith('/')) return undefined;
+      return `${nameOf('workdir', sources)} must be an absolute path with --driver ${driver}, not ${quote(workdir)}`;
+    },
+  },
   needsDriver('image', 'docker', 'swarm'),
   needsDriver('replicaPort', 'docker', 'swarm'),
   needsDriver('network', 'docker', 'swarm', 'discover'),

@@ -29,9 +29,10 @@ export function describeOptions(settings: Settings): readonly OptionView[] {
 function describeOption(key: Key, { config, sources }: Settings): OptionView {
   const option: Option<unknown> = OPTIONS[key];
   const source = sources.get(key);
+  const text = source?.items?.join(option.separator) ?? source?.text ?? option.default;
   return {
     option: option.flag,
-    value: shownValue(option, source?.text ?? option.default, config[key]),
+    value: shownValue(option, text, config[key]),
     default: option.default,
     source: source?.origin ?? 'default',
     from: source?.name.replace(/: [^:]*$/, '') ?? null,

@@ -6,17 +6,30 @@ import { ALGORITHMS, type Algorithm } from '../core/hashing/slot-table.ts';
 import { BALANCES, type Balance } from '../core/routing/load-picker.ts';
 import type { DriverKind } from '../drivers/driver.ts';
 import { LOG_LEVELS, type LogLevel } from '../platform/log.ts';
-import { files, rate, rateKey, redirect } from './front-parsers.ts';
-import { constraints, engines, nameServers, sources } from './source-parsers.ts';
+import { files, rate, rateKey, redirect } from './parsers/front-parsers.ts';
+import { addressRanges, hostNames, upstreams, weights } from './parsers/server-parsers.ts';
+import { constraints, engines, nameServers, sources } from './parsers/source-parsers.ts';
 import {
-  addressRanges,
+  commandWords,
+  cpuCount,
+  labels,
+  memory,
+  secrets,
+  signal,
+  tmpfsMounts,
+  user,
+  variableFiles,
+  variables,
+  volumes,
+} from './parsers/spec-parsers.ts';
+import {
+  directory,
   duration,
   file,
   hashKey,
   headerLines,
   host,
   hostHeader,
-  hostNames,
   image,
   loadFactor,
   name,
@@ -28,14 +41,13 @@ import {
   percent,
   port,
   shellCommand,
+  size,
   statuses,
   statusRanges,
   token,
-  upstreams,
   type ValueParser,
-  weights,
   whole,
-} from './value-parsers.ts';
+} from './parsers/value-parsers.ts';
 
 /** When a changed value is taken: by a reload, or by the next start alone. */
 export type Takes = 'live' | 'start';
@@ -112,6 +124,23 @@ export const OPTIONS = {
   drainTimeoutMs: live('drain-timeout', '30s', duration('from zero'), 'time limit for requests in flight when a replica or the balancer shuts down'),
   onExit: live('on-exit', 'remove', oneOf('remove', 'keep'), 'keep leaves the replicas running for the next start to adopt (docker)'),
 
+  env: option('env', '', variables, 'environment variable of a replica; NAME alone passes on that of the balancer; may be given several times'),
+  envFile: option('env-file', '', variableFiles, 'file of environment variables, a NAME=VALUE in each line; may be given several times, --env overrides it'),
+  secret: option('secret', '', secrets, 'containers: file mounted read-only at /run/secrets/NAME; may be given several times'),
+  volume: option('volume', '', volumes, 'containers: volume or path of the host, mounted at DST; may be given several times'),
+  tmpfs: option('tmpfs', '', tmpfsMounts, 'containers: file system in memory, 64m unless SIZE says otherwise; may be given several times'),
+  readOnly: option('read-only', 'on', onOff, 'containers: read-only root file system, with a tmpfs at /tmp; off makes it writable'),
+  memoryBytes: option('memory', '', memory, 'memory limit of a replica; 0 is unlimited; by default 512m for a container and none for a process'),
+  cpus: option('cpus', '0', cpuCount, 'CPU limit of a replica, such as 1.5; 0 is unlimited'),
+  pids: option('pids', '256', whole(0, 4_194_304), 'containers: maximum of processes and threads of a replica; 0 is unlimited'),
+  replicaUser: option('replica-user', '', user, 'containers: user a replica runs as; empty is that of the image, and 65534 (nobody) where that is root'),
+  replicaCommand: option('replica-command', '', commandWords, 'containers: arguments of the image in place of its own, split as by a shell'),
+  workdir: option('workdir', '', directory, 'working directory of a replica; empty is that of the image or the balancer'),
+  stopSignal: option('stop-signal', '', signal, 'signal that stops a replica; empty is that of the image, else SIGTERM'),
+  replicaLabel: option('replica-label', '', labels, 'containers: label of a container; may be given several times'),
+  logMaxBytes: option('log-max-size', '10m', size(0, Number.MAX_SAFE_INTEGER), "containers: size at which a container's log is rotated (json-file); 0 leaves logging to the engine"),
+  logMaxFiles: option('log-max-files', '3', whole(1, 1000), 'containers: files kept of it, the current one included'),
+
   algorithm: option('algorithm', 'maglev', algorithm, 'how slots are assigned to replicas'),
   slots: option('slots', '0', whole(0, 16_777_216), 'slots of the table; 0 is maglev 65537 (always a prime), rendezvous 65536 (131072 with --max-replicas above 64), ring 65536, classic 512'),
   vnodes: option('vnodes', '0', whole(0, 10_000), 'virtual nodes of a replica; 0 is ring 160, classic 9; maglev and rendezvous have none'),
@@ -155,10 +184,10 @@ export const OPTIONS = {
   requestTimeoutMs: live('request-timeout', '0', duration('from zero'), 'time limit from the request head to the end of the response; 0 is off'),
   keepAliveTimeoutMs: live('keep-alive-timeout', '65s', duration('above zero'), 'time limit for an idle connection'),
 
-  maxHeadBytes: live('max-head-bytes', '65536', whole(1024, 1_048_576), 'maximum size of a request head: request line and headers'),
+  maxHeadBytes: live('max-head-bytes', '65536', size(1024, 1_048_576), 'maximum size of a request head: request line and headers'),
   maxHeaders: live('max-headers', '256', whole(8, 10_000), 'maximum number of headers of a request'),
-  maxTargetBytes: live('max-target-bytes', '16384', whole(256, 1_048_576), 'maximum length of a request target'),
-  maxBodyBytes: live('max-body-bytes', '0', whole(0, 999_999_999_999_999), 'maximum size of a request body; 0 is unlimited'),
+  maxTargetBytes: live('max-target-bytes', '16384', size(256, 1_048_576), 'maximum length of a request target'),
+  maxBodyBytes: live('max-body-bytes', '0', size(0, 999_999_999_999_999), 'maximum size of a request body; 0 is unlimited'),
   maxConnections: live('max-connections', '16384', whole(1, 1_000_000), 'maximum of client connections per thread, within the limit on open files'),
   maxConnectionsPerClient: live('max-connections-per-client', '0', whole(0, 1_000_000), 'maximum of connections of one client address over all threads, except trusted proxies; 0 is unlimited'),
   rateLimit: live('rate-limit', '0', rate, 'maximum request rate of a client, as 100/s, 600/m or 5000/h; beyond it the response is 429; 0 is off'),
@@ -190,6 +219,7 @@ export const KEYS = Object.keys(OPTIONS) as readonly Key[];
 export const HEADINGS: { readonly [K in Key]?: string } = {
   port: 'Listening',
   driver: 'Replicas',
+  env: 'What a replica is given',
   algorithm: 'Routing',
   probePath: 'Health',
   retries: 'Upstream',

@@ -1,8 +1,8 @@
 /** Reads the admin token from a file, so that it appears in no command line and no environment. */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { errnoOf, messageOf } from '../platform/errors.ts';
+import { type ParseResult, token } from './parsers/value-parsers.ts';
 import { quote } from './suggest.ts';
-import { type ParseResult, token } from './value-parsers.ts';
 
 /** More than any token; bounds the read of a device, which may never end. */
 const MAX_BYTES = 4096;

@@ -35,3 +35,10 @@ it('a secret is never shown', () => {
   assert.ok(!JSON.stringify(all).includes(token));
   assert.equal(viewOf('').of('admin-token').value, '');
 });
+
+it('a variable of a replica is a secret, and a list is shown whole', () => {
+  const { of } = viewOf(
+    '--env PASSWORD=hunter2 --env A=1 --replica-label a=1 --replica-label b=2 --driver docker',
+  );
+  assert.deepEqual([of('env').value, of('replica-label').value], ['•••', 'a=1\nb=2']);
+});

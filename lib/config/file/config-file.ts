@@ -10,7 +10,7 @@ import { errnoOf, messageOf } from '../../platform/errors.ts';
 import type { Source } from '../check.ts';
 import { KEYS, type Key, OPTIONS, type Option } from '../options.ts';
 import { didYouMean, quote, quoteIfOdd } from '../suggest.ts';
-import type { Yaml } from './yaml.ts';
+import type { Yaml, YamlMap } from './yaml.ts';
 
 /** More than any list of options; bounds the read of a device, which may never end. */
 const MAX_BYTES = 1_048_576;
@@ -112,14 +112,21 @@ class FileParser {
     }
     const label = this.#label(startOf(valueNode), name);
     const separator = OPTIONS[key].separator ?? ' ';
-    this.#sources.set(key, { name: label, origin: 'file', text: texts.join(separator) });
+    const items = OPTIONS[key].readItems === undefined ? undefined : texts;
+    this.#sources.set(key, {
+      name: label,
+      origin: 'file',
+      text: texts.join(separator),
+      ...(items && { items }),
+    });
   }
 
   /** The items of a value, one where it is no list; or what is wrong with it. */
-  #textsOf({ separator }: Pick<Option<unknown>, 'separator'>, node: unknown): readonly string[] | string {
+  #textsOf(option: Option<unknown>, node: unknown): readonly string[] | string {
+    const { separator, readItems, isPairs } = option;
     const { isMap, isSeq, isAlias } = this.#yaml;
     if (isAlias(node)) return 'must be a value, not an alias';
-    if (isMap(node)) return 'must be a value, not a map';
+    if (isMap(node)) return isPairs ? this.#pairsOf(node) : 'must be a value, not a map';
     if (!isSeq(node)) {
       const text = this.#scalarText(node);
       return text === undefined ? 'has no value; an empty one is written ""' : [text];
@@ -128,9 +135,19 @@ class FileParser {
     const texts = node.items.map((item) => this.#scalarText(item));
     const found = texts.filter((text) => text !== undefined);
     if (found.length < texts.length) return 'must be a list of values';
-    if (found.some((text) => text.includes(separator)))
+    // an item of its own is not split again
+    if (readItems === undefined && found.some((text) => text.includes(separator)))
       return `must have one value in each item of the list, without ${quote(separator)}`;
     return found;
+  }
+
+  /** `NAME=VALUE` for each pair of a map; or what is wrong with it. */
+  #pairsOf({ items }: YamlMap): readonly string[] | string {
+    const pairs = items.map(({ key, value }) => [this.#scalarText(key), this.#scalarText(value)]);
+    const isWhole = pairs.every((pair) => pair.every((text) => text !== undefined));
+    return isWhole
+      ? pairs.map((pair) => pair.join('='))
+      : 'must have a value for each name; an empty one is written ""';
   }
 
   /** A scalar as it is written; undefined for anything else, and for a null. */

@@ -20,7 +20,7 @@ interface YamlSequence extends YamlNode {
   readonly items: readonly unknown[];
 }
 
-interface YamlMap extends YamlNode {
+export interface YamlMap extends YamlNode {
   readonly items: readonly { readonly key: unknown; readonly value: unknown }[];
 }
 

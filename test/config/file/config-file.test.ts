@@ -24,6 +24,7 @@ describe('a file of options', () => {
       'probe-header:\n  - "A: 1, 2"\n  - "B: 3"\n',
       { probeHeader: 'A: 1, 2\nB: 3' },
     ],
+    ['names and values as a map', 'env:\n  A: 1,2\n  B: ""\n', { env: 'A=1,2\nB=' }],
     ['an empty value in quotes', 'image: ""\n', { image: '' }],
     ['an empty file', '# nothing yet\n', {}],
   ] as const) {
@@ -49,6 +50,11 @@ describe('a file of options', () => {
       'f:3:1: port is given twice, first in line 1',
     ],
     ['a map in place of a value', 'port:\n  number: 1\n', 'f:2:3: port must be a value, not a map'],
+    [
+      'a name without a value in a map',
+      'env:\n  A:\n',
+      'f:2:3: env must have a value for each name; an empty one is written ""',
+    ],
     ['a list where one value stands', 'port: [1, 2]\n', 'f:1:7: port must be one value, not a list'],
     ['a map in a list', 'upstreams:\n  - a: 1\n', 'f:2:3: upstreams must be a list of values'],
     [

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { load, problemsOf } from '../helpers/options.ts';
+import { load, problemsOf } from '../../helpers/options.ts';
 
 const discover = '--driver discover --source';
 

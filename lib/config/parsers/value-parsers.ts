@@ -3,11 +3,10 @@
  * Invariant: a parser is pure and never throws; it says what the text should have been.
  */
 
-import { isIP } from 'node:net';
-import { type HashKeySource, parseHashKey } from '../core/hashing/hash-key.ts';
-import { TOKEN_CHAR } from '../core/http-token.ts';
-import { type Endpoint, formatEndpoint, isReplicaName, MAX_WEIGHT, parseEndpoint } from '../core/replica.ts';
-import { orList, quote } from './suggest.ts';
+import { type HashKeySource, parseHashKey } from '../../core/hashing/hash-key.ts';
+import { TOKEN_CHAR } from '../../core/http-token.ts';
+import { isReplicaName } from '../../core/replica.ts';
+import { orList, quote } from '../suggest.ts';
 
 /** The parsed value, or what the text should have been (`must be …`). */
 export type ParseResult<T> = { readonly value: T } | { readonly problem: string };
@@ -17,13 +16,15 @@ export interface ValueParser<T> {
   readonly unit: string;
   /** True if messages must not repeat the text. */
   readonly isSecret?: boolean;
-  /** True if the flag may be given several times; the texts are then joined with line ends. */
-  readonly isList?: boolean;
   /** What separates the items of a list in one text; undefined where the value is no list. */
   readonly separator?: string;
+  /** True if an item is `NAME=VALUE`, so that a file may give them as a map. */
+  readonly isPairs?: boolean;
   /** The value that is implied where none follows; a flag without this needs one. */
   readonly bare?: string;
   read(text: string): ParseResult<T>;
+  /** For an option that may be given several times, one item for each time; `read` takes an item from each line. */
+  readItems?(items: readonly string[]): ParseResult<T>;
 }
 
 export const ok = <T>(value: T): ParseResult<T> => ({ value });
@@ -44,19 +45,71 @@ const MS_PER_UNIT: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_00
 /** The maximum delay of a timer: 2^31 − 1 ms. */
 const MAX_DURATION_MS = 2_147_483_647;
 
-/** `500ms`, `1.5s`, `2m` or `1h` as whole milliseconds; a bare `0` where zero is allowed. */
+/** `500ms`, `1.5s` or `1h30m` as whole milliseconds; a bare `0` where zero is allowed. */
 export function duration(min: 'from zero' | 'above zero'): ValueParser<number> {
   return {
     unit: 'duration',
     read(text) {
       if (text === '0' && min === 'from zero') return ok(0);
-      const parts = /^(\d{1,10}(?:\.\d{1,3})?)(ms|s|m|h)$/.exec(text);
-      if (!parts) return bad('must be a duration such as 500ms, 2s or 1m');
-      const valueMs = Math.round(Number(parts[1]) * MS_PER_UNIT[parts[2]!]!);
+      const parts = [...text.matchAll(/(\d{1,10}(?:\.\d{1,3})?)(ms|s|m|h)/g)];
+      const units = parts.map(([, , unit]) => MS_PER_UNIT[unit!]!);
+      // from the largest unit to the smallest, each at most once
+      const isOrdered = units.every((unitMs, index) => index === 0 || unitMs < units[index - 1]!);
+      if (text === '' || parts.map(([part]) => part).join('') !== text || !isOrdered) {
+        return bad('must be a duration such as 500ms, 2s or 1m');
+      }
+      const valueMs = Math.round(
+        parts.reduce((sum, [, count], index) => sum + Number(count) * units[index]!, 0),
+      );
       if (valueMs > MAX_DURATION_MS) return bad('must be at most 24 days');
       if (valueMs === 0 && min === 'above zero') return bad('must be above zero');
       return ok(valueMs);
     },
+  };
+}
+
+/** Sizes are binary, as in Docker and nginx: `1k` and `1kB` are 1024 bytes. */
+const BYTES_PER_UNIT: Readonly<Record<string, number>> = {
+  b: 1,
+  k: 1024,
+  m: 1024 ** 2,
+  g: 1024 ** 3,
+  t: 1024 ** 4,
+};
+
+/** `65536`, `64k`, `1.5MB` or `2GiB` as whole bytes, at least `min` and at most `max`. */
+export function size(min: number, max: number): ValueParser<number> {
+  return {
+    unit: 'size',
+    read(text) {
+      const parts = /^(\d{1,15}(?:\.\d{1,3})?)(?:([kmgt])(?:i?b)?|b)?$/i.exec(text);
+      if (!parts) return bad('must be a size such as 65536, 64k or 1MB');
+      const value = Math.floor(Number(parts[1]) * BYTES_PER_UNIT[parts[2]?.toLowerCase() ?? 'b']!);
+      return value >= min && value <= max ? ok(value) : bad(`must be from ${min} to ${max} bytes`);
+    },
+  };
+}
+
+/** A list whose flag is given once for each item; a variable has one item a line, since an item may contain commas. */
+export function listOf<T>(item: ValueParser<T>): ValueParser<readonly T[]> {
+  const readItems = (items: readonly string[]): ParseResult<readonly T[]> => {
+    const values: T[] = [];
+    for (const text of items.filter((text) => text !== '')) {
+      const result = item.read(text);
+      if ('problem' in result)
+        return bad(item.isSecret ? result.problem : `${result.problem}, not ${quote(text)}`);
+      values.push(result.value);
+    }
+    return ok(values);
+  };
+  const { unit, isSecret, isPairs } = item;
+  return {
+    unit,
+    separator: '\n',
+    ...(isSecret && { isSecret }),
+    ...(isPairs && { isPairs }),
+    readItems,
+    read: (text) => readItems(text.split(/\r?\n/)),
   };
 }
 
@@ -84,6 +137,7 @@ export const hostHeader = text(
   'must be a host name or address, with a port if any',
 );
 export const path = text('path', /^\/[\x21-\x7e]*$/, 'must be a path that begins with /');
+export const directory = text('directory', /^[^\0]*$/, 'must be a directory');
 export const image = text('image', /^[A-Za-z0-9][\w./:@-]*$/, 'must be an image reference such as name:tag');
 export const shellCommand: ValueParser<string> = { unit: 'shell command', read: ok };
 
@@ -160,22 +214,20 @@ const HEADER_LINE = new RegExp(String.raw`^(${TOKEN_CHAR}+):[ \t]*([\x20-\x7e\x8
 /** Headers that the probe sets itself. */
 const PROBE_OWN = /^(host|connection|content-length|transfer-encoding|upgrade|expect)$/i;
 
-/** Header lines, `Name: value`: one for each flag, or for each line of the variable. */
-export const headerLines: ValueParser<readonly string[]> = {
+const headerLine: ValueParser<string> = {
   unit: 'Name: value',
   isSecret: true,
-  isList: true,
-  separator: '\n',
-  read(value) {
-    const lines = value.split(/\r?\n/).filter((line) => line !== '');
-    const fields = lines.map((line) => HEADER_LINE.exec(line));
-    if (fields.includes(null)) return bad('must be a header such as "Authorization: Basic dXNlcg=="');
-    const own = fields.find((field) => PROBE_OWN.test(field?.[1] ?? ''));
-    if (own?.[1]?.toLowerCase() === 'host') return bad('must not be Host: give that as --probe-host');
-    if (own) return bad(`must not be ${own[1]}, which frames the request`);
-    return ok(fields.map((field) => `${field?.[1]}: ${field?.[2]?.trim()}`));
+  read(line) {
+    const [, name = '', value = ''] = HEADER_LINE.exec(line) ?? [];
+    if (name === '') return bad('must be a header such as "Authorization: Basic dXNlcg=="');
+    if (name.toLowerCase() === 'host') return bad('must not be Host: give that as --probe-host');
+    if (PROBE_OWN.test(name)) return bad(`must not be ${name}, which frames the request`);
+    return ok(`${name}: ${value.trim()}`);
   },
 };
+
+/** Headers of probes. */
+export const headerLines = listOf(headerLine);
 
 export const onOff: ValueParser<boolean> = {
   unit: 'on or off',
@@ -195,12 +247,14 @@ export const loadFactor: ValueParser<number> = {
   },
 };
 
-/** `20%` or `20` as the share 0.2. */
+/** `20%` or `20` as the share 0.2. A bare fraction such as 0.2 could mean either of two things, so it is refused. */
 export const percent: ValueParser<number> = {
   unit: 'percentage',
   read(value) {
     const parts = /^(\d{1,3}(?:\.\d{1,3})?)%?$/.exec(value);
     const share = parts ? Number(parts[1]) / 100 : Number.NaN;
+    if (share > 0 && share < 0.01 && !value.endsWith('%'))
+      return bad(`must say its unit: ${Number((Number(value) * 100).toFixed(3))}% or ${Number(value)}%`);
     return share >= 0 && share <= 1 ? ok(share) : bad('must be a percentage from 0% to 100%');
   },
 };
@@ -210,98 +264,3 @@ export const hashKey: ValueParser<readonly HashKeySource[]> = {
   separator: ',',
   read: parseHashKey,
 };
-
-/** Maximum of servers in a fixed list, the same as of `replicas`. */
-const MAX_UPSTREAMS = 1024;
-
-/** A replica's name with its weight. */
-export interface NamedWeight {
-  readonly name: string;
-  readonly weight: number;
-}
-
-/** A weight in decimal digits, or undefined where it is none. */
-function parseWeight(text: string | undefined): number | undefined {
-  const weight = /^\d{1,3}$/.test(text ?? '') ? Number(text) : Number.NaN;
-  return weight <= MAX_WEIGHT ? weight : undefined;
-}
-
-/** `S1=2,10.0.0.7:80=1`: names of replicas, or addresses of fixed servers; no name twice. */
-export const weights: ValueParser<readonly NamedWeight[]> = {
-  unit: 'list of NAME=WEIGHT',
-  read(value) {
-    const items = value === '' ? [] : value.split(',').map((item) => item.trim());
-    const found = items.map((item) => {
-      const [, name = '', text] = /^([^=\s]{1,100})=(\d+)$/.exec(item) ?? [];
-      return { name, weight: parseWeight(text) ?? -1 };
-    });
-    const wrong = found.findIndex(({ name, weight }) => name === '' || weight < 0);
-    if (wrong !== -1)
-      return bad(
-        `must be NAME=WEIGHT with whole weights from 0 to ${MAX_WEIGHT} (see ${quote(items[wrong] ?? '')})`,
-      );
-    if (new Set(found.map(({ name }) => name)).size < found.length)
-      return bad('must not name a replica twice');
-    return ok(found);
-  },
-};
-
-/** A server of the fixed list, with the weight that stands behind it, if any does. */
-export type Upstream = Endpoint & { readonly weight?: number };
-
-/** One `http://host:port weight=3`; undefined for anything else. */
-function parseUpstream(item: string): Upstream | undefined {
-  const [, address = '', , text] = /^(\S+)(\s+weight=(\d+))?$/.exec(item) ?? [];
-  const endpoint = parseEndpoint(address);
-  if (endpoint === undefined || text === undefined) return endpoint;
-  const weight = parseWeight(text);
-  return weight === undefined ? undefined : { ...endpoint, weight };
-}
-
-/** `http://a:1,http://[::1]:2 weight=3`; no server twice. */
-export const upstreams: ValueParser<readonly Upstream[]> = {
-  unit: 'list of http://host:port',
-  separator: ',',
-  read(value) {
-    const items = value === '' ? [] : value.split(',').map((item) => item.trim());
-    const endpoints = items.map(parseUpstream);
-    const found = endpoints.filter((endpoint) => endpoint !== undefined);
-    if (found.length < items.length) {
-      const item = items[endpoints.indexOf(undefined)] ?? '';
-      const more = item.includes('weight') ? `, each with weight=0 to ${MAX_WEIGHT} behind it if any` : '';
-      return bad(`must be a comma-separated list of http://host:port${more} (see ${quote(item)})`);
-    }
-    if (found.length > MAX_UPSTREAMS) return bad(`must name at most ${MAX_UPSTREAMS} servers`);
-    if (new Set(found.map(formatEndpoint)).size < found.length) return bad('must not name a server twice');
-    return ok(found);
-  },
-};
-
-/** `10.0.0.0/8,::1`: addresses and CIDR blocks. */
-export const addressRanges: ValueParser<readonly string[]> = {
-  unit: 'list of addresses and CIDR blocks',
-  separator: ',',
-  read(value) {
-    const ranges = value === '' ? [] : value.split(',').map((item) => item.trim());
-    const wrong = ranges.find((range) => !isAddressRange(range));
-    return wrong === undefined ? ok(ranges) : bad(`must be addresses and CIDR blocks (see ${quote(wrong)})`);
-  },
-};
-
-/** `admin.example.org,lb`: host names without ports, in lower case. */
-export const hostNames: ValueParser<readonly string[]> = {
-  unit: 'list of host names',
-  separator: ',',
-  read(value) {
-    const names = value === '' ? [] : value.split(',').map((item) => item.trim().toLowerCase());
-    const wrong = names.find((item) => !/^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(item));
-    return wrong === undefined ? ok(names) : bad(`must be host names without ports (see ${quote(wrong)})`);
-  },
-};
-
-function isAddressRange(range: string): boolean {
-  const [address = '', bits, ...rest] = range.split('/');
-  const version = isIP(address);
-  if (version === 0 || rest.length > 0) return false;
-  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
-}

@@ -2,8 +2,8 @@
  * How the text of `source` and of `resolver` becomes where servers are looked up, and who is asked.
  */
 import { isIP } from 'node:net';
-import type { SourceSpec } from '../core/discovery/source-spec.ts';
-import { quote } from './suggest.ts';
+import type { SourceSpec } from '../../core/discovery/source-spec.ts';
+import { quote } from '../suggest.ts';
 import type { ValueParser } from './value-parsers.ts';
 
 const HOST_NAME =

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { load, problemsOf } from '../helpers/options.ts';
+import { load, problemsOf } from '../../helpers/options.ts';
 
 describe('the text of an option', () => {
   for (const [text, expected] of [
@@ -9,11 +9,59 @@ describe('the text of an option', () => {
     ['1.5s', 1500],
     ['1m', 60_000],
     ['24h', 86_400_000],
+    ['1m30s', 90_000],
+    ['1h0.5m250ms', 3_630_250],
   ] as const) {
     it(`reads ${text} as ${expected} milliseconds`, () => {
       assert.equal(load(`--queue-timeout ${text}`).queueTimeoutMs, expected);
     });
   }
+
+  for (const text of ['30s1m', '1m1m', '1m 30s', 'm', '1.5']) {
+    it(`rejects "${text}" as a duration`, () => {
+      assert.match(problemsOf([`--queue-timeout=${text}`])[0] ?? '', /must be a duration such as/);
+    });
+  }
+
+  for (const [text, expected] of [
+    ['65536', 65_536],
+    ['64k', 65_536],
+    ['64KiB', 65_536],
+    ['1MB', 1_048_576],
+    ['1.5m', 1_572_864],
+    ['2048b', 2048],
+  ] as const) {
+    it(`reads ${text} as ${expected} bytes`, () => {
+      assert.equal(load(`--max-body-bytes ${text}`).maxBodyBytes, expected);
+    });
+  }
+
+  it('rejects other sizes, and those out of range', () => {
+    assert.deepEqual(problemsOf('--max-head-bytes 64x'), [
+      '--max-head-bytes must be a size such as 65536, 64k or 1MB, not "64x"',
+    ]);
+    assert.deepEqual(problemsOf('--max-head-bytes 2MB'), [
+      '--max-head-bytes must be from 1024 to 1048576 bytes, not "2MB"',
+    ]);
+  });
+
+  it('rejects a bare fraction as a percentage, since it is ambiguous', () => {
+    assert.deepEqual(problemsOf('--retry-budget 0.2'), [
+      '--retry-budget must say its unit: 20% or 0.2%, not "0.2"',
+    ]);
+    assert.equal(load('--retry-budget 0.2%').retryBudget, 0.002);
+    assert.equal(load('--retry-budget 0').retryBudget, 0);
+  });
+
+  it('rejects an empty command', () => {
+    assert.deepEqual(problemsOf(['--command', '']), ['--command must not be empty']);
+  });
+
+  it('keeps line ends within one item of a list', () => {
+    assert.deepEqual(problemsOf(['--probe-header', 'X-A: 1\nX-B: 2']), [
+      '--probe-header must be a header such as "Authorization: Basic dXNlcg=="',
+    ]);
+  });
 
   it('reads a percentage as a share', () => {
     assert.equal(load('--retry-budget 35%').retryBudget, 0.35);

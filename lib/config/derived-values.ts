@@ -1,0 +1,52 @@
+/** Values of options that follow from other options. */
+import { isByRequestId } from '../core/hashing/hash-key.ts';
+import { DEFAULT_VNODES, defaultSlots } from '../core/hashing/placement.ts';
+import { formatEndpoint } from '../core/replica.ts';
+import { cpus } from '../platform/cgroup.ts';
+import type { Sources } from './check.ts';
+import type { Config } from './options.ts';
+
+/** How many replicas the classic ring has slots for; other algorithms have no such limit. */
+export function capacityOf({ algorithm, slots, vnodes }: Config): number {
+  return algorithm === 'classic' ? Math.floor(slots / vnodes) : Number.POSITIVE_INFINITY;
+}
+
+/**
+ * Fills in derived values: slots and vnodes of the algorithm, the number of workers, and what follows from `classic`,
+ * the hash key and a fixed list of servers.
+ */
+export function resolve(values: Config, sources: Sources): Config {
+  const algorithm = values.classic ? 'classic' : values.algorithm;
+  const largest = values.driver === 'static' ? values.upstreams.length : values.maxReplicas;
+  const slots = values.slots || defaultSlots(algorithm, largest);
+  const vnodes = DEFAULT_VNODES[algorithm] && (values.vnodes || DEFAULT_VNODES[algorithm]);
+  const workers = values.workers || cpus().cores;
+  // random keys have no cache affinity to lose, so no floor is needed
+  const loadFloor = isByRequestId(values.hashKey) ? 0 : values.loadFloor;
+  const rateBurst = values.rateBurst || Math.max(1, Math.round(values.rateLimit));
+  // by load no request has a key
+  const hashKey: Config['hashKey'] = values.balance === 'hash' ? values.hashKey : [{ kind: 'p2c' }];
+  const shape = { algorithm, slots, vnodes };
+  const config: Config = { ...values, ...shape, workers, hashKey, loadFloor, rateBurst };
+  if (values.driver === 'static') {
+    const { length } = values.upstreams;
+    // room for those that a reload adds
+    const room = Math.min(config.maxReplicas, capacityOf(config), slots - 1);
+    return { ...config, replicas: length, maxReplicas: Math.max(length, room) };
+  }
+  if (sources.has('maxReplicas')) return config;
+  return { ...config, maxReplicas: Math.min(config.maxReplicas, capacityOf(config)) };
+}
+
+/** The weights that options give to names: of a fixed server also behind its address, which --weights overrides. */
+export function configuredWeights({
+  weights,
+  upstreams,
+}: Pick<Config, 'weights' | 'upstreams'>): Map<string, number> {
+  return new Map([
+    ...upstreams.flatMap((upstream) =>
+      upstream.weight === undefined ? [] : [[formatEndpoint(upstream), upstream.weight] as const],
+    ),
+    ...weights.map(({ name, weight }) => [name, weight] as const),
+  ]);
+}
