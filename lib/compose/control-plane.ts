@@ -4,6 +4,9 @@
 
 import type { Config } from '../config/config.ts';
 import { configuredWeights } from '../config/derived-values.ts';
+
+import { replicaSpecOf } from '../config/replica-spec.ts';
+
 import { createPlacement } from '../core/hashing/placement.ts';
 import type { Placement } from '../core/hashing/slot-table.ts';
 import type { RouteTableWriter } from '../core/routing/route-table.ts';
@@ -173,6 +176,8 @@ function createLifecycle(
   const launcher: Launcher = new Launcher(
     options.share({
       ...common,
+      // what a reload has changed counts from the next start
+      specFor: () => replicaSpecOf(options.config),
       substitute: (replica, cause, isDraining) => scaling.substitute(replica, cause, isDraining),
       onLaunchEnded: () => supervisor.nudge(),
       onRemoved: (replica) => supervisor.leave(replica),

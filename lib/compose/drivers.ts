@@ -3,6 +3,7 @@
  * for: the Docker client alone is 40 MB of memory.
  */
 import type { Config } from '../config/config.ts';
+import { replicaSpecOf } from '../config/replica-spec.ts';
 import type { Driver } from '../drivers/driver.ts';
 import type { Clock } from '../platform/clock.ts';
 import { assertNever } from '../platform/errors.ts';
@@ -10,7 +11,7 @@ import type { Logger } from '../platform/log.ts';
 
 export async function createDriver(config: Config, log: Logger, clock: Clock): Promise<Driver> {
   const { driver } = config;
-  const parts = { ...config, log: log.component('driver'), clock };
+  const parts = { ...config, spec: replicaSpecOf(config), log: log.component('driver'), clock };
   switch (driver) {
     case 'process':
       return (await import('../drivers/process/process.ts')).createProcessDriver(parts);

@@ -5,6 +5,7 @@
  */
 import type { Ending } from '../core/ending.ts';
 import type { Endpoint, Place } from '../core/replica.ts';
+import type { ReplicaSpec } from '../core/replica-spec.ts';
 import type { BalancerError } from '../platform/errors.ts';
 
 export type DriverKind = 'process' | 'docker' | 'swarm' | 'static' | 'discover';
@@ -27,6 +28,8 @@ export interface Instance extends Place {
   readonly image?: string | undefined;
   /** The machine that it runs on, as the engine identifies it; undefined where there is only one. */
   readonly node?: string;
+  /** The hash of the spec it was started with; undefined where that is not known. */
+  readonly spec?: string | undefined;
   /** As in `Start`. */
   readonly instead?: string | undefined;
   readonly weight?: number;
@@ -91,11 +94,11 @@ export interface Driver {
   heldNames(): Promise<readonly string[]>;
 
   /**
-   * Starts a `current` instance in the place. Resolves once it runs and has an endpoint; it need not serve yet.
+   * Starts a `current` instance of the spec in the place. Resolves once it runs and has an endpoint; it need not serve yet.
    * Throws `name-held` (something else has the name), `bad-request` (the engine rejects the name),
    * `image-missing`, `start-failed`, `engine-unreachable`, and leaves nothing behind.
    */
-  start(start: Start): Promise<Instance>;
+  start(start: Start, spec: ReplicaSpec): Promise<Instance>;
 
   /**
    * Puts another instance in the place of one that ended, hangs or cannot be reached, and removes that one: the

@@ -24,17 +24,23 @@ export function cpus(read: ReadText = readIfThere): Cpus {
   return { cores: Math.max(1, Math.min(most, Math.ceil(quota ?? most))), quota };
 }
 
+/** The directory of this process's cgroup in version 2; undefined where it has none that is mounted. */
+export function ownCgroup(read: ReadText = readIfThere): string | undefined {
+  const path = groupIn(read('/proc/self/cgroup'), true);
+  const mount = mountsIn(read('/proc/self/mountinfo')).find(({ isUnified }) => isUnified);
+  if (path === undefined || mount === undefined) return undefined;
+  return mount.mountedAt + pathBelow(mount, path);
+}
+
 /** The smallest quota from our cgroup up to the root of the mount. */
 function cpuQuota(read: ReadText): number | undefined {
   const groups = read('/proc/self/cgroup');
   const quotas: number[] = [];
-  for (const { isUnified, root, mountedAt } of mountsIn(read('/proc/self/mountinfo'))) {
+  for (const mount of mountsIn(read('/proc/self/mountinfo'))) {
+    const { isUnified, mountedAt } = mount;
     const path = groupIn(groups, isUnified);
     if (path === undefined) continue;
-    // a container may see its cgroup under the path of its host, or one outside of the mount
-    const isBelow = root === '/' || path === root || path.startsWith(`${root}/`);
-    const below = isBelow ? path.slice(root === '/' ? 0 : root.length) : '';
-    for (const directory of upwards(below)) {
+    for (const directory of upwards(pathBelow(mount, path))) {
       const quota = isUnified
         ? quotaOf(mountedAt + directory, read)
         : oldQuotaOf(mountedAt + directory, read);
@@ -42,6 +48,13 @@ function cpuQuota(read: ReadText): number | undefined {
     }
   }
   return quotas.length === 0 ? undefined : Math.min(...quotas);
+}
+
+/** The path within the mount. A container may see its cgroup under the path of its host, or one outside of the mount. */
+function pathBelow({ root }: Mount, path: string): string {
+  if (path === '/') return '';
+  const isBelow = root === '/' || path === root || path.startsWith(`${root}/`);
+  return isBelow ? path.slice(root === '/' ? 0 : root.length) : '';
 }
 
 interface Mount {

@@ -6,8 +6,11 @@ import {
   freshName,
   makeDriver,
   pause,
+  REPLICA_IMAGE,
   skipDocker,
 } from '../helpers/docker/docker.ts';
+
+import { specWith } from '../helpers/replica-spec.ts';
 import { testDriver } from './driver-suite.ts';
 
 before(async () => {
@@ -16,6 +19,7 @@ before(async () => {
 
 testDriver({
   title: 'the docker driver',
+  spec: specWith({ image: REPLICA_IMAGE }),
   skip: skipDocker,
   makeDriver: () => makeDriver(),
   freshName,

@@ -5,17 +5,21 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { formatEndpoint } from '../../lib/core/replica.ts';
+import type { ReplicaSpec } from '../../lib/core/replica-spec.ts';
 import type { Driver, Hint, Instance } from '../../lib/drivers/driver.ts';
 import { answering, get, home } from '../helpers/ask.ts';
 import { eventually } from '../helpers/eventually.ts';
+import { type SpecDriver, specWith } from '../helpers/replica-spec.ts';
 
 /** One kind of engine, and what can be done to its instances behind the driver's back. */
 export interface Harness {
   readonly title: string;
   /** A reason not to run at all; undefined where the engine is there. */
   readonly skip?: string | undefined;
+  /** What `makeDriver` starts. */
+  readonly spec: ReplicaSpec;
   /** A driver over a pool of its own, running the sample replica; not opened yet. */
-  makeDriver(): Driver;
+  makeDriver(): SpecDriver;
   /** A replica name that nothing on the engine has. */
   freshName(): string;
   /** Kills the instance as `kill -9` does. */
@@ -29,7 +33,7 @@ export interface Harness {
 /** Registers the suite for one kind of driver. */
 export function testDriver(harness: Harness): void {
   describe(`${harness.title} keeps the driver contract`, { skip: harness.skip ?? false }, () => {
-    let driver: Driver;
+    let driver: SpecDriver;
     let hints: Hint[];
 
     before(() => harness.cleanUp());
@@ -77,9 +81,20 @@ export function testDriver(harness: Harness): void {
         ending: undefined,
         ...('image' in instance && { image: instance.image }),
         ...('node' in instance && { node: instance.node }),
+        spec: instance.spec,
       };
       assert.deepEqual(instance, expected);
       assert.deepEqual(await driver.list(), [expected]);
+    });
+
+    it('lists the hash of the spec, another for another spec', async () => {
+      const usual = await start(1);
+      const other = specWith({ ...harness.spec, env: [['MODE', 'blue']] });
+      const given = await driver.start({ name: harness.freshName(), id: 2 }, other);
+      assert.notEqual(given.spec, usual.spec);
+      assert.equal((await listed(given.instanceId))?.spec, given.spec);
+      assert.equal((await listed(usual.instanceId))?.spec, usual.spec);
+      assert.equal(await home(given), `Hello from Server: ${given.name}`);
     });
 
     it('starts instances side by side, each with its own endpoint', async () => {

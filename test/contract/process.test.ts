@@ -1,12 +1,14 @@
 import { createProcessDriver } from '../../lib/drivers/process/process.ts';
 import { leaderOf } from '../helpers/processes.ts';
+import { specWith, withSpec } from '../helpers/replica-spec.ts';
 import { testDriver } from './driver-suite.ts';
 
 let names = 0;
 
 testDriver({
   title: 'the process driver',
-  makeDriver: () => createProcessDriver({ command: '' }),
+  spec: specWith(),
+  makeDriver: () => withSpec(createProcessDriver({ spec: specWith() }), specWith()),
   freshName: () => `S${++names}`,
   kill: async (instance) => {
     process.kill(leaderOf(instance), 'SIGKILL');

@@ -1,7 +1,7 @@
 /** What the docker driver makes of a pool that others had their hands in, or a balancer before it. */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
-import type { Driver, Hint, Instance } from '../../lib/drivers/driver.ts';
+import type { Hint, Instance } from '../../lib/drivers/driver.ts';
 import { removeAll } from '../contract/driver-suite.ts';
 import { answering, home } from '../helpers/ask.ts';
 import {
@@ -16,9 +16,10 @@ import {
   skipDocker,
 } from '../helpers/docker/docker.ts';
 import { eventually } from '../helpers/eventually.ts';
+import type { SpecDriver } from '../helpers/replica-spec.ts';
 
 describe('the docker driver', { skip: skipDocker ?? false }, () => {
-  const drivers: Driver[] = [];
+  const drivers: SpecDriver[] = [];
 
   before(ensureReplicaImage);
   after(cleanUp);
@@ -27,14 +28,14 @@ describe('the docker driver', { skip: skipDocker ?? false }, () => {
     await cleanUp();
   });
 
-  async function open(pool = freshPool()): Promise<Driver> {
+  async function open(pool = freshPool()): Promise<SpecDriver> {
     const driver = makeDriver({ pool, network: pool });
     drivers.push(driver);
     await driver.open();
     return driver;
   }
 
-  const start = (driver: Driver) => driver.start({ name: freshName(), id: 1 });
+  const start = (driver: SpecDriver) => driver.start({ name: freshName(), id: 1 });
 
   describe('lives with what is done by hand', () => {
     it('sees a container that was removed', async () => {

@@ -1,7 +1,6 @@
 /** Replicas whose containers have a prefix before their names, on a real engine. */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
-import type { Driver } from '../../lib/drivers/driver.ts';
 import { removeAll } from '../contract/driver-suite.ts';
 import {
   cleanUp,
@@ -14,9 +13,10 @@ import {
   skipDocker,
 } from '../helpers/docker/docker.ts';
 import { healthy, instances, names, replaced, Stage } from '../helpers/docker/stage.ts';
+import type { SpecDriver } from '../helpers/replica-spec.ts';
 
 describe('the docker driver with a prefix', { skip: skipDocker ?? false }, () => {
-  const drivers: Driver[] = [];
+  const drivers: SpecDriver[] = [];
 
   before(ensureReplicaImage);
   after(cleanUp);
@@ -25,7 +25,7 @@ describe('the docker driver with a prefix', { skip: skipDocker ?? false }, () =>
     await cleanUp();
   });
 
-  async function open(containerPrefix: string, pool = freshPool()): Promise<Driver> {
+  async function open(containerPrefix: string, pool = freshPool()): Promise<SpecDriver> {
     const driver = makeDriver({ pool, network: pool, containerPrefix });
     drivers.push(driver);
     await driver.open();

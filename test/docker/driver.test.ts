@@ -1,7 +1,7 @@
 /** What the docker driver promises beyond the contract, on a real engine. */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
-import type { Driver, Instance } from '../../lib/drivers/driver.ts';
+import type { Instance } from '../../lib/drivers/driver.ts';
 import { removeAll } from '../contract/driver-suite.ts';
 import {
   BASE_IMAGE,
@@ -16,6 +16,7 @@ import {
   skipDocker,
 } from '../helpers/docker/docker.ts';
 import { eventually } from '../helpers/eventually.ts';
+import type { SpecDriver } from '../helpers/replica-spec.ts';
 
 const FAILING_IMAGE = 'ringlb-test-failing';
 const HUNGRY_IMAGE = 'ringlb-test-hungry';
@@ -23,7 +24,7 @@ const BROKEN_IMAGE = 'ringlb-test-broken';
 const images = [FAILING_IMAGE, HUNGRY_IMAGE, BROKEN_IMAGE];
 
 describe('the docker driver', { skip: skipDocker ?? false }, () => {
-  const drivers: Driver[] = [];
+  const drivers: SpecDriver[] = [];
 
   before(async () => {
     await ensureReplicaImage();
@@ -41,16 +42,16 @@ describe('the docker driver', { skip: skipDocker ?? false }, () => {
     await cleanUp();
   });
 
-  async function open(options: Parameters<typeof makeDriver>[0] = {}): Promise<Driver> {
+  async function open(options: Parameters<typeof makeDriver>[0] = {}): Promise<SpecDriver> {
     const driver = makeDriver(options);
     drivers.push(driver);
     await driver.open();
     return driver;
   }
 
-  const start = (driver: Driver) => driver.start({ name: freshName(), id: 1 });
+  const start = (driver: SpecDriver) => driver.start({ name: freshName(), id: 1 });
   const inspect = async (what: string, format: string) => docker('inspect', '--format', format, what);
-  const dead = (driver: Driver): Promise<Instance> =>
+  const dead = (driver: SpecDriver): Promise<Instance> =>
     eventually('a dead instance', async () => (await driver.list()).find(({ status }) => status === 'dead'));
 
   describe('starts a container', () => {
@@ -88,7 +89,7 @@ describe('the docker driver', { skip: skipDocker ?? false }, () => {
     });
 
     it('as a user without rights where the image names root or nobody', async () => {
-      const driver = await open({ image: BASE_IMAGE });
+      const driver = await open({ spec: { image: BASE_IMAGE } });
       const starting = driver.start({ name: freshName(), id: 1 }).catch(() => {});
       await starting;
       for (const { instanceId } of await driver.list()) {
@@ -115,7 +116,7 @@ describe('the docker driver', { skip: skipDocker ?? false }, () => {
   describe('explains why it cannot start one', () => {
     it('when the image is missing, and makes no network', async () => {
       const pool = freshPool();
-      const driver = makeDriver({ pool, network: pool, image: 'ringlb-test-no-such-image' });
+      const driver = makeDriver({ pool, network: pool, spec: { image: 'ringlb-test-no-such-image' } });
       await assert.rejects(driver.open(), { code: 'image-missing', message: /make build.*docker pull/ });
       assert.equal(await docker('network', 'ls', '-q', '--filter', `name=${pool}`), '');
     });
@@ -123,7 +124,7 @@ describe('the docker driver', { skip: skipDocker ?? false }, () => {
     it('when the image went missing later', async () => {
       const image = 'ringlb-test-short-lived';
       await buildImage(image, ['LABEL ringlb.test=short-lived']);
-      const driver = await open({ image });
+      const driver = await open({ spec: { image } });
       await docker('rmi', image);
       const refusal = {
         code: 'image-missing',
@@ -156,7 +157,7 @@ describe('the docker driver', { skip: skipDocker ?? false }, () => {
     });
 
     it('when the program is not in the image, and leaves no container', async () => {
-      const driver = await open({ image: BROKEN_IMAGE });
+      const driver = await open({ spec: { image: BROKEN_IMAGE } });
       // the engine's init runs for a moment before it finds nothing to run: on a busy machine that counts as a start
       const outcome = await start(driver).catch((error: unknown) => error);
       if (!(outcome instanceof Error)) {
@@ -181,7 +182,7 @@ describe('the docker driver', { skip: skipDocker ?? false }, () => {
 
   describe('reports how an instance ended', () => {
     it('with its exit status and the error it wrote', async () => {
-      const driver = await open({ image: FAILING_IMAGE });
+      const driver = await open({ spec: { image: FAILING_IMAGE } });
       const told = await start(driver).then(
         async () => (await dead(driver)).ending?.text,
         (error: Error) => error.message,
@@ -190,7 +191,7 @@ describe('the docker driver', { skip: skipDocker ?? false }, () => {
     });
 
     it('when it ran out of memory', async () => {
-      const driver = await open({ image: HUNGRY_IMAGE });
+      const driver = await open({ spec: { image: HUNGRY_IMAGE } });
       await start(driver);
       assert.equal((await dead(driver)).ending?.kind, 'out-of-memory');
     });

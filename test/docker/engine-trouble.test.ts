@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { DockerApi } from '../../lib/drivers/docker/api.ts';
-import type { Driver, Hint } from '../../lib/drivers/driver.ts';
+import type { Hint } from '../../lib/drivers/driver.ts';
 import { systemClock } from '../../lib/platform/clock.ts';
 import { home } from '../helpers/ask.ts';
 import {
@@ -15,10 +15,11 @@ import {
   skipDocker,
 } from '../helpers/docker/docker.ts';
 import { eventually } from '../helpers/eventually.ts';
+import type { SpecDriver } from '../helpers/replica-spec.ts';
 
 describe('an engine in trouble', { skip: skipDocker ?? false }, () => {
   let door: EngineDoor;
-  let driver: Driver;
+  let driver: SpecDriver;
   let hints: Hint[];
 
   before(ensureReplicaImage);

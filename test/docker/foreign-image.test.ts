@@ -1,11 +1,12 @@
 /** An HTTP server that knows nothing of ringlb, from Debian's archive, under the rights that a replica gets. */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
-import type { Driver, Instance } from '../../lib/drivers/driver.ts';
+import type { Instance } from '../../lib/drivers/driver.ts';
 import { removeAll } from '../contract/driver-suite.ts';
 import { get } from '../helpers/ask.ts';
 import { buildImage, cleanUp, docker, freshName, makeDriver, skipDocker } from '../helpers/docker/docker.ts';
 import { eventually } from '../helpers/eventually.ts';
+import type { SpecDriver } from '../helpers/replica-spec.ts';
 
 const IMAGE = 'ringlb-test-nginx';
 const STOCK_IMAGE = 'ringlb-test-nginx-stock';
@@ -25,7 +26,7 @@ const CONFIGURATION = [
 ];
 
 describe("Debian's nginx as a replica", { skip: skipDocker ?? false }, () => {
-  let driver: Driver;
+  let driver: SpecDriver;
 
   before(async () => {
     const write = `RUN printf '%s\\n' ${CONFIGURATION.map((line) => `'${line}'`).join(' ')} > /etc/nginx/nginx.conf`;
@@ -40,7 +41,7 @@ describe("Debian's nginx as a replica", { skip: skipDocker ?? false }, () => {
   });
 
   async function start(image: string): Promise<Instance> {
-    driver = makeDriver({ image, replicaPort: 8080 });
+    driver = makeDriver({ spec: { image, port: 8080 } });
     await driver.open();
     return driver.start({ name: freshName(), id: 1 });
   }

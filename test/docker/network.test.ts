@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { stat } from 'node:fs/promises';
 import { after, afterEach, before, describe, it } from 'node:test';
-import type { Driver } from '../../lib/drivers/driver.ts';
 import { type LogFields, silentLogger } from '../../lib/platform/log.ts';
 import { removeAll } from '../contract/driver-suite.ts';
 import { home } from '../helpers/ask.ts';
@@ -21,9 +20,10 @@ import {
   SOCKET,
   skipDocker,
 } from '../helpers/docker/docker.ts';
+import type { SpecDriver } from '../helpers/replica-spec.ts';
 
 describe("the pool's network", { skip: skipDocker ?? false }, () => {
-  const drivers: Driver[] = [];
+  const drivers: SpecDriver[] = [];
 
   before(ensureReplicaImage);
   after(cleanUp);
@@ -32,7 +32,7 @@ describe("the pool's network", { skip: skipDocker ?? false }, () => {
     await cleanUp();
   });
 
-  function driverOn(network: string, pool = network): Driver {
+  function driverOn(network: string, pool = network): SpecDriver {
     const driver = makeDriver({ pool, network });
     drivers.push(driver);
     return driver;

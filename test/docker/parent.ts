@@ -14,6 +14,7 @@ import { isBalancerError, messageOf } from '../../lib/platform/errors.ts';
 import { silentLogger } from '../../lib/platform/log.ts';
 import { get } from '../helpers/ask.ts';
 import { eventually } from '../helpers/eventually.ts';
+import { specWith } from '../helpers/replica-spec.ts';
 
 interface Asked {
   readonly pool: string;
@@ -22,12 +23,13 @@ interface Asked {
   readonly name: string;
 }
 
-const { name, ...asked } = JSON.parse(process.argv[2] ?? '{}') as Asked;
+const { name, image, ...asked } = JSON.parse(process.argv[2] ?? '{}') as Asked;
 const self = containerIdIn(readFileSync('/proc/self/mountinfo', 'utf8')) ?? hostname();
 const engine = new DockerEngine(new DockerApi({ clock: systemClock }));
+const spec = specWith({ image });
 const driver = createDockerDriver({
   ...asked,
-  replicaPort: 5000,
+  spec,
   containerPrefix: '',
   adminHost: '',
   adminPort: 0,
@@ -46,7 +48,7 @@ function tell(facts: object): void {
 
 try {
   await driver.open();
-  const { instanceId, endpoint } = await driver.start({ name, id: 1 });
+  const { instanceId, endpoint } = await driver.start({ name, id: 1 }, spec);
   const { status: answer } = await eventually('an answer', () => get(endpoint!, '/heartbeat'));
   const networks = await ownNetworks();
   await driver.remove(instanceId, 0);

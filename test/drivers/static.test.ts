@@ -7,6 +7,8 @@ const upstreams = [
   { host: '::1', port: 2 },
 ];
 
+import { specWith } from '../helpers/replica-spec.ts';
+
 it('lists every server as running, named by its address, with its place in the list as id', async () => {
   const instances = await createStaticDriver({ upstreams }).list();
   assert.deepEqual(
@@ -32,7 +34,7 @@ it('says that it does not own them', () => {
 it('refuses to start a server, and says why', async () => {
   const driver = createStaticDriver({ upstreams });
   const refusal = { code: 'bad-request', message: /static driver has a fixed list/ };
-  await assert.rejects(driver.start({ name: 'S1', id: 1 }), refusal);
+  await assert.rejects(driver.start({ name: 'S1', id: 1 }, specWith()), refusal);
 });
 
 it('hints at another list, in which those that stay keep their ids', async () => {

@@ -7,6 +7,7 @@ import {
   joinBridge,
   makeSwarmDriver,
   onInstance,
+  SWARM_SPEC,
   skipSwarm,
 } from '../helpers/swarm/swarm.ts';
 
@@ -22,6 +23,7 @@ let names = 0;
 testDriver({
   title: 'the swarm driver',
   skip: skipSwarm,
+  spec: SWARM_SPEC,
   makeDriver: () => makeSwarmDriver(),
   freshName: () => `t${process.pid}-S${++names}`,
   kill: (instance) => onInstance(instance, 'kill', '--signal', 'KILL'),

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { formatEndpoint } from '../../lib/core/replica.ts';
-import type { Driver, Hint } from '../../lib/drivers/driver.ts';
+import type { Hint } from '../../lib/drivers/driver.ts';
 import { answering } from '../helpers/ask.ts';
 import { ensureReplicaImage } from '../helpers/docker/docker.ts';
 import { eventually } from '../helpers/eventually.ts';
+import type { SpecDriver } from '../helpers/replica-spec.ts';
 import {
   cleanUp,
   containerOf,
@@ -22,7 +23,7 @@ let names = 0;
 const freshName = () => `d${process.pid}-S${++names}`;
 
 describe('the swarm driver', { skip: skipSwarm ?? false }, () => {
-  let driver: Driver;
+  let driver: SpecDriver;
   let hints: Hint[];
   let pool: string;
   before(async () => {

@@ -56,7 +56,7 @@ class DockerSource implements Source {
 
   async look(): Promise<Look> {
     this.#ownNetworks ??= Object.keys((await ownContainer(this.#engine))?.NetworkSettings.Networks ?? {});
-    const containers = await this.#engine.containersWith(this.#label);
+    const containers = await this.#engine.containers(this.#label);
     const running = containers.filter(
       ({ State: state, Labels: labels }) =>
         (state === 'running' || state === 'paused') && labels[POOL_LABEL] === undefined,

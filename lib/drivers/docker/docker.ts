@@ -4,40 +4,42 @@
  * current container is the prefix plus the name of its replica; nothing is pulled or published.
  */
 
-import { type Ending, endingOf, isFromOutside } from '../../core/ending.ts';
+import { type Ending, endingOf } from '../../core/ending.ts';
 import { formatEndpoint, type Place } from '../../core/replica.ts';
+import { type ReplicaSpec, specForPlace } from '../../core/replica-spec.ts';
 import { type Clock, sleep, systemClock } from '../../platform/clock.ts';
 import { BalancerError, isBalancerError, StartError } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/log.ts';
 import type { Driver, Hint, Instance, RetiredRole, Start } from '../driver.ts';
+import { specHash } from '../spec-hash.ts';
 import { DockerApi } from './api.ts';
 import { PoolClaim } from './claim.ts';
+import { containerBody } from './container-body.ts';
+import { ContainerEndings } from './container-endings.ts';
 import { DockerEngine } from './engine.ts';
 import { EventWatch } from './events.ts';
 import { type Stopping, stopTimeoutWarning } from './grace.ts';
 import { type PinnedImage, PoolImages, pinImage } from './image.ts';
 import {
   type ContainerJson,
-  containerBody,
-  endingOfContainer,
+  type ContainerSettings,
   endpointOf,
   isOfPool,
-  NO_OUTPUT,
   poolLabel,
-  type ReplicaSpec,
   replicaNameOf,
   retiredName,
   shortDigest,
   toInstance,
 } from './mapper.ts';
 import { ownContainer, PoolNetwork } from './network.ts';
+import { checkSpec, checkVolumes } from './spec-check.ts';
 
 /** Timeout for finding out how a container ended; its replacement waits for that. */
 const ENDING_MS = 1000;
 
 export interface DockerDriverOptions extends Stopping {
-  readonly image: string;
-  readonly replicaPort: number;
+  /** What replicas are started with until a start says otherwise; checked by `open`. */
+  readonly spec: ReplicaSpec;
   readonly network: string;
   readonly pool: string;
   /** Prefix of container names; '' for none. */
@@ -51,7 +53,7 @@ export interface DockerDriverOptions extends Stopping {
   readonly api?: DockerApi;
 }
 
-/** A driver that runs `options.image` once for each instance. Throws `engine-unreachable` for a bad DOCKER_HOST. */
+/** A driver that runs each instance in a container. Throws `engine-unreachable` for a bad DOCKER_HOST. */
 export function createDockerDriver(options: DockerDriverOptions): Driver {
   return new DockerDriver(options);
 }
@@ -66,11 +68,13 @@ class DockerDriver implements Driver {
   readonly #claim: PoolClaim;
   /** Names whose start is pending: a container listed under one is not an instance yet. */
   readonly #starting = new Set<string>();
-  /** Replica names and endings of inspected containers, by id; saves a call when one dies. */
+  /** Replica names of known containers, by id; saves a call when one is retired. */
   readonly #names = new Map<string, string>();
-  readonly #endings = new Map<string, Ending>();
+  readonly #endings: ContainerEndings;
   /** Undefined before `open`. */
   #images: PoolImages | undefined;
+  /** Images that were looked up, by how they were written. */
+  readonly #pinned = new Map<string, PinnedImage>();
   /** Starts that have settled. */
   #starts = 0;
   #events: EventWatch | undefined;
@@ -79,6 +83,7 @@ class DockerDriver implements Driver {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#engine = new DockerEngine(options.api ?? new DockerApi({ clock: this.#clock }));
+    this.#endings = new ContainerEndings(this.#engine);
     const { adminHost: host, adminPort: port } = options;
     const common = { ...options, engine: this.#engine, clock: this.#clock };
     this.#network = new PoolNetwork(common);
@@ -91,18 +96,16 @@ class DockerDriver implements Driver {
 
   async open(): Promise<void> {
     await this.#engine.ping();
-    const { image: reference, pool, log } = this.#options;
-    const image = await this.#engine.image(reference);
-    if (!image) {
-      const reason = `The engine has no image ${reference}: run "make build" or "docker pull ${reference}"`;
-      throw new BalancerError('image-missing', reason);
-    }
+    const { spec, pool, log } = this.#options;
+    const image = await this.#pin(spec.image);
     await this.#claim.take();
     try {
       await this.#network.open();
-      this.#images = new PoolImages(pinImage(reference, image));
-      const left = await this.#engine.containersWith(poolLabel(pool));
-      const differences = this.#images.adopt(left, this.#specOf(this.#images.wanted));
+      const settings = this.#settingsFor(spec, image);
+      await checkSpec(this.#engine, spec, settings);
+      this.#images = new PoolImages(image);
+      const left = await this.#engine.containers(poolLabel(pool));
+      const differences = this.#images.adopt(left, settings, specHash(spec));
       if (differences !== undefined) log.warn({}, differences);
     } catch (error) {
       await this.close(false).catch(() => {});
@@ -123,7 +126,7 @@ class DockerDriver implements Driver {
 
   async list(): Promise<readonly Instance[]> {
     const starts = this.#starts;
-    const summaries = await this.#engine.containersWith(poolLabel(this.#options.pool));
+    const summaries = await this.#engine.containers(poolLabel(this.#options.pool));
     // the list may be older than an instance that `start` has returned meanwhile
     if (starts !== this.#starts) return this.list();
     const found = summaries
@@ -145,7 +148,7 @@ class DockerDriver implements Driver {
       .map((name) => name.slice(taken.length));
   }
 
-  async start(place: Start): Promise<Instance> {
+  async start(place: Start, spec: ReplicaSpec): Promise<Instance> {
     if (this.#containerName(place.name).length < 2) {
       const reason = `Docker takes no container name of one character, such as ${place.name}: choose a longer one, or set --container-prefix`;
       throw new BalancerError('bad-request', reason);
@@ -156,12 +159,12 @@ class DockerDriver implements Driver {
     this.#starting.add(place.name);
     try {
       await this.#claim.ensureHeld();
-      return await this.#startOnce(place);
+      return await this.#startOnce(place, spec);
     } catch (error) {
       // the network may have been removed while no replica was on it
       const again = isBalancerError(error, 'start-failed') && (await this.#network.restore());
       if (!again) throw error;
-      return await this.#startOnce(place);
+      return await this.#startOnce(place, spec);
     } finally {
       this.#starting.delete(place.name);
       this.#starts++;
@@ -170,7 +173,7 @@ class DockerDriver implements Driver {
 
   async endingOf(instanceId: string): Promise<Ending | undefined> {
     const late = sleep(this.#clock, ENDING_MS).then(() => undefined);
-    return Promise.race([this.#findEnding(instanceId).catch(() => undefined), late]);
+    return Promise.race([this.#endings.find(instanceId).catch(() => undefined), late]);
   }
 
   async retire(instanceId: string, role: RetiredRole): Promise<void> {
@@ -186,7 +189,7 @@ class DockerDriver implements Driver {
     // the removal that follows kills it, whatever became of the stop
     if (graceMs > 0) await this.#engine.stop(instanceId, graceMs).catch(() => {});
     await this.#engine.remove(instanceId);
-    this.#endings.delete(instanceId);
+    this.#endings.forget(instanceId);
   }
 
   async close(keep: boolean): Promise<void> {
@@ -212,33 +215,52 @@ class DockerDriver implements Driver {
   }
 
   /** How replicas are reached, unless their labels say otherwise. */
-  get #where(): Pick<ReplicaSpec, 'network' | 'port'> {
-    return { network: this.#network.name, port: this.#options.replicaPort };
+  get #where(): Pick<ContainerSettings, 'network' | 'port'> {
+    return { network: this.#network.name, port: this.#options.spec.port };
   }
 
-  #specOf(image: PinnedImage): ReplicaSpec {
-    return { ...image, ...this.#where, pool: this.#options.pool };
+  #settingsFor(spec: ReplicaSpec, image: PinnedImage): ContainerSettings {
+    const { pool } = this.#options;
+    return { ...image, user: spec.user || image.user, port: spec.port, network: this.#network.name, pool };
   }
 
-  /** The image to start in the place: that of the replica, or of the instance that it replaces. */
-  #imageFor({ name, instead }: Start): PinnedImage {
+  /**
+   * The image to start in the place. Of the image of the options it is that of the replica, or of the instance that it
+   * replaces; any other is pinned when it is first started.
+   */
+  async #imageFor({ name, instead }: Start, { image }: ReplicaSpec): Promise<PinnedImage> {
     if (this.#images === undefined) throw new Error('the driver is not open');
+    if (image !== this.#options.spec.image) return this.#pin(image);
     return this.#images.of(instead === undefined ? name : (this.#names.get(instead) ?? name));
   }
 
-  async #startOnce(place: Start): Promise<Instance> {
-    const image = this.#imageFor(place);
-    const instanceId = await this.#create(place, image);
+  async #pin(reference: string): Promise<PinnedImage> {
+    const known = this.#pinned.get(reference);
+    if (known !== undefined) return known;
+    const image = await this.#engine.image(reference);
+    if (!image) {
+      const reason = `The engine has no image ${reference}: run "make build" or "docker pull ${reference}"`;
+      throw new BalancerError('image-missing', reason);
+    }
+    const pinned = pinImage(reference, image);
+    this.#pinned.set(reference, pinned);
+    return pinned;
+  }
+
+  async #startOnce(place: Start, spec: ReplicaSpec): Promise<Instance> {
+    const image = await this.#imageFor(place, spec);
+    const settings = this.#settingsFor(spec, image);
+    const instanceId = await this.#create(place, spec, settings);
     try {
       await this.#engine.start(instanceId);
       const container = await this.#engine.container(instanceId);
-      const endpoint = container?.State.Running ? endpointOf(container, this.#where) : undefined;
+      const endpoint = container?.State.Running ? endpointOf(container, settings) : undefined;
       if (!endpoint) throw await this.#endedAtOnce(place, container);
       this.#names.set(instanceId, place.name);
       const { name, id } = place;
-      const title = shortDigest(image.title);
-      const now = { status: 'running', endpoint, role: 'current', ending: undefined, image: title } as const;
-      return { name, id, instanceId, ...now };
+      const now = { status: 'running', endpoint, role: 'current', ending: undefined } as const;
+      const runs = { image: shortDigest(image.title), spec: specHash(spec) };
+      return { name, id, instanceId, ...now, ...runs };
     } catch (error) {
       await this.#engine.remove(instanceId).catch((reason) => {
         this.#options.log.warn(
@@ -250,12 +272,13 @@ class DockerDriver implements Driver {
     }
   }
 
-  async #create(place: Start, image: PinnedImage): Promise<string> {
-    const body = containerBody(place, this.#specOf(image));
+  async #create(place: Start, spec: ReplicaSpec, settings: ContainerSettings): Promise<string> {
+    await checkVolumes(this.#engine, specForPlace(spec, place, settings.port));
+    const body = containerBody(place, spec, settings);
     try {
       return await this.#engine.create(this.#containerName(place.name), body);
     } catch (error) {
-      if (isBalancerError(error, 'image-missing')) throw imageGone(image, error);
+      if (isBalancerError(error, 'image-missing')) throw imageGone(settings, error);
       if (isBalancerError(error, 'name-held'))
         throw await this.#nameHeld(this.#containerName(place.name), error);
       throw error;
@@ -263,7 +286,7 @@ class DockerDriver implements Driver {
   }
 
   async #endedAtOnce(place: Place, container: ContainerJson | undefined): Promise<BalancerError> {
-    const ending = container ? await this.#endingOf(container) : endingOf('removed', 'it was removed');
+    const ending = container ? await this.#endings.read(container) : endingOf('removed', 'it was removed');
     return new StartError(ending, `The replica ${place.name} did not stay up: ${ending.text}`);
   }
 
@@ -287,40 +310,19 @@ class DockerDriver implements Driver {
   /** The instance, with its ending if it is dead; undefined if it has been removed meanwhile. */
   async #withEnding(instance: Instance): Promise<Instance | undefined> {
     if (instance.status === 'running') return instance;
-    const ending = await this.#findEnding(instance.instanceId);
+    const ending = await this.#endings.find(instance.instanceId);
     return ending && { ...instance, ending };
   }
 
-  /** Undefined when the container has been removed meanwhile. */
-  async #findEnding(instanceId: string): Promise<Ending | undefined> {
-    const known = this.#endings.get(instanceId);
-    if (known !== undefined) return known;
-    const container = await this.#engine.container(instanceId);
-    if (!container) return undefined;
-    const ending = await this.#endingOf(container);
-    // a container that was restarted by hand will end again
-    if (!container.State.Running) this.#endings.set(instanceId, ending);
-    return ending;
-  }
-
-  async #endingOf(container: ContainerJson): Promise<Ending> {
-    const plain = endingOfContainer(container, NO_OUTPUT);
-    if (isFromOutside(plain) || plain.kind === 'out-of-memory') return plain;
-    return endingOfContainer(container, await this.#engine.lastOutput(container.Id));
-  }
-
-  /** Caches names and endings of listed containers, and drops the rest. */
+  /** Caches names of listed containers and endings of dead ones, and drops the rest. */
   #remember(instances: readonly Instance[]): void {
     this.#names.clear();
     for (const { instanceId, name } of instances) this.#names.set(instanceId, name);
-    for (const { instanceId, status } of instances)
-      if (status === 'running') this.#endings.delete(instanceId);
-    for (const instanceId of this.#endings.keys())
-      if (!this.#names.has(instanceId)) this.#endings.delete(instanceId);
+    this.#endings.retain(instances);
   }
 }
 
-function imageGone({ title }: PinnedImage, cause: BalancerError): BalancerError {
+function imageGone({ title }: ContainerSettings, cause: BalancerError): BalancerError {
   const reason = `The engine no longer has the image ${shortDigest(title)} that the replica is to run: bring it back with "docker pull" or "docker load", or stop the balancer and start it anew with one that is there`;
   return new BalancerError('image-missing', reason, { cause });
 }

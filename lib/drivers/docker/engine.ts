@@ -6,8 +6,8 @@
 import type { Readable } from 'node:stream';
 import { BalancerError, messageOf } from '../../platform/errors.ts';
 import type { Call, DockerApi } from './api.ts';
+import type { ContainerBody } from './container-body.ts';
 import {
-  type ContainerBody,
   type ContainerJson,
   type ContainerSummary,
   type ImageJson,
@@ -51,19 +51,12 @@ export class DockerEngine {
     return this.#find(`/images/${reference}/json`, 'inspect the image');
   }
 
-  /** Every container with the label, whatever its state. */
-  async containersWith(label: string): Promise<readonly ContainerSummary[]> {
-    const query = { all: true, filters: JSON.stringify({ label: [label] }) };
-    return (await this.#get('/containers/json', 'list its containers', {
-      query,
-    })) as readonly ContainerSummary[];
-  }
-
-  /** Every container there is, ours or not. */
-  async containers(): Promise<readonly ContainerSummary[]> {
-    return (await this.#get('/containers/json', 'list its containers', {
-      query: { all: true },
-    })) as readonly ContainerSummary[];
+  /** Every container, whatever its state; with a label only those that carry it. */
+  async containers(label?: string): Promise<readonly ContainerSummary[]> {
+    const filters = label === undefined ? {} : { filters: JSON.stringify({ label: [label] }) };
+    const query = { all: true, ...filters };
+    const reply = await this.#get('/containers/json', 'list its containers', { query });
+    return reply as readonly ContainerSummary[];
   }
 
   /** By id or name; undefined when there is none. */
@@ -71,10 +64,10 @@ export class DockerEngine {
     return this.#find(`/containers/${idOrName}/json`, 'inspect the container');
   }
 
-  /** The id of the new container. Throws `name-held`, `image-missing`, `start-failed`. */
+  /** The id of the new container; the engine chooses the name where it is ''. Throws `name-held`, `image-missing`, `start-failed`. */
   async create(name: string, body: ContainerBody): Promise<string> {
-    const reply = await this.#post('/containers/create', `create the container ${name}`, {
-      query: { name },
+    const reply = await this.#post('/containers/create', `create the container ${name}`.trimEnd(), {
+      query: name === '' ? {} : { name },
       body,
       timeoutMs: START_MS,
       refused: (status, words) => {
@@ -171,6 +164,10 @@ export class DockerEngine {
     const query = { filters: JSON.stringify({ driver: ['local'], label: [label] }) };
     const reply = await this.#get('/volumes', 'list its volumes', { query });
     return (reply as { readonly Volumes: readonly VolumeJson[] | null }).Volumes ?? [];
+  }
+
+  async hasVolume(name: string): Promise<boolean> {
+    return (await this.#find(`/volumes/${name}`, 'inspect the volume')) !== undefined;
   }
 
   async removeVolume(name: string): Promise<void> {

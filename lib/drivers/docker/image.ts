@@ -2,17 +2,20 @@
  * Which image the replicas of a pool run. An image is pinned by its id until the balancer ends, wherever its tag points
  * later, and the labels of a container say what it was started from. Pure.
  */
+import { isRoot } from './container-body.ts';
 import {
+  type ContainerSettings,
   type ContainerSummary,
   type ImageJson,
   originOf,
-  type ReplicaSpec,
   shortDigest,
   toInstance,
-  userFor,
 } from './mapper.ts';
 
 type Origin = ReturnType<typeof originOf>;
+
+/** `nobody` on every Linux: owns no file, and no other program of ours runs as it. */
+const UNPRIVILEGED = '65534:65534';
 
 /** An image, and how replicas run it. */
 export interface PinnedImage {
@@ -21,6 +24,12 @@ export interface PinnedImage {
   /** `ringlb-replica@sha256:…`, the digest in full. */
   readonly title: string;
   readonly user: string;
+}
+
+/** The user to run the image as: its own where that is not root, else one without any rights. */
+export function userFor(image: ImageJson): string {
+  const own = image.Config?.User ?? '';
+  return own === '' || own.startsWith(':') || isRoot(own) ? UNPRIVILEGED : own;
 }
 
 /** Pins the image that `reference` points to now. */
@@ -67,35 +76,44 @@ export class PoolImages {
 
   /**
    * Adopts what an earlier balancer started: each of its replicas keeps its image, and new ones get the most common
-   * one. Returns a sentence on how they differ from `spec`; undefined where they do not, or there are none.
+   * one. Returns a sentence on how they differ from what would be started now, with the hash of its spec; undefined
+   * where they do not, or there are none.
    */
-  adopt(containers: readonly ContainerSummary[], spec: ReplicaSpec): string | undefined {
+  adopt(
+    containers: readonly ContainerSummary[],
+    settings: ContainerSettings,
+    specHash: string,
+  ): string | undefined {
     for (const container of containers) {
-      const { name, role } = toInstance(container, spec) ?? {};
+      const { name, role } = toInstance(container, settings) ?? {};
       if (name === undefined || role === 'removed') continue;
-      if (role === 'current' || !this.#own.has(name)) this.#own.set(name, originOf(container, spec));
+      if (role === 'current' || !this.#own.has(name)) this.#own.set(name, originOf(container, settings));
     }
     const differences = new Map<string, string[]>();
     for (const [name, origin] of this.#own) {
-      for (const difference of differencesOf(origin, spec))
+      for (const difference of differencesOf(origin, settings, specHash))
         differences.set(difference, [...(differences.get(difference) ?? []), name]);
     }
     this.#standard = mostCommon([...this.#own.values()], this.wanted);
     if (differences.size === 0) return undefined;
     const said = [...differences].map(([difference, names]) => `${difference} (${names.sort().join(', ')})`);
-    return `adopted replicas differ from the options: ${said.join('; ')}. Each goes on with its own image; a new one gets ${shortDigest(this.#standard.title)}, and whatever is started port ${spec.port} and network ${spec.network}`;
+    const { port, network } = settings;
+    return `adopted replicas differ from the options: ${said.join('; ')}. Each goes on with its own image; a new one gets ${shortDigest(this.#standard.title)}, and whatever is started port ${port}, network ${network} and all else of the options`;
   }
 }
 
 /** Where a container differs from what would be started now: `port 4000 instead of 5000`. */
-function differencesOf(origin: Origin, spec: ReplicaSpec): readonly string[] {
-  const image = origin.imageId === spec.imageId ? spec.title : origin.title;
-  return [
-    ['image', shortDigest(image), shortDigest(spec.title)],
-    ['port', String(origin.port), String(spec.port)],
-    ['network', origin.network, spec.network],
-    ['user', origin.user, spec.user],
+function differencesOf(origin: Origin, settings: ContainerSettings, specHash: string): readonly string[] {
+  const image = origin.imageId === settings.imageId ? settings.title : origin.title;
+  const named = [
+    ['image', shortDigest(image), shortDigest(settings.title)],
+    ['port', String(origin.port), String(settings.port)],
+    ['network', origin.network, settings.network],
+    ['user', origin.user, settings.user],
   ].flatMap(([what, is, wanted]) => (is === wanted ? [] : [`${what} ${is} instead of ${wanted}`]));
+  // the hash covers image, port and user as well, and an earlier version wrote none
+  const isSame = named.length > 0 || origin.spec === undefined || origin.spec === specHash;
+  return isSame ? named : ['other environment, mounts, limits or command'];
 }
 
 function mostCommon(images: readonly PinnedImage[], wanted: PinnedImage): PinnedImage {

@@ -7,7 +7,7 @@
  */
 import type { Ending } from '../../core/ending.ts';
 import { type Endpoint, isReplicaName, MAX_WEIGHT } from '../../core/replica.ts';
-import type { Hint, Instance, RetiredRole, Start } from '../driver.ts';
+import type { Hint, Instance, RetiredRole } from '../driver.ts';
 import { endingFrom } from '../ending.ts';
 
 interface NetworkSettings {
@@ -68,10 +68,8 @@ export interface NetworkJson {
   readonly Containers?: Readonly<Record<string, { readonly Name: string }>> | null;
 }
 
-export type ContainerBody = ReturnType<typeof containerBody>;
-
-/** How a replica is started. */
-export interface ReplicaSpec {
+/** What a container is created with beside the spec of its replica. */
+export interface ContainerSettings {
   readonly pool: string;
   /** The id of its image, and that for people: `ringlb-replica@sha256:…`. */
   readonly imageId: string;
@@ -81,7 +79,7 @@ export interface ReplicaSpec {
   readonly user: string;
 }
 
-const LABEL = {
+export const LABEL = {
   pool: 'ringlb.pool',
   name: 'ringlb.name',
   id: 'ringlb.id',
@@ -90,14 +88,9 @@ const LABEL = {
   port: 'ringlb.port',
   user: 'ringlb.user',
   weight: 'ringlb.weight',
+  spec: 'ringlb.spec',
 } as const;
 const ROLES: readonly RetiredRole[] = ['replaced', 'removed'];
-/** `nobody` on every Linux: owns no file, and no other program of ours runs as it. */
-const UNPRIVILEGED = '65534:65534';
-const MEBIBYTE = 1024 * 1024;
-const MEMORY_BYTES = 512 * MEBIBYTE;
-const TMP_BYTES = 64 * MEBIBYTE;
-const MAX_PIDS = 256;
 
 /** The label, `key=value`, that everything of a pool carries. */
 export function poolLabel(pool: string): string {
@@ -111,47 +104,6 @@ export function poolLabels(pool: string): Readonly<Record<string, string>> {
 
 export function isOfPool(labels: Readonly<Record<string, string>> | null | undefined, pool: string): boolean {
   return labels?.[LABEL.pool] === pool;
-}
-
-/** The user to run the image as: its own where that is not root, else one without any rights. */
-export function userFor(image: ImageJson): string {
-  const own = image.Config?.User ?? '';
-  return /^(root|0*)(:|$)/.test(own) ? UNPRIVILEGED : own;
-}
-
-/** The body of a create call: nothing is granted that a server on a port above 1023 can do without. */
-export function containerBody({ name, id, instead, weight }: Start, spec: ReplicaSpec) {
-  return {
-    Image: spec.imageId,
-    Hostname: name,
-    User: spec.user,
-    Env: [`SERVER_ID=${name}`, `PORT=${spec.port}`],
-    Labels: {
-      [LABEL.pool]: spec.pool,
-      [LABEL.name]: name,
-      [LABEL.id]: String(id),
-      [LABEL.image]: spec.title,
-      [LABEL.port]: String(spec.port),
-      [LABEL.user]: spec.user,
-      ...(instead !== undefined && { [LABEL.instead]: instead }),
-      ...(weight !== undefined && { [LABEL.weight]: String(weight) }),
-    },
-    HostConfig: {
-      NetworkMode: spec.network,
-      CapDrop: ['ALL'],
-      SecurityOpt: ['no-new-privileges'],
-      ReadonlyRootfs: true,
-      Tmpfs: { '/tmp': `rw,nosuid,nodev,noexec,size=${TMP_BYTES}` },
-      Memory: MEMORY_BYTES,
-      // the same as Memory: no swap on top
-      MemorySwap: MEMORY_BYTES,
-      PidsLimit: MAX_PIDS,
-      Init: true,
-      // the balancer replaces what dies; the engine must not start it behind its back
-      RestartPolicy: { Name: 'no' },
-    },
-    NetworkingConfig: { EndpointsConfig: { [spec.network]: { Aliases: [name] } } },
-  } as const;
 }
 
 /** The name, without the prefix, of a container that no longer holds its replica's place. */
@@ -168,7 +120,7 @@ export function replicaNameOf(labels: Readonly<Record<string, string>> | null): 
 /** The container as an instance, without its ending; undefined when its labels name no place. */
 export function toInstance(
   summary: ContainerSummary,
-  spec: Pick<ReplicaSpec, 'network' | 'port'>,
+  settings: Pick<ContainerSettings, 'network' | 'port'>,
 ): Instance | undefined {
   const name = replicaNameOf(summary.Labels);
   const id = Number(summary.Labels[LABEL.id]);
@@ -182,37 +134,39 @@ export function toInstance(
     id,
     instanceId: summary.Id,
     status: isRunning ? 'running' : 'dead',
-    endpoint: isRunning ? endpointOf(summary, spec) : undefined,
+    endpoint: isRunning ? endpointOf(summary, settings) : undefined,
     role: roleOf(summary, name),
     ending: undefined,
     image: shortDigest(titleOf(summary)),
+    spec: summary.Labels[LABEL.spec],
     ...(instead !== undefined && { instead }),
     ...(weight !== undefined && { weight }),
   };
 }
 
-/** What the container was started with; taken from `spec` where its labels do not say. */
-export function originOf(summary: ContainerSummary, spec: ReplicaSpec) {
-  const { ImageID: imageId, Labels: labels, NetworkSettings: settings } = summary;
-  const networks = Object.keys(settings?.Networks ?? {});
+/** What the container was started with; taken from `settings` where its labels do not say. */
+export function originOf(summary: ContainerSummary, settings: ContainerSettings) {
+  const { ImageID: imageId, Labels: labels, NetworkSettings: attached } = summary;
+  const networks = Object.keys(attached?.Networks ?? {});
   return {
     imageId,
     title: titleOf(summary),
-    user: labels[LABEL.user] ?? spec.user,
-    port: portOf(labels) ?? spec.port,
-    network: networks.includes(spec.network) ? spec.network : networks.join(', '),
+    user: labels[LABEL.user] ?? settings.user,
+    port: portOf(labels) ?? settings.port,
+    spec: labels[LABEL.spec],
+    network: networks.includes(settings.network) ? settings.network : networks.join(', '),
   };
 }
 
 /** Where the container listens; undefined while it has no address on the network. */
 export function endpointOf(
   container: ContainerSummary | ContainerJson,
-  spec: Pick<ReplicaSpec, 'network' | 'port'>,
+  settings: Pick<ContainerSettings, 'network' | 'port'>,
 ): Endpoint | undefined {
-  const address = container.NetworkSettings?.Networks[spec.network];
+  const address = container.NetworkSettings?.Networks[settings.network];
   const host = address?.IPAddress || address?.GlobalIPv6Address;
   const labels = 'Labels' in container ? container.Labels : container.Config.Labels;
-  return host ? { host, port: portOf(labels) ?? spec.port } : undefined;
+  return host ? { host, port: portOf(labels) ?? settings.port } : undefined;
 }
 
 /** The last output of a container. */

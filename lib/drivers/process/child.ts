@@ -17,7 +17,8 @@ import { OutputTail } from './output-tail.ts';
 
 /**
  * Descriptor 3 is the pipe. The watcher is forked twice, so that it is no child of the command; it ignores the
- * signals that stop the group. `exec` makes process id and exit status the command's own.
+ * signals that stop the group. The first argument is the cgroup that the command enters, '' for none. `exec` makes
+ * process id and exit status the command's own.
  */
 const SHIM = `
 ( ( trap '' HUP INT QUIT TERM
@@ -25,6 +26,8 @@ const SHIM = `
     read -r _ <&3
     kill -s KILL -- "-$$" ) & )
 exec 3<&-
+[ -z "$1" ] || echo "$$" > "$1/cgroup.procs" || exit 126
+shift
 exec "$@"
 `;
 /** How long to wait for the last output in the pipes after an exit. */
@@ -34,6 +37,12 @@ export interface ChildOptions {
   /** Program and arguments. */
   readonly command: readonly string[];
   readonly env: NodeJS.ProcessEnv;
+  /** '' is that of the balancer. */
+  readonly workdir: string;
+  /** The signal that asks the group to end. */
+  readonly stopSignal: NodeJS.Signals;
+  /** The directory of the cgroup to run in; undefined is that of the balancer. */
+  readonly cgroup: string | undefined;
   readonly clock: Clock;
   /** Called once, as soon as the leader exits; its last output may not have been read by then. */
   readonly onExit: (ending: Ending) => void;
@@ -46,6 +55,7 @@ export class Child {
   readonly pid: number;
   readonly #process: ChildProcess;
   readonly #clock: Clock;
+  readonly #stopSignal: NodeJS.Signals;
   readonly #exited: Promise<void>;
   /** Resolves when the leader has exited and its output is closed: as far as we can see, the whole group has ended. */
   readonly #allEnded: Promise<unknown>;
@@ -58,6 +68,7 @@ export class Child {
   private constructor(child: ChildProcess, pid: number, options: ChildOptions) {
     this.#process = child;
     this.#clock = options.clock;
+    this.#stopSignal = options.stopSignal;
     this.pid = pid;
     // it carries no data, so an error means no more than its end
     lifeline(child).on('error', () => {});
@@ -79,8 +90,9 @@ export class Child {
   /** Starts the command; rejects with `start-failed` when the system cannot start a process. */
   static async spawn(options: ChildOptions): Promise<Child> {
     try {
-      const child = spawn('/bin/sh', ['-c', SHIM, 'ringlb', ...options.command], {
+      const child = spawn('/bin/sh', ['-c', SHIM, 'ringlb', options.cgroup ?? '', ...options.command], {
         env: options.env,
+        ...(options.workdir !== '' && { cwd: options.workdir }),
         detached: true,
         stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
       });
@@ -113,7 +125,7 @@ export class Child {
   async end(graceMs: number): Promise<void> {
     if (graceMs > 0 && !this.#hasExited) {
       this.#isEnding = true;
-      this.#signalGroup('SIGTERM');
+      this.#signalGroup(this.#stopSignal);
       await Promise.race([this.#allEnded, this.#delay(graceMs)]);
     }
     if (!this.#hasExited) this.#signalGroup('SIGKILL');

@@ -3,34 +3,40 @@
  * Invariants: no two children get the same port; a child stays listed, running or dead, until it is removed; all of them
  * end with the balancer, so `open` never finds any.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Ending } from '../../core/ending.ts';
 import type { Place } from '../../core/replica.ts';
+import { hasTemplate, type ReplicaSpec, specForPlace } from '../../core/replica-spec.ts';
 import { type Clock, systemClock } from '../../platform/clock.ts';
 import { BalancerError } from '../../platform/errors.ts';
 import type { Driver, Hint, Instance, RetiredRole } from '../driver.ts';
 import { OomKills } from '../oom-kills.ts';
+import { specHash } from '../spec-hash.ts';
 import { Child } from './child.ts';
+import { ChildCgroups } from './child-cgroups.ts';
 import { findFreePort } from './free-port.ts';
 
 const HOST = '127.0.0.1';
 
 export interface ProcessDriverOptions {
-  /** A shell command that serves HTTP on `$PORT` as `$SERVER_ID`; '' is the sample replica. */
-  readonly command: string;
+  /** What replicas are started with until a start says otherwise; checked by `open`. */
+  readonly spec: ReplicaSpec;
   readonly clock?: Clock;
+  readonly cgroups?: ChildCgroups;
 }
 
 interface Entry extends Place {
   readonly instanceId: string;
   readonly port: number;
   readonly child: Child;
+  readonly spec: string;
+  readonly cgroup: string | undefined;
   role: Instance['role'];
 }
 
-/** A driver that runs `options.command` once for each instance. */
+/** A driver that runs each instance as a child process. */
 export function createProcessDriver(options: ProcessDriverOptions): Driver {
   return new ProcessDriver(options);
 }
@@ -38,7 +44,8 @@ export function createProcessDriver(options: ProcessDriverOptions): Driver {
 class ProcessDriver implements Driver {
   readonly kind = 'process';
   readonly ownsInstances = true;
-  readonly #command: readonly string[];
+  readonly #spec: ReplicaSpec;
+  readonly #cgroups: ChildCgroups;
   readonly #clock: Clock;
   readonly #entries = new Map<string, Entry>();
   readonly #ports = new Set<number>();
@@ -48,13 +55,17 @@ class ProcessDriver implements Driver {
   #onHint: (hint: Hint) => void = () => {};
 
   constructor(options: ProcessDriverOptions) {
-    this.#command = options.command === '' ? sampleReplica() : ['/bin/sh', '-c', options.command];
+    this.#spec = options.spec;
+    this.#cgroups = options.cgroups ?? new ChildCgroups();
     this.#clock = options.clock ?? systemClock;
   }
 
   async open(): Promise<void> {
-    if (existsSync('/bin/sh')) return;
-    throw new BalancerError('start-failed', 'The process driver needs a POSIX shell at /bin/sh');
+    if (!existsSync('/bin/sh'))
+      throw new BalancerError('start-failed', 'The process driver needs a POSIX shell at /bin/sh');
+    checkWorkdir(this.#spec.workdir);
+    const cgroup = this.#cgroups.create(this.#spec);
+    if (cgroup !== undefined) this.#cgroups.remove(cgroup);
   }
 
   watch(onHint: (hint: Hint) => void): void {
@@ -72,10 +83,10 @@ class ProcessDriver implements Driver {
     return [];
   }
 
-  async start(place: Place): Promise<Instance> {
+  async start(place: Place, spec: ReplicaSpec): Promise<Instance> {
     const port = await this.#takePort();
     try {
-      return await this.#spawn(place, port);
+      return await this.#spawn(place, spec, port);
     } catch (error) {
       this.#ports.delete(port);
       throw error;
@@ -95,7 +106,9 @@ class ProcessDriver implements Driver {
     const entry = this.#entries.get(instanceId);
     if (!entry) return;
     await entry.child.end(graceMs);
-    if (this.#entries.delete(instanceId)) this.#ports.delete(entry.port);
+    if (!this.#entries.delete(instanceId)) return;
+    this.#ports.delete(entry.port);
+    if (entry.cgroup !== undefined) this.#cgroups.remove(entry.cgroup);
   }
 
   /** Ends every child, with `keep` as well: none can outlive the balancer. */
@@ -114,18 +127,33 @@ class ProcessDriver implements Driver {
     return port;
   }
 
-  async #spawn(place: Place, port: number): Promise<Instance> {
+  async #spawn(place: Place, given: ReplicaSpec, port: number): Promise<Instance> {
+    const spec = specForPlace(given, place, port);
     const number = ++this.#started;
-    const child = await Child.spawn({
-      command: this.#command,
-      env: { ...inherited(), SERVER_ID: place.name, PORT: String(port), HOST },
-      clock: this.#clock,
-      wasOutOfMemory: () => this.#oomKills.take(),
-      onExit: (ending) => this.#onHint({ kind: 'died', instanceId, ending }),
-    });
+    const cgroup = this.#cgroups.create(spec);
+    const oomKills = cgroup === undefined ? this.#oomKills : new OomKills([`${cgroup}/memory.events`]);
+    let child: Child;
+    try {
+      checkWorkdir(spec.workdir);
+      child = await Child.spawn({
+        command: spec.command === '' ? sampleReplica() : ['/bin/sh', '-c', spec.command],
+        env: environmentOf(spec, place, port),
+        workdir: spec.workdir,
+        stopSignal: (spec.stopSignal || 'SIGTERM') as NodeJS.Signals,
+        cgroup,
+        clock: this.#clock,
+        wasOutOfMemory: () => oomKills.take(),
+        onExit: (ending) => this.#onHint({ kind: 'died', instanceId, ending }),
+      });
+    } catch (error) {
+      if (cgroup !== undefined) this.#cgroups.remove(cgroup);
+      throw error;
+    }
     // a process id may be reused, the pair never is
     const instanceId = `${child.pid}-${number}`;
-    const entry: Entry = { name: place.name, id: place.id, instanceId, port, child, role: 'current' };
+    const { name, id } = place;
+    const hash = specHash(given);
+    const entry: Entry = { name, id, instanceId, port, child, spec: hash, cgroup, role: 'current' };
     this.#entries.set(instanceId, entry);
     if (!this.#isClosed) return toInstance(entry);
     await this.remove(instanceId, 0);
@@ -133,13 +161,30 @@ class ProcessDriver implements Driver {
   }
 }
 
-/** Our environment without our own options: a token among them is nobody else's. */
-function inherited(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('LB_')));
+/** Our environment without our own options, a token among them, then the spec's, then what every replica is told. */
+function environmentOf({ env }: ReplicaSpec, { name }: Place, port: number): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(([variable]) => !variable.startsWith('LB_'));
+  return {
+    ...Object.fromEntries(inherited),
+    HOST,
+    ...Object.fromEntries(env),
+    SERVER_ID: name,
+    PORT: String(port),
+  };
+}
+
+function checkWorkdir(workdir: string): void {
+  if (workdir === '' || hasTemplate(workdir) || isDirectory(workdir)) return;
+  const reason = `--workdir must be a directory, and there is none at ${workdir}`;
+  throw new BalancerError('start-failed', reason);
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 function toInstance(entry: Entry): Instance {
-  const { name, id, instanceId, role, child } = entry;
+  const { name, id, instanceId, role, child, spec } = entry;
   const endpoint = child.hasExited ? undefined : { host: HOST, port: entry.port };
   return {
     name,
@@ -149,6 +194,7 @@ function toInstance(entry: Entry): Instance {
     endpoint,
     role,
     ending: child.ending,
+    spec,
   };
 }
 

@@ -7,7 +7,7 @@
  */
 import { type Ending, endingOf } from '../../core/ending.ts';
 import type { Endpoint } from '../../core/replica.ts';
-import type { Instance, RetiredRole, Start } from '../driver.ts';
+import type { Instance, RetiredRole } from '../driver.ts';
 import { endingFrom } from '../ending.ts';
 
 type Labels = Readonly<Record<string, string>>;
@@ -64,19 +64,6 @@ export interface OverlayJson {
   readonly Labels: Labels | null;
 }
 
-/** How replicas are started. */
-export interface ReplicaSpec {
-  readonly pool: string;
-  readonly image: string;
-  readonly user: string;
-  readonly port: number;
-  /** The overlay that they are reached on; undefined where each publishes its port on its node. */
-  readonly network: string | undefined;
-  readonly constraints: readonly string[];
-  /** From the stop signal to the kill. */
-  readonly stopGraceMs: number;
-}
-
 export const LABEL = {
   pool: 'ringlb.pool',
   name: 'ringlb.name',
@@ -85,71 +72,16 @@ export const LABEL = {
   instead: 'ringlb.instead',
   weight: 'ringlb.weight',
   port: 'ringlb.port',
+  spec: 'ringlb.spec',
   /** The task whose place a forced update gave to another. */
   forced: 'ringlb.forced',
 } as const;
 
-const NS_PER_MS = 1_000_000;
-const MEBIBYTE = 1024 * 1024;
-const MEMORY_BYTES = 512 * MEBIBYTE;
-const TMP_BYTES = 64 * MEBIBYTE;
-const MAX_PIDS = 256;
-/** How long Swarm watches an updated task before the update counts as done. */
-const MONITOR_MS = 5000;
+export const NS_PER_MS = 1_000_000;
 
 /** A name that Swarm takes for a service, which is also a DNS name: no dots. */
 export function isServiceName(name: string): boolean {
   return /^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$/.test(name) && name.length <= 63;
-}
-
-export function serviceSpec(
-  { name, id, instead, weight }: Start,
-  serviceName: string,
-  spec: ReplicaSpec,
-): ServiceSpec {
-  return {
-    Name: serviceName,
-    Labels: {
-      [LABEL.pool]: spec.pool,
-      [LABEL.name]: name,
-      [LABEL.id]: String(id),
-      [LABEL.role]: 'current',
-      [LABEL.port]: String(spec.port),
-      ...(instead !== undefined && { [LABEL.instead]: instead }),
-      ...(weight !== undefined && { [LABEL.weight]: String(weight) }),
-    },
-    TaskTemplate: {
-      ContainerSpec: {
-        Image: spec.image,
-        Hostname: name,
-        User: spec.user,
-        Env: [`SERVER_ID=${name}`, `PORT=${spec.port}`],
-        Init: true,
-        ReadOnly: true,
-        CapabilityDrop: ['ALL'],
-        Mounts: [{ Type: 'tmpfs', Target: '/tmp', TmpfsOptions: { SizeBytes: TMP_BYTES } }],
-        StopGracePeriod: spec.stopGraceMs * NS_PER_MS,
-      },
-      Resources: { Limits: { MemoryBytes: MEMORY_BYTES, Pids: MAX_PIDS } },
-      RestartPolicy: { Condition: 'any', Delay: 0 },
-      Placement: { Constraints: spec.constraints },
-      ...(spec.network !== undefined && { Networks: [{ Target: spec.network, Aliases: [name] }] }),
-      ForceUpdate: 0,
-    },
-    Mode: { Replicated: { Replicas: 1 } },
-    UpdateConfig: {
-      Parallelism: 1,
-      Order: 'start-first',
-      FailureAction: 'continue',
-      Monitor: MONITOR_MS * NS_PER_MS,
-    },
-    EndpointSpec: {
-      Mode: 'dnsrr',
-      ...(spec.network === undefined && {
-        Ports: [{ Protocol: 'tcp', TargetPort: spec.port, PublishMode: 'host' }],
-      }),
-    },
-  };
 }
 
 /** The spec with its role; the labels alone change, so no task is restarted. */
@@ -197,7 +129,7 @@ export function placeOf({ Spec: { Labels: labels } }: ServiceJson) {
   const name = labels[LABEL.name];
   const id = Number(labels[LABEL.id]);
   const role = labels[LABEL.role] ?? 'current';
-  const instead = labels[LABEL.instead];
+  const { [LABEL.instead]: instead, [LABEL.spec]: spec } = labels;
   if (name === undefined || !Number.isSafeInteger(id) || id < 1) return undefined;
   if (role !== 'current' && role !== 'replaced' && role !== 'removed') return undefined;
   const weight = /^\d+(\.\d+)?$/.test(labels[LABEL.weight] ?? '') ? Number(labels[LABEL.weight]) : undefined;
@@ -205,6 +137,7 @@ export function placeOf({ Spec: { Labels: labels } }: ServiceJson) {
     name,
     id,
     role,
+    ...(spec !== undefined && { spec }),
     ...(instead !== undefined && { instead }),
     ...(weight !== undefined && { weight }),
   } as const;

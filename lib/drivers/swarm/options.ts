@@ -3,8 +3,6 @@ import type { Clock } from '../../platform/clock.ts';
 import type { Logger } from '../../platform/log.ts';
 
 export interface SwarmDriverOptions {
-  readonly image: string;
-  readonly replicaPort: number;
   readonly network: string;
   readonly pool: string;
   /** Managers, `unix:///path` or `tcp://host:port`; none is the usual engine. */

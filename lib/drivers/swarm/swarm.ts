@@ -5,9 +5,10 @@
  * decided anew.
  */
 import type { Ending } from '../../core/ending.ts';
+import type { ReplicaSpec } from '../../core/replica-spec.ts';
 import { type Clock, sleep, systemClock } from '../../platform/clock.ts';
 import { BalancerError, isBalancerError, messageOf } from '../../platform/errors.ts';
-import { userFor } from '../docker/mapper.ts';
+import { userFor } from '../docker/image.ts';
 import type { Driver, Hint, Instance, RetiredRole, Start } from '../driver.ts';
 import { CrashLoops } from './crash-loops.ts';
 import { CALL_LIMIT_MS, Managers } from './managers.ts';
@@ -17,9 +18,7 @@ import {
   isServiceName,
   LABEL,
   placeOf,
-  type ReplicaSpec,
   type ServiceJson,
-  serviceSpec,
   slowedDown,
   withRole,
 } from './mapper.ts';
@@ -27,6 +26,7 @@ import { SwarmNetwork } from './network.ts';
 import type { SwarmDriverOptions } from './options.ts';
 import { Poller } from './poller.ts';
 import { type Observed, Roster } from './roster.ts';
+import { type ServiceSettings, serviceSpec } from './service-spec.ts';
 import { startFailure } from './start-failure.ts';
 import { SwarmEngine } from './swarm-engine.ts';
 
@@ -60,7 +60,6 @@ class SwarmDriver implements Driver {
   readonly #roster = new Roster(() => this.#network.name);
   readonly #crashLoops = new CrashLoops();
   readonly #network: SwarmNetwork;
-  #user = '';
   #nodes: ReadonlyMap<string, string> = new Map();
   /** When the role of each service was changed. */
   readonly #retiredAtMs = new Map<string, number>();
@@ -76,9 +75,6 @@ class SwarmDriver implements Driver {
 
   async open(): Promise<void> {
     await this.#engine.checkManager();
-    // another node may have it although the manager has not, so its absence is no reason not to start
-    const found = await this.#engine.image(this.#options.image);
-    this.#user = userFor(found ?? { Id: '' });
     await this.#network.open();
   }
 
@@ -98,7 +94,7 @@ class SwarmDriver implements Driver {
     return services.filter(isStrange).map(({ Spec: { Name: name } }) => name);
   }
 
-  async start(place: Start): Promise<Instance> {
+  async start(place: Start, spec: ReplicaSpec): Promise<Instance> {
     if (!isServiceName(place.name)) {
       const reason = `Swarm takes no service name such as ${place.name}: use letters, digits, - and _, and no dots`;
       throw new BalancerError('bad-request', reason);
@@ -106,7 +102,7 @@ class SwarmDriver implements Driver {
     if (!this.#roster.begin(place.name))
       throw new BalancerError('name-held', `The replica ${place.name} is being started already`);
     try {
-      return (await this.#takeOver(place)) ?? (await this.#create(place));
+      return (await this.#takeOver(place)) ?? (await this.#create(place, spec));
     } catch (error) {
       // another balancer may have been first
       const adopted = isBalancerError(error, 'name-held') && place.mayAdopt && (await this.#takeOver(place));
@@ -208,21 +204,21 @@ class SwarmDriver implements Driver {
     );
   }
 
-  get #spec(): ReplicaSpec {
-    const { pool, image, replicaPort, constraints, drainTimeoutMs, stopTimeoutMs } = this.#options;
+  async #settingsFor({ image, user }: ReplicaSpec): Promise<ServiceSettings> {
+    const { pool, constraints, drainTimeoutMs, stopTimeoutMs } = this.#options;
+    // another node may have the image although the manager has not, so its absence is no reason not to start
+    const found = user === '' ? await this.#engine.image(image) : undefined;
     return {
       pool,
-      image,
-      user: this.#user,
-      port: replicaPort,
+      user: user || userFor(found ?? { Id: '' }),
       network: this.#network.name,
       constraints,
       stopGraceMs: drainTimeoutMs + stopTimeoutMs,
     };
   }
 
-  async #create(place: Start): Promise<Instance> {
-    const serviceId = await this.#createService(place);
+  async #create(place: Start, spec: ReplicaSpec): Promise<Instance> {
+    const serviceId = await this.#createService(place, spec);
     try {
       const instance = await this.#untilRunning(serviceId, { limitMs: START_MS, isNew: true });
       this.#roster.place(serviceId, instance, false);
@@ -239,11 +235,12 @@ class SwarmDriver implements Driver {
   }
 
   /** Gives the service the replica's name, or one beside it while a service of that name still drains. */
-  async #createService(place: Start): Promise<string> {
+  async #createService(place: Start, spec: ReplicaSpec): Promise<string> {
+    const settings = await this.#settingsFor(spec);
     for (let beside = 1; ; beside++) {
       const name = beside === 1 ? place.name : `${place.name}-${beside}`;
       try {
-        return await this.#engine.create(serviceSpec(place, name, this.#spec));
+        return await this.#engine.create(serviceSpec(place, name, spec, settings));
       } catch (error) {
         if (!isBalancerError(error, 'name-held')) throw error;
         const holder = await this.#engine.service(name);

@@ -4,6 +4,7 @@
  */
 
 import type { Ending } from '../../core/ending.ts';
+import type { ReplicaSpec } from '../../core/replica-spec.ts';
 import type { Driver, Instance } from '../../drivers/driver.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { BalancerError, isBalancerError, messageOf, StartError } from '../../platform/errors.ts';
@@ -23,6 +24,8 @@ export interface StarterParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly journal: Journal;
+  /** What the next instance of the replica is started with. */
+  readonly specFor: (replica: Replica) => ReplicaSpec;
   /** From a start to the first passed probes. */
   readonly startTimeoutMs: number;
   readonly probePath: string;
@@ -130,19 +133,14 @@ export class Starter {
   }
 
   async #startInstance(replica: Replica, { instead, replacing, mayAdopt }: Attempt): Promise<Instance> {
-    const { driver, journal, clock, log } = this.#parts;
+    const { driver, journal, clock, log, specFor } = this.#parts;
     const { name, id, weight, cause } = replica;
     const sinceMs = clock.nowMs();
+    const place = { name, id, instead, ...(weight !== 1 && { weight }), ...(mayAdopt && { mayAdopt }) };
     const started =
       replacing !== undefined && driver.replace !== undefined
         ? await driver.replace(replacing, { avoidNode: this.#deadNode(replica, replacing) })
-        : await driver.start({
-            name,
-            id,
-            instead,
-            ...(weight !== 1 && { weight }),
-            ...(mayAdopt && { mayAdopt }),
-          });
+        : await driver.start(place, specFor(replica));
     const { instanceId: instance, image } = started;
     const ms = clock.nowMs() - sinceMs;
     log.info({ replica: name, instance, image, ms: Math.round(ms) }, `${name} started`);

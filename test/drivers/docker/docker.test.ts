@@ -5,11 +5,12 @@ import { DockerApi } from '../../../lib/drivers/docker/api.ts';
 import { createDockerDriver } from '../../../lib/drivers/docker/docker.ts';
 import { DockerEngine } from '../../../lib/drivers/docker/engine.ts';
 import { PoolNetwork } from '../../../lib/drivers/docker/network.ts';
-import type { Driver, Hint } from '../../../lib/drivers/driver.ts';
+import type { Hint } from '../../../lib/drivers/driver.ts';
 import { systemClock } from '../../../lib/platform/clock.ts';
 import { type LogFields, silentLogger } from '../../../lib/platform/log.ts';
 import { eventually } from '../../helpers/eventually.ts';
 import { endingIn } from '../../helpers/fleet/endings.ts';
+import { type SpecDriver, specWith, withSpec } from '../../helpers/replica-spec.ts';
 import { FakeEngine, json } from './fake-engine.ts';
 
 const ID = 'a'.repeat(64);
@@ -42,14 +43,14 @@ function inspected(state: object): object {
 
 describe('the docker driver', () => {
   let engine: FakeEngine;
-  let driver: Driver;
+  let driver: SpecDriver;
 
   beforeEach(async () => {
     engine = await FakeEngine.open();
     const api = new DockerApi({ clock: systemClock, socketPath: engine.socketPath, timeoutMs: 1_000 });
+    const spec = specWith({ image: 'i', port: 80 });
     const options = {
-      image: 'i',
-      replicaPort: 80,
+      spec,
       network: 'net',
       pool: 'p',
       containerPrefix: '',
@@ -59,7 +60,7 @@ describe('the docker driver', () => {
       stopTimeoutMs: 10_000,
       log: silentLogger,
     };
-    driver = createDockerDriver({ ...options, api });
+    driver = withSpec(createDockerDriver({ ...options, api }), spec);
     engine.reply('GET /_ping', 200);
     engine.reply('GET /images/i/json', 200, { Id: IMAGE });
     engine.reply('POST /volumes/create', 201);

@@ -1,21 +1,21 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { containerBody } from '../../../lib/drivers/docker/container-body.ts';
 import {
   type ContainerSummary,
-  containerBody,
   endingOfContainer,
   hintOf,
   NO_OUTPUT,
   outputOfFrames,
   retiredName,
   toInstance,
-  userFor,
 } from '../../../lib/drivers/docker/mapper.ts';
 import { containerIdIn, sharedNetwork } from '../../../lib/drivers/docker/network.ts';
+import { specWith } from '../../helpers/replica-spec.ts';
 
 const ID = '3f9a1b2c3d4e5f60718293a4b5c6d7e8f90123456789abcdef0123456789abcd';
 const DIGEST = `sha256:${'ab'.repeat(32)}`;
-const SPEC = {
+const SETTINGS = {
   pool: 'p',
   imageId: DIGEST,
   title: `i@${DIGEST}`,
@@ -39,7 +39,7 @@ function summary(what: Partial<ContainerSummary> = {}): ContainerSummary {
 
 describe('a listed container as an instance', () => {
   it('has its place from the labels and its endpoint on the network', () => {
-    assert.deepEqual(toInstance(summary(), SPEC), {
+    assert.deepEqual(toInstance(summary(), SETTINGS), {
       name: 'S2',
       id: 2,
       instanceId: ID,
@@ -48,6 +48,7 @@ describe('a listed container as an instance', () => {
       role: 'current',
       ending: undefined,
       image: `i@${DIGEST.slice(0, 19)}`,
+      spec: undefined,
     });
   });
 
@@ -61,29 +62,37 @@ describe('a listed container as an instance', () => {
     dead: 'dead',
   })) {
     it(`is ${status} when the engine says ${state}`, () => {
-      const instance = toInstance(summary({ State: state }), SPEC);
+      const instance = toInstance(summary({ State: state }), SETTINGS);
       assert.equal(instance?.status, status);
       assert.equal(instance?.endpoint === undefined, status === 'dead');
     });
   }
 
   it('is reached at the port that it was started with', () => {
-    const { Labels } = containerBody({ name: 'S2', id: 2 }, { ...SPEC, port: 8080 });
-    assert.equal(toInstance(summary({ Labels }), SPEC)?.endpoint?.port, 8080);
+    const { Labels } = containerBody({ name: 'S2', id: 2 }, specWith(), { ...SETTINGS, port: 8080 });
+    assert.equal(toInstance(summary({ Labels }), SETTINGS)?.endpoint?.port, 8080);
     assert.equal(
-      toInstance(summary({ Labels: { ...Labels, 'ringlb.port': 'x' } }), SPEC)?.endpoint?.port,
+      toInstance(summary({ Labels: { ...Labels, 'ringlb.port': 'x' } }), SETTINGS)?.endpoint?.port,
       80,
     );
   });
 
+  it('has the weight of its label, where that is one', () => {
+    const { Labels } = summary();
+    const weightOf = (weight: string) =>
+      toInstance(summary({ Labels: { ...Labels, 'ringlb.weight': weight } }), SETTINGS)?.weight;
+    assert.equal(weightOf('4'), 4);
+    assert.equal(weightOf('-1'), undefined);
+  });
+
   it('has no endpoint while it is not on the network', () => {
     const elsewhere = { Networks: { other: { IPAddress: '10.0.0.1' } } };
-    assert.equal(toInstance(summary({ NetworkSettings: elsewhere }), SPEC)?.endpoint, undefined);
+    assert.equal(toInstance(summary({ NetworkSettings: elsewhere }), SETTINGS)?.endpoint, undefined);
   });
 
   it('is reached by IPv6 where it has no other address', () => {
     const six = { Networks: { net: { IPAddress: '', GlobalIPv6Address: 'fd00::2' } } };
-    assert.deepEqual(toInstance(summary({ NetworkSettings: six }), SPEC)?.endpoint, {
+    assert.deepEqual(toInstance(summary({ NetworkSettings: six }), SETTINGS)?.endpoint, {
       host: 'fd00::2',
       port: 80,
     });
@@ -92,24 +101,24 @@ describe('a listed container as an instance', () => {
   for (const role of ['replaced', 'removed'] as const) {
     it(`is ${role} when its name says so with its own short id`, () => {
       const names = [`/${retiredName('S2', role, ID)}`];
-      assert.equal(toInstance(summary({ Names: names }), SPEC)?.role, role);
+      assert.equal(toInstance(summary({ Names: names }), SETTINGS)?.role, role);
     });
   }
 
   it('is retired whatever prefix its name has', () => {
     const names = [`/shop-${retiredName('S2', 'replaced', ID)}`];
-    assert.equal(toInstance(summary({ Names: names }), SPEC)?.role, 'replaced');
+    assert.equal(toInstance(summary({ Names: names }), SETTINGS)?.role, 'replaced');
   });
 
   it('is current under a name that was given by hand', () => {
-    assert.equal(toInstance(summary({ Names: ['/mine'] }), SPEC)?.role, 'current');
-    assert.equal(toInstance(summary({ Names: ['/S2.replaced.000000000000'] }), SPEC)?.role, 'current');
+    assert.equal(toInstance(summary({ Names: ['/mine'] }), SETTINGS)?.role, 'current');
+    assert.equal(toInstance(summary({ Names: ['/S2.replaced.000000000000'] }), SETTINGS)?.role, 'current');
   });
 
   it('is current when the name of its replica only looks retired', () => {
     const name = retiredName('S2', 'removed', ID);
     const labels = { 'ringlb.name': name, 'ringlb.id': '1' };
-    assert.equal(toInstance(summary({ Names: [`/${name}`], Labels: labels }), SPEC)?.role, 'current');
+    assert.equal(toInstance(summary({ Names: [`/${name}`], Labels: labels }), SETTINGS)?.role, 'current');
   });
 
   for (const [title, labels] of [
@@ -119,71 +128,7 @@ describe('a listed container as an instance', () => {
     ['an id that is none', { 'ringlb.name': 'S1', 'ringlb.id': '0' }],
   ] as const) {
     it(`is none when its labels have ${title}`, () => {
-      assert.equal(toInstance(summary({ Labels: labels }), SPEC), undefined);
-    });
-  }
-});
-
-describe('the body of a create call', () => {
-  const body = containerBody({ name: 'S2', id: 2 }, SPEC);
-
-  it('grants nothing', () => {
-    const host: Record<string, unknown> = body.HostConfig;
-    assert.deepEqual(host.CapDrop, ['ALL']);
-    assert.deepEqual(host.SecurityOpt, ['no-new-privileges']);
-    assert.equal(host.ReadonlyRootfs, true);
-    for (const grant of [
-      'Privileged',
-      'CapAdd',
-      'Binds',
-      'Mounts',
-      'PortBindings',
-      'Devices',
-      'PidMode',
-      'IpcMode',
-    ]) {
-      assert.equal(host[grant], undefined, grant);
-    }
-  });
-
-  it('has the weight of its replica in a label, where that is not 1', () => {
-    const { Labels } = containerBody({ name: 'S5', id: 2, weight: 4 }, SPEC);
-    assert.equal(Labels['ringlb.weight'], '4');
-    assert.equal(toInstance(summary({ Labels }), SPEC)?.weight, 4);
-    const nonsense = { ...Labels, 'ringlb.weight': '-1' };
-    assert.equal(toInstance(summary({ Labels: nonsense }), SPEC)?.weight, undefined);
-  });
-
-  it('records the instance it replaces in a label', () => {
-    const { Labels } = containerBody({ name: 'S5', id: 2, instead: 'b0b' }, SPEC);
-    assert.equal(Labels['ringlb.instead'], 'b0b');
-    assert.equal(toInstance(summary({ Labels }), SPEC)?.instead, 'b0b');
-  });
-
-  it('names the image by its id, and records the spec in labels', () => {
-    assert.equal(body.Image, DIGEST);
-    const { 'ringlb.image': image, 'ringlb.port': port, 'ringlb.user': user } = body.Labels;
-    assert.deepEqual([image, port, user], [`i@${DIGEST}`, '80', '65534:65534']);
-  });
-
-  it('records the place in labels, host name, alias and environment', () => {
-    const { 'ringlb.pool': pool, 'ringlb.name': name, 'ringlb.id': id } = body.Labels;
-    assert.deepEqual([pool, name, id], ['p', 'S2', '2']);
-    assert.equal(body.Hostname, 'S2');
-    assert.deepEqual(body.NetworkingConfig.EndpointsConfig, { net: { Aliases: ['S2'] } });
-    assert.deepEqual(body.Env, ['SERVER_ID=S2', 'PORT=80']);
-  });
-});
-
-describe('the user of a replica', () => {
-  for (const user of [undefined, '', 'root', '0', '0:0', 'root:root', '0:1000', '000']) {
-    it(`is without rights when the image says ${JSON.stringify(user)}`, () => {
-      assert.equal(userFor({ Id: DIGEST, Config: user === undefined ? {} : { User: user } }), '65534:65534');
-    });
-  }
-  for (const user of ['node', '1000:1000', 'rooted', '10', '01']) {
-    it(`is the image's own when that is ${user}`, () => {
-      assert.equal(userFor({ Id: DIGEST, Config: { User: user } }), user);
+      assert.equal(toInstance(summary({ Labels: labels }), SETTINGS), undefined);
     });
   }
 });

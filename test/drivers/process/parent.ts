@@ -4,12 +4,14 @@
  */
 import { createProcessDriver } from '../../../lib/drivers/process/process.ts';
 import { leaderOf } from '../../helpers/processes.ts';
+import { specWith } from '../../helpers/replica-spec.ts';
 
 const [command = '', count = '1'] = process.argv.slice(2);
-const driver = createProcessDriver({ command });
+const spec = specWith({ command });
+const driver = createProcessDriver({ spec });
 const places = Array.from({ length: Number(count) }, (_, index) => ({
   name: `S${index + 1}`,
   id: index + 1,
 }));
-const instances = await Promise.all(places.map((place) => driver.start(place)));
+const instances = await Promise.all(places.map((place) => driver.start(place, spec)));
 process.stdout.write(`${instances.map(leaderOf).join(' ')}\n`);

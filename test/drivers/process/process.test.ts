@@ -1,16 +1,20 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, afterEach, describe, it } from 'node:test';
+import type { ReplicaSpec } from '../../../lib/core/replica-spec.ts';
 import type { Driver, Hint, Instance } from '../../../lib/drivers/driver.ts';
+import { ChildCgroups } from '../../../lib/drivers/process/child-cgroups.ts';
 import { createProcessDriver } from '../../../lib/drivers/process/process.ts';
+import { specHash } from '../../../lib/drivers/spec-hash.ts';
 import { get } from '../../helpers/ask.ts';
 import { eventually } from '../../helpers/eventually.ts';
 import { endingIn } from '../../helpers/fleet/endings.ts';
 import { groupOf, leaderOf } from '../../helpers/processes.ts';
+import { type SpecDriver, specWith, withSpec } from '../../helpers/replica-spec.ts';
 import { skipWithoutProc, skipWithoutPython } from '../../helpers/skip.ts';
 
 const PLACE = { name: 'S1', id: 1 };
@@ -25,8 +29,9 @@ afterEach(async () => {
   await Promise.all(drivers.splice(0).map((driver) => driver.close(false)));
 });
 
-function driverOf(command: string): Driver {
-  const driver = createProcessDriver({ command });
+function driverOf(command: string, fields: Partial<ReplicaSpec> = {}): SpecDriver {
+  const spec = specWith({ ...fields, command });
+  const driver = withSpec(createProcessDriver({ spec }), spec);
   drivers.push(driver);
   return driver;
 }
@@ -121,6 +126,71 @@ describe('a command as a replica', () => {
       assert.equal(await written(file), 'done\n');
     });
   }
+});
+
+describe('a command with a spec', () => {
+  it('gets its variables over those of the balancer, templates filled in', async () => {
+    const file = freshFile();
+    const env = [
+      ['MODE', 'blue'],
+      ['URL', 'http://{name}:{port}/{index}'],
+      ['HOST', '0.0.0.0'],
+    ] as const;
+    const instance = await driverOf(`echo "$MODE $URL $HOST {name}" > ${file}; sleep 1000`, { env }).start(
+      PLACE,
+    );
+    assert.equal(await written(file), `blue http://S1:${instance.endpoint!.port}/1 0.0.0.0 S1\n`);
+  });
+
+  it('runs in its working directory', async () => {
+    const file = freshFile();
+    await driverOf(`pwd > ${file}; sleep 1000`, { workdir: directory }).start(PLACE);
+    assert.equal(await written(file), `${directory}\n`);
+  });
+
+  it('is refused where there is no such directory, before anything starts', async () => {
+    const driver = driverOf('sleep 1000', { workdir: '/no/such' });
+    const refusal = { code: 'start-failed', message: /--workdir must be a directory.*\/no\/such/ };
+    await assert.rejects(driver.open(), refusal);
+    await assert.rejects(driver.start(PLACE), refusal);
+  });
+
+  it('is asked to end by its stop signal', async () => {
+    const [ready, file] = [freshFile(), freshFile()];
+    const command = `trap 'echo QUIT > ${file}; exit' QUIT; trap '' TERM; echo ready > ${ready}; while :; do sleep 0.05; done`;
+    const driver = driverOf(command, { stopSignal: 'SIGQUIT' });
+    const { instanceId } = await driver.start(PLACE);
+    await written(ready);
+    await driver.remove(instanceId, 600_000);
+    assert.equal(await written(file), 'QUIT\n');
+  });
+
+  it('enters its cgroup before it runs', { skip: skipWithoutProc }, async () => {
+    const root = join(directory, 'cgroup');
+    mkdirSync(root);
+    writeFileSync(join(root, 'cgroup.controllers'), 'memory');
+    const spec = specWith({ command: 'sleep 1000', memoryBytes: 2 ** 26 });
+    const driver = createProcessDriver({ spec, cgroups: new ChildCgroups(() => root) });
+    drivers.push(driver);
+    const instance = await driver.start(PLACE, spec);
+    const entered = join(root, `ringlb-${process.pid}-1`, 'cgroup.procs');
+    assert.equal(Number(await written(entered)), leaderOf(instance));
+  });
+
+  it('runs what a later spec says, whose hash is listed', async () => {
+    const [one, two] = [freshFile(), freshFile()];
+    const driver = driverOf(`echo one > ${one}; sleep 1000`);
+    const spec = specWith({ command: `echo two > ${two}; sleep 1000` });
+    const first = await driver.start(PLACE);
+    const second = await driver.start({ name: 'S2', id: 2 }, spec);
+    assert.equal(await written(one), 'one\n');
+    assert.equal(await written(two), 'two\n');
+    assert.equal(second.spec, specHash(spec));
+    assert.deepEqual(
+      (await driver.list()).map((listed) => listed.spec),
+      [first.spec, second.spec],
+    );
+  });
 });
 
 describe('a command that fails', () => {

@@ -10,14 +10,17 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import type { ReplicaSpec } from '../../../lib/core/replica-spec.ts';
 import { DockerApi } from '../../../lib/drivers/docker/api.ts';
 import { createDockerDriver, type DockerDriverOptions } from '../../../lib/drivers/docker/docker.ts';
 import { DockerEngine } from '../../../lib/drivers/docker/engine.ts';
-import type { Driver } from '../../../lib/drivers/driver.ts';
 import { systemClock } from '../../../lib/platform/clock.ts';
 import { messageOf } from '../../../lib/platform/errors.ts';
 import { silentLogger } from '../../../lib/platform/log.ts';
+
 import { eventually } from '../eventually.ts';
+import { type SpecDriver, specWith, withSpec } from '../replica-spec.ts';
+
 import { skipUnless } from '../skip.ts';
 
 export const BASE_IMAGE = process.env.NODE_IMAGE ?? 'node:26-bookworm-slim';
@@ -68,12 +71,17 @@ export function freshName(): string {
   return `${namePrefix}-S${++names}`;
 }
 
+/** Options of the driver that a test sets; of the spec some fields. */
+export type TestOptions = Partial<Omit<DockerDriverOptions, 'spec'>> & {
+  readonly spec?: Partial<ReplicaSpec>;
+};
+
 /** A driver over a pool of its own that runs the sample replica; not opened yet. */
-export function makeDriver(options: Partial<DockerDriverOptions> = {}): Driver {
+export function makeDriver({ spec: fields, ...options }: TestOptions = {}): SpecDriver {
+  const spec = specWith({ image: REPLICA_IMAGE, memoryBytes: 512 * 1024 ** 2, ...fields });
   const pool = options.pool ?? freshPool();
   const standard = {
-    image: REPLICA_IMAGE,
-    replicaPort: 5000,
+    spec,
     network: pool,
     pool,
     containerPrefix: '',
@@ -84,7 +92,7 @@ export function makeDriver(options: Partial<DockerDriverOptions> = {}): Driver {
     log: silentLogger,
   };
   pools.add(pool);
-  return createDockerDriver({ ...standard, ...options });
+  return withSpec(createDockerDriver({ ...standard, ...options }), spec);
 }
 
 const pools = new Set<string>();

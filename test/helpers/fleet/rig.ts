@@ -28,6 +28,7 @@ import { Registry } from '../../../lib/fleet/registry.ts';
 import type { Replica, Transition } from '../../../lib/fleet/replica.ts';
 import type { LogFields, Logger } from '../../../lib/platform/log.ts';
 import { FakeClock } from '../fake-clock.ts';
+import { specWith } from '../replica-spec.ts';
 import { FakeDriver } from './fake-driver.ts';
 
 export interface RigOptions {
@@ -180,6 +181,7 @@ export class FleetRig {
     const limits = { drainTimeoutMs: DRAIN_TIMEOUT_MS, stopTimeoutMs: STOP_TIMEOUT_MS };
     this.launcher = new Launcher({
       ...common,
+      specFor: () => specWith(),
       startTimeoutMs: START_TIMEOUT_MS,
       substitute: (replica, cause, isDraining) => this.scaling.substitute(replica, cause, isDraining),
       probePath: '/heartbeat',

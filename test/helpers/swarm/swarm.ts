@@ -7,11 +7,12 @@ import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
-import type { Driver, Instance } from '../../../lib/drivers/driver.ts';
+import type { Instance } from '../../../lib/drivers/driver.ts';
 import type { SwarmDriverOptions } from '../../../lib/drivers/swarm/options.ts';
 import { createSwarmDriver } from '../../../lib/drivers/swarm/swarm.ts';
 import { silentLogger } from '../../../lib/platform/log.ts';
 import { eventually } from '../eventually.ts';
+import { type SpecDriver, specWith, withSpec } from '../replica-spec.ts';
 import { skipUnless } from '../skip.ts';
 
 const DIRECTORY = process.env.RINGLB_SWARM ?? '/tmp/ringlb-swarm';
@@ -48,6 +49,7 @@ export async function joinBridge(): Promise<void> {
 }
 
 const image = 'ringlb-replica:test';
+export const SWARM_SPEC = specWith({ image, memoryBytes: 512 * 1024 ** 2 });
 const pools = new Set<string>();
 
 export function freshPool(): string {
@@ -56,11 +58,11 @@ export function freshPool(): string {
   return pool;
 }
 
+type TestOptions = Partial<SwarmDriverOptions> & { readonly image?: string };
+
 /** A driver over a pool of its own whose replicas publish their ports. Calls may take long on a busy machine. */
-export function makeSwarmDriver(options: Partial<SwarmDriverOptions> = {}): Driver {
-  return createSwarmDriver({
-    image,
-    replicaPort: 5000,
+export function makeSwarmDriver({ image: other, ...options }: TestOptions = {}): SpecDriver {
+  const driver = createSwarmDriver({
     network: 'ringlb',
     pool: options.pool ?? freshPool(),
     engines: NODES.map(engineOf),
@@ -72,6 +74,7 @@ export function makeSwarmDriver(options: Partial<SwarmDriverOptions> = {}): Driv
     log: silentLogger,
     ...options,
   });
+  return withSpec(driver, specWith({ ...SWARM_SPEC, image: other ?? image }));
 }
 
 /** Brings the sample replica's image to every node. */

@@ -1,0 +1,46 @@
+/** How containers ended, found out once for each: the engine's own word, and the last lines of the log. */
+import { type Ending, isFromOutside } from '../../core/ending.ts';
+import type { Instance } from '../driver.ts';
+import type { DockerEngine } from './engine.ts';
+import { type ContainerJson, endingOfContainer, NO_OUTPUT } from './mapper.ts';
+
+export class ContainerEndings {
+  readonly #engine: DockerEngine;
+  /** By the id of a container that has ended. */
+  readonly #known = new Map<string, Ending>();
+
+  constructor(engine: DockerEngine) {
+    this.#engine = engine;
+  }
+
+  /** Undefined when the container has been removed meanwhile. */
+  async find(instanceId: string): Promise<Ending | undefined> {
+    const known = this.#known.get(instanceId);
+    if (known !== undefined) return known;
+    const container = await this.#engine.container(instanceId);
+    if (!container) return undefined;
+    const ending = await this.read(container);
+    // a container that was restarted by hand will end again
+    if (!container.State.Running) this.#known.set(instanceId, ending);
+    return ending;
+  }
+
+  /** The ending of an inspected container that is not running. */
+  async read(container: ContainerJson): Promise<Ending> {
+    const plain = endingOfContainer(container, NO_OUTPUT);
+    if (isFromOutside(plain) || plain.kind === 'out-of-memory') return plain;
+    return endingOfContainer(container, await this.#engine.lastOutput(container.Id));
+  }
+
+  forget(instanceId: string): void {
+    this.#known.delete(instanceId);
+  }
+
+  /** Drops the endings of containers that are not listed, or run again. */
+  retain(listed: readonly Instance[]): void {
+    const dead = new Set(
+      listed.filter(({ status }) => status === 'dead').map(({ instanceId }) => instanceId),
+    );
+    for (const instanceId of this.#known.keys()) if (!dead.has(instanceId)) this.#known.delete(instanceId);
+  }
+}
