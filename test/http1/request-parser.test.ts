@@ -1,6 +1,6 @@
 /**
- * The request parser against Node's: what ours takes, Node's strict parser takes as the same requests, and what is told
- * of it does not depend on how the bytes are cut.
+ * The request parser against Node's: what ours accepts, Node's strict parser accepts as the same requests, and the result
+ * does not depend on how the bytes are cut.
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -292,7 +292,7 @@ function makeRequest(random: Random): string {
   return `${text}${lines.map((line) => `${line}\r\n`).join('')}\r\n${body}`;
 }
 
-function spoil(random: Random, text: string): string {
+function mutate(random: Random, text: string): string {
   const at = random.below(text.length);
   return (
     text.slice(0, at) +
@@ -312,12 +312,12 @@ function cut(random: Random, bytes: Buffer): Buffer[] {
 }
 
 describe('the request parser', () => {
-  test('tells the same however the bytes are cut', () => {
+  test('calls its sink alike however the bytes are cut', () => {
     for (let index = 0; index < runs / 4; index++) {
       const random = new Random(seed + index);
       let wire = '';
       for (let left = 1 + random.below(3); left > 0; left--) wire += makeRequest(random);
-      if (random.chance(50)) wire = spoil(random, wire);
+      if (random.chance(50)) wire = mutate(random, wire);
       const bytes = latin1(wire);
       const whole = readAll([bytes]);
       for (const pieces of [cut(random, bytes), [...bytes].map((byte) => Buffer.of(byte))])
@@ -325,13 +325,13 @@ describe('the request parser', () => {
     }
   });
 
-  test('takes only what Node takes, and understands it alike', () => {
+  test('accepts only what Node accepts, with the same framing and fields', () => {
     const tally = { taken: 0, refused: 0 };
     for (let index = 0; index < runs; index++) {
       const random = new Random(seed + index);
       let wire = '';
       for (let left = 1 + random.below(2); left > 0; left--) wire += makeRequest(random);
-      for (let left = random.pick([0, 1, 1, 2]); left > 0; left--) wire = spoil(random, wire);
+      for (let left = random.pick([0, 1, 1, 2]); left > 0; left--) wire = mutate(random, wire);
       const ours = readAll([latin1(wire)]);
       const node = readByNode(latin1(wire));
       const told = ours.told.filter(({ ended }) => ended);

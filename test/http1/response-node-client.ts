@@ -1,13 +1,10 @@
-/**
- * What Node's own strict HTTP client makes of an answer, with a stream in memory where the socket would be.
- * Must not hold: comparison with anything.
- */
+/** What Node's own strict HTTP client makes of a response, with a stream in memory in place of the socket. */
 import type { Buffer } from 'node:buffer';
 import { type IncomingMessage, request } from 'node:http';
 import { Duplex } from 'node:stream';
 
-/** All that Node told of one answer. */
-export interface NodeHeard {
+/** All that Node told of one response. */
+export interface NodeResult {
   interim: number;
   status: number;
   reason: string;
@@ -15,13 +12,13 @@ export interface NodeHeard {
   /** Latin1. */
   body: string;
   rawTrailers: readonly string[];
-  /** Node was sure that it had the whole answer. */
+  /** Node was sure that it had the whole response. */
   complete: boolean;
   upgraded: boolean;
   error: string;
 }
 
-/** Swallows the request; gives the answer, then the end. */
+/** Swallows the request; gives the response, then the end. */
 class AnswerStream extends Duplex {
   readonly #wire: Buffer;
   #isGiven = false;
@@ -54,9 +51,9 @@ class AnswerStream extends Duplex {
   }
 }
 
-/** Sends a request to nobody and resolves when Node is done with `wire` as its answer. */
-export function nodeHears(wire: Buffer, method: string, upgrade: boolean): Promise<NodeHeard> {
-  const heard: NodeHeard = {
+/** Sends a request to nobody and resolves when Node is done with `wire` as its response. */
+export function readWithNode(wire: Buffer, method: string, upgrade: boolean): Promise<NodeResult> {
+  const record: NodeResult = {
     interim: 0,
     status: 0,
     reason: '',
@@ -78,36 +75,36 @@ export function nodeHears(wire: Buffer, method: string, upgrade: boolean): Promi
     });
     outgoing.maxHeadersCount = 0;
     const note = (error: Error & { code?: string }): void => {
-      heard.error ||= error.code ?? error.message;
+      record.error ||= error.code ?? error.message;
     };
-    outgoing.on('information', () => heard.interim++);
-    outgoing.on('response', (incoming) => listen(incoming, heard, note));
+    outgoing.on('information', () => record.interim++);
+    outgoing.on('response', (incoming) => listen(incoming, record, note));
     outgoing.on('upgrade', (incoming) => {
-      noteHead(incoming, heard);
-      heard.upgraded = true;
+      noteHead(incoming, record);
+      record.upgraded = true;
       stream.destroy();
-      resolve(heard);
+      resolve(record);
     });
     outgoing.on('error', note);
-    outgoing.on('close', () => resolve(heard));
+    outgoing.on('close', () => resolve(record));
     outgoing.end();
   });
 }
 
-function noteHead(incoming: IncomingMessage, heard: NodeHeard): void {
-  heard.status = incoming.statusCode ?? 0;
-  heard.reason = incoming.statusMessage ?? '';
-  heard.rawHeaders = incoming.rawHeaders;
+function noteHead(incoming: IncomingMessage, record: NodeResult): void {
+  record.status = incoming.statusCode ?? 0;
+  record.reason = incoming.statusMessage ?? '';
+  record.rawHeaders = incoming.rawHeaders;
 }
 
-function listen(incoming: IncomingMessage, heard: NodeHeard, note: (error: Error) => void): void {
-  noteHead(incoming, heard);
+function listen(incoming: IncomingMessage, record: NodeResult, note: (error: Error) => void): void {
+  noteHead(incoming, record);
   incoming.on('data', (chunk: Buffer) => {
-    heard.body += chunk.toString('latin1');
+    record.body += chunk.toString('latin1');
   });
   incoming.on('error', note);
   incoming.on('end', () => {
-    heard.rawTrailers = incoming.rawTrailers;
-    heard.complete = incoming.complete;
+    record.rawTrailers = incoming.rawTrailers;
+    record.complete = incoming.complete;
   });
 }

@@ -1,13 +1,13 @@
 /**
- * The response parser fed with made, spoilt and random bytes in random pieces. FUZZ_SEED and FUZZ_RUNS set the run.
+ * The response parser fed with generated, mutated and random bytes in random pieces. FUZZ_SEED and FUZZ_RUNS set the run.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ResponseParser, type ResponseSink } from '../../lib/http1/response-parser.ts';
 import { fuzzRun, latin1, Random } from '../helpers/random.ts';
-import { GET, type Heard, hear, unchunk } from './response-ear.ts';
-import { makeAnswer } from './response-made.ts';
-import { spoil } from './response-spoilt.ts';
+import { generateResponse } from './response-generator.ts';
+import { mutate } from './response-mutator.ts';
+import { GET, type ParseRecord, recordParse, unchunk } from './response-recorder.ts';
 
 const { seed, runs } = fuzzRun(20_000);
 const BYTES = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(byte)).join('');
@@ -37,37 +37,37 @@ function onEveryCase(share: number, judge: (random: Random) => void): void {
   }
 }
 
-function assertOrderly(heard: Heard, wire: string): void {
-  assert.notEqual(heard.outcome, 'thrown', `${heard.fault}: ${JSON.stringify(wire)}`);
-  assert.equal(heard.outcome === 'done', heard.trailers !== undefined);
-  assert.ok(heard.head !== undefined || heard.body === '');
-  if (heard.outcome === 'fault') assert.equal(heard.phase, 'dead');
+function assertOrderly(record: ParseRecord, wire: string): void {
+  assert.notEqual(record.outcome, 'thrown', `${record.fault}: ${JSON.stringify(wire)}`);
+  assert.equal(record.outcome === 'done', record.trailers !== undefined);
+  assert.ok(record.head !== undefined || record.body === '');
+  if (record.outcome === 'fault') assert.equal(record.phase, 'dead');
 }
 
-test('spoilt answers in random pieces make no other error than bad-response, and lose or invent no byte', () => {
+test('random malformed responses raise bad-response alone and lose no byte', () => {
   onEveryCase(1, (random) => {
-    const made = makeAnswer(random);
-    const wire = random.chance(30) ? made.wire : spoil(random, made.wire);
-    const heard = hear(wire, { request: made, cuts: cutsOf(random, wire.length) });
-    assertOrderly(heard, wire);
-    assert.deepEqual(heard, hear(wire, { request: made }), JSON.stringify(wire));
-    if (heard.head === undefined || heard.head.framing === 'chunked') return;
-    const heads = [...heard.interim, heard.head].map((head) => head.received).join('');
+    const made = generateResponse(random);
+    const wire = random.chance(30) ? made.wire : mutate(random, made.wire);
+    const record = recordParse(wire, { request: made, cuts: cutsOf(random, wire.length) });
+    assertOrderly(record, wire);
+    assert.deepEqual(record, recordParse(wire, { request: made }), JSON.stringify(wire));
+    if (record.head === undefined || record.head.framing === 'chunked') return;
+    const heads = [...record.interim, record.head].map((head) => head.received).join('');
     assert.equal(
-      heads + heard.body + heard.rest,
-      wire.slice(0, heads.length + heard.body.length + heard.rest.length),
+      heads + record.body + record.rest,
+      wire.slice(0, heads.length + record.body.length + record.rest.length),
     );
-    if (heard.outcome !== 'cut') assert.equal((heads + heard.body + heard.rest).length, wire.length);
+    if (record.outcome !== 'cut') assert.equal((heads + record.body + record.rest).length, wire.length);
   });
 });
 
-test('a chunked body says the same with its framing as without, and is ended only where it is whole', () => {
+test('a chunked body decodes alike with and without its framing', () => {
   onEveryCase(1, (random) => {
-    const made = makeAnswer(random);
-    const wire = random.chance(50) ? made.wire : spoil(random, made.wire);
+    const made = generateResponse(random);
+    const wire = random.chance(50) ? made.wire : mutate(random, made.wire);
     const cuts = cutsOf(random, wire.length);
-    const plain = hear(wire, { request: made, cuts });
-    const raw = hear(wire, { request: { ...made, rawChunks: true }, cuts });
+    const plain = recordParse(wire, { request: made, cuts });
+    const raw = recordParse(wire, { request: { ...made, rawChunks: true }, cuts });
     if (plain.head?.framing !== 'chunked') {
       assert.deepEqual(raw, plain);
       return;
@@ -88,7 +88,7 @@ test('random bytes make no other error than bad-response', () => {
     );
     const wire = (random.chance(80) ? PARTS[0]! : '') + parts.join('');
     const request = { ...GET, rawChunks: random.chance(50), upgrade: random.chance(10) };
-    assertOrderly(hear(wire, { request, cuts: cutsOf(random, wire.length) }), wire);
+    assertOrderly(recordParse(wire, { request, cuts: cutsOf(random, wire.length) }), wire);
   });
 });
 
@@ -101,11 +101,11 @@ function pushInPieces(parser: ResponseParser, wire: string, cuts: readonly numbe
   }
 }
 
-test('answers one after the other on one connection are read as each would be alone', () => {
+test('consecutive responses on one connection are read independently', () => {
   onEveryCase(20, (random) => {
     const parser = new ResponseParser();
     for (let count = 0; count < 8 && parser.phase === 'idle'; count++) {
-      const made = makeAnswer(random);
+      const made = generateResponse(random);
       let body = '';
       const sink: ResponseSink = {
         onInterim: () => {},
@@ -119,7 +119,7 @@ test('answers one after the other on one connection are read as each would be al
       pushInPieces(parser, made.wire, cutsOf(random, made.wire.length));
       parser.finish();
       assert.equal(body, made.body, JSON.stringify(made.wire));
-      assert.equal(parser.phase, hear(made.wire, { request: made }).phase);
+      assert.equal(parser.phase, recordParse(made.wire, { request: made }).phase);
     }
   });
 });
@@ -141,6 +141,6 @@ test('bytes without end are refused at the limits', () => {
     const length = fault === 'too-many-interim' ? 2_200_000 : 200_000;
     const wire = begin + unit.repeat(length / unit.length);
     const everyKilobyte = Array.from({ length: 200 }, (_, k) => 1000 * k);
-    for (const cuts of [[], everyKilobyte]) assert.equal(hear(wire, { cuts }).fault, fault);
+    for (const cuts of [[], everyKilobyte]) assert.equal(recordParse(wire, { cuts }).fault, fault);
   }
 });

@@ -6,7 +6,7 @@ import { headerPairs } from '../../lib/http1/response-head.ts';
 import { RESPONSE_LIMITS, ResponseParser, type ResponseSink } from '../../lib/http1/response-parser.ts';
 import { BalancerError } from '../../lib/platform/errors.ts';
 import { latin1 } from '../helpers/random.ts';
-import { GET, hear } from './response-ear.ts';
+import { GET, recordParse } from './response-recorder.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\n';
 const CHUNKED = `${OK}Transfer-Encoding: chunked\r\n\r\n`;
@@ -18,7 +18,7 @@ function refusedFor(fault: string): (error: unknown) => boolean {
 }
 
 describe('one response parser', () => {
-  test('reads one answer after the other', () => {
+  test('reads consecutive responses', () => {
     const told: string[] = [];
     const onBody = (chunk: Buffer): unknown => told.push(chunk.toString('latin1'));
     const sink = { ...SILENT, onBody, onEnd: (trailers: readonly string[]) => told.push(...trailers, 'end') };
@@ -37,20 +37,20 @@ describe('one response parser', () => {
     assert.deepEqual(told, ['a', 'end', 'b', 'A', 't', 'end', 'end']);
   });
 
-  test('can be started again from within the end of an answer', () => {
+  test('can be started again from within the end of a response', () => {
     const parser = new ResponseParser();
     parser.start(GET, { ...SILENT, onEnd: () => parser.start(GET, SILENT) });
     assert.equal(parser.push(latin1(`${OK}Content-Length: 0\r\n\r\n`)), 'done');
     assert.equal(parser.phase, 'waiting');
   });
 
-  test('cannot be started while an answer is under way', () => {
+  test('cannot be started while a response is being read', () => {
     const parser = new ResponseParser();
     parser.start(GET, SILENT);
     assert.throws(() => parser.start(GET, SILENT), /started while waiting/);
   });
 
-  test('refuses bytes that no request asked for', () => {
+  test('refuses bytes that belong to no request', () => {
     assert.throws(() => new ResponseParser().push(latin1(OK)), refusedFor('no-request'));
   });
 
@@ -68,7 +68,7 @@ describe('one response parser', () => {
     assert.throws(() => parser.push(latin1('SS')), refusedFor('status-line'));
   });
 
-  test('tells nothing more once it is stopped, even of the buffer it is reading', () => {
+  test('calls its sink no more once stopped, even within a buffer', () => {
     const wire = `HTTP/1.1 103 \r\n\r\n${CHUNKED}1\r\na\r\n1;x\r\nb\r\nnot a chunk`;
     for (const rawChunks of [false, true]) {
       for (let stopAt = 1; stopAt <= 4; stopAt++) {
@@ -88,7 +88,7 @@ describe('one response parser', () => {
     }
   });
 
-  test('is not ready for another request where its sink stopped it at the last byte', () => {
+  test('stays closed where its sink stopped it at the last byte', () => {
     for (const wire of [`${OK}Content-Length: 1\r\n\r\na`, `${CHUNKED}1\r\na\r\n0\r\n\r\n`]) {
       const parser = new ResponseParser();
       parser.start({ ...GET, rawChunks: true }, { ...SILENT, onBody: () => parser.stop() });
@@ -97,7 +97,7 @@ describe('one response parser', () => {
     }
   });
 
-  test('is dead after its sink threw, and throws what the sink threw', () => {
+  test('is dead after its sink threw, and rethrows', () => {
     const parser = new ResponseParser();
     const mistake = new Error('of the sink');
     const onHead = (): never => {
@@ -108,7 +108,7 @@ describe('one response parser', () => {
     assert.equal(parser.phase, 'dead');
   });
 
-  test('says how much of the answer is at hand with the head', () => {
+  test('reports how much of the response came with the head', () => {
     const seen: number[] = [];
     const parser = new ResponseParser();
     parser.start(GET, { ...SILENT, onHead: (_head, bytesHere) => seen.push(bytesHere) });
@@ -117,20 +117,20 @@ describe('one response parser', () => {
     assert.deepEqual(seen, [4]);
   });
 
-  test('tells a connection that ends before any byte from one that ends within the head', () => {
-    assert.equal(hear('').phase, 'waiting');
-    assert.equal(hear('H').phase, 'head');
-    assert.equal(hear('HTTP/1.1 100 \r\n\r\n').phase, 'head');
+  test('distinguishes an end before any byte from one within the head', () => {
+    assert.equal(recordParse('').phase, 'waiting');
+    assert.equal(recordParse('H').phase, 'head');
+    assert.equal(recordParse('HTTP/1.1 100 \r\n\r\n').phase, 'head');
   });
 
-  test('gives every header as a pair, blanks taken off, on demand', () => {
-    const head = hear(`${OK}A:\t b \r\nConnection: close\r\na:\r\n\r\n`).head!;
+  test('returns every header as a pair, without blanks', () => {
+    const head = recordParse(`${OK}A:\t b \r\nConnection: close\r\na:\r\n\r\n`).head!;
     assert.deepEqual(headerPairs(head.received), ['A', 'b', 'Connection', 'close', 'a', '']);
     assert.deepEqual(headerPairs(head.forward), ['A', 'b', 'a', '']);
   });
 });
 
-test('a fault says its rule in a stable word and in a sentence', () => {
+test('an error begins with a stable word for its rule', () => {
   const error = parseError('two-framings');
   assert.equal(parseErrorKindOf(error), 'two-framings');
   assert.match(error.message, /^two-framings: .*together$/);

@@ -3,22 +3,22 @@ import type { Buffer } from 'node:buffer';
 import { describe, test } from 'node:test';
 import { ResponseParser, type ResponseSink } from '../../lib/http1/response-parser.ts';
 import { latin1 } from '../helpers/random.ts';
-import { everyCut, GET, hear, unchunk } from './response-ear.ts';
+import { ACCEPTED } from './response-accepted.ts';
+import { everyCut, GET, recordParse, unchunk } from './response-recorder.ts';
 import { REFUSED } from './response-refused.ts';
-import { TAKEN } from './response-taken.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\n';
 const CHUNKED = `${OK}Transfer-Encoding: chunked\r\n\r\n`;
 const RAW = { rawChunks: true };
 const SILENT: ResponseSink = { onInterim: () => {}, onHead: () => {}, onBody: () => {}, onEnd: () => {} };
 
-describe('a response parser takes', () => {
-  for (const { title, wire, request = {}, head = {}, heard = {} } of TAKEN) {
+describe('a response parser accepts', () => {
+  for (const { title, wire, request = {}, head = {}, record = {} } of ACCEPTED) {
     test(title, () => {
-      const actual = hear(wire, { request });
-      assert.partialDeepStrictEqual(actual, { outcome: 'done', fault: '', ...heard });
+      const actual = recordParse(wire, { request });
+      assert.partialDeepStrictEqual(actual, { outcome: 'done', fault: '', ...record });
       assert.partialDeepStrictEqual(actual.head, head);
-      for (const [key, value] of Object.entries(heard))
+      for (const [key, value] of Object.entries(record))
         assert.deepEqual(actual[key as keyof typeof actual], value);
     });
   }
@@ -27,45 +27,51 @@ describe('a response parser takes', () => {
 describe('a response parser refuses', () => {
   for (const { fault, title, wire, request = {} } of REFUSED) {
     test(title, () => {
-      assert.partialDeepStrictEqual(hear(wire, { request }), { outcome: 'fault', fault, phase: 'dead' });
+      assert.partialDeepStrictEqual(recordParse(wire, { request }), {
+        outcome: 'fault',
+        fault,
+        phase: 'dead',
+      });
     });
   }
 });
 
-describe('a response parser hears the same', () => {
-  for (const { title, wire, request = {} } of [...TAKEN, ...REFUSED]) {
+describe('a response parser reads alike', () => {
+  for (const { title, wire, request = {} } of [...ACCEPTED, ...REFUSED]) {
     test(`cut in two anywhere: ${title}`, () => {
-      const whole = hear(wire, { request });
-      for (const cut of everyCut(wire)) assert.deepEqual(hear(wire, { request, cuts: [cut] }), whole);
+      const whole = recordParse(wire, { request });
+      for (const cut of everyCut(wire)) assert.deepEqual(recordParse(wire, { request, cuts: [cut] }), whole);
     });
     test(`byte by byte: ${title}`, () => {
-      assert.deepEqual(hear(wire, { request, cuts: everyCut(wire) }), hear(wire, { request }));
+      assert.deepEqual(recordParse(wire, { request, cuts: everyCut(wire) }), recordParse(wire, { request }));
     });
   }
 });
 
-describe('a cut answer never looks whole', () => {
-  for (const { title, wire, request = {}, heard = {} } of TAKEN) {
+describe('a response that was cut never looks whole', () => {
+  for (const { title, wire, request = {}, record = {} } of ACCEPTED) {
     test(title, () => {
-      const whole = hear(wire, { request });
+      const whole = recordParse(wire, { request });
       const end = wire.length - whole.rest.length;
       for (const cut of everyCut(wire.slice(0, end))) {
-        const { outcome, phase } = hear(wire.slice(0, cut), { request });
+        const { outcome, phase } = recordParse(wire.slice(0, cut), { request });
         const isOpenEnded = whole.head!.framing === 'close' && cut >= whole.head!.received.length;
         assert.equal(outcome, isOpenEnded ? 'done' : 'cut', `after ${cut} bytes`);
         assert.equal(phase === 'idle' || phase === 'waiting', false, `${phase} after ${cut} bytes`);
       }
-      assert.notEqual(heard.outcome, 'cut');
+      assert.notEqual(record.outcome, 'cut');
     });
   }
 });
 
 describe('with its framing, a chunked body', () => {
-  for (const { title, wire, request = {} } of TAKEN.filter(({ wire }) => wire.includes('chunked\r\n\r\n'))) {
-    test(`says the same, however it is cut: ${title}`, () => {
-      const plain = hear(wire, { request });
+  for (const { title, wire, request = {} } of ACCEPTED.filter(({ wire }) =>
+    wire.includes('chunked\r\n\r\n'),
+  )) {
+    test(`reads alike at any cut: ${title}`, () => {
+      const plain = recordParse(wire, { request });
       for (const cuts of [[], everyCut(wire), ...everyCut(wire).map((cut) => [cut])]) {
-        const raw = hear(wire, { request: { ...request, ...RAW }, cuts });
+        const raw = recordParse(wire, { request: { ...request, ...RAW }, cuts });
         if (plain.head!.framing !== 'chunked') assert.deepEqual(raw, plain);
         else
           assert.deepEqual(unchunk(raw.body), { data: plain.body, trailers: plain.trailers, complete: true });
@@ -88,21 +94,21 @@ describe('with its framing, a chunked body', () => {
   test('loses extensions and padding, and keeps what is plain', () => {
     const wire = `${CHUNKED}3\r\nabc\r\n003\r\ndef\r\nA;x=y\r\n0123456789\r\nA\r\n9876543210\r\n0;z\r\n\r\n`;
     assert.equal(
-      hear(wire, { request: RAW }).body,
+      recordParse(wire, { request: RAW }).body,
       '3\r\nabc\r\n3\r\ndef\r\na\r\n0123456789\r\nA\r\n9876543210\r\n0\r\n\r\n',
     );
   });
 
   test('carries only the trailers that may pass', () => {
     const wire = `${CHUNKED}0\r\nX-A:b\r\nTransfer-Encoding: chunked\r\nContent-Digest: c\r\n\r\n`;
-    const heard = hear(wire, { request: RAW });
-    assert.equal(heard.body, '0\r\nX-A: b\r\nContent-Digest: c\r\n\r\n');
-    assert.deepEqual(heard.trailers, ['X-A', 'b', 'Content-Digest', 'c']);
+    const record = recordParse(wire, { request: RAW });
+    assert.equal(record.body, '0\r\nX-A: b\r\nContent-Digest: c\r\n\r\n');
+    assert.deepEqual(record.trailers, ['X-A', 'b', 'Content-Digest', 'c']);
   });
 
   test('that breaks a rule is never ended', () => {
     for (const { wire } of REFUSED.filter(({ wire }) => wire.startsWith(CHUNKED))) {
-      const { body } = hear(wire, { request: RAW, cuts: everyCut(wire) });
+      const { body } = recordParse(wire, { request: RAW, cuts: everyCut(wire) });
       assert.equal(unchunk(body).complete, false);
     }
   });
@@ -127,23 +133,23 @@ describe('a response parser has limits:', () => {
   for (const [title, wire, outcome, fault] of cases) {
     test(title, () => {
       for (const cuts of [[], everyCut(wire), ...everyCut(wire).map((cut) => [cut])])
-        assert.partialDeepStrictEqual(hear(wire, { limits, cuts }), { outcome, fault });
+        assert.partialDeepStrictEqual(recordParse(wire, { limits, cuts }), { outcome, fault });
     });
   }
 
-  test('the head limit is of one head, not of all 1xx together', () => {
+  test('head limit is for one head, not for all 1xx together', () => {
     const interim = `HTTP/1.1 103 \r\nA: ${'b'.repeat(70)}\r\n\r\n`;
     const wire = interim + interim + headOf(100);
-    assert.equal(hear(wire, { limits: { ...limits, maxInterimBytes: 1000 } }).outcome, 'done');
+    assert.equal(recordParse(wire, { limits: { ...limits, maxInterimBytes: 1000 } }).outcome, 'done');
   });
 
   test('the limit of chunk extensions is of one chunk', () => {
     const chunk = `1;${'a'.repeat(200)}\r\nb\r\n`;
-    assert.equal(hear(`${CHUNKED}${chunk}${chunk}0\r\n\r\n`).body, 'bb');
+    assert.equal(recordParse(`${CHUNKED}${chunk}${chunk}0\r\n\r\n`).body, 'bb');
   });
 
-  test('64 KiB of header line, byte by byte, is read in one pass', () => {
+  test('a 64 KiB header line sent byte by byte is scanned once', () => {
     const wire = `${OK}A: ${'b'.repeat(65_000)}\r\n\r\n`;
-    assert.equal(hear(wire, { cuts: everyCut(wire) }).head!.received, wire);
+    assert.equal(recordParse(wire, { cuts: everyCut(wire) }).head!.received, wire);
   });
 });

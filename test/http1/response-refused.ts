@@ -1,11 +1,8 @@
-/**
- * Answers by hand that a response parser refuses, each with the rule that it breaks.
- * Must not hold: code that runs them (`test/proxy/response-parser.test.ts`).
- */
+/** Responses that a response parser refuses, each with the rule that it breaks. */
 import type { ParseErrorKind } from '../../lib/http1/parse-errors.ts';
 import type { ResponseRequest } from '../../lib/http1/response-parser.ts';
 
-export interface RefusedAnswer {
+export interface RefusedResponse {
   readonly fault: ParseErrorKind;
   readonly title: string;
   /** Latin1. */
@@ -17,7 +14,7 @@ const OK = 'HTTP/1.1 200 OK\r\n';
 const CHUNKED = `${OK}Transfer-Encoding: chunked\r\n\r\n`;
 const HEAD = { method: 'HEAD' };
 
-export const REFUSED: readonly RefusedAnswer[] = [
+export const REFUSED: readonly RefusedResponse[] = [
   { fault: 'status-line', title: 'another protocol', wire: 'SSH-2.0-OpenSSH_9.2\r\n' },
   { fault: 'status-line', title: 'a newer version', wire: 'HTTP/2.0 200 OK\r\n\r\n' },
   { fault: 'status-line', title: 'an unknown minor version', wire: 'HTTP/1.2 200 OK\r\n\r\n' },

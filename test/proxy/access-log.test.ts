@@ -1,4 +1,4 @@
-/** What the access log says of requests that pass through a data thread. */
+/** The access-log lines of requests that pass through a worker. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
@@ -21,7 +21,7 @@ async function logged(t: { after(run: () => unknown): void }, settings: RigSetti
   return { rig, client, lines };
 }
 
-test('an answered request is a line with who, what, how long and how much', async (t) => {
+test('the line of a request has client, target, times and bytes', async (t) => {
   const { rig, client, lines } = await logged(t);
   rig.replica.serve();
   client.send(post('/a?b=c', '12345', 'X-Request-Id: my-id\r\n'));
@@ -47,7 +47,7 @@ test('an answered request is a line with who, what, how long and how much', asyn
   assert.ok(Number(totalMs) >= Number(firstByteMs));
 });
 
-test('the id of a request is the one that its replica and its client see', async (t) => {
+test('logged request id is the one that replica and client see', async (t) => {
   const { rig, client, lines } = await logged(t);
   rig.replica.serve();
   client.send(get('/'));
@@ -57,7 +57,7 @@ test('the id of a request is the one that its replica and its client see', async
   assert.equal(line?.requestId, headerOf(rig.replica.requests[0]!, 'x-request-id'));
 });
 
-test('a connection that is used again takes no time to connect', async (t) => {
+test('a reused connection takes no time to connect', async (t) => {
   const { rig, client, lines } = await logged(t);
   rig.replica.serve();
   for (let times = 0; times < 2; times++) {
@@ -67,7 +67,7 @@ test('a connection that is used again takes no time to connect', async (t) => {
   assert.equal(lines()[1]?.connectMs, 0);
 });
 
-test('a request that was retried says so, and names who answered', async (t) => {
+test('line of retried request has its attempts and its last replica', async (t) => {
   const { rig, client, lines } = await logged(t, { replicas: 2 });
   rig.replicas[1]!.serve();
   rig.place(0, REFUSING);
@@ -77,7 +77,7 @@ test('a request that was retried says so, and names who answered', async (t) => 
   assert.deepEqual([line?.replica, line?.attempts], ['S2', 2]);
 });
 
-test('a failure of the balancer’s own says which, and names no replica', async (t) => {
+test('line of a balancer failure has its code and no replica', async (t) => {
   const { rig, client, lines } = await logged(t);
   rig.setState(0, 'unhealthy');
   client.send(get('/'));
@@ -90,7 +90,7 @@ test('a failure of the balancer’s own says which, and names no replica', async
   assert.ok(Number(lines()[0]!.queueMs) > 0);
 });
 
-test('a client that left before its answer ended it', async (t) => {
+test('client that disconnects before the response is logged as its end', async (t) => {
   const { rig, client, lines } = await logged(t);
   client.send(get('/'));
   await (await rig.replica.next()).request();
@@ -100,7 +100,7 @@ test('a client that left before its answer ended it', async (t) => {
   assert.deepEqual({ status, replica, ended }, { status: null, replica: 'S1', ended: 'client' });
 });
 
-test('an answer that its replica cut was ended by it', async (t) => {
+test('response that the replica cuts is logged as ended by it', async (t) => {
   const { rig, client, lines } = await logged(t);
   client.send(get('/'));
   const replica = await rig.replica.next();
@@ -113,7 +113,7 @@ test('an answer that its replica cut was ended by it', async (t) => {
   assert.deepEqual({ status, ended }, { status: 200, ended: 'replica' });
 });
 
-test('a tunnel is a line once it has ended, with all its bytes', async (t) => {
+test('a tunnel is logged at its end, with all its bytes', async (t) => {
   const { rig, client, lines } = await logged(t);
   client.send(UPGRADE);
   const replica = await rig.replica.next();
@@ -131,7 +131,7 @@ test('a tunnel is a line once it has ended, with all its bytes', async (t) => {
   assert.ok(Number(line?.bytesIn) > 1000);
 });
 
-test('a request that was refused is a line as well, understood or not', async (t) => {
+test('a refused request is logged as well, parsed or not', async (t) => {
   const { client, lines } = await logged(t);
   client.send('GET /no-host HTTP/1.1\r\n\r\n');
   await client.response();
@@ -160,7 +160,7 @@ test('quotes and backslashes in a request stay within their field', async (t) =>
   assert.match(rig.logged, /^[\x20-\x7e\n]+$/);
 });
 
-test('the client is who a trusted proxy says, and nobody else is believed', async (t) => {
+test('the logged client is the one that a trusted proxy names', async (t) => {
   const forwarded = 'X-Forwarded-For: 203.0.113.9\r\n';
   for (const [trustedProxies, expected] of [
     [['127.0.0.1'], '203.0.113.9'],
@@ -174,7 +174,7 @@ test('the client is who a trusted proxy says, and nobody else is believed', asyn
   }
 });
 
-test('only what is asked for has a line', async (t) => {
+test('only requests that the options select are logged', async (t) => {
   const { rig, client, lines } = await logged(t, { accessLogStatus: ['4xx'] });
   rig.replica.serve((_request, _peer, count) =>
     count === 1 ? ok('yes') : 'HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n',
@@ -211,7 +211,7 @@ test('nothing is logged while it is off', async (t) => {
   assert.equal(rig.logged, '');
 });
 
-test('while nothing is written requests go on, and lines are dropped and counted', async (t) => {
+test('while nothing is written requests are served, and dropped lines counted', async (t) => {
   const { rig, client } = await logged(t);
   rig.replica.serve();
   const target = `/${'x'.repeat(16_000)}`;

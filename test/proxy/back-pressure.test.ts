@@ -1,4 +1,4 @@
-/** Nobody is read faster than the other side takes; memory stays bounded. */
+/** Neither side is read faster than the other reads, so memory stays bounded. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
@@ -10,7 +10,7 @@ import { Rig } from '../helpers/proxy/rig.ts';
 const LARGE = 64 << 20;
 const HELD = 24 << 20;
 
-test('a client that does not read makes the balancer stop reading from the replica', async (t) => {
+test('a client that does not read pauses reading from the replica', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.isKept = false;
@@ -28,7 +28,7 @@ test('a client that does not read makes the balancer stop reading from the repli
   await rig.settled();
 });
 
-test('a client that does not read a chunked answer makes the balancer stop reading too', async (t) => {
+test('client that does not read a chunked response pauses the replica', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.isKept = false;
@@ -45,7 +45,7 @@ test('a client that does not read a chunked answer makes the balancer stop readi
   await client.take('0\r\n\r\n');
 });
 
-test('a client that does not read a close-delimited answer makes the balancer stop reading too', async (t) => {
+test('client that does not read a close-delimited response pauses the replica', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.isKept = false;
@@ -59,7 +59,7 @@ test('a client that does not read a close-delimited answer makes the balancer st
   await client.until('all of it', () => client.bytes > LARGE);
 });
 
-test('a pipelined answer whose turn has not come is not gathered without end', async (t) => {
+test('a pipelined response is not buffered without bound before its turn', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/first') + get('/second'));
@@ -78,7 +78,7 @@ test('a pipelined answer whose turn has not come is not gathered without end', a
 });
 
 for (const framing of ['Content-Length', 'Transfer-Encoding']) {
-  test(`a replica that does not read a body with ${framing} makes the balancer stop reading from the client`, async (t) => {
+  test(`replica that does not read a body with ${framing} pauses client`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     const isChunked = framing === 'Transfer-Encoding';
@@ -96,7 +96,7 @@ for (const framing of ['Content-Length', 'Transfer-Encoding']) {
   });
 }
 
-test('a body is not gathered while its request waits in the queue', async (t) => {
+test('a body is not buffered while its request is queued', async (t) => {
   const rig = await Rig.open(t);
   rig.setState(0, 'unhealthy');
   const client = await rig.client();
@@ -128,7 +128,7 @@ test('64 MiB pass through whole, both ways at once', async (t) => {
   await rig.settled();
 });
 
-test('a client that reads one of two answers slowly does not hold up another client', async (t) => {
+test('a client that reads slowly does not hold up another client', async (t) => {
   const rig = await Rig.open(t);
   const slow = await rig.client();
   slow.pause();
@@ -144,7 +144,7 @@ test('a client that reads one of two answers slowly does not hold up another cli
 });
 
 for (const size of [40_000, 65_536, 200_000, 1 << 20, 4 << 20]) {
-  test(`the connection that brought a slow client its ${size} bytes serves the next request`, async (t) => {
+  test(`the connection that served a slow client ${size} bytes is reused`, async (t) => {
     const rig = await Rig.open(t);
     const slow = await rig.client();
     slow.isKept = false;
@@ -164,7 +164,7 @@ for (const size of [40_000, 65_536, 200_000, 1 << 20, 4 << 20]) {
     assert.equal(rig.replica.connections.length, 1);
   });
 
-  test(`the connection whose last byte of ${size} a client has not taken serves the next request`, async (t) => {
+  test(`connection is reused although client has not read all of ${size}`, async (t) => {
     const rig = await Rig.open(t);
     const slow = await rig.client();
     slow.isKept = false;

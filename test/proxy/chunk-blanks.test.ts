@@ -1,4 +1,4 @@
-/** Blanks in the size lines of chunks, which everybody must take. RFC 9110 section 5.6.3, RFC 9112 section 7.1. */
+/** Blanks in the size lines of chunks, which every recipient must accept. RFC 9110 section 5.6.3, RFC 9112 section 7.1. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Flood } from '../helpers/proxy/flood.ts';
@@ -9,7 +9,7 @@ import { Rig } from '../helpers/proxy/rig.ts';
 const SIZE_LINES = ['5   ', '5\t', '5 ;a=b', '5; a=b', '5;a = b', '5 ; a = "b c" ; d ', '0005 ', '5;a=b  '];
 
 for (const line of SIZE_LINES) {
-  test(`an answer in chunks reaches its client, with a size line ${JSON.stringify(line)}`, async (t) => {
+  test(`a chunked response with size line ${JSON.stringify(line)} reaches the client`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     client.send(get('/'));
@@ -25,7 +25,7 @@ for (const line of SIZE_LINES) {
   });
 }
 
-test('an answer in chunks with blanks reaches an HTTP/1.0 client', async (t) => {
+test('a chunked response with blanks reaches an HTTP/1.0 client', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send('GET / HTTP/1.0\r\n\r\n');
@@ -38,7 +38,7 @@ const HEAD = 'POST /up HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked
 
 for (const line of [...SIZE_LINES, `5;a="${'x'.repeat(16_000)}"`, `${'0'.repeat(1000)}5`]) {
   const title = JSON.stringify(line.length > 40 ? `${line.slice(0, 40)}…` : line);
-  test(`a request in chunks reaches its replica, with a size line ${title}`, async (t) => {
+  test(`a chunked request with size line ${title} reaches the replica`, async (t) => {
     const rig = await Rig.open(t);
     rig.replica.serve(({ body }) => ok(body));
     const client = await rig.client();
@@ -60,7 +60,7 @@ const BEFORE: Readonly<Record<string, string>> = {
 };
 for (const [place, before] of Object.entries(BEFORE))
   for (const isPipelined of before === '' ? [false] : [false, true])
-    test(`a request in chunks with blanks may be cut anywhere: ${place}, ${isPipelined ? 'pipelined' : 'alone'}`, async (t) => {
+    test(`a chunked request with blanks may be cut anywhere: ${place}, ${isPipelined ? 'pipelined' : 'alone'}`, async (t) => {
       const rig = await Rig.open(t);
       rig.replica.serve(({ body }) => ok(String(body.length)));
       const wire = `${HEAD}X: 1\r\n\r\n5 ; a = b \r\nhello\r\n1\t\r\n!\r\n0 \r\nX-T: 1\r\n\r\n`;
@@ -94,7 +94,7 @@ test('a request in chunks with blanks may wait for 100', async (t) => {
   assert.equal((await client.response()).body, 'done');
 });
 
-test('an upload in chunks is read no faster than its replica takes it', async (t) => {
+test('chunked upload is read no faster than the replica reads it', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(`${HEAD}\r\n`);
@@ -113,7 +113,7 @@ test('an upload in chunks is read no faster than its replica takes it', async (t
   assert.equal((await client.response()).body, 'done');
 });
 
-test('a client that ends in the middle of its chunks is told so, and its replica cut off', async (t) => {
+test('client that ends within a chunk gets 400, replica an abort', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(`${HEAD}\r\n5 \r\nhel`);

@@ -1,4 +1,4 @@
-/** Who asked first, where trusted proxies tell: in the access log, and as what a request is placed by. RFC 7239. */
+/** The original client behind trusted proxies: in the access log, and as a hash key. RFC 7239. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hashKeyOf } from '../../lib/core/hashing/hash-key.ts';
@@ -33,7 +33,7 @@ const CASES: readonly (readonly [string, string])[] = [
   ['Forwarded: for=203.0.113.7\r\nX-Forwarded-For: \r\n', '203.0.113.7'],
 ];
 for (const [lines, address] of CASES) {
-  test(`${JSON.stringify(lines)} of a trusted proxy is ${address} in the access log and as a key`, async (t) => {
+  test(`${JSON.stringify(lines)} of trusted proxy is ${address} in log and hash key`, async (t) => {
     const rig = await Rig.open(t, {
       trustedProxies: ['127.0.0.0/8', '10.0.0.0/8'],
       accessLog: 'json',
@@ -73,7 +73,7 @@ test('ranges of trusted proxies are compared in canonical form', () => {
     assert.equal(new TrustedProxies([range]).infoOf(address).trusted, isTrusted, `${range} ${address}`);
 });
 
-test('the time that a Forwarded takes grows with its length alone, or this never ends', () => {
+test('parsing Forwarded takes time linear in its length', () => {
   const proxies = new TrustedProxies(['10.0.0.1']);
   const proxy = { ip: '10.0.0.1', trusted: true, isTls: false };
   for (const unit of ['a', 'a=', 'a="', '"', 'a="\\', ' ', 'a ', ';'])

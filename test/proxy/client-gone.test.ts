@@ -1,4 +1,4 @@
-/** A client that leaves at any stage frees everything: lease, place in the queue, the replica's connection. */
+/** A client that disconnects at any stage frees everything: lease, place in the queue, the replica's connection. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Flood } from '../helpers/proxy/flood.ts';
@@ -12,7 +12,7 @@ const WAYS: readonly (readonly [string, (client: Peer) => void])[] = [
 ];
 
 for (const [way, leave] of WAYS) {
-  test(`a client that ${way} in the middle of its head leaves nothing behind`, async (t) => {
+  test(`a client that ${way} within its head leaves nothing behind`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     client.send('GET / HTTP/1.1\r\nHost: a\r\nX-');
@@ -21,7 +21,7 @@ for (const [way, leave] of WAYS) {
     assert.equal(rig.replica.connections.length, 0);
   });
 
-  test(`a client that ${way} while it waits for the answer takes its request with it`, async (t) => {
+  test(`a client that ${way} before the response cancels its request`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     client.send(get('/'));
@@ -34,7 +34,7 @@ for (const [way, leave] of WAYS) {
     assert.deepEqual(rig.reports, []);
   });
 
-  test(`a client that ${way} while the replica is being connected to leaves no request behind`, async (t) => {
+  test(`client that ${way} while the replica is connecting leaves no request`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     client.send(get('/'));
@@ -47,7 +47,7 @@ for (const [way, leave] of WAYS) {
     await rig.settled();
   });
 
-  test(`a client that ${way} in the middle of its body aborts the request at the replica`, async (t) => {
+  test(`a client that ${way} within its body aborts the request`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf');
@@ -59,7 +59,7 @@ for (const [way, leave] of WAYS) {
     assert.deepEqual(rig.reports, []);
   });
 
-  test(`a client that ${way} in the middle of a chunked body never makes it look whole`, async (t) => {
+  test(`a client that ${way} within a chunked body never completes it`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     client.send('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n');
@@ -70,7 +70,7 @@ for (const [way, leave] of WAYS) {
     await rig.settled();
   });
 
-  test(`a client that ${way} in the middle of the answer closes the replica's connection`, async (t) => {
+  test(`a client that ${way} within the response closes the replica's connection`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     client.send(get('/'));
@@ -83,7 +83,7 @@ for (const [way, leave] of WAYS) {
     assert.deepEqual(rig.reports, []);
   });
 
-  test(`a client that ${way} while the replica's bytes are held back for it frees the replica`, async (t) => {
+  test(`client that ${way} while its response is paused frees the replica`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     client.pause();
@@ -96,7 +96,7 @@ for (const [way, leave] of WAYS) {
     await rig.settled();
   });
 
-  test(`a client that ${way} with several requests under way frees all of them`, async (t) => {
+  test(`a client that ${way} with several requests under way frees all`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     client.send(get('/1') + get('/2') + get('/3'));
@@ -108,7 +108,7 @@ for (const [way, leave] of WAYS) {
     for (const connection of rig.replica.connections) if (connection.bytes > 0) await connection.over();
   });
 
-  test(`a client that ${way} between two requests leaves the replica's connection open`, async (t) => {
+  test(`a client that ${way} between requests keeps the replica's connection`, async (t) => {
     const rig = await Rig.open(t);
     rig.replica.serve();
     const client = await rig.client();
@@ -122,7 +122,7 @@ for (const [way, leave] of WAYS) {
   });
 }
 
-test('a client that half-closes after its request is answered, or counts as gone', async (t) => {
+test('half-closing after a request gets a response, or counts as gone', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/'));
@@ -135,7 +135,7 @@ test('a client that half-closes after its request is answered, or counts as gone
   await rig.settled();
 });
 
-test('a client that half-closes in the middle of its body aborts the request at the replica', async (t) => {
+test('a client that half-closes within its body aborts the request', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf');
@@ -147,7 +147,7 @@ test('a client that half-closes in the middle of its body aborts the request at 
   await client.over();
 });
 
-test('an answer that the client does not wait for does not reach the next client', async (t) => {
+test('response that its client abandoned does not reach the next client', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/gone'));
@@ -163,7 +163,7 @@ test('an answer that the client does not wait for does not reach the next client
   assert.equal((await other.response()).body, 'fresh');
 });
 
-test('a client that leaves after a POST was sent does not have it sent again', async (t) => {
+test('a POST is not sent again after its client disconnects', async (t) => {
   const rig = await Rig.open(t, { replicas: 2 });
   const client = await rig.client();
   client.send(post('/', 'abc', rig.ownedBy(0)));
@@ -175,7 +175,7 @@ test('a client that leaves after a POST was sent does not have it sent again', a
   assert.equal(rig.replicas[1]!.connections.length, 0);
 });
 
-test('a client that leaves while its upload is held back frees the replica, at the latest after idle-timeout', async (t) => {
+test('a client that disconnects during a paused upload frees the replica', async (t) => {
   const rig = await Rig.open(t, { idleTimeoutMs: 2000 });
   const client = await rig.client();
   client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${64 << 20}\r\n\r\n`);
@@ -192,7 +192,7 @@ test('a client that leaves while its upload is held back frees the replica, at t
   assert.deepEqual(rig.reports, []);
 });
 
-test('a client that leaves with the body of a request behind the one being answered frees both', async (t) => {
+test('a client that disconnects with a second request behind frees both', async (t) => {
   const rig = await Rig.open(t, { responseTimeoutMs: 2000 });
   const client = await rig.client();
   client.send(get('/slow'));

@@ -1,4 +1,4 @@
-/** What a data thread counts of the requests that pass through it. */
+/** What a worker counts of the requests that pass through it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
@@ -7,7 +7,7 @@ import type { Peer } from '../helpers/proxy/peer.ts';
 import { REFUSING, Rig } from '../helpers/proxy/rig.ts';
 import { tunnel } from '../helpers/proxy/scenes.ts';
 
-test('an answered request is counted by replica and class, with times and bytes', async (t) => {
+test('a served request is counted by replica, class, times and bytes', async (t) => {
   const rig = await Rig.open(t);
   rig.replica.serve((_request, _peer, count) =>
     count === 1 ? ok('hello') : 'HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n',
@@ -42,7 +42,7 @@ test('the connection of the second request is counted as used again', async (t) 
   assert.deepEqual(rig.counts().replicas[0]!.connections, { idle: 0, busy: 0, connecting: 0 });
 });
 
-test('client connections are counted as they come and go', async (t) => {
+test('client connections are counted as they open and close', async (t) => {
   const rig = await Rig.open(t);
   rig.replica.serve();
   const client = await rig.client();
@@ -54,7 +54,7 @@ test('client connections are counted as they come and go', async (t) => {
   await eventually('no open connection', () => rig.counts().threads.openClientConnections === 0);
 });
 
-test('a retry is counted with what the replica had done, and the answer with who gave it', async (t) => {
+test('retry is counted with its reason, the response with its replica', async (t) => {
   const rig = await Rig.open(t, { replicas: 2 });
   rig.replicas[1]!.serve();
   rig.place(0, REFUSING);
@@ -67,7 +67,7 @@ test('a retry is counted with what the replica had done, and the answer with who
   assert.deepEqual([s2!.requests, s2!.byClass[1], s2!.failures], [1, 1, 0]);
 });
 
-test('a request that is sent again on a new connection blames nobody', async (t) => {
+test('a request repeated on a new connection counts against no replica', async (t) => {
   const rig = await Rig.open(t);
   rig.replica.serve((_request, peer, count) => {
     if (count === 1) return ok('first');
@@ -84,7 +84,7 @@ test('a request that is sent again on a new connection blames nobody', async (t)
   assert.deepEqual([s1!.retries['stale-connection'], s1!.failedAttempts, s1!.requests], [1, 0, 2]);
 });
 
-test('a failure of our own is counted by its code, and is no replica’s answer', async (t) => {
+test('balancer failure is counted by its code and for no replica', async (t) => {
   const rig = await Rig.open(t);
   rig.place(0, REFUSING);
   const client = await rig.client();
@@ -120,7 +120,7 @@ test('a connection too many is counted as refused', async (t) => {
   assert.equal(rig.counts().threads.failuresByCode.get('too-many-connections'), 1);
 });
 
-test('a client that leaves before its answer is counted as one that aborts', async (t) => {
+test('a client that disconnects before its response is counted as aborting', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/'));
@@ -132,7 +132,7 @@ test('a client that leaves before its answer is counted as one that aborts', asy
   assert.deepEqual(s1!.byClass, [0, 0, 0, 0, 0]);
 });
 
-test('an answer that its replica cuts is counted as aborted by it', async (t) => {
+test('response that its replica cuts is counted as aborted by it', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/'));
@@ -146,7 +146,7 @@ test('an answer that its replica cuts is counted as aborted by it', async (t) =>
   assert.deepEqual([s1!.byClass[1], s1!.aborts.replica, s1!.failedAttempts], [1, 1, 1]);
 });
 
-test('an answer that goes on too slowly is counted as aborted by the balancer', async (t) => {
+test('a stalled response is counted as aborted by the balancer', async (t) => {
   const rig = await Rig.open(t, { idleTimeoutMs: 1000 });
   const client = await rig.client();
   client.send(get('/'));
@@ -158,7 +158,7 @@ test('an answer that goes on too slowly is counted as aborted by the balancer', 
   assert.equal(rig.counts().replicas[0]!.aborts.balancer, 1);
 });
 
-test('a body that grows too large while its answer goes out is counted as an abort alone', async (t) => {
+test('a body that grows too large during the response counts once', async (t) => {
   const rig = await Rig.open(t, { maxBodyBytes: 100_000 });
   const client = await rig.client();
   client.send('POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n');
@@ -175,7 +175,7 @@ test('a body that grows too large while its answer goes out is counted as an abo
   );
 });
 
-test('a request that waits for a replica is counted with its wait, however it ends', async (t) => {
+test('a queued request is counted with its wait, however it ends', async (t) => {
   const rig = await Rig.open(t);
   rig.setState(0, 'unhealthy');
   const client = await rig.client();
@@ -188,7 +188,7 @@ test('a request that waits for a replica is counted with its wait, however it en
   assert.equal(threads.failuresByCode.get('none-eligible'), 1);
 });
 
-test('a request that goes past its owner for its load is counted as that one’s overflow', async (t) => {
+test('a request that overflows its owner is counted for the owner', async (t) => {
   const rig = await Rig.open(t, { replicas: 2, maxInFlight: 1 });
   const [first, second] = [await rig.client(), await rig.client()];
   const [one, two] = rig.idsFor(0, 2);
@@ -228,7 +228,7 @@ test('a retry for which there is no budget is counted', async (t) => {
   await eventually('a retry that was not made', () => rig.counts().threads.budgetExhausted > 0);
 });
 
-test('a tunnel is open until it ends, and its bytes count while it is', async (t) => {
+test('tunnel is counted as open, and its bytes, until it ends', async (t) => {
   const { rig, client, replica } = await tunnel(t);
   const before = rig.counts().replicas[0]!;
   assert.deepEqual([before.byClass[0], before.tunnels, before.openTunnels], [1, 1, 1]);
@@ -245,7 +245,7 @@ test('a tunnel is open until it ends, and its bytes count while it is', async (t
   assert.deepEqual([after.requests, after.tunnels, after.openTunnels], [1, 1, 0]);
 });
 
-test('what the control plane answers is counted as no replica’s', async (t) => {
+test('responses of the control plane are counted for no replica', async (t) => {
   const rig = await Rig.open(t);
   rig.admin.serve();
   const client = await rig.client();

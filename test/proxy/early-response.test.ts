@@ -45,7 +45,7 @@ async function rounds(): Promise<void> {
 
 for (const [framing, { head, piece }] of Object.entries(FRAMINGS)) {
   for (const [way, end] of Object.entries(ENDS)) {
-    test(`the response to ${framing} is delivered when the replica answers, ${way}, and the next write fails`, async (t) => {
+    test(`response to ${framing} is delivered ${way} although the next write fails`, async (t) => {
       const rig = await Rig.open(t);
       const { client, replica } = await upload(rig, head, piece);
       // in one turn, so that the balancer reads the client, and writes, before it reads the replica
@@ -63,7 +63,7 @@ for (const [framing, { head, piece }] of Object.entries(FRAMINGS)) {
   }
 }
 
-test('a chunked early response longer than one read is delivered whole after a write has failed', async (t) => {
+test('a chunked early response longer than one read is delivered whole', async (t) => {
   const rig = await Rig.open(t);
   const { client, replica } = await upload(rig, 'Content-Length: 20971520\r\n', PIECE);
   client.send(PIECE);
@@ -78,7 +78,7 @@ test('a chunked early response longer than one read is delivered whole after a w
   await rig.settled();
 });
 
-test('an interim response and the final one are both delivered after a write has failed', async (t) => {
+test('interim and final responses are delivered after a write has failed', async (t) => {
   const rig = await Rig.open(t);
   const { client, replica } = await upload(rig, 'Content-Length: 20971520\r\n', PIECE);
   client.send(PIECE);
@@ -88,7 +88,7 @@ test('an interim response and the final one are both delivered after a write has
   assert.equal((await client.response()).body, 'big');
 });
 
-test('an HTTP/1.0 client gets a response that only its connection ends, after a write has failed', async (t) => {
+test('an HTTP/1.0 client gets a close-delimited response after a failed write', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(`POST /up HTTP/1.0\r\nContent-Length: 20971520\r\n\r\n${PIECE}`);
@@ -102,7 +102,7 @@ test('an HTTP/1.0 client gets a response that only its connection ends, after a 
   assert.match(client.received, /^HTTP\/1\.1 501 /);
 });
 
-test('a client that reads nothing before it has sent all of its body can send it, and gets the early response', async (t) => {
+test('early response reaches a client that first sends all its body', async (t) => {
   const rig = await Rig.open(t);
   const { client, replica } = await upload(rig, 'Content-Length: 20971520\r\n', PIECE);
   client.pause();
@@ -116,7 +116,7 @@ test('a client that reads nothing before it has sent all of its body can send it
   assert.equal(statusOf(await client.response()), 413);
 });
 
-test('a body goes on being sent to a replica that answers early and reads on', async (t) => {
+test('body is sent on to replica that responds early and reads', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send('POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n');
@@ -130,7 +130,7 @@ test('a body goes on being sent to a replica that answers early and reads on', a
   await client.take('3\r\ntwo\r\n0\r\n\r\n');
 });
 
-test('an upload that is closed on without a response is sent again to another replica where that is safe', async (t) => {
+test('upload closed without a response is retried where that is safe', async (t) => {
   const rig = await Rig.open(t, { replicas: 2 });
   rig.replicas[1]!.serve(({ body }) => ok(String(body.length)));
   const client = await rig.client();

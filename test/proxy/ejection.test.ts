@@ -1,4 +1,4 @@
-/** Replicas that take connections and fail requests: ejected for a while, in a fleet of any size, never the last. */
+/** Replicas that accept connections and fail requests: ejected for a while, in a fleet of any size, never the last. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
@@ -50,7 +50,7 @@ function ejections({ lines }: Balancer): string[] {
 }
 
 for (const count of [2, 3, 5]) {
-  test(`of ${count} replicas one that fails five requests in a row is ejected, though its probes pass`, async (t) => {
+  test(`of ${count} replicas one failing five requests is ejected despite probes`, async (t) => {
     const { balancer, seen } = await fleet(t, count, 1);
     await eventually('an ejection', async () => {
       await statuses(balancer, 5);
@@ -61,7 +61,7 @@ for (const count of [2, 3, 5]) {
   });
 }
 
-test('of five replicas that all fail everything two are ejected: the rest is passed on', async (t) => {
+test('of five failing replicas only two are ejected', async (t) => {
   const { balancer } = await fleet(t, 5, 5);
   const got = await statuses(balancer, 120);
   assert.deepEqual(new Set(got), new Set([502]));
@@ -92,7 +92,7 @@ async function over(
   return startBalancer(t, { replicas, flags: ['--probe-interval', '1s', ...flags] });
 }
 
-test('of three replicas one that reads requests and never responds is ejected after five of them', async (t) => {
+test('of three replicas an unresponsive one is ejected after five requests', async (t) => {
   const balancer = await over(t, () => undefined, ['--response-timeout', '1s']);
   const got: number[] = [];
   while (ejections(balancer).length === 0 && got.length < 300) got.push(...(await statuses(balancer, 1)));
@@ -100,7 +100,7 @@ test('of three replicas one that reads requests and never responds is ejected af
   assert.ok(unanswered >= 5 && unanswered <= 10, `${got}`);
 });
 
-test('one that resets every second request is ejected, and does not flap', async (t) => {
+test('a replica that resets every second request is ejected without flapping', async (t) => {
   const balancer = await over(
     t,
     (connection, count) => {

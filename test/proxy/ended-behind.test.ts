@@ -1,4 +1,4 @@
-/** Replicas that end their connection right behind a response, without having said so. */
+/** Replicas that close their connection right behind a response, without Connection: close. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { get, ok, post, statusOf } from '../helpers/proxy/message.ts';
@@ -18,7 +18,7 @@ const REQUESTS: readonly (readonly [string, string])[] = [
 
 for (const [way, leave] of WAYS) {
   for (const [method, request] of REQUESTS) {
-    test(`where a replica ${way} each connection behind its response, a ${method} costs one attempt`, async (t) => {
+    test(`where a replica ${way} after each response, a ${method} takes one attempt`, async (t) => {
       const rig = await Rig.open(t);
       rig.replica.serve((_request, peer) => {
         peer.send(ok('hello'));

@@ -16,7 +16,7 @@ async function ask(port: number): Promise<{ readonly client: Peer; readonly stat
   return { client, status: answer === undefined ? 0 : statusOf(answer) };
 }
 
-test('with 256 descriptors 1,000 clients are served or told 503; then all is well again', {
+test('with 256 descriptors 1,000 clients are served or rejected, then recover', {
   skip: skipWithoutProc,
 }, async (t) => {
   const replica = await FakeReplica.open();

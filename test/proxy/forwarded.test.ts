@@ -1,4 +1,4 @@
-/** Who the client is said to be, and the id of its request. */
+/** What a replica is told of the client, and the id of the request. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { get, headerOf, headersOf, ok } from '../helpers/proxy/message.ts';
@@ -7,7 +7,7 @@ import { Rig } from '../helpers/proxy/rig.ts';
 const CLAIMS =
   'X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nForwarded: for=1.2.3.4\r\n';
 
-test('a replica is told the address, protocol and host of the client', async (t) => {
+test("a replica gets the client's address, protocol and host", async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/'));
@@ -17,7 +17,7 @@ test('a replica is told the address, protocol and host of the client', async (t)
   assert.deepEqual(headersOf(request, 'x-forwarded-host'), ['a.example']);
 });
 
-test('what a client that is no trusted proxy claims is not believed', async (t) => {
+test('forwarded headers of an untrusted client are ignored', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/', CLAIMS));
@@ -28,7 +28,7 @@ test('what a client that is no trusted proxy claims is not believed', async (t) 
   assert.ok(!headersOf(request, 'forwarded').some((value) => value.includes('1.2.3.4')));
 });
 
-test('what a trusted proxy says is kept, and its address appended', async (t) => {
+test('forwarded headers of a trusted proxy are kept, its address appended', async (t) => {
   const rig = await Rig.open(t, { trustedProxies: ['127.0.0.0/8'] });
   const client = await rig.client();
   client.send(get('/', `${CLAIMS}X-Forwarded-For: 5.6.7.8\r\n`));
@@ -57,7 +57,7 @@ for (const spelling of ['x_forwarded_for', 'X-Forwarded-For ', 'X-FORWARDED-FOR'
   });
 }
 
-test('a request without an id gets one, which the replica and the client are told', async (t) => {
+test('request without an id gets one, which replica and client see', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/'));
@@ -95,7 +95,7 @@ test('one request id is sent on where a client sends two', async (t) => {
   assert.deepEqual(headersOf(await (await rig.replica.next()).request(), 'x-request-id'), ['one']);
 });
 
-test("a replica's own request id in its answer is not doubled", async (t) => {
+test("a replica's own request id in its response is not doubled", async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/'));
@@ -111,7 +111,7 @@ test("the balancer's own failures carry the request id too", async (t) => {
   assert.deepEqual(headersOf(await client.response(), 'x-request-id'), ['lost-1']);
 });
 
-test('Forwarded says the same where it is asked for, and what an untrusted client claims is not in it', async (t) => {
+test('Forwarded, if on, has client and nothing an untrusted one claims', async (t) => {
   const rig = await Rig.open(t, { forwarded: true });
   const client = await rig.client();
   client.send(get('/', CLAIMS));
@@ -119,7 +119,7 @@ test('Forwarded says the same where it is asked for, and what an untrusted clien
   assert.deepEqual(headersOf(request, 'forwarded'), ['for=127.0.0.1;host="a.example";proto=http']);
 });
 
-test("a trusted proxy's Forwarded is kept, and ours comes after it", async (t) => {
+test("a trusted proxy's Forwarded is kept, ours appended", async (t) => {
   const rig = await Rig.open(t, { forwarded: true, trustedProxies: ['127.0.0.1'] });
   const client = await rig.client();
   client.send(get('/', CLAIMS));
@@ -127,7 +127,7 @@ test("a trusted proxy's Forwarded is kept, and ours comes after it", async (t) =
   assert.match(values, /^for=1\.2\.3\.4, for=127\.0\.0\.1;/);
 });
 
-test('Forwarded and Via are not sent unless asked for', async (t) => {
+test('Forwarded and Via are off by default', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/'));
@@ -139,7 +139,7 @@ test('Forwarded and Via are not sent unless asked for', async (t) => {
   assert.deepEqual(headersOf(await client.response(), 'via'), []);
 });
 
-test('Via is added both ways where it is asked for, after those that are there', async (t) => {
+test('Via, if on, is appended both ways', async (t) => {
   const rig = await Rig.open(t, { via: true });
   const client = await rig.client();
   client.send(get('/', 'Via: 1.0 before\r\n'));
@@ -150,7 +150,7 @@ test('Via is added both ways where it is asked for, after those that are there',
 });
 
 for (const id of ['with blank', '\xe4', 'x'.repeat(4000)]) {
-  test(`the request id ${JSON.stringify(id.slice(0, 12))} reaches the replica and the client as one and the same`, async (t) => {
+  test(`the request id ${JSON.stringify(id.slice(0, 12))} reaches replica and client unchanged`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     client.send(get('/', `X-Request-Id: ${id}\r\n`));

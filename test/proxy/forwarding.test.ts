@@ -1,4 +1,4 @@
-/** What of a request and of an answer goes through, byte for byte. */
+/** What of a request and of a response passes, byte for byte. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { get, headerOf, headersOf, ok, statusOf } from '../helpers/proxy/message.ts';
@@ -67,7 +67,7 @@ for (const method of [
   });
 }
 
-test('repeated request headers, their order and the case of their names are kept', async (t) => {
+test('repeated request headers keep their order and case', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(
@@ -89,7 +89,7 @@ test('repeated request headers, their order and the case of their names are kept
   );
 });
 
-test('repeated answer headers, their order and the case of their names are kept', async (t) => {
+test('repeated response headers keep their order and case', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/'));
@@ -170,7 +170,7 @@ test('an empty Host is kept', async (t) => {
   assert.deepEqual(headersOf(await (await rig.replica.next()).request(), 'host'), ['']);
 });
 
-test('an answer without Date gets one, and one with Date keeps it', async (t) => {
+test('response without Date gets one, and one with Date keeps it', async (t) => {
   const rig = await Rig.open(t);
   rig.replica.serve((request) =>
     ok('', request.startLine.includes('/with') ? 'Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n' : ''),

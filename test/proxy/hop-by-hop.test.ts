@@ -35,7 +35,7 @@ test('what Connection names does not reach the replica', async (t) => {
 });
 
 for (const name of ['Host', 'Content-Length', 'Transfer-Encoding', 'X-Forwarded-For', 'X-Request-Id']) {
-  test(`Connection: ${name} does not take ${name} from the request`, async (t) => {
+  test(`Connection: ${name} does not remove ${name} from the request`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     const framing = name === 'Transfer-Encoding' ? 'Transfer-Encoding: chunked' : 'Content-Length: 3';
@@ -49,7 +49,7 @@ for (const name of ['Host', 'Content-Length', 'Transfer-Encoding', 'X-Forwarded-
   });
 }
 
-test('hop-by-hop answer headers do not reach the client, those that Connection names included', async (t) => {
+test('hop-by-hop response headers, and those that Connection names, are removed', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/'));
@@ -91,7 +91,7 @@ test("a client's Connection: close closes only its own connection", async (t) =>
   assert.equal(rig.replica.connections.length, 1);
 });
 
-test('TE: trailers goes on as this hop s own, in no other form', async (t) => {
+test('TE: trailers goes on for this hop, in no other form', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/', 'TE: gzip;q=0.5, trailers\r\nConnection: TE\r\n'));

@@ -43,7 +43,7 @@ for (const [name, chunks] of CHUNK_TRICKS) {
   });
 }
 
-test('a malformed chunk is answered 400 as JSON, and the connection closed', async (t) => {
+test('a malformed chunk gets 400 as JSON, and its connection closes', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(`${POST}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n`);

@@ -88,7 +88,7 @@ test('empty lines before a request are passed over', async (t) => {
   assert.equal((await client.response()).body, 'hello');
 });
 
-test('bytes behind a request that said Connection: close are never taken for a request', async (t) => {
+test('bytes after Connection: close are never parsed as a request', async (t) => {
   const { rig, client } = await sent(t, get('/first', 'Connection: close\r\n') + SMUGGLED);
   assert.equal((await client.response()).body, 'hello');
   assert.equal(await client.over(), '');
@@ -105,7 +105,7 @@ test('a body of a GET is read as its body', async (t) => {
   assert.deepEqual(rig.replica.requests.map(({ body }) => body).sort(), ['', SMUGGLED]);
 });
 
-test('what is wrong behind a good request does not take its answer away', async (t) => {
+test('malformed bytes behind a request do not cost its response', async (t) => {
   const { rig, client } = await sent(t, `${get('/first')}BAD\r\n\r\n${SMUGGLED}`);
   assert.equal((await client.response()).body, 'hello');
   assert.ok([400, 501].includes(statusOf(await client.response())));
@@ -113,7 +113,7 @@ test('what is wrong behind a good request does not take its answer away', async 
   assert.doesNotMatch(seenBy(rig), /smuggled/);
 });
 
-test('what is wrong behind a request that waits for its answer does not take the answer away', async (t) => {
+test('malformed bytes behind a queued request do not cost its response', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/first'));
@@ -128,7 +128,7 @@ test('what is wrong behind a request that waits for its answer does not take the
   assert.equal(replica.received, '');
 });
 
-test('bytes behind the end of a body are no part of it', async (t) => {
+test('bytes behind a body are no part of it', async (t) => {
   const { rig, client } = await sent(t, `${POST}Content-Length: 5\r\n\r\nhelloEXTRA\r\n\r\n`);
   assert.equal((await client.response()).body, 'hello');
   await client.over();
@@ -139,7 +139,7 @@ test('bytes behind the end of a body are no part of it', async (t) => {
   assert.doesNotMatch(seenBy(rig), /EXTRA/);
 });
 
-test('a method that nobody registered passes, or is answered 501', async (t) => {
+test('an unregistered method passes, or gets 501', async (t) => {
   const { rig, client } = await sent(t, 'FROBNICATE / HTTP/1.1\r\nHost: a\r\n\r\n');
   const status = statusOf(await client.response());
   assert.ok([200, 501].includes(status), String(status));

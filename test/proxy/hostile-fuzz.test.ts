@@ -1,4 +1,4 @@
-/** Thousands of spoilt requests: whatever reaches a replica is beyond doubt, and the balancer lives on. */
+/** Thousands of malformed requests: what reaches a replica is unambiguous, and the balancer keeps serving. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { get, headersOf, type Message, ok } from '../helpers/proxy/message.ts';
@@ -87,7 +87,7 @@ function doubtIn(request: Message): string | undefined {
   return undefined;
 }
 
-test('of spoilt requests only those beyond doubt reach a replica', async (t) => {
+test('of malformed requests only unambiguous ones reach a replica', async (t) => {
   const random = seeded(99);
   const rig = await Rig.open(t, { maxInFlight: 64 });
   const doubts: string[] = [];

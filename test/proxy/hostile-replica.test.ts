@@ -1,5 +1,5 @@
 /**
- * Answers that are no answers: the client gets 502 or sees a cut, and their connection is never used again.
+ * Malformed responses: the client gets 502 or sees a cut, and their connection is never reused.
  * RFC 9112 sections 2.2, 4, 5, 6.3 and 7.1, RFC 9110 section 15.2.2.
  */
 import assert from 'node:assert/strict';
@@ -9,7 +9,7 @@ import { Rig } from '../helpers/proxy/rig.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\n';
 
-/** The client gets 502 and may go on; nothing of `bytes` is ever taken for an answer. */
+/** The client gets 502 and may go on; nothing of `bytes` is ever taken for a response. */
 async function refused(t: TestContext, bytes: string): Promise<void> {
   const rig = await Rig.open(t);
   const client = await rig.client();
@@ -84,10 +84,10 @@ for (const line of STATUS_LINES)
   test(`502: the status line ${JSON.stringify(line)}`, (t) =>
     refused(t, `${line}\r\nContent-Length: 2\r\n\r\nok`));
 
-test('502: a 101 that nobody asked for', (t) =>
+test('502: a 101 without an upgrade request', (t) =>
   refused(t, 'HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n'));
 
-test('502: two megabytes of 1xx answers and no other', (t) =>
+test('502: two megabytes of 1xx responses and no other', (t) =>
   refused(t, `HTTP/1.1 103 X\r\nA: ${'x'.repeat(60_000)}\r\n\r\n`.repeat(40)));
 
 test('502: a body without a head', (t) => refused(t, '{"no":"head"}\r\n\r\n'));
@@ -98,7 +98,7 @@ test('502: a thousand headers', (t) =>
     `${OK}${Array.from({ length: 5000 }, (_, i) => `X-${i}: 1\r\n`).join('')}Content-Length: 0\r\n\r\n`,
   ));
 
-test('a head without end is given up, and not read for ever', async (t) => {
+test('an endless head is cut off', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/'));
@@ -126,7 +126,7 @@ test('equal Content-Length values are refused, or go on as one', async (t) => {
   }
 });
 
-test('a second answer behind the first is never given to another request', async (t) => {
+test('a second response behind the first serves no other request', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/first'));
@@ -139,7 +139,7 @@ test('a second answer behind the first is never given to another request', async
   assert.equal((await client.response()).body, 'second');
 });
 
-test('an answer on an idle connection is never given to a request', async (t) => {
+test('a response on an idle connection serves no request', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/first'));
@@ -154,7 +154,7 @@ test('an answer on an idle connection is never given to a request', async (t) =>
   assert.equal((await client.response()).body, 'second');
 });
 
-test('more body than Content-Length says is never taken for an answer', async (t) => {
+test('more body than Content-Length serves no other request', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/first'));
@@ -182,7 +182,7 @@ const CHUNKS = [
   `0\r\n${'X: y\r\n'.repeat(20_000)}\r\n`,
 ];
 for (const chunks of CHUNKS) {
-  test(`a chunked body ${JSON.stringify(chunks.slice(0, 40))} is cut, or answered 502`, async (t) => {
+  test(`a chunked body ${JSON.stringify(chunks.slice(0, 40))} is cut, or gets 502`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     client.send(get('/'));
@@ -198,7 +198,7 @@ for (const chunks of CHUNKS) {
   });
 }
 
-test('a 101 that names no protocol is answered 502', async (t) => {
+test('a 101 that names no protocol gets 502', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/', 'Connection: Upgrade\r\nUpgrade: websocket\r\n'));
@@ -207,7 +207,7 @@ test('a 101 that names no protocol is answered 502', async (t) => {
   await rig.settled();
 });
 
-test('a replica that ends the head in its middle is answered for with 502', async (t) => {
+test('a replica that ends within its head gets 502', async (t) => {
   const rig = await Rig.open(t, { retries: 0 });
   const client = await rig.client();
   client.send(get('/'));
@@ -219,7 +219,7 @@ test('a replica that ends the head in its middle is answered for with 502', asyn
   await rig.settled();
 });
 
-test('a broken chunk that comes with its head is a 502: nothing of the answer has gone out', async (t) => {
+test("a broken chunk in the head's packet gets a whole 502", async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/'));

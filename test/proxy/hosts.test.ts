@@ -1,4 +1,4 @@
-/** Whom a request is for: Host, targets in absolute form, and what is hashed of them. RFC 9110 section 7.2, RFC 9112 section 3.2. */
+/** The host of a request: Host, targets in absolute form, and what is hashed of them. RFC 9110 section 7.2, RFC 9112 section 3.2. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hashKeyOf, parseHashKey } from '../../lib/core/hashing/hash-key.ts';
@@ -48,7 +48,7 @@ for (const way of WAYS) {
       );
   });
 
-  test(`a target in absolute form is hashed and sent on by its own host: ${way}`, async (t) => {
+  test(`target in absolute form is hashed by its own host: ${way}`, async (t) => {
     const rig = await placedBy(t, 'header:host');
     const owner = rig.ownerOf(hashKeyOf('shop.test', 'maglev'));
     for (const target of [
@@ -70,7 +70,7 @@ for (const way of WAYS) {
     }
   });
 
-  test(`a target in absolute form has the keys of its path: ${way}`, async (t) => {
+  test(`a target in absolute form is hashed by its path: ${way}`, async (t) => {
     for (const [source, key] of [
       ['path', '/a'],
       ['uri', '/a?user=7'],
@@ -86,7 +86,7 @@ for (const way of WAYS) {
 }
 
 for (const host of ['a,b', 'a.b,c:80', "a!$&'()*+,;=b", 'a%2Cb', '[::1]:80', '[v1.a:b]', 'a_b', '']) {
-  test(`Host: ${host} is taken as it is`, async (t) => {
+  test(`Host: ${host} passes`, async (t) => {
     const rig = await Rig.open(t);
     rig.replica.serve();
     const client = await rig.client();
@@ -118,7 +118,7 @@ for (const wire of [
   'POST / HTTP/2.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
   'GET / HTTP/2.0\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
 ]) {
-  test(`${JSON.stringify(wire.slice(0, 16))}… is answered 505 in plain words, however it is cut`, async (t) => {
+  test(`${JSON.stringify(wire.slice(0, 16))}… gets 505 at any cut`, async (t) => {
     const rig = await Rig.open(t);
     rig.replica.serve();
     for (let cut = 0; cut < 18; cut += 1) {
@@ -144,7 +144,7 @@ for (const line of [
   'GET / HTTP/x.y',
   'GET / HTTP/1.1x',
 ]) {
-  test(`${line} is answered 400`, async (t) => {
+  test(`${line} gets 400`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     client.send(`${line}\r\nHost: a\r\n\r\n`);

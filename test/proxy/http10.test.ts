@@ -19,7 +19,7 @@ test('an HTTP/1.0 client without Host is served, and its connection closed', asy
   assert.equal(await client.over(), '');
 });
 
-test('an HTTP/1.0 client that asks for keep-alive gets it, and is told', async (t) => {
+test('an HTTP/1.0 client that asks for keep-alive gets it', async (t) => {
   const rig = await Rig.open(t);
   rig.replica.serve(() => ok('x'));
   const client = await rig.client();
@@ -31,7 +31,7 @@ test('an HTTP/1.0 client that asks for keep-alive gets it, and is told', async (
   }
 });
 
-test('an HTTP/1.0 client never gets chunks: the body ends with the connection', async (t) => {
+test('an HTTP/1.0 client never gets chunks', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send('GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n');
@@ -45,7 +45,7 @@ test('an HTTP/1.0 client never gets chunks: the body ends with the connection', 
   assert.equal(response.body, 'abcde');
 });
 
-test('a chunked answer without a body leaves an HTTP/1.0 client with an empty one', async (t) => {
+test('an empty chunked response reaches an HTTP/1.0 client as empty', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send('GET / HTTP/1.0\r\n\r\n');
@@ -66,14 +66,14 @@ test('an HTTP/1.0 request with Transfer-Encoding is refused', async (t) => {
   assert.equal(rig.replica.requests.length, 0);
 });
 
-test("an HTTP/1.0 client's body goes on with its length", async (t) => {
+test("an HTTP/1.0 client's body keeps its length", async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send('POST / HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello');
   assert.equal((await (await rig.replica.next()).request()).body, 'hello');
 });
 
-test('a close-delimited answer of an HTTP/1.0 replica reaches an HTTP/1.1 client in chunks, and its connection goes on', async (t) => {
+test("an HTTP/1.0 replica's close-delimited response is chunked for HTTP/1.1", async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/'));
@@ -91,7 +91,7 @@ test('a close-delimited answer of an HTTP/1.0 replica reaches an HTTP/1.1 client
   assert.equal(next.body, 'next');
 });
 
-test('a close-delimited answer reaches an HTTP/1.1 client whole', async (t) => {
+test('a close-delimited response reaches an HTTP/1.1 client whole', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/'));
@@ -104,7 +104,7 @@ test('a close-delimited answer reaches an HTTP/1.1 client whole', async (t) => {
   assert.equal(response.body.length, 200_000);
 });
 
-test('a close-delimited answer without a body reaches an HTTP/1.1 client', async (t) => {
+test('an empty close-delimited response reaches an HTTP/1.1 client', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/'));
@@ -127,7 +127,7 @@ test('an HTTP/1.0 replica that keeps alive is used again', async (t) => {
   assert.equal(rig.replica.connections.length, 1);
 });
 
-test('an HTTP/1.0 replica that does not keep alive is not used again', async (t) => {
+test('a connection to an HTTP/1.0 replica without keep-alive is not reused', async (t) => {
   const rig = await Rig.open(t);
   rig.replica.serve(() => 'HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx');
   const client = await rig.client();
@@ -148,7 +148,7 @@ for (const version of [
   'HTTP/1.1 x',
   'HTCPCP/1.0',
 ]) {
-  test(`a request line that ends in ${version} is refused or spoken as 1.1, and its connection closed when refused`, async (t) => {
+  test(`request line ending in ${version} is refused, or served as 1.1`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     rig.replica.serve();
@@ -174,7 +174,7 @@ for (const [name, head] of [
   ['GET', 'HTTP/1.1 304 Not Modified'],
 ] as const) {
   for (const keepAlive of ['', 'Connection: keep-alive\r\n']) {
-    test(`an HTTP/1.0 client is told no Transfer-Encoding: ${name}, ${head.slice(9)} ${keepAlive.trim()}`, async (t) => {
+    test(`an HTTP/1.0 client gets no Transfer-Encoding: ${name}, ${head.slice(9)} ${keepAlive.trim()}`, async (t) => {
       const rig = await Rig.open(t);
       const client = await rig.client();
       client.send(`${name} / HTTP/1.0\r\n${keepAlive}\r\n`);
@@ -187,7 +187,7 @@ for (const [name, head] of [
   }
 }
 
-test('an HTTP/1.1 client is told that the answer to its HEAD would be chunked', async (t) => {
+test('HEAD over HTTP/1.1 keeps Transfer-Encoding: chunked', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send('HEAD / HTTP/1.1\r\nHost: a\r\n\r\n');

@@ -1,4 +1,4 @@
-/** Client connections on which no request comes: how they are closed, and what is counted of it. */
+/** Client connections on which no request comes: how they are closed and counted. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
@@ -10,7 +10,7 @@ function failuresOf(rig: Rig): number {
   return own.requests + [...threads.failuresByCode.values()].reduce((sum, count) => sum + count, 0);
 }
 
-test('a connection on which nothing was ever sent is closed at header-timeout without a word', async (t) => {
+test('an unused connection is closed silently at header-timeout', async (t) => {
   const rig = await Rig.open(t, { headerTimeoutMs: 500, accessLog: 'json' });
   const client = await rig.client();
   await eventually('the connection', () => rig.counts().threads.openClientConnections === 1);
@@ -23,7 +23,7 @@ test('a connection on which nothing was ever sent is closed at header-timeout wi
   assert.equal(rig.logged, '');
 });
 
-test('a connection that is idle after a request is closed at keep-alive-timeout, and counted as idle', async (t) => {
+test('an idle connection is closed at keep-alive-timeout, and counted', async (t) => {
   const rig = await Rig.open(t, { headerTimeoutMs: 500, keepAliveTimeoutMs: 2000 });
   rig.replica.serve();
   const client = await rig.client();
@@ -37,7 +37,7 @@ test('a connection that is idle after a request is closed at keep-alive-timeout,
   assert.equal(failuresOf(rig), 0);
 });
 
-test('half a head is answered 408, and not counted as idle', async (t) => {
+test('half a head gets 408, and is not counted as idle', async (t) => {
   const rig = await Rig.open(t, { headerTimeoutMs: 200 });
   const client = await rig.client();
   client.send('GET / HT');
@@ -47,7 +47,7 @@ test('half a head is answered 408, and not counted as idle', async (t) => {
   assert.equal(rig.counts().threads.idleCloses, 0);
 });
 
-test('a client that takes nothing of its answer is not closed as idle', async (t) => {
+test('a client that does not read is not closed as idle', async (t) => {
   const rig = await Rig.open(t, { sendTimeoutMs: 2000 });
   const client = await rig.client();
   client.pause();
@@ -62,7 +62,7 @@ test('a client that takes nothing of its answer is not closed as idle', async (t
   assert.equal(rig.counts().threads.idleCloses, 0);
 });
 
-test('an empty line behind a body is no request: its connection is idle, and not late with a head', async (t) => {
+test('after an empty line behind a body the connection is idle', async (t) => {
   const rig = await Rig.open(t, { headerTimeoutMs: 500, keepAliveTimeoutMs: 5000 });
   rig.replica.serve();
   const client = await rig.client();

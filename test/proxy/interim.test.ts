@@ -1,4 +1,4 @@
-/** 1xx answers and Expect: 100-continue, end to end. RFC 9110 sections 10.1.1 and 15.2. */
+/** 1xx responses and Expect: 100-continue, end to end. RFC 9110 sections 10.1.1 and 15.2. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { failureOf, get, headerOf, headersOf, ok, statusOf } from '../helpers/proxy/message.ts';
@@ -6,7 +6,7 @@ import { Rig } from '../helpers/proxy/rig.ts';
 
 const EXPECTING = 'POST /e HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n';
 
-test('103 reaches the client before the final answer, with its headers', async (t) => {
+test('103 reaches the client before the final response, with its headers', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/'));
@@ -22,7 +22,7 @@ test('103 reaches the client before the final answer, with its headers', async (
   assert.equal((await client.response()).body, 'final');
 });
 
-test('several 1xx answers in one packet with the final one all pass in order', async (t) => {
+test("several 1xx responses in the final one's packet pass in order", async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/'));
@@ -35,7 +35,7 @@ test('several 1xx answers in one packet with the final one all pass in order', a
   assert.equal((await client.response()).body, 'final');
 });
 
-test('a 1xx answer never reaches an HTTP/1.0 client', async (t) => {
+test('a 1xx response never reaches an HTTP/1.0 client', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send('GET / HTTP/1.0\r\n\r\n');
@@ -45,7 +45,7 @@ test('a 1xx answer never reaches an HTTP/1.0 client', async (t) => {
   assert.equal(response.body, 'final');
 });
 
-test("a pipelined request's 1xx answer does not get into the answer before it", async (t) => {
+test('a pipelined 1xx response stays behind the response before it', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/first') + get('/second'));
@@ -53,14 +53,14 @@ test("a pipelined request's 1xx answer does not get into the answer before it", 
   await first.request();
   first.send('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc');
   await client.take('abc');
-  // where requests are taken one at a time the second one comes only after the first answer
+  // where requests are taken one at a time the second one comes only after the first response
   const second = rig.replica.connections[1];
   second?.send('HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n');
   first.send('def');
   assert.equal(await client.takeBytes(3), 'def');
 });
 
-test('Expect reaches the replica, and its 100 the client, before the body is sent', async (t) => {
+test('Expect reaches the replica, and 100 the client, before the body', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(EXPECTING);
@@ -77,7 +77,7 @@ test('Expect reaches the replica, and its 100 the client, before the body is sen
   assert.match((await replica.request()).startLine, /next/);
 });
 
-test('a final answer instead of 100 reaches the client, which then sends no body', async (t) => {
+test('a final response instead of 100 reaches the client', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(EXPECTING);
@@ -94,7 +94,7 @@ test('a final answer instead of 100 reaches the client, which then sends no body
   await rig.settled();
 });
 
-test('what a client sends after a final answer instead of 100 is never taken for a request', async (t) => {
+test('body sent after a final response is never parsed as request', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(EXPECTING);
@@ -109,7 +109,7 @@ test('what a client sends after a final answer instead of 100 is never taken for
   assert.doesNotMatch(replica.received, /smuggled/);
 });
 
-test('a client that sends its body without waiting for 100 is served by a replica that ignores Expect', async (t) => {
+test('a body sent without waiting for 100 is served', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(`${EXPECTING}hello`);
@@ -121,7 +121,7 @@ test('a client that sends its body without waiting for 100 is served by a replic
   assert.match((await replica.request()).startLine, /next/);
 });
 
-test('a client that stops waiting for 100 and sends its body is served', async (t) => {
+test('a client that stops waiting for 100 is served', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(EXPECTING);
@@ -154,7 +154,7 @@ test('Expect: 100-continue in another case is understood', async (t) => {
   assert.equal(statusOf(await client.response()), 100);
 });
 
-test('any other expectation is refused with 417, and the body is never taken for a request', async (t) => {
+test('another expectation gets 417, its body never parsed as request', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(`POST / HTTP/1.1\r\nHost: a\r\nExpect: magic\r\nContent-Length: 40\r\n\r\n${get('/smuggled')}`);
@@ -165,7 +165,7 @@ test('any other expectation is refused with 417, and the body is never taken for
   assert.equal(rig.replica.connections.length, 0);
 });
 
-test('a request with Expect that no replica can take is answered at once, not after its body', async (t) => {
+test('a queued request with Expect gets its failure before its body', async (t) => {
   const rig = await Rig.open(t, { queueDepth: 0 });
   rig.setState(0, 'unhealthy');
   const client = await rig.client();

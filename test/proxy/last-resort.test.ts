@@ -1,4 +1,4 @@
-/** The last of all time limits: whatever should have ended a request and has not, it ends. */
+/** The last of all time limits, which ends a request when what should have ended it has not. */
 import assert from 'node:assert/strict';
 import { Socket } from 'node:net';
 import { test } from 'node:test';
@@ -10,7 +10,7 @@ import { tunnel } from '../helpers/proxy/scenes.ts';
 /** More than the kernel's buffers hold. */
 const LARGE = 32 << 20;
 
-test('a request that its pool has forgotten is answered 504, and counted', async (t) => {
+test('a request that its pool has lost gets 504, counted', async (t) => {
   const rig = await Rig.open(t, { connectTimeoutMs: 2000 });
   rig.lastResorts = 1;
   t.mock.method(rig.thread.pools.get(0)!, 'send', () => {});
@@ -30,7 +30,7 @@ test('a request that its pool has forgotten is answered 504, and counted', async
   assert.equal((await client.response()).body, 'hello');
 });
 
-test('a request that its pool has forgotten ends with the limit on the whole of it, where that is sooner', async (t) => {
+test('request that its pool has lost ends at request-timeout if sooner', async (t) => {
   const rig = await Rig.open(t, { connectTimeoutMs: 2000, requestTimeoutMs: 1000 });
   t.mock.method(rig.thread.pools.get(0)!, 'send', () => {});
   const client = await rig.client();
@@ -40,7 +40,7 @@ test('a request that its pool has forgotten ends with the limit on the whole of 
   assert.equal(statusOf(await client.response()), 504);
 });
 
-test('what the control plane does not answer in ten minutes is answered 504, and counted', async (t) => {
+test('an admin request without a response for ten minutes gets 504', async (t) => {
   const rig = await Rig.open(t);
   rig.lastResorts = 1;
   const client = await rig.client();
@@ -52,7 +52,7 @@ test('what the control plane does not answer in ten minutes is answered 504, and
   assert.equal(statusOf(await client.response()), 504);
 });
 
-test('an answer that is held back although its client has taken all is cut, and counted', async (t) => {
+test('a response paused although its client has read all is cut', async (t) => {
   const rig = await Rig.open(t, { sendTimeoutMs: 1000 });
   rig.lastResorts = 1;
   rig.replica.serve(() => ok('x'.repeat(LARGE)));
@@ -69,7 +69,7 @@ test('an answer that is held back although its client has taken all is cut, and 
   await rig.settled();
 });
 
-test('a tunnel that is silent for far too long is closed, and counted', async (t) => {
+test('a tunnel silent for far too long is closed, and counted', async (t) => {
   // the sockets' own clocks are not moved
   const { rig, client, replica } = await tunnel(t, { idleTimeoutMs: 20_000 });
   rig.lastResorts = 1;

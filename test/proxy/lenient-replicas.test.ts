@@ -1,4 +1,4 @@
-/** Replicas whose heads are not quite HTTP: refused, or mended where that is asked for. RFC 9110 section 5.5, RFC 9112 section 2.2. */
+/** Replicas whose heads are not quite HTTP: refused, or mended with --lenient-replicas. RFC 9110 section 5.5, RFC 9112 section 2.2. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { headerPairs } from '../../lib/http1/response-head.ts';
@@ -7,12 +7,12 @@ import { buildResponseHead } from '../../lib/proxy/headers/response-headers.ts';
 import { failureOf, get, headersOf, statusOf } from '../helpers/proxy/message.ts';
 import { Rig } from '../helpers/proxy/rig.ts';
 import { fuzzRun, latin1, Random } from '../helpers/random.ts';
-import { everyCut, type Heard, hear } from '../http1/response-ear.ts';
-import { makeAnswer } from '../http1/response-made.ts';
-import { nodeHears } from '../http1/response-node-client.ts';
+import { ACCEPTED } from '../http1/response-accepted.ts';
+import { generateResponse } from '../http1/response-generator.ts';
+import { mutate } from '../http1/response-mutator.ts';
+import { readWithNode } from '../http1/response-node-client.ts';
+import { everyCut, type ParseRecord, recordParse } from '../http1/response-recorder.ts';
 import { REFUSED } from '../http1/response-refused.ts';
-import { spoil } from '../http1/response-spoilt.ts';
-import { TAKEN } from '../http1/response-taken.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\n';
 const END = 'Content-Length: 2\r\n\r\nhi';
@@ -45,7 +45,7 @@ for (const [what, wire, name, value] of MENDED) {
     assert.match(failureOf(response), /^<Error> /);
   });
 
-  test(`${what}: served where that is asked for, cut anywhere`, async (t) => {
+  test(`${what}: served if lenient, at any cut`, async (t) => {
     const rig = await Rig.open(t, { lenientReplicas: true });
     const client = await rig.client();
     client.send(get('/'));
@@ -56,10 +56,10 @@ for (const [what, wire, name, value] of MENDED) {
     assert.match(response.startLine, /^HTTP\/1\.1 200 O ?K$/);
     assert.deepEqual(headersOf(response, name), [value]);
     assert.equal(response.body, 'hi');
-    const whole = hear(wire, { limits: LENIENT_LIMITS });
+    const whole = recordParse(wire, { limits: LENIENT_LIMITS });
     for (const cut of everyCut(wire))
-      assert.deepEqual(hear(wire, { limits: LENIENT_LIMITS, cuts: [cut] }), whole);
-    assert.deepEqual(hear(wire, { limits: LENIENT_LIMITS, cuts: everyCut(wire) }), whole);
+      assert.deepEqual(recordParse(wire, { limits: LENIENT_LIMITS, cuts: [cut] }), whole);
+    assert.deepEqual(recordParse(wire, { limits: LENIENT_LIMITS, cuts: everyCut(wire) }), whole);
   });
 }
 
@@ -85,19 +85,19 @@ describe('a lenient reader of responses', () => {
   ] as const)
     test(`refuses ${what}`, () => {
       for (const cuts of [[], everyCut(wire)])
-        assert.equal(hear(wire, { limits: LENIENT_LIMITS, cuts }).outcome, 'fault');
+        assert.equal(recordParse(wire, { limits: LENIENT_LIMITS, cuts }).outcome, 'fault');
     });
 
   test('reads what is well-formed as the strict one does', () => {
-    for (const { wire, request } of TAKEN) {
+    for (const { wire, request } of ACCEPTED) {
       const hearing = request === undefined ? {} : { request };
-      assert.deepEqual(hear(wire, { ...hearing, limits: LENIENT_LIMITS }), hear(wire, hearing));
+      assert.deepEqual(recordParse(wire, { ...hearing, limits: LENIENT_LIMITS }), recordParse(wire, hearing));
     }
   });
 
-  test('takes nothing of what is refused but for the form of a head', () => {
+  test('lenient reading refuses all but malformed heads', () => {
     const taken = REFUSED.filter(({ wire, request = {} }) =>
-      ['done', 'upgraded'].includes(hear(wire, { limits: LENIENT_LIMITS, request }).outcome),
+      ['done', 'upgraded'].includes(recordParse(wire, { limits: LENIENT_LIMITS, request }).outcome),
     );
     const forms = new Set(['bare-lf', 'obs-fold', 'header-value', 'header-name']);
     assert.deepEqual(
@@ -110,7 +110,7 @@ describe('a lenient reader of responses', () => {
 const { seed, runs } = fuzzRun(3000);
 
 /** What goes out of it to a client. */
-function sentOn({ head, body }: Heard): string {
+function sentOn({ head, body }: ParseRecord): string {
   const text = buildResponseHead(head!, {
     takesChunks: true,
     keepAlive: true,
@@ -127,7 +127,7 @@ function sentOn({ head, body }: Heard): string {
 
 /** Spoils a head in the forms that are mended, among others. */
 function unclean(random: Random, wire: string): string {
-  let text = random.chance(50) ? spoil(random, wire) : wire;
+  let text = random.chance(50) ? mutate(random, wire) : wire;
   const end = text.search(/\r?\n\r?\n/);
   for (let count = random.below(4); count >= 0 && end > 0; count--) {
     const at = random.below(end);
@@ -150,28 +150,28 @@ function unclean(random: Random, wire: string): string {
   return random.chance(20) ? text.replaceAll('\r\n', '\n') : text;
 }
 
-test(`whatever a lenient reader takes goes out as Node's strict parser reads it (${runs}, seed ${seed})`, async () => {
+test(`lenient reading gives what Node reads strictly (${runs}, seed ${seed})`, async () => {
   const random = new Random(seed);
   let taken = 0;
   for (let run = 0; run < runs; run++) {
-    const made = makeAnswer(random);
+    const made = generateResponse(random);
     const wire = unclean(random, made.wire);
-    const heard = hear(wire, { limits: LENIENT_LIMITS, request: { ...made, rawChunks: true } });
-    if (heard.outcome !== 'done') continue;
+    const record = recordParse(wire, { limits: LENIENT_LIMITS, request: { ...made, rawChunks: true } });
+    if (record.outcome !== 'done') continue;
     taken++;
-    const text = sentOn(heard);
+    const text = sentOn(record);
     const label = `run ${run}: ${JSON.stringify(wire)}`;
     assert.doesNotMatch(
       text.slice(0, text.indexOf('\r\n\r\n')),
       /[^\t\r\n\x20-\x7e\x80-\xff]|\r(?!\n)|(?<!\r)\n/,
       label,
     );
-    const node = await nodeHears(latin1(text), made.method, false);
+    const node = await readWithNode(latin1(text), made.method, false);
     assert.equal(node.error, '', label);
     assert.equal(node.complete, true, label);
-    assert.equal(node.status, heard.head!.statusCode, label);
+    assert.equal(node.status, record.head!.statusCode, label);
     assert.deepEqual(node.rawHeaders, headerPairs(text.slice(0, text.indexOf('\r\n\r\n') + 4)), label);
-    const plain = hear(wire, { limits: LENIENT_LIMITS, request: { ...made, rawChunks: false } });
+    const plain = recordParse(wire, { limits: LENIENT_LIMITS, request: { ...made, rawChunks: false } });
     assert.equal(node.body, plain.body, label);
   }
   assert.ok(taken > runs / 20, `${taken} were taken`);

@@ -1,11 +1,11 @@
-/** Bounds on what a client may send and hold, each with its own answer. RFC 9110 section 15.5, RFC 6585 section 5. */
+/** Limits on what a client may send and hold, each with its own response. RFC 9110 section 15.5, RFC 6585 section 5. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
 import { failureOf, get, headerOf, ok, statusOf } from '../helpers/proxy/message.ts';
 import { Rig } from '../helpers/proxy/rig.ts';
 
-test('a head above the limit: 431 as JSON, and the connection closed', async (t) => {
+test('a head over the limit gets 431 as JSON and closes', async (t) => {
   const rig = await Rig.open(t, { maxHeadBytes: 16_384 });
   const client = await rig.client();
   client.send(get('/', `X-Long: ${'x'.repeat(20_000)}\r\n`));
@@ -25,7 +25,7 @@ test('a head just under the limit passes', async (t) => {
   assert.equal(statusOf(await client.response()), 200);
 });
 
-test('a head without end is answered 431, and not read for ever', async (t) => {
+test('an endless head gets 431, and is not read for ever', async (t) => {
   const rig = await Rig.open(t, { maxHeadBytes: 16_384 });
   const client = await rig.client();
   client.send('GET / HTTP/1.1\r\nHost: a\r\n');
@@ -36,14 +36,14 @@ test('a head without end is answered 431, and not read for ever', async (t) => {
   assert.equal(statusOf(await client.response()), 431);
 });
 
-test('a client that is in the middle of sending a head far above the limit still reads 431', async (t) => {
+test('client still sending a head far too long reads its 431', async (t) => {
   const rig = await Rig.open(t, { maxHeadBytes: 16_384 });
   const client = await rig.client();
   client.send(get('/', `X-Long: ${'x'.repeat(1_000_000)}\r\n`));
   assert.equal(statusOf(await client.response()), 431);
 });
 
-test('a head whose excess comes in a later packet is not mistaken for a long target', async (t) => {
+test('head over limit in a later packet gets 431, not 414', async (t) => {
   const rig = await Rig.open(t, { maxHeadBytes: 65_536, maxTargetBytes: 16_384 });
   const client = await rig.client();
   client.send('GET / HTTP/1.1\r\nHost: a\r\nX-Long: ');
@@ -54,7 +54,7 @@ test('a head whose excess comes in a later packet is not mistaken for a long tar
   assert.equal(statusOf(await client.response()), 431);
 });
 
-test('more headers than the limit: 431, none of them dropped in silence', async (t) => {
+test('too many headers get 431, and none is dropped', async (t) => {
   const rig = await Rig.open(t, { maxHeaders: 100 });
   rig.replica.serve();
   const client = await rig.client();
@@ -92,7 +92,7 @@ test('a target that alone is above the limit for heads: 414', async (t) => {
   assert.equal(headerOf(response, 'connection'), 'close');
 });
 
-test('a body that says it is above the limit: 413 at once, and nothing is sent on', async (t) => {
+test('body declared over the limit gets 413, and is not forwarded', async (t) => {
   const rig = await Rig.open(t, { maxBodyBytes: 1000 });
   rig.replica.serve();
   const client = await rig.client();
@@ -107,7 +107,7 @@ test('a body that says it is above the limit: 413 at once, and nothing is sent o
   assert.equal(rig.replica.requests.length, 1);
 });
 
-test('a chunked body that grows above the limit: 413, and the replica never has a whole request', async (t) => {
+test('chunked body growing over the limit gets 413, never forwarded whole', async (t) => {
   const rig = await Rig.open(t, { maxBodyBytes: 1000 });
   const client = await rig.client();
   client.send('POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n');
@@ -121,7 +121,7 @@ test('a chunked body that grows above the limit: 413, and the replica never has 
   await rig.settled();
 });
 
-test('connections beyond the limit are answered 503 with Retry-After and closed; one is said, not each', async (t) => {
+test('connections over the limit get 503 with Retry-After; logged once', async (t) => {
   const rig = await Rig.open(t, { maxConnections: 10 });
   rig.replica.serve();
   const kept = await Promise.all(Array.from({ length: 10 }, () => rig.client()));
@@ -144,7 +144,7 @@ test('connections beyond the limit are answered 503 with Retry-After and closed;
   }
 });
 
-test('connections are taken again once others have left, and that is said once', async (t) => {
+test('connections are accepted again when others have closed; logged once', async (t) => {
   const rig = await Rig.open(t, { maxConnections: 10 });
   rig.replica.serve();
   const kept = await Promise.all(Array.from({ length: 10 }, () => rig.client()));
@@ -160,7 +160,7 @@ test('connections are taken again once others have left, and that is said once',
   assert.equal(statusOf(await next.response()), 200);
 });
 
-test('a turned-away client that has already sent its request still reads the 503', async (t) => {
+test('a rejected client that has sent its request reads the 503', async (t) => {
   const rig = await Rig.open(t, { maxConnections: 1 });
   await rig.client();
   for (let count = 0; count < 20; count++) {
@@ -170,7 +170,7 @@ test('a turned-away client that has already sent its request still reads the 503
   }
 });
 
-test('after a 4xx for what a request asks, the connection goes on where its state is sure', async (t) => {
+test('after a 4xx connection is kept where its state is known', async (t) => {
   const rig = await Rig.open(t, { maxTargetBytes: 8192 });
   rig.replica.serve(() => ok('next'));
   const client = await rig.client();
@@ -181,7 +181,7 @@ test('after a 4xx for what a request asks, the connection goes on where its stat
   else assert.equal((await client.response()).body, 'next');
 });
 
-test('a failure answered while the body is still to come closes the connection', async (t) => {
+test('a failure sent before the body has come closes the connection', async (t) => {
   const rig = await Rig.open(t, { queueDepth: 0 });
   rig.setState(0, 'unhealthy');
   const client = await rig.client();
@@ -197,7 +197,7 @@ test('a failure answered while the body is still to come closes the connection',
   } else assert.equal(await client.over(), '');
 });
 
-test('a client in the middle of a large upload reads the failure that answers it', async (t) => {
+test('a client within a large upload reads its failure', async (t) => {
   const rig = await Rig.open(t, { queueDepth: 0 });
   rig.setState(0, 'unhealthy');
   for (let count = 0; count < 10; count++) {
@@ -208,7 +208,7 @@ test('a client in the middle of a large upload reads the failure that answers it
   }
 });
 
-test('an idle connection costs no time limit of others: hundreds of them are open at once', async (t) => {
+test('hundreds of idle connections do not delay the timeouts of others', async (t) => {
   const rig = await Rig.open(t, { queueDepth: 500 });
   rig.replica.serve();
   const clients = await Promise.all(Array.from({ length: 500 }, () => rig.client()));
@@ -222,7 +222,7 @@ test('an idle connection costs no time limit of others: hundreds of them are ope
   await rig.settled();
 });
 
-test('clients that go on sending after a mistake read what the mistake was', async (t) => {
+test('clients that keep sending after an error read the error', async (t) => {
   const rig = await Rig.open(t, { maxHeadBytes: 16_384 });
   const mistakes: readonly (readonly [string, number])[] = [
     [`GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(2_000_000)}\r\n\r\n`, 431],
@@ -255,7 +255,7 @@ async function answeredEarly(t: TestContext) {
   return { rig, client };
 }
 
-test('a client that goes on sending after its last answer is heard while it does', async (t) => {
+test('a client that keeps sending after its last response is read', async (t) => {
   const { rig, client } = await answeredEarly(t);
   for (let second = 0; second < 20; second++) {
     client.send('x'.repeat(100_000));
@@ -271,7 +271,7 @@ test('a client that goes on sending after its last answer is heard while it does
   });
 });
 
-test('a client that goes on sending after its last answer is not heard for ever', async (t) => {
+test('input after the last response is read only for a while', async (t) => {
   const { rig, client } = await answeredEarly(t);
   let seconds = 0;
   await eventually('the connection is closed for good', () => {
@@ -290,7 +290,7 @@ for (const [kind, start] of [
   ['asks for a tunnel', 'CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n'],
   ['has no Host', 'GET / HTTP/1.1\r\n\r\n'],
 ] as const) {
-  test(`what comes behind a request that ${kind} is read, so that its answer is not lost to a reset`, async (t) => {
+  test(`bytes behind a request that ${kind} are read, not reset`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     client.send(start);

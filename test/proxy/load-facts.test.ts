@@ -1,4 +1,4 @@
-/** After thousands of requests, a third of them left at random points, nothing is left behind. */
+/** After thousands of requests, a third of them aborted at random points, nothing is leaked. */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
@@ -21,7 +21,7 @@ function heal(rig: Rig): NodeJS.Timeout {
   }, 20);
 }
 
-test('10,000 requests, a third of them aborted, leave no request, socket, descriptor or timer', async (t) => {
+test('10,000 requests, many aborted, leave no socket, descriptor or timer behind', async (t) => {
   const random = seeded(20_260_801);
   const rig = await Rig.open(t, {
     replicas: 3,
@@ -60,7 +60,7 @@ test('10,000 requests, a third of them aborted, leave no request, socket, descri
   }
 });
 
-test('requests from two threads at once, many aborted, leave both with nothing', async (t) => {
+test('requests over two workers, many aborted, leave nothing behind', async (t) => {
   const random = seeded(7);
   const rig = await Rig.open(t, {
     threads: 2,

@@ -1,4 +1,4 @@
-/** Requests of every kind on one connection: each is answered, in its turn. */
+/** Requests of every kind on one connection: each gets its response, in order. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { get, ok, post, statusOf } from '../helpers/proxy/message.ts';
@@ -36,7 +36,7 @@ for (const way of [
   'byte by byte',
   'each after the answer to the last',
 ] as const)
-  test(`requests of every kind and an upgrade are answered in their turn: ${way}`, async (t) => {
+  test(`requests of every kind and upgrade are served in turn: ${way}`, async (t) => {
     const rig = await Rig.open(t);
     rig.replica.serve(({ startLine }, connection) => {
       if (!startLine.includes('/chat')) return ok(pathOf(startLine).padEnd(100_000));
@@ -64,7 +64,7 @@ for (const way of [
     await rig.settled();
   });
 
-test('a thousand requests in chunks in one read are answered, each after the other', async (t) => {
+test('a thousand chunked requests in one read are served in turn', async (t) => {
   const rig = await Rig.open(t);
   rig.replica.serve(({ body }) => ok(body));
   const client = await rig.client();
@@ -75,7 +75,7 @@ test('a thousand requests in chunks in one read are answered, each after the oth
   await rig.settled();
 });
 
-test('a client that leaves while its upload in chunks is being answered is noticed', async (t) => {
+test('a client that disconnects during a chunked upload is noticed', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(CHUNKS);
@@ -87,7 +87,7 @@ test('a client that leaves while its upload in chunks is being answered is notic
 });
 
 const { seed, runs } = fuzzRun(60);
-test(`requests of every kind in any order are answered in their turn (${runs}, seed ${seed})`, async (t) => {
+test(`random requests are served in turn (${runs}, seed ${seed})`, async (t) => {
   const rig = await Rig.open(t);
   rig.replica.serve(({ startLine }) => ok(pathOf(startLine).padEnd(100_000)));
   const random = new Random(seed);

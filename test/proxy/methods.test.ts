@@ -5,7 +5,7 @@ import { failureOf, get, headerOf, headersOf, ok, statusOf } from '../helpers/pr
 import { Rig } from '../helpers/proxy/rig.ts';
 
 for (const framing of ['Content-Length: 1000', 'Transfer-Encoding: chunked', 'Content-Length: 0']) {
-  test(`an answer to HEAD with ${framing} has no body, and the next answer is read right`, async (t) => {
+  test(`HEAD response with ${framing} has no body and spoils no other`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     client.send('HEAD /h HTTP/1.1\r\nHost: a\r\n\r\n');
@@ -23,7 +23,7 @@ for (const framing of ['Content-Length: 1000', 'Transfer-Encoding: chunked', 'Co
   });
 }
 
-test('HEAD answered with neither length nor coding gets none, and the connection goes on', async (t) => {
+test('HEAD without length or coding keeps its connection', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send('HEAD / HTTP/1.1\r\nHost: a\r\n\r\n');
@@ -37,7 +37,7 @@ test('HEAD answered with neither length nor coding gets none, and the connection
   assert.equal((await client.response()).body, 'hello');
 });
 
-test('a body that a replica sends after its answer to HEAD never reaches the client', async (t) => {
+test('a body sent after a HEAD response never reaches the client', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send('HEAD / HTTP/1.1\r\nHost: a\r\n\r\n');
@@ -52,7 +52,7 @@ test('a body that a replica sends after its answer to HEAD never reaches the cli
 });
 
 for (const status of [204, 304]) {
-  test(`${status} has no body, and the connection carries the next answer`, async (t) => {
+  test(`${status} has no body, and its connection is reused`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     client.send(get('/'));
@@ -69,7 +69,7 @@ for (const status of [204, 304]) {
   });
 }
 
-test('304 keeps the Content-Length that tells of the other answer', async (t) => {
+test('304 keeps the Content-Length of the other response', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/'));
@@ -83,7 +83,7 @@ test('304 keeps the Content-Length that tells of the other answer', async (t) =>
 });
 
 for (const framing of ['Content-Length: 3', 'Transfer-Encoding: chunked']) {
-  test(`204 with ${framing} goes on without it, and its body is never taken for an answer`, async (t) => {
+  test(`204 with ${framing} loses it, and its body serves no request`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     client.send(get('/'));
@@ -127,7 +127,7 @@ const ABSOLUTE: readonly (readonly [string, string, string])[] = [
   ['http://[::1]:5000/x', '/x', '[::1]:5000'],
 ];
 for (const [target, path, host] of ABSOLUTE) {
-  test(`the absolute form ${target} becomes its path, and its host beats Host`, async (t) => {
+  test(`the absolute form ${target} becomes its path; its host replaces Host`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     client.send(`GET ${target} HTTP/1.1\r\nHost: a.example\r\n\r\n`);
@@ -138,7 +138,7 @@ for (const [target, path, host] of ABSOLUTE) {
   });
 }
 
-test('OPTIONS of an absolute form without a path asks for *', async (t) => {
+test('OPTIONS of an absolute form without a path becomes *', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send('OPTIONS http://b.example:8001 HTTP/1.1\r\nHost: b.example:8001\r\n\r\n');
@@ -189,7 +189,7 @@ test('a request in absolute form for /rep goes where /rep goes', async (t) => {
   assert.equal((await client.response()).body, 'admin');
 });
 
-test('/rep with a query is answered by the control plane', async (t) => {
+test('/rep with a query goes to the control plane', async (t) => {
   const rig = await Rig.open(t);
   rig.admin.serve(() => ok('admin'));
   rig.replica.serve(() => ok('replica'));
@@ -198,7 +198,7 @@ test('/rep with a query is answered by the control plane', async (t) => {
   assert.equal((await client.response()).body, 'admin');
 });
 
-test('a failure of the balancer answers HEAD without a body', async (t) => {
+test('a balancer failure for HEAD has no body', async (t) => {
   const rig = await Rig.open(t, { retries: 0 });
   rig.place(0, { host: '127.0.0.1', port: 1 });
   const client = await rig.client();

@@ -1,11 +1,10 @@
 /**
  * A replica that authenticates connections and not requests, as IIS, Kestrel and express-ntlm do: 401, a first message,
  * a challenge, a third message with the name, and from then on whoever sends on the connection is that user.
- * Must not hold: assertions.
  */
 import { headerOf, type Message, ok } from '../helpers/proxy/message.ts';
 import type { Peer } from '../helpers/proxy/peer.ts';
-import type { Answer } from '../helpers/proxy/replica.ts';
+import type { Responder } from '../helpers/proxy/replica.ts';
 
 export interface NtlmTraits {
   /** What stands in WWW-Authenticate before any token. */
@@ -16,7 +15,7 @@ export interface NtlmTraits {
 }
 
 /** What a `FakeReplica` serves; each has its own users. */
-export function ntlm({ offer = 'NTLM', scheme = 'NTLM', headers = '' }: NtlmTraits = {}): Answer {
+export function ntlm({ offer = 'NTLM', scheme = 'NTLM', headers = '' }: NtlmTraits = {}): Responder {
   const users = new WeakMap<Peer, string>();
   const challenged = new WeakSet<Peer>();
   const refuse = (value: string): string =>

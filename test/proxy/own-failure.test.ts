@@ -1,4 +1,4 @@
-/** A failure of the balancer's own while it handles one request: 500 on that request alone, and nothing left behind. */
+/** A failure of the balancer's own while it handles one request: 500 for that request alone, and nothing leaked. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { failureOf, get, ok, post, statusOf } from '../helpers/proxy/message.ts';
@@ -48,7 +48,7 @@ test('a picker that fails', async (t) => {
   await answers500(t, rig, () => failOnce(t, rig.thread.picker, 'lease'));
 });
 
-test('a pool that cannot be found, with the lease already taken', async (t) => {
+test('a pool that fails while the lease is held', async (t) => {
   const rig = await Rig.open(t);
   await answers500(t, rig, () => failOnce(t, rig.thread.pools, 'get'));
 });
@@ -63,7 +63,7 @@ test('a budget that fails', async (t) => {
   await answers500(t, rig, () => failOnce(t, rig.thread.budget, 'save'));
 });
 
-test('a failure while the answer s head is read: 500, not a cut', async (t) => {
+test('failure while the response head is read gives 500, no cut', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/'));
@@ -84,7 +84,7 @@ test('a failure while the answer s head is read: 500, not a cut', async (t) => {
   await rig.settled();
 });
 
-test('a failure while a request waits: 500, and it waits no more', async (t) => {
+test('failure while a request is queued gives 500 and dequeues it', async (t) => {
   const rig = await Rig.open(t, { maxInFlight: 1 });
   const first = await rig.client();
   first.send(get('/first'));
@@ -100,7 +100,7 @@ test('a failure while a request waits: 500, and it waits no more', async (t) => 
   await rig.settled();
 });
 
-test('a failure while a request body is passed on: 500 on that request alone', async (t) => {
+test('failure while a body is forwarded gives 500 to it alone', async (t) => {
   const rig = await Rig.open(t);
   failOnce(t, rig.thread.picker, 'lease');
   const client = await rig.client();

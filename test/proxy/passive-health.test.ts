@@ -1,4 +1,4 @@
-/** What the data thread tells the control plane of a replica, and what it keeps to itself. */
+/** What a worker reports to the control plane of a replica, and what it does not. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CounterSums } from '../../lib/metrics/counter-sums.ts';
@@ -41,7 +41,7 @@ function resetAll(rig: Rig, ordinal: number): void {
   });
 }
 
-test('one reset before the response is a hint, and the replica still gets requests', async (t) => {
+test('one reset before the response is a hint, not a failure', async (t) => {
   const rig = await Rig.open(t, { retries: 0 });
   resetAll(rig, 0);
   await askAll(rig, 2);
@@ -49,7 +49,7 @@ test('one reset before the response is a hint, and the replica still gets reques
   assert.equal(rig.replica.requests.length, 2);
 });
 
-test('five different requests in a row that were reset count against the replica', async (t) => {
+test('five requests in a row that were reset count against replica', async (t) => {
   const rig = await Rig.open(t, { retries: 0 });
   resetAll(rig, 0);
   await askAll(rig, 4);
@@ -58,7 +58,7 @@ test('five different requests in a row that were reset count against the replica
   assert.ok(codes(rig).includes('failures-in-a-row'));
 });
 
-test('a request that resets the connection of every replica is held against none', async (t) => {
+test('a request that every replica resets counts against none', async (t) => {
   const rig = await Rig.open(t, { replicas: 3, retries: 2, retryBudget: 1 });
   for (const ordinal of [0, 1, 2]) resetAll(rig, ordinal);
   await askAll(rig, 20, 'GET');
@@ -70,7 +70,7 @@ test('a request that resets the connection of every replica is held against none
   );
 });
 
-test('requests that one replica resets and another serves count against the first', async (t) => {
+test('requests that one replica resets and another serves count against it', async (t) => {
   const rig = await Rig.open(t, { replicas: 3, retries: 2, retryBudget: 1 });
   resetAll(rig, 0);
   for (const ordinal of [1, 2]) rig.replicas[ordinal]!.serve(() => ok('x'));
@@ -79,7 +79,7 @@ test('requests that one replica resets and another serves count against the firs
   assert.deepEqual([...codes(rig, 1), ...codes(rig, 2)], []);
 });
 
-test('connections that fail again and again count in a row, though probes pass in between', async (t) => {
+test('repeated connection failures count in a row despite passing probes', async (t) => {
   const rig = await Rig.open(t, { retries: 0 });
   rig.place(0, REFUSING);
   for (let count = 1; count <= 5; count++) {
@@ -103,7 +103,7 @@ test('failures that several threads saw in a row count together', async (t) => {
   assert.deepEqual(codes(rig), ['failures-in-a-row']);
 });
 
-test('what fails that was sent under an earlier state says nothing of the present one', async (t) => {
+test('failures of requests sent under an earlier state do not count', async (t) => {
   const rig = await Rig.open(t, { replicas: 2, responseTimeoutMs: 1000 });
   rig.replicas[0]!.serve(() => undefined);
   for (const id of rig.idsFor(0, 6)) {
@@ -130,7 +130,7 @@ test('that an instance was replaced is never held against the replica', async (t
   assert.deepEqual(rig.reports, []);
 });
 
-test('a reset in mid-answer counts against the replica', async (t) => {
+test('a reset within a response counts against the replica', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/'));
@@ -142,7 +142,7 @@ test('a reset in mid-answer counts against the replica', async (t) => {
   await eventually('a report', () => rig.reports.length === 1);
 });
 
-test('reads of responses are counted as signs of life, interim ones and parts of bodies included', async (t) => {
+test('every read of a response counts as a sign of life', async (t) => {
   const rig = await Rig.open(t);
   const counts = new CounterSums(rig.metrics.memory, rig.table.shape);
   const client = await rig.client();
@@ -158,7 +158,7 @@ test('reads of responses are counted as signs of life, interim ones and parts of
   }
 });
 
-test('a client that leaves never counts against the replica', async (t) => {
+test('a client that disconnects never counts against the replica', async (t) => {
   const rig = await Rig.open(t);
   for (let count = 0; count < 20; count++) {
     const client = await rig.client();
@@ -187,7 +187,7 @@ test('an idle connection that the replica closes never counts against it', async
   assert.deepEqual(rig.reports, []);
 });
 
-test('a thread turns away from a replica that refused it until the control plane says something new', async (t) => {
+test('a worker avoids a replica that refused until its state changes', async (t) => {
   const rig = await Rig.open(t, { replicas: 2 });
   rig.place(0, REFUSING);
   rig.replicas[1]!.serve(() => ok('second'));
@@ -204,7 +204,7 @@ test('a thread turns away from a replica that refused it until the control plane
   assert.equal((await client.response()).body, 'first');
 });
 
-test('a 500 of the application does not count as a gateway failure', async (t) => {
+test('a 500 of the application is no gateway failure', async (t) => {
   const rig = await Rig.open(t, { replicas: 5 });
   for (const replica of rig.replicas) replica.serve(() => 'HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n');
   const client = await rig.client();
@@ -216,7 +216,7 @@ test('a 500 of the application does not count as a gateway failure', async (t) =
 });
 
 for (const status of [502, 503, 504]) {
-  test(`five answers ${status} in a row count against the replica, four do not`, async (t) => {
+  test(`five ${status} in a row count against replica, four do not`, async (t) => {
     const rig = await Rig.open(t, { replicas: 5 });
     for (const replica of rig.replicas)
       replica.serve(() => `HTTP/1.1 ${status} No\r\nContent-Length: 0\r\n\r\n`);
@@ -235,7 +235,7 @@ for (const status of [502, 503, 504]) {
   });
 }
 
-test('one good answer between gateway failures starts the count again', async (t) => {
+test('one good response between gateway failures restarts the count', async (t) => {
   const rig = await Rig.open(t, { replicas: 5 });
   let count = 0;
   for (const replica of rig.replicas)
@@ -248,7 +248,7 @@ test('one good answer between gateway failures starts the count again', async (t
   assert.deepEqual(rig.reports, []);
 });
 
-test('five answers too late in a row count against the replica', async (t) => {
+test('five response timeouts in a row count against the replica', async (t) => {
   const rig = await Rig.open(t, { replicas: 5, responseTimeoutMs: 1000 });
   rig.replicas[0]!.serve(() => undefined);
   const client = await rig.client();

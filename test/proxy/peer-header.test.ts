@@ -1,4 +1,4 @@
-/** Requests that a data thread hands to the control plane: they say whom they are from, and nobody else can. */
+/** Requests that a worker passes to the control plane: they carry the client's address, and nobody can forge it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { get, headerOf, headersOf, ok, post } from '../helpers/proxy/message.ts';
@@ -7,7 +7,7 @@ import { Rig } from '../helpers/proxy/rig.ts';
 const MARK = 'x-ringlb-peer';
 const MINE = 'of-this-start 127.0.0.1';
 
-test('the control plane is told the address of the peer, behind the secret', async (t) => {
+test("the control plane gets the peer's address, behind the secret", async (t) => {
   const rig = await Rig.open(t);
   rig.admin.serve(() => ok('admin'));
   const client = await rig.client();
@@ -76,7 +76,7 @@ for (const target of ['/rep', '/add', '/rm?dry-run', '/scale', 'http://a.example
   });
 }
 
-test('what stands in the body of a change stays in its body', async (t) => {
+test("the body of a change may contain the header's name", async (t) => {
   const rig = await Rig.open(t);
   rig.admin.serve(() => ok('admin'));
   const client = await rig.client();
@@ -95,7 +95,7 @@ test('what stands in the body of a change stays in its body', async (t) => {
   );
 });
 
-test('a replica gets a token that is meant for it, and no word of who the peer is', async (t) => {
+test('a replica gets its own token and not the peer header', async (t) => {
   const rig = await Rig.open(t);
   rig.replica.serve();
   const client = await rig.client();

@@ -52,7 +52,7 @@ for (const [form, make] of Object.entries(FORMS)) {
   });
 }
 
-test('the connection belongs to its client from the first challenge on, before anyone is authenticated', async (t) => {
+test('a connection is pinned from the first challenge on', async (t) => {
   const rig = await openRig(t);
   const [alice, bob] = [await rig.client(), await rig.client()];
   assert.equal(await answerTo(alice, plain('')), '401 no');
@@ -61,7 +61,7 @@ test('the connection belongs to its client from the first challenge on, before a
   assert.equal(await answerTo(alice, plain(message('type3-alice'))), '200 you are alice');
 });
 
-test('it belongs to its client where the request alone says so', async (t) => {
+test('a connection is pinned by credentials alone', async (t) => {
   const rig = await Rig.open(t);
   const users = new WeakMap<Peer, string>();
   rig.replica.serve((request, peer) => {
@@ -125,7 +125,7 @@ for (const [headers, challenge] of [
   });
 }
 
-test('requests of an authenticated client go to its replica whatever their keys and its load', async (t) => {
+test('requests of authenticated client go to its replica regardless of load', async (t) => {
   const rig = await openRig(t, { replicas: 3, loadFactor: 1.25, maxInFlight: 2 });
   const alice = await rig.client();
   await logIn(alice, 'alice', plain, rig.ownedBy(0));
@@ -146,7 +146,7 @@ test('requests of an authenticated client go to its replica whatever their keys 
 });
 const ntlmAgain = ntlm();
 
-test('pipelined requests of an authenticated client are all answered on its connection', async (t) => {
+test('pipelined requests of an authenticated client stay on its connection', async (t) => {
   const rig = await openRig(t);
   const alice = await rig.client();
   await logIn(alice, 'alice');
@@ -155,7 +155,7 @@ test('pipelined requests of an authenticated client are all answered on its conn
   assert.equal(rig.replica.connections.length, 1);
 });
 
-test('a pipelined handshake is one user, and a client of HTTP/1.0 leaves nothing behind', async (t) => {
+test('a pipelined handshake is one user; HTTP/1.0 clients leave nothing', async (t) => {
   const rig = await openRig(t);
   const alice = await rig.client();
   const old = (headers: string): string => `GET / HTTP/1.0\r\nConnection: keep-alive\r\n${headers}\r\n`;
@@ -191,7 +191,7 @@ test('many clients in parallel are each themselves', async (t) => {
   await rig.settled();
 });
 
-test('connections of authenticated clients take no place from the others, and are counted as what they are', async (t) => {
+test('pinned connections take no capacity from others, and are counted', async (t) => {
   const rig = await openRig(t, { maxInFlight: 2 });
   const users = await Promise.all([0, 1, 2, 3].map(() => rig.client()));
   for (const [number, user] of users.entries()) await logIn(user, `user${number}`);
@@ -205,7 +205,7 @@ test('connections of authenticated clients take no place from the others, and ar
   assert.deepEqual(rig.counts().replicas[0]?.connections, { idle: 4, busy: 1, connecting: 0 });
 });
 
-test('an authenticated connection stays while its client does, where the replica does not limit it', async (t) => {
+test('a pinned connection stays while its client does', async (t) => {
   const rig = await openRig(t);
   const alice = await rig.client();
   await logIn(alice, 'alice');
@@ -213,7 +213,7 @@ test('an authenticated connection stays while its client does, where the replica
   assert.equal(await answerTo(alice, plain('')), '200 you are alice');
 });
 
-test('it is closed before the replica closes it where that says when', async (t) => {
+test("a pinned connection is closed before the replica's own limit", async (t) => {
   const rig = await Rig.open(t);
   rig.replica.serve(ntlm({ headers: 'Keep-Alive: timeout=5\r\n' }));
   const alice = await rig.client();
@@ -225,7 +225,7 @@ test('it is closed before the replica closes it where that says when', async (t)
   assert.equal(await answerTo(alice, plain('')), '401 no');
 });
 
-test('when it has ended the client goes on with another connection, and has to authenticate again', async (t) => {
+test('after its end the client authenticates on another connection', async (t) => {
   const rig = await openRig(t);
   const alice = await rig.client();
   await logIn(alice, 'alice');
@@ -235,7 +235,7 @@ test('when it has ended the client goes on with another connection, and has to a
   await logIn(alice, 'alice');
 });
 
-test('a safe request on a connection that closes under it is sent again', async (t) => {
+test('a safe request on a pinned connection that closes is repeated', async (t) => {
   const rig = await openRig(t);
   const alice = await rig.client();
   await logIn(alice, 'alice');
@@ -254,7 +254,7 @@ for (const [what, end] of [
   ['is unhealthy', (rig: Rig) => rig.setState(0, 'unhealthy')],
   ['has lost its instance', (rig: Rig) => rig.vacate(0)],
 ] as const) {
-  test(`the next request goes elsewhere when the replica ${what}, and its connection closes`, async (t) => {
+  test(`the next request goes elsewhere when the replica ${what}`, async (t) => {
     const rig = await openRig(t, { replicas: 2 });
     const alice = await rig.client();
     await logIn(alice, 'alice', plain, rig.ownedBy(0));
@@ -266,7 +266,7 @@ for (const [what, end] of [
   });
 }
 
-test('a client that leaves in the middle of a response takes its connection along', async (t) => {
+test('a client that disconnects within a response closes its pinned connection', async (t) => {
   const rig = await openRig(t);
   const alice = await rig.client();
   await logIn(alice, 'alice');
@@ -292,7 +292,7 @@ test('a response that ends its connection is no trouble', async (t) => {
   }
 });
 
-test('what the control plane answers is on no connection of the client', async (t) => {
+test('requests to the control plane use no pinned connection', async (t) => {
   const rig = await openRig(t);
   rig.admin.serve(() => ok('names'));
   const alice = await rig.client();

@@ -1,11 +1,11 @@
-/** Several requests on one connection before their answers. RFC 9112 section 9.3.2. */
+/** Several requests on one connection before their responses. RFC 9112 section 9.3.2. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
 import { get, ok, post, statusOf } from '../helpers/proxy/message.ts';
 import { Rig } from '../helpers/proxy/rig.ts';
 
-test('pipelined requests are answered in the order they came', async (t) => {
+test('pipelined requests get their responses in order', async (t) => {
   const rig = await Rig.open(t);
   rig.replica.serve((request) => ok(request.startLine.split(' ')[1]!));
   const client = await rig.client();
@@ -15,7 +15,7 @@ test('pipelined requests are answered in the order they came', async (t) => {
   await rig.settled();
 });
 
-test('a slow answer is not overtaken by a quick one behind it', async (t) => {
+test('slow response is not overtaken by a fast one behind it', async (t) => {
   const rig = await Rig.open(t, { replicas: 2 });
   const [slow, quick] = rig.replicas;
   quick!.serve(() => ok('quick'));
@@ -29,7 +29,7 @@ test('a slow answer is not overtaken by a quick one behind it', async (t) => {
   assert.equal((await client.response()).body, 'quick');
 });
 
-test('a request behind one that is not safe is not sent before that is answered', async (t) => {
+test('a request behind a non-idempotent one waits for its response', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(post('/one', 'abc') + post('/two', 'def'));
@@ -59,7 +59,7 @@ test('bodies of pipelined requests do not mix', async (t) => {
     assert.equal((await client.response()).body, body);
 });
 
-test('requests that come one byte at a time are the same requests', async (t) => {
+test('requests sent byte by byte are parsed alike', async (t) => {
   const rig = await Rig.open(t);
   rig.replica.serve((request) => ok(`${request.startLine.split(' ')[1]}=${request.body}`));
   const client = await rig.client();
@@ -70,7 +70,7 @@ test('requests that come one byte at a time are the same requests', async (t) =>
   for (const body of ['/1=one', '/2=', '/3=three']) assert.equal((await client.response()).body, body);
 });
 
-test('a failure of one pipelined request does not take the others with it', async (t) => {
+test('a failed pipelined request does not affect the others', async (t) => {
   const rig = await Rig.open(t, { replicas: 2, retries: 0 });
   rig.place(0, { host: '127.0.0.1', port: 1 });
   rig.replicas[1]!.serve(() => ok('fine'));
@@ -80,7 +80,7 @@ test('a failure of one pipelined request does not take the others with it', asyn
   assert.equal((await client.response()).body, 'fine');
 });
 
-test('a cut answer behind another does not take that with it', async (t) => {
+test('a cut behind a response leaves that whole', async (t) => {
   const rig = await Rig.open(t, { replicas: 2 });
   const client = await rig.client();
   client.send(get('/slow', rig.ownedBy(0)) + get('/cut', rig.ownedBy(1)));
@@ -100,7 +100,7 @@ test('a cut answer behind another does not take that with it', async (t) => {
   assert.equal(await client.takeBytes(4), 'rest');
 });
 
-test('pipelined HEAD, 204 and 304 answers are told apart', async (t) => {
+test('pipelined HEAD, 204 and 304 responses are kept apart', async (t) => {
   const rig = await Rig.open(t);
   rig.replica.serve((request) => {
     if (request.startLine.startsWith('HEAD')) return 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n';
@@ -130,7 +130,7 @@ test('thousands of pipelined requests are not all sent at once', async (t) => {
   await rig.settled();
 });
 
-test('a thousand pipelined requests are all answered', async (t) => {
+test('a thousand pipelined requests all get responses', async (t) => {
   const rig = await Rig.open(t);
   rig.replica.serve();
   const client = await rig.client();
@@ -155,7 +155,7 @@ const BEHIND: readonly (readonly [string, string])[] = [
 ];
 for (const [name, request] of BEHIND) {
   for (const isTogether of [true, false]) {
-    test(`${name} behind a slow request, ${isTogether ? 'in the same packet' : 'later'}: its answer is not in the way of the first`, async (t) => {
+    test(`${name} behind a slow request, ${isTogether ? 'together' : 'later'}, leaves the first response whole`, async (t) => {
       const rig = await Rig.open(t);
       const client = await rig.client();
       client.send(isTogether ? get('/slow') + request : get('/slow'));
@@ -178,7 +178,7 @@ for (const [name, request] of BEHIND) {
   }
 }
 
-test('a client that leaves with an upgrade behind a slow request frees everything', async (t) => {
+test('a client that disconnects with a pipelined upgrade frees everything', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/slow') + get('/ws', 'Connection: Upgrade\r\nUpgrade: websocket\r\n'));
@@ -189,7 +189,7 @@ test('a client that leaves with an upgrade behind a slow request frees everythin
   await rig.settled();
 });
 
-test('an upgrade behind a slow request becomes a tunnel in its turn', async (t) => {
+test('a pipelined upgrade becomes a tunnel in its turn', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(`${get('/slow')}${get('/ws', 'Connection: Upgrade\r\nUpgrade: websocket\r\n')}early`);
@@ -219,7 +219,7 @@ const HALF: readonly (readonly [string, string, boolean])[] = [
   ],
 ];
 for (const [name, request, isEnded] of HALF) {
-  test(`a body ${name} behind a slow request holds up neither the answer before it nor a replica`, async (t) => {
+  test(`a body ${name} behind a slow request holds up nothing`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     client.send(get('/slow'));

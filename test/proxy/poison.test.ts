@@ -26,7 +26,7 @@ async function askFor(client: Peer, request: string): Promise<{ status: number; 
 const deaths = (rig: Rig): number =>
   rig.replicas.filter(({ requests }) => requests.some(({ startLine }) => startLine.includes('/boom'))).length;
 
-test('a request that was on two instances when they ended is given to no third', async (t) => {
+test('a request that lost two instances gets no third', async (t) => {
   const rig = await openRig(t);
   const asked: (readonly number[])[] = [];
   rig.judge = (generations) => {
@@ -65,7 +65,7 @@ test('a request whose connections merely closed is given to the next', async (t)
   await rig.settled();
 });
 
-test('a request goes on where no verdict comes, and takes its client along where that leaves', async (t) => {
+test('request goes on without a verdict, and ends with its client', async (t) => {
   const rig = await openRig(t);
   rig.judge = () => 'never';
   const client = await rig.client();
@@ -78,7 +78,7 @@ test('a request goes on where no verdict comes, and takes its client along where
   await rig.settled();
 });
 
-test('a kind of request that is poison is not repeated at all, whatever its query', async (t) => {
+test('a poisonous kind of request is not repeated, whatever its query', async (t) => {
   const rig = await openRig(t);
   for (const thread of rig.threads) thread.verdicts.setPoison(['GET /boom']);
   const { status, message } = await askFor(await rig.client(), get('/boom?1'));
@@ -96,7 +96,7 @@ test('a kind of request that is poison is not repeated at all, whatever its quer
   assert.equal(rig.losses.filter(({ method }) => method === 'GET').length, 3);
 });
 
-test('a request that is served by another replica says so, and one that lost nothing says nothing', async (t) => {
+test('only a request that lost an instance is reported as settled', async (t) => {
   const rig = await openRig(t, { replicas: 2 });
   rig.replicas[0]!.serve((_request, peer) => {
     peer.close();
@@ -112,7 +112,7 @@ test('a request that is served by another replica says so, and one that lost not
   assert.equal(rig.losses.length, 1);
 });
 
-test('a request that is not repeated is told of too', async (t) => {
+test('loss is reported for a request that is not repeated too', async (t) => {
   const rig = await openRig(t);
   assert.equal((await askFor(await rig.client(), post('/boom', 'x'))).status, 502);
   assert.deepEqual(
@@ -125,7 +125,7 @@ test('a request that is not repeated is told of too', async (t) => {
   );
 });
 
-test('an instance that was lost with a connection in use before is told of once', async (t) => {
+test('an instance lost with a reused connection is reported once', async (t) => {
   const rig = await openRig(t, { replicas: 1 });
   const client = await rig.client();
   assert.equal((await askFor(client, get('/'))).status, 200);

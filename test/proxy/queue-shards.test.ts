@@ -1,4 +1,4 @@
-/** The shards of the queue: which waiting request a free place is for, over replicas and threads. */
+/** The shards of the queue: which request a freed replica serves, over replicas and workers. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
@@ -6,7 +6,7 @@ import { ok, statusOf } from '../helpers/proxy/message.ts';
 import { Rig } from '../helpers/proxy/rig.ts';
 import { ask, line, pathOf } from '../helpers/proxy/scenes.ts';
 
-test('a replica that frees up takes the head of its own shard before others that came earlier', async (t) => {
+test('a freed replica serves its own shard before older requests', async (t) => {
   const rig = await Rig.open(t, { replicas: 2, maxInFlight: 1 });
   await line(rig, 1, 0);
   await line(rig, 1, 1);
@@ -23,7 +23,7 @@ test('a replica that frees up takes the head of its own shard before others that
   assert.equal(pathOf((await first.request()).startLine), '/own');
 });
 
-test('a replica with nothing in its own shard takes the head of another: none is idle while a request waits', async (t) => {
+test('a freed replica with an empty shard serves another shard', async (t) => {
   const rig = await Rig.open(t, { replicas: 2, maxInFlight: 1 });
   await line(rig, 1, 0);
   await line(rig, 1, 1);
@@ -36,7 +36,7 @@ test('a replica with nothing in its own shard takes the head of another: none is
   assert.equal(pathOf((await second.request()).startLine), '/waiting');
 });
 
-test('what waits for a replica that drains or dies goes to others', async (t) => {
+test('requests queued for a replica that drains or dies go elsewhere', async (t) => {
   const rig = await Rig.open(t, { replicas: 2, maxInFlight: 1 });
   await line(rig, 1, 0);
   await line(rig, 1, 1);
@@ -52,7 +52,7 @@ test('what waits for a replica that drains or dies goes to others', async (t) =>
   assert.equal((await waiting.response()).body, 'moved');
 });
 
-test('how many wait for each replica is counted, whoever takes them', async (t) => {
+test('queued requests are counted for their owner, whoever serves them', async (t) => {
   const rig = await Rig.open(t, { replicas: 2, maxInFlight: 1 });
   const waiting = () => rig.counts().replicas.map((replica) => replica.waiting);
   await line(rig, 1, 0);
@@ -73,7 +73,7 @@ test('how many wait for each replica is counted, whoever takes them', async (t) 
   }
 });
 
-test('who comes later does not overtake who waits', async (t) => {
+test('a new request does not overtake queued ones', async (t) => {
   const rig = await Rig.open(t, { maxInFlight: 2 });
   const clients = await line(rig, 4);
   const [first, second] = [await rig.replica.next(), await rig.replica.next()];
@@ -87,7 +87,7 @@ test('who comes later does not overtake who waits', async (t) => {
   assert.equal(pathOf((await second.request()).startLine), '/3');
 });
 
-test('a body that comes while its request waits is read no further than a little, and arrives whole', async (t) => {
+test('body of queued request is read a little, and arrives whole', async (t) => {
   const rig = await Rig.open(t, { maxInFlight: 1 });
   await line(rig, 1);
   const first = await rig.replica.next();
@@ -103,7 +103,7 @@ test('a body that comes while its request waits is read no further than a little
   assert.equal(rig.replica.requests.at(-1)!.body.length, body.length);
 });
 
-test('a place that one thread frees is taken by a request that waits in another', async (t) => {
+test('capacity that one worker frees serves a request of another', async (t) => {
   const rig = await Rig.open(t, { threads: 2, maxInFlight: 1 });
   const here = await rig.client(0);
   const there = await rig.client(1);
@@ -119,7 +119,7 @@ test('a place that one thread frees is taken by a request that waits in another'
   await rig.settled();
 });
 
-test('a thread that is always busy does not keep the places from one where requests wait', async (t) => {
+test('a busy worker leaves capacity to requests queued in another', async (t) => {
   const rig = await Rig.open(t, { threads: 2, maxInFlight: 1 });
   const busy = await Promise.all(Array.from({ length: 4 }, () => rig.client(0)));
   rig.replica.serve(() => ok('x'));
@@ -152,7 +152,7 @@ test('the queue depth is one for all threads', async (t) => {
   assert.equal(statusOf(await late.response()), 503);
 });
 
-test('a bounded load sends what is over the bound to the next replica', async (t) => {
+test('bounded load sends requests over the bound to the next replica', async (t) => {
   const rig = await Rig.open(t, { replicas: 2, loadFactor: 1.25 });
   const clients = await Promise.all(Array.from({ length: 8 }, () => rig.client()));
   for (const client of clients) ask(rig, client, '/');

@@ -1,4 +1,4 @@
-/** The sharded request queue: who waits, for how long, and who is taken first. */
+/** The request queue: which requests wait, for how long, and which is served first. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
@@ -6,7 +6,7 @@ import { failureOf, get, headerOf, ok, statusOf } from '../helpers/proxy/message
 import { Rig } from '../helpers/proxy/rig.ts';
 import { ask, line, pathOf } from '../helpers/proxy/scenes.ts';
 
-test('requests beyond max-in-flight wait, and are taken in the order they came', async (t) => {
+test('requests over max-in-flight queue, and are served in order', async (t) => {
   const rig = await Rig.open(t, { maxInFlight: 1 });
   const clients = await line(rig, 5);
   assert.equal(rig.inFlight, 1);
@@ -39,7 +39,7 @@ test('no more than max-in-flight requests are ever at a replica', async (t) => {
   assert.ok(rig.replica.connections.length <= 3);
 });
 
-test('a request whose owner is full goes to the next replica instead of waiting', async (t) => {
+test('a request whose owner is full goes to the next replica', async (t) => {
   const rig = await Rig.open(t, { replicas: 2, maxInFlight: 1 });
   rig.replicas[1]!.serve(() => ok('next'));
   const one = await rig.client();
@@ -51,7 +51,7 @@ test('a request whose owner is full goes to the next replica instead of waiting'
   assert.equal(rig.waiting, 0);
 });
 
-test('with a full queue a request is answered 503 at once, with Retry-After, and its connection goes on', async (t) => {
+test('a full queue gives 503 with Retry-After and keeps the connection', async (t) => {
   const rig = await Rig.open(t, { maxInFlight: 1, queueDepth: 2 });
   const clients = await line(rig, 3);
   const late = await rig.client();
@@ -66,7 +66,7 @@ test('with a full queue a request is answered 503 at once, with Retry-After, and
   assert.equal((await late.response()).body, 'hello');
 });
 
-test('queue depth 0 answers 503 at once', async (t) => {
+test('queue depth 0 gives 503 at once', async (t) => {
   const rig = await Rig.open(t, { maxInFlight: 1, queueDepth: 0 });
   await line(rig, 1);
   const late = await rig.client();
@@ -74,7 +74,7 @@ test('queue depth 0 answers 503 at once', async (t) => {
   assert.equal(statusOf(await late.response()), 503);
 });
 
-test('a request that has waited for queue-timeout is answered 503 with Retry-After, and its connection goes on', async (t) => {
+test('queue-timeout gives 503 with Retry-After and keeps the connection', async (t) => {
   const rig = await Rig.open(t, { maxInFlight: 1, queueTimeoutMs: 2000 });
   const [first, second] = await line(rig, 2);
   rig.advance(1900);
@@ -91,7 +91,7 @@ test('a request that has waited for queue-timeout is answered 503 with Retry-Aft
   await rig.settled();
 });
 
-test('a client that leaves while it waits leaves the queue at once, and its request is never sent', async (t) => {
+test('client that disconnects while queued is dequeued, its request never sent', async (t) => {
   const rig = await Rig.open(t, { maxInFlight: 1 });
   const [first, second, third] = await line(rig, 3);
   second!.close();
@@ -106,7 +106,7 @@ test('a client that leaves while it waits leaves the queue at once, and its requ
   );
 });
 
-test('a client that leaves frees its place for the next that comes', async (t) => {
+test('a client that disconnects frees its place in the queue', async (t) => {
   const rig = await Rig.open(t, { maxInFlight: 1, queueDepth: 1 });
   const [first, second] = await line(rig, 2);
   second!.close();
@@ -119,7 +119,7 @@ test('a client that leaves frees its place for the next that comes', async (t) =
   assert.equal((await third.response()).body, 'hello');
 });
 
-test('whoever leaves while at the replica lets the first that waits go on', async (t) => {
+test('client that disconnects at the replica lets a queued one go', async (t) => {
   const rig = await Rig.open(t, { maxInFlight: 1 });
   const [first, second] = await line(rig, 2);
   await (await rig.replica.next()).request();
@@ -129,7 +129,7 @@ test('whoever leaves while at the replica lets the first that waits go on', asyn
   await rig.settled();
 });
 
-test('with no eligible replica requests wait, and go to the first one back', async (t) => {
+test('without eligible replicas requests queue, and go to the first back', async (t) => {
   const rig = await Rig.open(t, { replicas: 2 });
   rig.setState(0, 'unhealthy');
   rig.setState(1, 'starting');
@@ -141,7 +141,7 @@ test('with no eligible replica requests wait, and go to the first one back', asy
   await rig.settled();
 });
 
-test('with no eligible replica for queue-timeout a request is answered 503', async (t) => {
+test('without eligible replicas until queue-timeout a request gets 503', async (t) => {
   const rig = await Rig.open(t, { queueTimeoutMs: 1000 });
   rig.setState(0, 'unhealthy');
   const [client] = await line(rig, 1);

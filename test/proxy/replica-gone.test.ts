@@ -1,4 +1,4 @@
-/** A replica that goes away in the middle of its answer: the client sees a cut, never what looks whole. */
+/** A replica that disconnects within its response: the client sees a cut, never what looks whole. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
@@ -12,7 +12,7 @@ const WAYS: readonly (readonly [string, (replica: Peer) => void])[] = [
 ];
 
 for (const [way, leave] of WAYS) {
-  test(`a body with a length that ${way} early is short at the client, and the connection closed`, async (t) => {
+  test(`body that ${way} early is short at the client, and closes`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     client.send(get('/'));
@@ -24,7 +24,7 @@ for (const [way, leave] of WAYS) {
     await rig.settled();
   });
 
-  test(`a chunked body that ${way} early has no last chunk at the client`, async (t) => {
+  test(`a chunked body that ${way} early has no last chunk`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     client.send(get('/'));
@@ -36,7 +36,7 @@ for (const [way, leave] of WAYS) {
     await rig.settled();
   });
 
-  test(`a chunked body that ${way} in the middle of a chunk has no last chunk at the client`, async (t) => {
+  test(`chunked body that ${way} within a chunk has no last chunk`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     client.send(get('/'));
@@ -48,7 +48,7 @@ for (const [way, leave] of WAYS) {
     await rig.settled();
   });
 
-  test(`a head and half a body in one packet before it ${way} are never a whole answer`, async (t) => {
+  test(`head and half a body before it ${way} are never whole`, async (t) => {
     const rig = await Rig.open(t, { retries: 0 });
     const client = await rig.client();
     client.send(get('/'));
@@ -61,7 +61,7 @@ for (const [way, leave] of WAYS) {
     await rig.settled();
   });
 
-  test(`an HTTP/1.0 client sees a cut too when a chunked body ${way} early`, async (t) => {
+  test(`HTTP/1.0 client sees a chunked body cut when it ${way} early`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     client.send('GET / HTTP/1.0\r\n\r\n');
@@ -75,7 +75,7 @@ for (const [way, leave] of WAYS) {
   });
 }
 
-test('a close-delimited body that is reset has no last chunk at the client', async (t) => {
+test('a close-delimited body that is reset has no last chunk', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/'));
@@ -87,7 +87,7 @@ test('a close-delimited body that is reset has no last chunk at the client', asy
   await rig.settled();
 });
 
-test('a replica that closes without an answer is answered for with 502, and the connection goes on', async (t) => {
+test('replica that closes without a response gives 502, the connection kept', async (t) => {
   const rig = await Rig.open(t, { retries: 0 });
   const client = await rig.client();
   client.send(get('/'));
@@ -101,7 +101,7 @@ test('a replica that closes without an answer is answered for with 502, and the 
   assert.equal((await client.response()).body, 'hello');
 });
 
-test('an instance that is taken away in mid-answer cuts the answer', async (t) => {
+test('an instance removed within its response cuts it', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/'));
@@ -114,7 +114,7 @@ test('an instance that is taken away in mid-answer cuts the answer', async (t) =
   await rig.settled();
 });
 
-test('an instance that is replaced before its answer: a GET goes to the new one', async (t) => {
+test('a GET goes to the instance that replaced its own', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/'));
@@ -131,7 +131,7 @@ test('an instance that is replaced before its answer: a GET goes to the new one'
   await rig.settled();
 });
 
-test("a cut answer does not harm another client's", async (t) => {
+test('a cut does not affect another client', async (t) => {
   const rig = await Rig.open(t);
   const one = await rig.client();
   const two = await rig.client();
@@ -151,7 +151,7 @@ test("a cut answer does not harm another client's", async (t) => {
   await two.take('0\r\n\r\n');
 });
 
-test('nothing follows a cut answer on its connection', async (t) => {
+test('nothing follows a cut on its connection', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/1'));
@@ -165,7 +165,7 @@ test('nothing follows a cut answer on its connection', async (t) => {
 });
 
 for (const framing of ['Content-Length: 1000000', 'Transfer-Encoding: chunked']) {
-  test(`what came before a cut reaches the client all the same, ${framing}`, async (t) => {
+  test(`what came before a cut reaches the client, ${framing}`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     client.send(get('/'));
@@ -202,7 +202,7 @@ test('what came before a cut reaches a slow client too', async (t) => {
   assert.ok(client.bytes > part, `${client.bytes} of ${part}`);
 });
 
-test('a head with a broken chunk behind it in one packet is never a whole answer', async (t) => {
+test('head with a broken chunk in its packet is never whole', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/'));

@@ -1,4 +1,4 @@
-/** How often and where a failed request is tried again, and when not at all. */
+/** How often and where a failed request is retried, and when it is not. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
@@ -6,7 +6,7 @@ import { get, headerOf, ok, statusOf } from '../helpers/proxy/message.ts';
 import { Rig } from '../helpers/proxy/rig.ts';
 import { allClose, requestsSeen } from '../helpers/proxy/scenes.ts';
 
-test('a request never goes to the same replica twice, and to no more than retries say', async (t) => {
+test('request goes to no replica twice, and to at most retries', async (t) => {
   const rig = await Rig.open(t, { replicas: 5, retries: 2 });
   allClose(rig);
   const client = await rig.client();
@@ -45,7 +45,7 @@ test('with fewer replicas than retries each is tried once', async (t) => {
   await rig.settled();
 });
 
-test('an instance that failed a request is not given it again once it is found healthy after all', async (t) => {
+test('an instance that failed a request does not get it again', async (t) => {
   const rig = await Rig.open(t, { replicas: 2, retries: 9 });
   allClose(rig);
   const client = await rig.client();
@@ -56,7 +56,7 @@ test('an instance that failed a request is not given it again once it is found h
   assert.deepEqual(requestsSeen(rig), [1, 1]);
 });
 
-test('an answer whose head has gone out is never asked for again', async (t) => {
+test('a request is not repeated once its response head was sent', async (t) => {
   const rig = await Rig.open(t, { replicas: 2 });
   const client = await rig.client();
   client.send(get('/', rig.ownedBy(0)));
@@ -69,7 +69,7 @@ test('an answer whose head has gone out is never asked for again', async (t) => 
   assert.equal(rig.replicas[1]!.connections.length, 0);
 });
 
-test('a 1xx that has gone out does not keep a GET from another replica', async (t) => {
+test('a GET is retried after a 1xx was sent', async (t) => {
   const rig = await Rig.open(t, { replicas: 2 });
   const client = await rig.client();
   client.send(get('/', rig.ownedBy(0)));
@@ -83,7 +83,7 @@ test('a 1xx that has gone out does not keep a GET from another replica', async (
 });
 
 for (const status of [500, 502, 503, 504]) {
-  test(`a replica's own ${status} is its answer, and not tried again`, async (t) => {
+  test(`a replica's own ${status} is passed on, not retried`, async (t) => {
     const rig = await Rig.open(t, { replicas: 2 });
     for (const replica of rig.replicas)
       replica.serve(() => `HTTP/1.1 ${status} X\r\nContent-Length: 2\r\nRetry-After: 9\r\n\r\nno`);
@@ -100,7 +100,7 @@ for (const status of [500, 502, 503, 504]) {
   });
 }
 
-test('a malformed answer is not asked for again', async (t) => {
+test('a malformed response is not retried', async (t) => {
   const rig = await Rig.open(t, { replicas: 2 });
   for (const replica of rig.replicas) replica.serve(() => 'HTTP/9 what\r\n\r\n');
   const client = await rig.client();
@@ -112,7 +112,7 @@ test('a malformed answer is not asked for again', async (t) => {
   );
 });
 
-test('a replica that does not answer in time is not asked again', async (t) => {
+test('a response timeout is not retried', async (t) => {
   const rig = await Rig.open(t, { replicas: 2, responseTimeoutMs: 1000 });
   const client = await rig.client();
   client.send(get('/', rig.ownedBy(0)));
@@ -122,7 +122,7 @@ test('a replica that does not answer in time is not asked again', async (t) => {
   assert.equal(rig.replicas[1]!.connections.length, 0);
 });
 
-test('beyond three at a time and the budget, failed requests are not tried again', async (t) => {
+test('failed requests beyond the retry budget are not repeated', async (t) => {
   const rig = await Rig.open(t, { replicas: 2, retryBudget: 0 });
   // the second replica keeps what it gets, so that every retry stays under way
   rig.replicas[1]!.serve(() => undefined);
@@ -138,7 +138,7 @@ test('beyond three at a time and the budget, failed requests are not tried again
   assert.deepEqual(statuses, ['', '', '', '502', '502', '502', '502', '502']);
 });
 
-test('what was in flight on a replica that dies early is all tried again', async (t) => {
+test('all requests in flight on replica that dies early are retried', async (t) => {
   const rig = await Rig.open(t, { replicas: 2, retryBudget: 0.2 });
   rig.replicas[1]!.serve();
   const clients = await Promise.all(Array.from({ length: 20 }, () => rig.client()));

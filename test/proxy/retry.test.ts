@@ -1,4 +1,4 @@
-/** Which failed requests are tried again, where, and how often. RFC 9110 section 9.2.2, RFC 9112 section 9.3.1. */
+/** Which failed requests are retried, where, and how often. RFC 9110 section 9.2.2, RFC 9112 section 9.3.1. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { failureOf, get, ok, post, statusOf } from '../helpers/proxy/message.ts';
@@ -18,7 +18,7 @@ for (const method of ['GET', 'POST', 'PATCH', 'PUT', 'DELETE']) {
   });
 }
 
-test('a request that every replica refuses ends with 502, once each was tried', async (t) => {
+test('a request that every replica refuses gets 502, each tried once', async (t) => {
   const rig = await Rig.open(t, { replicas: 3, retries: 9 });
   for (const ordinal of [0, 1, 2]) rig.place(ordinal, REFUSING);
   const client = await rig.client();
@@ -31,7 +31,7 @@ test('a request that every replica refuses ends with 502, once each was tried', 
   await rig.settled();
 });
 
-test('an idempotent request whose fresh connection closes before an answer goes to another replica', async (t) => {
+test('an idempotent request whose new connection closes is retried elsewhere', async (t) => {
   const rig = await Rig.open(t, { replicas: 2 });
   const client = await rig.client();
   client.send(get('/', rig.ownedBy(0)));
@@ -44,7 +44,7 @@ test('an idempotent request whose fresh connection closes before an answer goes 
 });
 
 for (const method of ['POST', 'PATCH']) {
-  test(`${method} whose connection closes before an answer gets 502, and is sent once`, async (t) => {
+  test(`${method} whose connection closes gets 502, and is sent once`, async (t) => {
     const rig = await Rig.open(t, { replicas: 3 });
     allClose(rig);
     const client = await rig.client();
@@ -72,7 +72,7 @@ for (const method of ['POST', 'PATCH']) {
   });
 }
 
-test('a GET on a reused connection that closes goes to a fresh one on the same replica', async (t) => {
+test('a GET on a reused connection that closes is repeated there', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/first'));
@@ -90,7 +90,7 @@ test('a GET on a reused connection that closes goes to a fresh one on the same r
   assert.deepEqual(rig.reports, []);
 });
 
-test('a GET on a reused connection that is reset goes to a fresh one', async (t) => {
+test('GET on a reused connection that is reset is repeated there', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/first'));
@@ -105,7 +105,7 @@ test('a GET on a reused connection that is reset goes to a fresh one', async (t)
   assert.equal((await client.response()).body, 'two');
 });
 
-test('a POST on a reused connection that closes after it was sent gets 502, and is sent once', async (t) => {
+test('POST on a reused connection that closes gets 502, sent once', async (t) => {
   const rig = await Rig.open(t, { replicas: 2 });
   const client = await rig.client();
   const owner = rig.ownedBy(0);
@@ -122,7 +122,7 @@ test('a POST on a reused connection that closes after it was sent gets 502, and 
   assert.deepEqual([rig.replicas[0]!.connections.length, rig.replicas[1]!.connections.length], [1, 0]);
 });
 
-test('a POST after an idle connection was closed is served on a fresh one', async (t) => {
+test('a POST after an idle connection closed is served on another', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/first'));
@@ -165,7 +165,7 @@ test('a chunked body with trailers is sent again whole', async (t) => {
   assert.deepEqual(rig.replicas[1]!.requests[0]!.trailers, [['X-Sum', '1']]);
 });
 
-test('a body whose first half was sent before the failure is sent again whole, and the rest after it', async (t) => {
+test('a half-sent body is sent again whole, with the rest', async (t) => {
   const rig = await Rig.open(t, { replicas: 2 });
   const client = await rig.client();
   client.send(`PUT / HTTP/1.1\r\nHost: a\r\n${rig.ownedBy(0)}Content-Length: 10\r\n\r\nhello`);
@@ -193,7 +193,7 @@ test('a body above 64 KiB is not sent again', async (t) => {
   assert.equal(rig.replicas[1]!.connections.length, 0);
 });
 
-test('a body above 64 KiB reaches another replica when the first refuses the connection', async (t) => {
+test('body above 64 KiB is retried when the connection is refused', async (t) => {
   const rig = await Rig.open(t, { replicas: 2 });
   rig.place(0, REFUSING);
   rig.replicas[1]!.serve();

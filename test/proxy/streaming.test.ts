@@ -1,4 +1,4 @@
-/** Bodies pass as they come, in both directions, and no faster than they are taken. */
+/** Bodies stream in both directions, no faster than they are read. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Flood } from '../helpers/proxy/flood.ts';
@@ -8,7 +8,7 @@ import { Rig } from '../helpers/proxy/rig.ts';
 /** Far more than the kernel's buffers on two hops hold (up to 6 MiB each). */
 const LARGE = 64 << 20;
 
-test('the first event of a stream reaches the client before the replica has said more', async (t) => {
+test('the first event of a stream reaches the client at once', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/events', 'Accept: text/event-stream\r\n'));
@@ -30,7 +30,7 @@ test('a head without a body reaches the client at once', async (t) => {
   assert.equal(statusOf(await client.head()), 200);
 });
 
-test('each piece of a body with a length reaches the client as it comes', async (t) => {
+test('each piece of a body with a length streams to client', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/'));
@@ -44,7 +44,7 @@ test('each piece of a body with a length reaches the client as it comes', async 
   }
 });
 
-test('a close-delimited stream reaches the client as it comes', async (t) => {
+test('a close-delimited response streams to the client', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/'));
@@ -55,7 +55,7 @@ test('a close-delimited stream reaches the client as it comes', async (t) => {
   await client.take('second');
 });
 
-test('each piece of an upload reaches the replica before the client has sent more', async (t) => {
+test('each piece of an upload streams to the replica', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 15\r\n\r\n');
@@ -67,7 +67,7 @@ test('each piece of an upload reaches the replica before the client has sent mor
   }
 });
 
-test('each chunk of an upload reaches the replica before the client has sent more', async (t) => {
+test('each chunk of an upload streams to the replica', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n');
@@ -79,7 +79,7 @@ test('each chunk of an upload reaches the replica before the client has sent mor
   }
 });
 
-test('an answer streams while the request still does, whichever way it came from the parser', async (t) => {
+test('response and request stream at once, however the request was read', async (t) => {
   const rig = await Rig.open(t);
   // the first request of a method comes as a stream, those after it directly
   for (const way of ['as a stream', 'directly']) {
@@ -103,7 +103,7 @@ test('an answer streams while the request still does, whichever way it came from
   }
 });
 
-test('an answer that comes before the upload is done reaches the client, and no other request follows', async (t) => {
+test("a response before the upload's end reaches the client, then closes", async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nstart');
@@ -118,7 +118,7 @@ test('an answer that comes before the upload is done reaches the client, and no 
   await rig.settled();
 });
 
-test('an early answer reaches a client that goes on sending until it is done', async (t) => {
+test('an early response reaches a client that sends to the end', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${4 << 20}\r\n\r\nstart`);
@@ -132,7 +132,7 @@ test('an early answer reaches a client that goes on sending until it is done', a
   assert.equal(response.body, 'big');
 });
 
-test('a replica that answers an upload early and resets still has its answer passed on', async (t) => {
+test('an early response followed by a reset is passed on', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${LARGE}\r\n\r\n`);

@@ -1,13 +1,13 @@
-/** The data plane on its real threads: what they share, and what happens when one dies. */
+/** The data plane on real worker threads: what they share, and what happens when one dies. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
 import { get, ok, statusOf } from '../helpers/proxy/message.ts';
 import { misbehaving, seeded } from '../helpers/proxy/storm.ts';
-import { PlaneRig } from './plane.ts';
+import { WorkerPoolRig } from './worker-pool-rig.ts';
 
-test('a thread serves, and counts what is in flight where the control plane sees it', async (t) => {
-  const rig = await PlaneRig.open(t);
+test('a worker serves, and counts in flight in shared memory', async (t) => {
+  const rig = await WorkerPoolRig.open(t);
   const client = await rig.client();
   client.send(get('/'));
   const replica = await rig.replicas[0]!.next();
@@ -19,7 +19,7 @@ test('a thread serves, and counts what is in flight where the control plane sees
 });
 
 test('what a thread saw of a replica is reported', async (t) => {
-  const rig = await PlaneRig.open(t, { retries: 0 });
+  const rig = await WorkerPoolRig.open(t, { retries: 0 });
   const client = await rig.client();
   client.send(get('/'));
   const replica = await rig.replicas[0]!.next();
@@ -31,15 +31,15 @@ test('what a thread saw of a replica is reported', async (t) => {
 });
 
 test('a time limit is kept within a second', async (t) => {
-  const rig = await PlaneRig.open(t, { responseTimeoutMs: 100 });
+  const rig = await WorkerPoolRig.open(t, { responseTimeoutMs: 100 });
   const client = await rig.client();
   client.send(get('/'));
   assert.equal(statusOf(await client.response()), 504);
   await rig.settled();
 });
 
-test('an instance that is no longer listed is let go of before publish resolves', async (t) => {
-  const rig = await PlaneRig.open(t, { threads: 2 });
+test('publish resolves once a removed instance is no longer used', async (t) => {
+  const rig = await WorkerPoolRig.open(t, { threads: 2 });
   const clients = await Promise.all(Array.from({ length: 8 }, () => rig.client()));
   for (const client of clients) client.send(get('/'));
   await eventually('all there', () => rig.replicas[0]!.connections.length === 8);
@@ -48,8 +48,8 @@ test('an instance that is no longer listed is let go of before publish resolves'
   assert.equal(rig.table.totalInFlight, 0);
 });
 
-test('max-in-flight holds over all threads, and whoever waits in any is served', async (t) => {
-  const rig = await PlaneRig.open(t, { threads: 2, maxInFlight: 2 });
+test('max-in-flight holds over all workers, whichever queue a request is in', async (t) => {
+  const rig = await WorkerPoolRig.open(t, { threads: 2, maxInFlight: 2 });
   let now = 0;
   let most = 0;
   rig.replicas[0]!.serve((_, connection) => {
@@ -73,8 +73,8 @@ test('max-in-flight holds over all threads, and whoever waits in any is served',
   await rig.settled();
 });
 
-test('a thread that dies gives back what it held, and another takes its place', async (t) => {
-  const rig = await PlaneRig.open(t);
+test('a worker that dies gives back its requests, and is replaced', async (t) => {
+  const rig = await WorkerPoolRig.open(t);
   const client = await rig.client();
   client.send(get('/'));
   const replica = await rig.replicas[0]!.next();
@@ -92,7 +92,7 @@ test('a thread that dies gives back what it held, and another takes its place', 
 });
 
 test('no error on any raw socket ends a thread', async (t) => {
-  const rig = await PlaneRig.open(t, { replicas: 2, threads: 2 });
+  const rig = await WorkerPoolRig.open(t, { replicas: 2, threads: 2 });
   const random = seeded(3);
   for (const replica of rig.replicas) replica.serve(misbehaving(random));
   const asks = [
@@ -117,7 +117,7 @@ test('no error on any raw socket ends a thread', async (t) => {
 });
 
 test('draining lets requests finish, and ends with the last', async (t) => {
-  const rig = await PlaneRig.open(t, { threads: 2 });
+  const rig = await WorkerPoolRig.open(t, { threads: 2 });
   const client = await rig.client();
   client.send(get('/'));
   const replica = await rig.replicas[0]!.next();
@@ -128,16 +128,16 @@ test('draining lets requests finish, and ends with the last', async (t) => {
   assert.equal(await drained, true);
 });
 
-test('draining that takes too long says so', async (t) => {
-  const rig = await PlaneRig.open(t);
+test('draining past its timeout returns false', async (t) => {
+  const rig = await WorkerPoolRig.open(t);
   const client = await rig.client();
   client.send(get('/'));
   await (await rig.replicas[0]!.next()).request();
   assert.equal(await rig.plane.drain(200), false);
 });
 
-test('what a thread that died had counted is not lost, and what it held is no longer counted', async (t) => {
-  const rig = await PlaneRig.open(t);
+test('counts of a dead worker are kept, its in-flight requests dropped', async (t) => {
+  const rig = await WorkerPoolRig.open(t);
   rig.replicas[0]!.serve();
   const ask = async (): Promise<void> => {
     const client = await rig.client();
@@ -158,8 +158,8 @@ test('what a thread that died had counted is not lost, and what it held is no lo
   });
 });
 
-test('what a replica that is gone has counted goes to no other replica', async (t) => {
-  const rig = await PlaneRig.open(t);
+test('counts of a removed replica go to no other', async (t) => {
+  const rig = await WorkerPoolRig.open(t);
   rig.replicas[0]!.serve();
   const client = await rig.client();
   client.send(get('/'));
@@ -178,8 +178,8 @@ test('what a replica that is gone has counted goes to no other replica', async (
   await eventually('two requests that were counted', () => requests().join() === '1,1');
 });
 
-test('requests that lose instances are judged by the control plane, and every thread knows the kinds that are poison', async (t) => {
-  const rig = await PlaneRig.open(t, { replicas: 4, threads: 2, retries: 3, retryBudget: 1 });
+test('requests that lose instances are judged, and every worker knows poison', async (t) => {
+  const rig = await WorkerPoolRig.open(t, { replicas: 4, threads: 2, retries: 3, retryBudget: 1 });
   for (const replica of rig.replicas)
     replica.serve((_, peer) => {
       peer.close();

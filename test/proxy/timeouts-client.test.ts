@@ -1,4 +1,4 @@
-/** Time limits towards a client: what is answered, and the state its connection is left in. */
+/** Time limits towards a client: the response, and the state of its connection. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Flood } from '../helpers/proxy/flood.ts';
@@ -8,7 +8,7 @@ import { Rig } from '../helpers/proxy/rig.ts';
 /** More than the kernel's buffers hold on both hops. */
 const LARGE = 32 << 20;
 
-test('a client that stops in the middle of its body: 408, and both connections closed', async (t) => {
+test('client that stops within its body gets 408, both connections closed', async (t) => {
   const rig = await Rig.open(t, { bodyTimeoutMs: 2000 });
   const client = await rig.client();
   client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf');
@@ -42,7 +42,7 @@ test('each byte of a request body starts body-timeout again', async (t) => {
   assert.equal((await client.response()).body, 'hello');
 });
 
-test('a client that takes nothing of its answer is closed after send-timeout, and its replica freed', async (t) => {
+test('a client that does not read is closed at send-timeout', async (t) => {
   const rig = await Rig.open(t, { sendTimeoutMs: 2000 });
   const client = await rig.client();
   client.pause();
@@ -57,7 +57,7 @@ test('a client that takes nothing of its answer is closed after send-timeout, an
   await rig.settled();
 });
 
-test('a client that takes its answer slowly but steadily is never cut', async (t) => {
+test('a client that reads slowly but steadily is never cut', async (t) => {
   const rig = await Rig.open(t, { sendTimeoutMs: 2000, idleTimeoutMs: 2000 });
   const client = await rig.client();
   client.isKept = false;
@@ -78,7 +78,7 @@ test('a client that takes its answer slowly but steadily is never cut', async (t
   await client.until('all of it', () => client.bytes > LARGE);
 });
 
-test('a request head that does not come: 408 as JSON, and the connection closed', async (t) => {
+test('a request head that does not come gets 408 as JSON', async (t) => {
   const rig = await Rig.open(t, { headerTimeoutMs: 200 });
   const client = await rig.client();
   client.send('GET / HTTP/1.1\r\nHost: a\r\n');
@@ -91,7 +91,7 @@ test('a request head that does not come: 408 as JSON, and the connection closed'
   assert.equal(await client.over(), '');
 });
 
-test('a head that comes byte by byte is out of time all the same', async (t) => {
+test('a head sent byte by byte times out all the same', async (t) => {
   const rig = await Rig.open(t, { headerTimeoutMs: 300 });
   const client = await rig.client();
   client.send('GET / HTTP/1.1\r\nHost: a\r\nX: ');
@@ -117,7 +117,7 @@ test('the second head on a connection has its limit too', async (t) => {
   assert.equal(statusOf(await client.response()), 408);
 });
 
-test('a connection that is idle for keep-alive-timeout is closed without a word', async (t) => {
+test('an idle connection is closed silently at keep-alive-timeout', async (t) => {
   const rig = await Rig.open(t, { keepAliveTimeoutMs: 500 });
   rig.replica.serve();
   const client = await rig.client();
@@ -128,7 +128,7 @@ test('a connection that is idle for keep-alive-timeout is closed without a word'
   assert.equal(await client.over(), '');
 });
 
-test('a connection on which nothing ever comes is closed', async (t) => {
+test('a connection without a request is closed', async (t) => {
   const rig = await Rig.open(t, { keepAliveTimeoutMs: 500, headerTimeoutMs: 500 });
   const client = await rig.client();
   const ticking = setInterval(() => rig.advance(100), 100);
@@ -136,7 +136,7 @@ test('a connection on which nothing ever comes is closed', async (t) => {
   await client.over();
 });
 
-test('a connection whose request is being answered is not idle', async (t) => {
+test('a connection whose request is under way is not idle', async (t) => {
   const rig = await Rig.open(t, { keepAliveTimeoutMs: 200, headerTimeoutMs: 200 });
   const client = await rig.client();
   client.send(get('/'));
@@ -163,7 +163,7 @@ test('draining: a request under way is finished, and its connection closed', asy
   await drained;
 });
 
-test('half a head behind a slow request is out of time without harm to the answer before it', async (t) => {
+test('half head behind a slow request times out after its response', async (t) => {
   const rig = await Rig.open(t, { headerTimeoutMs: 200 });
   const client = await rig.client();
   client.send(`${get('/slow')}GET / HT`);

@@ -1,16 +1,16 @@
-/** Time limits towards a replica and of whole requests: what is answered, and the state connections are left in. */
+/** Time limits towards a replica and of whole requests: the response, and the state of connections. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
 import { Flood } from '../helpers/proxy/flood.ts';
 import { failureOf, get, headerOf, ok, statusOf } from '../helpers/proxy/message.ts';
 import { Rig } from '../helpers/proxy/rig.ts';
-import { deafEndpoint } from './deaf-replica.ts';
+import { unresponsiveEndpoint } from './unresponsive-endpoint.ts';
 
 /** More than the kernel's buffers hold on both hops. */
 const LARGE = 32 << 20;
 
-test('a replica that does not answer in time: 504, its connection closed, the client s goes on', async (t) => {
+test("a response timeout gives 504 and keeps the client's connection", async (t) => {
   const rig = await Rig.open(t, { responseTimeoutMs: 3000 });
   const client = await rig.client();
   client.send(get('/slow'));
@@ -29,7 +29,7 @@ test('a replica that does not answer in time: 504, its connection closed, the cl
   assert.equal((await client.response()).body, 'hello');
 });
 
-test('half a response head is not yet an answer: 504', async (t) => {
+test('half a response head is no response: 504', async (t) => {
   const rig = await Rig.open(t, { responseTimeoutMs: 1000 });
   const client = await rig.client();
   client.send(get('/'));
@@ -43,7 +43,7 @@ test('half a response head is not yet an answer: 504', async (t) => {
   await replica.over();
 });
 
-test('the limit on the answer does not run while the client still sends its body', async (t) => {
+test('response-timeout does not run while the client sends its body', async (t) => {
   const rig = await Rig.open(t, { responseTimeoutMs: 1000, bodyTimeoutMs: 10_000 });
   const client = await rig.client();
   client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello');
@@ -56,7 +56,7 @@ test('the limit on the answer does not run while the client still sends its body
   assert.equal((await client.response()).body, 'fine');
 });
 
-test('a replica that stops in the middle of its body: the answer is cut after idle-timeout', async (t) => {
+test('a body that stalls is cut at idle-timeout', async (t) => {
   const rig = await Rig.open(t, { idleTimeoutMs: 2000 });
   const client = await rig.client();
   client.send(get('/'));
@@ -88,7 +88,7 @@ test('each byte of a body starts idle-timeout again', async (t) => {
   await rig.settled();
 });
 
-test('a body that never begins after its head is cut after idle-timeout', async (t) => {
+test('a body that never starts is cut at idle-timeout', async (t) => {
   const rig = await Rig.open(t, { idleTimeoutMs: 2000 });
   const client = await rig.client();
   client.send(get('/'));
@@ -101,9 +101,9 @@ test('a body that never begins after its head is cut after idle-timeout', async 
   await rig.settled();
 });
 
-test('a replica that does not take the connection in time: another is tried', async (t) => {
+test('a connect timeout is retried on another replica', async (t) => {
   const rig = await Rig.open(t, { replicas: 2, connectTimeoutMs: 2000 });
-  rig.place(0, await deafEndpoint(t));
+  rig.place(0, await unresponsiveEndpoint(t));
   rig.replicas[1]!.serve(() => ok('second'));
   const client = await rig.client();
   client.send(get('/', rig.ownedBy(0)));
@@ -117,9 +117,9 @@ test('a replica that does not take the connection in time: another is tried', as
   await rig.settled();
 });
 
-test('a replica that does not take the connection in time, with no other: 504', async (t) => {
+test('a connect timeout without another replica gives 504', async (t) => {
   const rig = await Rig.open(t, { connectTimeoutMs: 2000, retries: 0 });
-  rig.place(0, await deafEndpoint(t));
+  rig.place(0, await unresponsiveEndpoint(t));
   const client = await rig.client();
   client.send(get('/'));
   await eventually('in flight', () => rig.inFlight === 1);
@@ -130,9 +130,9 @@ test('a replica that does not take the connection in time, with no other: 504', 
   await rig.settled();
 });
 
-test('a client that leaves while a connection does not come about leaves nothing in flight', async (t) => {
+test('a client that disconnects while connecting leaves nothing in flight', async (t) => {
   const rig = await Rig.open(t);
-  rig.place(0, await deafEndpoint(t));
+  rig.place(0, await unresponsiveEndpoint(t));
   const client = await rig.client();
   client.send(get('/'));
   await eventually('in flight', () => rig.inFlight === 1);
@@ -140,7 +140,7 @@ test('a client that leaves while a connection does not come about leaves nothing
   await rig.settled();
 });
 
-test('body-timeout does not run while the replica takes nothing', async (t) => {
+test('body-timeout does not run while the replica reads nothing', async (t) => {
   const rig = await Rig.open(t, { bodyTimeoutMs: 1000, idleTimeoutMs: 60_000 });
   const client = await rig.client();
   client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${LARGE}\r\n\r\n`);
@@ -157,7 +157,7 @@ test('body-timeout does not run while the replica takes nothing', async (t) => {
   assert.equal(statusOf(await client.response()), 200);
 });
 
-test('a replica that takes nothing of a body for idle-timeout: 504, and both connections closed', async (t) => {
+test('a replica that reads no body until idle-timeout gives 504', async (t) => {
   const rig = await Rig.open(t, { bodyTimeoutMs: 1000, idleTimeoutMs: 5000 });
   const client = await rig.client();
   client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${LARGE}\r\n\r\n`);
@@ -175,7 +175,7 @@ test('a replica that takes nothing of a body for idle-timeout: 504, and both con
   await replica.over();
 });
 
-test('the whole request has a limit: 504 where no answer has begun', async (t) => {
+test('request-timeout gives 504 where no response has started', async (t) => {
   const rig = await Rig.open(t, { requestTimeoutMs: 3000, responseTimeoutMs: 60_000 });
   const client = await rig.client();
   client.send(get('/'));
@@ -188,7 +188,7 @@ test('the whole request has a limit: 504 where no answer has begun', async (t) =
   await rig.settled();
 });
 
-test('the whole request has a limit: an answer that has begun is cut', async (t) => {
+test('request-timeout cuts a response that has started', async (t) => {
   const rig = await Rig.open(t, { requestTimeoutMs: 3000 });
   const client = await rig.client();
   client.send(get('/'));
@@ -204,7 +204,7 @@ test('the whole request has a limit: an answer that has begun is cut', async (t)
   await rig.settled();
 });
 
-test('the whole request has a limit over all its attempts and its wait', async (t) => {
+test('request-timeout covers all attempts and the queue', async (t) => {
   const rig = await Rig.open(t, { replicas: 2, requestTimeoutMs: 3000, queueTimeoutMs: 60_000 });
   const client = await rig.client();
   client.send(get('/', rig.ownedBy(0)));
@@ -218,7 +218,7 @@ test('the whole request has a limit over all its attempts and its wait', async (
   await rig.settled();
 });
 
-test('an idle connection to a replica is closed before the replica would', async (t) => {
+test('idle connection to a replica closes before the replica closes it', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/'));
@@ -232,7 +232,7 @@ test('an idle connection to a replica is closed before the replica would', async
   await replica.over();
 });
 
-test('a request that is held behind another keeps its own time for its answer', async (t) => {
+test('a pipelined request has its own response-timeout', async (t) => {
   const rig = await Rig.open(t, { responseTimeoutMs: 1000 });
   const client = await rig.client();
   client.send(get('/1') + get('/2'));
@@ -248,7 +248,7 @@ test('a request that is held behind another keeps its own time for its answer', 
   assert.equal((await client.response()).body, '2');
 });
 
-test('each interim answer starts response-timeout again', async (t) => {
+test('each interim response restarts response-timeout', async (t) => {
   const rig = await Rig.open(t, { responseTimeoutMs: 2000 });
   const client = await rig.client();
   client.send(get('/'));
@@ -264,7 +264,7 @@ test('each interim answer starts response-timeout again', async (t) => {
   assert.equal((await client.response()).body, 'at last');
 });
 
-test('a replica that says nothing for response-timeout after an interim answer: 504', async (t) => {
+test('silence after an interim response gives 504 at response-timeout', async (t) => {
   const rig = await Rig.open(t, { responseTimeoutMs: 2000 });
   const client = await rig.client();
   client.send(get('/'));
@@ -275,7 +275,7 @@ test('a replica that says nothing for response-timeout after an interim answer: 
   assert.equal(statusOf(await client.response()), 504);
 });
 
-test('interim answers do not lengthen what a whole request may take', async (t) => {
+test('interim responses do not extend request-timeout', async (t) => {
   const rig = await Rig.open(t, { responseTimeoutMs: 2000, requestTimeoutMs: 3000 });
   const client = await rig.client();
   client.send(get('/'));
@@ -288,7 +288,7 @@ test('interim answers do not lengthen what a whole request may take', async (t) 
   assert.equal(statusOf(await client.response()), 504);
 });
 
-test('a hundred interim answers are not too many', async (t) => {
+test('a hundred interim responses pass', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/'));

@@ -64,7 +64,7 @@ for (const name of [
   });
 }
 
-test('a chunked answer reaches the client chunked, and its trailers with it', async (t) => {
+test('a chunked response reaches the client chunked, with its trailers', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(get('/', 'TE: trailers\r\nConnection: TE\r\n'));
@@ -82,7 +82,7 @@ test('a chunked answer reaches the client chunked, and its trailers with it', as
 });
 
 for (const name of ['Content-Length', 'Transfer-Encoding', 'Set-Cookie', 'Connection']) {
-  test(`${name} among an answer's trailers does not reach the client`, async (t) => {
+  test(`${name} among a response's trailers does not reach the client`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     client.send(get('/'));
@@ -95,7 +95,7 @@ for (const name of ['Content-Length', 'Transfer-Encoding', 'Set-Cookie', 'Connec
   });
 }
 
-test('a chunked answer cut at every byte is the same answer', async (t) => {
+test('a chunked response is the same cut at every byte', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   const text =

@@ -81,7 +81,7 @@ for (const [what, [wire, body]] of Object.entries(REQUESTS)) {
       }
     });
 
-  test(`what follows a POST with ${what} in its packet reaches the replica after 101`, async (t) => {
+  test(`bytes behind a POST with ${what} reach the replica after 101`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     client.send(`${wire}early`);
@@ -92,7 +92,7 @@ for (const [what, [wire, body]] of Object.entries(REQUESTS)) {
     await assertTunnel(client, replica);
   });
 
-  test(`a refused POST with ${what} leaves its connection to the next request`, async (t) => {
+  test(`a refused POST with ${what} keeps its connection`, async (t) => {
     const rig = await Rig.open(t);
     rig.replica.serve((request) =>
       request.startLine.includes('/exec')
@@ -115,7 +115,7 @@ for (const [what, [wire, body]] of Object.entries(REQUESTS)) {
   });
 }
 
-test('a replica that switches before it has all of the body gets the rest of it first', async (t) => {
+test('replica that switches early first gets the rest of the body', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(`${HEAD}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n`);
@@ -129,7 +129,7 @@ test('a replica that switches before it has all of the body gets the rest of it 
   await assertTunnel(client, replica);
 });
 
-test('the rest of a large body goes to a replica that has switched, as it takes it', async (t) => {
+test('a large body is paced by a replica that has switched', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   const body = 'x'.repeat(16 << 20);
@@ -145,7 +145,7 @@ test('the rest of a large body goes to a replica that has switched, as it takes 
 
 // where the last piece of a body ends decides whether the replica takes it at once: several lengths meet both
 for (const extraKiB of [0, 128, 256, 384])
-  test(`tunnel bytes behind a body reach a slow replica, 8 MiB and ${extraKiB} KiB`, async (t) => {
+  test(`bytes behind body reach a slow replica: 8 MiB, ${extraKiB} KiB`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     const body = 'x'.repeat((8 << 20) + extraKiB * 1024);
@@ -170,7 +170,7 @@ for (const extraKiB of [0, 128, 256, 384])
     await assertTunnel(client, replica);
   });
 
-test('a body that never ends does not keep a tunnel: its client closes both', async (t) => {
+test('an endless body keeps no tunnel once its client closes', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(`${HEAD}Content-Length: 10\r\n\r\nhalf`);
@@ -183,7 +183,7 @@ test('a body that never ends does not keep a tunnel: its client closes both', as
   await rig.settled();
 });
 
-test('a client may wait for 100 before the body of a request to switch', async (t) => {
+test('an upgrade with a body may wait for 100', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(`${HEAD}Expect: 100-continue\r\nContent-Length: 5\r\n\r\n`);
@@ -206,7 +206,7 @@ for (const [lines, wanted] of [
   ['Upgrade: websocket\r\nUpgrade: h2c\r\n', 'websocket'],
   ['Upgrade: SPDY/3.1\r\nupgrade: , websocket ,\r\n', 'SPDY/3.1, websocket'],
 ] as const)
-  test(`${JSON.stringify(lines)} asks for ${wanted}`, async (t) => {
+  test(`${JSON.stringify(lines)} requests ${wanted}`, async (t) => {
     const rig = await Rig.open(t);
     const client = await rig.client();
     client.send(get('/', `Connection: keep-alive\r\n${lines}Connection: HTTP2-Settings, Upgrade\r\n`));
@@ -216,7 +216,7 @@ for (const [lines, wanted] of [
     await assertTunnel(client, replica);
   });
 
-test('426 keeps what it would have, and the connection goes on', async (t) => {
+test('426 keeps its Upgrade, and its connection', async (t) => {
   const rig = await Rig.open(t);
   rig.replica.serve(
     () => 'HTTP/1.1 426 Upgrade Required\r\nUpgrade: HTTP/3.0, websocket\r\nContent-Length: 2\r\n\r\nno',
@@ -236,7 +236,7 @@ test('426 keeps what it would have, and the connection goes on', async (t) => {
   }
 });
 
-test('any other answer does not advertise protocols, which are of its own hop', async (t) => {
+test('other responses do not advertise protocols', async (t) => {
   const rig = await Rig.open(t);
   rig.replica.serve(() => ok('x', 'Upgrade: h2,h2c\r\nConnection: Upgrade\r\n'));
   const client = await rig.client();

@@ -1,11 +1,11 @@
-/** Requests to switch protocols that come to nothing, or wait. RFC 9110 section 7.8. */
+/** Upgrade requests that are refused, or wait. RFC 9110 section 7.8. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { get, headerOf, headersOf, ok, post, statusOf } from '../helpers/proxy/message.ts';
 import { Rig } from '../helpers/proxy/rig.ts';
 import { pathOf, SWITCHED, tunnel, UPGRADE } from '../helpers/proxy/scenes.ts';
 
-test('a refusal is passed on as an ordinary answer, and the connection closed or usable', async (t) => {
+test('a refused upgrade is passed on, its connection closed or kept', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(UPGRADE);
@@ -20,7 +20,7 @@ test('a refusal is passed on as an ordinary answer, and the connection closed or
   await rig.settled();
 });
 
-test('a refusal with a chunked body of a megabyte reaches the client whole', async (t) => {
+test('a refusal with a chunked megabyte reaches the client whole', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(UPGRADE);
@@ -34,7 +34,7 @@ test('a refusal with a chunked body of a megabyte reaches the client whole', asy
   await rig.settled();
 });
 
-test('what a client sent early is never taken for a request after a refusal', async (t) => {
+test('bytes sent early are never parsed as request after a refusal', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(UPGRADE + get('/smuggled'));
@@ -60,7 +60,7 @@ test('an upgrade whose replica refuses the connection goes to another', async (t
   assert.equal(statusOf(await client.response()), 101);
 });
 
-test('a client that leaves before 101 frees everything', async (t) => {
+test('a client that disconnects before 101 frees everything', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(UPGRADE);
@@ -71,7 +71,7 @@ test('a client that leaves before 101 frees everything', async (t) => {
   await rig.settled();
 });
 
-test('a replica that goes before 101 is answered for with 502', async (t) => {
+test('a replica that closes before 101 gives 502', async (t) => {
   const rig = await Rig.open(t, { retries: 0 });
   const client = await rig.client();
   client.send(UPGRADE);
@@ -82,7 +82,7 @@ test('a replica that goes before 101 is answered for with 502', async (t) => {
   await rig.settled();
 });
 
-test('an upgrade waits in the queue like any request, with what it said early', async (t) => {
+test('an upgrade queues like any request, with its early bytes', async (t) => {
   const rig = await Rig.open(t, { maxInFlight: 1 });
   const first = await rig.client();
   first.send(get('/'));
@@ -120,7 +120,7 @@ test('an HTTP/1.0 request cannot switch protocols', async (t) => {
   assert.equal((await client.response()).body, 'plain');
 });
 
-test('a second request on a connection may be the one that switches', async (t) => {
+test('the second request on a connection may upgrade', async (t) => {
   const rig = await Rig.open(t);
   rig.replica.serve((request, connection) => {
     if (!request.startLine.includes('/chat')) return ok('plain');
@@ -134,7 +134,7 @@ test('a second request on a connection may be the one that switches', async (t) 
   assert.equal(statusOf(await client.response()), 101);
 });
 
-test('what the replica says last reaches the client before the tunnel closes', async (t) => {
+test("the replica's last bytes reach the client before the tunnel closes", async (t) => {
   const { rig, client, replica } = await tunnel(t);
   client.isKept = false;
   const before = client.bytes;
@@ -146,7 +146,7 @@ test('what the replica says last reaches the client before the tunnel closes', a
 });
 
 for (const protocols of ['h2c', 'h2c, h2c/2', 'H2C', 'h2c\r\nUpgrade: h2c', '', ',']) {
-  test(`an upgrade to ${protocols} is ignored: it would carry requests past the balancer`, async (t) => {
+  test(`an upgrade to ${protocols} is ignored`, async (t) => {
     const rig = await Rig.open(t);
     rig.replica.serve();
     const client = await rig.client();

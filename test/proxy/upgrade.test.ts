@@ -6,7 +6,7 @@ import { get, headerOf, headersOf } from '../helpers/proxy/message.ts';
 import { Rig } from '../helpers/proxy/rig.ts';
 import { SWITCHED, tunnel, UPGRADE } from '../helpers/proxy/scenes.ts';
 
-test('an upgrade reaches the replica with what it needs, and 101 the client', async (t) => {
+test('upgrade reaches the replica with its headers, and 101 the client', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(UPGRADE);
@@ -36,7 +36,7 @@ test('bytes pass both ways, whatever they are', async (t) => {
   assert.equal(await replica.take('\r\n\r\n'), get('/not-a-request'));
 });
 
-test('what the replica says in the same packet as 101 reaches the client', async (t) => {
+test('bytes in the packet of 101 reach the client', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(UPGRADE);
@@ -47,7 +47,7 @@ test('what the replica says in the same packet as 101 reaches the client', async
   assert.equal(await client.takeBytes(5), 'early');
 });
 
-test('what the client says in the same packet as its request reaches the replica after 101', async (t) => {
+test('bytes in packet of the request reach the replica after 101', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(`${UPGRADE}early`);
@@ -60,7 +60,7 @@ test('what the client says in the same packet as its request reaches the replica
   assert.equal(await replica.takeBytes(5), 'later');
 });
 
-test('what the client says before 101 but after its request reaches the replica in order', async (t) => {
+test('bytes between request and 101 reach the replica in order', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send(`${UPGRADE}one `);
@@ -73,7 +73,7 @@ test('what the client says before 101 but after its request reaches the replica 
   assert.equal(await replica.takeBytes(13), 'one two three');
 });
 
-test('the client s half-close reaches the replica, whose rest still reaches the client', async (t) => {
+test("the client's half-close passes, and the replica's rest reaches it", async (t) => {
   const { rig, client, replica } = await tunnel(t);
   client.send('last');
   client.end();
@@ -85,7 +85,7 @@ test('the client s half-close reaches the replica, whose rest still reaches the 
   await rig.settled();
 });
 
-test('the replica s half-close reaches the client, whose rest still reaches the replica', async (t) => {
+test("the replica's half-close passes, and the client's rest reaches it", async (t) => {
   const { rig, client, replica } = await tunnel(t);
   replica.send('last');
   replica.end();
@@ -101,7 +101,7 @@ for (const [end, other] of [
   ['client', 'replica'],
   ['replica', 'client'],
 ] as const) {
-  test(`a reset of the ${end} closes the other end, and harms nobody else`, async (t) => {
+  test(`a reset of the ${end} closes the other end alone`, async (t) => {
     const ends = await tunnel(t);
     ends[end].reset();
     await ends[other].over();
@@ -112,7 +112,7 @@ for (const [end, other] of [
     assert.equal((await next.response()).body, 'hello');
   });
 
-  test(`the ${end} that goes while the other is being written to frees both`, async (t) => {
+  test(`${end} that closes while the other is written to frees both`, async (t) => {
     const ends = await tunnel(t);
     ends[end].pause();
     await new Flood(ends[other], 32 << 20).stalled();
@@ -121,7 +121,7 @@ for (const [end, other] of [
     await ends.rig.settled();
   });
 
-  test(`a slow ${end} makes the balancer stop reading from the other end`, async (t) => {
+  test(`a slow ${end} pauses reading from the other end`, async (t) => {
     const ends = await tunnel(t);
     ends[end].pause();
     ends[end].isKept = false;
@@ -142,7 +142,7 @@ test('a tunnel counts as a request in flight until it ends', async (t) => {
   await rig.settled();
 });
 
-test('a tunnel without a byte either way for idle-timeout is closed at both ends', async (t) => {
+test('a tunnel silent for idle-timeout is closed at both ends', async (t) => {
   const { rig, client, replica } = await tunnel(t, { idleTimeoutMs: 400 });
   const ticking = setInterval(() => rig.advance(100), 100);
   t.after(() => clearInterval(ticking));

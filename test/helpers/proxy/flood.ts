@@ -1,11 +1,11 @@
-/** Writing more than the other side takes, and seeing how much went out. Must not hold: assertions. */
+/** Writes more than the other side reads, and tells how much of it was taken. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Peer } from './peer.ts';
 
 const PIECE: Buffer = Buffer.alloc(65_536, 'f');
-/** Loopback moves megabytes between two looks, so when nothing has moved in several, nothing can. */
-const STILL_LOOKS = 5;
-const LOOKS_MS = 20;
+/** Loopback moves megabytes between two checks, so when nothing has moved in several, nothing can. */
+const STILL_CHECKS = 5;
+const CHECK_MS = 20;
 const DEADLINE_MS = 60_000;
 
 /** `bytes` on their way through one socket, piece by piece, as it takes them. */
@@ -37,10 +37,10 @@ export class Flood {
   async stalled(): Promise<number> {
     const end = performance.now() + DEADLINE_MS;
     let before = -1;
-    for (let still = 0; performance.now() < end; await delay(LOOKS_MS)) {
+    for (let still = 0; performance.now() < end; await delay(CHECK_MS)) {
       still = this.taken === before ? still + 1 : 0;
       before = this.taken;
-      if (still >= STILL_LOOKS) return before;
+      if (still >= STILL_CHECKS) return before;
     }
     throw new Error(`still moving after ${DEADLINE_MS} ms: ${this.taken} bytes`);
   }

@@ -1,4 +1,4 @@
-/** What every test of the data path checks at its end, whatever it is about. */
+/** A check that every test of the data path makes at its end. */
 import type { MetricsReader } from '../../../lib/metrics/reader.ts';
 
 /** Throws where other than `expected` requests were ended by their last resort alone. */

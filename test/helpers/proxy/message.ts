@@ -1,4 +1,4 @@
-/** Messages as the tests' raw ends see them. Must not hold: sockets, assertions. */
+/** HTTP messages as the raw ends of the tests see them. */
 
 export interface Message {
   readonly startLine: string;

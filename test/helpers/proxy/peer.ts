@@ -1,6 +1,6 @@
 /**
- * One end of a raw connection, for clients and for replicas alike: everything that comes is kept as latin1 text until
- * it is taken, and a wait ends as soon as what it waits for has come. Must not hold: assertions, HTTP's meaning.
+ * One end of a raw connection, for clients and for replicas alike: everything that comes is kept as latin1 text until it is
+ * taken, and a wait ends as soon as what it waits for has come.
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';

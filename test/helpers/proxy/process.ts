@@ -1,4 +1,4 @@
-/** A whole balancer of one data thread over fixed servers, as a process of its own. Must not hold: assertions. */
+/** A whole balancer with one worker over fixed servers, as a process of its own. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { eventually } from '../eventually.ts';
@@ -77,7 +77,7 @@ export async function startBalancer(
   return { port: Number(port), pid: child.pid!, lines };
 }
 
-/** One GET on a connection of its own, which stays open; undefined for no answer. */
+/** One GET on a connection of its own, which stays open; undefined where no response comes. */
 export async function askOnce(
   port: number,
 ): Promise<{ readonly client: Peer; readonly answer: Message | undefined }> {

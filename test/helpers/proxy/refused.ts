@@ -1,4 +1,4 @@
-/** The one thing that must happen to a request that two readers could read differently. */
+/** What must happen to a request that two readers could read differently: it is refused, and nothing reaches a replica. */
 import assert from 'node:assert/strict';
 import { failureOf, get, headersOf, statusOf } from './message.ts';
 import { seenBy, sent } from './scenes.ts';

@@ -1,12 +1,12 @@
-/** A replica that is nothing but a TCP server, doing what a test says. Must not hold: assertions. */
+/** A replica that is a bare TCP server and does what a test says. */
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { eventually } from '../eventually.ts';
 import { type Message, ok } from './message.ts';
 import { Peer } from './peer.ts';
 
-/** Answers a whole request with these bytes, or does something of its own with the connection. */
-export type Answer = (request: Message, connection: Peer, count: number) => string | Buffer | undefined;
+/** Responds to a whole request with these bytes, or does something of its own with the connection. */
+export type Responder = (request: Message, connection: Peer, count: number) => string | Buffer | undefined;
 
 export class FakeReplica {
   readonly port: number;
@@ -16,7 +16,7 @@ export class FakeReplica {
   readonly requests: Message[] = [];
   readonly #server: Server;
   #taken = 0;
-  #answer: Answer | undefined;
+  #respond: Responder | undefined;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -24,7 +24,7 @@ export class FakeReplica {
     server.on('connection', (socket) => {
       const peer = new Peer(socket);
       this.connections.push(peer);
-      if (this.#answer !== undefined) void this.#serve(peer);
+      if (this.#respond !== undefined) void this.#serve(peer);
     });
   }
 
@@ -35,12 +35,12 @@ export class FakeReplica {
     return new FakeReplica(server);
   }
 
-  /** From now on whole requests are answered with `answer`, on every connection. */
-  serve(answer: Answer = () => ok('hello')): this {
-    if (this.#answer === undefined) {
+  /** From now on whole requests get this response, on every connection. */
+  serve(respond: Responder = () => ok('hello')): this {
+    if (this.#respond === undefined) {
       for (const peer of this.connections) if (!peer.isEnded) void this.#serve(peer);
     }
-    this.#answer = answer;
+    this.#respond = respond;
     return this;
   }
 
@@ -49,7 +49,7 @@ export class FakeReplica {
       for (let count = 1; ; count++) {
         const request = await peer.request();
         this.requests.push(request);
-        const bytes = this.#answer?.(request, peer, count);
+        const bytes = this.#respond?.(request, peer, count);
         if (bytes !== undefined) peer.send(bytes);
       }
     } catch {

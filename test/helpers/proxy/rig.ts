@@ -1,7 +1,6 @@
 /**
- * A data plane of one thread in this very process, between raw clients and fake replicas: a DataThread and its
- * listener over a route table that the test writes, with a clock that only the test moves.
- * Must not hold: assertions. Time limits that Node keeps itself (request heads, idle clients, tunnels) are real.
+ * The data plane in this process, between raw clients and fake replicas: one or more worker contexts and their listeners
+ * over a route table that the test writes, with a clock that only the test moves. Tunnels are timed by Node, in real time.
  */
 
 import { hashKeyOf } from '../../../lib/core/hashing/hash-key.ts';
@@ -34,7 +33,7 @@ const IDLE_MS = 10_000;
 export interface RigSettings extends Partial<WorkerOptions> {
   /** How many replicas are there; one unless said. */
   readonly replicas?: number;
-  /** Data threads on the one table; one unless said. */
+  /** Workers on the one table; one unless said. */
   readonly threads?: number;
   /** Clients are served over TLS, with these certificates. */
   readonly tls?: TlsMaterial;
@@ -47,11 +46,11 @@ export class Rig {
   readonly reports: Extract<MessageFromWorker, { kind: 'report' }>[] = [];
   readonly losses: Loss[] = [];
   readonly settlements: Settlement[] = [];
-  /** Judges requests that have lost these instances; 'never' leaves the thread without an answer. */
+  /** Judges requests that have lost these instances; 'never' sends no verdict. */
   judge: (generations: readonly number[]) => boolean | 'never' = () => false;
-  /** Each time a thread said that it begins, or ends, to turn connections away. */
+  /** Each time a worker began, or ended, to refuse connections. */
   readonly shedding: boolean[] = [];
-  /** What the access log of all threads was given. */
+  /** The access log of all workers. */
   logged = '';
   /** Requests that the test lets be ended by their last resort alone. */
   lastResorts = 0;
@@ -231,7 +230,7 @@ export class Rig {
     for (const thread of this.threads) thread.setUpstreams(this.#records);
   }
 
-  /** Takes the instance away: what it was answering fails. */
+  /** Takes the instance away: requests that are on it fail. */
   vacate(ordinal: number): void {
     this.#records = this.#records.filter((record) => record.ordinal !== ordinal);
     this.table.setState(ordinal, 'starting');
@@ -246,7 +245,7 @@ export class Rig {
     this.table.setState(ordinal, 'healthy');
   }
 
-  /** Moves the clock on, and lets every thread look at its time limits as often as it would. */
+  /** Moves the clock on, and ticks every worker as often as in service. */
   advance(byMs: number): void {
     for (let left = byMs; left > 0; left -= STEP_MS) {
       this.#nowMs += Math.min(STEP_MS, left);

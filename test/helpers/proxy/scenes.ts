@@ -1,4 +1,4 @@
-/** Situations that tests of several files begin with. Must not hold: assertions. */
+/** Situations that tests of several files begin with. */
 import { eventually } from '../eventually.ts';
 import { get, statusOf } from './message.ts';
 import type { Peer } from './peer.ts';
@@ -69,7 +69,7 @@ export async function tunnel(
   return { rig, client, replica };
 }
 
-/** Bytes from a client to a replica that answers whatever whole request it gets. */
+/** Bytes from a client to a replica that responses whatever whole request it gets. */
 export async function sent(t: Test, bytes: string): Promise<{ rig: Rig; client: Peer }> {
   const rig = await Rig.open(t);
   rig.replica.serve();

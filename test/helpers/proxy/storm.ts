@@ -1,11 +1,11 @@
 /**
- * Many requests of every kind against replicas that misbehave in every way, a third of them left at a random point.
- * The same seed makes the same choices. Must not hold: assertions.
+ * Many requests of every kind against replicas that misbehave in every way, a third of them aborted at a random point. The
+ * same seed makes the same choices.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { get, ok } from './message.ts';
 import type { Peer } from './peer.ts';
-import type { Answer } from './replica.ts';
+import type { Responder } from './replica.ts';
 import type { Rig } from './rig.ts';
 
 /** A random number generator (mulberry32, Tommy Ettinger): from 0 up to and without `below`. */
@@ -24,7 +24,7 @@ export function seeded(seed: number): Random {
 const BIG = 'b'.repeat(200_000);
 
 /** Mostly answers, sometimes fails in each way that a replica can. */
-export function misbehaving(random: Random): Answer {
+export function misbehaving(random: Random): Responder {
   return (_, connection) => {
     switch (random(16)) {
       case 0:
@@ -81,7 +81,7 @@ async function leaveEarly(client: Peer, request: string, random: Random): Promis
   else client.close();
 }
 
-/** Sends the request and waits for what comes: an answer, or the end of the connection. */
+/** Sends the request and waits for what comes: a response, or the end of the connection. */
 async function stay(client: Peer, request: string): Promise<void> {
   client.isKept = false;
   const before = client.bytes;
@@ -97,7 +97,7 @@ export interface Storm {
   readonly thread?: number;
 }
 
-/** Resolves when every client has its answer, or has left. */
+/** Resolves when every client has its response, or has left. */
 export async function storm(rig: Rig, random: Random, { requests, atOnce, thread }: Storm): Promise<void> {
   let left = requests;
   const one = async (): Promise<void> => {

@@ -1,4 +1,4 @@
-/** Connections that come in rushes. */
+/** Connections that come in crowds. */
 import assert from 'node:assert/strict';
 import { tracingChannel } from 'node:diagnostics_channel';
 import { once } from 'node:events';
@@ -64,7 +64,7 @@ async function stage(t: TestContext, reusePort: boolean, room = () => 10_000): P
 for (const reusePort of [false, true]) {
   const how = reusePort ? 'from several sockets' : 'from one socket';
 
-  test(`a crowd is taken ${how}, each connection once`, canShare, async (t) => {
+  test(`a crowd is accepted ${how}, each connection once`, canShare, async (t) => {
     const { sockets, rushes, client } = await stage(t, reusePort);
     const clients = Array.from({ length: 200 }, client);
     await eventually('all of them', () => sockets.length === clients.length);
@@ -77,7 +77,7 @@ for (const reusePort of [false, true]) {
     );
   });
 
-  test(`one that comes alone, taken ${how}, is read from`, canShare, async (t) => {
+  test(`a single connection, accepted ${how}, is read from`, canShare, async (t) => {
     const { heard, client, rushes } = await stage(t, reusePort);
     client().write('hello');
     await eventually('what it said', () => heard() === 'hello');
@@ -85,7 +85,7 @@ for (const reusePort of [false, true]) {
     if (reusePort) assert.deepEqual(rushes, []);
   });
 
-  test(`what is beyond the room, taken ${how}, is handed on at once`, canShare, async (t) => {
+  test(`connections beyond the capacity, accepted ${how}, are handed over at once`, canShare, async (t) => {
     const { sockets, batches, client } = await stage(t, reusePort, () => 0);
     for (let count = 0; count < 50; count++) client();
     await eventually('all of them', () => sockets.length === 50);
@@ -93,7 +93,7 @@ for (const reusePort of [false, true]) {
     assert.ok(Math.max(...batches) <= (reusePort ? 16 : 1), `batches: ${batches}`);
   });
 
-  test(`a closed one takes nothing more ${how}`, canShare, async (t) => {
+  test(`a closed acceptor accepts nothing more ${how}`, canShare, async (t) => {
     const { acceptor, sockets, client } = await stage(t, reusePort);
     client();
     await eventually('the connection', () => sockets.length === 1);
@@ -105,7 +105,7 @@ for (const reusePort of [false, true]) {
   });
 }
 
-test('a port that is taken is an error', async (t) => {
+test('a port in use is an error', async (t) => {
   const { port } = await stage(t, false);
   const second = new Acceptor(
     { host: '127.0.0.1', port, reusePort: false },
@@ -150,7 +150,7 @@ for (const [how, reusePort, many, few] of [
   ['several sockets', true, 16, 7],
   ['one socket', false, 1, 0],
 ] as const) {
-  test(`a crowd from ${how} is handed on when a round brings few`, canShare, async (t) => {
+  test(`crowd from ${how} is handed over when a round brings few`, canShare, async (t) => {
     const { round, handedOn } = await rounds(t, reusePort);
     for (let count = 0; count < 5; count++) await round(many);
     assert.equal(handedOn(), 0);
@@ -158,7 +158,7 @@ for (const [how, reusePort, many, few] of [
     assert.equal(handedOn(), 5 * many + few);
   });
 
-  test(`a crowd from ${how} waits for those that come after it for 50 ms at most`, canShare, async (t) => {
+  test(`crowd from ${how} waits 50 ms at most for later connections`, canShare, async (t) => {
     const { round, handedOn } = await rounds(t, reusePort);
     await round(many);
     await round(many, 49);
@@ -167,7 +167,7 @@ for (const [how, reusePort, many, few] of [
     assert.equal(handedOn(), 3 * many);
   });
 
-  test(`a crowd from ${how} is a rush until it is handed on`, canShare, async (t) => {
+  test(`crowd from ${how} is a rush until it is handed over`, canShare, async (t) => {
     const { round, rushes } = await rounds(t, reusePort);
     await round(many);
     await round(many);
@@ -176,31 +176,23 @@ for (const [how, reusePort, many, few] of [
     assert.deepEqual(rushes, [true, false]);
   });
 
-  test(
-    `crowds from ${how} that keep coming are no rush after 200 ms, until there was a calm`,
-    canShare,
-    async (t) => {
-      const { round, rushes } = await rounds(t, reusePort);
-      const crowd = async (ms: number): Promise<boolean> => {
-        const before = rushes.length;
-        await round(many, ms);
-        await round(few);
-        return rushes.length > before;
-      };
-      const gapsMs = [0, 100, 99, 1, 900, 900, 999, 1000, 199, 1];
-      const found: boolean[] = [];
-      for (const gapMs of gapsMs) found.push(await crowd(gapMs));
-      assert.deepEqual(found, [true, true, true, false, false, false, false, true, true, false]);
-    },
-  );
+  test(`repeated crowds from ${how} are no rush after 200 ms`, canShare, async (t) => {
+    const { round, rushes } = await rounds(t, reusePort);
+    const crowd = async (ms: number): Promise<boolean> => {
+      const before = rushes.length;
+      await round(many, ms);
+      await round(few);
+      return rushes.length > before;
+    };
+    const gapsMs = [0, 100, 99, 1, 900, 900, 999, 1000, 199, 1];
+    const found: boolean[] = [];
+    for (const gapMs of gapsMs) found.push(await crowd(gapMs));
+    assert.deepEqual(found, [true, true, true, false, false, false, false, true, true, false]);
+  });
 }
 
-test(
-  'few that come together from several sockets are handed on at once, and are no rush',
-  canShare,
-  async (t) => {
-    const { round, handedOn, rushes } = await rounds(t, true);
-    await round(7);
-    assert.deepEqual([handedOn(), rushes], [7, []]);
-  },
-);
+test('few connections from several sockets are handed over without a rush', canShare, async (t) => {
+  const { round, handedOn, rushes } = await rounds(t, true);
+  await round(7);
+  assert.deepEqual([handedOn(), rushes], [7, []]);
+});

@@ -10,7 +10,7 @@ import { eventually } from '../../helpers/eventually.ts';
 import { get, ok, statusOf } from '../../helpers/proxy/message.ts';
 import { Peer } from '../../helpers/proxy/peer.ts';
 import { Rig, type RigSettings } from '../../helpers/proxy/rig.ts';
-import { readNow } from '../read-at-once.ts';
+import { readSynchronously } from '../read-synchronously.ts';
 
 /** As many as are taken in a round, and in one that is to be short. */
 const A_ROUND = 32;
@@ -34,7 +34,7 @@ function stage() {
 
 const upTo = (count: number) => Array.from({ length: count }, (_, at) => at);
 
-test('a few are taken at once, the others in the rounds that follow, in their order', async () => {
+test('few are processed at once, others in later rounds, in order', async () => {
   const { taken, comeAll } = stage();
   comeAll(0, 2 * A_ROUND + 5);
   assert.deepEqual(taken, upTo(A_ROUND));
@@ -44,7 +44,7 @@ test('a few are taken at once, the others in the rounds that follow, in their or
   assert.deepEqual(taken, upTo(2 * A_ROUND + 5));
 });
 
-test('who comes while others wait is behind them, also in a later round', async () => {
+test('a new item queues behind those that wait', async () => {
   const { taken, come, comeAll } = stage();
   comeAll(0, 3 * A_ROUND);
   await roundEnd();
@@ -53,7 +53,7 @@ test('who comes while others wait is behind them, also in a later round', async 
   assert.deepEqual(taken, upTo(3 * A_ROUND + 1));
 });
 
-test('what waited counts for its round, and each round has room again', async () => {
+test('deferred items count for their round, and each round has room', async () => {
   const { taken, comeAll } = stage();
   comeAll(0, A_ROUND + 10);
   await roundEnd();
@@ -66,7 +66,7 @@ test('what waited counts for its round, and each round has room again', async ()
   assert.deepEqual(taken, upTo(4 * A_ROUND));
 });
 
-test('who gives way takes few in a round until it need not', async () => {
+test('a slow pacer admits few in each round until fast again', async () => {
   const { pacer, taken, comeAll } = stage();
   pacer.setSlow(true);
   comeAll(0, 3 * A_ROUND);
@@ -84,7 +84,7 @@ test('who gives way takes few in a round until it need not', async () => {
   assert.deepEqual(taken, upTo(3 * A_ROUND));
 });
 
-test('who has to give way in the middle of a round takes no more in it', async () => {
+test('slowing down within a round ends admission for that round', async () => {
   const { pacer, taken, comeAll } = stage();
   comeAll(0, A_ROUND / 2);
   pacer.setSlow(true);
@@ -108,10 +108,10 @@ async function crowd(t: TestContext, count: number, settings: RigSettings = {}) 
 
 /** Has what all of them ask read in one round. */
 function askAtOnce(clients: readonly Peer[], path: (at: number) => string): void {
-  for (const [at, client] of clients.entries()) readNow(client, get(path(at)));
+  for (const [at, client] of clients.entries()) readSynchronously(client, get(path(at)));
 }
 
-test('of a crowd that asks at once every client is answered, with its own', async (t) => {
+test('of a crowd every client gets its own response', async (t) => {
   const { rig, clients } = await crowd(t, 4 * A_ROUND);
   for (let round = 0; round < 3; round++) {
     askAtOnce(clients, (at) => `/${round}/${at}`);
@@ -121,7 +121,7 @@ test('of a crowd that asks at once every client is answered, with its own', asyn
   await rig.settled();
 });
 
-test('who goes while its request waits takes it along, and harms nobody', async (t) => {
+test('a client that disconnects while deferred takes its request along', async (t) => {
   const { rig, clients } = await crowd(t, 4 * A_ROUND);
   for (let round = 0; round < 3; round++) {
     const staying = clients.splice(0, clients.length - A_ROUND);
@@ -168,18 +168,18 @@ async function noted(t: TestContext, count: number) {
   return { events, clients, waiting };
 }
 
-test('who sends on while its request waits is taken at once', async (t) => {
+test('a deferred client that sends more is processed at once', async (t) => {
   const { events, clients } = await noted(t, 4 * A_ROUND);
   askAtOnce(clients, (at) => `/${at}`);
   for (let round = 0; round < 2; round++) await roundEnd();
   const last = clients.length - 1;
   assert.equal(events.includes(`take /${last}`), false);
-  readNow(clients[last]!, get('/0'));
+  readSynchronously(clients[last]!, get('/0'));
   assert.equal(events.at(-1), `take /${last}`);
   await eventually('all', () => events.length === clients.length);
 });
 
-test('who has gone by its turn is passed over', async (t) => {
+test('a client that disconnected before its turn is skipped', async (t) => {
   const { events, clients, waiting } = await noted(t, 4 * A_ROUND);
   askAtOnce(clients, (at) => `/${at}`);
   for (let round = 0; round < 2; round++) await roundEnd();
@@ -192,7 +192,7 @@ test('who has gone by its turn is passed over', async (t) => {
   assert.equal(events.length, clients.length - 2);
 });
 
-test('who gives way has few requests taken in a round', async (t) => {
+test('while slow, few requests are processed in a round', async (t) => {
   const { events, clients } = await noted(t, 4 * A_ROUND);
   setAcceptPriority(true);
   t.after(() => setAcceptPriority(false));
@@ -209,12 +209,12 @@ test('what is long does not wait', async (t) => {
   const { events, clients } = await noted(t, 4 * A_ROUND);
   const last = clients.length - 1;
   askAtOnce(clients.slice(0, last), (at) => `/${at}`);
-  readNow(clients[last]!, get(`/${last}`, `X-Long: ${'x'.repeat(5000)}\r\n`));
+  readSynchronously(clients[last]!, get(`/${last}`, `X-Long: ${'x'.repeat(5000)}\r\n`));
   assert.equal(events.indexOf(`take /${last}`), A_ROUND);
   await eventually('all', () => events.length === clients.length);
 });
 
-test('what a client sends on while its request waits is answered after it', async (t) => {
+test('what a deferred client sends next is handled after its request', async (t) => {
   const rig = await Rig.open(t, { headerTimeoutMs: 1000 });
   rig.replica.serve(({ startLine }) => ok(startLine.split(' ')[1]!));
   const clients = await Promise.all(Array.from({ length: 4 * A_ROUND }, () => rig.client()));
@@ -223,7 +223,7 @@ test('what a client sends on while its request waits is answered after it', asyn
   askAtOnce(clients, (at) => `/${at}`);
   for (let round = 0; round < 2; round++) await roundEnd();
   // their turn has not come yet
-  for (const client of last) readNow(client, get('/more'));
+  for (const client of last) readSynchronously(client, get('/more'));
   for (const [at, client] of clients.entries()) assert.equal((await client.response()).body, `/${at}`);
   for (const client of last) assert.equal((await client.response()).body, '/more');
   // those that have spoken are not out of time
@@ -233,7 +233,7 @@ test('what a client sends on while its request waits is answered after it', asyn
   await rig.settled();
 });
 
-test('who waits is not idle', async (t) => {
+test('a deferred client is not idle', async (t) => {
   const { rig, clients } = await crowd(t, 4 * A_ROUND, { keepAliveTimeoutMs: 1000 });
   askAtOnce(clients, (at) => `/${at}`);
   for (let round = 0; round < 2; round++) await roundEnd();
@@ -241,7 +241,7 @@ test('who waits is not idle', async (t) => {
   for (const client of clients.slice(-A_ROUND)) assert.equal(statusOf(await client.response()), 200);
 });
 
-test('a drain answers what waits', async (t) => {
+test('draining responds to deferred requests', async (t) => {
   const { rig, clients } = await crowd(t, 4 * A_ROUND);
   askAtOnce(clients, (at) => `/${at}`);
   const drained = rig.drain();

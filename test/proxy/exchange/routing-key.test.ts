@@ -1,6 +1,5 @@
 /**
- * What requests are placed by, as they are hashed in place and as texts.
- * Each way must give what `hashKeyOf` makes of `placementKey`.
+ * The hashes that requests are routed by, computed from bytes and from texts: each must be `hashKeyOf` of `placementKey`.
  */
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
@@ -169,7 +168,7 @@ for (const { name, key, ...asked } of [
 }
 
 for (const hashKey of ['request-id', 'header:x-user', 'cookie:sid,request-id']) {
-  test(`a request without ${hashKey} is placed by the id that was made for it`, () => {
+  test(`a request without ${hashKey} is routed by its generated id`, () => {
     for (const algorithm of ALGORITHMS) {
       const { whole, cut, expected, key } = hashes({ hashKey, algorithm, text: get('X-Use: r\r\n') });
       assert.match(key, algorithm === 'classic' ? /^\d{6}$/ : /^[0-9a-f]{12}-00000$/);
@@ -178,7 +177,7 @@ for (const hashKey of ['request-id', 'header:x-user', 'cookie:sid,request-id']) 
   });
 }
 
-test('in the classic ring an id of digits is a number, in the bytes of a request too', () => {
+test('in classic ring numeric id is a number, as bytes too', () => {
   const { whole } = hashes({
     hashKey: 'request-id',
     algorithm: 'classic',
@@ -187,7 +186,7 @@ test('in the classic ring an id of digits is a number, in the bytes of a request
   assert.equal(whole, 123_456);
 });
 
-test('what stands behind a head in memory is no part of it', () => {
+test('what follows a head in memory is no part of it', () => {
   const asked = { hashKey: 'header:x-user', text: get('A: b\r\n') };
   hashes({ ...asked, text: get('A: b\r\nX-User: c\r\nX-User: d\r\n') });
   const { whole, expected } = hashes(asked);
@@ -218,7 +217,7 @@ const LINES = [
 const VALUES = ['1', '12', '1.2.3.4', 'user-17', '\xe4\xf6\xfc', 'a b', 'a\tb', 'x'.repeat(129), 'a=b; a=c'];
 const TARGETS = ['/', '/a', '/a?a=1', '/a?b', '/?a=%41b', '/a/b/c?d=e&a=f'];
 
-test(`requests at random have the same hash in their bytes and as texts (${runs}, seed ${seed})`, () => {
+test(`random requests hash alike as bytes and texts (${runs}, seed ${seed})`, () => {
   const random = new Random(seed);
   for (let run = 0; run < runs; run++) {
     const several = (most: number, one: () => string) => Array.from({ length: random.below(most + 1) }, one);
@@ -236,7 +235,7 @@ test(`requests at random have the same hash in their bytes and as texts (${runs}
 });
 
 for (const algorithm of ['maglev', 'classic'] as const) {
-  test(`a request without any key of a list that ends in p2c has no hash with ${algorithm}`, () => {
+  test(`a keyless request has no hash before p2c with ${algorithm}`, () => {
     for (const hashKey of ['p2c', 'header:x-user,p2c', 'query:q,p2c', 'cookie:c,client-ip,p2c']) {
       const isIp = hashKey.includes('client-ip');
       const { whole, cut } = hashes({ hashKey, text: get(), algorithm });

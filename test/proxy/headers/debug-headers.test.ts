@@ -1,4 +1,4 @@
-/** What a request is told that asks how it went, who is told, and that no replica hears of it. */
+/** Debug headers: what they say, which clients get them, and that no replica sees the request for them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type DebugFor, debugLines, mayDebug } from '../../../lib/proxy/headers/debug-headers.ts';
@@ -12,7 +12,7 @@ function toldBy(message: Message): readonly string[] {
   return message.pairs.map(([name]) => name).filter((name) => name.startsWith('x-ringlb-'));
 }
 
-test('an answer tells its replica, attempts and times to who asks', async (t) => {
+test('a debug response has its replica, attempts and times', async (t) => {
   const rig = await Rig.open(t, { replicas: 2 });
   rig.replicas[1]!.serve(() => ok('hello'));
   const client = await rig.client();
@@ -25,7 +25,7 @@ test('an answer tells its replica, attempts and times to who asks', async (t) =>
     assert.match(headerOf(response, `x-ringlb-${name}-ms`) ?? '', /^\d+\.\d$/);
 });
 
-test('an answer counts the replicas that had the request, and names the one that answered', async (t) => {
+test('a debug response counts attempts and names the last replica', async (t) => {
   const rig = await Rig.open(t, { replicas: 2 });
   rig.place(0, REFUSING);
   rig.replicas[1]!.serve(() => ok('second'));
@@ -36,7 +36,7 @@ test('an answer counts the replicas that had the request, and names the one that
   assert.equal(headerOf(response, 'x-ringlb-attempts'), '2');
 });
 
-test('a failure of our own tells of it too, without a time to an answer that never came', async (t) => {
+test('a balancer failure has debug headers without a first-byte time', async (t) => {
   const rig = await Rig.open(t, { retries: 0 });
   rig.place(0, REFUSING);
   const client = await rig.client();
@@ -52,7 +52,7 @@ test('a failure of our own tells of it too, without a time to an answer that nev
   ]);
 });
 
-test('a failure after waiting in the queue tells of no replica, and of the wait', async (t) => {
+test('a failure after queueing has its wait and no replica', async (t) => {
   const rig = await Rig.open(t, { queueTimeoutMs: 1000 });
   rig.setState(0, 'unhealthy');
   const client = await rig.client();
@@ -80,7 +80,7 @@ for (const [title, header] of [
   ['nothing', ''],
   ['a debug header with another value', 'X-Ringlb-Debug: yes\r\n'],
 ] as const) {
-  test(`an answer to ${title} tells nothing, not even after one that told`, async (t) => {
+  test(`a response to ${title} has no debug headers`, async (t) => {
     const rig = await Rig.open(t);
     rig.replica.serve(() => ok(''));
     const client = await rig.client();
@@ -103,12 +103,12 @@ for (const [ip, trusted, debugFor, isTold] of [
   ['127.0.0.1', true, 'private', false],
 ] as const satisfies readonly (readonly [string, boolean, DebugFor, boolean])[]) {
   const who = trusted ? `the trusted proxy ${ip}` : ip;
-  test(`${who} is ${isTold ? '' : 'not '}told where ${debugFor} is`, () => {
+  test(`${who} ${isTold ? 'gets' : 'does not get'} debug headers with ${debugFor}`, () => {
     assert.equal(mayDebug({ ip, trusted }, debugFor), isTold);
   });
 }
 
-test('times are told to a tenth of a millisecond', () => {
+test('times are given to a tenth of a millisecond', () => {
   const facts = { replica: 'S1', attempts: 2, queueMs: 0, connectMs: 1.26, firstByteMs: 1234.5 };
   assert.equal(
     debugLines(facts),

@@ -8,7 +8,7 @@ const COUNTED = /^[0-9a-f]{12}-[0-9a-z]{5}$/;
 /** The ids that share a stem. */
 const SHARED = 36 ** 2;
 
-test('a counted id is 48 random bits and a count, and one that a client could have sent', () => {
+test('counted id has 48 random bits and count, and is valid', () => {
   const ids = new CountedIds();
   for (let count = 0; count < 3; count++) {
     const id = ids.next();
@@ -26,7 +26,7 @@ test('no two counted ids are the same', () => {
   assert.equal(seen.size, 2 * 3 * SHARED);
 });
 
-test('the hash of a counted id is that of its text, however far the count is', () => {
+test('the hash of a counted id is that of its text', () => {
   const ids = new CountedIds();
   for (let count = 0; count < 3 * SHARED; count++) {
     const id = ids.next();
@@ -35,7 +35,7 @@ test('the hash of a counted id is that of its text, however far the count is', (
   }
 });
 
-test('when all numbers are used up, counted ids have new random bits', () => {
+test('counted ids get new random bits when numbers are used up', () => {
   let drawn = 0;
   const ids = new CountedIds(() => `${drawn++}`.padStart(12, '0'));
   let id = '';
@@ -45,7 +45,7 @@ test('when all numbers are used up, counted ids have new random bits', () => {
   assert.equal(ids.hashOfLast(), hashText('000000000001-00000'));
 });
 
-test('an id of six digits is a number of six digits, and hashed as the algorithm hashes those', () => {
+test('a six-digit id hashes as the algorithm hashes numbers', () => {
   const ids = new SixDigitIds('classic');
   const others = new SixDigitIds('maglev');
   for (let count = 0; count < 100; count++) {

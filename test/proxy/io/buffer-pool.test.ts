@@ -1,4 +1,4 @@
-/** Memory for large bodies is bounded, and who gets none of it is served all the same. */
+/** Memory for large bodies is bounded, and bodies that get none pass all the same. */
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
@@ -18,7 +18,7 @@ function takeAll(t: TestContext): PooledBuffer[] {
   return taken;
 }
 
-test('blocks are bounded, and one that is let go can be taken again', (t) => {
+test('buffers are bounded, and a released one can be acquired again', (t) => {
   const taken = takeAll(t);
   assert.ok(taken.length * taken[0]!.bytes.length <= 64 * MIB);
   taken.pop()!.release();
@@ -28,7 +28,7 @@ test('blocks are bounded, and one that is let go can be taken again', (t) => {
   assert.equal(bufferPool.acquire(), undefined);
 });
 
-test('a large upload for which there is no block arrives byte for byte', async (t) => {
+test('a large upload arrives whole without a pooled buffer', async (t) => {
   takeAll(t);
   const rig = await Rig.open(t);
   rig.replica.serve(({ body }) => ok(createHash('sha256').update(Buffer.from(body, 'latin1')).digest('hex')));
@@ -39,7 +39,7 @@ test('a large upload for which there is no block arrives byte for byte', async (
   assert.equal((await client.response()).body, createHash('sha256').update(body).digest('hex'));
 });
 
-test('a large answer for which there is no block arrives byte for byte', async (t) => {
+test('a large response arrives whole without a pooled buffer', async (t) => {
   takeAll(t);
   const rig = await Rig.open(t);
   const body = randomBytes(3 * MIB).toString('latin1');
@@ -49,7 +49,7 @@ test('a large answer for which there is no block arrives byte for byte', async (
   assert.equal((await client.response()).body, body);
 });
 
-test('an answer goes on byte for byte when blocks run out in the middle of it', async (t) => {
+test('a response arrives whole when pooled buffers run out within it', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
   client.send('GET / HTTP/1.1\r\nHost: h\r\n\r\n');

@@ -1,4 +1,4 @@
-/** Small writes that wait for the end of the event loop's round. */
+/** Small writes that are made together at the end of a round of the event loop. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
@@ -32,7 +32,7 @@ async function pairs(t: TestContext, count: number): Promise<(readonly [Socket, 
 const roundEnd = () => new Promise(setImmediate);
 const isWritten = ([socket]: readonly [Socket, Peer]) => socket.bytesWritten > 0;
 
-test('what is written waits for the end of the round, and goes out in its order', async (t) => {
+test('batched writes are made at end of the round, in order', async (t) => {
   const [one, two] = await pairs(t, 2);
   for (const [socket] of [one!, two!]) {
     writeBatcher.write(socket, 'first ');
@@ -54,7 +54,7 @@ test('what waits is latin1', async (t) => {
   assert.equal(pair![0].bytesWritten, 1);
 });
 
-test('no more than a few wait: the next one has all before it written', async (t) => {
+test('at most a few writes are held; one more flushes them', async (t) => {
   const all = await pairs(t, MOST_HELD + 1);
   for (const [socket] of all) writeBatcher.write(socket, 'held');
   const written = all.map(isWritten);
@@ -64,7 +64,7 @@ test('no more than a few wait: the next one has all before it written', async (t
   for (const [, peer] of all) await peer.take('held');
 });
 
-test('what waits for a socket is written when something else is to follow it, and once', async (t) => {
+test('a flush writes what is held for the socket, once', async (t) => {
   const [asked, other] = await pairs(t, 2);
   writeBatcher.flush(asked![0]);
   for (const [socket] of [other!, asked!]) writeBatcher.write(socket, 'held');
@@ -76,7 +76,7 @@ test('what waits for a socket is written when something else is to follow it, an
   assert.equal(other![0].bytesWritten, 4);
 });
 
-test('a socket that is to close once it is written closes at the round s end, and loses nothing', async (t) => {
+test('a socket closed after its writes loses nothing', async (t) => {
   const [last, other] = await pairs(t, 2);
   for (const [socket] of [last!, other!]) {
     writeBatcher.write(socket, 'all of it');
@@ -91,7 +91,7 @@ test('a socket that is to close once it is written closes at the round s end, an
   }
 });
 
-test('one that is closed although another is held after it still says all', async (t) => {
+test('a socket closed behind held writes loses nothing', async (t) => {
   const [first, second] = await pairs(t, 2);
   for (const [socket] of [first!, second!]) writeBatcher.write(socket, 'all of it');
   writeBatcher.closeAfterWrites(first![0]);
@@ -107,7 +107,7 @@ test('nothing waits on a socket: it closes at once', async (t) => {
   assert.equal(await pair![1].over(), '');
 });
 
-test('a socket that is destroyed meanwhile harms no other', async (t) => {
+test('a socket destroyed meanwhile does not affect others', async (t) => {
   const [destroyed, other] = await pairs(t, 2);
   const errors: Error[] = [];
   destroyed![0].on('error', (error) => errors.push(error));
@@ -119,7 +119,7 @@ test('a socket that is destroyed meanwhile harms no other', async (t) => {
   assert.deepEqual(errors, []);
 });
 
-test('small writes of a crowd are batched, those of one client alone are not', async (t) => {
+test('small writes of a crowd are batched, of one client not', async (t) => {
   const rig = await Rig.open(t);
   const [alone, ...others] = await Promise.all(Array.from({ length: 4 }, () => rig.client()));
   rig.replica.serve(() => ok('answer'));
@@ -142,7 +142,7 @@ test('small writes of a crowd are batched, those of one client alone are not', a
   assert.notEqual(batched.callCount(), 0);
 });
 
-test('a crowd is answered whole, each client in its order, also those that close', async (t) => {
+test('every client of a crowd gets all responses in order', async (t) => {
   const rig = await Rig.open(t, { replicas: 3 });
   for (const replica of rig.replicas)
     replica.serve(({ startLine, body }) => ok(`${startLine.split(' ')[1]}:${body}`));

@@ -1,4 +1,4 @@
-/** One pool of connections to a replica: whoever asks it for a connection is told, once, whatever happens meanwhile. */
+/** One pool of connections to a replica: each attempt gets a connection or a failure, once, whatever happens meanwhile. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -17,7 +17,7 @@ async function polled(): Promise<void> {
 }
 
 for (const kind of ['fresh', 'upgrade'] as const) {
-  test(`behind an attempt whose ${kind} connection is refused an ordinary one has its own try`, () => {
+  test(`behind a refused ${kind} connection an ordinary attempt has its own`, () => {
     const model = new PoolModel();
     const [first, second] = [model.send(kind), model.send('plain')];
     assert.equal(model.sockets.length, 2);
@@ -27,7 +27,7 @@ for (const kind of ['fresh', 'upgrade'] as const) {
     assert.deepEqual(second.heard, ['connect-refused']);
   });
 
-  test(`an ordinary attempt does not wait for the connection of one that needs a ${kind} one`, () => {
+  test(`an ordinary attempt does not wait for a ${kind} connection`, () => {
     const model = new PoolModel();
     const [first, second] = [model.send(kind), model.send('plain')];
     for (const socket of [...model.sockets]) socket.connected();
@@ -35,7 +35,7 @@ for (const kind of ['fresh', 'upgrade'] as const) {
   });
 }
 
-test('a fresh connection that nobody needs any more serves who waits', () => {
+test('a new connection that is no longer needed serves waiting attempts', () => {
   const model = new PoolModel();
   const [first, second] = [model.send('fresh'), model.send('plain')];
   model.withdraw(first);
@@ -44,14 +44,14 @@ test('a fresh connection that nobody needs any more serves who waits', () => {
   model.check();
 });
 
-test('a connection for a tunnel that nobody needs any more is closed', () => {
+test('a tunnel connection that is no longer needed is closed', () => {
   const model = new PoolModel();
   model.withdraw(model.send('upgrade'));
   assert.equal(model.sockets[0]!.state, 'closed');
   model.check();
 });
 
-test('with all the connections that there may be, a new one takes the place of the one that is idle longest', async () => {
+test('in a full pool a new connection replaces longest idle one', async () => {
   const model = new PoolModel();
   for (let count = 0; count < MAX_CONNECTIONS; count++) model.send('plain');
   for (const socket of [...model.sockets]) socket.connected();
@@ -66,7 +66,7 @@ test('with all the connections that there may be, a new one takes the place of t
   model.check();
 });
 
-test('with all connections busy one that needs a new one has it when one becomes free', async () => {
+test('in busy pool attempt needing a new connection gets it next', async () => {
   const model = new PoolModel();
   for (let count = 0; count < MAX_CONNECTIONS; count++) model.send('plain');
   for (const socket of [...model.sockets]) socket.connected();
@@ -79,7 +79,7 @@ test('with all connections busy one that needs a new one has it when one becomes
   model.check();
 });
 
-test('the connection of an upgrade that was answered in the ordinary way is not used again', () => {
+test('the connection of a refused upgrade is not reused', () => {
   const model = new PoolModel();
   const upgrade = model.send('upgrade');
   model.sockets[0]!.connected();
@@ -92,7 +92,7 @@ test('the connection of an upgrade that was answered in the ordinary way is not 
   model.check();
 });
 
-test('a pool that closes tells those whose own connection was being opened', () => {
+test('closing a pool fails attempts whose connection is being opened', () => {
   const model = new PoolModel();
   const attempts = [model.send('fresh'), model.send('upgrade'), model.send('plain')];
   model.close();
@@ -103,7 +103,7 @@ test('a pool that closes tells those whose own connection was being opened', () 
   model.check();
 });
 
-test('whoever waits for too long is told, whatever for', async () => {
+test('every attempt that waits too long fails, whatever it waits for', async () => {
   const model = new PoolModel(1);
   model.send('plain');
   model.sockets[0]!.connected();
@@ -114,7 +114,7 @@ test('whoever waits for too long is told, whatever for', async () => {
   for (const { heard } of waiting) assert.deepEqual(heard, ['connect-timeout']);
 });
 
-test('who has waited for room has no more time than others for its connection', async () => {
+test('attempt that waited for room has no extra time to connect', async () => {
   const model = new PoolModel(1);
   model.send('plain');
   model.sockets[0]!.connected();
@@ -127,7 +127,7 @@ test('who has waited for room has no more time than others for its connection', 
   assert.deepEqual(fresh.heard, ['connect-timeout']);
 });
 
-test('an attempt that hears of a failure may ask the same pool again in the same call', async () => {
+test('an attempt may call its pool again from its failure', async () => {
   const model = new PoolModel();
   model.send('plain', 'send again');
   model.send('plain', 'send again');
@@ -136,7 +136,7 @@ test('an attempt that hears of a failure may ask the same pool again in the same
   await model.finish();
 });
 
-test('on a connection whose response has just been read nothing is written before it was read once more', async () => {
+test('a connection is read once more before it is reused', async () => {
   const model = new PoolModel();
   model.send('plain');
   const first = model.sockets[0]!;
@@ -151,7 +151,7 @@ test('on a connection whose response has just been read nothing is written befor
   model.check();
 });
 
-test('who waits for such a connection has it when nothing more was to be read', async () => {
+test('waiting attempts get a connection once it is settled', async () => {
   const model = new PoolModel();
   model.send('plain');
   model.sockets[0]!.connected();
@@ -161,7 +161,7 @@ test('who waits for such a connection has it when nothing more was to be read', 
   assert.deepEqual([next.heard, model.sockets.length], [['connection'], 1]);
 });
 
-test('a connection that has been idle for longer is taken before one whose response has just been read', async () => {
+test('an idle connection is taken before one that settles', async () => {
   const model = new PoolModel();
   for (let count = 0; count < 2; count++) model.send('plain');
   const [older, newer] = model.sockets as [FakeSocket, FakeSocket];
@@ -185,7 +185,7 @@ async function doubtful(): Promise<{ readonly model: PoolModel; readonly socket:
   return { model, socket };
 }
 
-test('where the replica ends connections behind its responses, new ones are opened while others rest', async () => {
+test('new connections are opened while others are quarantined', async () => {
   const { model, socket } = await doubtful();
   socket.brings(KEPT);
   await polled();
@@ -194,7 +194,7 @@ test('where the replica ends connections behind its responses, new ones are open
   model.check();
 });
 
-test('a connection that was not ended while it rested is used again', async () => {
+test('a connection that settles without closing is reused', async () => {
   const { model, socket } = await doubtful();
   socket.brings(KEPT);
   await polled();
@@ -203,7 +203,7 @@ test('a connection that was not ended while it rested is used again', async () =
   assert.equal(socket.written, 2);
 });
 
-test('one that rests makes room where there is no other', async () => {
+test('a settling connection makes room where there is no other', async () => {
   const { model, socket } = await doubtful();
   for (let count = 1; count < MAX_CONNECTIONS; count++) model.send('plain');
   socket.brings(KEPT);
@@ -212,7 +212,7 @@ test('one that rests makes room where there is no other', async () => {
   model.check();
 });
 
-test('the doubt is over when connections used before have carried some responses', async () => {
+test('suspicion ends after some responses on reused connections', async () => {
   const model = new PoolModel(8);
   const ask = (): void => {
     for (let count = 0; count < 5; count++) model.send('plain');
@@ -240,7 +240,7 @@ test('the doubt is over when connections used before have carried some responses
   );
 });
 
-test('the doubt is over when nothing came of it for half a second', async () => {
+test('suspicion ends after half a second without an early close', async () => {
   const { model, socket } = await doubtful();
   for (let count = 0; count < 5; count++) model.advance(100);
   socket.brings(KEPT);
@@ -249,7 +249,7 @@ test('the doubt is over when nothing came of it for half a second', async () => 
   assert.equal(socket.written, 2);
 });
 
-test('a connection that the replica ends when it has been idle for a while casts no doubt', async () => {
+test('a close for idleness raises no suspicion', async () => {
   const model = new PoolModel();
   for (let count = 0; count < 2; count++) model.send('plain');
   const [ended, socket] = model.sockets as [FakeSocket, FakeSocket];
@@ -335,7 +335,7 @@ function take(model: PoolModel, step: Step): void | Promise<void> {
   }
 }
 
-test('whatever happens in whatever order, every attempt is told once, and nobody waits without a cause', async () => {
+test('in any order every attempt is called once, none waits needlessly', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(step, { maxLength: 60 }),

@@ -1,6 +1,6 @@
 /**
  * A TCP socket towards a replica as `node:net` shows it to the pool, on which the test is the network: it connects,
- * is refused, brings bytes, ends or resets when the test says. Must not hold: assertions.
+ * is refused, brings bytes, ends or resets when the test says.
  */
 import { EventEmitter } from 'node:events';
 import type { OnReadOpts, TcpNetConnectOpts } from 'node:net';

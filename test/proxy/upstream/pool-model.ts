@@ -1,6 +1,5 @@
 /**
  * One pool over fake sockets, all attempts that it was ever given, and what must be true of both at any time.
- * Must not hold: which steps are taken.
  */
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';

@@ -1,7 +1,4 @@
-/**
- * Ways to spoil a well-formed answer: bytes changed, lost, doubled or put in, and lines that attacks are made of.
- * Must not hold: judgement of what a parser said.
- */
+/** Mutations of a well-formed response: bytes changed, lost, doubled or put in, and lines that attacks are made of. */
 import type { Random } from '../helpers/random.ts';
 
 const INSERTS = [
@@ -49,8 +46,8 @@ const LINES = [
   'HTTP/1.1 200 OK\r\n',
 ];
 
-/** Spoils an answer in one to three places; it may still be well-formed. */
-export function spoil(random: Random, wire: string): string {
+/** Spoils a response in one to three places; it may still be well-formed. */
+export function mutate(random: Random, wire: string): string {
   let spoilt = wire;
   for (let left = 1 + random.below(3); left > 0; left--) spoilt = spoilOnce(random, spoilt);
   return spoilt;

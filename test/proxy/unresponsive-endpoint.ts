@@ -1,4 +1,4 @@
-/** An endpoint that never takes a connection, so that connecting hangs. Must not hold: assertions. */
+/** An endpoint that never accepts a connection, so that connecting hangs. */
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { Worker } from 'node:worker_threads';
@@ -7,7 +7,7 @@ import type { Endpoint } from '../../lib/core/replica.ts';
 /** Linux lets one more in than the backlog says; the rest of the SYNs go unanswered. */
 const FILL = 4;
 
-/** A thread listens and then sleeps for ever, so what the kernel's backlog cannot hold is left without an answer. */
+/** A thread listens and then sleeps for ever, so what the kernel's backlog cannot hold is left without a response. */
 const LISTENER = `
   const { parentPort } = require('node:worker_threads');
   const server = require('node:net').createServer();
@@ -17,7 +17,7 @@ const LISTENER = `
   });`;
 
 /** Gone when the test `t` is over. */
-export async function deafEndpoint(t: { after(run: () => unknown): void }): Promise<Endpoint> {
+export async function unresponsiveEndpoint(t: { after(run: () => unknown): void }): Promise<Endpoint> {
   const worker = new Worker(LISTENER, { eval: true });
   const [port] = (await once(worker, 'message')) as [number];
   const fillers = Array.from({ length: FILL }, () => connect(port, '127.0.0.1').on('error', () => undefined));

@@ -1,7 +1,4 @@
-/**
- * Listens to a response parser: feeds it an answer in any pieces and writes down all that it told.
- * Must not hold: expectations.
- */
+/** Feeds a response parser a response in any pieces, and records all calls of its sink. */
 import { Buffer } from 'node:buffer';
 import { parseErrorKindOf } from '../../lib/http1/parse-errors.ts';
 import type { ResponseHead } from '../../lib/http1/response-head.ts';
@@ -17,8 +14,8 @@ import { isBalancerError } from '../../lib/platform/errors.ts';
 
 export const GET: ResponseRequest = { method: 'GET', upgrade: false, rawChunks: false };
 
-/** All that was told of one answer. */
-export interface Heard {
+/** All calls for one response. */
+export interface ParseRecord {
   readonly interim: ResponseHead[];
   head: ResponseHead | undefined;
   /** Latin1. */
@@ -32,15 +29,15 @@ export interface Heard {
   rest: string;
 }
 
-export interface Hearing {
+export interface ParseInput {
   readonly request?: Partial<ResponseRequest>;
   readonly limits?: Partial<ResponseLimits>;
   /** Offsets, ascending, at which the bytes are cut into pieces. */
   readonly cuts?: readonly number[];
 }
 
-class Ear implements ResponseSink {
-  readonly heard: Heard = {
+class RecordingSink implements ResponseSink {
+  readonly record: ParseRecord = {
     interim: [],
     head: undefined,
     body: '',
@@ -53,59 +50,62 @@ class Ear implements ResponseSink {
 
   onInterim(head: ResponseHead): void {
     this.#mustBeOpen();
-    if (this.heard.head !== undefined) throw new Error('1xx after the final head');
-    this.heard.interim.push(head);
+    if (this.record.head !== undefined) throw new Error('1xx after the final head');
+    this.record.interim.push(head);
   }
 
   onHead(head: ResponseHead): void {
     this.#mustBeOpen();
-    if (this.heard.head !== undefined) throw new Error('two heads');
-    this.heard.head = head;
+    if (this.record.head !== undefined) throw new Error('two heads');
+    this.record.head = head;
   }
 
   onBody(chunk: Buffer): void {
     this.#mustBeOpen();
-    if (this.heard.head === undefined) throw new Error('body before head');
+    if (this.record.head === undefined) throw new Error('body before head');
     if (chunk.length === 0) throw new Error('empty body piece');
-    this.heard.body += chunk.toString('latin1');
+    this.record.body += chunk.toString('latin1');
   }
 
   onEnd(trailers: readonly string[]): void {
     this.#mustBeOpen();
-    this.heard.trailers = trailers;
+    this.record.trailers = trailers;
   }
 
   #mustBeOpen(): void {
-    if (this.heard.trailers !== undefined) throw new Error('told something after the end');
+    if (this.record.trailers !== undefined) throw new Error('told something after the end');
   }
 }
 
 /** Feeds `wire` (a latin1 string, or bytes) and then the end of the connection. */
-export function hear(wire: string | Buffer, { request, limits, cuts = [] }: Hearing = {}): Heard {
+export function recordParse(
+  wire: string | Buffer,
+  { request, limits, cuts = [] }: ParseInput = {},
+): ParseRecord {
   const bytes = typeof wire === 'string' ? Buffer.from(wire, 'latin1') : wire;
   const parser = new ResponseParser({ ...RESPONSE_LIMITS, ...limits });
-  const ear = new Ear();
-  const heard = ear.heard;
-  parser.start({ ...GET, ...request }, ear);
+  const sink = new RecordingSink();
+  const record = sink.record;
+  parser.start({ ...GET, ...request }, sink);
   const edges = [0, ...cuts, bytes.length];
   try {
     for (let k = 1; k < edges.length; k++) {
       if (edges[k]! <= edges[k - 1]!) continue;
       const result = parser.push(bytes.subarray(edges[k - 1]!, edges[k]!));
       if (result === 'more') continue;
-      heard.outcome = result;
+      record.outcome = result;
       // what a later piece holds is as much after the message as what this one does
-      heard.rest = parser.rest.toString('latin1') + bytes.toString('latin1', edges[k]!);
-      heard.phase = parser.rest.length === 0 && heard.rest !== '' ? 'dead' : parser.phase;
-      return heard;
+      record.rest = parser.rest.toString('latin1') + bytes.toString('latin1', edges[k]!);
+      record.phase = parser.rest.length === 0 && record.rest !== '' ? 'dead' : parser.phase;
+      return record;
     }
-    if (parser.finish()) heard.outcome = 'done';
+    if (parser.finish()) record.outcome = 'done';
   } catch (error) {
-    heard.outcome = isBalancerError(error, 'bad-response') ? 'fault' : 'thrown';
-    heard.fault = isBalancerError(error) ? parseErrorKindOf(error) : String(error);
+    record.outcome = isBalancerError(error, 'bad-response') ? 'fault' : 'thrown';
+    record.fault = isBalancerError(error) ? parseErrorKindOf(error) : String(error);
   }
-  heard.phase = parser.phase;
-  return heard;
+  record.phase = parser.phase;
+  return record;
 }
 
 /** Every offset at which `wire` can be cut in two. */

@@ -1,7 +1,6 @@
 /**
- * Has a server in this process read what a client says in this very turn of the event loop, as it does where much has
- * come at once. Over the network that is the kernel's to decide, and on a busy machine it decides otherwise.
- * Must not hold: assertions.
+ * Makes a server in this process read what a client sends in this turn of the event loop, as it does when much has come at
+ * once. Over the network the kernel decides that, and on a busy machine it decides otherwise.
  */
 import { subscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
@@ -16,7 +15,7 @@ subscribe('net.server.socket', (message) => {
 });
 
 /** The connection must be known to the server, and be read into SCRATCH. */
-export function readNow({ socket }: Peer, text: string): void {
+export function readSynchronously({ socket }: Peer, text: string): void {
   const end = ends.get(`${socket.localPort} ${socket.remotePort}`) as
     | (Socket & Record<symbol, unknown>)
     | undefined;

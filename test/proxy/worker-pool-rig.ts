@@ -1,4 +1,4 @@
-/** The data plane as it is in service, on real threads, over fake replicas. Must not hold: assertions. */
+/** A worker pool as it is in service, on real threads, over fake replicas. */
 import type { Worker } from 'node:worker_threads';
 import { createPlacement } from '../../lib/core/hashing/placement.ts';
 import type { Loss, Settlement } from '../../lib/core/policy/poison.ts';
@@ -16,12 +16,12 @@ import { noLastResort } from '../helpers/proxy/last-resort.ts';
 import { Peer } from '../helpers/proxy/peer.ts';
 import { FakeReplica } from '../helpers/proxy/replica.ts';
 
-export interface PlaneSettings extends Partial<WorkerOptions> {
+export interface WorkerPoolSettings extends Partial<WorkerOptions> {
   readonly replicas?: number;
   readonly threads?: number;
 }
 
-export class PlaneRig {
+export class WorkerPoolRig {
   readonly #addresses: PoolAddresses;
   #options: WorkerOptions;
   readonly plane: WorkerPool;
@@ -41,7 +41,7 @@ export class PlaneRig {
   logged = 0;
   readonly #peers: Peer[] = [];
 
-  private constructor(settings: PlaneSettings, port: number, replicas: readonly FakeReplica[]) {
+  private constructor(settings: WorkerPoolSettings, port: number, replicas: readonly FakeReplica[]) {
     const { replicas: _replicas, threads = 1, ...given } = settings;
     const options: WorkerOptions = {
       ...load('--slots 251 --load-factor 0'),
@@ -88,10 +88,13 @@ export class PlaneRig {
   }
 
   /** Closed when the test `t` is over. */
-  static async open(t: { after(run: () => unknown): void }, settings: PlaneSettings = {}): Promise<PlaneRig> {
+  static async open(
+    t: { after(run: () => unknown): void },
+    settings: WorkerPoolSettings = {},
+  ): Promise<WorkerPoolRig> {
     const replicas: FakeReplica[] = [];
     for (let count = 0; count < (settings.replicas ?? 1); count++) replicas.push(await FakeReplica.open());
-    const rig = new PlaneRig(settings, await claimPort(0, '127.0.0.1'), replicas);
+    const rig = new WorkerPoolRig(settings, await claimPort(0, '127.0.0.1'), replicas);
     const onWorker = (worker: Worker): unknown => rig.workers.push(worker);
     process.on('worker', onWorker);
     t.after(async () => {

@@ -1,18 +1,15 @@
-/**
- * Answers by hand that a response parser takes, one for each rule, with what they mean.
- * Must not hold: code that runs them (`test/proxy/response-parser.test.ts`).
- */
+/** Responses that a response parser accepts, one for each rule, with what they mean. */
 import type { ResponseHead } from '../../lib/http1/response-head.ts';
 import type { ResponseRequest } from '../../lib/http1/response-parser.ts';
-import type { Heard } from './response-ear.ts';
+import type { ParseRecord } from './response-recorder.ts';
 
-export interface TakenAnswer {
+export interface AcceptedResponse {
   readonly title: string;
   /** Latin1. */
   readonly wire: string;
   readonly request?: Partial<ResponseRequest>;
   readonly head?: Partial<ResponseHead>;
-  readonly heard?: Partial<Heard>;
+  readonly record?: Partial<ParseRecord>;
 }
 
 const OK = 'HTTP/1.1 200 OK\r\n';
@@ -21,7 +18,7 @@ const HEAD = { method: 'HEAD' };
 const IDLE = { phase: 'idle', rest: '' } as const;
 const DEAD = { phase: 'dead' } as const;
 
-export const TAKEN: readonly TakenAnswer[] = [
+export const ACCEPTED: readonly AcceptedResponse[] = [
   {
     title: 'a body of a given length',
     wire: `${OK}Content-Length: 5\r\n\r\nhello`,
@@ -33,72 +30,72 @@ export const TAKEN: readonly TakenAnswer[] = [
       contentLength: 5,
       keepAlive: true,
     },
-    heard: { ...IDLE, body: 'hello', trailers: [] },
+    record: { ...IDLE, body: 'hello', trailers: [] },
   },
   {
     title: 'a chunked body with sizes in either case',
     wire: `${CHUNKED}A\r\n0123456789\r\nb\r\n0123456789a\r\n0\r\n\r\n`,
     head: { framing: 'chunked', contentLength: -1, keepAlive: true, forward: OK },
-    heard: { ...IDLE, body: '01234567890123456789a' },
+    record: { ...IDLE, body: '01234567890123456789a' },
   },
   {
     title: 'a chunked body that is empty',
     wire: `${CHUNKED}0\r\n\r\n`,
-    heard: { ...IDLE, body: '', trailers: [] },
+    record: { ...IDLE, body: '', trailers: [] },
   },
   {
     title: 'chunk sizes with padding',
     wire: `${CHUNKED}0003\r\nabc\r\n000\r\n\r\n`,
-    heard: { ...IDLE, body: 'abc' },
+    record: { ...IDLE, body: 'abc' },
   },
   {
     title: 'chunk extensions, which are left out',
     wire: `${CHUNKED}3;a;b=c;d="e\\";f"\r\nabc\r\n0;x\r\n\r\n`,
-    heard: { ...IDLE, body: 'abc' },
+    record: { ...IDLE, body: 'abc' },
   },
   {
     title: 'chunk sizes and extensions with blanks around them, which are left out',
     wire: `${CHUNKED}3   \r\nabc\r\n1 ;a=b\r\nd\r\n1; a=b\r\ne\r\n2\t;\ta = "b c"  ; d \t\r\nfg\r\n0 \r\n\r\n`,
-    heard: { ...IDLE, body: 'abcdefg' },
+    record: { ...IDLE, body: 'abcdefg' },
   },
   {
     title: 'a long chunk extension',
     wire: `${CHUNKED}3;a="${'b'.repeat(16_000)}"\r\nabc\r\n0\r\n\r\n`,
-    heard: { ...IDLE, body: 'abc' },
+    record: { ...IDLE, body: 'abc' },
   },
   {
     title: 'a chunk size with many leading zeros',
     wire: `${CHUNKED}${'0'.repeat(1000)}3\r\nabc\r\n${'0'.repeat(1000)}\r\n\r\n`,
-    heard: { ...IDLE, body: 'abc' },
+    record: { ...IDLE, body: 'abc' },
   },
   {
     title: 'trailers, less those that could change what the answer means',
     wire: `${CHUNKED}1\r\na\r\n0\r\nX-Sum: 1 \r\nContent-Length: 9\r\nHost: x\r\nset-cookie: y\r\nX-Sum:2\r\n\r\n`,
-    heard: { ...IDLE, body: 'a', trailers: ['X-Sum', '1', 'X-Sum', '2'] },
+    record: { ...IDLE, body: 'a', trailers: ['X-Sum', '1', 'X-Sum', '2'] },
   },
   {
     title: 'a body that the end of the connection ends',
     wire: `${OK}\r\nall of it\r\n0\r\n\r\n`,
     head: { framing: 'close', keepAlive: false },
-    heard: { ...DEAD, body: 'all of it\r\n0\r\n\r\n' },
+    record: { ...DEAD, body: 'all of it\r\n0\r\n\r\n' },
   },
   {
     title: 'an HTTP/1.0 answer, which goes on as HTTP/1.1 and closes',
     wire: 'HTTP/1.0 200 OK\r\nContent-Length: 1\r\nServer: x\r\n\r\na',
     head: { httpVersionMinor: 0, keepAlive: false, forward: `${OK}Content-Length: 1\r\nServer: x\r\n` },
-    heard: { ...DEAD, body: 'a' },
+    record: { ...DEAD, body: 'a' },
   },
   {
     title: 'an HTTP/1.0 answer that keeps its connection',
     wire: 'HTTP/1.0 200 OK\r\nContent-Length: 1\r\nConnection: Keep-Alive\r\n\r\na',
     head: { keepAlive: true },
-    heard: IDLE,
+    record: IDLE,
   },
   {
     title: 'an answer that closes its connection',
     wire: `${OK}Content-Length: 1\r\nConnection: CLOSE\r\n\r\na`,
     head: { keepAlive: false },
-    heard: { ...DEAD, rest: '' },
+    record: { ...DEAD, rest: '' },
   },
   {
     title: 'close, which beats keep-alive',
@@ -114,64 +111,64 @@ export const TAKEN: readonly TakenAnswer[] = [
     title: 'a 1xx that closes the connection after the final answer',
     wire: `HTTP/1.1 103 \r\nConnection: close\r\n\r\n${OK}Content-Length: 1\r\n\r\na`,
     head: { keepAlive: true },
-    heard: { ...DEAD, body: 'a' },
+    record: { ...DEAD, body: 'a' },
   },
   {
     title: 'a HEAD answer without a body, whatever it says of one',
     wire: `${OK}Content-Length: 5\r\n\r\n`,
     request: HEAD,
     head: { framing: 'none', contentLength: 5, forward: `${OK}Content-Length: 5\r\n` },
-    heard: { ...IDLE, body: '' },
+    record: { ...IDLE, body: '' },
   },
   {
     title: 'a HEAD answer that says chunked',
     wire: CHUNKED,
     request: HEAD,
     head: { framing: 'none', forward: OK, keepAlive: true },
-    heard: IDLE,
+    record: IDLE,
   },
   {
     title: 'a 304, which keeps its length',
     wire: 'HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n',
     head: { framing: 'none', forward: 'HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n', keepAlive: true },
-    heard: IDLE,
+    record: IDLE,
   },
   {
     title: 'a 204, which loses its length',
     wire: 'HTTP/1.1 204 No Content\r\nContent-Length: 0\r\nServer: x\r\n\r\n',
     head: { framing: 'none', forward: 'HTTP/1.1 204 No Content\r\nServer: x\r\n', keepAlive: true },
-    heard: IDLE,
+    record: IDLE,
   },
   {
     title: 'a 204 that announces a body, whose connection is not used again',
     wire: 'HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n',
     head: { framing: 'none', keepAlive: false },
-    heard: DEAD,
+    record: DEAD,
   },
   {
     title: 'a 204 that says chunked, whose connection is not used again',
     wire: 'HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n',
     head: { framing: 'none', keepAlive: false },
-    heard: DEAD,
+    record: DEAD,
   },
   {
     title: 'bytes after the end, which leave the connection of no use',
     wire: `${OK}Content-Length: 1\r\n\r\naHTTP/1.1 200 OK\r\n\r\n`,
-    heard: { ...DEAD, body: 'a', rest: 'HTTP/1.1 200 OK\r\n\r\n' },
+    record: { ...DEAD, body: 'a', rest: 'HTTP/1.1 200 OK\r\n\r\n' },
   },
   {
     title: 'an upgrade that was asked for, with early bytes of the tunnel',
     wire: 'HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX: y\r\n\r\nearly',
     request: { upgrade: true },
     head: { framing: 'upgrade', upgrade: 'websocket', forward: 'HTTP/1.1 101 Switching\r\nX: y\r\n' },
-    heard: { ...DEAD, outcome: 'upgraded', rest: 'early', trailers: undefined },
+    record: { ...DEAD, outcome: 'upgraded', rest: 'early', trailers: undefined },
   },
   {
     title: 'an upgrade that was refused',
     wire: 'HTTP/1.1 426 Upgrade Required\r\nUpgrade: a\r\nUpgrade: b\r\nContent-Length: 0\r\n\r\n',
     request: { upgrade: true },
     head: { framing: 'length', upgrade: 'a, b' },
-    heard: IDLE,
+    record: IDLE,
   },
   {
     title: 'a status without a reason, or the space before it',
@@ -218,7 +215,7 @@ export const TAKEN: readonly TakenAnswer[] = [
     title: 'framing that Connection names, which stays',
     wire: `${OK}Connection: content-length\r\nContent-Length: 2\r\n\r\nab`,
     head: { forward: `${OK}Content-Length: 2\r\n`, framing: 'length' },
-    heard: { body: 'ab' },
+    record: { body: 'ab' },
   },
   {
     title: 'Date and X-Request-Id, noticed in any case',
@@ -234,13 +231,13 @@ export const TAKEN: readonly TakenAnswer[] = [
     title: 'one length said twice, which goes on once',
     wire: `${OK}Content-Length: 2\r\nA: b\r\ncontent-length: 2\r\n\r\nab`,
     head: { contentLength: 2, forward: `${OK}Content-Length: 2\r\nA: b\r\n` },
-    heard: { body: 'ab' },
+    record: { body: 'ab' },
   },
   {
     title: 'one length said twice in a list',
     wire: `${OK}Content-Length: 2, 2\r\n\r\nab`,
     head: { contentLength: 2, forward: `${OK}Content-Length: 2\r\n` },
-    heard: { body: 'ab' },
+    record: { body: 'ab' },
   },
   {
     title: 'a padded length, which goes on without padding',

@@ -1,6 +1,6 @@
 /**
- * The behaviour of the data path does not depend on how a request comes in: the suites of behaviour once more with heads
- * that come in two parts, with Node's own HTTP server as the reader, and over TLS.
+ * The data path behaves alike however requests come in: the suites of behaviour once more with heads that come in two
+ * parts, with Node's own HTTP server (`--parser node`), and over TLS.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -12,7 +12,7 @@ const SUITES = [
   'back-pressure',
   'client-gone',
   'counting',
-  'debug-headers',
+  'headers/debug-headers',
   'forwarded',
   'forwarding',
   'hop-by-hop',
@@ -32,20 +32,20 @@ const SUITES = [
   'upgrade',
 ];
 
-/** What Node's server does in a way of its own, which `--parser node` is documented to have. */
+/** Titles of what Node's server does in its own way, as the documentation of `--parser node` says. */
 const NODE_DIFFERS = [
   'a body with a broken chunk behind',
-  'a chunked body that (ends|resets) in the middle',
+  'chunked body that (ends|resets) within a chunk',
   'without waiting for 100 is served',
 ];
 
-/** What is not so over TLS: what is said of the connection, and what is said before a handshake. */
+/** Titles of what differs over TLS: what is told of the connection, and what is sent before a handshake. */
 const TLS_DIFFERS = [
-  'a client that half-closes after its request',
+  'half-closing after a request',
   'a connection too many is counted as refused',
-  'Forwarded says the same where it is asked for',
-  'a replica is told the address, protocol and host',
-  'what a client that is no trusted proxy claims',
+  'Forwarded, if on',
+  "a replica gets the client's address, protocol and host",
+  'forwarded headers of an untrusted client',
 ];
 
 async function run(env: Readonly<Record<string, string>>, skipped: readonly string[]): Promise<void> {

@@ -1,11 +1,8 @@
-/**
- * Well-formed answers made at random, each with what a reader must make of it.
- * Must not hold: judgement of what a parser said.
- */
+/** Random well-formed responses, each with what a reader must make of it. */
 import type { Random } from '../helpers/random.ts';
 
 /** A well-formed answer with what it means. */
-export interface MadeAnswer {
+export interface GeneratedResponse {
   /** Latin1. */
   readonly wire: string;
   readonly method: string;
@@ -88,13 +85,13 @@ function interims(random: Random, count: number): string {
 }
 
 /** One well-formed answer. */
-export function makeAnswer(random: Random): MadeAnswer {
+export function generateResponse(random: Random): GeneratedResponse {
   const interim = random.chance(80) ? 0 : 1 + random.below(3);
   const head = interims(random, interim);
   return random.chance(4) ? makeUpgrade(random, head, interim) : makeMessage(random, head, interim);
 }
 
-function makeUpgrade(random: Random, interimText: string, interim: number): MadeAnswer {
+function makeUpgrade(random: Random, interimText: string, interim: number): GeneratedResponse {
   const headers: [string, string][] = [['Connection', 'Upgrade'], ['Upgrade', 'websocket'], header(random)];
   const rest = random.text(ANY, 20);
   const wire = `${interimText}HTTP/1.1 101${reason(random)}\r\n${lines(random, headers)}\r\n${rest}`;
@@ -102,7 +99,7 @@ function makeUpgrade(random: Random, interimText: string, interim: number): Made
   return { ...common, wire, rawHeaders: headers.flat(), rest };
 }
 
-function makeMessage(random: Random, interimText: string, interim: number): MadeAnswer {
+function makeMessage(random: Random, interimText: string, interim: number): GeneratedResponse {
   const method = random.chance(10) ? 'HEAD' : 'GET';
   const status = random.pick(STATUSES);
   const bodiless = method === 'HEAD' || status === 204 || status === 304;
