@@ -184,6 +184,29 @@ export function foldersWithTooMany(paths: readonly string[]): readonly string[] 
     .map(([folder, files]) => `${folder} has ${files.length} files, and may have ${MOST_FILES}`);
 }
 
+/** Public members of a class at most. */
+const MAX_MEMBERS = 20;
+/** The beginning of a public field, accessor or method, in the formatter's indentation. */
+const MEMBER =
+  /^ {2}(?:(?:readonly|get|set|async|static|override|abstract) )*(?!\w+ #)([a-zA-Z]\w*)[(:<?=! ;]/;
+const NO_MEMBER = new Set(['private', 'protected', 'constructor', 'return']);
+
+/** A class with more has more than one role. An accessor pair counts as two. */
+export const classesAreSmall: Rule = (sources) =>
+  [...sources].flatMap(([path, source]) =>
+    [...source.matchAll(/^(?:export )?(?:abstract )?class (\w+)[^\n]*\n([\s\S]*?)^\}/gm)].flatMap(
+      ([, name, body]) => {
+        const members = body!
+          .split('\n')
+          .filter((line) => !NO_MEMBER.has(MEMBER.exec(line)?.[1] ?? 'private'));
+        const count = members.length;
+        return count > MAX_MEMBERS
+          ? [`${path}: ${name} has ${count} public members, and may have ${MAX_MEMBERS}`]
+          : [];
+      },
+    ),
+  );
+
 export const filesAreShort: Rule = (sources) =>
   [...sources].flatMap(([path, source]) => {
     const lines = source.split('\n').length - 1;

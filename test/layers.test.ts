@@ -33,6 +33,7 @@ describe('lib', () => {
     ['imports nothing outside lib', rules.nothingOutsideLib],
     ['has no cycle of imports', rules.noCycles],
     ['has no file of over 350 lines', rules.filesAreShort],
+    ['has no class with over 20 public members', rules.classesAreSmall],
   ] as const) {
     it(title, () => {
       assert.deepEqual(rule(sources), []);
@@ -200,6 +201,9 @@ describe('the rules of the layers', () => {
     assert.deepEqual(foldersWithTooMany(paths.slice(1)), []);
     const long = new Map([['core/a.ts', '\n'.repeat(351)]]);
     assert.deepEqual(rules.filesAreShort(long), ['core/a.ts has 351 lines, and may have 350']);
+    const members = Array.from({ length: 21 }, (_, index) => `  m${index}(): void {}\n`).join('');
+    const large = new Map([['core/a.ts', `export class A {\n${members}  #private = 0;\n}\n`]]);
+    assert.deepEqual(rules.classesAreSmall(large), ['core/a.ts: A has 21 public members, and may have 20']);
   });
 
   it('find a cycle of three files once, types included', () => {

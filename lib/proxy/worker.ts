@@ -38,7 +38,7 @@ new ThreadHealth(context.recorder.thread, systemClock);
 port.on('message', (message: MessageToWorker) => {
   switch (message.kind) {
     case 'upstreams':
-      context.setUpstreams(message.upstreams);
+      context.pools.update(message.upstreams);
       post({ kind: 'applied', sequence: message.sequence });
       break;
     case 'options':
@@ -49,7 +49,7 @@ port.on('message', (message: MessageToWorker) => {
     case 'drain':
       context.isDraining = true;
       void listener.drain().then(() => {
-        context.access?.log.flush();
+        context.access.log.flush();
         post({ kind: 'drained' });
       });
       break;
@@ -63,7 +63,7 @@ port.on('message', (message: MessageToWorker) => {
       context.verdicts.resolve(message.sequence, message.isPoison);
       break;
     case 'logged':
-      context.onLogWritten(message.bytes);
+      context.access.log.written(message.bytes);
       break;
   }
 });

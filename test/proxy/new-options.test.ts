@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
 import { get, ok, statusOf } from '../helpers/proxy/message.ts';
-import { PlaneRig } from './plane.ts';
+import { WorkerPoolRig } from './worker-pool-rig.ts';
 
 /** A client with a connection that has carried a request. */
-async function usedClient(rig: PlaneRig) {
+async function usedClient(rig: WorkerPoolRig) {
   const client = await rig.client();
   client.send(get('/first'));
   assert.equal(statusOf(await client.response()), 200);
@@ -14,7 +14,7 @@ async function usedClient(rig: PlaneRig) {
 }
 
 test('a new time limit holds for the next request on an open connection', async (t) => {
-  const rig = await PlaneRig.open(t, { responseTimeoutMs: 60_000 });
+  const rig = await WorkerPoolRig.open(t, { responseTimeoutMs: 60_000 });
   rig.replicas[0]!.serve((request) => (request.startLine.includes('/first') ? ok('hello') : undefined));
   const client = await usedClient(rig);
   await rig.configure({ responseTimeoutMs: 100 });
@@ -23,7 +23,7 @@ test('a new time limit holds for the next request on an open connection', async 
 });
 
 test('a request under way survives new options', async (t) => {
-  const rig = await PlaneRig.open(t);
+  const rig = await WorkerPoolRig.open(t);
   const client = await rig.client();
   client.send(get('/'));
   const replica = await rig.replicas[0]!.next();
@@ -35,7 +35,7 @@ test('a request under way survives new options', async (t) => {
 });
 
 test('a new hash key places the next request', async (t) => {
-  const rig = await PlaneRig.open(t, { replicas: 2, hashKey: [{ kind: 'path' }] });
+  const rig = await WorkerPoolRig.open(t, { replicas: 2, hashKey: [{ kind: 'path' }] });
   for (const [ordinal, replica] of rig.replicas.entries()) replica.serve(() => ok(`S${ordinal}`));
   const client = await rig.client();
   const served = async (headers: string): Promise<string> => {
@@ -52,7 +52,7 @@ test('a new hash key places the next request', async (t) => {
 });
 
 test('a smaller limit of a request head refuses the next one', async (t) => {
-  const rig = await PlaneRig.open(t);
+  const rig = await WorkerPoolRig.open(t);
   rig.replicas[0]!.serve();
   const client = await usedClient(rig);
   await rig.configure({ maxTargetBytes: 256 });
@@ -61,7 +61,7 @@ test('a smaller limit of a request head refuses the next one', async (t) => {
 });
 
 test('a rate limit that is switched on counts over all threads', async (t) => {
-  const rig = await PlaneRig.open(t, { threads: 2 });
+  const rig = await WorkerPoolRig.open(t, { threads: 2 });
   rig.replicas[0]!.serve();
   const client = await usedClient(rig);
   await rig.configure({ rateLimit: 1 / 3600, rateBurst: 1 });
@@ -73,7 +73,7 @@ test('a rate limit that is switched on counts over all threads', async (t) => {
 });
 
 test('a client keeps what it has used when another option changes', async (t) => {
-  const rig = await PlaneRig.open(t, { rateLimit: 1 / 3600, rateBurst: 1 });
+  const rig = await WorkerPoolRig.open(t, { rateLimit: 1 / 3600, rateBurst: 1 });
   rig.replicas[0]!.serve();
   const client = await usedClient(rig);
   await rig.configure({ retries: 0 });
@@ -82,7 +82,7 @@ test('a client keeps what it has used when another option changes', async (t) =>
 });
 
 test('a lower rate limit blocks nobody for what came before', async (t) => {
-  const rig = await PlaneRig.open(t, { rateLimit: 1000, rateBurst: 1000 });
+  const rig = await WorkerPoolRig.open(t, { rateLimit: 1000, rateBurst: 1000 });
   rig.replicas[0]!.serve();
   const client = await usedClient(rig);
   await rig.configure({ rateLimit: 1, rateBurst: 1 });
@@ -91,7 +91,7 @@ test('a lower rate limit blocks nobody for what came before', async (t) => {
 });
 
 test('the access log can be switched on and off', async (t) => {
-  const rig = await PlaneRig.open(t, { accessLog: 'off' });
+  const rig = await WorkerPoolRig.open(t, { accessLog: 'off' });
   rig.replicas[0]!.serve();
   const client = await usedClient(rig);
   await rig.configure({ accessLog: 'json' });
@@ -108,7 +108,7 @@ test('the access log can be switched on and off', async (t) => {
 });
 
 test('a thread that is started again runs with the new options', async (t) => {
-  const rig = await PlaneRig.open(t, { forwarded: false });
+  const rig = await WorkerPoolRig.open(t, { forwarded: false });
   rig.replicas[0]!.serve();
   await rig.configure({ forwarded: true });
   await rig.workers[0]!.terminate();

@@ -39,7 +39,7 @@ export interface ListenerWorker extends ExchangeWorker, ConnectionWorker {
   readonly recorder: ExchangeWorker['recorder'];
   readonly pools: ExchangeWorker['pools'] & { readonly admin: ConnectionPool };
   readonly clientLimits: ClientLimits;
-  readonly tls: TlsMaterial | undefined;
+  readonly tls: ExchangeWorker['tls'] & { readonly material: TlsMaterial | undefined };
   recordRefusal(code: ErrorCode, client: ClientInfo, request?: ClientRequest): void;
 }
 
@@ -75,7 +75,7 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
     this.#nodeServer = options.parser === 'node' ? new NodeServer(worker, this) : undefined;
     this.#proxyHeaders = options.proxyProtocol ? new ProxyHeaderReader(this) : undefined;
     this.#acceptors.push(this.#createAcceptor(options.port, false));
-    this.#tls = worker.tls && new TlsServer(options, worker.tls, this);
+    this.#tls = worker.tls.material && new TlsServer(options, worker.tls.material, this);
     if (this.#tls !== undefined) this.#acceptors.push(this.#createAcceptor(options.tlsPort, true));
   }
 

@@ -2,7 +2,7 @@
  * The access-log entries of one worker's requests, those that were refused before they were exchanges included. Which
  * requests are logged, and how an entry is written, is in `lib/access-log`.
  */
-import type { AccessLog } from '../../access-log/access-log.ts';
+import type { AccessLog, AccessLogOptions } from '../../access-log/access-log.ts';
 import type { EndedRequest } from '../../metrics/recorder.ts';
 import { ERRORS, type ErrorCode } from '../../platform/errors.ts';
 import type { ClientRequest, RequestContext } from '../downstream/request.ts';
@@ -24,12 +24,19 @@ const NO_HEADERS: readonly string[] = [];
 
 export class AccessLogEntries {
   readonly log: AccessLog;
+  readonly #options: AccessLogOptions;
   readonly #trusted: TrustedProxies;
   readonly #nameOf: (ordinal: number) => string;
 
-  /** `nameOf` gives the name of a replica, '' for none. */
-  constructor(log: AccessLog, trusted: TrustedProxies, nameOf: (ordinal: number) => string) {
+  /** `options` may change while requests are logged; `nameOf` gives the name of a replica, '' for none. */
+  constructor(
+    log: AccessLog,
+    options: AccessLogOptions,
+    trusted: TrustedProxies,
+    nameOf: (ordinal: number) => string,
+  ) {
     this.log = log;
+    this.#options = options;
     this.#trusted = trusted;
     this.#nameOf = nameOf;
   }
@@ -37,7 +44,7 @@ export class AccessLogEntries {
   /** Logs a request that is over and was given to so many replicas. */
   recordEnd(record: RecordedRequest, { request, head, client }: RequestContext, attempts: number): void {
     const { status, totalMs } = record;
-    if (!this.log.shouldLog(status, totalMs) || !this.log.hasRoom()) return;
+    if (!this.#hasLine(status, totalMs)) return;
     const { rawHeaders } = request;
     this.log.add({
       wallMs: performance.timeOrigin + record.startMs,
@@ -65,7 +72,7 @@ export class AccessLogEntries {
   /** Logs a request that was refused before it was an exchange; undefined where it could not be understood. */
   recordRefusal(code: ErrorCode, info: ClientInfo, request: ClientRequest | undefined): void {
     const { status } = ERRORS[code];
-    if (!this.log.shouldLog(status, 0) || !this.log.hasRoom()) return;
+    if (!this.#hasLine(status, 0)) return;
     const { rawHeaders = NO_HEADERS, method = '', url = '', httpVersion = '1.1' } = request ?? {};
     this.log.add({
       wallMs: performance.timeOrigin + performance.now(),
@@ -88,6 +95,12 @@ export class AccessLogEntries {
       referer: headerIn(rawHeaders, 'referer'),
       userAgent: headerIn(rawHeaders, 'user-agent'),
     });
+  }
+
+  /** True where a request that ended so is logged, and there is room for its line. */
+  #hasLine(status: number, totalMs: number): boolean {
+    if (this.#options.accessLog === 'off') return false;
+    return this.log.shouldLog(status, totalMs) && this.log.hasRoom();
   }
 }
 

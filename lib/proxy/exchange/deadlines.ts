@@ -80,6 +80,9 @@ export abstract class TimedTask implements TimedRequest {
   }
 }
 
+/** With fewer requests under way a round of the event loop has little to write, and batching costs more than it saves. */
+const BATCH_REQUESTS = 3;
+
 /**
  * All requests under way, in no order: one that ends changes places with the last. A Set would do but for the garbage
  * collector: the tables that it grows out of keep their entries alive into old space, half of all that a request leaves.
@@ -87,8 +90,9 @@ export abstract class TimedTask implements TimedRequest {
 export class ActiveRequests {
   readonly #requests: TimedRequest[] = [];
 
-  get count(): number {
-    return this.#requests.length;
+  /** So many are under way that what is written for one is worth holding back for what the others write. */
+  get areMany(): boolean {
+    return this.#requests.length >= BATCH_REQUESTS;
   }
 
   add(request: TimedRequest): void {

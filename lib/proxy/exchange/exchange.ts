@@ -44,8 +44,7 @@ export interface ExchangeWorker extends LeaseWorker, BodyWorker, WriterWorker, A
   readonly budget: RetryBudget;
   readonly queue: RequestQueue;
   readonly active: ActiveRequests;
-  /** Undefined while the access log is off. */
-  readonly access: AccessLogEntries | undefined;
+  readonly access: AccessLogEntries;
   readonly pools: WriterWorker['pools'] & LeaseWorker['pools'];
 }
 
@@ -300,7 +299,7 @@ export class Exchange extends TimedTask implements QueuedRequest, BodyOwner, Act
     const freed = lease.finish(record.answeredBy !== NO_ORDINAL && record.ended === 'whole');
     this.#tunnel?.close();
     record.finish(body?.bytes ?? 0);
-    worker.access?.recordEnd(record, context, lease.attempts);
+    worker.access.recordEnd(record, context, lease.attempts);
     context.client.release(this, context.response);
     worker.active.remove(this);
     worker.queue.onReplicaFreed(freed);

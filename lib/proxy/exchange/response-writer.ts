@@ -20,7 +20,7 @@ export interface WriterWorker {
   readonly options: { readonly via: boolean };
   readonly nowMs: number;
   /** The Strict-Transport-Security line of responses over TLS, or ''. */
-  readonly hstsLine: string;
+  readonly tls: { readonly hstsLine: string };
   /** For Date headers. */
   readonly date: string;
   /** The balancer is shutting down, so connections are not kept. */
@@ -65,7 +65,7 @@ export class ResponseWriter {
       keepAlive: after === 'keep-alive',
       requestId: request.requestId,
       via: this.#worker.options.via,
-      hsts: client.info.isTls ? this.#worker.hstsLine : '',
+      hsts: client.info.isTls ? this.#worker.tls.hstsLine : '',
       debug: request.isDebug ? this.#debugLines() : '',
       date: this.#worker.date,
     });

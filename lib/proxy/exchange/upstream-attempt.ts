@@ -12,7 +12,7 @@ import type { RequestContext } from '../downstream/request.ts';
 import type { Attempt, Connection } from '../upstream/connection.ts';
 import type { ConnectionPool } from '../upstream/connection-pool.ts';
 import type { WorkerOptions } from '../worker-protocol.ts';
-import { LAST_RESORT_MS, type Phase } from './deadlines.ts';
+import { type ActiveRequests, LAST_RESORT_MS, type Phase } from './deadlines.ts';
 import type { ReplicaLease } from './replica-lease.ts';
 import { type RequestBody, sendWhole } from './request-body.ts';
 import type { RequestRecord } from './request-record.ts';
@@ -24,8 +24,7 @@ export interface AttemptWorker {
   readonly options: Pick<WorkerOptions, 'bodyTimeoutMs' | 'classic' | 'connectTimeoutMs'> &
     Pick<WorkerOptions, 'idleTimeoutMs' | 'sendTimeoutMs'>;
   readonly recorder: Pick<Recorder, 'read'>;
-  /** So many requests are under way that small writes are worth batching. */
-  readonly isBusy: boolean;
+  readonly active: Pick<ActiveRequests, 'areMany'>;
 }
 
 /** The parts of one exchange that its attempts share with it. */
@@ -111,7 +110,7 @@ export class UpstreamAttempt implements Attempt, RelayFlow {
     record.recordConnected(lease.last, connection.isReused);
     const { text: head, bindsConnection } = context.head;
     if (bindsConnection) context.client.pin(connection, this.pool);
-    if (sendWhole(connection, head, body, worker.isBusy)) return this.#owner.awaitResponse();
+    if (sendWhole(connection, head, body, worker.active.areMany)) return this.#owner.awaitResponse();
     this.#owner.phase = 'sending';
     this.#owner.setDeadline(worker.options.bodyTimeoutMs);
     body?.sendTo(connection, head);
@@ -175,7 +174,7 @@ export class UpstreamAttempt implements Attempt, RelayFlow {
     const { worker, context, lease } = this.#parts;
     if (trailers.length > 0) context.response.addTrailers(trailers);
     lease.releaseEarly();
-    this.#relay?.end(this.#connection!, worker.isBusy);
+    this.#relay?.end(this.#connection!, worker.active.areMany);
   }
 
   onDone(): void {

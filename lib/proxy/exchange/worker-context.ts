@@ -6,7 +6,6 @@
 import { AccessLog } from '../../access-log/access-log.ts';
 import { createPlacement } from '../../core/hashing/placement.ts';
 import { RetryBudget } from '../../core/policy/retry.ts';
-import type { UpstreamRecord } from '../../core/replica.ts';
 import { Picker } from '../../core/routing/pick.ts';
 import { RouteTable } from '../../core/routing/route-table.ts';
 import { Recorder } from '../../metrics/recorder.ts';
@@ -33,10 +32,16 @@ import { RequestQueue } from './request-queue.ts';
 /** How often `tick` is to be called. */
 export const TICK_MS = 100;
 const TICKS_A_SECOND = 1000 / TICK_MS;
-/** With fewer requests under way a round of the event loop has little to write, and batching costs more than it saves. */
-const BUSY_REQUESTS = 3;
 /** The longest that a request to the admin server may wait for a connection: more than any change of the fleet takes. */
 const ADMIN_WAIT_MS = 600_000;
+
+/** What TLS on the public port needs. */
+export interface TlsContext {
+  /** Undefined without TLS. */
+  readonly material: TlsMaterial | undefined;
+  /** The header line of responses over TLS, or ''. */
+  readonly hstsLine: string;
+}
 
 export class WorkerContext {
   readonly options: WorkerOptions;
@@ -51,10 +56,8 @@ export class WorkerContext {
   readonly unsentBytes: UnsentBytes;
   readonly verdicts: PoisonVerdicts;
   clientLimits: ClientLimits;
-  readonly tls: TlsMaterial | undefined;
-  readonly hstsLine: string;
-  /** Undefined while the access log is off. */
-  access: AccessLogEntries | undefined;
+  readonly tls: TlsContext;
+  readonly access: AccessLogEntries;
   /** The coarse clock, set by `tick`; milliseconds that never go back. */
   nowMs: number;
   /** The time for Date headers, set by `tick`. */
@@ -63,12 +66,9 @@ export class WorkerContext {
 
   #ticks = 0;
   readonly #clock: () => number;
-  readonly #post: (message: MessageFromWorker) => void;
   readonly #trusted: TrustedProxies;
   readonly #worker: number;
   readonly #workers: number;
-  /** Made when it is needed first, and kept: batches may be under way. */
-  #entries: AccessLogEntries | undefined;
 
   /** `clock` gives milliseconds that never go back, the same for all workers. */
   constructor(start: WorkerStart, post: (message: MessageFromWorker) => void, clock: () => number) {
@@ -76,7 +76,6 @@ export class WorkerContext {
     const nowMs = (): number => this.nowMs;
     this.options = options;
     this.#clock = clock;
-    this.#post = post;
     this.#worker = start.worker;
     this.#workers = start.shape.workers;
     this.nowMs = clock();
@@ -95,13 +94,15 @@ export class WorkerContext {
       this.recorder.waiting(ordinal, waiting),
     );
     this.budget = new RetryBudget(options.retryBudget);
-    this.pools = new ReplicaPools({ options, recorder: this.recorder, nowMs, adminWaitMs: ADMIN_WAIT_MS });
-    this.tls = start.tls;
-    this.hstsLine = options.hsts === 0 ? '' : `Strict-Transport-Security: max-age=${options.hsts}\r\n`;
+    const onUpdated = (): void => this.queue.recheck();
+    const pools = { options, recorder: this.recorder, nowMs, adminWaitMs: ADMIN_WAIT_MS, onUpdated };
+    this.pools = new ReplicaPools(pools);
+    const hstsLine = options.hsts === 0 ? '' : `Strict-Transport-Security: max-age=${options.hsts}\r\n`;
+    this.tls = { material: start.tls, hstsLine };
     this.#trusted = new TrustedProxies(options.trustedProxies);
     this.clientLimits = this.#createLimits(start.limits);
-    this.access = this.#accessLog();
-    this.setUpstreams(start.upstreams);
+    this.access = this.#createAccessLog(this.#trusted, post);
+    this.pools.update(start.upstreams);
   }
 
   /**
@@ -116,25 +117,14 @@ export class WorkerContext {
     this.budget.configure(options.retryBudget);
     this.pools.configure();
     this.clientLimits = this.#createLimits(limits);
-    this.access = this.#accessLog();
-    this.queue.recheck();
-  }
-
-  /** Takes over the whole list of instances, and places what may be placed now. */
-  setUpstreams(records: readonly UpstreamRecord[]): void {
-    this.pools.update(records);
+    this.access.log.configure();
     this.queue.recheck();
   }
 
   /** Counts and logs a request that is answered with a failure before it is an exchange; it may not even be understood. */
   recordRefusal(code: ErrorCode, client: ClientInfo, request?: ClientRequest): void {
     this.recorder.refusal(code);
-    this.access?.recordRefusal(code, client, request);
-  }
-
-  /** So many requests are under way that what is written for one is worth holding back for what others write. */
-  get isBusy(): boolean {
-    return this.active.count >= BUSY_REQUESTS;
+    this.access.recordRefusal(code, client, request);
   }
 
   /** To be called every TICK_MS: sets the clock, and ends what is past its time limit. */
@@ -145,12 +135,7 @@ export class WorkerContext {
     // before the requests, whose own limits are the last resort behind those of the pools
     this.pools.tick();
     this.active.checkDeadlines(this.nowMs, ++this.#ticks % TICKS_A_SECOND === 0);
-    this.access?.log.flush();
-  }
-
-  /** This much of the access log is written, or never will be. */
-  onLogWritten(bytes: number): void {
-    this.#entries?.log.written(bytes);
+    this.access.log.flush();
   }
 
   #createLimits({ rates, connections }: LimitMemory): ClientLimits {
@@ -163,17 +148,10 @@ export class WorkerContext {
     };
   }
 
-  #accessLog(): AccessLogEntries | undefined {
+  #createAccessLog(trusted: TrustedProxies, post: (message: MessageFromWorker) => void): AccessLogEntries {
     const { options, recorder } = this;
-    if (options.accessLog === 'off') {
-      this.#entries?.log.flush();
-      return undefined;
-    }
-    this.#entries?.log.configure();
-    if (this.#entries !== undefined) return this.#entries;
-    const send = (text: string, lines: number): void => this.#post({ kind: 'log', text, lines });
+    const send = (text: string, lines: number): void => post({ kind: 'log', text, lines });
     const log = new AccessLog({ options, send, recorder: recorder.thread, random: Math.random });
-    this.#entries = new AccessLogEntries(log, this.#trusted, (ordinal) => this.pools.nameOf(ordinal) ?? '');
-    return this.#entries;
+    return new AccessLogEntries(log, options, trusted, (ordinal) => this.pools.nameOf(ordinal) ?? '');
   }
 }

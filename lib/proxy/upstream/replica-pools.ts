@@ -18,6 +18,8 @@ export interface ReplicaPoolsDeps {
   readonly nowMs: () => number;
   /** How long a request to the admin server may wait for a connection. */
   readonly adminWaitMs: number;
+  /** The instances have changed. */
+  readonly onUpdated: () => void;
 }
 
 interface InstancePool {
@@ -71,6 +73,7 @@ export class ReplicaPools {
       this.#pools[ordinal] = { generation, pool };
       this.#names[ordinal] = name;
     }
+    this.#deps.onUpdated();
   }
 
   /** Ends what has waited or been idle for too long, and counts connections. To be called at each tick of the worker. */

@@ -227,21 +227,21 @@ export class Rig {
     this.#records = this.#records.map((record) =>
       record.ordinal === ordinal ? this.#record(ordinal, endpoint) : record,
     );
-    for (const thread of this.threads) thread.setUpstreams(this.#records);
+    for (const thread of this.threads) thread.pools.update(this.#records);
   }
 
   /** Takes the instance away: requests that are on it fail. */
   vacate(ordinal: number): void {
     this.#records = this.#records.filter((record) => record.ordinal !== ordinal);
     this.table.setState(ordinal, 'starting');
-    for (const thread of this.threads) thread.setUpstreams(this.#records);
+    for (const thread of this.threads) thread.pools.update(this.#records);
   }
 
   /** The replica's instance is back, as a new one at the old place, and healthy. */
   restore(ordinal: number): void {
     const endpoint = { host: '127.0.0.1', port: this.replicas[ordinal]!.port };
     this.#records = [...this.#records, this.#record(ordinal, endpoint)];
-    for (const thread of this.threads) thread.setUpstreams(this.#records);
+    for (const thread of this.threads) thread.pools.update(this.#records);
     this.table.setState(ordinal, 'healthy');
   }
 
@@ -303,7 +303,7 @@ export class Rig {
     for (const replica of [...this.replicas, this.admin]) replica.close();
     for (const peer of this.#peers) peer.close();
     await this.drain();
-    for (const thread of this.threads) thread.setUpstreams([]);
+    for (const thread of this.threads) thread.pools.update([]);
     noLastResort(this.metrics, this.lastResorts);
   }
 }
