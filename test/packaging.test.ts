@@ -26,6 +26,7 @@ const NOT_IN_A_CONTAINER = [
   'swarm-publish',
   'swarm-heal',
   'command',
+  'take-over',
 ];
 
 it('calls the program ringlb, on a machine and in its container', async () => {

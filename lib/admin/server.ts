@@ -38,6 +38,8 @@ export interface AdminOptions extends AccessOptions {
   readonly routes: readonly Route[];
   /** True once the balancer is shutting down: connections are not kept then. */
   readonly isDraining: () => boolean;
+  /** Another balancer may listen on the port too, for as long as it takes to take over (SO_REUSEPORT). */
+  readonly reusePort?: boolean;
   /** What differs from ADMIN_LIMITS. */
   readonly limits?: Partial<AdminLimits>;
 }
@@ -52,7 +54,7 @@ export interface AdminServer {
 }
 
 /** The flags that say where it listens. */
-const FLAGS = { port: '--admin-port', host: '--admin-host' };
+export const ADMIN_PORT_FLAGS = { port: '--admin-port', host: '--admin-host' };
 /** When a client that has too many streams may open another. */
 const STREAM_RETRY_S = '5';
 /** How often Node looks for connections that are over their time limit. */
@@ -86,9 +88,10 @@ class HttpAdminServer implements AdminServer {
   listen(port: number, host: string): Promise<Endpoint> {
     const { promise, resolve, reject } = Promise.withResolvers<Endpoint>();
     const server = this.#server;
-    const onError = (error: Error) => reject(listenError(error, { host, port }, FLAGS));
+    const onError = (error: Error) => reject(listenError(error, { host, port }, ADMIN_PORT_FLAGS));
     server.once('error', onError);
-    server.listen({ port, ...(host !== '' && { host }) }, () => {
+    const { reusePort = false } = this.#options;
+    server.listen({ port, reusePort, ...(host !== '' && { host }) }, () => {
       server.off('error', onError);
       server.on('error', (error) => this.#options.log.error({ cause: error.message }, 'admin server failed'));
       const address = server.address();

@@ -198,6 +198,11 @@ export interface ReloadView {
   readonly needsRestart: readonly string[];
 }
 
+/** `POST /hand-over`: the balancer that drains and ends now. */
+export interface HandOverView {
+  readonly pid: number;
+}
+
 /** `/events`, without a stream. */
 export interface EventsView {
   readonly N: number;

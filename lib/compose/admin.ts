@@ -7,6 +7,7 @@ import { configRoutes, type Options } from '../admin/routes/config.ts';
 import { createDashboardRoutes } from '../admin/routes/dashboard.ts';
 import { eventsRoute } from '../admin/routes/events.ts';
 import { explainRoute } from '../admin/routes/explain.ts';
+import { handOverRoute } from '../admin/routes/hand-over.ts';
 import { historyRoute } from '../admin/routes/history.ts';
 import { Live } from '../admin/routes/live.ts';
 import { LiveNumbers } from '../admin/routes/live-numbers.ts';
@@ -21,6 +22,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { RootLogger } from '../platform/log.ts';
 import { programVersion } from '../platform/version.ts';
+import { canSharePort } from '../proxy/bind.ts';
 import type { ControlPlane } from './control-plane.ts';
 import type { LiveOptions } from './live-options.ts';
 
@@ -33,13 +35,15 @@ export interface AdminDeps {
   /** Shown by the data threads with the requests that they hand over. */
   readonly secret: string;
   readonly reloader: Options;
+  /** Another balancer has taken the place of this one. */
+  readonly onHandOver: () => void;
   readonly clock: Clock;
   readonly log: RootLogger;
 }
 
 export interface Admin {
-  /** Listens; resolves with where. Throws `port-in-use`. */
-  open(): Promise<Endpoint>;
+  /** Listens on the port; resolves with where. Throws `port-in-use`. */
+  open(port: number): Promise<Endpoint>;
   /** Keeps to the time limits of other options from now on. */
   configure(config: Config): void;
   /** Lets requests that are being answered finish. */
@@ -63,14 +67,15 @@ export function createAdmin(deps: AdminDeps): Admin {
     live.route,
     historyRoute(numbers.history),
     ...configRoutes(deps.reloader),
+    handOverRoute(deps.onHandOver),
     ...createDashboardRoutes(),
   ];
   const server = createServer(deps, routes);
   return {
-    open() {
+    open(port) {
       warnOfOpenAccess(config, log);
       live.start();
-      return server.listen(config.adminPort, config.adminHost);
+      return server.listen(port, config.adminHost);
     },
     configure: (next) => server.configure(limitsOf(next)),
     async close() {
@@ -96,6 +101,7 @@ function createServer(
     isReplica: (address) => view.hasAddress(address),
     secret,
     clock,
+    reusePort: canSharePort,
     limits: limitsOf(config),
   });
 }

@@ -1,6 +1,8 @@
 /**
  * The composition root: creates the parts of a balancer, opens them in order and closes them in reverse order.
  */
+
+import { ADMIN_PORT_FLAGS } from '../admin/server.ts';
 import { createSecret } from '../api/peer-header.ts';
 import type { ReloadView } from '../api/types.ts';
 import type { Config, Settings } from '../config/config.ts';
@@ -16,13 +18,14 @@ import { reachableHost } from '../platform/ip-addresses.ts';
 import type { RootLogger } from '../platform/log.ts';
 import { claimPort, threadsOnPort } from '../proxy/bind.ts';
 import { isFastPath } from '../proxy/io/node-internals.ts';
-import { createAdmin } from './admin.ts';
+import { type Admin, createAdmin } from './admin.ts';
 import { Closers } from './closers.ts';
 import { type ControlPlane, createControlPlane } from './control-plane.ts';
 import { createDataPlane, type DataPlane } from './data-plane.ts';
 import { createDriver } from './drivers.ts';
 import { LiveOptions } from './live-options.ts';
 import { Reloader } from './reload.ts';
+import { FormerBalancer, untilFleetServes } from './take-over.ts';
 
 /** A balancer that runs. */
 export interface App {
@@ -31,6 +34,8 @@ export interface App {
   readonly admin: Endpoint;
   /** Resolves when the replicas are another balancer's now: nothing is done to them, and it is to be shut down. */
   readonly evicted: Driver['evicted'];
+  /** Resolves when another balancer serves in place of this one, which is to be shut down. */
+  readonly handedOver: Promise<void>;
   /** Lets requests in flight finish, then stops everything; with on-exit `keep` the replicas go on. */
   shutDown(): Promise<void>;
   /** Opens the file of the access log again, after it was moved; false where there is none. */
@@ -79,8 +84,8 @@ async function openParts(surroundings: Surroundings, closers: Closers): Promise<
   const driver = await createDriver(config, log, clock);
   closers.push((keep) => driver.close(keep));
   await driver.open();
-  const port = await claimPort(config.port, config.host);
-  if (config.tlsPort > 0) await claimPort(config.tlsPort, config.host);
+  const former = config.takeOver ? await FormerBalancer.find(config, log) : undefined;
+  const { port, adminPort } = former === undefined ? await claimPorts(config) : config;
   const parts = createParts(surroundings, driver);
   const { table, metrics, dataPlane, controlPlane, admin, secret, reloader } = parts;
   // closed in reverse: clients first, then the replicas that served them, while the admin port still tells of it
@@ -89,7 +94,15 @@ async function openParts(surroundings: Surroundings, closers: Closers): Promise<
   closers.push((keep) => controlPlane.close(keep));
   closers.push(() => dataPlane.close());
 
-  const endpoint = await admin.open();
+  if (former !== undefined) {
+    await controlPlane.open();
+    const { ownsInstances } = driver;
+    const replicas = () => controlPlane.view.replicas();
+    const fleet = { ownsInstances, least: config.replicas, replicas };
+    await untilFleetServes(fleet, config.startTimeoutMs, clock);
+    await former.connect();
+  }
+  const endpoint = await admin.open(adminPort);
   const { poison, health } = controlPlane;
   await dataPlane.open(
     { port, admin: { host: reachableHost(endpoint.host), port: endpoint.port, secret } },
@@ -102,11 +115,13 @@ async function openParts(surroundings: Surroundings, closers: Closers): Promise<
   );
   if (config.tlsPort > 0)
     log.info({}, `serving TLS on ${addressOf(config.host, config.tlsPort).replace('http:', 'https:')}`);
-  await controlPlane.open();
+  if (former === undefined) await controlPlane.open();
+  else await former.handOver();
   return {
     publicPort: port,
     admin: endpoint,
     evicted: driver.evicted,
+    handedOver: parts.handedOver,
     reopenLogs: () => dataPlane.reopenLogs(),
     reloadCertificates: () => dataPlane.reloadCertificates(),
     reload: () => reloader.reload(),
@@ -147,8 +162,14 @@ function createParts({ start, options, log, clock }: Surroundings, driver: Drive
       };
     },
   });
-  const admin = createAdmin({ ...common, controlPlane, secret, reloader });
-  return { table, metrics, dataPlane, controlPlane, admin, secret, reloader };
+  const handedOver = Promise.withResolvers<void>();
+  const onHandOver = (): void => {
+    // the other balancer alone is asked from now on
+    void admin.close();
+    handedOver.resolve();
+  };
+  const admin: Admin = createAdmin({ ...common, controlPlane, secret, reloader, onHandOver });
+  return { table, metrics, dataPlane, controlPlane, admin, secret, reloader, handedOver: handedOver.promise };
 }
 
 async function shutDown({ options, log }: Surroundings, parts: Parts, closers: Closers): Promise<void> {
@@ -159,6 +180,13 @@ async function shutDown({ options, log }: Surroundings, parts: Parts, closers: C
   if (!inTime) log.warn({ inFlight: table.totalInFlight }, 'drain timed out; requests in flight are cut');
   await closers.closeAll(options.config.onExit === 'keep');
   log.info({}, 'stopped');
+}
+
+/** Makes sure that nobody listens on the ports; gives those that were chosen where the options say 0. */
+async function claimPorts({ port, host, tlsPort, adminPort, adminHost }: Config) {
+  const claimed = await claimPort(port, host);
+  if (tlsPort > 0) await claimPort(tlsPort, host);
+  return { port: claimed, adminPort: await claimPort(adminPort, adminHost, ADMIN_PORT_FLAGS) };
 }
 
 function createTable({ slots, maxReplicas, workers }: Config): RouteTableWriter {

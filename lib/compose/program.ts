@@ -83,6 +83,10 @@ async function serve(start: StartOptions): Promise<number | undefined> {
       log.error({ cause: message }, 'stopping: another balancer has taken over the replicas');
       signals.stop(EXIT.refused);
     });
+    void app.handedOver.then(() => {
+      log.info({}, 'stopping: another balancer serves on these ports');
+      signals.stop(EXIT.done);
+    });
     signals.attach(app);
     return undefined;
   } catch (error) {

@@ -68,6 +68,23 @@ const listening: readonly Check[] = [
   rejectsBlank('config'),
 ];
 
+const takingOver: readonly Check[] = [
+  {
+    reads: ['takeOver', 'driver'],
+    problem({ takeOver, driver }, sources) {
+      if (!takeOver || driver === 'process' || driver === 'static' || driver === 'discover') return undefined;
+      return `${nameOf('takeOver', sources)} needs --driver process, static or discover, not ${driver}; with ${driver} use --on-exit keep`;
+    },
+  },
+  {
+    reads: ['takeOver', 'port', 'adminPort'],
+    problem({ takeOver, port, adminPort }, sources) {
+      if (!takeOver || (port > 0 && adminPort > 0)) return undefined;
+      return `${nameOf('takeOver', sources)} needs a --port and an --admin-port, not 0`;
+    },
+  },
+];
+
 const fleet: readonly Check[] = [
   {
     reads: ['driver', 'upstreams'],
@@ -241,6 +258,7 @@ const CONTAINERS_ONLY: readonly Key[] = [
 
 const CHECKS: readonly Check[] = [
   ...listening,
+  ...takingOver,
   ...FRONT_CHECKS,
   ...fleet,
   needsDriver('source', 'discover'),

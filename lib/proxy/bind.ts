@@ -19,10 +19,14 @@ export const PUBLIC_PORT_FLAGS: ListenFlags = { port: '--port', host: '--host' }
  * Makes sure that nobody listens on the port, and finds one where `port` is 0. Threads that share a port could
  * otherwise share it with a stranger who does so too (SO_REUSEPORT), and nobody would notice.
  */
-export function claimPort(port: number, host: string): Promise<number> {
+export function claimPort(
+  port: number,
+  host: string,
+  flags: ListenFlags = PUBLIC_PORT_FLAGS,
+): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
-    server.once('error', (error) => reject(listenError(error, { host, port }, PUBLIC_PORT_FLAGS)));
+    server.once('error', (error) => reject(listenError(error, { host, port }, flags)));
     server.listen({ port, ...(host === '' ? {} : { host }) }, () => {
       const address = server.address();
       server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : port));

@@ -118,6 +118,7 @@ describe('the options', () => {
       forwarded: false,
       via: false,
       parser: 'fast',
+      takeOver: false,
       config: '',
       logLevel: 'info',
       accessLog: 'off',

@@ -9,6 +9,8 @@ export interface LoadOptions {
   /** Between the answer to a client's request and its next one. */
   readonly pauseMs?: number;
   readonly path?: string;
+  /** False: each request opens a connection of its own. */
+  readonly keepAlive?: boolean;
 }
 
 /** Longer than all time limits of a request together. What has no answer by then never has one. */
@@ -25,8 +27,11 @@ export class SteadyLoad {
   readonly #over: number[];
   #isOver = false;
 
-  constructor(port: number, { clients = 6, pauseMs = 3, path = '/home' }: LoadOptions = {}) {
-    this.#agent = new Agent({ keepAlive: true, maxSockets: clients });
+  constructor(
+    port: number,
+    { clients = 6, pauseMs = 3, path = '/home', keepAlive = true }: LoadOptions = {},
+  ) {
+    this.#agent = new Agent({ keepAlive, maxSockets: clients });
     this.#over = Array(clients).fill(0);
     this.#clients = this.#over.map((_, client) => this.#run(client, port, path, pauseMs));
   }
