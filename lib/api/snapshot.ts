@@ -68,6 +68,6 @@ export interface Snapshot {
     readonly maxReplicas: number;
   };
   readonly totals: Sample;
-  readonly ring: Omit<RingView, 'members' | 'sample'>;
+  readonly ring: Omit<RingView, 'members' | 'sample' | 'hash'>;
   readonly replicas: readonly ReplicaSnapshot[];
 }

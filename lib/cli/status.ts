@@ -107,9 +107,9 @@ function show(output: Output, { isReady, reason, replicas, ring }: Look, form: '
   for (const line of table(columns(output), replicas.replicas, output.columns)) output.line(line);
 }
 
-function ringLine({ algorithm, slots, vnodes, version, imbalance }: RingView): string {
+function ringLine({ algorithm, slots, vnodes, version, hash, imbalance }: RingView): string {
   const points = vnodes > 0 ? ` (${counted(vnodes, 'virtual node')} a replica)` : '';
-  return `${algorithm}${points}, ${counted(slots, 'slot')}, table ${version}, imbalance ${imbalance.toFixed(2)}`;
+  return `${algorithm}${points}, ${counted(slots, 'slot')}, table ${version} ${hash}, imbalance ${imbalance.toFixed(2)}`;
 }
 
 function columns(output: Output): readonly Column<ReplicaView>[] {

@@ -12,6 +12,7 @@ import type {
   RingView,
 } from '../api/types.ts';
 import type { Placement } from '../core/hashing/slot-table.ts';
+import { tableHash } from '../core/hashing/table-hash.ts';
 import { formatEndpoint } from '../core/replica.ts';
 import type { RouteTableWriter } from '../core/routing/route-table.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -52,6 +53,8 @@ export class FleetView {
   /** Slots of each ordinal in the table of `#countedVersion`. */
   #counts: readonly number[] = [];
   #countedVersion = -1;
+  #hash = '';
+  #hashedVersion = -1;
 
   constructor(parts: FleetParts) {
     this.#parts = parts;
@@ -167,6 +170,7 @@ export class FleetView {
       slots: placement.slots,
       vnodes,
       version: table.version,
+      hash: this.#tableHash(),
       imbalance: rounded(most * members.length),
       members,
       ...(sample > 0 && { sample: this.#sample(sample) }),
@@ -221,6 +225,16 @@ export class FleetView {
       cause: replica.cause === '' ? null : replica.cause,
       nextStartInMs: launcher.nextStartInMs(replica) ?? null,
     };
+  }
+
+  /** Eight hexadecimal digits, the same on every balancer that has the same owners for all slots. */
+  #tableHash(): string {
+    const { table, registry } = this.#parts;
+    if (this.#hashedVersion !== table.version) {
+      this.#hash = tableHash(table.slots, registry.members).toString(16).padStart(8, '0');
+      this.#hashedVersion = table.version;
+    }
+    return this.#hash;
   }
 
   #shareOf(ordinal: number): Share {

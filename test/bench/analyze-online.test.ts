@@ -119,6 +119,7 @@ describe('the study on a balancer without load bound', () => {
 const RING = {
   ...ringOf(3),
   version: 1,
+  hash: '',
   imbalance: 1,
   members: places(3).map((place) => ({ ...place, slots: 1, share: 1 })),
 };

@@ -41,6 +41,7 @@ function answered(...counts: number[]): Distribution {
     slots: 509,
     vnodes: 0,
     version: 1,
+    hash: '',
     imbalance: 1,
     members: places,
   };

@@ -89,7 +89,7 @@ describe('a command', () => {
     assert.deepEqual(await run('status'), {
       lines: [
         '<green>ready</>: 3 of 3 replicas are eligible',
-        'maglev, 65537 slots, table 4, imbalance 1.00',
+        'maglev, 65537 slots, table 4 1a2b3c4d, imbalance 1.00',
         '',
         'REPLICA  STATE              FOR  IN FLIGHT    SHARE  PROBES  RESTARTS  ENDPOINT',
         'S1       <green>healthy</>   1s          2  100.0 %     5/1         0  127.0.0.1:4001',

@@ -63,7 +63,8 @@ describe('the view of a fleet', () => {
 
   it('shows the slots of each member and the imbalance', async () => {
     const rig = await FleetRig.of(3);
-    const { members, imbalance, version, ...rest } = rig.view.ring();
+    const { members, imbalance, version, hash, ...rest } = rig.view.ring();
+    assert.match(hash, /^[0-9a-f]{8}$/);
     assert.deepEqual(rest, { algorithm: 'ring', slots: 512, vnodes: 40 });
     assert.equal(version, rig.table.version);
     assert.deepEqual(
@@ -94,6 +95,18 @@ describe('the view of a fleet', () => {
     for (const [place, { slots }] of members.entries())
       assert.equal(owners.filter((owner) => owner === place).length, slots);
     assert.equal(rig.view.ring().sample, undefined);
+  });
+
+  it('has the same hash again once a replica that was added is removed', async () => {
+    const rig = await FleetRig.of(3);
+    const { hash } = rig.view.ring();
+    const adding = rig.view.add(1, ['web']);
+    await rig.advance(100);
+    await adding;
+    const other = rig.view.ring().hash;
+    await rig.view.remove(1, ['web']);
+    assert.notEqual(other, hash);
+    assert.equal(rig.view.ring().hash, hash);
   });
 
   it('shows an empty table as such', async () => {

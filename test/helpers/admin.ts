@@ -40,6 +40,7 @@ export const RING: RingView = {
   slots: 65_537,
   vnodes: 0,
   version: 4,
+  hash: '1a2b3c4d',
   imbalance: 1,
   members: [{ name: 'S1', id: 1, slots: 65_537, share: 1 }],
 };

@@ -2,13 +2,16 @@
  * The calls that the swarm driver makes, one method each. A call whose aim is met already succeeds.
  * Source: Docker Engine API 1.41, services, tasks, nodes and networks.
  */
-import { BalancerError, isBalancerError } from '../../platform/errors.ts';
+import type { Clock } from '../../platform/clock.ts';
+import { BalancerError, isBalancerError, messageOf } from '../../platform/errors.ts';
 import type { ImageJson } from '../docker/mapper.ts';
 import type { Managers } from './managers.ts';
 import type { NodeJson, OverlayJson, ServiceJson, ServiceSpec, TaskJson } from './mapper.ts';
 
 /** A version moves by itself while an update runs, so one that was read may be old when it is used. */
 const UPDATE_TRIES = 5;
+/** Longer than an election takes. */
+const ELECTION_MS = 20_000;
 const OUT_OF_SEQUENCE = /update out of sequence/;
 
 const startFailed = () => 'start-failed' as const;
@@ -29,6 +32,22 @@ export class SwarmEngine {
       const reason =
         'The engine is no manager of a Swarm: give --engines the socket or address of a manager, or run "docker swarm init"';
       throw new BalancerError('engine-unreachable', reason, { cause: error });
+    }
+  }
+
+  /**
+   * Resolves once a manager responds. Managers that elect a leader are silent for some ten seconds, which is no reason
+   * not to start. Throws as `checkManager`.
+   */
+  async untilLed(clock: Clock): Promise<void> {
+    const sinceMs = clock.nowMs();
+    for (;;) {
+      try {
+        return await this.checkManager();
+      } catch (error) {
+        const isSilent = /did not answer within/.test(messageOf(error));
+        if (!isSilent || clock.nowMs() - sinceMs > ELECTION_MS) throw error;
+      }
     }
   }
 

@@ -74,7 +74,7 @@ class SwarmDriver implements Driver {
   }
 
   async open(): Promise<void> {
-    await this.#engine.checkManager();
+    await this.#engine.untilLed(this.#clock);
     await this.#network.open();
   }
 
