@@ -14,6 +14,7 @@ const TLS_OPTIONS: readonly Key[] = [
   'tlsTicketSecret',
   'tlsRedirect',
   'hsts',
+  'http2',
 ];
 
 /** What means something on the TLS port alone. */

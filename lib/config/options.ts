@@ -93,6 +93,7 @@ export const OPTIONS = {
   tlsTicketSecret: option('tls-ticket-secret', '', file, 'file with a secret of 32 bytes or more, shared by balancers that resume the sessions of each other; empty is random'),
   tlsRedirect: option('tls-redirect', 'off', redirect, 'on redirects plain requests to the TLS port, a number to that port, such as 443'),
   hsts: option('hsts', '0', whole(0, 1_000_000_000), 'max-age of Strict-Transport-Security on TLS responses, in seconds; 0 sends none'),
+  http2: option('http2', 'off', onOff, 'on offers HTTP/2 to TLS clients'),
   adminPort: option('admin-port', '5001', port, 'admin port'),
   adminHost: option('admin-host', '127.0.0.1', host, 'admin address; wider than loopback needs a token'),
   adminToken: option('admin-token', '', token, 'bearer token that changes then need, on both ports; on a wider admin port all but /healthz, /readyz and the dashboard needs it'),

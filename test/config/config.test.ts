@@ -27,6 +27,7 @@ describe('the options', () => {
       tlsTicketSecret: '',
       tlsRedirect: 'off',
       hsts: 0,
+      http2: false,
       driver: 'process',
       replicas: 3,
       maxReplicas: 64,

@@ -45,6 +45,17 @@ test('curl is served over TLS, and verifies the certificate', async (t) => {
   assert.ok(Number(seconds) > 29 * 86_400 && Number(seconds) <= 30 * 86_400, body);
 });
 
+test('curl and a body of a megabyte go through HTTP/2', async (t) => {
+  const { tlsPort, certFile, keyFile } = await stage(t, '--http2 on');
+  const url = `https://localhost:${tlsPort}/home`;
+  const args = ['-sS', '--http2', '--cacert', certFile, '-w', ' %{http_version}'];
+  const { stdout } = await run('curl', [...args, url]);
+  assert.match(stdout, /Hello from Server: S1.* 2$/);
+  await writeFile(keyFile, 'x'.repeat(1_000_000));
+  const posted = await run('curl', [...args, '--data-binary', `@${keyFile}`, url]);
+  assert.match(posted.stdout, / 2$/);
+});
+
 test('a certificate that is replaced is served after SIGHUP, a broken one is not', async (t) => {
   const { balancer, tlsPort, certFile, keyFile } = await stage(t);
   const shown = async (): Promise<string> => {

@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
+import { resetConnection } from '../io/encrypted.ts';
 import { writeBatcher } from '../io/write-batcher.ts';
 
 /** What follows a response on its connection: the next request, its close, or its close once the client has read it. */
@@ -26,6 +27,8 @@ export interface ClientResponse {
   end(text?: string, mayBatch?: boolean): unknown;
   /** Sent behind the body; only where `framesChunks`. */
   addTrailers(trailers: readonly string[]): void;
+  /** Ends a response that cannot be finished; where not `isDelimited`, so that its client takes it for no whole one. */
+  cut(isDelimited: boolean): void;
   /** Calls `callback` when the kernel has taken all of the response. */
   onFlushed(callback: () => void): void;
 }
@@ -72,6 +75,11 @@ export class SocketResponse implements ClientResponse {
   }
 
   addTrailers(): void {}
+
+  cut(isDelimited: boolean): void {
+    if (isDelimited) this.socket.destroySoon();
+    else resetConnection(this.socket);
+  }
 
   onFlushed(callback: () => void): void {
     if (!this.#hasEnded) {

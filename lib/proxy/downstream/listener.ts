@@ -19,9 +19,16 @@ import { Acceptor, type AcceptorOwner } from './acceptor.ts';
 import { ClientConnection, type ConnectionWorker } from './client-connection.ts';
 import type { ClientLimits } from './client-limits.ts';
 import type { ClientResponse } from './client-response.ts';
+import { Http2Connection } from './http2/http2-connection.ts';
 import { NodeServer } from './node-server.ts';
 import { type ProxyHeaderOwner, ProxyHeaderReader } from './proxy-header.ts';
-import type { ClientRequest, ManagedConnection, RequestContext, RequestHandler } from './request.ts';
+import type {
+  ClientRequest,
+  ManagedConnection,
+  RequestContext,
+  RequestHandler,
+  TimedConnection,
+} from './request.ts';
 import { setAcceptPriority } from './request-reader.ts';
 import { redirectToTls } from './tls/redirect.ts';
 import { type TlsMaterial, type TlsOwner, TlsServer } from './tls/tls-server.ts';
@@ -62,7 +69,7 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
   readonly #nodeServer: NodeServer | undefined;
   /** Undefined where no proxy in front tells client addresses in the PROXY protocol. */
   readonly #proxyHeaders: ProxyHeaderReader | undefined;
-  readonly #clients = new Set<ManagedConnection>();
+  readonly #clients = new Set<TimedConnection>();
   #drain: { readonly sinceMs: number; readonly onDrained: () => void } | undefined;
 
   constructor(worker: ListenerWorker, trusted: TrustedProxies, ids: RequestIds, onShedding: OnShedding) {
@@ -175,8 +182,14 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
 
   onSecure(socket: TLSSocket, info: ClientInfo, isResumed: boolean): void {
     this.#worker.recorder.thread.handshake(isResumed ? 'resumed' : 'full');
+    if (socket.alpnProtocol === 'h2') return this.#serveHttp2(socket, info);
     this.#serve(socket, info);
     socket.resume();
+  }
+
+  #serveHttp2(socket: TLSSocket, info: ClientInfo): void {
+    this.#worker.recorder.thread.clientConnected();
+    this.#clients.add(new Http2Connection(socket, info, this.#worker, this));
   }
 
   onHandshakeFailed(): void {
@@ -210,7 +223,7 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
     this.#onShedding(isShedding, this.#connectionCount);
   }
 
-  onConnectionClosed(client: ManagedConnection): void {
+  onConnectionClosed(client: TimedConnection): void {
     this.#clients.delete(client);
     this.#worker.recorder.thread.clientClosed();
   }
@@ -237,7 +250,7 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
     } catch (error) {
       const isKnown = isBalancerError(error);
       const failure = isKnown ? error : new BalancerError('internal', undefined, { cause: error });
-      if (response.hasStarted) request.socket.destroy();
+      if (response.hasStarted) response.cut(false);
       else this.#respondFailure(client, request, response, failure);
     }
   }

@@ -7,12 +7,12 @@ import type { Socket } from 'node:net';
 import { Writable } from 'node:stream';
 import { fieldPairs } from '../../http1/header-scanner.ts';
 import { passingTrailers, trailerSection } from '../../http1/trailers.ts';
+import { resetConnection } from '../io/encrypted.ts';
 import type { AfterResponse, ClientResponse } from './client-response.ts';
 import type { BodySource, OnPiece } from './request.ts';
 
 /** A body, put into chunks again where it came in chunks. */
 export class NodeBody implements BodySource {
-  readonly socket: Socket;
   /** -1 where there is none. */
   readonly length: number;
   contentBytes = 0;
@@ -21,7 +21,6 @@ export class NodeBody implements BodySource {
 
   constructor(message: IncomingMessage) {
     this.#message = message;
-    this.socket = message.socket;
     const { 'content-length': length, 'transfer-encoding': coding } = message.headers;
     this.length = coding !== undefined ? Number.NaN : Number(length ?? -1);
   }
@@ -42,6 +41,10 @@ export class NodeBody implements BodySource {
       if (isChunked) onPiece(trailerSection(passingTrailers(this.#message.rawTrailers)), undefined);
       onEnd();
     });
+  }
+
+  checkPeer(): void {
+    this.#message.socket.write('');
   }
 
   resume(): void {
@@ -115,6 +118,11 @@ export class NodeResponse extends Writable implements ClientResponse {
     const pairs: [string, string][] = [];
     for (let at = 0; at < trailers.length; at += 2) pairs.push([trailers[at]!, trailers[at + 1]!]);
     this.#response.addTrailers(pairs);
+  }
+
+  cut(isDelimited: boolean): void {
+    if (isDelimited) this.socket.destroySoon();
+    else resetConnection(this.socket);
   }
 
   onFlushed(callback: () => void): void {

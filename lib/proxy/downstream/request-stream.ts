@@ -23,7 +23,7 @@ interface HeldPiece {
 }
 
 export class RequestStream implements BodySource {
-  readonly socket: Socket;
+  readonly #socket: Socket;
   readonly length: number;
   readonly #reader: ReadControl;
   #onPiece: OnPiece = () => {};
@@ -39,7 +39,7 @@ export class RequestStream implements BodySource {
   /** `length` in bytes, NaN for a body in chunks. */
   constructor(reader: ReadControl, socket: Socket, length: number) {
     this.#reader = reader;
-    this.socket = socket;
+    this.#socket = socket;
     this.length = length;
   }
 
@@ -53,6 +53,11 @@ export class RequestStream implements BodySource {
 
   get isWhole(): boolean {
     return this.#hasEnded;
+  }
+
+  /** A reset lies behind all that was not read yet; a write fails of it at once, even an empty one. */
+  checkPeer(): void {
+    this.#socket.write('');
   }
 
   listen(onPiece: OnPiece, onEnd: () => void): void {

@@ -54,7 +54,8 @@ export type OnPiece = (piece: Buffer, buffer: PooledBuffer | undefined) => void;
 
 /** A request's body as it comes: in chunks with their framing where it came so, its last chunk and trailers included. */
 export interface BodySource {
-  readonly socket: Socket;
+  /** Finds out whether a client that is not read is still there. */
+  checkPeer(): void;
   /** What Content-Length says, in bytes; NaN for a body in chunks. */
   readonly length: number;
   /** Bytes of content, without the framing of chunks, that have come. */
@@ -128,14 +129,18 @@ export interface RequestHandler {
     response: ClientResponse,
     parsed: ParsedRequest,
   ): void;
-  onConnectionClosed(client: ManagedConnection): void;
+  onConnectionClosed(client: TimedConnection): void;
 }
 
-/** A client connection, as its listener sees it. */
-export interface ManagedConnection extends DownstreamConnection {
-  setExchange(exchange: ActiveExchange): void;
+/** What a listener does with a client connection of any protocol. */
+export interface TimedConnection {
   /** Closes it if it has no request under way. */
   closeIfIdle(): void;
   /** Closes it when its client has taken nothing of what was written to it, or has sent no request, for too long. */
   tick(nowMs: number, options: WorkerOptions): void;
+}
+
+/** A client connection, as its listener sees it. */
+export interface ManagedConnection extends DownstreamConnection, TimedConnection {
+  setExchange(exchange: ActiveExchange): void;
 }

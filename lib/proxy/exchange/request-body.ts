@@ -131,13 +131,12 @@ export class RequestBody {
   }
 
   /**
-   * While the client is not read: checks whether it is still there, and whether the replica reads on. A client's reset lies
-   * behind all that was not read yet; a write fails of it at once, even an empty one.
+   * While the client is not read: checks whether it is still there, and whether the replica reads on.
    */
   checkPeers(nowMs: number): void {
     const connection = this.#connection;
     if (!this.#isHeld || connection === undefined) return;
-    this.#source.socket.write('');
+    this.#source.checkPeer();
     this.#progress ??= new ReadProgress(nowMs);
     const { unsentBytes, options } = this.#worker;
     if (!this.#progress.isCheckDue(nowMs, options.idleTimeoutMs)) return;

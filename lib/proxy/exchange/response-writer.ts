@@ -11,7 +11,6 @@ import { isRequestComplete, type RequestContext } from '../downstream/request.ts
 import { debugLines } from '../headers/debug-headers.ts';
 import { failureResponse } from '../headers/failure-response.ts';
 import { buildResponseHead } from '../headers/response-headers.ts';
-import { resetConnection } from '../io/encrypted.ts';
 import type { RequestRecord } from './request-record.ts';
 import { type RelayFlow, ResponseRelay } from './response-relay.ts';
 
@@ -96,11 +95,10 @@ export class ResponseWriter {
    * only where the end of the connection would end the response too does it take a reset to tell it of the cut.
    */
   cut(endExchange: () => void): void {
-    const { client, request } = this.#context;
+    const { client, response } = this.#context;
     client.isClosing = true;
     endExchange();
-    if (this.#isDelimited) request.socket.destroySoon();
-    else resetConnection(request.socket);
+    response.cut(this.#isDelimited);
   }
 
   get #takesChunks(): boolean {

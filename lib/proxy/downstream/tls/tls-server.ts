@@ -35,6 +35,7 @@ export interface TlsOptions {
   readonly tlsMin: '1.2' | '1.3';
   /** A host name that no certificate is for ends the handshake. */
   readonly tlsStrictSni: boolean;
+  readonly http2: boolean;
 }
 
 export interface TlsOwner {
@@ -87,7 +88,7 @@ export class TlsServer {
     this.#server = createServer({
       ...this.#contextOptions(material, 0),
       ...clientOptions(material),
-      ALPNProtocols: ['http/1.1'],
+      ALPNProtocols: options.http2 ? ['h2', 'http/1.1'] : ['http/1.1'],
       SNICallback: (host, callback) => this.#chooseContext(host, callback),
       sessionIdContext: SESSION_CONTEXT,
       ticketKeys: Buffer.from(material.ticketKeys),

@@ -1,0 +1,198 @@
+/**
+ * One HTTP/2 connection of a client: each of its streams is one request, handled as one on a connection of its own.
+ * Invariants: a stream that is reset ends its exchange; a drain tells the client twice (GOAWAY), so that no request on its
+ * way is lost; what floods is ended with its connection.
+ * Source: RFC 9113; sections 6.8 (GOAWAY), 8.1 (a response before the whole request), 10.5 (denial of service).
+ */
+import {
+  constants,
+  type IncomingHttpHeaders,
+  performServerHandshake,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import type { TLSSocket } from 'node:tls';
+import { BalancerError, isBalancerError } from '../../../platform/errors.ts';
+import { finalFailureResponse } from '../../headers/failure-response.ts';
+import type { ClientInfo } from '../../headers/request-headers.ts';
+import type { Connection } from '../../upstream/connection.ts';
+import type { ConnectionPool } from '../../upstream/connection-pool.ts';
+import { type PinnedConnection, pinConnection } from '../../upstream/pinned-connections.ts';
+import type { WorkerOptions } from '../../worker-protocol.ts';
+import type { ConnectionWorker } from '../client-connection.ts';
+import type { ActiveExchange, ManagedConnection, RequestHandler } from '../request.ts';
+import { parseStreamHead } from './stream-head.ts';
+import { StreamBody, StreamRequest, StreamResponse } from './stream-messages.ts';
+
+/** Requests that a client may have open at once. */
+const MOST_STREAMS = 128;
+/** What a client may send of one body before the replica takes it. */
+const STREAM_WINDOW_BYTES = 262_144;
+const MOST_HEADER_LIST_BYTES = 16_384;
+/** Streams that a client may reset at once, and each second (CVE-2023-44487); beyond it the connection ends. */
+const RESET_BURST = 100;
+const RESETS_A_SECOND = 10;
+/** How long a client may take to close a connection that is over. */
+const CLOSE_MS = 5000;
+/** The highest number of a stream: the first GOAWAY of a drain refuses none. */
+const LAST_STREAM = 2 ** 31 - 1;
+
+export class Http2Connection {
+  readonly info: ClientInfo;
+  readonly socket: TLSSocket;
+  readonly worker: ConnectionWorker;
+  readonly #handler: RequestHandler;
+  readonly #session: ServerHttp2Session;
+  readonly #streams = new Set<StreamConnection>();
+  #idleSinceMs: number;
+  #hasRequested = false;
+  #isDraining = false;
+  /** Since when it is over for us; negative before that. Infinite and not -1, to begin as a double. */
+  #endedMs = Number.NEGATIVE_INFINITY;
+
+  constructor(socket: TLSSocket, info: ClientInfo, worker: ConnectionWorker, handler: RequestHandler) {
+    this.socket = socket;
+    this.info = info;
+    this.worker = worker;
+    this.#handler = handler;
+    this.#idleSinceMs = worker.nowMs;
+    this.#session = performServerHandshake(socket, {
+      settings: {
+        maxConcurrentStreams: MOST_STREAMS,
+        initialWindowSize: STREAM_WINDOW_BYTES,
+        maxHeaderListSize: Math.min(MOST_HEADER_LIST_BYTES, worker.options.maxHeadBytes),
+      },
+      maxHeaderListPairs: worker.options.maxHeaders,
+      streamResetBurst: RESET_BURST,
+      streamResetRate: RESETS_A_SECOND,
+    });
+    this.#session.on('stream', (stream, headers, _flags, raw) => this.#onStream(stream, headers, raw));
+    this.#session.on('error', () => this.#session.destroy());
+    this.#session.on('close', () => this.#handler.onConnectionClosed(this));
+  }
+
+  #onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, rawHeaders: string[]): void {
+    this.#hasRequested = true;
+    const connection = new StreamConnection(this, stream);
+    this.#streams.add(connection);
+    connection.open(headers, rawHeaders, this.#handler);
+  }
+
+  forget(stream: StreamConnection): void {
+    this.#streams.delete(stream);
+    this.#idleSinceMs = this.worker.nowMs;
+  }
+
+  /** The first call announces the end, the second refuses what comes; requests under way go on. */
+  closeIfIdle(): void {
+    if (this.#session.closed) return;
+    if (this.#isDraining) return this.#session.close();
+    this.#isDraining = true;
+    this.#session.goaway(constants.NGHTTP2_NO_ERROR, LAST_STREAM);
+  }
+
+  tick(nowMs: number, options: WorkerOptions): void {
+    if (this.#session.destroyed) {
+      // its client does not close its side
+      if (this.#endedMs < 0) this.#endedMs = nowMs;
+      else if (nowMs - this.#endedMs >= CLOSE_MS) this.socket.destroy();
+      return;
+    }
+    for (const stream of this.#streams) stream.tick(nowMs, options);
+    if (this.#streams.size > 0 || this.#session.closed) return;
+    const limitMs = this.#hasRequested ? options.keepAliveTimeoutMs : options.headerTimeoutMs;
+    if (nowMs - this.#idleSinceMs < limitMs) return;
+    this.worker.recorder.thread.idleClosed();
+    this.#session.close();
+  }
+}
+
+/** A stream as the connection of its one request. */
+class StreamConnection implements ManagedConnection {
+  readonly info: ClientInfo;
+  isClosing = false;
+  readonly hasPipelinedBytes = false;
+  pinned: PinnedConnection | undefined;
+  readonly #connection: Http2Connection;
+  readonly #stream: ServerHttp2Stream;
+  readonly #response: StreamResponse;
+  #exchange: ActiveExchange | undefined;
+  /** What the client had taken at the last look, and since when no more. */
+  #takenBytes = 0;
+  #stuckSinceMs = Number.NEGATIVE_INFINITY;
+
+  constructor(connection: Http2Connection, stream: ServerHttp2Stream) {
+    this.#connection = connection;
+    this.info = connection.info;
+    this.#stream = stream;
+    this.#response = new StreamResponse(stream, connection.socket);
+  }
+
+  open(headers: IncomingHttpHeaders, rawHeaders: string[], handler: RequestHandler): void {
+    const stream = this.#stream;
+    stream.on('error', () => {});
+    stream.on('close', () => this.#onClosed());
+    const { worker, socket } = this.#connection;
+    const hasBody = !stream.endAfterHeaders;
+    try {
+      const parsed = parseStreamHead(headers, rawHeaders, hasBody, worker.options);
+      const length = parsed.framing === 'chunked' ? Number.NaN : parsed.bodyLength;
+      const body = parsed.framing === 'none' ? undefined : new StreamBody(stream, length);
+      if (body === undefined) stream.resume();
+      handler.handleRequest(this, new StreamRequest(socket, parsed, body), this.#response, parsed);
+    } catch (error) {
+      const isKnown = isBalancerError(error);
+      const failure = isKnown ? error : new BalancerError('internal', undefined, { cause: error });
+      worker.recordRefusal(failure.code, this.info);
+      this.#response.onFlushed(() => this.linger());
+      this.#response.end(finalFailureResponse(failure));
+      stream.resume();
+    }
+  }
+
+  setExchange(exchange: ActiveExchange): void {
+    this.#exchange = exchange;
+  }
+
+  pin(connection: Connection, pool: ConnectionPool): void {
+    this.pinned = pinConnection(this.pinned, connection, pool);
+  }
+
+  release(exchange: object): void {
+    if (this.#exchange === exchange) this.#exchange = undefined;
+  }
+
+  get hasUnsentBytes(): boolean {
+    return !this.#stream.destroyed && this.#response.writableLength > 0;
+  }
+
+  /** The response is out, and the rest of the request is of no use (RFC 9113 section 8.1). */
+  linger(): void {
+    this.#stream.close(constants.NGHTTP2_NO_ERROR);
+  }
+
+  /** HTTP/2 has no Upgrade. */
+  becomeTunnel(): void {
+    this.#stream.close(constants.NGHTTP2_PROTOCOL_ERROR);
+  }
+
+  closeIfIdle(): void {}
+
+  /** Ends a stream whose client takes nothing of its response. */
+  tick(nowMs: number, { sendTimeoutMs }: WorkerOptions): void {
+    const { takenBytes } = this.#response;
+    if (!this.hasUnsentBytes || takenBytes !== this.#takenBytes || this.#stuckSinceMs < 0) {
+      this.#takenBytes = takenBytes;
+      this.#stuckSinceMs = nowMs;
+    } else if (nowMs - this.#stuckSinceMs >= sendTimeoutMs) {
+      this.#stream.close(constants.NGHTTP2_CANCEL);
+    }
+  }
+
+  #onClosed(): void {
+    this.#connection.forget(this);
+    this.#response.destroy();
+    this.#exchange?.onClientGone();
+    this.pinned?.close();
+  }
+}

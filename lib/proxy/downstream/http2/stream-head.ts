@@ -1,0 +1,90 @@
+/**
+ * Heads between HTTP/2 and the text of HTTP/1.1 that the rest of the data path works on.
+ * Invariant: what is made of a request's head is read by the one reader of heads, so what that refuses is refused here too.
+ * Source: RFC 9113 sections 8.2.2 (fields of the connection), 8.2.3 (cookies), 8.3 (pseudo-header fields).
+ */
+import { Buffer } from 'node:buffer';
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
+import { fieldPairs } from '../../../http1/header-scanner.ts';
+import type { ParsedRequest } from '../../../http1/request-head.ts';
+import { RequestParser } from '../../../http1/request-parser.ts';
+import { BalancerError } from '../../../platform/errors.ts';
+import type { WorkerOptions } from '../../worker-protocol.ts';
+
+/** What no response of HTTP/2 may have: how it is framed is the protocol's own. */
+const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** Parses the head of a stream's request. Throws BalancerError where it is not in order. */
+export function parseStreamHead(
+  headers: IncomingHttpHeaders,
+  rawHeaders: readonly string[],
+  hasBody: boolean,
+  limits: WorkerOptions,
+): ParsedRequest {
+  const text = requestText(headers, rawHeaders, hasBody);
+  const bytes = Buffer.from(`${text}\r\n\0`, 'latin1');
+  let parsed: ParsedRequest | undefined;
+  const parser = new RequestParser(
+    { ...limits, maxHeadBytes: limits.maxHeadBytes + text.length },
+    {
+      onRequest: (head) => {
+        parsed = head;
+      },
+      onBody: () => {},
+      onRequestEnd: () => {},
+    },
+  );
+  parser.parse(bytes, 0, bytes.length - 1);
+  if (parsed === undefined) throw new BalancerError('bad-request', 'The request head is not in order');
+  return parsed;
+}
+
+function requestText(headers: IncomingHttpHeaders, rawHeaders: readonly string[], hasBody: boolean): string {
+  const { ':method': method = '', ':path': path = '', ':authority': authority, host } = headers;
+  if (method === 'CONNECT') throw new BalancerError('not-implemented', 'CONNECT is not supported');
+  if (authority !== undefined && host !== undefined && authority !== host)
+    throw new BalancerError('bad-request', 'The request has two hosts');
+  let text = `${method} ${path} HTTP/1.1\r\nhost: ${authority ?? host ?? ''}\r\n`;
+  let cookies = '';
+  let hasLength = false;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const [name, value] = [rawHeaders[at]!, rawHeaders[at + 1]!];
+    if (name.startsWith(':') || name === 'host') continue;
+    hasLength ||= name === 'content-length';
+    // crumbs of one cookie header (RFC 9113 section 8.2.3)
+    if (name === 'cookie') cookies = cookies === '' ? value : `${cookies}; ${value}`;
+    else if (name === 'te') text += 'te: trailers\r\nconnection: te\r\n';
+    else text += `${name}: ${value}\r\n`;
+  }
+  if (cookies !== '') text += `cookie: ${cookies}\r\n`;
+  return hasBody && !hasLength ? `${text}transfer-encoding: chunked\r\n` : text;
+}
+
+/** A response's head as HTTP/2 has it. */
+export interface StreamResponseHead {
+  readonly headers: OutgoingHttpHeaders;
+  /** Trailers may follow its body. */
+  readonly mayHaveTrailers: boolean;
+}
+
+/** Reads a head in HTTP/1.1, without its empty line. */
+export function streamResponseHead(text: string): StreamResponseHead {
+  const headers: Record<string, string | string[] | number> = { ':status': Number(text.slice(9, 12)) };
+  let mayHaveTrailers = false;
+  const pairs = fieldPairs(text, text.indexOf('\r\n') + 2);
+  for (let at = 0; at < pairs.length; at += 2) {
+    const name = pairs[at]!.toLowerCase();
+    if (name === 'transfer-encoding') mayHaveTrailers = true;
+    if (CONNECTION_FIELDS.has(name)) continue;
+    const [value, before] = [pairs[at + 1]!, headers[name]];
+    if (before === undefined) headers[name] = value;
+    else headers[name] = Array.isArray(before) ? [...before, value] : [String(before), value];
+  }
+  return { headers, mayHaveTrailers };
+}

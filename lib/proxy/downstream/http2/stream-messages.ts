@@ -1,0 +1,162 @@
+/**
+ * The body of a stream's request, and its response, in the shape that exchanges know.
+ * Invariant: the window of the stream is the back-pressure: what nobody takes is not read, and the client sends no more.
+ */
+import { Buffer } from 'node:buffer';
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
+import { Writable } from 'node:stream';
+import { passingTrailers, trailerSection } from '../../../http1/trailers.ts';
+import type { ClientResponse } from '../client-response.ts';
+import { type BodySource, ClientRequest, type OnPiece } from '../request.ts';
+import { streamResponseHead } from './stream-head.ts';
+
+export class StreamRequest extends ClientRequest {
+  override get httpVersion(): string {
+    return '2.0';
+  }
+}
+
+/** A body, put into chunks where its length is not announced. */
+export class StreamBody implements BodySource {
+  readonly length: number;
+  contentBytes = 0;
+  isComplete = false;
+  readonly isWhole = false;
+  readonly #stream: ServerHttp2Stream;
+  #trailers: readonly string[] = [];
+
+  /** `length` in bytes, NaN where it is not announced. */
+  constructor(stream: ServerHttp2Stream, length: number) {
+    this.#stream = stream;
+    this.length = length;
+    stream.on('trailers', (_headers: IncomingHttpHeaders, _flags: number, raw?: string[]) => {
+      this.#trailers = passingTrailers(raw ?? []);
+    });
+    // not `complete`: whether all came is known before the last of it is read
+    stream.on('end', () => {
+      this.isComplete = true;
+    });
+  }
+
+  /** A client that has gone is known by the stream's own frames. */
+  checkPeer(): void {}
+
+  listen(onPiece: OnPiece, onEnd: () => void): void {
+    const isChunked = Number.isNaN(this.length);
+    this.#stream.on('data', (piece: Buffer) => {
+      this.contentBytes += piece.length;
+      if (!isChunked) return onPiece(piece, undefined);
+      const size = Buffer.from(`${piece.length.toString(16)}\r\n`, 'latin1');
+      onPiece(Buffer.concat([size, piece, Buffer.from('\r\n')]), undefined);
+    });
+    this.#stream.on('end', () => {
+      if (isChunked) onPiece(trailerSection(this.#trailers), undefined);
+      onEnd();
+    });
+    this.#stream.pause();
+  }
+
+  resume(): void {
+    this.#stream.resume();
+  }
+
+  pause(): void {
+    this.#stream.pause();
+  }
+}
+
+const HEAD_END = '\r\n\r\n';
+
+/** A response whose first bytes are a head as text. */
+export class StreamResponse extends Writable implements ClientResponse {
+  readonly framesChunks = true;
+  readonly wantsKeepAlive = true;
+  readonly socket: Socket;
+  hasStarted = false;
+  /** Bytes of its body that the stream has taken. */
+  takenBytes = 0;
+  readonly #stream: ServerHttp2Stream;
+  #hasHead = false;
+  #isCut = false;
+  #trailers: readonly string[] = [];
+
+  constructor(stream: ServerHttp2Stream, socket: Socket) {
+    super();
+    this.#stream = stream;
+    this.socket = socket;
+    this.on('error', () => {});
+  }
+
+  get out(): Writable {
+    return this;
+  }
+
+  start(): void {
+    this.hasStarted = true;
+  }
+
+  override end(text?: unknown): this {
+    if (typeof text === 'string') this.write(text, 'latin1');
+    return super.end();
+  }
+
+  writeInterim(text: string): void {
+    if (this.#stream.closed || this.#stream.headersSent) return;
+    const { headers } = streamResponseHead(text);
+    this.#stream.additionalHeaders(headers);
+  }
+
+  addTrailers(trailers: readonly string[]): void {
+    this.#trailers = trailers;
+  }
+
+  onFlushed(callback: () => void): void {
+    this.once('finish', callback);
+  }
+
+  /**
+   * Resets the stream. Node.js ends it before it does, which makes a body of announced length too short; behind any other
+   * the end waits for trailers, which do not come.
+   */
+  cut(): void {
+    this.#isCut = true;
+    this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, written: (error?: Error | null) => void): void {
+    const stream = this.#stream;
+    if (stream.destroyed || stream.closed) return written();
+    const body = this.#hasHead ? chunk : this.#writeHead(chunk);
+    if (body.length === 0 || stream.writableEnded) return written();
+    stream.write(body, () => {
+      this.takenBytes += body.length;
+      written();
+    });
+  }
+
+  override _final(ended: (error?: Error | null) => void): void {
+    const stream = this.#stream;
+    if (stream.destroyed || stream.closed || stream.writableEnded) return ended();
+    stream.end(() => ended());
+  }
+
+  /** Writes the head, and returns what stands behind it. */
+  #writeHead(chunk: Buffer): Buffer {
+    this.#hasHead = true;
+    const end = chunk.indexOf(HEAD_END);
+    const { headers, mayHaveTrailers } = streamResponseHead(chunk.toString('latin1', 0, end + 2));
+    const body = chunk.subarray(end + HEAD_END.length);
+    this.#stream.respond(headers, { waitForTrailers: mayHaveTrailers });
+    if (mayHaveTrailers) this.#stream.once('wantTrailers', () => this.#sendTrailers());
+    return body;
+  }
+
+  #sendTrailers(): void {
+    if (this.#isCut || this.#stream.destroyed) return;
+    const trailers: Record<string, string> = {};
+    for (let at = 0; at < this.#trailers.length; at += 2)
+      trailers[this.#trailers[at]!.toLowerCase()] = this.#trailers[at + 1]!;
+    this.#stream.sendTrailers(trailers);
+  }
+}

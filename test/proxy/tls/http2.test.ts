@@ -1,0 +1,302 @@
+/** HTTP/2 clients: each stream is one request, with its own flow, end and failures. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { OutgoingHttpHeaders } from 'node:http2';
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2';
+import { type TestContext, test } from 'node:test';
+import { eventually } from '../../helpers/eventually.ts';
+import { testMaterial } from '../../helpers/proxy/certificates.ts';
+import { headerOf, headersOf, ok } from '../../helpers/proxy/message.ts';
+import { Rig, type RigSettings } from '../../helpers/proxy/rig.ts';
+
+async function open(
+  t: TestContext,
+  settings: RigSettings = {},
+): Promise<{ rig: Rig; session: ClientHttp2Session }> {
+  const rig = await Rig.open(t, { tls: testMaterial(), http2: true, ...settings });
+  const session = connect(`https://localhost:${rig.port}`, { rejectUnauthorized: false });
+  session.on('error', () => {});
+  t.after(() => session.destroy());
+  await once(session, 'connect');
+  return { rig, session };
+}
+
+interface Reply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly body: string;
+  readonly trailers: Readonly<Record<string, unknown>>;
+}
+
+async function replyTo(stream: ClientHttp2Stream): Promise<Reply> {
+  let trailers = {};
+  stream.on('trailers', (fields) => {
+    trailers = { ...fields };
+  });
+  const [headers] = await once(stream, 'response');
+  let body = '';
+  stream.setEncoding('latin1').on('data', (text: string) => {
+    body += text;
+  });
+  await once(stream, 'end');
+  return { status: headers[':status'], headers, body, trailers };
+}
+
+function ask(session: ClientHttp2Session, path = '/', headers: OutgoingHttpHeaders = {}): Promise<Reply> {
+  return replyTo(session.request({ ':path': path, ...headers }));
+}
+
+/** Resolves with the code by which the stream was reset. */
+async function resetOf(stream: ClientHttp2Stream): Promise<number | undefined> {
+  stream.on('error', () => {});
+  stream.resume();
+  await new Promise((resolve) => stream.on('close', resolve));
+  return stream.rstCode;
+}
+
+test('serves a request over HTTP/2', async (t) => {
+  const { rig, session } = await open(t);
+  rig.replica.serve(() =>
+    ok('hello', 'X-Own: 1\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nConnection: keep-alive\r\n'),
+  );
+  const { status, headers, body } = await ask(session, '/a?b', { 'x-given': 'yes' });
+  assert.equal(status, 200);
+  assert.equal(body, 'hello');
+  assert.equal(headers['x-own'], '1');
+  assert.deepEqual(headers['set-cookie'], ['a=1', 'b=2']);
+  assert.equal(headers.connection, undefined);
+  const [request] = rig.replica.requests;
+  assert.equal(request!.startLine, 'GET /a?b HTTP/1.1');
+  assert.equal(headerOf(request!, 'host'), `localhost:${rig.port}`);
+  assert.equal(headerOf(request!, 'x-given'), 'yes');
+  assert.equal(headerOf(request!, 'x-forwarded-proto'), 'https');
+});
+
+test('offers HTTP/2 only where it is asked for', async (t) => {
+  const { rig } = await open(t);
+  const plain = await rig.client();
+  rig.replica.serve();
+  plain.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  assert.match((await plain.response()).startLine, /200/);
+  const without = await Rig.open(t, { tls: testMaterial() });
+  const session = connect(`https://localhost:${without.port}`, { rejectUnauthorized: false });
+  const [error] = await once(session, 'error');
+  assert.ok(error instanceof Error);
+});
+
+test('serves many streams of one connection at once', async (t) => {
+  const { rig, session } = await open(t, { replicas: 2 });
+  for (const replica of rig.replicas) replica.serve((request) => ok(request.startLine));
+  const replies = await Promise.all(Array.from({ length: 100 }, (_, count) => ask(session, `/${count}`)));
+  assert.deepEqual(
+    replies.map(({ body }) => body),
+    replies.map((_, count) => `GET /${count} HTTP/1.1`),
+  );
+});
+
+test('joins the crumbs of a cookie, and keeps other repeated headers', async (t) => {
+  const { rig, session } = await open(t);
+  rig.replica.serve();
+  await ask(session, '/', { cookie: ['a=1', 'b=2'], 'x-many': ['1', '2'] });
+  const [request] = rig.replica.requests;
+  assert.deepEqual(headersOf(request!, 'cookie'), ['a=1; b=2']);
+  assert.equal(headersOf(request!, 'x-many').join(', '), '1, 2');
+});
+
+for (const isAnnounced of [true, false]) {
+  test(`sends a body on ${isAnnounced ? 'with its length' : 'in chunks where its length is not announced'}`, async (t) => {
+    const { rig, session } = await open(t);
+    rig.replica.serve((request) => ok(String(request.body.length)));
+    const headers = { ':method': 'POST', ...(isAnnounced && { 'content-length': 300_000 }) };
+    const stream = session.request(headers);
+    stream.end('x'.repeat(300_000));
+    assert.equal((await replyTo(stream)).body, '300000');
+    assert.equal(
+      headerOf(rig.replica.requests[0]!, 'transfer-encoding'),
+      isAnnounced ? undefined : 'chunked',
+    );
+  });
+}
+
+test('passes trailers both ways', async (t) => {
+  const { rig, session } = await open(t);
+  rig.replica.serve(
+    () => 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nGrpc-Status: 0\r\n\r\n',
+  );
+  const stream = session.request({ ':method': 'POST', te: 'trailers' }, { waitForTrailers: true });
+  stream.on('wantTrailers', () => stream.sendTrailers({ 'x-sum': 'abc' }));
+  stream.end('body');
+  const { body, trailers } = await replyTo(stream);
+  assert.equal(body, 'hi');
+  assert.equal(trailers['grpc-status'], '0');
+  const [request] = rig.replica.requests;
+  assert.deepEqual(
+    request!.trailers.map(([name, value]) => [name.toLowerCase(), value]),
+    [['x-sum', 'abc']],
+  );
+  assert.equal(headerOf(request!, 'te'), 'trailers');
+});
+
+test('passes 100 and 103 on before the response', async (t) => {
+  const { rig, session } = await open(t);
+  const stream = session.request({ ':method': 'POST', expect: '100-continue' });
+  const replica = await rig.replica.next();
+  await replica.head();
+  replica.send('HTTP/1.1 100 Continue\r\n\r\n');
+  await once(stream, 'continue');
+  replica.send('HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n');
+  const [hints] = await once(stream, 'headers');
+  assert.equal(hints[':status'], 103);
+  stream.end('x');
+  await replica.take('0\r\n\r\n');
+  replica.send(ok('done'));
+  assert.equal((await replyTo(stream)).body, 'done');
+});
+
+test('HEAD and 304 have no body, and others go on', async (t) => {
+  const { rig, session } = await open(t);
+  rig.replica.serve((request) =>
+    request.startLine.startsWith('HEAD')
+      ? 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n'
+      : 'HTTP/1.1 304 Not Modified\r\n\r\n',
+  );
+  const head = await ask(session, '/', { ':method': 'HEAD' });
+  assert.deepEqual([head.status, head.headers['content-length'], head.body], [200, '5', '']);
+  assert.equal((await ask(session)).status, 304);
+});
+
+test('a client that takes nothing holds the replica back, and others not', async (t) => {
+  const { rig, session } = await open(t);
+  const slow = session.request({ ':path': '/slow' });
+  const replica = await rig.replica.next();
+  await replica.request();
+  replica.send(`HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n`);
+  replica.send('x'.repeat(50_000_000));
+  await once(slow, 'response');
+  await eventually('the replica is held back', () => replica.socket.writableLength > 10_000_000);
+  rig.replica.serve();
+  assert.equal((await ask(session, '/quick')).status, 200);
+  let bytes = 0;
+  slow.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+  });
+  await once(slow, 'end');
+  assert.equal(bytes, 50_000_000);
+});
+
+test('a replica that takes nothing holds the client back', async (t) => {
+  const { rig, session } = await open(t);
+  const stream = session.request({ ':method': 'POST' });
+  stream.on('error', () => {});
+  const replicaComes = rig.replica.next();
+  stream.write('x'.repeat(50_000_000));
+  const replica = await replicaComes;
+  await replica.head();
+  replica.pause();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.ok(stream.writableLength > 10_000_000);
+  stream.close();
+});
+
+test('a stream that its client resets ends its request at the replica', async (t) => {
+  const { rig, session } = await open(t);
+  const stream = session.request({});
+  stream.on('error', () => {});
+  const replica = await rig.replica.next();
+  await replica.request();
+  stream.close(constants.NGHTTP2_CANCEL);
+  await replica.over();
+  await rig.settled();
+  rig.replica.serve();
+  assert.equal((await ask(session)).status, 200);
+});
+
+for (const [framing, head, code] of [
+  // its length shows that it is cut before the reset does
+  ['with a length', 'Content-Length: 100\r\n\r\nhalf', constants.NGHTTP2_PROTOCOL_ERROR],
+  ['in chunks', 'Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n', constants.NGHTTP2_INTERNAL_ERROR],
+] as const) {
+  test(`a response ${framing} that is cut resets its stream, and no other`, async (t) => {
+    const { rig, session } = await open(t);
+    const stream = session.request({});
+    const replica = await rig.replica.next();
+    await replica.request();
+    replica.send(`HTTP/1.1 200 OK\r\n${head}`);
+    await once(stream, 'response');
+    replica.reset();
+    assert.equal(await resetOf(stream), code);
+    rig.replica.serve();
+    assert.equal((await ask(session)).status, 200);
+  });
+}
+
+test('failures of the balancer are JSON with their status', async (t) => {
+  const { rig, session } = await open(t, { rateLimit: 1, rateBurst: 1, accessLog: 'combined' });
+  rig.replica.serve();
+  assert.equal((await ask(session)).status, 200);
+  const { status, headers, body } = await ask(session);
+  assert.deepEqual([status, headers['retry-after']], [429, '1']);
+  assert.match(body, /^\{"message":"<Error> Too many requests/);
+  rig.tick();
+  assert.match(rig.logged, /"GET \/ HTTP\/2\.0" 429 /);
+});
+
+test('refuses heads that are not in order, stream by stream', async (t) => {
+  const { rig, session } = await open(t);
+  rig.replica.serve();
+  assert.equal((await ask(session, '/', { ':authority': 'a.example', host: 'b.example' })).status, 400);
+  assert.equal((await ask(session, '/', { ':method': 'NEVER-HEARD-OF' })).status, 501);
+  const connectStream = session.request({ ':method': 'CONNECT', ':authority': 'a:1' });
+  assert.equal((await replyTo(connectStream)).status, 501);
+  assert.equal((await ask(session)).status, 200);
+  assert.equal(rig.replica.requests.length, 1);
+});
+
+test('a response before the whole request ends the stream without an error', async (t) => {
+  const { rig, session } = await open(t, { maxBodyBytes: 1000 });
+  const stream = session.request({ ':method': 'POST' });
+  stream.write('x'.repeat(2000));
+  const reply = await replyTo(stream);
+  assert.equal(reply.status, 413);
+  await rig.settled();
+});
+
+test('a flood of resets ends the connection, and the next is served', async (t) => {
+  const { rig, session } = await open(t);
+  rig.replica.serve(() => undefined);
+  const closed = new Promise((resolve) => session.on('close', resolve));
+  for (let count = 0; count < 400 && !session.closed && !session.destroyed; count++) {
+    const stream = session.request({});
+    stream.on('error', () => {});
+    stream.close(constants.NGHTTP2_CANCEL);
+    if (count % 20 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  await closed;
+  await rig.settled();
+  rig.replica.serve();
+  const next = connect(`https://localhost:${rig.port}`, { rejectUnauthorized: false });
+  t.after(() => next.destroy());
+  next.on('error', () => {});
+  assert.equal((await ask(next)).status, 200);
+});
+
+test('a drain lets streams end, and refuses new ones', async (t) => {
+  const { rig, session } = await open(t);
+  const stream = session.request({});
+  const replica = await rig.replica.next();
+  await replica.request();
+  const goaway = once(session, 'goaway');
+  const drained = rig.drain();
+  await goaway;
+  replica.send(ok('in time'));
+  assert.equal((await replyTo(stream)).body, 'in time');
+  await drained;
+});
+
+test('an idle connection is closed in time', async (t) => {
+  const { rig, session } = await open(t, { keepAliveTimeoutMs: 5000 });
+  rig.replica.serve();
+  await ask(session);
+  const closed = once(session, 'close');
+  await rig.elapse(closed);
+});
