@@ -10,6 +10,7 @@ import { ConfigError } from '../config/config.ts';
 import { assertNever, isBalancerError, messageOf } from '../platform/errors.ts';
 import { runUnderInit } from '../platform/init.ts';
 import { createLogger, type RootLogger } from '../platform/log.ts';
+import { ServiceManager } from '../platform/service-manager.ts';
 import { programVersion } from '../platform/version.ts';
 import type { StartOptions } from './app.ts';
 import { Signals } from './signals.ts';
@@ -73,7 +74,8 @@ async function serve(start: StartOptions): Promise<number | undefined> {
   if (config.driver === 'process') runUnderInit();
   const log = createLogger(config.logLevel);
   logNodeOutput(log);
-  const signals = new Signals(log);
+  const systemd = new ServiceManager(process.env, log);
+  const signals = new Signals(log, systemd);
   signals.listen();
   try {
     // loaded here alone, since the commands start faster without it
@@ -85,8 +87,10 @@ async function serve(start: StartOptions): Promise<number | undefined> {
     });
     void app.handedOver.then(() => {
       log.info({}, 'stopping: another balancer serves on these ports');
+      systemd.release();
       signals.stop(EXIT.done);
     });
+    systemd.ready();
     signals.attach(app);
     return undefined;
   } catch (error) {

@@ -5,6 +5,7 @@
 import { EXIT } from '../cli/usage.ts';
 import { messageOf } from '../platform/errors.ts';
 import type { Logger } from '../platform/log.ts';
+import type { ServiceManager } from '../platform/service-manager.ts';
 import type { App } from './app.ts';
 
 /** A Ctrl-C that npm passes on arrives twice, once from the terminal. */
@@ -12,14 +13,16 @@ const ECHO_MS = 300;
 
 export class Signals {
   readonly #log: Logger;
+  readonly #systemd: ServiceManager;
   #app: App | undefined;
   #signals = 0;
   #lastMs = Number.NEGATIVE_INFINITY;
   #hasHungUp = false;
   #isStopping = false;
 
-  constructor(log: Logger) {
+  constructor(log: Logger, systemd: ServiceManager) {
     this.#log = log;
+    this.#systemd = systemd;
   }
 
   /** Handles signals from now on. */
@@ -41,6 +44,7 @@ export class Signals {
   stop(exitStatus: number): void {
     if (this.#app === undefined || this.#isStopping) return;
     this.#isStopping = true;
+    this.#systemd.stopping();
     this.#app.shutDown().then(
       () => process.exit(exitStatus),
       (error: unknown) => {
@@ -67,6 +71,8 @@ export class Signals {
     const isReopened = this.#app.reopenLogs();
     this.#log.info({}, isReopened ? 'SIGHUP: access log reopened' : 'SIGHUP: nothing to reopen');
     // logs what it did, and what keeps it from doing it
-    this.#app.reload().catch(() => {});
+    this.#systemd.reloading();
+    const reloaded = this.#app.reload().catch(() => {});
+    void reloaded.then(() => this.#systemd.ready());
   }
 }
