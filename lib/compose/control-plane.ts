@@ -34,6 +34,7 @@ import { probesInLimits } from '../platform/fd-limits.ts';
 import type { RootLogger } from '../platform/log.ts';
 import type { DataPlane } from './data-plane.ts';
 import type { LiveOptions } from './live-options.ts';
+import { upstreamTlsOf } from './upstream-tls.ts';
 
 export interface ControlPlaneDeps {
   readonly options: LiveOptions;
@@ -142,7 +143,7 @@ function createHealth({ options, driver, table, metrics, clock, log }: ControlPl
     table,
     clock,
     log: log.component('health'),
-    probe: createProbe(options.share({ ...config }), probesInLimits()),
+    probe: createProbe(options.share({ ...config, upstreamTls: upstreamTlsOf(config) }), probesInLimits()),
     ownsInstances: driver.ownsInstances,
     silenceLimitMs: config.driver === 'swarm' ? config.swarmHealMs : 0,
     maxConcurrent: probesInLimits(),

@@ -21,6 +21,7 @@ import {
   WorkerPool,
 } from '../proxy/worker-pool.ts';
 import type { PreparedChange } from './reload.ts';
+import { upstreamTlsOf } from './upstream-tls.ts';
 
 export interface DataPlaneDeps {
   readonly config: Config;
@@ -55,8 +56,15 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
   let { config } = deps;
   let accessSink = createAccessSink(deps, config);
   const { workers } = table.shape;
+  const upstreamTls = upstreamTlsOf(config);
+  if (upstreamTls.isInsecure)
+    log.warn(
+      {},
+      'upstream-insecure: certificates of servers are not verified, so anyone in between can read and change everything',
+    );
   const optionsOf = (of: Config): PoolOptions => ({
     ...of,
+    upstreamTls,
     reusePort: canSharePort,
     ownsInstances: driver.ownsInstances,
     debugFor: debugFor(of),

@@ -110,6 +110,8 @@ export const OPTIONS = {
   discoverIntervalMs: option('discover-interval', '5s', duration('above zero'), 'discover: time between lookups of a source; DNS records with a shorter TTL are looked up as often as that says, at most once a second'),
   discoverGraceMs: option('discover-grace', '30s', duration('from zero'), 'discover: how long a list that is empty or lacks more than half of the servers is ignored'),
   resolver: option('resolver', '', nameServers, "discover: name servers; empty is the system's"),
+  upstreamCa: option('upstream-ca', '', file, 'authorities in PEM, beside those of Node.js, for servers given as https://'),
+  upstreamInsecure: option('upstream-insecure', 'off', onOff, 'on does not verify certificates of servers given as https://'),
   command: option('command', '', shellCommand, 'process: what to run as a replica, given PORT and SERVER_ID; empty is the sample replica'),
   image: option('image', 'ringlb-replica', image, 'docker, swarm: the image of a replica'),
   replicaPort: option('replica-port', '5000', whole(1, 65535), 'docker, swarm: the port a replica listens on in its container'),

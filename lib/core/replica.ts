@@ -31,6 +31,8 @@ export const NO_ORDINAL = -1;
 export interface Endpoint {
   readonly host: string;
   readonly port: number;
+  /** It is spoken to over TLS. */
+  readonly tls?: boolean;
 }
 
 /** A replica's instance as it is sent to the data threads, since names and addresses do not fit shared memory. */
@@ -42,13 +44,14 @@ export interface UpstreamRecord {
   readonly generation: number;
 }
 
-/** One `http://host:port`, nothing behind it but an optional slash; undefined for anything else. */
+/** One `http://host:port` or `https://host:port`, nothing behind it but an optional slash; undefined for anything else. */
 export function parseEndpoint(item: string): Endpoint | undefined {
-  if (!/^http:\/\/[^/?#@\\\s]+\/?$/i.test(item) || !URL.canParse(item)) return undefined;
+  if (!/^https?:\/\/[^/?#@\\\s]+\/?$/i.test(item) || !URL.canParse(item)) return undefined;
   const url = new URL(item);
-  const serverPort = Number(url.port || 80);
+  const isTls = url.protocol === 'https:';
+  const serverPort = Number(url.port || (isTls ? 443 : 80));
   if (url.hostname === '' || serverPort === 0) return undefined;
-  return { host: url.hostname.replace(/^\[|\]$/g, ''), port: serverPort };
+  return { host: url.hostname.replace(/^\[|\]$/g, ''), port: serverPort, ...(isTls && { tls: true }) };
 }
 
 /** `starting → healthy ⇄ unhealthy → draining → gone`; a replaced instance goes back to `starting`. */

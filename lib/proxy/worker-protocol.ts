@@ -9,6 +9,7 @@ import type { Endpoint, UpstreamRecord } from '../core/replica.ts';
 import type { Balance } from '../core/routing/load-picker.ts';
 import type { RouteTableShape } from '../core/routing/table-memory.ts';
 import type { ErrorCode } from '../platform/errors.ts';
+import type { UpstreamTls } from '../platform/upstream-tls.ts';
 import type { ClientLimitOptions, LimitMemory } from './downstream/client-limits.ts';
 import type { TlsMaterial, TlsOptions } from './downstream/tls/tls-server.ts';
 import type { DebugFor } from './headers/debug-headers.ts';
@@ -16,6 +17,8 @@ import type { DebugFor } from './headers/debug-headers.ts';
 /** The options of a worker. Times in milliseconds. */
 export interface WorkerOptions extends AccessLogOptions, ClientLimitOptions, TlsOptions {
   readonly tlsPort: number;
+  /** Towards replicas whose endpoint says so. */
+  readonly upstreamTls: UpstreamTls;
   /** Where plain requests are redirected to. */
   readonly tlsRedirect: 'on' | 'off' | number;
   /** max-age of Strict-Transport-Security in seconds; 0 sends none. */

@@ -32,6 +32,8 @@ describe('the options', () => {
       replicas: 3,
       maxReplicas: 64,
       upstreams: [],
+      upstreamCa: '',
+      upstreamInsecure: false,
       source: [],
       discoverIntervalMs: 5000,
       discoverGraceMs: 30_000,

@@ -7,6 +7,7 @@ import { RouteTableWriter } from '../../lib/core/routing/route-table.ts';
 import { MetricsReader } from '../../lib/metrics/reader.ts';
 import { systemClock } from '../../lib/platform/clock.ts';
 import { silentLogger } from '../../lib/platform/log.ts';
+import { DEFAULT_UPSTREAM_TLS } from '../../lib/platform/upstream-tls.ts';
 import { claimPort } from '../../lib/proxy/bind.ts';
 import { type PoolAddresses, WorkerPool } from '../../lib/proxy/worker-pool.ts';
 import type { WorkerOptions } from '../../lib/proxy/worker-protocol.ts';
@@ -50,6 +51,7 @@ export class WorkerPoolRig {
       reusePort: threads > 1,
       admin: { host: '127.0.0.1', port: 1, secret: 'of-this-start' },
       debugFor: 'private',
+      upstreamTls: DEFAULT_UPSTREAM_TLS,
       ownsInstances: true,
       ...given,
     };

@@ -5,6 +5,7 @@
 import { connect, type Socket } from 'node:net';
 import type { Endpoint } from '../../core/replica.ts';
 import { errnoOf, messageOf } from '../../platform/errors.ts';
+import { connectOverTls, DEFAULT_UPSTREAM_TLS, type UpstreamTls } from '../../platform/upstream-tls.ts';
 import { ProbeResponse } from './probe-response.ts';
 
 /**
@@ -68,9 +69,10 @@ export class ProbeConnection {
   #staysOpen = false;
   #uses = 0;
 
-  constructor(endpoint: Endpoint) {
-    this.#socket = connect({ ...endpoint, noDelay: true });
-    this.#socket.on('connect', () => {
+  constructor(endpoint: Endpoint, upstreamTls: UpstreamTls = DEFAULT_UPSTREAM_TLS) {
+    const isTls = endpoint.tls === true;
+    this.#socket = isTls ? connectOverTls(endpoint, upstreamTls) : connect({ ...endpoint, noDelay: true });
+    this.#socket.on(isTls ? 'secureConnect' : 'connect', () => {
       this.#isConnected = true;
       this.#onConnect?.();
     });

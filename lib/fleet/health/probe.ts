@@ -7,6 +7,7 @@
  * The bare socket is written and read (`probe-connection.ts`): an HTTP client of Node takes several times as much.
  */
 import { type Endpoint, formatEndpoint } from '../../core/replica.ts';
+import type { UpstreamTls } from '../../platform/upstream-tls.ts';
 import { type Expectation, ProbeConnection, type ProbeResult } from './probe-connection.ts';
 
 /** Probes once; never rejects. With `mayReuse` the connection of an earlier probe will do. */
@@ -27,6 +28,7 @@ export interface ProbeOptions extends Expectation, ProbeRequest {
   /** 0: probing by HTTP is off. */
   readonly probeIntervalMs: number;
   readonly connectTimeoutMs: number;
+  readonly upstreamTls?: UpstreamTls;
 }
 
 /**
@@ -36,9 +38,7 @@ export interface ProbeOptions extends Expectation, ProbeRequest {
 export function createProbe(options: ProbeOptions, mostIdle: number): Probe {
   const prober = new HttpProber(options, mostIdle);
   return (endpoint, mayReuse) =>
-    options.probeIntervalMs === 0
-      ? probeTcp(endpoint, options.connectTimeoutMs)
-      : prober.probe(endpoint, mayReuse);
+    options.probeIntervalMs === 0 ? probeTcp(endpoint, options) : prober.probe(endpoint, mayReuse);
 }
 
 /** An idle connection is kept for the interval and this much longer. */
@@ -81,16 +81,16 @@ class HttpProber {
       // it may have been closed for being idle
       if (result.outcome !== 'closed') return result;
     } else idle?.close();
-    return this.#probeOver(target, new ProbeConnection(target.endpoint), mayReuse);
+    return this.#probeOver(target, new ProbeConnection(target.endpoint, this.#options.upstreamTls), mayReuse);
   }
 
   #targetOf(endpoint: Endpoint): Target {
     if (!isSameRequest(this.#request, this.#options)) this.#forgetTargets();
     const known = this.#targets.get(endpoint);
     if (known !== undefined) return known;
-    const { host, port } = endpoint;
+    const { host, port, tls } = endpoint;
     const { probePort } = this.#options;
-    const probed = { host, port: probePort === 0 ? port : probePort };
+    const probed = { host, port: probePort === 0 ? port : probePort, ...(tls && { tls }) };
     const head = (isKept: boolean): string => headOf(formatEndpoint(probed), this.#options, isKept);
     const target = { endpoint: probed, closing: head(false), keeping: head(true), idle: undefined };
     this.#targets.set(endpoint, target);
@@ -143,9 +143,12 @@ function isSameRequest(a: ProbeRequest, b: ProbeRequest): boolean {
 }
 
 /** Connects, no more. */
-async function probeTcp(endpoint: Endpoint, timeoutMs: number): Promise<ProbeResult> {
-  const connection = new ProbeConnection(endpoint);
-  const result = await connection.probeConnect(timeoutMs);
+async function probeTcp(
+  endpoint: Endpoint,
+  { connectTimeoutMs, upstreamTls }: ProbeOptions,
+): Promise<ProbeResult> {
+  const connection = new ProbeConnection(endpoint, upstreamTls);
+  const result = await connection.probeConnect(connectTimeoutMs);
   connection.close();
   return result;
 }

@@ -18,7 +18,7 @@ import {
 import { BalancerError, type ErrorCode, errnoOf, isBalancerError, messageOf } from '../../platform/errors.ts';
 import { bufferPool, type PooledBuffer } from '../io/buffer-pool.ts';
 import { writeBatcher } from '../io/write-batcher.ts';
-import type { UpstreamSocket } from './early-response.ts';
+import type { ReplicaSocket } from './early-response.ts';
 
 /** One try of a request on a replica, as the pool and its connections see it. */
 export interface Attempt extends ResponseSink {
@@ -55,7 +55,7 @@ export interface ConnectionOwner {
 }
 
 /** Opens a TCP connection, as `connect` of `node:net` does. */
-export type Connect = (options: TcpNetConnectOpts) => UpstreamSocket;
+export type Connect = (options: TcpNetConnectOpts) => ReplicaSocket;
 
 /** How a connection is opened. */
 export interface ConnectOptions {
@@ -97,7 +97,7 @@ export class Connection {
   /** Opened for a request that asks for another protocol, for which its socket becomes an ordinary stream. */
   readonly forTunnel: boolean;
   #owner: ConnectionOwner;
-  readonly socket: UpstreamSocket;
+  readonly socket: ReplicaSocket;
   readonly #parser: ResponseParser;
   #attempt: Attempt | undefined;
   #requests = 0;
@@ -117,7 +117,7 @@ export class Connection {
 
   constructor(
     owner: ConnectionOwner,
-    { host, port }: Endpoint,
+    { host, port, tls }: Endpoint,
     { nowMs, forTunnel, connect, limits }: ConnectOptions,
   ) {
     this.#owner = owner;
@@ -130,7 +130,7 @@ export class Connection {
       : connect({ host, port, noDelay: true, onread: this.#onRead() });
     this.socket = socket;
     if (forTunnel) socket.on('data', (chunk: Buffer) => this.#read(chunk));
-    socket.on('connect', () => {
+    socket.on(tls === true ? 'secureConnect' : 'connect', () => {
       this.#isConnected = true;
       this.connectMs = performance.now() - begunMs;
       this.#owner.onConnected(this);

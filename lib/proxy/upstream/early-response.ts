@@ -8,11 +8,17 @@
  * Source: RFC 9112 section 9.6 (closing with a reset), RFC 9110 section 15.5.14 (413 while content is being sent).
  */
 import { Socket, type TcpNetConnectOpts } from 'node:net';
+import { connectOverTls, type UpstreamTls } from '../../platform/upstream-tls.ts';
 
 type Written = (error?: Error | null) => void;
 
-export class UpstreamSocket extends Socket {
+/** A socket to a replica, whatever carries it. */
+export interface ReplicaSocket extends Socket {
   /** Set while a request body is sent; undefined leaves failed writes to the stream. */
+  onWriteFailed: ((error: Error) => void) | undefined;
+}
+
+export class UpstreamSocket extends Socket implements ReplicaSocket {
   onWriteFailed: ((error: Error) => void) | undefined;
   #hasFailed = false;
 
@@ -42,4 +48,10 @@ export class UpstreamSocket extends Socket {
 /** Opens a connection, as `connect` of `node:net` does. */
 export function connectUpstream(options: TcpNetConnectOpts): UpstreamSocket {
   return new UpstreamSocket(options).connect(options);
+}
+
+/** The same over TLS. There a failed write closes the connection at once, with what was not read of the response. */
+export function connectUpstreamOver(tls: UpstreamTls): (options: TcpNetConnectOpts) => ReplicaSocket {
+  return ({ host = '', port, ...more }) =>
+    Object.assign(connectOverTls({ host, port }, tls, more), { onWriteFailed: undefined });
 }

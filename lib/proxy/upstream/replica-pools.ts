@@ -7,12 +7,16 @@ import { LENIENT_LIMITS, RESPONSE_LIMITS } from '../../http1/response-parser.ts'
 import type { Recorder } from '../../metrics/recorder.ts';
 import type { WorkerOptions } from '../worker-protocol.ts';
 import { ConnectionPool, type PoolCaps } from './connection-pool.ts';
+import { connectUpstream, connectUpstreamOver } from './early-response.ts';
 
 /** Connections to the admin server from one worker. */
 const ADMIN_CONNECTIONS = 16;
 
 export interface ReplicaPoolsDeps {
-  readonly options: Pick<WorkerOptions, 'admin' | 'connectTimeoutMs' | 'lenientReplicas' | 'maxInFlight'>;
+  readonly options: Pick<
+    WorkerOptions,
+    'admin' | 'connectTimeoutMs' | 'lenientReplicas' | 'maxInFlight' | 'upstreamTls'
+  >;
   readonly recorder: Recorder;
   /** The worker's coarse clock. */
   readonly nowMs: () => number;
@@ -108,6 +112,7 @@ export class ReplicaPools {
     const { options, recorder, nowMs } = this.#deps;
     const isLenient = options.lenientReplicas && ordinal !== NO_ORDINAL;
     const limits = isLenient ? LENIENT_LIMITS : RESPONSE_LIMITS;
-    return new ConnectionPool({ ordinal, endpoint, ...caps, nowMs, recorder, limits });
+    const connect = endpoint.tls === true ? connectUpstreamOver(options.upstreamTls) : connectUpstream;
+    return new ConnectionPool({ ordinal, endpoint, ...caps, nowMs, recorder, limits, connect });
   }
 }

@@ -245,11 +245,18 @@ describe('the text of an option', () => {
     });
   }
 
+  it('reads servers that are spoken to over TLS', () => {
+    assert.deepEqual(load('--driver static --upstreams https://a,https://b:8443').upstreams, [
+      { host: 'a', port: 443, tls: true },
+      { host: 'b', port: 8443, tls: true },
+    ]);
+  });
+
   for (const upstream of [
     'http://a:1/x',
     'http://a:1?x',
     'http://u@a:1',
-    'https://a:1',
+    'https://a:0',
     'a:1',
     'http://a:0',
     'http://:1',

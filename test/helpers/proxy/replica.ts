@@ -1,7 +1,9 @@
 /** A replica that is a bare TCP server and does what a test says. */
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
+import { createServer as createTlsServer, Server as TlsServer } from 'node:tls';
 import { eventually } from '../eventually.ts';
+import type { Pair } from './certificates.ts';
 import { type Message, ok } from './message.ts';
 import { Peer } from './peer.ts';
 
@@ -21,15 +23,17 @@ export class FakeReplica {
   private constructor(server: Server) {
     this.#server = server;
     this.port = (server.address() as AddressInfo).port;
-    server.on('connection', (socket) => {
+    server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', (socket) => {
       const peer = new Peer(socket);
       this.connections.push(peer);
       if (this.#respond !== undefined) void this.#serve(peer);
     });
   }
 
-  static async open(): Promise<FakeReplica> {
-    const server = createServer({ allowHalfOpen: true, noDelay: true });
+  /** With a certificate it is spoken to over TLS. */
+  static async open(certificate?: Pair): Promise<FakeReplica> {
+    const options = { allowHalfOpen: true, noDelay: true };
+    const server = certificate ? createTlsServer({ ...options, ...certificate }) : createServer(options);
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     return new FakeReplica(server);

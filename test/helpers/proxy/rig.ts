@@ -10,6 +10,7 @@ import type { Loss, Settlement } from '../../../lib/core/policy/poison.ts';
 import type { Endpoint, UpstreamRecord } from '../../../lib/core/replica.ts';
 import { RouteTableWriter, type StateCode } from '../../../lib/core/routing/route-table.ts';
 import { MetricsReader, type Snapshot } from '../../../lib/metrics/reader.ts';
+import { DEFAULT_UPSTREAM_TLS } from '../../../lib/platform/upstream-tls.ts';
 import { createLimitMemory, type LimitMemory } from '../../../lib/proxy/downstream/client-limits.ts';
 import { Listener } from '../../../lib/proxy/downstream/listener.ts';
 import type { TlsMaterial } from '../../../lib/proxy/downstream/tls/tls-server.ts';
@@ -84,6 +85,7 @@ export class Rig {
       reusePort: false,
       admin: { host: '127.0.0.1', port: admin.port, secret: 'of-this-start' },
       debugFor: 'private',
+      upstreamTls: DEFAULT_UPSTREAM_TLS,
       ownsInstances: true,
       trustedProxies: [],
       ...given,

@@ -1,0 +1,81 @@
+/** Replicas that are spoken to over TLS: verified, pooled, and failing like others. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { createProbe } from '../../../lib/fleet/health/probe.ts';
+import type { UpstreamTls } from '../../../lib/platform/upstream-tls.ts';
+import { makeCertificate } from '../../helpers/proxy/certificates.ts';
+import { failureOf, get, ok, post, statusOf } from '../../helpers/proxy/message.ts';
+import { FakeReplica } from '../../helpers/proxy/replica.ts';
+import { Rig } from '../../helpers/proxy/rig.ts';
+
+const certificate = makeCertificate(['localhost']);
+const stranger = makeCertificate(['elsewhere.example']);
+
+async function stage(t: TestContext, upstreamTls: UpstreamTls, shown = certificate) {
+  const replica = await FakeReplica.open(shown);
+  t.after(() => replica.close());
+  replica.serve((request) => ok(`${request.startLine} ${request.body.length}`));
+  const rig = await Rig.open(t, { upstreamTls, retries: 0 });
+  rig.place(0, { host: 'localhost', port: replica.port, tls: true });
+  return { rig, replica, client: await rig.client() };
+}
+
+const KNOWN: UpstreamTls = { ca: certificate.cert, isInsecure: false };
+
+test('sends requests over TLS, on connections that are kept', async (t) => {
+  const { client, replica } = await stage(t, KNOWN);
+  client.send(get('/a'));
+  assert.equal((await client.response()).body, 'GET /a HTTP/1.1 0');
+  client.send(post('/b', 'x'.repeat(500_000)));
+  assert.equal((await client.response()).body, 'POST /b HTTP/1.1 500000');
+  assert.equal(replica.connections.length, 1);
+});
+
+test('passes large responses on', async (t) => {
+  const { client, replica } = await stage(t, KNOWN);
+  replica.serve(() => ok('y'.repeat(5_000_000)));
+  client.send(get('/'));
+  assert.equal((await client.response()).body.length, 5_000_000);
+});
+
+for (const [what, tls, shown] of [
+  ['of an unknown authority', { ca: '', isInsecure: false }, certificate],
+  ['of another host', { ca: stranger.cert, isInsecure: false }, stranger],
+] as const) {
+  test(`a replica with a certificate ${what} gets no request`, async (t) => {
+    const { client, replica } = await stage(t, tls, shown);
+    client.send(get('/'));
+    const response = await client.response();
+    assert.equal(statusOf(response), 502);
+    assert.match(failureOf(response), /could not be reached/);
+    assert.equal(replica.requests.length, 0);
+  });
+}
+
+test('verifies nothing where that is asked for', async (t) => {
+  const { client } = await stage(t, { ca: '', isInsecure: true }, stranger);
+  client.send(get('/'));
+  assert.equal(statusOf(await client.response()), 200);
+});
+
+test('probes over TLS, and says why a certificate is refused', async (t) => {
+  const replica = await FakeReplica.open(certificate);
+  t.after(() => replica.close());
+  replica.serve();
+  const options = {
+    probePath: '/',
+    probeHost: '',
+    probePort: 0,
+    probeHeader: [],
+    probeExpect: [[200, 200]] as const,
+    probeTimeoutMs: 10_000,
+    probeIntervalMs: 1000,
+    connectTimeoutMs: 10_000,
+  };
+  const endpoint = { host: 'localhost', port: replica.port, tls: true };
+  const verified = createProbe({ ...options, upstreamTls: KNOWN }, 0);
+  assert.equal((await verified(endpoint, false)).outcome, 'passed');
+  const { outcome, detail } = await createProbe(options, 0)(endpoint, false);
+  assert.notEqual(outcome, 'passed');
+  assert.match(detail, /self-signed certificate/);
+});
