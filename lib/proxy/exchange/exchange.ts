@@ -74,9 +74,14 @@ export class Exchange extends TimedTask implements QueuedRequest, BodyOwner, Act
     const { worker } = this.#parts;
     worker.active.add(this);
     this.setOverallDeadline(pool === undefined ? worker.options.requestTimeoutMs : ADMIN_TIMEOUT_MS);
-    if (pool !== undefined) return this.runStep(() => this.#sendTo(pool));
-    worker.budget.save();
-    this.runStep(() => this.#route());
+    if (pool === undefined) worker.budget.save();
+    // not `runStep`, which would cost every request a closure
+    try {
+      if (pool === undefined) this.#route();
+      else this.#sendTo(pool);
+    } catch (error) {
+      this.onStepFailed(error);
+    }
   }
 
   /** Gives the request to no replica, and responds with `error`. */
