@@ -17,7 +17,7 @@ const REPOSITORY = join(import.meta.dirname, '../..');
 /** All that it takes to start a balancer and to build its images. */
 const SOURCES = [
   ...['Makefile', 'package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json'],
-  ...['Dockerfile', '.dockerignore', 'docker-compose.yml', 'lib', 'replica'],
+  ...['Dockerfile', '.dockerignore', 'docker-compose.yml', 'bin', 'lib', 'replica'],
 ];
 /** The ports that pages may name. */
 const PORTS = ['5000', '5001', '5443', '8080', '8081', '8082'];
@@ -188,9 +188,9 @@ export class PageShell {
 function environment(directory: string): Record<string, string> {
   const { DOCKER_HOST, PATH = '', HOME = directory } = process.env;
   return {
-    PATH: `${directory}/bin:${REPOSITORY}/node_modules/.bin:${PATH}`,
+    PATH: `${directory}/shell:${REPOSITORY}/node_modules/.bin:${PATH}`,
     HOME,
-    CURL_HOME: `${directory}/bin`,
+    CURL_HOME: `${directory}/shell`,
     ...(DOCKER_HOST !== undefined && { DOCKER_HOST }),
   };
 }
@@ -203,10 +203,10 @@ async function copyRepository(directory: string): Promise<void> {
     await cp(join(REPOSITORY, source), join(directory, source), { recursive: true });
   for (const file of ['package.json', 'package-lock.json']) await utimes(join(directory, file), 0, 0);
   await symlink(installed, join(directory, 'node_modules'));
-  await mkdir(join(directory, 'bin'));
-  const ringlb = join(directory, 'bin/ringlb');
+  await mkdir(join(directory, 'shell'));
+  const ringlb = join(directory, 'shell/ringlb');
   await writeFile(ringlb, `#!/bin/sh\nexec node ${REPOSITORY}/lib/main.ts "$@"\n`);
   await chmod(ringlb, 0o755);
   // what a terminal shows: no progress, and each response on a line of its own
-  await writeFile(join(directory, 'bin/.curlrc'), 'silent\nwrite-out = "\\n"\n');
+  await writeFile(join(directory, 'shell/.curlrc'), 'silent\nwrite-out = "\\n"\n');
 }
