@@ -40,6 +40,11 @@ export function succeeded(message: unknown): WholeReply {
   return jsonReply(200, { message, status: 'successful' }, {});
 }
 
+/** 202 with `message`: what it says has begun. */
+export function accepted(message: unknown): WholeReply {
+  return jsonReply(202, { message, status: 'successful' }, {});
+}
+
 /** A failure in words that are safe to send. */
 export function failed(status: number, message: string, headers: Headers = {}): WholeReply {
   const retry: Headers = status === 503 ? { 'retry-after': '1' } : {};

@@ -34,7 +34,8 @@ export function createRouter(routes: readonly Route[], access: AccessControl): R
         const error = new BalancerError('method-not-allowed', `${path} takes ${allow}, not ${method}`);
         return failureOf(error, { allow });
       }
-      const refusal = access.refusalOf(request, route.access, path);
+      const needed = route.readMethods?.includes(method) ? 'read' : route.access;
+      const refusal = access.refusalOf(request, needed, path);
       if (refusal !== undefined) return refusal;
       return route.handle({ method, query: new URLSearchParams(query), headers: request.headers, body });
     },

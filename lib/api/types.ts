@@ -48,6 +48,8 @@ export interface ReplicaView {
   readonly instance: string | null;
   /** Name and short digest of the image that its instance runs; null while it has none, or where there are no images. */
   readonly image: string | null;
+  /** Of the release that its instance was started with, rising with every deploy; null where that is not known. */
+  readonly generation: number | null;
   readonly inFlight: number;
   /** Its share of the keys in proportion to the others' weights; 0 for no requests. */
   readonly weight: number;
@@ -230,6 +232,10 @@ export type EventKind =
   | 'undrain'
   | 'weight'
   | 'drained'
+  | 'deploy-started'
+  | 'deploy-switched'
+  | 'deploy-done'
+  | 'deploy-rolled-back'
   | 'poison'
   | 'engine-lost'
   | 'engine-back'

@@ -12,6 +12,7 @@ import { ADD, DRAIN, RM, SCALE, UNDRAIN } from './change.ts';
 import type { Call, Command } from './command.ts';
 import { completionScript } from './completion.ts';
 import { CHECK } from './config/check.ts';
+import { DEPLOY, ROLLBACK } from './deploy.ts';
 import { RELOAD } from './config/reload.ts';
 import { EVENTS } from './events/events.ts';
 import { EXPLAIN } from './explain.ts';
@@ -28,6 +29,8 @@ export const COMMANDS: readonly Command[] = [
   SCALE,
   DRAIN,
   UNDRAIN,
+  DEPLOY,
+  ROLLBACK,
   EXPLAIN,
   EVENTS,
   HEALTH,

@@ -5,6 +5,7 @@ import { warnOfOpenAccess } from '../admin/access.ts';
 import { createRoutes, type Route } from '../admin/routes/api.ts';
 import { configRoutes, type Options } from '../admin/routes/config.ts';
 import { createDashboardRoutes } from '../admin/routes/dashboard.ts';
+import { deployRoute } from '../admin/routes/deploy.ts';
 import { eventsRoute } from '../admin/routes/events.ts';
 import { explainRoute } from '../admin/routes/explain.ts';
 import { handOverRoute } from '../admin/routes/hand-over.ts';
@@ -31,7 +32,7 @@ export interface AdminDeps {
   readonly driver: Driver;
   readonly table: RouteTableWriter;
   readonly metrics: Metrics;
-  readonly controlPlane: Pick<ControlPlane, 'view' | 'journal'>;
+  readonly controlPlane: Pick<ControlPlane, 'view' | 'journal' | 'deploys'>;
   /** Shown by the data threads with the requests that they hand over. */
   readonly secret: string;
   readonly reloader: Options;
@@ -53,7 +54,7 @@ export interface Admin {
 export function createAdmin(deps: AdminDeps): Admin {
   const { options, driver, table, metrics, controlPlane, clock, log } = deps;
   const { config } = options;
-  const { view, journal } = controlPlane;
+  const { view, journal, deploys } = controlPlane;
   const read = (names: readonly string[]) => metrics.reader.read(names);
   const version = programVersion();
   const limits = options.share({ ...config });
@@ -61,6 +62,7 @@ export function createAdmin(deps: AdminDeps): Admin {
   const live = new Live({ clock, snapshots: numbers, events: journal });
   const routes = [
     ...createRoutes(view),
+    deployRoute(deploys),
     explainRoute(view),
     eventsRoute(journal, clock),
     metricsRoute((accept, replicas) => metrics.expose(accept, replicas)),

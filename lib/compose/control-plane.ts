@@ -4,13 +4,16 @@
 
 import type { Config } from '../config/config.ts';
 import { configuredWeights } from '../config/derived-values.ts';
-
+import { commandWords } from '../config/parsers/spec-parsers.ts';
 import { replicaSpecOf } from '../config/replica-spec.ts';
 
 import { createPlacement } from '../core/hashing/placement.ts';
 import type { Placement } from '../core/hashing/slot-table.ts';
 import type { RouteTableWriter } from '../core/routing/route-table.ts';
 import type { Driver } from '../drivers/driver.ts';
+import { createDeploys } from '../fleet/deploy/create.ts';
+import { type Deploys, titleOf } from '../fleet/deploy/deploys.ts';
+import { Releases } from '../fleet/deploy/releases.ts';
 import { FleetView } from '../fleet/fleet-view.ts';
 import { Health, type HealthOptions, type HealthParts } from '../fleet/health/health.ts';
 import { createProbe } from '../fleet/health/probe.ts';
@@ -30,6 +33,7 @@ import { TransitionLog } from '../fleet/transition-log.ts';
 import { CounterSums } from '../metrics/counter-sums.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Clock } from '../platform/clock.ts';
+import { BalancerError } from '../platform/errors.ts';
 import { probesInLimits } from '../platform/fd-limits.ts';
 import type { RootLogger } from '../platform/log.ts';
 import type { DataPlane } from './data-plane.ts';
@@ -51,6 +55,7 @@ export interface ControlPlane {
   readonly journal: Journal;
   readonly poison: Poison;
   readonly health: Health;
+  readonly deploys: Deploys;
   /** Goes by other options from now on, in the same turn. */
   configure(config: Config): void;
   /** Adopts what an earlier balancer left, or starts a new fleet. */
@@ -68,7 +73,8 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
   const poison = new Poison({ clock, journal, publish: (kinds) => dataPlane.setPoison(kinds) });
   const placement = createPlacement(config);
   const onHealthy = (replica: Replica): void => launcher.markHealthy(replica);
-  const registry = createRegistry(deps, { journal, placement, onHealthy });
+  const releases = firstRelease(config);
+  const registry = createRegistry(deps, { journal, placement, releases, onHealthy });
   const health = createHealth(deps, {
     registry,
     journal,
@@ -76,8 +82,8 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
     replace: (replica, cause, how) => supervisor.replace(replica, cause, how),
     nudge: () => supervisor.nudge(),
   });
-  const lifecycle = createLifecycle(deps, { registry, health, journal, poison });
-  const { launcher, supervisor, scaling } = lifecycle;
+  const lifecycle = createLifecycle(deps, { registry, health, journal, poison, releases, counts });
+  const { launcher, supervisor, scaling, deploys } = lifecycle;
   const openTunnels = (ordinal: number): number => counts.openTunnels(ordinal);
   const policy = options.share({ ...config, placement });
   const parts = { ...lifecycle, registry, health, placement, table, clock, policy, openTunnels };
@@ -89,14 +95,17 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
     health,
     configure(next) {
       health.configure(healthOptionsOf(next));
+      releases.reconfigure(replicaSpecOf(next));
       driver.setUpstreams?.(next.upstreams);
     },
+    deploys,
     async open() {
       const found = await supervisor.open();
       if (found === 0 && driver.ownsInstances) await scaling.startFleet(config.replicas);
       view.open();
     },
     async close(keep) {
+      await deploys.close();
       health.close();
       await supervisor.close(keep);
       poison.close();
@@ -105,13 +114,23 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
   };
 }
 
+/** What the options say; a deploy makes the next ones. */
+function firstRelease(config: Config): Releases {
+  const spec = replicaSpecOf(config);
+  return new Releases({ generation: 1, spec, title: titleOf(spec, config.driver === 'docker') });
+}
+
 interface RegistryDeps {
+  readonly releases: Releases;
   readonly journal: Journal;
   readonly placement: Placement;
   readonly onHealthy: (replica: Replica) => void;
 }
 
-function createRegistry(deps: ControlPlaneDeps, { journal, placement, onHealthy }: RegistryDeps): Registry {
+function createRegistry(
+  deps: ControlPlaneDeps,
+  { journal, placement, releases, onHealthy }: RegistryDeps,
+): Registry {
   const { options, table, metrics, dataPlane, clock, log } = deps;
   const transitions = new TransitionLog(log.component('fleet'), clock);
   const registry = new Registry({
@@ -122,11 +141,15 @@ function createRegistry(deps: ControlPlaneDeps, { journal, placement, onHealthy 
     weights: configuredWeights(options.config),
     slowStart: options.config,
     publish: (records) => dataPlane.publish(records),
-    onReserve: (name) => metrics.began(name),
+    onReserve: (name) => {
+      metrics.began(name);
+      releases.forget(name);
+    },
     onTransition: (transition) => {
       transitions.note(transition);
-      if (transition.to === 'gone') metrics.removed(transition.name);
       const replica = registry.find(transition.name);
+      // an instance that was exchanged goes, but not its replica
+      if (transition.to === 'gone' && replica === undefined) metrics.removed(transition.name);
       if (transition.to === 'healthy' && replica !== undefined) onHealthy(replica);
     },
   });
@@ -164,21 +187,22 @@ interface LifecycleDeps {
   readonly health: Health;
   readonly journal: Journal;
   readonly poison: Poison;
+  readonly releases: Releases;
+  readonly counts: CounterSums;
 }
 
 /** What starts and stops instances. Over servers that others run there is nothing to supervise but their list. */
 function createLifecycle(
   { options, driver, clock, log }: ControlPlaneDeps,
-  { registry, health, journal, poison }: LifecycleDeps,
+  { registry, health, journal, poison, releases, counts }: LifecycleDeps,
 ) {
   const { checker } = health;
   const { config } = options;
-  const common = { ...config, registry, driver, checker, journal, clock, log: log.component('fleet') };
+  const fleetLog = log.component('fleet');
+  const common = { ...config, registry, driver, checker, journal, releases, clock, log: fleetLog };
   const launcher: Launcher = new Launcher(
     options.share({
       ...common,
-      // what a reload has changed counts from the next start
-      specFor: () => replicaSpecOf(options.config),
       substitute: (replica, cause, isDraining) => scaling.substitute(replica, cause, isDraining),
       onLaunchEnded: () => supervisor.nudge(),
       onRemoved: (replica) => supervisor.leave(replica),
@@ -187,10 +211,34 @@ function createLifecycle(
   const gracefulStop = new GracefulStop(options.share({ ...common, instances: launcher.instances }));
   const plans = new Plans({ ...common, chooseName: config.classic ? randomName : nextName });
   const scaling: Scaling = new Scaling({ ...common, launcher, gracefulStop, plans });
+  const deploys = createDeploys(
+    options.share({
+      ...common,
+      launcher,
+      gracefulStop,
+      policy: options.share({ ...config }),
+      probe: createProbe(options.share({ ...config }), 0),
+      outcomes: (ordinal: number) => counts.outcomes(ordinal),
+      wordsOf: argumentsIn,
+    }),
+  );
   const supervisor: Supervisor | Follower = driver.ownsInstances
     ? new Supervisor(
-        options.share({ ...common, launcher, gracefulStop, onEnded: (end) => poison.recordEnd(end) }),
+        options.share({
+          ...common,
+          launcher,
+          gracefulStop,
+          deploys,
+          onEnded: (end) => poison.recordEnd(end),
+        }),
       )
     : new Follower(options.share({ ...common, gracefulStop }));
-  return { launcher, plans, scaling, supervisor, drains: new Drains({ ...common, plans }) };
+  return { launcher, plans, scaling, supervisor, deploys, drains: new Drains({ ...common, plans }) };
+}
+
+/** The arguments of an image, from a command as a shell splits it. Throws `bad-request`. */
+function argumentsIn(command: string): readonly string[] {
+  const read = commandWords.read(command);
+  if ('value' in read) return read.value;
+  throw new BalancerError('bad-request', `command ${read.problem}`);
 }

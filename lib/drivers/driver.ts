@@ -19,9 +19,10 @@ export interface Instance extends Place {
   readonly endpoint: Endpoint | undefined;
   /**
    * `current`: it holds its replica's place. `replaced`: another was, or is about to be, started in the place.
-   * `removed`: its replica was removed; it is only draining or being stopped.
+   * `removed`: its replica was removed; it is only draining or being stopped. `next`: it runs beside the current one,
+   * until it is promoted.
    */
-  readonly role: 'current' | RetiredRole;
+  readonly role: 'current' | 'next' | RetiredRole;
   /** How it ended; undefined while it is running. */
   readonly ending: Ending | undefined;
   /** Name and short digest of its image, for people; undefined where there are no images. */
@@ -33,6 +34,15 @@ export interface Instance extends Place {
   /** As in `Start`. */
   readonly instead?: string | undefined;
   readonly weight?: number;
+  readonly generation?: number | undefined;
+}
+
+/** An image that cannot change any more. */
+export interface PinnedReference {
+  /** What a spec names. */
+  readonly reference: string;
+  /** Name and short digest, for people. */
+  readonly title: string;
 }
 
 /** The place to start an instance in. */
@@ -43,6 +53,10 @@ export interface Start extends Place {
   readonly weight?: number;
   /** In a shared pool: an instance of this name that another balancer started meanwhile will do. */
   readonly mayAdopt?: boolean;
+  /** Of the release that the spec is part of; `list` reports it from then on. */
+  readonly generation?: number | undefined;
+  /** Starts it as `next`, beside the current instance of the place. */
+  readonly isNext?: boolean | undefined;
 }
 
 export type RetiredRole = 'replaced' | 'removed';
@@ -90,6 +104,12 @@ export interface Driver {
   /** Every instance of this pool, whatever its role and status. Throws `engine-unreachable`. */
   list(): Promise<readonly Instance[]>;
 
+  /**
+   * Resolves an image to what every start of it is to use from now on, whatever the reference names later. Undefined
+   * where there are no images. Throws `image-missing`, `engine-unreachable`.
+   */
+  pin?(image: string): Promise<PinnedReference>;
+
   /** Names taken by what is not ours, so that none of them is chosen for a replica. Throws `engine-unreachable`. */
   heldNames(): Promise<readonly string[]>;
 
@@ -118,6 +138,12 @@ export interface Driver {
    * An instance that is already gone is no error.
    */
   retire(instanceId: string, role: RetiredRole): Promise<void>;
+
+  /**
+   * Makes an instance that is `next` or `replaced` the current one of its place, whose name must be free: the one that
+   * had it is retired before.
+   */
+  promote(instanceId: string): Promise<void>;
 
   /**
    * Sends the stop signal, kills after `graceMs` (0: immediately), and removes every trace. Resolves when the

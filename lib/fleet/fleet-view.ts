@@ -215,6 +215,7 @@ export class FleetView {
       endpoint: instance?.endpoint === undefined ? null : formatEndpoint(instance.endpoint),
       instance: instance?.instanceId ?? null,
       image: instance?.image ?? null,
+      generation: instance?.generation ?? null,
       inFlight: registry.states.inFlightOf(replica),
       weight: replica.weight,
       ...this.#shareOf(replica.joined ? replica.ordinal : -1),

@@ -11,6 +11,7 @@ import { UNKNOWN_HEALTH } from '../core/policy/rise-and-fall.ts';
 import { lowestFree, type UpstreamRecord } from '../core/replica.ts';
 import type { Instance } from '../drivers/driver.ts';
 import { BalancerError } from '../platform/errors.ts';
+import { Standbys } from './deploy/standbys.ts';
 import { type Entry, newEntry } from './entry.ts';
 import type { Replica } from './replica.ts';
 import { ReplicaStates, type StateParts } from './replica-states.ts';
@@ -41,6 +42,8 @@ export class Registry {
   readonly states: ReplicaStates;
   /** The slots, with weights and slow starts. */
   readonly ring: Ring;
+  /** Instances beside those in the places of replicas. */
+  readonly standbys: Standbys;
   readonly #slowStarts: SlowStarts;
   readonly #parts: RegistryParts;
   readonly #entries = new Map<string, Entry>();
@@ -60,6 +63,17 @@ export class Registry {
     const entries = { states: this.states, members: () => this.#joined, find };
     this.ring = new Ring({ ...parts, slowStarts }, entries);
     this.#slowStarts = slowStarts;
+    this.standbys = new Standbys({
+      states: this.states,
+      table: parts.table,
+      clock: parts.clock,
+      leaving: this.#leaving,
+      entryOf: (replica) => this.#entry(replica),
+      takeOrdinal: () => this.#takeOrdinal(),
+      nextGeneration: () => ++this.#generation,
+      publishSlots: () => this.ring.publish(),
+      publishEndpoints: () => this.#publishEndpoints(),
+    });
   }
 
   /** Replicas on the ring, in the order they joined. */
@@ -72,7 +86,7 @@ export class Registry {
     return [...this.#entries.values()];
   }
 
-  /** Replicas that were removed and are still draining. */
+  /** Records of instances without a place: of removed replicas that drain, and of those that stand by. */
   get leaving(): readonly Replica[] {
     return [...this.#leaving];
   }
@@ -159,23 +173,6 @@ export class Registry {
     this.states.write(entry);
     this.states.note(entry, { kind: 'added', cause: `instead of ${old.name}`, sinceMs: entry.bornMs });
     return entry;
-  }
-
-  /**
-   * Frees a replica's place for another instance while the one there finishes its requests in flight: that one goes on
-   * as a replica that leaves, under the ordinal it had, and is returned. Needs one more free ordinal.
-   */
-  detachInstance(replica: Replica, cause: string): Replica {
-    const entry = this.#entry(replica);
-    const sinceMs = this.#parts.clock.nowMs();
-    const probes = { ...entry.probes };
-    const old: Entry = { ...entry, state: 'draining', isAdmitted: false, cause, sinceMs, probes };
-    entry.ordinal = this.#takeOrdinal();
-    this.#leaving.add(old);
-    this.#startAnew(entry, cause);
-    this.states.write(old);
-    this.ring.publish();
-    return old;
   }
 
   /** Takes replicas off the ring, all in one new table; their requests in flight go on. */

@@ -2,6 +2,7 @@
  * Sums of the few counters that the control plane itself uses, over the rows of all data threads. Cheap enough to be read
  * several times a second; `reader.ts` reads everything.
  */
+import { HISTOGRAM_CELLS, HistogramView } from '../core/policy/histogram.ts';
 import { ERRORS } from '../platform/errors.ts';
 import {
   ABORTERS,
@@ -29,6 +30,13 @@ export interface TrafficCounts {
   readonly requests: number;
   /** Responses of 5xx, responses that the replica cut short, and requests without a response that count against it. */
   readonly failures: number;
+}
+
+/** The same with durations, for the comparison of versions; counters that only grow. */
+export interface OutcomeCounts {
+  readonly requests: number;
+  readonly errors: number;
+  readonly duration: HistogramView;
 }
 
 /** Columns of a thread's row, and of a replica's block, by the sum that they are part of. */
@@ -87,6 +95,23 @@ export class CounterSums {
       failures += faults + row[block + REPLICA.classes + STATUS_CLASSES]! + row[block + CUT_BY_REPLICA]!;
     }
     return { requests, failures };
+  }
+
+  /** Requests that ended at the replica and attempts that failed there, those in error among them, and durations. */
+  outcomes(ordinal: number): OutcomeCounts {
+    const block = blockOf(ordinal);
+    const duration = new Float64Array(HISTOGRAM_CELLS);
+    let [requests, errors] = [0, 0];
+    for (const row of this.#rows) {
+      const failedAttempts = row[block + REPLICA.failedAttempts]!;
+      requests += failedAttempts;
+      errors += failedAttempts + row[block + REPLICA.classes + STATUS_CLASSES]!;
+      for (let status = 1; status <= STATUS_CLASSES; status++)
+        requests += row[block + REPLICA.classes + status]!;
+      for (let cell = 0; cell < HISTOGRAM_CELLS; cell++)
+        duration[cell] = duration[cell]! + row[block + REPLICA.duration + cell]!;
+    }
+    return { requests, errors, duration: new HistogramView(duration) };
   }
 
   /** Open tunnels to the replica. */

@@ -1,6 +1,6 @@
 /**
  * Every metric there is, made from the counts of one moment. Names follow Prometheus: base units, `_total` for counters.
- * Label values are replica names and words of small fixed lists, never text from a client or an engine.
+ * Label values are replica names and words of small fixed lists, and names of images; never text from a client.
  */
 import { counter, type Family, one, type Shown } from './family.ts';
 import { type FleetFacts, fleetFamilies, replicaFamilies, threadFamilies } from './fleet-families.ts';

@@ -47,6 +47,7 @@ export class FleetCounts {
   readonly #probeDuration = new Float64Array(HISTOGRAM_CELLS);
   readonly #replaceDuration = new Float64Array(HISTOGRAM_CELLS);
   #isPanicking = false;
+  readonly #deploys = { done: 0, 'rolled-back': 0 };
 
   probe(replica: string, tookMs: number, passed: boolean): void {
     const entry = this.#entry(replica);
@@ -67,6 +68,8 @@ export class FleetCounts {
   /** Counts an event; other kinds are ignored. */
   countEvent({ kind, replica, ms }: FleetEvent): void {
     if (kind === 'panic' || kind === 'panic-over') this.#isPanicking = kind === 'panic';
+    if (kind === 'deploy-done') this.#deploys.done++;
+    if (kind === 'deploy-rolled-back') this.#deploys['rolled-back']++;
     if (replica === null) return;
     const entry = this.#entry(replica);
     switch (kind) {
@@ -115,6 +118,11 @@ export class FleetCounts {
   /** Of all probes. */
   get probeDuration(): HistogramView {
     return new HistogramView(this.#probeDuration.slice());
+  }
+
+  /** Deploys that have ended, by their result. */
+  get deploys(): Readonly<Record<'done' | 'rolled-back', number>> {
+    return this.#deploys;
   }
 
   /** Most of the fleet is not ready, so every replica that responds gets requests. */

@@ -23,6 +23,9 @@ export interface ReplicaFacts {
   readonly slots: number;
   /** Its part of the slots, 0 to 1. */
   readonly share: number;
+  /** What its instance runs. */
+  readonly image?: string | null;
+  readonly generation?: number | null;
 }
 
 const STATES: readonly ReplicaState[] = ['starting', 'healthy', 'unhealthy', 'draining'];
@@ -49,6 +52,16 @@ export function replicaFamilies(
           value: Number(one === state),
         })),
       ),
+    ),
+    gauge(
+      'ringlb_replica_info',
+      '1 for what the instance of the replica runs: its image, and the generation of the deploy that started it.',
+      replicas
+        .filter(({ generation }) => generation)
+        .map(({ name, image, generation }) => ({
+          labels: { replica: name, image: image ?? '', generation: String(generation ?? '') },
+          value: 1,
+        })),
     ),
     gauge(
       'ringlb_in_flight',
@@ -144,6 +157,11 @@ export function fleetFamilies({
       'ringlb_imbalance_ratio',
       'Requests of the last minute: the most that one replica had, divided by the mean; 0 without requests.',
       one(imbalance),
+    ),
+    counter(
+      'ringlb_deploy_total',
+      'Deploys that have ended, by result.',
+      Object.entries(fleet.deploys).map(([result, value]) => ({ labels: { result }, value })),
     ),
     histogram(
       'ringlb_replace_duration_seconds',

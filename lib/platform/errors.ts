@@ -27,6 +27,7 @@ export const ERRORS = {
   forbidden: own(403),
   'not-found': own(404),
   'method-not-allowed': own(405),
+  'deploy-running': own(409),
   'request-timeout': fixed(408, 'The request did not arrive in time'),
   'body-too-large': own(413),
   'unsupported-media-type': own(415),

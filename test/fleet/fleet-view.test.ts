@@ -19,6 +19,7 @@ describe('the view of a fleet', () => {
       endpoint: '127.0.0.1:10003',
       instance: 'S1#3',
       image: null,
+      generation: 1,
       inFlight: 1,
       weight: 1,
       restarts: 1,

@@ -23,6 +23,7 @@ export const REPLICA: ReplicaView = {
   endpoint: '127.0.0.1:4001',
   instance: '4711',
   image: null,
+  generation: null,
   inFlight: 2,
   weight: 1,
   slots: 65_537,

@@ -69,6 +69,8 @@ export interface Route {
   /** In the order of the `Allow` header. */
   readonly methods: readonly string[];
   readonly access: Access;
+  /** Those of the methods that only look, for which `read` is enough. */
+  readonly readMethods?: readonly string[];
   /** False for the files of a page, which the list in a 404 leaves out. */
   readonly isListed?: boolean;
   /** Gives the response, or throws what `failureOf` understands. */

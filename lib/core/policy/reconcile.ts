@@ -15,7 +15,7 @@ export interface Observed {
   readonly instanceId: string;
   readonly name: string;
   readonly status: 'running' | 'dead';
-  readonly role: 'current' | 'replaced' | 'removed';
+  readonly role: 'current' | 'next' | 'replaced' | 'removed';
   /** The instance of another name that this one was started to replace. */
   readonly instead?: string | undefined;
 }
@@ -62,6 +62,8 @@ export interface Found<I extends Observed> {
   readonly dead: I | undefined;
 }
 
+const RANKS = { current: 0, next: 2, replaced: 4, removed: 6 } as const;
+
 /**
  * Reads from what exists what an earlier balancer's fleet was, in the order of ids: every name that has a current
  * instance, running or dead, or one that was being replaced. Instances that no replica needs are in `rest`.
@@ -72,12 +74,13 @@ export function findFleet<I extends Observed & { readonly id: number }>(
   const places = new Map<string, Found<I>>();
   const rest: I[] = [];
   const succeeded = new Set(observed.map(({ instead }) => instead));
-  // best first: a running current instance, a dead one, one that was being replaced
-  const rank = (one: I): number => (one.role === 'replaced' ? 2 : one.status === 'dead' ? 1 : 0);
+  // best first: a running current instance, a dead one, one that was about to take over, one that was being replaced
+  const rank = (one: I): number => RANKS[one.role] + (one.status === 'dead' ? 1 : 0);
   for (const one of [...observed].sort((a, b) => rank(a) - rank(b))) {
-    const isNeeded = one.role !== 'removed' && !places.has(one.name) && !succeeded.has(one.instanceId);
+    const isGone = one.role === 'removed' || (one.role === 'next' && one.status === 'dead');
+    const isNeeded = !isGone && !places.has(one.name) && !succeeded.has(one.instanceId);
     if (isNeeded) {
-      const inPlace = one.role === 'current';
+      const inPlace = one.role !== 'replaced';
       places.set(one.name, {
         name: one.name,
         id: one.id,

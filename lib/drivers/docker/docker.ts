@@ -184,6 +184,13 @@ class DockerDriver implements Driver {
     await this.#engine.rename(instanceId, this.#containerName(retiredName(name, role, instanceId)));
   }
 
+  async promote(instanceId: string): Promise<void> {
+    const name = this.#names.get(instanceId) ?? (await this.#nameOf(instanceId));
+    if (name === undefined) return;
+    await this.#claim.ensureHeld();
+    await this.#engine.rename(instanceId, this.#containerName(name));
+  }
+
   async remove(instanceId: string, graceMs: number): Promise<void> {
     await this.#claim.ensureHeld();
     // the removal that follows kills it, whatever became of the stop

@@ -11,7 +11,7 @@ import type { Place } from '../../core/replica.ts';
 import { hasTemplate, type ReplicaSpec, specForPlace } from '../../core/replica-spec.ts';
 import { type Clock, systemClock } from '../../platform/clock.ts';
 import { BalancerError } from '../../platform/errors.ts';
-import type { Driver, Hint, Instance, RetiredRole } from '../driver.ts';
+import type { Driver, Hint, Instance, RetiredRole, Start } from '../driver.ts';
 import { OomKills } from '../oom-kills.ts';
 import { specHash } from '../spec-hash.ts';
 import { Child } from './child.ts';
@@ -33,6 +33,7 @@ interface Entry extends Place {
   readonly child: Child;
   readonly spec: string;
   readonly cgroup: string | undefined;
+  readonly generation: number | undefined;
   role: Instance['role'];
 }
 
@@ -83,7 +84,7 @@ class ProcessDriver implements Driver {
     return [];
   }
 
-  async start(place: Place, spec: ReplicaSpec): Promise<Instance> {
+  async start(place: Start, spec: ReplicaSpec): Promise<Instance> {
     const port = await this.#takePort();
     try {
       return await this.#spawn(place, spec, port);
@@ -100,6 +101,11 @@ class ProcessDriver implements Driver {
   async retire(instanceId: string, role: RetiredRole): Promise<void> {
     const entry = this.#entries.get(instanceId);
     if (entry) entry.role = role;
+  }
+
+  async promote(instanceId: string): Promise<void> {
+    const entry = this.#entries.get(instanceId);
+    if (entry) entry.role = 'current';
   }
 
   async remove(instanceId: string, graceMs: number): Promise<void> {
@@ -127,7 +133,7 @@ class ProcessDriver implements Driver {
     return port;
   }
 
-  async #spawn(place: Place, given: ReplicaSpec, port: number): Promise<Instance> {
+  async #spawn(place: Start, given: ReplicaSpec, port: number): Promise<Instance> {
     const spec = specForPlace(given, place, port);
     const number = ++this.#started;
     const cgroup = this.#cgroups.create(spec);
@@ -151,9 +157,10 @@ class ProcessDriver implements Driver {
     }
     // a process id may be reused, the pair never is
     const instanceId = `${child.pid}-${number}`;
-    const { name, id } = place;
-    const hash = specHash(given);
-    const entry: Entry = { name, id, instanceId, port, child, spec: hash, cgroup, role: 'current' };
+    const { name, id, generation, isNext = false } = place;
+    const role = isNext ? 'next' : 'current';
+    const runs = { child, cgroup, spec: specHash(given), generation };
+    const entry: Entry = { name, id, instanceId, port, role, ...runs };
     this.#entries.set(instanceId, entry);
     if (!this.#isClosed) return toInstance(entry);
     await this.remove(instanceId, 0);
@@ -184,7 +191,7 @@ function isDirectory(path: string): boolean {
 }
 
 function toInstance(entry: Entry): Instance {
-  const { name, id, instanceId, role, child, spec } = entry;
+  const { name, id, instanceId, role, child, spec, generation } = entry;
   const endpoint = child.hasExited ? undefined : { host: HOST, port: entry.port };
   return {
     name,
@@ -195,6 +202,7 @@ function toInstance(entry: Entry): Instance {
     role,
     ending: child.ending,
     spec,
+    generation,
   };
 }
 

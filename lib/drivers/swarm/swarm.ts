@@ -147,6 +147,9 @@ class SwarmDriver implements Driver {
     return this.#roster.endingOf(instanceId);
   }
 
+  /** A service keeps its name. */
+  async promote(): Promise<void> {}
+
   async retire(instanceId: string, role: RetiredRole): Promise<void> {
     const serviceId = this.#roster.serviceOf(instanceId);
     if (serviceId === undefined) return;

@@ -13,6 +13,8 @@ export interface Traffic {
 
 interface Sample extends Traffic {
   readonly atMs: number;
+  /** The counters that were read. */
+  readonly ordinal: number;
 }
 
 const WINDOW_MS = 10_000;
@@ -48,9 +50,11 @@ export class OutlierDetector {
   }
 
   #window(replica: Replica, nowMs: number): { readonly requests: number; readonly share: number } {
-    const samples = this.#samples.get(replica) ?? [];
+    const known = this.#samples.get(replica) ?? [];
+    // another instance that was swapped in is counted under an ordinal of its own
+    const samples = known[0]?.ordinal === replica.ordinal ? known : [];
     this.#samples.set(replica, samples);
-    const now: Sample = { atMs: nowMs, ...this.#read(replica) };
+    const now: Sample = { atMs: nowMs, ordinal: replica.ordinal, ...this.#read(replica) };
     samples.push(now);
     while (samples.length > 1 && nowMs - samples[0]!.atMs > WINDOW_MS) samples.shift();
     const oldest = samples[0]!;

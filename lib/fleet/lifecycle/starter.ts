@@ -4,11 +4,11 @@
  */
 
 import type { Ending } from '../../core/ending.ts';
-import type { ReplicaSpec } from '../../core/replica-spec.ts';
 import type { Driver, Instance } from '../../drivers/driver.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { BalancerError, isBalancerError, messageOf, StartError } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/log.ts';
+import type { Releases } from '../deploy/releases.ts';
 import type { Checker } from '../health/checker.ts';
 import type { Journal } from '../journal.ts';
 import type { Registry } from '../registry.ts';
@@ -25,7 +25,7 @@ export interface StarterParts {
   readonly log: Logger;
   readonly journal: Journal;
   /** What the next instance of the replica is started with. */
-  readonly specFor: (replica: Replica) => ReplicaSpec;
+  readonly releases: Releases;
   /** From a start to the first passed probes. */
   readonly startTimeoutMs: number;
   readonly probePath: string;
@@ -133,14 +133,22 @@ export class Starter {
   }
 
   async #startInstance(replica: Replica, { instead, replacing, mayAdopt }: Attempt): Promise<Instance> {
-    const { driver, journal, clock, log, specFor } = this.#parts;
+    const { driver, journal, clock, log, releases } = this.#parts;
     const { name, id, weight, cause } = replica;
     const sinceMs = clock.nowMs();
-    const place = { name, id, instead, ...(weight !== 1 && { weight }), ...(mayAdopt && { mayAdopt }) };
+    const { generation, spec } = releases.of(name);
+    const place = {
+      name,
+      id,
+      instead,
+      generation,
+      ...(weight !== 1 && { weight }),
+      ...(mayAdopt && { mayAdopt }),
+    };
     const started =
       replacing !== undefined && driver.replace !== undefined
         ? await driver.replace(replacing, { avoidNode: this.#deadNode(replica, replacing) })
-        : await driver.start(place, specFor(replica));
+        : await driver.start(place, spec);
     const { instanceId: instance, image } = started;
     const ms = clock.nowMs() - sinceMs;
     log.info({ replica: name, instance, image, ms: Math.round(ms) }, `${name} started`);

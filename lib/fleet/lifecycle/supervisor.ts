@@ -14,6 +14,7 @@ import type { Driver, Hint, Instance } from '../../drivers/driver.ts';
 import type { Clock, Timer } from '../../platform/clock.ts';
 import { messageOf } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/log.ts';
+import type { Deploys } from '../deploy/deploys.ts';
 import type { Checker } from '../health/checker.ts';
 import type { Journal } from '../journal.ts';
 import type { End } from '../poison.ts';
@@ -35,6 +36,8 @@ export interface SupervisorParts {
   readonly stopTimeoutMs: number;
   readonly drainTimeoutMs: number;
   readonly maxReplicas: number;
+  /** A deploy under way takes care of the instances that it starts and exchanges. */
+  readonly deploys: Pick<Deploys, 'fallBack' | 'isRunning' | 'recordExit'>;
   /** It is known how an instance ended that stood in a replica's place. */
   readonly onEnded: (end: End) => void;
   /** The profile in which each instance is a replica with a name of its own. */
@@ -122,6 +125,7 @@ export class Supervisor {
     const { registry, checker, launcher, gracefulStop } = this.#parts;
     const isDraining = how === 'drain';
     if (this.#closed || (isDraining && registry.freeOrdinals === 0)) return;
+    if (this.#parts.deploys.fallBack(replica, cause)) return;
     const { instance, name, generation } = replica;
     const ending = endingOf('unhealthy', cause);
     this.#parts.onEnded({ replica: name, generation, ending });
@@ -130,7 +134,7 @@ export class Supervisor {
     const substitute = launcher.substitute(replica, cause, isDraining);
     // before the launch, so that the name is free when its turn comes
     if (isDraining) {
-      const leaving = substitute === undefined ? registry.detachInstance(replica, cause) : replica;
+      const leaving = substitute === undefined ? registry.standbys.detach(replica, cause) : replica;
       void gracefulStop.drainAndStop(leaving, 'replaced');
     } else if (substitute === undefined) void registry.clearInstance(replica, cause);
     const place = substitute ?? replica;
@@ -167,6 +171,13 @@ export class Supervisor {
     const { instanceId: instance, image } = running ?? {};
     log.info({ replica: replica.name, instance, image, id: replica.id }, `${replica.name} adopted`);
     journal.note({ kind: 'adopted', replica: replica.name, instance, image });
+    // the balancer before ended between the two renames of a switch
+    if (running?.role === 'next')
+      void launcher.instances
+        .runInTurn(replica.name, () => this.#parts.driver.promote(running.instanceId))
+        .catch((error: unknown) =>
+          log.warn({ replica: replica.name, cause: messageOf(error) }, 'instance not renamed'),
+        );
     if (running?.endpoint !== undefined) return launcher.launchUntilHealthy(replica, { found: running });
     const old = running ?? dead;
     const substitute = launcher.substitute(replica, old?.ending?.text ?? 'its instance is gone');
@@ -178,6 +189,7 @@ export class Supervisor {
     switch (hint.kind) {
       case 'died': {
         const replica = registry.findByInstance(hint.instanceId);
+        this.#parts.deploys.recordExit(hint.instanceId, hint.ending);
         if (launcher.failAttempt(hint.instanceId, hint.ending)) break;
         if (replica !== undefined && !this.#closed) this.#replaceDead(replica, hint.ending);
         break;
@@ -235,8 +247,10 @@ export class Supervisor {
     const busy = new Set([...busyBefore, ...launcher.busy, ...changed]);
     // an instance that left its place during the list belongs to whoever took it out
     const placed = [...before.values()].filter((instanceId) => instanceId !== undefined);
+    const isAwaited = ({ role }: Instance): boolean => role === 'next' && this.#parts.deploys.isRunning;
     const leaving = new Set([...leavingBefore, ...launcher.instances.beingRemoved, ...placed]);
-    const ours = this.#shared?.follow({ observed, busy }) ?? observed;
+    const judged = observed.filter((instance) => !isAwaited(instance));
+    const ours = this.#shared?.follow({ observed: judged, busy }) ?? judged;
     const stayed = desired.filter(({ name }) => registry.find(name) !== undefined);
     for (const action of reconcile(stayed, ours, busy, leaving)) this.#act(action, ours);
   }
@@ -262,7 +276,8 @@ export class Supervisor {
    * that waits depends on how the instance ended, which is found out at the same time.
    */
   #replaceDead(replica: Replica, hinted: Ending): void {
-    const { registry, checker, launcher, journal, classic } = this.#parts;
+    const { registry, checker, launcher, journal, classic, deploys } = this.#parts;
+    if (deploys.fallBack(replica, hinted.text)) return;
     const { instance: old, name, generation } = replica;
     const life = this.#lifeOf(replica);
     const death = { replica: name, generation, instance: old?.instanceId, hinted, life };

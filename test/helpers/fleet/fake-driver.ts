@@ -9,7 +9,7 @@ import type { Driver, Hint, Instance, RetiredRole, Start } from '../../../lib/dr
 import { BalancerError, type ErrorCode } from '../../../lib/platform/errors.ts';
 import { endingIn } from './endings.ts';
 
-type Call = 'list' | 'start' | 'replace' | 'endingOf' | 'retire' | 'remove' | 'heldNames';
+type Call = 'list' | 'start' | 'replace' | 'endingOf' | 'retire' | 'promote' | 'remove' | 'heldNames';
 
 /** Calls of one kind, for one replica or all, wait here until it is opened. */
 export interface Gate {
@@ -102,14 +102,15 @@ export class FakeDriver implements Driver {
     this.mostStarts = Math.max(this.mostStarts, ++this.#starts);
     try {
       await this.#reach('start', place.name);
+      const wanted = place.isNext ? 'next' : 'current';
       const holder = [...this.instances.values()].some(
-        ({ name, role }) => name === place.name && role === 'current',
+        ({ name, role }) => name === place.name && role === wanted,
       );
       if (holder || this.strangers.has(place.name))
         throw new BalancerError('name-held', `the name ${place.name} is held`);
-      const { name, id, instead, weight } = place;
-      const written = { instead, image: this.image, ...(weight !== undefined && { weight }) };
-      const instance = this.leave(name, id, written);
+      const { name, id, instead, weight, generation } = place;
+      const runs = { instead, image: this.image, role: wanted, generation } as const;
+      const instance = this.leave(name, id, { ...runs, ...(weight !== undefined && { weight }) });
       const told = { ...instance };
       this.onStarted(told);
       if (this.stillborn.has(place.name)) this.die(instance.instanceId, 'exit 1');
@@ -140,6 +141,13 @@ export class FakeDriver implements Driver {
     await this.#reach('retire', nameOf(instanceId));
     const instance = this.instances.get(instanceId);
     if (instance !== undefined) instance.role = role;
+  }
+
+  async promote(instanceId: string): Promise<void> {
+    this.calls.push(`promote ${instanceId}`);
+    await this.#reach('promote', nameOf(instanceId));
+    const instance = this.instances.get(instanceId);
+    if (instance !== undefined) instance.role = 'current';
   }
 
   async remove(instanceId: string, graceMs: number): Promise<void> {

@@ -6,9 +6,14 @@
 import type { Cost, FleetEvent } from '../../../lib/api/types.ts';
 import type { HashKeySource } from '../../../lib/core/hashing/hash-key.ts';
 import { ringPlacement } from '../../../lib/core/hashing/ring.ts';
+import { HistogramView } from '../../../lib/core/policy/histogram.ts';
 import type { Endpoint, UpstreamRecord } from '../../../lib/core/replica.ts';
 import type { Balance } from '../../../lib/core/routing/load-picker.ts';
 import { RouteTable, RouteTableWriter } from '../../../lib/core/routing/route-table.ts';
+import { createDeploys } from '../../../lib/fleet/deploy/create.ts';
+import type { Deploys } from '../../../lib/fleet/deploy/deploys.ts';
+import type { Outcomes } from '../../../lib/fleet/deploy/gate.ts';
+import { Releases } from '../../../lib/fleet/deploy/releases.ts';
 import { FleetView } from '../../../lib/fleet/fleet-view.ts';
 import type { Checker } from '../../../lib/fleet/health/checker.ts';
 import { Health, type HealthParts } from '../../../lib/fleet/health/health.ts';
@@ -58,6 +63,7 @@ export const REFUSED: ProbeResult = { outcome: 'closed', detail: 'connection ref
 export const SILENT: ProbeResult = { outcome: 'silent', detail: 'no answer in 2000 ms' };
 /** How far the clock goes at a time; what follows from it happens before the next step. */
 const STEP_MS = 10;
+const NO_OUTCOMES: Outcomes = { requests: 0, errors: 0, duration: new HistogramView() };
 
 /** Lets everything happen that waits for no time. */
 export async function settle(): Promise<void> {
@@ -81,6 +87,8 @@ export class FleetRig {
   readonly health: Health;
   readonly checker: Checker;
   readonly launcher: Launcher;
+  readonly releases = new Releases({ generation: 1, spec: specWith(), title: 'v1' });
+  readonly deploys: Deploys;
   readonly supervisor: Supervisor | Follower;
   readonly scaling: Scaling;
   readonly view: FleetView;
@@ -105,6 +113,8 @@ export class FleetRig {
   /** What data threads have read of responses, and what came of requests, by ordinal. */
   readonly reads = new Map<number, number>();
   readonly traffic = new Map<number, Traffic>();
+  /** What came of the requests of each ordinal, for the gate of a deploy. */
+  readonly outcomes = new Map<number, Outcomes>();
   /** Hears of every replica in the moment in which it becomes healthy. */
   onHealthy: (replica: Replica) => void = () => {};
   /** The table as the only data thread sees it. */
@@ -150,6 +160,7 @@ export class FleetRig {
       journal,
       weights,
       slowStart,
+      onReserve: (name) => this.releases.forget(name),
     });
     this.health = new Health({
       registry: this.registry,
@@ -177,11 +188,11 @@ export class FleetRig {
       ...health,
     });
     this.checker = this.health.checker;
-    const common = { registry: this.registry, driver, checker: this.checker, journal, clock, log };
+    const { registry, checker, releases } = this;
+    const common = { registry, driver, checker, journal, releases, clock, log };
     const limits = { drainTimeoutMs: DRAIN_TIMEOUT_MS, stopTimeoutMs: STOP_TIMEOUT_MS };
     this.launcher = new Launcher({
       ...common,
-      specFor: () => specWith(),
       startTimeoutMs: START_TIMEOUT_MS,
       substitute: (replica, cause, isDraining) => this.scaling.substitute(replica, cause, isDraining),
       probePath: '/heartbeat',
@@ -193,10 +204,21 @@ export class FleetRig {
     const gracefulStop = new GracefulStop({ ...common, ...limits, instances: launcher.instances });
     const { ownsInstances } = driver;
     const lifecycle = { ...common, gracefulStop, launcher, classic, maxReplicas };
+    this.deploys = createDeploys({
+      ...lifecycle,
+      policy: { rise: 2, fall: 3 },
+      startTimeoutMs: START_TIMEOUT_MS,
+      probePath: '/heartbeat',
+      probePort: 0,
+      probe: (endpoint) => Promise.resolve(this.#probe(endpoint)),
+      outcomes: (ordinal) => this.outcomes.get(ordinal) ?? NO_OUTCOMES,
+      wordsOf: (command) => command.split(' '),
+    });
     this.supervisor = ownsInstances
       ? new Supervisor({
           ...lifecycle,
           ...limits,
+          deploys: this.deploys,
           onEnded: (end) => this.ends.push(end),
         })
       : new Follower(lifecycle);

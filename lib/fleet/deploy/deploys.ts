@@ -1,0 +1,254 @@
+/**
+ * The deploys of a balancer: what `/deploy` asks for, one at a time.
+ * Invariant: a request that is refused has changed nothing.
+ */
+import type { DeployPreview, DeployStatus, DeployView } from '../../api/deploy.ts';
+import type { Ending } from '../../core/ending.ts';
+import type { ReplicaSpec } from '../../core/replica-spec.ts';
+import type { Driver } from '../../drivers/driver.ts';
+import { BalancerError } from '../../platform/errors.ts';
+import type { Registry } from '../registry.ts';
+import type { Replica } from '../replica.ts';
+import type { Exchange } from './exchange.ts';
+import { viewOf } from './exchange.ts';
+import type { Release, Releases } from './releases.ts';
+import { Rollout, type RolloutParts } from './rollout.ts';
+
+/** What is to be different in the new release; what is undefined stays as it is. */
+export interface SpecChange {
+  readonly image?: string | undefined;
+  readonly command?: string | undefined;
+  /** Added to the variables there are. */
+  readonly env?: readonly (readonly [name: string, value: string])[] | undefined;
+}
+
+export interface DeployRequest extends SpecChange {
+  /** `change`: a new release; `restart`: the current one anew; `rollback`: the one before; `resume`: goes on. */
+  readonly kind: 'change' | 'restart' | 'rollback' | 'resume';
+  readonly batch: number;
+  readonly watchMs: number;
+  readonly maxErrorRate: number;
+}
+
+export interface DeploysParts extends RolloutParts {
+  readonly registry: Registry;
+  readonly releases: Releases;
+  readonly driver: Driver;
+  readonly exchange: Exchange;
+  /** Each instance is a replica with a name of its own. */
+  readonly classic: boolean;
+  /** The command words of an image's arguments. Throws `bad-request`. */
+  readonly wordsOf: (command: string) => readonly string[];
+}
+
+/** How a deploy goes on where its request does not say. */
+export const DEFAULT_LIMITS = { batch: 1, watchMs: 10_000, maxErrorRate: 0.01 } as const;
+
+const START_OF_IDS = Date.now().toString(36);
+
+export class Deploys {
+  readonly #parts: DeploysParts;
+  #rollout: Rollout | undefined;
+  #count = 0;
+  /** What an earlier balancer left half done. */
+  #interrupted: { readonly from: Release; readonly to: Release } | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #isClosed = false;
+
+  constructor(parts: DeploysParts) {
+    this.#parts = parts;
+  }
+
+  /** Starts a deploy and returns its id. Throws `bad-request`, `deploy-running`, or why there is no such image. */
+  async start(request: DeployRequest): Promise<string> {
+    this.#mustBeFree(request.kind);
+    const to = await this.#releaseOf(request);
+    // another may have started while the image was looked up
+    this.#mustBeFree(request.kind);
+    const { batch, watchMs, maxErrorRate } = request;
+    return this.#begin(to, { batch, watchMs, maxErrorRate });
+  }
+
+  /** What the request would do. Throws as `start`. */
+  async preview(request: DeployRequest): Promise<DeployPreview> {
+    this.#mustBeFree(request.kind);
+    const { registry, releases } = this.#parts;
+    const to = await this.#releaseOf(request);
+    const replicas = registry.members
+      .toSorted((a, b) => registry.states.inFlightOf(a) - registry.states.inFlightOf(b))
+      .map(({ name }) => ({ name, from: viewOf(releases.of(name)) }));
+    return { dryRun: true, to: viewOf(to), replicas };
+  }
+
+  /** Undoes the deploy under way, or goes back to the release before, as carefully as the last deploy went; returns the id of the deploy that does. */
+  async rollBack(): Promise<string> {
+    const rollout = this.#rollout;
+    if (rollout?.isRunning === true) {
+      rollout.abort('asked for by an operator');
+      return rollout.view().id;
+    }
+    return this.start({ ...(rollout?.view() ?? DEFAULT_LIMITS), kind: 'rollback' });
+  }
+
+  status(): DeployStatus {
+    const { releases } = this.#parts;
+    const before = this.#interrupted?.from ?? releases.before;
+    return {
+      current: viewOf(releases.current),
+      before: before === undefined ? null : viewOf(before),
+      deploy: this.#interruptedView() ?? this.#rollout?.view() ?? null,
+    };
+  }
+
+  /** An earlier balancer ended in the middle of a deploy: nothing happens until an operator says how to go on. */
+  markInterrupted(from: Release, to: Release): void {
+    this.#interrupted = { from, to };
+  }
+
+  /** True where the new instance of a replica that has ended, or hangs, was exchanged for the one before. */
+  fallBack(replica: Replica, cause: string): boolean {
+    return this.#rollout?.isRunning === true && this.#rollout.fallBack(replica, cause);
+  }
+
+  /** True while instances beside the current ones are started and removed here. */
+  get isRunning(): boolean {
+    return this.#rollout?.isRunning ?? false;
+  }
+
+  /** An instance exited, wherever it was. */
+  recordExit(instanceId: string, ending: Ending): void {
+    this.#parts.exchange.recordExit(instanceId);
+    this.#parts.exchange.next.recordExit(instanceId, ending);
+  }
+
+  /** Stops a deploy where it is. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#rollout?.close();
+    this.#parts.exchange.next.close();
+    await this.#running;
+  }
+
+  #begin(
+    to: Release,
+    how: { readonly batch: number; readonly watchMs: number; readonly maxErrorRate: number },
+  ) {
+    const id = `${START_OF_IDS}-${++this.#count}`;
+    this.#interrupted = undefined;
+    this.#parts.releases.use(to);
+    const rollout = new Rollout(this.#parts, { id, to, ...how });
+    this.#rollout = rollout;
+    this.#running = rollout.run();
+    return id;
+  }
+
+  #mustBeFree(kind: DeployRequest['kind']): void {
+    const { driver, classic } = this.#parts;
+    if (this.#isClosed) throw new BalancerError('shutting-down');
+    if (!driver.ownsInstances)
+      throw new BalancerError(
+        'bad-request',
+        `the servers are not started by this balancer (driver ${driver.kind}); deploy them where they are started`,
+      );
+    if (driver.kind === 'swarm')
+      throw new BalancerError(
+        'bad-request',
+        'the engines run the replicas as services (driver swarm); bring them a version with docker service update',
+      );
+    if (classic)
+      throw new BalancerError(
+        'bad-request',
+        'with --classic every new instance has a new name, so nothing can be deployed in the same names',
+      );
+    const view = this.#rollout?.isRunning === true ? this.#rollout.view() : undefined;
+    if (view !== undefined)
+      throw new BalancerError(
+        'deploy-running',
+        `deploy ${view.id} is ${view.state} (${doneIn(view)}); wait for its end, or take it back with DELETE /deploy`,
+      );
+    if (this.#interrupted !== undefined && (kind === 'change' || kind === 'restart'))
+      throw new BalancerError(
+        'deploy-running',
+        'a deploy was interrupted; go on with it or go back first (ringlb deploy resume, ringlb rollback)',
+      );
+    if (this.#interrupted === undefined && kind === 'resume')
+      throw new BalancerError('bad-request', 'no deploy was interrupted, so there is none to go on with');
+  }
+
+  async #releaseOf(request: DeployRequest): Promise<Release> {
+    const { releases } = this.#parts;
+    const { current } = releases;
+    switch (request.kind) {
+      case 'resume':
+        return this.#interrupted!.to;
+      case 'restart':
+        return releases.create(current.spec, current.title);
+      case 'rollback': {
+        const before = this.#interrupted?.from ?? releases.before;
+        if (before === undefined)
+          throw new BalancerError(
+            'bad-request',
+            'nothing was deployed before, so there is nothing to go back to',
+          );
+        // an interrupted deploy is undone by what is left of the release before
+        return this.#interrupted === undefined ? releases.create(before.spec, before.title) : before;
+      }
+      case 'change':
+        return this.#changed(current, request);
+    }
+  }
+
+  async #changed(current: Release, { image, command, env = [] }: SpecChange): Promise<Release> {
+    const { releases, driver, wordsOf } = this.#parts;
+    const isDocker = driver.kind === 'docker';
+    if (image !== undefined && !isDocker)
+      throw new BalancerError('bad-request', 'driver process runs commands, not images: name a command');
+    const names = new Set(env.map(([name]) => name));
+    const spec: ReplicaSpec = {
+      ...current.spec,
+      ...(command !== undefined && (isDocker ? { args: wordsOf(command) } : { command })),
+      env: [...current.spec.env.filter(([name]) => !names.has(name)), ...env],
+    };
+    if (image === undefined) return releases.create(spec, isDocker ? current.title : titleOf(spec));
+    const pinned = await driver.pin?.(image);
+    const title = pinned?.title ?? image;
+    return releases.create({ ...spec, image: pinned?.reference ?? image }, title);
+  }
+
+  #interruptedView(): DeployView | undefined {
+    if (this.#interrupted === undefined) return undefined;
+    const { registry, releases } = this.#parts;
+    const { from, to } = this.#interrupted;
+    return {
+      id: 'interrupted',
+      state: 'interrupted',
+      from: viewOf(from),
+      to: viewOf(to),
+      batch: 1,
+      watchMs: 0,
+      maxErrorRate: 0,
+      reason: 'the balancer ended in the middle of it',
+      ms: 0,
+      replicas: registry.members.map(({ name }) => ({
+        name,
+        phase: releases.of(name) === to ? 'done' : 'waiting',
+        from: viewOf(from),
+        to: viewOf(to),
+        gate: null,
+      })),
+    };
+  }
+}
+
+/** What a spec is called where it has no image. */
+export function titleOf(
+  { command, image }: Pick<ReplicaSpec, 'command' | 'image'>,
+  isDocker = false,
+): string {
+  if (isDocker) return image;
+  return command === '' ? 'sample replica' : command;
+}
+
+function doneIn({ replicas }: DeployView): string {
+  return `${replicas.filter(({ phase }) => phase === 'done').length} of ${replicas.length} replicas done`;
+}

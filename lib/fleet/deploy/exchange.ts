@@ -1,0 +1,234 @@
+/**
+ * Exchanges the instance of one replica for one of another release: started beside it, switched, and finished or undone.
+ * Invariants: requests go to one of the two instances at any moment; a step whose other instance is no longer needed has
+ * it drained and stopped, so nothing runs twice for longer than that.
+ */
+import type { DeployPhase, DeployStep, GateView, ReleaseView } from '../../api/deploy.ts';
+import { fullHealth, type HealthPolicy } from '../../core/policy/rise-and-fall.ts';
+import type { Driver } from '../../drivers/driver.ts';
+import { type Clock, sleep } from '../../platform/clock.ts';
+import { BalancerError, messageOf } from '../../platform/errors.ts';
+import type { Logger } from '../../platform/log.ts';
+import type { Checker } from '../health/checker.ts';
+import type { GracefulStop } from '../lifecycle/graceful-stop.ts';
+import type { Launcher } from '../lifecycle/launcher.ts';
+import type { Registry } from '../registry.ts';
+import type { Replica } from '../replica.ts';
+import type { NextInstances, Standby } from './next-instances.ts';
+import type { Release, Releases } from './releases.ts';
+
+export interface ExchangeParts {
+  readonly registry: Registry;
+  readonly releases: Releases;
+  readonly driver: Driver;
+  readonly checker: Checker;
+  readonly launcher: Launcher;
+  readonly gracefulStop: GracefulStop;
+  readonly next: NextInstances;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly policy: HealthPolicy;
+  readonly startTimeoutMs: number;
+}
+
+/** The exchange of one replica's instance. */
+export interface Step {
+  readonly replica: Replica;
+  readonly from: Release;
+  readonly to: Release;
+  phase: DeployPhase;
+  /** The instance that is not in the place: the new one before the switch, the old one after it. */
+  standby: Standby | undefined;
+  /** What is wrong with the new instance. */
+  failure: string | undefined;
+  gate: GateView | undefined;
+}
+
+export function newStep(replica: Replica, from: Release, to: Release): Step {
+  const nothing = { standby: undefined, failure: undefined, gate: undefined };
+  return { replica, from, to, phase: 'waiting', ...nothing };
+}
+
+export function viewOf({ generation, title }: Release): ReleaseView {
+  return { generation, title };
+}
+
+export function stepView({ replica, phase, from, to, gate }: Step): DeployStep {
+  return { name: replica.name, phase, from: viewOf(from), to: viewOf(to), gate: gate ?? null };
+}
+
+/** Between two looks at a replica that is being healed. */
+const LOOK_MS = 50;
+
+export class Exchange {
+  readonly next: NextInstances;
+  readonly #parts: ExchangeParts;
+  /** Instances that have ended while they stood by. */
+  readonly #ended = new Set<string>();
+
+  constructor(parts: ExchangeParts) {
+    this.#parts = parts;
+    this.next = parts.next;
+  }
+
+  /** An instance exited, wherever it was. */
+  recordExit(instanceId: string): void {
+    this.#ended.add(instanceId);
+  }
+
+  /** Starts the new instance; resolves once it may take over. Throws why it may not, and leaves nothing behind. */
+  async start(step: Step): Promise<void> {
+    const { registry, launcher } = this.#parts;
+    const { replica, to } = step;
+    step.phase = 'starting';
+    // without an instance there is nothing to protect: what heals it starts the new release at once
+    if (launcher.busy.has(replica.name)) await this.#startInPlace(step);
+    if (step.phase !== 'starting') return;
+    if (!registry.has(replica)) return this.giveUp(step);
+    step.standby = await this.next.start(replica, to).catch((error: unknown) => {
+      if (!registry.has(replica)) return undefined;
+      throw new BalancerError('start-failed', `${replica.name}: ${messageOf(error)}`, { cause: error });
+    });
+    if (launcher.busy.has(replica.name)) await this.#untilLaunched(replica);
+    if (!registry.has(replica)) this.giveUp(step);
+  }
+
+  /** Lets requests go to the new instance; false where that is not needed any more. */
+  switchOver(step: Step, cause: string): boolean {
+    const { registry, releases } = this.#parts;
+    const { replica, to } = step;
+    if (step.phase !== 'starting') return step.phase === 'watching';
+    if (step.standby === undefined || !registry.has(replica)) {
+      this.giveUp(step);
+      return false;
+    }
+    if (this.#ended.has(step.standby.instance.instanceId))
+      throw new BalancerError('start-failed', `${replica.name}: it ended before it got requests`);
+    this.#swap(step, cause);
+    releases.set(replica.name, to);
+    step.phase = 'watching';
+    return true;
+  }
+
+  /**
+   * Lets requests go to the old instance again, and stops the new one; false where there is none any more, so that the
+   * replica has to be healed.
+   */
+  switchBack(step: Step): boolean {
+    const { registry, releases, launcher } = this.#parts;
+    const { replica, from, standby } = step;
+    if (!registry.has(replica)) {
+      this.giveUp(step);
+      return false;
+    }
+    releases.set(replica.name, from);
+    step.phase = 'rolled-back';
+    const isAlive = standby !== undefined && !this.#ended.has(standby.instance.instanceId);
+    if (isAlive && !launcher.busy.has(replica.name)) {
+      this.#swap(step, 'rolled back');
+      return true;
+    }
+    if (standby !== undefined) this.#stop(step);
+    // an instance of the new release that runs is replaced by the caller, one that ended is healed
+    if (replica.instance !== undefined && !this.#ended.has(replica.instance.instanceId))
+      releases.set(replica.name, step.to);
+    return false;
+  }
+
+  /** Makes the names of instances agree with what they are; stops the one that was switched away from in a rollback. */
+  async rename(step: Step): Promise<void> {
+    const { driver, launcher, log } = this.#parts;
+    const { replica, standby } = step;
+    if (standby === undefined || (step.phase !== 'watching' && step.phase !== 'rolled-back')) return;
+    const { instance } = replica;
+    try {
+      await launcher.instances.runInTurn(replica.name, async () => {
+        await driver.retire(standby.instance.instanceId, 'replaced');
+        if (instance !== undefined) await driver.promote(instance.instanceId);
+      });
+    } catch (error) {
+      log.warn({ replica: replica.name, cause: messageOf(error) }, 'instances not renamed');
+    }
+    if (step.phase === 'rolled-back') this.#stop(step);
+  }
+
+  /** The error with all that the driver can find out, where the new instance has ended. */
+  async failureOf({ replica, standby }: Step, failure: string): Promise<BalancerError> {
+    const { instanceId = '' } = standby?.instance ?? {};
+    const ending = this.#ended.has(instanceId) ? await this.#parts.driver.endingOf(instanceId) : undefined;
+    return new BalancerError('start-failed', `${replica.name}: ${ending?.text ?? failure}`);
+  }
+
+  /** The gate has passed: the old instance drains and is stopped. */
+  finish(step: Step): void {
+    if (step.phase !== 'watching') return;
+    step.phase = 'done';
+    this.#stop(step);
+  }
+
+  /** The replica has left, or was not switched: what stands by is stopped. */
+  giveUp(step: Step): void {
+    step.phase = this.#parts.registry.has(step.replica) ? 'rolled-back' : 'gone';
+    this.#stop(step);
+  }
+
+  #swap(step: Step, cause: string): void {
+    const { registry, checker, policy } = this.#parts;
+    const { replica } = step;
+    const before = replica.instance;
+    const { record, release } = step.standby!;
+    checker.unwatch(replica);
+    registry.standbys.swap(replica, record, cause);
+    registry.states.setHealth(replica, fullHealth(policy));
+    checker.watch(replica);
+    release();
+    step.standby =
+      before === undefined ? undefined : { record, instance: before, release: this.#protect(before) };
+    if (before === undefined) void registry.forget(record, cause);
+  }
+
+  #protect({ instanceId }: Standby['instance']): () => void {
+    return this.#parts.launcher.instances.protect(instanceId);
+  }
+
+  /** Drains and stops what stands by. */
+  #stop(step: Step): void {
+    const { standby } = step;
+    if (standby === undefined) return;
+    step.standby = undefined;
+    this.#ended.delete(standby.instance.instanceId);
+    void this.#parts.gracefulStop.drainAndStop(standby.record, 'replaced');
+    standby.release();
+  }
+
+  /** The next attempt to heal the replica starts the new release. */
+  async #startInPlace(step: Step): Promise<void> {
+    const { releases, launcher } = this.#parts;
+    const { replica, to, from } = step;
+    releases.set(replica.name, to);
+    launcher.cancelWait(replica);
+    try {
+      await this.#untilLaunched(replica);
+    } catch (error) {
+      releases.set(replica.name, from);
+      throw error;
+    }
+    if (replica.instance?.generation === to.generation) step.phase = 'watching';
+    // it was healed in the old release just before
+    else releases.set(replica.name, from);
+  }
+
+  /** Resolves once no launch works on the replica. Throws where that takes longer than a start may. */
+  async #untilLaunched(replica: Replica): Promise<void> {
+    const { launcher, clock, registry, startTimeoutMs } = this.#parts;
+    const untilMs = clock.nowMs() + startTimeoutMs;
+    while (launcher.busy.has(replica.name) && registry.has(replica)) {
+      if (clock.nowMs() >= untilMs)
+        throw new BalancerError(
+          'start-failed',
+          `${replica.name}: no instance of it became healthy: ${replica.cause}`,
+        );
+      await sleep(clock, LOOK_MS);
+    }
+  }
+}

@@ -1,0 +1,282 @@
+/**
+ * One deploy: brings the replicas to a release, a batch at a time, watches each batch, and undoes everything at the first
+ * failure. Single replicas are exchanged by `exchange.ts`.
+ * Invariants: an old instance lives until its successor has passed the gate; what is left to do is read from what the
+ * replicas run, so replicas that are added or healed meanwhile are neither missed nor done twice.
+ */
+import type { DeployState, DeployView } from '../../api/deploy.ts';
+import { type Clock, sleep, type Timer } from '../../platform/clock.ts';
+import { BalancerError, messageOf } from '../../platform/errors.ts';
+import type { Logger } from '../../platform/log.ts';
+import type { Journal } from '../journal.ts';
+import type { Registry } from '../registry.ts';
+import type { Replica } from '../replica.ts';
+import { type Exchange, newStep, type Step, stepView, viewOf } from './exchange.ts';
+import type { Gate } from './gate.ts';
+import type { Release, Releases } from './releases.ts';
+
+export interface RolloutParts {
+  readonly registry: Registry;
+  readonly releases: Releases;
+  readonly exchange: Exchange;
+  readonly gate: Gate;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly journal: Journal;
+}
+
+export interface RolloutPlan {
+  readonly id: string;
+  readonly to: Release;
+  /** Replicas that are replaced at the same time. */
+  readonly batch: number;
+  /** For how long each batch is watched after the switch. */
+  readonly watchMs: number;
+  /** The part of its requests that may fail, 0 to 1. */
+  readonly maxErrorRate: number;
+}
+
+/** Between two looks at what the gate sees. */
+const LOOK_MS = 100;
+/** How often the start of an old version is tried in a rollback. */
+const ROLLBACK_TRIES = 3;
+
+export class Rollout {
+  readonly #parts: RolloutParts;
+  readonly #plan: RolloutPlan;
+  readonly #base: Release;
+  readonly #baseBefore: Release | undefined;
+  readonly #steps: Step[] = [];
+  readonly #sinceMs: number;
+  #state: DeployState = 'running';
+  #endedMs: number | undefined;
+  #reason: string | undefined;
+  /** Why it is to be ended, before it has noticed. */
+  #abortion: string | undefined;
+  #wake: () => void = () => {};
+  #isClosed = false;
+
+  constructor(parts: RolloutParts, plan: RolloutPlan) {
+    this.#parts = parts;
+    this.#plan = plan;
+    this.#base = parts.releases.current;
+    this.#baseBefore = parts.releases.before;
+    this.#sinceMs = parts.clock.nowMs();
+  }
+
+  get isRunning(): boolean {
+    return this.#state === 'running' || this.#state === 'rolling-back';
+  }
+
+  /** Brings every replica to the release, or back. Never rejects. */
+  async run(): Promise<void> {
+    const { to } = this.#plan;
+    const { journal, log, releases } = this.#parts;
+    const cause = `${this.#plan.id}: ${this.#base.title} → ${to.title}`;
+    log.info({ deploy: this.#plan.id, from: this.#base.title, to: to.title }, 'deploy started');
+    journal.note({ kind: 'deploy-started', cause });
+    try {
+      await this.#rollOut();
+      releases.makeCurrent(to);
+      this.#end('done');
+      log.info({ deploy: this.#plan.id, to: to.title }, 'deploy done');
+      journal.note({ kind: 'deploy-done', cause, ms: this.#tookMs });
+    } catch (error) {
+      if (!this.#isClosed) await this.#rollBack(messageOf(error));
+    }
+  }
+
+  /** Undoes everything, for this reason; nothing happens once it has ended. */
+  abort(reason: string): void {
+    if (this.#state !== 'running') return;
+    this.#abortion ??= reason;
+    this.#parts.exchange.next.abort(new BalancerError('start-failed', reason));
+    this.#wake();
+  }
+
+  /** Stops where it is: the balancer shuts down. */
+  close(): void {
+    this.#isClosed = true;
+    this.abort('the balancer is shutting down');
+  }
+
+  /**
+   * The new instance of a replica has ended or hangs: puts the one before back in its place. False where it was not this
+   * deploy that put it there, or the one before has ended too.
+   */
+  fallBack(replica: Replica, cause: string): boolean {
+    const step = this.#steps.find((one) => one.replica === replica && one.phase === 'watching');
+    if (step === undefined) return false;
+    step.failure ??= cause;
+    const isBack = this.#parts.exchange.switchBack(step);
+    this.#wake();
+    return isBack;
+  }
+
+  view(): DeployView {
+    const { id, to, batch, watchMs, maxErrorRate } = this.#plan;
+    const waiting = this.#pending(to)
+      .filter((replica) => !this.#steps.some((step) => step.replica === replica))
+      .map((replica) => newStep(replica, this.#parts.releases.of(replica.name), to));
+    const steps = this.isRunning ? [...this.#steps, ...waiting] : this.#steps;
+    return {
+      id,
+      state: this.#state,
+      from: viewOf(this.#base),
+      to: viewOf(to),
+      batch,
+      watchMs,
+      maxErrorRate,
+      reason: this.#reason ?? null,
+      ms: Math.round(this.#tookMs),
+      replicas: steps.map(stepView),
+    };
+  }
+
+  get #tookMs(): number {
+    return (this.#endedMs ?? this.#parts.clock.nowMs()) - this.#sinceMs;
+  }
+
+  #end(state: DeployState): void {
+    this.#state = state;
+    this.#endedMs = this.#parts.clock.nowMs();
+  }
+
+  async #rollOut(): Promise<void> {
+    const { to, batch } = this.#plan;
+    for (;;) {
+      this.#mustGoOn();
+      const pending = this.#pending(to);
+      if (pending.length === 0) return;
+      const joined = pending.filter((replica) => replica.joined).slice(0, batch);
+      // replicas that are being added are waited for
+      if (joined.length === 0) await this.#pause(LOOK_MS);
+      else await this.#roll(joined);
+    }
+  }
+
+  /** Replicas that do not run the release yet, those with the fewest requests in flight first. */
+  #pending(release: Release): readonly Replica[] {
+    const { registry, releases } = this.#parts;
+    return registry.replicas
+      .filter(({ name, instance }) => {
+        if (releases.of(name) !== release) return true;
+        return instance !== undefined && instance.generation !== release.generation;
+      })
+      .toSorted((a, b) => registry.states.inFlightOf(a) - registry.states.inFlightOf(b));
+  }
+
+  async #roll(replicas: readonly Replica[]): Promise<void> {
+    const { exchange, releases, log, journal } = this.#parts;
+    const { to, id } = this.#plan;
+    const steps = replicas.map((replica) => newStep(replica, releases.of(replica.name), to));
+    this.#steps.push(...steps);
+    const started = await Promise.allSettled(steps.map((step) => exchange.start(step)));
+    const failed = started.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    this.#mustGoOn();
+    for (const step of steps) {
+      if (!exchange.switchOver(step, `deploy ${id}`)) continue;
+      const { name } = step.replica;
+      log.info({ replica: name, deploy: id, instance: step.replica.instance?.instanceId }, 'switched');
+      journal.note({
+        kind: 'deploy-switched',
+        replica: name,
+        instance: step.replica.instance?.instanceId,
+        cause: `${step.from.title} → ${to.title}`,
+      });
+    }
+    await Promise.all(steps.map((step) => exchange.rename(step)));
+    await this.#watch(steps);
+    for (const step of steps) exchange.finish(step);
+    // what is added from now on gets the new release
+    releases.makeCurrent(to);
+  }
+
+  /** Resolves once the gate has passed. Throws why it failed. */
+  async #watch(steps: readonly Step[]): Promise<void> {
+    const { gate, clock, registry, exchange } = this.#parts;
+    const { watchMs, maxErrorRate } = this.#plan;
+    const watch = gate.begin(steps.map(({ replica }) => replica));
+    const untilMs = clock.nowMs() + watchMs;
+    for (;;) {
+      for (const step of steps) {
+        if (step.phase !== 'watching' && step.failure === undefined) continue;
+        if (!registry.has(step.replica)) {
+          exchange.giveUp(step);
+          continue;
+        }
+        const failure = step.failure ?? watch.judge(step, maxErrorRate);
+        if (failure !== undefined) throw await exchange.failureOf(step, failure);
+      }
+      this.#mustGoOn();
+      const leftMs = untilMs - clock.nowMs();
+      if (leftMs <= 0) return;
+      await this.#pause(Math.min(LOOK_MS, leftMs));
+    }
+  }
+
+  /** Undoes all that was done, the last first. */
+  async #rollBack(reason: string): Promise<void> {
+    const { log, journal, releases, exchange } = this.#parts;
+    const { id } = this.#plan;
+    this.#state = 'rolling-back';
+    this.#reason = reason;
+    log.warn({ deploy: id, cause: reason }, 'deploy failed, going back');
+    releases.restore(this.#base, this.#baseBefore);
+    for (const step of this.#steps.toReversed()) {
+      if (step.phase === 'watching') exchange.switchBack(step);
+      else if (step.phase === 'starting') exchange.giveUp(step);
+    }
+    await Promise.all(this.#steps.map((step) => exchange.rename(step)));
+    const left = await this.#undoDone();
+    if (this.#isClosed) return;
+    this.#end(left.length === 0 ? 'rolled-back' : 'failed');
+    const more = left.length === 0 ? '' : `; not back yet: ${left.join(', ')}`;
+    log.warn({ deploy: id, cause: `${reason}${more}` }, 'deploy rolled back');
+    journal.note({ kind: 'deploy-rolled-back', cause: `${reason}${more}`, ms: this.#tookMs });
+  }
+
+  /** Brings the replicas that had passed their gate back; returns the names of those that would not come. */
+  async #undoDone(): Promise<readonly string[]> {
+    const { registry, releases, exchange, log } = this.#parts;
+    const { to, id, batch } = this.#plan;
+    const tries = new Map<Replica, number>();
+    const canTry = (replica: Replica): boolean => (tries.get(replica) ?? 0) < ROLLBACK_TRIES;
+    for (;;) {
+      const left = registry.replicas.filter((replica) => releases.of(replica.name) === to);
+      const next = left.filter(canTry);
+      if (next.length === 0 || this.#isClosed) return left.map(({ name }) => name);
+      const joined = next.filter((replica) => replica.joined).slice(0, batch);
+      if (joined.length === 0) await sleep(this.#parts.clock, LOOK_MS);
+      const undoing = joined.map(async (replica) => {
+        tries.set(replica, (tries.get(replica) ?? 0) + 1);
+        const done = this.#steps.findLast((step) => step.replica === replica);
+        const back = newStep(replica, to, done?.from ?? this.#base);
+        try {
+          await exchange.start(back);
+          exchange.switchOver(back, `rollback of ${id}`);
+          await exchange.rename(back);
+          exchange.finish(back);
+          if (done !== undefined) done.phase = 'rolled-back';
+        } catch (error) {
+          log.warn({ replica: replica.name, cause: messageOf(error) }, 'the version before did not start');
+        }
+      });
+      await Promise.all(undoing);
+    }
+  }
+
+  #mustGoOn(): void {
+    if (this.#abortion !== undefined) throw new BalancerError('start-failed', this.#abortion);
+  }
+
+  /** Waits, but not beyond a failure or an abortion. */
+  async #pause(delayMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    const timer: Timer = this.#parts.clock.after(delayMs, resolve);
+    await promise;
+    timer.cancel();
+  }
+}

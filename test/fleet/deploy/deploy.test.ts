@@ -1,0 +1,386 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'node:test';
+import type { DeployPhase, DeployState } from '../../../lib/api/deploy.ts';
+import { HISTOGRAM_CELLS, HistogramView, recordMs } from '../../../lib/core/policy/histogram.ts';
+import type { DeployRequest } from '../../../lib/fleet/deploy/deploys.ts';
+import { FleetRig, NOT_READY, REFUSED, START_TIMEOUT_MS, settle } from '../../helpers/fleet/rig.ts';
+
+const WATCH_MS = 10_000;
+const CHANGE: DeployRequest = {
+  kind: 'change',
+  env: [['VERSION', '2']],
+  batch: 1,
+  watchMs: WATCH_MS,
+  maxErrorRate: 0.01,
+};
+
+/** So many requests, each of `ms`. */
+function outcomes(requests: number, errors = 0, ms = 1) {
+  const cells = new Float64Array(HISTOGRAM_CELLS);
+  for (let count = 0; count < requests; count++) recordMs(cells, 0, ms);
+  return { requests, errors, duration: new HistogramView(cells) };
+}
+
+describe('a deploy', () => {
+  let rig: FleetRig;
+  beforeEach(async () => {
+    rig = await FleetRig.of(3);
+  });
+
+  const state = (): DeployState | undefined => rig.deploys.status().deploy?.state;
+  const reason = (): string => rig.deploys.status().deploy?.reason ?? '';
+  const phases = (): Readonly<Record<string, DeployPhase>> =>
+    Object.fromEntries((rig.deploys.status().deploy?.replicas ?? []).map(({ name, phase }) => [name, phase]));
+  /** The generation that each member runs. */
+  const generations = (): readonly string[] =>
+    rig.registry.members.map(({ name, instance }) => `${name}=${instance?.generation}`);
+  const kinds = (): readonly string[] =>
+    rig.events.map(({ kind }) => kind).filter((kind) => kind.startsWith('deploy-'));
+  const running = (): number =>
+    [...rig.driver.instances.values()].filter(({ status }) => status === 'running').length;
+  /** Until the first replica is switched. */
+  const untilWatching = async (): Promise<string> => {
+    for (let turn = 0; turn < 100; turn++) {
+      const [name] = Object.entries(phases()).find(([, phase]) => phase === 'watching') ?? [];
+      if (name !== undefined) return name;
+      await rig.advance(10);
+    }
+    throw new Error(`nothing is watched: ${JSON.stringify(rig.deploys.status())}`);
+  };
+
+  it('brings every replica to the new release', async () => {
+    await rig.deploys.start(CHANGE);
+    await rig.advance(3 * WATCH_MS + 3000);
+    assert.equal(state(), 'done');
+    assert.deepEqual(generations(), ['S1=2', 'S2=2', 'S3=2']);
+    assert.deepEqual(rig.driver.current, ['S1', 'S2', 'S3']);
+    assert.equal(running(), 3);
+    assert.deepEqual(kinds(), [
+      'deploy-started',
+      'deploy-switched',
+      'deploy-switched',
+      'deploy-switched',
+      'deploy-done',
+    ]);
+  });
+
+  it('moves no key', async () => {
+    const owners = (): readonly (string | undefined)[] =>
+      [...rig.table.slots].map((ordinal) => rig.registry.findByOrdinal(ordinal)?.name);
+    const before = owners();
+    await rig.deploys.start(CHANGE);
+    await untilWatching();
+    assert.deepEqual(owners(), before);
+    await rig.advance(3 * WATCH_MS + 3000);
+    assert.deepEqual(owners(), before);
+  });
+
+  it('keeps every replica eligible all the time', async () => {
+    let least = 3;
+    await rig.deploys.start(CHANGE);
+    for (let turn = 0; turn < 330; turn++) {
+      await rig.advance(100);
+      least = Math.min(least, rig.table.eligible);
+    }
+    assert.equal(state(), 'done');
+    assert.equal(least, 3);
+  });
+
+  it('lets the old instance live until the gate has passed', async () => {
+    await rig.deploys.start(CHANGE);
+    const name = await untilWatching();
+    await rig.advance(WATCH_MS - 200);
+    const isOld = (one: { name: string; generation?: number | undefined }): boolean =>
+      one.name === name && one.generation === 1;
+    assert.equal([...rig.driver.instances.values()].filter(isOld).length, 1);
+    await rig.advance(1000);
+    assert.equal([...rig.driver.instances.values()].filter(isOld).length, 0);
+  });
+
+  it('stops the old instance once its requests have ended', async () => {
+    const release = rig.load('S1', 1);
+    rig.load('S2', 2);
+    rig.load('S3', 3);
+    const old = rig.instanceOf('S1');
+    await rig.deploys.start({ ...CHANGE, watchMs: 1000 });
+    await rig.advance(2000);
+    assert.equal(phases().S1, 'done');
+    assert.equal(rig.driver.instances.get(old)?.role, 'replaced');
+    release();
+    await rig.advance(100);
+    assert.equal(rig.driver.instances.has(old), false);
+  });
+
+  it('begins with the replica that has the fewest requests in flight', async () => {
+    rig.load('S1', 2);
+    rig.load('S2', 1);
+    rig.load('S3', 3);
+    await rig.deploys.start(CHANGE);
+    assert.equal(await untilWatching(), 'S2');
+  });
+
+  it('switches as many at a time as the batch says', async () => {
+    await rig.deploys.start({ ...CHANGE, batch: 2 });
+    await untilWatching();
+    assert.equal(Object.values(phases()).filter((phase) => phase === 'watching').length, 2);
+  });
+
+  it('gives no requests to an instance whose probes have not passed', async () => {
+    rig.driver.onStarted = ({ endpoint }) => rig.found.set(endpoint!.port, NOT_READY);
+    await rig.deploys.start(CHANGE);
+    await rig.advance(5000);
+    assert.deepEqual(generations(), ['S1=1', 'S2=1', 'S3=1']);
+    assert.equal(phases().S1, 'starting');
+  });
+
+  describe('goes back', () => {
+    /** That nothing is left of it. */
+    const assertOld = (): void => {
+      assert.equal(state(), 'rolled-back');
+      assert.equal(running(), 3);
+      assert.ok(rig.registry.members.every(({ instance }) => instance?.generation === 1));
+      assert.equal(rig.table.eligible, 3);
+      assert.equal(rig.deploys.status().current.generation, 1);
+      assert.equal(kinds().at(-1), 'deploy-rolled-back');
+    };
+
+    it('when the new instance exits at once', async () => {
+      for (const name of ['S1', 'S2', 'S3']) rig.driver.stillborn.add(name);
+      await rig.deploys.start(CHANGE);
+      await rig.advance(1000);
+      assertOld();
+      assert.match(reason(), /exit 1/);
+    });
+
+    it('when the new instance never listens', async () => {
+      rig.driver.onStarted = ({ endpoint }) => rig.found.set(endpoint!.port, REFUSED);
+      await rig.deploys.start(CHANGE);
+      await rig.advance(START_TIMEOUT_MS + 1000);
+      assertOld();
+      assert.match(reason(), /not healthy within/);
+    });
+
+    it('when the engine does not start it', async () => {
+      rig.driver.failNext('start', 'image-missing');
+      await rig.deploys.start(CHANGE);
+      await rig.advance(1000);
+      assertOld();
+    });
+
+    it('when the new instance dies while it is watched', async () => {
+      await rig.deploys.start(CHANGE);
+      const name = await untilWatching();
+      rig.driver.die(rig.instanceOf(name), 'exit 3: out of luck');
+      // in the same turn, before anything is noticed or restarted
+      assert.equal(rig.replica(name).instance?.generation, 1);
+      assert.equal(rig.table.eligible, 3);
+      await rig.advance(1000);
+      assertOld();
+      assert.equal(reason(), `${name}: exit 3: out of luck`);
+    });
+
+    it('when the new instance fails its probes', async () => {
+      await rig.deploys.start(CHANGE);
+      const name = await untilWatching();
+      rig.found.set(rig.replica(name).instance!.endpoint!.port, NOT_READY);
+      await rig.advance(9000);
+      assertOld();
+      assert.match(reason(), /not ready/);
+    });
+
+    it('when the new instance fails requests', async () => {
+      await rig.deploys.start(CHANGE);
+      const name = await untilWatching();
+      rig.outcomes.set(rig.replica(name).ordinal, outcomes(100, 50));
+      await rig.advance(1000);
+      assertOld();
+      assert.match(reason(), /^S1: 50 of 100 requests failed/);
+    });
+
+    it('when the new instance is slow', async () => {
+      await rig.deploys.start(CHANGE);
+      const name = await untilWatching();
+      for (const windows of [1, 2]) {
+        for (const { ordinal } of rig.registry.members) rig.outcomes.set(ordinal, outcomes(100 * windows));
+        rig.outcomes.set(rig.replica(name).ordinal, outcomes(100 * windows, 0, 200));
+        await rig.advance(1000);
+      }
+      assertOld();
+      assert.match(reason(), /p99/);
+    });
+
+    it('not for a hundred slow requests alone', async () => {
+      await rig.deploys.start(CHANGE);
+      const name = await untilWatching();
+      for (const { ordinal } of rig.registry.members) rig.outcomes.set(ordinal, outcomes(100));
+      rig.outcomes.set(rig.replica(name).ordinal, outcomes(100, 0, 200));
+      await rig.advance(1000);
+      assert.equal(state(), 'running');
+    });
+
+    it('when an operator says so', async () => {
+      await rig.deploys.start(CHANGE);
+      await untilWatching();
+      await rig.deploys.rollBack();
+      await rig.advance(1000);
+      assertOld();
+      assert.match(reason(), /operator/);
+    });
+
+    it('when an operator says so while an instance starts', async () => {
+      rig.driver.onStarted = ({ endpoint }) => rig.found.set(endpoint!.port, NOT_READY);
+      await rig.deploys.start(CHANGE);
+      await rig.advance(1000);
+      await rig.deploys.rollBack();
+      await rig.advance(1000);
+      assertOld();
+    });
+
+    it('with all replicas, also those that had passed', async () => {
+      await rig.deploys.start({ ...CHANGE, watchMs: 1000 });
+      await rig.advance(1500);
+      assert.equal(Object.values(phases()).filter((phase) => phase === 'done').length, 1);
+      const name = await untilWatching();
+      rig.driver.die(rig.instanceOf(name), 'exit 1');
+      await rig.advance(2000);
+      assertOld();
+    });
+
+    it('although the old instance has ended too', async () => {
+      await rig.deploys.start(CHANGE);
+      const name = await untilWatching();
+      const old = [...rig.driver.instances.values()].find(
+        (one) => one.name === name && one.generation === 1,
+      )!;
+      rig.driver.die(old.instanceId, 'SIGKILL');
+      rig.driver.die(rig.instanceOf(name), 'exit 1');
+      await rig.advance(5000);
+      assertOld();
+    });
+
+    it('although the old instance does not start at once', async () => {
+      await rig.deploys.start({ ...CHANGE, watchMs: 1000 });
+      await rig.advance(1500);
+      const name = await untilWatching();
+      rig.driver.failNext('start', 'start-failed');
+      rig.driver.die(rig.instanceOf(name), 'exit 1');
+      await rig.advance(2000);
+      assertOld();
+    });
+  });
+
+  it('heals an old instance that ends to its own release', async () => {
+    await rig.deploys.start(CHANGE);
+    const name = await untilWatching();
+    const other = name === 'S3' ? 'S2' : 'S3';
+    rig.driver.die(rig.instanceOf(other), 'exit 1');
+    await rig.advance(2000);
+    assert.equal(rig.replica(other).instance?.generation, 1);
+    await rig.advance(3 * WATCH_MS + 3000);
+    assert.equal(state(), 'done');
+    assert.deepEqual(generations(), ['S1=2', 'S2=2', 'S3=2']);
+  });
+
+  it('starts the new release where an old one crashes again and again', async () => {
+    for (let crash = 0; crash < 6; crash++) {
+      rig.driver.die(rig.instanceOf('S2'), 'exit 1');
+      await rig.advance(100);
+    }
+    assert.equal(rig.replica('S2').instance, undefined);
+    await rig.deploys.start(CHANGE);
+    await rig.advance(3 * WATCH_MS + 3000);
+    assert.equal(state(), 'done');
+    assert.deepEqual(generations(), ['S1=2', 'S2=2', 'S3=2']);
+  });
+
+  it('gives added replicas the old release before the first gate', async () => {
+    await rig.deploys.start(CHANGE);
+    await untilWatching();
+    const added = rig.scaling.add(1, ['S9']);
+    await rig.advance(1000);
+    await added;
+    assert.equal(rig.replica('S9').instance?.generation, 1);
+    await rig.advance(4 * WATCH_MS + 4000);
+    assert.equal(state(), 'done');
+    assert.equal(rig.replica('S9').instance?.generation, 2);
+  });
+
+  it('gives added replicas the new release after the first gate', async () => {
+    await rig.deploys.start(CHANGE);
+    await rig.advance(WATCH_MS + 1000);
+    const added = rig.scaling.add(1, ['S9']);
+    await rig.advance(1000);
+    await added;
+    assert.equal(rig.replica('S9').instance?.generation, 2);
+  });
+
+  it('goes on where a replica that it watches is removed', async () => {
+    await rig.deploys.start(CHANGE);
+    const name = await untilWatching();
+    await rig.scaling.remove(1, [name]);
+    await rig.advance(3 * WATCH_MS + 3000);
+    assert.equal(state(), 'done');
+    assert.equal(running(), 2);
+    assert.equal(phases()[name], 'gone');
+  });
+
+  it('goes on where a replica is removed while its instance starts', async () => {
+    const gate = rig.driver.hold('start');
+    await rig.deploys.start(CHANGE);
+    await rig.advance(100);
+    await rig.scaling.remove(1, ['S1']);
+    gate.open();
+    await rig.advance(3 * WATCH_MS + 3000);
+    assert.equal(state(), 'done');
+    assert.equal(running(), 2);
+  });
+
+  it('is refused while another is under way', async () => {
+    await rig.deploys.start(CHANGE);
+    await assert.rejects(rig.deploys.start(CHANGE), { code: 'deploy-running', message: /is running/ });
+  });
+
+  it('shows in a dry run what it would replace, and does nothing', async () => {
+    const preview = await rig.deploys.preview(CHANGE);
+    assert.deepEqual(preview.to.generation, 2);
+    assert.deepEqual(
+      preview.replicas.map(({ name, from }) => `${name} ${from.title}`),
+      ['S1 v1', 'S2 v1', 'S3 v1'],
+    );
+    await rig.advance(1000);
+    assert.equal(rig.driver.calls.length, 0);
+    assert.equal(rig.deploys.status().deploy, null);
+  });
+
+  it('starts the same again with a restart', async () => {
+    await rig.deploys.start({ ...CHANGE, kind: 'restart', watchMs: 100 });
+    await rig.advance(2000);
+    assert.equal(state(), 'done');
+    assert.deepEqual(generations(), ['S1=2', 'S2=2', 'S3=2']);
+  });
+
+  it('goes back to the release before with a rollback', async () => {
+    await rig.deploys.start({ ...CHANGE, watchMs: 100 });
+    await rig.advance(2000);
+    const before = rig.releases.before;
+    await rig.deploys.rollBack();
+    await rig.advance(2000);
+    assert.equal(state(), 'done');
+    assert.equal(rig.releases.current.spec, before?.spec);
+  });
+
+  it('has nothing to go back to at first', async () => {
+    await assert.rejects(rig.deploys.rollBack(), /nothing was deployed before/);
+  });
+
+  it('leaves nothing beside the replicas when the balancer closes', async () => {
+    await rig.deploys.start(CHANGE);
+    await untilWatching();
+    await rig.deploys.close();
+    const closed = rig.supervisor.close(false);
+    await rig.advance(100);
+    await closed;
+    await settle();
+    assert.equal(rig.driver.instances.size, 0);
+  });
+});
