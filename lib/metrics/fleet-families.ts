@@ -56,12 +56,10 @@ export function replicaFamilies(
     gauge(
       'ringlb_replica_info',
       '1 for what the instance of the replica runs: its image, and the generation of the deploy that started it.',
-      replicas
-        .filter(({ generation }) => generation)
-        .map(({ name, image, generation }) => ({
-          labels: { replica: name, image: image ?? '', generation: String(generation ?? '') },
-          value: 1,
-        })),
+      replicas.map(({ name, image, generation }) => ({
+        labels: { replica: name, image: image ?? '', generation: String(generation ?? '') },
+        value: 1,
+      })),
     ),
     gauge(
       'ringlb_in_flight',

@@ -158,6 +158,8 @@ describe('the names', () => {
         'class',
         'code',
         'connection',
+        'generation',
+        'image',
         'kind',
         'reason',
         'replica',
