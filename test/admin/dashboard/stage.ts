@@ -28,6 +28,7 @@ export function replicaShown(
     drained: false,
     endpoint: `127.0.0.1:${40_000 + id}`,
     image: 'ringlb-replica@sha256:12ab34cd56ef',
+    generation: 1,
     inFlight: 3 + ((id * 7) % 11),
     weight: 1,
     queued: 0,
