@@ -23,7 +23,7 @@ import { RequestReader, type RequestReaderOwner } from './request-reader.ts';
 /** What a client connection needs of its worker. */
 export interface ConnectionWorker extends WatchWorker {
   readonly options: WorkerOptions;
-  /** Counts and logs a request that is answered with a failure before it is an exchange. */
+  /** Counts and logs a request that gets a failure before it is an exchange. */
   recordRefusal(code: ErrorCode, client: ClientInfo): void;
 }
 
@@ -75,7 +75,7 @@ export class ClientConnection implements ManagedConnection, RequestReaderOwner {
   #exchange: ActiveExchange | undefined;
   /** The last response is still being taken by the client. */
   #isFlushing = false;
-  /** What the client is told, and the connection closed with, once the response at hand is written. */
+  /** The failure that the client gets, and with which the connection closes, once the response at hand is written. */
   #pendingError: BalancerError | undefined;
 
   constructor(socket: Socket, info: ClientInfo, worker: ConnectionWorker, handler: RequestHandler) {

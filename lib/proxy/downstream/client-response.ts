@@ -18,7 +18,7 @@ export interface ClientResponse {
   /** Takes the bytes of the response once it has started: the first of them are its head's. */
   readonly out: Writable;
   readonly hasStarted: boolean;
-  /** Puts chunks around the body itself where the head says so; otherwise whoever writes has to. */
+  /** Puts chunks around the body itself where the head says so; otherwise its caller has to. */
   readonly framesChunks: boolean;
   /** Writes a 1xx head with its empty line, before `start`. */
   writeInterim(text: string): void;

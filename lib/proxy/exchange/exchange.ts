@@ -1,6 +1,6 @@
 /**
  * One request's life: a lease on a replica, an attempt to send it there, another where that failed and may be repeated,
- * and the end. Here is decided what a client is told when no replica's response comes of it: 502, 503, 504
+ * and the end. Decides which failure a client gets when there is no response of a replica: 502, 503, 504
  * (`#onTimeout`, `#onAttemptFailed` with `replica-lease.ts`; the statuses are in `platform/errors.ts`).
  *
  * Invariants: the lease is released exactly once, whatever ends the exchange; after `#end` nothing touches client or

@@ -1,6 +1,6 @@
 /**
  * One request's claim on the fleet: the replica that it holds, those that have failed it, and what is counted against
- * them. Here is decided whether a request that failed on a replica is sent again, and where.
+ * them. Decides whether a request that failed on a replica is sent again, and where.
  * Invariants: at most one replica is held, and counted in flight exactly while it is; an instance that failed the
  * request is not given it again, another in its place may be.
  *
@@ -36,7 +36,7 @@ export interface LeaseWorker {
   readonly verdicts: PoisonVerdicts;
 }
 
-/** An instance that failed the request; without a pool, one that this worker had not heard of. */
+/** An instance that failed the request; without a pool, one that this worker had not been given yet. */
 interface TriedReplica {
   readonly ordinal: number;
   readonly pool: ConnectionPool | undefined;
@@ -139,7 +139,7 @@ export class ReplicaLease {
         this.#hold(ordinal, table.stateWord(ordinal));
         return pool;
       }
-      // the slots were published before this worker heard of the endpoint
+      // the slots were published before this worker was given the endpoint
       this.#abandon(undefined);
     }
   }

@@ -24,7 +24,7 @@ export class ResponseRelay {
   readonly #response: ClientResponse;
   readonly #out: Writable;
   readonly #flow: RelayFlow;
-  /** The end of the body would only be told by that of its connection; the client is told by chunks. */
+  /** The replica delimits the body by closing; the client gets it in chunks. */
   readonly #rechunk: boolean;
   /** The head until it is written, '' after that. */
   #head: string;

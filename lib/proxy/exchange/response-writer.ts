@@ -38,7 +38,7 @@ export class ResponseWriter {
   readonly #context: RequestContext;
   readonly #record: RequestRecord;
   readonly #made: AttemptsMade;
-  /** The client can tell a whole response from a cut one without a reset. */
+  /** The client can distinguish a whole response from a cut one without a reset. */
   #isDelimited = true;
 
   constructor(worker: WriterWorker, context: RequestContext, record: RequestRecord, made: AttemptsMade) {
@@ -92,7 +92,7 @@ export class ResponseWriter {
 
   /**
    * Closes the connection of a response that has started and cannot be finished. The client gets what was written before;
-   * only where the end of the connection would end the response too does it take a reset to tell it of the cut.
+   * a reset is sent only where closing the connection would look like the end of the response.
    */
   cut(endExchange: () => void): void {
     const { client, response } = this.#context;

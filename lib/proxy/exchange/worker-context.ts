@@ -121,7 +121,7 @@ export class WorkerContext {
     this.queue.recheck();
   }
 
-  /** Counts and logs a request that is answered with a failure before it is an exchange; it may not even be understood. */
+  /** Counts and logs a request that gets a failure before it is an exchange; it may not even have been parsed. */
   recordRefusal(code: ErrorCode, client: ClientInfo, request?: ClientRequest): void {
     this.recorder.refusal(code);
     this.access.recordRefusal(code, client, request);

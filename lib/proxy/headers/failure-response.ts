@@ -13,11 +13,11 @@ export interface FailureOptions {
   readonly isHead: boolean;
   /** '' where the request was not understood. */
   readonly requestId: string;
-  /** Lines that tell a debugging client how the request went, or ''. */
+  /** Debug headers, or ''. */
   readonly debug: string;
 }
 
-/** The whole response that tells of the failure, latin1. */
+/** The whole response, latin1. */
 export function failureResponse(
   error: BalancerError,
   { keepAlive, isHead, requestId, debug }: FailureOptions,

@@ -35,7 +35,7 @@ export interface RequestHead {
   readonly requestIdAt: number;
   /** Path and query, or `*`. */
   readonly target: string;
-  /** Its response is to tell how it went, to a client that may know. */
+  /** Its response gets debug headers. */
   readonly isDebug: boolean;
   /** It brings credentials that authenticate the connection which it is sent on. */
   readonly bindsConnection: boolean;
@@ -49,7 +49,7 @@ export interface HeaderPolicy {
   readonly forwarded: boolean;
   /** Add Via (RFC 9110 section 7.6.3). */
   readonly via: boolean;
-  /** Who is told how a request went. */
+  /** Which clients may have debug headers. */
   readonly debugFor: DebugFor;
 }
 

@@ -19,7 +19,7 @@ export interface ResponseExtras {
   readonly keepAlive: boolean;
   readonly requestId: string;
   readonly via: boolean;
-  /** Lines that tell a debugging client how the request went, or ''. */
+  /** Debug headers, or ''. */
   readonly debug: string;
   /** The Strict-Transport-Security line, or ''. */
   readonly hsts: string;

@@ -55,7 +55,7 @@ export interface WaitingCounts {
   readonly forTheirs: number;
 }
 
-/** An attempt that has failed, which it is not told yet. */
+/** An attempt that has failed and has not been called back yet. */
 interface Failing {
   readonly attempt: Attempt;
   readonly error: BalancerError;

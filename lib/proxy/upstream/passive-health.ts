@@ -1,6 +1,6 @@
 /**
- * What one worker's traffic shows of the health of replicas: failures are counted, and the control plane is told of what
- * makes a replica suspect. It alone decides what follows.
+ * What one worker's traffic shows of the health of replicas: failures are counted, and what makes a replica suspect is
+ * reported to the control plane, which alone decides what follows.
  */
 import type { Picker } from '../../core/routing/pick.ts';
 import type { RouteTable } from '../../core/routing/route-table.ts';
@@ -35,13 +35,13 @@ export class PassiveHealth {
     this.#deps = { ...this.#deps, ejectAfter };
   }
 
-  /** Keeps this worker away from the replica at once, and tells the control plane why. */
+  /** Keeps this worker away from the replica at once, and reports the reason to the control plane. */
   reportDown(ordinal: number, word: number, code: ErrorCode): void {
     this.#deps.picker.suspect(ordinal, word);
     this.#deps.post({ kind: 'report', ordinal, word, code });
   }
 
-  /** Tells the control plane, now and then, what makes the replica worth a probe; requests still go there. */
+  /** Reports, now and then, what makes the replica worth a probe; requests still go there. */
   hint(ordinal: number, word: number, code: ErrorCode): void {
     const nowMs = this.#deps.nowMs();
     if (nowMs - this.#hintedMs[ordinal]! < HINT_INTERVAL_MS) return;

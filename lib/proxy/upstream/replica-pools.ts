@@ -45,7 +45,7 @@ export class ReplicaPools {
     this.admin = this.#open(NO_ORDINAL, deps.options.admin, this.#adminCaps);
   }
 
-  /** The pool of the replica's instance; undefined while this worker has not heard of one. */
+  /** The pool of the replica's instance; undefined until this worker has been given one. */
   get(ordinal: number): ConnectionPool | undefined {
     return this.#pools[ordinal]?.pool;
   }
