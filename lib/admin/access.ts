@@ -23,7 +23,7 @@ import { isCrossSite, isFormLike, isFromBrowser, isKnownHost } from './cross-sit
 import { FailureLimit } from './failures.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { failureOf, type WholeReply } from './reply.ts';
-import type { Access } from './routes/api.ts';
+import type { Access } from './routes/fleet.ts';
 
 export interface AccessOptions {
   /** The admin token; '' is none. */

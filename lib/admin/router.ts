@@ -6,7 +6,7 @@ import { quote } from '../config/suggest.ts';
 import { BalancerError } from '../platform/errors.ts';
 import type { AccessControl } from './access.ts';
 import { failureOf, type Reply } from './reply.ts';
-import type { Route } from './routes/api.ts';
+import type { Route } from './routes/fleet.ts';
 
 export interface Router {
   /** Gives the response; throws what the route throws. `body` reads the body of the request. */

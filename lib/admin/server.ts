@@ -11,7 +11,7 @@ import { AccessControl, type AccessOptions } from './access.ts';
 import { type BodyLimits, readBody } from './body.ts';
 import { failed, failureOf, type Reply, rawReply, sendReply, type WholeReply } from './reply.ts';
 import { createRouter, type Router } from './router.ts';
-import type { Route } from './routes/api.ts';
+import type { Route } from './routes/fleet.ts';
 import { StreamLimit } from './stream-limit.ts';
 
 export interface AdminLimits extends BodyLimits {

@@ -2,12 +2,12 @@
  * The admin port: the routes of the control plane, and what samples the traffic for the dashboard.
  */
 import { warnOfOpenAccess } from '../admin/access.ts';
-import { createRoutes, type Route } from '../admin/routes/api.ts';
 import { configRoutes, type Options } from '../admin/routes/config.ts';
 import { createDashboardRoutes } from '../admin/routes/dashboard.ts';
 import { deployRoute } from '../admin/routes/deploy.ts';
 import { eventsRoute } from '../admin/routes/events.ts';
 import { explainRoute } from '../admin/routes/explain.ts';
+import { createRoutes, type Route } from '../admin/routes/fleet.ts';
 import { handOverRoute } from '../admin/routes/hand-over.ts';
 import { historyRoute } from '../admin/routes/history.ts';
 import { Live } from '../admin/routes/live.ts';

@@ -15,7 +15,7 @@ import { createDeploys } from '../fleet/deploy/create.ts';
 import { type Deploys, titleOf } from '../fleet/deploy/deploys.ts';
 import { Releases } from '../fleet/deploy/releases.ts';
 import { FleetView } from '../fleet/fleet-view.ts';
-import { Health, type HealthOptions, type HealthParts } from '../fleet/health/health.ts';
+import { Health, type HealthOptions, type HealthParts } from '../fleet/health/fleet-health.ts';
 import { createProbe } from '../fleet/health/probe.ts';
 import { Journal } from '../fleet/journal.ts';
 import { Drains } from '../fleet/lifecycle/drains.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createRoutes } from '../../lib/admin/routes/api.ts';
+import { createRoutes } from '../../lib/admin/routes/fleet.ts';
 import { createAdminServer } from '../../lib/admin/server.ts';
 import { silentLogger } from '../../lib/platform/log.ts';
 import { fakeFleet, OPEN, type Running, requestText, runAdmin } from '../helpers/admin.ts';

@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { succeeded } from '../../lib/admin/reply.ts';
-import type { Route } from '../../lib/admin/routes/api.ts';
+import type { Route } from '../../lib/admin/routes/fleet.ts';
 import { BalancerError } from '../../lib/platform/errors.ts';
 import { REPLICA, type Running, runAdmin } from '../helpers/admin.ts';
 import { keptOutput, runCommand } from '../helpers/cli.ts';

@@ -3,7 +3,7 @@
  */
 
 import type { AccessOptions } from '../../lib/admin/access.ts';
-import { createRoutes, type Fleet, type Route } from '../../lib/admin/routes/api.ts';
+import { createRoutes, type Fleet, type Route } from '../../lib/admin/routes/fleet.ts';
 import {
   ADMIN_LIMITS,
   type AdminLimits,

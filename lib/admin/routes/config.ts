@@ -1,7 +1,7 @@
 /** `/config` and `/reload`: the options that run, and reading them anew. */
 import type { ConfigView, ReloadView } from '../../api/types.ts';
 import { succeeded } from '../reply.ts';
-import type { Route } from './api.ts';
+import type { Route } from './fleet.ts';
 
 /** What the routes need of the balancer's options. */
 export interface Options {

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { PAGE_HEADERS } from '../page-headers.ts';
 import type { Reply } from '../reply.ts';
-import type { Route, RouteRequest } from './api.ts';
+import type { Route, RouteRequest } from './fleet.ts';
 
 /** Served as `/`. */
 const PAGE = 'index.html';

@@ -9,7 +9,7 @@ import { quote } from '../../config/suggest.ts';
 import type { Clock, Timer } from '../../platform/clock.ts';
 import { checkParameters, refuse } from '../query.ts';
 import { type StreamReply, succeeded } from '../reply.ts';
-import type { Route, RouteRequest } from './api.ts';
+import type { Route, RouteRequest } from './fleet.ts';
 
 /** Where events come from. */
 export interface Events {

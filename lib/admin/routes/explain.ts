@@ -11,7 +11,7 @@ import { isToken } from '../../core/http-token.ts';
 import { canonicalAddress } from '../../platform/ip-addresses.ts';
 import { refuse } from '../query.ts';
 import { succeeded } from '../reply.ts';
-import type { Route } from './api.ts';
+import type { Route } from './fleet.ts';
 
 export interface Explainer {
   /** Throws BalancerError `bad-request` where the request has nothing that it could be placed by. */

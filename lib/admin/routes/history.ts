@@ -7,7 +7,7 @@ import type { History, Sample } from '../../api/snapshot.ts';
 import { quote } from '../../config/suggest.ts';
 import { checkParameters, refuse } from '../query.ts';
 import { succeeded } from '../reply.ts';
-import type { Route } from './api.ts';
+import type { Route } from './fleet.ts';
 
 export const SECONDS = 900;
 /** More replicas than these have no history of their own: 256 rings are 9 MB. */

@@ -7,7 +7,7 @@
 import type { Numbers, ReplicaSnapshot, Sample, Snapshot } from '../../api/snapshot.ts';
 import type { ReplicaView } from '../../api/types.ts';
 import type { Clock } from '../../platform/clock.ts';
-import type { Fleet } from './api.ts';
+import type { Fleet } from './fleet.ts';
 import { MAX_REPLICAS, TrafficHistory } from './history.ts';
 import type { SnapshotSource } from './live.ts';
 

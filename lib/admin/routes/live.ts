@@ -10,7 +10,7 @@
 import type { History, Snapshot } from '../../api/snapshot.ts';
 import type { FleetEvent } from '../../api/types.ts';
 import type { Clock, Timer } from '../../platform/clock.ts';
-import type { Route } from './api.ts';
+import type { Route } from './fleet.ts';
 
 /** What happened, as far as it is kept. */
 export interface EventFeed {

@@ -4,7 +4,7 @@
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import { checkParameters, refuse } from '../query.ts';
-import type { Route } from './api.ts';
+import type { Route } from './fleet.ts';
 
 /**
  * All metrics as text, in the format that an `Accept` header prefers; where replicas are named, those of them alone.

@@ -1,6 +1,6 @@
 /**
  * Probes every instance, counts rise and fall, and decides who is healthy and who has to be replaced; what the fleet as
- * a whole allows is decided in `health.ts`.
+ * a whole allows is decided in `fleet-health.ts`.
  *
  * Invariants: at most one probe of a replica at a time, at most `maxConcurrent` in all; the result of a probe of an
  * earlier instance is dropped, and a suspect is readmitted only by a probe that began after the suspicion. A replica is
@@ -13,10 +13,10 @@
 
 import { afterProbe, fullHealth, isUp, UNKNOWN_HEALTH } from '../../core/policy/rise-and-fall.ts';
 import type { Replica } from '../replica.ts';
-import { type Check, newCheck, nextProbeMs } from './check.ts';
-import type { CheckerOptions, CheckerParts } from './checker-parts.ts';
+import type { CheckerOptions, CheckerParts } from './checker-types.ts';
 import { Ejections } from './ejections.ts';
 import type { ProbeResult } from './probe-connection.ts';
+import { type Check, newCheck, nextProbeMs } from './probe-state.ts';
 
 /** Probes a second that may each have a new connection: about two percent of a core. */
 const MANY_PROBES = 100;

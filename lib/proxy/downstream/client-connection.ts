@@ -16,7 +16,7 @@ import type { ConnectionPool } from '../upstream/connection-pool.ts';
 import { type PinnedConnection, pinConnection } from '../upstream/pinned-connections.ts';
 import type { WorkerOptions } from '../worker-protocol.ts';
 import { type ClientResponse, SocketResponse } from './client-response.ts';
-import { ClientWatch, type WatchWorker } from './client-watch.ts';
+import { ClientTimeouts, type WatchWorker } from './client-timeouts.ts';
 import type { ActiveExchange, ClientRequest, ManagedConnection, RequestHandler } from './request.ts';
 import { RequestReader, type RequestReaderOwner } from './request-reader.ts';
 
@@ -70,7 +70,7 @@ export class ClientConnection implements ManagedConnection, RequestReaderOwner {
   readonly #worker: ConnectionWorker;
   readonly #handler: RequestHandler;
   readonly #reader: RequestReader;
-  readonly #watch: ClientWatch;
+  readonly #timeouts: ClientTimeouts;
   /** The exchange of the request at hand. */
   #exchange: ActiveExchange | undefined;
   /** The last response is still being taken by the client. */
@@ -84,7 +84,7 @@ export class ClientConnection implements ManagedConnection, RequestReaderOwner {
     this.#worker = worker;
     this.#handler = handler;
     this.#reader = new RequestReader(this, worker.options, worker);
-    this.#watch = new ClientWatch(socket, worker);
+    this.#timeouts = new ClientTimeouts(socket, worker);
   }
 
   /** Begins to read. */
@@ -188,7 +188,7 @@ export class ClientConnection implements ManagedConnection, RequestReaderOwner {
 
   /** What came is not a request that can be understood; the response at hand is written first. */
   #failConnection(error: BalancerError): void {
-    if (this.#reader.ignoresInput || this.#watch.isLingering) return;
+    if (this.#reader.ignoresInput || this.#timeouts.isLingering) return;
     this.#reader.ignoreInput();
     if (this.#exchange?.isRequestComplete === false) return this.#exchange.onBadBody(error);
     this.#refuse(error);
@@ -212,7 +212,7 @@ export class ClientConnection implements ManagedConnection, RequestReaderOwner {
   }
 
   linger(nowMs: number): void {
-    this.#watch.startLingering(nowMs);
+    this.#timeouts.startLingering(nowMs);
     writeBatcher.flush(this.socket);
     this.socket.end();
     this.#reader.discardInput();
@@ -227,13 +227,13 @@ export class ClientConnection implements ManagedConnection, RequestReaderOwner {
   tick(nowMs: number, options: WorkerOptions): void {
     // closed just now, or what the client sent has not been parsed yet
     if (this.socket.destroyed || this.#reader.hasDeferred) return;
-    if (!this.#watch.isLingering) {
+    if (!this.#timeouts.isLingering) {
       // browsers open connections in advance: one that never brought a request is closed without a response
-      if (!this.#reader.hasReceived && this.#watch.idleMs(nowMs) >= options.headerTimeoutMs)
-        return this.#watch.closeIdle();
+      if (!this.#reader.hasReceived && this.#timeouts.idleMs(nowMs) >= options.headerTimeoutMs)
+        return this.#timeouts.closeIdle();
       if (this.#reader.headAgeMs(nowMs) >= options.headerTimeoutMs)
         return this.#failConnection(new BalancerError('request-timeout'));
     }
-    this.#watch.check(nowMs, options, this.#exchange !== undefined);
+    this.#timeouts.check(nowMs, options, this.#exchange !== undefined);
   }
 }

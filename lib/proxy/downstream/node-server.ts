@@ -18,7 +18,7 @@ import { type PinnedConnection, pinConnection } from '../upstream/pinned-connect
 import type { WorkerOptions } from '../worker-protocol.ts';
 import type { ConnectionWorker } from './client-connection.ts';
 import { SocketResponse } from './client-response.ts';
-import { ClientWatch } from './client-watch.ts';
+import { ClientTimeouts } from './client-timeouts.ts';
 import { NodeBody, NodeResponse } from './node-messages.ts';
 import {
   type ActiveExchange,
@@ -133,7 +133,7 @@ export class NodeConnection implements ManagedConnection {
   #pendingError: BalancerError | undefined;
   #early: Buffer[] = [];
   #earlyBytes = 0;
-  readonly #watch: ClientWatch;
+  readonly #timeouts: ClientTimeouts;
   readonly #onEarly = (chunk: Buffer): void => {
     this.#early.push(chunk);
     this.#earlyBytes += chunk.length;
@@ -148,7 +148,7 @@ export class NodeConnection implements ManagedConnection {
     this.info = info;
     this.#worker = worker;
     this.#handler = handler;
-    this.#watch = new ClientWatch(socket, worker);
+    this.#timeouts = new ClientTimeouts(socket, worker);
   }
 
   /** Handles a request in its turn: its response is written before the next is handled. */
@@ -242,13 +242,13 @@ export class NodeConnection implements ManagedConnection {
   /** What came is not HTTP, beyond a limit, or too late. */
   onParseError(error: ParseError): void {
     const { socket } = this;
-    const isOver = this.#watch.isLingering ? socket.readableEnded : !socket.writable;
+    const isOver = this.#timeouts.isLingering ? socket.readableEnded : !socket.writable;
     if (isOver || errnoOf(error) === 'ECONNRESET') {
       socket.destroy();
       return;
     }
     if (errnoOf(error) === 'ERR_HTTP_REQUEST_TIMEOUT' && !this.#hasReceived && socket.bytesRead === 0) {
-      this.#watch.closeIdle();
+      this.#timeouts.closeIdle();
       return;
     }
     const failure = parseFailure(error, this.#worker.options.maxTargetBytes);
@@ -273,7 +273,7 @@ export class NodeConnection implements ManagedConnection {
   }
 
   linger(nowMs: number): void {
-    this.#watch.startLingering(nowMs);
+    this.#timeouts.startLingering(nowMs);
     this.socket.end();
     this.socket.resume();
   }
@@ -283,7 +283,7 @@ export class NodeConnection implements ManagedConnection {
   }
 
   tick(nowMs: number, options: WorkerOptions): void {
-    if (!this.socket.destroyed) this.#watch.check(nowMs, options, this.#exchange !== undefined);
+    if (!this.socket.destroyed) this.#timeouts.check(nowMs, options, this.#exchange !== undefined);
   }
 }
 

@@ -4,8 +4,8 @@
  */
 
 import { succeeded } from '../../../lib/admin/reply.ts';
-import type { Route } from '../../../lib/admin/routes/api.ts';
 import { createDashboardRoutes } from '../../../lib/admin/routes/dashboard.ts';
+import type { Route } from '../../../lib/admin/routes/fleet.ts';
 import { historyRoute } from '../../../lib/admin/routes/history.ts';
 import { Live } from '../../../lib/admin/routes/live.ts';
 import type { History, ReplicaSnapshot, Snapshot } from '../../../lib/api/snapshot.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import type { RouteRequest } from '../../../lib/admin/routes/api.ts';
+import type { RouteRequest } from '../../../lib/admin/routes/fleet.ts';
 import { Live } from '../../../lib/admin/routes/live.ts';
 import type { History, Snapshot } from '../../../lib/api/snapshot.ts';
 import type { FleetEvent } from '../../../lib/api/types.ts';

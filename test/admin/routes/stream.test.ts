@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import type { Route, RouteRequest } from '../../../lib/admin/routes/api.ts';
+import type { Route, RouteRequest } from '../../../lib/admin/routes/fleet.ts';
 import { type Running, requestText, runAdmin } from '../../helpers/admin.ts';
 import { eventually } from '../../helpers/eventually.ts';
 

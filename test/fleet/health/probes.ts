@@ -1,6 +1,6 @@
 /** A checker whose probes a test answers by hand, and counts. Must not hold: assertions. */
 import { type Endpoint, formatEndpoint } from '../../../lib/core/replica.ts';
-import type { HealthParts } from '../../../lib/fleet/health/health.ts';
+import type { HealthParts } from '../../../lib/fleet/health/fleet-health.ts';
 import type { ProbeResult } from '../../../lib/fleet/health/probe-connection.ts';
 import type { Replica } from '../../../lib/fleet/replica.ts';
 import { FleetRig, PASSED, REFUSED, settle } from '../../helpers/fleet/rig.ts';

@@ -16,7 +16,7 @@ import type { Outcomes } from '../../../lib/fleet/deploy/gate.ts';
 import { Releases } from '../../../lib/fleet/deploy/releases.ts';
 import { FleetView } from '../../../lib/fleet/fleet-view.ts';
 import type { Checker } from '../../../lib/fleet/health/checker.ts';
-import { Health, type HealthParts } from '../../../lib/fleet/health/health.ts';
+import { Health, type HealthParts } from '../../../lib/fleet/health/fleet-health.ts';
 import type { Traffic } from '../../../lib/fleet/health/outlier-detector.ts';
 import type { ProbeResult } from '../../../lib/fleet/health/probe-connection.ts';
 import { Journal } from '../../../lib/fleet/journal.ts';

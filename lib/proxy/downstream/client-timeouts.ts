@@ -20,7 +20,7 @@ export interface WatchWorker {
   readonly recorder: { readonly thread: { idleClosed(): void } };
 }
 
-export class ClientWatch {
+export class ClientTimeouts {
   readonly #socket: Socket;
   readonly #worker: WatchWorker;
   #lingersSinceMs: number | undefined;

@@ -7,7 +7,7 @@ import {
   parseRemoval,
   parseScale,
   parseWeights,
-} from '../../../lib/admin/routes/change.ts';
+} from '../../lib/admin/change-request.ts';
 
 function parseChange(body: string, kind: 'add' | 'remove'): Change {
   if (kind === 'remove') return parseRemoval(body);

@@ -13,9 +13,16 @@ import type {
   RingView,
   WeightList,
 } from '../../api/types.ts';
+import {
+  parseAddition,
+  parseNames,
+  parseRemoval,
+  parseScale,
+  parseWeights,
+  type Weights,
+} from '../change-request.ts';
 import { checkParameters, flagIn, refuse } from '../query.ts';
 import { failed, type Reply, succeeded } from '../reply.ts';
-import { parseAddition, parseNames, parseRemoval, parseScale, parseWeights, type Weights } from './change.ts';
 
 /** What the routes need of the fleet. Names have the right form already, each once, no more than `count`. */
 export interface Fleet {

@@ -15,7 +15,7 @@ import type { Journal } from '../journal.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
 import { Checker } from './checker.ts';
-import type { CheckerOptions, CheckerParts, Fault } from './checker-parts.ts';
+import type { CheckerOptions, CheckerParts, Fault } from './checker-types.ts';
 import { OutlierDetector, type Traffic } from './outlier-detector.ts';
 
 /** What data threads count of each ordinal. */

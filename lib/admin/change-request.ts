@@ -4,10 +4,10 @@
  * on the replicas there are (a name that is taken or unknown, too many) is checked by the fleet.
  */
 
-import { didYouMean, quote } from '../../config/suggest.ts';
-import { isReplicaName, MAX_WEIGHT } from '../../core/replica.ts';
-import { BalancerError } from '../../platform/errors.ts';
-import { isList, isObject, type Json, type JsonObject, parseJson, typeOf } from '../json.ts';
+import { didYouMean, quote } from '../config/suggest.ts';
+import { isReplicaName, MAX_WEIGHT } from '../core/replica.ts';
+import { BalancerError } from '../platform/errors.ts';
+import { isList, isObject, type Json, type JsonObject, parseJson, typeOf } from './json.ts';
 
 export interface Change {
   readonly count: number;
