@@ -37,13 +37,13 @@ export class ReplicaStates {
     this.change(this.#entryOf(replica), state === 'starting' ? change : { ...change, kind: state });
   }
 
-  /** Its requests fail although it responds: it gets none for a while. */
+  /** Its requests fail although it responds: it is taken out of rotation for a while. */
   eject(replica: Replica, cause: string): void {
     this.#parts.table.clearFailures(replica.ordinal);
     this.change(this.#entryOf(replica), { to: 'unhealthy', cause, kind: 'ejected' });
   }
 
-  /** Gives it requests although it is unhealthy, or stops doing so: during a panic nothing better is to be had. */
+  /** Gives it requests although it is unhealthy, or stops doing so: during a panic no healthier replica is available. */
   setAdmitted(replica: Replica, isAdmitted: boolean): void {
     const entry = this.#entryOf(replica);
     if (entry.isAdmitted === isAdmitted) return;
@@ -62,7 +62,7 @@ export class ReplicaStates {
     this.note(entry, { kind: isDraining ? 'drain' : 'undrain', cause });
   }
 
-  /** Writes the same state under a new state word, so that data threads that had turned away from it try it again. */
+  /** Writes the same state under a new state word, so that data threads that stopped using it try it again. */
   republish(replica: Replica): void {
     this.write(this.#entryOf(replica));
   }

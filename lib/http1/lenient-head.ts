@@ -2,7 +2,7 @@
  * Mends the head of a response that is not quite HTTP, so that the strict parser may judge it: line ends without CR,
  * control bytes in a value, blanks before a colon, folded lines (`--lenient-replicas`).
  * Invariants: what comes out has CRLF line ends and no control byte but HTAB in a value; a CR that ends no line and NUL
- * are refused, and so is anything mended in a field that decides how the message is framed or its connection used.
+ * are refused, and so is anything repaired in a field that decides how the message is framed or its connection used.
  * Every byte is looked at once however the head is cut.
  * Source: RFC 9110 section 5.5 (control bytes become spaces), RFC 9112 sections 2.2 (LF alone), 5.1 and 5.2 (a proxy
  * takes blanks before a colon out, and makes a fold one space).
@@ -47,11 +47,11 @@ export class LenientHeadReader {
     return end;
   }
 
-  /** The head that was read, mended. */
+  /** The head that was read, repaired. */
   take(): Buffer {
     const text = Buffer.concat(this.#pieces).toString('latin1');
     this.reset();
-    return Buffer.from(mended(text), 'latin1');
+    return Buffer.from(repaired(text), 'latin1');
   }
 
   #scan(chunk: Buffer, from: number): number {
@@ -72,7 +72,7 @@ export class LenientHeadReader {
   }
 }
 
-function mended(head: string): string {
+function repaired(head: string): string {
   const [statusLine = '', ...lines] = head.split(/\r?\n/).slice(0, -2);
   const unfolded: string[] = [];
   for (const line of lines) {
@@ -80,10 +80,10 @@ function mended(head: string): string {
     else if (unfolded.length === 0 || decidesFraming(unfolded.at(-1)!)) throw parseError('obs-fold');
     else unfolded.push(`${unfolded.pop()} ${line.trim()}`);
   }
-  return `${[statusLine.replace(CONTROLS, ' '), ...unfolded.map(mendedLine)].join('\r\n')}\r\n\r\n`;
+  return `${[statusLine.replace(CONTROLS, ' '), ...unfolded.map(repairedLine)].join('\r\n')}\r\n\r\n`;
 }
 
-function mendedLine(line: string): string {
+function repairedLine(line: string): string {
   const colon = line.indexOf(':');
   // what is no field at all is the strict parser's to refuse
   if (colon === -1) return line;

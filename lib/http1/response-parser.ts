@@ -22,7 +22,7 @@ export interface ResponseLimits {
   readonly maxTrailerBytes: number;
   /** Of all heads of 1xx responses before the final one. */
   readonly maxInterimBytes: number;
-  /** Heads in some broken forms are mended (`lenient-head.ts`) where they would be refused. */
+  /** Heads in some broken forms are repaired (`lenient-head.ts`) where they would be refused. */
   readonly isLenient: boolean;
 }
 
@@ -72,14 +72,14 @@ const NO_SINK: ResponseSink = { onInterim: () => {}, onHead: () => {}, onBody: (
 
 export class ResponseParser {
   readonly #limits: ResponseLimits;
-  readonly #section: HeaderScanner;
+  readonly #scanner: HeaderScanner;
   readonly #lenient: LenientHeadReader | undefined;
   #chunked: ChunkedDecoder | undefined;
   #phase: ResponsePhase = 'idle';
   #request: ResponseRequest = NO_REQUEST;
   #sink: ResponseSink = NO_SINK;
   #interimBytes = 0;
-  #left = 0;
+  #bodyRemaining = 0;
   #keepAlive = false;
   #rest: Buffer = NO_BYTES;
 
@@ -87,7 +87,7 @@ export class ResponseParser {
     this.#limits = limits;
     const { maxHeadBytes, maxHeaders, isLenient } = limits;
     this.#lenient = isLenient ? new LenientHeadReader(maxHeadBytes) : undefined;
-    this.#section = new HeaderScanner(
+    this.#scanner = new HeaderScanner(
       { maxBytes: maxHeadBytes, maxFields: maxHeaders, tooLong: 'head-too-large' },
       'status-line',
     );
@@ -118,7 +118,7 @@ export class ResponseParser {
     this.#sink = NO_SINK;
     this.#request = NO_REQUEST;
     this.#chunked?.stop();
-    this.#section.reset();
+    this.#scanner.reset();
     this.#lenient?.reset();
   }
 
@@ -149,7 +149,7 @@ export class ResponseParser {
       this.#phase = 'head';
       at =
         this.#lenient === undefined
-          ? this.#section.read(chunk, at)
+          ? this.#scanner.read(chunk, at)
           : this.#readLenient(this.#lenient, chunk, at);
       if (at === -1) return 'more';
       const result = this.#takeHead(chunk, at);
@@ -172,18 +172,18 @@ export class ResponseParser {
     }
   }
 
-  /** The section reads what was mended, whole. */
+  /** The scanner gets the repaired head in one piece. */
   #readLenient(lenient: LenientHeadReader, chunk: Buffer, at: number): number {
     const end = lenient.read(chunk, at);
     if (end === -1) return -1;
     const head = lenient.take();
-    if (this.#section.read(head, 0) !== head.length) throw parseError('header-name');
+    if (this.#scanner.read(head, 0) !== head.length) throw parseError('header-name');
     return end;
   }
 
   #takeHead(chunk: Buffer, at: number): PushResult {
-    const head = parseResponseHead(this.#section, this.#request);
-    this.#section.reset();
+    const head = parseResponseHead(this.#scanner, this.#request);
+    this.#scanner.reset();
     if (head.framing === 'upgrade') {
       const sink = this.#sink;
       this.stop();
@@ -218,16 +218,16 @@ export class ResponseParser {
       this.#chunked.start(this.#sink, this.#request.rawChunks);
     } else {
       this.#phase = 'length';
-      this.#left = head.framing === 'length' ? head.contentLength : 0;
+      this.#bodyRemaining = head.framing === 'length' ? head.contentLength : 0;
     }
   }
 
   #takeLength(chunk: Buffer, at: number): PushResult {
-    const end = Math.min(chunk.length, at + this.#left);
-    this.#left -= end - at;
+    const end = Math.min(chunk.length, at + this.#bodyRemaining);
+    this.#bodyRemaining -= end - at;
     if (end > at) this.#sink.onBody(end - at === chunk.length ? chunk : chunk.subarray(at, end));
     // the sink may have stopped us
-    return this.#left > 0 || this.#phase !== 'length' ? 'more' : this.#end(chunk, end, NO_TRAILERS);
+    return this.#bodyRemaining > 0 || this.#phase !== 'length' ? 'more' : this.#end(chunk, end, NO_TRAILERS);
   }
 
   #takeChunked(chunk: Buffer, at: number): PushResult {

@@ -1,6 +1,6 @@
 /**
  * The data plane, seen from the control plane: one worker thread for each row of the route table, started again when it
- * dies. Runs on the main handle.
+ * dies. Runs on the main thread.
  * Invariants: `publish` resolves once every live worker has stopped using what is no longer listed; what a dead worker
  * held in flight is given back before another takes its row.
  */
@@ -45,7 +45,7 @@ export interface WorkerPoolDeps {
 /** The addresses that the workers need, which are known once the admin server listens. */
 export type PoolAddresses = Pick<WorkerOptions, 'port' | 'admin'>;
 
-/** What the workers run with, except those. */
+/** The options of a worker, except those. */
 export type PoolOptions = Omit<WorkerOptions, keyof PoolAddresses>;
 
 /** Called with what the workers find. */
@@ -88,14 +88,14 @@ export class WorkerPool {
   readonly #shedding = new Set<number>();
   readonly #deaths = new Map<number, number>();
   #records: readonly UpstreamRecord[] = [];
-  /** Kinds of request that are not to be repeated. */
+  /** Kinds of request that must not be retried. */
   #poison: readonly string[] = [];
-  /** The one that was asked for in this turn of the event loop. */
+  /** The publication that is pending in this turn of the event loop. */
   #publication: Promise<void> | undefined;
   #sequence = 0;
   #isClosing = false;
   #limits: LimitMemory;
-  /** What the workers run with, those that are started later too. */
+  /** The current options of the workers, also of those started later. */
   #options: PoolOptions;
   #addresses: PoolAddresses | undefined;
   #tls: TlsMaterial | undefined;
@@ -120,7 +120,7 @@ export class WorkerPool {
     this.#limits = createLimitMemory(options, this.#parts.table.shape.workers, former);
     // those that are started later start with them
     if (this.#addresses === undefined) return;
-    await this.#tellAll((sequence) => ({
+    await this.#broadcast((sequence) => ({
       kind: 'options',
       sequence,
       options: this.#workerOptions,
@@ -143,11 +143,11 @@ export class WorkerPool {
 
   async #publish(records: readonly UpstreamRecord[]): Promise<void> {
     this.#parts.metrics.follow(records);
-    await this.#tellAll((sequence) => ({ kind: 'upstreams', sequence, upstreams: records }));
+    await this.#broadcast((sequence) => ({ kind: 'upstreams', sequence, upstreams: records }));
   }
 
   /** Sends a message to all workers in this turn; resolves when each has applied it. */
-  async #tellAll(toMessage: (sequence: number) => MessageToWorker): Promise<void> {
+  async #broadcast(toMessage: (sequence: number) => MessageToWorker): Promise<void> {
     const sequence = ++this.#sequence;
     const message = toMessage(sequence);
     const applied = [...this.#workers.values()].map(
@@ -268,12 +268,12 @@ export class WorkerPool {
         handle.onDrained?.();
         break;
       default:
-        this.#passOn(handle, message);
+        this.#dispatch(handle, message);
     }
   }
 
   /** What others than the pool handle. */
-  #passOn(
+  #dispatch(
     handle: WorkerHandle,
     message: Extract<MessageFromWorker, { kind: 'report' | 'lost' | 'settled' | 'judge' | 'log' }>,
   ): void {
@@ -314,13 +314,13 @@ export class WorkerPool {
     const { table, metrics, log, clock } = this.#parts;
     this.#workers.delete(handle.row);
     this.#shedding.delete(handle.row);
-    table.giveBack(handle.row);
+    table.releaseRow(handle.row);
     metrics.clear(handle.row);
     forgetConnections(this.#limits, table.shape.workers, handle.row);
     for (const resolve of handle.pending.values()) resolve();
     handle.onDrained?.();
     handle.onListening?.({
-      error: new BalancerError('internal', 'the data thread ended before it listened'),
+      error: new BalancerError('internal', 'the data thread exited before it was listening'),
     });
     if (this.#isClosing) return;
     const livedMs = clock.nowMs() - handle.startedMs;

@@ -247,7 +247,7 @@ export class RouteTableWriter {
   }
 
   /** Gives back what a data thread that died held in flight and waiting; `worker` is its row. */
-  giveBack(worker: number): void {
+  releaseRow(worker: number): void {
     const { held, inFlight, header, waiting } = this.#views;
     for (let ordinal = 0; ordinal < this.shape.ordinals; ordinal++) {
       const count = Atomics.exchange(held, worker * this.shape.ordinals + ordinal, 0);

@@ -17,10 +17,10 @@ export interface LateStart {
 
 /** Names `--start-timeout`, and what the last probe points at. */
 export function describeLateStart(late: LateStart): string {
-  return `not healthy within ${late.timeoutMs} ms (--start-timeout): ${findingOf(late)}`;
+  return `not healthy within ${late.timeoutMs} ms (--start-timeout): ${diagnose(late)}`;
 }
 
-function findingOf({ lastProbe, probePath, probePort, endpoint, driver }: LateStart): string {
+function diagnose({ lastProbe, probePath, probePort, endpoint, driver }: LateStart): string {
   if (endpoint === undefined) return 'it has no address';
   const port = probePort === 0 ? endpoint.port : probePort;
   const where = formatEndpoint({ host: endpoint.host, port });

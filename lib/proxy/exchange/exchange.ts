@@ -1,7 +1,7 @@
 /**
  * One request's life: a lease on a replica, an attempt to send it there, another where that failed and may be repeated,
  * and the end. Decides which failure a client gets when there is no response of a replica: 502, 503, 504
- * (`#onTimeout`, `#onAttemptFailed` with `replica-lease.ts`; the statuses are in `platform/errors.ts`).
+ * (`onTimeout`, `#onAttemptFailed` with `replica-lease.ts`; the statuses are in `platform/errors.ts`).
  *
  * Invariants: the lease is released exactly once, whatever ends the exchange; after `#end` nothing touches client or
  * replica again; before the response's head is written a failure may lead to another replica, after that both

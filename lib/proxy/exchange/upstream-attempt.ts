@@ -1,6 +1,6 @@
 /**
  * One try of a request on a replica: it gets a connection, sends the request, and relays the response to the client.
- * What follows when it fails is the exchange's to decide (`exchange.ts`).
+ * What follows when it fails is decided in `replica-lease.ts`, and done by the exchange (`exchange.ts`).
  * Invariant: the lease is released when the response is complete and before the client can know, since its next request
  * may meet another worker, which must not find this one in flight.
  */

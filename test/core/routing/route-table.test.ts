@@ -156,7 +156,7 @@ test('release is the reverse of acquire', () => {
   assert.equal(one.acquire(0, 2), true);
 });
 
-test('giveBack returns exactly what a dead thread held', () => {
+test('releaseRow returns exactly what a dead thread held', () => {
   const { writer, one, two } = tables();
   for (const ordinal of [0, 0, 2]) one.acquire(ordinal, 9);
   for (const ordinal of [0, 1]) two.acquire(ordinal, 9);
@@ -164,7 +164,7 @@ test('giveBack returns exactly what a dead thread held', () => {
   one.queue.enter(9);
   one.queue.enter(9);
   two.queue.enter(9);
-  writer.giveBack(0);
+  writer.releaseRow(0);
   assert.deepEqual(counts(two), [1, 1, 0, 2]);
   assert.equal(two.totalWaiting, 1);
 });
@@ -175,8 +175,8 @@ test('giving back twice gives back once', () => {
   two.acquire(0, 9);
   one.queue.enter(9);
   two.queue.enter(9);
-  writer.giveBack(0);
-  writer.giveBack(0);
+  writer.releaseRow(0);
+  writer.releaseRow(0);
   assert.deepEqual(counts(two), [1, 0, 0, 1]);
   assert.equal(two.totalWaiting, 1);
 });
@@ -184,11 +184,11 @@ test('giving back twice gives back once', () => {
 test('a thread in the row of a dead one begins with nothing held', () => {
   const { writer, one } = tables();
   one.acquire(0, 9);
-  writer.giveBack(0);
+  writer.releaseRow(0);
   const heir = new RouteTable(writer.buffer, SHAPE, 0);
   heir.acquire(0, 9);
   heir.release(0);
-  writer.giveBack(0);
+  writer.releaseRow(0);
   assert.deepEqual(counts(heir), [0, 0, 0, 0]);
 });
 
