@@ -6,7 +6,7 @@ import { didYouMean, orList, quote } from '../../config/suggest.ts';
 import { isObject, type Json, type JsonObject, parseJson, typeOf } from '../json.ts';
 import { checkParameters, flagIn, refuse } from '../query.ts';
 import { accepted, succeeded } from '../reply.ts';
-import type { Route } from './api.ts';
+import type { Route } from './fleet.ts';
 
 /** What a body asks for. */
 export interface DeployOrder {
