@@ -55,7 +55,11 @@ export function containerBody(place: Start, given: ReplicaSpec, settings: Contai
   };
 }
 
-function labelsOf({ name, id, instead, weight }: Start, spec: ReplicaSpec, settings: ContainerSettings) {
+function labelsOf(
+  { name, id, generation, instead, weight }: Start,
+  spec: ReplicaSpec,
+  settings: ContainerSettings,
+) {
   return {
     [LABEL.pool]: settings.pool,
     [LABEL.name]: name,
@@ -64,6 +68,7 @@ function labelsOf({ name, id, instead, weight }: Start, spec: ReplicaSpec, setti
     [LABEL.port]: String(settings.port),
     [LABEL.user]: settings.user,
     [LABEL.spec]: specHash(spec),
+    ...(generation !== undefined && { [LABEL.generation]: String(generation) }),
     ...(instead !== undefined && { [LABEL.instead]: instead }),
     ...(weight !== undefined && { [LABEL.weight]: String(weight) }),
   };

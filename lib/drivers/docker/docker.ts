@@ -10,7 +10,7 @@ import { type ReplicaSpec, specForPlace } from '../../core/replica-spec.ts';
 import { type Clock, sleep, systemClock } from '../../platform/clock.ts';
 import { BalancerError, isBalancerError, StartError } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/log.ts';
-import type { Driver, Hint, Instance, RetiredRole, Start } from '../driver.ts';
+import type { Driver, Hint, Instance, PinnedReference, RetiredRole, Start } from '../driver.ts';
 import { specHash } from '../spec-hash.ts';
 import { DockerApi } from './api.ts';
 import { PoolClaim } from './claim.ts';
@@ -19,12 +19,13 @@ import { ContainerEndings } from './container-endings.ts';
 import { DockerEngine } from './engine.ts';
 import { EventWatch } from './events.ts';
 import { type Stopping, stopTimeoutWarning } from './grace.ts';
-import { type PinnedImage, PoolImages, pinImage } from './image.ts';
+import { imageGone, type PinnedImage, PoolImages, pinImage } from './image.ts';
 import {
   type ContainerJson,
   type ContainerSettings,
   endpointOf,
   isOfPool,
+  nextName,
   poolLabel,
   replicaNameOf,
   retiredName,
@@ -132,10 +133,20 @@ class DockerDriver implements Driver {
     const found = summaries
       .map((summary) => toInstance(summary, this.#where))
       .filter((instance) => instance !== undefined)
-      .filter(({ name, role }) => role !== 'current' || !this.#starting.has(name));
+      .filter(
+        ({ name, role }) =>
+          !this.#starting.has(role === 'next' ? nextName(name) : role === 'current' ? name : ''),
+      );
     this.#remember(found);
     const instances = await Promise.all(found.map((instance) => this.#withEnding(instance)));
     return instances.filter((instance) => instance !== undefined);
+  }
+
+  async pin(image: string): Promise<PinnedReference> {
+    this.#pinned.delete(image);
+    const pinned = await this.#pin(image);
+    this.#pinned.set(pinned.imageId, pinned);
+    return { reference: pinned.imageId, title: shortDigest(pinned.title) };
   }
 
   async heldNames(): Promise<readonly string[]> {
@@ -149,14 +160,15 @@ class DockerDriver implements Driver {
   }
 
   async start(place: Start, spec: ReplicaSpec): Promise<Instance> {
+    const held = place.isNext ? nextName(place.name) : place.name;
     if (this.#containerName(place.name).length < 2) {
       const reason = `Docker takes no container name of one character, such as ${place.name}: choose a longer one, or set --container-prefix`;
       throw new BalancerError('bad-request', reason);
     }
-    if (this.#starting.has(place.name)) {
+    if (this.#starting.has(held)) {
       throw new BalancerError('name-held', `The replica ${place.name} is being started already`);
     }
-    this.#starting.add(place.name);
+    this.#starting.add(held);
     try {
       await this.#claim.ensureHeld();
       return await this.#startOnce(place, spec);
@@ -166,7 +178,7 @@ class DockerDriver implements Driver {
       if (!again) throw error;
       return await this.#startOnce(place, spec);
     } finally {
-      this.#starting.delete(place.name);
+      this.#starting.delete(held);
       this.#starts++;
     }
   }
@@ -265,8 +277,13 @@ class DockerDriver implements Driver {
       if (!endpoint) throw await this.#endedAtOnce(place, container);
       this.#names.set(instanceId, place.name);
       const { name, id } = place;
-      const now = { status: 'running', endpoint, role: 'current', ending: undefined } as const;
-      const runs = { image: shortDigest(image.title), spec: specHash(spec) };
+      const now = {
+        status: 'running',
+        endpoint,
+        role: place.isNext ? 'next' : 'current',
+        ending: undefined,
+      } as const;
+      const runs = { image: shortDigest(image.title), spec: specHash(spec), generation: place.generation };
       return { name, id, instanceId, ...now, ...runs };
     } catch (error) {
       await this.#engine.remove(instanceId).catch((reason) => {
@@ -283,7 +300,10 @@ class DockerDriver implements Driver {
     await checkVolumes(this.#engine, specForPlace(spec, place, settings.port));
     const body = containerBody(place, spec, settings);
     try {
-      return await this.#engine.create(this.#containerName(place.name), body);
+      return await this.#engine.create(
+        this.#containerName(place.isNext ? nextName(place.name) : place.name),
+        body,
+      );
     } catch (error) {
       if (isBalancerError(error, 'image-missing')) throw imageGone(settings, error);
       if (isBalancerError(error, 'name-held'))
@@ -327,9 +347,4 @@ class DockerDriver implements Driver {
     for (const { instanceId, name } of instances) this.#names.set(instanceId, name);
     this.#endings.retain(instances);
   }
-}
-
-function imageGone({ title }: ContainerSettings, cause: BalancerError): BalancerError {
-  const reason = `The engine no longer has the image ${shortDigest(title)} that the replica is to run: bring it back with "docker pull" or "docker load", or stop the balancer and start it anew with one that is there`;
-  return new BalancerError('image-missing', reason, { cause });
 }

@@ -2,6 +2,7 @@
  * Which image the replicas of a pool run. An image is pinned by its id until the balancer ends, wherever its tag points
  * later, and the labels of a container say what it was started from. Pure.
  */
+import { BalancerError } from '../../platform/errors.ts';
 import { isRoot } from './container-body.ts';
 import {
   type ContainerSettings,
@@ -122,4 +123,10 @@ function mostCommon(images: readonly PinnedImage[], wanted: PinnedImage): Pinned
   const most = Math.max(0, ...counts.values());
   const common = images.filter(({ imageId }) => counts.get(imageId) === most);
   return common.find(({ imageId }) => imageId === wanted.imageId) ?? common[0] ?? wanted;
+}
+
+/** The error where a pinned image has been removed from the engine. */
+export function imageGone({ title }: Pick<PinnedImage, 'title'>, cause: BalancerError): BalancerError {
+  const reason = `The engine no longer has the image ${shortDigest(title)} that the replica is to run: bring it back with "docker pull" or "docker load", or stop the balancer and start it anew with one that is there`;
+  return new BalancerError('image-missing', reason, { cause });
 }

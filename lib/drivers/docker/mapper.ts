@@ -89,6 +89,7 @@ export const LABEL = {
   user: 'ringlb.user',
   weight: 'ringlb.weight',
   spec: 'ringlb.spec',
+  generation: 'ringlb.generation',
 } as const;
 const ROLES: readonly RetiredRole[] = ['replaced', 'removed'];
 
@@ -111,6 +112,11 @@ export function retiredName(name: string, role: RetiredRole, containerId: string
   return `${name}.${role}.${containerId.slice(0, 12)}`;
 }
 
+/** The name, without the prefix, of a container that runs beside the current one. */
+export function nextName(name: string): string {
+  return `${name}.next`;
+}
+
 /** The replica's name from a container's labels; undefined when it is not a replica. */
 export function replicaNameOf(labels: Readonly<Record<string, string>> | null): string | undefined {
   const name = labels?.[LABEL.name];
@@ -125,6 +131,7 @@ export function toInstance(
   const name = replicaNameOf(summary.Labels);
   const id = Number(summary.Labels[LABEL.id]);
   const instead = summary.Labels[LABEL.instead];
+  const generation = Number(summary.Labels[LABEL.generation]);
   const weight = weightIn(summary.Labels);
   if (name === undefined || !Number.isSafeInteger(id) || id < 1) return undefined;
   // a paused container keeps its memory, address and connections: it hangs, but is not dead
@@ -140,6 +147,7 @@ export function toInstance(
     image: shortDigest(titleOf(summary)),
     spec: summary.Labels[LABEL.spec],
     ...(instead !== undefined && { instead }),
+    ...(generation > 0 && { generation }),
     ...(weight !== undefined && { weight }),
   };
 }
@@ -243,6 +251,7 @@ function portOf(labels: Readonly<Record<string, string>> | null): number | undef
 function roleOf(summary: ContainerSummary, name: string): Instance['role'] {
   const { Id: containerId, Names: given } = summary;
   const isGiven = (ending: string): boolean => given.some((path) => path.endsWith(ending));
+  if (isGiven(nextName(name))) return 'next';
   return ROLES.find((role) => isGiven(retiredName(name, role, containerId))) ?? 'current';
 }
 
