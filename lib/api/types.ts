@@ -74,6 +74,28 @@ export interface ReplicaView {
   readonly nextStartInMs: number | null;
 }
 
+/** `/logs`: what instances printed. */
+export interface LogsView {
+  readonly N: number;
+  /** The oldest first. */
+  readonly lines: readonly LogLine[];
+}
+
+/** One line that an instance printed. */
+export interface LogLine {
+  /** Rises; of this balancer alone. */
+  readonly id: string;
+  /** When it was read, or when the engine had it. */
+  readonly time: string;
+  readonly replica: string;
+  readonly instance: string;
+  readonly stream: 'stdout' | 'stderr';
+  /** Without its line end; a longer one than 8 KiB comes in parts. */
+  readonly text: string;
+  /** Lines of the instance just before this one that came too fast for the one who follows; else 0. */
+  readonly missed: number;
+}
+
 /** `/ring`: the route table. */
 export interface RingView {
   readonly algorithm: Algorithm;

@@ -17,6 +17,7 @@ import { DEPLOY, ROLLBACK } from './deploy.ts';
 import { EVENTS } from './events/events.ts';
 import { EXPLAIN } from './explain.ts';
 import { commandHelp, serveHelp } from './help.ts';
+import { LOGS } from './logs.ts';
 import { createOutput } from './output.ts';
 import { HEALTH, STATUS } from './status.ts';
 import { TARGET_OPTIONS, targetOf } from './target.ts';
@@ -33,6 +34,7 @@ export const COMMANDS: readonly Command[] = [
   ROLLBACK,
   EXPLAIN,
   EVENTS,
+  LOGS,
   HEALTH,
   CHECK,
   RELOAD,

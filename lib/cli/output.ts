@@ -5,7 +5,7 @@
  */
 import { stripVTControlCharacters, styleText } from 'node:util';
 
-export type Colour = 'green' | 'red' | 'yellow' | 'magenta' | 'dim' | 'bold';
+export type Colour = 'green' | 'red' | 'yellow' | 'magenta' | 'cyan' | 'blue' | 'dim' | 'bold';
 
 export interface Output {
   /** True with --json. */

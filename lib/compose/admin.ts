@@ -12,6 +12,7 @@ import { handOverRoute } from '../admin/routes/hand-over.ts';
 import { historyRoute } from '../admin/routes/history.ts';
 import { Live } from '../admin/routes/live.ts';
 import { LiveNumbers } from '../admin/routes/live-numbers.ts';
+import { logsRoute } from '../admin/routes/logs.ts';
 import { metricsRoute } from '../admin/routes/metrics.ts';
 import { type AdminLimits, type AdminServer, createAdminServer } from '../admin/server.ts';
 import { guardsPublicPort } from '../api/peer-header.ts';
@@ -19,6 +20,7 @@ import type { Config } from '../config/config.ts';
 import type { Endpoint } from '../core/replica.ts';
 import type { RouteTableWriter } from '../core/routing/route-table.ts';
 import type { Driver } from '../drivers/driver.ts';
+import type { ReplicaLogs } from '../fleet/logs/replica-logs.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { RootLogger } from '../platform/log.ts';
@@ -33,6 +35,7 @@ export interface AdminDeps {
   readonly table: RouteTableWriter;
   readonly metrics: Metrics;
   readonly controlPlane: Pick<ControlPlane, 'view' | 'journal' | 'deploys'>;
+  readonly logs: ReplicaLogs;
   /** Shown by the data threads with the requests that they hand over. */
   readonly secret: string;
   readonly reloader: Options;
@@ -52,7 +55,7 @@ export interface Admin {
 }
 
 export function createAdmin(deps: AdminDeps): Admin {
-  const { options, driver, table, metrics, controlPlane, clock, log } = deps;
+  const { options, driver, table, metrics, controlPlane, logs, clock, log } = deps;
   const { config } = options;
   const { view, journal, deploys } = controlPlane;
   const read = (names: readonly string[]) => metrics.reader.read(names);
@@ -65,6 +68,7 @@ export function createAdmin(deps: AdminDeps): Admin {
     deployRoute(deploys),
     explainRoute(view),
     eventsRoute(journal, clock),
+    logsRoute({ logs, driver: driver.kind, fleet: view, clock }),
     metricsRoute((accept, replicas) => metrics.expose(accept, replicas)),
     live.route,
     historyRoute(numbers.history),

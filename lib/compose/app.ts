@@ -8,7 +8,8 @@ import type { ReloadView } from '../api/types.ts';
 import type { Config, Settings } from '../config/config.ts';
 import { type Endpoint, formatEndpoint } from '../core/replica.ts';
 import { RouteTableWriter } from '../core/routing/route-table.ts';
-import type { Driver } from '../drivers/driver.ts';
+import type { Driver, OpenOutput } from '../drivers/driver.ts';
+import { ReplicaLogs } from '../fleet/logs/replica-logs.ts';
 import { ordinalsFor } from '../fleet/registry.ts';
 import { Metrics } from '../metrics/metrics.ts';
 import { cpus } from '../platform/cgroup.ts';
@@ -81,12 +82,15 @@ interface Surroundings {
 async function openParts(surroundings: Surroundings, closers: Closers): Promise<App> {
   const { options, log, clock } = surroundings;
   const { config } = options;
-  const driver = await createDriver(config, log, clock);
+  const logs = new ReplicaLogs(clock);
+  closers.push(() => logs.close());
+  const openOutput: OpenOutput = (replica, instanceId) => logs.open(replica, instanceId);
+  const driver = await createDriver(config, { log, clock, openOutput });
   closers.push((keep) => driver.close(keep));
   await driver.open();
   const former = config.takeOver ? await FormerBalancer.find(config, log) : undefined;
   const { port, adminPort } = former === undefined ? await claimPorts(config) : config;
-  const parts = createParts(surroundings, driver);
+  const parts = createParts(surroundings, driver, logs);
   const { table, metrics, dataPlane, controlPlane, admin, secret, reloader } = parts;
   // closed in reverse: clients first, then the replicas that served them, while the admin port still tells of it
   closers.push(() => metrics.close());
@@ -132,7 +136,7 @@ async function openParts(surroundings: Surroundings, closers: Closers): Promise<
 type Parts = ReturnType<typeof createParts>;
 
 /** Creates every part; none does anything yet that others notice. */
-function createParts({ start, options, log, clock }: Surroundings, driver: Driver) {
+function createParts({ start, options, log, clock }: Surroundings, driver: Driver, logs: ReplicaLogs) {
   const { config } = options;
   const table = createTable(config);
   const fastPath = isFastPath(config);
@@ -168,7 +172,7 @@ function createParts({ start, options, log, clock }: Surroundings, driver: Drive
     void admin.close();
     handedOver.resolve();
   };
-  const admin: Admin = createAdmin({ ...common, controlPlane, secret, reloader, onHandOver });
+  const admin: Admin = createAdmin({ ...common, controlPlane, logs, secret, reloader, onHandOver });
   return { table, metrics, dataPlane, controlPlane, admin, secret, reloader, handedOver: handedOver.promise };
 }
 

@@ -4,14 +4,21 @@
  */
 import type { Config } from '../config/config.ts';
 import { replicaSpecOf } from '../config/replica-spec.ts';
-import type { Driver } from '../drivers/driver.ts';
+import type { Driver, OpenOutput } from '../drivers/driver.ts';
 import type { Clock } from '../platform/clock.ts';
 import { assertNever } from '../platform/errors.ts';
 import type { Logger } from '../platform/log.ts';
 
-export async function createDriver(config: Config, log: Logger, clock: Clock): Promise<Driver> {
+/** What a driver is given beside the options. */
+export interface DriverParts {
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly openOutput: OpenOutput;
+}
+
+export async function createDriver(config: Config, given: DriverParts): Promise<Driver> {
   const { driver } = config;
-  const parts = { ...config, spec: replicaSpecOf(config), log: log.component('driver'), clock };
+  const parts = { ...config, ...given, spec: replicaSpecOf(config), log: given.log.component('driver') };
   switch (driver) {
     case 'process':
       return (await import('../drivers/process/process.ts')).createProcessDriver(parts);

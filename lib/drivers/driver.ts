@@ -72,6 +72,19 @@ export type Hint =
   | { readonly kind: 'source-lost'; readonly source: string; readonly cause: string }
   | { readonly kind: 'source-back'; readonly source: string; readonly lostMs: number };
 
+export type OutputStream = 'stdout' | 'stderr';
+
+/** Takes what one instance prints, without ever making the caller wait. */
+export interface OutputSink {
+  /** Bytes as they come, cut anywhere; they may be reused afterwards. `wallMs` is when they were printed, now if not given. */
+  write(stream: OutputStream, bytes: Buffer, wallMs?: number): void;
+  /** Nothing more is expected. */
+  end(): void;
+}
+
+/** Opens the log of an instance, or goes on with the one that it has. */
+export type OpenOutput = (replica: string, instanceId: string) => OutputSink;
+
 export interface Driver {
   readonly kind: DriverKind;
   /**

@@ -6,7 +6,8 @@
 
 import type { EventsView, FleetEvent } from '../../api/types.ts';
 import { quote } from '../../config/suggest.ts';
-import type { Clock, Timer } from '../../platform/clock.ts';
+import type { Clock } from '../../platform/clock.ts';
+import { acceptsStream, eventStream, lastEventId } from '../event-stream.ts';
 import { checkParameters, refuse } from '../query.ts';
 import { type StreamReply, succeeded } from '../reply.ts';
 import type { Route, RouteRequest } from './fleet.ts';
@@ -22,10 +23,6 @@ export interface Events {
 const PARAMETERS: readonly string[] = ['since', 'limit'];
 const ID = /^[0-9a-z]{1,20}-\d{1,15}$/;
 const LIMIT = /^\d{1,6}$/;
-/** Keeps proxies from closing a silent stream, and shows us a client that is gone. */
-const HEARTBEAT_MS = 15_000;
-/** How long a client waits before it reconnects. */
-const RETRY_MS = 2000;
 
 export function eventsRoute(events: Events, clock: Clock): Route {
   return {
@@ -34,8 +31,10 @@ export function eventsRoute(events: Events, clock: Clock): Route {
     access: 'watch',
     handle(request) {
       const wanted = readQuery(request);
+      // a browser that reconnects sends its first query again, and the id of the last event it saw
       const isStream = acceptsStream(request.headers.accept);
-      if (isStream) return streamOf(events, clock, () => select(events, wanted, lastSeenBy(request)));
+      if (isStream)
+        return streamOf(events, clock, () => select(events, wanted, lastEventId(request.headers)));
       const found = select(events, wanted, undefined);
       return succeeded({ N: found.length, events: found } satisfies EventsView);
     },
@@ -56,12 +55,6 @@ function readQuery({ query }: RouteRequest): Wanted {
   return { since, limit: limit === null ? Number.POSITIVE_INFINITY : Number(limit) };
 }
 
-/** A browser that reconnects sends the id of the last event it saw; its query is still the first one. */
-function lastSeenBy({ headers }: RouteRequest): string | undefined {
-  const id = headers['last-event-id'];
-  return typeof id === 'string' && id !== '' ? id : undefined;
-}
-
 /** The first `limit` after `since`; without `since`, the last `limit`. A client that reconnects gets everything. */
 function select(
   events: Events,
@@ -74,34 +67,11 @@ function select(
   return all.slice(Math.max(0, all.length - limit));
 }
 
-function acceptsStream(accept = ''): boolean {
-  return accept
-    .toLowerCase()
-    .split(',')
-    .some((range) => /^\s*text\/event-stream\s*(;(?!.*\bq=0(\.0*)?\s*(;|$))|$)/.test(range));
-}
-
 function streamOf(events: Events, clock: Clock, backlog: () => readonly FleetEvent[]): StreamReply {
-  return {
-    status: 200,
-    headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' },
-    begin(write) {
-      write(`retry: ${RETRY_MS}\n\n${backlog().map(textOf).join('')}`);
-      const end = events.subscribe((event) => write(textOf(event)));
-      let timer: Timer;
-      const beat = (): void => {
-        timer = clock.after(HEARTBEAT_MS, () => {
-          write(': still here\n\n');
-          beat();
-        });
-      };
-      beat();
-      return () => {
-        timer.cancel();
-        end();
-      };
-    },
-  };
+  return eventStream(clock, (write) => {
+    write(backlog().map(textOf).join(''));
+    return events.subscribe((event) => write(textOf(event)));
+  });
 }
 
 function textOf(event: FleetEvent): string {

@@ -12,6 +12,7 @@ import type { Readable } from 'node:stream';
 import type { Ending } from '../../core/ending.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { BalancerError, messageOf } from '../../platform/errors.ts';
+import type { OutputStream } from '../driver.ts';
 import { endingFrom } from '../ending.ts';
 import { OutputTail } from './output-tail.ts';
 
@@ -48,6 +49,9 @@ export interface ChildOptions {
   readonly onExit: (ending: Ending) => void;
   /** Called at most once, after a SIGKILL: whether it was the OOM killer. */
   readonly wasOutOfMemory: () => boolean;
+  readonly onOutput: (stream: OutputStream, bytes: Buffer) => void;
+  /** Called once, when the whole group has ended as far as we can see, and its output has been read. */
+  readonly onOutputEnd: () => void;
 }
 
 /** A started command, with the guarantees given at the top of this file. */
@@ -72,8 +76,10 @@ export class Child {
     this.pid = pid;
     // it carries no data, so an error means no more than its end
     lifeline(child).on('error', () => {});
-    this.#stdout = new OutputTail(child.stdio[1] as Readable);
-    this.#stderr = new OutputTail(child.stdio[2] as Readable);
+    const tailOf = (stream: OutputStream): OutputTail =>
+      new OutputTail(child[stream] as Readable, (bytes) => options.onOutput(stream, bytes));
+    this.#stdout = tailOf('stdout');
+    this.#stderr = tailOf('stderr');
     this.#exited = new Promise((resolve) => {
       child.once('exit', () => {
         this.#hasExited = true;
@@ -85,6 +91,7 @@ export class Child {
       });
     });
     this.#allEnded = Promise.all([this.#exited, this.#stdout.closed, this.#stderr.closed]);
+    void this.#allEnded.then(options.onOutputEnd);
   }
 
   /** Starts the command; rejects with `start-failed` when the system cannot start a process. */

@@ -1,4 +1,4 @@
-/** Keeps the last bytes of a stream, and always reads it, so that the writer never blocks. */
+/** Keeps the last bytes of a stream and passes all of them on; always reads it, so that the writer never blocks. */
 import type { Readable } from 'node:stream';
 
 /** Enough for a long crash report. */
@@ -9,10 +9,15 @@ export class OutputTail {
   readonly closed: Promise<void>;
   #tail: Buffer = Buffer.alloc(0);
 
-  constructor(stream: Readable) {
+  constructor(stream: Readable, onBytes: (bytes: Buffer) => void) {
     this.closed = new Promise((resolve) => stream.once('close', resolve));
     // an error means no more than the end of the writer
-    stream.on('data', (chunk: Buffer) => this.#push(chunk)).on('error', () => {});
+    stream
+      .on('error', () => {})
+      .on('data', (chunk: Buffer) => {
+        this.#push(chunk);
+        onBytes(chunk);
+      });
   }
 
   get text(): string {

@@ -11,7 +11,7 @@ import type { Place } from '../../core/replica.ts';
 import { hasTemplate, type ReplicaSpec, specForPlace } from '../../core/replica-spec.ts';
 import { type Clock, systemClock } from '../../platform/clock.ts';
 import { BalancerError } from '../../platform/errors.ts';
-import type { Driver, Hint, Instance, RetiredRole, Start } from '../driver.ts';
+import type { Driver, Hint, Instance, OpenOutput, OutputSink, RetiredRole, Start } from '../driver.ts';
 import { OomKills } from '../oom-kills.ts';
 import { specHash } from '../spec-hash.ts';
 import { Child } from './child.ts';
@@ -25,6 +25,8 @@ export interface ProcessDriverOptions {
   readonly spec: ReplicaSpec;
   readonly clock?: Clock;
   readonly cgroups?: ChildCgroups;
+  /** Takes what children print; without it only the end of it is kept, for the words about a death. */
+  readonly openOutput?: OpenOutput;
 }
 
 interface Entry extends Place {
@@ -48,6 +50,7 @@ class ProcessDriver implements Driver {
   readonly #spec: ReplicaSpec;
   readonly #cgroups: ChildCgroups;
   readonly #clock: Clock;
+  readonly #openOutput: OpenOutput | undefined;
   readonly #entries = new Map<string, Entry>();
   readonly #ports = new Set<number>();
   readonly #oomKills = new OomKills();
@@ -59,6 +62,7 @@ class ProcessDriver implements Driver {
     this.#spec = options.spec;
     this.#cgroups = options.cgroups ?? new ChildCgroups();
     this.#clock = options.clock ?? systemClock;
+    this.#openOutput = options.openOutput;
   }
 
   async open(): Promise<void> {
@@ -139,6 +143,7 @@ class ProcessDriver implements Driver {
     const cgroup = this.#cgroups.create(spec);
     const oomKills = cgroup === undefined ? this.#oomKills : new OomKills([`${cgroup}/memory.events`]);
     let child: Child;
+    let output: OutputSink | undefined;
     try {
       checkWorkdir(spec.workdir);
       child = await Child.spawn({
@@ -150,6 +155,8 @@ class ProcessDriver implements Driver {
         clock: this.#clock,
         wasOutOfMemory: () => oomKills.take(),
         onExit: (ending) => this.#onHint({ kind: 'died', instanceId, ending }),
+        onOutput: (stream, bytes) => output?.write(stream, bytes),
+        onOutputEnd: () => output?.end(),
       });
     } catch (error) {
       if (cgroup !== undefined) this.#cgroups.remove(cgroup);
@@ -157,6 +164,7 @@ class ProcessDriver implements Driver {
     }
     // a process id may be reused, the pair never is
     const instanceId = `${child.pid}-${number}`;
+    output = this.#openOutput?.(place.name, instanceId);
     const { name, id, generation, isNext = false } = place;
     const role = isNext ? 'next' : 'current';
     const runs = { child, cgroup, spec: specHash(given), generation };
