@@ -10,12 +10,13 @@ import { type ReplicaSpec, specForPlace } from '../../core/replica-spec.ts';
 import { type Clock, sleep, systemClock } from '../../platform/clock.ts';
 import { BalancerError, isBalancerError, StartError } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/log.ts';
-import type { Driver, Hint, Instance, PinnedReference, RetiredRole, Start } from '../driver.ts';
+import type { Driver, Hint, Instance, OpenOutput, PinnedReference, RetiredRole, Start } from '../driver.ts';
 import { specHash } from '../spec-hash.ts';
 import { DockerApi } from './api.ts';
 import { PoolClaim } from './claim.ts';
 import { containerBody } from './container-body.ts';
 import { ContainerEndings } from './container-endings.ts';
+import { ContainerLogs } from './container-logs.ts';
 import { DockerEngine } from './engine.ts';
 import { EventWatch } from './events.ts';
 import { type Stopping, stopTimeoutWarning } from './grace.ts';
@@ -50,6 +51,8 @@ export interface DockerDriverOptions extends Stopping {
   readonly adminPort: number;
   readonly log: Logger;
   readonly clock?: Clock;
+  /** Takes what containers print, where that is wanted. */
+  readonly openOutput?: OpenOutput;
   /** The engine, where it is not the default one. */
   readonly api?: DockerApi;
 }
@@ -67,6 +70,7 @@ class DockerDriver implements Driver {
   readonly #engine: DockerEngine;
   readonly #network: PoolNetwork;
   readonly #claim: PoolClaim;
+  readonly #logs: ContainerLogs | undefined;
   /** Names whose start is pending: a container listed under one is not an instance yet. */
   readonly #starting = new Set<string>();
   /** Replica names of known containers, by id; saves a call when one is retired. */
@@ -83,8 +87,12 @@ class DockerDriver implements Driver {
   constructor(options: DockerDriverOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#engine = new DockerEngine(options.api ?? new DockerApi({ clock: this.#clock }));
+    const api = options.api ?? new DockerApi({ clock: this.#clock });
+    this.#engine = new DockerEngine(api);
     this.#endings = new ContainerEndings(this.#engine);
+    const { openOutput } = options;
+    if (openOutput)
+      this.#logs = new ContainerLogs({ api, engine: this.#engine, openOutput, clock: this.#clock });
     const { adminHost: host, adminPort: port } = options;
     const common = { ...options, engine: this.#engine, clock: this.#clock };
     this.#network = new PoolNetwork(common);
@@ -138,6 +146,7 @@ class DockerDriver implements Driver {
           !this.#starting.has(role === 'next' ? nextName(name) : role === 'current' ? name : ''),
       );
     this.#remember(found);
+    this.#logs?.followAll(found);
     const instances = await Promise.all(found.map((instance) => this.#withEnding(instance)));
     return instances.filter((instance) => instance !== undefined);
   }
@@ -214,6 +223,7 @@ class DockerDriver implements Driver {
   async close(keep: boolean): Promise<void> {
     this.#events?.close();
     this.#events = undefined;
+    this.#logs?.close();
     try {
       if (!keep && this.#claim.isHeld) await this.#network.close();
     } finally {
@@ -272,6 +282,7 @@ class DockerDriver implements Driver {
     const instanceId = await this.#create(place, spec, settings);
     try {
       await this.#engine.start(instanceId);
+      this.#logs?.follow(instanceId, place.name);
       const container = await this.#engine.container(instanceId);
       const endpoint = container?.State.Running ? endpointOf(container, settings) : undefined;
       if (!endpoint) throw await this.#endedAtOnce(place, container);
