@@ -1,5 +1,7 @@
 /** How containers ended, found out once for each: the engine's own word, and the last lines of the log. */
-import { type Ending, isFromOutside } from '../../core/ending.ts';
+import { type Ending, endingOf, isFromOutside } from '../../core/ending.ts';
+import type { Place } from '../../core/replica.ts';
+import { type BalancerError, StartError } from '../../platform/errors.ts';
 import type { Instance } from '../driver.ts';
 import type { DockerEngine } from './engine.ts';
 import { type ContainerJson, endingOfContainer, NO_OUTPUT } from './mapper.ts';
@@ -30,6 +32,12 @@ export class ContainerEndings {
     const plain = endingOfContainer(container, NO_OUTPUT);
     if (isFromOutside(plain) || plain.kind === 'out-of-memory') return plain;
     return endingOfContainer(container, await this.#engine.lastOutput(container.Id));
+  }
+
+  /** The failure of a start whose container did not stay up; without one it has been removed meanwhile. */
+  async endedAtOnce(place: Place, container: ContainerJson | undefined): Promise<BalancerError> {
+    const ending = container ? await this.read(container) : endingOf('removed', 'it was removed');
+    return new StartError(ending, `The replica ${place.name} did not stay up: ${ending.text}`);
   }
 
   forget(instanceId: string): void {

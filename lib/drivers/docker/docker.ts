@@ -4,11 +4,11 @@
  * current container is the prefix plus the name of its replica; nothing is pulled or published.
  */
 
-import { type Ending, endingOf } from '../../core/ending.ts';
-import { formatEndpoint, type Place } from '../../core/replica.ts';
+import type { Ending } from '../../core/ending.ts';
+import { formatEndpoint } from '../../core/replica.ts';
 import { type ReplicaSpec, specForPlace } from '../../core/replica-spec.ts';
 import { type Clock, sleep, systemClock } from '../../platform/clock.ts';
-import { BalancerError, isBalancerError, StartError } from '../../platform/errors.ts';
+import { BalancerError, isBalancerError } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/log.ts';
 import type { Driver, Hint, Instance, OpenOutput, PinnedReference, RetiredRole, Start } from '../driver.ts';
 import { specHash } from '../spec-hash.ts';
@@ -22,7 +22,6 @@ import { EventWatch } from './events.ts';
 import { type Stopping, stopTimeoutWarning } from './grace.ts';
 import { imageGone, type PinnedImage, PoolImages, pinImage } from './image.ts';
 import {
-  type ContainerJson,
   type ContainerSettings,
   endpointOf,
   isOfPool,
@@ -34,7 +33,7 @@ import {
   toInstance,
 } from './mapper.ts';
 import { ownContainer, PoolNetwork } from './network.ts';
-import { checkSpec, checkVolumes } from './spec-check.ts';
+import { checkSpec, checkVolumes, nameHeldBy } from './spec-check.ts';
 
 /** Timeout for finding out how a container ended; its replacement waits for that. */
 const ENDING_MS = 1000;
@@ -285,7 +284,7 @@ class DockerDriver implements Driver {
       this.#logs?.follow(instanceId, place.name);
       const container = await this.#engine.container(instanceId);
       const endpoint = container?.State.Running ? endpointOf(container, settings) : undefined;
-      if (!endpoint) throw await this.#endedAtOnce(place, container);
+      if (!endpoint) throw await this.#endings.endedAtOnce(place, container);
       this.#names.set(instanceId, place.name);
       const { name, id } = place;
       const now = {
@@ -323,21 +322,10 @@ class DockerDriver implements Driver {
     }
   }
 
-  async #endedAtOnce(place: Place, container: ContainerJson | undefined): Promise<BalancerError> {
-    const ending = container ? await this.#endings.read(container) : endingOf('removed', 'it was removed');
-    return new StartError(ending, `The replica ${place.name} did not stay up: ${ending.text}`);
-  }
-
   async #nameHeld(name: string, cause: BalancerError): Promise<BalancerError> {
     const holder = await this.#engine.container(name);
     if (!holder) return cause;
-    const { Image: image, Labels: labels } = holder.Config;
-    const [whose, more] = isOfPool(labels, this.#options.pool)
-      ? ['a container of this pool', '']
-      : ['a container that is not ours', ', or set --container-prefix'];
-    const who = `${holder.Id.slice(0, 12)}, image ${image}`;
-    const reason = `The name ${name} is held by ${whose} (${who}): choose another name, or remove it${more}`;
-    return new BalancerError('name-held', reason, { cause });
+    return nameHeldBy(holder, name, { pool: this.#options.pool, cause });
   }
 
   async #nameOf(instanceId: string): Promise<string | undefined> {

@@ -7,7 +7,7 @@ import { hasTemplate, type ReplicaSpec } from '../../core/replica-spec.ts';
 import { BalancerError } from '../../platform/errors.ts';
 import { containerBody } from './container-body.ts';
 import type { DockerEngine } from './engine.ts';
-import type { ContainerSettings } from './mapper.ts';
+import { type ContainerJson, type ContainerSettings, isOfPool } from './mapper.ts';
 
 /** Throws `start-failed` if a volume or a path is missing, or the engine refuses a limit. */
 export async function checkSpec(
@@ -36,4 +36,19 @@ export async function checkVolumes(engine: DockerEngine, { volumes }: ReplicaSpe
     const reason = `The engine has no volume ${source}: create it with "docker volume create ${source}", or give a path that begins with / or ./`;
     throw new BalancerError('start-failed', reason);
   }
+}
+
+/** The refusal of a start whose container name another container has. */
+export function nameHeldBy(
+  holder: ContainerJson,
+  name: string,
+  { pool, cause }: { readonly pool: string; readonly cause: BalancerError },
+): BalancerError {
+  const { Image: image, Labels: labels } = holder.Config;
+  const [whose, more] = isOfPool(labels, pool)
+    ? ['a container of this pool', '']
+    : ['a container that is not ours', ', or set --container-prefix'];
+  const who = `${holder.Id.slice(0, 12)}, image ${image}`;
+  const reason = `The name ${name} is held by ${whose} (${who}): choose another name, or remove it${more}`;
+  return new BalancerError('name-held', reason, { cause });
 }
