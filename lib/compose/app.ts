@@ -9,6 +9,7 @@ import type { Config, Settings } from '../config/config.ts';
 import { type Endpoint, formatEndpoint } from '../core/replica.ts';
 import { RouteTableWriter } from '../core/routing/route-table.ts';
 import type { Driver, OpenOutput } from '../drivers/driver.ts';
+import { LogPrinter } from '../fleet/logs/log-printer.ts';
 import { ReplicaLogs } from '../fleet/logs/replica-logs.ts';
 import { ordinalsFor } from '../fleet/registry.ts';
 import { Metrics } from '../metrics/metrics.ts';
@@ -83,6 +84,8 @@ async function openParts(surroundings: Surroundings, closers: Closers): Promise<
   const { options, log, clock } = surroundings;
   const { config } = options;
   const logs = new ReplicaLogs(clock);
+  const printer = new LogPrinter({ logs, log });
+  printer.setOn(config.replicaLogs);
   closers.push(() => logs.close());
   const openOutput: OpenOutput = (replica, instanceId) => logs.open(replica, instanceId);
   const driver = await createDriver(config, { log, clock, openOutput });
@@ -90,7 +93,7 @@ async function openParts(surroundings: Surroundings, closers: Closers): Promise<
   await driver.open();
   const former = config.takeOver ? await FormerBalancer.find(config, log) : undefined;
   const { port, adminPort } = former === undefined ? await claimPorts(config) : config;
-  const parts = createParts(surroundings, driver, logs);
+  const parts = createParts(surroundings, driver, { logs, printer });
   const { table, metrics, dataPlane, controlPlane, admin, secret, reloader } = parts;
   // closed in reverse: clients first, then the replicas that served them, while the admin port still tells of it
   closers.push(() => metrics.close());
@@ -136,7 +139,11 @@ async function openParts(surroundings: Surroundings, closers: Closers): Promise<
 type Parts = ReturnType<typeof createParts>;
 
 /** Creates every part; none does anything yet that others notice. */
-function createParts({ start, options, log, clock }: Surroundings, driver: Driver, logs: ReplicaLogs) {
+function createParts(
+  { start, options, log, clock }: Surroundings,
+  driver: Driver,
+  { logs, printer }: { readonly logs: ReplicaLogs; readonly printer: LogPrinter },
+) {
   const { config } = options;
   const table = createTable(config);
   const fastPath = isFastPath(config);
@@ -159,6 +166,7 @@ function createParts({ start, options, log, clock }: Surroundings, driver: Drive
         commit() {
           options.replace(next);
           log.setLevel(next.logLevel);
+          printer.setOn(next.replicaLogs);
           admin.configure(next);
           controlPlane.configure(next);
           return prepared.commit();

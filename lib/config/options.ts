@@ -207,6 +207,7 @@ export const OPTIONS = {
   takeOver: option('take-over', 'off', onOff, 'take the place of the balancer that runs on the same ports, without losing a request (process, static, discover)'),
   config: option('config', '', file, 'file of options, in YAML: names as below, without the dashes in front; a flag or a variable beats it'),
   logLevel: live('log-level', 'info', logLevel, 'minimum log level'),
+  replicaLogs: live('replica-logs', 'on', onOff, 'on shows what replicas print in the log too (level info); process and docker'),
 
   accessLog: live('access-log', 'off', accessLog, 'a line for each request: JSON, or the combined format with further fields'),
   accessLogFile: live('access-log-file', '-', outputFile, 'its file, which is reopened on SIGHUP; - is standard output'),

@@ -49,6 +49,10 @@ function wrap(sink: pino.Logger, sinks: pino.Logger[]): Logger {
 /** The logger of a process, which counts lines that stderr did not accept. */
 export interface RootLogger extends Logger {
   readonly dropped: number;
+  /** True where people read it: lines are text then, and no JSON. */
+  readonly isTerminal: boolean;
+  /** Writes a line as it is, where the level is that of information or below. */
+  print(line: string): void;
   /** True if no line is ever written. */
   readonly isSilent: boolean;
   /** Writes from this level on, also by the loggers of components. */
@@ -84,6 +88,10 @@ export function createLogger(level: LogLevel, isTerminal: boolean = isatty(STDER
   const sinks: pino.Logger[] = [];
   return {
     ...wrap(sink, sinks),
+    isTerminal,
+    print(line) {
+      if (sink.isLevelEnabled('info')) writer.write(`${line}\n`);
+    },
     get isSilent() {
       return sink.level === 'silent';
     },

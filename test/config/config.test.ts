@@ -124,6 +124,7 @@ describe('the options', () => {
       takeOver: false,
       config: '',
       logLevel: 'info',
+      replicaLogs: true,
       accessLog: 'off',
       accessLogFile: '-',
       accessLogSample: 1,

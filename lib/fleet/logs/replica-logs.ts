@@ -111,17 +111,21 @@ export class ReplicaLogs {
     return () => this.#followers.delete(follower);
   }
 
+  /** Gives followers what is new to them, the last. */
   close(): void {
     this.#timer?.cancel();
+    if (this.#timer !== undefined) this.#sendAll();
     this.#followers.clear();
   }
 
   #scheduleBatch(): void {
     if (this.#followers.size === 0) return;
-    this.#timer ??= this.#clock.after(FOLLOW_MS, () => {
-      this.#timer = undefined;
-      for (const follower of this.#followers) this.#send(follower, Number.POSITIVE_INFINITY);
-    });
+    this.#timer ??= this.#clock.after(FOLLOW_MS, () => this.#sendAll());
+  }
+
+  #sendAll(): void {
+    this.#timer = undefined;
+    for (const follower of this.#followers) this.#send(follower, Number.POSITIVE_INFINITY);
   }
 
   /** Passes on what is new to the follower: no more than a batch, of which the newest. */
