@@ -5,6 +5,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { Agent, get } from 'node:http';
+import { get as getOverTls } from 'node:https';
 import { join } from 'node:path';
 import { nginxBackend } from './peer-configs.ts';
 import { type Command, freePort, type Processes, type Started, sleep } from './processes.ts';
@@ -38,10 +39,11 @@ export interface Answer {
 }
 
 /** Gets a path from a port of the loopback. */
-export function fetchText(port: number, path: string, agent?: Agent): Promise<Answer> {
+export function fetchText(port: number, path: string, agent?: Agent, isTls = false): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const request = get(
-      { host: '127.0.0.1', port, path, timeout: READY_MS, ...(agent ? { agent } : {}) },
+    const common = { host: '127.0.0.1', port, path, timeout: READY_MS, ...(agent ? { agent } : {}) };
+    const request = (isTls ? getOverTls : get)(
+      isTls ? { ...common, rejectUnauthorized: false } : common,
       (answer) => {
         let body = '';
         answer.setEncoding('latin1');
@@ -58,14 +60,14 @@ export function fetchText(port: number, path: string, agent?: Agent): Promise<An
 }
 
 /** Waits until a path answers 200; rejects when the process ends first, or after ten seconds. */
-export async function untilReady(started: Started, port: number, path: string): Promise<void> {
+export async function untilReady(started: Started, port: number, path: string, isTls = false): Promise<void> {
   const deadline = performance.now() + READY_MS;
   let ended = false;
   void started.ended.then(() => {
     ended = true;
   });
   while (performance.now() < deadline && !ended) {
-    const answer = await fetchText(port, path).catch(() => undefined);
+    const answer = await fetchText(port, path, undefined, isTls).catch(() => undefined);
     if (answer?.status === 200) return;
     await sleep(30);
   }

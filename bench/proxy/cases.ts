@@ -21,6 +21,8 @@ export interface BenchCase {
   readonly warmUps: number;
   /** More arguments to wrk. */
   readonly wrkArgs: readonly string[];
+  /** Clients come over TLS. */
+  readonly tls?: boolean;
   /** The Lua script that wrk runs. */
   readonly script?: string;
   /** Which peers take part unless asked for others; all when absent. */
@@ -55,6 +57,8 @@ const MOST = [
   'http-proxy-3',
   'http-proxy',
 ];
+/** Those that end TLS. */
+const TLS_PEERS = ['ringlb', 'nginx', 'haproxy', 'caddy'];
 /** Where bodies are large, nginx with its own buffers is another proxy. */
 const MOST_AND_DEFAULT = [...MOST, 'nginx-default'];
 
@@ -100,6 +104,29 @@ export const CASES: readonly BenchCase[] = [
     title: '54-byte JSON, a new connection for each request, 64 at a time',
     wrkArgs: ['-H', 'Connection: close'],
     peers: MOST,
+  },
+  {
+    ...BASE,
+    name: 'tls-small',
+    title: '54-byte JSON over TLS 1.3, 64 keep-alive connections',
+    tls: true,
+    peers: TLS_PEERS,
+  },
+  {
+    ...BASE,
+    name: 'tls-64k',
+    title: '64 KiB responses over TLS 1.3, 64 connections',
+    path: '/64k',
+    tls: true,
+    peers: TLS_PEERS,
+  },
+  {
+    ...BASE,
+    name: 'tls-close',
+    title: '54-byte JSON over TLS 1.3, a full handshake for each request, 64 at a time',
+    wrkArgs: ['-H', 'Connection: close'],
+    tls: true,
+    peers: TLS_PEERS,
   },
   {
     ...BASE,

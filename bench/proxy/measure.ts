@@ -48,7 +48,10 @@ async function during<T>(bench: Bench, load: Command, run: (load: Started) => Pr
 function wrkCommand(bench: Bench, target: Target, benchCase: BenchCase): Command {
   const args = ['-t1', `-c${benchCase.connections}`, '-d', WRK_SECONDS, '--latency'];
   if (bench.script !== undefined) args.push('-s', bench.script);
-  args.push(...benchCase.wrkArgs, `http://127.0.0.1:${target.port}${benchCase.path}`);
+  args.push(
+    ...benchCase.wrkArgs,
+    `${benchCase.tls ? 'https' : 'http'}://127.0.0.1:${target.port}${benchCase.path}`,
+  );
   return { file: 'wrk', args };
 }
 

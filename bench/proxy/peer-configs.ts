@@ -8,8 +8,17 @@
  * own buffers takes part too, in the cases where they matter.
  */
 
+/** A certificate in files: by itself, its key, and both in one. */
+export interface CertificateFiles {
+  readonly cert: string;
+  readonly key: string;
+  readonly both: string;
+}
+
 export interface PeerPorts {
   readonly port: number;
+  /** Clients come over TLS 1.3. */
+  readonly tls?: CertificateFiles;
   readonly upstreams: readonly number[];
 }
 
@@ -35,6 +44,12 @@ const nginxHttp = (dir: string) => `  access_log off;
   uwsgi_temp_path ${dir}/uwsgi;
   scgi_temp_path ${dir}/scgi;`;
 
+const nginxTls = ({ cert, key }: CertificateFiles) => `
+    ssl_certificate ${cert};
+    ssl_certificate_key ${key};
+    ssl_protocols TLSv1.3;
+    ssl_session_tickets on;`;
+
 /** Room for a body in memory: nginx's own is 8 KiB for a request's, and 32 KiB for an answer's. */
 const NGINX_BUFFERS = `
       client_body_buffer_size 128k;
@@ -50,7 +65,7 @@ const NGINX_BUFFERS = `
 export function nginxPeer(
   dir: string,
   user: string,
-  { port, upstreams }: PeerPorts,
+  { port, upstreams, tls }: PeerPorts,
   isTuned: boolean,
 ): string {
   return `${nginxMain(dir, user)}
@@ -66,7 +81,7 @@ ${upstreams.map((upstream) => `    server 127.0.0.1:${upstream};`).join('\n')}
     keepalive_timeout 1h;
   }
   server {
-    listen 127.0.0.1:${port} backlog=${BACKLOG};
+    listen 127.0.0.1:${port} backlog=${BACKLOG}${tls ? ' ssl' : ''};${tls ? nginxTls(tls) : ''}
     location / {
       proxy_pass http://replicas;
       proxy_http_version 1.1;
@@ -84,7 +99,7 @@ ${upstreams.map((upstream) => `    server 127.0.0.1:${upstream};`).join('\n')}
 }
 
 /** HAProxy as a peer. */
-export function haproxyPeer({ port, upstreams }: PeerPorts): string {
+export function haproxyPeer({ port, upstreams, tls }: PeerPorts): string {
   return `global
   nbthread 1
   maxconn ${MAX_CONNECTIONS}
@@ -99,10 +114,10 @@ defaults
   option forwardfor
   http-reuse always
 frontend public
-  bind 127.0.0.1:${port} backlog ${BACKLOG}
+  bind 127.0.0.1:${port} backlog ${BACKLOG}${tls ? ` ssl crt ${tls.both} ssl-min-ver TLSv1.3 alpn http/1.1` : ''}
   unique-id-format %[uuid]
   unique-id-header X-Request-Id
-  http-request set-header X-Forwarded-Proto http
+  http-request set-header X-Forwarded-Proto ${tls ? 'https' : 'http'}
   http-request set-header X-Forwarded-Host %[req.hdr(host)]
   default_backend replicas
 backend replicas
@@ -113,7 +128,7 @@ ${upstreams.map((upstream, i) => `  server S${i + 1} 127.0.0.1:${upstream} pool-
 }
 
 /** Caddy as a peer; it sets the X-Forwarded headers by itself. */
-export function caddyPeer({ port, upstreams }: PeerPorts): string {
+export function caddyPeer({ port, upstreams, tls }: PeerPorts): string {
   return `{
   admin off
   auto_https off
@@ -121,8 +136,8 @@ export function caddyPeer({ port, upstreams }: PeerPorts): string {
     output discard
   }
 }
-http://:${port} {
-  bind 127.0.0.1
+${tls ? 'https' : 'http'}://:${port} {
+  bind 127.0.0.1${tls ? `\n  tls ${tls.cert} ${tls.key}` : ''}
   reverse_proxy ${upstreams.map((upstream) => `127.0.0.1:${upstream}`).join(' ')} {
     lb_policy round_robin
     header_up X-Request-Id {http.request.uuid}

@@ -15,6 +15,7 @@ export interface PeerSetup extends PeerPorts {
   readonly dir: string;
   readonly node: string;
   readonly adminPort: number;
+  readonly plainPort: number;
   readonly workers: number;
   /** Absolute path of ringlb's entry file. */
   readonly ringlb: string;
@@ -60,6 +61,13 @@ function nodePeer(name: string, packageName: string): Peer {
   };
 }
 
+/** Its plain port is no part of a case with TLS. */
+function portsOf({ port, plainPort, tls }: PeerSetup): readonly string[] {
+  if (tls === undefined) return ['--port', String(port)];
+  const files = ['--tls-cert', tls.cert, '--tls-key', tls.key];
+  return ['--port', String(plainPort), '--tls-port', String(port), ...files];
+}
+
 function ringlb(name: string, more: (setup: PeerSetup) => readonly string[]): Peer {
   return {
     name,
@@ -71,7 +79,8 @@ function ringlb(name: string, more: (setup: PeerSetup) => readonly string[]): Pe
         setup.ringlb,
         ...['--driver', 'static'],
         ...['--upstreams', setup.upstreams.map((upstream) => `http://127.0.0.1:${upstream}`).join(',')],
-        ...['--port', String(setup.port), '--admin-port', String(setup.adminPort)],
+        ...portsOf(setup),
+        ...['--admin-port', String(setup.adminPort)],
         ...['--workers', String(setup.workers), '--probe-interval', '0'],
         ...more(setup),
       ],

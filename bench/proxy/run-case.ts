@@ -8,6 +8,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { startBackend, untilReady } from './backends.ts';
 import type { BenchCase } from './cases.ts';
+import { makeCertificate } from './certificate.ts';
 import type { Cores } from './machine.ts';
 import { type Bench, measureLoad, measureMemory, measureOpenLoop, type Target, warmUp } from './measure.ts';
 import type { BenchOptions } from './options.ts';
@@ -61,7 +62,8 @@ function entrants({ options, cores, say }: Run, benchCase: BenchCase): Entrant[]
   return present.map((peer) => ({ label: peer.name, peer, workers: 1, cores: cores.peer }));
 }
 
-async function startPeer(run: Run, entrant: Entrant, bench: Bench, path: string): Promise<Running> {
+async function startPeer(run: Run, entrant: Entrant, bench: Bench, benchCase: BenchCase): Promise<Running> {
+  const tls = benchCase.tls ? makeCertificate(run.dir) : undefined;
   const port = await freePort(run.takenPorts);
   const dir = join(run.dir, `peer-${port}`);
   mkdirSync(dir);
@@ -71,11 +73,13 @@ async function startPeer(run: Run, entrant: Entrant, bench: Bench, path: string)
     dir,
     node: run.node,
     adminPort: await freePort(run.takenPorts),
+    plainPort: await freePort(run.takenPorts),
+    ...(tls && { tls }),
     workers: entrant.workers,
     ringlb: resolve(run.options.ringlb),
   });
   const started = await run.processes.start(command, entrant.cores);
-  await untilReady(started, port, path);
+  await untilReady(started, port, benchCase.path, benchCase.tls);
   return { ...entrant, started, port };
 }
 
@@ -84,7 +88,7 @@ async function startPeers(run: Run, benchCase: BenchCase, bench: Bench): Promise
   const running: Running[] = [];
   for (const entrant of entrants(run, benchCase)) {
     try {
-      const peer = await startPeer(run, entrant, bench, benchCase.path);
+      const peer = await startPeer(run, entrant, bench, benchCase);
       const { warmRequests, warmSeconds } = run.options;
       const isCompiling = peer.peer.runtime === 'node';
       const seconds = isCompiling ? warmSeconds : NATIVE_WARM_SECONDS;
