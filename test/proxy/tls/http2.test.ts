@@ -193,7 +193,7 @@ test('a replica that takes nothing holds the client back', async (t) => {
   const replica = await replicaComes;
   await replica.head();
   replica.pause();
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await eventually('the windows are full', () => replica.socket.isPaused() && rig.inFlight === 1);
   assert.ok(stream.writableLength > 10_000_000);
   stream.close();
 });
@@ -285,9 +285,11 @@ test('a drain lets streams end, and refuses new ones', async (t) => {
   const stream = session.request({});
   const replica = await rig.replica.next();
   await replica.request();
-  const goaway = once(session, 'goaway');
+  const lastStreams: (number | undefined)[] = [];
+  session.on('goaway', (_code, lastStream) => lastStreams.push(lastStream));
   const drained = rig.drain();
-  await goaway;
+  await eventually('both announcements', () => lastStreams.length === 2);
+  assert.deepEqual(lastStreams, [2 ** 31 - 1, 1]);
   replica.send(ok('in time'));
   assert.equal((await replyTo(stream)).body, 'in time');
   await drained;

@@ -44,8 +44,8 @@ async function failure(rig: Rig, options: ConnectionOptions): Promise<string> {
   );
 }
 
-/** What openssl s_client says of a connection on which it sends one request. */
-async function sClient(port: number, args: readonly string[]): Promise<string> {
+/** openssl s_client, which sends one request; `seen` is what it has said so far. */
+function startSClient(port: number, args: readonly string[], request: string) {
   const child = spawn('openssl', ['s_client', '-connect', `127.0.0.1:${port}`, ...args]);
   let output = '';
   for (const stream of [child.stdout, child.stderr])
@@ -53,9 +53,12 @@ async function sClient(port: number, args: readonly string[]): Promise<string> {
       output += text;
     });
   child.stdin.on('error', () => {});
-  child.stdin.write(get('/', 'Connection: close\r\n'));
-  await once(child, 'close');
-  return output;
+  child.stdin.write(request);
+  return { seen: () => output, closed: once(child, 'close').then(() => output) };
+}
+
+function sClient(port: number, args: readonly string[]): Promise<string> {
+  return startSClient(port, args, get('/', 'Connection: close\r\n')).closed;
 }
 
 test('serves requests over TLS, and says so to the replica', async (t) => {
@@ -208,10 +211,17 @@ test('a hundred changes of the certificate fail no handshake', async (t) => {
 });
 
 test('says that it ends a connection, so that no response looks cut', async (t) => {
-  const rig = await served(t);
-  const output = await sClient(rig.port, ['-tls1_3']);
+  const rig = await Rig.open(t, { tls: testMaterial() });
+  const client = startSClient(rig.port, ['-tls1_3', '-msg'], 'GET / HTTP/1.0\r\n\r\n');
+  const replica = await rig.replica.next();
+  await replica.request();
+  // nothing is left to be written when the replica ends the response
+  replica.send('HTTP/1.1 200 OK\r\n\r\nhello');
+  await eventually('the client has it', () => /hello/.test(client.seen()));
+  replica.end();
+  const output = await client.closed;
   assert.match(output, /HTTP\/1\.1 200 /);
-  assert.doesNotMatch(output, /unexpected eof/i);
+  assert.match(output, /<<< TLS 1\.3, Alert .*close_notify/);
 });
 
 test('a response that cannot be finished ends in a reset', async (t) => {
@@ -249,7 +259,7 @@ test('handshakes that do not go on are closed in time, wherever they stop', asyn
   assert.equal(rig.counts().threads.handshakes.failed, 2);
 });
 
-test('a flood of handshakes leaves the plain port alone', async (t) => {
+test('a flood of handshakes begins a few at a time', async (t) => {
   const rig = await served(t, { maxConnections: 5000 });
   const flood = await Promise.all(Array.from({ length: 300 }, () => Peer.connect(rig.port)));
   t.after(() => {
@@ -258,13 +268,15 @@ test('a flood of handshakes leaves the plain port alone', async (t) => {
   // a whole hello that is never answered: the costly half of a handshake
   const hello = await helloOf();
   for (const client of flood) client.send(hello);
-  const client = await Peer.connect(rig.plainPorts[0]!);
-  t.after(() => client.close());
-  client.send(get('/'));
-  assert.equal(statusOf(await client.response()), 200);
-  const answered = flood.filter(({ bytes }) => bytes > 0).length;
-  assert.ok(answered < flood.length, `${answered} handshakes came before one plain request`);
-  await eventually('all are answered', () => flood.every(({ bytes }) => bytes > 0));
+  let most = 0;
+  for (let before = 0; before < flood.length; ) {
+    await new Promise((resolve) => setImmediate(resolve));
+    const answered = flood.filter(({ bytes }) => bytes > 0).length;
+    most = Math.max(most, answered - before);
+    before = answered;
+  }
+  // two begin in a round of the event loop, and what the clients read of them may fall together
+  assert.ok(most <= 20, `${most} handshakes in one round`);
 });
 
 /** What a client sends first. */

@@ -78,7 +78,6 @@ export class StreamResponse extends Writable implements ClientResponse {
   takenBytes = 0;
   readonly #stream: ServerHttp2Stream;
   #hasHead = false;
-  #isCut = false;
   #trailers: readonly string[] = [];
 
   constructor(stream: ServerHttp2Stream, socket: Socket) {
@@ -120,7 +119,6 @@ export class StreamResponse extends Writable implements ClientResponse {
    * the end waits for trailers, which do not come.
    */
   cut(): void {
-    this.#isCut = true;
     this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
   }
 
@@ -153,7 +151,7 @@ export class StreamResponse extends Writable implements ClientResponse {
   }
 
   #sendTrailers(): void {
-    if (this.#isCut || this.#stream.destroyed) return;
+    if (this.#stream.closed) return;
     const trailers: Record<string, string> = {};
     for (let at = 0; at < this.#trailers.length; at += 2)
       trailers[this.#trailers[at]!.toLowerCase()] = this.#trailers[at + 1]!;
