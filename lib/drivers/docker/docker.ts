@@ -286,15 +286,16 @@ class DockerDriver implements Driver {
       const endpoint = container?.State.Running ? endpointOf(container, settings) : undefined;
       if (!endpoint) throw await this.#endings.endedAtOnce(place, container);
       this.#names.set(instanceId, place.name);
-      const { name, id } = place;
+      const { name, id, generation } = place;
       const now = {
         status: 'running',
         endpoint,
         role: place.isNext ? 'next' : 'current',
         ending: undefined,
       } as const;
-      const runs = { image: shortDigest(image.title), spec: specHash(spec), generation: place.generation };
-      return { name, id, instanceId, ...now, ...runs };
+      const runs = { image: shortDigest(image.title), spec: specHash(spec) };
+      const deployed = generation === undefined ? {} : { generation };
+      return { name, id, instanceId, ...now, ...runs, ...deployed };
     } catch (error) {
       await this.#engine.remove(instanceId).catch((reason) => {
         this.#options.log.warn(

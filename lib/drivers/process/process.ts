@@ -210,7 +210,7 @@ function toInstance(entry: Entry): Instance {
     role,
     ending: child.ending,
     spec,
-    generation,
+    ...(generation !== undefined && { generation }),
   };
 }
 
