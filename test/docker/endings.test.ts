@@ -24,6 +24,8 @@ const PROGRAM = `
   if (SERVER_ID === 'S3') setTimeout(say, 300, 'no database at db:5432', 4);
   else serve(SERVER_ID === 'S5' ? '127.0.0.1' : undefined);`;
 const IMAGE = `${freshPool()}-ending`;
+/** What the program does goes by its name, which containers of other tests may have at the same time. */
+const PREFIX = `--container-prefix ${freshPool()}-`;
 
 describe('a balancer over containers that end', { skip: skipDocker ?? false, timeout: 300_000 }, () => {
   before(() => buildImage(IMAGE, [`CMD ${JSON.stringify(['node', '-e', PROGRAM])}`]));
@@ -40,7 +42,7 @@ describe('a balancer over containers that end', { skip: skipDocker ?? false, tim
     );
 
   it('shows the standard output of one that exited at once', async (t) => {
-    const balancer = await new Stage(t).start({ image: IMAGE, args: '--replicas 1' });
+    const balancer = await new Stage(t).start({ image: IMAGE, args: `${PREFIX} --replicas 1` });
     await until('S1 is healthy', async () => (await balancer.replica('S1')).state === 'healthy');
     await balancer.ask('GET', '/die').catch(() => {});
     const ending = await ended(balancer, 'S1', 'exit');
@@ -53,21 +55,24 @@ describe('a balancer over containers that end', { skip: skipDocker ?? false, tim
   });
 
   it('shows the last output of an unhealthy one, and backs off', async (t) => {
-    const balancer = await new Stage(t).start({ image: IMAGE, args: '--replicas 3' });
+    const balancer = await new Stage(t).start({ image: IMAGE, args: `${PREFIX} --replicas 3` });
     const ending = await ended(balancer, 'S3', 'exit');
     assert.deepEqual(ending, { kind: 'exit', code: 4, signal: null, text: 'exit 4: no database at db:5432' });
     assert.equal((await logged(balancer, 'S3', 'crash loop')).cause, 'exit 4: no database at db:5432');
   });
 
   it('distinguishes running out of memory from a kill, and backs off', async (t) => {
-    const balancer = await new Stage(t).start({ image: IMAGE, args: '--replicas 2' });
+    const balancer = await new Stage(t).start({ image: IMAGE, args: `${PREFIX} --replicas 2` });
     const { code, signal, text } = await ended(balancer, 'S2', 'out-of-memory');
     assert.deepEqual([code, signal, text], [137, 'SIGKILL', 'out of memory']);
     assert.equal((await logged(balancer, 'S2', 'crash loop')).cause, 'out of memory');
   });
 
   it('names the option that helps where one is not healthy in time', async (t) => {
-    const balancer = await new Stage(t).start({ image: IMAGE, args: '--replicas 5 --start-timeout 4s' });
+    const balancer = await new Stage(t).start({
+      image: IMAGE,
+      args: `${PREFIX} --replicas 5 --start-timeout 4s`,
+    });
     assert.match(
       (await ended(balancer, 'S4', 'start-timeout')).text,
       /--start-timeout.* \/heartbeat is answered with 404.*--probe-path/,
