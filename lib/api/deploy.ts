@@ -1,10 +1,7 @@
 /** The JSON of `/deploy`, as types. Durations are in milliseconds. Types only. */
 
-/**
- * `rolling-back`: it failed, and what it did is being undone. `failed`: not all of it could be undone. `interrupted`: the
- * balancer ended in the middle of it, and waits for a resume or a rollback.
- */
-export type DeployState = 'running' | 'rolling-back' | 'done' | 'failed' | 'rolled-back' | 'interrupted';
+/** `rolling-back`: it failed, and what it did is being undone. `failed`: not all of it could be undone. */
+export type DeployState = 'running' | 'rolling-back' | 'done' | 'failed' | 'rolled-back';
 
 /**
  * `starting`: the new instance runs beside the old one, without requests. `watching`: it has the requests, and the old

@@ -14,12 +14,11 @@ const FOLLOW_OPTIONS: Readonly<Record<string, CommandOption>> = {
 
 export const DEPLOY: Command = {
   name: 'deploy',
-  operands: '[IMAGE]|status|resume',
+  operands: '[IMAGE]|status',
   summary: 'brings a new version to every replica; exits 1 if it was rolled back',
   help: [
     'Each new instance starts beside the old one, takes over once it is healthy, and is watched.',
     'At the first failure everything is rolled back. ringlb deploy status shows how far it is.',
-    'ringlb deploy resume goes on with a deploy in whose middle the balancer ended.',
   ],
   options: {
     command: { type: 'string', unit: 'command', help: 'command of a replica, or arguments of its image' },
@@ -38,7 +37,7 @@ export const DEPLOY: Command = {
   },
   run(call) {
     const [word, ...more] = call.words;
-    if (more.length > 0) wrongUsage('deploy takes one image, or status, or resume');
+    if (more.length > 0) wrongUsage('deploy takes one image, or status');
     if (word === 'status') return showStatus(call);
     if (call.has('follow')) wrongUsage('--follow goes with ringlb deploy status');
     return begin(call, bodyOf(call, word));
@@ -66,11 +65,10 @@ function bodyOf(call: Call, word: string | undefined): object {
   const command = call.value('command');
   const variables = call.values('env');
   const limits = limitsOf(call);
-  if (word === 'resume' || call.has('restart')) {
-    const kind = word === 'resume' ? 'resume' : 'restart';
-    if (command !== undefined || variables.length > 0 || (kind === 'restart' && word !== undefined))
-      wrongUsage(`${kind} changes nothing of the replicas: leave out what else is to be deployed`);
-    return { [kind]: true, ...limits };
+  if (call.has('restart')) {
+    if (command !== undefined || variables.length > 0 || word !== undefined)
+      wrongUsage('restart changes nothing of the replicas: leave out what else is to be deployed');
+    return { restart: true, ...limits };
   }
   if (word === undefined && command === undefined && variables.length === 0)
     wrongUsage('say what to deploy: IMAGE, --command, --env or --restart');
@@ -201,8 +199,6 @@ function show(output: Output, deploy: DeployView): void {
     `deploy ${id}: ${state} for ${duration(ms)}, ${printable(from.title)} → ${printable(to.title)}`,
   );
   if (reason !== null) output.line(printable(reason));
-  if (state === 'interrupted')
-    output.line('ringlb deploy resume goes on with it, ringlb rollback takes it back');
   if (deploy.replicas.length === 0) return;
   output.line('');
   for (const line of table(COLUMNS, deploy.replicas, output.columns)) output.line(line);

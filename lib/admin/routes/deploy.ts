@@ -10,8 +10,8 @@ import type { Route } from './fleet.ts';
 
 /** What a body asks for. */
 export interface DeployOrder {
-  /** `change`: a new release; `restart`: the current one anew; `rollback`: the one before; `resume`: goes on. */
-  readonly kind: 'change' | 'restart' | 'rollback' | 'resume';
+  /** `change`: a new release; `restart`: the current one anew; `rollback`: the one before. */
+  readonly kind: 'change' | 'restart' | 'rollback';
   readonly image?: string | undefined;
   readonly command?: string | undefined;
   readonly env?: readonly (readonly [name: string, value: string])[] | undefined;
@@ -33,18 +33,8 @@ export interface Deployer {
 }
 
 const DEFAULTS = { batch: 1, watchMs: 10_000, maxErrorRate: 0.01 } as const;
-const FIELDS = [
-  'image',
-  'command',
-  'env',
-  'batch',
-  'watch',
-  'maxErrorRate',
-  'restart',
-  'rollback',
-  'resume',
-] as const;
-const KINDS = ['restart', 'rollback', 'resume'] as const;
+const FIELDS = ['image', 'command', 'env', 'batch', 'watch', 'maxErrorRate', 'restart', 'rollback'] as const;
+const KINDS = ['restart', 'rollback'] as const;
 const MAX_BATCH = 10_000;
 const EXAMPLE = '{"image":"app:v2"}';
 

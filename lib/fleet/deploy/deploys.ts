@@ -23,8 +23,8 @@ export interface SpecChange {
 }
 
 export interface DeployRequest extends SpecChange {
-  /** `change`: a new release; `restart`: the current one anew; `rollback`: the one before; `resume`: goes on. */
-  readonly kind: 'change' | 'restart' | 'rollback' | 'resume';
+  /** `change`: a new release; `restart`: the current one anew; `rollback`: the one before. */
+  readonly kind: 'change' | 'restart' | 'rollback';
   readonly batch: number;
   readonly watchMs: number;
   readonly maxErrorRate: number;
@@ -51,7 +51,6 @@ export class Deploys {
   #rollout: Rollout | undefined;
   #count = 0;
   /** What an earlier balancer left half done. */
-  #interrupted: { readonly from: Release; readonly to: Release } | undefined;
   #running: Promise<void> = Promise.resolve();
   #isClosed = false;
 
@@ -61,17 +60,17 @@ export class Deploys {
 
   /** Starts a deploy and returns its id. Throws `bad-request`, `deploy-running`, or why there is no such image. */
   async start(request: DeployRequest): Promise<string> {
-    this.#mustBeFree(request.kind);
+    this.#mustBeFree();
     const to = await this.#releaseOf(request);
     // another may have started while the image was looked up
-    this.#mustBeFree(request.kind);
+    this.#mustBeFree();
     const { batch, watchMs, maxErrorRate } = request;
     return this.#begin(to, { batch, watchMs, maxErrorRate });
   }
 
   /** What the request would do. Throws as `start`. */
   async preview(request: DeployRequest): Promise<DeployPreview> {
-    this.#mustBeFree(request.kind);
+    this.#mustBeFree();
     const { registry, releases } = this.#parts;
     const to = await this.#releaseOf(request);
     const replicas = registry.members
@@ -92,17 +91,12 @@ export class Deploys {
 
   status(): DeployStatus {
     const { releases } = this.#parts;
-    const before = this.#interrupted?.from ?? releases.before;
+    const { before } = releases;
     return {
       current: viewOf(releases.current),
       before: before === undefined ? null : viewOf(before),
-      deploy: this.#interruptedView() ?? this.#rollout?.view() ?? null,
+      deploy: this.#rollout?.view() ?? null,
     };
-  }
-
-  /** An earlier balancer ended in the middle of a deploy: nothing happens until an operator says how to go on. */
-  markInterrupted(from: Release, to: Release): void {
-    this.#interrupted = { from, to };
   }
 
   /** True where the new instance of a replica that has ended, or hangs, was exchanged for the one before. */
@@ -134,7 +128,6 @@ export class Deploys {
     how: { readonly batch: number; readonly watchMs: number; readonly maxErrorRate: number },
   ) {
     const id = `${START_OF_IDS}-${++this.#count}`;
-    this.#interrupted = undefined;
     this.#parts.releases.use(to);
     const rollout = new Rollout(this.#parts, { id, to, ...how });
     this.#rollout = rollout;
@@ -142,7 +135,7 @@ export class Deploys {
     return id;
   }
 
-  #mustBeFree(kind: DeployRequest['kind']): void {
+  #mustBeFree(): void {
     const { driver, classic } = this.#parts;
     if (this.#isClosed) throw new BalancerError('shutting-down');
     if (!driver.ownsInstances)
@@ -166,32 +159,22 @@ export class Deploys {
         'deploy-running',
         `deploy ${view.id} is ${view.state} (${doneIn(view)}); wait for its end, or take it back with DELETE /deploy`,
       );
-    if (this.#interrupted !== undefined && (kind === 'change' || kind === 'restart'))
-      throw new BalancerError(
-        'deploy-running',
-        'a deploy was interrupted; go on with it or go back first (ringlb deploy resume, ringlb rollback)',
-      );
-    if (this.#interrupted === undefined && kind === 'resume')
-      throw new BalancerError('bad-request', 'no deploy was interrupted, so there is none to go on with');
   }
 
   async #releaseOf(request: DeployRequest): Promise<Release> {
     const { releases } = this.#parts;
     const { current } = releases;
     switch (request.kind) {
-      case 'resume':
-        return this.#interrupted!.to;
       case 'restart':
         return releases.create(current.spec, current.title);
       case 'rollback': {
-        const before = this.#interrupted?.from ?? releases.before;
+        const { before } = releases;
         if (before === undefined)
           throw new BalancerError(
             'bad-request',
             'nothing was deployed before, so there is nothing to go back to',
           );
-        // an interrupted deploy is undone by what is left of the release before
-        return this.#interrupted === undefined ? releases.create(before.spec, before.title) : before;
+        return releases.create(before.spec, before.title);
       }
       case 'change':
         return this.#changed(current, request);
@@ -213,30 +196,6 @@ export class Deploys {
     const pinned = await driver.pin?.(image);
     const title = pinned?.title ?? image;
     return releases.create({ ...spec, image: pinned?.reference ?? image }, title);
-  }
-
-  #interruptedView(): DeployView | undefined {
-    if (this.#interrupted === undefined) return undefined;
-    const { registry, releases } = this.#parts;
-    const { from, to } = this.#interrupted;
-    return {
-      id: 'interrupted',
-      state: 'interrupted',
-      from: viewOf(from),
-      to: viewOf(to),
-      batch: 1,
-      watchMs: 0,
-      maxErrorRate: 0,
-      reason: 'the balancer ended in the middle of it',
-      ms: 0,
-      replicas: registry.members.map(({ name }) => ({
-        name,
-        phase: releases.of(name) === to ? 'done' : 'waiting',
-        from: viewOf(from),
-        to: viewOf(to),
-        gate: null,
-      })),
-    };
   }
 }
 
