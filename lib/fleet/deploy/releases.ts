@@ -58,8 +58,8 @@ export class Releases {
     return { generation: this.#latest + 1, spec, title };
   }
 
-  /** The number of the release is taken. */
-  use({ generation }: Release): void {
+  /** The number is taken: by a release, or by an instance that an earlier balancer left. */
+  use({ generation }: Pick<Release, 'generation'>): void {
     this.#latest = Math.max(this.#latest, generation);
   }
 

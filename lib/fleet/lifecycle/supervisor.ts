@@ -15,6 +15,7 @@ import type { Clock, Timer } from '../../platform/clock.ts';
 import { messageOf } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/log.ts';
 import type { Deploys } from '../deploy/deploys.ts';
+import type { Releases } from '../deploy/releases.ts';
 import type { Checker } from '../health/checker.ts';
 import type { Journal } from '../journal.ts';
 import type { End } from '../poison.ts';
@@ -38,6 +39,7 @@ export interface SupervisorParts {
   readonly maxReplicas: number;
   /** A deploy under way takes care of the instances that it starts and exchanges. */
   readonly deploys: Pick<Deploys, 'fallBack' | 'isRunning' | 'recordExit'>;
+  readonly releases: Pick<Releases, 'use'>;
   /** It is known how an instance ended that stood in a replica's place. */
   readonly onEnded: (end: End) => void;
   /** The profile in which each instance is a replica with a name of its own. */
@@ -167,10 +169,11 @@ export class Supervisor {
 
   /** Goes on with what an earlier balancer left of a replica: the instance that runs, or a new one in its place. */
   #adopt(replica: Replica, { running, dead }: Found<Instance>): void {
-    const { launcher, log, journal } = this.#parts;
+    const { launcher, log, journal, releases } = this.#parts;
     const { instanceId: instance, image } = running ?? {};
     log.info({ replica: replica.name, instance, image, id: replica.id }, `${replica.name} adopted`);
     journal.note({ kind: 'adopted', replica: replica.name, instance, image });
+    if (running?.generation !== undefined) releases.use({ generation: running.generation });
     // the balancer before ended between the two renames of a switch
     if (running?.role === 'next')
       void launcher.instances

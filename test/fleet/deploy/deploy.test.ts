@@ -3,6 +3,7 @@ import { beforeEach, describe, it } from 'node:test';
 import type { DeployPhase, DeployState } from '../../../lib/api/deploy.ts';
 import { HISTOGRAM_CELLS, HistogramView, recordMs } from '../../../lib/core/policy/histogram.ts';
 import type { DeployRequest } from '../../../lib/fleet/deploy/deploys.ts';
+import { FakeDriver } from '../../helpers/fleet/fake-driver.ts';
 import { FleetRig, NOT_READY, REFUSED, START_TIMEOUT_MS, settle } from '../../helpers/fleet/rig.ts';
 
 const WATCH_MS = 10_000;
@@ -47,6 +48,16 @@ describe('a deploy', () => {
     }
     throw new Error(`nothing is watched: ${JSON.stringify(rig.deploys.status())}`);
   };
+
+  it('counts generations on from those of adopted instances', async () => {
+    const driver = new FakeDriver();
+    driver.leave('S1', 1, { generation: 1 });
+    driver.leave('S2', 2, { generation: 2 });
+    rig = await FleetRig.of(0, { driver });
+    await rig.deploys.start(CHANGE);
+    await rig.advance(3 * WATCH_MS + 3000);
+    assert.deepEqual([state(), ...generations()], ['done', 'S1=3', 'S2=3']);
+  });
 
   it('brings every replica to the new release', async () => {
     await rig.deploys.start(CHANGE);
