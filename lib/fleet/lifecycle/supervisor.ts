@@ -250,7 +250,10 @@ export class Supervisor {
     const busy = new Set([...busyBefore, ...launcher.busy, ...changed]);
     // an instance that left its place during the list belongs to whoever took it out
     const placed = [...before.values()].filter((instanceId) => instanceId !== undefined);
-    const isAwaited = ({ role }: Instance): boolean => role === 'next' && this.#parts.deploys.isRunning;
+    // one that a deploy has just switched to is still called that until it is renamed
+    const inPlace = new Set(desired.map(({ instanceId }) => instanceId));
+    const isAwaited = ({ role, instanceId }: Instance): boolean =>
+      role === 'next' && this.#parts.deploys.isRunning && !inPlace.has(instanceId);
     const leaving = new Set([...leavingBefore, ...launcher.instances.beingRemoved, ...placed]);
     const judged = observed.filter((instance) => !isAwaited(instance));
     const ours = this.#shared?.follow({ observed: judged, busy }) ?? judged;

@@ -49,6 +49,25 @@ describe('a deploy', () => {
     throw new Error(`nothing is watched: ${JSON.stringify(rig.deploys.status())}`);
   };
 
+  it('keeps a switched instance that is not renamed yet', async () => {
+    const renamed = Promise.withResolvers<void>();
+    class SlowRename extends FakeDriver {
+      override async promote(instanceId: string): Promise<void> {
+        await renamed.promise;
+        return super.promote(instanceId);
+      }
+    }
+    rig = await FleetRig.of(3, { driver: new SlowRename() });
+    await rig.deploys.start(CHANGE);
+    await untilWatching();
+    rig.supervisor.nudge();
+    await settle();
+    assert.deepEqual([state(), running()], ['running', 4]);
+    renamed.resolve();
+    await rig.advance(3 * WATCH_MS + 3000);
+    assert.deepEqual([state(), ...generations()], ['done', 'S1=2', 'S2=2', 'S3=2']);
+  });
+
   it('counts generations on from those of adopted instances', async () => {
     const driver = new FakeDriver();
     driver.leave('S1', 1, { generation: 1 });
