@@ -16,8 +16,8 @@ export class Instances {
   /** The last operation that was queued under each name. */
   readonly #turns = new Map<string, Promise<void>>();
   readonly #removing = new Map<string, Promise<void>>();
-  /** Instances that their holder will remove later. */
-  readonly #protected = new Set<string>();
+  /** Instances that their holders will remove later, with the number of holders. */
+  readonly #holders = new Map<string, number>();
 
   constructor(driver: Driver, log: Logger) {
     this.#driver = driver;
@@ -26,7 +26,7 @@ export class Instances {
 
   /** Instances that are being removed now, or will be by whoever protects them. */
   get beingRemoved(): ReadonlySet<string> {
-    return new Set([...this.#removing.keys(), ...this.#protected]);
+    return new Set([...this.#removing.keys(), ...this.#holders.keys()]);
   }
 
   /** Runs an operation under a name once all that was queued under it before is done. */
@@ -74,10 +74,17 @@ export class Instances {
     return done;
   }
 
-  /** Keeps the supervisor from removing an instance as an orphan, until the returned function is called. */
+  /** Keeps the supervisor from removing an instance as an orphan, until each of its holders has called what it got. */
   protect(instanceId: string): () => void {
-    this.#protected.add(instanceId);
-    return () => this.#protected.delete(instanceId);
+    this.#holders.set(instanceId, (this.#holders.get(instanceId) ?? 0) + 1);
+    let isHeld = true;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      const left = (this.#holders.get(instanceId) ?? 1) - 1;
+      if (left > 0) this.#holders.set(instanceId, left);
+      else this.#holders.delete(instanceId);
+    };
   }
 
   /** Resolves when everything that is being removed is gone. */

@@ -49,6 +49,21 @@ describe('a deploy', () => {
     throw new Error(`nothing is watched: ${JSON.stringify(rig.deploys.status())}`);
   };
 
+  it('lets the old instance finish what is in flight, whatever is listed meanwhile', async () => {
+    rig = await FleetRig.of(1);
+    const { ordinal } = rig.replica('S1');
+    rig.load('S1', 1);
+    await rig.deploys.start(CHANGE);
+    await rig.advance(WATCH_MS + 2000);
+    assert.equal(state(), 'done');
+    rig.supervisor.nudge();
+    await settle();
+    assert.equal(running(), 2);
+    rig.threadTable.release(ordinal);
+    await rig.advance(1000);
+    assert.equal(running(), 1);
+  });
+
   it('keeps a switched instance that is not renamed yet', async () => {
     const renamed = Promise.withResolvers<void>();
     class SlowRename extends FakeDriver {
