@@ -104,9 +104,9 @@ export interface RingView {
   readonly vnodes: number;
   /** Goes up by one with every table that is published. */
   readonly version: number;
-  /** Slots of the member with most, divided by the mean; 1 is even. */
   /** Of the owners of all slots: the same on every balancer that has the same table. */
   readonly hash: string;
+  /** Slots of the member with most, divided by the mean; 1 is even. */
   readonly imbalance: number;
   readonly members: readonly RingMember[];
   /** With `?sample=N`: the owners of N slots an even way apart, as places in `members`; -1 for none. */

@@ -127,7 +127,7 @@ export interface Driver {
   heldNames(): Promise<readonly string[]>;
 
   /**
-   * Starts a `current` instance of the spec in the place. Resolves once it runs and has an endpoint; it need not serve yet.
+   * Starts an instance of the spec in the place, `next` where the place says so, else `current`. Resolves once it runs and has an endpoint; it need not serve yet.
    * Throws `name-held` (something else has the name), `bad-request` (the engine rejects the name),
    * `image-missing`, `start-failed`, `engine-unreachable`, and leaves nothing behind.
    */

@@ -1,5 +1,5 @@
 /** The static driver: a list of servers that somebody else runs. It lists them and does nothing else. */
-import { type Endpoint, formatEndpoint } from '../core/replica.ts';
+import { type Endpoint, formatEndpoint, lowestFree } from '../core/replica.ts';
 import { BalancerError } from '../platform/errors.ts';
 import type { Driver, Hint, Instance } from './driver.ts';
 
@@ -60,10 +60,4 @@ function listed(upstreams: readonly Endpoint[], before: readonly Instance[]): re
       ending: undefined,
     };
   });
-}
-
-function lowestFree(taken: ReadonlySet<number>): number {
-  let id = 1;
-  while (taken.has(id)) id++;
-  return id;
 }

@@ -13,7 +13,7 @@ import type {
 } from '../api/types.ts';
 import type { Placement } from '../core/hashing/slot-table.ts';
 import { tableHash } from '../core/hashing/table-hash.ts';
-import { formatEndpoint } from '../core/replica.ts';
+import { formatEndpoint, NO_ORDINAL } from '../core/replica.ts';
 import type { RouteTableWriter } from '../core/routing/route-table.ts';
 import type { Clock } from '../platform/clock.ts';
 import { BalancerError } from '../platform/errors.ts';
@@ -218,7 +218,7 @@ export class FleetView {
       generation: instance?.generation ?? null,
       inFlight: registry.states.inFlightOf(replica),
       weight: replica.weight,
-      ...this.#shareOf(replica.joined ? replica.ordinal : -1),
+      ...this.#shareOf(replica.joined ? replica.ordinal : NO_ORDINAL),
       restarts: replica.restarts,
       ending: replica.ending ?? null,
       probes: { ...probes, last: probes.last ?? null },

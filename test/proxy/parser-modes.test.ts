@@ -8,31 +8,44 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
+/** All that a client sees of a request; but `upgrade-body`, since Node's server reads no body of an upgrade. */
 const SUITES = [
+  'access-log',
   'back-pressure',
+  'balance',
   'client-gone',
+  'client-limits',
   'counting',
-  'headers/debug-headers',
+  'early-response',
   'forwarded',
   'forwarding',
+  'headers/debug-headers',
   'hop-by-hop',
+  'hostile-chunks',
+  'hostile-client',
+  'hostile-framing',
   'hosts',
   'http10',
+  'idle-clients',
   'interim',
+  'limits',
   'methods',
   'passive-health',
   'pinned',
+  'pipelining',
   'queue',
   'replica-gone',
   'retry',
   'retry-limits',
   'streaming',
+  'timeouts-client',
   'timeouts-replica',
   'trailers',
   'upgrade',
+  'upgrade-refused',
 ];
 
-/** Titles of what Node's server does in its own way, as the documentation of `--parser node` says. */
+/** Titles of what Node's server does in its own way, as docs/internals.md says. */
 const NODE_DIFFERS = [
   'a body with a broken chunk behind',
   'chunked body that (ends|resets) within a chunk',

@@ -1,8 +1,10 @@
 /** `/deploy`: starts, shows and takes back the deploy of a new version. */
+
 import type { DeployPreview, DeployStarted, DeployStatus } from '../../api/deploy.ts';
 import { parseVariable } from '../../config/parsers/spec-parsers.ts';
 import { duration, image as imageReference } from '../../config/parsers/value-parsers.ts';
 import { didYouMean, orList, quote } from '../../config/suggest.ts';
+import { DEPLOY_DEFAULTS } from '../../core/policy/deploy-gate.ts';
 import { isObject, type Json, type JsonObject, parseJson, typeOf } from '../json.ts';
 import { checkParameters, flagIn, refuse } from '../query.ts';
 import { accepted, succeeded } from '../reply.ts';
@@ -32,7 +34,6 @@ export interface Deployer {
   status(): DeployStatus;
 }
 
-const DEFAULTS = { batch: 1, watchMs: 10_000, maxErrorRate: 0.01 } as const;
 const FIELDS = ['image', 'command', 'env', 'batch', 'watch', 'maxErrorRate', 'restart', 'rollback'] as const;
 const KINDS = ['restart', 'rollback'] as const;
 const MAX_BATCH = 10_000;
@@ -82,14 +83,14 @@ export function parseDeploy(body: string): DeployOrder {
 }
 
 function limitsOf(value: JsonObject): Pick<DeployOrder, 'batch' | 'watchMs' | 'maxErrorRate'> {
-  const batch = value.get('batch') ?? DEFAULTS.batch;
+  const batch = value.get('batch') ?? DEPLOY_DEFAULTS.batch;
   if (typeof batch !== 'number' || !Number.isInteger(batch) || batch < 1 || batch > MAX_BATCH)
     refuse(`batch must be a whole number from 1 to ${MAX_BATCH}, not ${shown(batch)}`);
-  const maxErrorRate = value.get('maxErrorRate') ?? DEFAULTS.maxErrorRate;
+  const maxErrorRate = value.get('maxErrorRate') ?? DEPLOY_DEFAULTS.maxErrorRate;
   if (typeof maxErrorRate !== 'number' || maxErrorRate < 0 || maxErrorRate > 1)
     refuse(`maxErrorRate must be a number from 0 to 1, not ${shown(maxErrorRate)}`);
   const watch = value.get('watch');
-  if (watch === undefined) return { batch, maxErrorRate, watchMs: DEFAULTS.watchMs };
+  if (watch === undefined) return { batch, maxErrorRate, watchMs: DEPLOY_DEFAULTS.watchMs };
   const read = typeof watch === 'string' ? duration('from zero').read(watch) : undefined;
   if (read === undefined) refuse(`watch must be a duration such as "10s", not ${shown(watch)}`);
   if ('problem' in read) refuse(`watch ${read.problem}, not ${shown(watch)}`);

@@ -1,6 +1,7 @@
 /**
  * Parsers for the options of the front: TLS and rate limits.
  */
+import { TOKEN_CHAR } from '../../core/http-token.ts';
 import { bad, ok, type ValueParser } from './value-parsers.ts';
 
 /** `a.pem,b.pem`. */
@@ -40,12 +41,14 @@ export const rate: ValueParser<number> = {
   },
 };
 
+const RATE_HEADER = new RegExp(`^header:(${TOKEN_CHAR}+)$`);
+
 /** `client-ip` as '', `header:NAME` as the name in lower case. */
 export const rateKey: ValueParser<string> = {
   unit: 'client-ip or header:NAME',
   read(value) {
     if (value === 'client-ip') return ok('');
-    const name = /^header:([\w!#$%&'*+.^`|~-]+)$/.exec(value)?.[1];
+    const name = RATE_HEADER.exec(value)?.[1];
     return name === undefined ? bad('must be client-ip or header:NAME') : ok(name.toLowerCase());
   },
 };

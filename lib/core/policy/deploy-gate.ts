@@ -3,6 +3,9 @@
  * since the switch.
  */
 
+/** How a deploy goes where its request does not say: batch size, watch per switch, and part of requests that may fail. */
+export const DEPLOY_DEFAULTS = { batch: 1, watchMs: 10_000, maxErrorRate: 0.01 } as const;
+
 /** What was counted of one instance or of several. */
 export interface GateSample {
   /** Requests that have ended, and attempts that failed. */

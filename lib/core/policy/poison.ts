@@ -28,9 +28,3 @@ export interface Settlement extends LosingRequest {
 export function kindOf({ method, path }: Pick<LosingRequest, 'method' | 'path'>): string {
   return `${method} ${path}`;
 }
-
-/** The path of a request target. */
-export function pathOf(target: string): string {
-  const query = target.indexOf('?');
-  return query === -1 ? target : target.slice(0, query);
-}

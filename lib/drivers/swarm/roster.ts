@@ -68,7 +68,7 @@ export class Roster {
     return [...found, ...this.#replaced.values()];
   }
 
-  /** What has changed since the last call. Call `instances` with the same before. */
+  /** What has changed since the last call. */
   hints(observed: Observed): readonly Hint[] {
     const hints: Hint[] = [];
     const services = new Set(observed.services.map(({ ID: id }) => id));

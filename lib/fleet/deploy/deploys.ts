@@ -4,6 +4,7 @@
  */
 import type { DeployPreview, DeployStatus, DeployView } from '../../api/deploy.ts';
 import type { Ending } from '../../core/ending.ts';
+import { DEPLOY_DEFAULTS } from '../../core/policy/deploy-gate.ts';
 import type { ReplicaSpec } from '../../core/replica-spec.ts';
 import type { Driver } from '../../drivers/driver.ts';
 import { BalancerError } from '../../platform/errors.ts';
@@ -41,16 +42,12 @@ export interface DeploysParts extends RolloutParts {
   readonly wordsOf: (command: string) => readonly string[];
 }
 
-/** How a deploy goes on where its request does not say. */
-export const DEFAULT_LIMITS = { batch: 1, watchMs: 10_000, maxErrorRate: 0.01 } as const;
-
 const START_OF_IDS = Date.now().toString(36);
 
 export class Deploys {
   readonly #parts: DeploysParts;
   #rollout: Rollout | undefined;
   #count = 0;
-  /** What an earlier balancer left half done. */
   #running: Promise<void> = Promise.resolve();
   #isClosed = false;
 
@@ -86,7 +83,7 @@ export class Deploys {
       rollout.abort('asked for by an operator');
       return rollout.view().id;
     }
-    return this.start({ ...(rollout?.view() ?? DEFAULT_LIMITS), kind: 'rollback' });
+    return this.start({ ...(rollout?.view() ?? DEPLOY_DEFAULTS), kind: 'rollback' });
   }
 
   status(): DeployStatus {

@@ -8,7 +8,8 @@
  * All attempts of a request are one witness: where another replica responds, those that closed count against their
  * replicas; where several closed and none responded, the request is to blame and nothing counts.
  */
-import { type LosingRequest, pathOf } from '../../core/policy/poison.ts';
+import { pathOf } from '../../core/hashing/hash-key.ts';
+import type { LosingRequest } from '../../core/policy/poison.ts';
 import { type FailedAttempt, isSafeToRetry, type RetryBudget } from '../../core/policy/retry.ts';
 import { NO_ORDINAL } from '../../core/replica.ts';
 import type { Picker } from '../../core/routing/pick.ts';
