@@ -52,7 +52,7 @@ it('starts the program so that Node.js leaves --env-file to it', async (t) => {
   assert.match(dockerfile, /^ENTRYPOINT \["node", "--", /m);
 });
 
-it('compose hands every option that means something in a container to the balancer', async () => {
+it('compose hands the balancer every option meaningful in a container', async () => {
   const compose = await readFile(join(REPOSITORY, 'docker-compose.yml'), 'utf8');
   const handed = [...compose.matchAll(/^ {6}- (LB_\w+)/gm)].map((match) => match[1]);
   const flags = Object.values(OPTIONS).map(({ flag }) => flag);
@@ -60,7 +60,7 @@ it('compose hands every option that means something in a container to the balanc
   assert.deepEqual(handed.toSorted(), expected.toSorted());
 });
 
-it('the containers of docs/drivers.md and of compose get as long to stop as a balancer may take', async () => {
+it("containers of docs/drivers.md and compose get the balancer's longest stop time", async () => {
   const { drainTimeoutMs, stopTimeoutMs } = loadSettings([], {}, []).config;
   const longestS = (drainTimeoutMs + stopTimeoutMs) / 1000;
   const page = await readFile(join(REPOSITORY, 'docs/drivers.md'), 'utf8');
@@ -69,7 +69,7 @@ it('the containers of docs/drivers.md and of compose get as long to stop as a ba
   assert.ok(Number(/stop_grace_period: (\d+)s/.exec(compose)?.[1]) > longestS);
 });
 
-it('the build brings every file of the dashboard that is served, and no other', async (t) => {
+it('the build brings every served dashboard file, and no other', async (t) => {
   const { scripts } = JSON.parse(await readFile(join(REPOSITORY, 'package.json'), 'utf8')) as {
     scripts: { build: string };
   };

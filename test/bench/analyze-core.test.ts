@@ -34,7 +34,7 @@ describe('A-4', async () => {
     for (const { what, known, ours } of a4.known) assert.equal(Number(ours.toFixed(2)), known, what);
   });
 
-  it('leaves the 457 slots of the busiest of three to every even H', () => {
+  it('leaves the busiest of three 457 slots for every even H', () => {
     assert.equal(a4.known.find(({ what }) => what.startsWith('only H'))!.ours, (457 * 3) / 512);
   });
 
@@ -43,7 +43,7 @@ describe('A-4', async () => {
     assert.ok(a4.randomPhi.below131 > 0.4 && a4.randomPhi.below131 < 0.65);
   });
 
-  it('keeps all replicas to ⌈1.25 · m ÷ n⌉ with bounded load', () => {
+  it('keeps all replicas to ⌈1.25·m÷n⌉ with bounded load', () => {
     // 10,000 requests: 6250, 4167, 3125, 2500 and 2084 at most, over means of 5000, 3333⅓, 2500, 2000 and 1666⅔
     const most = [1.25, 1.2501, 1.25, 1.25, 1.2504];
     assert.deepEqual(
@@ -56,7 +56,7 @@ describe('A-4', async () => {
       });
   });
 
-  it('moves a 65,537-slot Maglev’s ids where the slots of a table built here say', () => {
+  it('moves ids of 65,537-slot Maglev where a table built here says', () => {
     const placement = maglevPlacement(65_537);
     const ownersOf = (size: number) => {
       const table = new Uint16Array(65_537);
@@ -97,7 +97,7 @@ describe('A-5, Maglev', () => {
     assert.equal(maglev.under.toFixed(9), (1 - 10 / 10.1).toFixed(9));
   });
 
-  it('gives a rendezvous slot to the member whose hash with it is the highest', () => {
+  it('gives a rendezvous slot to the member hashing highest with it', () => {
     const members = backends(3, 5);
     const table = new Uint16Array(50);
     buildRendezvous(members, table);
@@ -123,7 +123,7 @@ describe('A-5, the circle', () => {
     assert.deepEqual([...arcShares(members, 2)], expected);
   });
 
-  it('has the standard error of arithmetic, within what so many draws vary', () => {
+  it('has the arithmetic standard error, within sampling variation', () => {
     const { error, exact } = standardError(10, 1000, 20);
     assert.equal(exact, Math.sqrt(999 / 10_001));
     assert.ok(Math.abs(error.mean / exact - 1) < 0.02, `${error.mean}`);
@@ -156,7 +156,7 @@ describe('A-5, bounded load', () => {
     );
   });
 
-  it('lets the balancer’s own pick go from a full owner to the next slot’s', () => {
+  it('moves the balancer’s pick from full owners to the next slot’s', () => {
     const placement = {
       algorithm: 'ring' as const,
       slots: 3,
@@ -183,7 +183,7 @@ describe('A-6', () => {
     assert.ok(agreementOf(A6_PLACEMENTS.classic, 10, 1).agree < 1);
   });
 
-  it('has a balancer that knows of no replica differ on every key', () => {
+  it('has a balancer without known replicas differ on every key', () => {
     assert.equal(agreementOf(A6_PLACEMENTS.maglev, 1, 1).behind, 1);
   });
 

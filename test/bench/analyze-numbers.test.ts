@@ -59,7 +59,7 @@ test('a spread has mean, extremes, max ÷ mean and standard deviation', () => {
   });
 });
 
-test('the noise floor of two balls in two bins is that of two coins', () => {
+test("two balls in two bins have two coins' noise floor", () => {
   const floor = noiseFloor(2, 2, { seed: 7, runs: 4000 });
   // both on one side is 2 ÷ 1, one each is 1; each happens to half of the splits
   assert.deepEqual([...new Set(floor.sorted)], [1, 2]);

@@ -78,7 +78,7 @@ describe('the study on a balancer without load bound', () => {
     );
   });
 
-  it('A-1 repeats itself with as many seeds as it is told to', async () => {
+  it('A-1 repeats itself with as many seeds as told', async () => {
     const { repeats, counts } = await runA1({ ...lab, options: { ...options, seeds: 2 } });
     const expected = [5, 6].map((seed) => countsOf(ownersOf(ringOf(3), requestIds(seed, 600)), 3));
     assert.deepEqual([repeats.map((each) => each.counts), counts], [expected, expected[0]]);

@@ -101,7 +101,7 @@ test('wrong options end the program with status 2, help with 0', () => {
   assert.match(help.stdout, /--driver process/);
 });
 
-test('a balancer that does not respond ends the study with status 1', () => {
+test('an unresponsive balancer ends the study with status 1', () => {
   const args = [MAIN, '--only', 'a1', '--url', 'http://127.0.0.1:1', '--admin-url', 'http://127.0.0.1:2'];
   const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
   assert.equal(status, 1);

@@ -89,7 +89,7 @@ describe('a written report', async () => {
   const read = (name: string) => readFileSync(join(dir, name), 'utf8');
   const charts = readdirSync(dir).filter((name) => /^a\d.*svg$/.test(name));
 
-  it('consists of the files that it names and the charts of its experiments', () => {
+  it('consists of the files it names and its experiments’ charts', () => {
     assert.deepEqual(
       written.map((file) => file.slice(dir.length + 1)),
       ['report.html', 'report.md', 'results.json'],
@@ -131,7 +131,7 @@ describe('a written report', async () => {
     assert.deepEqual(named.sort(), charts.sort());
   });
 
-  it('numbers its figures, and says of how much, which seeds and which version each is', () => {
+  it('numbers its figures, and gives amount, seeds and version of each', () => {
     const html = read('report.html');
     const captions = [...html.matchAll(/<figcaption><b>(Figure \d+)\.<\/b> ([^<]*)/g)];
     assert.deepEqual(

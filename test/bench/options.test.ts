@@ -46,7 +46,7 @@ test('asking for help gives no options', () => {
   assert.equal(parseOptions(['--help']), undefined);
 });
 
-test('the count is the third number of stub_status, or the only one of the sink', () => {
+test('the count is stub_status’s third number or the sink’s only one', () => {
   const status =
     'Active connections: 65 \nserver accepts handled requests\n 71 70 123456 \nReading: 0 Writing: 1 Waiting: 64 \n';
   assert.equal(parseCount(status), 123_456);
@@ -63,7 +63,7 @@ test('the line that names an error is shown', () => {
   assert.equal(complaint(''), 'it printed nothing');
 });
 
-test('the last core is the peer’s and the others are the load’s', () => {
+test('the last core is the peer’s, the others the load’s', () => {
   assert.deepEqual(splitCores([0, 1, 4]), { peer: [4], load: [0, 1], all: [0, 1, 4] });
   assert.throws(() => splitCores([0]), /two cores/);
 });

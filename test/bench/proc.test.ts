@@ -27,7 +27,7 @@ test('a stat line gives the parent and the ticks', () => {
   assert.deepEqual(stat, { pid: 4242, parentPid: 17, ticks: 300, childTicks: 10 });
 });
 
-test('a command with spaces and parentheses does not shift the fields of a stat line', () => {
+test('a command with spaces and parentheses shifts no stat field', () => {
   const stat = parseStat(`7 (nginx: (a) b) R 1 7 7 0 -1 ${REST}`);
   assert.deepEqual(stat, { pid: 7, parentPid: 1, ticks: 300, childTicks: 10 });
 });
@@ -36,7 +36,7 @@ test('schedstat gives the nanoseconds on a core, not those of waiting', () => {
   assert.equal(parseSchedstat('929153879 53410 1\n'), 929_153_879);
 });
 
-test('resident memory comes in bytes, and is 0 where a process has none', () => {
+test('resident memory is in bytes, and 0 for processes without any', () => {
   assert.equal(parseResidentBytes('Name:\tnode\nVmHWM:\t  900 kB\nVmRSS:\t  512 kB\n'), 524_288);
   assert.equal(parseResidentBytes('Name:\tkthreadd\n'), 0);
 });

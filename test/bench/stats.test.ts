@@ -14,7 +14,7 @@ import {
 
 const cpu = (peer: string, cpuUs: number): Sample => ({ peer, values: { cpuUs } });
 
-test('the median is the middle value, or the mean of the two in the middle', () => {
+test("the median is the middle value, or the middle two's mean", () => {
   assert.equal(median([9, 1, 5]), 5);
   assert.equal(median([9, 1, 5, 7]), 6);
   assert.ok(Number.isNaN(median([])));
@@ -49,13 +49,13 @@ test('ratios compare with the named peers of the same round', () => {
   assert.deepEqual([toNginx, toHaproxy, toHttpProxy], [1.25, 2.5, 0.25]);
 });
 
-test('a ratio to a peer that did not run is left out of the row', () => {
+test('a ratio to a peer that did not run is omitted', () => {
   const [row] = summarise([[cpu('ringlb', 25), cpu('nginx', 20)]]);
   assert.equal(row?.values.toNginx, 1.25);
   assert.ok(!('toHaproxy' in row!.values));
 });
 
-test('the ratio of a row is the median of the rounds, not the quotient of medians', () => {
+test("rows have the rounds' median ratio, not the ratio of medians", () => {
   const rounds = [
     [cpu('ringlb', 30), cpu('nginx', 30)],
     [cpu('ringlb', 20), cpu('nginx', 10)],
@@ -73,7 +73,7 @@ test('two workers are compared with one', () => {
   assert.equal(rows[1]?.values.toOneWorker, 1.1);
 });
 
-test('added latency is what a peer adds to asking the backend directly', () => {
+test('added latency is what a peer adds to direct backend requests', () => {
   const rows = summarise([
     [
       { peer: 'nginx', values: { p50Ms: 0.5, p99Ms: 2 } },

@@ -43,7 +43,7 @@ test('a table has the columns that some row fills, aligned', () => {
   );
 });
 
-test('the short table names versions and takes each column from its case', () => {
+test('the short table names versions, each column from its case', () => {
   const close: Result = {
     ...RESULT,
     case: 'close',
@@ -65,7 +65,7 @@ test('the short table names versions and takes each column from its case', () =>
   assert.deepEqual(cells(caddy), ['', 'caddy', '65.0', '3.10', '–', '99.0', '–', '']);
 });
 
-test('the full report has a table and the facts of every case', () => {
+test('the full report has a table and facts for every case', () => {
   const report = fullReport([RESULT]);
   assert.ok(report.includes('## small: small answers'));
   assert.ok(report.includes(renderRows(RESULT.rows)));

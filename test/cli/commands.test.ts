@@ -125,7 +125,7 @@ describe('a command', () => {
     });
   }
 
-  it('status --watch shows it again and again in place of what it showed', async () => {
+  it('status --watch repeats it in place of the previous output', async () => {
     const answers: (() => readonly (typeof REPLICA)[])[] = [
       () => [REPLICA],
       () => [{ ...REPLICA, name: 'S2' }],
@@ -235,7 +235,7 @@ describe('a command', () => {
     assert.deepEqual(asked, ['GET /explain?path=%2Fa%3Fb%3Dc&header.x-user=4%2C2&header.cookie=a%3Db']);
   });
 
-  it('health exits with 0 if the balancer is ready, else with 1', async () => {
+  it('health exits with 0 if the balancer is ready, else 1', async () => {
     assert.deepEqual(await run('health'), {
       lines: ['3 of 3 replicas are eligible'],
       notes: [],

@@ -27,7 +27,7 @@ describe('table', () => {
     assert.deepEqual(table([name, { title: 'WHY', cell: () => '' }], rows), ['NAME', 'S1', 'web_a']);
   });
 
-  it('leaves columns out and cuts one, as far as a narrow terminal needs', () => {
+  it('omits columns and cuts one as far as narrow terminals need', () => {
     const why = { title: 'WHY', cell: () => 'a long reason for it', isFlexible: true };
     const all = [name, { ...count, drop: 1 }, why];
     assert.deepEqual(table(all, rows, 33), [

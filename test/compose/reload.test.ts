@@ -62,7 +62,7 @@ describe('a reload', () => {
   });
   after(() => rmSync(rig.folder, { recursive: true }));
 
-  it('tells what changed and what needs a restart, in an event too', async () => {
+  it('tells what changed and what needs restarting, in an event too', async () => {
     rig.write('rise: 7\nport: 99\n');
     assert.deepEqual(await rig.reloader.reload(), { changed: ['rise'], needsRestart: ['port'] });
     assert.deepEqual(rig.notes, [{ kind: 'config-changed', cause: 'changed: rise; needs a restart: port' }]);
@@ -83,7 +83,7 @@ describe('a reload', () => {
     assert.equal(rig.reloader.view().options.find(({ option }) => option === 'rise')?.value, '7');
   });
 
-  it('runs with the old options or the new ones, never a mixture', async () => {
+  it('runs with the old options or the new, never a mixture', async () => {
     const value = fc.oneof(
       fc.constantFrom('1', '2', '7', '50', '5s', '0', 'off', 'x', '"', '[1', ''),
       fc.string(),

@@ -16,7 +16,7 @@ it('live options are taken, and others named', () => {
   assert.equal(next.sources.get('port')?.text, '1');
 });
 
-it('an option that is no longer given falls back to its default', () => {
+it('an option no longer given falls back to its default', () => {
   const { next, changed } = changes('--rise 7', '');
   assert.deepEqual([next.config.rise, changed, next.sources.has('rise')], [2, ['rise'], false]);
 });
@@ -41,7 +41,7 @@ it('live options that need a restart of others are refused whole', () => {
   );
 });
 
-it('a list that is longer than the table has room for is refused', () => {
+it('a list longer than the table has room for is refused', () => {
   const list = (count: number): string =>
     `--driver static --upstreams ${Array.from({ length: count }, (_, index) => `http://a:${index + 1}`)}`;
   assert.equal(changes(list(1), list(64)).next.config.upstreams.length, 64);

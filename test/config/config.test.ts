@@ -138,7 +138,7 @@ describe('the options', () => {
     assert.equal(load('--port 8080').port, 8080);
   });
 
-  it('prefer a flag to the environment, and the environment to the default', () => {
+  it('prefer flag to environment, and environment to default', () => {
     assert.equal(load('', { LB_PORT: '7000' }).port, 7000);
     assert.equal(load('--port 8080', { LB_PORT: '7000' }).port, 8080);
   });

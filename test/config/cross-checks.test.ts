@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { load, problemsOf } from '../helpers/options.ts';
 
 describe('derived values', () => {
-  it('give classic 512 slots and 9 virtual nodes for up to 56 replicas', () => {
+  it('give classic 512 slots and 9 vnodes up to 56 replicas', () => {
     const { algorithm, slots, vnodes, maxReplicas } = load('--classic');
     assert.deepEqual(
       { algorithm, slots, vnodes, maxReplicas },

@@ -15,7 +15,7 @@ it('every option is described, in the order of the table', () => {
   assert.equal(viewOf('').all.length, KEYS.length);
 });
 
-it('an option is described with its value and where it came from', () => {
+it('an option is described with its value and source', () => {
   const { of } = viewOf('--rise 7', { LB_FALL: '8' });
   const pick = ({ value, source, from, takes }: ReturnType<typeof of>) => [value, source, from, takes];
   assert.deepEqual(pick(of('rise')), ['7', 'flag', '--rise', 'live']);
@@ -23,7 +23,7 @@ it('an option is described with its value and where it came from', () => {
   assert.deepEqual(pick(of('port')), ['5000', 'default', null, 'start']);
 });
 
-it('an option that follows from others is described with what it became', () => {
+it('an option that follows from others is described with its result', () => {
   const { of } = viewOf('--classic --workers 3');
   assert.deepEqual([of('slots').value, of('algorithm').value, of('workers').value], ['512', 'classic', '3']);
 });
@@ -36,7 +36,7 @@ it('a secret is never shown', () => {
   assert.equal(viewOf('').of('admin-token').value, '');
 });
 
-it('a variable of a replica is a secret, and a list is shown whole', () => {
+it("a replica's variable is secret, and a list is shown whole", () => {
   const { of } = viewOf(
     '--env PASSWORD=hunter2 --env A=1 --replica-label a=1 --replica-label b=2 --driver docker',
   );

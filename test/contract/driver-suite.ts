@@ -114,7 +114,7 @@ export function testDriver(harness: Harness): void {
       assert.deepEqual([ending.kind, ending.signal, ending.text], ['signal', 'SIGKILL', 'SIGKILL']);
     });
 
-    it('keeps a dead instance listed, in its role, until it is removed', async () => {
+    it('keeps a dead instance listed, in its role, until removed', async () => {
       const instance = await start();
       await harness.kill(instance);
       await died(instance);
@@ -138,7 +138,7 @@ export function testDriver(harness: Harness): void {
       assert.equal(await driver.endingOf(instance.instanceId), undefined);
     });
 
-    it('starts a new instance in the place of a retired dead one', async () => {
+    it('starts a new instance in place of a retired dead one', async () => {
       const old = await start();
       await harness.kill(old);
       await died(old);
@@ -158,7 +158,7 @@ export function testDriver(harness: Harness): void {
       assert.equal(await home(heir), `Hello from Server: ${old.name}`);
     });
 
-    it('lists a removed replica with its name and id while it drains', async () => {
+    it('lists a removed replica with name and id while it drains', async () => {
       const instance = await driver.start({ name: harness.freshName(), id: 3 });
       await driver.retire(instance.instanceId, 'removed');
       assert.deepEqual(await listed(instance.instanceId), { ...instance, role: 'removed' });

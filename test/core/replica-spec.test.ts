@@ -23,7 +23,7 @@ describe('a template', () => {
   });
 });
 
-it('a spec is the same for every replica where it has no template', () => {
+it('a spec without a template is the same for every replica', () => {
   const spec = specWith({ env: [['A', '1']], volumes: [{ source: 'a', target: '/a', isReadOnly: true }] });
   assert.deepEqual(specForPlace(spec, PLACE, 5000), spec);
 });

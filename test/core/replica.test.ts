@@ -48,7 +48,7 @@ for (const [host, port, text] of [
   });
 }
 
-test('the lowest free number is taken by none, and all below it are', () => {
+test('the lowest free number is not taken, all below it are', () => {
   fc.assert(
     fc.property(fc.uniqueArray(fc.integer({ min: 1, max: 30 })), (numbers) => {
       const taken = new Set(numbers);

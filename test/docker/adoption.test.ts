@@ -48,7 +48,7 @@ describe('the docker driver', { skip: skipDocker ?? false }, () => {
       assert.deepEqual(await driver.list(), []);
     });
 
-    it('sees a container that was stopped, and one that was started again', async () => {
+    it('sees a container that was stopped, and one started again', async () => {
       const driver = await open();
       const instance = await start(driver);
       await answering(instance);

@@ -40,7 +40,7 @@ describe('a balancer over containers that starts again', {
     await stage.settled(second);
   });
 
-  it('routes a hash key to the same replica after a death, its healing and a restart', async (t) => {
+  it("keeps a hash key's replica through a death, healing and restart", async (t) => {
     const stage = new Stage(t);
     const args = '--hash-key header:x-user';
     const first = await stage.serve({ args });

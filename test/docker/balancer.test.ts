@@ -136,7 +136,7 @@ describe('a balancer over containers', { skip: skipDocker ?? false, timeout: 300
     await stage.settled(balancer);
   });
 
-  it('replaces a container stopped or removed by hand without losing a request', async (t) => {
+  it('replaces a container stopped or removed by hand, losing no request', async (t) => {
     const stage = new Stage(t);
     const balancer = await stage.serve();
     const load = stage.load(balancer);

@@ -88,7 +88,7 @@ describe('the docker driver', { skip: skipDocker ?? false }, () => {
       assert.equal(await inspect(instanceId, '{{len .Mounts}} {{.HostConfig.RestartPolicy.Name}}'), '0 no');
     });
 
-    it('as a user without rights where the image names root or nobody', async () => {
+    it('as an unprivileged user where the image names root or nobody', async () => {
       const driver = await open({ spec: { image: BASE_IMAGE } });
       const starting = driver.start({ name: freshName(), id: 1 }).catch(() => {});
       await starting;
@@ -156,7 +156,7 @@ describe('the docker driver', { skip: skipDocker ?? false }, () => {
       assert.deepEqual(await driver.list(), [instance]);
     });
 
-    it('when the program is not in the image, and leaves no container', async () => {
+    it('when the program is not in the image, leaving no container', async () => {
       const driver = await open({ spec: { image: BROKEN_IMAGE } });
       // the engine's init runs for a moment before it finds nothing to run: on a busy machine that counts as a start
       const outcome = await start(driver).catch((error: unknown) => error);

@@ -68,7 +68,7 @@ describe('a balancer over containers that end', { skip: skipDocker ?? false, tim
     assert.equal((await logged(balancer, 'S2', 'crash loop')).cause, 'out of memory');
   });
 
-  it('names the option that helps where one is not healthy in time', async (t) => {
+  it('names the helpful option where one is not healthy in time', async (t) => {
     const balancer = await new Stage(t).start({
       image: IMAGE,
       args: `${PREFIX} --replicas 5 --start-timeout 4s`,

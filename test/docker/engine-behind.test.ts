@@ -41,7 +41,7 @@ describe('the command line of Docker, with the balancer before the engine', {
   );
   after(() => docker('rm', '--force', name));
 
-  it('runs a command in a container, with its output and its status', { timeout: 300_000 }, async (t) => {
+  it('runs a command in a container, with its output and status', { timeout: 300_000 }, async (t) => {
     const host = await behindBalancer(t);
     assert.deepEqual(await run(host, ['exec', name, 'sh', '-c', 'echo out; exit 7'], ''), ['out\n', 7]);
   });

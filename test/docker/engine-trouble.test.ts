@@ -63,7 +63,7 @@ describe('an engine in trouble', { skip: skipDocker ?? false }, () => {
     await hinted('died');
   });
 
-  it('leaves running replicas alone, and lists them again when it is back', async () => {
+  it('leaves running replicas alone, and lists them after its return', async () => {
     const instance = await driver.start({ name: freshName(), id: 1 });
     door.refuse();
     await assert.rejects(driver.list(), {

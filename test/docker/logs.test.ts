@@ -47,7 +47,7 @@ describe('the logs of containers', { skip: skipDocker ?? false, timeout: 300_000
     return { driver, texts };
   }
 
-  it('are read while they run, up to half a line at the end, and again by the next balancer', async () => {
+  it('are read live, with half lines, again by the next balancer', async () => {
     const first = await open();
     const { instanceId } = await first.driver.start({ name: freshName(), id: 1 });
     assert.deepEqual(await first.texts(2), ['stderr two €', 'stdout one']);

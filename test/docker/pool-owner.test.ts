@@ -7,7 +7,7 @@ import { healthy, instances, kill, noneLost, placement, Stage, until } from '../
 describe('a pool on an engine', { skip: skipDocker ?? false, timeout: 300_000 }, () => {
   before(ensureReplicaImage);
 
-  it('is refused to a second balancer with the name of the first', async (t) => {
+  it("is refused to a second balancer with the first's name", async (t) => {
     const stage = new Stage(t);
     const first = await stage.serve();
     const load = stage.load(first);

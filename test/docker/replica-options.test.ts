@@ -223,7 +223,7 @@ describe('a balancer whose replicas are given something', {
   skip: skipDocker ?? false,
   timeout: 300_000,
 }, () => {
-  it('gives it to every replica, added and replaced ones too, and shows no value', async (t) => {
+  it('gives it to all replicas, added and replaced too, values hidden', async (t) => {
     const file = join(directory, 'env');
     await writeFile(file, `MODE=green\nPASSWORD=${SECRET}\n`);
     const stage = new Stage(t);

@@ -39,7 +39,7 @@ test('docs/observability.md names every metric, and no other', () => {
   assert.deepEqual(named.filter((word) => !labels.includes(word)).sort(), names.sort());
 });
 
-test('docs/observability.md says of every kind of event when it comes, and of no other', () => {
+test('docs/observability.md tells when each event kind comes, and no others', () => {
   const types = readFileSync(new URL('../../lib/api/types.ts', import.meta.url), 'utf8');
   const [, union = ''] = /^export type EventKind =\n(.*?);/ms.exec(types) ?? [];
   const kinds = [...union.matchAll(/'([a-z-]+)'/g)].map(([, kind]) => kind!);

@@ -9,7 +9,7 @@ const upstreams = [
 
 import { specWith } from '../helpers/replica-spec.ts';
 
-it('lists every server as running, named by its address, with its place in the list as id', async () => {
+it('lists every server as running, named by address, place as id', async () => {
   const instances = await createStaticDriver({ upstreams }).list();
   assert.deepEqual(
     instances.map(({ name, id, instanceId, status, role, endpoint }) => [
@@ -37,7 +37,7 @@ it('refuses to start a server, and says why', async () => {
   await assert.rejects(driver.start({ name: 'S1', id: 1 }, specWith()), refusal);
 });
 
-it('hints at another list, in which those that stay keep their ids', async () => {
+it('hints at another list, in which those staying keep their ids', async () => {
   const driver = createStaticDriver({ upstreams });
   const hints: string[] = [];
   driver.watch(({ kind }) => hints.push(kind));

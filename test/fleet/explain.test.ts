@@ -148,7 +148,7 @@ describe('an explanation', () => {
     assert.equal(why, 'There is no replica: it would wait');
   });
 
-  it('says between which two a request without a key goes by load', async () => {
+  it('names the two between which a keyless request goes by load', async () => {
     const rig = await FleetRig.of(3, { balance: 'p2c' });
     rig.load('S1', 5);
     rig.load('S2', 5);

@@ -98,7 +98,7 @@ describe('the view of a fleet', () => {
     assert.equal(rig.view.ring().sample, undefined);
   });
 
-  it('has the same hash again once a replica that was added is removed', async () => {
+  it('has the same hash again once an added replica is removed', async () => {
     const rig = await FleetRig.of(3);
     const { hash } = rig.view.ring();
     const adding = rig.view.add(1, ['web']);

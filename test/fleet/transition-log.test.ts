@@ -28,7 +28,7 @@ for (const [from, to, cause, line] of [
   ['starting', 'healthy', 'probe passed: 200', 'info S1 is healthy'],
   ['draining', 'gone', 'drained', 'info S1 is gone (drained)'],
 ] as const) {
-  it(`a change from ${from} to ${to} is logged with name and cause`, () => {
+  it(`changing from ${from} to ${to} is logged with name and cause`, () => {
     assert.deepEqual(linesOf(from, to, cause), [line]);
   });
 }

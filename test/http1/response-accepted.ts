@@ -54,7 +54,7 @@ export const ACCEPTED: readonly AcceptedResponse[] = [
     record: { ...IDLE, body: 'abc' },
   },
   {
-    title: 'chunk sizes and extensions with blanks around them, which are left out',
+    title: 'blanks around chunk sizes and extensions, which are left out',
     wire: `${CHUNKED}3   \r\nabc\r\n1 ;a=b\r\nd\r\n1; a=b\r\ne\r\n2\t;\ta = "b c"  ; d \t\r\nfg\r\n0 \r\n\r\n`,
     record: { ...IDLE, body: 'abcdefg' },
   },
@@ -103,7 +103,7 @@ export const ACCEPTED: readonly AcceptedResponse[] = [
     head: { keepAlive: false },
   },
   {
-    title: 'an option that is close but for a byte that is no blank',
+    title: 'an option that is close except for a non-blank byte',
     wire: `${OK}Content-Length: 1\r\nConnection: \xa0close\r\n\r\na`,
     head: { keepAlive: true },
   },
@@ -140,7 +140,7 @@ export const ACCEPTED: readonly AcceptedResponse[] = [
     record: IDLE,
   },
   {
-    title: 'a 204 that announces a body, whose connection is not used again',
+    title: 'a 204 that announces a body, its connection not used again',
     wire: 'HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n',
     head: { framing: 'none', keepAlive: false },
     record: DEAD,
@@ -157,7 +157,7 @@ export const ACCEPTED: readonly AcceptedResponse[] = [
     record: { ...DEAD, body: 'a', rest: 'HTTP/1.1 200 OK\r\n\r\n' },
   },
   {
-    title: 'an upgrade that was asked for, with early bytes of the tunnel',
+    title: 'an upgrade asked for, with early bytes of the tunnel',
     wire: 'HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX: y\r\n\r\nearly',
     request: { upgrade: true },
     head: { framing: 'upgrade', upgrade: 'websocket', forward: 'HTTP/1.1 101 Switching\r\nX: y\r\n' },
@@ -207,7 +207,7 @@ export const ACCEPTED: readonly AcceptedResponse[] = [
     head: { forward: `${OK}Trailer: X-Sum\r\n` },
   },
   {
-    title: 'headers that Connection names, which do not go on, whichever comes first',
+    title: 'headers that Connection names, not passed on, whichever comes first',
     wire: `${OK}X-Hop: 1\r\nDate: now\r\nConnection: x-hop , Date,, X-REQUEST-ID\r\nX-Request-Id: 2\r\nX-Hop: 3\r\nContent-Length: 0\r\n\r\n`,
     head: { forward: `${OK}Content-Length: 0\r\n`, hasDate: false, hasRequestId: false, keepAlive: true },
   },

@@ -38,7 +38,7 @@ describe('the dashboard of a balancer', { skip: skipBrowser }, () => {
     page.getByRole('row', { name: new RegExp(`^${name}\\b`) });
   const names = (page: Page): Promise<string[]> => page.locator('#replica-rows .name').allTextContents();
 
-  it('adds a replica and removes it, each after it showed what that moves', async () => {
+  it('adds and removes a replica, each after showing what moves', async () => {
     const { page, running } = await open();
     await page.getByRole('button', { name: 'Add…' }).click();
     await page.getByLabel('Names').fill('S1');
@@ -112,7 +112,7 @@ describe('the dashboard of a balancer', { skip: skipBrowser }, () => {
     assert.match((await page.locator('#requests-says').textContent()) ?? '', /^Last 15 min: .+ to .+, mean /);
   });
 
-  it('says that the balancer is gone, and goes on by itself with the next one on its port', async () => {
+  it("says the balancer is gone, and resumes with its port's next", async () => {
     const { page, running } = await open();
     const { adminPort } = running;
     running.signal('SIGKILL');
@@ -128,7 +128,7 @@ describe('the dashboard of a balancer', { skip: skipBrowser }, () => {
     assert.equal(await page.getByRole('button', { name: 'Add…' }).isEnabled(), true);
   });
 
-  it('asks for the token once, says that one is wrong, and keeps it out of every address', async () => {
+  it('asks for the token once, reports wrong ones, keeps URLs token-free', async () => {
     const { page, running } = await open(`${OPTIONS} --admin-token a-long-secret-token`);
     const addresses: string[] = [];
     page.on('request', (request) => addresses.push(request.url()));
@@ -153,7 +153,7 @@ describe('the dashboard of a balancer', { skip: skipBrowser }, () => {
     await dialog.waitFor();
   });
 
-  it('shows nothing at all without the token where the port is open to others', async () => {
+  it('shows nothing without the token where others reach the port', async () => {
     balancer = await Balancer.serving(`${OPTIONS} --admin-host 0.0.0.0 --admin-token a-long-secret-token`);
     visit = await browser.visit(`http://127.0.0.1:${balancer.adminPort}/`);
     const { page } = visit;

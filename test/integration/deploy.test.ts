@@ -70,7 +70,7 @@ describe('a deploy over processes', () => {
     assert.deepEqual(sampleOf(after.body), sampleOf(body));
   });
 
-  it('goes back from a version that exits, and says its last line', async () => {
+  it('goes back from a version that exits, quoting its last line', async () => {
     const { view, load } = await deploy('exits', '4');
     assert.equal(view.state, 'rolled-back');
     assert.match(view.reason ?? '', /^S\d: exit 3: version 4 cannot start: no such table$/);
@@ -106,7 +106,7 @@ describe('a deploy over processes', () => {
     await assertAlone();
   });
 
-  it('is refused while another is under way, with how far that is', async () => {
+  it('is refused while another is under way, telling how far', async () => {
     const body = { restart: true, watch: '1m' };
     assert.equal((await balancer.askAdmin('POST', '/deploy', { body })).status, 202);
     const second = await balancer.askAdmin('POST', '/deploy', { body });

@@ -91,7 +91,7 @@ describe('a balancer over servers that DNS names', { skip: skipWithoutDnsmasq ??
     assert.deepEqual(load.failures, []);
   });
 
-  it('loses no request while the name server is gone, then names none, then all', async () => {
+  it('loses no request while DNS is gone, names none, then all', async () => {
     await start('--discover-grace 60s');
     const load = new SteadyLoad(balancer.publicPort);
     await names.kill();
@@ -107,7 +107,7 @@ describe('a balancer over servers that DNS names', { skip: skipWithoutDnsmasq ??
     assert.deepEqual(load.failures, []);
   });
 
-  it('believes that there are none once the grace is over, and responds 503', async () => {
+  it('believes there are none after the grace, and responds 503', async () => {
     await start('--discover-grace 1s --queue-timeout 100ms');
     await names.serve([]);
     await become([]);
@@ -117,7 +117,7 @@ describe('a balancer over servers that DNS names', { skip: skipWithoutDnsmasq ??
     await eventually('a response', async () => (await balancer.ask('GET', '/')).status === 200);
   });
 
-  it('gives no request to a server at one of the addresses that is another service', async () => {
+  it('gives no request to another service at a server’s address', async () => {
     const stranger = await serverAt('127.0.0.4', port, false);
     await start();
     const load = new SteadyLoad(balancer.publicPort);

@@ -132,7 +132,7 @@ describe('a balancer that reads its options anew', () => {
     assert.deepEqual(view.needsRestart, ['workers']);
   });
 
-  it('stays as it is where the file is wrong, and says what is', async () => {
+  it('stays as it is on a wrong file, and says why', async () => {
     const before = await message<ConfigView>('GET', '/config');
     write([servers[0]!], ['respose-timeout: 1s']);
     const env = { LB_ADMIN_PORT: String(balancer.adminPort) };

@@ -36,7 +36,7 @@ async function freePorts() {
   return { port, adminPort, options: `--port ${port} --admin-port ${adminPort}` };
 }
 
-it('a balancer whose fleet does not start leaves the running one as it is', async (t) => {
+it('a balancer whose fleet does not start spares the running one', async (t) => {
   const balancer = await Balancer.ready('--replicas 1');
   t.after(() => balancer.stop());
   const ports = `--port ${balancer.publicPort} --admin-port ${balancer.adminPort}`;
@@ -50,7 +50,7 @@ it('a balancer whose fleet does not start leaves the running one as it is', asyn
   assert.equal((await balancer.askAdmin('GET', '/readyz')).status, 200);
 });
 
-it('a balancer starts as usual where there is none to take over', async (t) => {
+it('a balancer starts as usual with none to take over', async (t) => {
   const { port, adminPort, options } = await freePorts();
   const next = Balancer.spawn(`${options} --replicas 1 --take-over`);
   next.publicPort = port;

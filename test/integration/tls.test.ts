@@ -56,7 +56,7 @@ test('curl and a body of a megabyte go through HTTP/2', async (t) => {
   assert.match(posted.stdout, / 2$/);
 });
 
-test('a certificate that is replaced is served after SIGHUP, a broken one is not', async (t) => {
+test('a replaced certificate is served after SIGHUP, a broken one not', async (t) => {
   const { balancer, tlsPort, certFile, keyFile } = await stage(t);
   const shown = async (): Promise<string> => {
     const args = ['s_client', '-connect', `localhost:${tlsPort}`];

@@ -139,14 +139,14 @@ describe('the names', () => {
     for (const { name, type } of all) assert.equal(name.endsWith('_total'), type === 'counter', name);
   });
 
-  test('of times and sizes have their base unit, and no other unit', () => {
+  test('of times and sizes have their base unit, no other', () => {
     for (const { name, type } of all) {
       if (type === 'histogram' || type === 'summary') assert.match(name, /_seconds$/);
       assert.doesNotMatch(name, /_(ms|millis|milliseconds|kb|percent)\b/);
     }
   });
 
-  test('of labels are few, and no label is an instance, a path or an address', () => {
+  test('of labels are few, none an instance, path or address', () => {
     const labels = new Set(
       all.flatMap(({ values }) => values.flatMap((sample) => Object.keys(sample.labels))),
     );
@@ -203,7 +203,7 @@ for (const [accept, isOpen] of [
   });
 }
 
-test('a counter of the registry does not lose its name to OpenMetrics', async () => {
+test('a counter of the registry keeps its name in OpenMetrics', async () => {
   const families = [counter('a_total', 'A.', [{ labels: {}, value: 1 }])];
   const { text } = await exposer.expose(families, OPEN);
   assert.match(text, /^# TYPE a counter\na_total 1$/m);

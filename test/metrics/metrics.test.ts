@@ -66,7 +66,7 @@ class Stage {
 const replicaIn = (labels: string): string => /replica="([^"]*)"/.exec(labels)?.[1] ?? '';
 
 describe('a fleet of up to a hundred', () => {
-  test('is shown in full: a histogram and every word for each replica', async (t) => {
+  test('is shown in full: a histogram and every word per replica', async (t) => {
     const stage = new Stage(t, 110);
     for (let number = 1; number <= 100; number++) stage.add(`S${number}`);
     const { families } = await stage.scrape();
@@ -119,7 +119,7 @@ describe('a larger fleet', () => {
     assert.equal(duration.samples.find(({ name }) => name.endsWith('_count'))?.value, 1000);
   });
 
-  test('shows the replicas that are asked for in full, and nothing else', async (t) => {
+  test('shows the replicas asked for in full, and nothing else', async (t) => {
     const stage = await large(t);
     const names = ['127.0.0.1:20007', '127.0.0.1:20003'];
     const { families } = await stage.scrape(names);

@@ -53,7 +53,7 @@ test('counts of one replica are not those of its neighbours', () => {
   assert.equal(reader.read([]).own.requests, 0);
 });
 
-test('a snapshot has the replicas asked for, in that order, and its time', () => {
+test('a snapshot has the requested replicas in order, and its time', () => {
   const { reader } = threads();
   const { atMs, replicas } = reader.read(['S2', 'S1', 'S9', 'S2']);
   assert.equal(atMs, 77);
@@ -105,7 +105,7 @@ test('failures are answers of 5xx and failed attempts', () => {
   assert.deepEqual([read('S1').failures, read('S1').failedAttempts], [3, 2]);
 });
 
-test('every failure after which another replica may be tried is a reason to retry', () => {
+test('every failure that lets another replica try is a retry reason', () => {
   const codes = Object.entries(ERRORS).filter(([, { mayRetry }]) => mayRetry);
   assert.deepEqual(
     codes.map(([code]) => code),
@@ -227,7 +227,7 @@ test('requests alone are those of each name', () => {
   );
 });
 
-test('a name that has two ordinals at a time, one of them draining, counts both', () => {
+test('a name with two ordinals at once, one draining, counts both', () => {
   const { reader, first, read } = threads();
   reader.follow([
     { ordinal: 0, name: 'S1' },

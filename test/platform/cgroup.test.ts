@@ -84,7 +84,7 @@ describe('the cores of a process', () => {
     assert.deepEqual(found(files), { cores: 8, quota: undefined });
   });
 
-  it('follow the quota of the mount where the path leads out of it', () => {
+  it("follow the mount's quota where the path leads out of it", () => {
     for (const path of ['/../../other', '/elsewhere']) {
       const files = {
         '/proc/self/cgroup': `0::${path}\n`,

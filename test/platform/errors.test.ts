@@ -8,7 +8,7 @@ describe('the table of errors', () => {
       assert.ok(code === 'tls-redirect' ? status === 308 : status >= 400 && status < 600);
     });
 
-    it(`allows a retry of ${code} only as a failure of a replica`, () => {
+    it(`allows a retry of ${code} only as a replica failure`, () => {
       assert.ok(!mayRetry || (status >= 502 && message !== undefined));
     });
   }
@@ -56,7 +56,7 @@ describe('isBalancerError', () => {
 });
 
 describe('errnoOf', () => {
-  it('is the code of a system error, and empty for anything else', () => {
+  it("is a system error's code, and empty for anything else", () => {
     assert.equal(errnoOf(Object.assign(new Error('x'), { code: 'ECONNREFUSED' })), 'ECONNREFUSED');
     assert.equal(errnoOf(Object.assign(new Error('x'), { code: 5 })), '');
     assert.equal(errnoOf(new Error('x')), '');

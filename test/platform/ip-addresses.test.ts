@@ -54,7 +54,7 @@ describe('canonicalAddress', () => {
     it(`is ${canonical} for "${address}"`, () => assert.equal(canonicalAddress(address), canonical));
   }
 
-  it('is what the URL standard makes of any address but a mapped one', () => {
+  it("is the URL standard's form of any address but mapped ones", () => {
     const random = new Random(7);
     for (let run = 0; run < 2000; run++) {
       const groups = Array.from({ length: 8 }, () => (random.chance(60) ? 0 : random.below(0x10000)));

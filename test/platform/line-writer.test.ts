@@ -72,7 +72,7 @@ describe('LineWriter', () => {
     assert.equal(sink.text, 'one\n');
   });
 
-  it('drops lines beyond its bound, and notes their number in their place', () => {
+  it('drops lines beyond its bound, noting their number in their place', () => {
     const { sink, clock, writer } = stage();
     sink.room = 0;
     for (let count = 0; count < FITS + 7; count++) writer.write(LONG);
@@ -96,7 +96,7 @@ describe('LineWriter', () => {
     assert.equal(sink.text, `${LONG.repeat(FITS)}lost 2 lines\nnext\n`);
   });
 
-  it('notes the lines that a failing sink lost before the next one', () => {
+  it('notes lines that a failing sink lost before the next one', () => {
     const { sink, writer } = stage();
     Object.assign(sink, { room: 0, failure: 'ENOSPC' });
     writer.write('one\n');

@@ -35,7 +35,7 @@ for (const balance of ['p2c', 'least'] as const) {
   });
 }
 
-test('with p2c last a request with a key goes to its owner, one without by load', async (t) => {
+test('with p2c last, keyed requests go to owners, others by load', async (t) => {
   const hashKey = [{ kind: 'header', name: 'x-user' }, { kind: 'p2c' }] as const;
   const rig = await rigWithBusyFirst(t, { replicas: 2, hashKey });
   let user = 0;

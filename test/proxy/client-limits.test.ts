@@ -23,7 +23,7 @@ async function statuses(rig: Rig, requests: readonly string[]): Promise<number[]
   return found;
 }
 
-test('answers 429 to what is more than the burst, and keeps the connection', async (t) => {
+test('answers 429 beyond the burst, and keeps the connection', async (t) => {
   const rig = await served(t, RATE);
   assert.deepEqual(await statuses(rig, [get('/'), get('/'), get('/'), get('/')]), [200, 200, 429, 429]);
   assert.equal(rig.replica.requests.length, 2);
@@ -54,7 +54,7 @@ test('limits a client over its connections to all threads', async (t) => {
   assert.deepEqual(found, [200, 200, 429, 429]);
 });
 
-test('tells clients apart by a header, and by their address without it', async (t) => {
+test('tells clients apart by a header, and without it by address', async (t) => {
   const rig = await served(t, { rateLimit: 1, rateBurst: 1, rateKey: 'x-user' });
   const by = (user: string): string => get('/', `X-User: ${user}\r\n`);
   const requests = [by('a'), by('a'), by('b'), get('/'), get('/'), by('127.0.0.1')];

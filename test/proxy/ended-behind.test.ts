@@ -18,7 +18,7 @@ const REQUESTS: readonly (readonly [string, string])[] = [
 
 for (const [way, leave] of WAYS) {
   for (const [method, request] of REQUESTS) {
-    test(`where a replica ${way} after each response, a ${method} takes one attempt`, async (t) => {
+    test(`where a replica ${way} after each response, ${method} takes one attempt`, async (t) => {
       const rig = await Rig.open(t);
       rig.replica.serve((_request, peer) => {
         peer.send(ok('hello'));

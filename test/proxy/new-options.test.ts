@@ -13,7 +13,7 @@ async function usedClient(rig: WorkerPoolRig) {
   return client;
 }
 
-test('a new time limit holds for the next request on an open connection', async (t) => {
+test("a new time limit holds for an open connection's next request", async (t) => {
   const rig = await WorkerPoolRig.open(t, { responseTimeoutMs: 60_000 });
   rig.replicas[0]!.serve((request) => (request.startLine.includes('/first') ? ok('hello') : undefined));
   const client = await usedClient(rig);

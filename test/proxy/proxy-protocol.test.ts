@@ -133,7 +133,7 @@ test("limits and logs by the client's address", async (t) => {
   );
 });
 
-test('connections that wait for their header count, and end with a drain', async (t) => {
+test('connections awaiting their header count, and end with a drain', async (t) => {
   const rig = await served(t, { maxConnections: 2 });
   const waiting = [await rig.client(), await rig.client()];
   for (const client of waiting) client.send('PROXY');

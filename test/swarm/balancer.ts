@@ -61,7 +61,7 @@ describe('balancers over a Swarm', { skip: skipSwarm ?? false }, () => {
     return (JSON.parse(body) as { message: { replicas: string[] } }).message.replicas.toSorted();
   };
 
-  it('loses no request when a task is killed, and has another soon', async () => {
+  it('loses no request to a killed task, and soon has another', async () => {
     const balancer = await start(freshPool());
     await balancer.untilHealthy(3);
     const load = new SteadyLoad(balancer.publicPort);
@@ -91,7 +91,7 @@ describe('balancers over a Swarm', { skip: skipSwarm ?? false }, () => {
     assert.notEqual(elsewhere!.split(':')[0], endpoint!.split(':')[0]);
   });
 
-  it('agree on a new fleet, on additions and removals, and on one table', async () => {
+  it('agree on a new fleet, additions, removals and one table', async () => {
     const pool = freshPool();
     const [a, b] = await Promise.all([start(pool), start(pool)]);
     const agree = (count: number) =>

@@ -46,7 +46,7 @@ describe('the swarm driver', { skip: skipSwarm ?? false }, () => {
   const died = (id: string) =>
     eventually('its death', () => hints.some((hint) => hint.kind === 'died' && hint.instanceId === id));
 
-  it('puts the task that Swarm starts in the place of one that was killed', async () => {
+  it("puts Swarm's new task in the place of a killed one", async () => {
     const old = await driver.start({ name: freshName(), id: 1 });
     await onInstance(old, 'kill', '--signal', 'KILL');
     await died(old.instanceId);
@@ -59,7 +59,7 @@ describe('the swarm driver', { skip: skipSwarm ?? false }, () => {
     await answering(next);
   });
 
-  it('forces another task in the place of one that hangs, on another node', async () => {
+  it('forces another task for one that hangs, on another node', async () => {
     const old = await driver.start({ name: freshName(), id: 1 });
     await onInstance(old, 'pause');
     const next = await driver.replace!(old, { avoidNode: old.node });
@@ -69,7 +69,7 @@ describe('the swarm driver', { skip: skipSwarm ?? false }, () => {
     if (node > 0) await dockerOn(node, 'unpause', id).catch(() => {});
   });
 
-  it('names who has the name of a service that is not ours', async () => {
+  it('names who has the name of a service not ours', async () => {
     const name = freshName();
     await dockerOn(
       1,

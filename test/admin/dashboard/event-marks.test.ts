@@ -38,7 +38,7 @@ describe('events as marks in a chart', () => {
     true,
   );
 
-  it('say what happened, leave out what follows from it, and know what is bad', () => {
+  it('say what happened without its consequences, and whether it is bad', () => {
     assert.deepEqual(
       marks.between(0, 20, undefined).map(({ text, isBad }) => [text.replaceAll('\u202f', ' '), isBad]),
       [
@@ -57,7 +57,7 @@ describe('events as marks in a chart', () => {
     );
   });
 
-  it('are those of one replica and of the whole, where one is named', () => {
+  it('are those of the named replica and of the whole', () => {
     assert.deepEqual(
       marks.between(0, 20, 'S2').map(({ atS }) => atS),
       [13, 14],

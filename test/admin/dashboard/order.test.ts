@@ -45,7 +45,7 @@ describe('the order of the table', () => {
     assert.deepEqual(names(sorted(list, by('name'))), ['S2', 'S10']);
   });
 
-  it('turns where a column is pressed again, and begins anew with another', () => {
+  it('reverses when its column is pressed again, else begins anew', () => {
     const again = pressed(by('share'), 'share');
     assert.deepEqual(again, { column: 'share', isDescending: false });
     assert.deepEqual(pressed(again, 'name'), { column: 'name', isDescending: false });

@@ -127,7 +127,7 @@ describe('the page', { skip: skipBrowser }, () => {
     assert.match((await row.getByRole('img').getAttribute('aria-label')) ?? '', /of the last 20 passed/);
   });
 
-  it('puts trouble first and says what it is in one line, the title and the icon', async () => {
+  it('puts trouble first and tells it in line, title and icon', async () => {
     stage.snapshot = snapshotOf([
       ...fleetOf(4),
       replicaShown(5, 5, { ...DEAD, ending: { kind: 'exit', code: 1, signal: null } }),
@@ -143,7 +143,7 @@ describe('the page', { skip: skipBrowser }, () => {
     assert.deepEqual([await page.title(), await namesOn(page)], ['ringlb', ['S1', 'S2', 'S3', 'S4']]);
   });
 
-  it('sorts its rows by a column, and turns them at the second press', async () => {
+  it('sorts rows by a pressed column, reversed at the second press', async () => {
     stage.snapshot = snapshotOf([1, 2, 3].map((id) => replicaShown(id, 3, { p99Ms: [5, 50, 20][id - 1]! })));
     const page = await open();
     const heading = page.getByRole('columnheader', { name: 'p99' });
@@ -177,7 +177,7 @@ describe('the page', { skip: skipBrowser }, () => {
     assert.equal((await namesOn(page)).length, 64);
   });
 
-  it('has the last fifteen minutes at once, with numbers and events under the pointer', async () => {
+  it('has 15 past minutes at once, numbers and events under pointer', async () => {
     const atMs = stage.history.atMs[60]!;
     const time = new Date(atMs).toISOString();
     stage.events.push({
@@ -197,7 +197,7 @@ describe('the page', { skip: skipBrowser }, () => {
     );
   });
 
-  it('narrows its charts to a replica whose name is pressed, and widens them again', async () => {
+  it('narrows its charts to a pressed replica, and widens them again', async () => {
     const page = await open();
     const asked: string[] = [];
     page.on('request', (request) => asked.push(new URL(request.url()).search));
@@ -236,7 +236,7 @@ describe('the page', { skip: skipBrowser }, () => {
     await (await opened).getByText('"status":"successful"').waitFor();
   });
 
-  it('has a red button that names the replica it removes, and folds small moves', async () => {
+  it('has a red button naming the removed replica, folds small moves', async () => {
     stage.snapshot = snapshotOf(fleetOf(40));
     const page = await open();
     await page.getByRole('button', { name: 'Remove S5', exact: true }).click();
@@ -246,13 +246,13 @@ describe('the page', { skip: skipBrowser }, () => {
     assert.equal(await dialog.getByRole('button', { name: 'Remove S5' }).getAttribute('class'), 'danger');
   });
 
-  it('shows marks that would turn text around, and does not obey them', async () => {
+  it('shows marks that would reverse text, but does not obey them', async () => {
     stage.snapshot = snapshotOf([replicaShown(1, 1, { ...DEAD, cause: 'exit 1: \u202egnp.exe' })]);
     const page = await open();
     await page.getByText('exit 1: \\u202egnp.exe; starts again').waitFor();
   });
 
-  it('draws an arc for each replica and hatches those that get no request', async () => {
+  it('draws an arc for each replica, hatched if without requests', async () => {
     stage.snapshot = snapshotOf([
       replicaShown(1, 3),
       replicaShown(2, 3, DEAD),
@@ -265,7 +265,7 @@ describe('the page', { skip: skipBrowser }, () => {
     assert.equal(await page.locator('#ring-count').textContent(), '1/3');
   });
 
-  it('keeps its rows and the focus when a replica comes before them', async () => {
+  it('keeps rows and focus when a replica comes before them', async () => {
     const page = await open();
     const button = page.getByRole('button', { name: 'Drain S3' });
     await button.focus();
@@ -303,7 +303,7 @@ describe('the page', { skip: skipBrowser }, () => {
     assert.deepEqual(stage.changes, []);
   });
 
-  it('shows what happened, the newest first, and names that are markup as they are', async () => {
+  it('shows events newest first, and names that are markup unchanged', async () => {
     const time = new Date().toISOString();
     const base = {
       time,
@@ -323,7 +323,7 @@ describe('the page', { skip: skipBrowser }, () => {
     assert.deepEqual(await page.locator('#event-rows .kind').allTextContents(), ['replaced', 'died']);
   });
 
-  it('shows what happens again and again as one row with a count', async () => {
+  it('shows a repeated event as one row with a count', async () => {
     const time = new Date().toISOString();
     const base = {
       time,
@@ -344,7 +344,7 @@ describe('the page', { skip: skipBrowser }, () => {
     assert.deepEqual(await page.locator('#event-rows .kind').allTextContents(), ['unhealthy', 'healthy']);
   });
 
-  it('says that it lost the balancer, shows nothing as live then, and what it may not do', async () => {
+  it('says the balancer is lost, shows nothing live, disables its actions', async () => {
     const page = await open();
     await page.getByRole('row', { name: 'S1' }).waitFor();
     await stage.close();

@@ -17,7 +17,7 @@ describe('a point on the ring', () => {
 });
 
 describe('an arc', () => {
-  it('goes clockwise, the short way below half a turn and the long way above', () => {
+  it('goes clockwise: the short way below half a turn, long above', () => {
     assert.equal(arcPath(100, 0, 0.25), 'M160.00 60.00A100 100 0 0 1 260.00 160.00');
     assert.equal(arcPath(100, 0, 0.75), 'M160.00 60.00A100 100 0 1 1 60.00 160.00');
   });

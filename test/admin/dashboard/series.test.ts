@@ -52,7 +52,7 @@ describe('the last minutes of traffic', () => {
     );
   });
 
-  it('have a gap where they broke off, and nothing before their first value', () => {
+  it('have a gap where broken off, nothing before their first value', () => {
     const series = new Series(10);
     series.breakOff();
     series.push(1000, sample(1));
@@ -74,7 +74,7 @@ describe('the last minutes of traffic', () => {
     assert.deepEqual([series.times, series.column('requests')], [[4], [2]]);
   });
 
-  it('take the history that the balancer kept in place of their own', () => {
+  it('take the history the balancer kept in place of their own', () => {
     const series = new Series(100);
     series.load(history(1, [10, 11, 12]));
     series.push(4000, sample(13));
@@ -84,7 +84,7 @@ describe('the last minutes of traffic', () => {
     assert.deepEqual(series.times, [1, 2, 2.001, 3, 4, 5, 6]);
   });
 
-  it('keep what another balancer did before this one, with a gap behind', () => {
+  it('keep what an earlier balancer did, with a gap behind', () => {
     const series = new Series(100);
     series.push(1000, sample(1));
     series.load(history(5, [7]));

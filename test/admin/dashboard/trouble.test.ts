@@ -24,7 +24,7 @@ describe('a replica that differs from its peers', () => {
     assert.deepEqual(found(fleet({ 1: fast, 2: { p50Ms: 0.9 }, 3: fast, 4: fast, 5: fast })), []);
   });
 
-  it('has errors over three times the median, and more than one in a hundred requests', () => {
+  it('has errors over three times the median, and over 1 %', () => {
     assert.deepEqual(found(fleet({ 3: { errorsPerSecond: 30 } })), ['S3 fails: 30.0 errors/s, median 0']);
     assert.deepEqual(found(fleet({ 3: { errorsPerSecond: 0.2 } })), []);
     const all = { errorsPerSecond: 30 };
@@ -56,7 +56,7 @@ describe('the line on the fleet', () => {
     assert.equal(says(fleet({})), 'good Healthy: all 5 replicas are eligible');
   });
 
-  it('names who is out, the worst first, with the cause and what comes next', () => {
+  it('names who is out, worst first, with cause and next step', () => {
     const replicas = fleet({
       1: { drained: true },
       2: { state: 'starting', ending: { kind: 'signal', code: null, signal: 'SIGKILL' }, sinceMs: 3000 },
@@ -101,7 +101,7 @@ describe('the line on the fleet', () => {
     assert.match(says([...fleet({}), leaving], [], { desired: 5 }), /^good/);
   });
 
-  it('says that none is left, that the balancer shuts down, and that it panics', () => {
+  it('says when none is left, on shutdown and in panic', () => {
     const down = fleet({ 1: { state: 'unhealthy', cause: null } }, 1);
     assert.equal(says(down), 'bad Down: 1 of 1 out: S1 unhealthy');
     const readiness = { ready: false, draining: true, reason: 'The balancer is shutting down' };

@@ -47,14 +47,14 @@ describe('the history of the traffic', () => {
     assert.deepEqual([requestsPerSecond[0], requestsPerSecond.at(-1)], [5, 904]);
   });
 
-  it('has no value of a replica for the time before it came', () => {
+  it('has no values of a replica from before it came', () => {
     history.record(1000, sample(1), []);
     history.record(2000, sample(1), [{ name: 'S1', sample: sample(7) }]);
     assert.deepEqual(history.read('S1')?.requestsPerSecond, [null, 7]);
     assert.equal(history.read('S2'), undefined);
   });
 
-  it('forgets a replica that is gone, also where its memory goes to another', () => {
+  it('forgets a gone replica, even when another takes over its memory', () => {
     history.record(1000, sample(1), [{ name: 'S1', sample: sample(7) }]);
     history.record(2000, sample(1), [{ name: 'S2', sample: sample(8) }]);
     assert.equal(history.read('S1'), undefined);

@@ -80,7 +80,7 @@ describe('the numbers of the dashboard', () => {
     assert.equal(replicas[0]?.requestsPerSecond, null);
   });
 
-  it('are those of the last second in all, and of the last five with what was made good for a replica', () => {
+  it('span one second in total, five including retried failures per replica', () => {
     next();
     for (const more of [100, 100, 100, 100, 100]) second(more);
     const { totals, replicas } = second(400, { failures: 10, failed: 4 });
@@ -95,7 +95,7 @@ describe('the numbers of the dashboard', () => {
     assert.deepEqual([totals.requestsPerSecond, totals.p50Ms, totals.p99Ms], [0, null, null]);
   });
 
-  it('go by the time that passed, not by the second that was meant to', () => {
+  it('go by the time that passed, not the intended second', () => {
     next();
     clock.advance(1500);
     assert.equal(second(500).totals.requestsPerSecond, 200);
@@ -111,7 +111,7 @@ describe('the numbers of the dashboard', () => {
     assert.equal(second(400).replicas[0]?.requestsPerSecond, 250);
   });
 
-  it('of more replicas than have a history are read for a page alone', () => {
+  it('of replicas beyond the history are read for a page only', () => {
     const many = Array.from({ length: MAX_REPLICAS + 9 }, (_, id) => ({ ...REPLICA, name: `S${id}`, id }));
     fleet.replicas = () => many;
     numbers.sample(false);
@@ -122,7 +122,7 @@ describe('the numbers of the dashboard', () => {
     );
   });
 
-  it('are kept as history, of the balancer and of each replica, whether somebody watches or not', () => {
+  it('are kept as history per balancer and replica, watched or not', () => {
     numbers.sample(false);
     for (const [more, errors] of [
       [100, { failures: 0, failed: 0 }],
@@ -160,7 +160,7 @@ describe('the numbers of the dashboard', () => {
     );
   });
 
-  it('of a name that comes back do not have what it counted before', () => {
+  it('of a returning name begin without its earlier counts', () => {
     requests = 50_000;
     fleet.replicas = () => [];
     next();
@@ -183,7 +183,7 @@ describe('the numbers of the dashboard', () => {
     assert.deepEqual(replicas[0]?.probes, { last: null, recent: REPLICA.probes.recent });
   });
 
-  it('come with the limits, and with nothing else of what is configured', () => {
+  it('come with the limits, and no other configuration', () => {
     const snapshot = next();
     assert.deepEqual(snapshot.limits, LIMITS);
     assert.doesNotMatch(JSON.stringify(snapshot), /secret/);

@@ -65,7 +65,7 @@ describe('/live', () => {
 
   const snapshot = (number: number) => `snapshot {"atMs":${number}}`;
 
-  it('is a stream of events that nothing on the way may keep', async () => {
+  it('is an event stream that intermediaries may not keep', async () => {
     const { reply } = await join();
     assert.equal(reply.status, 200);
     assert.equal(reply.headers['content-type'], 'text/event-stream');
@@ -106,7 +106,7 @@ describe('/live', () => {
     assert.deepEqual(third.heard(), [HISTORY, 'events []', snapshot(3)]);
   });
 
-  it('tells the last 200 events first and then what is new, each once', async () => {
+  it('sends the last 200 events, then new ones, each once', async () => {
     events = Array.from({ length: 300 }, (_, number) => event(number));
     const { heard } = await join();
     const [, known] = heard();

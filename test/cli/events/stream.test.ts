@@ -29,7 +29,7 @@ describe('the parser of server-sent events', () => {
     });
   }
 
-  it('ignores a retry that is no number, and an id with NUL', () => {
+  it('ignores a non-numeric retry and an id with NUL', () => {
     const parser = new EventStreamParser();
     assert.deepEqual(parser.take('retry: soon\nid: a\u0000b\ndata: x\n\n'), [{ id: '', data: 'x' }]);
     assert.equal(parser.retryMs, undefined);

@@ -114,7 +114,7 @@ describe('options of a file', () => {
     ]);
   });
 
-  it('are named with line and column where they do not go together', () => {
+  it('are named with line and column where they conflict', () => {
     write('driver: process\nimage: app\n');
     assert.deepEqual(problemsOf(`--config ${file}`), [
       `${file}:2:8: image needs --driver docker or swarm, not process`,

@@ -30,7 +30,7 @@ describe('the environment of a replica', () => {
     ]);
   });
 
-  it('keeps line ends in the value of a flag, and splits the variable at them', () => {
+  it("keeps line ends in a flag's value, splits the variable there", () => {
     assert.deepEqual(envOf(['--env', 'KEY=a\nb']), [['KEY', 'a\nb']]);
     assert.deepEqual(envOf([], { LB_ENV: 'A=1,2\nB=3' }), [
       ['A', '1,2'],
@@ -38,7 +38,7 @@ describe('the environment of a replica', () => {
     ]);
   });
 
-  it("passes on the balancer's own variable where only a name is given", () => {
+  it("passes on the balancer's own variable for a bare name", () => {
     assert.deepEqual(envOf(['--env', 'TOKEN', '--env', 'UNSET'], { TOKEN: 's3cret' }), [['TOKEN', 's3cret']]);
   });
 
@@ -55,7 +55,7 @@ describe('the environment of a replica', () => {
     ]);
   });
 
-  it('is a list or a map in a file of options, line ends in values kept', () => {
+  it('is a list or map in option files, line ends kept', () => {
     const list = fileOf('env: ["A=1,2", "KEY=a\\nb"]');
     assert.deepEqual(envOf(['--config', list]), [
       ['A', '1,2'],
@@ -70,7 +70,7 @@ describe('the environment of a replica', () => {
     ]);
   });
 
-  it('names the line of a file that is wrong, but not its text', () => {
+  it("names a file's wrong line, but not its text", () => {
     const path = fileOf('A=1\n9secret');
     assert.deepEqual(problemsOf(['--env-file', path]), [
       `--env-file "${path}" line 2 must be NAME=VALUE, or NAME to pass on the variable of the balancer`,
@@ -191,7 +191,7 @@ describe('what a container is given', () => {
     }
   });
 
-  it('can be a limit, a variable or a directory for a child process too', () => {
+  it('can be a limit, variable or directory for child processes too', () => {
     assert.deepEqual(problemsOf('--memory 64m --cpus 1 --env A=1 --workdir relative --stop-signal INT'), []);
     assert.deepEqual(problemsOf('--driver static --upstreams http://a:1 --env A=1'), [
       '--env needs --driver process, docker or swarm, not static',

@@ -114,7 +114,7 @@ describe('the text of an option', () => {
       );
     });
 
-  it('reads headers of probes from flags and from lines of the variable', () => {
+  it('reads probe headers from flags and lines of the variable', () => {
     const both = load(['--probe-header', 'X-A: 1, 2', '--probe-header=Authorization:Basic x=']).probeHeader;
     assert.deepEqual(both, ['X-A: 1, 2', 'Authorization: Basic x=']);
     assert.deepEqual(load('', { LB_PROBE_HEADER: 'X-A: 1\nX-B: 2' }).probeHeader, ['X-A: 1', 'X-B: 2']);

@@ -55,7 +55,7 @@ describe('what a source is believed to have', () => {
     assert.equal(look('', 1000 + GRACE_MS), '');
   });
 
-  it('does not believe an empty list within the grace, however often it comes', () => {
+  it('never believes an empty list within the grace, however often repeated', () => {
     look('abc', 0);
     for (let nowMs = 1000; nowMs < 1000 + GRACE_MS; nowMs += 1000) assert.equal(look('', nowMs), 'abc');
   });
@@ -96,7 +96,7 @@ describe('what a source is believed to have', () => {
     assert.equal(look('', 1000 + GRACE_MS), 'abc');
   });
 
-  it('measures by what was there before the doubt also after a failed look', () => {
+  it('measures by the state before the doubt after failed looks too', () => {
     look('a', 0);
     look('bcd', 1);
     belief.noteFailure();

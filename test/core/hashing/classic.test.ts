@@ -25,7 +25,7 @@ test('ids 1 to 3 hold the slots of the textbook', () => {
   assert.deepEqual(slotsOf([1, 2, 3], 3), [35, 38, 42, 49, 58, 69, 82, 97, 114]);
 });
 
-test('of ids 1 to 3 three vnodes are displaced, each by one slot', () => {
+test('ids 1 to 3 have three vnodes displaced by one slot', () => {
   assert.deepEqual(
     placeVnodes([1, 2, 3], TEXTBOOK).filter(({ displacement }) => displacement > 0),
     [
@@ -54,7 +54,7 @@ test('another Φ decides the home slots, and probing starts there', () => {
   assert.deepEqual([...table], [0, 0, 1, 2, 0, 0, 1, 2]);
 });
 
-test('requestSlot is i² + 2i + 17 mod slots for any unsigned 32-bit i', () => {
+test('requestSlot is i²+2i+17 mod slots for any unsigned 32-bit i', () => {
   const anyNumber = fc.integer({ min: 1, max: 2 ** 26 });
   const powerOfTwo = fc.nat(26).map((bits) => 2 ** bits);
   fc.assert(
@@ -247,7 +247,7 @@ for (const [gone, slot, heir] of [
   [1, 35, 2],
   [2, 38, 1],
 ] as const) {
-  test(`when replica ${gone} of 3 goes, slot ${slot} of replica 3 moves to ${heir}`, () => {
+  test(`replica ${gone} of 3 leaving moves 3's slot ${slot} to ${heir}`, () => {
     const placement = classicPlacement(512, 9);
     const before = tableOf(placement, fleetOf(3));
     const after = tableOf(placement, without(fleetOf(3), gone - 1));

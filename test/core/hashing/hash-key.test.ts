@@ -186,7 +186,7 @@ const NUMBERS: readonly (readonly [string, number])[] = [
 ];
 
 for (const [value, expected] of NUMBERS) {
-  test(`hashKeyOf takes ${value} for the number of the request in the classic ring`, () => {
+  test(`hashKeyOf takes ${value} for the request number in the classic ring`, () => {
     assert.equal(hashKeyOf(value, 'classic'), expected);
   });
 }

@@ -59,7 +59,7 @@ test('hashText of latin1 text is the murmur3 of its bytes', () => {
   );
 });
 
-test('hashBytes of any part of any memory is the murmur3 of its bytes', () => {
+test("hashBytes of any part of memory is its bytes' murmur3", () => {
   fc.assert(
     fc.property(
       fc.uint8Array({ maxLength: 80 }),
@@ -98,7 +98,7 @@ test('no bit of any code unit is without effect on hashText', () => {
   );
 });
 
-test('each bit of a key flips each bit of hashText about every second time', () => {
+test('each key bit flips each hashText bit about half the time', () => {
   const keys = Array.from({ length: 4000 }, (_, index) => `user-${index}`);
   for (let bit = 0; bit < 7; bit++) {
     const flips = new Uint32Array(32);

@@ -88,7 +88,7 @@ test('a member that returns gets its slots back', () => {
   assert.deepEqual(tableOf(placement, back), tableOf(placement, members));
 });
 
-test('slotOf is hash · slots ÷ 2^32 rounded down, for up to 2^21 slots', () => {
+test('slotOf is ⌊hash·slots÷2^32⌋ for up to 2^21 slots', () => {
   const some = fc.constantFrom(2, 7, 251, 65_537, 2_097_143);
   fc.assert(
     fc.property(fc.nat(0xffffffff), some, (hash, slots) => {
@@ -139,7 +139,7 @@ for (const weights of [
   [10, 9, 10],
   [1, 256, 256],
 ]) {
-  test(`members of weights ${weights.join()} have shares of the slots within 1 % of theirs`, () => {
+  test(`members of weights ${weights.join()} have proportional slot shares within 1 %`, () => {
     const counts = slotCounts(tableOf(maglevPlacement(65_537), weighted(...weights)));
     const total = weights.reduce((sum, weight) => sum + weight, 0);
     for (const [ordinal, weight] of weights.entries())
@@ -147,7 +147,7 @@ for (const weights of [
   });
 }
 
-test('keys of a weighted fleet fall as its weights say (chi-square, p = 0.01)', () => {
+test("a weighted fleet's keys fall by weight (chi-square, p = 0.01)", () => {
   const weights = [1, 2, 4];
   const placement = maglevPlacement(65_537);
   const table = tableOf(placement, weighted(...weights));
@@ -159,7 +159,7 @@ test('keys of a weighted fleet fall as its weights say (chi-square, p = 0.01)', 
   assert.ok(terms[0]! + terms[1]! + terms[2]! < 9.21, counts.join());
 });
 
-test('equal weights of any size build the table of a fleet without weights', () => {
+test('equal weights of any size build the unweighted table', () => {
   const plain = tableOf(maglevPlacement(65_537), fleetOf(5));
   for (const weight of [1, 3, 256])
     assert.deepEqual(
@@ -168,7 +168,7 @@ test('equal weights of any size build the table of a fleet without weights', () 
     );
 });
 
-test('a member of weight 0 owns no slot, and the others have its slots as if it were gone', () => {
+test('a member of weight 0 owns no slot, as if gone', () => {
   const table = tableOf(maglevPlacement(251), weighted(1, 0, 1));
   assert.deepEqual(table, tableOf(maglevPlacement(251), without(fleetOf(3), 1)));
 });

@@ -47,7 +47,7 @@ test('every slot belongs to the member with the best score', () => {
   );
 });
 
-test('a table after any changes is the table of a first build', () => {
+test('a table after any changes is that of a first build', () => {
   fc.assert(
     fc.property(
       anyWeighted,
@@ -68,7 +68,7 @@ test('a table after any changes is the table of a first build', () => {
   );
 });
 
-test('a placement that was used for other members builds the same table', () => {
+test('a placement used for other members builds the same table', () => {
   fc.assert(
     fc.property(anyFleet(8), anyFleet(8), (first, second) => {
       const used = rendezvousPlacement(SLOTS);
@@ -139,7 +139,7 @@ for (const [count, limit] of [
   [10, 1.04],
   [100, 1.15],
 ] as const) {
-  test(`the largest share of ${count} members is at most ${limit} of the mean`, () => {
+  test(`the largest of ${count} shares is at most ${limit} · mean`, () => {
     const counts = [...slotCounts(tableOf(rendezvousPlacement(65_536), fleetOf(count))).values()];
     assert.ok((Math.max(...counts) * count) / 65_536 <= limit);
   });

@@ -30,7 +30,7 @@ for (const [slots, vnodes] of [
   });
 }
 
-test('ownClockwise gives a slot to the next owner upwards, round the end', () => {
+test('ownClockwise gives a slot to the next owner upwards, wrapping round', () => {
   const table = Uint16Array.of(NO_OWNER, 7, NO_OWNER, NO_OWNER, 3, 5, NO_OWNER);
   ownClockwise(table);
   assert.deepEqual([...table], [7, 7, 3, 3, 3, 5, 7]);
@@ -71,7 +71,7 @@ function searchedTable(slots: number, vnodes: number, members: readonly Member[]
   });
 }
 
-test('a slot belongs to the first point at or after its start', () => {
+test('a slot belongs to the first point from its start on', () => {
   const shapes = fc.constantFrom([1, 1], [7, 40], [512, 9], [1000, 3]) as fc.Arbitrary<[number, number]>;
   fc.assert(
     fc.property(shapes, anyFleet(8), ([slots, vnodes], members) => {
@@ -139,7 +139,7 @@ test('removing a member moves exactly its own slots', () => {
 
 // With v points a share varies by about 1/√v of itself: 8 % for 160, and a thousand fleets are not all average.
 for (const count of [3, 10, 100]) {
-  test(`no share of ${count} members is twice the mean or under a half of it`, () => {
+  test(`each share of ${count} members is half to twice the mean`, () => {
     const counts = slotCounts(tableOf(ringPlacement(65_536, 160), fleetOf(count)));
     assert.equal(counts.size, count);
     for (const slots of counts.values()) {
@@ -153,7 +153,7 @@ test('with more points than slots every member still owns some', () => {
   assert.equal(slotCounts(tableOf(ringPlacement(65_536, 160), fleetOf(1000))).size, 1000);
 });
 
-test('the slots of a ring of another size are the same arcs, cut finer', () => {
+test('slots of another ring size are the same arcs, cut finer', () => {
   const coarse = tableOf(ringPlacement(256, 9), fleetOf(3));
   const fine = tableOf(ringPlacement(1024, 9), fleetOf(3));
   assert.deepEqual(
@@ -169,7 +169,7 @@ test('names that differ in one letter have unlike slots', () => {
   assert.ok(moved.length > 16_384, `${moved.length}`);
 });
 
-test('slotOf is hash · slots ÷ 2^32 rounded down, for up to 2^21 slots', () => {
+test('slotOf is ⌊hash·slots÷2^32⌋ for up to 2^21 slots', () => {
   const some = fc.constantFrom(1, 2, 7, 1000, 65_536, 2 ** 21);
   fc.assert(
     fc.property(fc.nat(0xffffffff), some, (hash, slots) => {
@@ -202,14 +202,14 @@ for (const [count, digest] of DIGESTS) {
   });
 }
 
-test('a member has points, and so slots, in proportion to its weight', () => {
+test('a member has points, and so slots, proportional to its weight', () => {
   const members = fleetOf(3).map((member, at) => ({ ...member, weight: [1, 2, 5][at]! }));
   const counts = slotCounts(tableOf(ringPlacement(65_536, 160), members));
   for (const [ordinal, weight] of [1, 2, 5].entries())
     assert.ok(Math.abs(counts.get(ordinal)! / ((65_536 * weight) / 8) - 1) < 0.2);
 });
 
-test('a heavier member takes slots from others, and no slot moves between two others', () => {
+test('a heavier member takes slots, and none move between two others', () => {
   const before = tableOf(ringPlacement(65_536, 40), fleetOf(5));
   const heavier = fleetOf(5).map((member) => ({ ...member, weight: member.id === 2 ? 3 : 1 }));
   const after = tableOf(ringPlacement(65_536, 40), heavier);

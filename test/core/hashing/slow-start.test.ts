@@ -16,20 +16,20 @@ function tables(share: number, placement = maglevPlacement(65_537)) {
 }
 
 for (const share of [0.1, 0.5, 0.9]) {
-  test(`a share of ${share} is that part of the replica's slots, within two points`, () => {
+  test(`share ${share} is that part of the replica's slots ±2 points`, () => {
     const { table, full } = tables(share);
     const part = slotCounts(table).get(SLOW)! / slotCounts(full).get(SLOW)!;
     assert.ok(Math.abs(part - share) < 0.02, String(part));
   });
 }
 
-test('a share of 0 is none of its slots, and of 1 all of them', () => {
+test('share 0 is none of its slots, 1 all of them', () => {
   assert.equal(slotCounts(tables(0).table).get(SLOW), undefined);
   const { table, full } = tables(1);
   assert.deepEqual(table, full);
 });
 
-test('as the share grows a slot comes to the replica once and never leaves it', () => {
+test('as the share grows a slot comes once and never leaves', () => {
   let before = tables(0).table;
   let moved = 0;
   for (let step = 1; step <= 10; step++) {
@@ -42,7 +42,7 @@ test('as the share grows a slot comes to the replica once and never leaves it', 
   assert.equal(moved, slotCounts(before).get(SLOW));
 });
 
-test('slots that are held back are those of who would own them without the replica', () => {
+test('held-back slots belong to whoever owns them without the replica', () => {
   const { table, full, base } = tables(0.3, rendezvousPlacement(65_536));
   for (const slot of movedSlots(full, table)) assert.ok(full[slot] === SLOW && table[slot] === base[slot]);
 });

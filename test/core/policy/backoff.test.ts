@@ -18,7 +18,7 @@ const WAITS: readonly (readonly [number, number, number, number])[] = [
 ];
 
 for (const [failures, firstMs, maxMs, waitMs] of WAITS) {
-  test(`after ${failures} failures the wait is ${waitMs} ms, from ${firstMs} to ${maxMs}`, () => {
+  test(`wait after ${failures} failures is ${waitMs} ms, from ${firstMs} to ${maxMs}`, () => {
     assert.equal(backoffMs(failures, firstMs, maxMs), waitMs);
   });
 }

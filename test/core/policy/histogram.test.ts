@@ -27,7 +27,7 @@ test('a duration lies in the bucket that it is counted in', () => {
   );
 });
 
-test('a bucket is at most an eighth of its lower bound wide', () => {
+test('bucket width is at most an eighth of the lower bound', () => {
   for (let bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++) {
     const startMs = bucketStartMs(bucket);
     const widthMs = bucketStartMs(bucket + 1) - startMs;
@@ -50,7 +50,7 @@ for (const [what, ms, bucket] of [
   test(`${what} is counted in bucket ${bucket}`, () => assert.equal(bucketOf(ms), bucket));
 }
 
-test('a histogram in the middle of other cells touches none of them', () => {
+test('a histogram in the middle of other cells touches none', () => {
   const cells = new Float64Array(HISTOGRAM_CELLS + 2);
   recordMs(cells, 1, 0);
   recordMs(cells, 1, Number.MAX_VALUE);

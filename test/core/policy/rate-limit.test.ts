@@ -45,7 +45,7 @@ test('a pause earns no more than one burst', () => {
   assert.equal(admitted.length, 3);
 });
 
-test('admits the rate times the time and the burst, however requests come', () => {
+test('admits the rate times the time plus burst, however requests come', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 100_000 }),
@@ -102,7 +102,7 @@ async function admittedByFour(limit: RateLimit, requests: number, stepMs: number
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
-test('four threads together admit the rate of one key within a percent', async () => {
+test("four threads together admit one key's rate within a percent", async () => {
   const admitted = await admittedByFour({ perSecond: 1000, burst: 100 }, 400_000, 0.005);
   assert.ok(Math.abs(admitted - 2100) <= 21, String(admitted));
 });
@@ -121,7 +121,7 @@ test('a million keys stay in the memory of the start', () => {
   assert.equal(memory.byteLength, 8 + 65_536 * 8);
 });
 
-test('a flood of keys does not refuse a client that asks seldom', () => {
+test('a flood of keys does not refuse an infrequent client', () => {
   const limit = limiter({ perSecond: 1, burst: 1 }, 8);
   for (let key = 0; key < 1000; key++) limit.admit(`k${key}`, START_MS);
   assert.equal(limit.admit('a', START_MS), 0);

@@ -22,7 +22,7 @@ const BOUNDS: readonly (readonly [number, number, number, number])[] = [
 ];
 
 for (const [loadFactor, inFlight, eligible, bound] of BOUNDS) {
-  test(`with load factor ${loadFactor} and ${inFlight} in flight on ${eligible}, one may hold ${bound}`, () => {
+  test(`load factor ${loadFactor}, ${inFlight} in flight on ${eligible}: bound ${bound}`, () => {
     assert.equal(boundOf(loadFactor, inFlight, eligible), bound);
   });
 }
@@ -35,7 +35,7 @@ for (const [floor, inFlight, bound] of [
   [1, 0, 1],
   [0, 0, 1],
 ] as const) {
-  test(`with floor ${floor} and ${inFlight} in flight on three, one may hold ${bound}`, () => {
+  test(`floor ${floor}, ${inFlight} in flight on three: bound ${bound}`, () => {
     assert.equal(boundOf(1.25, inFlight, 3, floor), bound);
   });
 }
@@ -83,7 +83,7 @@ function place(loads: number[], owner: number, loadFactor: number): number {
 
 const REPLICAS = fc.integer({ min: 1, max: 20 });
 
-test('whatever comes and goes, every request finds a replica under the bound', () => {
+test('whatever comes and goes, requests find a replica under the bound', () => {
   const event = fc.record({ leaves: fc.boolean(), replica: fc.nat(19) });
   fc.assert(
     fc.property(
@@ -125,7 +125,7 @@ test('with load factor 1 the loads differ by at most one', () => {
 /** Weights of a fleet, in whole units. */
 const WEIGHTS = fc.array(fc.integer({ min: 1, max: 25_600 }), { minLength: 1, maxLength: 20 });
 
-test('the weighted bounds of all replicas together exceed what is in flight', () => {
+test("all replicas' weighted bounds together exceed what is in flight", () => {
   fc.assert(
     fc.property(LOAD_FACTOR, fc.nat(100_000), WEIGHTS, (loadFactor, totalInFlight, weights) => {
       const totalWeight = weights.reduce((sum, weight) => sum + weight, 0);
@@ -137,7 +137,7 @@ test('the weighted bounds of all replicas together exceed what is in flight', ()
   );
 });
 
-test('equal weights of any size have the bound of a fleet without weights', () => {
+test('equal weights of any size have the unweighted bound', () => {
   fc.assert(
     fc.property(
       LOAD_FACTOR,
@@ -154,7 +154,7 @@ test('equal weights of any size have the bound of a fleet without weights', () =
   );
 });
 
-test('a replica of three times the weight has three times the bound', () => {
+test('a replica of triple weight has triple the bound', () => {
   const boundWith = (weight: number) =>
     weightedBoundOf(1.25, 0, { totalInFlight: 99, weight, totalWeight: 4 });
   assert.deepEqual([boundWith(1), boundWith(3)], [32, 94]);

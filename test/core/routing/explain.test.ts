@@ -71,7 +71,7 @@ test('an explanation agrees with the picker on tables of any form', () => {
   );
 });
 
-test('successors before the taker have a reason, later ones do not take', () => {
+test('successors before the taker have a reason, later ones never take', () => {
   fc.assert(
     fc.property(anyPick, ({ hash, loadFactor, loadFloor, maxInFlight, ...written }) => {
       const placement = identityPlacement(written.slots.length);

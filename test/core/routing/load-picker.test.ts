@@ -48,7 +48,7 @@ const anyFleet = fc.record({
   seed: fc.integer(),
 });
 
-test('by load a replica is found exactly while a candidate has room', () => {
+test('a replica is found by load exactly while candidates have room', () => {
   fc.assert(
     fc.property(
       anyFleet,
@@ -119,7 +119,7 @@ for (const [balance, above] of [
   });
 }
 
-test('a replica that becomes eligible is picked, one that is lost no more', () => {
+test('a replica is picked once eligible, and not once lost', () => {
   const { picker, writer } = setUp({ loads: [0, 0], states: ['healthy', 'starting'] });
   assert.deepEqual(tally(picker, 2, 10), [10, 0]);
   writer.setState(1, 'healthy');

@@ -94,7 +94,7 @@ test('pick never gives an ineligible, tried, suspect or full replica', () => {
   });
 });
 
-test('pick never exceeds the bound while a candidate on the ring is under it', () => {
+test('pick keeps the bound while a ring candidate is under it', () => {
   always((asked) => {
     const { picker, isUnder, walk } = setUp(asked);
     const picked = picker.pick(asked.hash, asked.tried);
@@ -102,7 +102,7 @@ test('pick never exceeds the bound while a candidate on the ring is under it', (
   });
 });
 
-test('pick gives the owner whenever it is a candidate under its bound', () => {
+test('pick gives any owner that is a candidate under its bound', () => {
   always((asked) => {
     const { picker, mayTake, isUnder } = setUp(asked);
     const owner = asked.slots[asked.hash % asked.slots.length]!;
@@ -119,7 +119,7 @@ test('pick gives an owner that is below the floor', () => {
   });
 });
 
-test('every key gets a replica while a candidate on the ring has room', () => {
+test('every key gets a replica while a ring candidate has room', () => {
   always((asked) => {
     const { picker, loadOf, walk } = setUp(asked);
     const picked = picker.pick(asked.hash, asked.tried);
@@ -153,14 +153,14 @@ test('a candidate without slots does not block the others', () => {
   assert.equal(picker.pick(1), 1);
 });
 
-test('the bound that the picker tells is that by which it picks', () => {
+test('the picker picks by the bound that it tells', () => {
   always((asked) => {
     const { picker, boundOf } = setUp(asked);
     for (const ordinal of asked.states.keys()) assert.equal(picker.boundOf(ordinal), boundOf(ordinal));
   });
 });
 
-test('a request without a key goes to the less loaded, past owner and bound', () => {
+test('keyless requests go to the less loaded, past owner and bound', () => {
   const { table } = writeTable({ slots: [0, 0], states: ['healthy', 'healthy'], loads: [5, 4] });
   const policy = { placement: identityPlacement(2), loadFactor: 1, loadFloor: 0, maxInFlight: 9 };
   const picker = new Picker(table, policy);
@@ -177,7 +177,7 @@ test('a candidate that is far from the owner is found too', () => {
   assert.equal(picker.pick(1), 1);
 });
 
-test('a pick in a large fleet with full owners looks at few replicas', () => {
+test('a pick in large fleets with full owners examines few replicas', () => {
   const replicas = 1000;
   const placement = maglevPlacement(65_537);
   const { writer } = writeTable({

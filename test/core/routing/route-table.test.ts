@@ -42,13 +42,13 @@ test('more ordinals than a slot can tell apart are refused', () => {
   assert.throws(() => new RouteTableWriter({ ...SHAPE, ordinals: NO_OWNER }), RangeError);
 });
 
-test('a new table has no owners, nothing eligible and nothing in flight', () => {
+test('a new table has no owners, nothing eligible, nothing in flight', () => {
   const { writer, one } = tables();
   assert.deepEqual([...writer.slots], new Array(7).fill(NO_OWNER));
   assert.deepEqual([one.version, one.eligible, one.totalInFlight, one.totalWaiting], [0, 0, 0, 0]);
 });
 
-test('known is one above the highest ordinal that ever had a state', () => {
+test('known is one above the highest ordinal ever given a state', () => {
   const { writer, one } = tables();
   assert.equal(one.known, 0);
   writer.setState(1, 'starting');
@@ -126,7 +126,7 @@ test('healthy alone is eligible', () => {
   }
 });
 
-test('the same state set again is another word and changes no count', () => {
+test('the same state set again changes the word, but no count', () => {
   const { writer, one } = tables();
   const words = new Set<number>();
   for (let round = 0; round < 5; round++) {
@@ -181,7 +181,7 @@ test('giving back twice gives back once', () => {
   assert.equal(two.totalWaiting, 1);
 });
 
-test('a thread in the row of a dead one begins with nothing held', () => {
+test("a thread in a dead one's row begins with nothing held", () => {
   const { writer, one } = tables();
   one.acquire(0, 9);
   writer.releaseRow(0);
@@ -238,7 +238,7 @@ test('a thread without queued requests is not woken', async () => {
   assert.deepEqual(wakes, [{ value: undefined }, { value: undefined }]);
 });
 
-test('a ticket is the oldest while no other thread has an older one', () => {
+test("a ticket is the oldest while no other thread's is older", () => {
   const { one, two } = tables();
   const [first, second] = [one.queue.nextTicket(), two.queue.nextTicket()];
   assert.ok(first < second);
@@ -267,7 +267,7 @@ test('a snapshot is independent of the table', () => {
   assert.equal(isEligible(seen.stateWord(2)), true);
 });
 
-test('the eligible weight is that of the eligible replicas, and follows states and weights', () => {
+test("the eligible weight is the eligible replicas', following states and weights", () => {
   const { writer, one } = tables();
   const seen: number[] = [one.eligibleWeight];
   const changes = [one.changes];
@@ -286,7 +286,7 @@ test('the eligible weight is that of the eligible replicas, and follows states a
   assert.equal(new Set(changes).size, changes.length);
 });
 
-test('a weight is at least one unit, and 1 where none was set', () => {
+test('a weight is at least one unit, and 1 if unset', () => {
   const { writer, one } = tables();
   writer.setWeight(1, 0);
   assert.deepEqual([one.weight(0), one.weight(1)], [WEIGHT_UNIT, 1]);

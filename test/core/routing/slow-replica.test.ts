@@ -53,13 +53,13 @@ function run(balance: Balance, loadFactor: number): { readonly p99Ms: number; re
 const plain = run('hash', 0);
 
 for (const balance of ['p2c', 'least'] as const) {
-  test(`with ${balance} the p99 beside a slow replica is at most half of hashing's`, () => {
+  test(`${balance} at least halves hashing's p99 beside a slow replica`, () => {
     const { p99Ms, slowShare } = run(balance, 0);
     assert.ok(p99Ms <= plain.p99Ms / 2, `${p99Ms} ms, hash ${plain.p99Ms} ms`);
     assert.ok(slowShare < plain.slowShare / 2);
   });
 }
 
-test('with p2c the p99 beside a slow replica is no worse than with bounded hashing', () => {
+test("p2c's p99 beside a slow replica is at most bounded hashing's", () => {
   assert.ok(run('p2c', 0).p99Ms <= run('hash', 1.25).p99Ms);
 });

@@ -62,12 +62,12 @@ describe('the discover driver', () => {
     assert.deepEqual(await listed(await driverOver(sourceOf('a', [two]))), [['a', 'ba4@10.0.0.1:1']]);
   });
 
-  it('lists an endpoint once, under the name of the source that is named first', async () => {
+  it('lists an endpoint once, under the name of its first source', async () => {
     const driver = await driverOver(sourceOf('a', [server('a', 1)]), sourceOf('b', [server('b', 1)]));
     assert.deepEqual(await listed(driver), [['a', 'a@10.0.0.1:1']]);
   });
 
-  it('calls a server by its endpoint where its name is that of another', async () => {
+  it('calls a server by its endpoint where another has its name', async () => {
     const driver = await driverOver(sourceOf('a', [server('a', 1)]), sourceOf('b', [server('a', 2)]));
     assert.deepEqual(await listed(driver), [
       ['a', 'a@10.0.0.1:1'],
@@ -75,14 +75,14 @@ describe('the discover driver', () => {
     ]);
   });
 
-  it('tells whoever begins to watch of the sources that were lost before', async () => {
+  it('tells a new watcher of the sources lost before', async () => {
     const driver = await driverOver(sourceOf('a', new Error('refused')));
     const hints: Hint[] = [];
     driver.watch((hint) => hints.push(hint));
     assert.deepEqual(hints, [{ kind: 'source-lost', source: 'a', cause: 'refused' }]);
   });
 
-  it('starts no server, and lets one that left its list go on', async () => {
+  it('starts no server, and leaves one that left its list running', async () => {
     const driver = await driverOver();
     await assert.rejects(driver.start(), { code: 'bad-request' });
     await driver.retire();

@@ -98,7 +98,7 @@ describe('servers out of DNS', { skip: skipWithoutDnsmasq ?? false }, () => {
     );
   });
 
-  it('keep their names when a target of an SRV record has another address', async () => {
+  it('keep their names when an SRV target changes its address', async () => {
     const record = 'srv-host=_web._tcp.test,a.test,80,1,10';
     const source = srv(server);
     await server.serve([record, 'host-record=a.test,10.0.0.1']);
@@ -118,12 +118,12 @@ describe('servers out of DNS', { skip: skipWithoutDnsmasq ?? false }, () => {
     assert.equal((await source.look()).servers[0]?.endpoint.host, '10.0.0.5');
   });
 
-  it('are none where a target of an SRV record has no address', async () => {
+  it('are none where an SRV target has no address', async () => {
     await server.serve(['srv-host=_web._tcp.test,a.test,80,1,10']);
     assert.deepEqual((await srv(server).look()).servers, []);
   });
 
-  it('are none where an SRV record says that there is no service', async () => {
+  it('are none where an SRV record says there is no service', async () => {
     await server.serve(['srv-host=_web._tcp.test']);
     assert.deepEqual((await srv(server).look()).servers, []);
   });

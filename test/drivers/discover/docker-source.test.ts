@@ -91,7 +91,7 @@ describe('containers with a label', { skip: skipDocker ?? false }, () => {
     assert.equal((await look())[0]?.endpoint.port, 8080);
   });
 
-  it('are left out where they expose no port, or several, and no label says which', async () => {
+  it('are left out without one exposed port or a port label', async () => {
     await run('a');
     await run('b', '--expose', '80', '--expose', '81');
     await run('c', '--label', 'ringlb.port=x');

@@ -102,7 +102,7 @@ describe('a file of servers', () => {
     assert.deepEqual(await names(), ['b:1']);
   });
 
-  it('is seen when a link beside it is changed, as Kubernetes does', async () => {
+  it('is seen when a link beside it changes, as in Kubernetes', async () => {
     await mkdir(join(directory, '..1'));
     await writeFile(join(directory, '..1', 'servers'), 'http://a:1\n');
     await symlink('..1', join(directory, '..data'));

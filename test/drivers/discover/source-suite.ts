@@ -63,7 +63,7 @@ export function testSource(harness: SourceHarness): void {
       assert.deepEqual(await look(), expected);
     });
 
-    it('throws while it is lost, and lists its servers once it is back', async () => {
+    it('throws while lost, and lists its servers once it is back', async () => {
       const expected = await bed.list([1]);
       assert.deepEqual(await look(), expected);
       await bed.lose();
@@ -72,7 +72,7 @@ export function testSource(harness: SourceHarness): void {
       assert.deepEqual(await eventually('a look', look), expected);
     });
 
-    it('calls for a look after a change, where it watches at all', async () => {
+    it('calls for a look after a change, where it watches', async () => {
       let calls = 0;
       bed.source.watch?.(() => calls++);
       await look();

@@ -93,7 +93,7 @@ describe('the watch over a source', () => {
     assert.equal(source.looks, 2);
   });
 
-  it('looks again as soon as the list is no longer true, but not within a second', async () => {
+  it('looks again once the list expires, but not within a second', async () => {
     source.validMs = 2000;
     await watch.open();
     source.validMs = 0;
@@ -105,7 +105,7 @@ describe('the watch over a source', () => {
     assert.equal(source.looks, 3);
   });
 
-  it('does not wait longer than the interval, however long the list is true', async () => {
+  it('waits the interval at most, however long the list is true', async () => {
     source.validMs = 3_600_000;
     await watch.open();
     await advance(INTERVAL_MS);
@@ -120,7 +120,7 @@ describe('the watch over a source', () => {
     assert.equal(believed(), 'a');
   });
 
-  it('makes one more look of any number of changes during a look', async () => {
+  it('makes one more look for however many changes during a look', async () => {
     await watch.open();
     const { promise, resolve } = Promise.withResolvers<void>();
     source.gate = promise;
@@ -130,7 +130,7 @@ describe('the watch over a source', () => {
     assert.equal(source.looks, 3);
   });
 
-  it('keeps the last list while the source is lost, and tells of each loss once', async () => {
+  it("keeps a lost source's last list, and tells each loss once", async () => {
     source.names = 'ab';
     await watch.open();
     source.names = new Error('refused');
@@ -153,7 +153,7 @@ describe('the watch over a source', () => {
     assert.equal(believed(), '');
   });
 
-  it('looks at the end of the grace where the interval is longer', async () => {
+  it('looks at the end of grace where the interval is longer', async () => {
     watch.close();
     const parts = { source, clock, intervalMs: 600_000, graceMs: GRACE_MS };
     watch = new SourceWatch({ ...parts, onChange: () => {}, onLost: () => {}, onBack: () => {} });

@@ -40,7 +40,7 @@ describe('the body of a create call', () => {
     }
   });
 
-  it('has the weight of its replica in a label, where that is not 1', () => {
+  it("has its replica's weight in a label, unless it is 1", () => {
     const { Labels } = containerBody({ name: 'S5', id: 2, weight: 4 }, specWith(), SETTINGS);
     assert.equal(Labels['ringlb.weight'], '4');
   });
@@ -50,7 +50,7 @@ describe('the body of a create call', () => {
     assert.equal(Labels['ringlb.instead'], 'b0b');
   });
 
-  it('names the image by its id, and records the spec in labels', () => {
+  it('names the image by id, and records the spec in labels', () => {
     assert.equal(body.Image, DIGEST);
     const { 'ringlb.image': image, 'ringlb.port': port, 'ringlb.user': user } = body.Labels;
     assert.deepEqual([image, port, user], [`i@${DIGEST}`, '80', '65534:65534']);
@@ -119,7 +119,7 @@ describe('the body of a create call', () => {
     assert.deepEqual([writable.ReadonlyRootfs, writable.Tmpfs], [false, {}]);
   });
 
-  it('lets a tmpfs have a size and options of its own, at /tmp too', () => {
+  it('lets a tmpfs have its size and options, at /tmp too', () => {
     const { Tmpfs } = bodyOf({
       tmpfs: [
         { target: '/run', bytes: 4096, options: ['mode=1777'] },
@@ -132,7 +132,7 @@ describe('the body of a create call', () => {
     });
   });
 
-  it('leaves root what it needs to become another user, and nothing to others', () => {
+  it('leaves root what changing user needs, and nothing to others', () => {
     const { HostConfig } = bodyOf({}, 'root');
     assert.deepEqual(HostConfig.CapDrop, ['ALL']);
     assert.ok('CapAdd' in HostConfig && HostConfig.CapAdd.includes('SETUID'));
@@ -155,12 +155,12 @@ describe('the body of a create call', () => {
     assert.equal('StopSignal' in given && given.StopSignal, 'SIGQUIT');
   });
 
-  it('does not let a label of the spec replace one of the balancer', () => {
+  it('lets no label of the spec replace one of the balancer', () => {
     const { Labels } = bodyOf({ labels: [['ringlb.pool', 'other']] });
     assert.equal(Labels['ringlb.pool'], 'p');
   });
 
-  it('has the hash of the spec in a label, the same for every replica', () => {
+  it("has the spec's hash in a label, alike for every replica", () => {
     const spec = specWith({ env: [['ID', '{name}']] });
     const [one, two] = ['S1', 'S2'].map((name) => containerBody({ name, id: 1 }, spec, SETTINGS).Labels);
     assert.equal(one!['ringlb.spec'], specHash(spec));

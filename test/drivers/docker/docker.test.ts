@@ -129,7 +129,7 @@ describe('the docker driver', () => {
     await assert.rejects(driver.start({ name: 'S1', id: 1 }), refusal);
   });
 
-  it('refuses a second start of a name whose first is under way', async () => {
+  it('refuses a second start of a name during the first', async () => {
     const first = driver.start({ name: 'S1', id: 1 });
     await assert.rejects(driver.start({ name: 'S1', id: 1 }), { code: 'name-held' });
     await first;

@@ -38,7 +38,7 @@ function summary(what: Partial<ContainerSummary> = {}): ContainerSummary {
 }
 
 describe('a listed container as an instance', () => {
-  it('has its place from the labels and its endpoint on the network', () => {
+  it('has its place from labels and its endpoint on the network', () => {
     assert.deepEqual(toInstance(summary(), SETTINGS), {
       name: 'S2',
       id: 2,
@@ -99,7 +99,7 @@ describe('a listed container as an instance', () => {
   });
 
   for (const role of ['replaced', 'removed'] as const) {
-    it(`is ${role} when its name says so with its own short id`, () => {
+    it(`is ${role} when its name says so with its short id`, () => {
       const names = [`/${retiredName('S2', role, ID)}`];
       assert.equal(toInstance(summary({ Names: names }), SETTINGS)?.role, role);
     });
@@ -213,7 +213,7 @@ describe("the balancer's own container", () => {
     assert.equal(containerIdIn(table), ID);
   });
 
-  it('is found where the engine has a data disk of its own', () => {
+  it('is found where the engine has its own data disk', () => {
     assert.equal(containerIdIn(`1 2 8:1 /containers/${ID}/hostname /etc/hostname rw - ext4 /dev/sda rw`), ID);
   });
 

@@ -44,7 +44,7 @@ describe('the cgroup of a child process', () => {
     assert.deepEqual(readdirSync(root).sort(), ['cgroup.controllers', 'cgroup.subtree_control']);
   });
 
-  it('is below the balancer, which moves into a leaf of its own', () => {
+  it('is below the balancer, which moves into its own leaf', () => {
     cgroups.create({ memoryBytes: 2 ** 26, cpus: 0 });
     assert.equal(textIn(root, 'ringlb-balancer', 'cgroup.procs'), String(process.pid));
     assert.equal(textIn(root, 'cgroup.subtree_control'), '+memory');

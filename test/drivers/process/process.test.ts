@@ -100,7 +100,7 @@ describe('a command as a replica', () => {
     assert.ok(names.includes('TEST_LB_OTHER') && names.includes('PATH'));
   });
 
-  it('has the process id and the exit status that the driver reports', async () => {
+  it('has the process id and exit status the driver reports', async () => {
     const file = freshFile();
     const driver = driverOf(`exec sh -c 'echo $$ > ${file}; read -r line < /dev/zero'`);
     const instance = await driver.start(PLACE);

@@ -83,13 +83,13 @@ describe('the roster of a Swarm', () => {
     assert.deepEqual(shown(next), ['t2 running current']);
   });
 
-  it('takes a task on a node that is cut off for dead once Swarm does, though it says that it runs', () => {
+  it("takes a cut-off node's running task for dead once Swarm does", () => {
     shown(seen([service('S1')], [task(1, 'S1')]));
     const cut = seen([service('S1')], [task(1, 'S1', { DesiredState: 'shutdown' })]);
     assert.deepEqual(deaths(cut), ['t1']);
   });
 
-  it('does not take a task for another at the address that the other had', () => {
+  it('does not take a task for another that had its address', () => {
     shown(seen([service('S1')], [task(1, 'S1')]));
     const zombie = task(1, 'S1', { DesiredState: 'shutdown' });
     const both = seen([service('S1'), service('S2')], [zombie, task(2, 'S2')]);
@@ -102,7 +102,7 @@ describe('the roster of a Swarm', () => {
     assert.equal(roster.findRunning(service('S1'), observed)?.instanceId, 't1');
   });
 
-  it('takes a service that is gone for removed, and tells of no death', () => {
+  it('takes a gone service for removed, and tells of no death', () => {
     shown(seen([service('S1')], [task(1, 'S1')]));
     roster.hints(seen([service('S1')], [task(1, 'S1')]));
     const gone = seen([], []);
@@ -110,7 +110,7 @@ describe('the roster of a Swarm', () => {
     assert.deepEqual(shown(gone), []);
   });
 
-  it('hints at a change of labels, and at a task that has begun to run', () => {
+  it('hints at changed labels, and at a task that now runs', () => {
     const preparing = seen([service('S1')], [task(1, 'S1', { state: 'preparing' })]);
     shown(preparing);
     roster.hints(preparing);
@@ -121,7 +121,7 @@ describe('the roster of a Swarm', () => {
     assert.equal(roster.hints(removed).length, 1);
   });
 
-  it('shows a task that is still starting as dead, and as running once it is', () => {
+  it('shows a starting task as dead, and as running once started', () => {
     assert.deepEqual(shown(seen([service('S1')], [task(1, 'S1', { state: 'preparing' })])), [
       't1 dead current',
     ]);
@@ -140,7 +140,7 @@ describe('the roster of a Swarm', () => {
     assert.deepEqual(shown(seen([strange], [task(1, 'S1')])), []);
   });
 
-  it('is in transition while a place has no running task of its own', () => {
+  it('is in transition while a place lacks its own running task', () => {
     const running = seen([service('S1')], [task(1, 'S1')]);
     shown(running);
     assert.equal(roster.isInTransition(running), false);

@@ -46,7 +46,7 @@ describe('the service of a replica', () => {
     assert.deepEqual(containerOf({ isReadOnly: false }).Mounts, []);
   });
 
-  it('has no capability but those of a root that becomes another user', () => {
+  it('has no capability but those of a root changing user', () => {
     assert.deepEqual(containerOf({}).CapabilityDrop, ['ALL']);
     assert.equal(containerOf({}).CapabilityAdd, undefined);
     assert.ok((containerOf({}, 'root').CapabilityAdd as readonly string[]).includes('CAP_SETUID'));

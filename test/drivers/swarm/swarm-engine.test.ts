@@ -98,7 +98,7 @@ describe('the managers of a Swarm', () => {
     return { respond, versions };
   };
 
-  it('are given an update out of sequence again, with the newest version', async () => {
+  it('get an out-of-sequence update again, with the newest version', async () => {
     const { respond, versions } = moving(2);
     const engine = engineOver([await manager(respond)], 5000);
     assert.equal(await engine.update('x', (spec) => withRole(spec, 'removed')), true);

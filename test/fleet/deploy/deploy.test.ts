@@ -49,7 +49,7 @@ describe('a deploy', () => {
     throw new Error(`nothing is watched: ${JSON.stringify(rig.deploys.status())}`);
   };
 
-  it('lets the old instance finish what is in flight, whatever is listed meanwhile', async () => {
+  it('lets the old instance finish in-flight requests, whatever is listed meanwhile', async () => {
     rig = await FleetRig.of(1);
     const { ordinal } = rig.replica('S1');
     rig.load('S1', 1);
@@ -326,7 +326,7 @@ describe('a deploy', () => {
     assert.deepEqual(generations(), ['S1=2', 'S2=2', 'S3=2']);
   });
 
-  it('starts the new release where an old one crashes again and again', async () => {
+  it('starts the new release where an old one keeps crashing', async () => {
     for (let crash = 0; crash < 6; crash++) {
       rig.driver.die(rig.instanceOf('S2'), 'exit 1');
       await rig.advance(100);
@@ -385,7 +385,7 @@ describe('a deploy', () => {
     await assert.rejects(rig.deploys.start(CHANGE), { code: 'deploy-running', message: /is running/ });
   });
 
-  it('shows in a dry run what it would replace, and does nothing', async () => {
+  it('shows in a dry run what it would replace, doing nothing', async () => {
     const preview = await rig.deploys.preview(CHANGE);
     assert.deepEqual(preview.to.generation, 2);
     assert.deepEqual(

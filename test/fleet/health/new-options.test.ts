@@ -28,7 +28,7 @@ test('a shorter interval begins with a probe at once', async () => {
   assert.ok((await rig.untilNextProbe()) <= 55);
 });
 
-test('probing that is switched off leaves a replica healthy, whatever the last probe finds', async () => {
+test('switched-off probing leaves a replica healthy, whatever its last probe finds', async () => {
   const rig = new CheckerRig({ ownsInstances: false });
   const replica = await rig.healthy('S1');
   await rig.untilNextProbe();

@@ -93,7 +93,7 @@ describe('a fleet that follows a list', () => {
     assert.equal(rig.table.eligible, 2);
   });
 
-  it('publishes the slots once a second at most while the list flaps', async () => {
+  it('publishes slots at most once a second while the list flaps', async () => {
     const rig = await rigOver(['a', 'b', 'c']);
     await rig.advance(5000);
     const { version } = rig.table;
@@ -128,7 +128,7 @@ describe('a fleet that follows a list', () => {
     assert.deepEqual(rig.owners, ['a', 'c', 'd']);
   });
 
-  it('gives a server that was long down requests once it is up', async () => {
+  it('gives a server that was long down requests once up', async () => {
     const driver = new FakeDriver(false);
     const { port } = driver.leave('a', 1).endpoint!;
     const rig = new FleetRig({ driver });
@@ -149,7 +149,7 @@ describe('a fleet that follows a list', () => {
     assert.deepEqual(rig.states, ['a=healthy']);
   });
 
-  it('enters lost sources in the journal, and how long they were lost', async () => {
+  it('journals lost sources, and how long they were lost', async () => {
     const rig = await rigOver(['a']);
     rig.driver.hint({ kind: 'source-lost', source: 'dns:a:1', cause: 'refused' });
     rig.driver.hint({ kind: 'source-back', source: 'dns:a:1', lostMs: 1500 });
@@ -162,7 +162,7 @@ describe('a fleet that follows a list', () => {
     );
   });
 
-  it('leaves its servers alone when it ends, also one that is not healthy yet', async () => {
+  it('leaves its servers alone when ending, even ones not yet healthy', async () => {
     const driver = new FakeDriver(false);
     driver.leave('a', 1);
     const rig = new FleetRig({ driver });

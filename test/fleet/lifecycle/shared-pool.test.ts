@@ -64,7 +64,7 @@ describe('a pool that is shared', () => {
     assert.deepEqual(rig.driver.calls, []);
   });
 
-  it('removes what was retired so long ago that its balancer must have ended', async () => {
+  it('removes retired instances once their balancer must have ended', async () => {
     const rig = await sharedRig();
     const { instanceId } = rig.driver.leave('web', 3, { role: 'removed' });
     await look(rig);
@@ -73,7 +73,7 @@ describe('a pool that is shared', () => {
     assert.deepEqual(rig.driver.of('remove'), [`${instanceId} ${STOP_TIMEOUT_MS}`]);
   });
 
-  it('lets a replica go that another balancer removed while it was being replaced', async () => {
+  it('lets go a replica that another balancer removed during its replacement', async () => {
     const rig = await sharedRig();
     const instanceId = rig.instanceOf('S2');
     rig.driver.die(instanceId, 'SIGKILL');

@@ -47,7 +47,7 @@ describe('what replicas print in the log of the balancer', () => {
     assert.deepEqual(fields, [{ replica: 'S1', instance: 'S1-1', stream: 'stderr' }]);
   });
 
-  it('stands behind the name of the replica on a terminal, and cannot control it', () => {
+  it("stands behind the replica's name on terminals, and cannot control them", () => {
     printer(true).setOn(true);
     say('a\u001b[2J\tb\u0007\n');
     assert.deepEqual(printed, ['S1 | a    b\ufffd']);

@@ -112,7 +112,7 @@ describe('the logs of replicas', () => {
     assert.deepEqual(texts(follow({ count: 1, lastId: 'zz-7' }).seen), ['one', 'two', 'three']);
   });
 
-  it('tell a follower of a flood its end, and how much is missing', () => {
+  it("tell a flood's follower its end, and how much is missing", () => {
     const sink = logs.open('S1', 'a');
     const { seen } = follow();
     flood(sink, 100_000);

@@ -23,7 +23,7 @@ async function healed(): Promise<{ readonly rig: FleetRig; readonly slots: numbe
 }
 
 describe('a slow start', () => {
-  it('begins with a tenth of the slots when an instance was replaced, and ends with all', async () => {
+  it('begins at a tenth of slots after replacement, ends with all', async () => {
     const { rig, slots } = await healed();
     const parts: number[] = [];
     for (let step = 0; step <= 10; step++) {

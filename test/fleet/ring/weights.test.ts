@@ -12,7 +12,7 @@ const weightsOf = (rig: FleetRig) =>
   rig.registry.members.map(({ name, weight }) => `${name}=${weight}`).join();
 
 describe('weights', () => {
-  it('change the shares of replicas, and nothing of where others stand to each other', async () => {
+  it("change replicas' shares, but not how others stand to each other", async () => {
     const rig = await FleetRig.of(3);
     const before = slotsOf(rig);
     const weights = await rig.view.setWeights(new Map([['S2', 5]]));

@@ -8,7 +8,7 @@ const good = makeCertificate(['A.example', '*.b.example']);
 const other = makeCertificate(['c.example']);
 const nowMs = Date.now();
 
-test('a certificate has the host names it is for, in lower case, and its expiry', () => {
+test('a certificate has its host names in lower case, and expiry', () => {
   const { hosts, expiresMs } = readCertificate('good', good.cert, good.key, nowMs);
   assert.deepEqual(hosts, ['a.example', '*.b.example']);
   assert.ok(Math.abs(expiresMs - nowMs - 30 * 86_400_000) < 600_000);
@@ -49,7 +49,7 @@ test('a certificate with its issuer behind it is taken', () => {
   assert.deepEqual(readCertificate('leaf', leaf.cert + issuer.cert, leaf.key, nowMs).hosts, ['leaf.example']);
 });
 
-test('a host name is found exactly, then by a wildcard of one label, or not at all', () => {
+test('a host name matches exactly, then by one-label wildcard, or never', () => {
   const map = new HostMap<string>();
   map.add('a.example', 'exact');
   map.add('*.example', 'wildcard');

@@ -165,7 +165,7 @@ test('HEAD and 304 have no body, and others go on', async (t) => {
   assert.equal((await ask(session)).status, 304);
 });
 
-test('a client that takes nothing holds the replica back, and others not', async (t) => {
+test('a client that takes nothing holds its replica back, no others', async (t) => {
   const { rig, session } = await open(t);
   const slow = session.request({ ':path': '/slow' });
   const replica = await rig.replica.next();
@@ -198,7 +198,7 @@ test('a replica that takes nothing holds the client back', async (t) => {
   stream.close();
 });
 
-test('a stream that its client resets ends its request at the replica', async (t) => {
+test('a stream its client resets ends its request at the replica', async (t) => {
   const { rig, session } = await open(t);
   const stream = session.request({});
   stream.on('error', () => {});
@@ -216,7 +216,7 @@ for (const [framing, head, code] of [
   ['with a length', 'Content-Length: 100\r\n\r\nhalf', constants.NGHTTP2_PROTOCOL_ERROR],
   ['in chunks', 'Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n', constants.NGHTTP2_INTERNAL_ERROR],
 ] as const) {
-  test(`a response ${framing} that is cut resets its stream, and no other`, async (t) => {
+  test(`a response ${framing} that is cut resets only its stream`, async (t) => {
     const { rig, session } = await open(t);
     const stream = session.request({});
     const replica = await rig.replica.next();
@@ -252,7 +252,7 @@ test('refuses heads that are not in order, stream by stream', async (t) => {
   assert.equal(rig.replica.requests.length, 1);
 });
 
-test('a response before the whole request ends the stream without an error', async (t) => {
+test('a response before the whole request ends the stream without error', async (t) => {
   const { rig, session } = await open(t, { maxBodyBytes: 1000 });
   const stream = session.request({ ':method': 'POST' });
   stream.write('x'.repeat(2000));
@@ -261,7 +261,7 @@ test('a response before the whole request ends the stream without an error', asy
   await rig.settled();
 });
 
-test('a flood of resets ends the connection, and the next is served', async (t) => {
+test('a flood of resets ends the connection; the next is served', async (t) => {
   const { rig, session } = await open(t);
   rig.replica.serve(() => undefined);
   const closed = new Promise((resolve) => session.on('close', resolve));

@@ -94,7 +94,7 @@ for (const [version, cipher] of [
   });
 }
 
-test('refuses TLS 1.1, ciphers without forward secrecy, and by choice TLS 1.2', async (t) => {
+test('refuses TLS 1.1, ciphers without forward secrecy, optionally TLS 1.2', async (t) => {
   const rig = await served(t);
   assert.match(await sClient(rig.port, ['-tls1_1', '-cipher', 'ALL:@SECLEVEL=0']), /Cipher is \(NONE\)/);
   assert.match(await sClient(rig.port, ['-tls1_2', '-cipher', 'AES128-GCM-SHA256']), /Cipher is \(NONE\)/);
@@ -175,7 +175,7 @@ test('wants a certificate of the given authority where there is one', async (t) 
   assert.equal(rig.replica.requests.length, 1);
 });
 
-test('gives new connections a new certificate at once, and keeps those there are', async (t) => {
+test('gives new connections a new certificate at once, keeping old ones', async (t) => {
   const [before, after] = [makeCertificate(['one.example']), makeCertificate(['two.example'])];
   const rig = await served(t, { tls: materialOf([{ hosts: ['one.example'], ...before }]) });
   const old = await rig.client();
@@ -210,7 +210,7 @@ test('a hundred changes of the certificate fail no handshake', async (t) => {
   assert.equal(rig.counts().threads.handshakes.failed, 0);
 });
 
-test('says that it ends a connection, so that no response looks cut', async (t) => {
+test('announces the end of a connection, so no response looks cut', async (t) => {
   const rig = await Rig.open(t, { tls: testMaterial() });
   const client = startSClient(rig.port, ['-tls1_3', '-msg'], 'GET / HTTP/1.0\r\n\r\n');
   const replica = await rig.replica.next();
@@ -247,7 +247,7 @@ test('what is no TLS is closed and counted', async (t) => {
   assert.equal(rig.replica.requests.length, 0);
 });
 
-test('handshakes that do not go on are closed in time, wherever they stop', async (t) => {
+test('stalled handshakes are closed in time, wherever they stop', async (t) => {
   const rig = await served(t, { headerTimeoutMs: 5000 });
   const silent = await Peer.connect(rig.port);
   const halfHello = await Peer.connect(rig.port);
