@@ -1,6 +1,6 @@
 /**
- * The entry point. Checks the version of Node.js and runs the program, or names the version that is needed.
- * Must not hold: a static import, or syntax younger than modules. Either would fail before the check runs.
+ * The entry point: checks the version of Node.js and runs the program, or names the version that is needed.
+ * Must not hold: a static import, or syntax younger than modules, since either would fail before the check runs.
  */
 
 /** As "engines" in package.json. */

@@ -1,7 +1,6 @@
 /**
- * Limits guesses of the admin token: failures are counted by client network.
- * An address has 20 tries, and gets one back each second; with none left its token is not looked at. Repeating one wrong
- * token, as a page with an old one does, uses up only half of them, and leaves the rest to others behind the address.
+ * Limits guesses of the admin token: failures are counted by client network, and one without a try left has to wait
+ * for the next.
  * Invariants: memory is bounded; the failures of one network take nothing from another.
  */
 
@@ -10,7 +9,10 @@ import { networkOf } from '../platform/ip-addresses.ts';
 
 /** Tries before an address has to wait. */
 export const MOST_TRIES = 20;
-/** Of these, for the same wrong token over and over. */
+/**
+ * Of these, for the same wrong token over and over, as a page with an old one sends it: the rest is left to others
+ * behind the address.
+ */
 export const MOST_REPEATS = 10;
 /** A try comes back in this time. */
 const TRY_MS = 1000;

@@ -1,7 +1,8 @@
 /**
- * A strict JSON parser (RFC 8259) for request bodies. Beyond the grammar it refuses what JSON.parse accepts silently: a
- * key that is twice in an object, nesting deeper than 8, a number that is infinite.
- * Objects become maps, so that no key (`__proto__`) has a meaning. Time and memory are linear in the text.
+ * A strict JSON parser (RFC 8259) for request bodies, which also refuses what JSON.parse accepts silently: a key that
+ * is twice in an object, nesting deeper than 8, a number that is infinite.
+ * Invariants: objects become maps, so that no key (`__proto__`) has a meaning; time and memory are linear in the
+ * text.
  */
 
 import { quote } from '../config/suggest.ts';

@@ -1,7 +1,8 @@
 /**
- * The JSON of the admin port, as types: what stands under `message` in the response of each endpoint. The server fills
- * them, and the commands, the dashboard, tests and benchmarks read them; what `/live` streams is in `snapshot.ts`.
- * Durations are in milliseconds; shares are parts of all slots, 0 to 1. Types only: the dashboard imports this file.
+ * The JSON of the admin port, as types: what stands under `message` in the response of each endpoint; what `/live`
+ * streams is in `snapshot.ts`.
+ * Durations are in milliseconds, shares are parts of all slots, 0 to 1.
+ * Types only: the dashboard imports this file.
  */
 
 import type { Ending } from '../core/ending.ts';

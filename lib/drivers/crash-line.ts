@@ -1,7 +1,8 @@
 /**
- * Picks the one line of a program's last output that says why it ended. Pure.
- * It is the header of the last uncaught exception, with its cause; else the first line of the last block that mentions an
- * error, since what follows is mostly a consequence; else the last line. For people only: no decision may rest on it.
+ * Picks the one line of a program's last output that says why it ended: the header of the last uncaught exception,
+ * with its cause; else the first line of the last block that mentions an error, since what follows is mostly a
+ * consequence; else the last line.
+ * Pure, and for people only: no decision may rest on it.
  */
 import { stripVTControlCharacters } from 'node:util';
 

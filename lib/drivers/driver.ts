@@ -1,7 +1,9 @@
 /**
- * The interface between the fleet and whatever runs its instances: types only. A driver lists instances and carries out
- * orders; the fleet decides what should exist. Desired state is written on the instances themselves (labels), so `list`
- * after a restart returns all there is to know. Every driver passes `test/contract/driver-suite.ts`.
+ * The interface between the fleet and whatever runs its instances, types only: a driver lists instances and carries
+ * out orders; the fleet decides what should exist.
+ * Desired state is written on the instances themselves (labels), so `list` after a restart returns all there is to
+ * know.
+ * Every driver passes `test/contract/driver-suite.ts`.
  */
 import type { Ending } from '../core/ending.ts';
 import type { Endpoint, Place } from '../core/replica.ts';

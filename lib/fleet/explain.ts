@@ -1,8 +1,8 @@
 /**
- * Where a request goes and why, for an operator: its key, hash and slot, and the replicas from the owner on. The key,
- * the hash and the choice come from core, which has the code that the data path uses.
- * Invariants: nothing is counted in flight; all that one response says is of one moment. What a data thread suspects of
- * a replica before the control plane has looked at it is not in it.
+ * Where a request goes and why, for an operator: its key, hash and slot, and the replicas from the owner on, by the
+ * code of core that the data path uses.
+ * Invariants: nothing is counted in flight; all that one response says is of one moment; what a data thread suspects
+ * of a replica before the control plane has looked at it is not in it.
  */
 
 import type { ExplainQuestion, ExplainStop, ExplainView } from '../api/types.ts';

@@ -1,10 +1,8 @@
 /**
- * The events of the fleet: the last 1,000 of them, in the order in which they happened.
- * Invariants: ids rise strictly and begin with the start time of this balancer, so that an id of an earlier balancer is
- * never taken for one of ours. The cost of an outage stands in the event that ends it, and only there.
- *
- * What an instance does again and again is one event with a count. Each further count gives it a new id, and the event
- * with the old id is no longer kept.
+ * The events of the fleet: the last 1,000 of them, in the order in which they happened; what an instance does again
+ * and again is one event with a count.
+ * Invariants: ids rise strictly and begin with the start time of this balancer, so that an id of an earlier balancer
+ * is never taken for one of ours; the cost of an outage stands in the event that ends it, and only there.
  */
 import type { Cost, EventKind, FleetEvent } from '../api/types.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -155,7 +153,7 @@ export class Journal {
     this.#repeats.note([kind, replica, who, event.cause].join('\n'), event, merged);
   }
 
-  /** Keeps the latest event of a series instead of the one before. */
+  /** Keeps the latest event of a series, under a new id, instead of the one before, which is no longer kept. */
   #keepOne(event: FleetEvent, count: number, key: string): void {
     const before = count === 1 ? undefined : this.#standing.get(key);
     const at = before === undefined ? -1 : this.#events.indexOf(before);

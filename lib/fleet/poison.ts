@@ -1,11 +1,9 @@
 /**
  * Finds requests that crash instances, so that retries of one request do not end the whole fleet.
- *
- * A request is poison when two instances ended by their own doing while it was on them. A kind of request (a method and
- * a path) is poison when two such instances ended within a minute, unless a request of that kind which had lost an
- * instance was then served by another replica: it was there by chance, as most requests are when an instance ends.
- * What was ended from outside (kill -9, an operator, the balancer) says nothing about any request.
- * Invariants: only requests that have lost an instance are known here; `isPoison` of a kind changes with `publish` alone.
+ * A request is poison when two instances ended by their own doing while it was on them; of a kind of request (a
+ * method and a path) `#reconsider` says when it is.
+ * Invariants: only requests that have lost an instance are known here; `isPoison` of a kind changes with `publish`
+ * alone.
  */
 
 import { type Ending, isFromOutside } from '../core/ending.ts';
@@ -105,7 +103,10 @@ export class Poison {
     this.#reconsider(kind);
   }
 
-  /** Records how an instance ended. */
+  /**
+   * Records how an instance ended. What was ended from outside (kill -9, an operator, the balancer) says nothing
+   * about any request.
+   */
   recordEnd({ generation, replica, ending }: End): void {
     this.#ends.set(generation, { replica, isOwn: !isFromOutside(ending), atMs: this.#nowMs });
     dropOldest(this.#ends, MOST_ENDS);
@@ -164,7 +165,11 @@ export class Poison {
     return losses.filter(({ atMs }) => this.#nowMs - atMs < WINDOW_MS);
   }
 
-  /** Marks the kind as poison where it is, and notes that once. */
+  /**
+   * Marks the kind as poison where it is, and notes that once: when two instances ended within a minute by their own
+   * doing, unless a request of the kind which had lost an instance was then served by another replica: it was there
+   * by chance, as most requests are when an instance ends.
+   */
   #reconsider(kind: Kind): void {
     const guilty = this.#recent(kind.losses).filter((loss) => this.#hasEndedWith(loss));
     const generations = new Set(guilty.map(({ generation }) => generation));

@@ -1,9 +1,8 @@
 /**
- * Every replica there is: who is on the ring, under which ordinal, with which instance. The sole writer of what the
- * data plane sees of the fleet: the slots and the endpoints here, the state words in `replica-states.ts`.
- *
- * Invariants: an ordinal belongs to one replica until every data thread has stopped using it. A replica is on the
- * ring from `addToRing` to `removeFromRing`, whatever happens to its instances in between, so healing moves no key. A
+ * Every replica there is: who is on the ring, under which ordinal, with which instance; the sole writer of what the
+ * data plane sees of the fleet (slots and endpoints here, state words in `replica-states.ts`).
+ * Invariants: an ordinal belongs to one replica until every data thread has stopped using it; a replica is on the
+ * ring from `addToRing` to `removeFromRing`, whatever happens to its instances in between, so healing moves no key; a
  * state word says healthy only while the data threads know the endpoint of the instance that passed its probes.
  */
 

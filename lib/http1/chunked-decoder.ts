@@ -1,9 +1,10 @@
 /**
- * Decodes a chunked body that comes in any pieces: checks its framing (the chunk size is read in `#readSize`) and hands over
- * either its data alone or, for a receiver that is sent chunks as well, the framing with it, as the buffers came in.
+ * Decodes a chunked body that comes in any pieces: checks its framing (the chunk size is read in `#readSize`) and
+ * hands over either its data alone or, for a receiver that is sent chunks as well, the framing with it, as the
+ * buffers came in.
  * Invariants: in raw form what is handed over is, end to end, one well-formed chunked body without extensions, blanks
- * or leading zeros in its sizes, whose trailers are those that may pass; its last chunk goes out only when all of it was well-formed.
- * Data is never copied. What is held back is one size line or one trailer section.
+ * or leading zeros in its sizes, whose trailers are those that may pass; its last chunk goes out only when all of it
+ * was well-formed. Data is never copied; what is held back is one size line or one trailer section.
  * Source: RFC 9112 section 7.1, RFC 9110 section 6.5.
  */
 

@@ -1,10 +1,9 @@
 /**
- * The head of a response: how its body is framed, whether its connection may be used again, and the text that goes on to
- * the client. What the balancer adds is in `response-headers.ts`.
+ * The head of a response: how its body is framed, whether its connection may be used again, and the text that goes on
+ * to the client; what the balancer adds is in `response-headers.ts`.
  * Invariants: `forward` has no hop-by-hop field, none that `Connection` names, no Transfer-Encoding, and at most one
- * Content-Length, in plain digits; every line in it reads `Name: value` CRLF; names, order and repeats are as received.
- * A head with two framings, or one that two readers could read differently, is refused.
- * `forward` is cut out of the head as one or two slices; only a head in an odd form is put together line by line.
+ * Content-Length, in plain digits; every line in it reads `Name: value` CRLF; names, order and repeats are as
+ * received. A head with two framings, or one that two readers could read differently, is refused.
  * Source: RFC 9112 sections 6.1 to 6.3 and 9.3, RFC 9110 sections 6.6.1, 7.6.1, 7.8, 8.6 and 15.2.2.
  */
 import { HOP_BY_HOP } from './header-names.ts';
@@ -98,7 +97,9 @@ export function headerPairs(text: string): string[] {
   return fieldPairs(text, text.indexOf('\r\n') + 2);
 }
 
-/** Reads every line into `fields`, and takes out of the head those that do not go on. */
+/**
+ * Reads every line into `fields`, and takes out of the head those that do not go on, which leaves one or two slices.
+ */
 function cutOut(section: HeaderScanner, received: string): string {
   const { bytes, base, marks, markCount } = section;
   fields.reset();
@@ -114,7 +115,7 @@ function cutOut(section: HeaderScanner, received: string): string {
   return text + received.slice(from, section.length - 2);
 }
 
-/** The same as `cutOut` from a head in an odd form. */
+/** The same as `cutOut` from a head in an odd form, line by line. */
 function putTogether(
   statusLine: string,
   received: string,

@@ -1,11 +1,7 @@
 /**
- * Adds up what the data threads count, for each replica by name. For the control plane alone.
- * Invariants: what is counted under a name only grows until the name is reused, and none of it passes to another name.
- * The names read, the removed ones and the balancer's own add up to the totals. Totals and removed never fall.
- *
- * An ordinal is reused for another name. What its cells held until then is remembered and subtracted, since only the
- * threads write counters. That baseline is right when it is taken before any thread can learn of the new replica, and
- * after all threads have dropped the old one.
+ * Adds up what the data threads count, for each replica by name; for the control plane alone.
+ * Invariants: what is counted under a name only grows until the name is reused, and none of it passes to another
+ * name; the names read, the removed ones and the balancer's own add up to the totals; totals and removed never fall.
  */
 import { HISTOGRAM_CELLS, HistogramView } from '../core/policy/histogram.ts';
 import {
@@ -142,7 +138,11 @@ export class MetricsReader {
     for (const [ordinal, owner] of this.#owners) if (owner.name === name) this.#owners.delete(ordinal);
   }
 
-  /** Assigns ordinals to names from now on; to be called before a data thread learns of it. */
+  /**
+   * Assigns ordinals to names from now on; to be called before any thread can learn of a new replica, and after all
+   * threads have dropped the one that had its ordinal. What the cells of the ordinal held until then is remembered
+   * and subtracted, since only the threads write counters.
+   */
   follow(records: readonly { readonly ordinal: number; readonly name: string }[]): void {
     for (const { ordinal, name } of records) {
       if (this.#owners.get(ordinal)?.name === name) continue;

@@ -1,10 +1,7 @@
 /**
- * Measures the thread that it runs on: how late its timers fire, how busy its event loop is, garbage collection, heap. Its
- * own cost is some microseconds a second.
- *
- * It has a timer of its own and does not use `monitorEventLoopDelay`, which includes its own resolution in every value,
- * loses the sample after each `reset`, and has no buckets that could be summed over threads. `nodejs_eventloop_lag` of
- * prom-client has both faults.
+ * Measures the thread that it runs on: how late its timers fire, how busy its event loop is, garbage collection,
+ * heap.
+ * Its own cost is some microseconds a second.
  */
 import { constants, type PerformanceEntry, PerformanceObserver, performance } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
@@ -24,6 +21,11 @@ const GC_KIND: ReadonlyMap<number, GcKind> = new Map([
   [constants.NODE_PERFORMANCE_GC_WEAKCB, 'weakcb'],
 ]);
 
+/**
+ * It has a timer of its own and does not use `monitorEventLoopDelay`, which includes its own resolution in every
+ * value, loses the sample after each `reset`, and has no buckets that could be summed over threads.
+ * `nodejs_eventloop_lag` of prom-client has both faults.
+ */
 export class ThreadHealth {
   readonly #recorder: ThreadRecorder;
   readonly #clock: Clock;

@@ -1,10 +1,8 @@
 /**
  * `/live`: one snapshot a second to every page that is open, as server-sent events, and what happened since.
- * A page first gets a `history` message (the traffic of the last fifteen minutes) and an `events` message (the last
- * events, the oldest first), then `snapshot` messages, and `events` messages with what is new.
- *
  * Invariants: there is one timer, whose ticks sample the traffic for the history whether a page is open or not; a
- * snapshot is made once for all pages, and none without a page. Source: HTML standard, section 9.2 (server-sent events).
+ * snapshot is made once for all pages, and none without a page.
+ * Source: HTML standard, section 9.2 (server-sent events).
  */
 
 import type { History, Snapshot } from '../../api/snapshot.ts';
@@ -84,6 +82,10 @@ export class Live {
     this.#timer?.cancel();
   }
 
+  /**
+   * A page first gets a `history` message (the traffic of the last fifteen minutes) and an `events` message (the last
+   * events, the oldest first), then `snapshot` messages, and `events` messages with what is new.
+   */
   #join(write: Write): () => void {
     const { events, snapshots } = this.#parts;
     const kept = events.after('');

@@ -1,13 +1,8 @@
 /**
- * The textbook ring: few slots, quadratic hash functions, and probing for a virtual node whose slot is taken. It is here
- * to be compared with the good ones; the functions and their vectors are in the tests.
- * Must not hold: names as an input of placement; the ids alone decide it, placed in ascending order.
- * Invariants: lookups wrap clockwise, a slot's own vnode first. Probing displaces vnodes, so more than its own keys may
- * move when a replica is removed:
- * - Every other vnode stays or moves back to a slot that a vnode held before; no new slot becomes occupied.
- * - Replicas with a lower id keep every slot. So removing the replica with the highest id moves only its own slots.
- * - A slot that a higher id owned through a displaced vnode may move as well, for that vnode may move back.
- * - With no displaced vnode among the higher ids, only the replica's own slots move.
+ * The textbook ring, to compare the others with: few slots, quadratic hash functions, and probing for a virtual node
+ * whose slot is taken.
+ * Invariants: the ids alone decide placement, in ascending order, never the names; lookups wrap clockwise, a slot's
+ * own vnode first; a removal may move more than the keys of the one removed (`classicPlacement`).
  */
 import type { Member } from '../replica.ts';
 import { ownClockwise } from './ring.ts';
@@ -93,6 +88,11 @@ function firstFree(taken: Uint8Array, home: number, probing: Probing): number {
 /**
  * Placement on the textbook ring, both numbers whole and from 1, else a RangeError; so does `build` end where
  * members · vnodes are more than the slots. With another `home` it is the same ring under another Φ.
+ * Probing displaces vnodes, so more than its own keys may move when a replica is removed:
+ * - Every other vnode stays or moves back to a slot that a vnode held before; no new slot becomes occupied.
+ * - Replicas with a lower id keep every slot. So removing the replica with the highest id moves only its own slots.
+ * - A slot that a higher id owned through a displaced vnode may move as well, for that vnode may move back.
+ * - With no displaced vnode among the higher ids, only the replica's own slots move.
  */
 export function classicPlacement(
   slots: number,

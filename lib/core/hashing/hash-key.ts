@@ -1,8 +1,9 @@
 /**
- * The hash key of a request: the sources that `--hash-key` may name, how each is read from a request, and the number that
- * a value is hashed to. The first source that is present and not empty gives the key.
- * Invariants: values are latin1 texts, as header values are: query values are decoded to bytes, not characters, so UTF-8
- * sent raw and UTF-8 sent percent-encoded make the same key. Time is linear in the request head.
+ * The hash key of a request: the sources that `--hash-key` may name, how each is read from a request, and the number
+ * that a value is hashed to.
+ * The first source that is present and not empty gives the key.
+ * Invariants: values are latin1 texts, as header values are; query values are decoded to bytes, not characters, so
+ * UTF-8 sent raw and UTF-8 sent percent-encoded make the same key; time is linear in the request head.
  */
 import { isToken } from '../http-token.ts';
 import { hashText } from './hash.ts';

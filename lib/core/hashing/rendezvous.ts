@@ -1,11 +1,10 @@
 /**
  * Rendezvous hashing kept as a table: every slot belongs to the member with the best score for it, so a lookup is one
- * read and not a contest. Thaler and Ravishankar, "Using Name-Based Mappings to Increase Hit Rates", IEEE/ACM ToN 6(1),
- * 1998; weights by the logarithmic method (Mosharaf-Dastjerdi, "Weighted rendezvous hashing"): smallest −ln(u) ÷ weight.
- * Must not hold: ids or ordinals as an input of placement; names and weights alone decide it.
- * Invariants: a change moves exactly the slots that a member gains or gives up, and no slot between two others. The
- * order in which members are given does not matter. The table is a pure function of the members: what is remembered of
- * the last build only saves work. Math.log is V8's own port of fdlibm, so all machines compute the same scores.
+ * read and not a contest.
+ * Invariants: names and weights alone decide placement, not ids, ordinals or the order in which members are given; a
+ * change moves exactly the slots that a member gains or gives up, and no slot between two others.
+ * Source: Thaler and Ravishankar, "Using Name-Based Mappings to Increase Hit Rates", IEEE/ACM ToN 6(1), 1998;
+ * Mosharaf-Dastjerdi, "Weighted rendezvous hashing".
  */
 
 import { type Member, weightOf } from '../replica.ts';
@@ -53,7 +52,10 @@ class RendezvousPlacement implements Placement {
   readonly algorithm = 'rendezvous';
   readonly slots: number;
   #slotsPerHash = 0.5;
-  /** The last build: who took part, the row that owns each slot, and the score by which it does. */
+  /**
+   * The last build: who took part, the row that owns each slot, and the score by which it does. It only saves work:
+   * the table is a pure function of the members.
+   */
   #last = NOBODY;
   #owners = new Int32Array(0);
   #best = new Float64Array(0);
@@ -115,7 +117,11 @@ class RendezvousPlacement implements Placement {
     this.#best[slot] = -Math.log(1 - missingOf(contenders.seeds[row]!, key)) / contenders.weights[row]!;
   }
 
-  /** Gives the slot to one of the rows `among` whose score is better than its owner's, the best of them. */
+  /**
+   * Gives the slot to one of the rows `among` whose score is better than its owner's, the best of them. The best
+   * score is the smallest −ln(u) ÷ weight (the logarithmic method); Math.log is V8's own port of fdlibm, so all
+   * machines compute the same scores.
+   */
   #contest(slot: number, { names, seeds, weights }: Contenders, among: Int32Array): void {
     const key = mix32(slot) | 0;
     let owner = this.#owners[slot]!;

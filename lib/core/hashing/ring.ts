@@ -1,11 +1,9 @@
 /**
- * The hash ring: every member has points on a circle of 2^32, and owns what lies between each of its points and
- * the point before it. Karger et al., "Consistent Hashing and Random Trees", STOC 1997, section 4; the circle is
- * cut into equal slots, each owned whole by whoever owns its start, so a lookup needs no search.
- * Must not hold: ids or ordinals as an input of placement; the names alone decide it.
- * Invariants: where points fall together the lesser name has the slot, so the order in which members are given
- * does not matter. When a member is removed only its own slots move: the others' points stay where they are. A member has
- * points in proportion to its weight, the first of which are those that it has with less.
+ * The hash ring: every member has points on a circle of 2^32, in proportion to its weight, and owns what lies between
+ * each of its points and the point before it.
+ * Invariants: names and weights alone decide placement, not ids, ordinals or the order in which members are given,
+ * for where points fall together the lesser name has the slot; when a member is removed only its own slots move.
+ * Source: Karger et al., "Consistent Hashing and Random Trees", STOC 1997, section 4.
  */
 
 import { type Member, weightOf } from '../replica.ts';
@@ -17,8 +15,10 @@ const START_SEED = 0x73746172;
 const STRIDE_SEED = 0x73747269;
 
 /**
- * Placement on a ring of `slots` slots, each member having `vnodes` points times its weight (both whole numbers from 1,
- * else a RangeError). `build` takes slots + members · vnodes steps.
+ * Placement on a ring of `slots` slots, each member having `vnodes` points times its weight (both whole numbers from
+ * 1, else a RangeError). `build` takes slots + members · vnodes steps.
+ * The circle is cut into equal slots, each owned whole by whoever owns its start, so a lookup needs no search. The
+ * first points of a member are those that it has with less weight.
  */
 export function ringPlacement(slots: number, vnodes: number): Placement {
   if (!Number.isInteger(slots) || slots < 1) throw new RangeError(`a ring needs slots, and ${slots} is none`);

@@ -1,20 +1,20 @@
 /**
- * Consistent hashing with bounded loads: the most requests that one replica may hold, so that a hot key or a skewed table
- * overflows to the successor instead of overloading the owner. Mirrokni, Thorup and Zadimoghaddam, arXiv 1608.01350,
- * section 1: with load factor c = 1 + ε, m requests and n replicas, at most ⌈c·m/n⌉ each.
+ * Consistent hashing with bounded loads: the most requests that one replica may hold, so that a hot key or a skewed
+ * table overflows to the successor instead of overloading the owner.
  * Invariant: with a load factor from 1, the bounds of all replicas together exceed what is in flight, so at least one
  * replica is under its bound and a walk over them ends.
- *
- * The floor: an almost idle fleet has bounds of one or two, which one client with six parallel requests exceeds although
- * no replica is in any trouble. Where requests of one key belong together, no bound is below `--load-floor`.
+ * Source: Mirrokni, Thorup and Zadimoghaddam, arXiv 1608.01350, section 1.
  */
 
 /** Load factors are whole millionths (options allow no more), so the bound can be computed without rounding. */
 export const MILLION = 1_000_000;
 
 /**
- * The most requests a replica may hold, the new one included, with `totalInFlight` requests in flight before it
- * on `eligible` replicas; at least `floor`. Infinity for load factor 0 (off) and for no eligible replica.
+ * The most requests a replica may hold, the new one included, with `totalInFlight` requests in flight before it on
+ * `eligible` replicas; at least `floor`. Infinity for load factor 0 (off) and for no eligible replica.
+ * With load factor c = 1 + ε, m requests and n replicas it is ⌈c·m/n⌉. An almost idle fleet has bounds of one or two,
+ * which one client with six parallel requests exceeds although no replica is in any trouble; so where requests of one
+ * key belong together, no bound is below `--load-floor`.
  */
 export function boundOf(loadFactor: number, totalInFlight: number, eligible: number, floor = 0): number {
   return weightedBoundOf(loadFactor, floor, { totalInFlight, weight: 1, totalWeight: eligible });

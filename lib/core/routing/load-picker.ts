@@ -1,9 +1,7 @@
 /**
- * Picks by load alone, for requests without a key. `p2c`: two replicas at random, and of these the one with less in
- * flight for its weight (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001). `least`: the one
- * with least of all, beginning at another replica each time, or the first would get all requests of an idle fleet.
- * Invariants: never returns one that is no candidate or is full. Cost of p2c: two loads, whatever the size of the fleet;
- * a look at all eligible replicas only where neither of the two will do. Of least: always a look at all of them.
+ * Picks by load alone, for requests without a key, by `p2c` or `least`.
+ * Invariant: never returns one that is no candidate or is full.
+ * Source: Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001 (p2c).
  */
 import { NO_ORDINAL } from '../replica.ts';
 import type { Candidates } from './candidates.ts';
@@ -12,6 +10,10 @@ import { isEligible, type RouteTable } from './route-table.ts';
 
 /** How a replica is chosen: by the request's key, or by load. */
 export type Balance = 'hash' | LoadBalance;
+/**
+ * `p2c`: two replicas at random, and of these the one with less in flight for its weight. `least`: the one with least
+ * of all.
+ */
 export type LoadBalance = 'p2c' | 'least';
 export const BALANCES: readonly Balance[] = ['hash', 'p2c', 'least'];
 
@@ -34,7 +36,10 @@ export class LoadPicker {
   #changes = -1;
   /** State of a xorshift32 generator (G. Marsaglia, 2003); never 0. */
   #random: number;
-  /** Where the next look at all begins. */
+  /**
+   * Where the next look at all begins: at another replica each time, or the first would get all requests of an idle
+   * fleet.
+   */
   #start = 0;
   /** The two that were drawn last; NO_ORDINAL where there were not so many. */
   #first = NO_ORDINAL;
@@ -56,7 +61,11 @@ export class LoadPicker {
     this.#maxInFlight = maxInFlight;
   }
 
-  /** Chooses without counting; an ordinal, NONE_ELIGIBLE or ALL_FULL. */
+  /**
+   * Chooses without counting; an ordinal, NONE_ELIGIBLE or ALL_FULL. p2c costs two loads, whatever the size of the
+   * fleet, and a look at all eligible replicas only where neither of the two will do; `least` always looks at all of
+   * them.
+   */
   pick(tried: readonly number[]): number {
     if (this.#table.changes !== this.#changes) this.#listEligible();
     if (this.#isLeast) return this.#leastOfAll(tried);

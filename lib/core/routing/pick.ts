@@ -1,11 +1,9 @@
 /**
- * Which replica gets a request: its owner, or the first after it on the ring that may and can take it.
- * Must not hold: retry policy, queues, sockets. Pure but for the shared table it reads.
- * Invariants: never returns one that is not eligible, is to be avoided, or holds `maxInFlight` already; keeps to
- * the load bound while any candidate is under it. A request without a key is given by load (`load-picker.ts`), and the
- * load bound is not for it. Cost: one slot read when the owner can take it; otherwise a walk over
- * the next slots, whatever the size of the fleet; a pass over all ordinals only where no candidate near is under its
- * bound, as in a fleet that is full.
+ * Which replica gets a request: its owner, or the first after it on the ring that may and can take it; one without a
+ * key is given by load (`load-picker.ts`).
+ * Must not hold: retry policy, queues, sockets; it is pure but for the shared table it reads.
+ * Invariants: never returns one that is not eligible, is to be avoided, or holds `maxInFlight` already; for a request
+ * with a key keeps to the load bound while any candidate is under it.
  */
 
 import { NO_KEY } from '../hashing/hash-key.ts';
@@ -101,7 +99,11 @@ export class Picker {
     return this.#candidates.includes(owner, NOTHING_TRIED) ? owner : NO_ORDINAL;
   }
 
-  /** Chooses for `hash` without counting; an ordinal, NONE_ELIGIBLE or ALL_FULL. */
+  /**
+   * Chooses for `hash` without counting; an ordinal, NONE_ELIGIBLE or ALL_FULL. With a key it costs one slot read
+   * when the owner can take it; otherwise a walk over the next slots, whatever the size of the fleet; a pass over all
+   * ordinals only where no candidate near is under its bound, as in a fleet that is full.
+   */
   pick(hash: number, tried: readonly number[] = NOTHING_TRIED): number {
     if (hash === NO_KEY) return this.#byLoad.pick(tried);
     const table = this.#table;

@@ -1,17 +1,13 @@
 /**
- * The one thing both planes share: slot → ordinal, and for each ordinal a state word and an in-flight count.
- * Laid out over one SharedArrayBuffer, so that every data thread reads what the control plane published.
- *
- * Who writes what: the control plane alone writes slots, state words, weights and the counts of
- * those eligible. Data threads add
- * and subtract in-flight and waiting counts, each also in a row of its own, so that what a dead thread held can
- * be given back. Everything written by more than one thread, or read by another, goes through Atomics.
- *
- * Invariants: slots are written to the bank that is not published, then one version bump publishes it; the
- * published bank is `version & 1`. A reader that sees the same version before and after has read one table
- * (a sequence lock, H.-J. Boehm, "Can seqlocks get along with programming language memory models?", 2012).
- * A state word is `epoch * 8 + code`; the epoch grows at every change, so a word is never seen twice in a row
- * for two different situations.
+ * What both planes share, in one SharedArrayBuffer: slot → ordinal, and for each ordinal a state word, a weight and
+ * its counts.
+ * The control plane alone writes slots, state words, weights and the counts of those eligible; data threads write
+ * `failures` and the in-flight and waiting counts, of which the control plane only clears failures and gives back
+ * what a dead thread held.
+ * Invariants: all but the slots and each thread's own row of `held` is written through Atomics; slots are written to
+ * the bank that is not published, then one version bump publishes it as bank `version & 1`, so a reader that sees the
+ * same version before and after has read one table.
+ * Source: H.-J. Boehm, "Can seqlocks get along with programming language memory models?", 2012 (sequence lock).
  */
 import { NO_OWNER } from '../hashing/slot-table.ts';
 import { SharedQueue } from './shared-queue.ts';
@@ -30,7 +26,10 @@ import {
   WAITING,
 } from './table-memory.ts';
 
-/** What a state word's lowest three bits say. */
+/**
+ * What a state word's lowest three bits say. The word is `epoch * 8 + code`, and the epoch grows at every change, so
+ * a word is never seen twice in a row for two different situations.
+ */
 export const STATE_CODES = { free: 0, starting: 1, healthy: 2, unhealthy: 3, draining: 4 } as const;
 export type StateCode = keyof typeof STATE_CODES;
 const CODE_MASK = 7;
@@ -49,6 +48,10 @@ export class RouteTable {
   readonly shape: RouteTableShape;
   readonly queue: SharedQueue;
   readonly #views: Views;
+  /**
+   * Where this thread's row of `held` begins: what it has in flight itself, so that it can be given back if the
+   * thread dies.
+   */
   readonly #row: number;
 
   /** `worker` is the calling thread's row, from 0. */

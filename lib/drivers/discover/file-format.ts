@@ -1,9 +1,8 @@
 /**
- * What a file that lists servers may look like. Pure.
- *
- * Either lines, `http://host:port` with a name behind it if any, and comments from `#` on; or JSON, a list of such
- * texts and of `{"url": "http://host:port", "name": "web1"}`. A file that was written in part is told from a whole one
- * by the end of its last line, or by its closing bracket.
+ * What a file that lists servers may look like: lines, `http://host:port` with a name behind it if any, and comments
+ * from `#` on; or JSON, a list of such texts and of `{"url": "http://host:port", "name": "web1"}`.
+ * A file that was written in part is told from a whole one by the end of its last line, or by its closing bracket.
+ * Pure.
  */
 import { formatEndpoint, isReplicaName, parseEndpoint } from '../../core/replica.ts';
 import type { Server } from './source.ts';

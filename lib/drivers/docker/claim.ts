@@ -1,9 +1,8 @@
 /**
- * A balancer's claim on a pool: a numbered volume whose labels name the owner, recreated under the next number while its
- * owner lives. The engine creates a volume name once, and a later request for it returns the first one's labels, so
- * creating the next number both renews the claim and settles a race between two balancers.
- * Invariants: the claim with the highest number counts; only its owner removes claims, its own and lower ones. A claim
- * expires once its owner is known to have ended, or was not renewed for `EXPIRY_MS` by the observer's clock.
+ * A balancer's claim on a pool: a numbered volume whose labels name the owner, recreated under the next number while
+ * its owner lives.
+ * Invariants: the claim with the highest number counts; only its owner removes claims, its own and lower ones; a
+ * claim expires once its owner is known to have ended, or was not renewed for `EXPIRY_MS` by the observer's clock.
  */
 import { type Clock, sleep, type Timer } from '../../platform/clock.ts';
 import { BalancerError, isBalancerError, messageOf } from '../../platform/errors.ts';
@@ -143,7 +142,11 @@ export class PoolClaim {
     return isGone(owner, container && (await this.#options.engine.container(container.id)));
   }
 
-  /** Creates the claim with this number and removes older ones; false where the pool belongs to another balancer. */
+  /**
+   * Creates the claim with this number and removes older ones; false where the pool belongs to another balancer. The
+   * engine creates a volume name once, and a later request for it returns the first one's labels, so creating the
+   * next number both renews the claim and settles a race between two balancers.
+   */
   async #make(number: number): Promise<boolean> {
     const { engine, pool, clock } = this.#options;
     const askedMs = clock.nowMs();

@@ -1,8 +1,7 @@
 /**
- * Translates between our types and the engine's JSON. Pure; the only file that knows its field names.
- * Invariants: labels give pool, name and id and never change. The role is in the container's name, which can change:
- * `<prefix><name>` is `current`, `<prefix><name>.<role>.<short id>` is retired, whatever the prefix was at the time. The
- * container's own short id in it proves that we chose the name; any other name was given by hand and means nothing.
+ * Translates between our types and the engine's JSON; pure, and the only file that knows its field names.
+ * Invariants: labels give pool, name and id and never change; the role is in the container's name, which can change
+ * (`roleOf`).
  * Source: Docker Engine API 1.41, ContainerCreate, ContainerList, ContainerInspect, SystemEvents.
  */
 import type { Ending } from '../../core/ending.ts';
@@ -248,6 +247,11 @@ function portOf(labels: Readonly<Record<string, string>> | null): number | undef
   return Number.isInteger(port) && port > 0 && port < 65_536 ? port : undefined;
 }
 
+/**
+ * `<prefix><name>` is `current`, `<prefix><name>.<role>.<short id>` is retired, whatever the prefix was at the time.
+ * The container's own short id in it proves that we chose the name; any other name was given by hand and means
+ * nothing.
+ */
 function roleOf(summary: ContainerSummary, name: string): Instance['role'] {
   const { Id: containerId, Names: given } = summary;
   const isGiven = (ending: string): boolean => given.some((path) => path.endsWith(ending));

@@ -1,10 +1,7 @@
 /**
  * One child process and its whole process group, from spawn to the end of its last member.
  * Invariants: nothing of a child outlives its leader for long, nor the balancer at all, whatever the command and
- * however the balancer ends. The child leads a process group of its own. In it, beside the command, a watcher shell reads
- * a pipe whose only writer is the balancer. When the pipe closes (we closed it, or we are gone, even by kill -9), the
- * watcher kills the group. Only the watcher may signal a group whose leader is gone: while it waits, the group's number
- * cannot be reused.
+ * however the balancer ends; only the watcher (`SHIM`) may signal a group whose leader is gone.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
@@ -17,6 +14,9 @@ import { endingFrom } from '../ending.ts';
 import { OutputTail } from './output-tail.ts';
 
 /**
+ * The child leads a process group of its own. In it, beside the command, a watcher shell reads a pipe whose only
+ * writer is the balancer: when the pipe closes (we closed it, or we are gone, even by kill -9), the watcher kills the
+ * group. While it waits, the group's number cannot be reused.
  * Descriptor 3 is the pipe. The watcher is forked twice, so that it is no child of the command; it ignores the
  * signals that stop the group. The first argument is the cgroup that the command enters, '' for none. `exec` makes
  * process id and exit status the command's own.

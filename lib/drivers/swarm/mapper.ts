@@ -1,8 +1,8 @@
 /**
- * What a service of ours looks like to a Swarm, and what its JSON means to us. Pure; the only place that knows field
- * names.
- * Invariants: labels of the service say pool, name, id and role. A service cannot be renamed, so the role is a label,
- * which can be changed without restarting its task. Tasks keep the labels of their creation, so theirs are not read.
+ * What a service of ours looks like to a Swarm, and what its JSON means to us; pure, and the only place that knows
+ * field names.
+ * Invariants: labels of the service say pool, name, id and role; tasks keep the labels of their creation, so theirs
+ * are not read.
  * Source: Docker Engine API 1.41, ServiceCreate, ServiceList, TaskList, NodeList.
  */
 import { type Ending, endingOf } from '../../core/ending.ts';
@@ -84,7 +84,10 @@ export function isServiceName(name: string): boolean {
   return /^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$/.test(name) && name.length <= 63;
 }
 
-/** The spec with its role; the labels alone change, so no task is restarted. */
+/**
+ * The spec with its role. A service cannot be renamed, so the role is a label; the labels alone change, so no task is
+ * restarted.
+ */
 export function withRole(spec: ServiceSpec, role: RetiredRole): ServiceSpec {
   return { ...spec, Labels: { ...spec.Labels, [LABEL.role]: role } };
 }

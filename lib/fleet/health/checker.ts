@@ -1,14 +1,9 @@
 /**
- * Probes every instance, counts rise and fall, and decides who is healthy and who has to be replaced; what the fleet as
- * a whole allows is decided in `fleet-health.ts`.
- *
+ * Probes every instance, counts rise and fall, and decides who is healthy and who has to be replaced; what the fleet
+ * as a whole allows is decided in `fleet-health.ts`.
  * Invariants: at most one probe of a replica at a time, at most `maxConcurrent` in all; the result of a probe of an
- * earlier instance is dropped, and a suspect is readmitted only by a probe that began after the suspicion. A replica is
- * healthy while its probes say so, traffic does not say otherwise, and it is not ejected.
- *
- * Not ready is not dead: a response with an unexpected status takes a replica out of rotation and no more, until it has
- * not passed for `replaceAfterMs`. No response to a probe is no failure where some other response arrived meanwhile: the
- * probe waited behind real work. Only without any sign of life does an instance count as hung.
+ * earlier instance is dropped, and a suspect is readmitted only by a probe that began after the suspicion. A replica
+ * is healthy while its probes say so, traffic does not say otherwise, and it is not ejected.
  */
 
 import { afterProbe, fullHealth, isUp, UNKNOWN_HEALTH } from '../../core/policy/rise-and-fall.ts';
@@ -300,7 +295,11 @@ export class Checker {
     return clock.nowMs() - silentSinceMs >= silenceLimitMs;
   }
 
-  /** Reports what is wrong with an instance of ours that is down. */
+  /**
+   * Reports what is wrong with an instance of ours that is down. Not ready is not dead: a response with an unexpected
+   * status only takes it out of rotation, until it has not passed for `replaceAfterMs`. It counts as hung only
+   * without any sign of life: a probe may have waited behind real work where another response arrived meanwhile.
+   */
   #reportFault(check: Check, { outcome, detail }: ProbeResult): void {
     const { policy, ownsInstances, replaceAfterMs, clock, onFault } = this.#parts;
     const { replica, downSinceMs } = check;

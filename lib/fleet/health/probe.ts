@@ -1,16 +1,16 @@
 /**
  * Probes instances: an HTTP request, or only a connection where probing by HTTP is off.
- *
- * Each probe has a new connection, so that it finds what a new client would find, and a replica that serves few
- * connections at a time is not held by an idle one. That costs 100 to 200 µs of a core each, half of it in the kernel.
- * Where hundreds are made a second the caller allows a connection to be used again for a while, at a quarter of that.
- * The bare socket is written and read (`probe-connection.ts`): an HTTP client of Node takes several times as much.
+ * Each probe has a new connection, unless the caller allows the one of an earlier probe, so that it finds what a new
+ * client would find, and a replica that serves few connections at a time is not held by an idle one.
  */
 import { type Endpoint, formatEndpoint } from '../../core/replica.ts';
 import type { UpstreamTls } from '../../platform/upstream-tls.ts';
 import { type Expectation, ProbeConnection, type ProbeResult } from './probe-connection.ts';
 
-/** Probes once; never rejects. With `mayReuse` the connection of an earlier probe will do. */
+/**
+ * Probes once; never rejects. With `mayReuse` the connection of an earlier probe will do: a new one costs 100 to 200
+ * µs of a core, half of it in the kernel, and one that is used again a quarter of that.
+ */
 export type Probe = (endpoint: Endpoint, mayReuse: boolean) => Promise<ProbeResult>;
 
 /** What is sent. */
@@ -54,6 +54,7 @@ interface Target {
   idle: ProbeConnection | undefined;
 }
 
+/** Writes and reads the bare socket (`probe-connection.ts`): an HTTP client of Node takes several times as much. */
 class HttpProber {
   readonly #options: ProbeOptions;
   readonly #mostIdle: number;

@@ -1,9 +1,9 @@
 /**
- * Takes replicas out of rotation for an operator and puts them back: what `/drain` and `/undrain` do. The drain of a
+ * Takes replicas out of rotation for an operator and puts them back: what `/drain` and `/undrain` do; the drain of a
  * replica that is removed is in `graceful-stop.ts`.
  * Invariants: a drained replica stays on the ring, probed and replaced like any other, so that no key moves but those
- * that its successors serve meanwhile; a drain never leaves the fleet without an eligible replica. A balancer that is
- * started again does not remember drains.
+ * that its successors serve meanwhile; a drain never leaves the fleet without an eligible replica.
+ * A balancer that is started again does not remember drains.
  */
 import type { Clock } from '../../platform/clock.ts';
 import { BalancerError } from '../../platform/errors.ts';

@@ -1,8 +1,9 @@
 /**
- * Gets a healthy instance into a replica's place, and tries again until it succeeds or the replica leaves: what starts
- * a new replica and what replaces a dead one. Single attempts are made by `starter.ts`.
- * Invariants: one launch at a time works on a replica. A crash loop is slowed down (1 s doubling to 60 s), but never
+ * Gets a healthy instance into a replica's place, and tries again until it succeeds or the replica leaves: what
+ * starts a new replica and what replaces a dead one.
+ * Invariants: one launch at a time works on a replica; a crash loop is slowed down (1 s doubling to 60 s), but never
  * given up.
+ * Single attempts are made by `starter.ts`.
  */
 
 import type { Ending } from '../../core/ending.ts';

@@ -1,10 +1,9 @@
 /**
- * Keeps the fleet as it should be: adopts what an earlier balancer left, replaces dead instances, removes orphaned ones.
- * A dead container or process is noticed here (a hint of the driver, or a look at what runs) and handed to the launcher,
- * which starts another in its place.
- *
+ * Keeps the fleet as it should be: adopts what an earlier balancer left, replaces dead instances, removes orphaned
+ * ones.
  * It reconciles by level: whatever happens is only a reason to list what runs, compare it with what should, and act
- * (core/policy/reconcile.ts). Invariant: a replica with a launch under way is left alone.
+ * (core/policy/reconcile.ts).
+ * Invariant: a replica with a launch under way is left alone.
  */
 
 import { type Ending, endingOf } from '../../core/ending.ts';

@@ -1,9 +1,8 @@
 /**
  * What the instances of the fleet print: the last lines of each that runs, and of the last two that ended of each
  * replica.
- * Invariants: nobody waits for a reader. A follower has no queue of its own: ten times a second it gets what is kept and
- * new to it, and each line says how many before it were dropped by then. So a flood costs its splitting into lines and
- * nothing else, and a follower sees the end of it.
+ * Invariant: nobody waits for a reader, since a follower has no queue of its own: it gets what is kept and new to it,
+ * and each line says how many before it were dropped by then.
  */
 import type { LogLine } from '../../api/types.ts';
 import type { OutputSink, OutputStream } from '../../drivers/driver.ts';
@@ -128,7 +127,10 @@ export class ReplicaLogs {
     for (const follower of this.#followers) this.#send(follower, Number.POSITIVE_INFINITY);
   }
 
-  /** Passes on what is new to the follower: no more than a batch, of which the newest. */
+  /**
+   * Passes on what is new to the follower: no more than a batch, of which the newest. So a flood costs its splitting
+   * into lines and nothing else, and a follower sees the end of it.
+   */
   #send(follower: Follower, most: number): void {
     const found = this.#find(follower.filter, follower.sequence);
     let from = found.length;

@@ -1,12 +1,4 @@
-/**
- * Accepts client connections on the public port; those that come in a crowd are all accepted before any is served.
- *
- * libuv accepts one connection of a listening socket in each round of the event loop, and in the same round serves all
- * connections that have sent something. With hundreds of busy ones a round takes tens of milliseconds: of a thousand
- * clients that connected at once, 570 had not been accepted after two seconds, while the others were served again and
- * again. So a worker listens on several sockets (SO_REUSEPORT), which accept in the same round, and what was accepted is
- * handed over when a round brought few. A crowd after a calm is a rush, during which rounds should be short.
- */
+/** Accepts client connections on the public port; those that come in a crowd are all accepted before any is served. */
 import { createServer, type Server, type Socket } from 'node:net';
 
 export interface AcceptorOptions {
@@ -28,7 +20,12 @@ export interface AcceptorOwner {
   onRush(isOn: boolean): void;
 }
 
-/** Sockets that one worker listens on. */
+/**
+ * Sockets that one worker listens on (SO_REUSEPORT), which accept in the same round of the event loop. libuv accepts
+ * one connection of a listening socket in each round, and in the same round serves all connections that have sent
+ * something. With hundreds of busy ones a round takes tens of milliseconds: of a thousand clients that connected at
+ * once, 570 had not been accepted after two seconds, while the others were served again and again.
+ */
 const SOCKETS = 16;
 /**
  * Connections that the kernel may queue for each socket, as far as the system's own limit allows. With Node's default of 511
@@ -103,7 +100,7 @@ export class Acceptor {
     setImmediate(this.#onRoundEnd);
   }
 
-  /** At the end of a round. */
+  /** At the end of a round: hands over what was accepted, once a round has brought few. */
   readonly #onRoundEnd = (): void => {
     if (this.#accepted.length === 0) return;
     const isCrowd = this.#accepted.length - this.#beforeRound >= Math.max(1, this.#servers.length / 2);

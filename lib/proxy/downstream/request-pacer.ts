@@ -1,11 +1,7 @@
 /**
- * Admits no more than a few requests in one round of the event loop; those that came with them are processed in the next
- * rounds, in their order.
- *
- * Of a thousand clients hundreds send a request within one round. Processed all at once, each request has left the
- * processor's caches by the time its response is read, each needs a connection to a replica of its own, and most survive
- * a collection of young memory. In small groups the responses of one are there when the next goes out: with 1,000 clients
- * a request costs a tenth less. Nothing waits for time to pass: while requests wait, the rounds follow one another at once.
+ * Admits no more than a few requests in one round of the event loop; those that came with them are processed in the
+ * next rounds, in their order.
+ * Nothing waits for time to pass: while requests wait, the rounds follow one another at once.
  * Source: Larus and Parkes, «Using Cohort Scheduling to Enhance Server Performance», USENIX ATC 2002.
  */
 
@@ -14,6 +10,12 @@ const PER_ROUND = 32;
 /** Requests in a round while rounds are to be short: enough that nobody can keep them waiting for good. */
 const PER_SHORT_ROUND = 4;
 
+/**
+ * Of a thousand clients hundreds send a request within one round. Processed all at once, each request has left the
+ * processor's caches by the time its response is read, each needs a connection to a replica of its own, and most
+ * survive a collection of young memory. In small groups the responses of one are there when the next goes out: with
+ * 1,000 clients a request costs a tenth less.
+ */
 export class RequestPacer<T> {
   readonly #process: (item: T) => void;
   #waiting: T[] = [];

@@ -1,12 +1,9 @@
 /**
  * One request's claim on the fleet: the replica that it holds, those that have failed it, and what is counted against
- * them. Decides whether a request that failed on a replica is sent again, and where.
+ * them.
+ * Decides whether a request that failed on a replica is sent again, and where.
  * Invariants: at most one replica is held, and counted in flight exactly while it is; an instance that failed the
  * request is not given it again, another in its place may be.
- *
- * A connection that closes on a request without a response says that the replica is at fault or that the request is.
- * All attempts of a request are one witness: where another replica responds, those that closed count against their
- * replicas; where several closed and none responded, the request is to blame and nothing counts.
  */
 import { pathOf } from '../../core/hashing/hash-key.ts';
 import type { LosingRequest } from '../../core/policy/poison.ts';
@@ -231,7 +228,11 @@ export class ReplicaLease {
     if (UNREACHABLE.has(code)) health.reportDown(ordinal, word, code);
   }
 
-  /** Counts what closed without a response against its replicas, unless that is the request's fault. */
+  /**
+   * Counts what closed without a response against its replicas, unless that is the request's fault. All attempts of a
+   * request are one witness: where another replica responds, those that closed count against their replicas; where
+   * several closed and none responded, the request is to blame and nothing counts.
+   */
   #countClosed(isServed: boolean): void {
     const closed = this.#closed;
     this.#closed = NONE_CLOSED;

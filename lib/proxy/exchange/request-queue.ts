@@ -1,12 +1,7 @@
 /**
  * The requests of one worker that no replica can take yet, in shards by the owner of their slot.
- *
- * A replica that has room again takes the first of its own shard, and if that is empty the request that has waited longest,
- * so none is idle while a request waits. Requests cannot move between workers, so what is shared is the count (one depth
- * for all) and a ticket for the first request of each worker: a worker with room leaves it to the worker whose request
- * has waited longer, and wakes it.
- * Invariants: a request is in the queue once or not at all, and the shared count says so. A request that every eligible
- * replica has failed holds no ticket, for it would hold up those that can be placed.
+ * Invariants: a request is in the queue once or not at all, and the shared count says so. A request that every
+ * eligible replica has failed holds no ticket, for it would hold up those that can be placed.
  */
 import type { RouteTable } from '../../core/routing/route-table.ts';
 
@@ -20,6 +15,10 @@ export interface QueuedRequest {
   tryPlacing(): boolean;
 }
 
+/**
+ * Requests cannot move between workers, so what is shared is the count (one depth for all) and a ticket for the first
+ * request of each worker: a worker with room leaves it to the worker whose request has waited longer, and wakes it.
+ */
 export class RequestQueue {
   readonly #table: RouteTable;
   #depth: number;
@@ -65,7 +64,10 @@ export class RequestQueue {
     this.#publishHead();
   }
 
-  /** The replica has room for one more request. */
+  /**
+   * The replica has room for one more request: for the first of its own shard, and if that is empty for the one that
+   * has waited longest, so that it is not idle while a request waits.
+   */
   onReplicaFreed(ordinal: number): void {
     if (this.#table.totalWaiting === 0) return;
     const own = this.#shards.get(ordinal)?.values().next().value;

@@ -1,9 +1,6 @@
 /**
  * What is measured of one request for the metrics and the access log: its times, its bytes, how it ended.
  * Invariant: `finish` counts a request once.
- *
- * The clock is read at the request's head, at the response's head, and at the end. Reading it is most of what all
- * counting costs, so the end of a response that came in one read with its head is given the time of that.
  */
 import { NO_ORDINAL } from '../../core/replica.ts';
 import type { Ended, Recorder } from '../../metrics/recorder.ts';
@@ -11,6 +8,10 @@ import type { BalancerError, ErrorCode } from '../../platform/errors.ts';
 import type { RequestContext } from '../downstream/request.ts';
 import type { RecordedRequest } from './access-log-entry.ts';
 
+/**
+ * The clock is read at the request's head, at the response's head, and at the end. Reading it is most of what all
+ * counting costs, so the end of a response that came in one read with its head is given the time of that.
+ */
 export class RequestRecord implements RecordedRequest {
   answeredBy = NO_ORDINAL;
   status = 0;

@@ -1,9 +1,8 @@
 /**
- * The body of a replica's response on its way to the client. The head goes out with the first of the body, the rest as
- * it comes.
- * Invariants: bytes go out in order; a chunk is not touched after `writeBody` unless it lies in a pooled buffer that is
- * retained; `flow` is paused once while the client takes nothing, and resumed once when it does again.
- *
+ * The body of a replica's response on its way to the client: the head goes out with the first of the body, the rest
+ * as it comes.
+ * Invariants: bytes go out in order; a chunk is not touched after `writeBody` unless it lies in a pooled buffer that
+ * is retained; `flow` is paused once while the client takes nothing, and resumed once when it does again.
  * Writes go to the socket and not through ServerResponse, which corks each one until the next tick.
  */
 import type { Writable } from 'node:stream';

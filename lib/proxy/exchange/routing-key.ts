@@ -1,9 +1,6 @@
 /**
  * The hash by which a request is routed: of its id, or of what `--hash-key` names (a header, a cookie, the path, the
- * client's address …). How a key is found in a request and made a number is in `core/hashing/hash-key.ts`.
- *
- * Where it can, this hashes the bytes of the head as they came, four at a time: 13 ns for a key of ten, where its text takes
- * 30, after some 500 ns to make texts of all fields. Cookies and addresses are read as text.
+ * client's address …); how a key is found in a request and made a number is in `core/hashing/hash-key.ts`.
  * Invariant: the hash is `hashKeyOf` of `placementKey`, whichever way it was computed.
  */
 import { Buffer } from 'node:buffer';
@@ -78,7 +75,11 @@ export class RoutingKey {
     return requestId === this.#ids.last ? this.#ids.hashOfLast() : hashKeyOf(requestId, this.#algorithm);
   }
 
-  /** Undefined where a source has to be read as text. */
+  /**
+   * Hashes the bytes of the head as they came, four at a time: 13 ns for a key of ten, where its text takes 30, after
+   * some 500 ns to make texts of all fields. Undefined where a source has to be read as text, as cookies and
+   * addresses are.
+   */
   #hashInBytes(head: RequestHead, parsed: ParsedRequest): number | undefined {
     const { bytes, base, target, targetAt } = parsed;
     // a target in absolute form is hashed in the form in which it goes on

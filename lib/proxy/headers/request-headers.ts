@@ -1,7 +1,7 @@
 /**
- * The head of a request on its way to a replica: the client's, without its hop-by-hop fields, and what the balancer adds
- * (X-Forwarded-*, Forwarded, Via, X-Request-Id). Works on the text of the head, so names, order and repeats stay as they
- * came. What becomes of each kind of field is in `passesOn`.
+ * The head of a request on its way to a replica: the client's, without its hop-by-hop fields (`passesOn`), and what
+ * the balancer adds (X-Forwarded-*, Forwarded, Via, X-Request-Id).
+ * Works on the text of the head, so names, order and repeats stay as they came.
  * Invariants: exactly one framing header goes out, the one by which the parser reads the body; no hop-by-hop field
  * passes, those that `Connection` names included.
  * Source: RFC 9110 sections 7.6.1, 7.8 and 10.1.4, RFC 9112 sections 3.2, 6.1, 6.3 and 9.6.

@@ -1,9 +1,8 @@
 /**
- * Buffers for bodies that are larger than one read, used again and again by one worker. Fresh memory for each read is
- * faulted in page by page and collected as external memory: a third of the cost of a 64 KiB response.
- * Invariants: a buffer is read into by one connection and written out by any number of pending writes; it goes back to
- * the pool when the last of them has released it. However slow peers are, no more than MAX_IN_USE buffers are in use
- * (and one more for each upload under way): a connection that gets none reads less at a time, and copies.
+ * Buffers for bodies that are larger than one read, used again and again by one worker.
+ * Invariants: a buffer is read into by one connection and written out by any number of pending writes; it goes back
+ * to the pool when the last of them has released it. However slow peers are, no more than MAX_IN_USE buffers are in
+ * use (and one more for each upload under way): a connection that gets none reads less at a time, and copies.
  */
 
 /** Bytes that one read may bring: with 128 KiB a MiB costs 1.6 times as much, with 256 KiB 1.2 times. */
@@ -13,6 +12,10 @@ const MAX_FREE = 32;
 /** Buffers in use at once, 64 MiB together. A peer that stalls holds a whole one. */
 const MAX_IN_USE = 128;
 
+/**
+ * Fresh memory for each read is faulted in page by page and collected as external memory: a third of the cost of a 64
+ * KiB response.
+ */
 export class BufferPool {
   readonly #free: PooledBuffer[] = [];
   #inUse = 0;

@@ -1,6 +1,5 @@
 /**
- * How much of what was written to a socket its peer has not taken: the one sign that a slow peer still reads. With a peer
- * that takes 10 KB/s megabytes of buffers stay full, so for minutes writing shows nothing of what it takes.
+ * How much of what was written to a socket its peer has not taken: the one sign that a slow peer still reads.
  * What libuv holds is known everywhere; what the kernel holds only on Linux, in /proc/net/tcp (proc(5)).
  * Cost: one read of that file, a microsecond for each socket of the system, and at most one in FRESH_MS.
  */
@@ -43,7 +42,10 @@ export class UnsentBytes {
 /** How often within a time limit a peer is checked. */
 const CHECKS_PER_LIMIT = 4;
 
-/** Whether the peer of one socket that takes nothing that writing could show reads on all the same. */
+/**
+ * Whether the peer of one socket that takes nothing that writing could show reads on all the same. With a peer that
+ * takes 10 KB/s megabytes of buffers stay full, so for minutes writing shows nothing of what it takes.
+ */
 export class ReadProgress {
   #checkedMs: number;
   #unsent = 0;

@@ -1,13 +1,10 @@
 /**
- * One pool of keep-alive connections to one instance of a replica, for one worker.
- * An attempt gets the connection that was used last, or the next that becomes free, or a new one while the pool is
- * under its cap.
- *
- * Invariants: of an attempt that was given to `send` either `onConnection` or `onUpstreamError` is called, once, unless it
- * is withdrawn before: until then it is in exactly one of `#waiting`, `#waitingForRoom`, `#reserved` and `#failing`. No
- * attempt waits while a connection is idle, nor while there is room for another and none is being opened for it: whatever
- * happens ends in `#restore`, which alone takes attempts out of the queues. A connection that was opened for one attempt is
- * never counted on for others.
+ * One pool of keep-alive connections to one instance of a replica, for one worker: an attempt gets the connection
+ * that was used last, or the next that becomes free, or a new one while the pool is under its cap.
+ * Invariants: of an attempt that was given to `send` either `onConnection` or `onUpstreamError` is called, once,
+ * unless it is withdrawn before: until then it is in exactly one of `#waiting`, `#waitingForRoom`, `#reserved` and
+ * `#failing`. No attempt waits while a connection is idle, nor while there is room for another and none is being
+ * opened for it; a connection that was opened for one attempt is never counted on for others.
  */
 import type { Endpoint } from '../../core/replica.ts';
 import { RESPONSE_LIMITS, type ResponseLimits } from '../../http1/response-parser.ts';
@@ -223,7 +220,10 @@ export class ConnectionPool implements ConnectionOwner {
     if (this.#waiting.length > 0 || this.#waitingForRoom.length > 0) this.#restore();
   }
 
-  /** Restores the invariants. Called again from within, by an attempt that is called back, it leaves all to the first call. */
+  /**
+   * Restores the invariants: whatever may break them ends here. Called again from within, by an attempt that is
+   * called back, it leaves all to the first call.
+   */
   #restore(): void {
     if (this.#isRestoring) return;
     this.#isRestoring = true;

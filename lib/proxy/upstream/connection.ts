@@ -1,11 +1,8 @@
 /**
  * One keep-alive connection to a replica: writes a request, reads its response, and is then free for the next.
- * Invariants: it is busy with at most one attempt; bytes that come while there is none close it; an attempt is not called
- * any more once it has completed, failed or cancelled.
- *
- * Reads go straight into a buffer of ours (`onread`), past the stream machinery: 1.5 µs less for a small response. All
- * connections share one buffer while responses are small, so a chunk is only good until its call returns; after
- * `useLargeReads` they go into pooled buffers, which can be retained, and nothing is copied.
+ * Invariants: it is busy with at most one attempt; bytes that come while there is none close it; an attempt is not
+ * called any more once it has completed, failed or cancelled. A chunk is only good until its call returns, unless it
+ * lies in a pooled buffer (`useLargeReads`) that is retained.
  */
 import type { OnReadOpts, Socket, TcpNetConnectOpts } from 'node:net';
 import type { Endpoint } from '../../core/replica.ts';
@@ -230,6 +227,7 @@ export class Connection {
     if (error !== undefined) attempt?.onUpstreamError(error);
   }
 
+  /** Reads go straight into a buffer of ours, past the stream machinery: 1.5 µs less for a small response. */
   #onRead(): OnReadOpts {
     return {
       buffer: () => this.#nextBuffer(),

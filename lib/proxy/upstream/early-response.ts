@@ -1,10 +1,8 @@
 /**
- * A socket to a replica that can still be read once a write to it has failed.
- *
- * A replica that refuses an upload responds and closes while the body is on its way. The next write then fails, and a
- * stream destroys its socket with that, although the response lies in the kernel's receive queue: Linux delivers it after a
- * reset too, and the connection's end behind it. So while an upload is under way a failed write only calls
- * `onWriteFailed`; whatever is written from then on is thrown away.
+ * A socket to a replica that can still be read once a write to it has failed, as when the replica refuses an upload
+ * and closes while the body is on its way.
+ * While an upload is under way a failed write only calls `onWriteFailed`; whatever is written from then on is thrown
+ * away.
  * Source: RFC 9112 section 9.6 (closing with a reset), RFC 9110 section 15.5.14 (413 while content is being sent).
  */
 import { Socket, type TcpNetConnectOpts } from 'node:net';
@@ -18,6 +16,10 @@ export interface ReplicaSocket extends Socket {
   onWriteFailed: ((error: Error) => void) | undefined;
 }
 
+/**
+ * With a failed write a stream destroys its socket, although the response lies in the kernel's receive queue: Linux
+ * delivers it after a reset too, and the connection's end behind it.
+ */
 export class UpstreamSocket extends Socket implements ReplicaSocket {
   onWriteFailed: ((error: Error) => void) | undefined;
   #hasFailed = false;

@@ -1,10 +1,9 @@
 /**
  * The connections of one pool that carry no request, and when each may carry the next.
- *
- * A replica may close a connection right behind a response, without having said so. So nothing is written on a connection
- * before its socket has been read once more after the response: until then it is settling (`read-rounds.ts`). The close may
- * come later than that, too; where a replica was seen to do it, its connections are quarantined for longer, until it has
- * not done so for a while.
+ * A replica may close a connection right behind a response without having said so, so nothing is written on one
+ * before its socket has been read once more after the response: until then it is settling (`read-rounds.ts`).
+ * The close may come later than that, too: where a replica was seen to do it, its connections are quarantined for
+ * longer, until it has not done so for a while.
  */
 import type { Connection } from './connection.ts';
 import { withMargin } from './pinned-connections.ts';
