@@ -50,6 +50,7 @@ const NODE_DIFFERS = [
   'a body with a broken chunk behind',
   'chunked body that (ends|resets) within a chunk',
   'without waiting for 100 is served',
+  'an upgrade to .* is ignored',
 ];
 
 /** Titles of what differs over TLS: what is told of the connection, and what is sent before a handshake. */
@@ -59,6 +60,10 @@ const TLS_DIFFERS = [
   'Forwarded, if on',
   "a replica gets the client's address, protocol and host",
   'forwarded headers of an untrusted client',
+  'refuses a connection beyond the limit of its client, over threads',
+  'connections over the limit get 503',
+  'connections are accepted again when others have closed',
+  'a rejected client that has sent its request reads the 503',
 ];
 
 async function run(env: Readonly<Record<string, string>>, skipped: readonly string[]): Promise<void> {
