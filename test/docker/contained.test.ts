@@ -33,9 +33,10 @@ const SLOW_IMAGE = `${freshPool()}-slow`;
 /** What `/replicas` of the balancer in the container says. */
 async function replicasIn(id: string): Promise<readonly ReplicaView[]> {
   const ask = "fetch('http://127.0.0.1:5001/replicas').then(async (r) => console.log(await r.text()))";
-  const { message } = JSON.parse(await docker('exec', id, 'node', '-e', ask)) as {
-    message: { readonly replicas: readonly ReplicaView[] };
-  };
+  const reply = await docker('exec', id, 'node', '-e', ask).catch(async (cause: unknown) => {
+    throw new Error(`no reply from the container; its log: ${await dockerLog(id)}`, { cause });
+  });
+  const { message } = JSON.parse(reply) as { message: { readonly replicas: readonly ReplicaView[] } };
   return message.replicas;
 }
 

@@ -18,7 +18,8 @@ import { OutputTail } from './output-tail.ts';
  * writer is the balancer: when the pipe closes (we closed it, or we are gone, even by kill -9), the watcher kills the
  * group. While it waits, the group's number cannot be reused.
  * Descriptor 3 is the pipe. The watcher is forked twice, so that it is no child of the command; it ignores the
- * signals that stop the group. The first argument is the cgroup that the command enters, '' for none. `exec` makes
+ * signals that stop the group. The command and its children are the first to go where memory runs out, before the
+ * balancer (proc_pid_oom_score_adj(5); not on other systems than Linux). The first argument is the cgroup that the command enters, '' for none. `exec` makes
  * process id and exit status the command's own.
  */
 const SHIM = `
@@ -27,6 +28,7 @@ const SHIM = `
     read -r _ <&3
     kill -s KILL -- "-$$" ) & )
 exec 3<&-
+{ echo 500 > /proc/self/oom_score_adj; } 2>/dev/null
 [ -z "$1" ] || echo "$$" > "$1/cgroup.procs" || exit 126
 shift
 exec "$@"

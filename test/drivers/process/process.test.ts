@@ -289,9 +289,18 @@ describe('removing a command', () => {
     const ready = freshFile();
     const instance = await driverOf(`sleep 1000 & echo ready > ${ready}; wait`).start(PLACE);
     await written(ready);
-    assert.ok(groupOf(leaderOf(instance)).some((line) => line.startsWith('sleep')));
+    // the shell has forked by then, but may not have become `sleep`
+    await eventually('a child', () => groupOf(leaderOf(instance)).some((line) => line.startsWith('sleep')));
     process.kill(leaderOf(instance), 'SIGKILL');
     await groupGone(leaderOf(instance));
+  });
+
+  it('goes before the balancer when memory runs out', { skip: skipWithoutProc }, async () => {
+    const ready = freshFile();
+    const instance = await driverOf(`echo ready > ${ready}; exec sleep 1000`).start(PLACE);
+    await written(ready);
+    const score = (pid: number | 'self') => Number(readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8'));
+    assert.ok(score(leaderOf(instance)) > score('self'));
   });
 
   it('refuses a start once the driver is closed, and leaves nothing', async () => {
