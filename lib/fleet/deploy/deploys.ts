@@ -12,7 +12,7 @@ import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
 import type { Exchange } from './exchange.ts';
 import { viewOf } from './exchange.ts';
-import type { Release, Releases } from './releases.ts';
+import { mergedEnv, type Release, type Releases, type SpecOverrides } from './releases.ts';
 import { Rollout, type RolloutParts } from './rollout.ts';
 
 /** What is to be different in the new release; what is undefined stays as it is. */
@@ -163,7 +163,7 @@ export class Deploys {
     const { current } = releases;
     switch (request.kind) {
       case 'restart':
-        return releases.create(current.spec, current.title);
+        return releases.create(current.overrides, current.title);
       case 'rollback': {
         const { before } = releases;
         if (before === undefined)
@@ -171,7 +171,7 @@ export class Deploys {
             'bad-request',
             'nothing was deployed before, so there is nothing to go back to',
           );
-        return releases.create(before.spec, before.title);
+        return releases.create(before.overrides, before.title);
       }
       case 'change':
         return this.#changed(current, request);
@@ -183,16 +183,17 @@ export class Deploys {
     const isDocker = driver.kind === 'docker';
     if (image !== undefined && !isDocker)
       throw new BalancerError('bad-request', 'driver process runs commands, not images: name a command');
-    const names = new Set(env.map(([name]) => name));
-    const spec: ReplicaSpec = {
-      ...current.spec,
+    const overrides: SpecOverrides = {
+      ...current.overrides,
       ...(command !== undefined && (isDocker ? { args: wordsOf(command) } : { command })),
-      env: [...current.spec.env.filter(([name]) => !names.has(name)), ...env],
+      env: mergedEnv(current.overrides.env ?? [], env),
     };
-    if (image === undefined) return releases.create(spec, isDocker ? current.title : titleOf(spec));
+    if (image === undefined) {
+      const title = isDocker ? current.title : titleOf({ ...current.spec, ...overrides });
+      return releases.create(overrides, title);
+    }
     const pinned = await driver.pin?.(image);
-    const title = pinned?.title ?? image;
-    return releases.create({ ...spec, image: pinned?.reference ?? image }, title);
+    return releases.create({ ...overrides, image: pinned?.reference ?? image }, pinned?.title ?? image);
   }
 }
 

@@ -2,28 +2,34 @@
  * Which version each replica runs: releases with rising numbers, the one that new replicas get, and that of each name.
  * Invariant: a replica keeps its release, also when it is healed, until a deploy gives it another.
  */
-import type { ReplicaSpec } from '../../core/replica-spec.ts';
+import type { Pair, ReplicaSpec } from '../../core/replica-spec.ts';
+
+/** What deploys have set of a spec; the rest follows the options. */
+export type SpecOverrides = Partial<Pick<ReplicaSpec, 'image' | 'args' | 'command' | 'env'>>;
 
 /** What a generation of instances is started with. */
 export interface Release {
   /** From 1, rising with every deploy. */
   readonly generation: number;
+  /** The options as they are now, with what deploys have set in their place. */
   readonly spec: ReplicaSpec;
+  readonly overrides: SpecOverrides;
   /** The image or command, for people. */
   readonly title: string;
 }
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-
 export class Releases {
   readonly #byName = new Map<string, Release>();
+  /** What the options say. */
+  #configured: ReplicaSpec;
   #current: Release;
   #before: Release | undefined;
   #latest: number;
 
-  constructor(first: Release) {
-    this.#current = first;
-    this.#latest = first.generation;
+  constructor({ generation, spec, title }: Omit<Release, 'overrides'>) {
+    this.#configured = spec;
+    this.#latest = generation;
+    this.#current = this.#release(generation, {}, title);
   }
 
   /** What new replicas are started with. */
@@ -53,9 +59,9 @@ export class Releases {
     this.#byName.delete(name);
   }
 
-  /** A release of the spec under the next number, which others get as well until it is used. */
-  create(spec: ReplicaSpec, title: string): Release {
-    return { generation: this.#latest + 1, spec, title };
+  /** A release with the next number, which others get as well until it is used. */
+  create(overrides: SpecOverrides, title: string): Release {
+    return this.#release(this.#latest + 1, overrides, title);
   }
 
   /** The number is taken: by a release, or by an instance that an earlier balancer left. */
@@ -70,14 +76,9 @@ export class Releases {
     this.#current = release;
   }
 
-  /** The options have changed: what no deploy has set is different from the next start on. */
+  /** The options have changed: every release has what no deploy has set of them from the next start on. */
   reconfigure(spec: ReplicaSpec): void {
-    for (const release of new Set([this.#current, this.#before, ...this.#byName.values()])) {
-      if (release === undefined) continue;
-      const { image, args, command, env } = release.spec;
-      const isDeployed = release.generation > 1;
-      (release as Mutable<Release>).spec = isDeployed ? { ...spec, image, args, command, env } : spec;
-    }
+    this.#configured = spec;
   }
 
   /** Takes back `makeCurrent`. */
@@ -85,4 +86,27 @@ export class Releases {
     this.#current = current;
     this.#before = before;
   }
+
+  #release(generation: number, overrides: SpecOverrides, title: string): Release {
+    const configured = (): ReplicaSpec => this.#configured;
+    return {
+      generation,
+      overrides,
+      title,
+      get spec() {
+        return withOverrides(configured(), overrides);
+      },
+    };
+  }
+}
+
+/** The spec with what is set in its place; variables are added to those it has. */
+function withOverrides(spec: ReplicaSpec, overrides: SpecOverrides): ReplicaSpec {
+  return { ...spec, ...overrides, env: mergedEnv(spec.env, overrides.env) };
+}
+
+/** The variables of both; those of `added` win. */
+export function mergedEnv(env: readonly Pair[], added: readonly Pair[] = []): readonly Pair[] {
+  const names = new Set(added.map(([name]) => name));
+  return [...env.filter(([name]) => !names.has(name)), ...added];
 }

@@ -5,6 +5,7 @@ import { HISTOGRAM_CELLS, HistogramView, recordMs } from '../../../lib/core/poli
 import type { DeployRequest } from '../../../lib/fleet/deploy/deploys.ts';
 import { FakeDriver } from '../../helpers/fleet/fake-driver.ts';
 import { FleetRig, NOT_READY, REFUSED, START_TIMEOUT_MS, settle } from '../../helpers/fleet/rig.ts';
+import { specWith } from '../../helpers/replica-spec.ts';
 
 const WATCH_MS = 10_000;
 const CHANGE: DeployRequest = {
@@ -411,7 +412,37 @@ describe('a deploy', () => {
     await rig.deploys.rollBack();
     await rig.advance(2000);
     assert.equal(state(), 'done');
-    assert.equal(rig.releases.current.spec, before?.spec);
+    assert.deepEqual(rig.releases.current.spec, before?.spec);
+  });
+
+  it('lets what it has not set follow the options', async () => {
+    await rig.deploys.start({ ...CHANGE, watchMs: 100 });
+    await rig.advance(2000);
+    const env = [
+      ['VERSION', '1'],
+      ['LEVEL', 'debug'],
+    ] as const;
+    rig.releases.reconfigure(specWith({ env, args: ['--new'] }));
+    const { spec } = rig.releases.of('S1');
+    assert.deepEqual([spec.env, spec.args], [[env[1], ['VERSION', '2']], ['--new']]);
+  });
+
+  it('sets nothing with a restart', async () => {
+    await rig.deploys.start({ ...CHANGE, kind: 'restart', watchMs: 100 });
+    await rig.advance(2000);
+    const options = specWith({ env: [['LEVEL', 'debug']] });
+    rig.releases.reconfigure(options);
+    assert.deepEqual(rig.releases.of('S1').spec, options);
+  });
+
+  it('sets nothing any more after its rollback', async () => {
+    await rig.deploys.start({ ...CHANGE, watchMs: 100 });
+    await rig.advance(2000);
+    await rig.deploys.rollBack();
+    await rig.advance(2000);
+    const options = specWith({ env: [['VERSION', '3']] });
+    rig.releases.reconfigure(options);
+    assert.deepEqual(rig.releases.of('S1').spec, options);
   });
 
   it('has nothing to go back to at first', async () => {
