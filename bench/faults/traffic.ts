@@ -13,7 +13,7 @@ export interface Rates {
   readonly postsPerSecond: number;
 }
 
-export const USUAL: Rates = { getsPerSecond: 100, postsPerSecond: 20 };
+const USUAL: Rates = { getsPerSecond: 100, postsPerSecond: 20 };
 
 interface Counts {
   sent: number;

@@ -17,6 +17,7 @@ export const RETRY_REASONS = [
   'upstream-closed',
   'upstream-reset',
   'upstream-gone',
+  'response-timeout',
   'stale-connection',
 ] as const satisfies readonly (ErrorCode | 'stale-connection')[];
 export type RetryReason = (typeof RETRY_REASONS)[number];

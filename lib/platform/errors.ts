@@ -65,7 +65,7 @@ export const ERRORS = {
   'upstream-gone': retriable(502, 'The replica died before it answered'),
   poison: fixed(502, 'Replicas ended while they worked on this request; it is not given to another'),
   'bad-response': fixed(502, 'The replica sent an answer that is not HTTP/1.1'),
-  'response-timeout': fixed(504, 'The replica did not answer in time'),
+  'response-timeout': retriable(504, 'The replica did not answer in time'),
   'idle-timeout': fixed(504, 'The replica stopped sending'),
 
   // failures of an engine or the machine

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { ReplicaFacts } from '../../lib/metrics/fleet-families.ts';
+import { RETRY_REASONS } from '../../lib/metrics/layout.ts';
 import { Metrics } from '../../lib/metrics/metrics.ts';
 import { type EndedRequest, Recorder } from '../../lib/metrics/recorder.ts';
 import { isBalancerError } from '../../lib/platform/errors.ts';
@@ -72,7 +73,10 @@ describe('a fleet of up to a hundred', () => {
     const { families } = await stage.scrape();
     const duration = families.find(({ name }) => name === 'ringlb_request_duration_seconds')!;
     assert.equal(new Set(duration.samples.map(({ labels }) => replicaIn(labels))).size, 101);
-    assert.equal(families.find(({ name }) => name === 'ringlb_retries')!.samples.length, 700);
+    assert.equal(
+      families.find(({ name }) => name === 'ringlb_retries')!.samples.length,
+      100 * RETRY_REASONS.length,
+    );
   });
 });
 
@@ -129,7 +133,10 @@ describe('a larger fleet', () => {
     }
     const duration = families.find(({ name }) => name === 'ringlb_request_duration_seconds')!;
     assert.equal(duration.samples.length, 42);
-    assert.equal(families.find(({ name }) => name === 'ringlb_retries')!.samples.length, 14);
+    assert.equal(
+      families.find(({ name }) => name === 'ringlb_retries')!.samples.length,
+      2 * RETRY_REASONS.length,
+    );
   });
 });
 

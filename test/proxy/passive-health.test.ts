@@ -106,6 +106,7 @@ test('failures that several threads saw in a row count together', async (t) => {
 test('failures of requests sent under an earlier state do not count', async (t) => {
   const rig = await Rig.open(t, { replicas: 2, responseTimeoutMs: 1000 });
   rig.replicas[0]!.serve(() => undefined);
+  rig.replicas[1]!.serve();
   for (const id of rig.idsFor(0, 6)) {
     const client = await rig.client();
     client.send(get('/', `X-Request-Id: ${id}\r\n`));
@@ -251,16 +252,31 @@ test('one good response between gateway failures restarts the count', async (t) 
 test('five response timeouts in a row count against the replica', async (t) => {
   const rig = await Rig.open(t, { replicas: 5, responseTimeoutMs: 1000 });
   rig.replicas[0]!.serve(() => undefined);
+  for (let ordinal = 1; ordinal < 5; ordinal++) rig.replicas[ordinal]!.serve();
   const client = await rig.client();
   for (let count = 1; count <= 5; count++) {
     client.send(get('/', rig.ownedBy(0)));
     await eventually('it is there', () => rig.replicas[0]!.requests.length === count);
     assert.deepEqual(rig.reports, []);
     rig.advance(1100);
-    assert.equal(statusOf(await client.response()), 504);
+    assert.equal(statusOf(await client.response()), 200);
   }
   assert.deepEqual(
     rig.reports.map(({ ordinal }) => ordinal),
     [0],
   );
+});
+
+test('a request to which no replica responds in time counts against none', async (t) => {
+  const rig = await Rig.open(t, { replicas: 3, responseTimeoutMs: 1000, ejectAfter: 1 });
+  for (const replica of rig.replicas) replica.serve(() => undefined);
+  const client = await rig.client();
+  client.send(get('/'));
+  const seen = (): number => rig.replicas.reduce((sum, { requests }) => sum + requests.length, 0);
+  for (const attempt of [1, 2, 3]) {
+    await eventually('the next attempt', () => seen() === attempt);
+    rig.advance(1100);
+  }
+  assert.equal(statusOf(await client.response()), 504);
+  assert.deepEqual(rig.reports, []);
 });

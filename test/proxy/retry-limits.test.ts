@@ -112,14 +112,90 @@ test('a malformed response is not retried', async (t) => {
   );
 });
 
-test('a response timeout is not retried', async (t) => {
+test('a GET without a response in time is retried', async (t) => {
   const rig = await Rig.open(t, { replicas: 2, responseTimeoutMs: 1000 });
+  rig.replicas[1]!.serve(() => ok('second'));
+  const client = await rig.client();
+  client.send(get('/', rig.ownedBy(0)));
+  const first = await rig.replicas[0]!.next();
+  await first.request();
+  rig.advance(1100);
+  assert.equal((await client.response()).body, 'second');
+  await first.over();
+  await rig.settled();
+  assert.equal(rig.counts().replicas[0]!.retries['response-timeout'], 1);
+});
+
+test('each attempt has its own response-timeout', async (t) => {
+  const rig = await Rig.open(t, { replicas: 3, retries: 2, responseTimeoutMs: 1000 });
+  for (const replica of rig.replicas) replica.serve(() => undefined);
+  const client = await rig.client();
+  client.send(get('/'));
+  for (const attempt of [1, 2, 3]) {
+    await eventually('the next attempt', () => requestsSeen(rig).reduce((a, b) => a + b) === attempt);
+    assert.equal(client.bytes, 0);
+    rig.advance(1100);
+  }
+  assert.equal(statusOf(await client.response()), 504);
+  await rig.settled();
+});
+
+test('request-timeout ends a request before another attempt', async (t) => {
+  const rig = await Rig.open(t, { replicas: 2, responseTimeoutMs: 1000, requestTimeoutMs: 1000 });
   const client = await rig.client();
   client.send(get('/', rig.ownedBy(0)));
   await (await rig.replicas[0]!.next()).request();
   rig.advance(1100);
   assert.equal(statusOf(await client.response()), 504);
+  assert.equal(rig.counts().replicas[0]!.retries['response-timeout'], 0);
+});
+
+test('a POST without a response in time is not retried', async (t) => {
+  const rig = await Rig.open(t, { replicas: 2, responseTimeoutMs: 1000 });
+  const client = await rig.client();
+  client.send(`POST / HTTP/1.1\r\nHost: a\r\n${rig.ownedBy(0)}Content-Length: 2\r\n\r\nhi`);
+  await (await rig.replicas[0]!.next()).request();
+  rig.advance(1100);
+  assert.equal(statusOf(await client.response()), 504);
   assert.equal(rig.replicas[1]!.connections.length, 0);
+});
+
+test('a response timeout after an interim response is not retried', async (t) => {
+  const rig = await Rig.open(t, { replicas: 2, responseTimeoutMs: 1000 });
+  const client = await rig.client();
+  client.send(get('/', rig.ownedBy(0)));
+  const first = await rig.replicas[0]!.next();
+  first.send('HTTP/1.1 102 Processing\r\n\r\n');
+  assert.equal(statusOf(await client.response()), 102);
+  rig.advance(1100);
+  assert.equal(statusOf(await client.response()), 504);
+  assert.equal(rig.replicas[1]!.connections.length, 0);
+});
+
+/** Sends so many GETs to the first of two replicas, which never responds, and lets response-timeout pass. */
+async function timeOutAll(rig: Rig, count: number) {
+  rig.replicas[0]!.serve(() => undefined);
+  const clients = await Promise.all(Array.from({ length: count }, () => rig.client()));
+  for (const client of clients) client.send(get('/', rig.ownedBy(0)));
+  await eventually('all at the first replica', () => rig.replicas[0]!.requests.length === count);
+  rig.advance(1100);
+  return clients;
+}
+
+test('the first response timeouts of a hung replica are all retried', async (t) => {
+  const rig = await Rig.open(t, { replicas: 2, responseTimeoutMs: 1000, loadFactor: 0 });
+  rig.replicas[1]!.serve();
+  for (const client of await timeOutAll(rig, 30)) assert.equal(statusOf(await client.response()), 200);
+});
+
+test('response timeouts beyond the retry budget are not retried', async (t) => {
+  const rig = await Rig.open(t, { replicas: 2, responseTimeoutMs: 1000, retryBudget: 0 });
+  rig.replicas[1]!.serve(() => undefined);
+  const clients = await timeOutAll(rig, 8);
+  await eventually('three retries', () => rig.replicas[1]!.requests.length === 3);
+  await eventually('five failures', () => rig.inFlight === 3);
+  const statuses = clients.map(({ received }) => received.slice(9, 12)).sort();
+  assert.deepEqual(statuses, ['', '', '', '504', '504', '504', '504', '504']);
 });
 
 test('failed requests beyond the retry budget are not repeated', async (t) => {

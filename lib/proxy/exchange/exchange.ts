@@ -238,11 +238,18 @@ export class Exchange extends TimedTask implements QueuedRequest, BodyOwner, Act
   }
 
   #onNoResponse(): void {
-    const { worker, lease } = this.#parts;
+    const { worker, lease, writer } = this.#parts;
     const isConnecting = this.phase === 'connecting';
-    if (!lease.isHeld || (isConnecting && !this.isOverallDeadlinePast)) worker.recorder.lastResort();
+    const error = new BalancerError(isConnecting ? 'connect-timeout' : 'response-timeout');
+    const isOver = this.isOverallDeadlinePast;
+    // an interim response said that the replica is at work on the request, and the client may have read it
+    if (lease.isHeld && !isConnecting && !isOver && !writer.hasInterim) {
+      this.#attempt?.connection?.cancel();
+      return this.#onAttemptFailed(error);
+    }
+    if (!lease.isHeld || (isConnecting && !isOver)) worker.recorder.lastResort();
     else lease.recordFailure('response-timeout');
-    this.#fail(new BalancerError(isConnecting ? 'connect-timeout' : 'response-timeout'));
+    this.#fail(error);
   }
 
   #onStalledResponse(): void {

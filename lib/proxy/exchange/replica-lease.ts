@@ -16,7 +16,7 @@ import type { Recorder } from '../../metrics/recorder.ts';
 import { BalancerError, ERRORS, type ErrorCode } from '../../platform/errors.ts';
 import type { RequestContext } from '../downstream/request.ts';
 import type { ConnectionPool } from '../upstream/connection-pool.ts';
-import { BROKEN, CLOSED, GATEWAY_FAILURES, LOST, UNREACHABLE } from '../upstream/failure-kinds.ts';
+import { BROKEN, CLOSED, GATEWAY_FAILURES, LOST, UNREACHABLE, UNSERVED } from '../upstream/failure-kinds.ts';
 import type { PassiveHealth } from '../upstream/passive-health.ts';
 import type { ReplicaPools } from '../upstream/replica-pools.ts';
 import type { PoisonVerdicts } from './poison-verdicts.ts';
@@ -47,8 +47,8 @@ interface FailedTry extends Pick<FailedAttempt, 'bytesSent' | 'bodyKept'> {
   readonly isReused: boolean;
 }
 
-/** An attempt whose connection closed before a response, and the state word under which it was made. */
-interface ClosedAttempt {
+/** An attempt that ended without a response, and the state word under which it was made. */
+interface UnservedAttempt {
   readonly ordinal: number;
   readonly word: number;
 }
@@ -60,7 +60,7 @@ interface ClosedAttempt {
 export type NextStep = 'new-connection' | 'another-replica' | 'verdict' | 'failure';
 
 const NONE_TRIED: readonly TriedReplica[] = [];
-const NONE_CLOSED: readonly ClosedAttempt[] = [];
+const NONE_UNSERVED: readonly UnservedAttempt[] = [];
 const NO_ORDINALS: readonly number[] = [];
 const NO_GENERATIONS: readonly number[] = [];
 
@@ -79,7 +79,7 @@ export class ReplicaLease {
   /** The replica that was released when its response was complete, or NO_ORDINAL. */
   #releasedOrdinal = NO_ORDINAL;
   #tried = NONE_TRIED;
-  #closed = NONE_CLOSED;
+  #unserved = NONE_UNSERVED;
   /** The pool whose connection closed on the request, while the same replica is tried once more. */
   #lostPool: ConnectionPool | undefined;
   /** The instances that were lost while the request was on them, by their generations. */
@@ -201,7 +201,7 @@ export class ReplicaLease {
   recordResponse(status: number): void {
     if (this.#ordinal === NO_ORDINAL) return;
     const { health, recorder } = this.#worker;
-    if (this.#closed !== NONE_CLOSED) this.#countClosed(true);
+    if (this.#unserved !== NONE_UNSERVED) this.#countUnserved(true);
     if (GATEWAY_FAILURES.has(status)) health.recordFailure(this.#ordinal, this.#stateWord);
     else health.recordSuccess(this.#ordinal);
     recorder.read(this.#ordinal);
@@ -213,11 +213,11 @@ export class ReplicaLease {
     if (ordinal === NO_ORDINAL) return;
     const { recorder, health } = this.#worker;
     recorder.failedAttempt(ordinal);
-    if (CLOSED.has(code)) {
-      health.hint(ordinal, word, code);
+    if (CLOSED.has(code)) health.hint(ordinal, word, code);
+    if (UNSERVED.has(code)) {
       if (!hasResponded) {
-        if (!this.#closed.some((one) => one.ordinal === ordinal))
-          this.#closed = [...this.#closed, { ordinal, word }];
+        if (!this.#unserved.some((one) => one.ordinal === ordinal))
+          this.#unserved = [...this.#unserved, { ordinal, word }];
         return;
       }
     } else if (!UNREACHABLE.has(code) && !BROKEN.has(code)) return;
@@ -229,15 +229,15 @@ export class ReplicaLease {
   }
 
   /**
-   * Counts what closed without a response against its replicas, unless that is the request's fault. All attempts of a
-   * request are one witness: where another replica responds, those that closed count against their replicas; where
-   * several closed and none responded, the request is to blame and nothing counts.
+   * Counts attempts without a response against their replicas, unless that is the request's fault. All attempts of a
+   * request are one witness: where another replica responds, those that did not are to blame; where several did not and
+   * none responded, the request is, and nothing counts.
    */
-  #countClosed(isServed: boolean): void {
-    const closed = this.#closed;
-    this.#closed = NONE_CLOSED;
-    if (!isServed && closed.length > 1) return;
-    for (const { ordinal, word } of closed) {
+  #countUnserved(isServed: boolean): void {
+    const unserved = this.#unserved;
+    this.#unserved = NONE_UNSERVED;
+    if (!isServed && unserved.length > 1) return;
+    for (const { ordinal, word } of unserved) {
       this.#worker.recorder.fault(ordinal);
       this.#worker.health.recordFailure(ordinal, word);
     }
@@ -261,7 +261,8 @@ export class ReplicaLease {
     if (!isStale) this.recordFailure(code);
     const isLost = this.#recordLoss();
     this.#abandon(attempt.pool);
-    if (!canRetry) return 'failure';
+    // an instance that has ended will be replaced in a moment; one that is slow is not worth waiting for
+    if (!canRetry || (code === 'response-timeout' && this.isBlocked)) return 'failure';
     if (isLost && this.#worker.verdicts.isPoison(this.#identity)) {
       this.#lastError = new BalancerError('poison');
       return 'failure';
@@ -324,7 +325,7 @@ export class ReplicaLease {
     const freed = this.isHeld ? this.#release() : this.#releasedOrdinal;
     if (this.#lostGenerations !== NO_GENERATIONS)
       this.#worker.verdicts.reportSettled({ ...this.#identity, isServed });
-    if (this.#closed !== NONE_CLOSED) this.#countClosed(false);
+    if (this.#unserved !== NONE_UNSERVED) this.#countUnserved(false);
     if (this.#isCharged) this.#worker.budget.ended();
     return freed;
   }

@@ -40,6 +40,7 @@ export class ResponseWriter {
   readonly #made: AttemptsMade;
   /** The client can distinguish a whole response from a cut one without a reset. */
   #isDelimited = true;
+  #hasInterim = false;
 
   constructor(worker: WriterWorker, context: RequestContext, record: RequestRecord, made: AttemptsMade) {
     this.#worker = worker;
@@ -48,8 +49,14 @@ export class ResponseWriter {
     this.#made = made;
   }
 
+  /** A replica has sent an interim response. */
+  get hasInterim(): boolean {
+    return this.#hasInterim;
+  }
+
   /** Passes on a 1xx response, to a client that knows of such things. */
   writeInterim(head: ResponseHead): void {
+    this.#hasInterim = true;
     if (this.#takesChunks) this.#context.response.writeInterim(`${head.forward}\r\n`);
   }
 

@@ -19,8 +19,11 @@ export const UNREACHABLE: ReadonlySet<ErrorCode> = new Set([
   'connect-timeout',
 ]);
 
+/** No response came. It may be the request's own doing, so all attempts of a request are one witness. */
+export const UNSERVED: ReadonlySet<ErrorCode> = new Set([...CLOSED, 'response-timeout']);
+
 /** Other failures that count against the replica. */
-export const BROKEN: ReadonlySet<ErrorCode> = new Set(['response-timeout', 'bad-response']);
+export const BROKEN: ReadonlySet<ErrorCode> = new Set(['bad-response']);
 
 /** Statuses by which a replica says that it cannot serve. */
 export const GATEWAY_FAILURES: ReadonlySet<number> = new Set([502, 503, 504]);
