@@ -1,0 +1,245 @@
+/**
+ * The control law of autoscaling: how many replicas there should be, once a second, from the requests in flight and
+ * waiting. Pure: it keeps windows of what it was given, and reads no clock.
+ * Invariants: a decision is within [min, max]; it is never below the present size within the down window after the
+ * size went up, except to zero after `idleMs` without a request.
+ * Sources: the Kubernetes HorizontalPodAutoscaler (tolerance, stabilisation, rates of change) and Knative's KPA
+ * (two windows, panic). Unlike both it knows the requests that wait, and acts on them at once.
+ */
+import { SecondsWindow } from './seconds-window.ts';
+
+/** What an operator sets. */
+export interface ScaleSettings {
+  /** 0 lets the fleet go to zero, after `idleMs` without a request. */
+  readonly min: number;
+  /** 0 is off. */
+  readonly max: number;
+  /** Requests in flight and waiting for each replica; above 0. */
+  readonly target: number;
+  /** Of panic. */
+  readonly upWindowMs: number;
+  readonly windowMs: number;
+  readonly downWindowMs: number;
+  /** Replicas that are removed at a time. */
+  readonly downStep: number;
+  readonly idleMs: number;
+  readonly isPaused: boolean;
+}
+
+/** What is known of the fleet at a tick. */
+export interface ScaleFacts {
+  /** Monotonic. */
+  readonly nowMs: number;
+  /** In flight and waiting, as the mean of the last second. */
+  readonly load: number;
+  /** Names that do not leave, those that start included. */
+  readonly names: number;
+  /** Replicas that may be given requests. */
+  readonly ready: number;
+  /** A request has waited for more than 250 ms, or was refused since the queue was full, in the last second. */
+  readonly isPressed: boolean;
+  /** A start is under way that will soon relieve those who wait. */
+  readonly isHelpNear: boolean;
+  /** No replica is starting, healing, ejected or in its slow start, and no deploy is under way. */
+  readonly isSettled: boolean;
+  /** One owner has most of the load: more replicas would not take any of it. */
+  readonly isHot: boolean;
+  /** Starts have failed again and again. */
+  readonly isBlocked: boolean;
+  /** How many may be removed: names that were not given by hand. */
+  readonly removable: number;
+  /** Since the last request. */
+  readonly idleMs: number;
+}
+
+/** Why the size is what the decision says. */
+export const SCALE_REASONS = [
+  'steady',
+  'load',
+  'panic',
+  'waiting',
+  'manual',
+  'first-request',
+  'idle',
+  'bounds',
+] as const;
+export type ScaleReason = (typeof SCALE_REASONS)[number];
+
+/** What kept the decision from what the load alone would have. */
+export const SCALE_LIMITS = [
+  'min',
+  'max',
+  'rate',
+  'window',
+  'unsettled',
+  'hot-key',
+  'starts-fail',
+  'given-names',
+  'paused',
+] as const;
+export type ScaleLimit = (typeof SCALE_LIMITS)[number];
+
+export interface Decision {
+  /** How many there are, and how many there should be. */
+  readonly from: number;
+  readonly to: number;
+  readonly reason: ScaleReason;
+  /** Undefined where nothing held it back. */
+  readonly limitedBy: ScaleLimit | undefined;
+  /** In flight and waiting: in the last second, and the means of both windows. */
+  readonly load: number;
+  readonly stable: number;
+  readonly recent: number;
+  /** Replicas that the means need at the target. */
+  readonly stableNeeds: number;
+  readonly recentNeeds: number;
+  readonly isPanicking: boolean;
+  readonly target: number;
+}
+
+/** The longest of the windows that options allow. */
+export const MAX_WINDOW_MS = 3_600_000;
+/** The size stays where the load is this near to the target. */
+const TOLERANCE = 0.1;
+/** Between two steps down. */
+const DOWN_EVERY_MS = 30_000;
+/** The size may double, or grow by four, in this time. */
+const UP_SECONDS = 15;
+const UP_FACTOR = 2;
+const UP_LEAST = 4;
+/** A load of so many times what the ready replicas are for is a panic. */
+const PANIC_FACTOR = 2;
+
+/** A size before what limits it, and why. */
+interface Wish {
+  readonly size: number;
+  readonly reason: ScaleReason;
+}
+
+/** A wish, and what held it back. */
+interface Held {
+  readonly size: number;
+  readonly limitedBy: ScaleLimit | undefined;
+}
+
+export class Autoscale {
+  readonly #loads = new SecondsWindow(MAX_WINDOW_MS / 1000);
+  readonly #wishes = new SecondsWindow(MAX_WINDOW_MS / 1000);
+  readonly #sizes = new SecondsWindow(UP_SECONDS);
+  #panicUntilMs = Number.NEGATIVE_INFINITY;
+  #lastDownMs = Number.NEGATIVE_INFINITY;
+  /** A size that an operator has asked for, and until when it stays. */
+  #manual: { readonly size: number; readonly untilMs: number } | undefined;
+
+  /** An operator has made it this size: it stays for the down window, unless requests wait or are refused. */
+  recommend(size: number, nowMs: number, { downWindowMs }: ScaleSettings): void {
+    this.#manual = { size, untilMs: nowMs + downWindowMs };
+    this.#panicUntilMs = Number.NEGATIVE_INFINITY;
+    this.#wishes.clear();
+    this.#sizes.clear();
+    this.#wishes.push(size);
+  }
+
+  /** Decides for this second; to be called once a second. */
+  decide(facts: ScaleFacts, settings: ScaleSettings): Decision {
+    const { names, nowMs, load } = facts;
+    const { target } = settings;
+    this.#loads.push(load);
+    // a size that grew by other hands is kept as long as one that this law has chosen
+    if (names > this.#sizes.max(1)) this.#wishes.push(names);
+    this.#sizes.push(names);
+    const stable = this.#loads.mean(secondsOf(settings.windowMs));
+    const recent = this.#loads.mean(secondsOf(settings.upWindowMs));
+    const [stableNeeds, recentNeeds] = [needed(stable, target), needed(recent, target)];
+    const isOver = recentNeeds >= PANIC_FACTOR * Math.max(1, facts.ready);
+    if (isOver || facts.isPressed) this.#panicUntilMs = nowMs + settings.windowMs;
+    const isPanicking = nowMs < this.#panicUntilMs;
+    const figures = { load, stable, recent, stableNeeds, recentNeeds, isPanicking, target };
+    const wish = this.#wish(facts, settings, figures);
+    // a peak of the last minutes counts against a step down, or noise would remove and add by turns
+    this.#wishes.push(Math.max(wish.size, recentNeeds));
+    const held = bounded(this.#hold(wish, facts, settings), facts, settings);
+    if (held.size < names) this.#lastDownMs = nowMs;
+    const reason = reasonOf(wish, held, names);
+    return { from: names, to: held.size, reason, limitedBy: held.limitedBy, ...figures };
+  }
+
+  /** What the load asks for. */
+  #wish(
+    facts: ScaleFacts,
+    settings: ScaleSettings,
+    figures: Pick<Decision, 'stable' | 'stableNeeds' | 'recentNeeds' | 'isPanicking'>,
+  ): Wish {
+    const { names, load, nowMs, isPressed } = facts;
+    const { stable, stableNeeds, recentNeeds, isPanicking } = figures;
+    if (names === 0)
+      return load > 0
+        ? { size: Math.max(1, needed(load, settings.target)), reason: 'first-request' }
+        : { size: 0, reason: 'idle' };
+    if (settings.min === 0 && settings.idleMs > 0 && load === 0 && facts.idleMs >= settings.idleMs)
+      return { size: 0, reason: 'idle' };
+    // a size that makes requests wait is not kept for the operator's sake
+    if (isPressed || nowMs >= (this.#manual?.untilMs ?? nowMs)) this.#manual = undefined;
+    if (this.#manual !== undefined) return { size: this.#manual.size, reason: 'manual' };
+    if (isPanicking) {
+      const size = Math.max(stableNeeds, recentNeeds, names);
+      const isShort = isPressed && size === names && !facts.isHelpNear;
+      return isShort ? { size: names + 1, reason: 'waiting' } : { size, reason: 'panic' };
+    }
+    if (Math.abs(stable / (settings.target * names) - 1) <= TOLERANCE)
+      return { size: names, reason: 'steady' };
+    // none is needed without load, but the last one goes by `idleMs` alone
+    return { size: Math.max(1, stableNeeds), reason: 'load' };
+  }
+
+  /** Keeps a wish within the rates of change, and what must not happen now. */
+  #hold({ size, reason }: Wish, facts: ScaleFacts, settings: ScaleSettings): Held {
+    const { names } = facts;
+    const keep = (limitedBy: ScaleLimit): Held => ({ size: names, limitedBy });
+    if (size === names) return { size, limitedBy: undefined };
+    if (facts.isHot) return keep('hot-key');
+    if (size > names) {
+      if (facts.isBlocked) return keep('starts-fail');
+      const before = this.#sizes.min(UP_SECONDS);
+      const most = Math.max(UP_FACTOR * before, before + UP_LEAST, names);
+      return size > most ? { size: most, limitedBy: 'rate' } : { size, limitedBy: undefined };
+    }
+    if (!facts.isSettled) return keep('unsettled');
+    if (reason === 'idle') return { size, limitedBy: undefined };
+    const floor = this.#wishes.max(secondsOf(settings.downWindowMs));
+    if (floor >= names) return keep('window');
+    if (facts.nowMs - this.#lastDownMs < DOWN_EVERY_MS) return keep('rate');
+    const next = Math.max(floor, names - settings.downStep);
+    return { size: next, limitedBy: next > floor ? 'rate' : floor > size ? 'window' : undefined };
+  }
+}
+
+/** A mean that is whole but for rounding needs no further replica. */
+function needed(load: number, target: number): number {
+  return Math.ceil(load / target - 1e-9);
+}
+
+function secondsOf(ms: number): number {
+  return Math.max(1, Math.round(ms / 1000));
+}
+
+/** Bounds beat every rate: whoever moves them wants them kept. */
+function bounded({ size, limitedBy }: Held, facts: ScaleFacts, settings: ScaleSettings): Held {
+  const { names, removable } = facts;
+  const { min, max } = settings;
+  const inside: Held =
+    size < min
+      ? { size: min, limitedBy: 'min' }
+      : size > max
+        ? { size: max, limitedBy: 'max' }
+        : { size, limitedBy };
+  if (settings.isPaused && inside.size !== names) return { size: names, limitedBy: 'paused' };
+  if (inside.size < names - removable) return { size: names - removable, limitedBy: 'given-names' };
+  return inside;
+}
+
+function reasonOf(wish: Wish, { size, limitedBy }: Held, names: number): ScaleReason {
+  const isMoved = size !== names && (limitedBy === 'min' || limitedBy === 'max');
+  const isAgainst = Math.sign(size - names) !== Math.sign(wish.size - names);
+  return isMoved && isAgainst ? 'bounds' : wish.reason;
+}
