@@ -38,7 +38,7 @@ import { probesInLimits } from '../platform/fd-limits.ts';
 import type { RootLogger } from '../platform/log.ts';
 import type { DataPlane } from './data-plane.ts';
 import type { LiveOptions } from './live-options.ts';
-import { upstreamTlsOf } from './upstream-tls.ts';
+import { probeConnectionsOf } from './probe-connections.ts';
 
 export interface ControlPlaneDeps {
   readonly options: LiveOptions;
@@ -166,7 +166,7 @@ function createHealth({ options, driver, table, metrics, clock, log }: ControlPl
     table,
     clock,
     log: log.component('health'),
-    probe: createProbe(options.share({ ...config, upstreamTls: upstreamTlsOf(config) }), probesInLimits()),
+    probe: createProbe(options.share({ ...config, connect: probeConnectionsOf(config) }), probesInLimits()),
     ownsInstances: driver.ownsInstances,
     silenceLimitMs: config.driver === 'swarm' ? config.swarmHealMs : 0,
     maxConcurrent: probesInLimits(),

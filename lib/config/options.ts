@@ -73,6 +73,7 @@ function live<T>(flag: string, standard: string, kind: ValueParser<T>, help: str
 const driverKind = oneOf<DriverKind>('process', 'docker', 'swarm', 'static', 'discover');
 const algorithm = oneOf<Algorithm>(...ALGORITHMS);
 const balance = oneOf<Balance>(...BALANCES);
+const upstreamProtocol = oneOf('http1', 'h2');
 const accessLog = oneOf('off', 'json', 'combined');
 const tokenScope = oneOf('both', 'admin');
 const parser = oneOf('fast', 'node');
@@ -112,6 +113,7 @@ export const OPTIONS = {
   resolver: option('resolver', '', nameServers, "discover: name servers; empty is the system's"),
   upstreamCa: option('upstream-ca', '', file, 'authorities in PEM, beside those of Node.js, for servers given as https://'),
   upstreamInsecure: option('upstream-insecure', 'off', onOff, 'on does not verify certificates of servers given as https://'),
+  upstreamProtocol: option('upstream-protocol', 'http1', upstreamProtocol, 'what replicas speak: http1, or h2 for HTTP/2 by prior knowledge, which gRPC servers need'),
   command: option('command', '', shellCommand, 'process: what to run as a replica, given PORT and SERVER_ID; empty is the sample replica'),
   image: option('image', 'ringlb-replica', image, 'docker, swarm: the image of a replica'),
   replicaPort: option('replica-port', '5000', whole(1, 65535), 'docker, swarm: the port a replica listens on in its container'),

@@ -62,6 +62,7 @@ export const ERRORS = {
   'connect-timeout': retriable(504, 'The replica did not accept the connection in time'),
   'upstream-closed': retriable(502, 'The replica closed the connection without an answer'),
   'upstream-reset': retriable(502, 'The replica reset the connection'),
+  'stream-refused': retriable(502, 'The replica refused the stream before it did anything'),
   'upstream-gone': retriable(502, 'The replica died before it answered'),
   poison: fixed(502, 'Replicas ended while they worked on this request; it is not given to another'),
   'bad-response': fixed(502, 'The replica sent an answer that is not HTTP/1.1'),

@@ -35,7 +35,7 @@ function contextOf(tls: UpstreamTls): SecureContext {
 export function connectOverTls(
   { host, port }: { readonly host: string; readonly port: number },
   tls: UpstreamTls,
-  more: ConnectionOptions = {},
+  { protocol = 'http/1.1', ...more }: ConnectionOptions & { readonly protocol?: 'h2' | 'http/1.1' } = {},
 ): Socket {
   const socket = connect({
     ...more,
@@ -44,7 +44,7 @@ export function connectOverTls(
     ...(isIP(host) === 0 && { servername: host }),
     ...(tls.ca !== '' && { secureContext: contextOf(tls) }),
     rejectUnauthorized: !tls.isInsecure,
-    ALPNProtocols: ['http/1.1'],
+    ALPNProtocols: [protocol],
   });
   socket.setNoDelay(true);
   return socket;

@@ -19,6 +19,8 @@ export interface WorkerOptions extends AccessLogOptions, ClientLimitOptions, Tls
   readonly tlsPort: number;
   /** Towards replicas whose endpoint says so. */
   readonly upstreamTls: UpstreamTls;
+  /** What replicas speak. */
+  readonly upstreamProtocol: 'http1' | 'h2';
   /** Where plain requests are redirected to. */
   readonly tlsRedirect: 'on' | 'off' | number;
   /** max-age of Strict-Transport-Security in seconds; 0 sends none. */

@@ -84,3 +84,17 @@ test('does not start with a key that is another certificate’s', async (t) => {
   assert.equal((await balancer.exited).code, 1);
   assert.match(balancer.stderr, /^ringlb: site: the key is not that of its certificate$/m);
 });
+
+/** A replica that speaks HTTP/2 alone. */
+const HTTP2_REPLICA = `require("http2").createServer((request, response) => response.end(request.httpVersion)).listen(process.env.PORT, "127.0.0.1")`;
+
+test('replicas that speak HTTP/2 are probed and served', async (t) => {
+  const command = `exec node -e '${HTTP2_REPLICA}'`;
+  const balancer = await Balancer.ready('--replicas 2 --workers 2 --upstream-protocol h2', [
+    '--command',
+    command,
+  ]);
+  t.after(() => balancer.stop());
+  const { status, body } = await balancer.ask('GET', '/any');
+  assert.deepEqual([status, body], [200, '2.0']);
+});

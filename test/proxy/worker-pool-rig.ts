@@ -52,6 +52,7 @@ export class WorkerPoolRig {
       admin: { host: '127.0.0.1', port: 1, secret: 'of-this-start' },
       debugFor: 'private',
       upstreamTls: DEFAULT_UPSTREAM_TLS,
+      upstreamProtocol: 'http1',
       ownsInstances: true,
       ...given,
     };

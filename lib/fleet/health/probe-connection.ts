@@ -2,7 +2,8 @@
  * One connection for probes: connects, sends the request, and says what came of it; then it may carry the next probe.
  * Its listeners are set once, so that a probe on a connection that is open costs little more than a write and a read.
  */
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Endpoint } from '../../core/replica.ts';
 import { errnoOf, messageOf } from '../../platform/errors.ts';
 import { connectOverTls, DEFAULT_UPSTREAM_TLS, type UpstreamTls } from '../../platform/upstream-tls.ts';
@@ -50,6 +51,15 @@ const OUTCOMES: Readonly<Record<string, ProbeOutcome>> = {
 /** The most probes on one connection, about a minute of them; then a new one shows whether connections are accepted. */
 const MOST_USES = 30;
 
+/** Opens a connection to probe with; its `connect`, or over TLS its `secureConnect`, says that it is there. */
+export type ConnectProbe = (endpoint: Endpoint) => Duplex;
+
+/** Connections to replicas that speak HTTP/1.1. */
+export function connectHttp1(upstreamTls: UpstreamTls = DEFAULT_UPSTREAM_TLS): ConnectProbe {
+  return (endpoint) =>
+    endpoint.tls === true ? connectOverTls(endpoint, upstreamTls) : connect({ ...endpoint, noDelay: true });
+}
+
 /** A probe under way. */
 interface PendingProbe {
   readonly response: ProbeResponse;
@@ -61,7 +71,7 @@ interface PendingProbe {
 export class ProbeConnection {
   /** When the last probe ended, by `performance.now`. */
   usedMs = 0;
-  readonly #socket: Socket;
+  readonly #socket: Duplex;
   #pending: PendingProbe | undefined;
   #onConnect: (() => void) | undefined;
   #isConnected = false;
@@ -69,10 +79,9 @@ export class ProbeConnection {
   #staysOpen = false;
   #uses = 0;
 
-  constructor(endpoint: Endpoint, upstreamTls: UpstreamTls = DEFAULT_UPSTREAM_TLS) {
-    const isTls = endpoint.tls === true;
-    this.#socket = isTls ? connectOverTls(endpoint, upstreamTls) : connect({ ...endpoint, noDelay: true });
-    this.#socket.on(isTls ? 'secureConnect' : 'connect', () => {
+  constructor(endpoint: Endpoint, connect: ConnectProbe = connectHttp1()) {
+    this.#socket = connect(endpoint);
+    this.#socket.on(endpoint.tls === true ? 'secureConnect' : 'connect', () => {
       this.#isConnected = true;
       this.#onConnect?.();
     });

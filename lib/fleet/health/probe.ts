@@ -4,8 +4,12 @@
  * client would find, and a replica that serves few connections at a time is not held by an idle one.
  */
 import { type Endpoint, formatEndpoint } from '../../core/replica.ts';
-import type { UpstreamTls } from '../../platform/upstream-tls.ts';
-import { type Expectation, ProbeConnection, type ProbeResult } from './probe-connection.ts';
+import {
+  type ConnectProbe,
+  type Expectation,
+  ProbeConnection,
+  type ProbeResult,
+} from './probe-connection.ts';
 
 /**
  * Probes once; never rejects. With `mayReuse` the connection of an earlier probe will do: a new one costs 100 to 200
@@ -28,7 +32,8 @@ export interface ProbeOptions extends Expectation, ProbeRequest {
   /** 0: probing by HTTP is off. */
   readonly probeIntervalMs: number;
   readonly connectTimeoutMs: number;
-  readonly upstreamTls?: UpstreamTls;
+  /** Opens connections; to replicas that speak HTTP/1.1 without TLS unless given. */
+  readonly connect?: ConnectProbe;
 }
 
 /**
@@ -82,7 +87,7 @@ class HttpProber {
       // it may have been closed for being idle
       if (result.outcome !== 'closed') return result;
     } else idle?.close();
-    return this.#probeOver(target, new ProbeConnection(target.endpoint, this.#options.upstreamTls), mayReuse);
+    return this.#probeOver(target, new ProbeConnection(target.endpoint, this.#options.connect), mayReuse);
   }
 
   #targetOf(endpoint: Endpoint): Target {
@@ -146,9 +151,9 @@ function isSameRequest(a: ProbeRequest, b: ProbeRequest): boolean {
 /** Connects, no more. */
 async function probeTcp(
   endpoint: Endpoint,
-  { connectTimeoutMs, upstreamTls }: ProbeOptions,
+  { connectTimeoutMs, connect }: ProbeOptions,
 ): Promise<ProbeResult> {
-  const connection = new ProbeConnection(endpoint, upstreamTls);
+  const connection = new ProbeConnection(endpoint, connect);
   const result = await connection.probeConnect(connectTimeoutMs);
   connection.close();
   return result;

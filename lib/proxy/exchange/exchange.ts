@@ -181,11 +181,12 @@ export class Exchange extends TimedTask implements QueuedRequest, BodyOwner, Act
       // what was not written yet can still become a 502
       return attempt.relay?.isUnsent === false ? this.#cut('replica') : this.#fail(error);
     }
+    const isRefused = error.code === 'stream-refused';
     const next = lease.decideAfterFailure(error, {
       pool: attempt.pool,
-      bytesSent: attempt.connection !== undefined,
+      bytesSent: attempt.connection !== undefined && !isRefused,
       bodyKept: body?.isReplayable ?? true,
-      isReused: attempt.connection?.isReused === true && !attempt.needsNewConnection,
+      isReused: (attempt.connection?.isReused === true || isRefused) && !attempt.needsNewConnection,
     });
     switch (next) {
       case 'new-connection':

@@ -250,7 +250,7 @@ export class ReplicaLease {
     const { code } = error;
     const { method } = this.#context;
     this.#lastError = error;
-    const isStale = attempt.isReused && CLOSED.has(code);
+    const isStale = attempt.isReused && (CLOSED.has(code) || code === 'stream-refused');
     const retriable = isSafeToRetry({ ...attempt, method, retriable: ERRORS[code].mayRetry });
     const canRetry = retriable && this.#mayRetry(attempt.bytesSent);
     if (attempt.bytesSent && LOST.has(code)) this.#lostPool = attempt.pool;

@@ -309,6 +309,7 @@ export class Connection {
 
   #fail(): void {
     const error = this.#error;
+    if (isBalancerError(error)) return this.destroy(error);
     const isReset = errnoOf(error) === 'ECONNRESET';
     this.destroy(
       new BalancerError(isReset ? 'upstream-reset' : 'upstream-closed', undefined, { cause: error }),

@@ -8,6 +8,7 @@ import type { Recorder } from '../../metrics/recorder.ts';
 import type { WorkerOptions } from '../worker-protocol.ts';
 import { ConnectionPool, type PoolCaps } from './connection-pool.ts';
 import { connectUpstream, connectUpstreamOver } from './early-response.ts';
+import { connectUpstreamHttp2 } from './http2/http2-sessions.ts';
 
 /** Connections to the admin server from one worker. */
 const ADMIN_CONNECTIONS = 16;
@@ -15,7 +16,7 @@ const ADMIN_CONNECTIONS = 16;
 export interface ReplicaPoolsDeps {
   readonly options: Pick<
     WorkerOptions,
-    'admin' | 'connectTimeoutMs' | 'lenientReplicas' | 'maxInFlight' | 'upstreamTls'
+    'admin' | 'connectTimeoutMs' | 'lenientReplicas' | 'maxInFlight' | 'upstreamProtocol' | 'upstreamTls'
   >;
   readonly recorder: Recorder;
   /** The worker's coarse clock. */
@@ -112,7 +113,10 @@ export class ReplicaPools {
     const { options, recorder, nowMs } = this.#deps;
     const isLenient = options.lenientReplicas && ordinal !== NO_ORDINAL;
     const limits = isLenient ? LENIENT_LIMITS : RESPONSE_LIMITS;
-    const connect = endpoint.tls === true ? connectUpstreamOver(options.upstreamTls) : connectUpstream;
+    const tls = endpoint.tls === true ? options.upstreamTls : undefined;
+    const connectHttp1 = tls === undefined ? connectUpstream : connectUpstreamOver(tls);
+    const isHttp2 = options.upstreamProtocol === 'h2' && ordinal !== NO_ORDINAL;
+    const connect = isHttp2 ? connectUpstreamHttp2(tls, connectHttp1) : connectHttp1;
     return new ConnectionPool({ ordinal, endpoint, ...caps, nowMs, recorder, limits, connect });
   }
 }

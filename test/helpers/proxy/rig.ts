@@ -86,6 +86,7 @@ export class Rig {
       admin: { host: '127.0.0.1', port: admin.port, secret: 'of-this-start' },
       debugFor: 'private',
       upstreamTls: DEFAULT_UPSTREAM_TLS,
+      upstreamProtocol: 'http1',
       ownsInstances: true,
       trustedProxies: [],
       ...given,

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { createProbe } from '../../../lib/fleet/health/probe.ts';
+import { connectHttp1 } from '../../../lib/fleet/health/probe-connection.ts';
 import type { UpstreamTls } from '../../../lib/platform/upstream-tls.ts';
 import { makeCertificate } from '../../helpers/proxy/certificates.ts';
 import { failureOf, get, ok, post, statusOf } from '../../helpers/proxy/message.ts';
@@ -73,7 +74,7 @@ test('probes over TLS, and says why a certificate is refused', async (t) => {
     connectTimeoutMs: 10_000,
   };
   const endpoint = { host: 'localhost', port: replica.port, tls: true };
-  const verified = createProbe({ ...options, upstreamTls: KNOWN }, 0);
+  const verified = createProbe({ ...options, connect: connectHttp1(KNOWN) }, 0);
   assert.equal((await verified(endpoint, false)).outcome, 'passed');
   const { outcome, detail } = await createProbe(options, 0)(endpoint, false);
   assert.notEqual(outcome, 'passed');

@@ -168,7 +168,7 @@ class StreamConnection implements ManagedConnection {
 
   /** The response is out, and the rest of the request is of no use (RFC 9113 section 8.1). */
   linger(): void {
-    this.#stream.close(constants.NGHTTP2_NO_ERROR);
+    if (!this.#stream.readableEnded) this.#stream.close(constants.NGHTTP2_NO_ERROR);
   }
 
   /** HTTP/2 has no Upgrade. */

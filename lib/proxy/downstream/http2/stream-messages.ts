@@ -78,6 +78,8 @@ export class StreamResponse extends Writable implements ClientResponse {
   takenBytes = 0;
   readonly #stream: ServerHttp2Stream;
   #hasHead = false;
+  #waitsForTrailers = false;
+  #onTrailersSent: () => void = () => {};
   #trailers: readonly string[] = [];
 
   constructor(stream: ServerHttp2Stream, socket: Socket) {
@@ -136,7 +138,10 @@ export class StreamResponse extends Writable implements ClientResponse {
   override _final(ended: (error?: Error | null) => void): void {
     const stream = this.#stream;
     if (stream.destroyed || stream.closed || stream.writableEnded) return ended();
-    stream.end(() => ended());
+    stream.end();
+    // not before the trailers are out: the stream may be reset then
+    if (this.#waitsForTrailers) this.#onTrailersSent = ended;
+    else stream.once('finish', () => ended());
   }
 
   /** Writes the head, and returns what stands behind it. */
@@ -145,7 +150,10 @@ export class StreamResponse extends Writable implements ClientResponse {
     const end = chunk.indexOf(HEAD_END);
     const { headers, mayHaveTrailers } = streamResponseHead(chunk.toString('latin1', 0, end + 2));
     const body = chunk.subarray(end + HEAD_END.length);
-    this.#stream.respond(headers, { waitForTrailers: mayHaveTrailers });
+    // gRPC clients read the fields of a head as trailers where it ends its stream, and only there
+    const endStream = headers['content-length'] === '0';
+    this.#stream.respond(headers, { endStream, waitForTrailers: mayHaveTrailers });
+    this.#waitsForTrailers = mayHaveTrailers;
     if (mayHaveTrailers) this.#stream.once('wantTrailers', () => this.#sendTrailers());
     return body;
   }
@@ -156,5 +164,6 @@ export class StreamResponse extends Writable implements ClientResponse {
     for (let at = 0; at < this.#trailers.length; at += 2)
       trailers[this.#trailers[at]!.toLowerCase()] = this.#trailers[at + 1]!;
     this.#stream.sendTrailers(trailers);
+    this.#onTrailersSent();
   }
 }
