@@ -34,6 +34,7 @@ describe('the options', () => {
       upstreams: [],
       upstreamCa: '',
       upstreamInsecure: false,
+      upstreamProtocol: 'http1',
       source: [],
       discoverIntervalMs: 5000,
       discoverGraceMs: 30_000,
