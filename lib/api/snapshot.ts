@@ -58,6 +58,8 @@ export interface Snapshot {
   readonly driver: string;
   /** False over a fixed list of servers, which nobody adds to. */
   readonly canScale: boolean;
+  /** What replicas print can be read at `/logs`. */
+  readonly hasLogs: boolean;
   readonly readiness: Readiness;
   /** Replicas that may be given requests, of those there are to be. */
   readonly eligible: number;

@@ -6,6 +6,8 @@ import { Link } from './data/link.js';
 import { Token } from './data/token.js';
 import { ChangeDialog } from './dialogs/change-dialog.js';
 import { DrainDialog } from './dialogs/drain-dialog.js';
+import { ConfigPanel } from './panels/config-panel.js';
+import { LogPanel } from './panels/log-panel.js';
 import { ReplicaTable } from './replicas/replica-table.js';
 import { Ring } from './ring/ring.js';
 import { Banner } from './view/banner.js';
@@ -24,6 +26,8 @@ const NOTICE_MS = 8000;
 
 const add = byId('add', HTMLButtonElement);
 const remove = byId('remove', HTMLButtonElement);
+const showLogs = byId('logs', HTMLButtonElement);
+const showConfig = byId('config', HTMLButtonElement);
 const notice = byId('notice', HTMLElement);
 
 /** @type {Snapshot | undefined} */
@@ -43,7 +47,9 @@ const charts = new Charts(
     ),
   (replica) => table.choose(replica),
 );
-const events = new EventList();
+const logs = new LogPanel(token, () => latest?.replicas.map(({ name }) => name) ?? []);
+const config = new ConfigPanel(api);
+const events = new EventList((replica, instance) => logs.open(replica, instance));
 const change = new ChangeDialog(api, tell);
 const drain = new DrainDialog(api, tell);
 const table = new ReplicaTable(act, point);
@@ -60,18 +66,21 @@ const link = new Link(token, {
     headline.addEvents(lines, isFirst);
     charts.addEvents(lines, isFirst);
     events.add(lines, isFirst);
+    if (!isFirst && lines.some(({ kind }) => kind === 'config-changed')) void config.refresh();
   },
 });
 
 add.addEventListener('click', () => change.open('add'));
 remove.addEventListener('click', () => change.open('remove'));
+showLogs.addEventListener('click', () => logs.open());
+showConfig.addEventListener('click', () => config.open());
 openWithToken(document.querySelectorAll('.links a'), token);
 void link.run();
 
 /** @param {LinkState} state */
 function onState(state) {
   banner.show(state);
-  if (state.kind === 'live') return;
+  if (state.kind === 'live') return logs.tryNow();
   headline.forget();
   overview.forget();
   charts.breakOff();
@@ -94,10 +103,16 @@ function onSnapshot(snapshot) {
 
 /** What changes the fleet waits until it is known. @param {boolean} isLive */
 function setUsable(isLive) {
-  const { canScale = false, desired = 0, limits } = latest ?? {};
+  const { canScale = false, hasLogs = false, desired = 0, limits } = latest ?? {};
   add.disabled = !isLive || !canScale || desired >= (limits?.maxReplicas ?? 0);
   remove.disabled = !isLive || !canScale || desired === 0;
-  for (const button of document.querySelectorAll('.row-actions button'))
+  showLogs.hidden = latest !== undefined && !hasLogs;
+  document.body.classList.toggle('without-logs', !hasLogs);
+  for (const button of [
+    showLogs,
+    showConfig,
+    ...document.querySelectorAll(':is(.row-actions, .events) button'),
+  ])
     if (button instanceof HTMLButtonElement) button.disabled = !isLive;
 }
 
@@ -108,6 +123,7 @@ function setUsable(isLive) {
 function act(action, name) {
   const replica = latest?.replicas.find((one) => one.name === name);
   if (action === 'show') charts.narrow(charts.of === name ? undefined : name);
+  else if (action === 'log') logs.open(name);
   else if (action === 'remove') change.open('remove', [name]);
   else if (action === 'undrain') void drain.undrain(name);
   else if (replica !== undefined) drain.open(replica);

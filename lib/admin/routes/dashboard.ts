@@ -20,6 +20,7 @@ const FILES = [
   'charts/series.js',
   'data/api.js',
   'data/link.js',
+  'data/log-stream.js',
   'data/sse.js',
   'data/token.js',
   'dialogs/change-dialog.js',
@@ -30,6 +31,12 @@ const FILES = [
   'icon-unknown.svg',
   'icon.svg',
   'main.js',
+  'panels/config-panel.js',
+  'panels/config-text.js',
+  'panels/drawer.js',
+  'panels/log-lines.js',
+  'panels/log-panel.js',
+  'panels/log-text.js',
   'replicas/order.js',
   'replicas/replica-row.js',
   'replicas/replica-table.js',
@@ -52,6 +59,7 @@ const FILES = [
   'styles/charts.css',
   'styles/ring.css',
   'styles/dialogs.css',
+  'styles/panels.css',
 ] as const;
 /** Served as `/dashboard/NAME`, from packages. */
 const PACKAGED = {

@@ -6,10 +6,12 @@
 
 import type { Numbers, ReplicaSnapshot, Sample, Snapshot } from '../../api/snapshot.ts';
 import type { ReplicaView } from '../../api/types.ts';
+import type { DriverKind } from '../../drivers/driver.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Fleet } from './fleet.ts';
 import { MAX_REPLICAS, TrafficHistory } from './history.ts';
 import type { SnapshotSource } from './live.ts';
+import { hasLogs } from './logs.ts';
 
 /** How durations are spread since some moment. */
 export interface Durations {
@@ -41,7 +43,7 @@ export interface Reading {
 
 export interface NumbersParts {
   readonly version: string;
-  readonly driver: { readonly kind: string; readonly ownsInstances: boolean };
+  readonly driver: { readonly kind: DriverKind; readonly ownsInstances: boolean };
   /** May have more in it that is nobody's business. */
   readonly limits: Snapshot['limits'];
   readonly fleet: Fleet;
@@ -117,6 +119,7 @@ export class LiveNumbers implements SnapshotSource {
       version: program,
       driver: driver.kind,
       canScale: driver.ownsInstances,
+      hasLogs: hasLogs(driver.kind),
       limits: pick(limits),
       atMs,
       startedAtMs: this.#startedAtMs,

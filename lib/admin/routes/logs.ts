@@ -46,6 +46,11 @@ const ELSEWHERE: Readonly<Partial<Record<DriverKind, string>>> = {
   swarm: 'read them with "docker service logs"',
 };
 
+/** True where the driver passes on what its instances print. */
+export function hasLogs(driver: DriverKind): boolean {
+  return ELSEWHERE[driver] === undefined;
+}
+
 export function logsRoute(parts: LogsParts): Route {
   const { logs, clock } = parts;
   return {

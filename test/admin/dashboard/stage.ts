@@ -4,12 +4,15 @@
  */
 
 import { succeeded } from '../../../lib/admin/reply.ts';
+import { configRoutes } from '../../../lib/admin/routes/config.ts';
 import { createDashboardRoutes } from '../../../lib/admin/routes/dashboard.ts';
 import type { Route } from '../../../lib/admin/routes/fleet.ts';
 import { historyRoute } from '../../../lib/admin/routes/history.ts';
 import { Live } from '../../../lib/admin/routes/live.ts';
+import { logsRoute } from '../../../lib/admin/routes/logs.ts';
 import type { History, ReplicaSnapshot, Snapshot } from '../../../lib/api/snapshot.ts';
-import type { FleetEvent } from '../../../lib/api/types.ts';
+import type { ConfigView, FleetEvent, OptionView } from '../../../lib/api/types.ts';
+import { ReplicaLogs } from '../../../lib/fleet/logs/replica-logs.ts';
 import { systemClock } from '../../../lib/platform/clock.ts';
 import { type Running, runAdmin } from '../../helpers/admin.ts';
 
@@ -61,6 +64,7 @@ export function snapshotOf(
     version: '0.1.0',
     driver: 'process',
     canScale: true,
+    hasLogs: true,
     readiness: {
       ready: eligible > 0,
       draining: false,
@@ -100,6 +104,24 @@ export function historyOf(seconds: number, untilMs: number): History {
   };
 }
 
+/** Options of which these differ from the defaults. */
+export function configOf(
+  differs: readonly Partial<OptionView>[],
+  needsRestart: readonly string[] = [],
+): ConfigView {
+  const option = (name: string, value: string, takes: OptionView['takes']): OptionView => ({
+    ...{ option: name, value, default: value, source: 'default', from: null, takes },
+    ...differs.find((one) => one.option === name),
+  });
+  const options = [
+    option('port', '5000', 'start'),
+    option('replicas', '3', 'start'),
+    option('probe-interval', '2s', 'live'),
+    option('admin-token', '', 'start'),
+  ];
+  return { file: null, N: options.length, options, needsRestart };
+}
+
 export interface Stage {
   readonly admin: Running;
   readonly url: string;
@@ -108,6 +130,9 @@ export interface Stage {
   /** Of the balancer and of every replica. */
   history: History;
   readonly events: FleetEvent[];
+  /** What replicas print. */
+  readonly logs: ReplicaLogs;
+  config: ConfigView;
   /** Bodies of the changes that were asked for, dry runs apart. */
   readonly changes: string[];
   close(): Promise<void>;
@@ -129,6 +154,7 @@ export async function openStage(
   });
   live.start();
   const changes: string[] = [];
+  const logs = new ReplicaLogs(systemClock);
   const admin = await runAdmin({
     access,
     // of two routes with one path the router takes the later
@@ -138,6 +164,16 @@ export async function openStage(
       ringRoute(() => stage),
       ...changeRoutes(() => stage),
       historyRoute({ read: () => stage.history }),
+      logsRoute({
+        logs,
+        driver: 'process',
+        fleet: { names: () => stage.snapshot.replicas.map(({ name }) => name) },
+        clock: systemClock,
+      }),
+      ...configRoutes({
+        view: () => stage.config,
+        reload: async () => ({ changed: [], needsRestart: [] }),
+      }),
     ],
   });
   const stage: Stage = {
@@ -146,9 +182,12 @@ export async function openStage(
     snapshot: first,
     history: historyOf(120, systemClock.wallMs()),
     events: [],
+    logs,
+    config: configOf([]),
     changes,
     close() {
       live.close();
+      logs.close();
       return admin.stop();
     },
   };

@@ -7,7 +7,7 @@ import { count, duration, latency, percent, rate } from '../view/format.js';
 
 /** @import { Entry } from './order.js' */
 /** @import { ReplicaSnapshot } from '../../../api/snapshot.ts' */
-/** @typedef {'drain' | 'undrain' | 'remove' | 'show'} Action */
+/** @typedef {'drain' | 'undrain' | 'remove' | 'show' | 'log'} Action */
 
 const PROBES = 20;
 const BAR = { width: 3, step: 4, height: 16, passed: 6 };
@@ -41,6 +41,7 @@ export class ReplicaRow {
   #probes = svg('svg', { class: 'probes', role: 'img', width: PROBES * BAR.step, height: BAR.height });
   #probesDrawn = '';
   #restarts = cell('Restarts', 'number minor');
+  #log = html('button', { type: 'button', class: 'small log' }, 'Log');
   #drain = html('button', { type: 'button', class: 'small' });
   #remove = html('button', { type: 'button', class: 'small danger' }, 'Remove');
   #title;
@@ -66,6 +67,8 @@ export class ReplicaRow {
     const title = html('span', { class: 'title' }, swatch, this.#title);
     this.#bar.append(this.#fill);
     this.#remove.setAttribute('aria-label', `Remove ${name}`);
+    this.#log.setAttribute('aria-label', `Log of ${name}`);
+    this.#log.addEventListener('click', () => onAction('log'));
     this.#drain.addEventListener('click', () => onAction(this.#drainAction));
     this.#remove.addEventListener('click', () => onAction('remove'));
     this.element = html(
@@ -87,7 +90,7 @@ export class ReplicaRow {
       this.#p99,
       this.#errors,
       cell('Probes', 'probes-cell minor', this.#probes),
-      cell('', 'row-actions minor', this.#drain, this.#remove),
+      cell('', 'row-actions minor', this.#log, this.#drain, this.#remove),
     );
   }
 

@@ -9,11 +9,18 @@ const MOST = 200;
 
 const GOOD = new Set(['healthy', 'replaced', 'added', 'adopted', 'engine-back', 'source-back', 'panic-over']);
 
+/** Events of an instance whose log tells more. */
+const LOGGED = new Set(['died', 'start-failed', 'unhealthy', 'ejected']);
+
 export class EventList {
   #body = byId('event-rows', HTMLTableSectionElement);
   #empty = byId('no-events', HTMLElement);
 
-  constructor() {
+  #onLog;
+
+  /** @param {(replica: string, instance: string) => void} onLog a press asks for the log of an instance */
+  constructor(onLog) {
+    this.#onLog = onLog;
     // it scrolls by itself, so the keyboard must reach it
     const box = byId('event-box', HTMLElement);
     box.tabIndex = 0;
@@ -29,10 +36,22 @@ export class EventList {
     if (isFirst) this.#body.replaceChildren();
     for (const event of events.slice(-MOST)) {
       if (event.count > 1) this.#remove(seriesOf(event));
-      this.#body.prepend(rowOf(event));
+      this.#body.prepend(this.#rowOf(event));
     }
     while (this.#body.rows.length > MOST) this.#body.deleteRow(-1);
     this.#empty.hidden = this.#body.rows.length > 0;
+  }
+
+  /** @param {FleetEvent} event */
+  #rowOf(event) {
+    const row = rowOf(event);
+    const { kind, replica, instance } = event;
+    if (replica === null || instance === null || !LOGGED.has(kind)) return row;
+    const button = html('button', { type: 'button', class: 'small log' }, 'Log');
+    button.setAttribute('aria-label', `Log of ${replica}, ${kind.replaceAll('-', ' ')}`);
+    button.addEventListener('click', () => this.#onLog(replica, instance));
+    row.querySelector('.why')?.append(button);
+    return row;
   }
 
   /** @param {string} series what stood for it until now */

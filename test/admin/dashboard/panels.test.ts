@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import type { Page } from 'playwright-core';
+import { faultsOf } from '../../helpers/accessibility.ts';
+import { skipBrowser, TestBrowser, type Visit } from '../../helpers/browser.ts';
+import { configOf, openStage, replicaShown, type Stage, snapshotOf } from './stage.ts';
+
+const PHONE = { viewport: { width: 360, height: 740 } };
+
+describe('a panel', { skip: skipBrowser }, () => {
+  let browser: TestBrowser;
+  let stage: Stage;
+  let visit: Visit | undefined;
+  before(async () => {
+    browser = await TestBrowser.launch();
+  });
+  after(() => browser?.close());
+  beforeEach(async () => {
+    stage = await openStage(snapshotOf([1, 2, 3].map((id) => replicaShown(id, 3))));
+  });
+  afterEach(async () => {
+    const { errors, foreign } = visit ?? { errors: [], foreign: [] };
+    await visit?.close();
+    visit = undefined;
+    await stage.close();
+    assert.deepEqual([errors, foreign], [[], []], 'the page had errors, or asked another host');
+  });
+
+  async function open(options = {}): Promise<Page> {
+    visit = await browser.visit(stage.url, options);
+    await visit.page.getByText('Live', { exact: true }).waitFor();
+    return visit.page;
+  }
+
+  const print = (replica: string, instance: string, text: string, stream: 'stdout' | 'stderr' = 'stdout') =>
+    stage.logs.open(replica, instance).write(stream, Buffer.from(`${text}\n`));
+  const linesOn = (page: Page) => page.locator('.log-line:not([hidden]) .log-text').allTextContents();
+
+  describe('of logs', () => {
+    it('shows the lines of a row’s replica and follows new ones', async () => {
+      print('S1', '4711', 'S1 listens');
+      print('S2', '4712', 'S2 listens');
+      const page = await open();
+      await page.getByRole('button', { name: 'Log of S1' }).click();
+      await page.getByRole('dialog', { name: 'Log of S1' }).getByText('S1 listens').waitFor();
+      print('S1', '4711', 'GET /home');
+      await page.getByText('GET /home').waitFor();
+      assert.deepEqual(await linesOn(page), ['S1 listens', 'GET /home']);
+    });
+
+    it('opens the log of the instance that an event says died', async () => {
+      const dead = stage.logs.open('S1', '4711');
+      dead.write('stderr', Buffer.from('cannot open the database\n'));
+      dead.end();
+      print('S1', '4715', 'S1 listens');
+      const time = new Date().toISOString();
+      stage.events.push({
+        ...{ id: 'a-1', time, since: time, kind: 'died', replica: 'S1', instance: '4711' },
+        ...{ image: null, cause: 'exit 1', ms: null, count: 1, cost: null },
+      });
+      const page = await open();
+      await page.getByRole('button', { name: 'Log of S1, died' }).click();
+      const dialog = page.getByRole('dialog', { name: 'Log of S1, instance 4711' });
+      await dialog.getByText('cannot open the database').waitFor();
+      assert.deepEqual(await linesOn(page), ['cannot open the database']);
+      await dialog.getByLabel('Instance').selectOption('All instances');
+      await page.getByText('S1 listens').waitFor();
+    });
+
+    it('shows marks of direction and leaves colours out', async () => {
+      print('S1', '4711', '\x1b[31mexit\x1b[0m \u202egnp.exe');
+      const page = await open();
+      await page.getByRole('button', { name: 'Logs', exact: true }).click();
+      await page.getByText('exit \\u202egnp.exe').waitFor();
+    });
+
+    it('narrows to lines that match, and to stderr', async () => {
+      for (const text of ['one', 'two']) print('S1', '4711', text);
+      print('S2', '4712', 'two too', 'stderr');
+      const page = await open();
+      await page.getByRole('button', { name: 'Logs', exact: true }).click();
+      await page.getByText('two too').waitFor();
+      await page.getByLabel('Filter lines').fill('two');
+      assert.deepEqual(await linesOn(page), ['two', 'two too']);
+      await page.getByText('2 of 3 lines').waitFor();
+      await page.getByRole('button', { name: 'Only stderr' }).click();
+      assert.deepEqual(await linesOn(page), ['two too']);
+    });
+
+    it('says that no line is kept of an instance', async () => {
+      const page = await open();
+      await page.getByRole('button', { name: 'Log of S2' }).click();
+      await page.getByText(/^No line is kept/).waitFor();
+    });
+
+    it('keeps its lines and says that the connection is lost', async () => {
+      print('S1', '4711', 'S1 listens');
+      const page = await open();
+      await page.getByRole('button', { name: 'Logs', exact: true }).click();
+      await page.getByText('S1 listens').waitFor();
+      await stage.close();
+      await page.getByText(/^Connection lost: .*Trying again/).waitFor();
+      assert.deepEqual(await linesOn(page), ['S1 listens']);
+    });
+
+    it('is not offered where replicas have no logs', async () => {
+      stage.snapshot = snapshotOf([replicaShown(1, 1)], { hasLogs: false, driver: 'static' });
+      const page = await open();
+      await page.getByRole('row', { name: 'S1' }).waitFor();
+      assert.equal(await page.getByRole('button', { name: /^Log/ }).count(), 0);
+    });
+
+    it('gives the focus back to the button that opened it', async () => {
+      const page = await open();
+      const button = page.getByRole('button', { name: 'Log of S3' });
+      await button.focus();
+      await page.keyboard.press('Enter');
+      await page.getByRole('dialog', { name: 'Log of S3' }).waitFor();
+      await page.keyboard.press('Escape');
+      await page.getByRole('dialog').waitFor({ state: 'hidden' });
+      assert.equal(await button.evaluate((element) => element === document.activeElement), true);
+    });
+  });
+
+  describe('of the configuration', () => {
+    const show = async (page: Page) => {
+      await page.getByRole('button', { name: 'Configuration' }).click();
+      return page.getByRole('dialog', { name: 'Configuration' });
+    };
+
+    it('shows each option with value, default and source', async () => {
+      stage.config = configOf([
+        { option: 'replicas', value: '5', source: 'flag', from: '--replicas' },
+        { option: 'admin-token', value: '•••', source: 'environment', from: 'LB_ADMIN_TOKEN' },
+      ]);
+      const dialog = await show(await open());
+      const cellsOf = (name: string) => dialog.getByRole('row', { name }).getByRole('cell').allTextContents();
+      await dialog.getByRole('row', { name: 'replicas' }).waitFor();
+      assert.deepEqual(await cellsOf('replicas'), ['5', '3', 'flag --replicas', 'restart']);
+      assert.deepEqual(await cellsOf('probe-interval'), ['2s', '', 'default', 'reload']);
+      assert.deepEqual(await cellsOf('admin-token'), ['•••', '–', 'environment LB_ADMIN_TOKEN', 'restart']);
+    });
+
+    it('narrows to options that match, and to those set', async () => {
+      stage.config = configOf([{ option: 'port', value: '8080', source: 'flag', from: '--port' }]);
+      const dialog = await show(await open());
+      await dialog.getByLabel('Filter options').fill('reload');
+      await dialog.getByText('1 of 4 options').waitFor();
+      assert.deepEqual(await dialog.getByRole('rowheader').allTextContents(), ['probe-interval']);
+      await dialog.getByLabel('Filter options').fill('');
+      await dialog.getByRole('button', { name: 'Only set (1)' }).click();
+      assert.deepEqual(await dialog.getByRole('rowheader').allTextContents(), ['port']);
+    });
+
+    it('names options whose new value waits for a restart', async () => {
+      stage.config = configOf([], ['port']);
+      const dialog = await show(await open());
+      await dialog.getByText('which a restart applies: port.').waitFor();
+      await dialog.getByRole('row', { name: 'port' }).getByText('a new value waits').waitFor();
+    });
+  });
+
+  const panels = [
+    ['logs', 'Logs', 'S1 listens'],
+    ['configuration', 'Configuration', 'probe-interval'],
+  ] as const;
+  for (const [name, button, text] of panels)
+    it(`of ${name} is accessible and fits a phone, light and dark`, async () => {
+      print('S1', '4711', 'S1 listens', 'stderr');
+      stage.config = configOf([{ option: 'port', value: '8080', source: 'flag', from: '--port' }], ['port']);
+      const page = await open({ ...PHONE, colorScheme: 'light' });
+      await page.getByRole('button', { name: button, exact: true }).click();
+      await page.getByRole('dialog').getByText(text, { exact: true }).waitFor();
+      assert.deepEqual(await faultsOf(page), []);
+      await page.emulateMedia({ colorScheme: 'dark' });
+      assert.deepEqual(await faultsOf(page), []);
+      const dialog = page.getByRole('dialog');
+      assert.equal(await dialog.evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth), 0);
+    });
+});
