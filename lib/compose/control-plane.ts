@@ -3,7 +3,7 @@
  */
 
 import type { Config } from '../config/config.ts';
-import { configuredWeights } from '../config/derived-values.ts';
+import { changedWeights, configuredWeights } from '../config/derived-values.ts';
 import { commandWords } from '../config/parsers/spec-parsers.ts';
 import { replicaSpecOf } from '../config/replica-spec.ts';
 
@@ -67,6 +67,7 @@ export interface ControlPlane {
 export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
   const { options, driver, table, metrics, dataPlane, clock } = deps;
   const { config } = options;
+  let configured = config;
   const counts = new CounterSums(metrics.reader.memory, table.shape);
   const journal = new Journal(clock, { read: () => counts.trouble() });
   journal.countAll(metrics.fleet);
@@ -96,7 +97,10 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
     configure(next) {
       health.configure(healthOptionsOf(next));
       releases.reconfigure(replicaSpecOf(next));
+      // an operator's weight stays until the options give the server another
+      registry.ring.setWeights(changedWeights(configured, next), 'set by the options');
       driver.setUpstreams?.(next.upstreams);
+      configured = next;
     },
     deploys,
     async open() {

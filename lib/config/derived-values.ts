@@ -38,6 +38,22 @@ export function resolve(values: Config, sources: Sources): Config {
   return { ...config, maxReplicas: Math.min(config.maxReplicas, capacityOf(config)) };
 }
 
+/** The weights that a reload sets: of servers that are new on the list, and of those whose weight in the options is another. */
+export function changedWeights(
+  before: Pick<Config, 'weights' | 'upstreams'>,
+  after: Pick<Config, 'weights' | 'upstreams'>,
+): Map<string, number> {
+  const listedBefore = new Set(before.upstreams.map(formatEndpoint));
+  const weightsBefore = configuredWeights(before);
+  const weights = configuredWeights(after);
+  const changed = after.upstreams.map(formatEndpoint).flatMap((name) => {
+    const weight = weights.get(name) ?? 1;
+    const isSame = listedBefore.has(name) && weight === (weightsBefore.get(name) ?? 1);
+    return isSame ? [] : [[name, weight] as const];
+  });
+  return new Map(changed);
+}
+
 /** The weights that options give to names: of a fixed server also behind its address, which --weights overrides. */
 export function configuredWeights({
   weights,

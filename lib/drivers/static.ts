@@ -53,7 +53,8 @@ function listed(upstreams: readonly Endpoint[], before: readonly Instance[]): re
     return {
       name,
       id,
-      instanceId: name,
+      // connections are of one kind, so a server that is reached in another way is another instance
+      instanceId: endpoint.tls === true ? `https://${name}` : name,
       status: 'running',
       endpoint,
       role: 'current',

@@ -37,6 +37,18 @@ it('refuses to start a server, and says why', async () => {
   await assert.rejects(driver.start({ name: 'S1', id: 1 }, specWith()), refusal);
 });
 
+it('makes a server that is reached over TLS now another instance', async () => {
+  const driver = createStaticDriver({ upstreams });
+  const idsOf = async (): Promise<readonly string[]> =>
+    (await driver.list()).map(({ instanceId }) => instanceId);
+  const [plain] = await idsOf();
+  driver.setUpstreams?.([{ ...upstreams[0]!, tls: true }]);
+  const [encrypted] = await idsOf();
+  assert.notEqual(encrypted, plain);
+  driver.setUpstreams?.(upstreams);
+  assert.equal((await idsOf())[0], plain);
+});
+
 it('hints at another list, in which those staying keep their ids', async () => {
   const driver = createStaticDriver({ upstreams });
   const hints: string[] = [];

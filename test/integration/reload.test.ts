@@ -46,7 +46,7 @@ describe('a balancer that reads its options anew', () => {
   let balancer: Balancer;
   let servers: readonly NamedServer[];
 
-  function write(upstreams: readonly NamedServer[], more: readonly string[] = []): void {
+  function write(upstreams: readonly Pick<NamedServer, 'url'>[], more: readonly string[] = []): void {
     const list = upstreams.map(({ url }) => `  - ${url}`);
     writeFileSync(file, ['driver: static', 'probe-path: /', 'upstreams:', ...list, ...more, ''].join('\n'));
   }
@@ -145,11 +145,19 @@ describe('a balancer that reads its options anew', () => {
     assert.deepEqual(await message<ConfigView>('GET', '/config'), before);
   });
 
+  it('gives servers the weights of the new list', async () => {
+    const [first, ...others] = servers;
+    write([{ url: `${first!.url} weight=3` }, ...others]);
+    await message<ReloadView>('POST', '/reload');
+    const weights = (await balancer.replicas()).map(({ endpoint, weight }) => [endpoint, weight] as const);
+    assert.equal(new Map(weights).get(new URL(first!.url).host), 3);
+  });
+
   it('reloads by the command line', async () => {
     write(servers);
     const env = { LB_ADMIN_PORT: String(balancer.adminPort) };
     const command = Balancer.spawn('reload', { env });
     assert.deepEqual(await command.exited, { code: 0, signal: null });
-    assert.equal(command.stdout, 'changed: log-level\n');
+    assert.equal(command.stdout, 'changed: upstreams\n');
   });
 });
