@@ -218,10 +218,11 @@ export class Exchange {
     else releases.set(replica.name, from);
   }
 
-  /** Resolves once no launch works on the replica. Throws where that takes longer than a start may. */
+  /** Resolves once no launch works on the replica. Throws where that takes longer than a start may, or is aborted. */
   async #untilLaunched(replica: Replica): Promise<void> {
     const { launcher, clock, registry, startTimeoutMs } = this.#parts;
     const untilMs = clock.nowMs() + startTimeoutMs;
+    const mustGoOn = this.next.abortCheck();
     while (launcher.busy.has(replica.name) && registry.has(replica)) {
       if (clock.nowMs() >= untilMs)
         throw new BalancerError(
@@ -229,6 +230,7 @@ export class Exchange {
           `${replica.name}: no instance of it became healthy: ${replica.cause}`,
         );
       await sleep(clock, LOOK_MS);
+      mustGoOn();
     }
   }
 }

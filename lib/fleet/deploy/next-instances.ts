@@ -75,20 +75,28 @@ export class NextInstances {
     this.#readiness.abortAll(error);
   }
 
+  /** Returns a function that throws once what began before is aborted, or everything is closed. */
+  abortCheck(): () => void {
+    const before = this.#abortion;
+    return () => {
+      if (this.#abortion !== undefined && (this.#closed || this.#abortion !== before)) throw this.#abortion;
+    };
+  }
+
   /** Starts an instance of the release beside the one in the place; resolves once its probes passed. Throws why not. */
   async start(replica: Replica, release: Release): Promise<Standby> {
     const { instances, registry, journal, clock } = this.#parts;
     const { name } = replica;
     const sinceMs = clock.nowMs();
     let instance: Instance | undefined;
-    const abortionBefore = this.#abortion;
+    const mustGoOn = this.abortCheck();
     let end = (): void => {};
     try {
       instance = await instances.runInTurn(name, () => this.#startInstance(replica, release));
       end = instances.protect(instance.instanceId);
-      if (this.#abortion !== undefined && this.#abortion !== abortionBefore) throw this.#abortion;
+      mustGoOn();
       await this.#untilHealthy(instance);
-      while (registry.freeOrdinals === 0) await sleep(clock, ORDINAL_MS);
+      for (; registry.freeOrdinals === 0; mustGoOn()) await sleep(clock, ORDINAL_MS);
       return { record: await registry.standbys.add(replica, instance), instance, release: end };
     } catch (error) {
       const full = await this.#withFullEnding(error, instance);

@@ -449,6 +449,43 @@ describe('a deploy', () => {
     await assert.rejects(rig.deploys.rollBack(), /nothing was deployed before/);
   });
 
+  it('can be taken back while a replica is being healed', async () => {
+    const gate = rig.driver.hold('start', 'S1');
+    rig.driver.die(rig.instanceOf('S1'), 'exit 1');
+    await rig.advance(100);
+    await rig.deploys.start({ ...CHANGE, batch: 3 });
+    await rig.advance(100);
+    await rig.deploys.rollBack();
+    await rig.advance(1000);
+    assert.equal(state(), 'rolled-back');
+    gate.open();
+  });
+
+  it('can be taken back while it waits for a free ordinal', async () => {
+    rig = await FleetRig.of(3, { ordinals: 3 });
+    await rig.deploys.start(CHANGE);
+    await rig.advance(1000);
+    assert.equal(state(), 'running');
+    await rig.deploys.rollBack();
+    await rig.advance(1000);
+    assert.deepEqual([state(), running()], ['rolled-back', 3]);
+  });
+
+  it('ends with the balancer while a replica is being healed', async () => {
+    const gate = rig.driver.hold('start', 'S1');
+    rig.driver.die(rig.instanceOf('S1'), 'exit 1');
+    await rig.advance(100);
+    await rig.deploys.start({ ...CHANGE, batch: 3 });
+    await rig.advance(100);
+    let isClosed = false;
+    void rig.deploys.close().then(() => {
+      isClosed = true;
+    });
+    await rig.advance(1000);
+    assert.equal(isClosed, true);
+    gate.open();
+  });
+
   it('leaves nothing beside the replicas when the balancer closes', async () => {
     await rig.deploys.start(CHANGE);
     await untilWatching();
