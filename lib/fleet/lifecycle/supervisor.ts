@@ -126,10 +126,10 @@ export class Supervisor {
     const { registry, checker, launcher, gracefulStop } = this.#parts;
     const isDraining = how === 'drain';
     if (this.#closed || (isDraining && registry.freeOrdinals === 0)) return;
-    if (this.#parts.deploys.fallBack(replica, cause)) return;
     const { instance, name, generation } = replica;
     const ending = endingOf('unhealthy', cause);
     this.#parts.onEnded({ replica: name, generation, ending });
+    if (this.#parts.deploys.fallBack(replica, cause)) return;
     launcher.recordExit(replica, { ...this.#lifeOf(replica), ending });
     checker.unwatch(replica);
     const substitute = launcher.substitute(replica, cause, isDraining);
@@ -282,10 +282,10 @@ export class Supervisor {
    */
   #replaceDead(replica: Replica, hinted: Ending): void {
     const { registry, checker, launcher, journal, classic, deploys } = this.#parts;
-    if (deploys.fallBack(replica, hinted.text)) return;
     const { instance: old, name, generation } = replica;
     const life = this.#lifeOf(replica);
     const death = { replica: name, generation, instance: old?.instanceId, hinted, life };
+    if (deploys.fallBack(replica, hinted.text)) return this.#recordFallBack(death, replica);
     if (old !== undefined) journal.beginOutage(name, old.instanceId);
     // in the classic profile the replica goes with its instance, and its death has to be noted before that
     if (classic) this.#noteDeath(death, hinted);
@@ -296,12 +296,29 @@ export class Supervisor {
     launcher.launchUntilHealthy(place, { old, exitRecorded: this.#recordExit(death, place) });
   }
 
+  /** Records an exit after which the deploy has put the instance before back in the place: there is no outage to heal. */
+  #recordFallBack(death: Death, place: Replica): void {
+    const { journal } = this.#parts;
+    const { replica, instance, generation, hinted } = death;
+    this.#noteDeath(death, hinted);
+    journal.note({ kind: 'healthy', replica, instance: place.instance?.instanceId, cause: 'rolled back' });
+    void this.#findEnding(instance, hinted).then((ending) => {
+      this.#parts.onEnded({ replica, generation, ending });
+      if (this.#parts.registry.has(place)) this.#parts.registry.states.recordEnding(place, ending);
+    });
+  }
+
+  /** How the instance ended, as the driver knows it in a second at most. */
+  async #findEnding(instance: string | undefined, hinted: Ending): Promise<Ending> {
+    if (instance === undefined || hinted.kind === 'removed') return hinted;
+    return (await this.#parts.driver.endingOf(instance)) ?? hinted;
+  }
+
   /** Finds out how an instance ended, in a second at most, and records it. */
   async #recordExit(death: Death, place: Replica): Promise<void> {
-    const { driver, registry, launcher, log, classic, onEnded } = this.#parts;
+    const { registry, launcher, log, classic, onEnded } = this.#parts;
     const { replica, instance, hinted, life, generation } = death;
-    const canBeAsked = instance !== undefined && hinted.kind !== 'removed';
-    const ending = (canBeAsked ? await driver.endingOf(instance) : undefined) ?? hinted;
+    const ending = await this.#findEnding(instance, hinted);
     onEnded({ replica, generation, ending });
     if (!registry.has(place)) return;
     if (!classic) this.#noteDeath(death, ending);
