@@ -23,7 +23,7 @@ export interface Entry extends Mutable<Replica> {
   /** When it was reserved, by the clock. */
   readonly bornMs: number;
   generation: number;
-  /** Instances placed so far. */
+  /** Instances placed so far, but for those of deploys. */
   placed: number;
 }
 

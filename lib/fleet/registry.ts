@@ -66,6 +66,7 @@ export class Registry {
       states: this.states,
       table: parts.table,
       clock: parts.clock,
+      slowStarts,
       leaving: this.#leaving,
       entryOf: (replica) => this.#entry(replica),
       takeOrdinal: () => this.#takeOrdinal(),

@@ -35,7 +35,7 @@ export interface Replica extends Place {
   readonly firstHealthyMs: number | undefined;
   /** Why it is in this state. */
   readonly cause: string;
-  /** Instances that were started in the place after the first. */
+  /** Instances that were started in the place after the first; those of deploys do not count. */
   readonly restarts: number;
   /** How the last instance that ended in the place did; undefined while none has. */
   readonly ending: Ending | undefined;

@@ -1,8 +1,8 @@
 /**
  * Instances that run beside the one in a replica's place: the next version before a deploy switches to it, the version
  * before until it is known that the next one works, and what finishes its requests after it was replaced.
- * Invariants: a standby has an ordinal of its own, so that its requests in flight are counted apart; a swap moves no key,
- * since it changes the ordinal of a member and nothing of its place.
+ * Invariants: a standby has an ordinal of its own, so that its requests in flight are counted apart; a swap moves no key
+ * but those that a slow start holds back, since it changes the ordinal of a member and nothing of its place.
  */
 import { UNKNOWN_HEALTH } from '../../core/policy/rise-and-fall.ts';
 import type { RouteTableWriter } from '../../core/routing/route-table.ts';
@@ -11,12 +11,14 @@ import type { Clock } from '../../platform/clock.ts';
 import { type Entry, newEntry } from '../entry.ts';
 import type { Replica } from '../replica.ts';
 import type { ReplicaStates } from '../replica-states.ts';
+import type { SlowStarts } from '../ring/slow-starts.ts';
 
 /** What standbys need of the registry. */
 export interface StandbyParts {
   readonly states: ReplicaStates;
   readonly table: RouteTableWriter;
   readonly clock: Clock;
+  readonly slowStarts: Pick<SlowStarts, 'begin' | 'end'>;
   /** Replicas without a place of their own, which drain or stand by. */
   readonly leaving: Set<Entry>;
   entryOf(replica: Replica): Entry;
@@ -57,9 +59,12 @@ export class Standbys {
    * on, and those in flight on the other one go on.
    */
   swap(replica: Replica, standby: Replica, cause: string): void {
-    const { states, clock } = this.#parts;
+    const { states, clock, slowStarts } = this.#parts;
     const entry = this.#parts.entryOf(replica);
     const other = standby as Entry;
+    slowStarts.end(entry.name);
+    // an instance that had the place before is warm
+    if (other.firstHealthyMs === undefined && !entry.isDraining) slowStarts.begin(entry.name);
     const { ordinal, instance, generation, firstHealthyMs, probes } = entry;
     entry.ordinal = other.ordinal;
     entry.instance = other.instance;
@@ -67,7 +72,7 @@ export class Standbys {
     entry.firstHealthyMs = other.firstHealthyMs ?? clock.nowMs();
     entry.probes = other.probes;
     entry.sinceMs = clock.nowMs();
-    entry.placed++;
+    entry.placed = Math.max(1, entry.placed);
     Object.assign(other, { ordinal, instance, generation, firstHealthyMs, probes, isAdmitted: false });
     // the new ordinal is eligible before the table names it, and the old one until then
     states.change(entry, { to: 'healthy', cause, kind: 'healthy' });

@@ -225,6 +225,46 @@ describe('a deploy', () => {
       assert.equal(reason(), `${name}: exit 3: out of luck`);
     });
 
+    it('with an event and a record of the death of the new instance', async () => {
+      await rig.deploys.start(CHANGE);
+      const name = await untilWatching();
+      const { generation } = rig.replica(name);
+      const instance = rig.instanceOf(name);
+      rig.driver.die(instance, 'exit 3: out of luck');
+      await settle();
+      assert.deepEqual(
+        rig.ends.map((end) => [end.replica, end.generation, end.ending.text]),
+        [[name, generation, 'exit 3: out of luck']],
+      );
+      const dead = rig.events.filter((event) => event.kind === 'died');
+      assert.deepEqual(
+        dead.map((event) => [event.replica, event.instance]),
+        [[name, instance]],
+      );
+    });
+
+    it('with an outage that is over at once', async () => {
+      await rig.deploys.start(CHANGE);
+      const name = await untilWatching();
+      rig.driver.die(rig.instanceOf(name), 'exit 3');
+      await settle();
+      const { ms, instance } = rig.events.find(({ kind }) => kind === 'replaced')!;
+      assert.deepEqual([ms, instance], [0, rig.instanceOf(name)]);
+    });
+
+    it('with a record of the new instance that hangs', async () => {
+      await rig.deploys.start(CHANGE);
+      const name = await untilWatching();
+      const { generation } = rig.replica(name);
+      rig.hang(name);
+      await rig.advance(9000);
+      assertOld();
+      assert.deepEqual(
+        rig.ends.map((end) => [end.replica, end.generation]),
+        [[name, generation]],
+      );
+    });
+
     it('when the new instance fails its probes', async () => {
       await rig.deploys.start(CHANGE);
       const name = await untilWatching();
@@ -425,6 +465,15 @@ describe('a deploy', () => {
     rig.releases.reconfigure(specWith({ env, args: ['--new'] }));
     const { spec } = rig.releases.of('S1');
     assert.deepEqual([spec.env, spec.args], [[env[1], ['VERSION', '2']], ['--new']]);
+  });
+
+  it('counts as no restart', async () => {
+    await rig.deploys.start({ ...CHANGE, watchMs: 100 });
+    await rig.advance(2000);
+    assert.equal(rig.replica('S1').restarts, 0);
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await rig.advance(100);
+    assert.equal(rig.replica('S1').restarts, 1);
   });
 
   it('sets nothing with a restart', async () => {

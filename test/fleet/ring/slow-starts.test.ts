@@ -22,6 +22,21 @@ async function healed(): Promise<{ readonly rig: FleetRig; readonly slots: numbe
   return { rig, slots };
 }
 
+/** A fleet of three in which a deploy has just switched one to a new instance, and the slots that it had. */
+async function switched(): Promise<{
+  readonly rig: FleetRig;
+  readonly slots: number;
+  readonly name: string;
+}> {
+  const rig = await FleetRig.of(3, { slowStartMs: RAMP_MS });
+  const slots = slotsOf(rig, 'S1');
+  await rig.deploys.start({ kind: 'restart', batch: 1, watchMs: 60_000, maxErrorRate: 0.01 });
+  await rig.advance(200);
+  const { name, phase } = rig.deploys.status().deploy!.replicas[0]!;
+  assert.deepEqual([name, phase], ['S1', 'watching']);
+  return { rig, slots, name };
+}
+
 describe('a slow start', () => {
   it('begins at a tenth of slots after replacement, ends with all', async () => {
     const { rig, slots } = await healed();
@@ -46,6 +61,19 @@ describe('a slow start', () => {
     const { ordinal } = rig.replica('S1');
     const after = [...rig.table.slots];
     assert.ok(before.every((owner, slot) => owner === after[slot] || owner === ordinal));
+  });
+
+  it('begins where a deploy switches to a new instance', async () => {
+    const { rig, slots, name } = await switched();
+    assert.ok(partOf(rig, name, slots) < 0.2);
+    await rig.advance(RAMP_MS);
+    assert.equal(partOf(rig, name, slots), 1);
+  });
+
+  it('does not begin where a deploy falls back to the old instance', async () => {
+    const { rig, slots, name } = await switched();
+    rig.driver.die(rig.instanceOf(name), 'exit 1');
+    assert.equal(partOf(rig, name, slots), 1);
   });
 
   it('lowers the weight by which the load is judged', async () => {
