@@ -33,7 +33,7 @@ it('calls the program ringlb, on a machine and in its container', async () => {
   const { bin } = JSON.parse(await readFile(join(REPOSITORY, 'package.json'), 'utf8')) as { bin: object };
   assert.deepEqual(bin, { ringlb: 'bin/ringlb' });
   const dockerfile = await readFile(join(REPOSITORY, 'Dockerfile'), 'utf8');
-  assert.match(dockerfile, /^RUN ln -s \/app\/bin\/ringlb \/usr\/local\/bin\/ringlb$/m);
+  assert.match(dockerfile, /ln -s \/app\/bin\/ringlb \/rootfs\/usr\/local\/bin\/ringlb;/);
 });
 
 it('starts the program so that Node.js leaves --env-file to it', async (t) => {
