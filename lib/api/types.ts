@@ -211,7 +211,7 @@ export interface OptionView {
   /** As it was written, or what the balancer derived; `•••` for a secret. */
   readonly value: string;
   readonly default: string;
-  readonly source: 'flag' | 'environment' | 'file' | 'default';
+  readonly source: 'flag' | 'environment' | 'file' | 'program' | 'default';
   /** The flag, the variable, or the place in the file that it was given by; null for a default. */
   readonly from: string | null;
   /** When a changed value is taken: by a reload, or by the next start. */

@@ -9,6 +9,8 @@ import type { Config, Settings } from '../config/config.ts';
 import { type Endpoint, formatEndpoint } from '../core/replica.ts';
 import { RouteTableWriter } from '../core/routing/route-table.ts';
 import type { Driver, OpenOutput } from '../drivers/driver.ts';
+import type { FleetView } from '../fleet/fleet-view.ts';
+import type { Journal } from '../fleet/journal.ts';
 import { LogPrinter } from '../fleet/logs/log-printer.ts';
 import { ReplicaLogs } from '../fleet/logs/replica-logs.ts';
 import { ordinalsFor } from '../fleet/registry.ts';
@@ -34,6 +36,8 @@ export interface App {
   /** Where clients are served. */
   readonly publicPort: number;
   readonly admin: Endpoint;
+  readonly fleet: FleetView;
+  readonly journal: Journal;
   /** Resolves when the replicas are another balancer's now: nothing is done to them, and it is to be shut down. */
   readonly evicted: Driver['evicted'];
   /** Resolves when another balancer serves in place of this one, which is to be shut down. */
@@ -127,6 +131,8 @@ async function openParts(surroundings: Surroundings, closers: Closers): Promise<
   return {
     publicPort: port,
     admin: endpoint,
+    fleet: controlPlane.view,
+    journal: controlPlane.journal,
     evicted: driver.evicted,
     handedOver: parts.handedOver,
     reopenLogs: () => dataPlane.reopenLogs(),

@@ -3,12 +3,15 @@
  */
 import { type Config, type Key, OPTIONS } from './options.ts';
 
-/** Where an option was given. A flag and a file are meant for one balancer; an environment may be shared by several. */
-export type Origin = 'flag' | 'environment' | 'file';
+/**
+ * Where an option was given; `program` is one that uses ringlb as a library. An environment may be shared by several
+ * balancers, all else is meant for one.
+ */
+export type Origin = 'flag' | 'environment' | 'file' | 'program';
 
 /** Where the value of an option came from, if it was given. */
 export interface Source {
-  /** `--port`, `LB_PORT` or `ringlb.yaml:3:7: port`. */
+  /** `--port`, `LB_PORT`, `ringlb.yaml:3:7: port`, or `port` where a program gives it. */
   readonly name: string;
   readonly origin: Origin;
   /** As it was written; the last of several. */

@@ -126,6 +126,22 @@ export function loadSettings(
   const reading: Reading = { sources: new Map(), unread: new Set(), problems: [...problems] };
   readEnvironment(environment, reading);
   readFlags(flags, reading);
+  return settle(reading, environment);
+}
+
+/**
+ * The options that a program gives, by key, and those of the file that it names; throws as `loadSettings`. Of the
+ * environment only the variables count that replicas are given by name.
+ */
+export function settingsOf(
+  sources: Sources,
+  environment: Environment,
+  problems: readonly string[],
+): Settings {
+  return settle({ sources: new Map(sources), unread: new Set(), problems: [...problems] }, environment);
+}
+
+function settle(reading: Reading, environment: Environment): Settings {
   readFile(reading);
   const values = readValues(reading);
   const config = resolve(values, reading.sources);

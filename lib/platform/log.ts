@@ -57,6 +57,8 @@ export interface RootLogger extends Logger {
   readonly isSilent: boolean;
   /** Writes from this level on, also by the loggers of components. */
   setLevel(level: LogLevel): void;
+  /** Leaves nothing behind in the process; a line that is written later is not waited for at its exit. */
+  close(): void;
 }
 
 /** Writes to stderr without ever blocking; what is buffered at exit gets a moment more. */
@@ -83,7 +85,8 @@ export function createLogger(level: LogLevel, isTerminal: boolean = isatty(STDER
     },
     pause: (ms) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms),
   });
-  process.on('exit', () => writer.finish());
+  const finish = (): void => writer.finish();
+  process.on('exit', finish);
   const sink = pino(options, { write: (line: string) => writer.write(format(line)) });
   const sinks: pino.Logger[] = [];
   return {
@@ -100,6 +103,10 @@ export function createLogger(level: LogLevel, isTerminal: boolean = isatty(STDER
     },
     setLevel(to) {
       for (const each of sinks) each.level = to;
+    },
+    close() {
+      process.off('exit', finish);
+      writer.finish();
     },
   };
 }

@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { blockOf } from '../helpers/docs-block.ts';
-import { GENERATED_BLOCKS, readPage } from './generated.ts';
+import { GENERATED_BLOCKS, GENERATED_FILES, readPage } from './generated.ts';
 
 for (const { page, name, text } of GENERATED_BLOCKS) {
   test(`${page} holds the generated block ${name} (npm run docs writes it)`, () => {
     assert.equal(blockOf(readPage(page), name), text());
+  });
+}
+
+for (const { path, text } of GENERATED_FILES) {
+  test(`${path} is as it is generated (npm run docs writes it)`, () => {
+    assert.equal(readPage(path), text());
   });
 }
 

@@ -1,5 +1,5 @@
 /**
- * The parts of the documentation that are generated: which block of which page, and its text. `npm run docs` writes
+ * What is generated: which block of which page of the documentation, which files, and their text. `npm run docs` writes
  * them, and the tests compare them.
  */
 import { readdirSync, readFileSync } from 'node:fs';
@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { comparisonTable, facts, METHOD, shortTable } from '../../bench/proxy/docs-tables.ts';
 import { readResults } from '../../bench/proxy/results.ts';
 import { optionTable } from '../../lib/config/help.ts';
+import { optionTypes } from '../helpers/option-types.ts';
 
 const REPOSITORY = join(import.meta.dirname, '../..');
 
@@ -41,6 +42,11 @@ export const GENERATED_BLOCKS: readonly GeneratedBlock[] = [
     name: 'bench:proxy',
     text: () => comparisonTable(readResults(join(REPOSITORY, 'bench/results'))),
   },
+];
+
+/** Files that are generated as a whole. */
+export const GENERATED_FILES: readonly { readonly path: string; readonly text: () => string }[] = [
+  { path: 'lib/api/balancer-options.ts', text: optionTypes },
 ];
 
 /** The text of a page, named by its path below the repository. */

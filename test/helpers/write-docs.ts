@@ -1,9 +1,12 @@
-/** Writes the generated parts of the documentation: `npm run docs`. */
+/** Writes the generated parts of the documentation, and generated files: `npm run docs`. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { GENERATED_BLOCKS, readPage } from '../docs/generated.ts';
+import { GENERATED_BLOCKS, GENERATED_FILES, readPage } from '../docs/generated.ts';
 import { withBlock } from './docs-block.ts';
 
+const write = (path: string, text: string): void =>
+  writeFileSync(join(import.meta.dirname, '../..', path), text);
 for (const { page, name, text } of GENERATED_BLOCKS) {
-  writeFileSync(join(import.meta.dirname, '../..', page), withBlock(readPage(page), name, text()));
+  write(page, withBlock(readPage(page), name, text()));
 }
+for (const { path, text } of GENERATED_FILES) write(path, text());
