@@ -2,7 +2,13 @@
 
 /** @import { OptionView } from '../../../api/types.ts' */
 
-const SOURCES = { flag: 'flag', environment: 'environment', file: 'file', default: 'default' };
+const SOURCES = {
+  flag: 'flag',
+  environment: 'environment',
+  file: 'file',
+  program: 'program',
+  default: 'default',
+};
 
 /** Where a value came from: `flag --port`, `file ringlb.yaml:3`, `default`. @param {OptionView} option */
 export function sourceOf({ source, from }) {
