@@ -1,5 +1,5 @@
 /** The types of the library's options, from the table of options: `npm run docs` writes them. */
-import { libraryName } from '../../lib/compose/library-options.ts';
+import { libraryName } from '../../lib/compose/library/options.ts';
 import { HEADINGS, KEYS, OPTIONS, type Option } from '../../lib/config/options.ts';
 
 const HEAD = `/**

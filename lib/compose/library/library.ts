@@ -4,18 +4,18 @@
  * left, so the program can end by itself; balancers of one process know nothing of each other.
  */
 import { EventEmitter } from 'node:events';
-import { parseAddition, parseRemoval, parseScale } from '../admin/change-request.ts';
-import type { Addition, Balancer, Removal } from '../api/balancer.ts';
-import type { BalancerOptions } from '../api/balancer-options.ts';
-import { formatEndpoint } from '../core/replica.ts';
-import { reachableHost } from '../platform/ip-addresses.ts';
-import { createLogger, type RootLogger } from '../platform/log.ts';
-import { type App, startApp } from './app.ts';
-import { readLibraryOptions } from './library-options.ts';
+import { parseAddition, parseRemoval, parseScale } from '../../admin/change-request.ts';
+import type { Addition, Balancer, Removal } from '../../api/balancer.ts';
+import type { BalancerOptions } from '../../api/balancer-options.ts';
+import { formatEndpoint } from '../../core/replica.ts';
+import { reachableHost } from '../../platform/ip-addresses.ts';
+import { createLogger, type RootLogger } from '../../platform/log.ts';
+import { type App, startApp } from '../app.ts';
+import { readLibraryOptions } from './options.ts';
 
-export type { Addition, Balancer, BalancerFailure, Removal } from '../api/balancer.ts';
-export type { BalancerOptions } from '../api/balancer-options.ts';
-export type { FleetEvent } from '../api/types.ts';
+export type { Addition, Balancer, BalancerFailure, Removal } from '../../api/balancer.ts';
+export type { BalancerOptions } from '../../api/balancer-options.ts';
+export type { FleetEvent } from '../../api/types.ts';
 
 /**
  * Starts a balancer; resolves once it serves. Options are the flags of the command line in camel case, with the same

@@ -1,9 +1,9 @@
 /** Reads the options that a program gives to `startBalancer`: the names of the flags in camel case, and plain values. */
-import type { BalancerOptions } from '../api/balancer-options.ts';
-import type { Source } from '../config/check.ts';
-import { ConfigError, type Environment, type Settings, settingsOf } from '../config/config.ts';
-import { KEYS, type Key, OPTIONS, type Option } from '../config/options.ts';
-import { didYouMean, quoteIfOdd } from '../config/suggest.ts';
+import type { BalancerOptions } from '../../api/balancer-options.ts';
+import type { Source } from '../../config/check.ts';
+import { ConfigError, type Environment, type Settings, settingsOf } from '../../config/config.ts';
+import { KEYS, type Key, OPTIONS, type Option } from '../../config/options.ts';
+import { didYouMean, quoteIfOdd } from '../../config/suggest.ts';
 
 /** `probeInterval` for `probe-interval`. */
 export function libraryName(flag: string): string {
