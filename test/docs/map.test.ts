@@ -7,8 +7,8 @@ import { readPage } from './generated.ts';
 
 const LIB = join(import.meta.dirname, '../../lib');
 
-test('the map of lib has at most 60 lines', () => {
-  assert.ok(readPage('lib/README.md').trimEnd().split('\n').length <= 60);
+test('the map of lib has at most 70 lines', () => {
+  assert.ok(readPage('lib/README.md').trimEnd().split('\n').length <= 70);
 });
 
 test('the map of lib names every folder, and no other', () => {
