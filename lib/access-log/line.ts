@@ -99,8 +99,10 @@ function rounded(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }
 
+/** Before the first line. */
+const NO_SECOND = -1;
 /** The last second that was formatted, since many requests share it. */
-let isoSecond = -1;
+let isoSecond = NO_SECOND;
 let isoText = '';
 let commonText = '';
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'] as const;

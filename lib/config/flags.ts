@@ -31,7 +31,7 @@ export function splitCommandLine(
   const { tokens } = parseArgs({ args: [...args], strict: false, tokens: true });
   const flags: Flag[] = [];
   const words: string[] = [];
-  let valueIndex = -1;
+  let valueIndex: number | undefined;
   for (const [position, token] of tokens.entries()) {
     if (token.kind === 'positional' && token.index !== valueIndex) words.push(token.value);
     if (token.kind !== 'option') continue;

@@ -45,6 +45,11 @@ interface Share {
   readonly share: number;
 }
 
+/** In place of the version of a table where there has been none. */
+const NO_VERSION = -1;
+/** What `/ring?sample=` says of a slot that no member owns. */
+const NO_MEMBER = -1;
+
 export class FleetView {
   readonly #parts: FleetParts;
   /** Resolves when the fleet of an earlier balancer is known, or a new fleet has its names. */
@@ -52,9 +57,9 @@ export class FleetView {
   #isDraining = false;
   /** Slots of each ordinal in the table of `#countedVersion`. */
   #counts: readonly number[] = [];
-  #countedVersion = -1;
+  #countedVersion = NO_VERSION;
   #hash = '';
-  #hashedVersion = -1;
+  #hashedVersion = NO_VERSION;
 
   constructor(parts: FleetParts) {
     this.#parts = parts;
@@ -187,15 +192,15 @@ export class FleetView {
     return { ready: eligible > 0, draining: false, reason };
   }
 
-  /** Owners of evenly spaced slots, as places in the list of members; -1 for none. */
+  /** Owners of evenly spaced slots, as places in the list of members, or NO_MEMBER. */
   #sample(count: number): readonly number[] {
     const { registry, table } = this.#parts;
     const { slots } = table;
     const places = new Map(registry.members.map(({ ordinal }, place) => [ordinal, place]));
     const length = Math.min(count, slots.length);
     return Array.from({ length }, (_, index) => {
-      const owner = slots[Math.floor((index * slots.length) / length)] ?? -1;
-      return places.get(owner) ?? -1;
+      const owner = slots[Math.floor((index * slots.length) / length)] ?? NO_ORDINAL;
+      return places.get(owner) ?? NO_MEMBER;
     });
   }
 

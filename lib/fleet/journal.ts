@@ -156,8 +156,8 @@ export class Journal {
   /** Keeps the latest event of a series, under a new id, instead of the one before, which is no longer kept. */
   #keepOne(event: FleetEvent, count: number, key: string): void {
     const before = count === 1 ? undefined : this.#standing.get(key);
-    const at = before === undefined ? -1 : this.#events.indexOf(before);
-    if (at !== -1) this.#events.splice(at, 1);
+    const at = before === undefined ? undefined : this.#events.indexOf(before);
+    if (at !== undefined && at !== -1) this.#events.splice(at, 1);
     this.#standing.delete(key);
     this.#standing.set(key, this.#keep({ ...event, count }));
     const [oldest] = this.#standing.keys();

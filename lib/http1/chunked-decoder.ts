@@ -10,7 +10,7 @@
 
 import { Buffer } from 'node:buffer';
 import { TOKEN_CHAR } from '../core/http-token.ts';
-import { HeaderScanner, isBlank, type ScannerLimits } from './header-scanner.ts';
+import { HeaderScanner, isBlank, NEEDS_MORE, type ScannerLimits } from './header-scanner.ts';
 import { parseError } from './parse-errors.ts';
 import { announcesFraming, NO_TRAILERS, readTrailers, trailerSection } from './trailers.ts';
 
@@ -44,6 +44,9 @@ const DATA_LF = 5;
 const TRAILERS = 6;
 const ENDED = 7;
 
+/** In place of an offset into the buffer at hand. */
+const IN_EARLIER_BUFFER = -1;
+
 /** Receives the bytes of a body, in order. */
 export interface BodySink {
   onBody(chunk: Buffer): void;
@@ -69,8 +72,8 @@ export class ChunkedDecoder {
   #extensions = '';
   /** This size line can go on as it came: no leading zero, no blank, no extension. */
   #plain = true;
-  /** Where in the buffer at hand this size line began, or -1 where that was in an earlier one. */
-  #lineStart = -1;
+  /** Where in the buffer at hand this size line began, or IN_EARLIER_BUFFER. */
+  #lineStart = IN_EARLIER_BUFFER;
   /** From where the buffer at hand is checked but not handed over (raw form). */
   #from = 0;
 
@@ -95,11 +98,11 @@ export class ChunkedDecoder {
     this.#sink = NO_SINK;
   }
 
-  /** Takes `chunk` from `from`: the offset after the body, or -1 where more is to come. */
+  /** Takes `chunk` from `from`: the offset after the body, or NEEDS_MORE. */
   read(chunk: Buffer, from: number): number {
     let at = from;
     this.#from = from;
-    this.#lineStart = this.#step === SIZE && this.#digits === 0 ? from : -1;
+    this.#lineStart = this.#step === SIZE && this.#digits === 0 ? from : IN_EARLIER_BUFFER;
     while (at < chunk.length && this.#step !== ENDED && this.#sink !== NO_SINK) {
       switch (this.#step) {
         case SIZE:
@@ -130,7 +133,7 @@ export class ChunkedDecoder {
     }
     if (this.#step === ENDED) return at;
     this.#handOverChecked(chunk);
-    return -1;
+    return NEEDS_MORE;
   }
 
   #startSize(): void {
@@ -179,7 +182,7 @@ export class ChunkedDecoder {
 
   /** After the LF of a size line: data follows, or after size 0 the trailers. */
   #sizeEnds(chunk: Buffer, at: number): number {
-    const asItCame = this.#plain && this.#lineStart !== -1;
+    const asItCame = this.#plain && this.#lineStart !== IN_EARLIER_BUFFER;
     if (this.#left > 0) {
       this.#step = DATA;
       if (this.#raw && !asItCame) {
@@ -210,7 +213,7 @@ export class ChunkedDecoder {
 
   #readTrailers(chunk: Buffer, at: number): number {
     const end = this.#section.read(chunk, at);
-    if (end === -1) return chunk.length;
+    if (end === NEEDS_MORE) return chunk.length;
     if (this.#refusesFraming && announcesFraming(this.#section)) throw parseError('trailer-framing');
     this.trailers = readTrailers(this.#section);
     this.#section.reset();

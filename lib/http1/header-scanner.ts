@@ -11,6 +11,9 @@ import { isToken } from '../core/http-token.ts';
 import type { BalancerError } from '../platform/errors.ts';
 import { type ParseErrorKind, parseError } from './parse-errors.ts';
 
+/** In place of the offset behind what is read, where its end has not come yet. */
+export const NEEDS_MORE = -1;
+
 const HTAB = 9;
 const LF = 10;
 const CR = 13;
@@ -125,15 +128,15 @@ export class HeaderScanner {
     this.#heldBytes = 0;
   }
 
-  /** Takes `chunk` from `from`: the offset after the section's empty line, or -1 where more bytes are needed. */
+  /** Takes `chunk` from `from`: the offset after the section's empty line, or NEEDS_MORE. */
   read(chunk: Buffer, from: number): number {
     if (this.#heldBytes > 0) return this.#readOn(chunk, from);
     const limit = from + this.#limits.maxBytes;
     const end = this.#scan(chunk, from, Math.min(chunk.length, limit));
-    if (end === -1) {
+    if (end === NEEDS_MORE) {
       if (chunk.length >= limit) throw this.#tooLong();
       this.#hold(chunk, from, chunk.length);
-      return -1;
+      return NEEDS_MORE;
     }
     this.bytes = chunk;
     this.base = from;
@@ -145,9 +148,9 @@ export class HeaderScanner {
     const before = this.#heldBytes;
     this.#hold(chunk, from, Math.min(chunk.length, from + this.#limits.maxBytes - before));
     const end = this.#scan(this.#held, 0, this.#heldBytes);
-    if (end === -1) {
+    if (end === NEEDS_MORE) {
       if (this.#heldBytes >= this.#limits.maxBytes) throw this.#tooLong();
-      return -1;
+      return NEEDS_MORE;
     }
     this.bytes = this.#held;
     this.base = 0;
@@ -170,7 +173,7 @@ export class HeaderScanner {
     this.#heldBytes = needed;
   }
 
-  /** Goes on from `#at` to the end of the section (whose offset it returns) or of the bytes (-1). */
+  /** Goes on from `#at` to the end of the section (whose offset it returns) or of the bytes (NEEDS_MORE). */
   #scan(bytes: Buffer, base: number, end: number): number {
     let at = base + this.#at;
     while (at < end) {
@@ -200,7 +203,7 @@ export class HeaderScanner {
       }
     }
     this.#at = at - base;
-    return -1;
+    return NEEDS_MORE;
   }
 
   /** One step of a status line up to its reason, or of a request line; returns the offset behind what it has taken. */

@@ -9,6 +9,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { HOP_BY_HOP } from './header-names.ts';
+import { NEEDS_MORE } from './header-scanner.ts';
 import { parseError } from './parse-errors.ts';
 
 const [LF, CR] = [10, 13];
@@ -36,10 +37,10 @@ export class LenientHeadReader {
     this.#isAfterCr = false;
   }
 
-  /** Takes `chunk` from `from`: the offset behind the head, or -1 where more is to come. */
+  /** Takes `chunk` from `from`: the offset behind the head, or NEEDS_MORE. */
   read(chunk: Buffer, from: number): number {
     const end = this.#scan(chunk, from);
-    const piece = chunk.subarray(from, end === -1 ? chunk.length : end);
+    const piece = chunk.subarray(from, end === NEEDS_MORE ? chunk.length : end);
     this.#bytes += piece.length;
     if (this.#bytes > this.#maxBytes) throw parseError('head-too-large');
     // the memory is used again for the next read
@@ -68,7 +69,7 @@ export class LenientHeadReader {
       if (byte === CR) this.#isAfterCr = true;
       else this.#lineBytes++;
     }
-    return -1;
+    return NEEDS_MORE;
   }
 }
 

@@ -60,6 +60,10 @@ const PLAIN_METHODS = ['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS
   bytes: Buffer.from(`${name} /`, 'latin1'),
 }));
 const METHODS: ReadonlySet<string> = new Set(KNOWN_METHODS);
+/** In place of the offset behind the fields of a head that the fast path leaves to the parser. */
+const NOT_PLAIN = -1;
+/** In place of the offset of a field that a head does not have. */
+export const NOT_FOUND = -1;
 const VERSION = Buffer.from(' HTTP/1.1\r\n', 'latin1');
 
 const head = {
@@ -101,7 +105,7 @@ export function parsePlainHead(bytes: Buffer, from: number, to: number): ParsedR
   if (!isAt(bytes, at, VERSION)) return undefined;
   head.fieldsAt = at + VERSION.length - from;
   const end = scanFields(bytes, from, at + VERSION.length);
-  if (end === -1) return undefined;
+  if (end === NOT_PLAIN) return undefined;
   head.text = bytes.toString('latin1', from, end);
   head.method = method.name;
   head.targetAt = targetAt - from;
@@ -118,7 +122,7 @@ function plainMethodAt(bytes: Buffer, from: number): (typeof PLAIN_METHODS)[numb
   return undefined;
 }
 
-/** Checks the lines from `from`, and marks those that may be special: the offset behind the empty line, or -1. */
+/** Checks the lines from `from`, and marks those that may be special: the offset behind the empty line, or NOT_PLAIN. */
 function scanFields(bytes: Buffer, base: number, from: number): number {
   const { marks } = head;
   let at = from;
@@ -129,11 +133,11 @@ function scanFields(bytes: Buffer, base: number, from: number): number {
     while (TOKEN[bytes[at]!] === 1) at++;
     const colon = at;
     const value = colon + 2;
-    if (colon === line || bytes[colon] !== COLON || bytes[colon + 1] !== SP) return -1;
+    if (colon === line || bytes[colon] !== COLON || bytes[colon + 1] !== SP) return NOT_PLAIN;
     at = value;
     while (TEXT[bytes[at]!] === 1) at++;
-    if (at === value || bytes[at] !== CR || bytes[at + 1] !== LF) return -1;
-    if (isBlank(bytes[value]!) || isBlank(bytes[at - 1]!)) return -1;
+    if (at === value || bytes[at] !== CR || bytes[at + 1] !== LF) return NOT_PLAIN;
+    if (isBlank(bytes[value]!) || isBlank(bytes[at - 1]!)) return NOT_PLAIN;
     if (mayBeSpecial(colon - line, bytes[line]!)) {
       marks[marked] = colon - base;
       marks[marked + 1] = line - base;
@@ -146,7 +150,7 @@ function scanFields(bytes: Buffer, base: number, from: number): number {
   }
   head.fieldCount = count;
   head.markCount = marked;
-  return bytes[at + 1] === LF ? at + 2 : -1;
+  return bytes[at + 1] === LF ? at + 2 : NOT_PLAIN;
 }
 
 /**
@@ -204,7 +208,7 @@ function view(bytes: Buffer, base: number): void {
   head.base = base;
 }
 
-/** Where the value of the first field begins that has this name, in lower case, counted from `base`; or -1. */
+/** Where the value of the first field begins that has this name, in lower case, counted from `base`; or NOT_FOUND. */
 export function findValue(marks: ParsedRequest, name: Uint8Array): number {
   const { bytes, base, fieldsAt, fieldCount } = marks;
   let at = fieldsAt;
@@ -220,7 +224,7 @@ export function findValue(marks: ParsedRequest, name: Uint8Array): number {
     while (bytes.getUint8(base + at) !== CR) at++;
     at += 2;
   }
-  return -1;
+  return NOT_FOUND;
 }
 
 /** Where the value ends that begins at `at`, without the blanks behind it. */

@@ -7,7 +7,7 @@
 import type { Buffer } from 'node:buffer';
 import { BalancerError, isBalancerError } from '../platform/errors.ts';
 import { type BodySink, ChunkedDecoder } from './chunked-decoder.ts';
-import { HeaderScanner } from './header-scanner.ts';
+import { HeaderScanner, NEEDS_MORE } from './header-scanner.ts';
 import { parseErrorKindOf } from './parse-errors.ts';
 import { type ParsedRequest, parsePlainHead, parseScannedHead } from './request-head.ts';
 import { NO_TRAILERS } from './trailers.ts';
@@ -125,7 +125,7 @@ export class RequestParser {
     );
     const section = this.#section;
     const end = section.read(to === chunk.length ? chunk : chunk.subarray(0, to), from);
-    if (end === -1) return to;
+    if (end === NEEDS_MORE) return to;
     const head = parseScannedHead(section);
     const at = this.#begin(head, end, to);
     section.reset();
@@ -167,7 +167,7 @@ export class RequestParser {
   #readChunked(chunk: Buffer, from: number, to: number): number {
     const body = this.#chunked!;
     const end = body.read(to === chunk.length ? chunk : chunk.subarray(0, to), from);
-    if (end === -1) return to;
+    if (end === NEEDS_MORE) return to;
     if (this.#phase === 'chunked') this.#end(body.trailers);
     return end;
   }

@@ -34,15 +34,20 @@ const ZERO = 48;
 /** A longer promise is as good as none, and its milliseconds stay a small number. */
 const MAX_TIMEOUT_S = 1_000_000;
 
+/** In place of a Content-Length where there is none. */
+export const NO_LENGTH = -1;
+/** In place of the time for which an idle connection is kept open, where the replica does not say. */
+export const NO_TIMEOUT = -1;
+
 /** What the fields of one head said; used again for the next after `reset`. */
 export class ResponseFields {
-  /** Content-Length, or -1. */
-  length = -1;
+  /** Content-Length, or NO_LENGTH. */
+  length = NO_LENGTH;
   chunked = false;
   close = false;
   keepAlive = false;
-  /** From `Keep-Alive: timeout=N`, or -1. */
-  keepAliveTimeoutMs = -1;
+  /** From `Keep-Alive: timeout=N`, or NO_TIMEOUT. */
+  keepAliveTimeoutMs = NO_TIMEOUT;
   upgrade = '';
   /** Connection says that Upgrade is of this hop, without which it means nothing. */
   upgradeOption = false;
@@ -57,11 +62,11 @@ export class ResponseFields {
   odd = false;
 
   reset(): void {
-    this.length = -1;
+    this.length = NO_LENGTH;
     this.chunked = false;
     this.close = false;
     this.keepAlive = false;
-    this.keepAliveTimeoutMs = -1;
+    this.keepAliveTimeoutMs = NO_TIMEOUT;
     this.upgrade = '';
     this.upgradeOption = false;
     this.date = false;
@@ -158,13 +163,13 @@ export class ResponseFields {
     let at = from;
     while (at + TIMEOUT.length < to && !isAt(bytes, at, TIMEOUT)) at++;
     if (at > from && bytes[at - 1] !== COMMA && !isBlank(bytes[at - 1]!)) return;
-    let seconds = -1;
+    let seconds = NO_TIMEOUT;
     for (at += TIMEOUT.length; at < to; at++) {
       const digit = bytes[at]! - ZERO;
       if (digit < 0 || digit > 9) break;
       seconds = Math.min(Math.max(seconds, 0) * 10 + digit, MAX_TIMEOUT_S);
     }
-    if (seconds >= 0) this.keepAliveTimeoutMs = seconds * 1000;
+    if (seconds !== NO_TIMEOUT) this.keepAliveTimeoutMs = seconds * 1000;
   }
 
   #readTransferEncoding(bytes: Buffer, from: number, to: number): boolean {
@@ -204,7 +209,7 @@ export class ResponseFields {
   }
 
   #setLength(value: number): void {
-    if (this.length !== -1) {
+    if (this.length !== NO_LENGTH) {
       if (this.length !== value) throw parseError('content-length-conflict');
       this.odd = true;
     }

@@ -9,7 +9,7 @@
 import { HOP_BY_HOP } from './header-names.ts';
 import { fieldPairs, type HeaderScanner } from './header-scanner.ts';
 import { parseError } from './parse-errors.ts';
-import { ResponseFields } from './response-fields.ts';
+import { NO_LENGTH, ResponseFields } from './response-fields.ts';
 
 /** How the end of the body is told: RFC 9112 section 6.3. `upgrade`: the connection is a tunnel from here. */
 export type ResponseFraming = 'none' | 'length' | 'chunked' | 'close' | 'upgrade';
@@ -20,11 +20,11 @@ export interface ResponseHead {
   readonly reason: string;
   readonly httpVersionMinor: 0 | 1;
   readonly framing: ResponseFraming;
-  /** What Content-Length says, or -1; with framing `none` (HEAD, 304) it is the length of another response's body. */
+  /** What Content-Length says, or NO_LENGTH; with framing `none` (HEAD, 304) it is the length of another response's body. */
   readonly contentLength: number;
   /** The connection may be used again once the body has ended: version, `Connection`, framing. */
   readonly keepAlive: boolean;
-  /** From `Keep-Alive: timeout=N`, or -1. */
+  /** From `Keep-Alive: timeout=N`, or NO_TIMEOUT. */
   readonly keepAliveTimeoutMs: number;
   /** What the Upgrade header says, or ''; it is not in `forward`. */
   readonly upgrade: string;
@@ -70,7 +70,7 @@ export function parseResponseHead(section: HeaderScanner, asked: RequestFacts): 
     !fields.odd &&
     minor === 1 &&
     section.reasonEnd >= REASON_AT &&
-    !(fields.length !== -1 && isBodiless(status)) &&
+    !(fields.length !== NO_LENGTH && isBodiless(status)) &&
     !(fields.trailer && framing === 'chunked');
   return {
     statusCode: status,
@@ -152,7 +152,7 @@ function framingOf(status: number, minor: number, asked: RequestFacts): Response
   if (fields.chunked) {
     if (minor === 0) throw parseError('transfer-coding-1.0');
     // section 6.1 lets Transfer-Encoding win, but calls it a likely attack; nothing honest sends it
-    if (fields.length !== -1) throw parseError('two-framings');
+    if (fields.length !== NO_LENGTH) throw parseError('two-framings');
   }
   if (status === 101) {
     if (!asked.upgrade) throw parseError('unasked-upgrade');
@@ -161,7 +161,7 @@ function framingOf(status: number, minor: number, asked: RequestFacts): Response
   }
   if (isBodiless(status) || status === 304 || asked.method === 'HEAD') return 'none';
   if (fields.chunked) return 'chunked';
-  return fields.length === -1 ? 'close' : 'length';
+  return fields.length === NO_LENGTH ? 'close' : 'length';
 }
 
 function isReusable(status: number, minor: number, framing: ResponseFraming): boolean {

@@ -8,7 +8,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { type BodySink, ChunkedDecoder } from './chunked-decoder.ts';
-import { HeaderScanner } from './header-scanner.ts';
+import { HeaderScanner, NEEDS_MORE } from './header-scanner.ts';
 import { LenientHeadReader } from './lenient-head.ts';
 import { parseError } from './parse-errors.ts';
 import { parseResponseHead, type RequestFacts, type ResponseHead } from './response-head.ts';
@@ -151,7 +151,7 @@ export class ResponseParser {
         this.#lenient === undefined
           ? this.#scanner.read(chunk, at)
           : this.#readLenient(this.#lenient, chunk, at);
-      if (at === -1) return 'more';
+      if (at === NEEDS_MORE) return 'more';
       const result = this.#takeHead(chunk, at);
       if (result !== 'more') return result;
     }
@@ -175,7 +175,7 @@ export class ResponseParser {
   /** The scanner gets the repaired head in one piece. */
   #readLenient(lenient: LenientHeadReader, chunk: Buffer, at: number): number {
     const end = lenient.read(chunk, at);
-    if (end === -1) return -1;
+    if (end === NEEDS_MORE) return NEEDS_MORE;
     const head = lenient.take();
     if (this.#scanner.read(head, 0) !== head.length) throw parseError('header-name');
     return end;
@@ -233,7 +233,7 @@ export class ResponseParser {
   #takeChunked(chunk: Buffer, at: number): PushResult {
     const body = this.#chunked!;
     const end = body.read(chunk, at);
-    return end === -1 || this.#phase !== 'chunked' ? 'more' : this.#end(chunk, end, body.trailers);
+    return end === NEEDS_MORE || this.#phase !== 'chunked' ? 'more' : this.#end(chunk, end, body.trailers);
   }
 
   #end(chunk: Buffer, at: number, trailers: readonly string[]): PushResult {

@@ -21,6 +21,12 @@ import { ThreadRecorder } from './thread-recorder.ts';
 /** How a request ended: with a complete response, or aborted by whom. */
 export type Ended = 'whole' | Aborter;
 
+/**
+ * In place of the time to the head of a response that no replica gave; below every time. An infinity, so that fields
+ * which begin with it are doubles from the beginning.
+ */
+export const NOT_MEASURED_MS = Number.NEGATIVE_INFINITY;
+
 /** A request that has ended. */
 export interface EndedRequest {
   /** The replica that responded, or had it when the client closed; negative where the balancer itself responded. */
@@ -29,7 +35,7 @@ export interface EndedRequest {
   readonly status: number;
   /** From its head to the end of the response. */
   readonly totalMs: number;
-  /** From its head to the head of the response; negative where no replica responded. */
+  /** From its head to the head of the response, or NOT_MEASURED_MS. */
   readonly firstByteMs: number;
   readonly bytesIn: number;
   readonly bytesOut: number;

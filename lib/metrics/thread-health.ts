@@ -14,7 +14,7 @@ const SAMPLE_MS = 20;
 /** Heap and activity are read once in this many samples. */
 const SAMPLES_PER_READ = 25;
 
-const GC_KIND: ReadonlyMap<number, GcKind> = new Map([
+const GC_KIND: ReadonlyMap<number | undefined, GcKind> = new Map([
   [constants.NODE_PERFORMANCE_GC_MINOR, 'minor'],
   [constants.NODE_PERFORMANCE_GC_MAJOR, 'major'],
   [constants.NODE_PERFORMANCE_GC_INCREMENTAL, 'incremental'],
@@ -71,7 +71,7 @@ export class ThreadHealth {
   }
 
   #collected(entry: PerformanceEntry & { readonly detail?: { readonly kind?: number } }): void {
-    const kind = GC_KIND.get(entry.detail?.kind ?? -1);
+    const kind = GC_KIND.get(entry.detail?.kind);
     if (kind !== undefined) this.#recorder.gc(kind, entry.duration);
   }
 }

@@ -103,7 +103,7 @@ function oldQuotaOf(directory: string, read: ReadText): number | undefined {
   return share(read(`${directory}/cpu.cfs_quota_us`).trim(), read(`${directory}/cpu.cfs_period_us`).trim());
 }
 
-/** -1 is no quota. */
+/** The quota in processors; undefined where there is none, for which version 1 of cgroups writes -1. */
 function share(quota = '', period = ''): number | undefined {
   const value = Number(quota) / Number(period);
   return value > 0 && Number.isFinite(value) ? value : undefined;

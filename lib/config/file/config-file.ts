@@ -32,8 +32,11 @@ export function readConfigFile(path: string): { readonly text: string } | { read
     try {
       const bytes = Buffer.alloc(MAX_BYTES + 1);
       let length = 0;
-      for (let read = -1; read !== 0 && length < bytes.length; length += read)
-        read = readSync(file, bytes, length, bytes.length - length, null);
+      let readBytes: number;
+      do {
+        readBytes = readSync(file, bytes, length, bytes.length - length, null);
+        length += readBytes;
+      } while (readBytes > 0 && length < bytes.length);
       if (length > MAX_BYTES) return { problem: `must name a file of at most 1 MiB, not ${quote(path)}` };
       return { text: bytes.toString('utf8', 0, length) };
     } finally {

@@ -29,9 +29,9 @@ export const weights: ValueParser<readonly NamedWeight[]> = {
     const items = value === '' ? [] : value.split(',').map((item) => item.trim());
     const found = items.map((item) => {
       const [, name = '', text] = /^([^=\s]{1,100})=(\d+)$/.exec(item) ?? [];
-      return { name, weight: parseWeight(text) ?? -1 };
+      return { name, weight: parseWeight(text) ?? Number.NaN };
     });
-    const wrong = found.findIndex(({ name, weight }) => name === '' || weight < 0);
+    const wrong = found.findIndex(({ name, weight }) => name === '' || Number.isNaN(weight));
     if (wrong !== -1)
       return bad(
         `must be NAME=WEIGHT with whole weights from 0 to ${MAX_WEIGHT} (see ${quote(items[wrong] ?? '')})`,

@@ -18,6 +18,8 @@ export type LoadBalance = 'p2c' | 'least';
 export const BALANCES: readonly Balance[] = ['hash', 'p2c', 'least'];
 
 const PER_RANDOM = 2 ** -32;
+/** In place of the table's `changes` before the eligible replicas were first listed. */
+const NOT_LISTED = -1;
 
 /** What a choice by load goes by. */
 export interface LoadLimits {
@@ -33,7 +35,7 @@ export class LoadPicker {
   /** The eligible ordinals, the first `#count` of these, as of the table's `#changes`. */
   readonly #eligible: Uint16Array;
   #count = 0;
-  #changes = -1;
+  #changes = NOT_LISTED;
   /** State of a xorshift32 generator (G. Marsaglia, 2003); never 0. */
   #random: number;
   /**

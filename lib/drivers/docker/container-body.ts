@@ -8,6 +8,8 @@ import type { Start } from '../driver.ts';
 import { specHash } from '../spec-hash.ts';
 import { type ContainerSettings, LABEL } from './mapper.ts';
 
+/** How the engine is told that there is no limit. */
+const UNLIMITED_PIDS = -1;
 const TMP_BYTES = 64 * 1024 ** 2;
 
 /**
@@ -89,7 +91,7 @@ function hostConfig(spec: ReplicaSpec, { network, user }: ContainerSettings) {
     // the same as Memory: no swap on top
     MemorySwap: memoryBytes,
     NanoCpus: Math.round(cpus * 1e9),
-    PidsLimit: pids === 0 ? -1 : pids,
+    PidsLimit: pids === 0 ? UNLIMITED_PIDS : pids,
     Init: true,
     // the balancer replaces what dies; the engine must not restart it behind its back
     RestartPolicy: { Name: 'no' },

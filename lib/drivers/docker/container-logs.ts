@@ -115,7 +115,7 @@ async function readFrames(stream: Readable, followed: Followed): Promise<void> {
   for await (const chunk of stream) {
     const bytes: Buffer = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
     let at = 0;
-    let stampAt = -1;
+    let lastStampAt: number | undefined;
     for (;;) {
       if (at + HEAD_BYTES > bytes.length) break;
       const from = at + HEAD_BYTES;
@@ -126,11 +126,12 @@ async function readFrames(stream: Readable, followed: Followed): Promise<void> {
       if (isStamped && (known === '' || bytes.toString('latin1', from, blank) > known)) {
         const stream = bytes[at] === 2 ? 'stderr' : 'stdout';
         followed.output.write(stream, bytes.subarray(blank + 1, end), clockOf(bytes, from));
-        stampAt = from;
+        lastStampAt = from;
       }
       at = end;
     }
-    if (stampAt !== -1) followed.last = bytes.toString('latin1', stampAt, bytes.indexOf(BLANK, stampAt));
+    if (lastStampAt !== undefined)
+      followed.last = bytes.toString('latin1', lastStampAt, bytes.indexOf(BLANK, lastStampAt));
     rest = bytes.subarray(at);
   }
 }

@@ -12,7 +12,7 @@ import {
   TOO_MANY,
 } from '../../core/policy/connection-counts.ts';
 import { createRateMemory, RateLimiter } from '../../core/policy/rate-limit.ts';
-import { findValue, type ParsedRequest, valueEnd } from '../../http1/request-head.ts';
+import { findValue, NOT_FOUND, type ParsedRequest, valueEnd } from '../../http1/request-head.ts';
 import { BalancerError } from '../../platform/errors.ts';
 import { networkOf } from '../../platform/ip-addresses.ts';
 import type { ClientInfo } from '../headers/request-headers.ts';
@@ -122,7 +122,7 @@ export class RequestRates {
 
 function headerValue(parsed: ParsedRequest, name: Uint8Array): string {
   const at = findValue(parsed, name);
-  return at === -1 ? '' : parsed.text.slice(at, valueEnd(parsed, at));
+  return at === NOT_FOUND ? '' : parsed.text.slice(at, valueEnd(parsed, at));
 }
 
 /** Connections of each client at once. */

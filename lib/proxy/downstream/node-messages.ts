@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Writable } from 'node:stream';
 import { fieldPairs } from '../../http1/header-scanner.ts';
+import { NO_LENGTH } from '../../http1/response-fields.ts';
 import { passingTrailers, trailerSection } from '../../http1/trailers.ts';
 import { resetConnection } from '../io/encrypted.ts';
 import type { AfterResponse, ClientResponse } from './client-response.ts';
@@ -13,7 +14,6 @@ import type { BodySource, OnPiece } from './request.ts';
 
 /** A body, put into chunks again where it came in chunks. */
 export class NodeBody implements BodySource {
-  /** -1 where there is none. */
   readonly length: number;
   contentBytes = 0;
   readonly isWhole = false;
@@ -22,7 +22,7 @@ export class NodeBody implements BodySource {
   constructor(message: IncomingMessage) {
     this.#message = message;
     const { 'content-length': length, 'transfer-encoding': coding } = message.headers;
-    this.length = coding !== undefined ? Number.NaN : Number(length ?? -1);
+    this.length = coding !== undefined ? Number.NaN : Number(length ?? NO_LENGTH);
   }
 
   get isComplete(): boolean {

@@ -56,7 +56,7 @@ export type OnPiece = (piece: Buffer, buffer: PooledBuffer | undefined) => void;
 export interface BodySource {
   /** Finds out whether a client that is not read is still there. */
   checkPeer(): void;
-  /** What Content-Length says, in bytes; NaN for a body in chunks. */
+  /** What Content-Length says, in bytes; NaN for a body in chunks, NO_LENGTH where the head announces none. */
   readonly length: number;
   /** Bytes of content, without the framing of chunks, that have come. */
   readonly contentBytes: number;

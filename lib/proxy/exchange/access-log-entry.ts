@@ -3,7 +3,7 @@
  * requests are logged, and how an entry is written, is in `lib/access-log`.
  */
 import type { AccessLog, AccessLogOptions } from '../../access-log/access-log.ts';
-import type { EndedRequest } from '../../metrics/recorder.ts';
+import { type EndedRequest, NOT_MEASURED_MS } from '../../metrics/recorder.ts';
 import { ERRORS, type ErrorCode } from '../../platform/errors.ts';
 import type { ClientRequest, RequestContext } from '../downstream/request.ts';
 import type { ClientInfo } from '../headers/request-headers.ts';
@@ -86,7 +86,7 @@ export class AccessLogEntries {
       attempts: 0,
       queueMs: 0,
       connectMs: 0,
-      firstByteMs: -1,
+      firstByteMs: NOT_MEASURED_MS,
       totalMs: 0,
       bytesIn: 0,
       bytesOut: 0,

@@ -33,10 +33,13 @@ export interface TimedRequest {
   place: number;
 }
 
+/** The place of a request that is not in the list, and has not been. */
+const NOT_LISTED = -1;
+
 export abstract class TimedTask implements TimedRequest {
   // times are doubles from the beginning (infinite, not 0): V8 deoptimizes a class at the first fraction among whole numbers
   deadlineMs = Number.POSITIVE_INFINITY;
-  place = -1;
+  place = NOT_LISTED;
   abstract readonly body: TimedRequest['body'];
   /** The deadline of the whole request, whatever it is waiting for. */
   #overallDeadlineMs = Number.POSITIVE_INFINITY;

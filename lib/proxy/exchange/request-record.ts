@@ -3,7 +3,7 @@
  * Invariant: `finish` counts a request once.
  */
 import { NO_ORDINAL } from '../../core/replica.ts';
-import type { Ended, Recorder } from '../../metrics/recorder.ts';
+import { type Ended, NOT_MEASURED_MS, type Recorder } from '../../metrics/recorder.ts';
 import type { BalancerError, ErrorCode } from '../../platform/errors.ts';
 import type { RequestContext } from '../downstream/request.ts';
 import type { RecordedRequest } from './access-log-entry.ts';
@@ -18,7 +18,7 @@ export class RequestRecord implements RecordedRequest {
   // times are doubles from the beginning (`-0`, an infinity): V8 deoptimizes a class when a field that has held whole
   // numbers is given its first fraction
   totalMs = -0;
-  firstByteMs = Number.NEGATIVE_INFINITY;
+  firstByteMs = NOT_MEASURED_MS;
   bytesIn = 0;
   bytesOut = 0;
   ended: Ended = 'whole';
@@ -88,7 +88,7 @@ export class RequestRecord implements RecordedRequest {
   /** The client gets a failure of the balancer's own, of so many bytes, whatever a replica had begun to say. */
   recordFailure(error: BalancerError, bytesOut: number): void {
     this.answeredBy = NO_ORDINAL;
-    this.firstByteMs = Number.NEGATIVE_INFINITY;
+    this.firstByteMs = NOT_MEASURED_MS;
     this.#isOneRead = false;
     this.status = error.status;
     this.error = error.code;

@@ -16,9 +16,9 @@ import {
   placementKey,
 } from '../../core/hashing/hash-key.ts';
 import type { Algorithm } from '../../core/hashing/slot-table.ts';
-import { findValue, type ParsedRequest, valueEnd } from '../../http1/request-head.ts';
+import { findValue, NOT_FOUND, type ParsedRequest, valueEnd } from '../../http1/request-head.ts';
 import type { ClientRequest } from '../downstream/request.ts';
-import { authorityOf, type ClientInfo, type RequestHead } from '../headers/request-headers.ts';
+import { authorityOf, type ClientInfo, MADE_HERE, type RequestHead } from '../headers/request-headers.ts';
 import type { RequestIds } from '../headers/request-ids.ts';
 import type { TrustedProxies } from '../headers/trusted-proxies.ts';
 
@@ -70,7 +70,7 @@ export class RoutingKey {
   }
 
   #hashOfId({ requestId, requestIdAt }: RequestHead, { bytes, base }: ParsedRequest): number {
-    if (requestIdAt >= 0 && this.#algorithm !== 'classic')
+    if (requestIdAt !== MADE_HERE && this.#algorithm !== 'classic')
       return hashBytes(bytes, base + requestIdAt, base + requestIdAt + requestId.length);
     return requestId === this.#ids.last ? this.#ids.hashOfLast() : hashKeyOf(requestId, this.#algorithm);
   }
@@ -91,7 +91,7 @@ export class RoutingKey {
       if (kind === 'p2c') return NO_KEY;
       if (kind !== 'header' && kind !== 'request-id') return undefined;
       const at = findValue(parsed, field);
-      if (at === -1) continue;
+      if (at === NOT_FOUND) continue;
       const end = valueEnd(parsed, at);
       if (isHost && !isHostKey(bytes, base + at, base + end)) return undefined;
       if (end > at) return hashBytes(bytes, base + at, base + end);

@@ -24,6 +24,9 @@ export interface ClientInfo {
   readonly isTls: boolean;
 }
 
+/** In place of an offset where the request id was made here, and is not in the head as it came. */
+export const MADE_HERE = -1;
+
 /** A request head that is ready to be written, and what was found in it. */
 export interface RequestHead {
   /** Request line and headers with the closing empty line, latin1. */
@@ -31,7 +34,7 @@ export interface RequestHead {
   readonly framing: RequestFraming;
   /** The client's X-Request-Id, or the one made for it. */
   readonly requestId: string;
-  /** Where it lies in the head as it came; -1 where it was made. */
+  /** Where it lies in the head as it came, or MADE_HERE. */
   readonly requestIdAt: number;
   /** Path and query, or `*`. */
   readonly target: string;
@@ -71,7 +74,7 @@ const seen = {
   forwardedHost: false,
   forwardedProto: false,
   requestId: '',
-  requestIdAt: -1,
+  requestIdAt: MADE_HERE,
   trailers: false,
   debug: false,
   connectionAuth: false,
@@ -122,7 +125,7 @@ function passedLines(head: ParsedRequest, trusted: boolean): string {
     const value = marks[mark + 2]!;
     const end = marks[mark + 3]!;
     const goesOn = passesOn(kind, text.slice(value, end), trusted);
-    if (kind === FIELD.requestId && seen.requestIdAt === -1 && seen.requestId !== '')
+    if (kind === FIELD.requestId && seen.requestIdAt === MADE_HERE && seen.requestId !== '')
       seen.requestIdAt = value;
     const isPlain = kind !== FIELD.expect || text.startsWith(CONTINUE, marks[mark + 1]!);
     if ((goesOn && isPlain) || (keepsHost && kind === FIELD.host)) continue;
@@ -154,7 +157,7 @@ function resetSeen(): void {
   seen.forwardedHost = false;
   seen.forwardedProto = false;
   seen.requestId = '';
-  seen.requestIdAt = -1;
+  seen.requestIdAt = MADE_HERE;
   seen.trailers = false;
   seen.debug = false;
   seen.connectionAuth = false;

@@ -6,6 +6,7 @@
  */
 import type { OnReadOpts, Socket, TcpNetConnectOpts } from 'node:net';
 import type { Endpoint } from '../../core/replica.ts';
+import { NO_TIMEOUT } from '../../http1/response-fields.ts';
 import {
   type ResponseLimits,
   ResponseParser,
@@ -84,8 +85,8 @@ export class Connection {
   // times begin as doubles (`-0`): V8 deoptimizes a class when a field of whole numbers is given its first fraction
   /** When it became free, by the worker's coarse clock; set by its owner. */
   idleSinceMs = -0;
-  /** How long the replica keeps it open when idle, as its last response says; below zero where it does not say. */
-  keepAliveTimeoutMs = -1;
+  /** How long the replica keeps it open when idle, as its last response says, or NO_TIMEOUT. */
+  keepAliveTimeoutMs = NO_TIMEOUT;
   /** When connecting began, by the worker's coarse clock. */
   readonly startedMs: number;
   /** How long connecting took, once it is connected. */

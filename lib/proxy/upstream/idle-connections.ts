@@ -5,6 +5,7 @@
  * The close may come later than that, too: where a replica was seen to do it, its connections are quarantined for
  * longer, until it has not done so for a while.
  */
+import { NO_TIMEOUT } from '../../http1/response-fields.ts';
 import type { Connection } from './connection.ts';
 import { withMargin } from './pinned-connections.ts';
 import { callAfterPoll, hastenPoll, type PollListener } from './read-rounds.ts';
@@ -141,6 +142,6 @@ export class IdleConnections implements PollListener {
 }
 
 function idleLimitMs({ keepAliveTimeoutMs }: Connection): number {
-  if (keepAliveTimeoutMs < 0) return IDLE_LIMIT_MS;
+  if (keepAliveTimeoutMs === NO_TIMEOUT) return IDLE_LIMIT_MS;
   return Math.min(MAX_IDLE_LIMIT_MS, withMargin(keepAliveTimeoutMs));
 }

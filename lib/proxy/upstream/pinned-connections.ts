@@ -4,6 +4,7 @@
  * Invariants: it is never given back to its pool; the pool closes it with its instance.
  * Source: RFC 9110 section 3.3 (a request is not to be judged by its connection, and what a proxy must do all the same).
  */
+import { NO_TIMEOUT } from '../../http1/response-fields.ts';
 import type { Connection, ConnectionOwner } from './connection.ts';
 
 /** A request's claim on the replica of this ordinal; false where that may not be given requests. */
@@ -74,7 +75,7 @@ export class PinnedConnection implements ConnectionOwner {
   /** Closes it when it has been idle for longer than the replica allows; where that says nothing its client's limits hold. */
   tick(nowMs: number): void {
     const { idleSinceMs, keepAliveTimeoutMs } = this.connection;
-    if (!this.#isIdle || keepAliveTimeoutMs < 0) return;
+    if (!this.#isIdle || keepAliveTimeoutMs === NO_TIMEOUT) return;
     // of a short limit half is used: closed too early, the client has to authenticate again
     const limitMs = Math.max(keepAliveTimeoutMs / 2, withMargin(keepAliveTimeoutMs));
     if (nowMs - idleSinceMs >= limitMs) this.close();

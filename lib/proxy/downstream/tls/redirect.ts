@@ -3,7 +3,7 @@
  * Source: RFC 9110 section 15.4.9 (308 keeps method and body), RFC 8555 section 8.3 (challenges stay plain).
  */
 import { Buffer } from 'node:buffer';
-import { findValue, type ParsedRequest, valueEnd } from '../../../http1/request-head.ts';
+import { findValue, NOT_FOUND, type ParsedRequest, valueEnd } from '../../../http1/request-head.ts';
 import { BalancerError } from '../../../platform/errors.ts';
 import { authorityOf, type ClientInfo } from '../../headers/request-headers.ts';
 
@@ -39,5 +39,5 @@ export function redirectToTls(
 
 function headerIn(parsed: ParsedRequest, name: Uint8Array): string {
   const at = findValue(parsed, name);
-  return at === -1 ? '' : parsed.text.slice(at, valueEnd(parsed, at));
+  return at === NOT_FOUND ? '' : parsed.text.slice(at, valueEnd(parsed, at));
 }
