@@ -16,6 +16,7 @@ export const RETRY_REASONS = [
   'connect-timeout',
   'upstream-closed',
   'upstream-reset',
+  'stream-refused',
   'upstream-gone',
   'response-timeout',
   'stale-connection',

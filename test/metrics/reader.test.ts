@@ -117,7 +117,7 @@ test('each reason to retry is counted apart', () => {
   const { first, read } = threads();
   for (const [index, reason] of RETRY_REASONS.entries())
     for (let times = 0; times <= index; times++) first.retry(0, reason);
-  assert.deepEqual(Object.values(read('S1').retries), [1, 2, 3, 4, 5, 6, 7, 8]);
+  assert.deepEqual(Object.values(read('S1').retries), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
 });
 
 test('what has no ordinal is counted of no replica', () => {
