@@ -310,15 +310,12 @@ class DockerDriver implements Driver {
   async #create(place: Start, spec: ReplicaSpec, settings: ContainerSettings): Promise<string> {
     await checkVolumes(this.#engine, specForPlace(spec, place, settings.port));
     const body = containerBody(place, spec, settings);
+    const name = this.#containerName(place.isNext ? nextName(place.name) : place.name);
     try {
-      return await this.#engine.create(
-        this.#containerName(place.isNext ? nextName(place.name) : place.name),
-        body,
-      );
+      return await this.#engine.create(name, body);
     } catch (error) {
       if (isBalancerError(error, 'image-missing')) throw imageGone(settings, error);
-      if (isBalancerError(error, 'name-held'))
-        throw await this.#nameHeld(this.#containerName(place.name), error);
+      if (isBalancerError(error, 'name-held')) throw await this.#nameHeld(name, error);
       throw error;
     }
   }

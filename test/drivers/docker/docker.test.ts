@@ -129,6 +129,16 @@ describe('the docker driver', () => {
     await assert.rejects(driver.start({ name: 'S1', id: 1 }), refusal);
   });
 
+  it('names the container that has the name of the next instance', async () => {
+    engine.reply('POST /containers/create', 409, { message: 'the name is in use' });
+    const holder = { ...inspected({ Running: true }), Config: { Image: 'strange', Labels: {} } };
+    engine.reply('GET /containers/S1.next/json', 200, holder);
+    await assert.rejects(driver.start({ name: 'S1', id: 1, isNext: true }), {
+      code: 'name-held',
+      message: /^The name S1\.next is held by a container that is not ours \(.*, image strange\)/,
+    });
+  });
+
   it('refuses a second start of a name during the first', async () => {
     const first = driver.start({ name: 'S1', id: 1 });
     await assert.rejects(driver.start({ name: 'S1', id: 1 }), { code: 'name-held' });
