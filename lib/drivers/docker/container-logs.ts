@@ -34,6 +34,8 @@ interface Followed {
   /** The timestamp of the last line that was read, '' before the first. */
   last: string;
   isActive: boolean;
+  /** Its logging driver keeps nothing that could be read. */
+  isUnreadable: boolean;
   stream: Readable | undefined;
 }
 
@@ -49,9 +51,10 @@ export class ContainerLogs {
   /** Follows a container from its last lines on; one that is followed already stays so. */
   follow(instanceId: string, replica: string): void {
     const known = this.#followed.get(instanceId);
-    if (known?.isActive || this.#isClosed) return;
+    if (known?.isActive || known?.isUnreadable || this.#isClosed) return;
     const output = this.#options.openOutput(replica, instanceId);
-    const followed: Followed = { output, last: known?.last ?? '', isActive: true, stream: undefined };
+    const last = known?.last ?? '';
+    const followed: Followed = { output, last, isActive: true, isUnreadable: false, stream: undefined };
     this.#followed.set(instanceId, followed);
     void this.#run(instanceId, followed);
   }
@@ -81,8 +84,8 @@ export class ContainerLogs {
         if (this.#isClosed) stream.destroy();
         else await readFrames(stream, followed);
       } catch (error) {
-        // its logging driver keeps nothing
-        if (isBalancerError(error, 'bad-request')) break;
+        followed.isUnreadable = isBalancerError(error, 'bad-request');
+        if (followed.isUnreadable) break;
       }
       if (this.#isClosed) return;
       if (hasEnded) break;

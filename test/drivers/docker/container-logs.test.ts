@@ -151,6 +151,18 @@ describe('the logs of a container', () => {
     assert.deepEqual(engine.requests, [LOGS]);
   });
 
+  it('are asked for once where the logging driver keeps none', async () => {
+    const another = { ...instance('running'), instanceId: 'b'.repeat(64) };
+    for (const id of [ID, another.instanceId])
+      engine.reply(`GET /containers/${id}/logs`, 501, { message: 'does not support reading' });
+    logs.followAll([instance('running')]);
+    await eventually('the end', () => ends === 1);
+    // what is asked for by this list has come with the request of the other container
+    logs.followAll([instance('running'), another]);
+    await eventually('the other end', () => ends >= 2 && engine.requests.at(-1) !== LOGS);
+    assert.deepEqual(engine.requests, [LOGS, `GET /containers/${another.instanceId}/logs`]);
+  });
+
   it('end without a word when the driver is closed', async () => {
     answers((response) => response.write(frame(1, 'one\n')));
     logs.follow(ID, 'S1');
