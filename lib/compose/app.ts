@@ -92,7 +92,7 @@ async function openParts(surroundings: Surroundings, closers: Closers): Promise<
   printer.setOn(config.replicaLogs);
   closers.push(() => logs.close());
   const openOutput: OpenOutput = (replica, instanceId) => logs.open(replica, instanceId);
-  const driver = await createDriver(config, { log, clock, openOutput });
+  const driver = await createDriver(options, { log, clock, openOutput });
   closers.push((keep) => driver.close(keep));
   await driver.open();
   const former = config.takeOver ? await FormerBalancer.find(config, log) : undefined;

@@ -2,12 +2,12 @@
  * From the options to the driver, and the only file that knows concrete drivers. Each is loaded only when it is asked
  * for: the Docker client alone is 40 MB of memory.
  */
-import type { Config } from '../config/config.ts';
 import { replicaSpecOf } from '../config/replica-spec.ts';
 import type { Driver, OpenOutput } from '../drivers/driver.ts';
 import type { Clock } from '../platform/clock.ts';
 import { assertNever } from '../platform/errors.ts';
 import type { Logger } from '../platform/log.ts';
+import type { LiveOptions } from './live-options.ts';
 
 /** What a driver is given beside the options. */
 export interface DriverParts {
@@ -16,9 +16,11 @@ export interface DriverParts {
   readonly openOutput: OpenOutput;
 }
 
-export async function createDriver(config: Config, given: DriverParts): Promise<Driver> {
+export async function createDriver(options: LiveOptions, given: DriverParts): Promise<Driver> {
+  const { config } = options;
   const { driver } = config;
-  const parts = { ...config, ...given, spec: replicaSpecOf(config), log: given.log.component('driver') };
+  const log = given.log.component('driver');
+  const parts = options.share({ ...config, ...given, spec: replicaSpecOf(config), log });
   switch (driver) {
     case 'process':
       return (await import('../drivers/process/process.ts')).createProcessDriver(parts);
