@@ -35,6 +35,9 @@ export class CrashLoops {
       if (waitMs !== undefined) waits.set(service, waitMs);
     }
     this.#counted = new Set(failed.map(({ ID: id }) => id));
+    // Swarm keeps the last tasks of a service for as long as there is the service
+    const services = new Set(tasks.map(({ ServiceID: service }) => service));
+    for (const service of this.#histories.keys()) if (!services.has(service)) this.#histories.delete(service);
     return waits;
   }
 

@@ -108,7 +108,7 @@ export class Deploys {
 
   /** An instance exited, wherever it was. */
   recordExit(instanceId: string, ending: Ending): void {
-    this.#parts.exchange.recordExit(instanceId);
+    if (this.isRunning) this.#parts.exchange.recordExit(instanceId);
     this.#parts.exchange.next.recordExit(instanceId, ending);
   }
 
@@ -126,6 +126,7 @@ export class Deploys {
   ) {
     const id = `${START_OF_IDS}-${++this.#count}`;
     this.#parts.releases.use(to);
+    this.#parts.exchange.forgetExits();
     const rollout = new Rollout(this.#parts, { id, to, ...how });
     this.#rollout = rollout;
     this.#running = rollout.run();

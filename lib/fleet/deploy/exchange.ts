@@ -63,7 +63,7 @@ const LOOK_MS = 50;
 export class Exchange {
   readonly next: NextInstances;
   readonly #parts: ExchangeParts;
-  /** Instances that have ended while they stood by. */
+  /** Instances that have ended since the deploy began. */
   readonly #ended = new Set<string>();
 
   constructor(parts: ExchangeParts) {
@@ -71,7 +71,12 @@ export class Exchange {
     this.next = parts.next;
   }
 
-  /** An instance exited, wherever it was. */
+  /** A deploy begins, to which no earlier exit matters. */
+  forgetExits(): void {
+    this.#ended.clear();
+  }
+
+  /** An instance exited during the deploy, wherever it was. */
   recordExit(instanceId: string): void {
     this.#ended.add(instanceId);
   }

@@ -39,8 +39,8 @@ export interface PoolLook {
 
 export class SharedPool {
   readonly #parts: SharedPoolParts;
-  /** When each retired instance of another balancer was seen first. */
-  #retiredSinceMs = new Map<string, number>();
+  /** When each retired instance that another balancer is to remove was seen first. */
+  readonly #retiredSinceMs = new Map<string, number>();
 
   constructor(parts: SharedPoolParts) {
     this.#parts = parts;
@@ -50,6 +50,9 @@ export class SharedPool {
   follow(look: PoolLook): readonly Instance[] {
     const { registry } = this.#parts;
     const { observed, busy } = look;
+    const listed = new Set(observed.map(({ instanceId }) => instanceId));
+    for (const instanceId of this.#retiredSinceMs.keys())
+      if (!listed.has(instanceId)) this.#retiredSinceMs.delete(instanceId);
     // what joins below is not to be taken for an orphan, and what another retires is not ours to remove
     const compared = observed.filter(
       (one) => registry.findByInstance(one.instanceId) !== undefined || this.#isAbandoned(one),

@@ -39,6 +39,13 @@ describe('tasks that end again and again', () => {
     for (let look = 0; look < 20; look++) assert.equal(loops.note([failed(1)], look).size, 0);
   });
 
+  it('are forgotten with their service', () => {
+    const loops = new CrashLoops();
+    for (let end = 0; end < 5; end++) loops.note([failed(end)], end * 1000);
+    loops.note([], 6000);
+    assert.equal(loops.note([failed(6)], 7000).size, 0);
+  });
+
   it('raise the delay of their service, and never lower it', () => {
     const spec = {
       Name: 'S1',

@@ -73,6 +73,18 @@ describe('a pool that is shared', () => {
     assert.deepEqual(rig.driver.of('remove'), [`${instanceId} ${STOP_TIMEOUT_MS}`]);
   });
 
+  it('forgets when it saw an instance that is gone', async () => {
+    const rig = await sharedRig();
+    const { instanceId } = rig.driver.leave('web', 3, { role: 'removed' });
+    const retired = rig.driver.instances.get(instanceId)!;
+    await look(rig);
+    rig.driver.instances.delete(instanceId);
+    await rig.advance(DRAIN_TIMEOUT_MS + STOP_TIMEOUT_MS + 60_000, 1000);
+    rig.driver.instances.set(instanceId, retired);
+    await look(rig);
+    assert.deepEqual(rig.driver.of('remove'), []);
+  });
+
   it('lets go a replica that another balancer removed during its replacement', async () => {
     const rig = await sharedRig();
     const instanceId = rig.instanceOf('S2');
