@@ -302,3 +302,94 @@ test('an idle connection is closed in time', async (t) => {
   const closed = once(session, 'close');
   await rig.elapse(closed);
 });
+
+const WEB_SOCKET = {
+  ':method': 'CONNECT',
+  ':protocol': 'websocket',
+  ':scheme': 'https',
+  ':authority': 'a.example',
+  ':path': '/chat?room=1',
+  'sec-websocket-version': '13',
+  'sec-websocket-protocol': 'chat',
+};
+const SWITCHING =
+  'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\nSec-WebSocket-Protocol: chat\r\n\r\n';
+
+async function webSocket(t: TestContext) {
+  const { rig, session } = await open(t);
+  if (!session.remoteSettings?.enableConnectProtocol) await once(session, 'remoteSettings');
+  const stream = session.request(WEB_SOCKET);
+  stream.on('error', () => {});
+  const replica = await rig.replica.next();
+  const request = await replica.head();
+  return { rig, session, stream, replica, request };
+}
+
+test('a WebSocket over HTTP/2 is an upgrade at the replica', async (t) => {
+  const { rig, stream, replica, request } = await webSocket(t);
+  assert.equal(request.startLine, 'GET /chat?room=1 HTTP/1.1');
+  assert.deepEqual(
+    ['upgrade', 'connection', 'host', 'sec-websocket-version'].map((name) => headerOf(request, name)),
+    ['websocket', 'Upgrade', 'a.example', '13'],
+  );
+  assert.equal(Buffer.from(headerOf(request, 'sec-websocket-key')!, 'base64').length, 16);
+  replica.send(`${SWITCHING}early`);
+  const [headers] = await once(stream, 'response');
+  assert.equal(headers[':status'], 200);
+  assert.equal(headers['sec-websocket-protocol'], 'chat');
+  assert.equal(headers['sec-websocket-accept'], undefined);
+  assert.equal(String((await once(stream, 'data'))[0]), 'early');
+  for (let count = 0; count < 3; count++) {
+    stream.write(`to${count}`);
+    assert.equal(await replica.takeBytes(3), `to${count}`);
+    const data = once(stream, 'data');
+    replica.send(`from${count}`);
+    assert.equal(String((await data)[0]), `from${count}`);
+  }
+  replica.end();
+  await once(stream, 'end');
+  stream.end();
+  await replica.over();
+  await rig.settled();
+});
+
+test('a WebSocket over HTTP/2 passes megabytes, and holds back who sends', async (t) => {
+  const { stream, replica } = await webSocket(t);
+  replica.send(SWITCHING);
+  await once(stream, 'response');
+  replica.isKept = false;
+  const before = replica.bytes;
+  stream.write(Buffer.alloc(8 << 20, 'x'));
+  await replica.until('all of it', () => replica.bytes - before === 8 << 20);
+  let received = 0;
+  stream.on('data', (data: Buffer) => {
+    received += data.length;
+  });
+  replica.send(Buffer.alloc(8 << 20, 'y'));
+  await eventually('all of it at the client', () => received === 8 << 20);
+});
+
+test('a client that cancels its WebSocket closes it at the replica', async (t) => {
+  const { rig, stream, replica } = await webSocket(t);
+  replica.send(SWITCHING);
+  await once(stream, 'response');
+  stream.close(constants.NGHTTP2_CANCEL);
+  await replica.over();
+  replica.close();
+  await rig.settled();
+});
+
+test('a WebSocket over HTTP/2 that is refused gets the response', async (t) => {
+  const { rig, stream, replica } = await webSocket(t);
+  replica.send('HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno');
+  assert.equal((await replyTo(stream)).status, 403);
+  stream.close();
+  await rig.settled();
+});
+
+test('two Content-Type lines of a replica go on as they came', async (t) => {
+  const { rig, session } = await open(t);
+  rig.replica.serve(() => ok('body', 'Content-Type: a/b\r\nContent-Type: c/d\r\n'));
+  const { status, body } = await ask(session);
+  assert.deepEqual([status, body], [200, 'body']);
+});

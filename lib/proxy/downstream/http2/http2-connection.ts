@@ -4,6 +4,7 @@
  * way is lost; what floods is ended with its connection.
  * Source: RFC 9113; sections 6.8 (GOAWAY), 8.1 (a response before the whole request), 10.5 (denial of service).
  */
+import { Buffer } from 'node:buffer';
 import {
   constants,
   type IncomingHttpHeaders,
@@ -11,6 +12,7 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { BalancerError, isBalancerError } from '../../../platform/errors.ts';
 import { finalFailureResponse } from '../../headers/failure-response.ts';
@@ -21,8 +23,9 @@ import { type PinnedConnection, pinConnection } from '../../upstream/pinned-conn
 import type { WorkerOptions } from '../../worker-protocol.ts';
 import type { ConnectionWorker } from '../client-connection.ts';
 import type { ActiveExchange, ManagedConnection, RequestHandler } from '../request.ts';
-import { parseStreamHead } from './stream-head.ts';
+import { isWebSocketConnect, parseStreamHead } from './stream-head.ts';
 import { StreamBody, StreamRequest, StreamResponse } from './stream-messages.ts';
+import { StreamTunnel } from './stream-tunnel.ts';
 
 /** Requests that a client may have open at once. */
 const MOST_STREAMS = 128;
@@ -32,6 +35,7 @@ const MOST_HEADER_LIST_BYTES = 16_384;
 /** Streams that a client may reset at once, and each second (CVE-2023-44487); beyond it the connection ends. */
 const RESET_BURST = 100;
 const RESETS_A_SECOND = 10;
+const NO_BYTES: Buffer = Buffer.alloc(0);
 /** How long a client may take to close a connection that is over. */
 const CLOSE_MS = 5000;
 /** The highest number of a stream: the first GOAWAY of a drain refuses none. */
@@ -60,8 +64,12 @@ export class Http2Connection {
       settings: {
         maxConcurrentStreams: MOST_STREAMS,
         initialWindowSize: STREAM_WINDOW_BYTES,
+        // WebSockets (RFC 8441)
+        enableConnectProtocol: true,
         maxHeaderListSize: Math.min(MOST_HEADER_LIST_BYTES, worker.options.maxHeadBytes),
       },
+      // a replica's field that came twice goes on twice, as over HTTP/1.1
+      strictSingleValueFields: false,
       maxHeaderListPairs: worker.options.maxHeaders,
       streamResetBurst: RESET_BURST,
       streamResetRate: RESETS_A_SECOND,
@@ -133,13 +141,16 @@ class StreamConnection implements ManagedConnection {
     stream.on('error', () => {});
     stream.on('close', () => this.#onClosed());
     const { worker, socket } = this.#connection;
-    const hasBody = !stream.endAfterHeaders;
+    const isWebSocket = isWebSocketConnect(headers);
+    const hasBody = !isWebSocket && !stream.endAfterHeaders;
     try {
       const parsed = parseStreamHead(headers, rawHeaders, hasBody, worker.options);
       const length = parsed.framing === 'chunked' ? Number.NaN : parsed.bodyLength;
       const body = parsed.framing === 'none' ? undefined : new StreamBody(stream, length);
-      if (body === undefined) stream.resume();
-      handler.handleRequest(this, new StreamRequest(socket, parsed, body), this.#response, parsed);
+      // a tunnel needs no more of a socket than any stream has, and time limits
+      const end = isWebSocket ? (new StreamTunnel(stream) as unknown as Socket) : socket;
+      if (body === undefined && !isWebSocket) stream.resume();
+      handler.handleRequest(this, new StreamRequest(end, parsed, body), this.#response, parsed);
     } catch (error) {
       const isKnown = isBalancerError(error);
       const failure = isKnown ? error : new BalancerError('internal', undefined, { cause: error });
@@ -171,9 +182,8 @@ class StreamConnection implements ManagedConnection {
     if (!this.#stream.readableEnded) this.#stream.close(constants.NGHTTP2_NO_ERROR);
   }
 
-  /** HTTP/2 has no Upgrade. */
-  becomeTunnel(): void {
-    this.#stream.close(constants.NGHTTP2_PROTOCOL_ERROR);
+  becomeTunnel(onReady: (early: Buffer) => void): void {
+    onReady(NO_BYTES);
   }
 
   closeIfIdle(): void {}

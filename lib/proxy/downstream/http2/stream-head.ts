@@ -1,9 +1,11 @@
 /**
  * Heads between HTTP/2 and the text of HTTP/1.1 that the rest of the data path works on.
  * Invariant: what is made of a request's head is read by the one reader of heads, so what that refuses is refused here too.
- * Source: RFC 9113 sections 8.2.2 (fields of the connection), 8.2.3 (cookies), 8.3 (pseudo-header fields).
+ * Source: RFC 9113 sections 8.2.2 (fields of the connection), 8.2.3 (cookies), 8.3 (pseudo-header fields),
+ * RFC 8441 (WebSockets).
  */
 import { Buffer } from 'node:buffer';
+import { randomBytes } from 'node:crypto';
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
 import { fieldPairs } from '../../../http1/header-scanner.ts';
 import type { ParsedRequest } from '../../../http1/request-head.ts';
@@ -19,6 +21,13 @@ const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'upgrade',
 ]);
+
+export const HEAD_END = '\r\n\r\n';
+
+/** The stream is to become a WebSocket (RFC 8441 section 5). */
+export function isWebSocketConnect(headers: IncomingHttpHeaders): boolean {
+  return headers[':method'] === 'CONNECT' && headers[':protocol'] === 'websocket';
+}
 
 /** Parses the head of a stream's request. Throws BalancerError where it is not in order. */
 export function parseStreamHead(
@@ -47,10 +56,13 @@ export function parseStreamHead(
 
 function requestText(headers: IncomingHttpHeaders, rawHeaders: readonly string[], hasBody: boolean): string {
   const { ':method': method = '', ':path': path = '', ':authority': authority, host } = headers;
-  if (method === 'CONNECT') throw new BalancerError('not-implemented', 'CONNECT is not supported');
+  const isWebSocket = isWebSocketConnect(headers);
+  if (method === 'CONNECT' && !isWebSocket)
+    throw new BalancerError('not-implemented', 'CONNECT is not supported');
   if (authority !== undefined && host !== undefined && authority !== host)
     throw new BalancerError('bad-request', 'The request has two hosts');
-  let text = `${method} ${path} HTTP/1.1\r\nhost: ${authority ?? host ?? ''}\r\n`;
+  let text = `${isWebSocket ? 'GET' : method} ${path} HTTP/1.1\r\nhost: ${authority ?? host ?? ''}\r\n`;
+  if (isWebSocket) text += webSocketHandshake();
   let cookies = '';
   let hasLength = false;
   for (let at = 0; at < rawHeaders.length; at += 2) {
@@ -64,6 +76,11 @@ function requestText(headers: IncomingHttpHeaders, rawHeaders: readonly string[]
   }
   if (cookies !== '') text += `cookie: ${cookies}\r\n`;
   return hasBody && !hasLength ? `${text}transfer-encoding: chunked\r\n` : text;
+}
+
+/** What a WebSocket's handshake has in HTTP/1.1 and not in HTTP/2 (RFC 6455 section 4.1). */
+function webSocketHandshake(): string {
+  return `connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: ${randomBytes(16).toString('base64')}\r\n`;
 }
 
 /** A response's head as HTTP/2 has it. */

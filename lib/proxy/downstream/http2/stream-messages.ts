@@ -9,7 +9,7 @@ import { Writable } from 'node:stream';
 import { passingTrailers, trailerSection } from '../../../http1/trailers.ts';
 import type { ClientResponse } from '../client-response.ts';
 import { type BodySource, ClientRequest, type OnPiece } from '../request.ts';
-import { streamResponseHead } from './stream-head.ts';
+import { HEAD_END, streamResponseHead } from './stream-head.ts';
 
 export class StreamRequest extends ClientRequest {
   override get httpVersion(): string {
@@ -65,8 +65,6 @@ export class StreamBody implements BodySource {
     this.#stream.pause();
   }
 }
-
-const HEAD_END = '\r\n\r\n';
 
 /** A response whose first bytes are a head as text. */
 export class StreamResponse extends Writable implements ClientResponse {
