@@ -393,3 +393,22 @@ test('two Content-Type lines of a replica go on as they came', async (t) => {
   const { status, body } = await ask(session);
   assert.deepEqual([status, body], [200, 'body']);
 });
+
+test('an upload that the replica does not take holds up no other', async (t) => {
+  const { rig, session } = await open(t);
+  const stalled = session.request({ ':method': 'POST', ':path': '/stalled' });
+  stalled.on('error', () => {});
+  stalled.write(Buffer.alloc(4 << 20, 'x'));
+  const replica = await rig.replica.next();
+  replica.pause();
+  // each fills what its own stream may send
+  const other = session.request({ ':method': 'POST', ':path': '/other' });
+  other.end(Buffer.alloc(1 << 20, 'y'));
+  const taking = await rig.replica.next();
+  const { body } = await taking.request();
+  assert.equal(body.length, 1 << 20);
+  taking.send(ok('taken'));
+  assert.equal((await replyTo(other)).body, 'taken');
+  stalled.close();
+  replica.close();
+});

@@ -31,6 +31,11 @@ import { StreamTunnel } from './stream-tunnel.ts';
 const MOST_STREAMS = 128;
 /** What a client may send of one body before the replica takes it. */
 const STREAM_WINDOW_BYTES = 262_144;
+/**
+ * Node.js gives the connection's window back as data comes in, so it bounds nothing that is held; the 64 KiB of the standard
+ * would slow uploads from afar.
+ */
+const CONNECTION_WINDOW_BYTES = 4 * STREAM_WINDOW_BYTES;
 const MOST_HEADER_LIST_BYTES = 16_384;
 /** Streams that a client may reset at once, and each second (CVE-2023-44487); beyond it the connection ends. */
 const RESET_BURST = 100;
@@ -74,6 +79,7 @@ export class Http2Connection {
       streamResetBurst: RESET_BURST,
       streamResetRate: RESETS_A_SECOND,
     });
+    this.#session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     this.#session.on('stream', (stream, headers, _flags, raw) => this.#onStream(stream, headers, raw));
     this.#session.on('error', () => this.#session.destroy());
     this.#session.on('close', () => this.#handler.onConnectionClosed(this));

@@ -18,8 +18,8 @@ import type { StreamRequestHead } from './http2-text.ts';
 const MOST_STREAMS = 100;
 /** What a replica may send of one response before the client takes it. */
 const STREAM_WINDOW_BYTES = 262_144;
-/** Enough for all streams, so that none whose client is slow holds up the others. */
-const SESSION_WINDOW_BYTES = MOST_STREAMS * STREAM_WINDOW_BYTES;
+/** It bounds nothing that is held, since Node.js gives it back as data comes in; the standard's 64 KiB would slow it down. */
+const SESSION_WINDOW_BYTES = 4 * STREAM_WINDOW_BYTES;
 /** In MiB: all streams with their windows full, and their heads. */
 const MOST_SESSION_MEMORY_MIB = 64;
 
