@@ -18,9 +18,9 @@ import { AccessSink } from '../../lib/access-log/sink.ts';
 import { systemClock } from '../../lib/platform/clock.ts';
 import { isBalancerError } from '../../lib/platform/errors.ts';
 import { type LogFields, silentLogger } from '../../lib/platform/log.ts';
+import { makeRoom, skipWithoutMount, smallDisk } from '../helpers/access-log/small-disk.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
-import { makeRoom, skipWithoutMount, smallDisk } from '../helpers/small-disk.ts';
 
 type Test = { after(run: () => unknown): void };
 

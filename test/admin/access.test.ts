@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { succeeded } from '../../lib/admin/reply.ts';
 import { createRoutes, type Route } from '../../lib/admin/routes/fleet.ts';
-import { fakeFleet, type Running, runAdmin } from '../helpers/admin.ts';
+import { fakeFleet, type Running, runAdmin } from '../helpers/admin/admin.ts';
 
 const ONE = '{"n":1}';
 

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { createRoutes } from '../../lib/admin/routes/fleet.ts';
 import { createAdminServer } from '../../lib/admin/server.ts';
 import { silentLogger } from '../../lib/platform/log.ts';
-import { fakeFleet, OPEN, type Running, requestText, runAdmin } from '../helpers/admin.ts';
+import { fakeFleet, OPEN, type Running, requestText, runAdmin } from '../helpers/admin/admin.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { RawClient } from '../helpers/raw-http.ts';
 

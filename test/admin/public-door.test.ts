@@ -8,7 +8,7 @@ import {
   requestText,
   runAdmin,
   SECRET,
-} from '../helpers/admin.ts';
+} from '../helpers/admin/admin.ts';
 
 const TOKEN = 'correct-horse-battery';
 const ONE = '{"n":1}';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { type Running, requestText, runAdmin } from '../helpers/admin.ts';
+import { type Running, requestText, runAdmin } from '../helpers/admin/admin.ts';
 import { eventually } from '../helpers/eventually.ts';
 
 const failure = (message: string) => JSON.stringify({ message: `<Error> ${message}`, status: 'failure' });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { succeeded } from '../../lib/admin/reply.ts';
 import type { Route } from '../../lib/admin/routes/fleet.ts';
-import { type Running, requestText, runAdmin } from '../helpers/admin.ts';
+import { type Running, requestText, runAdmin } from '../helpers/admin/admin.ts';
 
 const TOKEN = 'correct-horse-battery';
 const BEARER = { authorization: `Bearer ${TOKEN}` };

@@ -7,8 +7,8 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { succeeded } from '../../lib/admin/reply.ts';
 import type { Route } from '../../lib/admin/routes/fleet.ts';
 import { BalancerError } from '../../lib/platform/errors.ts';
-import { REPLICA, type Running, runAdmin } from '../helpers/admin.ts';
-import { keptOutput, runCommand } from '../helpers/cli.ts';
+import { REPLICA, type Running, runAdmin } from '../helpers/admin/admin.ts';
+import { keptOutput, runCommand } from '../helpers/cli/cli.ts';
 
 const TOKEN = 'correct-horse-battery';
 

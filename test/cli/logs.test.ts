@@ -5,7 +5,7 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import type { LogLine } from '../../lib/api/types.ts';
-import { keptOutput, runCommand } from '../helpers/cli.ts';
+import { keptOutput, runCommand } from '../helpers/cli/cli.ts';
 
 const line = (text: string, more: Partial<LogLine> = {}): LogLine => ({
   id: 'a-1',

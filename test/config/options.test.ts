@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { helpText, optionTable } from '../../lib/config/help.ts';
 import { environmentName, KEYS, OPTIONS, type Option } from '../../lib/config/options.ts';
-import { blockOf } from '../helpers/docs-block.ts';
+import { blockOf } from '../docs/docs-block.ts';
 
 describe('the option table', () => {
   for (const key of KEYS) {

@@ -7,7 +7,7 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { formatEndpoint } from '../../lib/core/replica.ts';
 import type { ReplicaSpec } from '../../lib/core/replica-spec.ts';
 import type { Driver, Hint, Instance } from '../../lib/drivers/driver.ts';
-import { answering, get, home } from '../helpers/ask.ts';
+import { answering, get, home } from '../helpers/drivers/replica-client.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { type SpecDriver, specWith } from '../helpers/replica-spec.ts';
 

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import type { Hint, Instance } from '../../lib/drivers/driver.ts';
 import { removeAll } from '../contract/driver-suite.ts';
-import { answering, home } from '../helpers/ask.ts';
 import {
   cleanUp,
   docker,
@@ -15,6 +14,7 @@ import {
   runStranger,
   skipDocker,
 } from '../helpers/docker/docker.ts';
+import { answering, home } from '../helpers/drivers/replica-client.ts';
 import { eventually } from '../helpers/eventually.ts';
 import type { SpecDriver } from '../helpers/replica-spec.ts';
 

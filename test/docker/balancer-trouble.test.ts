@@ -1,7 +1,6 @@
 /** The whole balancer over real containers, when names, images or requests stand in its way. */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { get } from '../helpers/ask.ts';
 import {
   buildImage,
   cleanUp,
@@ -13,6 +12,7 @@ import {
   skipDocker,
 } from '../helpers/docker/docker.ts';
 import { add, healthy, kill, names, Stage, until } from '../helpers/docker/stage.ts';
+import { get } from '../helpers/drivers/replica-client.ts';
 
 /** Answers `/slow` only when `/release` is asked for. */
 const SLOW = `

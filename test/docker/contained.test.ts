@@ -4,7 +4,6 @@ import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { after, afterEach, before, describe, it } from 'node:test';
 import type { ReplicaView } from '../../lib/api/types.ts';
-import { get } from '../helpers/ask.ts';
 import {
   buildImage,
   cleanUp,
@@ -17,6 +16,7 @@ import {
   skipDocker,
 } from '../helpers/docker/docker.ts';
 import { until } from '../helpers/docker/stage.ts';
+import { get } from '../helpers/drivers/replica-client.ts';
 
 const KILLS = 12;
 /** Answers `/slow` only when `/release` is asked for. */

@@ -4,7 +4,6 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { DockerApi } from '../../lib/drivers/docker/api.ts';
 import type { Hint } from '../../lib/drivers/driver.ts';
 import { systemClock } from '../../lib/platform/clock.ts';
-import { home } from '../helpers/ask.ts';
 import {
   cleanUp,
   docker,
@@ -14,6 +13,7 @@ import {
   makeDriver,
   skipDocker,
 } from '../helpers/docker/docker.ts';
+import { home } from '../helpers/drivers/replica-client.ts';
 import { eventually } from '../helpers/eventually.ts';
 import type { SpecDriver } from '../helpers/replica-spec.ts';
 

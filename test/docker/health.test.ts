@@ -1,9 +1,9 @@
 /** A container that is not ready any more: replaced beside its work, which goes on. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { get } from '../helpers/ask.ts';
 import { buildImage, docker, skipDocker } from '../helpers/docker/docker.ts';
 import { Stage, until } from '../helpers/docker/stage.ts';
+import { get } from '../helpers/drivers/replica-client.ts';
 
 const IMAGE = 'ringlb-test-moody';
 /** `/mood/503` is what probes find from then on; `POST /slow` is answered once `/go` was asked. */

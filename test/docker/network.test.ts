@@ -4,7 +4,6 @@ import { stat } from 'node:fs/promises';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { type LogFields, silentLogger } from '../../lib/platform/log.ts';
 import { removeAll } from '../contract/driver-suite.ts';
-import { home } from '../helpers/ask.ts';
 import {
   BASE_IMAGE,
   cleanUp,
@@ -20,6 +19,7 @@ import {
   SOCKET,
   skipDocker,
 } from '../helpers/docker/docker.ts';
+import { home } from '../helpers/drivers/replica-client.ts';
 import type { SpecDriver } from '../helpers/replica-spec.ts';
 
 describe("the pool's network", { skip: skipDocker ?? false }, () => {

@@ -12,7 +12,7 @@ import { containerIdIn } from '../../lib/drivers/docker/network.ts';
 import { systemClock } from '../../lib/platform/clock.ts';
 import { isBalancerError, messageOf } from '../../lib/platform/errors.ts';
 import { silentLogger } from '../../lib/platform/log.ts';
-import { get } from '../helpers/ask.ts';
+import { get } from '../helpers/drivers/replica-client.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { specWith } from '../helpers/replica-spec.ts';
 

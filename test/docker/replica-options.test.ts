@@ -7,7 +7,6 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import type { ReplicaSpec } from '../../lib/core/replica-spec.ts';
 import type { Instance } from '../../lib/drivers/driver.ts';
 import { removeAll } from '../contract/driver-suite.ts';
-import { get } from '../helpers/ask.ts';
 import {
   buildImage,
   cleanUp,
@@ -18,6 +17,7 @@ import {
   skipDocker,
 } from '../helpers/docker/docker.ts';
 import { add, healthy, names, Stage } from '../helpers/docker/stage.ts';
+import { get } from '../helpers/drivers/replica-client.ts';
 import { eventually } from '../helpers/eventually.ts';
 import type { SpecDriver } from '../helpers/replica-spec.ts';
 

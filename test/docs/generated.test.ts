@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { blockOf } from '../helpers/docs-block.ts';
+import { blockOf } from './docs-block.ts';
 import { GENERATED_BLOCKS, GENERATED_FILES, readPage } from './generated.ts';
 
 for (const { page, name, text } of GENERATED_BLOCKS) {

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import type { Locator, Page } from 'playwright-core';
+import { open as openAgain, skipBrowser, TestBrowser, type Visit } from '../helpers/admin/browser.ts';
 import { Balancer } from '../helpers/balancer.ts';
-import { open as openAgain, skipBrowser, TestBrowser, type Visit } from '../helpers/browser.ts';
 import { eventually } from '../helpers/eventually.ts';
 
 const OPTIONS = '--replicas 3 --workers 1 --probe-interval 200ms';

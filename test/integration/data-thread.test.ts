@@ -6,7 +6,7 @@ import { eventually } from '../helpers/eventually.ts';
 import { RawClient } from '../helpers/raw-http.ts';
 import { endDataThread } from './thread-end.ts';
 
-const REPLICA = fileURLToPath(new URL('../helpers/held-replica.ts', import.meta.url));
+const REPLICA = fileURLToPath(new URL('./held-replica.ts', import.meta.url));
 
 describe('a balancer whose data thread ends', () => {
   let balancer: Balancer;

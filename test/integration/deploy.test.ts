@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { DeployStatus, DeployView } from '../../lib/api/deploy.ts';
 import { Balancer } from '../helpers/balancer.ts';
-import { runCommand } from '../helpers/cli.ts';
+import { runCommand } from '../helpers/cli/cli.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { SteadyLoad } from '../helpers/steady-load.ts';
 

@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { Balancer } from '../helpers/balancer.ts';
+import { NameServer, skipWithoutDnsmasq } from '../helpers/drivers/name-server.ts';
 import { eventually } from '../helpers/eventually.ts';
-import { NameServer, skipWithoutDnsmasq } from '../helpers/name-server.ts';
 import { SteadyLoad } from '../helpers/steady-load.ts';
 
 /** A server on an address of loopback; 404 for its probes where it is not `ready`. */

@@ -8,8 +8,8 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { findFreePort } from '../../lib/drivers/process/free-port.ts';
+import { skipBrowser, TestBrowser } from '../helpers/admin/browser.ts';
 import { Balancer } from '../helpers/balancer.ts';
-import { skipBrowser, TestBrowser } from '../helpers/browser.ts';
 import { makeCertificate } from '../helpers/proxy/certificates.ts';
 import { skipUnless } from '../helpers/skip.ts';
 

@@ -16,15 +16,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { makeRoom, skipWithoutMount, smallDisk } from '../helpers/access-log/small-disk.ts';
 import { ask, Balancer, type Surroundings } from '../helpers/balancer.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { skipUnless, skipWithoutPython } from '../helpers/skip.ts';
-import { makeRoom, skipWithoutMount, smallDisk } from '../helpers/small-disk.ts';
 
 /** Serves `/hold`, which it answers once its own port is asked for `/go`. */
 const HELD = [
   '--command',
-  `exec ${process.execPath} ${fileURLToPath(new URL('../helpers/held-replica.ts', import.meta.url))}`,
+  `exec ${process.execPath} ${fileURLToPath(new URL('./held-replica.ts', import.meta.url))}`,
 ];
 
 type Test = { after(run: () => unknown): void };

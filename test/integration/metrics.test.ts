@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import parsePrometheus from 'parse-prometheus-text-format';
 import { Balancer } from '../helpers/balancer.ts';
 import { eventually } from '../helpers/eventually.ts';
-import { parseOpenMetrics } from '../helpers/open-metrics.ts';
+import { parseOpenMetrics } from '../helpers/metrics/open-metrics.ts';
 
 describe('the metrics of a balancer', () => {
   let balancer: Balancer;

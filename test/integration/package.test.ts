@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { programVersion } from '../../lib/platform/version.ts';
-import { InstalledPackage } from '../helpers/installed-package.ts';
+import { InstalledPackage } from './installed-package.ts';
 
 const MOST_BYTES = 1_000_000;
 /** Everything that may be in it, beside compiled files. */

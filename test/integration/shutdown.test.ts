@@ -9,7 +9,7 @@ import { RawClient } from '../helpers/raw-http.ts';
 /** Serves `/hold`, which it answers once its own port is asked for `/go`. */
 const HELD = [
   '--command',
-  `exec ${process.execPath} ${fileURLToPath(new URL('../helpers/held-replica.ts', import.meta.url))}`,
+  `exec ${process.execPath} ${fileURLToPath(new URL('./held-replica.ts', import.meta.url))}`,
 ];
 
 /** Signals closer together than this, with a margin, are one. */

@@ -7,7 +7,7 @@ import { counter, type Family, gauge } from '../../lib/metrics/family.ts';
 import { FleetCounts } from '../../lib/metrics/fleet-counts.ts';
 import { MetricsReader } from '../../lib/metrics/reader.ts';
 import { Recorder } from '../../lib/metrics/recorder.ts';
-import { parseOpenMetrics } from '../helpers/open-metrics.ts';
+import { parseOpenMetrics } from '../helpers/metrics/open-metrics.ts';
 
 const OPEN = 'application/openmetrics-text';
 const SHAPE = { ordinals: 4, workers: 1 };

@@ -7,7 +7,7 @@ import { Metrics } from '../../lib/metrics/metrics.ts';
 import { type EndedRequest, Recorder } from '../../lib/metrics/recorder.ts';
 import { isBalancerError } from '../../lib/platform/errors.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
-import { parseOpenMetrics } from '../helpers/open-metrics.ts';
+import { parseOpenMetrics } from '../helpers/metrics/open-metrics.ts';
 
 const OPEN = 'application/openmetrics-text';
 const REQUEST: EndedRequest = {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { formatEndpoint } from '../../lib/core/replica.ts';
 import type { Hint } from '../../lib/drivers/driver.ts';
-import { answering } from '../helpers/ask.ts';
 import { ensureReplicaImage } from '../helpers/docker/docker.ts';
+import { answering } from '../helpers/drivers/replica-client.ts';
 import { eventually } from '../helpers/eventually.ts';
 import type { SpecDriver } from '../helpers/replica-spec.ts';
 import {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import type { ReplicaSnapshot } from '../../../lib/api/snapshot.ts';
-import { faultsOf } from '../../helpers/accessibility.ts';
-import { skipBrowser, TestBrowser, type Visit } from '../../helpers/browser.ts';
+import { faultsOf } from '../../helpers/admin/accessibility.ts';
+import { skipBrowser, TestBrowser, type Visit } from '../../helpers/admin/browser.ts';
 import { openStage, replicaShown, type Stage, snapshotOf } from './stage.ts';
 
 const PHONE: BrowserContextOptions = { viewport: { width: 360, height: 740 } };

@@ -14,7 +14,7 @@ import type { History, ReplicaSnapshot, Snapshot } from '../../../lib/api/snapsh
 import type { ConfigView, FleetEvent, OptionView } from '../../../lib/api/types.ts';
 import { ReplicaLogs } from '../../../lib/fleet/logs/replica-logs.ts';
 import { systemClock } from '../../../lib/platform/clock.ts';
-import { type Running, runAdmin } from '../../helpers/admin.ts';
+import { type Running, runAdmin } from '../../helpers/admin/admin.ts';
 
 const SLOTS = 65_537;
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { createDashboardRoutes } from '../../../lib/admin/routes/dashboard.ts';
-import { type Running, runAdmin } from '../../helpers/admin.ts';
+import { type Running, runAdmin } from '../../helpers/admin/admin.ts';
 
 const DIRECTORY = new URL('../../../lib/admin/dashboard/', import.meta.url);
 /** Beside the page's own files, and not for a browser. */

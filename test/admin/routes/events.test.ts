@@ -3,7 +3,7 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { eventsRoute } from '../../../lib/admin/routes/events.ts';
 import type { FleetEvent } from '../../../lib/api/types.ts';
 import { Journal } from '../../../lib/fleet/journal.ts';
-import { type Running, requestText, runAdmin } from '../../helpers/admin.ts';
+import { type Running, requestText, runAdmin } from '../../helpers/admin/admin.ts';
 import { eventually } from '../../helpers/eventually.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
 import type { RawClient } from '../../helpers/raw-http.ts';

@@ -3,7 +3,7 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { explainRoute, questionIn } from '../../../lib/admin/routes/explain.ts';
 import type { ExplainQuestion, ExplainView } from '../../../lib/api/types.ts';
 import { BalancerError } from '../../../lib/platform/errors.ts';
-import { type Running, runAdmin } from '../../helpers/admin.ts';
+import { type Running, runAdmin } from '../../helpers/admin/admin.ts';
 
 const EXPLAINED: ExplainView = {
   key: '42',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { BalancerError } from '../../../lib/platform/errors.ts';
 import type { Logger } from '../../../lib/platform/log.ts';
-import { PREVIEW, REPLICA, RING, type Running, runAdmin } from '../../helpers/admin.ts';
+import { PREVIEW, REPLICA, RING, type Running, runAdmin } from '../../helpers/admin/admin.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
 
 const THREE = '{"message":{"N":3,"replicas":["S1","S2","S3"]},"status":"successful"}';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { historyRoute, MAX_REPLICAS, SECONDS, TrafficHistory } from '../../../lib/admin/routes/history.ts';
 import type { History, Sample } from '../../../lib/api/snapshot.ts';
-import { type Running, runAdmin } from '../../helpers/admin.ts';
+import { type Running, runAdmin } from '../../helpers/admin/admin.ts';
 
 const sample = (requestsPerSecond: number | null): Sample => ({
   requestsPerSecond,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { MAX_REPLICAS } from '../../../lib/admin/routes/history.ts';
 import { type Durations, LiveNumbers, type Reading } from '../../../lib/admin/routes/live-numbers.ts';
-import { fakeFleet, REPLICA } from '../../helpers/admin.ts';
+import { fakeFleet, REPLICA } from '../../helpers/admin/admin.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
 
 /** Durations that are all the same. */

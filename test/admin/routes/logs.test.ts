@@ -4,7 +4,7 @@ import type { Route } from '../../../lib/admin/routes/fleet.ts';
 import { type LogsParts, logsRoute } from '../../../lib/admin/routes/logs.ts';
 import type { LogLine } from '../../../lib/api/types.ts';
 import { ReplicaLogs } from '../../../lib/fleet/logs/replica-logs.ts';
-import { type Running, requestText, runAdmin } from '../../helpers/admin.ts';
+import { type Running, requestText, runAdmin } from '../../helpers/admin/admin.ts';
 import { eventually } from '../../helpers/eventually.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
 import type { RawClient } from '../../helpers/raw-http.ts';

@@ -4,7 +4,7 @@ import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { metricsRoute } from '../../../lib/admin/routes/metrics.ts';
-import { runAdmin } from '../../helpers/admin.ts';
+import { runAdmin } from '../../helpers/admin/admin.ts';
 
 /** The metrics as they come over the wire. */
 async function fetchRaw(port: number, headers: Readonly<Record<string, string>>) {

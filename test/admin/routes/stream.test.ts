@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { Route, RouteRequest } from '../../../lib/admin/routes/fleet.ts';
-import { type Running, requestText, runAdmin } from '../../helpers/admin.ts';
+import { type Running, requestText, runAdmin } from '../../helpers/admin/admin.ts';
 import { eventually } from '../../helpers/eventually.ts';
 
 /** What a route was asked, what it may write to, and how often it was told to stop. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { ConfigError } from '../../../lib/config/config.ts';
-import { runCommand } from '../../helpers/cli.ts';
+import { runCommand } from '../../helpers/cli/cli.ts';
 
 describe('ringlb check', () => {
   let folder: string;

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
-import { keptOutput, runCommand } from '../../helpers/cli.ts';
+import { keptOutput, runCommand } from '../../helpers/cli/cli.ts';
 import { eventually } from '../../helpers/eventually.ts';
 
 const event = (count: number, more: object = {}) => ({

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { createDnsSource, createSrvSource } from '../../../lib/drivers/discover/dns-source.ts';
-import { NameServer, skipWithoutDnsmasq } from '../../helpers/name-server.ts';
+import { NameServer, skipWithoutDnsmasq } from '../../helpers/drivers/name-server.ts';
 import { testSource } from './source-suite.ts';
 
 const dns = (server: NameServer) =>

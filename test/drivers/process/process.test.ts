@@ -10,7 +10,7 @@ import type { Driver, Hint, Instance } from '../../../lib/drivers/driver.ts';
 import { ChildCgroups } from '../../../lib/drivers/process/child-cgroups.ts';
 import { createProcessDriver } from '../../../lib/drivers/process/process.ts';
 import { specHash } from '../../../lib/drivers/spec-hash.ts';
-import { get } from '../../helpers/ask.ts';
+import { get } from '../../helpers/drivers/replica-client.ts';
 import { eventually } from '../../helpers/eventually.ts';
 import { endingIn } from '../../helpers/fleet/endings.ts';
 import { groupOf, leaderOf } from '../../helpers/processes.ts';

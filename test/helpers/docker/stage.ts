@@ -6,8 +6,8 @@ import assert from 'node:assert/strict';
 import type { ReplicaView, RingView } from '../../../lib/api/types.ts';
 import { type Answer, Balancer } from '../balancer.ts';
 import { eventually } from '../eventually.ts';
-import { Load } from '../load.ts';
 import { claimsOn, docker, freshPool, REPLICA_IMAGE, removeClaims } from './docker.ts';
+import { Load } from './load.ts';
 
 /** The engine that the tests use, for a balancer that gets nothing else of their environment. */
 const ENGINE = process.env.DOCKER_HOST === undefined ? {} : { DOCKER_HOST: process.env.DOCKER_HOST };

@@ -10,7 +10,7 @@ import { eventually } from '../../helpers/eventually.ts';
 import { get, ok, statusOf } from '../../helpers/proxy/message.ts';
 import { Peer } from '../../helpers/proxy/peer.ts';
 import { Rig, type RigSettings } from '../../helpers/proxy/rig.ts';
-import { readSynchronously } from '../read-synchronously.ts';
+import { readSynchronously } from './read-synchronously.ts';
 
 /** As many as are taken in a round, and in one that is to be short. */
 const A_ROUND = 32;

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
-import type { Endpoint } from '../../lib/core/replica.ts';
-import type { Instance } from '../../lib/drivers/driver.ts';
-import { eventually } from './eventually.ts';
+import type { Endpoint } from '../../../lib/core/replica.ts';
+import type { Instance } from '../../../lib/drivers/driver.ts';
+import { eventually } from '../eventually.ts';
 
 /** The status and body of one request on a connection of its own; rejects where nothing answers. */
 export function get(endpoint: Endpoint, path: string): Promise<{ status: number; body: string }> {

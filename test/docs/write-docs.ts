@@ -1,8 +1,8 @@
 /** Writes the generated parts of the documentation, and generated files: `npm run docs`. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { GENERATED_BLOCKS, GENERATED_FILES, readPage } from '../docs/generated.ts';
 import { withBlock } from './docs-block.ts';
+import { GENERATED_BLOCKS, GENERATED_FILES, readPage } from './generated.ts';
 
 const write = (path: string, text: string): void =>
   writeFileSync(join(import.meta.dirname, '../..', path), text);

@@ -2,18 +2,18 @@
  * An admin server over a fleet that only notes what it is asked.
  */
 
-import type { AccessOptions } from '../../lib/admin/access.ts';
-import { createRoutes, type Fleet, type Route } from '../../lib/admin/routes/fleet.ts';
+import type { AccessOptions } from '../../../lib/admin/access.ts';
+import { createRoutes, type Fleet, type Route } from '../../../lib/admin/routes/fleet.ts';
 import {
   ADMIN_LIMITS,
   type AdminLimits,
   type AdminServer,
   createAdminServer,
-} from '../../lib/admin/server.ts';
-import type { Preview, Readiness, ReplicaView, RingView } from '../../lib/api/types.ts';
-import { systemClock } from '../../lib/platform/clock.ts';
-import { type Logger, silentLogger } from '../../lib/platform/log.ts';
-import { RawClient, type RawResponse } from './raw-http.ts';
+} from '../../../lib/admin/server.ts';
+import type { Preview, Readiness, ReplicaView, RingView } from '../../../lib/api/types.ts';
+import { systemClock } from '../../../lib/platform/clock.ts';
+import { type Logger, silentLogger } from '../../../lib/platform/log.ts';
+import { RawClient, type RawResponse } from '../raw-http.ts';
 
 export const REPLICA: ReplicaView = {
   name: 'S1',

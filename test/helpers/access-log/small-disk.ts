@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { skipUnless } from './skip.ts';
+import { skipUnless } from '../skip.ts';
 
 export const skipWithoutMount = skipUnless(
   process.platform === 'linux' && process.getuid?.() === 0,

@@ -1,9 +1,9 @@
 /** A command of the command line, run in this process: what it wrote, and what it ended with. Must not hold: assertions. */
 
-import { parseInvocation } from '../../lib/cli/invocation.ts';
-import type { Output } from '../../lib/cli/output.ts';
-import { CommandError } from '../../lib/cli/usage.ts';
-import type { Environment } from '../../lib/config/config.ts';
+import { parseInvocation } from '../../../lib/cli/invocation.ts';
+import type { Output } from '../../../lib/cli/output.ts';
+import { CommandError } from '../../../lib/cli/usage.ts';
+import type { Environment } from '../../../lib/config/config.ts';
 
 export interface Written {
   readonly lines: string[];

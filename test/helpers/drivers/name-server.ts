@@ -9,8 +9,8 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { eventually } from './eventually.ts';
-import { skipUnless } from './skip.ts';
+import { eventually } from '../eventually.ts';
+import { skipUnless } from '../skip.ts';
 
 export const skipWithoutDnsmasq: string | undefined = skipUnless(
   spawnSync('dnsmasq', ['--version']).status === 0,

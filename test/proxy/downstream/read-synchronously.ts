@@ -4,8 +4,8 @@
  */
 import { subscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
-import { SCRATCH } from '../../lib/proxy/io/node-internals.ts';
-import type { Peer } from '../helpers/proxy/peer.ts';
+import { SCRATCH } from '../../../lib/proxy/io/node-internals.ts';
+import type { Peer } from '../../helpers/proxy/peer.ts';
 
 /** The server's end of each connection, by the ports of client and server. */
 const ends = new Map<string, Socket>();
