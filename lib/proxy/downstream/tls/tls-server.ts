@@ -76,7 +76,7 @@ export class TlsServer {
   readonly #owner: TlsOwner;
   readonly #server: Server;
   #contexts = new HostMap<SecureContext>();
-  /** By the client's address and port: the server gives no other sign of whose handshake is done. */
+  /** By both addresses and ports: the server gives no other sign of whose handshake is done. */
   readonly #handshakes = new Map<string, Handshake>();
   /** Clients that have sent something, and wait for their handshake to begin. */
   readonly #ready: Handshake[] = [];
@@ -214,8 +214,9 @@ function clientOptions({ clientCa }: TlsMaterial): {
   return clientCa === '' ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
 }
 
-function keyOf(socket: Socket): string {
-  return `${socket.remoteAddress} ${socket.remotePort}`;
+/** A client may use one port of its own for connections to several of our addresses. */
+function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }
 
 function destroyThis(this: Socket): void {
