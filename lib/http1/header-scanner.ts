@@ -90,7 +90,7 @@ export class HeaderScanner {
   methodEnd = 0;
   targetEnd = 0;
 
-  readonly #limits: ScannerLimits;
+  readonly limits: ScannerLimits;
   readonly #maxTargetBytes: number;
   readonly #firstStep: number;
   #step: number;
@@ -101,7 +101,7 @@ export class HeaderScanner {
   #heldBytes = 0;
 
   constructor(limits: ScannerLimits, start: ScannedStart) {
-    this.#limits = limits;
+    this.limits = limits;
     this.#maxTargetBytes = limits.maxTargetBytes ?? 0;
     this.#firstStep = FIRST_STEP[start];
     this.#step = this.#firstStep;
@@ -131,7 +131,7 @@ export class HeaderScanner {
   /** Takes `chunk` from `from`: the offset after the section's empty line, or NEEDS_MORE. */
   read(chunk: Buffer, from: number): number {
     if (this.#heldBytes > 0) return this.#readOn(chunk, from);
-    const limit = from + this.#limits.maxBytes;
+    const limit = from + this.limits.maxBytes;
     const end = this.#scan(chunk, from, Math.min(chunk.length, limit));
     if (end === NEEDS_MORE) {
       if (chunk.length >= limit) throw this.#tooLong();
@@ -146,10 +146,10 @@ export class HeaderScanner {
 
   #readOn(chunk: Buffer, from: number): number {
     const before = this.#heldBytes;
-    this.#hold(chunk, from, Math.min(chunk.length, from + this.#limits.maxBytes - before));
+    this.#hold(chunk, from, Math.min(chunk.length, from + this.limits.maxBytes - before));
     const end = this.#scan(this.#held, 0, this.#heldBytes);
     if (end === NEEDS_MORE) {
-      if (this.#heldBytes >= this.#limits.maxBytes) throw this.#tooLong();
+      if (this.#heldBytes >= this.limits.maxBytes) throw this.#tooLong();
       return NEEDS_MORE;
     }
     this.bytes = this.#held;
@@ -159,7 +159,7 @@ export class HeaderScanner {
   }
 
   #tooLong(): BalancerError {
-    return parseError(this.#step === REQUEST_TARGET ? 'target-too-long' : this.#limits.tooLong);
+    return parseError(this.#step === REQUEST_TARGET ? 'target-too-long' : this.limits.tooLong);
   }
 
   #hold(chunk: Buffer, from: number, to: number): void {
@@ -290,7 +290,7 @@ export class HeaderScanner {
   #nameEnds(byte: number, place: number): void {
     const empty = place === this.#lineStart;
     if (byte === COLON && !empty) {
-      if (this.markCount === 3 * this.#limits.maxFields) throw parseError('too-many-headers');
+      if (this.markCount === 3 * this.limits.maxFields) throw parseError('too-many-headers');
       this.marks[this.markCount] = this.#lineStart;
       this.marks[this.markCount + 1] = place;
       this.#step = VALUE;

@@ -38,10 +38,13 @@ export type RequestPhase = 'head' | 'length' | 'chunked' | 'ended' | 'dead';
 const MAX_TRAILER_BYTES = 16_384;
 
 export class RequestParser {
+  /** May change between two requests. */
   readonly #limits: RequestLimits;
   readonly #sink: RequestSink;
   #section: HeaderScanner | undefined;
   #chunked: ChunkedDecoder | undefined;
+  /** How many trailers the decoder takes. */
+  #maxTrailers = 0;
   #phase: RequestPhase = 'head';
   #left = 0;
   /** Content-Length of the request at hand; 0 where its body is in chunks. */
@@ -114,22 +117,27 @@ export class RequestParser {
         return this.#begin(plain, from + plain.text.length, to);
       }
     }
-    this.#section ??= new HeaderScanner(
-      {
-        maxBytes: this.#limits.maxHeadBytes,
-        maxFields: this.#limits.maxHeaders,
-        maxTargetBytes: this.#limits.maxTargetBytes,
-        tooLong: 'head-too-large',
-      },
-      'request-line',
-    );
-    const section = this.#section;
+    const section = this.#scanner();
     const end = section.read(to === chunk.length ? chunk : chunk.subarray(0, to), from);
     if (end === NEEDS_MORE) return to;
     const head = parseScannedHead(section);
     const at = this.#begin(head, end, to);
     section.reset();
     return at;
+  }
+
+  /** The scanner of the head at hand; the limits may have changed since the one before. */
+  #scanner(): HeaderScanner {
+    const { maxHeadBytes: maxBytes, maxHeaders: maxFields, maxTargetBytes } = this.#limits;
+    const known = this.#section;
+    if (known !== undefined) {
+      const { limits } = known;
+      const isSame = limits.maxBytes === maxBytes && limits.maxFields === maxFields;
+      if (!known.isFresh || (isSame && limits.maxTargetBytes === maxTargetBytes)) return known;
+    }
+    const limits = { maxBytes, maxFields, maxTargetBytes, tooLong: 'head-too-large' } as const;
+    this.#section = new HeaderScanner(limits, 'request-line');
+    return this.#section;
   }
 
   #begin(head: ParsedRequest, at: number, to: number): number {
@@ -141,10 +149,11 @@ export class RequestParser {
     this.#isChunked = head.framing === 'chunked';
     if (this.#isChunked) {
       this.#phase = 'chunked';
-      this.#chunked ??= new ChunkedDecoder(
-        { maxBytes: MAX_TRAILER_BYTES, maxFields: maxHeaders, tooLong: 'trailer-too-large' },
-        true,
-      );
+      if (this.#chunked === undefined || this.#maxTrailers !== maxHeaders) {
+        const limits = { maxBytes: MAX_TRAILER_BYTES, maxFields: maxHeaders } as const;
+        this.#chunked = new ChunkedDecoder({ ...limits, tooLong: 'trailer-too-large' }, true);
+        this.#maxTrailers = maxHeaders;
+      }
       this.#chunked.start(this.#sink, true);
     } else {
       this.#phase = head.bodyLength > 0 ? 'length' : 'ended';

@@ -60,6 +60,44 @@ test('a smaller limit of a request head refuses the next one', async (t) => {
   assert.equal(statusOf(await client.response()), 414);
 });
 
+/** A request whose head is not plain, so that it is scanned field by field: blanks in front of a value. */
+const scanned = (path: string, fields = ''): string => `GET ${path} HTTP/1.1\r\nHost:   a\r\n${fields}\r\n`;
+
+test('a larger limit of a head holds for a connection that is open', async (t) => {
+  const rig = await WorkerPoolRig.open(t, { maxHeadBytes: 1024 });
+  rig.replicas[0]!.serve();
+  const client = await rig.client();
+  client.send(scanned('/first'));
+  assert.equal(statusOf(await client.response()), 200);
+  await rig.configure({ maxHeadBytes: 8192 });
+  client.send(scanned('/', `X-Long: ${'x'.repeat(2000)}\r\n`));
+  assert.equal(statusOf(await client.response()), 200);
+});
+
+test('a smaller limit of a head holds for a connection that is open', async (t) => {
+  const rig = await WorkerPoolRig.open(t);
+  rig.replicas[0]!.serve();
+  const client = await rig.client();
+  client.send(scanned('/first'));
+  assert.equal(statusOf(await client.response()), 200);
+  await rig.configure({ maxHeadBytes: 1024 });
+  client.send(scanned('/', `X-Long: ${'x'.repeat(2000)}\r\n`));
+  assert.equal(statusOf(await client.response()), 431);
+});
+
+test('a larger number of trailers holds for a connection that is open', async (t) => {
+  const rig = await WorkerPoolRig.open(t, { maxHeaders: 8 });
+  rig.replicas[0]!.serve();
+  const client = await rig.client();
+  const post = (trailers: string): string =>
+    `POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n${trailers}\r\n`;
+  client.send(post(''));
+  assert.equal(statusOf(await client.response()), 200);
+  await rig.configure({ maxHeaders: 100 });
+  client.send(post('X-A: b\r\n'.repeat(20)));
+  assert.equal(statusOf(await client.response()), 200);
+});
+
 test('a rate limit that is switched on counts over all threads', async (t) => {
   const rig = await WorkerPoolRig.open(t, { threads: 2 });
   rig.replicas[0]!.serve();
