@@ -20,7 +20,7 @@ import { type Clock, systemClock } from '../platform/clock.ts';
 import { messageOf } from '../platform/errors.ts';
 import { reachableHost } from '../platform/ip-addresses.ts';
 import type { RootLogger } from '../platform/log.ts';
-import { claimPort, threadsOnPort } from '../proxy/bind.ts';
+import { claimPort, TLS_PORT_FLAGS, threadsOnPort } from '../proxy/bind.ts';
 import { isFastPath } from '../proxy/io/node-internals.ts';
 import { type Admin, createAdmin } from './admin.ts';
 import { Closers } from './closers.ts';
@@ -203,7 +203,7 @@ async function shutDown({ options, log }: Surroundings, parts: Parts, closers: C
 /** Makes sure that nobody listens on the ports; gives those that were chosen where the options say 0. */
 async function claimPorts({ port, host, tlsPort, adminPort, adminHost }: Config) {
   const claimed = await claimPort(port, host);
-  if (tlsPort > 0) await claimPort(tlsPort, host);
+  if (tlsPort > 0) await claimPort(tlsPort, host, TLS_PORT_FLAGS);
   return { port: claimed, adminPort: await claimPort(adminPort, adminHost, ADMIN_PORT_FLAGS) };
 }
 

@@ -2,7 +2,8 @@
  * The public port before any worker listens on it.
  */
 import { createServer } from 'node:net';
-import { type ListenFlags, listenError } from '../platform/listen-error.ts';
+import type { BalancerError } from '../platform/errors.ts';
+import { type ListenFlags, listenError, type SystemError } from '../platform/listen-error.ts';
 
 /** True where several sockets, and so several workers, can listen on one port (SO_REUSEPORT). */
 export const canSharePort = process.platform === 'linux' || process.platform === 'freebsd';
@@ -12,8 +13,9 @@ export function threadsOnPort(workers: number): number {
   return canSharePort ? workers : 1;
 }
 
-/** The flags that say where the public port is. */
-export const PUBLIC_PORT_FLAGS: ListenFlags = { port: '--port', host: '--host' };
+/** The flags that say where the public ports are. */
+const PUBLIC_PORT_FLAGS: ListenFlags = { port: '--port', host: '--host' };
+export const TLS_PORT_FLAGS: ListenFlags = { port: '--tls-port', host: '--host' };
 
 /**
  * Makes sure that nobody listens on the port, and finds one where `port` is 0. Threads that share a port could
@@ -32,4 +34,14 @@ export function claimPort(
       server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : port));
     });
   });
+}
+
+/** The error of a thread that cannot listen on one of the public ports, `error.port`. */
+export function publicListenError(
+  error: SystemError & { readonly port: number },
+  { host, port, tlsPort }: { readonly host: string; readonly port: number; readonly tlsPort: number },
+): BalancerError {
+  const isTls = tlsPort !== 0 && error.port === tlsPort;
+  const flags = isTls ? TLS_PORT_FLAGS : PUBLIC_PORT_FLAGS;
+  return listenError(error, { host, port: isTls ? tlsPort : port }, flags);
 }

@@ -13,9 +13,8 @@ import type { RouteTableWriter } from '../core/routing/route-table.ts';
 import type { MetricsReader } from '../metrics/reader.ts';
 import { type Clock, sleep, type Timer } from '../platform/clock.ts';
 import { BalancerError, messageOf } from '../platform/errors.ts';
-import { listenError } from '../platform/listen-error.ts';
 import type { Logger } from '../platform/log.ts';
-import { PUBLIC_PORT_FLAGS } from './bind.ts';
+import { publicListenError } from './bind.ts';
 import { createLimitMemory, forgetConnections, type LimitMemory } from './downstream/client-limits.ts';
 import type { TlsMaterial } from './downstream/tls/tls-server.ts';
 import type {
@@ -250,7 +249,7 @@ export class WorkerPool {
         handle.onListening = undefined;
         break;
       case 'failed':
-        handle.onListening?.({ error: listenError(message, this.#workerOptions, PUBLIC_PORT_FLAGS) });
+        handle.onListening?.({ error: publicListenError(message, this.#workerOptions) });
         handle.onListening = undefined;
         void handle.worker.terminate();
         break;

@@ -119,8 +119,8 @@ export type MessageToWorker =
 
 export type MessageFromWorker =
   | { readonly kind: 'listening'; readonly port: number }
-  /** The worker cannot listen, and ends. */
-  | { readonly kind: 'failed'; readonly code: string; readonly message: string }
+  /** The worker cannot listen on the port, and ends. */
+  | { readonly kind: 'failed'; readonly code: string; readonly message: string; readonly port: number }
   | { readonly kind: 'applied'; readonly sequence: number }
   /** A request failed on a replica, when its state word was `word`. */
   | { readonly kind: 'report'; readonly ordinal: number; readonly word: number; readonly code: Evidence }

@@ -75,5 +75,11 @@ setInterval(() => {
 
 listener.listen().then(
   ({ port: listening }) => post({ kind: 'listening', port: listening }),
-  (error: unknown) => post({ kind: 'failed', code: errnoOf(error), message: messageOf(error) }),
+  (error: unknown) =>
+    post({ kind: 'failed', code: errnoOf(error), message: messageOf(error), port: portOf(error) }),
 );
+
+/** The port that a system error of `listen` is about; 0 where it does not say. */
+function portOf(error: unknown): number {
+  return error instanceof Error && 'port' in error && typeof error.port === 'number' ? error.port : 0;
+}

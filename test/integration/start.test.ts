@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Balancer } from '../helpers/balancer.ts';
 import { eventually } from '../helpers/eventually.ts';
+import { makeCertificate } from '../helpers/proxy/certificates.ts';
 import { skipWithoutPython } from '../helpers/skip.ts';
 
 /** Whether any process has the word in its command line. */
@@ -15,12 +19,19 @@ function runs(word: string): boolean {
 describe('a balancer that cannot start', () => {
   let stranger: Server;
   let taken: number;
+  const folder = mkdtempSync(join(tmpdir(), 'ringlb-start-'));
   before(async () => {
+    const { cert, key } = makeCertificate(['a.example']);
+    writeFileSync(join(folder, 'cert'), cert);
+    writeFileSync(join(folder, 'key'), key);
     stranger = createServer().listen(0);
     await once(stranger, 'listening');
     taken = (stranger.address() as AddressInfo).port;
   });
-  after(() => stranger.close());
+  after(() => {
+    stranger.close();
+    rmSync(folder, { recursive: true });
+  });
 
   it('names every problem with its options and ends with 2', async () => {
     const balancer = Balancer.spawn('--port x --replicas 0 --prot 80', {
@@ -36,8 +47,10 @@ describe('a balancer that cannot start', () => {
   for (const [title, options] of [
     ['its port', '--admin-port 0 --port'],
     ['its admin port', '--port 0 --admin-port'],
+    ['its TLS port', `--port 0 --admin-port 0 --tls-cert ${folder}/cert --tls-key ${folder}/key --tls-port`],
   ] as const) {
     it(`exits 1 with one sentence when ${title} is in use`, async () => {
+      const flag = options.split(' ').at(-1);
       const marker = `marker-${process.pid}-${options.length}`;
       const balancer = Balancer.spawn(`${options} ${taken} --command ${marker}`);
       assert.deepEqual(await balancer.exited, { code: 1, signal: null });
@@ -46,7 +59,7 @@ describe('a balancer that cannot start', () => {
         .split('\n')
         .filter((line) => !line.startsWith('{'));
       assert.equal(lines.length, 1, balancer.stderr);
-      assert.match(lines[0]!, new RegExp(`^ringlb: .*${taken} is in use; .*(stop|choose).*--.*port`));
+      assert.match(lines[0]!, new RegExp(`^ringlb: .*${taken} is in use; .*(stop|choose).*${flag}`));
       assert.equal(runs(marker), false);
     });
   }
