@@ -83,6 +83,8 @@ export class Http2Connection {
     this.#session.on('stream', (stream, headers, _flags, raw) => this.#onStream(stream, headers, raw));
     this.#session.on('error', () => this.#session.destroy());
     this.#session.on('close', () => this.#handler.onConnectionClosed(this));
+    // no half-closed connections in HTTP/2: whoever sends no more does not read either
+    socket.on('end', () => this.#session.destroy());
   }
 
   #onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, rawHeaders: string[]): void {
