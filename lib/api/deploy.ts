@@ -1,7 +1,10 @@
 /** The JSON of `/deploy`, as types. Durations are in milliseconds. Types only. */
 
-/** `rolling-back`: it failed, and what it did is being undone. `failed`: not all of it could be undone. */
-export type DeployState = 'running' | 'rolling-back' | 'done' | 'failed' | 'rolled-back';
+/**
+ * `rolling-back`: it failed, and what it did is being undone. `failed`: not all of it could be undone. `interrupted`: the
+ * balancer ended in the middle of it, and this one waits to be told whether to resume it or to roll it back.
+ */
+export type DeployState = 'running' | 'rolling-back' | 'done' | 'failed' | 'rolled-back' | 'interrupted';
 
 /**
  * `starting`: the new instance runs beside the old one, without requests. `watching`: it has the requests, and the old

@@ -14,11 +14,12 @@ const FOLLOW_OPTIONS: Readonly<Record<string, CommandOption>> = {
 
 export const DEPLOY: Command = {
   name: 'deploy',
-  operands: '[IMAGE]|status',
+  operands: '[IMAGE]|resume|status',
   summary: 'brings a new version to every replica; exits 1 if it was rolled back',
   help: [
     'Each new instance starts beside the old one, takes over once it is healthy, and is watched.',
     'At the first failure everything is rolled back. ringlb deploy status shows how far it is.',
+    'ringlb deploy resume goes on with one in the middle of which the balancer ended.',
   ],
   options: {
     command: { type: 'string', unit: 'command', help: 'command of a replica, or arguments of its image' },
@@ -37,7 +38,7 @@ export const DEPLOY: Command = {
   },
   run(call) {
     const [word, ...more] = call.words;
-    if (more.length > 0) wrongUsage('deploy takes one image, or status');
+    if (more.length > 0) wrongUsage('deploy takes one image, or resume, or status');
     if (word === 'status') return showStatus(call);
     if (call.has('follow')) wrongUsage('--follow goes with ringlb deploy status');
     return begin(call, bodyOf(call, word));
@@ -52,7 +53,7 @@ export const ROLLBACK: Command = {
   options: FOLLOW_OPTIONS,
   async run(call) {
     const before = await statusOf(call);
-    const isOwn = before.deploy?.state === 'running' || before.deploy?.state === 'rolling-back';
+    const isOwn = ['running', 'rolling-back', 'interrupted'].includes(before.deploy?.state ?? '');
     const { id } = (await call.admin.requestMessage('DELETE', '/deploy')) as DeployStarted;
     if (call.has('detach')) return announce(call.output, id);
     const deploy = await follow(call, id);
@@ -69,6 +70,11 @@ function bodyOf(call: Call, word: string | undefined): object {
     if (command !== undefined || variables.length > 0 || word !== undefined)
       wrongUsage('restart changes nothing of the replicas: leave out what else is to be deployed');
     return { restart: true, ...limits };
+  }
+  if (word === 'resume') {
+    if (command !== undefined || variables.length > 0)
+      wrongUsage('resume changes nothing of what is deployed: leave out --command and --env');
+    return { resume: true, ...limits };
   }
   if (word === undefined && command === undefined && variables.length === 0)
     wrongUsage('say what to deploy: IMAGE, --command, --env or --restart');

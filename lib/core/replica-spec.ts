@@ -63,6 +63,9 @@ export interface ReplicaSpec {
   readonly logMaxFiles: number;
 }
 
+/** What deploys have set of a spec; the rest follows the options. */
+export type SpecOverrides = Partial<Pick<ReplicaSpec, 'image' | 'args' | 'command' | 'env'>>;
+
 const TEMPLATE = /\{(\{?)(name|index|port)\}(\}?)/g;
 
 /** True if the text has a template, so that it is not known before the start of an instance. */

@@ -7,7 +7,7 @@
  */
 import type { Ending } from '../core/ending.ts';
 import type { Endpoint, Place } from '../core/replica.ts';
-import type { ReplicaSpec } from '../core/replica-spec.ts';
+import type { ReplicaSpec, SpecOverrides } from '../core/replica-spec.ts';
 import type { BalancerError } from '../platform/errors.ts';
 
 export type DriverKind = 'process' | 'docker' | 'swarm' | 'static' | 'discover';
@@ -47,6 +47,15 @@ export interface PinnedReference {
   readonly title: string;
 }
 
+/** What an instance was started with, as it is written on it. */
+export interface StartedWith {
+  /** Its image is pinned, unless it is the one that the options name. */
+  readonly spec: ReplicaSpec;
+  readonly overrides: SpecOverrides;
+  /** The image or command, for people. */
+  readonly title: string;
+}
+
 /** The place to start an instance in. */
 export interface Start extends Place {
   /** The instance of another name that it replaces; `list` reports it from then on. */
@@ -57,6 +66,8 @@ export interface Start extends Place {
   readonly mayAdopt?: boolean;
   /** Of the release that the spec is part of; `list` reports it from then on. */
   readonly generation?: number | undefined;
+  /** What of the spec deploys have set; `startedWith` reports it from then on. */
+  readonly overrides?: SpecOverrides | undefined;
   /** Starts it as `next`, beside the current instance of the place. */
   readonly isNext?: boolean | undefined;
 }
@@ -124,6 +135,12 @@ export interface Driver {
    * where there are no images. Throws `image-missing`, `engine-unreachable`.
    */
   pin?(image: string): Promise<PinnedReference>;
+
+  /**
+   * What an instance was started with, maybe by an earlier balancer. Undefined where it is gone; there is no such method
+   * where instances end with their balancer. Throws `engine-unreachable`.
+   */
+  startedWith?(instanceId: string): Promise<StartedWith | undefined>;
 
   /** Names taken by what is not ours, so that none of them is chosen for a replica. Throws `engine-unreachable`. */
   heldNames(): Promise<readonly string[]>;

@@ -12,8 +12,11 @@ import type { Route } from './fleet.ts';
 
 /** What a body asks for. */
 export interface DeployOrder {
-  /** `change`: a new release; `restart`: the current one anew; `rollback`: the one before. */
-  readonly kind: 'change' | 'restart' | 'rollback';
+  /**
+   * `change`: a new release; `restart`: the current one anew; `rollback`: the one before; `resume`: what an earlier balancer
+   * did not end.
+   */
+  readonly kind: 'change' | 'restart' | 'rollback' | 'resume';
   readonly image?: string | undefined;
   readonly command?: string | undefined;
   readonly env?: readonly (readonly [name: string, value: string])[] | undefined;
@@ -34,8 +37,18 @@ export interface Deployer {
   status(): DeployStatus;
 }
 
-const FIELDS = ['image', 'command', 'env', 'batch', 'watch', 'maxErrorRate', 'restart', 'rollback'] as const;
-const KINDS = ['restart', 'rollback'] as const;
+const FIELDS = [
+  'image',
+  'command',
+  'env',
+  'batch',
+  'watch',
+  'maxErrorRate',
+  'restart',
+  'rollback',
+  'resume',
+] as const;
+const KINDS = ['restart', 'rollback', 'resume'] as const;
 const MAX_BATCH = 10_000;
 const EXAMPLE = '{"image":"app:v2"}';
 

@@ -18,6 +18,8 @@ export interface Observed {
   readonly role: 'current' | 'next' | 'replaced' | 'removed';
   /** The instance of another name that this one was started to replace. */
   readonly instead?: string | undefined;
+  /** Of the release that it is of; they rise with every deploy. */
+  readonly generation?: number | undefined;
 }
 
 export type Action =
@@ -60,9 +62,16 @@ export interface Found<I extends Observed> {
   readonly running: I | undefined;
   /** The dead instance that still has its name, if nothing runs. */
   readonly dead: I | undefined;
+  /** The instance that tells most of the replica: one of these, or the last one that was being replaced. */
+  readonly witness: I;
 }
 
 const RANKS = { current: 0, next: 2, replaced: 4, removed: 6 } as const;
+
+/** Best first: a running current instance, a dead one, one that was about to take over, one that was being replaced. */
+function rankOf({ role, status }: Observed): number {
+  return RANKS[role] + (status === 'dead' ? 1 : 0);
+}
 
 /**
  * Reads from what exists what an earlier balancer's fleet was, in the order of ids: every name that has a current
@@ -71,24 +80,41 @@ const RANKS = { current: 0, next: 2, replaced: 4, removed: 6 } as const;
 export function findFleet<I extends Observed & { readonly id: number }>(
   observed: readonly I[],
 ): { readonly places: readonly Found<I>[]; readonly rest: readonly I[] } {
-  const places = new Map<string, Found<I>>();
-  const rest: I[] = [];
   const succeeded = new Set(observed.map(({ instead }) => instead));
-  // best first: a running current instance, a dead one, one that was about to take over, one that was being replaced
-  const rank = (one: I): number => RANKS[one.role] + (one.status === 'dead' ? 1 : 0);
-  for (const one of [...observed].sort((a, b) => rank(a) - rank(b))) {
-    const isGone = one.role === 'removed' || (one.role === 'next' && one.status === 'dead');
-    const isNeeded = !isGone && !places.has(one.name) && !succeeded.has(one.instanceId);
-    if (isNeeded) {
-      const inPlace = one.role !== 'replaced';
-      places.set(one.name, {
-        name: one.name,
-        id: one.id,
-        running: inPlace && one.status === 'running' ? one : undefined,
-        dead: inPlace && one.status === 'dead' ? one : undefined,
-      });
-    }
-    if (!isNeeded || one.role === 'replaced') rest.push(one);
-  }
-  return { places: [...places.values()].sort((a, b) => a.id - b.id), rest };
+  const ordered = observed.toSorted((a, b) => rankOf(a) - rankOf(b));
+  const byName = Map.groupBy(ordered, ({ name }) => name);
+  const places = [...byName.values()].flatMap((candidates) => placeOf(candidates, succeeded) ?? []);
+  const inPlace = new Set(places.flatMap(({ running, dead }) => running ?? dead ?? []));
+  const rest = ordered.filter((one) => !inPlace.has(one));
+  return { places: places.sort((a, b) => a.id - b.id), rest };
+}
+
+/** The place that the instances of one name, best first, tell of; undefined where the replica was removed. */
+function placeOf<I extends Observed & { readonly id: number }>(
+  candidates: readonly I[],
+  succeeded: ReadonlySet<string | undefined>,
+): Found<I> | undefined {
+  const best = candidates.find(
+    ({ role, status, instanceId }) =>
+      role !== 'removed' && !(role === 'next' && status === 'dead') && !succeeded.has(instanceId),
+  );
+  if (best === undefined) return undefined;
+  const { name, id } = best;
+  if (best.role !== 'replaced' && best.status === 'running')
+    return { name, id, running: best, dead: undefined, witness: best };
+  const earlier = earlierRelease(candidates);
+  if (earlier !== undefined) return { name, id, running: earlier, dead: undefined, witness: earlier };
+  return { name, id, running: undefined, dead: best.role === 'replaced' ? undefined : best, witness: best };
+}
+
+/**
+ * Where nothing runs in the place, the running instance of the release before, which a deploy or its rollback had out of
+ * the place: what came after it has ended, or was being taken back.
+ */
+function earlierRelease<I extends Observed>(candidates: readonly I[]): I | undefined {
+  const releases = candidates.map(({ generation = 0 }) => generation);
+  const oldest = candidates
+    .filter(({ role, status }) => role === 'replaced' && status === 'running')
+    .toSorted((a, b) => (a.generation ?? 0) - (b.generation ?? 0))[0];
+  return oldest !== undefined && (oldest.generation ?? 0) < Math.max(...releases) ? oldest : undefined;
 }

@@ -6,6 +6,7 @@
 import { type ReplicaSpec, specForPlace } from '../../core/replica-spec.ts';
 import type { Start } from '../driver.ts';
 import { specHash } from '../spec-hash.ts';
+import { templateVariables, writeSpec } from '../written-spec.ts';
 import { type ContainerSettings, LABEL } from './mapper.ts';
 
 /** How the engine is told that there is no limit. */
@@ -44,7 +45,7 @@ export function containerBody(place: Start, given: ReplicaSpec, settings: Contai
     Hostname: name,
     User: settings.user,
     Env: [
-      ...spec.env.map(([variable, value]) => `${variable}=${value}`),
+      ...[...spec.env, ...templateVariables(given.env)].map(([variable, value]) => `${variable}=${value}`),
       `SERVER_ID=${name}`,
       `PORT=${settings.port}`,
     ],
@@ -58,7 +59,7 @@ export function containerBody(place: Start, given: ReplicaSpec, settings: Contai
 }
 
 function labelsOf(
-  { name, id, generation, instead, weight }: Start,
+  { name, id, generation, overrides = {}, instead, weight }: Start,
   spec: ReplicaSpec,
   settings: ContainerSettings,
 ) {
@@ -70,6 +71,7 @@ function labelsOf(
     [LABEL.port]: String(settings.port),
     [LABEL.user]: settings.user,
     [LABEL.spec]: specHash(spec),
+    [LABEL.written]: writeSpec(spec, overrides),
     ...(generation !== undefined && { [LABEL.generation]: String(generation) }),
     ...(instead !== undefined && { [LABEL.instead]: instead }),
     ...(weight !== undefined && { [LABEL.weight]: String(weight) }),

@@ -10,7 +10,16 @@ import { type ReplicaSpec, specForPlace } from '../../core/replica-spec.ts';
 import { type Clock, sleep, systemClock } from '../../platform/clock.ts';
 import { BalancerError, isBalancerError } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/log.ts';
-import type { Driver, Hint, Instance, OpenOutput, PinnedReference, RetiredRole, Start } from '../driver.ts';
+import type {
+  Driver,
+  Hint,
+  Instance,
+  OpenOutput,
+  PinnedReference,
+  RetiredRole,
+  Start,
+  StartedWith,
+} from '../driver.ts';
 import { specHash } from '../spec-hash.ts';
 import { DockerApi } from './api.ts';
 import { PoolClaim } from './claim.ts';
@@ -20,7 +29,7 @@ import { ContainerLogs } from './container-logs.ts';
 import { DockerEngine } from './engine.ts';
 import { EventWatch } from './events.ts';
 import { type Stopping, stopTimeoutWarning } from './grace.ts';
-import { imageGone, type PinnedImage, PoolImages, pinImage } from './image.ts';
+import { describeDifferences, Images, imageGone, type PinnedImage, startedWith } from './image.ts';
 import {
   type ContainerSettings,
   endpointOf,
@@ -30,6 +39,7 @@ import {
   replicaNameOf,
   retiredName,
   shortDigest,
+  titleIn,
   toInstance,
 } from './mapper.ts';
 import { ownContainer, PoolNetwork } from './network.ts';
@@ -75,10 +85,7 @@ class DockerDriver implements Driver {
   /** Replica names of known containers, by id; saves a call when one is retired. */
   readonly #names = new Map<string, string>();
   readonly #endings: ContainerEndings;
-  /** Undefined before `open`. */
-  #images: PoolImages | undefined;
-  /** Images that were looked up, by how they were written. */
-  readonly #pinned = new Map<string, PinnedImage>();
+  readonly #images: Images;
   /** Starts that have settled. */
   #starts = 0;
   #events: EventWatch | undefined;
@@ -89,6 +96,7 @@ class DockerDriver implements Driver {
     const api = options.api ?? new DockerApi({ clock: this.#clock });
     this.#engine = new DockerEngine(api);
     this.#endings = new ContainerEndings(this.#engine);
+    this.#images = new Images(this.#engine);
     const { openOutput } = options;
     if (openOutput)
       this.#logs = new ContainerLogs({ api, engine: this.#engine, openOutput, clock: this.#clock });
@@ -105,15 +113,15 @@ class DockerDriver implements Driver {
   async open(): Promise<void> {
     await this.#engine.ping();
     const { spec, pool, log } = this.#options;
-    const image = await this.#pin(spec.image);
+    const image = await this.#images.of(spec.image);
     await this.#claim.take();
     try {
       await this.#network.open();
       const settings = this.#settingsFor(spec, image);
       await checkSpec(this.#engine, spec, settings);
-      this.#images = new PoolImages(image);
       const left = await this.#engine.containers(poolLabel(pool));
-      const differences = this.#images.adopt(left, settings, specHash(spec));
+      const specOf = async (id: string) => (await this.startedWith(id))?.spec;
+      const differences = await describeDifferences(left, settings, { spec, specOf });
       if (differences !== undefined) log.warn({}, differences);
     } catch (error) {
       await this.close(false).catch(() => {});
@@ -151,10 +159,20 @@ class DockerDriver implements Driver {
   }
 
   async pin(image: string): Promise<PinnedReference> {
-    this.#pinned.delete(image);
-    const pinned = await this.#pin(image);
-    this.#pinned.set(pinned.imageId, pinned);
+    const pinned = await this.#images.pin(image);
     return { reference: pinned.imageId, title: shortDigest(pinned.title) };
+  }
+
+  async startedWith(instanceId: string): Promise<StartedWith | undefined> {
+    const container = await this.#engine.container(instanceId);
+    if (!container) return undefined;
+    const options = this.#options.spec;
+    const { spec, overrides } = startedWith(container, options);
+    const { imageId } = await this.#images.of(options.image);
+    const title = titleIn(container);
+    this.#images.name(spec.image, title);
+    const isThat = spec.image === imageId && overrides.image === undefined;
+    return { spec: isThat ? { ...spec, image: options.image } : spec, overrides, title: shortDigest(title) };
   }
 
   async heldNames(): Promise<readonly string[]> {
@@ -199,7 +217,6 @@ class DockerDriver implements Driver {
   async retire(instanceId: string, role: RetiredRole): Promise<void> {
     const name = this.#names.get(instanceId) ?? (await this.#nameOf(instanceId));
     if (name === undefined) return;
-    if (role === 'removed') this.#images?.forget(name);
     await this.#claim.ensureHeld();
     await this.#engine.rename(instanceId, this.#containerName(retiredName(name, role, instanceId)));
   }
@@ -252,31 +269,8 @@ class DockerDriver implements Driver {
     return { ...image, user: spec.user || image.user, port: spec.port, network: this.#network.name, pool };
   }
 
-  /**
-   * The image to start in the place. Of the image of the options it is that of the replica, or of the instance that it
-   * replaces; any other is pinned when it is first started.
-   */
-  async #imageFor({ name, instead }: Start, { image }: ReplicaSpec): Promise<PinnedImage> {
-    if (this.#images === undefined) throw new Error('the driver is not open');
-    if (image !== this.#options.spec.image) return this.#pin(image);
-    return this.#images.of(instead === undefined ? name : (this.#names.get(instead) ?? name));
-  }
-
-  async #pin(reference: string): Promise<PinnedImage> {
-    const known = this.#pinned.get(reference);
-    if (known !== undefined) return known;
-    const image = await this.#engine.image(reference);
-    if (!image) {
-      const reason = `The engine has no image ${reference}: run "make build" or "docker pull ${reference}"`;
-      throw new BalancerError('image-missing', reason);
-    }
-    const pinned = pinImage(reference, image);
-    this.#pinned.set(reference, pinned);
-    return pinned;
-  }
-
   async #startOnce(place: Start, spec: ReplicaSpec): Promise<Instance> {
-    const image = await this.#imageFor(place, spec);
+    const image = await this.#images.of(spec.image);
     const settings = this.#settingsFor(spec, image);
     const instanceId = await this.#create(place, spec, settings);
     try {

@@ -1,19 +1,26 @@
 /**
- * Which image the replicas of a pool run. An image is pinned by its id until the balancer ends, wherever its tag points
- * later, and the labels of a container say what it was started from. Pure.
+ * Which images the replicas of a pool run, and how replicas that were adopted differ from the options. An image is pinned
+ * by its id until the balancer ends, wherever its tag points later.
  */
+import type { ReplicaSpec } from '../../core/replica-spec.ts';
 import { BalancerError } from '../../platform/errors.ts';
+import type { StartedWith } from '../driver.ts';
+import { specDifferences } from '../spec-differences.ts';
+import { specHash } from '../spec-hash.ts';
+import { readSpec } from '../written-spec.ts';
 import { isRoot } from './container-body.ts';
+import type { DockerEngine } from './engine.ts';
 import {
+  type ContainerJson,
   type ContainerSettings,
   type ContainerSummary,
   type ImageJson,
+  LABEL,
   originOf,
+  portOf,
   shortDigest,
   toInstance,
 } from './mapper.ts';
-
-type Origin = ReturnType<typeof originOf>;
 
 /** `nobody` on every Linux: owns no file, and no other program of ours runs as it. */
 const UNPRIVILEGED = '65534:65534';
@@ -51,78 +58,98 @@ function digestOf(name: string, { Id: id, RepoDigests: digests }: ImageJson): st
   return known?.split('@')[1] ?? id;
 }
 
-/** The images of a fleet: one for all, unless adopted replicas run another. */
-export class PoolImages {
-  /** The image of the options. */
-  readonly wanted: PinnedImage;
-  /** The image of new replicas. */
-  #standard: PinnedImage;
-  /** By the names of adopted replicas. */
-  readonly #own = new Map<string, Origin>();
+/** The images that were looked up; each is pinned from then on. */
+export class Images {
+  readonly #engine: Pick<DockerEngine, 'image'>;
+  /** By how they were written, and by id. */
+  readonly #pinned = new Map<string, PinnedImage>();
+  /** What images of adopted replicas are called, by id. */
+  readonly #titles = new Map<string, string>();
 
-  constructor(wanted: PinnedImage) {
-    this.wanted = wanted;
-    this.#standard = wanted;
+  constructor(engine: Pick<DockerEngine, 'image'>) {
+    this.#engine = engine;
   }
 
-  /** The image of the replica with this name. */
-  of(name: string): PinnedImage {
-    return this.#own.get(name) ?? this.#standard;
+  /** The image that the reference pointed to when it was first asked for. Throws `image-missing`, `engine-unreachable`. */
+  async of(reference: string): Promise<PinnedImage> {
+    const known = this.#pinned.get(reference) ?? (await this.#find(reference));
+    this.#pinned.set(reference, known);
+    return known;
   }
 
-  /** Forgets a removed replica: a later one of its name is a new one. */
-  forget(name: string): void {
-    this.#own.delete(name);
+  /** The image that the reference points to now; from then on it is known by its id. Throws as `of`. */
+  async pin(reference: string): Promise<PinnedImage> {
+    const found = await this.#find(reference);
+    this.#pinned.set(found.imageId, found);
+    return found;
   }
 
-  /**
-   * Adopts what an earlier balancer started: each of its replicas keeps its image, and new ones get the most common
-   * one. Returns a sentence on how they differ from what would be started now, with the hash of its spec; undefined
-   * where they do not, or there are none.
-   */
-  adopt(
-    containers: readonly ContainerSummary[],
-    settings: ContainerSettings,
-    specHash: string,
-  ): string | undefined {
-    for (const container of containers) {
-      const { name, role } = toInstance(container, settings) ?? {};
-      if (name === undefined || role === 'removed') continue;
-      if (role === 'current' || !this.#own.has(name)) this.#own.set(name, originOf(container, settings));
-    }
-    const differences = new Map<string, string[]>();
-    for (const [name, origin] of this.#own) {
-      for (const difference of differencesOf(origin, settings, specHash))
-        differences.set(difference, [...(differences.get(difference) ?? []), name]);
-    }
-    this.#standard = mostCommon([...this.#own.values()], this.wanted);
-    if (differences.size === 0) return undefined;
-    const said = [...differences].map(([difference, names]) => `${difference} (${names.sort().join(', ')})`);
-    const { port, network } = settings;
-    return `adopted replicas differ from the options: ${said.join('; ')}. Each goes on with its own image; a new one gets ${shortDigest(this.#standard.title)}, and whatever is started port ${port}, network ${network} and all else of the options`;
+  /** An adopted replica runs the image, which is called so. */
+  name(imageId: string, title: string): void {
+    this.#titles.set(imageId, title);
+  }
+
+  async #find(reference: string): Promise<PinnedImage> {
+    const image = await this.#engine.image(reference);
+    const title = this.#titles.get(reference);
+    if (image) return { ...pinImage(reference, image), ...(title !== undefined && { title }) };
+    const reason = `The engine has no image ${reference}: run "make build" or "docker pull ${reference}"`;
+    const missing = new BalancerError('image-missing', reason);
+    throw reference.startsWith('sha256:') ? imageGone({ title: title ?? reference }, missing) : missing;
   }
 }
+
+/** What an inspected container was started with; what neither labels nor engine tell is taken from `defaults`. */
+export function startedWith(
+  { Image: imageId = '', Config: { Env: env, Labels: labels } }: ContainerJson,
+  defaults: ReplicaSpec,
+): Omit<StartedWith, 'title'> {
+  const read = (name: string): string | undefined =>
+    env?.findLast((one) => one.startsWith(`${name}=`))?.slice(name.length + 1);
+  const written = readSpec(labels?.[LABEL.written] ?? '', read, defaults);
+  const { spec, overrides } = written ?? { spec: defaults, overrides: {} };
+  return { spec: { ...spec, image: imageId, port: portOf(labels) ?? spec.port }, overrides };
+}
+
+/**
+ * A sentence on how the replicas that an earlier balancer left differ from what would be started now; undefined where
+ * they do not, or there are none. `specOf` gives the spec of a container whose hash is another.
+ */
+export async function describeDifferences(
+  containers: readonly ContainerSummary[],
+  settings: ContainerSettings,
+  { spec, specOf }: { readonly spec: ReplicaSpec; readonly specOf: SpecOf },
+): Promise<string | undefined> {
+  const names = new Map<string, string[]>();
+  for (const container of containers) {
+    const { name = '', role } = toInstance(container, settings) ?? {};
+    if (role !== 'current') continue;
+    const origin = originOf(container, settings);
+    const differences = [
+      ...placeDifferences(origin, settings),
+      ...(origin.spec === specHash(spec) ? [] : specDifferences((await specOf(container.Id)) ?? spec, spec)),
+    ];
+    for (const one of differences) names.set(one, [...(names.get(one) ?? []), name]);
+  }
+  if (names.size === 0) return undefined;
+  const said = [...names].map(([difference, those]) => `${difference} (${those.sort().join(', ')})`);
+  return `adopted replicas differ from the options: ${said.join('; ')}. Each keeps what it was started with, also when it is started again; "ringlb deploy --restart" brings the options, and "ringlb deploy IMAGE" another image than the one that was deployed`;
+}
+
+type SpecOf = (containerId: string) => Promise<ReplicaSpec | undefined>;
 
 /** Where a container differs from what would be started now: `port 4000 instead of 5000`. */
-function differencesOf(origin: Origin, settings: ContainerSettings, specHash: string): readonly string[] {
-  const image = origin.imageId === settings.imageId ? settings.title : origin.title;
-  const named = [
+function placeDifferences(
+  { imageId, title, port, network, user }: ReturnType<typeof originOf>,
+  settings: ContainerSettings,
+): readonly string[] {
+  const image = imageId === settings.imageId ? settings.title : title;
+  return [
     ['image', shortDigest(image), shortDigest(settings.title)],
-    ['port', String(origin.port), String(settings.port)],
-    ['network', origin.network, settings.network],
-    ['user', origin.user, settings.user],
+    ['port', String(port), String(settings.port)],
+    ['network', network, settings.network],
+    ['user', user, settings.user],
   ].flatMap(([what, is, wanted]) => (is === wanted ? [] : [`${what} ${is} instead of ${wanted}`]));
-  // the hash covers image, port and user as well, and an earlier version wrote none
-  const isSame = named.length > 0 || origin.spec === undefined || origin.spec === specHash;
-  return isSame ? named : ['other environment, mounts, limits or command'];
-}
-
-function mostCommon(images: readonly PinnedImage[], wanted: PinnedImage): PinnedImage {
-  const counts = new Map<string, number>();
-  for (const { imageId } of images) counts.set(imageId, (counts.get(imageId) ?? 0) + 1);
-  const most = Math.max(0, ...counts.values());
-  const common = images.filter(({ imageId }) => counts.get(imageId) === most);
-  return common.find(({ imageId }) => imageId === wanted.imageId) ?? common[0] ?? wanted;
 }
 
 /** The error where a pinned image has been removed from the engine. */

@@ -31,6 +31,8 @@ export interface ContainerSummary {
 export interface ContainerJson {
   readonly Id: string;
   readonly Name: string;
+  /** The id of its image. */
+  readonly Image?: string;
   readonly State: {
     readonly Running: boolean;
     /** It has exited, and its restart policy will start it again. */
@@ -43,6 +45,8 @@ export interface ContainerJson {
   readonly Config: {
     readonly Image: string;
     readonly Labels: Readonly<Record<string, string>> | null;
+    /** As `NAME=value`, those of the image among them. */
+    readonly Env?: readonly string[] | null;
     /** Seconds from the stop signal to the kill; the engine's default where absent. */
     readonly StopTimeout?: number | null;
   };
@@ -89,6 +93,8 @@ export const LABEL = {
   weight: 'ringlb.weight',
   spec: 'ringlb.spec',
   generation: 'ringlb.generation',
+  /** What it was started with (`written-spec.ts`). */
+  written: 'ringlb.started-with',
 } as const;
 const ROLES: readonly RetiredRole[] = ['replaced', 'removed'];
 
@@ -235,6 +241,14 @@ function titleOf({ Image: reference, ImageID: imageId, Labels: labels }: Contain
   return labels[LABEL.image] ?? (imageId.includes(reference) ? imageId : `${reference}@${imageId}`);
 }
 
+/** As `titleOf`, of an inspected container. */
+export function titleIn({
+  Image: imageId = '',
+  Config: { Image: reference, Labels },
+}: ContainerJson): string {
+  return Labels?.[LABEL.image] ?? (imageId.includes(reference) ? imageId : `${reference}@${imageId}`);
+}
+
 /** The weight that its replica had when it was started; undefined where no label says, or nonsense. */
 function weightIn(labels: Readonly<Record<string, string>>): number | undefined {
   const text = labels[LABEL.weight] ?? '';
@@ -242,7 +256,7 @@ function weightIn(labels: Readonly<Record<string, string>>): number | undefined 
 }
 
 /** The port it was started with; undefined where no label says. */
-function portOf(labels: Readonly<Record<string, string>> | null): number | undefined {
+export function portOf(labels: Readonly<Record<string, string>> | null): number | undefined {
   const port = Number(labels?.[LABEL.port]);
   return Number.isInteger(port) && port > 0 && port < 65_536 ? port : undefined;
 }

@@ -5,15 +5,16 @@
 import type { DeployPreview, DeployStatus, DeployView } from '../../api/deploy.ts';
 import type { Ending } from '../../core/ending.ts';
 import { DEPLOY_DEFAULTS } from '../../core/policy/deploy-gate.ts';
-import type { ReplicaSpec } from '../../core/replica-spec.ts';
+import type { ReplicaSpec, SpecOverrides } from '../../core/replica-spec.ts';
 import type { Driver } from '../../drivers/driver.ts';
 import { BalancerError } from '../../platform/errors.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
+import { adoptReleases, type Interrupted, type LeftFleet } from './adoption.ts';
 import type { Exchange } from './exchange.ts';
-import { viewOf } from './exchange.ts';
-import { mergedEnv, type Release, type Releases, type SpecOverrides } from './releases.ts';
-import { Rollout, type RolloutParts } from './rollout.ts';
+import { newStep, type Step, stepView, viewOf } from './exchange.ts';
+import { mergedEnv, type Release, type Releases } from './releases.ts';
+import { Rollout, type RolloutParts, type RolloutPlan } from './rollout.ts';
 
 /** What is to be different in the new release; what is undefined stays as it is. */
 export interface SpecChange {
@@ -24,8 +25,11 @@ export interface SpecChange {
 }
 
 export interface DeployRequest extends SpecChange {
-  /** `change`: a new release; `restart`: the current one anew; `rollback`: the one before. */
-  readonly kind: 'change' | 'restart' | 'rollback';
+  /**
+   * `change`: a new release; `restart`: the current one anew; `rollback`: the one before; `resume`: what an earlier balancer
+   * did not end.
+   */
+  readonly kind: 'change' | 'restart' | 'rollback' | 'resume';
   readonly batch: number;
   readonly watchMs: number;
   readonly maxErrorRate: number;
@@ -42,11 +46,15 @@ export interface DeploysParts extends RolloutParts {
   readonly wordsOf: (command: string) => readonly string[];
 }
 
+/** The reason of a deploy that an earlier balancer did not end. */
+const INTERRUPTED = 'the balancer ended in the middle of it';
 const START_OF_IDS = Date.now().toString(36);
 
 export class Deploys {
   readonly #parts: DeploysParts;
   #rollout: Rollout | undefined;
+  /** What an earlier balancer began, until it is brought to an end. */
+  #interrupted: Interrupted | undefined;
   #count = 0;
   #running: Promise<void> = Promise.resolve();
   #isClosed = false;
@@ -61,8 +69,22 @@ export class Deploys {
     const to = await this.#releaseOf(request);
     // another may have started while the image was looked up
     this.#mustBeFree();
+    if (request.kind === 'rollback' && this.#interrupted !== undefined) return this.#undo(this.#interrupted);
     const { batch, watchMs, maxErrorRate } = request;
-    return this.#begin(to, { batch, watchMs, maxErrorRate });
+    const base = request.kind === 'resume' ? this.#interrupted?.from : undefined;
+    return this.#begin(to, { batch, watchMs, maxErrorRate, ...(base !== undefined && { base }) });
+  }
+
+  /** Learns from what an earlier balancer left which releases replicas run. Throws `engine-unreachable`. */
+  async adopt(left: LeftFleet): Promise<void> {
+    const interrupted = await adoptReleases(this.#parts, left);
+    this.#interrupted = interrupted;
+    if (interrupted === undefined) return;
+    const { from, to } = interrupted;
+    this.#parts.log.warn(
+      { from: from.title, to: to.title },
+      'the balancer before ended during a deploy: "ringlb deploy resume" goes on with it, "ringlb rollback" takes it back',
+    );
   }
 
   /** What the request would do. Throws as `start`. */
@@ -70,7 +92,14 @@ export class Deploys {
     this.#mustBeFree();
     const { registry, releases } = this.#parts;
     const to = await this.#releaseOf(request);
+    const isUndo = request.kind === 'rollback' && this.#interrupted !== undefined;
+    const isTouched = ({ name }: Replica): boolean => {
+      const { generation } = releases.of(name);
+      if (isUndo) return generation === this.#interrupted?.to.generation;
+      return request.kind !== 'resume' || generation !== to.generation;
+    };
     const replicas = registry.members
+      .filter(isTouched)
       .toSorted((a, b) => registry.states.inFlightOf(a) - registry.states.inFlightOf(b))
       .map(({ name }) => ({ name, from: viewOf(releases.of(name)) }));
     return { dryRun: true, to: viewOf(to), replicas };
@@ -92,7 +121,7 @@ export class Deploys {
     return {
       current: viewOf(releases.current),
       before: before === undefined ? null : viewOf(before),
-      deploy: this.#rollout?.view() ?? null,
+      deploy: this.#rollout?.view() ?? this.#interruptedView() ?? null,
     };
   }
 
@@ -120,17 +149,52 @@ export class Deploys {
     await this.#running;
   }
 
-  #begin(
-    to: Release,
-    how: { readonly batch: number; readonly watchMs: number; readonly maxErrorRate: number },
-  ) {
-    const id = `${START_OF_IDS}-${++this.#count}`;
+  #begin(to: Release, how: Omit<RolloutPlan, 'id' | 'to'>) {
     this.#parts.releases.use(to);
+    return this.#track({ to, ...how }, (rollout) => rollout.run());
+  }
+
+  /** Takes back what an earlier balancer began. */
+  #undo({ from: base, to }: Interrupted): string {
+    return this.#track({ ...DEPLOY_DEFAULTS, base, to }, (rollout) => rollout.undo(INTERRUPTED));
+  }
+
+  #track(plan: Omit<RolloutPlan, 'id'>, run: (rollout: Rollout) => Promise<void>): string {
+    const id = `${START_OF_IDS}-${++this.#count}`;
     this.#parts.exchange.forgetExits();
-    const rollout = new Rollout(this.#parts, { id, to, ...how });
+    const rollout = new Rollout(this.#parts, { id, ...plan });
     this.#rollout = rollout;
-    this.#running = rollout.run();
+    this.#running = run(rollout).then(() => {
+      if (!this.#isMixed) this.#interrupted = undefined;
+    });
     return id;
+  }
+
+  /** True while replicas run several releases. */
+  get #isMixed(): boolean {
+    const { registry, releases } = this.#parts;
+    return new Set(registry.replicas.map(({ name }) => releases.of(name).generation)).size > 1;
+  }
+
+  #interruptedView(): DeployView | undefined {
+    if (this.#interrupted === undefined) return undefined;
+    const { registry, releases } = this.#parts;
+    const { from, to } = this.#interrupted;
+    const steps = registry.replicas.map((replica): Step => {
+      const release = releases.of(replica.name);
+      const isDone = release.generation === to.generation;
+      return { ...newStep(replica, isDone ? from : release, to), phase: isDone ? 'done' : 'waiting' };
+    });
+    return {
+      ...DEPLOY_DEFAULTS,
+      id: `${START_OF_IDS}-0`,
+      state: 'interrupted',
+      from: viewOf(from),
+      to: viewOf(to),
+      reason: INTERRUPTED,
+      ms: 0,
+      replicas: steps.map(stepView),
+    };
   }
 
   #mustBeFree(): void {
@@ -165,7 +229,11 @@ export class Deploys {
     switch (request.kind) {
       case 'restart':
         return releases.create(current.overrides, current.title);
+      case 'resume':
+        if (this.#interrupted !== undefined) return this.#interrupted.to;
+        throw new BalancerError('bad-request', 'no deploy was interrupted, so there is nothing to resume');
       case 'rollback': {
+        if (this.#interrupted !== undefined) return this.#interrupted.from;
         const { before } = releases;
         if (before === undefined)
           throw new BalancerError(

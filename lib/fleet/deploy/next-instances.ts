@@ -110,11 +110,14 @@ export class NextInstances {
     }
   }
 
-  async #startInstance({ name, id, weight }: Replica, { generation, spec }: Release): Promise<Instance> {
+  async #startInstance(
+    { name, id, weight }: Replica,
+    { generation, spec, overrides }: Release,
+  ): Promise<Instance> {
     const { driver, journal, clock, log } = this.#parts;
     if (this.#closed) throw new BalancerError('shutting-down');
     const sinceMs = clock.nowMs();
-    const place = { name, id, generation, isNext: true, ...(weight !== 1 && { weight }) };
+    const place = { name, id, generation, overrides, isNext: true, ...(weight !== 1 && { weight }) };
     const started = await driver.start(place, spec);
     const { instanceId: instance, image } = started;
     const ms = clock.nowMs() - sinceMs;

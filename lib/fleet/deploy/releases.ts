@@ -2,10 +2,8 @@
  * Which version each replica runs: releases with rising numbers, the one that new replicas get, and that of each name.
  * Invariant: a replica keeps its release, also when it is healed, until a deploy gives it another.
  */
-import type { Pair, ReplicaSpec } from '../../core/replica-spec.ts';
-
-/** What deploys have set of a spec; the rest follows the options. */
-export type SpecOverrides = Partial<Pick<ReplicaSpec, 'image' | 'args' | 'command' | 'env'>>;
+import type { Pair, ReplicaSpec, SpecOverrides } from '../../core/replica-spec.ts';
+import type { StartedWith } from '../../drivers/driver.ts';
 
 /** What a generation of instances is started with. */
 export interface Release {
@@ -20,14 +18,19 @@ export interface Release {
 
 export class Releases {
   readonly #byName = new Map<string, Release>();
+  /** Releases of an earlier balancer, by all that they are. */
+  readonly #adopted = new Map<string, Release>();
   /** What the options say. */
   #configured: ReplicaSpec;
+  /** What they said at first. */
+  readonly #original: ReplicaSpec;
   #current: Release;
   #before: Release | undefined;
   #latest: number;
 
   constructor({ generation, spec, title }: Omit<Release, 'overrides'>) {
     this.#configured = spec;
+    this.#original = spec;
     this.#latest = generation;
     this.#current = this.#release(generation, {}, title);
   }
@@ -64,6 +67,18 @@ export class Releases {
     return this.#release(this.#latest + 1, overrides, title);
   }
 
+  /**
+   * The release of an instance that an earlier balancer left. It is what that was started with, whatever the options of
+   * this balancer are, until a reload changes them.
+   */
+  adopt(generation: number, { spec, overrides, title }: StartedWith): Release {
+    const key = JSON.stringify([generation, spec, overrides, title]);
+    const release = this.#adopted.get(key) ?? this.#release(generation, overrides, title, spec);
+    this.#adopted.set(key, release);
+    this.use(release);
+    return release;
+  }
+
   /** The number is taken: by a release, or by an instance that an earlier balancer left. */
   use({ generation }: Pick<Release, 'generation'>): void {
     this.#latest = Math.max(this.#latest, generation);
@@ -87,8 +102,8 @@ export class Releases {
     this.#before = before;
   }
 
-  #release(generation: number, overrides: SpecOverrides, title: string): Release {
-    const configured = (): ReplicaSpec => this.#configured;
+  #release(generation: number, overrides: SpecOverrides, title: string, adopted?: ReplicaSpec): Release {
+    const configured = (): ReplicaSpec => this.#configuredFor(adopted);
     return {
       generation,
       overrides,
@@ -97,6 +112,14 @@ export class Releases {
         return withOverrides(configured(), overrides);
       },
     };
+  }
+
+  /** The options as they are for a release; a reload that names no image leaves an adopted release its own. */
+  #configuredFor(adopted: ReplicaSpec | undefined): ReplicaSpec {
+    const [now, original] = [this.#configured, this.#original];
+    if (adopted === undefined) return now;
+    if (now === original) return adopted;
+    return now.image === original.image ? { ...now, image: adopted.image } : now;
   }
 }
 

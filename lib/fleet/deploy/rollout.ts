@@ -34,6 +34,8 @@ export interface RolloutPlan {
   readonly watchMs: number;
   /** The part of its requests that may fail, 0 to 1. */
   readonly maxErrorRate: number;
+  /** What a failure goes back to; the current release where it is not given. */
+  readonly base?: Release;
 }
 
 /** Between two looks at what the gate sees. */
@@ -59,8 +61,8 @@ export class Rollout {
   constructor(parts: RolloutParts, plan: RolloutPlan) {
     this.#parts = parts;
     this.#plan = plan;
-    this.#base = parts.releases.current;
-    this.#baseBefore = parts.releases.before;
+    this.#base = plan.base ?? parts.releases.current;
+    this.#baseBefore = this.#base === parts.releases.current ? parts.releases.before : undefined;
     this.#sinceMs = parts.clock.nowMs();
   }
 
@@ -84,6 +86,16 @@ export class Rollout {
     } catch (error) {
       if (!this.#isClosed) await this.#rollBack(messageOf(error));
     }
+  }
+
+  /** Brings the replicas that run the release back, as far as an earlier balancer got with it. Never rejects. */
+  undo(reason: string): Promise<void> {
+    const { registry, releases } = this.#parts;
+    const { to } = this.#plan;
+    for (const replica of registry.replicas)
+      if (this.#isOf(replica, to))
+        this.#steps.push({ ...newStep(replica, this.#base, releases.of(replica.name)), phase: 'done' });
+    return this.#rollBack(reason);
   }
 
   /** Undoes everything, for this reason; nothing happens once it has ended. */
@@ -118,7 +130,7 @@ export class Rollout {
     const waiting = this.#pending(to)
       .filter((replica) => !this.#steps.some((step) => step.replica === replica))
       .map((replica) => newStep(replica, this.#parts.releases.of(replica.name), to));
-    const steps = this.isRunning ? [...this.#steps, ...waiting] : this.#steps;
+    const steps = this.#state === 'running' ? [...this.#steps, ...waiting] : this.#steps;
     return {
       id,
       state: this.#state,
@@ -244,7 +256,7 @@ export class Rollout {
     const tries = new Map<Replica, number>();
     const canTry = (replica: Replica): boolean => (tries.get(replica) ?? 0) < ROLLBACK_TRIES;
     for (;;) {
-      const left = registry.replicas.filter((replica) => releases.of(replica.name) === to);
+      const left = registry.replicas.filter((replica) => this.#isOf(replica, to));
       const next = left.filter(canTry);
       if (next.length === 0 || this.#isClosed) return left.map(({ name }) => name);
       const joined = next.filter((replica) => replica.joined).slice(0, batch);
@@ -252,7 +264,7 @@ export class Rollout {
       const undoing = joined.map(async (replica) => {
         tries.set(replica, (tries.get(replica) ?? 0) + 1);
         const done = this.#steps.findLast((step) => step.replica === replica);
-        const back = newStep(replica, to, done?.from ?? this.#base);
+        const back = newStep(replica, releases.of(replica.name), done?.from ?? this.#base);
         try {
           await exchange.start(back);
           exchange.switchOver(back, `rollback of ${id}`);
@@ -265,6 +277,11 @@ export class Rollout {
       });
       await Promise.all(undoing);
     }
+  }
+
+  /** True for every release of the generation: those that were adopted may have other options. */
+  #isOf({ name }: Replica, { generation }: Release): boolean {
+    return this.#parts.releases.of(name).generation === generation;
   }
 
   #mustGoOn(): void {

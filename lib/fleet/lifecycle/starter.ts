@@ -136,12 +136,13 @@ export class Starter {
     const { driver, journal, clock, log, releases } = this.#parts;
     const { name, id, weight, cause } = replica;
     const sinceMs = clock.nowMs();
-    const { generation, spec } = releases.of(name);
+    const { generation, spec, overrides } = releases.of(name);
     const place = {
       name,
       id,
       instead,
       generation,
+      overrides,
       ...(weight !== 1 && { weight }),
       ...(mayAdopt && { mayAdopt }),
     };

@@ -14,7 +14,6 @@ import type { Clock, Timer } from '../../platform/clock.ts';
 import { messageOf } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/log.ts';
 import type { Deploys } from '../deploy/deploys.ts';
-import type { Releases } from '../deploy/releases.ts';
 import type { Checker } from '../health/checker.ts';
 import type { Journal } from '../journal.ts';
 import type { End } from '../poison.ts';
@@ -37,8 +36,7 @@ export interface SupervisorParts {
   readonly drainTimeoutMs: number;
   readonly maxReplicas: number;
   /** A deploy under way takes care of the instances that it starts and exchanges. */
-  readonly deploys: Pick<Deploys, 'fallBack' | 'isRunning' | 'recordExit'>;
-  readonly releases: Pick<Releases, 'use'>;
+  readonly deploys: Pick<Deploys, 'adopt' | 'fallBack' | 'isRunning' | 'recordExit'>;
   /** It is known how an instance ended that stood in a replica's place. */
   readonly onEnded: (end: End) => void;
   /** The profile in which each instance is a replica with a name of its own. */
@@ -90,17 +88,23 @@ export class Supervisor {
    * ones when it is 0. Throws what the driver's `list` throws.
    */
   async open(): Promise<number> {
-    const { driver, registry, launcher } = this.#parts;
+    const { driver, registry, launcher, deploys } = this.#parts;
     driver.watch((hint) => this.#onHint(hint));
     void driver.evicted?.then(() => this.close(true));
     const { places, rest } = findFleet(await driver.list());
     const replicas = places.map(({ name, id, running, dead }) =>
       registry.reserve(name, id, (running ?? dead)?.weight),
     );
+    await deploys.adopt({ places, rest });
     registry.addToRing(replicas, 'left by an earlier balancer');
-    for (const [index, replica] of replicas.entries()) this.#adopt(replica, places[index]!);
     // in a shared pool the rest may be what another balancer drains
-    if (this.#shared === undefined) for (const instance of rest) void launcher.instances.remove(instance, 0);
+    const removed = this.#shared === undefined ? rest : [];
+    const removals = Map.groupBy(removed, ({ name }) => name);
+    for (const [index, replica] of replicas.entries()) {
+      const others = (removals.get(replica.name) ?? []).map((one) => launcher.instances.remove(one, 0));
+      this.#adopt(replica, places[index]!, Promise.all(others));
+    }
+    for (const one of removed) void launcher.instances.remove(one, 0);
     this.#hasAdopted = true;
     this.#scheduleLook(RELIST_MS);
     if (this.#lookAgain) this.nudge();
@@ -167,16 +171,15 @@ export class Supervisor {
   }
 
   /** Goes on with what an earlier balancer left of a replica: the instance that runs, or a new one in its place. */
-  #adopt(replica: Replica, { running, dead }: Found<Instance>): void {
-    const { launcher, log, journal, releases } = this.#parts;
+  #adopt(replica: Replica, { running, dead }: Found<Instance>, othersGone: Promise<unknown>): void {
+    const { launcher, log, journal } = this.#parts;
     const { instanceId: instance, image } = running ?? {};
     log.info({ replica: replica.name, instance, image, id: replica.id }, `${replica.name} adopted`);
     journal.note({ kind: 'adopted', replica: replica.name, instance, image });
-    if (running?.generation !== undefined) releases.use({ generation: running.generation });
-    // the balancer before ended between the two renames of a switch
-    if (running?.role === 'next')
+    // the balancer before ended in the middle of a switch; one of the others may have the name
+    if (running !== undefined && running.role !== 'current')
       void launcher.instances
-        .runInTurn(replica.name, () => this.#parts.driver.promote(running.instanceId))
+        .runInTurn(replica.name, () => othersGone.then(() => this.#parts.driver.promote(running.instanceId)))
         .catch((error: unknown) =>
           log.warn({ replica: replica.name, cause: messageOf(error) }, 'instance not renamed'),
         );

@@ -3,6 +3,12 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { type Desired, findFleet, type Observed, reconcile } from '../../../lib/core/policy/reconcile.ts';
 
+const ROLES = [
+  ['~', 'replaced'],
+  ['-', 'removed'],
+  ['+', 'next'],
+] as const;
+
 /** `S1=a`: the replica S1 with instance a in its place; `S1=` has none. */
 function desiredOf(text: string): readonly Desired[] {
   return words(text).map((word) => {
@@ -11,17 +17,18 @@ function desiredOf(text: string): readonly Desired[] {
   });
 }
 
-/** `S1=a`: a runs for S1. `!` behind it: dead; `~`: replaced; `-`: removed. `S1=a#4` carries the id 4. */
+/** `S1=a`: a runs for S1. `!` behind it: dead; `~`: replaced; `-`: removed; `+`: next. `S1=a#4` carries the id 4, `S1=a@2` the generation 2. */
 function observedOf(text: string): readonly (Observed & { readonly id: number })[] {
   return words(text).map((word) => {
-    const [, name = '', instanceId = '', id, marks = ''] =
-      /^([^=]+)=(\w+)(?:#(\d+))?([!~-]*)$/.exec(word) ?? [];
+    const [, name = '', instanceId = '', id, generation, marks = ''] =
+      /^([^=]+)=(\w+)(?:#(\d+))?(?:@(\d+))?([!~+-]*)$/.exec(word) ?? [];
     return {
       name,
       instanceId,
       id: Number(id ?? name.slice(1)),
       status: marks.includes('!') ? 'dead' : 'running',
-      role: marks.includes('~') ? 'replaced' : marks.includes('-') ? 'removed' : 'current',
+      role: ROLES.find(([mark]) => marks.includes(mark))?.[1] ?? 'current',
+      ...(generation !== undefined && { generation: Number(generation) }),
     };
   });
 }
@@ -78,7 +85,7 @@ const OBSERVED = fc.uniqueArray(
     instanceId: fc.nat(9).map((number) => `i${number}`),
     id: fc.integer({ min: 1, max: 4 }),
     status: fc.constantFrom<Observed['status']>('running', 'dead'),
-    role: fc.constantFrom<Observed['role']>('current', 'replaced', 'removed'),
+    role: fc.constantFrom<Observed['role']>('current', 'next', 'replaced', 'removed'),
   }),
   { selector: ({ instanceId }) => instanceId },
 );
@@ -133,6 +140,13 @@ const FOUND: readonly (readonly [string, string, string, string])[] = [
   ['two in one place', 'S1=a S1=b', 'S1=a', 'b'],
   ['a dead and a running one in one place', 'S1=a! S1=b', 'S1=b', 'a'],
   ['two that were being replaced', 'S1=a~ S1=b~', 'S1', 'a b'],
+  ['a next one beside the current one', 'S1=a@1 S1=b@2+', 'S1=a', 'b'],
+  ['a next one where the old one was retired', 'S1=a@1~ S1=b@2+', 'S1=b', 'a'],
+  ['the old one where a next one has ended', 'S1=a@1~ S1=b@2!+', 'S1=a', 'b'],
+  ['the old one where the new one has ended', 'S1=a@1~ S1=b@2!', 'S1=a', 'b'],
+  ['the old one of two that were retired', 'S1=a@1~ S1=b@2~', 'S1=a', 'b'],
+  ['neither of two that were retired in one release', 'S1=a@2~ S1=b@2~', 'S1', 'a b'],
+  ['the new one of a finished exchange', 'S1=a@1~ S1=b@2', 'S1=b', 'a'],
 ];
 
 for (const [title, observed, places, rest] of FOUND) {
@@ -159,7 +173,9 @@ test('findFleet finds each name once, in any order of the list', () => {
   );
   fc.assert(
     fc.property(lists, ([list, shuffled]) => {
-      const names = new Set(list.filter(({ role }) => role !== 'removed').map(({ name }) => name));
+      const isLeft = ({ role, status }: Observed) =>
+        role !== 'removed' && !(role === 'next' && status === 'dead');
+      const names = new Set(list.filter(isLeft).map(({ name }) => name));
       for (const order of [list, shuffled]) {
         const { places } = findFleet(order);
         assert.deepEqual(places.map(({ name }) => name).sort(), [...names].sort());

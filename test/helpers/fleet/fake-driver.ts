@@ -5,7 +5,8 @@
  * What is slow waits until the test releases it.
  */
 import type { Ending } from '../../../lib/core/ending.ts';
-import type { Driver, Hint, Instance, RetiredRole, Start } from '../../../lib/drivers/driver.ts';
+import type { ReplicaSpec } from '../../../lib/core/replica-spec.ts';
+import type { Driver, Hint, Instance, RetiredRole, Start, StartedWith } from '../../../lib/drivers/driver.ts';
 import { BalancerError, type ErrorCode } from '../../../lib/platform/errors.ts';
 import { endingIn } from './endings.ts';
 
@@ -41,6 +42,8 @@ export class FakeDriver implements Driver {
   isShared = false;
   /** Every instance there is, by id. */
   readonly instances = new Map<string, Mutable<Instance>>();
+  /** What instances were started with, by id; those that a test leaves have nothing written on them. */
+  readonly started = new Map<string, StartedWith>();
   /** Every call, such as `start S1`, `retire S1#1 replaced`, `remove S1#1 0`. */
   readonly calls: string[] = [];
   /** Names that what is not ours has. */
@@ -96,7 +99,11 @@ export class FakeDriver implements Driver {
     return [...this.strangers];
   }
 
-  async start(place: Start): Promise<Instance> {
+  async startedWith(instanceId: string): Promise<StartedWith | undefined> {
+    return this.started.get(instanceId);
+  }
+
+  async start(place: Start, spec?: ReplicaSpec): Promise<Instance> {
     this.calls.push(`start ${place.name}`);
     if (!this.ownsInstances) throw new BalancerError('bad-request', 'the servers are a fixed list');
     this.mostStarts = Math.max(this.mostStarts, ++this.#starts);
@@ -111,6 +118,8 @@ export class FakeDriver implements Driver {
       const { name, id, instead, weight, generation } = place;
       const runs = { instead, image: this.image, role: wanted, generation } as const;
       const instance = this.leave(name, id, { ...runs, ...(weight !== undefined && { weight }) });
+      const { overrides = {} } = place;
+      if (spec !== undefined) this.started.set(instance.instanceId, { spec, overrides, title: 'fake' });
       const told = { ...instance };
       this.onStarted(told);
       if (this.stillborn.has(place.name)) this.die(instance.instanceId, 'exit 1');
