@@ -79,7 +79,7 @@ describe('the image of a fleet', { skip: skipDocker ?? false, timeout: 300_000 }
     await docker('kill', victim!.instance!);
     const substitute = await replaced(other, victim!);
     assert.equal(await imageOf(substitute.instance!), first);
-    assert.match(substitute.endpoint ?? '', /:5001$/);
+    assert.match(substitute.endpoint ?? '', /:5000$/);
   });
 
   it('is the new one after a clean restart', async (t) => {
