@@ -58,6 +58,8 @@ export interface Snapshot {
   readonly driver: string;
   /** False over a fixed list of servers, which nobody adds to. */
   readonly canScale: boolean;
+  /** New versions can be brought in the same names, see `/deploy`. */
+  readonly canDeploy: boolean;
   /** What replicas print can be read at `/logs`. */
   readonly hasLogs: boolean;
   readonly readiness: Readiness;

@@ -61,7 +61,8 @@ export function createAdmin(deps: AdminDeps): Admin {
   const read = (names: readonly string[]) => metrics.reader.read(names);
   const version = programVersion();
   const limits = options.share({ ...config });
-  const numbers = new LiveNumbers({ driver, limits, fleet: view, table, clock, read, version });
+  const canDeploy = deploys.isPossible;
+  const numbers = new LiveNumbers({ driver, canDeploy, limits, fleet: view, table, clock, read, version });
   const live = new Live({ clock, snapshots: numbers, events: journal });
   const routes = [
     ...createRoutes(view),

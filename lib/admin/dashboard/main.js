@@ -5,8 +5,10 @@ import { Api } from './data/api.js';
 import { Link } from './data/link.js';
 import { Token } from './data/token.js';
 import { ChangeDialog } from './dialogs/change-dialog.js';
+import { DeployDialog } from './dialogs/deploy-dialog.js';
 import { DrainDialog } from './dialogs/drain-dialog.js';
 import { ConfigPanel } from './panels/config-panel.js';
+import { DeployPanel } from './panels/deploy-panel.js';
 import { LogPanel } from './panels/log-panel.js';
 import { ReplicaTable } from './replicas/replica-table.js';
 import { Ring } from './ring/ring.js';
@@ -28,6 +30,8 @@ const add = byId('add', HTMLButtonElement);
 const remove = byId('remove', HTMLButtonElement);
 const showLogs = byId('logs', HTMLButtonElement);
 const showConfig = byId('config', HTMLButtonElement);
+const startDeploy = byId('deploy-open', HTMLButtonElement);
+const rollBack = byId('deploy-back', HTMLButtonElement);
 const notice = byId('notice', HTMLElement);
 
 /** @type {Snapshot | undefined} */
@@ -49,6 +53,11 @@ const charts = new Charts(
 );
 const logs = new LogPanel(token, () => latest?.replicas.map(({ name }) => name) ?? []);
 const config = new ConfigPanel(api);
+const deploys = new DeployPanel(api);
+const deploy = new DeployDialog(api, (sentence) => {
+  tell(sentence);
+  void deploys.refresh();
+});
 const events = new EventList((replica, instance) => logs.open(replica, instance));
 const change = new ChangeDialog(api, tell);
 const drain = new DrainDialog(api, tell);
@@ -66,6 +75,7 @@ const link = new Link(token, {
     headline.addEvents(lines, isFirst);
     charts.addEvents(lines, isFirst);
     events.add(lines, isFirst);
+    if (isFirst || lines.some(({ kind }) => kind.startsWith('deploy-'))) void deploys.refresh();
     if (!isFirst && lines.some(({ kind }) => kind === 'config-changed')) void config.refresh();
   },
 });
@@ -73,6 +83,11 @@ const link = new Link(token, {
 add.addEventListener('click', () => change.open('add'));
 remove.addEventListener('click', () => change.open('remove'));
 showLogs.addEventListener('click', () => logs.open());
+startDeploy.addEventListener(
+  'click',
+  () => deploys.status && deploy.open(deploys.status, latest?.driver === 'docker'),
+);
+rollBack.addEventListener('click', () => deploys.status && deploy.openRollback(deploys.status));
 showConfig.addEventListener('click', () => config.open());
 openWithToken(document.querySelectorAll('.links a'), token);
 void link.run();
@@ -84,6 +99,7 @@ function onState(state) {
   headline.forget();
   overview.forget();
   charts.breakOff();
+  deploys.stop();
   setUsable(false);
 }
 
@@ -98,6 +114,7 @@ function onSnapshot(snapshot) {
   charts.add(snapshot);
   ring.draw(snapshot);
   table.show(snapshot);
+  deploys.isPossible = snapshot.canDeploy;
   setUsable(true);
 }
 
@@ -106,6 +123,7 @@ function setUsable(isLive) {
   const { canScale = false, hasLogs = false, desired = 0, limits } = latest ?? {};
   add.disabled = !isLive || !canScale || desired >= (limits?.maxReplicas ?? 0);
   remove.disabled = !isLive || !canScale || desired === 0;
+  deploys.isUsable = isLive;
   showLogs.hidden = latest !== undefined && !hasLogs;
   document.body.classList.toggle('without-logs', !hasLogs);
   for (const button of [

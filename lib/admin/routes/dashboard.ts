@@ -24,6 +24,9 @@ const FILES = [
   'data/sse.js',
   'data/token.js',
   'dialogs/change-dialog.js',
+  'dialogs/deploy-dialog.js',
+  'dialogs/deploy-form.js',
+  'dialogs/deploy-order.js',
   'dialogs/drain-dialog.js',
   'dialogs/preview.js',
   'icon-degraded.svg',
@@ -33,6 +36,8 @@ const FILES = [
   'main.js',
   'panels/config-panel.js',
   'panels/config-text.js',
+  'panels/deploy-panel.js',
+  'panels/deploy-text.js',
   'panels/drawer.js',
   'panels/log-lines.js',
   'panels/log-panel.js',
@@ -60,6 +65,7 @@ const FILES = [
   'styles/ring.css',
   'styles/dialogs.css',
   'styles/panels.css',
+  'styles/deploy.css',
 ] as const;
 /** Served as `/dashboard/NAME`, from packages. */
 const PACKAGED = {

@@ -43,6 +43,7 @@ export interface Reading {
 
 export interface NumbersParts {
   readonly version: string;
+  readonly canDeploy: boolean;
   readonly driver: { readonly kind: DriverKind; readonly ownsInstances: boolean };
   /** May have more in it that is nobody's business. */
   readonly limits: Snapshot['limits'];
@@ -109,7 +110,7 @@ export class LiveNumbers implements SnapshotSource {
   snapshot(): Snapshot {
     if (this.#second === undefined) this.sample(true);
     const { atMs, views, now, totals } = this.#second!;
-    const { version: program, driver, limits, fleet } = this.#parts;
+    const { version: program, driver, canDeploy, limits, fleet } = this.#parts;
     const replicas = views.map((view): ReplicaSnapshot => {
       const queued = now.replicas.get(view.name)?.waiting ?? 0;
       return { ...shownOf(view), queued, ...numbersOf(now, this.#earlier, ofReplica(now, view.name)) };
@@ -119,6 +120,7 @@ export class LiveNumbers implements SnapshotSource {
       version: program,
       driver: driver.kind,
       canScale: driver.ownsInstances,
+      canDeploy,
       hasLogs: hasLogs(driver.kind),
       limits: pick(limits),
       atMs,

@@ -135,6 +135,11 @@ export class Deploys {
     return this.#rollout?.isRunning ?? false;
   }
 
+  /** False where every deploy is refused, whatever it asks for. */
+  get isPossible(): boolean {
+    return this.#refusal === undefined;
+  }
+
   /** An instance exited, wherever it was. */
   recordExit(instanceId: string, ending: Ending): void {
     if (this.isRunning) this.#parts.exchange.recordExit(instanceId);
@@ -197,24 +202,22 @@ export class Deploys {
     };
   }
 
-  #mustBeFree(): void {
+  /** Why there can be no deploy at all; undefined where there can. */
+  get #refusal(): string | undefined {
     const { driver, classic } = this.#parts;
-    if (this.#isClosed) throw new BalancerError('shutting-down');
     if (!driver.ownsInstances)
-      throw new BalancerError(
-        'bad-request',
-        `the servers are not started by this balancer (driver ${driver.kind}); deploy them where they are started`,
-      );
+      return `the servers are not started by this balancer (driver ${driver.kind}); deploy them where they are started`;
     if (driver.kind === 'swarm')
-      throw new BalancerError(
-        'bad-request',
-        'the engines run the replicas as services (driver swarm); bring them a version with docker service update',
-      );
+      return 'the engines run the replicas as services (driver swarm); bring them a version with docker service update';
     if (classic)
-      throw new BalancerError(
-        'bad-request',
-        'with --classic every new instance has a new name, so nothing can be deployed in the same names',
-      );
+      return 'with --classic every new instance has a new name, so nothing can be deployed in the same names';
+    return undefined;
+  }
+
+  #mustBeFree(): void {
+    if (this.#isClosed) throw new BalancerError('shutting-down');
+    const refusal = this.#refusal;
+    if (refusal !== undefined) throw new BalancerError('bad-request', refusal);
     const view = this.#rollout?.isRunning === true ? this.#rollout.view() : undefined;
     if (view !== undefined)
       throw new BalancerError(

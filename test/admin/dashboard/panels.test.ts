@@ -3,7 +3,7 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import type { Page } from 'playwright-core';
 import { faultsOf } from '../../helpers/admin/accessibility.ts';
 import { skipBrowser, TestBrowser, type Visit } from '../../helpers/admin/browser.ts';
-import { configOf, openStage, replicaShown, type Stage, snapshotOf } from './stage.ts';
+import { configOf, deployOf, openStage, RELEASES, replicaShown, type Stage, snapshotOf } from './stage.ts';
 
 const PHONE = { viewport: { width: 360, height: 740 } };
 
@@ -157,6 +157,100 @@ describe('a panel', { skip: skipBrowser }, () => {
       const dialog = await show(await open());
       await dialog.getByText('which a restart applies: port.').waitFor();
       await dialog.getByRole('row', { name: 'port' }).getByText('a new value waits').waitFor();
+    });
+  });
+
+  describe('of deploys', () => {
+    const runs = (deploy: ReturnType<typeof deployOf> | null) => ({
+      ...{ current: RELEASES[1], before: RELEASES[0], deploy },
+    });
+
+    it('shows progress and what the gate saw of each replica', async () => {
+      stage.deploy = runs(deployOf(['done', 'watching', 'waiting']));
+      const page = await open();
+      await page.locator('#deploy-line').getByText('1 of 3 replicas replaced, S2 watched').waitFor();
+      const row = page.locator('.deploys').getByRole('row', { name: 'S2' });
+      await row.getByText('others: 0.1').waitFor();
+      assert.match(await row.innerText(), /watched[\s\S]*120[\s\S]*3 \(2\.5.%\)[\s\S]*14\.2.ms/);
+    });
+
+    it('follows a deploy until its end', async () => {
+      stage.deploy = runs(deployOf(['watching', 'waiting', 'waiting']));
+      const page = await open();
+      await page.locator('#deploy-line').waitFor();
+      assert.equal(await page.getByRole('button', { name: 'Deploy…' }).isDisabled(), true);
+      stage.deploy = runs(deployOf(['done', 'done', 'done'], { state: 'done' }));
+      await page.locator('#deploy-says').getByText('Done in 12').waitFor();
+      await page.locator('#deploy-line').waitFor({ state: 'hidden' });
+      assert.equal(await page.getByRole('button', { name: 'Deploy…' }).isEnabled(), true);
+    });
+
+    it('starts what it previewed, by keyboard alone', async () => {
+      stage.snapshot = snapshotOf([replicaShown(1, 1)], { driver: 'docker' });
+      const page = await open();
+      await page.getByRole('button', { name: 'Deploy…' }).press('Enter');
+      await page.keyboard.press('Tab');
+      await page.keyboard.type('app:v2');
+      await page.keyboard.press('Enter');
+      await page.getByText('1 replica would run app:v2').waitFor();
+      assert.deepEqual(stage.changes, []);
+      await page.getByRole('button', { name: 'Deploy to 1 replica' }).press('Enter');
+      await page.getByRole('dialog').waitFor({ state: 'hidden' });
+      const order = { kind: 'change', image: 'app:v2', batch: 1, watchMs: 10_000, maxErrorRate: 0.01 };
+      assert.deepEqual(stage.changes, [`deploy ${JSON.stringify(order)}`]);
+    });
+
+    it('asks for another preview once a field has changed', async () => {
+      stage.snapshot = snapshotOf([replicaShown(1, 1)], { driver: 'docker' });
+      const page = await open();
+      await page.getByRole('button', { name: 'Deploy…' }).click();
+      await page.getByLabel('Image').fill('app:v2');
+      await page.getByRole('button', { name: 'Preview' }).click();
+      await page.getByRole('button', { name: 'Deploy to 1 replica' }).waitFor();
+      await page.getByLabel('Image').fill('absent');
+      await page.getByRole('button', { name: 'Preview' }).click();
+      await page.getByText('There is no image absent').waitFor();
+      assert.deepEqual(stage.changes, []);
+    });
+
+    it('takes back the deploy under way', async () => {
+      stage.deploy = runs(deployOf(['watching', 'waiting', 'waiting']));
+      const page = await open();
+      await page.getByRole('button', { name: 'Roll back…' }).click();
+      const dialog = page.getByRole('dialog', { name: 'Roll back' });
+      await dialog.getByText('Takes back what the deploy under way has done').waitFor();
+      await dialog.getByRole('button', { name: 'Roll back' }).click();
+      await dialog.waitFor({ state: 'hidden' });
+      assert.deepEqual(stage.changes, ['rollback']);
+    });
+
+    it('previews the release before where none is under way', async () => {
+      stage.deploy = runs(null);
+      const page = await open();
+      await page.getByRole('button', { name: 'Roll back…' }).click();
+      await page.getByRole('button', { name: 'Roll back 3 replicas' }).click();
+      await page.getByRole('dialog').waitFor({ state: 'hidden' });
+      assert.deepEqual(stage.changes, ['rollback']);
+    });
+
+    it('is not there where the balancer cannot deploy', async () => {
+      stage.snapshot = snapshotOf([replicaShown(1, 1)], { canDeploy: false });
+      const page = await open();
+      await page.getByRole('row', { name: 'S1' }).waitFor();
+      assert.equal(await page.getByRole('heading', { name: 'Deploy' }).isVisible(), false);
+    });
+
+    it('is accessible while it runs and in its dialog', async () => {
+      stage.deploy = runs(deployOf(['rolled-back', 'watching', 'waiting'], { state: 'rolling-back' }));
+      const page = await open({ ...PHONE, colorScheme: 'dark' });
+      await page.locator('#deploy-line').waitFor();
+      assert.deepEqual(await faultsOf(page), []);
+      const width = await page.evaluate(() => document.documentElement.scrollWidth);
+      assert.equal(width, PHONE.viewport.width);
+      stage.deploy = runs(null);
+      await page.getByRole('button', { name: 'Deploy…', disabled: false }).click();
+      await page.getByRole('dialog', { name: 'Deploy' }).waitFor();
+      assert.deepEqual(await faultsOf(page), []);
     });
   });
 

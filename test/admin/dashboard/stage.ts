@@ -6,14 +6,17 @@
 import { succeeded } from '../../../lib/admin/reply.ts';
 import { configRoutes } from '../../../lib/admin/routes/config.ts';
 import { createDashboardRoutes } from '../../../lib/admin/routes/dashboard.ts';
+import { type Deployer, deployRoute } from '../../../lib/admin/routes/deploy.ts';
 import type { Route } from '../../../lib/admin/routes/fleet.ts';
 import { historyRoute } from '../../../lib/admin/routes/history.ts';
 import { Live } from '../../../lib/admin/routes/live.ts';
 import { logsRoute } from '../../../lib/admin/routes/logs.ts';
+import type { DeployStatus, DeployView } from '../../../lib/api/deploy.ts';
 import type { History, ReplicaSnapshot, Snapshot } from '../../../lib/api/snapshot.ts';
 import type { ConfigView, FleetEvent, OptionView } from '../../../lib/api/types.ts';
 import { ReplicaLogs } from '../../../lib/fleet/logs/replica-logs.ts';
 import { systemClock } from '../../../lib/platform/clock.ts';
+import { BalancerError } from '../../../lib/platform/errors.ts';
 import { type Running, runAdmin } from '../../helpers/admin/admin.ts';
 
 const SLOTS = 65_537;
@@ -64,6 +67,7 @@ export function snapshotOf(
     version: '0.1.0',
     driver: 'process',
     canScale: true,
+    canDeploy: true,
     hasLogs: true,
     readiness: {
       ready: eligible > 0,
@@ -122,6 +126,51 @@ export function configOf(
   return { file: null, N: options.length, options, needsRestart };
 }
 
+export const RELEASES = [
+  { generation: 1, title: 'app:v1@sha256:12ab34cd56ef' },
+  { generation: 2, title: 'app:v2@sha256:98fe76dc54ba' },
+] as const;
+
+/** A deploy from the first release to the second, with these phases of replicas S1, S2 and so on. */
+export function deployOf(
+  phases: readonly DeployView['replicas'][number]['phase'][],
+  differs: Partial<DeployView> = {},
+): DeployView {
+  const [from, to] = RELEASES;
+  const gate = { requests: 120, errors: 3, p99Ms: 14.2, restRequests: 900, restErrors: 1, restP99Ms: 12 };
+  return {
+    ...{ id: 'a-1', state: 'running', from, to, batch: 1, watchMs: 10_000, maxErrorRate: 0.01 },
+    ...{ reason: null, ms: 12_400 },
+    replicas: phases.map((phase, at) => ({
+      ...{ name: `S${at + 1}`, phase, from, to },
+      gate: phase === 'watching' || phase === 'done' ? gate : null,
+    })),
+    ...differs,
+  };
+}
+
+/** Notes what is asked for, and previews the second release. */
+function deployerOf(stage: () => Stage): Deployer {
+  return {
+    async start({ kind, image, command, env, batch, watchMs, maxErrorRate }) {
+      stage().changes.push(
+        `deploy ${JSON.stringify({ kind, image, command, env, batch, watchMs, maxErrorRate })}`,
+      );
+      return 'a-1';
+    },
+    async preview({ image }) {
+      if (image === 'absent') throw new BalancerError('image-missing', 'There is no image absent');
+      const replicas = stage().snapshot.replicas.map(({ name }) => ({ name, from: RELEASES[0] }));
+      return { dryRun: true, to: RELEASES[1], replicas };
+    },
+    async rollBack() {
+      stage().changes.push('rollback');
+      return 'a-2';
+    },
+    status: () => stage().deploy,
+  };
+}
+
 export interface Stage {
   readonly admin: Running;
   readonly url: string;
@@ -133,6 +182,7 @@ export interface Stage {
   /** What replicas print. */
   readonly logs: ReplicaLogs;
   config: ConfigView;
+  deploy: DeployStatus;
   /** Bodies of the changes that were asked for, dry runs apart. */
   readonly changes: string[];
   close(): Promise<void>;
@@ -170,6 +220,7 @@ export async function openStage(
         fleet: { names: () => stage.snapshot.replicas.map(({ name }) => name) },
         clock: systemClock,
       }),
+      deployRoute(deployerOf(() => stage)),
       ...configRoutes({
         view: () => stage.config,
         reload: async () => ({ changed: [], needsRestart: [] }),
@@ -184,6 +235,7 @@ export async function openStage(
     events: [],
     logs,
     config: configOf([]),
+    deploy: { current: RELEASES[0], before: null, deploy: null },
     changes,
     close() {
       live.close();

@@ -40,6 +40,7 @@ describe('the numbers of the dashboard', () => {
     asked = [];
     fleet.replicas = () => [REPLICA];
     numbers = new LiveNumbers({
+      canDeploy: true,
       version: '1.2.3',
       driver: { kind: 'process', ownsInstances: true },
       limits: Object.assign({ adminToken: 'secret' }, LIMITS),

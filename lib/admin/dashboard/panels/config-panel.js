@@ -1,5 +1,5 @@
 /** The panel of options: each with its value, its default, where it came from, and what applies another value. */
-import { html, setText } from '../view/dom.js';
+import { html, scrollable, setText } from '../view/dom.js';
 import { count, plural } from '../view/format.js';
 import { appliedBy, optionMatches, sourceOf } from './config-text.js';
 import { Drawer } from './drawer.js';
@@ -31,12 +31,8 @@ export class ConfigPanel {
     this.#api = api;
     const head = html('tr', {}, ...COLUMNS.map((title) => html('th', { scope: 'col' }, title)));
     const table = html('table', { class: 'options' }, html('thead', {}, head), this.#rows);
-    // it scrolls by itself, so the keyboard must reach it
-    const box = html(
-      'div',
-      { class: 'options-box', tabindex: '0', role: 'region', 'aria-label': 'Options' },
-      table,
-    );
+    const box = html('div', { class: 'options-box' }, table);
+    scrollable(box, 'Options');
     const tools = html('div', { class: 'tools drawer-tools' }, this.#filter, this.#onlySet);
     this.#drawer = new Drawer('config-panel', undefined, tools, this.#pending, this.#problem, box);
     this.#filter.addEventListener('input', () => this.#show());

@@ -64,6 +64,17 @@ export function setAttribute(element, name, value) {
 }
 
 /**
+ * Makes a box that scrolls by itself one that the keyboard reaches.
+ * @param {HTMLElement} box
+ * @param {string} label
+ */
+export function scrollable(box, label) {
+  box.tabIndex = 0;
+  box.setAttribute('role', 'region');
+  box.setAttribute('aria-label', label);
+}
+
+/**
  * A name that breaks behind its dots, dashes and underscores, and never within a word.
  * @param {string} name
  */

@@ -1,6 +1,6 @@
 /** What happened, the newest first. */
 import { BAD_KINDS } from '../charts/event-marks.js';
-import { byId, html } from './dom.js';
+import { byId, html, scrollable } from './dom.js';
 import { moment, took } from './format.js';
 
 /** @import { FleetEvent } from '../../../api/types.ts' */
@@ -21,11 +21,7 @@ export class EventList {
   /** @param {(replica: string, instance: string) => void} onLog a press asks for the log of an instance */
   constructor(onLog) {
     this.#onLog = onLog;
-    // it scrolls by itself, so the keyboard must reach it
-    const box = byId('event-box', HTMLElement);
-    box.tabIndex = 0;
-    box.setAttribute('role', 'region');
-    box.setAttribute('aria-label', 'List of events');
+    scrollable(byId('event-box', HTMLElement), 'List of events');
   }
 
   /**
