@@ -145,6 +145,16 @@ export interface BalancerOptions {
   readonly slowStartFrom?: number | string;
   /** hash sends a request to the owner of its key, p2c to the less loaded of two random replicas, least to the least loaded of all (hash, p2c or least; default hash) */
   readonly balance?: string;
+  /** name of a cookie that keeps a client on the replica which served it first; off sets none (off or the name of a cookie; default off) */
+  readonly sticky?: string;
+  /** lifetime of that cookie from when it is set; 0 is until the browser is closed (duration; default 0) */
+  readonly stickyTtl?: number | string;
+  /** secret from which its values are made, the same for balancers that share clients; empty is made from the admin token, else from the name of the pool (secret) */
+  readonly stickySecret?: string;
+  /** file that holds that secret, read at start and reload (file) */
+  readonly stickySecretFile?: string;
+  /** move gives a client whose replica cannot serve the cookie of another; keep leaves it, for when the replica is back (move or keep; default move) */
+  readonly stickyOnOutage?: string;
   /** bounded load: maximum of requests in flight on a replica, as a multiple of the mean; 0 is off (0, or a number from 1; default 1.25) */
   readonly loadFactor?: number | string;
   /** minimum of the load bound, where the hash key is not request-id alone (0 to 1000000; default 16) */

@@ -160,9 +160,9 @@ export type ExplainQuestion =
 /** `/explain`: where a request goes, and why. */
 export interface ExplainView {
   readonly key: string;
-  /** As `--hash-key` has it, such as `header:x-user`; `given` where the key itself was asked about; `p2c`, `least`. */
+  /** As `--hash-key` has it, such as `header:x-user`; `given` where the key itself was asked about; `p2c`, `least`; `sticky:NAME`. */
   readonly source: string;
-  /** Null, as slot and owner are, for a request that has no key and is given by load. */
+  /** Null, as slot and owner are, for a request that has no key and is given by load, or that has a sticky cookie. */
   readonly hash: number | null;
   readonly hashHex: string | null;
   readonly algorithm: Algorithm;

@@ -53,7 +53,8 @@ function queryOf(call: Call): string {
 
 function show(output: Output, explanation: ExplainView): void {
   const { key, source, hashHex, algorithm, slot, slots, owner, replica, why, successors } = explanation;
-  if (slot === null) output.line(`key      none, given by load (${printable(source)})`);
+  if (explanation.reason === 'sticky') output.line(`cookie   ${printable(key)} (${printable(source)})`);
+  else if (slot === null) output.line(`key      none, given by load (${printable(source)})`);
   else {
     output.line(`key      ${printable(key)} (${printable(source)})`);
     output.line(`slot     ${slot} of ${slots}, by ${algorithm} from hash ${hashHex}`);

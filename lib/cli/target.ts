@@ -4,8 +4,8 @@
  */
 import type { Environment } from '../config/config.ts';
 import { environmentName, type Key, OPTIONS } from '../config/options.ts';
+import { readSecretFile } from '../config/secret-file.ts';
 import { quote } from '../config/suggest.ts';
-import { readTokenFile } from '../config/token-file.ts';
 import { type CommandOption, wrongUsage } from './usage.ts';
 
 export interface Target {
@@ -99,6 +99,6 @@ function tokenOf(flags: Flags, environment: Environment): string {
   if (token !== undefined && file !== undefined)
     wrongUsage(`${token.name} and ${file.name} are both given; give one`);
   if (file === undefined) return settingOf('adminToken', flags, from);
-  const read = readTokenFile(file.text);
+  const read = readSecretFile(file.text, OPTIONS.adminToken);
   return 'value' in read ? read.value : wrongUsage(`${file.name} ${read.problem}`);
 }

@@ -45,7 +45,7 @@ export interface ControlPlaneDeps {
   readonly driver: Driver;
   readonly table: RouteTableWriter;
   readonly metrics: Metrics;
-  readonly dataPlane: Pick<DataPlane, 'publish' | 'setPoison'>;
+  readonly dataPlane: Pick<DataPlane, 'publish' | 'setPoison' | 'tokenOf'>;
   readonly clock: Clock;
   readonly log: RootLogger;
 }
@@ -87,7 +87,8 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
   const { launcher, supervisor, scaling, deploys } = lifecycle;
   const openTunnels = (ordinal: number): number => counts.openTunnels(ordinal);
   const policy = options.share({ ...config, placement });
-  const parts = { ...lifecycle, registry, health, placement, table, clock, policy, openTunnels };
+  const tokenOf = (name: string): string => dataPlane.tokenOf(name);
+  const parts = { ...lifecycle, registry, health, placement, table, clock, policy, openTunnels, tokenOf };
   const view = new FleetView(options.share({ ...config, ...parts }));
   return {
     view,
@@ -237,7 +238,14 @@ function createLifecycle(
         }),
       )
     : new Follower(options.share({ ...common, gracefulStop }));
-  return { launcher, plans, scaling, supervisor, deploys, drains: new Drains({ ...common, plans }) };
+  return {
+    launcher,
+    plans,
+    scaling,
+    supervisor,
+    deploys,
+    drains: new Drains(options.share({ ...common, plans })),
+  };
 }
 
 /** The arguments of an image, from a command as a shell splits it. Throws `bad-request`. */

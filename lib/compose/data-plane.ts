@@ -5,6 +5,7 @@ import { AccessSink } from '../access-log/sink.ts';
 import type { Config } from '../config/config.ts';
 import type { UpstreamRecord } from '../core/replica.ts';
 import type { RouteTableWriter } from '../core/routing/route-table.ts';
+import { StickyTokens } from '../fleet/ring/sticky-tokens.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Clock } from '../platform/clock.ts';
 import { connectionsInLimits } from '../platform/fd-limits.ts';
@@ -35,6 +36,8 @@ export interface DataPlaneDeps {
 export interface DataPlane {
   /** Sends every thread the endpoints of all replicas; resolves when each has stopped using those not on the list. */
   publish(records: readonly UpstreamRecord[]): Promise<void>;
+  /** What the sticky cookie says for a replica of this name; '' while there are none. */
+  tokenOf(name: string): string;
   /** Sends every thread the kinds of request that are not to be repeated. */
   setPoison(kinds: readonly string[]): void;
   /** Starts the threads; resolves when all of them listen. */
@@ -62,6 +65,9 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
       {},
       'upstream-insecure: certificates of servers are not verified, so anyone in between can read and change everything',
     );
+  let tokens = new StickyTokens(config);
+  let records: readonly UpstreamRecord[] = [];
+  warnOfGuessableSecret(tokens, log);
   const optionsOf = (of: Config): PoolOptions => ({
     ...of,
     upstreamTls,
@@ -81,7 +87,11 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
   return {
     certificateExpiries: () => certificates?.expiries ?? [],
     reloadCertificates: () => certificates?.reload(),
-    publish: (records) => pool.publish(records),
+    publish(listed) {
+      records = listed;
+      return pool.publish(tokens.mark(listed));
+    },
+    tokenOf: (name) => tokens.tokenOf(name),
     setPoison: (kinds) => pool.setPoison(kinds),
     open(addresses, listeners) {
       if (config.parser === 'fast' && !isFastPath(config))
@@ -95,10 +105,16 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
     prepare(next) {
       const former = accessSink;
       const isSame = outputOf(next) === outputOf(config);
+      const nextTokens = makesSameTokens(next, config) ? tokens : new StickyTokens(next);
       const sink = isSame ? former : createAccessSink(deps, next);
       return {
         async commit() {
           config = next;
+          if (nextTokens !== tokens) {
+            tokens = nextTokens;
+            warnOfGuessableSecret(tokens, log);
+            void pool.publish(tokens.mark(records));
+          }
           // the threads send their last lines before they say that they run without a log
           accessSink = sink ?? former;
           await pool.configure(optionsOf(next));
@@ -126,6 +142,18 @@ function createCertificates(
   const files = new CertificateFiles({ options: config, clock, log: log.component('tls'), onChange });
   onChange(files.material);
   return files;
+}
+
+function makesSameTokens(one: Config, other: Config): boolean {
+  return (one.sticky === '') === (other.sticky === '') && one.stickySecret === other.stickySecret;
+}
+
+function warnOfGuessableSecret({ isOn, secretSource }: StickyTokens, log: RootLogger): void {
+  if (!isOn || secretSource !== 'pool') return;
+  log.warn(
+    {},
+    'sticky: without --sticky-secret or --admin-token clients can make cookies themselves and so choose their replica',
+  );
 }
 
 /** Where the access log goes; undefined while it is off. */

@@ -40,9 +40,10 @@ export function changesBetween(running: Settings, loaded: Settings): Changes {
   return { next, changed: namesOf('live'), needsRestart };
 }
 
-/** A token is named by the file that it was read from. */
+/** A secret is named by the file that it was read from. */
 function nameKeyOf(key: Key, { sources }: Settings): Key {
-  return key === 'adminToken' && sources.has('adminTokenFile') ? 'adminTokenFile' : key;
+  if (key === 'adminToken' && sources.has('adminTokenFile')) return 'adminTokenFile';
+  return key === 'stickySecret' && sources.has('stickySecretFile') ? 'stickySecretFile' : key;
 }
 
 /** Live options as loaded, the others as they run. */

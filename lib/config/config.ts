@@ -12,8 +12,8 @@ import { parseConfigFile, readConfigFile } from './file/config-file.ts';
 import { type Flag, KEY_OF_FLAG } from './flags.ts';
 import { type Config, environmentName, KEYS, type Key, OPTIONS, type Option } from './options.ts';
 import type { Variable } from './parsers/spec-parsers.ts';
+import { readSecretFile } from './secret-file.ts';
 import { didYouMean, quote, quoteIfOdd } from './suggest.ts';
-import { readTokenFile } from './token-file.ts';
 
 export type { Config } from './options.ts';
 
@@ -146,10 +146,11 @@ function settle(reading: Reading, environment: Environment): Settings {
   const values = readValues(reading);
   const config = resolve(values, reading.sources);
   reading.problems.push(...crossCheck(config, reading.sources, reading.unread));
-  const token = tokenOf(config, reading);
+  const adminToken = secretOf(config, ['adminToken', 'adminTokenFile'], reading);
+  const stickySecret = secretOf(config, ['stickySecret', 'stickySecretFile'], reading);
   const env = variablesOf(config, environment, reading);
   if (reading.problems.length > 0) throw new ConfigError(reading.problems);
-  return { config: { ...config, adminToken: token, env }, sources: reading.sources };
+  return { config: { ...config, adminToken, stickySecret, env }, sources: reading.sources };
 }
 
 /**
@@ -170,11 +171,18 @@ function variablesOf(
   return [...fromFiles, ...env].map(({ name, value = environment[name] }) => ({ name, value }));
 }
 
-/** The admin token, read from its file where one is given; a problem with the file is recorded. */
-function tokenOf({ adminToken, adminTokenFile }: Config, { sources, problems }: Reading): string {
-  if (adminTokenFile === '') return adminToken;
-  const read = readTokenFile(adminTokenFile);
+type SecretKey = 'adminToken' | 'stickySecret';
+
+/** A secret, read from its file where one is given; a problem with the file is recorded. */
+function secretOf(
+  config: Config,
+  [key, fileKey]: readonly [SecretKey, `${SecretKey}File`],
+  { sources, problems }: Reading,
+): string {
+  const file = config[fileKey];
+  if (file === '') return config[key];
+  const read = readSecretFile(file, OPTIONS[key]);
   if ('value' in read) return read.value;
-  problems.push(`${sources.get('adminTokenFile')?.name} ${read.problem}`);
+  problems.push(`${sources.get(fileKey)?.name} ${read.problem}`);
   return '';
 }

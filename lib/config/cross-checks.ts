@@ -65,6 +65,8 @@ const listening: readonly Check[] = [
   },
   rejectsBlank('adminToken'),
   rejectsBlank('adminTokenFile'),
+  rejectsBlank('stickySecret'),
+  rejectsBlank('stickySecretFile'),
   rejectsBlank('config'),
 ];
 

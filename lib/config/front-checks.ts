@@ -39,6 +39,17 @@ function needsRateLimit(key: Key): Check {
   };
 }
 
+/** What means something with a sticky cookie alone. */
+function needsSticky(key: Key): Check {
+  return {
+    reads: ['sticky', key],
+    problem({ sticky }, sources) {
+      if (sticky !== '' || !isMeant(sources.get(key))) return undefined;
+      return `${nameOf(key, sources)} needs --sticky, such as --sticky ringlb`;
+    },
+  };
+}
+
 export const FRONT_CHECKS: readonly Check[] = [
   {
     reads: ['tlsPort', 'tlsCert', 'tlsKey', 'tlsDir'],
@@ -65,6 +76,24 @@ export const FRONT_CHECKS: readonly Check[] = [
       return `${nameOf('proxyProtocol', sources)} needs --trusted-proxies: the addresses of the proxies that send the header`;
     },
   },
+  {
+    reads: ['stickySecret', 'stickySecretFile'],
+    problem({ stickySecret, stickySecretFile }, sources) {
+      if (stickySecret === '' || stickySecretFile === '') return undefined;
+      return `${nameOf('stickySecret', sources)} and ${nameOf('stickySecretFile', sources)} are both given; give one`;
+    },
+  },
+  {
+    reads: ['sticky', 'hashKey'],
+    problem({ sticky, hashKey }, sources) {
+      if (!hashKey.some((source) => source.kind === 'cookie' && source.name === sticky)) return undefined;
+      return `${nameOf('sticky', sources)} ${sticky} is a cookie of the application, which ${nameOf('hashKey', sources)} reads; give the sticky cookie a name of its own`;
+    },
+  },
+  needsSticky('stickyTtlMs'),
+  needsSticky('stickySecret'),
+  needsSticky('stickySecretFile'),
+  needsSticky('stickyOnOutage'),
   needsRateLimit('rateBurst'),
   needsRateLimit('rateKey'),
   needsRateLimit('rateEntries'),

@@ -6,7 +6,7 @@ import { ALGORITHMS, type Algorithm } from '../core/hashing/slot-table.ts';
 import { BALANCES, type Balance } from '../core/routing/load-picker.ts';
 import type { DriverKind } from '../drivers/driver.ts';
 import { LOG_LEVELS, type LogLevel } from '../platform/log.ts';
-import { files, rate, rateKey, redirect } from './parsers/front-parsers.ts';
+import { files, rate, rateKey, redirect, secretText, stickyName } from './parsers/front-parsers.ts';
 import { addressRanges, hostNames, upstreams, weights } from './parsers/server-parsers.ts';
 import { constraints, engines, nameServers, sources } from './parsers/source-parsers.ts';
 import {
@@ -154,6 +154,11 @@ export const OPTIONS = {
   slowStartMs: option('slow-start', '0', duration('from zero'), 'time in which a new instance of a replica, or one that was drained, gets a growing part of its keys; 0 is off'),
   slowStartFrom: option('slow-start-from', '10%', percent, 'part of its keys with which a slow start begins'),
   balance: live('balance', 'hash', balance, 'hash sends a request to the owner of its key, p2c to the less loaded of two random replicas, least to the least loaded of all'),
+  sticky: live('sticky', 'off', stickyName, 'name of a cookie that keeps a client on the replica which served it first; off sets none'),
+  stickyTtlMs: live('sticky-ttl', '0', duration('from zero'), 'lifetime of that cookie from when it is set; 0 is until the browser is closed'),
+  stickySecret: live('sticky-secret', '', secretText, 'secret from which its values are made, the same for balancers that share clients; empty is made from the admin token, else from the name of the pool'),
+  stickySecretFile: live('sticky-secret-file', '', file, 'file that holds that secret, read at start and reload'),
+  stickyOnOutage: live('sticky-on-outage', 'move', oneOf('move', 'keep'), 'move gives a client whose replica cannot serve the cookie of another; keep leaves it, for when the replica is back'),
   loadFactor: live('load-factor', '1.25', loadFactor, 'bounded load: maximum of requests in flight on a replica, as a multiple of the mean; 0 is off'),
   loadFloor: live('load-floor', '16', whole(0, 1_000_000), 'minimum of the load bound, where the hash key is not request-id alone'),
   maxInFlight: live('max-in-flight', '256', whole(1, 1_000_000), 'maximum of requests in flight on one replica'),

@@ -42,6 +42,8 @@ export interface UpstreamRecord {
   readonly endpoint: Endpoint;
   /** Unique to each instance, so that a new one at the endpoint of an old one is recognised as new. */
   readonly generation: number;
+  /** What a sticky cookie says for the replica's name; absent while there are no sticky cookies. */
+  readonly token?: string;
 }
 
 /** One `http://host:port` or `https://host:port`, nothing behind it but an optional slash; undefined for anything else. */

@@ -37,6 +37,7 @@ export function newEntry({ name, id }: Place, ordinal: number, weight: number, n
     state: 'starting',
     joined: false,
     isDraining: false,
+    keepsSessions: false,
     isAdmitted: false,
     instance: undefined,
     bornMs: nowMs,
@@ -65,10 +66,12 @@ export function addProbe(probes: ProbeCounts, passed: boolean, detail: string): 
  * load bound of all others. One that an operator drains, or whose weight is 0, is not either, but its probes and its replacement go by its
  * own state.
  */
-export function publishedState({ state, joined, isDraining, isAdmitted, weight }: Replica): StateCode {
+export function publishedState(replica: Replica): StateCode {
+  const { state, joined, isDraining, keepsSessions, isAdmitted, weight } = replica;
   const given = state === 'unhealthy' && isAdmitted ? 'healthy' : state;
   if (given === 'gone') return 'free';
   if (given !== 'healthy') return given;
-  if (isDraining || weight === 0) return 'draining';
+  if (weight === 0) return 'draining';
+  if (isDraining) return keepsSessions ? 'sessions-only' : 'draining';
   return joined ? 'healthy' : 'starting';
 }

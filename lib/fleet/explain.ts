@@ -13,28 +13,39 @@ import {
   NO_KEY,
   placementKey,
 } from '../core/hashing/hash-key.ts';
-import { type Explanation, explainPick } from '../core/routing/explain.ts';
+import { type Explanation, explainPick, explainSticky } from '../core/routing/explain.ts';
 import type { PickPolicy } from '../core/routing/pick.ts';
 import type { RouteTableWriter } from '../core/routing/route-table.ts';
+import { takeStickyCookie } from '../core/sticky-cookie.ts';
 import { BalancerError } from '../platform/errors.ts';
 import type { Registry } from './registry.ts';
+import type { Replica } from './replica.ts';
 
 export interface ExplainParts {
   readonly registry: Registry;
   readonly table: RouteTableWriter;
   readonly policy: PickPolicy;
   readonly hashKey: readonly HashKeySource[];
+  /** Name of the sticky cookie; '' is off. */
+  readonly sticky: string;
+  /** What it says for a replica of this name. */
+  readonly tokenOf: (name: string) => string;
 }
 
 /** Throws `bad-request` where the request has nothing that it could be placed by. */
 export function explain(parts: ExplainParts, question: ExplainQuestion): ExplainView {
   const { registry, policy, table } = parts;
   const { algorithm, slots } = policy.placement;
-  const { key, source } = keyOf(parts.hashKey, question);
-  const hash = key === '' ? NO_KEY : hashKeyOf(key, algorithm);
   const snapshot = table.snapshot();
   const { totalWaiting: waiting } = snapshot;
-  const found = explainPick(snapshot, policy, hash);
+  const cookie = cookieIn(parts, question);
+  const byCookie = cookie.replica && explainSticky(snapshot, policy, cookie.replica.ordinal);
+  const { key, source } =
+    byCookie === undefined
+      ? keyOf(parts.hashKey, question)
+      : { key: cookie.token, source: `sticky:${parts.sticky}` };
+  const hash = key === '' || byCookie !== undefined ? NO_KEY : hashKeyOf(key, algorithm);
+  const found = byCookie ?? explainPick(snapshot, policy, hash);
   const replicas = new Map(registry.members.map((replica) => [replica.ordinal, replica]));
   const nameOf = (ordinal: number | undefined): string | null =>
     (ordinal === undefined ? undefined : replicas.get(ordinal)?.name) ?? null;
@@ -46,7 +57,7 @@ export function explain(parts: ExplainParts, question: ExplainQuestion): Explain
   });
   return {
     key,
-    source: hash === NO_KEY ? (policy.balance === 'least' ? 'least' : source) : source,
+    source: key === '' && policy.balance === 'least' ? 'least' : source,
     hash: hash === NO_KEY ? null : hash,
     hashHex: hash === NO_KEY ? null : hash.toString(16).padStart(8, '0'),
     algorithm,
@@ -55,10 +66,34 @@ export function explain(parts: ExplainParts, question: ExplainQuestion): Explain
     owner: nameOf(found.owner),
     replica: nameOf(found.taker),
     reason: found.reason,
-    why: `${sentence(found, stops)}${waiting > 0 ? `; requests that wait already and go first: ${waiting}` : ''}`,
+    why: `${byCookie === undefined ? cookieProblem(cookie) : ''}${sentence(found, stops)}${waiting > 0 ? `; requests that wait already and go first: ${waiting}` : ''}`,
     waiting,
     successors: stops,
   };
+}
+
+/** The sticky cookie of a request: '' where it has none, and the replica that it names. */
+interface Cookie {
+  readonly token: string;
+  readonly replica: Replica | undefined;
+}
+
+function cookieIn({ sticky, tokenOf, registry }: ExplainParts, question: ExplainQuestion): Cookie {
+  if (sticky === '' || 'key' in question) return { token: '', replica: undefined };
+  const { rawHeaders } = question.facts;
+  let lines = '';
+  for (let at = 0; at < rawHeaders.length; at += 2) lines += `${rawHeaders[at]}: ${rawHeaders[at + 1]}\r\n`;
+  const { token } = takeStickyCookie(lines, sticky);
+  const replica = registry.members.find(({ name }) => token !== '' && tokenOf(name) === token);
+  return { token, replica };
+}
+
+/** Why the cookie does not say where the request goes; '' where it has none. */
+function cookieProblem({ token, replica }: Cookie): string {
+  if (token === '') return '';
+  if (replica === undefined) return 'Its cookie names no replica. ';
+  const { name, state, isDraining } = replica;
+  return `Its cookie names ${name}, which ${state === 'healthy' && !isDraining ? 'is full' : `is ${conditionOf({ state, draining: isDraining })}`}. `;
 }
 
 function keyOf(
@@ -108,6 +143,8 @@ function sentence({ reason }: Explanation, stops: readonly ExplainStop[]): strin
       return `Every eligible replica is over the load bound of ${owner.bound}; ${taker?.name} is the first with room`;
     case 'p2c':
       return `It has no key: of two replicas at random, ${inFlightOf(stops)}, the one with less in flight takes it`;
+    case 'sticky':
+      return `Its cookie names ${owner.name}, with ${owner.inFlight} in flight of ${owner.cap} that it may have`;
     case 'least':
       return `It has no key: ${owner.name}, with ${owner.inFlight} in flight, has least of all`;
     case 'all-full':
@@ -121,6 +158,6 @@ function inFlightOf(stops: readonly ExplainStop[]): string {
   return stops.map(({ name, inFlight }) => `${name} with ${inFlight}`).join(' and ');
 }
 
-function conditionOf({ state, draining }: ExplainStop): string {
+function conditionOf({ state, draining }: Pick<ExplainStop, 'state' | 'draining'>): string {
   return draining && state === 'healthy' ? 'drained' : state;
 }

@@ -56,10 +56,19 @@ export class ReplicaStates {
     const entry = this.#entryOf(replica);
     if (entry.isDraining === isDraining) return;
     entry.isDraining = isDraining;
+    if (!isDraining) entry.keepsSessions = false;
     if (isDraining) this.#parts.slowStarts.end(entry.name);
     else if (entry.joined && entry.state === 'healthy') this.#parts.slowStarts.beginNow(entry.name);
     this.write(entry);
     this.note(entry, { kind: isDraining ? 'drain' : 'undrain', cause });
+  }
+
+  /** Whether it still gets requests of clients that have its sticky cookie while it is drained. */
+  setKeepsSessions(replica: Replica, keepsSessions: boolean): void {
+    const entry = this.#entryOf(replica);
+    if (entry.keepsSessions === keepsSessions) return;
+    entry.keepsSessions = keepsSessions;
+    if (entry.isDraining) this.write(entry);
   }
 
   /** Writes the same state under a new state word, so that data threads that stopped using it try it again. */

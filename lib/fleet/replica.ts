@@ -24,6 +24,8 @@ export interface Replica extends Place {
   readonly joined: boolean;
   /** An operator keeps requests away from it; its state goes on as if not. */
   readonly isDraining: boolean;
+  /** While an operator drains it, it still gets requests of clients that have its sticky cookie. */
+  readonly keepsSessions: boolean;
   /** It gets requests although it is unhealthy, since most of the fleet is. */
   readonly isAdmitted: boolean;
   readonly instance: Instance | undefined;

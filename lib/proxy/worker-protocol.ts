@@ -40,6 +40,11 @@ export interface WorkerOptions extends AccessLogOptions, ClientLimitOptions, Tls
   readonly vnodes: number;
   readonly hashKey: readonly HashKeySource[];
   readonly balance: Balance;
+  /** Name of the sticky cookie; '' is off. */
+  readonly sticky: string;
+  /** 0 is until the client's browser is closed. */
+  readonly stickyTtlMs: number;
+  readonly stickyOnOutage: 'move' | 'keep';
   readonly loadFactor: number;
   readonly loadFloor: number;
   readonly maxInFlight: number;

@@ -92,6 +92,12 @@ describe('cross-checks', () => {
     ['--hsts 5', '--hsts needs --tls-port'],
     ['--tls-redirect', '--tls-redirect needs --tls-port'],
     ['--rate-burst 5', '--rate-burst needs --rate-limit, such as 100/s'],
+    ['--sticky-ttl 1h', '--sticky-ttl needs --sticky, such as --sticky ringlb'],
+    [
+      '--sticky sid --hash-key cookie:sid',
+      '--sticky sid is a cookie of the application, which --hash-key reads; give the sticky cookie a name of its own',
+    ],
+    ['--sticky lb --sticky-secret=', '--sticky-secret must not be empty'],
     ['--rate-key client-ip --rate-limit 0', '--rate-key needs --rate-limit, such as 100/s'],
     ['--access-log-file a.log', '--access-log-file needs --access-log json or combined'],
     ['--access-log-sample 1% --access-log off', '--access-log-sample needs --access-log json or combined'],

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { ExplainQuestion } from '../../lib/api/types.ts';
 import { hashKeyOf } from '../../lib/core/hashing/hash-key.ts';
 import { ringPlacement } from '../../lib/core/hashing/ring.ts';
-import { FleetRig } from '../helpers/fleet/rig.ts';
+import { FleetRig, tokenFor } from '../helpers/fleet/rig.ts';
 
 /** A request with these headers. */
 function request(...rawHeaders: readonly string[]): ExplainQuestion {
@@ -173,6 +173,32 @@ describe('an explanation', () => {
     const { source, replica, why } = rig.view.explain(request('x-user', '1'));
     assert.deepEqual([source, replica], ['least', 'S2']);
     assert.equal(why, 'It has no key: S2, with 0 in flight, has least of all');
+  });
+
+  it('follows the sticky cookie', async () => {
+    const rig = await FleetRig.of(3, { sticky: 'lb' });
+    rig.load('S2', 5);
+    const cookie = `a=b; lb=${tokenFor('S2')}`;
+    const asked = rig.view.explain(request('cookie', cookie, 'x-user', '42'));
+    const { key, source, slot, owner, replica, reason, why, successors } = asked;
+    assert.deepEqual([key, source, slot, owner], [tokenFor('S2'), 'sticky:lb', null, null]);
+    assert.deepEqual([replica, reason], ['S2', 'sticky']);
+    assert.equal(why, 'Its cookie names S2, with 5 in flight of 8 that it may have');
+    assert.deepEqual(
+      successors.map(({ name, verdict }) => [name, verdict]),
+      [['S2', 'takes']],
+    );
+  });
+
+  it('says why a sticky cookie does not count', async () => {
+    const rig = await FleetRig.of(3, { sticky: 'lb' });
+    const whyOf = (token: string): string =>
+      rig.view.explain(request('cookie', `lb=${token}`, 'x-user', '42')).why;
+    assert.match(whyOf(tokenFor('S9')), /^Its cookie names no replica\. S\d owns it/);
+    rig.load('S2', 8);
+    assert.match(whyOf(tokenFor('S2')), /^Its cookie names S2, which is full\. S\d owns it/);
+    rig.registry.states.set(rig.registry.find('S1')!, 'unhealthy', 'test');
+    assert.match(whyOf(tokenFor('S1')), /^Its cookie names S1, which is unhealthy\. S\d owns it/);
   });
 
   it('counts nothing in flight', async () => {

@@ -28,7 +28,9 @@ declare module 'socket.io-client' {
     url: string,
     options: {
       readonly transports: readonly string[];
-      readonly extraHeaders: Readonly<Record<string, string>>;
+      readonly extraHeaders?: Readonly<Record<string, string>>;
+      /** The client keeps cookies, and sends them. */
+      readonly withCredentials?: boolean;
       readonly forceNew: boolean;
       readonly reconnection: boolean;
     },

@@ -25,6 +25,26 @@ async function serverOf(name: string): Promise<{ readonly port: number; close():
   return { port: (http.address() as AddressInfo).port, close: () => server.close() };
 }
 
+/** Resolves when the client has connected; rejects with why it could not. */
+function connection(client: Socket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    client.once('connect', resolve);
+    client.once('connect_error', reject);
+  });
+}
+
+/** Who answered the client's messages, sent all at once, and who called back. */
+async function answerers(client: Socket): Promise<readonly string[]> {
+  const said = await Promise.all(
+    Array.from({ length: MESSAGES }, (_, number) => client.emitWithAck('say', `message ${number}`)),
+  );
+  for (const [number, text] of said.entries()) assert.match(text, new RegExp(`: message ${number}$`));
+  const called = new Promise<string>((resolve) => client.once('called', resolve));
+  client.emit('call', 'back');
+  const text = await called;
+  return [...new Set([...said, text].map((line) => line.split(':', 1)[0]!))];
+}
+
 describe('socket.io over long polling and three replicas', () => {
   const servers: { readonly port: number; close(): Promise<void> }[] = [];
   const clients: Socket[] = [];
@@ -63,23 +83,8 @@ describe('socket.io over long polling and three replicas', () => {
       reconnection: false,
     });
     clients.push(client);
-    await new Promise<void>((resolve, reject) => {
-      client.once('connect', resolve);
-      client.once('connect_error', reject);
-    });
+    await connection(client);
     return client;
-  }
-
-  /** Who answered the client's messages, sent all at once, and who called back. */
-  async function answerers(client: Socket): Promise<readonly string[]> {
-    const said = await Promise.all(
-      Array.from({ length: MESSAGES }, (_, number) => client.emitWithAck('say', `message ${number}`)),
-    );
-    for (const [number, text] of said.entries()) assert.match(text, new RegExp(`: message ${number}$`));
-    const called = new Promise<string>((resolve) => client.once('called', resolve));
-    client.emit('call', 'back');
-    const text = await called;
-    return [...new Set([...said, text].map((line) => line.split(':', 1)[0]!))];
   }
 
   it('connects twelve clients at once, and each talks with one replica', async () => {
@@ -91,4 +96,47 @@ describe('socket.io over long polling and three replicas', () => {
       expected,
     );
   });
+});
+
+describe('socket.io over long polling with a sticky cookie, and no hash key', () => {
+  const servers: { readonly port: number; close(): Promise<void> }[] = [];
+  const clients: Socket[] = [];
+  let balancer: Balancer;
+  before(async () => {
+    for (const name of SERVERS) servers.push(await serverOf(name));
+    const upstreams = servers.map(({ port }) => `http://127.0.0.1:${port}`).join();
+    balancer = await Balancer.ready(
+      `--driver static --probe-interval 0 --sticky lb --upstreams ${upstreams}`,
+    );
+  });
+  after(async () => {
+    for (const client of clients) client.disconnect();
+    for (const server of servers) await server.close();
+    await balancer.stop();
+  });
+
+  /** A client that keeps its cookies as a browser does. */
+  function clientOf(transports: ('polling' | 'websocket')[]): Socket {
+    const client = io(`http://127.0.0.1:${balancer.publicPort}`, {
+      transports,
+      withCredentials: true,
+      forceNew: true,
+      reconnection: false,
+    });
+    clients.push(client);
+    return client;
+  }
+
+  for (const transports of [['polling'], ['polling', 'websocket']] as ('polling' | 'websocket')[][])
+    it(`serves clients by ${transports.join(', then ')}`, async () => {
+      const talked = await Promise.all(
+        Array.from({ length: 3 * CLIENTS_EACH }, async () => {
+          const client = clientOf(transports);
+          await connection(client);
+          return answerers(client);
+        }),
+      );
+      for (const names of talked) assert.equal(names.length, 1, names.join());
+      assert.ok(new Set(talked.flat()).size > 1, 'they are spread');
+    });
 });

@@ -118,6 +118,7 @@ function sentOn({ head, body }: ParseRecord): string {
     via: false,
     hsts: '',
     debug: '',
+    sticky: '',
     date: 'd',
   });
   const isRechunked = head!.framing === 'close';

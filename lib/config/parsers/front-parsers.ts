@@ -1,7 +1,7 @@
 /**
- * Parsers for the options of the front: TLS and rate limits.
+ * Parsers for the options of the front: TLS, rate limits and sticky cookies.
  */
-import { TOKEN_CHAR } from '../../core/http-token.ts';
+import { isToken, TOKEN_CHAR } from '../../core/http-token.ts';
 import { bad, ok, type ValueParser } from './value-parsers.ts';
 
 /** `a.pem,b.pem`. */
@@ -50,5 +50,27 @@ export const rateKey: ValueParser<string> = {
     if (value === 'client-ip') return ok('');
     const name = RATE_HEADER.exec(value)?.[1];
     return name === undefined ? bad('must be client-ip or header:NAME') : ok(name.toLowerCase());
+  },
+};
+
+/** `off` as '', and the name of a cookie as it is (RFC 6265 section 4.1.1). */
+export const stickyName: ValueParser<string> = {
+  unit: 'off or the name of a cookie',
+  read(value) {
+    if (value === 'off') return ok('');
+    return isToken(value) ? ok(value) : bad('must be off, or the name of a cookie such as ringlb');
+  },
+};
+
+/** Clients see what is made of it, and could try short ones at their leisure. */
+const MIN_SECRET = 16;
+
+/** A secret that no client sends, so that any characters will do. */
+export const secretText: ValueParser<string> = {
+  unit: 'secret',
+  isSecret: true,
+  read(value) {
+    if (value !== '' && value.length < MIN_SECRET) return bad(`must have ${MIN_SECRET} characters or more`);
+    return ok(value);
   },
 };

@@ -2,7 +2,7 @@
  * Which replicas a request may be given to at all, as one data thread sees them. A thread turns away from a replica that
  * refused it (`suspect`) before the control plane has looked at it.
  */
-import { isEligible, type RouteTable } from './route-table.ts';
+import { isEligible, type RouteTable, servesSessions } from './route-table.ts';
 
 export class Candidates {
   readonly #table: RouteTable;
@@ -24,5 +24,11 @@ export class Candidates {
     const word = this.#table.stateWord(ordinal);
     if (!isEligible(word) || this.#suspects[ordinal] === word) return false;
     return tried.length === 0 || !tried.includes(ordinal);
+  }
+
+  /** The same for a request of a client that has the replica's sticky cookie: a drain keeps only new clients away. */
+  includesForSession(ordinal: number, tried: readonly number[]): boolean {
+    const word = this.#table.stateWord(ordinal);
+    return servesSessions(word) && this.#suspects[ordinal] !== word && !tried.includes(ordinal);
   }
 }

@@ -28,7 +28,8 @@ export interface Successor {
 /**
  * `owner`: the owner takes it. `owner-not-eligible`, `owner-over-bound`, `owner-full`: another replica does, for that
  * reason. `all-over-bound`: all are over the bound, so the first with room takes it. `all-full`, `none-eligible`,
- * `no-replicas`: the request would have to wait. `p2c`, `least`: it has no key and is given by load.
+ * `no-replicas`: the request would have to wait. `p2c`, `least`: it has no key and is given by load. `sticky`: its cookie
+ * names the replica.
  */
 export type Reason =
   | 'owner'
@@ -40,7 +41,8 @@ export type Reason =
   | 'none-eligible'
   | 'no-replicas'
   | 'p2c'
-  | 'least';
+  | 'least'
+  | 'sticky';
 
 export interface Explanation {
   /** Undefined for a request without a key. */
@@ -78,6 +80,19 @@ export function explainPick(table: RouteTable, policy: PickPolicy, hash: number)
     reason: reasonOf(successors, picked),
     successors,
   };
+}
+
+/** Explains where a request goes whose sticky cookie names this replica; undefined where that cannot take it. */
+export function explainSticky(
+  table: RouteTable,
+  policy: PickPolicy,
+  ordinal: number,
+): Explanation | undefined {
+  const picker = new Picker(table, policy);
+  const inFlight = table.inFlight(ordinal);
+  if (!picker.leaseForSession(ordinal)) return undefined;
+  const stop = { ordinal, inFlight, bound: policy.maxInFlight, verdict: 'takes' } as const;
+  return { slot: undefined, owner: undefined, taker: ordinal, reason: 'sticky', successors: [stop] };
 }
 
 function loadOf(table: RouteTable, picker: Picker, ordinal: number): Omit<Successor, 'verdict'> {

@@ -86,6 +86,17 @@ export class Picker {
     }
   }
 
+  /**
+   * Counts a request of a client that has the sticky cookie of this replica in flight there; false where the replica may
+   * not or cannot take it. The load bound is not for such requests.
+   */
+  leaseForSession(ordinal: number, tried: readonly number[] = NOTHING_TRIED): boolean {
+    return (
+      this.#candidates.includesForSession(ordinal, tried) &&
+      this.#table.acquire(ordinal, this.#policy.maxInFlight)
+    );
+  }
+
   /** The owner of the slot that `hash` falls on, eligible or not; NO_OWNER while there is no replica, or for NO_KEY. */
   ownerOf(hash: number): number {
     if (hash === NO_KEY) return NO_OWNER;

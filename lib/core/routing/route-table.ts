@@ -30,17 +30,38 @@ import {
  * What a state word's lowest three bits say. The word is `epoch * 8 + code`, and the epoch grows at every change, so
  * a word is never seen twice in a row for two different situations.
  */
-export const STATE_CODES = { free: 0, starting: 1, healthy: 2, unhealthy: 3, draining: 4 } as const;
+export const STATE_CODES = {
+  free: 0,
+  starting: 1,
+  healthy: 2,
+  unhealthy: 3,
+  draining: 4,
+  /** Healthy, and drained by an operator: it gets requests of the clients that have its sticky cookie, and no others. */
+  'sessions-only': 5,
+} as const;
 export type StateCode = keyof typeof STATE_CODES;
 const CODE_MASK = 7;
 const EPOCH_STEP = 8;
 const HEALTHY: number = STATE_CODES.healthy;
+const SESSIONS_ONLY: number = STATE_CODES['sessions-only'];
 /** A weight of 1: weights are kept in hundredths, so that a replica in its slow start may have a part of its own. */
 export const WEIGHT_UNIT = 100;
 
 /** True where the state word says the replica may be given requests. */
 export function isEligible(word: number): boolean {
   return (word & CODE_MASK) === HEALTHY;
+}
+
+/** True where the state word says the replica may be given requests of clients that have its sticky cookie. */
+export function servesSessions(word: number): boolean {
+  const code = word & CODE_MASK;
+  return code === HEALTHY || code === SESSIONS_ONLY;
+}
+
+/** True where the replica is on its way back to health, or is healthy: a client that waits a moment finds it again. */
+export function isStaying(word: number): boolean {
+  const code = word & CODE_MASK;
+  return code !== STATE_CODES.free && code !== STATE_CODES.draining;
 }
 
 /** What a data thread sees, and the counting it does. Every method is a few loads; none allocates. */

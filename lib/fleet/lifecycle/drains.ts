@@ -5,7 +5,7 @@
  * that its successors serve meanwhile; a drain never leaves the fleet without an eligible replica.
  * A balancer that is started again does not remember drains.
  */
-import type { Clock } from '../../platform/clock.ts';
+import type { Clock, Timer } from '../../platform/clock.ts';
 import { BalancerError } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/log.ts';
 import type { Journal } from '../journal.ts';
@@ -20,6 +20,10 @@ export interface DrainParts {
   readonly journal: Journal;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Name of the sticky cookie; '' is off. */
+  readonly sticky: string;
+  /** For how long clients that have its cookie still get to a drained replica. */
+  readonly drainTimeoutMs: number;
 }
 
 const CAUSE = 'asked for by an operator';
@@ -28,6 +32,8 @@ export class Drains {
   readonly #parts: DrainParts;
   /** Drained replicas that still have requests in flight. */
   readonly #waiting = new Set<Replica>();
+  /** Ends the time in which clients with the cookie of a drained replica still get to it. */
+  readonly #sessions = new Map<Replica, Timer>();
 
   constructor(parts: DrainParts) {
     this.#parts = parts;
@@ -47,12 +53,17 @@ export class Drains {
     if (!rest.some((replica) => replica.state === 'healthy' && !replica.isDraining))
       throw new BalancerError('bad-request', 'no replica would be eligible any more, so nothing is drained');
     for (const replica of added) {
+      const sinceMs = clock.nowMs();
+      const keepsSessions = this.#parts.sticky !== '';
+      // before the state word changes, so that no client is sent elsewhere in between
+      registry.states.setKeepsSessions(replica, keepsSessions);
       registry.states.setDraining(replica, true, CAUSE);
       log.info(
         { replica: replica.name, inFlight: registry.states.inFlightOf(replica) },
         `${replica.name} drained by an operator`,
       );
-      void this.#noteWhenIdle(replica, clock.nowMs());
+      if (keepsSessions) this.#endSessionsInTime(replica, sinceMs);
+      else void this.#noteWhenIdle(replica, sinceMs);
     }
   }
 
@@ -60,12 +71,25 @@ export class Drains {
   undrain(names: readonly string[]): void {
     const { registry, plans, log } = this.#parts;
     for (const replica of plans.findMembers(names).filter(({ isDraining }) => isDraining)) {
+      this.#sessions.get(replica)?.cancel();
       registry.states.setDraining(replica, false, CAUSE);
       log.info(
         { replica: replica.name, state: replica.state },
         `drain of ${replica.name} ended by an operator`,
       );
     }
+  }
+
+  /** After the drain timeout clients that have the replica's cookie are sent elsewhere too. */
+  #endSessionsInTime(replica: Replica, sinceMs: number): void {
+    const { registry, clock, drainTimeoutMs } = this.#parts;
+    const timer = clock.after(drainTimeoutMs, () => {
+      this.#sessions.delete(replica);
+      if (!registry.has(replica)) return;
+      registry.states.setKeepsSessions(replica, false);
+      void this.#noteWhenIdle(replica, sinceMs);
+    });
+    this.#sessions.set(replica, timer);
   }
 
   /** Enters in the journal that nothing is in flight any more, unless the drain ends before. */

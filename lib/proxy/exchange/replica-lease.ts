@@ -27,7 +27,7 @@ export interface LeaseWorker {
   readonly nowMs: number;
   readonly table: RouteTable;
   readonly picker: Picker;
-  readonly pools: Pick<ReplicaPools, 'get' | 'generationOf'>;
+  readonly pools: Pick<ReplicaPools, 'get' | 'generationOf' | 'sticky'>;
   readonly health: PassiveHealth;
   readonly recorder: Recorder;
   readonly budget: RetryBudget;
@@ -111,9 +111,10 @@ export class ReplicaLease {
     return this.#attempts;
   }
 
-  /** The ordinal that owns the request's slot now. */
+  /** The ordinal that owns the request's slot now, or that its sticky cookie names. */
   get owner(): number {
-    return this.#worker.picker.ownerOf(this.#context.hash);
+    const { hash, head } = this.#context;
+    return this.#worker.pools.sticky.queueOf(head.stickyToken, hash);
   }
 
   /** Every replica that is eligible has failed this request. */
@@ -126,14 +127,15 @@ export class ReplicaLease {
 
   /** Takes the replica that the route table says and returns its pool; undefined while none can take the request. */
   acquire(): ConnectionPool | undefined {
-    const { picker, table, pools } = this.#worker;
+    const { table, pools } = this.#worker;
+    const token = this.#context.head.stickyToken;
     for (;;) {
-      const ordinal = picker.lease(this.#context.hash, this.#triedOrdinals());
+      const ordinal = pools.sticky.lease(token, this.#context.hash, this.#triedOrdinals());
       if (ordinal < 0) return undefined;
       this.#ordinal = ordinal;
       const pool = pools.get(ordinal);
       if (pool !== undefined) {
-        if (this.#attempts === 0) this.#recordOverflow(ordinal);
+        if (this.#attempts === 0 && token === '') this.#recordOverflow(ordinal);
         this.#hold(ordinal, table.stateWord(ordinal));
         return pool;
       }

@@ -11,12 +11,13 @@ import { isRequestComplete, type RequestContext } from '../downstream/request.ts
 import { debugLines } from '../headers/debug-headers.ts';
 import { failureResponse } from '../headers/failure-response.ts';
 import { buildResponseHead } from '../headers/response-headers.ts';
+import { type StickyHeaderOptions, stickyLines } from '../headers/sticky-header.ts';
 import type { RequestRecord } from './request-record.ts';
 import { type RelayFlow, ResponseRelay } from './response-relay.ts';
 
 /** What the writer needs of its worker. */
 export interface WriterWorker {
-  readonly options: { readonly via: boolean };
+  readonly options: { readonly via: boolean } & StickyHeaderOptions;
   readonly nowMs: number;
   /** The Strict-Transport-Security line of responses over TLS, or ''. */
   readonly tls: { readonly hstsLine: string };
@@ -24,7 +25,10 @@ export interface WriterWorker {
   readonly date: string;
   /** The balancer is shutting down, so connections are not kept. */
   readonly isDraining: boolean;
-  readonly pools: { nameOf(ordinal: number): string | undefined };
+  readonly pools: {
+    nameOf(ordinal: number): string | undefined;
+    readonly sticky: { tokenToSet(token: string, taken: number): string };
+  };
 }
 
 /** The replicas that the request was given to so far: how many, and the last of them or NO_ORDINAL. */
@@ -73,6 +77,7 @@ export class ResponseWriter {
       via: this.#worker.options.via,
       hsts: client.info.isTls ? this.#worker.tls.hstsLine : '',
       debug: request.isDebug ? this.#debugLines() : '',
+      sticky: this.#worker.options.sticky === '' ? '' : this.#stickyLines(head),
       date: this.#worker.date,
     });
     this.#record.bytesOut = text.length;
@@ -110,6 +115,14 @@ export class ResponseWriter {
 
   get #takesChunks(): boolean {
     return this.#context.request.minorVersion === 1;
+  }
+
+  /** Sets the sticky cookie of the replica that responds, where the client does not have it. */
+  #stickyLines(head: ResponseHead): string {
+    const { options, pools } = this.#worker;
+    const { stickyToken, isSecure } = this.#context.head;
+    const token = pools.sticky.tokenToSet(stickyToken, this.#made.last);
+    return token === '' ? '' : stickyLines(head, options, token, isSecure);
   }
 
   #debugLines(): string {

@@ -23,6 +23,7 @@ import { TrustedProxies } from '../headers/trusted-proxies.ts';
 import { UnsentBytes } from '../io/unsent-bytes.ts';
 import { PassiveHealth } from '../upstream/passive-health.ts';
 import { ReplicaPools } from '../upstream/replica-pools.ts';
+import { StickyReplicas } from '../upstream/sticky-replicas.ts';
 import type { MessageFromWorker, WorkerOptions, WorkerStart } from '../worker-protocol.ts';
 import { AccessLogEntries } from './access-log-entry.ts';
 import { ActiveRequests } from './deadlines.ts';
@@ -95,7 +96,8 @@ export class WorkerContext {
     );
     this.budget = new RetryBudget(options.retryBudget);
     const onUpdated = (): void => this.queue.recheck();
-    const pools = { options, recorder: this.recorder, nowMs, adminWaitMs: ADMIN_WAIT_MS, onUpdated };
+    const sticky = new StickyReplicas(this.table, this.picker, options);
+    const pools = { options, recorder: this.recorder, nowMs, adminWaitMs: ADMIN_WAIT_MS, sticky, onUpdated };
     this.pools = new ReplicaPools(pools);
     const hstsLine = options.hsts === 0 ? '' : `Strict-Transport-Security: max-age=${options.hsts}\r\n`;
     this.tls = { material: start.tls, hstsLine };

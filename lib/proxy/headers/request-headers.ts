@@ -7,6 +7,7 @@
  * Source: RFC 9110 sections 7.6.1, 7.8 and 10.1.4, RFC 9112 sections 3.2, 6.1, 6.3 and 9.6.
  */
 import { isRequestId } from '../../core/hashing/hash-key.ts';
+import { takeStickyCookie } from '../../core/sticky-cookie.ts';
 import { isConnectionCredentials } from '../../http1/connection-auth.ts';
 import { FIELD, fieldOf } from '../../http1/header-names.ts';
 import type { RequestFraming } from '../../http1/request-fields.ts';
@@ -42,6 +43,10 @@ export interface RequestHead {
   readonly isDebug: boolean;
   /** It brings credentials that authenticate the connection which it is sent on. */
   readonly bindsConnection: boolean;
+  /** What its sticky cookie says, which does not go on; '' where it has none. */
+  readonly stickyToken: string;
+  /** The client speaks TLS, with us or with a trusted proxy in front. */
+  readonly isSecure: boolean;
 }
 
 /** What an operator can choose. */
@@ -54,6 +59,8 @@ export interface HeaderPolicy {
   readonly via: boolean;
   /** Which clients may have debug headers. */
   readonly debugFor: DebugFor;
+  /** Name of the sticky cookie, which does not go on; '' is off. */
+  readonly sticky: string;
 }
 
 const SLASH = 0x2f;
@@ -61,6 +68,7 @@ const CR = 0x0d;
 const TRAILERS = /(?:^|,)[ \t]*trailers[ \t]*(?:,|;|$)/i;
 /** RFC 3986 section 3.2.2, without user information. */
 const HOST = /^[\w.~!$&'()*+,;=%[\]:-]*$/;
+const SECURE = /^https[ \t]*(?:,|$)/i;
 const CONTINUE = 'Expect: 100-continue\r\n';
 const PROTO_HTTP = 'X-Forwarded-Proto: http\r\n';
 const PROTO_HTTPS = 'X-Forwarded-Proto: https\r\n';
@@ -73,6 +81,7 @@ const seen = {
   forwardedFor: '',
   forwardedHost: false,
   forwardedProto: false,
+  secureProto: false,
   requestId: '',
   requestIdAt: MADE_HERE,
   trailers: false,
@@ -92,7 +101,13 @@ export function buildRequestHead(
 ): RequestHead {
   const { minorVersion, method } = parsed;
   const isOldHttp = minorVersion === 0;
-  const fields = passedLines(parsed, client.trusted);
+  let fields = passedLines(parsed, client.trusted);
+  let stickyToken = '';
+  if (policy.sticky !== '') {
+    const cookie = takeStickyCookie(fields, policy.sticky);
+    fields = cookie.lines;
+    stickyToken = cookie.token;
+  }
   if (!isOldHttp && !seen.hasHost) throw new BalancerError('bad-request', 'The request has no Host header');
   const isOriginForm = parsed.target.charCodeAt(0) === SLASH;
   const target = isOriginForm ? parsed.target : originForm(method, parsed.target);
@@ -110,6 +125,8 @@ export function buildRequestHead(
     target,
     isDebug: seen.debug && mayDebug(client, policy.debugFor),
     bindsConnection: seen.connectionAuth,
+    stickyToken,
+    isSecure: client.isTls || seen.secureProto,
   };
 }
 
@@ -156,6 +173,7 @@ function resetSeen(): void {
   seen.forwardedFor = '';
   seen.forwardedHost = false;
   seen.forwardedProto = false;
+  seen.secureProto = false;
   seen.requestId = '';
   seen.requestIdAt = MADE_HERE;
   seen.trailers = false;
@@ -185,6 +203,7 @@ function passesOn(field: number, value: string, trusted: boolean): boolean {
       return trusted;
     case FIELD.forwardedProto:
       seen.forwardedProto = true;
+      seen.secureProto = trusted && SECURE.test(value);
       return trusted;
     case FIELD.forwarded:
       return trusted;

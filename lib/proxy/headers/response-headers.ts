@@ -21,6 +21,8 @@ export interface ResponseExtras {
   readonly via: boolean;
   /** Debug headers, or ''. */
   readonly debug: string;
+  /** The lines that set the sticky cookie, or ''. */
+  readonly sticky: string;
   /** The Strict-Transport-Security line, or ''. */
   readonly hsts: string;
   /** For responses without a Date (RFC 9110 section 6.6.1). */
@@ -39,6 +41,7 @@ export function buildResponseHead(head: ResponseHead, extras: ResponseExtras): s
   if (!head.hasRequestId) text += `X-Request-Id: ${extras.requestId}\r\n`;
   if (extras.via) text += VIA;
   if (extras.hsts !== '' && !HSTS.test(head.forward)) text += extras.hsts;
+  text += extras.sticky;
   text += extras.debug;
   if (head.framing === 'upgrade') return `${text}Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n\r\n`;
   if (head.statusCode === UPGRADE_REQUIRED && head.upgrade !== '')

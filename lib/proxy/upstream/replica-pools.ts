@@ -9,6 +9,7 @@ import type { WorkerOptions } from '../worker-protocol.ts';
 import { ConnectionPool, type PoolCaps } from './connection-pool.ts';
 import { connectUpstream, connectUpstreamOver } from './early-response.ts';
 import { connectUpstreamHttp2 } from './http2/http2-sessions.ts';
+import type { StickyReplicas } from './sticky-replicas.ts';
 
 /** Connections to the admin server from one worker. */
 const ADMIN_CONNECTIONS = 16;
@@ -23,6 +24,7 @@ export interface ReplicaPoolsDeps {
   readonly nowMs: () => number;
   /** How long a request to the admin server may wait for a connection. */
   readonly adminWaitMs: number;
+  readonly sticky: StickyReplicas;
   /** The instances have changed. */
   readonly onUpdated: () => void;
 }
@@ -35,6 +37,8 @@ interface InstancePool {
 export class ReplicaPools {
   /** To the admin server, for what only the control plane can respond to. */
   readonly admin: ConnectionPool;
+  /** Which of them clients with a sticky cookie are sent to. */
+  readonly sticky: StickyReplicas;
   readonly #deps: ReplicaPoolsDeps;
   readonly #pools: (InstancePool | undefined)[] = [];
   readonly #generations = new WeakMap<ConnectionPool, number>();
@@ -43,6 +47,7 @@ export class ReplicaPools {
 
   constructor(deps: ReplicaPoolsDeps) {
     this.#deps = deps;
+    this.sticky = deps.sticky;
     this.admin = this.#open(NO_ORDINAL, deps.options.admin, this.#adminCaps);
   }
 
@@ -78,6 +83,7 @@ export class ReplicaPools {
       this.#pools[ordinal] = { generation, pool };
       this.#names[ordinal] = name;
     }
+    this.sticky.update(records);
     this.#deps.onUpdated();
   }
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { isEligible, servesSessions } from '../../../lib/core/routing/route-table.ts';
 import { FakeDriver } from '../../helpers/fleet/fake-driver.ts';
-import { FleetRig } from '../../helpers/fleet/rig.ts';
+import { DRAIN_TIMEOUT_MS, FleetRig } from '../../helpers/fleet/rig.ts';
 
 describe('draining replicas', () => {
   it('keeps them on the ring, not eligible, and moves no slot', async () => {
@@ -176,5 +177,40 @@ describe('removing while replicas are drained', () => {
     const rig = await FleetRig.of(2);
     await rig.view.drain(['S1']);
     assert.deepEqual(await rig.scaling.remove(2, []), []);
+  });
+
+  it('keep clients with its sticky cookie until the drain timeout', async () => {
+    const rig = await FleetRig.of(2, { sticky: 'lb' });
+    const s1 = rig.registry.find('S1')!;
+    const serves = (): boolean => servesSessions(rig.table.stateWord(s1.ordinal));
+    await rig.view.drain(['S1']);
+    assert.deepEqual([serves(), isEligible(rig.table.stateWord(s1.ordinal))], [true, false]);
+    await rig.advance(DRAIN_TIMEOUT_MS - 100, 100);
+    assert.ok(serves());
+    await rig.advance(200);
+    assert.ok(!serves());
+    assert.deepEqual(
+      rig.events.map(({ kind }) => kind),
+      ['drain', 'drained'],
+    );
+  });
+
+  it('give sessions their whole time when a drain begins again', async () => {
+    const rig = await FleetRig.of(2, { sticky: 'lb' });
+    const { ordinal } = rig.registry.find('S1')!;
+    await rig.view.drain(['S1']);
+    await rig.advance(DRAIN_TIMEOUT_MS / 2, 100);
+    await rig.view.undrain(['S1']);
+    await rig.view.drain(['S1']);
+    await rig.advance(DRAIN_TIMEOUT_MS / 2 + 100, 100);
+    assert.ok(servesSessions(rig.table.stateWord(ordinal)), 'the time begins anew');
+    await rig.view.undrain(['S1']);
+    assert.ok(isEligible(rig.table.stateWord(ordinal)));
+  });
+
+  it('keep nobody without a sticky cookie', async () => {
+    const rig = await FleetRig.of(2);
+    await rig.view.drain(['S1']);
+    assert.ok(!servesSessions(rig.table.stateWord(rig.registry.find('S1')!.ordinal)));
   });
 });

@@ -10,6 +10,7 @@ import { HistogramView } from '../../../lib/core/policy/histogram.ts';
 import type { Endpoint, UpstreamRecord } from '../../../lib/core/replica.ts';
 import type { Balance } from '../../../lib/core/routing/load-picker.ts';
 import { RouteTable, RouteTableWriter } from '../../../lib/core/routing/route-table.ts';
+import { TOKEN_LENGTH } from '../../../lib/core/sticky-cookie.ts';
 import { createDeploys } from '../../../lib/fleet/deploy/create.ts';
 import type { Deploys } from '../../../lib/fleet/deploy/deploys.ts';
 import type { Outcomes } from '../../../lib/fleet/deploy/gate.ts';
@@ -50,6 +51,8 @@ export interface RigOptions {
   readonly slowStartMs?: number;
   /** Each instance has a name of its own: `R1`, then `R2`. */
   readonly classic?: boolean;
+  /** Name of the sticky cookie; '' is off. */
+  readonly sticky?: string;
 }
 
 export const INTERVAL_MS = 2000;
@@ -74,6 +77,11 @@ export async function settle(): Promise<void> {
 function freshNames(): () => string {
   let count = 0;
   return () => `R${++count}`;
+}
+
+/** What the sticky cookie says for a replica of this name. */
+export function tokenFor(name: string): string {
+  return `token-of-${name}`.padEnd(TOKEN_LENGTH, '-');
 }
 
 export class FleetRig {
@@ -135,6 +143,7 @@ export class FleetRig {
     weights = new Map(),
     slowStartMs = 0,
     classic = false,
+    sticky = '',
   }: RigOptions = {}) {
     this.driver = driver;
     const placement = ringPlacement(512, 40);
@@ -231,7 +240,9 @@ export class FleetRig {
       launcher,
       scaling,
       plans,
-      drains: new Drains({ ...common, plans }),
+      drains: new Drains({ ...common, plans, sticky, drainTimeoutMs: DRAIN_TIMEOUT_MS }),
+      sticky,
+      tokenOf: (name) => tokenFor(name),
       table,
       health: this.health,
       placement,

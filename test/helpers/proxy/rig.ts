@@ -9,6 +9,7 @@ import type { Placement } from '../../../lib/core/hashing/slot-table.ts';
 import type { Loss, Settlement } from '../../../lib/core/policy/poison.ts';
 import type { Endpoint, UpstreamRecord } from '../../../lib/core/replica.ts';
 import { RouteTableWriter, type StateCode } from '../../../lib/core/routing/route-table.ts';
+import { TOKEN_LENGTH } from '../../../lib/core/sticky-cookie.ts';
 import { MetricsReader, type Snapshot } from '../../../lib/metrics/reader.ts';
 import { DEFAULT_UPSTREAM_TLS } from '../../../lib/platform/upstream-tls.ts';
 import { createLimitMemory, type LimitMemory } from '../../../lib/proxy/downstream/client-limits.ts';
@@ -158,7 +159,13 @@ export class Rig {
   }
 
   #record(ordinal: number, endpoint: Endpoint): UpstreamRecord {
-    return { ordinal, name: `S${ordinal + 1}`, endpoint, generation: this.#generation++ };
+    const token = this.options.sticky === '' ? '' : this.tokenOf(ordinal);
+    return { ordinal, name: `S${ordinal + 1}`, endpoint, generation: this.#generation++, token };
+  }
+
+  /** What the sticky cookie says for the replica of this ordinal. */
+  tokenOf(ordinal: number): string {
+    return `token-of-S${ordinal + 1}`.padEnd(TOKEN_LENGTH, '-');
   }
 
   get thread(): WorkerContext {

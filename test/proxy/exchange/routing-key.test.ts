@@ -22,6 +22,7 @@ const POLICY: HeaderPolicy = {
   forwarded: false,
   via: false,
   debugFor: 'nobody',
+  sticky: '',
 };
 const LIMITS = { maxHeadBytes: 16_384, maxHeaders: 100, maxTargetBytes: 8192 };
 const PROXIES = new TrustedProxies(['10.0.0.0/8']);

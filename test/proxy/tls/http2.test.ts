@@ -439,3 +439,15 @@ test('a client that ends its side of the connection has gone, tunnels included',
   await other.over();
   await rig.settled();
 });
+
+test('finds the sticky cookie among crumbs, and sets it Secure', async (t) => {
+  const { rig, session } = await open(t, { replicas: 2, sticky: 'lb' });
+  for (const [ordinal, replica] of rig.replicas.entries())
+    replica.serve((request) => ok(`S${ordinal + 1} ${headersOf(request, 'cookie').join('|')}`));
+  const headers = { cookie: ['a=b', `lb=${rig.tokenOf(1)}`, 'c=d'], 'x-request-id': rig.idsFor(0)[0]! };
+  const known = await ask(session, '/', headers);
+  assert.equal(known.body, 'S2 a=b; c=d');
+  assert.equal(known.headers['set-cookie'], undefined);
+  const { headers: set } = await ask(session, '/', { 'x-request-id': rig.idsFor(0)[0]! });
+  assert.deepEqual(set['set-cookie'], [`lb=${rig.tokenOf(0)}; Path=/; HttpOnly; SameSite=Lax; Secure`]);
+});
