@@ -160,4 +160,23 @@ describe('a balancer that reads its options anew', () => {
     assert.deepEqual(await command.exited, { code: 0, signal: null });
     assert.equal(command.stdout, 'changed: upstreams\n');
   });
+
+  it('sets a sticky cookie once that is on, and other values with another secret', async () => {
+    const setCookie = async (): Promise<string> => {
+      const { headers } = await balancer.ask('GET', '/', { headers: { 'x-request-id': 'same' } });
+      return headers['set-cookie']?.[0]?.split(';', 1)[0] ?? '';
+    };
+    assert.equal(await setCookie(), '');
+    const cookies: string[] = [];
+    for (const secret of ['one', 'another']) {
+      write(servers, ['sticky: lb', `sticky-secret: ${secret.padEnd(16, '-')}`]);
+      await message<ReloadView>('POST', '/reload');
+      cookies.push(await setCookie());
+    }
+    for (const cookie of cookies) assert.match(cookie, /^lb=[\w-]{22}$/);
+    assert.notEqual(cookies[0], cookies[1]);
+    write(servers);
+    await message<ReloadView>('POST', '/reload');
+    assert.equal(await setCookie(), '');
+  });
 });
