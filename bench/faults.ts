@@ -3,27 +3,32 @@
  * status 1 where a case does not keep to its figures.
  */
 import { parseArgs } from 'node:util';
-import { CASES } from './faults/cases.ts';
+import { CASES, SWARM_CASES } from './faults/cases.ts';
 import type { FaultCase, Row } from './faults/fault-case.ts';
 import { runCase } from './faults/run-case.ts';
 import { markdown } from './proxy/table.ts';
 
 const HELP = `npm run faults -- [--only F1,F7] [--rounds 1] [--short] [--list]
-  --only    the cases to run, by number; all unless said
+  --only    the cases to run, by number; "swarm" is all of many machines, which need a Swarm of three managers; all
+            others unless said
   --rounds  how often each is run; what is shown are sums
   --short   a part of the time for each, for a first look
   --list    names the cases, and runs none
 `;
 const SHORT = 0.3;
+const ALL = [...CASES, ...SWARM_CASES];
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
 function chosen(only: string | undefined): readonly FaultCase[] {
   if (only === undefined) return CASES;
-  const ids = only.split(',').map((id) => id.trim().toUpperCase());
-  const unknown = ids.filter((id) => !CASES.some((each) => each.id === id));
+  const ids = only.split(',').flatMap((text) => {
+    const id = text.trim().toUpperCase();
+    return id === 'SWARM' ? SWARM_CASES.map((each) => each.id) : [id];
+  });
+  const unknown = ids.filter((id) => !ALL.some((each) => each.id === id));
   if (unknown.length > 0) throw new Error(`no case ${unknown.join(', ')}; --list names them`);
-  return CASES.filter(({ id }) => ids.includes(id));
+  return ALL.filter(({ id }) => ids.includes(id));
 }
 
 function sum(rows: readonly Row[]): Row {
@@ -36,6 +41,7 @@ function sum(rows: readonly Row[]): Row {
     postsLost: total(({ postsLost }) => postsLost),
     postsTwice: total(({ postsTwice }) => postsTwice),
     seconds: total(({ seconds }) => seconds),
+    note: [...new Set(rows.map(({ note }) => note))].join(' · '),
     problems: rows.flatMap(({ problems }) => problems),
   };
 }
@@ -63,7 +69,7 @@ async function main(): Promise<void> {
     },
   });
   if (values.help) return say(HELP);
-  if (values.list) return say(CASES.map(({ id, title }) => `${id}  ${title}`).join('\n'));
+  if (values.list) return say(ALL.map(({ id, title }) => `${id}  ${title}`).join('\n'));
   const rounds = Number(values.rounds);
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > 20)
     throw new Error('--rounds must be a whole number from 1 to 20');
@@ -78,7 +84,7 @@ async function main(): Promise<void> {
     );
   }
   say(`\n${tableOf(rows)}`);
-  for (const { id, mayLose } of CASES) if (mayLose?.why) say(`${id}: ${mayLose.why}.`);
+  for (const { id, mayLose } of chosen(values.only)) if (mayLose?.why) say(`${id}: ${mayLose.why}.`);
   if (rows.some(({ problems }) => problems.length > 0)) process.exitCode = 1;
 }
 

@@ -7,7 +7,7 @@ import { openSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ReplicaView } from '../../lib/api/types.ts';
-import { ask } from './traffic.ts';
+import { type Asking, ask } from './traffic.ts';
 
 export const ROOT = join(import.meta.dirname, '../..');
 const MAIN = join(ROOT, 'lib/main.ts');
@@ -21,7 +21,18 @@ export interface Start {
   readonly logFile?: string;
   /** Most open files. */
   readonly descriptors?: number;
+  /** The node of a Swarm that it runs on; this machine unless said. */
+  readonly node?: BalancerNode;
 }
+
+/** A network namespace, and an address there on which the admin port listens too. */
+export interface BalancerNode {
+  readonly namespace: string;
+  readonly host: string;
+}
+
+/** Of the admin port where that is not on loopback. */
+export const TOKEN = 'fault-campaign';
 
 const running = new Set<ChildProcess>();
 process.on('exit', () => {
@@ -34,13 +45,23 @@ export class Balancer {
   log = '';
   port = 0;
   adminPort = 0;
+  readonly host: string;
+  readonly #asking: Asking;
 
-  private constructor({ options, env, logFile, descriptors }: Start) {
+  private constructor({ options, env, logFile, descriptors, node }: Start) {
+    this.host = node?.host ?? '127.0.0.1';
+    this.#asking = node === undefined ? {} : { host: node.host, token: TOKEN };
     const surroundings = Object.fromEntries(
       Object.entries(process.env).filter(([name]) => !name.startsWith('LB_')),
     );
-    const command = [process.execPath, MAIN, ...options];
-    const limited = descriptors === undefined ? command : ['prlimit', `--nofile=${descriptors}`, ...command];
+    const placed =
+      node === undefined ? options : [...options, '--admin-host', node.host, '--admin-token', TOKEN];
+    const command = [process.execPath, MAIN, ...placed];
+    const limited = [
+      ...(node === undefined ? [] : ['ip', 'netns', 'exec', node.namespace]),
+      ...(descriptors === undefined ? [] : ['prlimit', `--nofile=${descriptors}`]),
+      ...command,
+    ];
     this.child = spawn(limited[0]!, limited.slice(1), {
       env: { ...surroundings, ...env },
       stdio: ['ignore', 'ignore', logFile === undefined ? 'pipe' : openSync(logFile, 'a')],
@@ -81,14 +102,24 @@ export class Balancer {
   }
 
   isReady(): Promise<boolean> {
-    return ask(this.adminPort, 'GET', '/readyz').then(
+    return this.askAdmin('GET', '/readyz').then(
       () => true,
       () => false,
     );
   }
 
+  /** The body of the public port's response to a call of the API; rejects where it is one of 500 and above. */
+  askPublic(method: string, path: string, body?: string): Promise<string> {
+    return ask(this.port, method, path, { ...this.#asking, ...(body && { body }) });
+  }
+
+  /** The body of the admin port's response; rejects where it is one of 500 and above. */
+  askAdmin(method: string, path: string, body?: string): Promise<string> {
+    return ask(this.adminPort, method, path, { ...this.#asking, ...(body && { body }) });
+  }
+
   async replicas(): Promise<readonly ReplicaView[]> {
-    const body = await ask(this.adminPort, 'GET', '/replicas');
+    const body = await this.askAdmin('GET', '/replicas');
     return (JSON.parse(body) as { message: { replicas: readonly ReplicaView[] } }).message.replicas;
   }
 
@@ -117,7 +148,7 @@ export class Balancer {
   async untilEvent(kind: string, withinMs = 20_000): Promise<void> {
     const deadline = performance.now() + withinMs;
     while (performance.now() < deadline) {
-      const body = await ask(this.adminPort, 'GET', `/events?limit=500`);
+      const body = await this.askAdmin('GET', '/events?limit=500');
       if (body.includes(`"kind":"${kind}"`)) return;
       await delay(LOOK_MS);
     }

@@ -9,6 +9,8 @@ export interface FaultCase {
   readonly title: string;
   /** Needs a Docker engine. */
   readonly needsDocker?: boolean;
+  /** Needs a Swarm of three managers (RINGLB_SWARM); run where `--only` names it. */
+  readonly needsSwarm?: boolean;
   /** Requests that may be lost; 0 unless said. `why` stands in the table's legend. */
   readonly mayLose?: { readonly gets: number; readonly why: string };
   /** Makes the fault; throws or names `problems` where the figures are not reached. */

@@ -13,6 +13,11 @@ export interface Rates {
   readonly postsPerSecond: number;
 }
 
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
 const USUAL: Rates = { getsPerSecond: 100, postsPerSecond: 20 };
 
 interface Counts {
@@ -28,22 +33,40 @@ export class Traffic {
   /** When the last was lost, in ms from the start; 0 where none was. */
   lastLossMs = 0;
   longestMs = 0;
-  readonly #port: number;
+  /** Bodies of responses: how many had each, and when the last request that got it was sent. */
+  readonly bodies = new Map<string, { lastMs: number; count: number }>();
+  readonly #addresses: readonly Address[];
   readonly #rates: Rates;
   readonly #kept = new Agent({ keepAlive: true, maxSockets: 32 });
   readonly #startMs = performance.now();
   readonly #timer: NodeJS.Timeout;
   readonly #underWay = new Set<Promise<void>>();
+  readonly #inFlight = new Map<Address, number>();
+  readonly #sent = new Map<Address, number>();
   #isHeld = false;
 
-  constructor(port: number, rates: Rates = USUAL) {
-    this.#port = port;
+  /**
+   * At several addresses in turn, as clients that know them all: where no connection comes about, the next address
+   * is asked, and that is no loss.
+   */
+  constructor(target: number | readonly Address[], rates: Rates = USUAL) {
+    this.#addresses = typeof target === 'number' ? [{ host: '127.0.0.1', port: target }] : target;
     this.#rates = rates;
     this.#timer = setInterval(() => this.#sendDue(), TICK_MS);
   }
 
   get nowMs(): number {
     return performance.now() - this.#startMs;
+  }
+
+  /** Requests that are at the address now. */
+  inFlightAt(address: Address): number {
+    return this.#inFlight.get(address) ?? 0;
+  }
+
+  /** Requests that were sent to the address so far. */
+  sentTo(address: Address): number {
+    return this.#sent.get(address) ?? 0;
   }
 
   /** Nobody is there to be asked; what was due meanwhile is not sent. */
@@ -75,12 +98,15 @@ export class Traffic {
   }
 
   #send(method: string, counts: Counts): void {
-    const id = `${method}-${process.pid}-${Math.round(this.#startMs)}-${counts.sent++}`;
+    const number = counts.sent++;
+    const id = `${method}-${process.pid}-${Math.round(this.#startMs)}-${number}`;
     const agent = counts.sent % 2 === 0 ? this.#kept : false;
     const sentMs = this.nowMs;
-    const sending = ask(this.#port, method, '/work', { id, agent }).then(
-      () => {
+    const sending = this.#askInTurn(method, { id, agent }, number >> 1).then(
+      (body) => {
         this.longestMs = Math.max(this.longestMs, this.nowMs - sentMs);
+        const seen = this.bodies.get(body) ?? { lastMs: 0, count: 0 };
+        this.bodies.set(body, { lastMs: Math.max(seen.lastMs, sentMs), count: seen.count + 1 });
       },
       (error: Error) => {
         counts.lost++;
@@ -92,12 +118,32 @@ export class Traffic {
     this.#underWay.add(sending);
     void sending.then(() => this.#underWay.delete(sending));
   }
+
+  async #askInTurn(method: string, asking: Asking, first: number): Promise<string> {
+    for (let tried = 1; ; tried++) {
+      const address = this.#addresses[(first + tried) % this.#addresses.length]!;
+      this.#inFlight.set(address, this.inFlightAt(address) + 1);
+      this.#sent.set(address, this.sentTo(address) + 1);
+      try {
+        return await ask(address.port, method, '/work', { ...asking, host: address.host });
+      } catch (error) {
+        // a listener that is closed resets what it has not accepted
+        const hasNotConnected = (error as NodeJS.ErrnoException).syscall === 'connect';
+        if (!hasNotConnected || tried === this.#addresses.length) throw error;
+      } finally {
+        this.#inFlight.set(address, this.inFlightAt(address) - 1);
+      }
+    }
+  }
 }
 
 export interface Asking {
   readonly id?: string;
   readonly agent?: Agent | false;
   readonly body?: string;
+  /** This machine unless said. */
+  readonly host?: string;
+  readonly token?: string;
 }
 
 /** The body of the response; rejects where none came whole, or one of 500 and above. */
@@ -105,11 +151,15 @@ export function ask(
   port: number,
   method: string,
   path: string,
-  { id, agent = false, body = '' }: Asking = {},
+  { id, agent = false, body = '', host = '127.0.0.1', token }: Asking = {},
 ): Promise<string> {
   return new Promise((resolve, reject) => {
-    const headers = { 'content-length': Buffer.byteLength(body), ...(id && { 'x-request-id': id }) };
-    const asked = request({ host: '127.0.0.1', port, method, path, agent, headers }, (response) => {
+    const headers = {
+      'content-length': Buffer.byteLength(body),
+      ...(id && { 'x-request-id': id }),
+      ...(token && { authorization: `Bearer ${token}` }),
+    };
+    const asked = request({ host, port, method, path, agent, headers }, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (chunk: string) => {
         text += chunk;

@@ -15,7 +15,8 @@ import { eventually } from '../eventually.ts';
 import { type SpecDriver, specWith, withSpec } from '../replica-spec.ts';
 import { skipUnless } from '../skip.ts';
 
-const DIRECTORY = process.env.RINGLB_SWARM ?? '/tmp/ringlb-swarm';
+/** Where the Swarm was brought up. */
+export const directory = process.env.RINGLB_SWARM ?? '/tmp/ringlb-swarm';
 /** The namespace of the bridge between the nodes, and our address on it. */
 const BRIDGE = 'rlbsw';
 const OWN_ADDRESS = '10.99.0.254/24';
@@ -25,11 +26,11 @@ const run = promisify(execFile);
 export const NODES: readonly number[] = [1, 2, 3];
 
 export const skipSwarm: string | undefined = skipUnless(
-  existsSync(`${DIRECTORY}/ready`),
-  `no Swarm of three nodes in ${DIRECTORY}`,
+  existsSync(`${directory}/ready`),
+  `no Swarm of three nodes in ${directory}`,
 );
 
-const socketOf = (node: number): string => `${DIRECTORY}/n${node}/docker.sock`;
+const socketOf = (node: number): string => `${directory}/n${node}/docker.sock`;
 export const engineOf = (node: number): string => `unix://${socketOf(node)}`;
 
 /** The output of a docker command on a node, trimmed. */
