@@ -215,7 +215,8 @@ function createLifecycle(
   );
   const gracefulStop = new GracefulStop(options.share({ ...common, instances: launcher.instances }));
   const plans = new Plans({ ...common, chooseName: config.classic ? randomName : nextName });
-  const scaling: Scaling = new Scaling({ ...common, launcher, gracefulStop, plans });
+  const onRemoved = (replica: Replica): void => supervisor.leave(replica);
+  const scaling: Scaling = new Scaling({ ...common, launcher, gracefulStop, plans, onRemoved });
   const deploys = createDeploys(
     options.share({
       ...common,
@@ -234,6 +235,7 @@ function createLifecycle(
           launcher,
           gracefulStop,
           deploys,
+          scaling,
           onEnded: (end) => poison.recordEnd(end),
         }),
       )

@@ -172,6 +172,16 @@ export interface Driver {
   retire(instanceId: string, role: RetiredRole): Promise<void>;
 
   /**
+   * In a shared pool: marks the replica's instance as removed for every balancer, as `retire` does, so that exactly one
+   * of those that remove it at the same time may count it. Gives that instance's id; undefined where there is none, or
+   * another balancer was first. Throws `engine-unreachable`.
+   */
+  claimRemoval?(name: string): Promise<string | undefined>;
+
+  /** Takes back a `claimRemoval`: the instance is the current one of its place again. */
+  undoRemoval?(instanceId: string): Promise<void>;
+
+  /**
    * Makes an instance that is `next` or `replaced` the current one of its place, whose name must be free: the one that
    * had it is retired before.
    */

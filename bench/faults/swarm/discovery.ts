@@ -1,7 +1,7 @@
 /** Two balancers over servers that a name server lists, which is killed and lies. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { NameServer } from '../../../test/helpers/name-server.ts';
+import { NameServer } from '../../../test/helpers/drivers/name-server.ts';
 import { Balancer } from '../balancer.ts';
 import type { FaultCase } from '../fault-case.ts';
 import type { Stage } from '../stage.ts';

@@ -36,8 +36,12 @@ export interface SwarmStage {
   start(node: number): Promise<Balancer>;
 }
 
-/** Two balancers on two nodes, with three replicas that are healthy on both. */
-export async function openSwarm(stage: Stage, options: readonly string[] = []): Promise<SwarmStage> {
+/** Two balancers on two nodes, with replicas that are healthy on both. */
+export async function openSwarm(
+  stage: Stage,
+  options: readonly string[] = [],
+  replicas = REPLICAS,
+): Promise<SwarmStage> {
   await joinBridge();
   await ensureImageOnNodes();
   const pool = `ringlb-faults-${randomBytes(4).toString('hex')}`;
@@ -51,14 +55,14 @@ export async function openSwarm(stage: Stage, options: readonly string[] = []): 
         ...['--port', '0', '--admin-port', '0', '--workers', '1', '--on-exit', 'keep'],
         ...['--driver', 'swarm', '--engines', engines, '--pool', pool, '--swarm-publish', 'host'],
         ...['--image', 'ringlb-replica:test', '--replica-command', `node -e '${SERVER}'`],
-        ...['--probe-interval', '500ms', '--probe-timeout', '1s', ...options],
+        ...['--probe-interval', '500ms', '--probe-timeout', '1s', '--replicas', String(replicas), ...options],
       ],
     });
     stage.after(() => balancer.kill());
     return balancer;
   };
   const [first, second] = await Promise.all([start(BALANCER_NODES[0]), start(BALANCER_NODES[1])]);
-  await Promise.all([first, second].map((balancer) => balancer.untilWhole(REPLICAS, 60_000)));
+  await Promise.all([first, second].map((balancer) => balancer.untilWhole(replicas, 60_000)));
   const addressOf = ({ host, port }: Balancer): Address => ({ host, port });
   return { pool, start, balancers: [first, second], addresses: [addressOf(first), addressOf(second)] };
 }

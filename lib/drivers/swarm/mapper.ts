@@ -73,6 +73,9 @@ export const LABEL = {
   weight: 'ringlb.weight',
   port: 'ringlb.port',
   spec: 'ringlb.spec',
+  /** Who created the service, or removes it: a call without a response may have been carried out all the same. */
+  creator: 'ringlb.creator',
+  remover: 'ringlb.remover',
   /** The task whose place a forced update gave to another. */
   forced: 'ringlb.forced',
 } as const;
@@ -88,8 +91,22 @@ export function isServiceName(name: string): boolean {
  * The spec with its role. A service cannot be renamed, so the role is a label; the labels alone change, so no task is
  * restarted.
  */
-export function withRole(spec: ServiceSpec, role: RetiredRole): ServiceSpec {
+export function withRole(spec: ServiceSpec, role: RetiredRole | 'current'): ServiceSpec {
   return { ...spec, Labels: { ...spec.Labels, [LABEL.role]: role } };
+}
+
+/** The spec of a service that `remover` removes; undefined where it, or somebody else, does so already. */
+export function removedBy(spec: ServiceSpec, remover: string): ServiceSpec | undefined {
+  const { [LABEL.role]: role = 'current' } = spec.Labels;
+  if (role !== 'current') return undefined;
+  const { Labels: labels } = withRole(spec, 'removed');
+  return { ...spec, Labels: { ...labels, [LABEL.remover]: remover } };
+}
+
+/** The spec of a service that `remover` removes no longer; undefined where it does not. */
+export function notRemovedBy(spec: ServiceSpec, remover: string): ServiceSpec | undefined {
+  const { [LABEL.remover]: found, ...labels } = spec.Labels;
+  return found === remover ? withRole({ ...spec, Labels: labels }, 'current') : undefined;
 }
 
 /**
@@ -104,9 +121,12 @@ export function forced(
     avoidNode,
   }: { readonly constraints: readonly string[]; readonly avoidNode: string | undefined },
 ): ServiceSpec | undefined {
-  if (spec.Labels[LABEL.forced] === taskId) return undefined;
   const { TaskTemplate: template } = spec;
   const avoided = avoidNode === undefined ? [] : [`node.id!=${avoidNode}`];
+  const present = template.Placement?.Constraints ?? [];
+  // another balancer may have forced it before it knew that nothing on the node responds
+  const isAvoided = avoided.every((constraint) => present.includes(constraint));
+  if (spec.Labels[LABEL.forced] === taskId && isAvoided) return undefined;
   return {
     ...spec,
     Labels: { ...spec.Labels, [LABEL.forced]: taskId },

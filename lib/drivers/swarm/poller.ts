@@ -8,8 +8,11 @@ import type { Hint } from '../driver.ts';
 
 /** While something is about to change … */
 const QUICK_MS = 250;
-/** … and else. A look takes 10 ms of an idle manager, 100 ms of a busy one. */
-const STEADY_MS = 1000;
+/**
+ * … and else: what another balancer has changed is to be known within a second and a half, and a look takes up to 100 ms
+ * of a busy manager.
+ */
+const STEADY_MS = 700;
 
 export interface PollerParts {
   readonly clock: Clock;

@@ -33,6 +33,8 @@ export class Roster {
   readonly #network: () => string | undefined;
   /** The task in the place of each service. */
   readonly #inPlace = new Map<string, string>();
+  /** Services of tasks that were in a place and never ran while they were. */
+  readonly #formerly = new Map<string, string>();
   /** Names whose start has not resolved: what runs in a new service of theirs is not an instance yet. */
   readonly #starting = new Set<string>();
   /** Tasks of whose end `hints` has told. */
@@ -58,9 +60,12 @@ export class Roster {
       const place = placeOf(service);
       if (place === undefined || this.#isHidden(service)) continue;
       const tasks = tasksOf(service, observed);
+      const up = tasks.find((task) => isUp(task) && this.#endpoint(task, service, observed));
       const known = this.#inPlace.get(service.ID);
-      const newest = tasks.find((task) => isUp(task) && this.#endpoint(task, service, observed)) ?? tasks[0];
-      const taskId = known ?? newest?.ID ?? service.ID;
+      const hasRun = known !== undefined && this.#running.has(known);
+      // a service that was listed before it had a task, or whose first one ended early
+      const taskId = (hasRun ? known : (up?.ID ?? known)) ?? tasks[0]?.ID ?? service.ID;
+      if (known !== undefined && known !== taskId) this.#formerly.set(known, service.ID);
       this.#inPlace.set(service.ID, taskId);
       found.push(this.#instance(service, { taskId, place, observed }));
     }
@@ -82,9 +87,12 @@ export class Roster {
       this.#told.add(taskId);
       hints.push({ kind: 'died', instanceId: taskId, ending });
     }
-    const up = new Set(observed.tasks.filter(isUp).map(({ ID: id }) => id));
+    const up = observed.tasks.filter(isUp);
     const shape = observed.services.map(({ ID: id, Spec: spec }) => {
-      const isServing = up.has(this.#inPlace.get(id) ?? '');
+      const inPlace = this.#inPlace.get(id) ?? '';
+      // until one has run, any that runs is put in the place
+      const hasRun = this.#running.has(inPlace);
+      const isServing = up.some((task) => (hasRun ? task.ID === inPlace : task.ServiceID === id));
       return `${id} ${isServing} ${JSON.stringify(spec.Labels)}`;
     });
     if (shape.sort().join('\n') !== this.#shape) hints.push({ kind: 'changed', cause: 'services' });
@@ -144,6 +152,18 @@ export class Roster {
     this.#toFollow.add(serviceId);
   }
 
+  /** True for a service whose dead task was marked so, and has not been followed. */
+  isToFollow(serviceId: string): boolean {
+    return this.#toFollow.has(serviceId);
+  }
+
+  /** The task in the place of the service, which is about to be removed; its own id where no task is known. */
+  claim(serviceId: string): string {
+    const taskId = this.#inPlace.get(serviceId) ?? serviceId;
+    this.#inPlace.set(serviceId, taskId);
+    return taskId;
+  }
+
   /** The task in the place of the service; undefined for one that is not known. */
   taskIn(serviceId: string): string | undefined {
     return this.#inPlace.get(serviceId);
@@ -152,7 +172,7 @@ export class Roster {
   /** The service in whose place the task is; undefined for one that is not known, or was replaced. */
   serviceOf(taskId: string): string | undefined {
     for (const [serviceId, inPlace] of this.#inPlace) if (inPlace === taskId) return serviceId;
-    return undefined;
+    return this.#formerly.get(taskId);
   }
 
   /** True for a task that ran when it was seen last. */
@@ -181,6 +201,7 @@ export class Roster {
     const taskId = this.#inPlace.get(serviceId);
     this.#inPlace.delete(serviceId);
     this.#toFollow.delete(serviceId);
+    for (const [former, of] of this.#formerly) if (of === serviceId) this.#formerly.delete(former);
     if (taskId === undefined) return;
     this.#running.delete(taskId);
     this.#endings.delete(taskId);

@@ -11,6 +11,8 @@ import { LABEL, NS_PER_MS, type ServiceSpec } from './mapper.ts';
 /** What a service is created with beside the spec of its replica. */
 export interface ServiceSettings {
   readonly pool: string;
+  /** Unlike that of any other call that creates a service. */
+  readonly creator: string;
   readonly user: string;
   /** The overlay that replicas are reached on; undefined where each publishes its port on its node. */
   readonly network: string | undefined;
@@ -66,12 +68,17 @@ export function serviceSpec(
   };
 }
 
-function labelsOf({ name, id, instead, weight }: Start, given: ReplicaSpec, { pool }: ServiceSettings) {
+function labelsOf(
+  { name, id, instead, weight }: Start,
+  given: ReplicaSpec,
+  { pool, creator }: ServiceSettings,
+) {
   return {
     [LABEL.pool]: pool,
     [LABEL.name]: name,
     [LABEL.id]: String(id),
     [LABEL.role]: 'current',
+    [LABEL.creator]: creator,
     [LABEL.port]: String(given.port),
     [LABEL.spec]: specHash(given),
     ...(instead !== undefined && { [LABEL.instead]: instead }),

@@ -4,11 +4,11 @@
  * so any number of balancers may act on one pool: a name is created by one of them, and an update out of sequence is
  * decided anew.
  */
+import { randomUUID } from 'node:crypto';
 import type { Ending } from '../../core/ending.ts';
 import type { ReplicaSpec } from '../../core/replica-spec.ts';
 import { type Clock, sleep, systemClock } from '../../platform/clock.ts';
 import { BalancerError, isBalancerError, messageOf } from '../../platform/errors.ts';
-import { userFor } from '../docker/image.ts';
 import type { Driver, Hint, Instance, RetiredRole, Start } from '../driver.ts';
 import { CrashLoops } from './crash-loops.ts';
 import { CALL_LIMIT_MS, Managers } from './managers.ts';
@@ -17,16 +17,18 @@ import {
   forced,
   isServiceName,
   LABEL,
+  notRemovedBy,
   placeOf,
+  removedBy,
   type ServiceJson,
   slowedDown,
   withRole,
 } from './mapper.ts';
 import { SwarmNetwork } from './network.ts';
+import { NewServices } from './new-services.ts';
 import type { SwarmDriverOptions } from './options.ts';
 import { Poller } from './poller.ts';
 import { type Observed, Roster } from './roster.ts';
-import { type ServiceSettings, serviceSpec } from './service-spec.ts';
 import { startFailure } from './start-failure.ts';
 import { SwarmEngine } from './swarm-engine.ts';
 
@@ -42,8 +44,6 @@ const FORCED_MS = 30_000;
 const REMOVE_MS = 5000;
 /** From a change of a role until every balancer of the pool has seen it, in two looks. */
 const NOTICE_MS = 2500;
-/** Services of one replica side by side: one that serves and those that drain. */
-const MOST_BESIDE = 9;
 
 export function createSwarmDriver(options: SwarmDriverOptions): Driver {
   return new SwarmDriver(options);
@@ -60,6 +60,9 @@ class SwarmDriver implements Driver {
   readonly #roster = new Roster(() => this.#network.name);
   readonly #crashLoops = new CrashLoops();
   readonly #network: SwarmNetwork;
+  readonly #newServices: NewServices;
+  /** Says on a service who removes it. */
+  readonly #token = randomUUID();
   #nodes: ReadonlyMap<string, string> = new Map();
   /** When the role of each service was changed. */
   readonly #retiredAtMs = new Map<string, number>();
@@ -69,8 +72,14 @@ class SwarmDriver implements Driver {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     const { engines, callLimitMs = CALL_LIMIT_MS } = options;
-    this.#engine = new SwarmEngine(new Managers({ engines, clock: this.#clock, callLimitMs }));
+    const managers = options.managers ?? new Managers({ engines, clock: this.#clock, callLimitMs });
+    this.#engine = new SwarmEngine(managers);
     this.#network = new SwarmNetwork({ ...options, engine: this.#engine, clock: this.#clock });
+    this.#newServices = new NewServices({
+      options,
+      engine: this.#engine,
+      network: () => this.#network.name,
+    });
   }
 
   async open(): Promise<void> {
@@ -118,7 +127,8 @@ class SwarmDriver implements Driver {
     const service = await this.#currentService(place.name);
     if (service === undefined) return undefined;
     const taskId = this.#roster.taskIn(service.ID);
-    if (!place.mayAdopt && taskId === undefined) {
+    // what another balancer has just added may be listed already, and is not ours to take
+    if (!place.mayAdopt && !this.#roster.isToFollow(service.ID)) {
       const reason = `Another balancer has started ${place.name}: choose another name`;
       throw new BalancerError('name-held', reason);
     }
@@ -150,12 +160,35 @@ class SwarmDriver implements Driver {
   /** A service keeps its name. */
   async promote(): Promise<void> {}
 
+  async claimRemoval(name: string): Promise<string | undefined> {
+    const service = await this.#currentService(name);
+    if (service === undefined) return undefined;
+    const { ID: id } = service;
+    let isOurs = false;
+    await this.#engine.update(id, (spec) => {
+      // a call without a response may have been carried out, and is asked again here
+      isOurs = spec.Labels[LABEL.remover] === this.#token;
+      const removed = isOurs ? undefined : removedBy(spec, this.#token);
+      isOurs ||= removed !== undefined;
+      return removed;
+    });
+    if (!isOurs) return undefined;
+    this.#retiredAtMs.set(id, this.#clock.nowMs());
+    return this.#roster.claim(id);
+  }
+
+  async undoRemoval(instanceId: string): Promise<void> {
+    const serviceId = this.#roster.serviceOf(instanceId);
+    if (serviceId === undefined) return;
+    await this.#engine.update(serviceId, (spec) => notRemovedBy(spec, this.#token));
+  }
+
   async retire(instanceId: string, role: RetiredRole): Promise<void> {
     const serviceId = this.#roster.serviceOf(instanceId);
     if (serviceId === undefined) return;
     // what takes the place of a dead task is the next task of its service
     if (role === 'replaced' && this.#roster.isDead(instanceId)) return this.#roster.markReplaced(serviceId);
-    this.#retiredAtMs.set(serviceId, this.#clock.nowMs());
+    if (!this.#retiredAtMs.has(serviceId)) this.#retiredAtMs.set(serviceId, this.#clock.nowMs());
     await this.#engine.update(serviceId, (spec) =>
       spec.Labels[LABEL.role] === role ? undefined : withRole(spec, role),
     );
@@ -207,21 +240,8 @@ class SwarmDriver implements Driver {
     );
   }
 
-  async #settingsFor({ image, user }: ReplicaSpec): Promise<ServiceSettings> {
-    const { pool, constraints, drainTimeoutMs, stopTimeoutMs } = this.#options;
-    // another node may have the image although the manager has not, so its absence is no reason not to start
-    const found = user === '' ? await this.#engine.image(image) : undefined;
-    return {
-      pool,
-      user: user || userFor(found ?? { Id: '' }),
-      network: this.#network.name,
-      constraints,
-      stopGraceMs: drainTimeoutMs + stopTimeoutMs,
-    };
-  }
-
   async #create(place: Start, spec: ReplicaSpec): Promise<Instance> {
-    const serviceId = await this.#createService(place, spec);
+    const serviceId = await this.#newServices.create(place, spec);
     try {
       const instance = await this.#untilRunning(serviceId, { limitMs: START_MS, isNew: true });
       this.#roster.place(serviceId, instance, false);
@@ -234,26 +254,6 @@ class SwarmDriver implements Driver {
         ),
       );
       throw error;
-    }
-  }
-
-  /** Gives the service the replica's name, or one beside it while a service of that name still drains. */
-  async #createService(place: Start, spec: ReplicaSpec): Promise<string> {
-    const settings = await this.#settingsFor(spec);
-    for (let beside = 1; ; beside++) {
-      const name = beside === 1 ? place.name : `${place.name}-${beside}`;
-      try {
-        return await this.#engine.create(serviceSpec(place, name, spec, settings));
-      } catch (error) {
-        if (!isBalancerError(error, 'name-held')) throw error;
-        const holder = await this.#engine.service(name);
-        const isOurs = holder?.Spec.Labels[LABEL.pool] === this.#options.pool;
-        const isRetired = holder === undefined || (isOurs && placeOf(holder)?.role !== 'current');
-        if (isRetired && beside < MOST_BESIDE) continue;
-        const whose = isOurs ? 'a service of this pool' : 'a service that is not ours';
-        const reason = `The name ${name} is held by ${whose}: choose another name, or remove it`;
-        throw new BalancerError('name-held', reason, { cause: error });
-      }
     }
   }
 

@@ -14,6 +14,7 @@ import type { Logger } from '../../platform/log.ts';
 import type { Checker } from '../health/checker.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
+import { type Claimed, SharedRemoval } from '../shared/shared-removal.ts';
 import type { GracefulStop } from './graceful-stop.ts';
 import type { Launcher } from './launcher.ts';
 import type { Plans } from './plans.ts';
@@ -29,15 +30,27 @@ export interface ScalingParts {
   /** Each instance has a name of its own. */
   readonly classic: boolean;
   readonly gracefulStop: GracefulStop;
+  /** Another balancer of the pool removes the replica. */
+  readonly onRemoved: (replica: Replica) => void;
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 export class Scaling {
   readonly #parts: ScalingParts;
   /** Additions that are still starting. */
   readonly #adding = new Set<Promise<unknown>>();
+  /** Undefined where no other balancer changes the pool. */
+  readonly #shared: SharedRemoval | undefined;
 
   constructor(parts: ScalingParts) {
     this.#parts = parts;
+    this.#shared = parts.driver.isShared ? new SharedRemoval(parts) : undefined;
+  }
+
+  /** Names of replicas whose removal is being agreed with other balancers. */
+  get claiming(): ReadonlySet<string> {
+    return this.#shared?.claiming ?? NONE;
   }
 
   /** Names on the ring, in the order they joined. */
@@ -104,7 +117,7 @@ export class Scaling {
     while (this.#adding.size > 0) await Promise.allSettled(this.#adding);
     const { added, removed } = this.#parts.plans.planScale(count);
     if (added.length > 0) return this.#add(added, 0);
-    if (removed.length > 0) this.#remove(removed);
+    if (removed.length > 0) await this.remove(removed.length, []);
     return this.names();
   }
 
@@ -140,17 +153,31 @@ export class Scaling {
    * Returns the names that stay. Throws `bad-request`, and then nothing has changed.
    */
   async remove(count: number, names: readonly string[]): Promise<readonly string[]> {
-    this.#remove(this.#parts.plans.planRemove(count, names));
+    if (this.#shared === undefined) this.#remove(this.#parts.plans.planRemove(count, names));
+    else await this.#shared.run(count, names, (claimed) => this.#removeClaimed(claimed));
     return this.names();
   }
 
-  #remove(leaving: readonly Replica[]): void {
+  #remove(leaving: readonly Replica[]): readonly Promise<void>[] {
     const { registry, checker, launcher, gracefulStop } = this.#parts;
     registry.removeFromRing(leaving, 'removed');
-    for (const replica of leaving) {
+    return leaving.map((replica) => {
       checker.unwatch(replica);
       launcher.cancelWait(replica);
-      void gracefulStop.drainAndStop(replica, 'removed');
+      return gracefulStop.drainAndStop(replica, 'removed');
+    });
+  }
+
+  /** What was claimed goes whole, also where the instance in the place was another, or none, at that moment. */
+  #removeClaimed(claimed: readonly Claimed[]): void {
+    const { instances } = this.#parts.launcher;
+    const drained = this.#remove(claimed.map(({ replica }) => replica));
+    for (const [index, { replica, instanceId }] of claimed.entries()) {
+      const release = instances.protect(instanceId);
+      void drained[index]!.then(() => {
+        release();
+        return instances.remove({ instanceId, name: replica.name }, 0);
+      });
     }
   }
 

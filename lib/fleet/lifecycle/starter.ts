@@ -160,7 +160,11 @@ export class Starter {
   /** The node of the instance, where no other replica there is healthy either; undefined where one is. */
   #deadNode(replica: Replica, { node }: Instance): string | undefined {
     const others = this.#parts.registry.members.filter((member) => member !== replica);
-    const isAlive = others.some(({ instance, state }) => instance?.node === node && state === 'healthy');
+    // a neighbour that was healthy before the node was cut off is so until its probes have failed too
+    const isAlive = others.some(
+      ({ instance, state, probes }) =>
+        instance?.node === node && state === 'healthy' && probes.recent.at(-1) !== false,
+    );
     return isAlive ? undefined : node;
   }
 

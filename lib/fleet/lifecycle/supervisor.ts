@@ -1,11 +1,9 @@
 /**
- * Keeps the fleet as it should be: adopts what an earlier balancer left, replaces dead instances, removes orphaned
- * ones.
+ * Keeps the fleet as it should be: adopts what an earlier balancer left, replaces the dead, removes the orphaned.
  * It reconciles by level: whatever happens is only a reason to list what runs, compare it with what should, and act
  * (core/policy/reconcile.ts).
  * Invariant: a replica with a launch under way is left alone.
  */
-
 import { type Ending, endingOf } from '../../core/ending.ts';
 import { backoffMs, type InstanceLife } from '../../core/policy/backoff.ts';
 import { type Action, type Found, findFleet, reconcile } from '../../core/policy/reconcile.ts';
@@ -19,9 +17,10 @@ import type { Journal } from '../journal.ts';
 import type { End } from '../poison.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
+import { SharedPool } from '../shared/shared-pool.ts';
 import type { GracefulStop } from './graceful-stop.ts';
 import type { Launcher } from './launcher.ts';
-import { SharedPool } from './shared-pool.ts';
+import type { Scaling } from './scaling.ts';
 
 export interface SupervisorParts {
   readonly registry: Registry;
@@ -37,9 +36,10 @@ export interface SupervisorParts {
   readonly maxReplicas: number;
   /** A deploy under way takes care of the instances that it starts and exchanges. */
   readonly deploys: Pick<Deploys, 'adopt' | 'fallBack' | 'isRunning' | 'recordExit'>;
+  readonly scaling: Pick<Scaling, 'claiming'>;
   /** It is known how an instance ended that stood in a replica's place. */
   readonly onEnded: (end: End) => void;
-  /** The profile in which each instance is a replica with a name of its own. */
+  /** Each instance is a replica with a name of its own. */
   readonly classic: boolean;
 }
 
@@ -149,7 +149,7 @@ export class Supervisor {
 
   /** Another balancer removed the replica while it was launched. */
   leave(replica: Replica): void {
-    if (!this.#closed) this.#shared?.leave([replica]);
+    if (!this.#closed && this.#parts.registry.has(replica)) this.#shared?.leave([replica]);
   }
 
   /** Stops looking; with `keep` false stops and removes every instance. */
@@ -226,10 +226,10 @@ export class Supervisor {
 
   /** Lists what runs, and acts on how it differs from what should. */
   async #look(): Promise<void> {
-    const { registry, driver, launcher, log } = this.#parts;
+    const { registry, driver, launcher, scaling, log } = this.#parts;
     // decide on what was known before the list was requested, since the list may be no newer than that
     const before = new Map(registry.replicas.map((replica) => [replica, replica.instance?.instanceId]));
-    const busyBefore = launcher.busy;
+    const busyBefore = new Set([...launcher.busy, ...scaling.claiming]);
     const leavingBefore = launcher.instances.beingRemoved;
     let observed: readonly Instance[];
     try {
@@ -249,7 +249,7 @@ export class Supervisor {
       .filter((replica) => !unchanged.includes(replica))
       .map(({ name }) => name);
     const desired = unchanged.map(({ name, instance }) => ({ name, instanceId: instance?.instanceId }));
-    const busy = new Set([...busyBefore, ...launcher.busy, ...changed]);
+    const busy = new Set([...busyBefore, ...launcher.busy, ...scaling.claiming, ...changed]);
     // an instance that left its place during the list belongs to whoever took it out
     const placed = [...before.values()].filter((instanceId) => instanceId !== undefined);
     // one that a deploy has just switched to is still called that until it is renamed

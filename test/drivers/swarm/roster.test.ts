@@ -128,6 +128,14 @@ describe('the roster of a Swarm', () => {
     assert.deepEqual(shown(seen([service('S1')], [task(1, 'S1')])), ['t1 running current']);
   });
 
+  it('puts in the place what runs where the first task never did', () => {
+    assert.deepEqual(shown(seen([service('S1')], [])), ['S1 dead current']);
+    const running = seen([service('S1')], [task(1, 'S1')]);
+    assert.equal(roster.hints(running).length, 1);
+    assert.deepEqual(shown(running), ['t1 running current']);
+    assert.equal(roster.serviceOf('S1'), 'S1');
+  });
+
   it('does not show what is being started', () => {
     roster.begin('S1');
     assert.deepEqual(shown(seen([service('S1')], [task(1, 'S1')])), []);

@@ -5,6 +5,7 @@ import { type ServiceSettings, serviceSpec } from '../../../lib/drivers/swarm/se
 import { specWith } from '../../helpers/replica-spec.ts';
 
 const SETTINGS: ServiceSettings = {
+  creator: 'c1',
   pool: 'p',
   user: '65534:65534',
   network: 'net',

@@ -10,7 +10,17 @@ import type { Driver, Hint, Instance, RetiredRole, Start, StartedWith } from '..
 import { BalancerError, type ErrorCode } from '../../../lib/platform/errors.ts';
 import { endingIn } from './endings.ts';
 
-type Call = 'list' | 'start' | 'replace' | 'endingOf' | 'retire' | 'promote' | 'remove' | 'heldNames';
+type Call =
+  | 'claimRemoval'
+  | 'undoRemoval'
+  | 'list'
+  | 'start'
+  | 'replace'
+  | 'endingOf'
+  | 'retire'
+  | 'promote'
+  | 'remove'
+  | 'heldNames';
 
 /** Calls of one kind, for one replica or all, wait here until it is opened. */
 export interface Gate {
@@ -150,6 +160,19 @@ export class FakeDriver implements Driver {
     await this.#reach('retire', nameOf(instanceId));
     const instance = this.instances.get(instanceId);
     if (instance !== undefined) instance.role = role;
+  }
+
+  async claimRemoval(name: string): Promise<string | undefined> {
+    await this.#reach('claimRemoval', name);
+    const found = this.in(name) as Mutable<Instance> | undefined;
+    if (found !== undefined) found.role = 'removed';
+    return found?.instanceId;
+  }
+
+  async undoRemoval(instanceId: string): Promise<void> {
+    this.calls.push(`undoRemoval ${instanceId}`);
+    const instance = this.instances.get(instanceId);
+    if (instance !== undefined) instance.role = 'current';
   }
 
   async promote(instanceId: string): Promise<void> {

@@ -223,17 +223,19 @@ export class FleetRig {
       outcomes: (ordinal) => this.outcomes.get(ordinal) ?? NO_OUTCOMES,
       wordsOf: (command) => command.split(' '),
     });
+    const chooseName = classic ? freshNames() : nextName;
+    const plans = new Plans({ ...common, chooseName, maxReplicas, classic });
+    const onRemoved = (replica: Replica): void => this.supervisor.leave(replica);
+    this.scaling = new Scaling({ ...common, gracefulStop, launcher, plans, classic, onRemoved });
     this.supervisor = ownsInstances
       ? new Supervisor({
           ...lifecycle,
           ...limits,
+          scaling: this.scaling,
           deploys: this.deploys,
           onEnded: (end) => this.ends.push(end),
         })
       : new Follower(lifecycle);
-    const chooseName = classic ? freshNames() : nextName;
-    const plans = new Plans({ ...common, chooseName, maxReplicas, classic });
-    this.scaling = new Scaling({ ...common, gracefulStop, launcher, plans, classic });
     const { scaling } = this;
     this.view = new FleetView({
       ...common,

@@ -9,10 +9,10 @@ import type { Clock } from '../../platform/clock.ts';
 import type { Logger } from '../../platform/log.ts';
 import type { Checker } from '../health/checker.ts';
 import type { Journal } from '../journal.ts';
+import type { GracefulStop } from '../lifecycle/graceful-stop.ts';
+import type { Launcher } from '../lifecycle/launcher.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
-import type { GracefulStop } from './graceful-stop.ts';
-import type { Launcher } from './launcher.ts';
 
 export interface SharedPoolParts {
   readonly registry: Registry;
@@ -62,9 +62,12 @@ export class SharedPool {
       ({ name, instance }) => instance !== undefined && !present.has(name) && !busy.has(name),
     );
     if (gone.length > 0) this.leave(gone);
-    const known = new Set([...registry.replicas, ...registry.leaving].map(({ name }) => name));
+    const known = new Set(registry.replicas.map(({ name }) => name));
+    // the name of one that drains here may be another's already, and its instance may be listed as it was before
+    const leaving = new Set(registry.leaving.map(({ instance }) => instance?.instanceId));
     const joining = observed.filter(
-      (one) => one.role === 'current' && one.endpoint && !known.has(one.name) && !busy.has(one.name),
+      ({ role, endpoint, name, instanceId }) =>
+        role === 'current' && endpoint && !known.has(name) && !busy.has(name) && !leaving.has(instanceId),
     );
     const room = Math.min(this.#parts.maxReplicas - registry.replicas.length, registry.freeOrdinals);
     if (joining.length > 0 && room > 0) this.#join(joining.slice(0, room));

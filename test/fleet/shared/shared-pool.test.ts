@@ -25,6 +25,15 @@ describe('a pool that is shared', () => {
     assert.deepEqual(rig.driver.calls, []);
   });
 
+  it('takes in a new replica whose name one that drains has', async () => {
+    const rig = await sharedRig();
+    rig.load('S2', 1);
+    await rig.scaling.remove(1, ['S2']);
+    const { instanceId } = rig.driver.leave('S2', 2);
+    await look(rig);
+    assert.equal(rig.instanceOf('S2'), instanceId);
+  });
+
   it('does not take in more than max-replicas', async () => {
     const rig = await sharedRig({ maxReplicas: 3 });
     rig.driver.leave('web', 3);
@@ -102,6 +111,59 @@ describe('a pool that is shared', () => {
     const rig = await FleetRig.of(1, { driver });
     await rig.advance(3000);
     assert.deepEqual(rig.driver.of('retire'), []);
+  });
+});
+
+describe('a removal from a shared pool', () => {
+  /** Another balancer is about to remove the replica; nobody has looked yet. */
+  const removedElsewhere = (rig: FleetRig, name: string): void => {
+    rig.driver.instances.get(rig.instanceOf(name))!.role = 'removed';
+  };
+
+  it('chooses another replica where one was claimed elsewhere', async () => {
+    const rig = await sharedRig();
+    removedElsewhere(rig, 'S2');
+    assert.deepEqual(await rig.scaling.remove(1, []), []);
+    await rig.advance(100);
+    assert.deepEqual(rig.driver.current, []);
+  });
+
+  it('counts once what two calls remove at once', async () => {
+    const rig = await sharedRig();
+    const results = await Promise.all([rig.scaling.remove(1, []), rig.scaling.remove(1, [])]);
+    assert.deepEqual(results, [['S1'], []]);
+  });
+
+  it('is refused for a name that was claimed elsewhere', async () => {
+    const rig = await sharedRig();
+    removedElsewhere(rig, 'S2');
+    await assert.rejects(rig.scaling.remove(1, ['S2']), {
+      code: 'bad-request',
+      message: 'there is no replica called S2',
+    });
+    assert.deepEqual(rig.states, ['S1=healthy']);
+  });
+
+  it('takes back what it claimed where the engine is lost', async () => {
+    const rig = await sharedRig();
+    const instanceId = rig.instanceOf('S2');
+    rig.driver.failNext('claimRemoval', 'engine-unreachable', 'S1');
+    await assert.rejects(rig.scaling.remove(2, []), { code: 'engine-unreachable' });
+    await look(rig);
+    assert.deepEqual(rig.driver.of('undoRemoval'), [instanceId]);
+    assert.deepEqual(rig.states, ['S1=healthy', 'S2=healthy']);
+  });
+
+  it('is not mistaken for one of another balancer while it is claimed', async () => {
+    const rig = await sharedRig();
+    const gate = rig.driver.hold('claimRemoval', 'S1');
+    const removed = rig.scaling.remove(2, []);
+    await look(rig);
+    assert.deepEqual(rig.states, ['S1=healthy', 'S2=healthy']);
+    gate.open();
+    await removed;
+    await rig.advance(100);
+    assert.deepEqual([...rig.driver.instances.keys()], []);
   });
 });
 
