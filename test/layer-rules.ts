@@ -43,6 +43,7 @@ function allImports(sources: Sources): readonly Import[] {
 const BELOW = {
   main: ['compose'],
   compose: [
+    'acme',
     'cli',
     'admin',
     'proxy',
@@ -56,6 +57,7 @@ const BELOW = {
     'core',
     'platform',
   ],
+  acme: ['platform'],
   cli: ['config', 'api', 'core', 'platform'],
   admin: ['driver', 'config', 'api', 'core', 'platform'],
   proxy: ['http1', 'access-log', 'metrics', 'config', 'api', 'core', 'platform'],

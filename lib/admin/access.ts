@@ -9,7 +9,7 @@ import type { Socket } from 'node:net';
 import {
   digestOf,
   guardsPublicPort,
-  HANDED_OVER,
+  isPublicPath,
   PEER_HEADER,
   type PublicAccess,
   peerOf,
@@ -95,7 +95,7 @@ export class AccessControl {
 
   /** True where the port that the request came to has no such path. Throws as `refusalOf`. */
   isHidden(request: IncomingMessage, path: string): boolean {
-    return this.#clientOf(request).port === 'public' && !HANDED_OVER.has(path);
+    return this.#clientOf(request).port === 'public' && !isPublicPath(path);
   }
 
   /**

@@ -16,12 +16,13 @@ export interface Router {
 /** A router over `routes`, which `access` guards. */
 export function createRouter(routes: readonly Route[], access: AccessControl): Router {
   const byPath = new Map(routes.map((route) => [route.path, route]));
+  const byFolder = new Map(routes.filter(({ isFolder }) => isFolder).map((route) => [route.path, route]));
   const listed = routes.filter(({ isListed = true }) => isListed).map(({ path }) => path);
   return {
     route(request, body) {
       if (!hasOneHost(request)) throw new BalancerError('bad-request', 'The request needs one Host header');
       const { path, query } = splitTarget(request.url ?? '');
-      const route = byPath.get(path);
+      const route = byPath.get(path) ?? byFolder.get(path.slice(0, path.lastIndexOf('/') + 1));
       if (route === undefined) {
         throw new BalancerError('not-found', `There is no ${quote(path)}; there is ${listed.join(', ')}`);
       }
@@ -37,7 +38,13 @@ export function createRouter(routes: readonly Route[], access: AccessControl): R
       const needed = route.readMethods?.includes(method) ? 'read' : route.access;
       const refusal = access.refusalOf(request, needed, path);
       if (refusal !== undefined) return refusal;
-      return route.handle({ method, query: new URLSearchParams(query), headers: request.headers, body });
+      return route.handle({
+        method,
+        path,
+        query: new URLSearchParams(query),
+        headers: request.headers,
+        body,
+      });
     },
   };
 }

@@ -30,6 +30,14 @@ export interface BalancerOptions {
   readonly hsts?: number | string;
   /** on offers HTTP/2 to TLS clients (on or off; default off) */
   readonly http2?: boolean;
+  /** get a certificate for each of these host names from an ACME server, and renew it (list of host names) */
+  readonly acmeDomains?: readonly string[] | string;
+  /** address for the ACME server's notices (e-mail address) */
+  readonly acmeEmail?: string;
+  /** where the ACME server says what it offers (its directory) (https URL; default https://acme-v02.api.letsencrypt.org/directory) */
+  readonly acmeDirectory?: string;
+  /** directory that keeps the account key and the certificates; balancers may share it (file) */
+  readonly acmeDir?: string;
   /** admin port (0 to 65535; default 5001) */
   readonly adminPort?: number | string;
   /** admin address; wider than loopback needs a token (address; default 127.0.0.1) */

@@ -10,6 +10,14 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 /** Paths of the control plane on the public port, while `public-admin` is on. */
 export const HANDED_OVER: ReadonlySet<string> = new Set(['/rep', '/add', '/rm', '/scale']);
 
+/** Below it an ACME server looks for proof that this is the domain's server (RFC 8555 section 8.3). */
+export const ACME_CHALLENGE = '/.well-known/acme-challenge/';
+
+/** True for a path of the control plane that there is on the public port. */
+export function isPublicPath(path: string): boolean {
+  return HANDED_OVER.has(path) || path.startsWith(ACME_CHALLENGE);
+}
+
 export const PEER_HEADER = 'x-ringlb-peer';
 const SENT_BY_CLIENT = /\r\nx-ringlb-peer[ \t]*:[^\r\n]*/gi;
 

@@ -2,6 +2,7 @@
  * The admin port: the routes of the control plane, and what samples the traffic for the dashboard.
  */
 import { warnOfOpenAccess } from '../admin/access.ts';
+import { acmeChallengeRoute, type FindChallenge } from '../admin/routes/acme-challenge.ts';
 import { configRoutes, type Options } from '../admin/routes/config.ts';
 import { createDashboardRoutes } from '../admin/routes/dashboard.ts';
 import { deployRoute } from '../admin/routes/deploy.ts';
@@ -39,6 +40,7 @@ export interface AdminDeps {
   /** Shown by the data threads with the requests that they hand over. */
   readonly secret: string;
   readonly reloader: Options;
+  readonly findChallenge: FindChallenge;
   /** Another balancer has taken the place of this one. */
   readonly onHandOver: () => void;
   readonly clock: Clock;
@@ -75,6 +77,7 @@ export function createAdmin(deps: AdminDeps): Admin {
     historyRoute(numbers.history),
     ...configRoutes(deps.reloader),
     handOverRoute(deps.onHandOver),
+    acmeChallengeRoute(deps.findChallenge),
     ...createDashboardRoutes(),
   ];
   const server = createServer(deps, routes);

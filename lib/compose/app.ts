@@ -22,6 +22,7 @@ import { reachableHost } from '../platform/ip-addresses.ts';
 import type { RootLogger } from '../platform/log.ts';
 import { claimPort, TLS_PORT_FLAGS, threadsOnPort } from '../proxy/bind.ts';
 import { isFastPath } from '../proxy/io/node-internals.ts';
+import { createAcme } from './acme.ts';
 import { type Admin, createAdmin } from './admin.ts';
 import { Closers } from './closers.ts';
 import { type ControlPlane, createControlPlane } from './control-plane.ts';
@@ -100,6 +101,7 @@ async function openParts(surroundings: Surroundings, closers: Closers): Promise<
   const parts = createParts(surroundings, driver, { logs, printer });
   const { table, metrics, dataPlane, controlPlane, admin, secret, reloader } = parts;
   // closed in reverse: clients first, then the replicas that served them, while the admin port still tells of it
+  closers.push(async () => parts.acme?.close());
   closers.push(() => metrics.close());
   closers.push(() => admin.close());
   closers.push((keep) => controlPlane.close(keep));
@@ -126,6 +128,7 @@ async function openParts(surroundings: Surroundings, closers: Closers): Promise<
   );
   if (config.tlsPort > 0)
     log.info({}, `serving TLS on ${addressOf(config.host, config.tlsPort).replace('http:', 'https:')}`);
+  parts.acme?.start();
   if (former === undefined) await controlPlane.open();
   else await former.handOver();
   return {
@@ -157,6 +160,7 @@ function createParts(
   const certificates = () => dataPlane.certificateExpiries();
   const metrics = new Metrics(table.shape, clock, { table, log, fastPath, replicas, certificates });
   const common = { options, driver, table, metrics, clock, log };
+  const acme = createAcme({ config, clock, log, onIssued: () => dataPlane.reloadCertificates() });
   const dataPlane: DataPlane = createDataPlane({ ...common, config });
   const controlPlane: ControlPlane = createControlPlane({ ...common, dataPlane });
   metrics.open();
@@ -186,8 +190,27 @@ function createParts(
     void admin.close();
     handedOver.resolve();
   };
-  const admin: Admin = createAdmin({ ...common, controlPlane, logs, secret, reloader, onHandOver });
-  return { table, metrics, dataPlane, controlPlane, admin, secret, reloader, handedOver: handedOver.promise };
+  const findChallenge = (token: string) => acme?.challenge(token);
+  const admin: Admin = createAdmin({
+    ...common,
+    controlPlane,
+    logs,
+    secret,
+    reloader,
+    findChallenge,
+    onHandOver,
+  });
+  return {
+    acme,
+    table,
+    metrics,
+    dataPlane,
+    controlPlane,
+    admin,
+    secret,
+    reloader,
+    handedOver: handedOver.promise,
+  };
 }
 
 async function shutDown({ options, log }: Surroundings, parts: Parts, closers: Closers): Promise<void> {

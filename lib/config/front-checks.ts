@@ -15,7 +15,10 @@ const TLS_OPTIONS: readonly Key[] = [
   'tlsRedirect',
   'hsts',
   'http2',
+  'acmeDomains',
 ];
+
+const ACME_OPTIONS: readonly Key[] = ['acmeEmail', 'acmeDirectory', 'acmeDir'];
 
 /** What means something on the TLS port alone. */
 function needsTls(key: Key): Check {
@@ -52,14 +55,30 @@ function needsSticky(key: Key): Check {
 
 export const FRONT_CHECKS: readonly Check[] = [
   {
-    reads: ['tlsPort', 'tlsCert', 'tlsKey', 'tlsDir'],
-    problem({ tlsPort, tlsCert, tlsKey, tlsDir }, sources) {
+    reads: ['tlsPort', 'tlsCert', 'tlsKey', 'tlsDir', 'acmeDomains'],
+    problem({ tlsPort, tlsCert, tlsKey, tlsDir, acmeDomains }, sources) {
       if (tlsCert.length !== tlsKey.length)
         return `${nameOf('tlsCert', sources)} and ${nameOf('tlsKey', sources)} must be as many, not ${tlsCert.length} and ${tlsKey.length}`;
-      if (tlsPort === 0 || tlsCert.length > 0 || tlsDir !== '') return undefined;
-      return `${nameOf('tlsPort', sources)} needs --tls-cert and --tls-key, or --tls-dir`;
+      if (tlsPort === 0 || tlsCert.length > 0 || tlsDir !== '' || acmeDomains.length > 0) return undefined;
+      return `${nameOf('tlsPort', sources)} needs --tls-cert and --tls-key, --tls-dir, or --acme-domains`;
     },
   },
+  {
+    reads: ['acmeDomains', 'acmeDir'],
+    problem({ acmeDomains, acmeDir }, sources) {
+      if (acmeDomains.length === 0 || acmeDir !== '') return undefined;
+      return `${nameOf('acmeDomains', sources)} needs --acme-dir, a directory that keeps the certificates`;
+    },
+  },
+  ...ACME_OPTIONS.map(
+    (key): Check => ({
+      reads: ['acmeDomains', key],
+      problem({ acmeDomains }, sources) {
+        if (acmeDomains.length > 0 || !isMeant(sources.get(key))) return undefined;
+        return `${nameOf(key, sources)} needs --acme-domains`;
+      },
+    }),
+  ),
   {
     reads: ['port', 'adminPort', 'tlsPort'],
     problem({ port, adminPort, tlsPort }, sources) {

@@ -6,7 +6,16 @@ import { ALGORITHMS, type Algorithm } from '../core/hashing/slot-table.ts';
 import { BALANCES, type Balance } from '../core/routing/load-picker.ts';
 import type { DriverKind } from '../drivers/driver.ts';
 import { LOG_LEVELS, type LogLevel } from '../platform/log.ts';
-import { files, rate, rateKey, redirect, secretText, stickyName } from './parsers/front-parsers.ts';
+import {
+  email,
+  files,
+  httpsUrl,
+  rate,
+  rateKey,
+  redirect,
+  secretText,
+  stickyName,
+} from './parsers/front-parsers.ts';
 import { addressRanges, hostNames, upstreams, weights } from './parsers/server-parsers.ts';
 import { constraints, engines, nameServers, sources } from './parsers/source-parsers.ts';
 import {
@@ -95,6 +104,10 @@ export const OPTIONS = {
   tlsRedirect: option('tls-redirect', 'off', redirect, 'on redirects plain requests to the TLS port, a number to that port, such as 443'),
   hsts: option('hsts', '0', whole(0, 1_000_000_000), 'max-age of Strict-Transport-Security on TLS responses, in seconds; 0 sends none'),
   http2: option('http2', 'off', onOff, 'on offers HTTP/2 to TLS clients'),
+  acmeDomains: option('acme-domains', '', hostNames, 'get a certificate for each of these host names from an ACME server, and renew it'),
+  acmeEmail: option('acme-email', '', email, "address for the ACME server's notices"),
+  acmeDirectory: option('acme-directory', 'https://acme-v02.api.letsencrypt.org/directory', httpsUrl, 'where the ACME server says what it offers (its directory)'),
+  acmeDir: option('acme-dir', '', file, 'directory that keeps the account key and the certificates; balancers may share it'),
   adminPort: option('admin-port', '5001', port, 'admin port'),
   adminHost: option('admin-host', '127.0.0.1', host, 'admin address; wider than loopback needs a token'),
   adminToken: option('admin-token', '', token, 'bearer token that changes then need, on both ports; on a wider admin port all but /healthz, /readyz and the dashboard needs it'),

@@ -19,6 +19,8 @@ export interface WorkerOptions extends AccessLogOptions, ClientLimitOptions, Tls
   readonly tlsPort: number;
   /** Towards replicas whose endpoint says so. */
   readonly upstreamTls: UpstreamTls;
+  /** Where there are any, an ACME server's challenges go to the control plane. */
+  readonly acmeDomains: readonly string[];
   /** What replicas speak. */
   readonly upstreamProtocol: 'http1' | 'h2';
   /** Where plain requests are redirected to. */

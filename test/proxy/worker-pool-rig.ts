@@ -53,6 +53,7 @@ export class WorkerPoolRig {
       debugFor: 'private',
       upstreamTls: DEFAULT_UPSTREAM_TLS,
       upstreamProtocol: 'http1',
+      acmeDomains: [],
       ownsInstances: true,
       ...given,
     };

@@ -57,6 +57,7 @@ export interface Fleet {
 /** A request, as a route gets it. */
 export interface RouteRequest {
   readonly method: string;
+  readonly path: string;
   /** What follows the path in the target. */
   readonly query: URLSearchParams;
   /** By lower-case name; repeated ones as Node joins them. */
@@ -73,6 +74,8 @@ export type Access = 'open' | 'read' | 'watch' | 'steer';
 
 export interface Route {
   readonly path: string;
+  /** The path ends with a slash, and the route is for each name behind it. */
+  readonly isFolder?: boolean;
   /** In the order of the `Allow` header. */
   readonly methods: readonly string[];
   readonly access: Access;

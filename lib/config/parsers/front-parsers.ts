@@ -14,6 +14,22 @@ export const files: ValueParser<readonly string[]> = {
   },
 };
 
+/** `admin@shop.example`. */
+export const email: ValueParser<string> = {
+  unit: 'e-mail address',
+  read: (value) =>
+    value === '' || /^[^\s@,]+@[^\s@,]+$/.test(value) ? ok(value) : bad('must be one e-mail address'),
+};
+
+/** `https://acme.example/directory`. */
+export const httpsUrl: ValueParser<string> = {
+  unit: 'https URL',
+  read(value) {
+    const isUrl = URL.canParse(value) && new URL(value).protocol === 'https:';
+    return isUrl ? ok(value) : bad('must be a URL that begins with https://');
+  },
+};
+
 /** `off` as 'off', `on` as 'on', a port as its number. */
 export const redirect: ValueParser<'on' | 'off' | number> = {
   unit: 'on, off or a port',

@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { headWithPeer, isHandedOver } from '../../api/peer-header.ts';
+import { ACME_CHALLENGE, headWithPeer, isHandedOver } from '../../api/peer-header.ts';
 import type { ParsedRequest } from '../../http1/request-head.ts';
 import { BalancerError, type ErrorCode, isBalancerError } from '../../platform/errors.ts';
 import { Exchange, type ExchangeWorker } from '../exchange/exchange.ts';
@@ -258,11 +258,13 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
   /** Makes the request an exchange, or throws the failure that it gets instead. */
   #startExchange(client: ManagedConnection, context: RequestContext, parsed: ParsedRequest): void {
     const worker = this.#worker;
-    const { maxBodyBytes, publicAdmin } = worker.options;
+    const { maxBodyBytes, publicAdmin, acmeDomains } = worker.options;
     const { head, request } = context;
     if (maxBodyBytes > 0 && request.body !== undefined && request.body.length > maxBodyBytes)
       throw bodyTooLarge(maxBodyBytes);
-    const isForAdmin = publicAdmin && isHandedOver(head.target);
+    const isForAdmin =
+      (publicAdmin && isHandedOver(head.target)) ||
+      (acmeDomains.length > 0 && head.target.startsWith(ACME_CHALLENGE));
     const exchange = new Exchange(
       worker,
       isForAdmin ? { ...context, head: this.#withPeer(client, head) } : context,

@@ -88,6 +88,7 @@ export class Rig {
       debugFor: 'private',
       upstreamTls: DEFAULT_UPSTREAM_TLS,
       upstreamProtocol: 'http1',
+      acmeDomains: [],
       ownsInstances: true,
       trustedProxies: [],
       ...given,

@@ -49,6 +49,7 @@ class Stage {
       options: {
         tlsCert: [],
         tlsKey: [],
+        acmeDir: '',
         tlsDir: this.directory,
         tlsClientCa: '',
         tlsTicketSecret: '',

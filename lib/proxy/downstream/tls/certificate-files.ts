@@ -18,6 +18,8 @@ export interface CertificateOptions {
   /** Of the same length. */
   readonly tlsKey: readonly string[];
   readonly tlsDir: string;
+  /** Where certificates from an ACME server are, which may not be there yet; '' for none. */
+  readonly acmeDir: string;
   readonly tlsClientCa: string;
   readonly tlsTicketSecret: string;
 }
@@ -61,12 +63,15 @@ export class CertificateFiles {
     try {
       this.#secret = secretIn(deps.options.tlsTicketSecret);
       this.#fingerprint = this.#fingerprintNow();
-      this.#certificates = this.#sources().map((source) => this.#read(source));
+      this.#certificates = [
+        ...this.#sources().map((source) => this.#read(source)),
+        ...this.#acmeCertificates(new Map()),
+      ];
       this.#clientCa = this.#readClientCa();
     } catch (error) {
       throw new BalancerError('certificate-unusable', messageOf(error), { cause: error });
     }
-    if (this.#certificates.length === 0)
+    if (this.#certificates.length === 0 && deps.options.acmeDir === '')
       throw new BalancerError('certificate-unusable', `${deps.options.tlsDir} holds no NAME.pem`);
   }
 
@@ -105,7 +110,9 @@ export class CertificateFiles {
     };
     const sources = attempt(() => this.#sources(), []);
     const read = sources.map((source) => attempt(() => this.#read(source), before.get(source.name)));
-    const found = read.filter((certificate) => certificate !== undefined);
+    const found = [...read, ...this.#acmeCertificates(before)].filter(
+      (certificate) => certificate !== undefined,
+    );
     if (found.length > 0) this.#certificates = found;
     this.#clientCa = attempt(() => this.#readClientCa(), this.#clientCa);
     const { log, onChange } = this.#deps;
@@ -157,15 +164,21 @@ export class CertificateFiles {
       certFile,
       keyFile: tlsKey[at]!,
     }));
-    if (tlsDir === '') return listed;
-    const names = readdirSync(tlsDir)
-      .filter((file) => extname(file) === '.pem')
-      .toSorted();
-    const inDirectory = names.map((file) => {
-      const path = join(tlsDir, file);
-      return { name: nameOf(file), certFile: path, keyFile: path };
+    return tlsDir === '' ? listed : [...listed, ...sourcesIn(tlsDir)];
+  }
+
+  /** Those from an ACME server that are in order; for one that is not there will be another. */
+  #acmeCertificates(before: ReadonlyMap<string, Certificate>): readonly Certificate[] {
+    const { options, log } = this.#deps;
+    if (options.acmeDir === '') return [];
+    return sourcesIn(options.acmeDir).flatMap((source) => {
+      try {
+        return this.#read(source);
+      } catch (error) {
+        log.warn({ cause: messageOf(error) }, `certificate ${source.name} not loaded`);
+        return before.get(source.name) ?? [];
+      }
     });
-    return [...listed, ...inDirectory];
   }
 
   #read({ name, certFile, keyFile }: Source): Certificate {
@@ -184,14 +197,25 @@ export class CertificateFiles {
 
   /** Changes when any of the files does. */
   #fingerprintNow(): string {
-    const { tlsClientCa } = this.#deps.options;
+    const { tlsClientCa, acmeDir } = this.#deps.options;
     try {
-      const files = this.#sources().flatMap(({ certFile, keyFile }) => [certFile, keyFile]);
+      const fromAcme = acmeDir === '' ? [] : sourcesIn(acmeDir);
+      const files = [...this.#sources(), ...fromAcme].flatMap(({ certFile, keyFile }) => [certFile, keyFile]);
       return [...files, ...(tlsClientCa === '' ? [] : [tlsClientCa])].map(stampOf).join('\n');
     } catch (error) {
       return messageOf(error);
     }
   }
+}
+
+function sourcesIn(directory: string): readonly Source[] {
+  const names = readdirSync(directory)
+    .filter((file) => extname(file) === '.pem')
+    .toSorted();
+  return names.map((file) => {
+    const path = join(directory, file);
+    return { name: nameOf(file), certFile: path, keyFile: path };
+  });
 }
 
 function nameOf(file: string): string {

@@ -3,6 +3,7 @@
  * Source: RFC 9110 section 15.4.9 (308 keeps method and body), RFC 8555 section 8.3 (challenges stay plain).
  */
 import { Buffer } from 'node:buffer';
+import { ACME_CHALLENGE } from '../../../api/peer-header.ts';
 import { findValue, NOT_FOUND, type ParsedRequest, valueEnd } from '../../../http1/request-head.ts';
 import { BalancerError } from '../../../platform/errors.ts';
 import { authorityOf, type ClientInfo } from '../../headers/request-headers.ts';
@@ -16,7 +17,6 @@ export interface RedirectOptions {
 const HTTPS_PORT = 443;
 const HOST = Buffer.from('host', 'latin1');
 const FORWARDED_PROTO = Buffer.from('x-forwarded-proto', 'latin1');
-const CHALLENGE = '/.well-known/acme-challenge/';
 
 /** The redirect of a request for `target`, path and query; undefined for one that is served as it is. */
 export function redirectToTls(
@@ -25,7 +25,7 @@ export function redirectToTls(
   parsed: ParsedRequest,
   target: string,
 ): BalancerError | undefined {
-  if (options.tlsRedirect === 'off' || client.isTls || target.startsWith(CHALLENGE)) return undefined;
+  if (options.tlsRedirect === 'off' || client.isTls || target.startsWith(ACME_CHALLENGE)) return undefined;
   // the proxy in front has taken the encryption off
   if (client.trusted && /^https$/i.test(headerIn(parsed, FORWARDED_PROTO))) return undefined;
   const authority = authorityOf(parsed.target) ?? headerIn(parsed, HOST);

@@ -195,10 +195,9 @@ export class TlsServer {
   }
 
   #contextOptions({ certificates }: TlsMaterial, index: number): SecureContextOptions {
-    const { cert, key } = certificates[index]!;
     return {
-      cert,
-      key,
+      // none yet, where they come from an ACME server: handshakes fail until there is one
+      ...(certificates[index] && { cert: certificates[index].cert, key: certificates[index].key }),
       minVersion: `TLSv${this.#options.tlsMin}`,
       ciphers: CIPHERS,
       sessionIdContext: SESSION_CONTEXT,

@@ -1,0 +1,118 @@
+/**
+ * The directory in which certificates from an ACME server are kept, and what is needed to get them: the account's key, the
+ * certificates as NAME.pem, the challenges that are under way, and a lock. Balancers that share it share all of these:
+ * one orders, any responds to a challenge, all use the certificate.
+ * Invariants: files are readable by their owner alone, and are whole or absent; a lock is void once its holder has not
+ * touched it for LOCK_MS.
+ */
+import { X509Certificate } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { BalancerError, errnoOf, messageOf } from '../platform/errors.ts';
+
+/** An order takes seconds; a holder touches the lock more often than this. */
+export const LOCK_MS = 120_000;
+const TOKEN = /^[\w-]{1,256}$/;
+
+/** From when to when a certificate is valid, in milliseconds since the Unix epoch. */
+export interface Validity {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+export class AcmeDirectory {
+  readonly #path: string;
+
+  /** Creates it where it is not there. Throws BalancerError `certificate-unusable` where it cannot be written. */
+  constructor(path: string) {
+    this.#path = path;
+    try {
+      mkdirSync(join(path, 'challenges'), { recursive: true, mode: 0o700 });
+      this.#write('.written', '');
+      rmSync(join(path, '.written'));
+    } catch (cause) {
+      const reason = `acme-dir ${path} cannot be written: ${messageOf(cause)}`;
+      throw new BalancerError('certificate-unusable', reason, { cause });
+    }
+  }
+
+  /** The account's key in PEM; undefined before it was saved. */
+  get accountKey(): string | undefined {
+    return this.#read('account.key');
+  }
+
+  saveAccountKey(key: string): void {
+    this.#write('account.key', key);
+  }
+
+  /** Undefined where there is no certificate for the domain, or what is there cannot be read. */
+  validityOf(domain: string): Validity | undefined {
+    const text = this.#read(`${domain}.pem`);
+    if (text === undefined) return undefined;
+    try {
+      const { validFromDate, validToDate } = new X509Certificate(text);
+      return { fromMs: validFromDate.getTime(), toMs: validToDate.getTime() };
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** The certificate with its chain, and its key, in PEM. */
+  saveCertificate(domain: string, chain: string, key: string): void {
+    this.#write(`${domain}.pem`, `${chain.trimEnd()}\n${key.trimEnd()}\n`);
+  }
+
+  /** What proves to the ACME server that this is the domain's server (RFC 8555 section 8.3). */
+  challenge(token: string): string | undefined {
+    return TOKEN.test(token) ? this.#read(join('challenges', token)) : undefined;
+  }
+
+  saveChallenge(token: string, keyAuthorization: string): void {
+    if (TOKEN.test(token)) this.#write(join('challenges', token), keyAuthorization);
+  }
+
+  removeChallenge(token: string): void {
+    if (TOKEN.test(token)) rmSync(join(this.#path, 'challenges', token), { force: true });
+  }
+
+  /** Takes the lock; false where another balancer has it. `nowMs` is since the Unix epoch. */
+  lock(nowMs: number): boolean {
+    const file = join(this.#path, 'lock');
+    try {
+      if (nowMs - statSync(file).mtimeMs > LOCK_MS) rmSync(file, { force: true });
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error;
+    }
+    try {
+      writeFileSync(file, String(process.pid), { flag: 'wx', mode: 0o600 });
+      return true;
+    } catch (error) {
+      if (errnoOf(error) === 'EEXIST') return false;
+      throw error;
+    }
+  }
+
+  touchLock(nowMs: number): void {
+    utimesSync(join(this.#path, 'lock'), nowMs / 1000, nowMs / 1000);
+  }
+
+  unlock(): void {
+    rmSync(join(this.#path, 'lock'), { force: true });
+  }
+
+  #read(name: string): string | undefined {
+    try {
+      return readFileSync(join(this.#path, name), 'utf8');
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  #write(name: string, text: string): void {
+    const file = join(this.#path, name);
+    const draft = `${file}.${process.pid}.new`;
+    writeFileSync(draft, text, { mode: 0o600 });
+    renameSync(draft, file);
+  }
+}
