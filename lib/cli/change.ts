@@ -1,8 +1,8 @@
-/** The commands that change the fleet: `ringlb add`, `rm`, `scale`, `drain` and `undrain`. */
-import type { Move, Preview, ReplicaList } from '../api/types.ts';
+/** The commands that change the fleet: `ringlb add`, `rm`, `scale`, `weight`, `drain` and `undrain`. */
+import type { Move, Preview, ReplicaList, WeightList } from '../api/types.ts';
 import { quote } from '../config/suggest.ts';
 import type { Call, Command } from './command.ts';
-import { type Column, counted, type Output, percent, table } from './output.ts';
+import { type Column, counted, type Output, percent, printable, table } from './output.ts';
 import { type CommandOption, EXIT, type ExitStatus, wrongUsage } from './usage.ts';
 
 const DRY_RUN: Readonly<Record<string, CommandOption>> = {
@@ -35,6 +35,48 @@ export const SCALE: Command = {
   options: DRY_RUN,
   run: (call) => change(call, 'PUT', '/scale', { n: countIn(call.words) }),
 };
+
+export const WEIGHT: Command = {
+  name: 'weight',
+  operands: 'NAME=WEIGHT...',
+  summary: 'sets weights of replicas: shares of the keys in proportion, 0 for no requests',
+  help: ['Weights are whole numbers from 0 to 256. They last until the balancer ends; see --weights.'],
+  options: DRY_RUN,
+  async run(call) {
+    const { admin, output } = call;
+    const weights = weightsIn(call.words);
+    const isDry = call.has('dry-run');
+    const path = isDry ? '/weight?dry-run' : '/weight';
+    const message = await admin.requestMessage('POST', path, { body: weights });
+    if (output.isJson) output.json(message);
+    else if (isDry) {
+      output.line(`would give ${pairsOf(weights)}`);
+      showMoves(output, message as Preview);
+    } else output.line(`weights: ${pairsOf((message as WeightList).weights)}`);
+    return EXIT.done;
+  },
+};
+
+type Weights = Readonly<Record<string, number>>;
+
+function pairsOf(weights: Weights): string {
+  return Object.entries(weights)
+    .map(([name, weight]) => `${printable(name)}=${weight}`)
+    .join(' ');
+}
+
+/** `S1=5 S2=1`; the balancer validates names and limits. */
+function weightsIn(words: readonly string[]): Weights {
+  if (words.length === 0) wrongUsage('say which, and how much: NAME=WEIGHT...');
+  const weights = new Map<string, number>();
+  for (const word of words) {
+    const [, name = '', weight = ''] = /^([^=]+)=(\d{1,9})$/.exec(word) ?? [];
+    if (name === '') wrongUsage(`weight takes NAME=WEIGHT with a whole number from 0, not ${quote(word)}`);
+    if (weights.has(name)) wrongUsage(`${quote(name)} has two weights`);
+    weights.set(name, Number(weight));
+  }
+  return Object.fromEntries(weights);
+}
 
 async function change(call: Call, method: string, path: string, body: object): Promise<ExitStatus> {
   const { admin, output } = call;
@@ -73,16 +115,22 @@ function countIn(words: readonly string[]): number {
   return n;
 }
 
-function showPreview(output: Output, { N, added, removed, moved, moves, inFlight, tunnels }: Preview): void {
+function showPreview(output: Output, preview: Preview): void {
+  const { N, added, removed, inFlight, tunnels } = preview;
   const what = [
     ...(added.length > 0 ? [`add ${added.join(' ')}`] : []),
     ...(removed.length > 0 ? [`remove ${removed.join(' ')}`] : []),
   ];
   if (what.length === 0) return output.line(`would change nothing: there are ${counted(N, 'replica')}`);
   output.line(`would ${what.join(' and ')}, which makes ${counted(N, 'replica')}`);
+  const touched = `touches ${counted(inFlight, 'request')} in flight, ${counted(tunnels, 'tunnel')}`;
+  showMoves(output, preview, removed.length > 0 ? [touched] : []);
+}
+
+/** What share of the keys moves, and from where to where; `notes` are lines between. */
+function showMoves(output: Output, { moved, moves }: Preview, notes: readonly string[] = []): void {
   output.line(`moves ${percent(moved)} of all keys`);
-  if (removed.length > 0)
-    output.line(`touches ${counted(inFlight, 'request')} in flight, ${counted(tunnels, 'tunnel')}`);
+  for (const note of notes) output.line(note);
   if (moves.length === 0) return;
   output.line('');
   const largest = moves.slice(0, MOST_MOVES);

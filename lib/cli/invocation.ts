@@ -8,7 +8,7 @@ import { HELP, KEY_OF_FLAG, splitCommandLine, VERSION } from '../config/flags.ts
 import { didYouMean, orList, quote, quoteIfOdd } from '../config/suggest.ts';
 import { messageOf } from '../platform/errors.ts';
 import { AdminClient } from './admin-client.ts';
-import { ADD, DRAIN, RM, SCALE, UNDRAIN } from './change.ts';
+import { ADD, DRAIN, RM, SCALE, UNDRAIN, WEIGHT } from './change.ts';
 import type { Call, Command } from './command.ts';
 import { completionScript } from './completion.ts';
 import { CHECK } from './config/check.ts';
@@ -28,6 +28,7 @@ export const COMMANDS: readonly Command[] = [
   ADD,
   RM,
   SCALE,
+  WEIGHT,
   DRAIN,
   UNDRAIN,
   DEPLOY,

@@ -104,7 +104,8 @@ function show(output: Output, { isReady, reason, replicas, ring }: Look, form: '
   for (const line of wrapped(`${word}: ${reason}`, output.columns)) output.line(line);
   for (const line of wrapped(ringLine(ring), output.columns)) output.line(line);
   output.line('');
-  for (const line of table(columns(output), replicas.replicas, output.columns)) output.line(line);
+  for (const line of table(columns(output, replicas.replicas), replicas.replicas, output.columns))
+    output.line(line);
 }
 
 function ringLine({ algorithm, slots, vnodes, version, hash, imbalance }: RingView): string {
@@ -112,12 +113,20 @@ function ringLine({ algorithm, slots, vnodes, version, hash, imbalance }: RingVi
   return `${algorithm}${points}, ${counted(slots, 'slot')}, table ${version} ${hash}, imbalance ${imbalance.toFixed(2)}`;
 }
 
-function columns(output: Output): readonly Column<ReplicaView>[] {
+function columns(output: Output, replicas: readonly ReplicaView[]): readonly Column<ReplicaView>[] {
+  const hasWeights = replicas.some(({ weight }) => weight !== replicas[0]!.weight);
+  const weights: Column<ReplicaView> = {
+    title: 'WEIGHT',
+    align: 'right',
+    cell: ({ weight }) => String(weight),
+    drop: 1,
+  };
   return [
     { title: 'REPLICA', cell: ({ name }) => name },
     { title: 'STATE', cell: (replica) => painted(output, stateOf(replica)) },
     { title: 'FOR', align: 'right', cell: ({ sinceMs }) => duration(sinceMs), drop: 3 },
     { title: 'IN FLIGHT', align: 'right', cell: ({ inFlight }) => String(inFlight), drop: 2 },
+    ...(hasWeights ? [weights] : []),
     { title: 'SHARE', align: 'right', cell: ({ share }) => percent(share), drop: 1 },
     { title: 'PROBES', align: 'right', cell: ({ probes }) => `${probes.passed}/${probes.failed}`, drop: 5 },
     { title: 'RESTARTS', align: 'right', cell: ({ restarts }) => String(restarts), drop: 4 },

@@ -175,6 +175,11 @@ describe('a command', () => {
     'scale five',
     'scale 5 S1',
     'scale -1',
+    'weight',
+    'weight S1',
+    'weight S1=-1',
+    'weight S1=1.5',
+    'weight S1=1 S1=2',
     'drain',
     'events now',
     'status now',
@@ -195,6 +200,26 @@ describe('a command', () => {
     const { lines } = await run('scale', '4', '--dry-run');
     assert.deepEqual(admin.fleet.asked, ['preview scale 4']);
     assert.equal(lines[0], 'would add S4, which makes 4 replicas');
+  });
+
+  it('weight sets weights and shows all', async () => {
+    const { lines } = await run('weight', 'S1=5', 'S2=0');
+    assert.deepEqual(admin.fleet.asked, ['weight S1=5,S2=0']);
+    assert.deepEqual(lines, ['weights: S1=5 S2=0 S3=1']);
+  });
+
+  it('weight with --dry-run shows what would move', async () => {
+    const { lines } = await run('weight', 'S1=5', '--dry-run');
+    assert.deepEqual(admin.fleet.asked, ['preview weight S1=5']);
+    assert.deepEqual(lines.slice(0, 2), ['would give S1=5', 'moves 25.0 % of all keys']);
+  });
+
+  it('status shows weights when they differ', async () => {
+    admin.fleet.replicas = () => [REPLICA, { ...REPLICA, name: 'S2', weight: 3 }];
+    const { lines } = await run('status');
+    admin.fleet.replicas = () => [REPLICA];
+    assert.match(lines[3] ?? '', /IN FLIGHT +WEIGHT +SHARE/);
+    assert.match(lines[5]!, /^S2 .* 3 +100\.0 %/);
   });
 
   it('prints the reason of a refusal, and exits with 1', async () => {

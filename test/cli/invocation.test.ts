@@ -64,7 +64,7 @@ describe('a command line', () => {
     ['heath', 'heath is not a command; did you mean health?'],
     [
       'start',
-      'start is not a command; the commands are serve, status, add, rm, scale, drain, undrain, deploy, rollback, explain, events, logs, health, check, reload, help, version and completion',
+      'start is not a command; the commands are serve, status, add, rm, scale, weight, drain, undrain, deploy, rollback, explain, events, logs, health, check, reload, help, version and completion',
     ],
     ['serve now', 'unexpected argument "now"'],
     ['stats --json', 'stats is not a command; did you mean status?|--json is not an option'],

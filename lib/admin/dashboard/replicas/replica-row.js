@@ -109,8 +109,9 @@ export class ReplicaRow {
     const width = `${Math.min(100, (100 * replica.inFlight) / cap).toFixed(1)}%`;
     if (this.#fill.style.width !== width) this.#fill.style.width = width;
     setText(this.#queued, count(replica.queued));
-    setText(this.#share, percent(replica.share));
-    setAttribute(this.#share, 'title', `${count(replica.slots)} slots`);
+    const weight = replica.weight === 1 ? '' : ` · weight ${replica.weight}`;
+    setText(this.#share, `${percent(replica.share)}${weight}`);
+    setAttribute(this.#share, 'title', `weight ${replica.weight}, ${count(replica.slots)} slots`);
     setText(this.#requests, rate(replica.requestsPerSecond));
     setText(this.#p50, latency(replica.p50Ms));
     setText(this.#p99, latency(replica.p99Ms));
