@@ -259,7 +259,7 @@ export interface BalancerOptions {
   readonly workers?: number | string;
   /** parser of requests: the balancer's own, or node for that of Node's HTTP server, at several times the cost (fast or node; default fast) */
   readonly parser?: string;
-  /** take the place of the balancer that runs on the same ports, without losing a request (process, static, discover) (on or off; default off) */
+  /** take the place of the balancer that runs on the same ports, without losing a request (on or off; default off) */
   readonly takeOver?: boolean;
   /** file of options, in YAML: names as below, without the dashes in front; a flag or a variable beats it (file) */
   readonly config?: string;

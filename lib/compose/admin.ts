@@ -9,7 +9,7 @@ import { deployRoute } from '../admin/routes/deploy.ts';
 import { eventsRoute } from '../admin/routes/events.ts';
 import { explainRoute } from '../admin/routes/explain.ts';
 import { createRoutes, type Route } from '../admin/routes/fleet.ts';
-import { handOverRoute } from '../admin/routes/hand-over.ts';
+import { type HandOver, handOverRoute } from '../admin/routes/hand-over.ts';
 import { historyRoute } from '../admin/routes/history.ts';
 import { Live } from '../admin/routes/live.ts';
 import { LiveNumbers } from '../admin/routes/live-numbers.ts';
@@ -42,7 +42,7 @@ export interface AdminDeps {
   readonly reloader: Options;
   readonly findChallenge: FindChallenge;
   /** Another balancer has taken the place of this one. */
-  readonly onHandOver: () => void;
+  readonly handOver: HandOver;
   readonly clock: Clock;
   readonly log: RootLogger;
 }
@@ -76,7 +76,7 @@ export function createAdmin(deps: AdminDeps): Admin {
     live.route,
     historyRoute(numbers.history),
     ...configRoutes(deps.reloader),
-    handOverRoute(deps.onHandOver),
+    handOverRoute(deps.handOver),
     acmeChallengeRoute(deps.findChallenge),
     ...createDashboardRoutes(),
   ];

@@ -2,6 +2,7 @@
  * The composition root: creates the parts of a balancer, opens them in order and closes them in reverse order.
  */
 
+import type { HandOver } from '../admin/routes/hand-over.ts';
 import { ADMIN_PORT_FLAGS } from '../admin/server.ts';
 import { createSecret } from '../api/peer-header.ts';
 import type { ReloadView } from '../api/types.ts';
@@ -94,9 +95,11 @@ async function openParts(surroundings: Surroundings, closers: Closers): Promise<
   closers.push(() => logs.close());
   const openOutput: OpenOutput = (replica, instanceId) => logs.open(replica, instanceId);
   const driver = await createDriver(options, { log, clock, openOutput });
-  closers.push((keep) => driver.close(keep));
-  await driver.open();
   const former = config.takeOver ? await FormerBalancer.find(config, log) : undefined;
+  // while another balancer runs, what outlives it stays as it is, whatever becomes of this one
+  let isBeside = former !== undefined && driver.outlivesBalancer === true;
+  closers.push((keep) => driver.close(keep || isBeside));
+  await driver.open({ isBeside });
   const { port, adminPort } = former === undefined ? await claimPorts(config) : config;
   const parts = createParts(surroundings, driver, { logs, printer });
   const { table, metrics, dataPlane, controlPlane, admin, secret, reloader } = parts;
@@ -104,14 +107,14 @@ async function openParts(surroundings: Surroundings, closers: Closers): Promise<
   closers.push(async () => parts.acme?.close());
   closers.push(() => metrics.close());
   closers.push(() => admin.close());
-  closers.push((keep) => controlPlane.close(keep));
+  closers.push((keep) => controlPlane.close(keep || isBeside));
   closers.push(() => dataPlane.close());
 
   if (former !== undefined) {
-    await controlPlane.open();
-    const { ownsInstances } = driver;
+    await controlPlane.open({ isBeside: true });
     const replicas = () => controlPlane.view.replicas();
-    const fleet = { ownsInstances, least: config.replicas, replicas };
+    const isNew = driver.ownsInstances && !isBeside;
+    const fleet = { isNew, least: config.replicas, replicas };
     await untilFleetServes(fleet, config.startTimeoutMs, clock);
     await former.connect();
   }
@@ -129,8 +132,12 @@ async function openParts(surroundings: Surroundings, closers: Closers): Promise<
   if (config.tlsPort > 0)
     log.info({}, `serving TLS on ${addressOf(config.host, config.tlsPort).replace('http:', 'https:')}`);
   parts.acme?.start();
-  if (former === undefined) await controlPlane.open();
-  else await former.handOver();
+  if (former === undefined) await controlPlane.open({ isBeside: false });
+  else {
+    await former.handOver();
+    await controlPlane.takePool();
+    isBeside = false;
+  }
   return {
     publicPort: port,
     admin: endpoint,
@@ -185,32 +192,19 @@ function createParts(
     },
   });
   const handedOver = Promise.withResolvers<void>();
-  const onHandOver = (): void => {
-    // the other balancer alone is asked from now on
-    void admin.close();
-    handedOver.resolve();
+  const handOver: HandOver = {
+    prepare: () => controlPlane.handOver(),
+    begin() {
+      // the other balancer alone is asked from now on
+      void admin.close();
+      handedOver.resolve();
+    },
   };
   const findChallenge = (token: string) => acme?.challenge(token);
-  const admin: Admin = createAdmin({
-    ...common,
-    controlPlane,
-    logs,
-    secret,
-    reloader,
-    findChallenge,
-    onHandOver,
-  });
-  return {
-    acme,
-    table,
-    metrics,
-    dataPlane,
-    controlPlane,
-    admin,
-    secret,
-    reloader,
-    handedOver: handedOver.promise,
-  };
+  const deps = { ...common, controlPlane, logs, secret, reloader, findChallenge, handOver };
+  const admin: Admin = createAdmin(deps);
+  const control = { controlPlane, admin, secret, reloader, acme };
+  return { table, metrics, dataPlane, ...control, handedOver: handedOver.promise };
 }
 
 async function shutDown({ options, log }: Surroundings, parts: Parts, closers: Closers): Promise<void> {

@@ -58,8 +58,18 @@ export interface ControlPlane {
   readonly deploys: Deploys;
   /** Goes by other options from now on, in the same turn. */
   configure(config: Config): void;
-  /** Adopts what an earlier balancer left, or starts a new fleet. */
-  open(): Promise<void>;
+  /**
+   * Adopts what an earlier balancer left, or starts a new fleet. With `isBeside` another balancer still runs, whose
+   * instances are adopted where they outlive it, however many there are.
+   */
+  open(how: { readonly isBeside: boolean }): Promise<void>;
+  /** The other balancer has handed over: from now on this one changes the pool. Throws `pool-taken`. */
+  takePool(): Promise<void>;
+  /**
+   * Another balancer is to take over: from now on this one changes nothing, and leaves instances that outlive it as they
+   * are. Throws `deploy-running`; nothing has changed then.
+   */
+  handOver(): Promise<void>;
   /** Stops watching the fleet; with `keep` false stops and removes every instance. */
   close(keep: boolean): Promise<void>;
 }
@@ -104,10 +114,20 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
       configured = next;
     },
     deploys,
-    async open() {
+    async open({ isBeside }) {
       const found = await supervisor.open();
-      if (found === 0 && driver.ownsInstances) await scaling.startFleet(config.replicas);
+      const isNew = found === 0 && driver.ownsInstances && !(isBeside && driver.outlivesBalancer);
+      if (isNew) await scaling.startFleet(config.replicas);
       view.open();
+    },
+    async takePool() {
+      await driver.takePool?.();
+      supervisor.nudge();
+    },
+    async handOver() {
+      if (deploys.isRunning)
+        throw new BalancerError('deploy-running', 'A deploy is under way: take over when it has ended');
+      if (driver.outlivesBalancer) await supervisor.close(true);
     },
     async close(keep) {
       await deploys.close();

@@ -39,7 +39,7 @@ export class FormerBalancer {
   static async find(target: Target, log: Logger): Promise<FormerBalancer | undefined> {
     const former = new FormerBalancer(target, log);
     try {
-      await former.connect();
+      await former.#connect();
     } catch (error) {
       if (errnoOf(error) !== 'ECONNREFUSED') throw error;
       log.info({}, 'no balancer runs on these ports: nothing to take over');
@@ -56,8 +56,16 @@ export class FormerBalancer {
     );
   }
 
-  /** Opens the connection for the next request: to be called while the former balancer alone listens. */
-  connect(): Promise<void> {
+  /** Opens the connection for `handOver`: to be called while the former balancer alone listens. */
+  async connect(): Promise<void> {
+    this.#socket = undefined;
+    await this.#connect().catch((error: unknown) => {
+      // it has ended, so that there is nobody to tell
+      if (errnoOf(error) !== 'ECONNREFUSED') throw error;
+    });
+  }
+
+  #connect(): Promise<void> {
     const { adminHost, adminPort } = this.#target;
     const host = reachableHost(adminHost) || '127.0.0.1';
     return new Promise((resolve, reject) => {
@@ -72,18 +80,24 @@ export class FormerBalancer {
     });
   }
 
-  /** Tells it to drain and end. One that does not respond is left to itself: both serve then. */
+  /**
+   * Tells it to drain and end. One that does not respond is left to itself: both serve then. Throws `start-failed`
+   * where it refuses, and goes on.
+   */
   async handOver(): Promise<void> {
     if (readMigration() === '0')
       this.#log.info(
         {},
         'connections that are being opened may be reset: set net.ipv4.tcp_migrate_req=1 to keep them',
       );
+    if (this.#socket === undefined) return this.#log.warn({}, 'took over; the former balancer had ended');
     try {
       const { message } = await this.#ask('POST', '/hand-over');
       const { pid } = message as HandOverView;
       this.#log.info({ pid }, 'took over; the former balancer drains and ends');
     } catch (error) {
+      if (error instanceof Refusal)
+        throw new BalancerError('start-failed', `the running balancer does not hand over: ${error.message}`);
       this.#log.error(
         { cause: messageOf(error) },
         'the former balancer did not hand over, and may still serve',
@@ -106,7 +120,7 @@ export class FormerBalancer {
         json(response).then((body) => {
           const reply = body as { readonly status: string; readonly message: unknown };
           if (response.statusCode === 200) resolve(reply);
-          else reject(new Error(String(reply.message)));
+          else reject(new Refusal(String(reply.message).replace('<Error> ', '')));
         }, reject);
       });
       sent.on('timeout', () => sent.destroy(new Error(`no response in ${RESPONSE_MS / 1000} s`)));
@@ -115,6 +129,9 @@ export class FormerBalancer {
     });
   }
 }
+
+/** It responded, but does not do it. */
+class Refusal extends Error {}
 
 function readMigration(): string {
   try {
@@ -126,15 +143,16 @@ function readMigration(): string {
 
 /** What is looked at before the former balancer is told to end. */
 export interface OwnFleet {
-  replicas(): readonly Pick<ReplicaView, 'state' | 'probes'>[];
-  readonly ownsInstances: boolean;
+  replicas(): readonly Pick<ReplicaView, 'state' | 'probes' | 'instance'>[];
+  /** It is started beside that of the other balancer, rather than adopted or looked up. */
+  readonly isNew: boolean;
   /** Replicas of a fleet that is being started are not listed at once. */
   readonly least: number;
 }
 
 /**
- * Resolves once every replica of ours is healthy, or every server of others has been probed and one is healthy. Throws
- * `start-failed` where that takes longer than `timeoutMs`.
+ * Resolves once every replica of a new fleet is healthy; of another fleet, once each that runs has been probed and one is
+ * healthy. Throws `start-failed` where that takes longer than `timeoutMs`.
  */
 export async function untilFleetServes(fleet: OwnFleet, timeoutMs: number, clock: Clock): Promise<void> {
   const untilMs = clock.nowMs() + timeoutMs;
@@ -154,9 +172,15 @@ export async function untilFleetServes(fleet: OwnFleet, timeoutMs: number, clock
   }
 }
 
-function serves({ replicas, ownsInstances, least }: OwnFleet): boolean {
+function serves({ replicas, isNew, least }: OwnFleet): boolean {
   const all = replicas();
   const healthy = all.filter(({ state }) => state === 'healthy').length;
-  if (ownsInstances) return all.length >= least && healthy === all.length;
-  return healthy > 0 && all.every(({ state, probes }) => state === 'healthy' || probes.last !== null);
+  if (isNew) return all.length >= least && healthy === all.length;
+  // what has ended is replaced by the other balancer, until this one may
+  return (
+    healthy > 0 &&
+    all.every(
+      ({ state, instance, probes }) => state === 'healthy' || instance === null || probes.last !== null,
+    )
+  );
 }

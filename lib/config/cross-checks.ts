@@ -72,13 +72,6 @@ const listening: readonly Check[] = [
 
 const takingOver: readonly Check[] = [
   {
-    reads: ['takeOver', 'driver'],
-    problem({ takeOver, driver }, sources) {
-      if (!takeOver || driver === 'process' || driver === 'static' || driver === 'discover') return undefined;
-      return `${nameOf('takeOver', sources)} needs --driver process, static or discover, not ${driver}; with ${driver} use --on-exit keep`;
-    },
-  },
-  {
     reads: ['takeOver', 'port', 'adminPort'],
     problem({ takeOver, port, adminPort }, sources) {
       if (!takeOver || (port > 0 && adminPort > 0)) return undefined;

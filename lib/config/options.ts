@@ -224,7 +224,7 @@ export const OPTIONS = {
 
   workers: option('workers', '0', whole(0, 256), 'data-plane threads; 0 is one per core, within the CPU quota of the cgroup, rounded up'),
   parser: option('parser', 'fast', parser, "parser of requests: the balancer's own, or node for that of Node's HTTP server, at several times the cost"),
-  takeOver: option('take-over', 'off', onOff, 'take the place of the balancer that runs on the same ports, without losing a request (process, static, discover)'),
+  takeOver: option('take-over', 'off', onOff, 'take the place of the balancer that runs on the same ports, without losing a request'),
   config: option('config', '', file, 'file of options, in YAML: names as below, without the dashes in front; a flag or a variable beats it'),
   logLevel: live('log-level', 'info', logLevel, 'minimum log level'),
   replicaLogs: live('replica-logs', 'on', onOff, 'on shows what replicas print in the log too (level info); process and docker'),

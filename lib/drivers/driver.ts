@@ -108,8 +108,10 @@ export interface Driver {
 
   /** True where the engine itself starts another instance when one ends (swarm); there is a `replace` then. */
   readonly heals?: boolean;
-  /** True where other balancers may change the pool at any time: their changes show in `list` alone. */
+  /** True while other balancers may change the pool at any time: their changes show in `list` alone. */
   readonly isShared?: boolean;
+  /** True where instances run on without a balancer, so that another one may adopt them. */
+  readonly outlivesBalancer?: boolean;
 
   /**
    * Resolves when another balancer has taken the instances over; from then on this driver touches none of them.
@@ -120,9 +122,13 @@ export interface Driver {
   /**
    * Prepares for starting instances, which belong to this balancer alone from then on. Throws BalancerError
    * `engine-unreachable`, `image-missing`, `pool-taken` or `start-failed` with one sentence that says what to do,
-   * and leaves nothing behind.
+   * and leaves nothing behind. With `isBeside` another balancer still has the pool, where only one may: nothing is
+   * changed until `takePool`, and what would change something throws `engine-unreachable`.
    */
-  open(): Promise<void>;
+  open(how?: { readonly isBeside: boolean }): Promise<void>;
+
+  /** The other balancer has given the pool up, or ended. Throws `pool-taken` where it has not. */
+  takePool?(): Promise<void>;
 
   /** Passes every hint to `onHint`, starting before the first `list`; reconnects until `close`. */
   watch(onHint: (hint: Hint) => void): void;

@@ -91,6 +91,24 @@ describe('balancers over a Swarm', { skip: skipSwarm ?? false }, () => {
     assert.notEqual(elsewhere!.split(':')[0], endpoint!.split(':')[0]);
   });
 
+  it('takes over from another one, whose tasks serve on', async () => {
+    const pool = freshPool();
+    const first = await start(pool);
+    await first.untilHealthy(3);
+    const instancesOf = async (balancer: Balancer) =>
+      (await balancer.replicas()).map(({ name, instance }) => `${name} ${instance}`).sort();
+    const ran = await instancesOf(first);
+    const load = new SteadyLoad(first.publicPort);
+    const ports = `--port ${first.publicPort} --admin-port ${first.adminPort}`;
+    const second = await start(pool, `${ports} --take-over`);
+    assert.deepEqual(await first.exited, { code: 0, signal: null });
+    await load.everyone();
+    await load.end();
+    assert.deepEqual(load.failures, []);
+    await second.untilHealthy(3);
+    assert.deepEqual(await instancesOf(second), ran);
+  });
+
   it('agree on a new fleet, additions, removals and one table', async () => {
     const pool = freshPool();
     const [a, b] = await Promise.all([start(pool), start(pool)]);

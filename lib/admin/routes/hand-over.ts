@@ -3,13 +3,21 @@ import type { HandOverView } from '../../api/types.ts';
 import { succeeded } from '../reply.ts';
 import type { Route } from './fleet.ts';
 
-/** `begin` is called once the response is on its way. */
-export function handOverRoute(begin: () => void): Route {
+/** How this balancer hands over. */
+export interface HandOver {
+  /** Gives up what only one balancer may have. Throws what is responded then, and the balancer goes on. */
+  prepare(): Promise<void>;
+  /** Drains and ends; called once the response is on its way. */
+  begin(): void;
+}
+
+export function handOverRoute({ prepare, begin }: HandOver): Route {
   return {
     path: '/hand-over',
     methods: ['POST'],
     access: 'steer',
-    handle() {
+    async handle() {
+      await prepare();
       setImmediate(begin);
       return succeeded({ pid: process.pid } satisfies HandOverView);
     },

@@ -48,6 +48,8 @@ export class PoolClaim {
   #timer: Timer | undefined;
   #isFailing = false;
   #loss: BalancerError | undefined;
+  #isOthers = false;
+  #wasTakenOver = false;
 
   constructor(options: PoolClaimOptions) {
     this.#options = options;
@@ -56,6 +58,22 @@ export class PoolClaim {
   /** True from `take` until the claim is released or lost. */
   get isHeld(): boolean {
     return this.#number > 0;
+  }
+
+  /** True while another balancer is left its claim, which this one is to take later. */
+  get isOthers(): boolean {
+    return this.#isOthers;
+  }
+
+  /** True where the pool was another balancer's when this one began. */
+  get wasTakenOver(): boolean {
+    return this.#wasTakenOver;
+  }
+
+  /** Leaves another balancer its claim until `take`; whoever needs the pool until then is told to wait. */
+  leaveToOther(): void {
+    this.#isOthers = true;
+    this.#wasTakenOver = true;
   }
 
   /** Resolves when another balancer has taken the pool over, as it may once our claim has expired. */
@@ -74,6 +92,7 @@ export class PoolClaim {
     const awake = setInterval(() => {}, EXPIRY_MS);
     try {
       await this.#contend();
+      this.#isOthers = false;
     } finally {
       clearInterval(awake);
     }
@@ -104,6 +123,10 @@ export class PoolClaim {
 
   /** Makes sure that the pool is still ours, if it was ever claimed. Throws `pool-taken`, `engine-unreachable`. */
   async ensureHeld(): Promise<void> {
+    if (this.#isOthers) {
+      const reason = 'The pool still belongs to the balancer that is being taken over: try again in a moment';
+      throw new BalancerError('engine-unreachable', reason);
+    }
     if (this.#loss !== undefined) throw this.#loss;
     if (this.#number > 0 && this.#options.clock.nowMs() - this.#renewedMs > TRUSTED_MS) await this.#renew();
   }

@@ -3,7 +3,6 @@
  * Invariants: only containers with the pool's label are listed or touched, and only while the pool is ours; the name of a
  * current container is the prefix plus the name of its replica; nothing is pulled or published.
  */
-
 import type { Ending } from '../../core/ending.ts';
 import { formatEndpoint } from '../../core/replica.ts';
 import { type ReplicaSpec, specForPlace } from '../../core/replica-spec.ts';
@@ -40,7 +39,7 @@ import {
   retiredName,
   shortDigest,
   titleIn,
-  toInstance,
+  toInstances,
 } from './mapper.ts';
 import { ownContainer, PoolNetwork } from './network.ts';
 import { checkSpec, checkVolumes, nameHeldBy } from './spec-check.ts';
@@ -74,6 +73,7 @@ export function createDockerDriver(options: DockerDriverOptions): Driver {
 class DockerDriver implements Driver {
   readonly kind = 'docker';
   readonly ownsInstances = true;
+  readonly outlivesBalancer = true;
   readonly #options: DockerDriverOptions;
   readonly #clock: Clock;
   readonly #engine: DockerEngine;
@@ -110,11 +110,16 @@ class DockerDriver implements Driver {
     return this.#claim.lost;
   }
 
-  async open(): Promise<void> {
+  get isShared(): boolean {
+    return this.#claim.isOthers;
+  }
+
+  async open({ isBeside } = { isBeside: false }): Promise<void> {
     await this.#engine.ping();
     const { spec, pool, log } = this.#options;
     const image = await this.#images.of(spec.image);
-    await this.#claim.take();
+    if (isBeside) this.#claim.leaveToOther();
+    else await this.#claim.take();
     try {
       await this.#network.open();
       const settings = this.#settingsFor(spec, image);
@@ -128,6 +133,10 @@ class DockerDriver implements Driver {
       throw error;
     }
     await this.#warnOfShortGrace();
+  }
+
+  takePool(): Promise<void> {
+    return this.#claim.take();
   }
 
   watch(onHint: (hint: Hint) => void): void {
@@ -145,13 +154,10 @@ class DockerDriver implements Driver {
     const summaries = await this.#engine.containers(poolLabel(this.#options.pool));
     // the list may be older than an instance that `start` has returned meanwhile
     if (starts !== this.#starts) return this.list();
-    const found = summaries
-      .map((summary) => toInstance(summary, this.#where))
-      .filter((instance) => instance !== undefined)
-      .filter(
-        ({ name, role }) =>
-          !this.#starting.has(role === 'next' ? nextName(name) : role === 'current' ? name : ''),
-      );
+    const found = toInstances(summaries, this.#where).filter(
+      ({ name, role }) =>
+        !this.#starting.has(role === 'next' ? nextName(name) : role === 'current' ? name : ''),
+    );
     this.#remember(found);
     this.#logs?.followAll(found);
     const instances = await Promise.all(found.map((instance) => this.#withEnding(instance)));
@@ -197,7 +203,9 @@ class DockerDriver implements Driver {
     this.#starting.add(held);
     try {
       await this.#claim.ensureHeld();
-      return await this.#startOnce(place, spec);
+      const found =
+        place.mayAdopt && this.#claim.wasTakenOver ? await this.#currentOf(place.name) : undefined;
+      return found ?? (await this.#startOnce(place, spec));
     } catch (error) {
       // the network may have been removed while no replica was on it
       const again = isBalancerError(error, 'start-failed') && (await this.#network.restore());
@@ -245,6 +253,12 @@ class DockerDriver implements Driver {
     } finally {
       await this.#claim.release();
     }
+  }
+
+  /** The instance that runs in the place; undefined where there is none. */
+  async #currentOf(name: string): Promise<Instance | undefined> {
+    const instances = toInstances(await this.#engine.containers(poolLabel(this.#options.pool)), this.#where);
+    return instances.find((one) => one.name === name && one.role === 'current' && one.endpoint);
   }
 
   /** The container's name for a replica of this name. */
@@ -309,15 +323,10 @@ class DockerDriver implements Driver {
       return await this.#engine.create(name, body);
     } catch (error) {
       if (isBalancerError(error, 'image-missing')) throw imageGone(settings, error);
-      if (isBalancerError(error, 'name-held')) throw await this.#nameHeld(name, error);
-      throw error;
+      if (!isBalancerError(error, 'name-held')) throw error;
+      const holder = await this.#engine.container(name);
+      throw holder ? nameHeldBy(holder, name, { pool: this.#options.pool, cause: error }) : error;
     }
-  }
-
-  async #nameHeld(name: string, cause: BalancerError): Promise<BalancerError> {
-    const holder = await this.#engine.container(name);
-    if (!holder) return cause;
-    return nameHeldBy(holder, name, { pool: this.#options.pool, cause });
   }
 
   async #nameOf(instanceId: string): Promise<string | undefined> {

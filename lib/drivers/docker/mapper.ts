@@ -128,6 +128,16 @@ export function replicaNameOf(labels: Readonly<Record<string, string>> | null): 
   return isReplicaName(name) ? name : undefined;
 }
 
+/** The containers as instances, without those whose labels name no place. */
+export function toInstances(
+  summaries: readonly ContainerSummary[],
+  settings: Pick<ContainerSettings, 'network' | 'port'>,
+): readonly Instance[] {
+  return summaries
+    .map((summary) => toInstance(summary, settings))
+    .filter((instance) => instance !== undefined);
+}
+
 /** The container as an instance, without its ending; undefined when its labels name no place. */
 export function toInstance(
   summary: ContainerSummary,

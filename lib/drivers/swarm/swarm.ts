@@ -54,6 +54,7 @@ class SwarmDriver implements Driver {
   readonly ownsInstances = true;
   readonly heals = true;
   readonly isShared = true;
+  readonly outlivesBalancer = true;
   readonly #options: SwarmDriverOptions;
   readonly #clock: Clock;
   readonly #engine: SwarmEngine;

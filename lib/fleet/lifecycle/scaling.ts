@@ -40,12 +40,12 @@ export class Scaling {
   readonly #parts: ScalingParts;
   /** Additions that are still starting. */
   readonly #adding = new Set<Promise<unknown>>();
-  /** Undefined where no other balancer changes the pool. */
+  /** Undefined where other balancers never remove at the same time. */
   readonly #shared: SharedRemoval | undefined;
 
   constructor(parts: ScalingParts) {
     this.#parts = parts;
-    this.#shared = parts.driver.isShared ? new SharedRemoval(parts) : undefined;
+    this.#shared = parts.driver.isShared && parts.driver.claimRemoval ? new SharedRemoval(parts) : undefined;
   }
 
   /** Names of replicas whose removal is being agreed with other balancers. */

@@ -75,12 +75,11 @@ export class Supervisor {
   #timer: Timer | undefined;
   #engineLostAtMs: number | undefined;
   #closed = false;
-  /** Undefined where no other balancer changes the pool. */
-  readonly #shared: SharedPool | undefined;
+  readonly #shared: SharedPool;
 
   constructor(parts: SupervisorParts) {
     this.#parts = parts;
-    this.#shared = parts.driver.isShared ? new SharedPool(parts) : undefined;
+    this.#shared = new SharedPool(parts);
   }
 
   /**
@@ -98,7 +97,7 @@ export class Supervisor {
     await deploys.adopt({ places, rest });
     registry.addToRing(replicas, 'left by an earlier balancer');
     // in a shared pool the rest may be what another balancer drains
-    const removed = this.#shared === undefined ? rest : [];
+    const removed = driver.isShared ? [] : rest;
     const removals = Map.groupBy(removed, ({ name }) => name);
     for (const [index, replica] of replicas.entries()) {
       const others = (removals.get(replica.name) ?? []).map((one) => launcher.instances.remove(one, 0));
@@ -149,7 +148,7 @@ export class Supervisor {
 
   /** Another balancer removed the replica while it was launched. */
   leave(replica: Replica): void {
-    if (!this.#closed && this.#parts.registry.has(replica)) this.#shared?.leave([replica]);
+    if (!this.#closed && this.#parts.registry.has(replica)) this.#shared.leave([replica]);
   }
 
   /** Stops looking; with `keep` false stops and removes every instance. */
@@ -258,7 +257,7 @@ export class Supervisor {
       role === 'next' && this.#parts.deploys.isRunning && !inPlace.has(instanceId);
     const leaving = new Set([...leavingBefore, ...launcher.instances.beingRemoved, ...placed]);
     const judged = observed.filter((instance) => !isAwaited(instance));
-    const ours = this.#shared?.follow({ observed: judged, busy }) ?? judged;
+    const ours = this.#shared.follow({ observed: judged, busy });
     const stayed = desired.filter(({ name }) => registry.find(name) !== undefined);
     for (const action of reconcile(stayed, ours, busy, leaving)) this.#act(action, ours);
   }

@@ -4,7 +4,7 @@
  * Invariant: whoever removes a replica removes its instance. Others only drain it, unless the remover takes so long that
  * it must have ended.
  */
-import type { Instance } from '../../drivers/driver.ts';
+import type { Driver, Instance } from '../../drivers/driver.ts';
 import type { Clock } from '../../platform/clock.ts';
 import type { Logger } from '../../platform/log.ts';
 import type { Checker } from '../health/checker.ts';
@@ -15,6 +15,7 @@ import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
 
 export interface SharedPoolParts {
+  readonly driver: Pick<Driver, 'isShared'>;
   readonly registry: Registry;
   readonly checker: Checker;
   readonly launcher: Launcher;
@@ -46,10 +47,11 @@ export class SharedPool {
     this.#parts = parts;
   }
 
-  /** Joins and leaves; returns what is to be compared with the fleet after that. */
+  /** Joins and leaves, while others change the pool; returns what is to be compared with the fleet after that. */
   follow(look: PoolLook): readonly Instance[] {
-    const { registry } = this.#parts;
+    const { registry, driver } = this.#parts;
     const { observed, busy } = look;
+    if (!driver.isShared) return observed;
     const listed = new Set(observed.map(({ instanceId }) => instanceId));
     for (const instanceId of this.#retiredSinceMs.keys())
       if (!listed.has(instanceId)) this.#retiredSinceMs.delete(instanceId);

@@ -102,6 +102,18 @@ describe('the claim on a pool', { skip: process.platform !== 'linux', timeout: 3
     await owner();
   });
 
+  it('is left to its owner until it is to be taken', async () => {
+    const { claim: first } = await owner();
+    const second = balancer().claim;
+    second.leaveToOther();
+    await assert.rejects(second.ensureHeld(), { code: 'engine-unreachable' });
+    assert.deepEqual([second.isOthers, second.isHeld, only()], [true, false, 'ringlb-claim-p-1']);
+    await first.release();
+    await second.take();
+    await second.ensureHeld();
+    assert.deepEqual([second.isOthers, second.isHeld], [false, true]);
+  });
+
   it('is refused with the owner named while the owner renews it', async () => {
     const first = await owner('127.0.0.1:5001');
     const second = balancer();
