@@ -18,6 +18,7 @@ const HTAB = 9;
 const LF = 10;
 const CR = 13;
 const SP = 32;
+const HASH = 35;
 const COLON = 58;
 
 /** 1 for the bytes of a token. */
@@ -30,8 +31,12 @@ export const TEXT = new Uint8Array(256).fill(1, SP);
 TEXT[HTAB] = 1;
 TEXT[127] = 0;
 
-/** 1 for the bytes of a request target: visible ASCII. */
-const TARGET = new Uint8Array(256).fill(1, SP + 1, 127);
+/**
+ * 1 for the bytes of a request target: visible ASCII without `#`, since a fragment has no place in one (RFC 9112 section
+ * 3.2). What stands behind it would be seen by some parsers and not by others.
+ */
+export const TARGET: Uint8Array = new Uint8Array(256).fill(1, SP + 1, 127);
+TARGET[HASH] = 0;
 
 /** The least and greatest byte at each place of a status line up to the status. */
 const LOWEST = Buffer.from('HTTP/1.0 100', 'latin1');

@@ -8,7 +8,7 @@ import { Buffer } from 'node:buffer';
 import { METHODS as KNOWN_METHODS } from 'node:http';
 import { BalancerError } from '../platform/errors.ts';
 import { mayBeSpecial } from './header-names.ts';
-import { type HeaderScanner, isBlank, TEXT, TOKEN } from './header-scanner.ts';
+import { type HeaderScanner, isBlank, TARGET, TEXT, TOKEN } from './header-scanner.ts';
 import { badRequest, type RequestFraming, readSpecialFields } from './request-fields.ts';
 
 /** A head that was read; one object for all, good until the next is read. */
@@ -44,10 +44,7 @@ export interface ParsedRequest {
   readonly upgrade: string;
 }
 
-const [LF, CR, SP, HASH, ZERO, COLON] = [10, 13, 32, 35, 48, 58];
-/** 1 for the bytes of a plain target: visible ASCII. A fragment has no place in one. */
-const TARGET = new Uint8Array(256).fill(1, SP + 1, 127);
-TARGET[HASH] = 0;
+const [LF, CR, SP, ZERO, COLON] = [10, 13, 32, 48, 58];
 
 /** Origin form, absolute form or `*` (RFC 9112 section 3.2); no user information (RFC 9110 section 4.2.4). */
 const TARGET_FORM = /^(?:\/|\*$|https?:\/\/[\w.~!$&'()*+,;=%[\]:-]+(?:$|[/?]))/i;

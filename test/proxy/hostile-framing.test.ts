@@ -29,6 +29,13 @@ const BOTH: readonly (readonly [string, string])[] = [
 ];
 for (const [name, bytes] of BOTH) test(`refused: ${name}`, (t) => refused(t, bytes));
 
+for (const [name, bytes] of [
+  ['a fragment in a target', 'GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n'],
+  ['a fragment in a target of a head that is not plain', 'GET /a?b#c HTTP/1.1\r\nHost:  a\r\n\r\n'],
+  ['a fragment in an absolute target', 'GET http://a/b#c HTTP/1.1\r\nHost: a\r\n\r\n'],
+] as const)
+  test(`refused: ${name}`, (t) => refused(t, bytes));
+
 const CODINGS = [
   'chunked, chunked',
   'chunked, identity',
