@@ -85,6 +85,15 @@ test('a smaller limit of a head holds for a connection that is open', async (t) 
   assert.equal(statusOf(await client.response()), 431);
 });
 
+test("with Node's parser a larger limit of a head holds for new connections", async (t) => {
+  const rig = await WorkerPoolRig.open(t, { parser: 'node', maxHeadBytes: 1024 });
+  rig.replicas[0]!.serve();
+  await rig.configure({ maxHeadBytes: 8192 });
+  const client = await rig.client();
+  client.send(get('/', `X-Long: ${'x'.repeat(2000)}\r\n`));
+  assert.equal(statusOf(await client.response()), 200);
+});
+
 test('a larger number of trailers holds for a connection that is open', async (t) => {
   const rig = await WorkerPoolRig.open(t, { maxHeaders: 8 });
   rig.replicas[0]!.serve();

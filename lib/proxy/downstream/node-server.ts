@@ -99,7 +99,10 @@ export class NodeServer {
   }
 
   configure(): void {
-    this.#server.headersTimeout = this.#worker.options.headerTimeoutMs;
+    const { headerTimeoutMs, maxHeadBytes } = this.#worker.options;
+    this.#server.headersTimeout = headerTimeoutMs;
+    // read for each new connection; not in Node's types
+    Object.assign(this.#server, { maxHeaderSize: maxHeadBytes });
   }
 
   close(): void {

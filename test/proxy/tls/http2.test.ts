@@ -186,6 +186,57 @@ test('a client that takes nothing holds its replica back, no others', async (t) 
   assert.equal(bytes, 50_000_000);
 });
 
+test('a client that takes nothing for send-timeout loses its stream', async (t) => {
+  const { rig, session } = await open(t, { sendTimeoutMs: 2000, idleTimeoutMs: 60_000 });
+  const stuck = session.request({ ':path': '/stuck' });
+  const replica = await rig.replica.next();
+  await replica.request();
+  replica.send(`HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n`);
+  replica.send('x'.repeat(50_000_000));
+  await once(stuck, 'response');
+  await eventually('the replica is held back', () => replica.socket.writableLength > 10_000_000);
+  rig.advance(1900);
+  assert.equal(stuck.closed, false);
+  rig.advance(400);
+  assert.equal(await resetOf(stuck), constants.NGHTTP2_CANCEL);
+  await replica.over();
+  await rig.settled();
+  rig.replica.serve();
+  assert.equal((await ask(session, '/next')).status, 200);
+});
+
+test('a request head may be as large as over HTTP/1.1', async (t) => {
+  const { rig, session } = await open(t, { maxHeadBytes: 65_536 });
+  rig.replica.serve();
+  const crumbs = Object.fromEntries(Array.from({ length: 60 }, (_, at) => [`x-${at}`, 'y'.repeat(1000)]));
+  assert.equal((await ask(session, '/', crumbs)).status, 200);
+  assert.equal(headerOf(rig.replica.requests[0]!, 'x-59')?.length, 1000);
+});
+
+for (const [when, first] of [
+  ['of the first request', false],
+  ['once the limit is known', true],
+] as const) {
+  test(`a request head beyond max-head-bytes gets 431, ${when}`, async (t) => {
+    const { rig, session } = await open(t, { maxHeadBytes: 4096 });
+    rig.replica.serve();
+    if (first) assert.equal((await ask(session)).status, 200);
+    assert.equal((await ask(session, '/', { 'x-long': 'y'.repeat(5000) })).status, 431);
+    assert.equal((await ask(session)).status, 200);
+  });
+}
+
+test('another max-head-bytes holds for a connection that is open', async (t) => {
+  const { rig, session } = await open(t, { maxHeadBytes: 4096 });
+  rig.replica.serve();
+  assert.equal((await ask(session)).status, 200);
+  Object.assign(rig.options, { maxHeadBytes: 65_536 });
+  const told = once(session, 'remoteSettings');
+  rig.advance(100);
+  await told;
+  assert.equal((await ask(session, '/', { 'x-long': 'y'.repeat(30_000) })).status, 200);
+});
+
 test('a replica that takes nothing holds the client back', async (t) => {
   const { rig, session } = await open(t);
   const stream = session.request({ ':method': 'POST' });
@@ -241,6 +292,13 @@ test('failures of the balancer are JSON with their status', async (t) => {
   assert.match(body, /^\{"message":"<Error> Too many requests/);
   rig.tick();
   assert.match(rig.logged, /"GET \/ HTTP\/2\.0" 429 /);
+});
+
+test('refuses a target with a fragment', async (t) => {
+  const { rig, session } = await open(t);
+  rig.replica.serve();
+  assert.equal((await ask(session, '/a#b')).status, 400);
+  assert.equal(rig.replica.requests.length, 0);
 });
 
 test('refuses heads that are not in order, stream by stream', async (t) => {

@@ -36,7 +36,8 @@ const STREAM_WINDOW_BYTES = 262_144;
  * would slow uploads from afar.
  */
 const CONNECTION_WINDOW_BYTES = 4 * STREAM_WINDOW_BYTES;
-const MOST_HEADER_LIST_BYTES = 16_384;
+/** What a field counts in HTTP/2 beyond its name and its value (RFC 9113 section 6.5.2). */
+const FIELD_BYTES = 32;
 /** Streams that a client may reset at once, and each second (CVE-2023-44487); beyond it the connection ends. */
 const RESET_BURST = 100;
 const RESETS_A_SECOND = 10;
@@ -54,6 +55,8 @@ export class Http2Connection {
   readonly #session: ServerHttp2Session;
   readonly #streams = new Set<StreamConnection>();
   #idleSinceMs: number;
+  /** What the client was told; a request beyond it is reset, one beyond `max-head-bytes` gets a 431. */
+  #maxHeaderListBytes: number;
   #hasRequested = false;
   #isDraining = false;
   /** Since when it is over for us; negative before that. Infinite and not -1, to begin as a double. */
@@ -65,13 +68,14 @@ export class Http2Connection {
     this.worker = worker;
     this.#handler = handler;
     this.#idleSinceMs = worker.nowMs;
+    this.#maxHeaderListBytes = maxHeaderListBytesOf(worker.options);
     this.#session = performServerHandshake(socket, {
       settings: {
         maxConcurrentStreams: MOST_STREAMS,
         initialWindowSize: STREAM_WINDOW_BYTES,
         // WebSockets (RFC 8441)
         enableConnectProtocol: true,
-        maxHeaderListSize: Math.min(MOST_HEADER_LIST_BYTES, worker.options.maxHeadBytes),
+        maxHeaderListSize: this.#maxHeaderListBytes,
       },
       // a replica's field that came twice goes on twice, as over HTTP/1.1
       strictSingleValueFields: false,
@@ -107,6 +111,13 @@ export class Http2Connection {
     this.#session.goaway(constants.NGHTTP2_NO_ERROR, LAST_STREAM);
   }
 
+  /** Tells the client where a reload has changed the limit. */
+  #announce(maxHeaderListBytes: number): void {
+    if (maxHeaderListBytes === this.#maxHeaderListBytes || this.#session.closed) return;
+    this.#maxHeaderListBytes = maxHeaderListBytes;
+    this.#session.settings({ maxHeaderListSize: maxHeaderListBytes });
+  }
+
   tick(nowMs: number, options: WorkerOptions): void {
     if (this.#session.destroyed) {
       // its client does not close its side
@@ -114,6 +125,7 @@ export class Http2Connection {
       else if (nowMs - this.#endedMs >= CLOSE_MS) this.socket.destroy();
       return;
     }
+    this.#announce(maxHeaderListBytesOf(options));
     for (const stream of this.#streams) stream.tick(nowMs, options);
     if (this.#streams.size > 0 || this.#session.closed) return;
     const limitMs = this.#hasRequested ? options.keepAliveTimeoutMs : options.headerTimeoutMs;
@@ -121,6 +133,11 @@ export class Http2Connection {
     this.worker.recorder.thread.idleClosed();
     this.#session.close();
   }
+}
+
+/** The size of header list, as HTTP/2 counts it, that any head within the limits of HTTP/1.1 keeps to. */
+function maxHeaderListBytesOf({ maxHeadBytes, maxHeaders }: WorkerOptions): number {
+  return maxHeadBytes + maxHeaders * FIELD_BYTES;
 }
 
 /** A stream as the connection of its one request. */

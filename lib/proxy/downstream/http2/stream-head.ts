@@ -39,16 +39,13 @@ export function parseStreamHead(
   const text = requestText(headers, rawHeaders, hasBody);
   const bytes = Buffer.from(`${text}\r\n\0`, 'latin1');
   let parsed: ParsedRequest | undefined;
-  const parser = new RequestParser(
-    { ...limits, maxHeadBytes: limits.maxHeadBytes + text.length },
-    {
-      onRequest: (head) => {
-        parsed = head;
-      },
-      onBody: () => {},
-      onRequestEnd: () => {},
+  const parser = new RequestParser(limits, {
+    onRequest: (head) => {
+      parsed = head;
     },
-  );
+    onBody: () => {},
+    onRequestEnd: () => {},
+  });
   parser.parse(bytes, 0, bytes.length - 1);
   if (parsed === undefined) throw new BalancerError('bad-request', 'The request head is not in order');
   return parsed;
