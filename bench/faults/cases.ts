@@ -1,4 +1,5 @@
 /** Every case of the fault campaign, in the order of their numbers. */
+import { CERTIFICATES } from './certificates.ts';
 import { DEATHS } from './deaths.ts';
 import type { FaultCase } from './fault-case.ts';
 import { MACHINE } from './machine.ts';
@@ -10,9 +11,13 @@ import { ENGINES } from './swarm/engines.ts';
 
 const numberOf = ({ id }: FaultCase): number => Number(id.slice(1));
 
-export const CASES: readonly FaultCase[] = [...DEATHS, ...REPLIES, ...MACHINE, ...RESTARTS].sort(
-  (a, b) => numberOf(a) - numberOf(b),
-);
+export const CASES: readonly FaultCase[] = [
+  ...DEATHS,
+  ...REPLIES,
+  ...MACHINE,
+  ...RESTARTS,
+  ...CERTIFICATES,
+].sort((a, b) => numberOf(a) - numberOf(b));
 
 /** The cases of many machines. */
 export const SWARM_CASES: readonly FaultCase[] = [...ENGINES, ...BALANCERS, ...DISCOVERY];
