@@ -45,7 +45,7 @@ export interface ControlPlaneDeps {
   readonly driver: Driver;
   readonly table: RouteTableWriter;
   readonly metrics: Metrics;
-  readonly dataPlane: Pick<DataPlane, 'publish' | 'setPoison' | 'tokenOf'>;
+  readonly dataPlane: Pick<DataPlane, 'closeTunnels' | 'publish' | 'setPoison' | 'tokenOf'>;
   readonly clock: Clock;
   readonly log: RootLogger;
 }
@@ -218,7 +218,7 @@ interface LifecycleDeps {
 
 /** What starts and stops instances. Over servers that others run there is nothing to supervise but their list. */
 function createLifecycle(
-  { options, driver, clock, log }: ControlPlaneDeps,
+  { options, driver, dataPlane, clock, log }: ControlPlaneDeps,
   { registry, health, journal, poison, releases, counts }: LifecycleDeps,
 ) {
   const { checker } = health;
@@ -233,7 +233,13 @@ function createLifecycle(
       onRemoved: (replica) => supervisor.leave(replica),
     }),
   );
-  const gracefulStop = new GracefulStop(options.share({ ...common, instances: launcher.instances }));
+  const gracefulStop = new GracefulStop(
+    options.share({
+      ...common,
+      instances: launcher.instances,
+      closeTunnels: (ordinal: number, withinMs: number) => dataPlane.closeTunnels(ordinal, withinMs),
+    }),
+  );
   const plans = new Plans({ ...common, chooseName: config.classic ? randomName : nextName });
   const onRemoved = (replica: Replica): void => supervisor.leave(replica);
   const scaling: Scaling = new Scaling({ ...common, launcher, gracefulStop, plans, onRemoved });

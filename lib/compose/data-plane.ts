@@ -38,6 +38,8 @@ export interface DataPlane {
   publish(records: readonly UpstreamRecord[]): Promise<void>;
   /** What the sticky cookie says for a replica of this name; '' while there are none. */
   tokenOf(name: string): string;
+  /** Closes what tunnels there are to the replica of this ordinal, each at some moment of `withinMs`. */
+  closeTunnels(ordinal: number, withinMs: number): void;
   /** Sends every thread the kinds of request that are not to be repeated. */
   setPoison(kinds: readonly string[]): void;
   /** Starts the threads; resolves when all of them listen. */
@@ -92,6 +94,7 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
       return pool.publish(tokens.mark(listed));
     },
     tokenOf: (name) => tokens.tokenOf(name),
+    closeTunnels: (ordinal, withinMs) => pool.closeTunnels(ordinal, withinMs),
     setPoison: (kinds) => pool.setPoison(kinds),
     open(addresses, listeners) {
       if (config.parser === 'fast' && !isFastPath(config))

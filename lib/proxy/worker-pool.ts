@@ -164,6 +164,12 @@ export class WorkerPool {
     return { ...this.#options, ...this.#addresses };
   }
 
+  /** Closes what tunnels there are to the replica of this ordinal, each at some moment of `withinMs`. */
+  closeTunnels(ordinal: number, withinMs: number): void {
+    for (const handle of this.#workers.values())
+      this.#post(handle, { kind: 'close-tunnels', ordinal, withinMs });
+  }
+
   /** Gives all workers the whole list of kinds of request that are not to be repeated. */
   setPoison(kinds: readonly string[]): void {
     this.#poison = kinds;

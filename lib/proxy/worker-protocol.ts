@@ -113,6 +113,8 @@ export type MessageToWorker =
       readonly options: WorkerOptions;
       readonly limits: LimitMemory;
     }
+  /** The replica of this ordinal goes: close what tunnels there are to it, each at some moment of `withinMs`. */
+  | { readonly kind: 'close-tunnels'; readonly ordinal: number; readonly withinMs: number }
   /** Accept no new connections, and close those there are between requests. The reply is `drained`, when none is left. */
   | { readonly kind: 'drain' }
   /** New TLS connections get these certificates and keys. */

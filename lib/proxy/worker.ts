@@ -46,6 +46,9 @@ port.on('message', (message: MessageToWorker) => {
       listener.configure();
       post({ kind: 'applied', sequence: message.sequence });
       break;
+    case 'close-tunnels':
+      context.active.tunnels.goAway(message.ordinal, context.nowMs, message.withinMs);
+      break;
     case 'drain':
       context.isDraining = true;
       void listener.drain().then(() => {

@@ -91,6 +91,34 @@ describe('a deploy over containers', { skip: skipDocker ?? false, timeout: 300_0
     );
   });
 
+  it('is refused where the engine has no such image', async (t) => {
+    const balancer = await new Stage(t).serve({ image: image('one') });
+    const answer = await balancer.askAdmin('POST', '/deploy', { body: { image: image('none') } });
+    assert.match(answer.body, /has no image .*:none/);
+    assert.equal((await status(balancer)).deploy, null);
+  });
+
+  it('is taken back where its image is gone from the engine', async (t) => {
+    const stage = new Stage(t);
+    const gone = image('gone');
+    await buildImage(gone, [`ENV VERSION=gone`, `CMD ${JSON.stringify(['node', '-e', SERVER])}`]);
+    const balancer = await stage.serve({ image: gone });
+    assert.equal(await deploy(balancer, 'two', '100ms'), 'done');
+    await until('the old ones are gone', async () => (await stage.containers()).length === 3);
+    const ran = await instances(balancer);
+    await docker('rmi', '--force', gone);
+    const load = stage.load(balancer);
+    assert.equal((await balancer.askAdmin('DELETE', '/deploy')).status, 202);
+    const { state, reason } = await until('the end of the rollback', async () => {
+      const { deploy: seen } = await status(balancer);
+      return seen !== null && !['running', 'rolling-back'].includes(seen.state) && seen;
+    });
+    assert.equal(state, 'rolled-back');
+    assert.match(reason ?? '', /no longer has the image .*:gone@/);
+    await noneLost(load);
+    assert.deepEqual(await instances(balancer), ran);
+  });
+
   it('replaces what was deployed before the balancer was killed', async (t) => {
     const stage = new Stage(t);
     const first = await stage.serve({ image: image('one') });

@@ -1,5 +1,6 @@
 /**
  * Stops instances without losing requests: those in flight finish, within the drain timeout, and then it is stopped.
+ * Tunnels, which have no end of their own, are closed in the last part of that time.
  */
 
 import type { RetiredRole } from '../../drivers/driver.ts';
@@ -18,7 +19,15 @@ export interface GracefulStopParts {
   readonly log: Logger;
   readonly drainTimeoutMs: number;
   readonly stopTimeoutMs: number;
+  /** Closes what tunnels there are to the replica of this ordinal, each at some moment of `withinMs`. */
+  readonly closeTunnels: (ordinal: number, withinMs: number) => void;
 }
+
+/** The last part of a drain, in which tunnels are closed: a quarter of it, and not more than this. */
+const TUNNELS_PART = 1 / 4;
+const TUNNELS_MS = 5000;
+/** What of that part is left to the last of them to close. */
+const CLOSING_PART = 1 / 5;
 
 export class GracefulStop {
   readonly #parts: GracefulStopParts;
@@ -73,9 +82,13 @@ export class GracefulStop {
 
   /** Waits for the requests in flight, for the drain timeout at most; returns how many are left. */
   async #drain(replica: Replica): Promise<number> {
-    const { registry, clock, drainTimeoutMs } = this.#parts;
+    const { registry, clock, drainTimeoutMs, closeTunnels } = this.#parts;
     const untilMs = clock.nowMs() + drainTimeoutMs;
-    const isIdle = await whenIdle(this.#parts, replica, () => clock.nowMs() >= untilMs);
+    const closingMs = Math.min(drainTimeoutMs * TUNNELS_PART, TUNNELS_MS);
+    const isPast = (ms: number) => () => clock.nowMs() >= ms;
+    if (await whenIdle(this.#parts, replica, isPast(untilMs - closingMs))) return 0;
+    closeTunnels(replica.ordinal, closingMs * (1 - CLOSING_PART));
+    const isIdle = await whenIdle(this.#parts, replica, isPast(untilMs));
     return isIdle ? 0 : registry.states.inFlightOf(replica);
   }
 }

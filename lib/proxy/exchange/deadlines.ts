@@ -4,6 +4,8 @@
  * Invariant: a step that throws fails its own request alone, since it may be called in the middle of another's.
  */
 
+import { OpenTunnels } from './tunnel.ts';
+
 /** How much later a request ends itself when what else watches a phase, such as the connection pool, has failed to. */
 export const LAST_RESORT_MS = 1000;
 
@@ -91,6 +93,7 @@ const BATCH_REQUESTS = 3;
  * collector: the tables that it grows out of keep their entries alive into old space, half of all that a request leaves.
  */
 export class ActiveRequests {
+  readonly tunnels = new OpenTunnels();
   readonly #requests: TimedRequest[] = [];
 
   /** So many are under way that what is written for one is worth holding back for what the others write. */
@@ -118,5 +121,6 @@ export class ActiveRequests {
       if (checksPeers) request?.body?.checkPeers(nowMs);
       if (request !== undefined && nowMs >= request.deadlineMs) request.onDeadline();
     }
+    this.tunnels.tick(nowMs);
   }
 }

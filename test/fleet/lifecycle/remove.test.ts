@@ -74,6 +74,27 @@ describe('removing replicas', () => {
     assert.equal(rig.logged('warn drain of ')[0]!.inFlight, 2);
   });
 
+  it('has tunnels closed in the last part of the drain', async () => {
+    const rig = await FleetRig.of(2);
+    const { ordinal } = rig.replica('S1');
+    rig.load('S1', 1);
+    const sinceMs = rig.clock.nowMs();
+    await rig.scaling.remove(1, ['S1']);
+    await rig.advance(DRAIN_TIMEOUT_MS - 5100, 100);
+    assert.equal(rig.closedTunnels.length, 0);
+    await rig.advance(200);
+    const [closed, ...more] = rig.closedTunnels;
+    assert.deepEqual([closed?.ordinal, closed?.withinMs, more.length], [ordinal, 4000, 0]);
+    assert.equal(Math.round((closed!.atMs - sinceMs) / 100), (DRAIN_TIMEOUT_MS - 5000) / 100);
+  });
+
+  it('has no tunnels closed where nothing is in flight', async () => {
+    const rig = await FleetRig.of(2);
+    await rig.scaling.remove(1, ['S1']);
+    await rig.advance(DRAIN_TIMEOUT_MS, 100);
+    assert.deepEqual(rig.closedTunnels, []);
+  });
+
   it('is not undone by a look while it drains', async () => {
     const rig = await FleetRig.of(2);
     rig.load('S1', 1);

@@ -102,6 +102,9 @@ export class FleetRig {
   readonly view: FleetView;
   /** What the data threads have counted. */
   cost: Cost = { retried: 0, held: 0, failed: 0 };
+  /** Each time the data threads were told to close tunnels. */
+  readonly closedTunnels: { readonly ordinal: number; readonly withinMs: number; readonly atMs: number }[] =
+    [];
   /** Tunnels open to each ordinal. */
   readonly tunnels = new Map<number, number>();
   /** `S1 starting→healthy: probe passed: 200`. */
@@ -200,6 +203,9 @@ export class FleetRig {
     const { registry, checker, releases } = this;
     const common = { registry, driver, checker, journal, releases, clock, log };
     const limits = { drainTimeoutMs: DRAIN_TIMEOUT_MS, stopTimeoutMs: STOP_TIMEOUT_MS };
+    const closeTunnels = (ordinal: number, withinMs: number): void => {
+      this.closedTunnels.push({ ordinal, withinMs, atMs: clock.nowMs() });
+    };
     this.launcher = new Launcher({
       ...common,
       startTimeoutMs: START_TIMEOUT_MS,
@@ -210,7 +216,12 @@ export class FleetRig {
       onRemoved: (replica) => this.supervisor.leave(replica),
     });
     const { launcher } = this;
-    const gracefulStop = new GracefulStop({ ...common, ...limits, instances: launcher.instances });
+    const gracefulStop = new GracefulStop({
+      ...common,
+      ...limits,
+      instances: launcher.instances,
+      closeTunnels,
+    });
     const { ownsInstances } = driver;
     const lifecycle = { ...common, gracefulStop, launcher, classic, maxReplicas };
     this.deploys = createDeploys({
