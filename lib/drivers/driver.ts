@@ -37,6 +37,8 @@ export interface Instance extends Place {
   readonly instead?: string | undefined;
   readonly weight?: number;
   readonly generation?: number | undefined;
+  /** As in `Start`. */
+  readonly by?: 'scale';
 }
 
 /** An image that cannot change any more. */
@@ -62,6 +64,8 @@ export interface Start extends Place {
   readonly instead?: string | undefined;
   /** The weight of the replica at this moment, where it is not 1; `list` reports it where the driver can write it down. */
   readonly weight?: number;
+  /** The balancer chose the name, so autoscaling may remove the replica; `list` reports it where the driver can write it down. */
+  readonly by?: 'scale';
   /** In a shared pool: an instance of this name that another balancer started meanwhile will do. */
   readonly mayAdopt?: boolean;
   /** Of the release that the spec is part of; `list` reports it from then on. */

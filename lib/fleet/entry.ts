@@ -38,6 +38,7 @@ export function newEntry({ name, id }: Place, ordinal: number, weight: number, n
     joined: false,
     isDraining: false,
     keepsSessions: false,
+    isElastic: false,
     isAdmitted: false,
     instance: undefined,
     bornMs: nowMs,

@@ -115,13 +115,14 @@ export class Registry {
 
   /**
    * Makes a replica that is not on the ring yet, in state `starting`, with the lowest free id unless one is given.
-   * `weight` is that of its instance, unless another is set for the name.
+   * `weight` is that of its instance, unless another is set for the name; autoscaling may remove it where it is elastic.
    */
-  reserve(name: string, id?: number, weight = 1): Replica {
+  reserve(name: string, id?: number, weight = 1, isElastic = false): Replica {
     const taken = new Set(this.replicas.map((replica) => replica.id));
     const ordinal = this.#takeOrdinal();
     const place = { name, id: id !== undefined && !taken.has(id) ? id : lowestFree(taken) };
     const entry = newEntry(place, ordinal, this.ring.weightFor(name, weight), this.#parts.clock.nowMs());
+    entry.isElastic = isElastic;
     this.#entries.set(name, entry);
     this.#parts.onReserve?.(name);
     this.states.write(entry);
@@ -164,6 +165,7 @@ export class Registry {
     entry.cause = cause;
     entry.placed = old.placed;
     entry.restarts = old.restarts;
+    entry.isElastic = old.isElastic;
     this.#joined = [...this.#joined.filter((other) => other !== old), entry];
     this.#parts.journal.renameOutage(old.name, name);
     if (isDraining) this.#leaving.add(old);

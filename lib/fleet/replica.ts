@@ -26,6 +26,8 @@ export interface Replica extends Place {
   readonly isDraining: boolean;
   /** While an operator drains it, it still gets requests of clients that have its sticky cookie. */
   readonly keepsSessions: boolean;
+  /** The balancer chose its name, so autoscaling may remove it. */
+  readonly isElastic: boolean;
   /** It gets requests although it is unhealthy, since most of the fleet is. */
   readonly isAdmitted: boolean;
   readonly instance: Instance | undefined;

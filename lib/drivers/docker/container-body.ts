@@ -59,7 +59,7 @@ export function containerBody(place: Start, given: ReplicaSpec, settings: Contai
 }
 
 function labelsOf(
-  { name, id, generation, overrides = {}, instead, weight }: Start,
+  { name, id, generation, overrides = {}, instead, weight, by }: Start,
   spec: ReplicaSpec,
   settings: ContainerSettings,
 ) {
@@ -75,6 +75,7 @@ function labelsOf(
     ...(generation !== undefined && { [LABEL.generation]: String(generation) }),
     ...(instead !== undefined && { [LABEL.instead]: instead }),
     ...(weight !== undefined && { [LABEL.weight]: String(weight) }),
+    ...(by !== undefined && { [LABEL.by]: by }),
   };
 }
 

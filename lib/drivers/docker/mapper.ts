@@ -91,6 +91,7 @@ export const LABEL = {
   port: 'ringlb.port',
   user: 'ringlb.user',
   weight: 'ringlb.weight',
+  by: 'ringlb.by',
   spec: 'ringlb.spec',
   generation: 'ringlb.generation',
   /** What it was started with (`written-spec.ts`). */
@@ -164,6 +165,7 @@ export function toInstance(
     ...(instead !== undefined && { instead }),
     ...(generation > 0 && { generation }),
     ...(weight !== undefined && { weight }),
+    ...(summary.Labels[LABEL.by] === 'scale' && { by: 'scale' as const }),
   };
 }
 

@@ -71,6 +71,7 @@ export const LABEL = {
   role: 'ringlb.role',
   instead: 'ringlb.instead',
   weight: 'ringlb.weight',
+  by: 'ringlb.by',
   port: 'ringlb.port',
   spec: 'ringlb.spec',
   /** Who created the service, or removes it: a call without a response may have been carried out all the same. */
@@ -163,6 +164,7 @@ export function placeOf({ Spec: { Labels: labels } }: ServiceJson) {
     ...(spec !== undefined && { spec }),
     ...(instead !== undefined && { instead }),
     ...(weight !== undefined && { weight }),
+    ...(labels[LABEL.by] === 'scale' && { by: 'scale' as const }),
   } as const;
 }
 

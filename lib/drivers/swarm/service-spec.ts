@@ -69,7 +69,7 @@ export function serviceSpec(
 }
 
 function labelsOf(
-  { name, id, instead, weight }: Start,
+  { name, id, instead, weight, by }: Start,
   given: ReplicaSpec,
   { pool, creator }: ServiceSettings,
 ) {
@@ -83,6 +83,7 @@ function labelsOf(
     [LABEL.spec]: specHash(given),
     ...(instead !== undefined && { [LABEL.instead]: instead }),
     ...(weight !== undefined && { [LABEL.weight]: String(weight) }),
+    ...(by !== undefined && { [LABEL.by]: by }),
   };
 }
 

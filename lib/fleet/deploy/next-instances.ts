@@ -111,13 +111,21 @@ export class NextInstances {
   }
 
   async #startInstance(
-    { name, id, weight }: Replica,
+    { name, id, weight, isElastic }: Replica,
     { generation, spec, overrides }: Release,
   ): Promise<Instance> {
     const { driver, journal, clock, log } = this.#parts;
     if (this.#closed) throw new BalancerError('shutting-down');
     const sinceMs = clock.nowMs();
-    const place = { name, id, generation, overrides, isNext: true, ...(weight !== 1 && { weight }) };
+    const place = {
+      name,
+      id,
+      generation,
+      overrides,
+      isNext: true,
+      ...(weight !== 1 && { weight }),
+      ...(isElastic && { by: 'scale' as const }),
+    };
     const started = await driver.start(place, spec);
     const { instanceId: instance, image } = started;
     const ms = clock.nowMs() - sinceMs;

@@ -62,7 +62,9 @@ export class Scaling {
   async startFleet(count: number): Promise<void> {
     const { registry, driver, plans } = this.#parts;
     for (const name of await driver.heldNames()) plans.avoidName(name);
-    const replicas = Array.from({ length: count }, () => registry.reserve(plans.chooseFreeName()));
+    const replicas = Array.from({ length: count }, () =>
+      this.#reserve({ name: plans.chooseFreeName() }, true),
+    );
     registry.addToRing(replicas, 'a new fleet');
     for (const replica of replicas) this.#start(replica);
   }
@@ -134,7 +136,7 @@ export class Scaling {
 
   async #launchAll(places: readonly Place[], given: number): Promise<readonly string[]> {
     const { registry } = this.#parts;
-    const reserved = places.map(({ name, id }) => registry.reserve(name, id));
+    const reserved = places.map((place, index) => this.#reserve(place, index >= given));
     const results = await Promise.allSettled(
       reserved.map((replica, index) => this.#launch(replica, index >= given)),
     );
@@ -181,6 +183,11 @@ export class Scaling {
     }
   }
 
+  /** Autoscaling may remove a replica whose name no caller has given. */
+  #reserve({ name, id }: { readonly name: string; readonly id?: number }, isChosen: boolean): Replica {
+    return this.#parts.registry.reserve(name, id, undefined, isChosen);
+  }
+
   /** Starts a new replica. A name that was not given by the caller is changed where something else holds it. */
   async #launch(replica: Replica, isChosen: boolean): Promise<Replica> {
     const { registry, launcher, plans } = this.#parts;
@@ -191,7 +198,7 @@ export class Scaling {
       if (registry.has(replica)) registry.cancelReservation(replica, messageOf(error));
       if (isChosen && isBalancerError(error, 'name-held')) {
         plans.avoidName(replica.name);
-        return this.#launch(registry.reserve(plans.chooseFreeName()), true);
+        return this.#launch(this.#reserve({ name: plans.chooseFreeName() }, true), true);
       }
       throw isBalancerError(error)
         ? new BalancerError(error.code, `${replica.name} did not start: ${error.message}`, { cause: error })

@@ -134,7 +134,7 @@ export class Starter {
 
   async #startInstance(replica: Replica, { instead, replacing, mayAdopt }: Attempt): Promise<Instance> {
     const { driver, journal, clock, log, releases } = this.#parts;
-    const { name, id, weight, cause } = replica;
+    const { name, id, weight, isElastic, cause } = replica;
     const sinceMs = clock.nowMs();
     const { generation, spec, overrides } = releases.of(name);
     const place = {
@@ -144,6 +144,7 @@ export class Starter {
       generation,
       overrides,
       ...(weight !== 1 && { weight }),
+      ...(isElastic && { by: 'scale' as const }),
       ...(mayAdopt && { mayAdopt }),
     };
     const started =

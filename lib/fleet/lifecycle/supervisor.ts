@@ -92,7 +92,7 @@ export class Supervisor {
     void driver.evicted?.then(() => this.close(true));
     const { places, rest } = findFleet(await driver.list());
     const replicas = places.map(({ name, id, running, dead }) =>
-      registry.reserve(name, id, (running ?? dead)?.weight),
+      registry.reserve(name, id, (running ?? dead)?.weight, (running ?? dead)?.by === 'scale'),
     );
     await deploys.adopt({ places, rest });
     registry.addToRing(replicas, 'left by an earlier balancer');

@@ -51,6 +51,12 @@ export class Ring {
     if (isMemberChanged) this.publish();
   }
 
+  /** True while a member is in its slow start. */
+  get isRamping(): boolean {
+    const { slowStarts } = this.#parts;
+    return this.#entries.members().some(({ name }) => (slowStarts?.shareOf(name) ?? 1) < 1);
+  }
+
   /** Publishes a new table of the members. */
   publish(): void {
     const { table, placement } = this.#parts;

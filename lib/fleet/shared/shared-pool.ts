@@ -90,7 +90,9 @@ export class SharedPool {
 
   #join(instances: readonly Instance[]): void {
     const { registry, launcher, log, journal } = this.#parts;
-    const replicas = instances.map(({ name, id, weight }) => registry.reserve(name, id, weight));
+    const replicas = instances.map(({ name, id, weight, by }) =>
+      registry.reserve(name, id, weight, by === 'scale'),
+    );
     registry.addToRing(replicas, 'added by another balancer');
     for (const [index, replica] of replicas.entries()) {
       const found = instances[index]!;

@@ -45,6 +45,11 @@ describe('the body of a create call', () => {
     assert.equal(Labels['ringlb.weight'], '4');
   });
 
+  it('has a label that lets autoscaling remove it', () => {
+    const { Labels } = containerBody({ name: 'S5', id: 2, by: 'scale' }, specWith(), SETTINGS);
+    assert.equal(Labels['ringlb.by'], 'scale');
+  });
+
   it('records the instance it replaces in a label', () => {
     const { Labels } = containerBody({ name: 'S5', id: 2, instead: 'b0b' }, specWith(), SETTINGS);
     assert.equal(Labels['ringlb.instead'], 'b0b');

@@ -85,6 +85,16 @@ describe('a listed container as an instance', () => {
     assert.equal(weightOf('-1'), undefined);
   });
 
+  it('may be removed by autoscaling where its label says so', () => {
+    const { Labels } = summary();
+    const byOf = (by: string) =>
+      toInstance(summary({ Labels: { ...Labels, 'ringlb.by': by } }), SETTINGS)?.by;
+    assert.deepEqual(
+      [byOf('scale'), byOf('somebody'), toInstance(summary(), SETTINGS)?.by],
+      ['scale', undefined, undefined],
+    );
+  });
+
   it('has no endpoint while it is not on the network', () => {
     const elsewhere = { Networks: { other: { IPAddress: '10.0.0.1' } } };
     assert.equal(toInstance(summary({ NetworkSettings: elsewhere }), SETTINGS)?.endpoint, undefined);

@@ -52,4 +52,9 @@ describe('the service of a replica', () => {
     assert.equal(containerOf({}).CapabilityAdd, undefined);
     assert.ok((containerOf({}, 'root').CapabilityAdd as readonly string[]).includes('CAP_SETUID'));
   });
+
+  it('has a label that lets autoscaling remove it', () => {
+    const { Labels } = serviceSpec({ name: 'S2', id: 2, by: 'scale' }, 'S2', specWith(), SETTINGS);
+    assert.equal(Labels['ringlb.by'], 'scale');
+  });
 });

@@ -150,3 +150,42 @@ describe('the addresses of a fleet', () => {
     assert.deepEqual(has(), [false, false, false]);
   });
 });
+
+describe('what autoscaling may remove', () => {
+  const elastic = (rig: FleetRig): readonly string[] =>
+    rig.registry.members.filter(({ isElastic }) => isElastic).map(({ name }) => name);
+
+  it('has a name that the balancer chose', async () => {
+    const rig = await FleetRig.of(1);
+    const adding = rig.view.add(2, ['web']);
+    await rig.advance(100);
+    assert.deepEqual(
+      [await adding, elastic(rig)],
+      [
+        ['S1', 'web', 'S2'],
+        ['S1', 'S2'],
+      ],
+    );
+  });
+
+  it('stays so when its instance is replaced', async () => {
+    const rig = await FleetRig.of(2);
+    rig.driver.die(rig.instanceOf('S1'), 'exit 1');
+    await rig.advance(3000);
+    assert.deepEqual(
+      [rig.states, elastic(rig)],
+      [
+        ['S1=healthy', 'S2=healthy'],
+        ['S1', 'S2'],
+      ],
+    );
+    assert.equal(rig.driver.in('S1')?.by, 'scale');
+  });
+
+  it('is known by its label when it is adopted', async () => {
+    const driver = new FakeDriver();
+    driver.leave('S1', 1, { by: 'scale' });
+    driver.leave('S2', 2);
+    assert.deepEqual(elastic(await FleetRig.of(0, { driver })), ['S1']);
+  });
+});

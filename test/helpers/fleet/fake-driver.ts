@@ -125,9 +125,13 @@ export class FakeDriver implements Driver {
       );
       if (holder || this.strangers.has(place.name))
         throw new BalancerError('name-held', `the name ${place.name} is held`);
-      const { name, id, instead, weight, generation } = place;
+      const { name, id, instead, weight, by, generation } = place;
       const runs = { instead, image: this.image, role: wanted, generation } as const;
-      const instance = this.leave(name, id, { ...runs, ...(weight !== undefined && { weight }) });
+      const instance = this.leave(name, id, {
+        ...runs,
+        ...(weight !== undefined && { weight }),
+        ...(by !== undefined && { by }),
+      });
       const { overrides = {} } = place;
       if (spec !== undefined) this.started.set(instance.instanceId, { spec, overrides, title: 'fake' });
       const told = { ...instance };
