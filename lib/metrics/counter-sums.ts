@@ -2,7 +2,7 @@
  * Sums of the few counters that the control plane itself uses, over the rows of all data threads. Cheap enough to be read
  * several times a second; `reader.ts` reads everything.
  */
-import { HISTOGRAM_CELLS, HistogramView } from '../core/policy/histogram.ts';
+import { bucketOf, HISTOGRAM_BUCKETS, HISTOGRAM_CELLS, HistogramView } from '../core/policy/histogram.ts';
 import { ERRORS } from '../platform/errors.ts';
 import {
   ABORTERS,
@@ -39,6 +39,16 @@ export interface OutcomeCounts {
   readonly duration: HistogramView;
 }
 
+/** What became of requests that no replica could take at once; counters that only grow. */
+export interface QueueCounts {
+  /** Those that have left the queue after a quarter of a second or more. */
+  readonly longWaits: number;
+  readonly refused: number;
+}
+
+/** The first bucket of a long wait: from 256 ms, which is where a bucket begins. */
+const LONG_WAIT = bucketOf(256);
+const QUEUE_FULL = FAILURES.indexOf('queue-full');
 /** Columns of a thread's row, and of a replica's block, by the sum that they are part of. */
 const OWN_FAILURES = FAILURES.flatMap((code, index) =>
   ERRORS[code].status >= 500 ? [THREAD.failures + index] : [],
@@ -112,6 +122,32 @@ export class CounterSums {
         duration[cell] = duration[cell]! + row[block + REPLICA.duration + cell]!;
     }
     return { requests, errors, duration: new HistogramView(duration) };
+  }
+
+  /** Requests that waited for long, and that were refused since the queue was full. */
+  queueing(): QueueCounts {
+    let [longWaits, refused] = [0, 0];
+    for (const row of this.#rows) {
+      refused += row[THREAD.failures + QUEUE_FULL]!;
+      for (let bucket = LONG_WAIT; bucket < HISTOGRAM_BUCKETS; bucket++)
+        longWaits += row[THREAD.queueWait + bucket]!;
+    }
+    return { longWaits, refused };
+  }
+
+  /** Requests that replicas have responded to, or that a client closed its connection on. */
+  requests(): number {
+    let requests = 0;
+    for (const row of this.#rows)
+      for (let ordinal = 0; ordinal < this.#ordinals; ordinal++)
+        for (let status = 0; status <= STATUS_CLASSES; status++)
+          requests += row[blockOf(ordinal) + REPLICA.classes + status]!;
+    return requests;
+  }
+
+  /** Requests that wait and whose first choice is the replica. */
+  waiting(ordinal: number): number {
+    return this.#rows.reduce((sum, row) => sum + row[blockOf(ordinal) + REPLICA.waiting]!, 0);
   }
 
   /** Open tunnels to the replica. */

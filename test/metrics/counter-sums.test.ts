@@ -62,4 +62,29 @@ describe('counter sums', () => {
       [0, 1, 1],
     );
   });
+
+  it('are the waits from 256 ms on, and the requests of a full queue', () => {
+    const { one, two, counts } = setUp();
+    for (const ms of [0, 200, 255, 256, 5000]) one.thread.queueWait(ms);
+    two.thread.queueWait(700_000);
+    two.failure('queue-full');
+    two.failure('queue-timeout');
+    assert.deepEqual(counts.queueing(), { longWaits: 3, refused: 1 });
+  });
+
+  it('are the requests that replicas were given, not those of the balancer', () => {
+    const { one, two, counts } = setUp();
+    one.request(REQUEST);
+    two.request({ ...REQUEST, answeredBy: 0 });
+    two.request({ ...REQUEST, answeredBy: -1 });
+    assert.equal(counts.requests(), 2);
+  });
+
+  it('are the requests that wait for one replica first', () => {
+    const { one, two, counts } = setUp();
+    one.waiting(1, 4);
+    two.waiting(1, 3);
+    two.waiting(2, 9);
+    assert.equal(counts.waiting(1), 7);
+  });
 });

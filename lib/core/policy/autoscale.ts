@@ -79,13 +79,17 @@ export const SCALE_LIMITS = [
 ] as const;
 export type ScaleLimit = (typeof SCALE_LIMITS)[number];
 
-export interface Decision {
+export interface Decision extends Figures {
   /** How many there are, and how many there should be. */
   readonly from: number;
   readonly to: number;
   readonly reason: ScaleReason;
   /** Undefined where nothing held it back. */
   readonly limitedBy: ScaleLimit | undefined;
+}
+
+/** What a decision is made of. */
+interface Figures {
   /** In flight and waiting: in the last second, and the means of both windows. */
   readonly load: number;
   readonly stable: number;
@@ -142,46 +146,58 @@ export class Autoscale {
 
   /** Decides for this second; to be called once a second. */
   decide(facts: ScaleFacts, settings: ScaleSettings): Decision {
-    const { names, nowMs, load } = facts;
-    const { target } = settings;
+    const { names, nowMs, load, isPressed } = facts;
     this.#loads.push(load);
     // a size that grew by other hands is kept as long as one that this law has chosen
     if (names > this.#sizes.max(1)) this.#wishes.push(names);
     this.#sizes.push(names);
+    // a size that makes requests wait is not kept for the operator's sake
+    if (isPressed || nowMs >= (this.#manual?.untilMs ?? nowMs)) this.#manual = undefined;
+    const figures = this.#figures(facts, settings);
+    if (isPressed || isOver(figures, facts)) this.#panicUntilMs = nowMs + settings.windowMs;
+    const wish = this.#wish(facts, settings, figures);
+    // a peak of the last minutes counts against a step down, or noise would remove and add by turns
+    const lasting = wish.reason === 'manual' ? 0 : wish.size;
+    this.#wishes.push(Math.max(lasting, figures.recentNeeds));
+    const decision = this.#judge(wish, facts, settings);
+    if (decision.to < names) this.#lastDownMs = nowMs;
+    return decision;
+  }
+
+  /** What would be decided now with other settings; keeps nothing of it. */
+  preview(facts: ScaleFacts, settings: ScaleSettings): Decision {
+    return this.#judge(this.#wish(facts, settings, this.#figures(facts, settings)), facts, settings);
+  }
+
+  #judge(wish: Wish, facts: ScaleFacts, settings: ScaleSettings): Decision {
+    const { names: from } = facts;
+    const { size: to, limitedBy } = bounded(this.#hold(wish, facts, settings), facts, settings);
+    const reason = reasonOf(wish, { size: to, limitedBy }, from);
+    return { from, to, reason, limitedBy, ...this.#figures(facts, settings) };
+  }
+
+  #figures({ load, nowMs }: ScaleFacts, settings: ScaleSettings): Figures {
+    const { target } = settings;
     const stable = this.#loads.mean(secondsOf(settings.windowMs));
     const recent = this.#loads.mean(secondsOf(settings.upWindowMs));
     const [stableNeeds, recentNeeds] = [needed(stable, target), needed(recent, target)];
-    const isOver = recentNeeds >= PANIC_FACTOR * Math.max(1, facts.ready);
-    if (isOver || facts.isPressed) this.#panicUntilMs = nowMs + settings.windowMs;
     const isPanicking = nowMs < this.#panicUntilMs;
-    const figures = { load, stable, recent, stableNeeds, recentNeeds, isPanicking, target };
-    const wish = this.#wish(facts, settings, figures);
-    // a peak of the last minutes counts against a step down, or noise would remove and add by turns
-    this.#wishes.push(Math.max(wish.size, recentNeeds));
-    const held = bounded(this.#hold(wish, facts, settings), facts, settings);
-    if (held.size < names) this.#lastDownMs = nowMs;
-    const reason = reasonOf(wish, held, names);
-    return { from: names, to: held.size, reason, limitedBy: held.limitedBy, ...figures };
+    return { load, stable, recent, stableNeeds, recentNeeds, isPanicking, target };
   }
 
   /** What the load asks for. */
-  #wish(
-    facts: ScaleFacts,
-    settings: ScaleSettings,
-    figures: Pick<Decision, 'stable' | 'stableNeeds' | 'recentNeeds' | 'isPanicking'>,
-  ): Wish {
-    const { names, load, nowMs, isPressed } = facts;
-    const { stable, stableNeeds, recentNeeds, isPanicking } = figures;
+  #wish(facts: ScaleFacts, settings: ScaleSettings, figures: Figures): Wish {
+    const { names, load, isPressed } = facts;
+    const { stable, stableNeeds, recentNeeds } = figures;
     if (names === 0)
       return load > 0
         ? { size: Math.max(1, needed(load, settings.target)), reason: 'first-request' }
         : { size: 0, reason: 'idle' };
     if (settings.min === 0 && settings.idleMs > 0 && load === 0 && facts.idleMs >= settings.idleMs)
       return { size: 0, reason: 'idle' };
-    // a size that makes requests wait is not kept for the operator's sake
-    if (isPressed || nowMs >= (this.#manual?.untilMs ?? nowMs)) this.#manual = undefined;
     if (this.#manual !== undefined) return { size: this.#manual.size, reason: 'manual' };
-    if (isPanicking) {
+    // not of the figures, which were read before this second's panic began
+    if (facts.nowMs < this.#panicUntilMs) {
       const size = Math.max(stableNeeds, recentNeeds, names);
       const isShort = isPressed && size === names && !facts.isHelpNear;
       return isShort ? { size: names + 1, reason: 'waiting' } : { size, reason: 'panic' };
@@ -212,6 +228,10 @@ export class Autoscale {
     const next = Math.max(floor, names - settings.downStep);
     return { size: next, limitedBy: next > floor ? 'rate' : floor > size ? 'window' : undefined };
   }
+}
+
+function isOver({ recentNeeds }: Figures, { ready }: ScaleFacts): boolean {
+  return recentNeeds >= PANIC_FACTOR * Math.max(1, ready);
 }
 
 /** A mean that is whole but for rounding needs no further replica. */

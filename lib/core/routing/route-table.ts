@@ -20,6 +20,8 @@ import {
   NO_TICKET,
   type RouteTableShape,
   routeTableBytes,
+  TICKET,
+  TICKETS,
   VERSION,
   type Views,
   viewsOver,
@@ -248,6 +250,22 @@ export class RouteTableWriter {
 
   get totalWaiting(): number {
     return Atomics.load(this.#views.header, WAITING);
+  }
+
+  /** The ticket of the request that begins to wait next. */
+  get nextTicket(): number {
+    return Atomics.load(this.#views.header, TICKET) & TICKETS;
+  }
+
+  /** True where a request waits that began to before `ticket` was the next one. */
+  isWaitingSince(ticket: number): boolean {
+    const { heads } = this.#views;
+    for (let worker = 0; worker < heads.length; worker++) {
+      const head = Atomics.load(heads, worker);
+      // tickets begin anew, so which of two is older is a matter of the shorter way round
+      if (head !== NO_TICKET && ((ticket - head - 1) & TICKETS) < TICKETS / 2) return true;
+    }
+    return false;
   }
 
   /** What a data thread sees at this moment, in memory of its own: what is counted there is counted nowhere else. */

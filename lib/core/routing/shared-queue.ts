@@ -3,10 +3,8 @@
  * their own threads; shared are how many there are, a ticket for each, and the oldest ticket of each thread.
  * Invariant: a thread writes only its own entries, so the part of a thread that died can be taken back.
  */
-import { NO_TICKET, TICKET, type Views, WAITING } from './table-memory.ts';
+import { NO_TICKET, TICKET, TICKETS, type Views, WAITING } from './table-memory.ts';
 
-/** Tickets begin anew after 2^30 requests that waited. */
-const TICKETS = 0x3fffffff;
 /** In place of a data thread's row where no thread has what is looked for. */
 const NO_WORKER = -1;
 

@@ -21,6 +21,8 @@ export const KNOWN = 5;
 export const ELIGIBLE_WEIGHT = 6;
 export const CHANGES = 7;
 const HEADER_WORDS = 8;
+/** Tickets begin anew after 2^30 requests that waited. */
+export const TICKETS = 0x3fffffff;
 /** The ticket of a thread in which nobody waits. */
 export const NO_TICKET = 0x7fffffff;
 

@@ -298,3 +298,15 @@ test('a weight that is set again changes nothing', () => {
   writer.setWeight(0, 1);
   assert.equal(one.changes, before);
 });
+
+test('a request waits since a ticket that was the next when it waited', () => {
+  const { writer, one, two } = tables();
+  const before = writer.nextTicket;
+  assert.equal(writer.isWaitingSince(before), false);
+  two.queue.setHead(two.queue.nextTicket());
+  assert.equal(writer.isWaitingSince(before), false);
+  one.queue.nextTicket();
+  assert.equal(writer.isWaitingSince(writer.nextTicket), true);
+  two.queue.setHead(undefined);
+  assert.equal(writer.isWaitingSince(writer.nextTicket), false);
+});
