@@ -9,7 +9,7 @@ import type { DriverKind } from '../drivers/driver.ts';
 import { isLoopback } from '../platform/ip-addresses.ts';
 import { type Check, isMeant, nameOf, type Sources } from './check.ts';
 import { capacityOf, configuredWeights } from './derived-values.ts';
-import { FRONT_CHECKS } from './front-checks.ts';
+import { FRONT_CHECKS } from './checks/front-checks.ts';
 import type { Config, Key } from './options.ts';
 import { orList, quote } from './suggest.ts';
 

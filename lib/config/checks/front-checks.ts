@@ -1,8 +1,8 @@
 /**
  * Rules between the options of the front: TLS, the PROXY protocol, rate limits.
  */
-import { type Check, isMeant, nameOf } from './check.ts';
-import type { Key } from './options.ts';
+import { type Check, isMeant, nameOf } from '../check.ts';
+import type { Key } from '../options.ts';
 
 const TLS_OPTIONS: readonly Key[] = [
   'tlsCert',
