@@ -13,6 +13,16 @@ export interface Change {
   readonly count: number;
   /** At most `count`, each once; the fleet chooses the rest. */
   readonly names: readonly string[];
+  /** Also beyond the bounds of autoscaling, which are moved then. */
+  readonly isForced: boolean;
+}
+
+/** Settings of autoscaling; what is absent stays as it is. */
+export interface ScaleChange {
+  readonly min?: number;
+  readonly max?: number;
+  readonly target?: number;
+  readonly paused?: boolean;
 }
 
 /** By name, whole numbers from 0 to MAX_WEIGHT. */
@@ -22,13 +32,18 @@ const WEIGHTS_EXAMPLE = '{"S1":5,"S2":1}';
 
 /** The largest `n` of any fleet. */
 export const MAX_COUNT = 10_000;
+/** The largest target of autoscaling. */
+const MAX_TARGET = 1_000_000;
 
 const ADDITION = {
   example: '{"n":2,"hostnames":["S4","S5"]}',
-  fields: ['n', 'hostnames', 'weights'],
+  fields: ['n', 'hostnames', 'weights', 'force'],
 } as const;
-const REMOVAL = { example: '{"n":2,"hostnames":["S4","S5"]}', fields: ['n', 'hostnames'] } as const;
-const SCALE = { example: '{"n":5}', fields: ['n'] } as const;
+const REMOVAL = { example: '{"n":2,"hostnames":["S4","S5"]}', fields: ['n', 'hostnames', 'force'] } as const;
+const SCALE = {
+  example: '{"n":5}',
+  fields: ['n', 'min', 'max', 'target', 'paused', 'force'],
+} as const;
 const NAMES = { example: '{"hostnames":["S4","S5"]}', fields: ['hostnames'] } as const;
 
 const NAME_RULE = 'must be 1 to 63 letters, digits, _ . and -, the first a letter or a digit';
@@ -78,7 +93,7 @@ function changeIn(value: JsonObject, kind: keyof typeof TOO_MANY_NAMES): Change 
   const count = countOf(value.get('n'));
   const names = namesOf(value.get('hostnames'));
   if (names.length > count) refuse(TOO_MANY_NAMES[kind]);
-  return { count, names };
+  return { count, names, isForced: flagOf(value, 'force') ?? false };
 }
 
 /** The weights in a body, one at least. Throws as `parseAddition`. */
@@ -104,8 +119,50 @@ function weightsIn(value: JsonObject, prefix: string): Weights {
 }
 
 /** The number of replicas in a body. Throws as `parseAddition`. */
-export function parseScale(body: string): number {
-  return countOf(parseObject(body, SCALE).get('n'));
+export function parseSize(body: string): { readonly count: number; readonly isForced: boolean } {
+  return sizeIn(parseObject(body, SCALE));
+}
+
+function sizeIn(value: JsonObject): { readonly count: number; readonly isForced: boolean } {
+  return { count: countOf(value.get('n')), isForced: flagOf(value, 'force') ?? false };
+}
+
+/** The number of replicas in a body, or settings of autoscaling. Throws as `parseAddition`. */
+export function parseScale(
+  body: string,
+): { readonly count: number; readonly isForced: boolean } | { readonly change: ScaleChange } {
+  const value = parseObject(body, SCALE);
+  const settings = ['min', 'max', 'target', 'paused'].filter((field) => value.has(field));
+  if (settings.length === 0) return sizeIn(value);
+  const other = ['n', 'force'].find((field) => value.has(field));
+  if (other !== undefined) refuse(`${other} and ${settings[0]} do not go together`);
+  const min = wholeOf(value, 'min', 0, MAX_COUNT);
+  const max = wholeOf(value, 'max', 1, MAX_COUNT);
+  const target = wholeOf(value, 'target', 1, MAX_TARGET);
+  const paused = flagOf(value, 'paused');
+  return {
+    change: {
+      ...(min !== undefined && { min }),
+      ...(max !== undefined && { max }),
+      ...(target !== undefined && { target }),
+      ...(paused !== undefined && { paused }),
+    },
+  };
+}
+
+function flagOf(value: JsonObject, field: string): boolean | undefined {
+  const flag = value.get(field);
+  if (flag === undefined || typeof flag === 'boolean') return flag;
+  return refuse(`${field} must be true or false, not ${typeOf(flag)}`);
+}
+
+function wholeOf(value: JsonObject, field: string, from: number, to: number): number | undefined {
+  const number = value.get(field);
+  const rule = `must be a whole number from ${from} to ${to}`;
+  if (number === undefined) return undefined;
+  if (typeof number !== 'number') return refuse(`${field} ${rule}, not ${typeOf(number)}`);
+  if (!Number.isInteger(number) || number < from || number > to) refuse(`${field} ${rule}, not ${number}`);
+  return number;
 }
 
 /** The names in a body, one at least. Throws as `parseAddition`. */

@@ -175,6 +175,23 @@ export interface BalancerOptions {
   readonly queueTimeout?: number | string;
   /** the textbook system: algorithm classic, random names, also for what replaces a dead replica; a replica's 404 becomes a 400 (on or off; default off) */
   readonly classic?: boolean;
+  // Autoscaling
+  /** autoscaling: maximum number of replicas; 0 is off (0 to 1024; default 0) */
+  readonly scaleMax?: number | string;
+  /** autoscaling: minimum number of replicas; empty is that of --replicas, 0 needs --scale-idle (0 to 1024) */
+  readonly scaleMin?: number | string;
+  /** autoscaling: requests in flight or waiting for each replica (1 to 1000000; default 16) */
+  readonly scaleTarget?: number | string;
+  /** autoscaling: time over which a sudden load is measured (duration; default 6s) */
+  readonly scaleUpWindow?: number | string;
+  /** autoscaling: time over which the load is measured (duration; default 60s) */
+  readonly scaleWindow?: number | string;
+  /** autoscaling: time in which nothing may have needed a replica before it is removed (duration; default 5m) */
+  readonly scaleDownWindow?: number | string;
+  /** autoscaling: replicas that are removed at a time, every 30 s (1 to 1024; default 1) */
+  readonly scaleDownStep?: number | string;
+  /** autoscaling: time without requests after which a fleet with --scale-min 0 is removed (duration; default 0) */
+  readonly scaleIdle?: number | string;
   // Health
   /** path of health probes (path; default /heartbeat) */
   readonly probePath?: string;

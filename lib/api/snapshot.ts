@@ -3,6 +3,7 @@
  */
 
 import type { Ending } from '../core/ending.ts';
+import type { ScaleView } from './scale.ts';
 import type { Readiness, ReplicaView, RingView } from './types.ts';
 
 /** Traffic over the last seconds; null where nothing is known or nothing happened that has a duration. */
@@ -20,6 +21,9 @@ export interface Sample extends Numbers {
   readonly byClass: readonly (number | null)[];
   readonly inFlight: number;
   readonly queued: number;
+  /** Replicas there should be and replicas that may be given requests; null of one replica. */
+  readonly desired: number | null;
+  readonly ready: number | null;
 }
 
 /** Samples of the last fifteen minutes at most: a list for each number, the oldest first, null where it is not known. */
@@ -34,6 +38,8 @@ export interface History {
   readonly p99Ms: readonly (number | null)[];
   readonly inFlight: readonly (number | null)[];
   readonly queued: readonly (number | null)[];
+  readonly desired: readonly (number | null)[];
+  readonly ready: readonly (number | null)[];
 }
 
 /** A replica in the snapshot: what the page needs of what `/replicas` says of it, and its numbers. */
@@ -71,6 +77,8 @@ export interface Snapshot {
     readonly queueDepth: number;
     readonly maxReplicas: number;
   };
+  /** How the size of the fleet comes about. */
+  readonly scale: ScaleView;
   readonly totals: Sample;
   readonly ring: Omit<RingView, 'members' | 'sample' | 'hash'>;
   readonly replicas: readonly ReplicaSnapshot[];

@@ -10,6 +10,7 @@ import type { KeyFacts } from '../core/hashing/hash-key.ts';
 import type { Algorithm } from '../core/hashing/slot-table.ts';
 import type { ReplicaState } from '../core/replica.ts';
 import type { Reason, Verdict } from '../core/routing/explain.ts';
+import type { ScaleChange } from './scale.ts';
 
 /** `/rep`, and what `/add`, `/rm` and `/scale` leave: the members, in the order in which they joined. */
 export interface ReplicaList {
@@ -264,7 +265,10 @@ export type EventKind =
   | 'engine-back'
   | 'source-lost'
   | 'source-back'
-  | 'config-changed';
+  | 'config-changed'
+  | 'scaled'
+  | 'scale-blocked'
+  | 'hot-key';
 
 /** Something that happened to the fleet. */
 export interface FleetEvent {
@@ -282,6 +286,8 @@ export interface FleetEvent {
   readonly ms: number | null;
   /** What the outage that it ends did to requests. */
   readonly cost: Cost | null;
+  /** With `scaled` alone: what autoscaling changed. */
+  readonly scale?: ScaleChange;
   /** How often it happened; `time` and `ms` are of the last time, and each further count has a new id. */
   readonly count: number;
   /** When it happened for the first time. */

@@ -35,7 +35,7 @@ export interface AdminDeps {
   readonly driver: Driver;
   readonly table: RouteTableWriter;
   readonly metrics: Metrics;
-  readonly controlPlane: Pick<ControlPlane, 'view' | 'journal' | 'deploys'>;
+  readonly controlPlane: Pick<ControlPlane, 'view' | 'journal' | 'deploys' | 'bounds'>;
   readonly logs: ReplicaLogs;
   /** Shown by the data threads with the requests that they hand over. */
   readonly secret: string;
@@ -59,15 +59,25 @@ export interface Admin {
 export function createAdmin(deps: AdminDeps): Admin {
   const { options, driver, table, metrics, controlPlane, logs, clock, log } = deps;
   const { config } = options;
-  const { view, journal, deploys } = controlPlane;
+  const { view, journal, deploys, bounds } = controlPlane;
   const read = (names: readonly string[]) => metrics.reader.read(names);
   const version = programVersion();
   const limits = options.share({ ...config });
   const canDeploy = deploys.isPossible;
-  const numbers = new LiveNumbers({ driver, canDeploy, limits, fleet: view, table, clock, read, version });
+  const numbers = new LiveNumbers({
+    driver,
+    canDeploy,
+    limits,
+    fleet: view,
+    table,
+    clock,
+    read,
+    version,
+    scale: () => bounds.view(),
+  });
   const live = new Live({ clock, snapshots: numbers, events: journal });
   const routes = [
-    ...createRoutes(view),
+    ...createRoutes(view, bounds),
     deployRoute(deploys),
     explainRoute(view),
     eventsRoute(journal, clock),

@@ -2,6 +2,7 @@
  * The control plane: the fleet, its health, and what starts and stops its instances.
  */
 
+import { scaleSettingsOf, zeroProblem } from '../config/checks/scale-checks.ts';
 import type { Config } from '../config/config.ts';
 import { changedWeights, configuredWeights } from '../config/derived-values.ts';
 import { commandWords } from '../config/parsers/spec-parsers.ts';
@@ -11,6 +12,8 @@ import { createPlacement } from '../core/hashing/placement.ts';
 import type { Placement } from '../core/hashing/slot-table.ts';
 import type { RouteTableWriter } from '../core/routing/route-table.ts';
 import type { Driver } from '../drivers/driver.ts';
+import { Autoscaler, type AutoscalerParts } from '../fleet/autoscale/autoscaler.ts';
+import { ScaleBounds } from '../fleet/autoscale/bounds.ts';
 import { createDeploys } from '../fleet/deploy/create.ts';
 import { type Deploys, titleOf } from '../fleet/deploy/deploys.ts';
 import { Releases } from '../fleet/deploy/releases.ts';
@@ -28,7 +31,7 @@ import { Supervisor } from '../fleet/lifecycle/supervisor.ts';
 import { nextName, randomName } from '../fleet/names.ts';
 import { Poison } from '../fleet/poison.ts';
 import { Registry } from '../fleet/registry.ts';
-import type { Replica } from '../fleet/replica.ts';
+import type { Replica, Transition } from '../fleet/replica.ts';
 import { TransitionLog } from '../fleet/transition-log.ts';
 import { CounterSums } from '../metrics/counter-sums.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -56,6 +59,7 @@ export interface ControlPlane {
   readonly poison: Poison;
   readonly health: Health;
   readonly deploys: Deploys;
+  readonly bounds: ScaleBounds;
   /** Goes by other options from now on, in the same turn. */
   configure(config: Config): void;
   /**
@@ -83,9 +87,13 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
   journal.countAll(metrics.fleet);
   const poison = new Poison({ clock, journal, publish: (kinds) => dataPlane.setPoison(kinds) });
   const placement = createPlacement(config);
-  const onHealthy = (replica: Replica): void => launcher.markHealthy(replica);
+  const onTransition = (transition: Transition): void => {
+    const replica = registry.find(transition.name);
+    if (transition.to === 'healthy' && replica !== undefined) launcher.markHealthy(replica);
+    autoscaler.onTransition(transition);
+  };
   const releases = firstRelease(config);
-  const registry = createRegistry(deps, { journal, placement, releases, onHealthy });
+  const registry = createRegistry(deps, { journal, placement, releases, onTransition });
   const health = createHealth(deps, {
     registry,
     journal,
@@ -95,10 +103,23 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
   });
   const lifecycle = createLifecycle(deps, { registry, health, journal, poison, releases, counts });
   const { launcher, supervisor, scaling, deploys } = lifecycle;
+  const autoscaling = createAutoscaling(deps, { ...lifecycle, registry, counts, journal, table, clock });
+  const { autoscaler, bounds } = autoscaling;
   const openTunnels = (ordinal: number): number => counts.openTunnels(ordinal);
   const policy = options.share({ ...config, placement });
   const tokenOf = (name: string): string => dataPlane.tokenOf(name);
-  const parts = { ...lifecycle, registry, health, placement, table, clock, policy, openTunnels, tokenOf };
+  const parts = {
+    ...lifecycle,
+    ...autoscaling,
+    registry,
+    health,
+    placement,
+    table,
+    clock,
+    policy,
+    openTunnels,
+    tokenOf,
+  };
   const view = new FleetView(options.share({ ...config, ...parts }));
   return {
     view,
@@ -112,24 +133,30 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
       registry.ring.setWeights(changedWeights(configured, next), 'set by the options');
       driver.setUpstreams?.(next.upstreams);
       configured = next;
+      autoscaler.configure(scaleSettingsOf(next));
     },
     deploys,
+    bounds,
     async open({ isBeside }) {
       const found = await supervisor.open();
       const isNew = found === 0 && driver.ownsInstances && !(isBeside && driver.outlivesBalancer);
       if (isNew) await scaling.startFleet(config.replicas);
       view.open();
+      if (!isBeside) autoscaler.open();
     },
     async takePool() {
       await driver.takePool?.();
       supervisor.nudge();
+      autoscaler.open();
     },
     async handOver() {
       if (deploys.isRunning)
         throw new BalancerError('deploy-running', 'A deploy is under way: take over when it has ended');
+      autoscaler.close();
       if (driver.outlivesBalancer) await supervisor.close(true);
     },
     async close(keep) {
+      autoscaler.close();
       await deploys.close();
       health.close();
       await supervisor.close(keep);
@@ -149,12 +176,12 @@ interface RegistryDeps {
   readonly releases: Releases;
   readonly journal: Journal;
   readonly placement: Placement;
-  readonly onHealthy: (replica: Replica) => void;
+  readonly onTransition: (transition: Transition) => void;
 }
 
 function createRegistry(
   deps: ControlPlaneDeps,
-  { journal, placement, releases, onHealthy }: RegistryDeps,
+  { journal, placement, releases, onTransition }: RegistryDeps,
 ): Registry {
   const { options, table, metrics, dataPlane, clock, log } = deps;
   const transitions = new TransitionLog(log.component('fleet'), clock);
@@ -175,7 +202,7 @@ function createRegistry(
       const replica = registry.find(transition.name);
       // an instance that was exchanged goes, but not its replica
       if (transition.to === 'gone' && replica === undefined) metrics.removed(transition.name);
-      if (transition.to === 'healthy' && replica !== undefined) onHealthy(replica);
+      onTransition(transition);
     },
   });
   return registry;
@@ -274,6 +301,27 @@ function createLifecycle(
     deploys,
     drains: new Drains(options.share({ ...common, plans })),
   };
+}
+
+type ScaleParts = Omit<AutoscalerParts, 'log' | 'onDecision' | 'isActing' | 'settings'>;
+
+/** Autoscaling, and what operators change of it. */
+function createAutoscaling({ options, driver, metrics, log }: ControlPlaneDeps, parts: ScaleParts) {
+  const { config } = options;
+  const autoscaler = new Autoscaler({
+    ...parts,
+    log: log.component('autoscale'),
+    onDecision: (decision) => metrics.fleet.recordDecision(decision),
+    isActing: () => true,
+    settings: scaleSettingsOf(config),
+  });
+  const bounds = new ScaleBounds({
+    autoscaler,
+    maxReplicas: config.maxReplicas,
+    driver,
+    zeroProblem: (settings) => zeroProblem(settings, options.config),
+  });
+  return { autoscaler, bounds };
 }
 
 /** The arguments of an image, from a command as a shell splits it. Throws `bad-request`. */

@@ -8,8 +8,9 @@ import { formatEndpoint } from '../core/replica.ts';
 import type { DriverKind } from '../drivers/driver.ts';
 import { isLoopback } from '../platform/ip-addresses.ts';
 import { type Check, isMeant, nameOf, type Sources } from './check.ts';
-import { capacityOf, configuredWeights } from './derived-values.ts';
 import { FRONT_CHECKS } from './checks/front-checks.ts';
+import { SCALE_CHECKS } from './checks/scale-checks.ts';
+import { capacityOf, configuredWeights } from './derived-values.ts';
 import type { Config, Key } from './options.ts';
 import { orList, quote } from './suggest.ts';
 
@@ -284,6 +285,10 @@ const CHECKS: readonly Check[] = [
   needsDriver('swarmPublish', 'swarm'),
   needsDriver('swarmHealMs', 'swarm'),
   ...routing,
+  ...SCALE_CHECKS,
+  ...(['scaleMax', 'scaleMin', 'scaleTarget', 'scaleIdleMs'] as const).map((key) =>
+    needsDriver(key, 'process', 'docker', 'swarm'),
+  ),
   needsAccessLog('accessLogFile'),
   needsAccessLog('accessLogSample'),
   needsAccessLog('accessLogStatus'),

@@ -5,6 +5,7 @@ import { formatEndpoint } from '../core/replica.ts';
 import { cpus } from '../platform/cgroup.ts';
 import type { Sources } from './check.ts';
 import type { Config } from './options.ts';
+import { NO_MINIMUM } from './parsers/scale-parsers.ts';
 
 /** How many replicas the classic ring has slots for; other algorithms have no such limit. */
 export function capacityOf({ algorithm, slots, vnodes }: Config): number {
@@ -26,8 +27,9 @@ export function resolve(values: Config, sources: Sources): Config {
   const rateBurst = values.rateBurst || Math.max(1, Math.round(values.rateLimit));
   // by load no request has a key
   const hashKey: Config['hashKey'] = values.balance === 'hash' ? values.hashKey : [{ kind: 'p2c' }];
+  const scaleMin = values.scaleMin === NO_MINIMUM ? values.replicas : values.scaleMin;
   const shape = { algorithm, slots, vnodes };
-  const config: Config = { ...values, ...shape, workers, hashKey, loadFloor, rateBurst };
+  const config: Config = { ...values, ...shape, workers, hashKey, loadFloor, rateBurst, scaleMin };
   if (values.driver === 'static') {
     const { length } = values.upstreams;
     // room for those that a reload adds

@@ -16,6 +16,7 @@ import {
   secretText,
   stickyName,
 } from './parsers/front-parsers.ts';
+import { scaleMin, scaleWindow } from './parsers/scale-parsers.ts';
 import { addressRanges, hostNames, upstreams, weights } from './parsers/server-parsers.ts';
 import { constraints, engines, nameServers, sources } from './parsers/source-parsers.ts';
 import {
@@ -179,6 +180,15 @@ export const OPTIONS = {
   queueTimeoutMs: live('queue-timeout', '5s', duration('above zero'), 'time limit for waiting for a replica'),
   classic: option('classic', 'off', onOff, "the textbook system: algorithm classic, random names, also for what replaces a dead replica; a replica's 404 becomes a 400"),
 
+  scaleMax: live('scale-max', '0', whole(0, 1024), 'autoscaling: maximum number of replicas; 0 is off'),
+  scaleMin: live('scale-min', '', scaleMin, 'autoscaling: minimum number of replicas; empty is that of --replicas, 0 needs --scale-idle'),
+  scaleTarget: live('scale-target', '16', whole(1, 1_000_000), 'autoscaling: requests in flight or waiting for each replica'),
+  scaleUpWindowMs: live('scale-up-window', '6s', scaleWindow, 'autoscaling: time over which a sudden load is measured'),
+  scaleWindowMs: live('scale-window', '60s', scaleWindow, 'autoscaling: time over which the load is measured'),
+  scaleDownWindowMs: live('scale-down-window', '5m', scaleWindow, 'autoscaling: time in which nothing may have needed a replica before it is removed'),
+  scaleDownStep: live('scale-down-step', '1', whole(1, 1024), 'autoscaling: replicas that are removed at a time, every 30 s'),
+  scaleIdleMs: live('scale-idle', '0', duration('from zero'), 'autoscaling: time without requests after which a fleet with --scale-min 0 is removed'),
+
   probePath: live('probe-path', '/heartbeat', path, 'path of health probes'),
   probeExpect: live('probe-expect', '200-399', statusRanges, 'statuses of a ready replica; with any other it gets no requests'),
   probeHost: live('probe-host', '', hostHeader, "Host header of probes, for an application with a list of allowed hosts; empty is the replica's address"),
@@ -246,6 +256,7 @@ export const HEADINGS: { readonly [K in Key]?: string } = {
   driver: 'Replicas',
   env: 'What a replica is given',
   algorithm: 'Routing',
+  scaleMax: 'Autoscaling',
   probePath: 'Health',
   retries: 'Upstream',
   headerTimeoutMs: 'Downstream',

@@ -18,6 +18,8 @@ import type { RouteTableWriter } from '../core/routing/route-table.ts';
 import type { Clock } from '../platform/clock.ts';
 import { BalancerError } from '../platform/errors.ts';
 import { canonicalAddress } from '../platform/ip-addresses.ts';
+import type { Autoscaler } from './autoscale/autoscaler.ts';
+import type { ScaleBounds } from './autoscale/bounds.ts';
 import { type ExplainParts, explain } from './explain.ts';
 import type { Drains } from './lifecycle/drains.ts';
 import type { Launcher } from './lifecycle/launcher.ts';
@@ -37,6 +39,8 @@ export interface FleetParts extends PreviewParts, ExplainParts {
   readonly vnodes: number;
   readonly clock: Clock;
   readonly health: { readonly isPanicking: boolean };
+  readonly autoscaler: Pick<Autoscaler, 'isAtRest' | 'isOn'>;
+  readonly bounds: Pick<ScaleBounds, 'check' | 'admit'>;
 }
 
 /** A replica's part of the slots. */
@@ -83,15 +87,25 @@ export class FleetView {
     count: number,
     names: readonly string[],
     weights: WeightChange = new Map(),
+    isForced = false,
   ): Promise<readonly string[]> {
     await this.#mustServe();
     if (weights.size > 0) mustHaveWeights(this.#parts);
-    return this.#parts.scaling.add(count, names, weights);
+    const { registry, plans, scaling } = this.#parts;
+    const sizeAfter = (): number => registry.replicas.length + plans.planAdd(count, names).length;
+    return this.#resize(sizeAfter, isForced, () => scaling.add(count, names, weights));
   }
 
-  async previewAdd(count: number, names: readonly string[], weights?: WeightChange): Promise<Preview> {
+  async previewAdd(
+    count: number,
+    names: readonly string[],
+    weights?: WeightChange,
+    isForced = false,
+  ): Promise<Preview> {
     await this.#mustServe();
-    return previewAdd(this.#parts, count, names, weights);
+    const preview = previewAdd(this.#parts, count, names, weights);
+    this.#parts.bounds.check(preview.N, isForced);
+    return preview;
   }
 
   /** Gives replicas other weights; returns those of all members. */
@@ -106,24 +120,35 @@ export class FleetView {
     return previewWeights(this.#parts, change);
   }
 
-  async remove(count: number, names: readonly string[]): Promise<readonly string[]> {
+  async remove(count: number, names: readonly string[], isForced = false): Promise<readonly string[]> {
     await this.#mustServe();
-    return this.#parts.scaling.remove(count, names);
+    const { registry, plans, scaling } = this.#parts;
+    const sizeAfter = (): number => registry.replicas.length - plans.planRemove(count, names).length;
+    return this.#resize(sizeAfter, isForced, () => scaling.remove(count, names));
   }
 
-  async previewRemove(count: number, names: readonly string[]): Promise<Preview> {
+  async previewRemove(count: number, names: readonly string[], isForced = false): Promise<Preview> {
     await this.#mustServe();
-    return previewRemove(this.#parts, count, names);
+    const preview = previewRemove(this.#parts, count, names);
+    this.#parts.bounds.check(preview.N, isForced);
+    return preview;
   }
 
-  async scale(count: number): Promise<readonly string[]> {
+  async scale(count: number, isForced = false): Promise<readonly string[]> {
     await this.#mustServe();
-    return this.#parts.scaling.scale(count);
+    const { plans, scaling } = this.#parts;
+    const sizeAfter = (): number => {
+      plans.planScale(count);
+      return count;
+    };
+    return this.#resize(sizeAfter, isForced, () => scaling.scale(count));
   }
 
-  async previewScale(count: number): Promise<Preview> {
+  async previewScale(count: number, isForced = false): Promise<Preview> {
     await this.#mustServe();
-    return previewScale(this.#parts, count);
+    const preview = previewScale(this.#parts, count);
+    this.#parts.bounds.check(preview.N, isForced);
+    return preview;
   }
 
   /** Keeps requests away from `names`, which stay members; returns all drained names. */
@@ -185,6 +210,8 @@ export class FleetView {
   readiness(): Readiness {
     const { table, registry, drains, health } = this.#parts;
     const { eligible } = table;
+    if (!this.#isDraining && this.#parts.autoscaler.isAtRest)
+      return { ready: true, draining: false, reason: 'No replica runs; the next request starts one' };
     if (this.#isDraining) return { ready: false, draining: true, reason: 'The balancer is shutting down' };
     const drained = drains.drainedNames().length;
     const more = `${drained > 0 ? `, ${drained} drained` : ''}${health.isPanicking ? ', panic: most are not ready' : ''}`;
@@ -202,6 +229,28 @@ export class FleetView {
       const owner = slots[Math.floor((index * slots.length) / length)] ?? NO_ORDINAL;
       return places.get(owner) ?? NO_MEMBER;
     });
+  }
+
+  /**
+   * Makes an operator's change of the size, which autoscaling has to allow and does not undo at once. `sizeAfter` throws
+   * what the change would.
+   */
+  async #resize(
+    sizeAfter: () => number,
+    isForced: boolean,
+    change: () => Promise<readonly string[]>,
+  ): Promise<readonly string[]> {
+    const { bounds, autoscaler } = this.#parts;
+    if (!autoscaler.isOn) return change();
+    const size = sizeAfter();
+    bounds.check(size, isForced);
+    const withdraw = bounds.admit(size);
+    try {
+      return await change();
+    } catch (error) {
+      withdraw();
+      throw error;
+    }
   }
 
   async #mustServe(): Promise<void> {

@@ -4,6 +4,7 @@
  * Invariants: ids rise strictly and begin with the start time of this balancer, so that an id of an earlier balancer
  * is never taken for one of ours; the cost of an outage stands in the event that ends it, and only there.
  */
+import type { ScaleChange } from '../api/scale.ts';
 import type { Cost, EventKind, FleetEvent } from '../api/types.ts';
 import type { Clock } from '../platform/clock.ts';
 import { type Costs, Incidents } from './incidents.ts';
@@ -17,6 +18,8 @@ export interface Note {
   readonly image?: string | undefined;
   readonly cause?: string;
   readonly ms?: number;
+  /** What autoscaling changed. */
+  readonly scale?: ScaleChange;
 }
 
 /** Counts events by replica. */
@@ -128,7 +131,7 @@ export class Journal {
     this.#listeners.clear();
   }
 
-  #record({ kind, replica, instance, image, cause, ms }: Note, cost: Cost | null): void {
+  #record({ kind, replica, instance, image, cause, ms, scale }: Note, cost: Cost | null): void {
     const time = new Date(this.#clock.wallMs()).toISOString();
     const event: FleetEvent = {
       id: '',
@@ -140,6 +143,7 @@ export class Journal {
       cause: cause === undefined || cause === '' ? null : shortened(cause),
       ms: ms === undefined ? null : Math.round(ms),
       cost,
+      ...(scale !== undefined && { scale }),
       count: 1,
       since: time,
     };

@@ -14,6 +14,18 @@ export interface FleetEvent {
   readonly kind: string;
   readonly replica: string | null;
   readonly ms: number | null;
+  /** A change of the size by autoscaling. */
+  readonly scale?: { readonly from: number; readonly to: number; readonly reason: string };
+}
+
+/** Autoscaling, as metrics show it. */
+export interface ScaleCounts {
+  /** Replicas there should be, by the last decision; undefined before the first. */
+  readonly desired: number | undefined;
+  /** What kept that from what the load alone would have. */
+  readonly limitedBy: string | undefined;
+  /** Changes, by `up load`: direction and reason. */
+  readonly changes: ReadonlyMap<string, number>;
 }
 
 export interface ReplicaHistory {
@@ -47,6 +59,9 @@ export class FleetCounts {
   readonly #probeDuration = new Float64Array(HISTOGRAM_CELLS);
   readonly #replaceDuration = new Float64Array(HISTOGRAM_CELLS);
   #isPanicking = false;
+  #desired: number | undefined;
+  #limitedBy: string | undefined;
+  readonly #scaleChanges = new Map<string, number>();
   readonly #deploys = { done: 0, 'rolled-back': 0 };
 
   probe(replica: string, tookMs: number, passed: boolean): void {
@@ -66,7 +81,8 @@ export class FleetCounts {
   }
 
   /** Counts an event; other kinds are ignored. */
-  countEvent({ kind, replica, ms }: FleetEvent): void {
+  countEvent({ kind, replica, ms, scale }: FleetEvent): void {
+    if (scale !== undefined) this.#countScale(scale);
     if (kind === 'panic' || kind === 'panic-over') this.#isPanicking = kind === 'panic';
     if (kind === 'deploy-done') this.#deploys.done++;
     if (kind === 'deploy-rolled-back') this.#deploys['rolled-back']++;
@@ -120,6 +136,16 @@ export class FleetCounts {
     return new HistogramView(this.#probeDuration.slice());
   }
 
+  /** Autoscaling has decided that there should be so many replicas. */
+  recordDecision({ to, limitedBy }: { readonly to: number; readonly limitedBy?: string | undefined }): void {
+    this.#desired = to;
+    this.#limitedBy = limitedBy;
+  }
+
+  get scale(): ScaleCounts {
+    return { desired: this.#desired, limitedBy: this.#limitedBy, changes: this.#scaleChanges };
+  }
+
   /** Deploys that have ended, by their result. */
   get deploys(): Readonly<Record<'done' | 'rolled-back', number>> {
     return this.#deploys;
@@ -133,6 +159,11 @@ export class FleetCounts {
   /** From the first sign of trouble with a replica until another instance was healthy in its place. */
   get replaceDuration(): HistogramView {
     return new HistogramView(this.#replaceDuration.slice());
+  }
+
+  #countScale({ from, to, reason }: NonNullable<FleetEvent['scale']>): void {
+    const key = `${to > from ? 'up' : 'down'} ${reason}`;
+    this.#scaleChanges.set(key, (this.#scaleChanges.get(key) ?? 0) + 1);
   }
 
   #entry(replica: string): Entry {

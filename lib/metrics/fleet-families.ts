@@ -1,4 +1,5 @@
 /** The metrics of replicas, of the fleet and of the threads: their names, their help and their samples. */
+import { SCALE_LIMITS } from '../core/policy/autoscale.ts';
 import type { ReplicaState } from '../core/replica.ts';
 import {
   counter,
@@ -12,7 +13,7 @@ import {
   type Sample,
   type Shown,
 } from './family.ts';
-import type { FleetCounts, ReplicaHistory } from './fleet-counts.ts';
+import type { FleetCounts, ReplicaHistory, ScaleCounts } from './fleet-counts.ts';
 import type { ThreadHealthCounts } from './reader.ts';
 
 /** A replica as the control plane knows it. */
@@ -161,10 +162,36 @@ export function fleetFamilies({
       'Deploys that have ended, by result.',
       Object.entries(fleet.deploys).map(([result, value]) => ({ labels: { result }, value })),
     ),
+    ...scaleFamilies(fleet.scale),
     histogram(
       'ringlb_replace_duration_seconds',
       'From the first sign that an instance was lost until another was healthy in its place.',
       [[{}, fleet.replaceDuration]],
+    ),
+  ];
+}
+
+function scaleFamilies({ desired, limitedBy, changes }: ScaleCounts): readonly Family[] {
+  return [
+    gauge(
+      'ringlb_scale_desired',
+      'Replicas that there should be, by the last decision of autoscaling.',
+      desired === undefined ? [] : one(desired),
+    ),
+    gauge(
+      'ringlb_scale_limited',
+      '1 for what kept the last decision of autoscaling from what the load alone would have.',
+      desired === undefined
+        ? []
+        : SCALE_LIMITS.map((by) => ({ labels: { by }, value: Number(by === limitedBy) })),
+    ),
+    counter(
+      'ringlb_scale_total',
+      'Changes of the size by autoscaling, by direction and reason.',
+      [...changes].map(([key, value]) => {
+        const [direction = '', reason = ''] = key.split(' ');
+        return { labels: { direction, reason }, value };
+      }),
     ),
   ];
 }

@@ -168,11 +168,13 @@ describe('a program at the admin port', () => {
   });
 
   it('changes nothing by a method of links and images', () => {
-    const steering = createRoutes(fakeFleet()).filter(({ access }) => access === 'steer');
+    const steering = createRoutes(fakeFleet(), fakeFleet().scaler).filter(({ access }) => access === 'steer');
     assert.ok(steering.length >= 2);
-    for (const { path, methods } of steering) {
+    for (const { path, methods, readMethods = [] } of steering) {
       assert.deepEqual(
-        methods.filter((method) => !['POST', 'PUT', 'DELETE'].includes(method)),
+        methods.filter(
+          (method) => !readMethods.includes(method) && !['POST', 'PUT', 'DELETE'].includes(method),
+        ),
         [],
         path,
       );

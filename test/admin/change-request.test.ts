@@ -19,15 +19,15 @@ describe('the body of /add and /rm', () => {
   const names = (count: number) => Array.from({ length: count }, (_, index) => `S${index}`);
 
   for (const [body, change] of [
-    ['{"n":4,"hostnames":["S5","web_a"]}', { count: 4, names: ['S5', 'web_a'] }],
-    ['{"hostnames":["a"],"n":1}', { count: 1, names: ['a'] }],
-    ['{"n":2}', { count: 2, names: [] }],
-    ['{"n":2,"hostnames":[]}', { count: 2, names: [] }],
-    ['{"n":1.0}', { count: 1, names: [] }],
-    ['{"n":1e1}', { count: 10, names: [] }],
-    ['{"n":10000}', { count: 10_000, names: [] }],
-    [' \r\n{ "n" : 1 }\t', { count: 1, names: [] }],
-    ['{"\\u006e":1,"hostnames":["\\u0053\\u0031"]}', { count: 1, names: ['S1'] }],
+    ['{"n":4,"hostnames":["S5","web_a"]}', { count: 4, names: ['S5', 'web_a'], isForced: false }],
+    ['{"hostnames":["a"],"n":1}', { count: 1, names: ['a'], isForced: false }],
+    ['{"n":2}', { count: 2, names: [], isForced: false }],
+    ['{"n":2,"hostnames":[]}', { count: 2, names: [], isForced: false }],
+    ['{"n":1.0}', { count: 1, names: [], isForced: false }],
+    ['{"n":1e1}', { count: 10, names: [], isForced: false }],
+    ['{"n":10000}', { count: 10_000, names: [], isForced: false }],
+    [' \r\n{ "n" : 1 }\t', { count: 1, names: [], isForced: false }],
+    ['{"\\u006e":1,"hostnames":["\\u0053\\u0031"]}', { count: 1, names: ['S1'], isForced: false }],
   ] as const) {
     it(`may be ${JSON.stringify(body)}`, () => {
       assert.deepEqual(parseChange(body, 'add'), change);
@@ -89,10 +89,16 @@ describe('the body of /add and /rm', () => {
     ['{"n":1,"n":2}', 'The body has "n" twice'],
     ['{"n":1,"\\u006e":2}', 'The body has "n" twice'],
     ['{"n":1,"hostname":["a"]}', 'Unknown field "hostname"; did you mean hostnames?'],
-    ['{"n":1,"force":true}', 'Unknown field "force"; the fields are n, hostnames and weights'],
-    ['{"n":1,"__proto__":{"n":2}}', 'Unknown field "__proto__"; the fields are n, hostnames and weights'],
-    ['{"__proto__":{"n":1}}', 'Unknown field "__proto__"; the fields are n, hostnames and weights'],
-    ['{"n":1,"constructor":1}', 'Unknown field "constructor"; the fields are n, hostnames and weights'],
+    ['{"n":1,"force":1}', 'force must be true or false, not a number'],
+    [
+      '{"n":1,"__proto__":{"n":2}}',
+      'Unknown field "__proto__"; the fields are n, hostnames, weights and force',
+    ],
+    ['{"__proto__":{"n":1}}', 'Unknown field "__proto__"; the fields are n, hostnames, weights and force'],
+    [
+      '{"n":1,"constructor":1}',
+      'Unknown field "constructor"; the fields are n, hostnames, weights and force',
+    ],
     ['{"n":1,"hostnames":"a"}', 'hostnames must be a list of names, not a string'],
     ['{"n":1,"hostnames":null}', 'hostnames must be a list of names, not null'],
     ['{"n":1,"hostnames":{"0":"a"}}', 'hostnames must be a list of names, not an object'],
@@ -164,7 +170,14 @@ describe('the body of /drain and /undrain', () => {
 
 describe('the body of /scale', () => {
   it('says how many there are to be', () => {
-    assert.equal(parseScale('{"n":5}'), 5);
+    assert.deepEqual(parseScale('{"n":5}'), { count: 5, isForced: false });
+    assert.deepEqual(parseScale('{"n":5,"force":true}'), { count: 5, isForced: true });
+  });
+
+  it('says what autoscaling is to keep to', () => {
+    const body = '{"min":0,"max":10,"target":8,"paused":true}';
+    assert.deepEqual(parseScale(body), { change: { min: 0, max: 10, target: 8, paused: true } });
+    assert.deepEqual(parseScale('{"max":4}'), { change: { max: 4 } });
   });
 
   for (const [body, message] of [
@@ -174,7 +187,18 @@ describe('the body of /scale', () => {
     ['{"n":2.5}', /not 2.5$/],
     ['{"n":"5"}', /^n must be a whole number/],
     ['5', /^The body must be an object such as \{"n":5\}/],
-    ['{"n":5,"hostnames":["S9"]}', /^Unknown field "hostnames"; the field is n$/],
+    [
+      '{"n":5,"hostnames":["S9"]}',
+      /^Unknown field "hostnames"; the fields are n, min, max, target, paused and force$/,
+    ],
+    ['{"n":5,"force":"yes"}', /^force must be true or false, not a string$/],
+    ['{"n":5,"min":2}', /^n and min do not go together$/],
+    ['{"max":5,"force":true}', /^force and max do not go together$/],
+    ['{"min":-1}', /^min must be a whole number from 0 to 10000, not -1$/],
+    ['{"max":0}', /^max must be a whole number from 1 to 10000, not 0$/],
+    ['{"target":0}', /^target must be a whole number from 1 to 1000000, not 0$/],
+    ['{"target":null}', /^target must be a whole number from 1 to 1000000, not null$/],
+    ['{"paused":1}', /^paused must be true or false, not a number$/],
   ] as const) {
     it(`may not be ${JSON.stringify(body)}`, () => {
       assert.throws(() => parseScale(body), { code: 'bad-request', message });
@@ -192,7 +216,7 @@ describe('weights in a body', () => {
       ]),
     );
     const added = parseAddition('{"n":2,"hostnames":["S9"],"weights":{"S9":4}}');
-    assert.deepEqual(added, { count: 2, names: ['S9'], weights: new Map([['S9', 4]]) });
+    assert.deepEqual(added, { count: 2, names: ['S9'], isForced: false, weights: new Map([['S9', 4]]) });
   });
 
   const RULE = 'must be a whole number from 0 to 256';

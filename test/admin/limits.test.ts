@@ -85,7 +85,7 @@ describe('the limits of the admin server', () => {
 describe('listen and close of the admin server', () => {
   const create = (fleet = fakeFleet()) =>
     createAdminServer({
-      routes: createRoutes(fleet),
+      routes: createRoutes(fleet, fleet.scaler),
       isDraining: () => fleet.state.draining,
       log: silentLogger,
       ...OPEN,

@@ -201,3 +201,48 @@ describe('cross-checks', () => {
     assert.deepEqual(problemsOf('--driver static --upstreams').length, 1);
   });
 });
+
+describe('options of autoscaling', () => {
+  const problems = (options: string): string => problemsOf(options).join('\n');
+
+  it('take the minimum from the number of replicas', () => {
+    assert.equal(load('--replicas 2 --scale-max 5').scaleMin, 2);
+    assert.equal(load('--replicas 2 --scale-max 5 --scale-min 1').scaleMin, 1);
+  });
+
+  it('allow a fleet of none that requests can wait for', () => {
+    const zero = '--scale-max 5 --scale-min 0 --scale-idle 5m --queue-timeout 40s';
+    assert.equal(load(zero).scaleMin, 0);
+  });
+
+  for (const [options, problem] of [
+    ['--scale-min 1', '--scale-min needs --scale-max'],
+    ['--scale-idle 1m', '--scale-idle needs --scale-max'],
+    ['--scale-max 5 --scale-min 6', '--scale-min must be at most --scale-max (5), not 6'],
+    ['--scale-max 2', '--replicas must be at most --scale-max (2), not 3'],
+    ['--scale-max 65', '--scale-max must be at most --max-replicas (64), not 65'],
+    ['--scale-max 5 --scale-target 0', '--scale-target must be a whole number from 1 to 1000000, not "0"'],
+    ['--scale-max 5 --scale-target=-3', '--scale-target must be a whole number from 1 to 1000000, not "-3"'],
+    ['--scale-max 5 --scale-window 500ms', '--scale-window must be from 1s to 1h, not "500ms"'],
+    [
+      '--scale-max 5 --scale-up-window 2m',
+      '--scale-up-window must be at most --scale-window (60s), not 120s',
+    ],
+    ['--scale-max 5 --scale-min 0', '--scale-min 0 needs --scale-idle above 0'],
+    ['--scale-max 5 --scale-idle 1m', '--scale-idle needs --scale-min 0, not 3'],
+    [
+      '--scale-max 5 --scale-min 0 --scale-idle 1m',
+      '--scale-min 0 needs a --queue-timeout above --start-timeout (30s), not 5s: requests wait for the first replica',
+    ],
+    [
+      '--scale-max 5 --scale-min 0 --scale-idle 1m --queue-timeout 40s --queue-depth 0',
+      '--scale-min 0 needs --queue-depth above 0: requests wait for the first replica',
+    ],
+    [
+      '--driver static --upstreams http://a:80 --scale-max 3',
+      '--scale-max needs --driver process, docker or swarm, not static',
+    ],
+  ] as const) {
+    it(`are refused as ${options}`, () => assert.equal(problems(options), problem));
+  }
+});

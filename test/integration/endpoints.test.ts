@@ -117,8 +117,10 @@ describe('a balancer over its own three replicas', () => {
     const { status, body } = await balancer.ask('PUT', '/scale', { body: { n: 3 } });
     assert.deepEqual([status, body], [200, list('S1', 'S2', 'S3')]);
     for (const n of [0, 65]) assert.equal((await onBoth('PUT', '/scale', { n })).status, 400);
-    const wrong = await onBoth('GET', '/scale');
-    assert.deepEqual([wrong.status, wrong.headers.allow], [405, 'PUT']);
+    const wrong = await onBoth('POST', '/scale');
+    assert.deepEqual([wrong.status, wrong.headers.allow], [405, 'GET, HEAD, PUT']);
+    const shown = await onBoth('GET', '/scale');
+    assert.match(shown.body, /"n":3,"ready":3,"desired":3,"state":"off"/);
     assert.equal((await onBoth('GET', '/rep')).body, list('S1', 'S2', 'S3'));
   });
 });

@@ -3,6 +3,7 @@
  * clients of the public port use /rep, /add, /rm and /scale.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import type { ScaleView } from '../../api/scale.ts';
 import type {
   DrainList,
   Preview,
@@ -19,6 +20,7 @@ import {
   parseRemoval,
   parseScale,
   parseWeights,
+  type ScaleChange,
   type Weights,
 } from '../change-request.ts';
 import { checkParameters, flagIn, refuse } from '../query.ts';
@@ -31,17 +33,22 @@ export interface Fleet {
   /**
    * Adds `count` replicas, all or none, and returns all names once every new one is healthy. Throws
    * BalancerError: `bad-request` (a name is taken, too many), `name-held`, `image-missing`, `start-failed`,
-   * `engine-unreachable`, `shutting-down`.
+   * `engine-unreachable`, `shutting-down`. Forced it may go beyond the bounds of autoscaling, which it moves.
    */
-  add(count: number, names: readonly string[], weights: Weights): Promise<readonly string[]>;
+  add(
+    count: number,
+    names: readonly string[],
+    weights: Weights,
+    isForced: boolean,
+  ): Promise<readonly string[]>;
   /** Removes `count` replicas, all or none, and returns the names of the others. Throws as `add`. */
-  remove(count: number, names: readonly string[]): Promise<readonly string[]>;
+  remove(count: number, names: readonly string[], isForced: boolean): Promise<readonly string[]>;
   /** Makes it `count` replicas and returns all names; of several calls the last counts. Throws as `add` and `remove`. */
-  scale(count: number): Promise<readonly string[]>;
+  scale(count: number, isForced: boolean): Promise<readonly string[]>;
   /** What these would do, without doing it. Throws what they would before they do anything. */
-  previewAdd(count: number, names: readonly string[], weights: Weights): Promise<Preview>;
-  previewRemove(count: number, names: readonly string[]): Promise<Preview>;
-  previewScale(count: number): Promise<Preview>;
+  previewAdd(count: number, names: readonly string[], weights: Weights, isForced: boolean): Promise<Preview>;
+  previewRemove(count: number, names: readonly string[], isForced: boolean): Promise<Preview>;
+  previewScale(count: number, isForced: boolean): Promise<Preview>;
   /** Gives replicas these weights and returns those of all. Throws `bad-request`. */
   setWeights(weights: Weights): Promise<Readonly<Record<string, number>>>;
   previewWeights(weights: Weights): Promise<Preview>;
@@ -52,6 +59,13 @@ export interface Fleet {
   /** With a sample of so many slots, or of all there are; none for 0. */
   ring(sample?: number): RingView;
   readiness(): Readiness;
+}
+
+/** What the route of /scale needs of autoscaling. */
+export interface Scaler {
+  view(): ScaleView;
+  /** Changes the settings, or says what that would do. Throws BalancerError `bad-request`. */
+  change(change: ScaleChange, isDryRun: boolean): ScaleView;
 }
 
 /** A request, as a route gets it. */
@@ -137,7 +151,7 @@ function sampleOf(query: URLSearchParams): number {
 }
 
 /** What changes the size of the fleet, with `?dry-run` what it would do. */
-function changeRoutes(fleet: Fleet): readonly Route[] {
+function changeRoutes(fleet: Fleet, scaler: Scaler): readonly Route[] {
   return [
     {
       path: '/add',
@@ -145,9 +159,9 @@ function changeRoutes(fleet: Fleet): readonly Route[] {
       access: 'steer',
       async handle({ body, query }) {
         const isDryRun = dryRunIn(query);
-        const { count, names, weights } = parseAddition(await body());
-        if (isDryRun) return succeeded(await fleet.previewAdd(count, names, weights));
-        return replicaList(await fleet.add(count, names, weights));
+        const { count, names, weights, isForced } = parseAddition(await body());
+        if (isDryRun) return succeeded(await fleet.previewAdd(count, names, weights, isForced));
+        return replicaList(await fleet.add(count, names, weights, isForced));
       },
     },
     {
@@ -156,22 +170,12 @@ function changeRoutes(fleet: Fleet): readonly Route[] {
       access: 'steer',
       async handle({ body, query }) {
         const isDryRun = dryRunIn(query);
-        const { count, names } = parseRemoval(await body());
-        if (isDryRun) return succeeded(await fleet.previewRemove(count, names));
-        return replicaList(await fleet.remove(count, names));
+        const { count, names, isForced } = parseRemoval(await body());
+        if (isDryRun) return succeeded(await fleet.previewRemove(count, names, isForced));
+        return replicaList(await fleet.remove(count, names, isForced));
       },
     },
-    {
-      path: '/scale',
-      methods: ['PUT'],
-      access: 'steer',
-      async handle({ body, query }) {
-        const isDryRun = dryRunIn(query);
-        const count = parseScale(await body());
-        if (isDryRun) return succeeded(await fleet.previewScale(count));
-        return replicaList(await fleet.scale(count));
-      },
-    },
+    scaleRoute(fleet, scaler),
     {
       path: '/weight',
       methods: ['POST'],
@@ -188,11 +192,33 @@ function changeRoutes(fleet: Fleet): readonly Route[] {
   ];
 }
 
+/** The size of the fleet, and autoscaling. */
+function scaleRoute(fleet: Fleet, scaler: Scaler): Route {
+  return {
+    path: '/scale',
+    methods: [...READ, 'PUT'],
+    access: 'steer',
+    readMethods: READ,
+    async handle({ method, body, query }) {
+      if (method !== 'PUT') {
+        checkParameters(query, []);
+        return succeeded(scaler.view());
+      }
+      const isDryRun = dryRunIn(query);
+      const wanted = parseScale(await body());
+      if ('change' in wanted) return succeeded(scaler.change(wanted.change, isDryRun));
+      const { count, isForced } = wanted;
+      if (isDryRun) return succeeded(await fleet.previewScale(count, isForced));
+      return replicaList(await fleet.scale(count, isForced));
+    },
+  };
+}
+
 /** The routes of the fleet; each path is in the table once. */
-export function createRoutes(fleet: Fleet): readonly Route[] {
+export function createRoutes(fleet: Fleet, scaler: Scaler): readonly Route[] {
   return [
     reading('/rep', () => replicaList(fleet.names())),
-    ...changeRoutes(fleet),
+    ...changeRoutes(fleet, scaler),
     open('/healthz', () => succeeded('The balancer runs')),
     open('/readyz', () => {
       const { ready, reason } = fleet.readiness();

@@ -1,6 +1,6 @@
 /**
  * The last fifteen minutes of traffic, one sample a second: of the whole balancer, and of each replica.
- * Invariant: memory is bounded. A ring of SECONDS rows of 32-bit floats for the totals, and one more (36 KB) for each
+ * Invariant: memory is bounded. A ring of SECONDS rows of 32-bit floats for the totals, and one more (43 KB) for each
  * of at most MAX_REPLICAS replicas; a replica that is gone gives its ring to the next one.
  */
 import type { History, Sample } from '../../api/snapshot.ts';
@@ -10,13 +10,13 @@ import { succeeded } from '../reply.ts';
 import type { Route } from './fleet.ts';
 
 export const SECONDS = 900;
-/** More replicas than these have no history of their own: 256 rings are 9 MB. */
+/** More replicas than these have no history of their own: 256 rings are 11 MB. */
 export const MAX_REPLICAS = 256;
 
 /** Status classes a sample has, 2xx to 5xx. */
 const CLASSES = 4;
-/** requests, four classes, errors, p50, p99, in flight, queued */
-const FIELDS = 10;
+/** requests, four classes, errors, p50, p99, in flight, queued, desired, ready */
+const FIELDS = 12;
 
 export interface ReplicaSample {
   readonly name: string;
@@ -64,6 +64,8 @@ export class TrafficHistory {
       p99Ms: column(3 + CLASSES),
       inFlight: column(4 + CLASSES),
       queued: column(5 + CLASSES),
+      desired: column(6 + CLASSES),
+      ready: column(7 + CLASSES),
     };
   }
 
@@ -101,8 +103,10 @@ function newRing(): Float32Array {
 }
 
 function write(ring: Float32Array, row: number, sample: Sample): void {
-  const { requestsPerSecond, byClass, errorsPerSecond, p50Ms, p99Ms, inFlight, queued } = sample;
-  const values = [requestsPerSecond, ...byClass, errorsPerSecond, p50Ms, p99Ms, inFlight, queued];
+  const { requestsPerSecond, byClass, errorsPerSecond, p50Ms, p99Ms } = sample;
+  const { inFlight, queued, desired, ready } = sample;
+  const rates = [requestsPerSecond, ...byClass, errorsPerSecond];
+  const values = [...rates, p50Ms, p99Ms, inFlight, queued, desired, ready];
   for (const [field, value] of values.entries()) ring[row * FIELDS + field] = value ?? Number.NaN;
 }
 

@@ -4,6 +4,7 @@
  * reach back WINDOW samples, since a second of one replica among many may hold no request at all.
  */
 
+import type { ScaleView } from '../../api/scale.ts';
 import type { Numbers, ReplicaSnapshot, Sample, Snapshot } from '../../api/snapshot.ts';
 import type { ReplicaView } from '../../api/types.ts';
 import type { DriverKind } from '../../drivers/driver.ts';
@@ -51,6 +52,7 @@ export interface NumbersParts {
   readonly table: { readonly totalInFlight: number; readonly totalWaiting: number };
   readonly clock: Clock;
   readonly read: (names: readonly string[]) => Reading;
+  readonly scale: () => ScaleView;
 }
 
 /** Readings that a replica's numbers in a snapshot reach back. */
@@ -97,11 +99,12 @@ export class LiveNumbers implements SnapshotSource {
     const sampled = views.slice(0, MAX_REPLICAS);
     const now = indexed(read((isWatched ? views : sampled).map(({ name }) => name)));
     const { totalInFlight: inFlight, totalWaiting: queued } = table;
-    const totals = sampleOf(now, before, IN_ALL, { inFlight, queued });
+    const { desired, ready } = this.#parts.scale();
+    const totals = sampleOf(now, before, IN_ALL, { inFlight, queued, desired, ready });
     const atMs = clock.wallMs();
     this.#second = { atMs, views, now, totals };
     const replicas = sampled.map(({ name, inFlight }) => {
-      const levels = { inFlight, queued: now.replicas.get(name)?.waiting ?? 0 };
+      const levels = { inFlight, queued: now.replicas.get(name)?.waiting ?? 0, desired: null, ready: null };
       return { name, sample: sampleOf(now, before, ofReplica(now, name), levels) };
     });
     this.history.record(atMs, totals, replicas);
@@ -128,6 +131,7 @@ export class LiveNumbers implements SnapshotSource {
       readiness: fleet.readiness(),
       eligible: replicas.filter(({ state, drained }) => state === 'healthy' && !drained).length,
       desired: fleet.names().length,
+      scale: this.#parts.scale(),
       totals,
       ring: { algorithm, slots, vnodes, version, imbalance },
       replicas,
@@ -188,7 +192,7 @@ function sampleOf(
   now: Indexed,
   before: readonly Indexed[],
   of: Of,
-  levels: Pick<Sample, 'inFlight' | 'queued'>,
+  levels: Pick<Sample, 'inFlight' | 'queued' | 'desired' | 'ready'>,
 ): Sample {
   return { ...numbersOf(now, before, of), byClass: classesOf(now, before[0], of), ...levels };
 }

@@ -4,7 +4,7 @@
  * left, so the program can end by itself; balancers of one process know nothing of each other.
  */
 import { EventEmitter } from 'node:events';
-import { parseAddition, parseRemoval, parseScale } from '../../admin/change-request.ts';
+import { parseAddition, parseRemoval, parseSize } from '../../admin/change-request.ts';
 import type { Addition, Balancer, Removal } from '../../api/balancer.ts';
 import type { BalancerOptions } from '../../api/balancer-options.ts';
 import { formatEndpoint } from '../../core/replica.ts';
@@ -60,17 +60,17 @@ class LibraryBalancer implements Balancer {
   }
 
   async add(change: number | Addition): Promise<readonly string[]> {
-    const { count, names, weights } = parseAddition(bodyOf(change));
-    return this.#app.fleet.add(count, names, weights);
+    const { count, names, weights, isForced } = parseAddition(bodyOf(change));
+    return this.#app.fleet.add(count, names, weights, isForced);
   }
 
   async remove(change: number | Removal): Promise<readonly string[]> {
-    const { count, names } = parseRemoval(bodyOf(change));
-    return this.#app.fleet.remove(count, names);
+    const { count, names, isForced } = parseRemoval(bodyOf(change));
+    return this.#app.fleet.remove(count, names, isForced);
   }
 
   async scale(count: number): Promise<readonly string[]> {
-    return this.#app.fleet.scale(parseScale(bodyOf(count)));
+    return this.#app.fleet.scale(parseSize(bodyOf(count)).count);
   }
 
   on(name: 'event' | 'close', listener: (argument: never) => void): this {

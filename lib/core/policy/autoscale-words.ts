@@ -42,3 +42,8 @@ export function describeDecision(decision: Decision, { windowMs, upWindowMs }: S
   const held = limitedBy === undefined ? '' : `; ${LIMITS[limitedBy]}`;
   return `${size}: ${load}; ${REASONS[reason]}${held}`;
 }
+
+/** Such as `3 → 7: panic, 112 requests in flight or waiting at a target of 16`. */
+export function describeChange({ from, to, reason, load, target }: Decision): string {
+  return `${from} → ${to}: ${reason}, ${shown(load)} requests in flight or waiting at a target of ${target}`;
+}

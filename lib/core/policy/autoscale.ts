@@ -144,6 +144,11 @@ export class Autoscale {
     this.#wishes.push(size);
   }
 
+  /** What an operator has asked for did not come about. */
+  withdraw(): void {
+    this.#manual = undefined;
+  }
+
   /** Decides for this second; to be called once a second. */
   decide(facts: ScaleFacts, settings: ScaleSettings): Decision {
     const { names, nowMs, load, isPressed } = facts;

@@ -11,6 +11,8 @@ const sample = (requestsPerSecond: number | null): Sample => ({
   p99Ms: null,
   inFlight: 3,
   queued: 4,
+  desired: 2,
+  ready: 2,
 });
 
 const history = (firstS: number, requests: readonly number[]): History => {
@@ -24,6 +26,8 @@ const history = (firstS: number, requests: readonly number[]): History => {
     p99Ms: zeros,
     inFlight: zeros,
     queued: zeros,
+    desired: zeros,
+    ready: zeros,
   };
 };
 

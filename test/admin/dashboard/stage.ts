@@ -17,7 +17,7 @@ import type { ConfigView, FleetEvent, OptionView } from '../../../lib/api/types.
 import { ReplicaLogs } from '../../../lib/fleet/logs/replica-logs.ts';
 import { systemClock } from '../../../lib/platform/clock.ts';
 import { BalancerError } from '../../../lib/platform/errors.ts';
-import { type Running, runAdmin } from '../../helpers/admin/admin.ts';
+import { type Running, runAdmin, SCALE } from '../../helpers/admin/admin.ts';
 
 const SLOTS = 65_537;
 
@@ -85,7 +85,10 @@ export function snapshotOf(
       p99Ms: eligible > 0 ? 11.2 : null,
       inFlight: sum(({ inFlight }) => inFlight),
       queued: sum(({ queued }) => queued),
+      desired: replicas.length,
+      ready: eligible,
     },
+    scale: { ...SCALE, n: replicas.length, desired: replicas.length, ready: eligible },
     ring: { algorithm: 'maglev', slots: SLOTS, vnodes: 0, version: replicas.length, imbalance: 1.0002 },
     replicas,
     ...differs,
@@ -105,6 +108,8 @@ export function historyOf(seconds: number, untilMs: number): History {
     p99Ms: wave(12, 11),
     inFlight: wave(24, 13),
     queued: wave(0, 1),
+    desired: wave(3, 60),
+    ready: wave(3, 50),
   };
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { BalancerError } from '../../../lib/platform/errors.ts';
 import type { Logger } from '../../../lib/platform/log.ts';
-import { PREVIEW, REPLICA, RING, type Running, runAdmin } from '../../helpers/admin/admin.ts';
+import { PREVIEW, REPLICA, RING, type Running, runAdmin, SCALE } from '../../helpers/admin/admin.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
 
 const THREE = '{"message":{"N":3,"replicas":["S1","S2","S3"]},"status":"successful"}';
@@ -88,10 +88,28 @@ describe('the admin endpoints', () => {
     assert.deepEqual(admin.fleet.asked, ['preview scale 4']);
   });
 
-  for (const method of ['GET', 'POST', 'DELETE']) {
+  it('show how the size comes about on GET /scale', async () => {
+    const { status, body } = await admin.ask('GET', '/scale');
+    assert.deepEqual([status, JSON.parse(body)], [200, { message: SCALE, status: 'successful' }]);
+  });
+
+  it('pass settings of autoscaling on, and previews of them', async () => {
+    await admin.ask('PUT', '/scale', { body: '{"max":9}' });
+    await admin.ask('PUT', '/scale?dry-run', { body: '{"paused":true}' });
+    assert.deepEqual(admin.fleet.asked, ['settings {"max":9}', 'preview settings {"paused":true}']);
+  });
+
+  it('pass on that a size is forced', async () => {
+    await admin.ask('PUT', '/scale', { body: '{"n":3,"force":true}' });
+    await admin.ask('POST', '/add', { body: '{"n":1,"force":true}' });
+    await admin.ask('DELETE', '/rm', { body: '{"n":1,"force":true}' });
+    assert.deepEqual(admin.fleet.asked, ['scale 3 forced', 'add 1   forced', 'remove 1  forced']);
+  });
+
+  for (const method of ['POST', 'DELETE']) {
     it(`refuse ${method} /scale, and say which method it takes`, async () => {
       const { status, headers } = await admin.ask(method, '/scale', { body: '{"n":3}' });
-      assert.deepEqual([status, headers.allow], [405, 'PUT']);
+      assert.deepEqual([status, headers.allow], [405, 'GET, HEAD, PUT']);
     });
   }
 

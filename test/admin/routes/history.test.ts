@@ -12,6 +12,8 @@ const sample = (requestsPerSecond: number | null): Sample => ({
   p99Ms: 1.239,
   inFlight: 2,
   queued: 0,
+  desired: 4,
+  ready: 3,
 });
 
 describe('the history of the traffic', () => {
@@ -37,6 +39,8 @@ describe('the history of the traffic', () => {
       p99Ms: [1.24, 1.24],
       inFlight: [2, 2],
       queued: [0, 0],
+      desired: [4, 4],
+      ready: [3, 3],
     });
   });
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { MAX_REPLICAS } from '../../../lib/admin/routes/history.ts';
 import { type Durations, LiveNumbers, type Reading } from '../../../lib/admin/routes/live-numbers.ts';
-import { fakeFleet, REPLICA } from '../../helpers/admin/admin.ts';
+import { fakeFleet, REPLICA, SCALE } from '../../helpers/admin/admin.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
 
 /** Durations that are all the same. */
@@ -47,6 +47,7 @@ describe('the numbers of the dashboard', () => {
       fleet,
       clock,
       table: { totalInFlight: 7, totalWaiting: 2 },
+      scale: () => SCALE,
       read: (names): Reading => {
         asked.push(names);
         const byClass = [0, requests - failed, 0, 0, failed];
@@ -77,7 +78,8 @@ describe('the numbers of the dashboard', () => {
   it('are not known before a second has passed', () => {
     const { totals, replicas } = next();
     const unknown = { requestsPerSecond: null, errorsPerSecond: null, p50Ms: null, p99Ms: null };
-    assert.deepEqual(totals, { ...unknown, byClass: [null, null, null, null], inFlight: 7, queued: 2 });
+    const levels = { inFlight: 7, queued: 2, desired: 3, ready: 3 };
+    assert.deepEqual(totals, { ...unknown, byClass: [null, null, null, null], ...levels });
     assert.equal(replicas[0]?.requestsPerSecond, null);
   });
 

@@ -3,13 +3,14 @@
  */
 
 import type { AccessOptions } from '../../../lib/admin/access.ts';
-import { createRoutes, type Fleet, type Route } from '../../../lib/admin/routes/fleet.ts';
+import { createRoutes, type Fleet, type Route, type Scaler } from '../../../lib/admin/routes/fleet.ts';
 import {
   ADMIN_LIMITS,
   type AdminLimits,
   type AdminServer,
   createAdminServer,
 } from '../../../lib/admin/server.ts';
+import type { ScaleView } from '../../../lib/api/scale.ts';
 import type { Preview, Readiness, ReplicaView, RingView } from '../../../lib/api/types.ts';
 import { systemClock } from '../../../lib/platform/clock.ts';
 import { type Logger, silentLogger } from '../../../lib/platform/log.ts';
@@ -59,6 +60,8 @@ export const PREVIEW: Preview = {
 };
 
 export interface FakeFleet extends Fleet {
+  /** Autoscaling, which only notes what is changed of it. */
+  readonly scaler: Scaler;
   /** Every change that was asked for: `add 2 S4,S5`. */
   readonly asked: string[];
   /** What the next changes do; they give three names until this is set. */
@@ -66,20 +69,46 @@ export interface FakeFleet extends Fleet {
   state: Readiness;
 }
 
+/** Autoscaling that is off. */
+export const SCALE: ScaleView = {
+  n: 3,
+  ready: 3,
+  desired: 3,
+  state: 'off',
+  min: 3,
+  max: 0,
+  target: 16,
+  why: 'autoscaling is off; --scale-max turns it on',
+  decision: null,
+  changed: null,
+};
+
+function fakeScaler(asked: string[]): Scaler {
+  return {
+    view: () => SCALE,
+    change(change, isDryRun) {
+      asked.push(`${isDryRun ? 'preview ' : ''}settings ${JSON.stringify(change)}`);
+      return SCALE;
+    },
+  };
+}
+
 export function fakeFleet(): FakeFleet {
   const names = ['S1', 'S2', 'S3'];
+  const asked: string[] = [];
   const fleet: FakeFleet = {
-    asked: [],
+    asked,
+    scaler: fakeScaler(asked),
     change: async () => names,
     state: { ready: true, draining: false, reason: '3 of 3 replicas are eligible' },
     names: () => names,
-    add: (count, hostnames, weights) => {
+    add: (count, hostnames, weights, isForced) => {
       const given = [...weights].map((pair) => pair.join('=')).join();
-      fleet.asked.push(`add ${count} ${hostnames.join()} ${given}`.trimEnd());
+      fleet.asked.push(`add ${count} ${hostnames.join()} ${given}${isForced ? ' forced' : ''}`.trimEnd());
       return fleet.change();
     },
-    remove: (count, hostnames) => {
-      fleet.asked.push(`remove ${count} ${hostnames.join()}`.trimEnd());
+    remove: (count, hostnames, isForced) => {
+      fleet.asked.push(`remove ${count} ${hostnames.join()}${isForced ? ' forced' : ''}`.trimEnd());
       return fleet.change();
     },
     previewAdd: async (count, hostnames) => {
@@ -90,8 +119,8 @@ export function fakeFleet(): FakeFleet {
       fleet.asked.push(`preview remove ${count} ${hostnames.join()}`.trimEnd());
       return PREVIEW;
     },
-    scale: (count) => {
-      fleet.asked.push(`scale ${count}`);
+    scale: (count, isForced) => {
+      fleet.asked.push(`scale ${count}${isForced ? ' forced' : ''}`);
       return fleet.change();
     },
     previewScale: async (count) => {
@@ -179,7 +208,7 @@ export async function runAdmin({
 }: RunOptions = {}): Promise<Running> {
   const fleet = fakeFleet();
   const server = createAdminServer({
-    routes: [...createRoutes(fleet), ...routes],
+    routes: [...createRoutes(fleet, fleet.scaler), ...routes],
     isDraining: () => fleet.state.draining,
     log,
     ...OPEN,

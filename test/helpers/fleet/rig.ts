@@ -6,11 +6,14 @@
 import type { Cost, FleetEvent } from '../../../lib/api/types.ts';
 import type { HashKeySource } from '../../../lib/core/hashing/hash-key.ts';
 import { ringPlacement } from '../../../lib/core/hashing/ring.ts';
+import type { Decision, ScaleSettings } from '../../../lib/core/policy/autoscale.ts';
 import { HistogramView } from '../../../lib/core/policy/histogram.ts';
 import type { Endpoint, UpstreamRecord } from '../../../lib/core/replica.ts';
 import type { Balance } from '../../../lib/core/routing/load-picker.ts';
 import { RouteTable, RouteTableWriter } from '../../../lib/core/routing/route-table.ts';
 import { TOKEN_LENGTH } from '../../../lib/core/sticky-cookie.ts';
+import { Autoscaler } from '../../../lib/fleet/autoscale/autoscaler.ts';
+import { ScaleBounds } from '../../../lib/fleet/autoscale/bounds.ts';
 import { createDeploys } from '../../../lib/fleet/deploy/create.ts';
 import type { Deploys } from '../../../lib/fleet/deploy/deploys.ts';
 import type { Outcomes } from '../../../lib/fleet/deploy/gate.ts';
@@ -53,8 +56,21 @@ export interface RigOptions {
   readonly classic?: boolean;
   /** Name of the sticky cookie; '' is off. */
   readonly sticky?: string;
+  /** Settings of autoscaling, which is off without a `max`. */
+  readonly scale?: Partial<ScaleSettings>;
 }
 
+const SCALE_SETTINGS: ScaleSettings = {
+  min: 1,
+  max: 0,
+  target: 16,
+  upWindowMs: 6000,
+  windowMs: 60_000,
+  downWindowMs: 300_000,
+  downStep: 1,
+  idleMs: 0,
+  isPaused: false,
+};
 export const INTERVAL_MS = 2000;
 export const START_TIMEOUT_MS = 30_000;
 export const DRAIN_TIMEOUT_MS = 30_000;
@@ -100,6 +116,16 @@ export class FleetRig {
   readonly supervisor: Supervisor | Follower;
   readonly scaling: Scaling;
   readonly view: FleetView;
+  readonly autoscaler: Autoscaler;
+  readonly bounds: ScaleBounds;
+  /** Every decision of autoscaling. */
+  readonly decisions: Decision[] = [];
+  /** Another balancer of the pool acts where this is false. */
+  isActing = true;
+  /** What the data threads have counted for autoscaling. */
+  queueing = { longWaits: 0, refused: 0 };
+  requests = 0;
+  readonly waiting = new Map<number, number>();
   /** What the data threads have counted. */
   cost: Cost = { retried: 0, held: 0, failed: 0 };
   /** Each time the data threads were told to close tunnels. */
@@ -147,6 +173,7 @@ export class FleetRig {
     slowStartMs = 0,
     classic = false,
     sticky = '',
+    scale = {},
   }: RigOptions = {}) {
     this.driver = driver;
     const placement = ringPlacement(512, 40);
@@ -247,7 +274,28 @@ export class FleetRig {
           onEnded: (end) => this.ends.push(end),
         })
       : new Follower(lifecycle);
-    const { scaling } = this;
+    const { scaling, deploys } = this;
+    const scaleParts = { registry: this.registry, scaling, launcher, deploys, table, clock, log, journal };
+    this.autoscaler = new Autoscaler({
+      ...scaleParts,
+      counts: {
+        queueing: () => this.queueing,
+        requests: () => this.requests,
+        waiting: (ordinal) => this.waiting.get(ordinal) ?? 0,
+      },
+      onDecision: (decision) => this.decisions.push(decision),
+      isActing: () => this.isActing,
+      settings: { ...SCALE_SETTINGS, ...scale },
+    });
+    const { autoscaler } = this;
+    this.bounds = new ScaleBounds({
+      autoscaler,
+      maxReplicas,
+      driver,
+      zeroProblem: ({ min, idleMs }) =>
+        min === 0 && idleMs === 0 ? '0 needs --scale-idle above 0' : undefined,
+    });
+    const { bounds } = this;
     this.view = new FleetView({
       ...common,
       launcher,
@@ -256,6 +304,8 @@ export class FleetRig {
       drains: new Drains({ ...common, plans, sticky, drainTimeoutMs: DRAIN_TIMEOUT_MS }),
       sticky,
       tokenOf: (name) => tokenFor(name),
+      autoscaler,
+      bounds,
       table,
       health: this.health,
       placement,
@@ -271,6 +321,7 @@ export class FleetRig {
     const rig = new FleetRig(options);
     if ((await rig.supervisor.open()) === 0) await rig.scaling.startFleet(count);
     rig.view.open();
+    rig.autoscaler.open();
     await rig.advance(100);
     rig.transitions.length = 0;
     rig.events.length = 0;
@@ -336,9 +387,10 @@ export class FleetRig {
     return isThere ? (this.found.get(port) ?? PASSED) : REFUSED;
   }
 
-  #note({ name, from, to, cause, instanceId }: Transition): void {
+  #note({ name, from, to, cause, instanceId, ms }: Transition): void {
     this.instances.push(`${name}→${to} ${instanceId}`);
     this.transitions.push(`${name} ${from}→${to}: ${cause}`);
+    this.autoscaler.onTransition({ from, to, ms });
     const replica = this.registry.find(name);
     if (to !== 'healthy' || replica === undefined) return;
     this.launcher.markHealthy(replica);

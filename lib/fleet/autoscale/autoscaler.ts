@@ -1,0 +1,330 @@
+/**
+ * The loop of autoscaling: reads the load, asks the law (core/policy/autoscale.ts) each second, and adds or removes by
+ * the paths that an operator's changes take.
+ * Invariants: it removes only replicas whose names the balancer chose, and by a drain, so that no request is lost; an
+ * operator's change of the size stands for the down window; what it does is in the journal with its numbers.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { ScaleChange, ScaleView } from '../../api/scale.ts';
+import {
+  Autoscale,
+  type Decision,
+  type ScaleFacts,
+  type ScaleSettings,
+} from '../../core/policy/autoscale.ts';
+import { describeChange, describeDecision } from '../../core/policy/autoscale-words.ts';
+import type { RouteTableWriter } from '../../core/routing/route-table.ts';
+import type { Clock, Timer } from '../../platform/clock.ts';
+import { isBalancerError, messageOf } from '../../platform/errors.ts';
+import type { Logger } from '../../platform/log.ts';
+import type { Journal } from '../journal.ts';
+import type { Launcher } from '../lifecycle/launcher.ts';
+import type { Scaling } from '../lifecycle/scaling.ts';
+import type { Registry } from '../registry.ts';
+import type { Replica, Transition } from '../replica.ts';
+import { type GaugeCounts, LoadGauge, SAMPLE_MS } from './load-gauge.ts';
+import { StartTimes } from './start-times.ts';
+
+export interface AutoscalerParts {
+  readonly registry: Registry;
+  readonly scaling: Pick<Scaling, 'add' | 'remove'>;
+  readonly launcher: Pick<Launcher, 'nextStartInMs'>;
+  readonly deploys: { readonly isRunning: boolean };
+  readonly table: RouteTableWriter;
+  readonly counts: GaugeCounts;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly journal: Journal;
+  /** What metrics show. */
+  readonly onDecision: (decision: Decision) => void;
+  /** True on the balancer that acts for all of its pool. */
+  readonly isActing: () => boolean;
+  readonly settings: ScaleSettings;
+}
+
+/** Samples for each decision. */
+const SAMPLES = 4;
+/** Additions of which none became healthy, one after the other, before no more are tried for a while. */
+const MOST_FAILURES = 3;
+
+export class Autoscaler {
+  readonly #parts: AutoscalerParts;
+  readonly #law = new Autoscale();
+  readonly #starts = new StartTimes();
+  #gauge: LoadGauge | undefined;
+  /** Those of the options, and those that are in force. */
+  #configured: ScaleSettings;
+  #settings: ScaleSettings;
+  #timer: Timer | undefined;
+  #samples = 0;
+  #isOpen = false;
+  #busyAtMs = 0;
+  #adding = 0;
+  #failures = 0;
+  #blockedUntilMs = Number.NEGATIVE_INFINITY;
+  #hot: Replica | undefined;
+  #decision: Decision | undefined;
+  #changed: ScaleView['changed'] = null;
+
+  constructor(parts: AutoscalerParts) {
+    this.#parts = parts;
+    this.#configured = parts.settings;
+    this.#settings = parts.settings;
+  }
+
+  get settings(): ScaleSettings {
+    return this.#settings;
+  }
+
+  get isOn(): boolean {
+    return this.#settings.max > 0;
+  }
+
+  /** True where a fleet of none is as it should be: the next request starts a replica. */
+  get isAtRest(): boolean {
+    return (
+      this.#isOpen && this.isOn && this.#settings.min === 0 && this.#parts.registry.replicas.length === 0
+    );
+  }
+
+  /** Begins; the fleet is known from now on. */
+  open(): void {
+    this.#isOpen = true;
+    this.#run();
+  }
+
+  close(): void {
+    this.#isOpen = false;
+    this.#timer?.cancel();
+  }
+
+  /** Goes by other options from now on. What was set since the start stays where the options have not changed. */
+  configure(settings: ScaleSettings): void {
+    if (isDeepStrictEqual(settings, this.#configured)) return;
+    this.#configured = settings;
+    this.use({ ...settings, isPaused: this.#settings.isPaused });
+  }
+
+  /** Goes by these settings from now on, and tries again what failed. */
+  use(settings: ScaleSettings): void {
+    this.#settings = settings;
+    this.#unblock();
+    this.#run();
+  }
+
+  /** What would be decided now with other settings. */
+  preview(settings: ScaleSettings): ScaleView {
+    const decision = settings.max > 0 ? this.#law.preview(this.#facts(this.#peek()), settings) : undefined;
+    return { ...this.#view(settings, decision), dryRun: true };
+  }
+
+  view(): ScaleView {
+    return this.#view(this.#settings, this.isOn ? this.#decision : undefined);
+  }
+
+  /** An operator has made it this size. */
+  recommend(size: number): void {
+    this.#unblock();
+    this.#law.recommend(size, this.#parts.clock.nowMs(), this.#settings);
+  }
+
+  /** What an operator asked for did not come about. */
+  withdraw(): void {
+    this.#law.withdraw();
+  }
+
+  /** A replica has changed its state. */
+  onTransition({ from, to, ms }: Pick<Transition, 'from' | 'to' | 'ms'>): void {
+    if (from === 'starting' && to === 'healthy') this.#starts.record(ms);
+  }
+
+  #run(): void {
+    this.#timer?.cancel();
+    if (!this.#isOpen || !this.isOn) {
+      this.#gauge = undefined;
+      this.#decision = undefined;
+      return;
+    }
+    const { clock, table, counts } = this.#parts;
+    if (this.#gauge === undefined) this.#busyAtMs = clock.nowMs();
+    this.#gauge ??= new LoadGauge({ table, counts });
+    this.#wait();
+  }
+
+  #wait(): void {
+    this.#timer = this.#parts.clock.after(SAMPLE_MS, () => {
+      this.#wait();
+      this.#gauge?.sample();
+      // the first request to a fleet of none has waited long enough
+      const isFirst = this.#parts.registry.replicas.length === 0 && this.#parts.table.totalWaiting > 0;
+      if (++this.#samples % SAMPLES === 0 || (isFirst && this.#decision?.to === 0)) this.#tick();
+    });
+  }
+
+  #tick(): void {
+    const { clock, onDecision, isActing } = this.#parts;
+    if (this.#gauge === undefined) return;
+    const { load, isPressed, isBusy } = this.#gauge.read();
+    if (isBusy) this.#busyAtMs = clock.nowMs();
+    this.#judgeHeat();
+    const decision = this.#law.decide(this.#facts({ load, isPressed }), this.#settings);
+    this.#decision = decision;
+    onDecision(decision);
+    if (!isActing()) return;
+    if (decision.to > decision.from) this.#grow(decision);
+    else if (decision.to < decision.from) this.#shrink(decision);
+  }
+
+  #peek(): Pick<ScaleFacts, 'load' | 'isPressed'> {
+    return {
+      load: this.#decision?.load ?? this.#gauge?.load ?? this.#parts.table.totalInFlight,
+      isPressed: false,
+    };
+  }
+
+  #facts(reading: Pick<ScaleFacts, 'load' | 'isPressed'>): ScaleFacts {
+    const { registry, table, launcher, deploys, clock } = this.#parts;
+    const nowMs = clock.nowMs();
+    const { replicas } = registry;
+    const isSettled =
+      this.#adding === 0 &&
+      !deploys.isRunning &&
+      !registry.ring.isRamping &&
+      replicas.every(({ state, joined }) => joined && state === 'healthy');
+    return {
+      ...reading,
+      nowMs,
+      names: replicas.length,
+      ready: table.eligible,
+      isHelpNear: this.#starts.isHelpNear(replicas, nowMs, (replica) => launcher.nextStartInMs(replica)),
+      isSettled,
+      isHot: this.#hot !== undefined,
+      isBlocked: nowMs < this.#blockedUntilMs,
+      removable: this.#removable().length,
+      idleMs: nowMs - this.#busyAtMs,
+    };
+  }
+
+  /** Those that may be removed, the first to go first: with the fewest in flight, and of these the newest. */
+  #removable(): readonly Replica[] {
+    const { registry } = this.#parts;
+    return registry.members
+      .filter(({ isElastic, isDraining }) => isElastic && !isDraining)
+      .reverse()
+      .sort((a, b) => registry.states.inFlightOf(a) - registry.states.inFlightOf(b));
+  }
+
+  #judgeHeat(): void {
+    const { registry, journal } = this.#parts;
+    const hot = this.#gauge?.hotOwner(registry.members, this.#settings.target);
+    if (hot !== undefined && hot !== this.#hot)
+      journal.note({
+        kind: 'hot-key',
+        replica: hot.name,
+        cause: `more than 60 % of the load is on ${hot.name}, and the others are nearly idle: more replicas would not help`,
+      });
+    this.#hot = hot;
+  }
+
+  #grow(decision: Decision): void {
+    const count = decision.to - decision.from;
+    this.#note(decision);
+    this.#adding += count;
+    // each on its own, so that those that start serve even where others do not
+    const added = Array.from({ length: count }, () => this.#parts.scaling.add(1, []));
+    void Promise.allSettled(added).then((results) => {
+      this.#adding -= count;
+      const errors = results.flatMap((result) =>
+        result.status === 'rejected' ? [result.reason as unknown] : [],
+      );
+      if (errors.length < count) this.#unblock();
+      else this.#recordFailure(errors[0]);
+    });
+  }
+
+  #shrink(decision: Decision): void {
+    const count = decision.from - decision.to;
+    const names = this.#removable()
+      .slice(0, count)
+      .map(({ name }) => name);
+    this.#parts.scaling.remove(count, names).then(
+      () => this.#note(decision),
+      (error: unknown) => this.#parts.log.debug({ cause: messageOf(error) }, 'not scaled down'),
+    );
+  }
+
+  #recordFailure(error: unknown): void {
+    const { clock, log, journal } = this.#parts;
+    if (isBalancerError(error, 'shutting-down') || isBalancerError(error, 'bad-request')) {
+      log.debug({ cause: messageOf(error) }, 'not scaled up');
+      return;
+    }
+    if (++this.#failures < MOST_FAILURES) return;
+    this.#blockedUntilMs = clock.nowMs() + this.#settings.downWindowMs;
+    const cause = `${this.#failures} additions in a row did not become healthy: ${messageOf(error)}`;
+    log.warn({ cause: messageOf(error) }, `autoscaling adds nothing for a while: ${cause}`);
+    journal.note({ kind: 'scale-blocked', cause, ms: this.#settings.downWindowMs });
+  }
+
+  #unblock(): void {
+    this.#failures = 0;
+    this.#blockedUntilMs = Number.NEGATIVE_INFINITY;
+  }
+
+  #note(decision: Decision): void {
+    const { clock, log, journal } = this.#parts;
+    const { from, to, reason, load, target } = decision;
+    const scale: ScaleChange = { from, to, reason, L: rounded(load), T: target };
+    this.#changed = { ...scale, time: new Date(clock.wallMs()).toISOString() };
+    log.info(
+      { replicas: to, reason, load: scale.L, target },
+      `scaled ${describeDecision(decision, this.#settings)}`,
+    );
+    journal.note({ kind: 'scaled', cause: describeChange(decision), scale });
+  }
+
+  #view(settings: ScaleSettings, decision: Decision | undefined): ScaleView {
+    const { registry, table, clock } = this.#parts;
+    const { min, max, target, isPaused } = settings;
+    const n = registry.replicas.length;
+    const isBlocked = clock.nowMs() < this.#blockedUntilMs;
+    return {
+      n,
+      ready: table.eligible,
+      desired: decision?.to ?? n,
+      state: max === 0 ? 'off' : isPaused ? 'paused' : isBlocked ? 'blocked' : 'on',
+      min,
+      max,
+      target,
+      why: whyOf(settings, decision),
+      decision: decision === undefined ? null : decisionView(decision),
+      changed: this.#changed,
+    };
+  }
+}
+
+function whyOf(settings: ScaleSettings, decision: Decision | undefined): string {
+  if (settings.max === 0) return 'autoscaling is off; --scale-max turns it on';
+  return decision === undefined ? 'nothing was decided yet' : describeDecision(decision, settings);
+}
+
+function decisionView(decision: Decision): ScaleView['decision'] {
+  const { from, to, reason, limitedBy, stableNeeds, recentNeeds, isPanicking } = decision;
+  const [load, stable, recent] = [decision.load, decision.stable, decision.recent].map(rounded);
+  return {
+    from,
+    to,
+    reason,
+    limitedBy: limitedBy ?? null,
+    load: load!,
+    stable: stable!,
+    recent: recent!,
+    stableNeeds,
+    recentNeeds,
+    panic: isPanicking,
+  };
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 10) / 10;
+}
