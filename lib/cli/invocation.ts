@@ -8,7 +8,6 @@ import { HELP, KEY_OF_FLAG, splitCommandLine, VERSION } from '../config/flags.ts
 import { didYouMean, orList, quote, quoteIfOdd } from '../config/suggest.ts';
 import { messageOf } from '../platform/errors.ts';
 import { AdminClient } from './admin-client.ts';
-import { ADD, DRAIN, RM, SCALE, UNDRAIN, WEIGHT } from './change.ts';
 import type { Call, Command } from './command.ts';
 import { completionScript } from './completion.ts';
 import { CHECK } from './config/check.ts';
@@ -16,6 +15,8 @@ import { RELOAD } from './config/reload.ts';
 import { DEPLOY, ROLLBACK } from './deploy.ts';
 import { EVENTS } from './events/events.ts';
 import { EXPLAIN } from './explain.ts';
+import { ADD, DRAIN, RM, UNDRAIN, WEIGHT } from './fleet/change.ts';
+import { SCALE } from './fleet/scale.ts';
 import { commandHelp, serveHelp } from './help.ts';
 import { LOGS } from './logs.ts';
 import { createOutput } from './output.ts';

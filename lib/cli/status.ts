@@ -1,9 +1,11 @@
 /** `ringlb status` and `ringlb health`: the state of the balancer and of its replicas. */
+import type { ScaleView } from '../api/scale.ts';
 import type { ReplicasView, ReplicaView, RingView } from '../api/types.ts';
 import { duration as parseDuration } from '../config/parsers/value-parsers.ts';
 import { quote } from '../config/suggest.ts';
 import { type AdminClient, sentenceOf } from './admin-client.ts';
 import type { Call, Command } from './command.ts';
+import { scaleLine } from './fleet/scale.ts';
 import {
   type Colour,
   type Column,
@@ -70,15 +72,17 @@ interface Look {
   readonly reason: string;
   readonly replicas: ReplicasView;
   readonly ring: RingView;
+  readonly scale: ScaleView;
 }
 
 async function lookAt(admin: AdminClient): Promise<Look> {
-  const [ready, replicas, ring] = await Promise.all([
+  const [ready, replicas, ring, scale] = await Promise.all([
     admin.request('GET', '/readyz'),
     admin.requestMessage('GET', '/replicas') as Promise<ReplicasView>,
     admin.requestMessage('GET', '/ring') as Promise<RingView>,
+    admin.requestMessage('GET', '/scale') as Promise<ScaleView>,
   ]);
-  return { isReady: ready.status === 200, reason: sentenceOf(ready.message), replicas, ring };
+  return { isReady: ready.status === 200, reason: sentenceOf(ready.message), replicas, ring, scale };
 }
 
 /** Shows it until the process ends; throws if the balancer refuses, or is unreachable at the beginning. */
@@ -98,11 +102,13 @@ async function watch({ admin, output }: Call, intervalMs: number): Promise<never
   }
 }
 
-function show(output: Output, { isReady, reason, replicas, ring }: Look, form: 'lines' | 'line'): void {
-  if (output.isJson) return output.json({ ready: isReady, reason, ...replicas, ring }, form);
+function show(output: Output, look: Look, form: 'lines' | 'line'): void {
+  const { isReady, reason, replicas, ring, scale } = look;
+  if (output.isJson) return output.json({ ready: isReady, reason, ...replicas, ring, scale }, form);
   const word = isReady ? output.paint('green', 'ready') : output.paint('red', 'not ready');
   for (const line of wrapped(`${word}: ${reason}`, output.columns)) output.line(line);
   for (const line of wrapped(ringLine(ring), output.columns)) output.line(line);
+  if (scale.state !== 'off') for (const line of wrapped(scaleLine(scale), output.columns)) output.line(line);
   output.line('');
   for (const line of table(columns(output, replicas.replicas), replicas.replicas, output.columns))
     output.line(line);

@@ -152,11 +152,27 @@ describe('a command', () => {
     ['rm S1', 'remove 1 S1'],
     ['rm 2', 'remove 2'],
     ['scale 5', 'scale 5'],
+    ['scale 5 --force', 'scale 5 forced'],
+    ['add 2 --force', 'add 2   forced'],
+    ['rm 2 --force', 'remove 2  forced'],
   ] as const) {
     it(`${args} requests "${change}"`, async () => {
       const { lines, exitStatus } = await run(...args.split(' '));
       assert.deepEqual(admin.fleet.asked, [change]);
       assert.deepEqual([lines, exitStatus], [['3 replicas: S1 S2 S3'], 0]);
+    });
+  }
+
+  for (const [args, change] of [
+    ['scale', undefined],
+    ['scale --min 1 --max 9 --target 8', 'settings {"min":1,"max":9,"target":8}'],
+    ['scale --pause', 'settings {"paused":true}'],
+    ['scale --resume --dry-run', 'preview settings {"paused":false}'],
+  ] as const) {
+    it(`${args} shows autoscaling`, async () => {
+      const { lines, exitStatus } = await run(...args.split(' '));
+      assert.deepEqual(admin.fleet.asked, change === undefined ? [] : [change]);
+      assert.deepEqual([lines, exitStatus], [['autoscaling off: 3 of 3 replicas ready'], 0]);
     });
   }
 
@@ -170,7 +186,11 @@ describe('a command', () => {
     'rm 0.5',
     'status --watch --interval 2',
     'status --interval 2s',
-    'scale',
+    'scale --dry-run',
+    'scale --force',
+    'scale 5 --max 9',
+    'scale --pause --resume',
+    'scale --min x',
     'scale 0',
     'scale five',
     'scale 5 S1',

@@ -35,6 +35,8 @@ test('docs/observability.md names every metric, and no other', () => {
     'thread',
     'name',
     'result',
+    'by',
+    'direction',
   ];
   assert.deepEqual(named.filter((word) => !labels.includes(word)).sort(), names.sort());
 });

@@ -40,6 +40,11 @@ export interface ScaleFacts {
   readonly isPressed: boolean;
   /** A start is under way that will soon relieve those who wait. */
   readonly isHelpNear: boolean;
+  /**
+   * What replaces a dead instance will soon be ready, or has just become so: requests that wait for it are no reason to
+   * add.
+   */
+  readonly isHealing: boolean;
   /** No replica is starting, healing, ejected or in its slow start, and no deploy is under way. */
   readonly isSettled: boolean;
   /** One owner has most of the load: more replicas would not take any of it. */
@@ -130,6 +135,8 @@ export class Autoscale {
   readonly #loads = new SecondsWindow(MAX_WINDOW_MS / 1000);
   readonly #wishes = new SecondsWindow(MAX_WINDOW_MS / 1000);
   readonly #sizes = new SecondsWindow(UP_SECONDS);
+  /** That was pushed last. */
+  #lastLoad = 0;
   #panicUntilMs = Number.NEGATIVE_INFINITY;
   #lastDownMs = Number.NEGATIVE_INFINITY;
   /** A size that an operator has asked for, and until when it stays. */
@@ -151,8 +158,11 @@ export class Autoscale {
 
   /** Decides for this second; to be called once a second. */
   decide(facts: ScaleFacts, settings: ScaleSettings): Decision {
-    const { names, nowMs, load, isPressed } = facts;
-    this.#loads.push(load);
+    const { names, nowMs, isHealing } = facts;
+    const isPressed = facts.isPressed && !isHealing;
+    // of a death the load is what it was before: what waits is served at once when its replica is back
+    this.#lastLoad = isHealing ? Math.min(facts.load, this.#lastLoad) : facts.load;
+    this.#loads.push(this.#lastLoad);
     // a size that grew by other hands is kept as long as one that this law has chosen
     if (names > this.#sizes.max(1)) this.#wishes.push(names);
     this.#sizes.push(names);
@@ -193,7 +203,7 @@ export class Autoscale {
   /** What the load asks for. */
   #wish(facts: ScaleFacts, settings: ScaleSettings, figures: Figures): Wish {
     const { names, load, isPressed } = facts;
-    const { stable, stableNeeds, recentNeeds } = figures;
+    const { stable, recent, stableNeeds, recentNeeds, target } = figures;
     if (names === 0)
       return load > 0
         ? { size: Math.max(1, needed(load, settings.target)), reason: 'first-request' }
@@ -203,12 +213,13 @@ export class Autoscale {
     if (this.#manual !== undefined) return { size: this.#manual.size, reason: 'manual' };
     // not of the figures, which were read before this second's panic began
     if (facts.nowMs < this.#panicUntilMs) {
-      const size = Math.max(stableNeeds, recentNeeds, names);
-      const isShort = isPressed && size === names && !facts.isHelpNear;
+      // as small a difference as is ignored without panic
+      const isNear = Math.max(stable, recent) <= (1 + TOLERANCE) * target * names;
+      const size = isNear ? names : Math.max(stableNeeds, recentNeeds, names);
+      const isShort = isPressed && size === names && !facts.isHelpNear && !facts.isHealing;
       return isShort ? { size: names + 1, reason: 'waiting' } : { size, reason: 'panic' };
     }
-    if (Math.abs(stable / (settings.target * names) - 1) <= TOLERANCE)
-      return { size: names, reason: 'steady' };
+    if (Math.abs(stable / (target * names) - 1) <= TOLERANCE) return { size: names, reason: 'steady' };
     // none is needed without load, but the last one goes by `idleMs` alone
     return { size: Math.max(1, stableNeeds), reason: 'load' };
   }
@@ -235,8 +246,9 @@ export class Autoscale {
   }
 }
 
-function isOver({ recentNeeds }: Figures, { ready }: ScaleFacts): boolean {
-  return recentNeeds >= PANIC_FACTOR * Math.max(1, ready);
+function isOver({ recentNeeds }: Figures, { ready, isHealing }: ScaleFacts): boolean {
+  // while one heals it is few that are ready, not much that is to be done
+  return !isHealing && recentNeeds >= PANIC_FACTOR * Math.max(1, ready);
 }
 
 /** A mean that is whole but for rounding needs no further replica. */

@@ -44,6 +44,8 @@ export interface AutoscalerParts {
 
 /** Samples for each decision. */
 const SAMPLES = 4;
+/** A replica that has been healthy for less than this has not had its share of the load yet. */
+const SETTLED_MS = 10_000;
 /** Additions of which none became healthy, one after the other, before no more are tried for a while. */
 const MOST_FAILURES = 3;
 
@@ -134,8 +136,11 @@ export class Autoscaler {
   }
 
   /** A replica has changed its state. */
-  onTransition({ from, to, ms }: Pick<Transition, 'from' | 'to' | 'ms'>): void {
-    if (from === 'starting' && to === 'healthy') this.#starts.record(ms);
+  onTransition({ name, from, to, ms }: Pick<Transition, 'name' | 'from' | 'to' | 'ms'>): void {
+    const { registry, clock } = this.#parts;
+    if (from !== 'starting' || to !== 'healthy') return;
+    // a new replica joins once it is healthy
+    this.#starts.record(ms, clock.nowMs(), registry.find(name)?.joined === true);
   }
 
   #run(): void {
@@ -196,7 +201,8 @@ export class Autoscaler {
       nowMs,
       names: replicas.length,
       ready: table.eligible,
-      isHelpNear: this.#starts.isHelpNear(replicas, nowMs, (replica) => launcher.nextStartInMs(replica)),
+      isHelpNear: this.#starts.isHelpNear(replicas, nowMs),
+      isHealing: this.#starts.isHealing(replicas, nowMs, (replica) => launcher.nextStartInMs(replica)),
       isSettled,
       isHot: this.#hot !== undefined,
       isBlocked: nowMs < this.#blockedUntilMs,
@@ -215,8 +221,12 @@ export class Autoscaler {
   }
 
   #judgeHeat(): void {
-    const { registry, journal } = this.#parts;
-    const hot = this.#gauge?.hotOwner(registry.members, this.#settings.target);
+    const { registry, journal, clock } = this.#parts;
+    const settledSinceMs = clock.nowMs() - SETTLED_MS;
+    const settled = registry.members.filter(
+      ({ state, sinceMs }) => state === 'healthy' && sinceMs <= settledSinceMs,
+    );
+    const hot = this.#gauge?.hotOwner(settled, this.#settings.target);
     if (hot !== undefined && hot !== this.#hot)
       journal.note({
         kind: 'hot-key',

@@ -390,7 +390,7 @@ export class FleetRig {
   #note({ name, from, to, cause, instanceId, ms }: Transition): void {
     this.instances.push(`${name}→${to} ${instanceId}`);
     this.transitions.push(`${name} ${from}→${to}: ${cause}`);
-    this.autoscaler.onTransition({ from, to, ms });
+    this.autoscaler.onTransition({ name, from, to, ms });
     const replica = this.registry.find(name);
     if (to !== 'healthy' || replica === undefined) return;
     this.launcher.markHealthy(replica);

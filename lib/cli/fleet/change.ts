@@ -1,12 +1,16 @@
-/** The commands that change the fleet: `ringlb add`, `rm`, `scale`, `weight`, `drain` and `undrain`. */
-import type { Move, Preview, ReplicaList, WeightList } from '../api/types.ts';
-import { quote } from '../config/suggest.ts';
-import type { Call, Command } from './command.ts';
-import { type Column, counted, type Output, percent, printable, table } from './output.ts';
-import { type CommandOption, EXIT, type ExitStatus, wrongUsage } from './usage.ts';
+/** The commands that change the fleet: `ringlb add`, `rm`, `weight`, `drain` and `undrain`. */
+import type { Move, Preview, ReplicaList, WeightList } from '../../api/types.ts';
+import { quote } from '../../config/suggest.ts';
+import type { Call, Command } from '../command.ts';
+import { type Column, counted, type Output, percent, printable, table } from '../output.ts';
+import { type CommandOption, EXIT, type ExitStatus, wrongUsage } from '../usage.ts';
 
 const DRY_RUN: Readonly<Record<string, CommandOption>> = {
   'dry-run': { type: 'boolean', help: 'shows what would happen, without changing anything' },
+};
+
+const FORCE: Readonly<Record<string, CommandOption>> = {
+  force: { type: 'boolean', help: 'beyond the bounds of autoscaling too, which are moved' },
 };
 
 export const ADD: Command = {
@@ -14,8 +18,8 @@ export const ADD: Command = {
   operands: 'N|NAME...',
   summary: 'adds N replicas, or one for each name; returns once they are healthy',
   help: ['A number in front of names asks for more replicas than are named: ringlb add 3 web_a'],
-  options: DRY_RUN,
-  run: (call) => change(call, 'POST', '/add', bodyOf(call.words)),
+  options: { ...DRY_RUN, ...FORCE },
+  run: (call) => change(call, 'POST', '/add', bodyOf(call)),
 };
 
 export const RM: Command = {
@@ -23,17 +27,8 @@ export const RM: Command = {
   operands: 'N|NAME...',
   summary: 'removes N replicas, or those named; they drain in the background',
   help: ['Beyond those named, the replicas with the fewest requests in flight are removed.'],
-  options: DRY_RUN,
-  run: (call) => change(call, 'DELETE', '/rm', bodyOf(call.words)),
-};
-
-export const SCALE: Command = {
-  name: 'scale',
-  operands: 'N',
-  summary: 'scales the fleet to N replicas; returns once new ones are healthy',
-  help: ['Repeating it changes nothing. Replicas are removed as by ringlb rm N.'],
-  options: DRY_RUN,
-  run: (call) => change(call, 'PUT', '/scale', { n: countIn(call.words) }),
+  options: { ...DRY_RUN, ...FORCE },
+  run: (call) => change(call, 'DELETE', '/rm', bodyOf(call)),
 };
 
 export const WEIGHT: Command = {
@@ -88,12 +83,16 @@ async function change(call: Call, method: string, path: string, body: object): P
   return EXIT.done;
 }
 
-function showList(output: Output, { N, replicas }: ReplicaList): void {
+export function showList(output: Output, { N, replicas }: ReplicaList): void {
   output.line(N === 0 ? 'no replicas' : `${counted(N, 'replica')}: ${replicas.join(' ')}`);
 }
 
-/** `3`, `web_a web_b` or `3 web_a`; the balancer validates the names. */
-function bodyOf(words: readonly string[]): { readonly n: number; readonly hostnames: readonly string[] } {
+/** `3`, `web_a web_b` or `3 web_a`, and whether that is forced; the balancer validates the names. */
+function bodyOf(call: Call): object {
+  return { ...replicasIn(call.words), ...(call.has('force') && { force: true }) };
+}
+
+function replicasIn(words: readonly string[]): { readonly n: number; readonly hostnames: readonly string[] } {
   const [first = ''] = words;
   if (words.length === 0) wrongUsage('say how many, or which: N|NAME...');
   if (/^[+-]?[\d.,]*\d(e\d+)?$/i.test(first) && !/^\d{1,9}$/.test(first))
@@ -104,18 +103,7 @@ function bodyOf(words: readonly string[]): { readonly n: number; readonly hostna
   return { n, hostnames: words.slice(1) };
 }
 
-/** The single operand of `scale`. */
-function countIn(words: readonly string[]): number {
-  const [word = '', ...more] = words;
-  if (words.length === 0) wrongUsage('say how many: N');
-  if (more.length > 0 || !/^\d{1,9}$/.test(word))
-    wrongUsage(`scale takes one whole number, not ${quote(words.join(' '))}`);
-  const n = Number(word);
-  if (n === 0) wrongUsage('the number must be 1 or more, not 0');
-  return n;
-}
-
-function showPreview(output: Output, preview: Preview): void {
+export function showPreview(output: Output, preview: Preview): void {
   const { N, added, removed, inFlight, tunnels } = preview;
   const what = [
     ...(added.length > 0 ? [`add ${added.join(' ')}`] : []),
