@@ -32,6 +32,11 @@ describe('a deploy in words', () => {
     );
   });
 
+  it('says that it was interrupted, and by what', () => {
+    const deploy = deployOf(['done'], { state: 'interrupted', reason: 'the balancer ended' });
+    assert.equal(says(deploy), 'bad Interrupted: the balancer ended. app:v1 → app:v2');
+  });
+
   it('says what ran before where nothing is under way', () => {
     assert.equal(says(null), 'plain Nothing was deployed yet.');
     assert.equal(says(null, RELEASES[0]), 'plain Before it ran app:v1 (generation 1).');
@@ -71,7 +76,10 @@ describe('the order of a deploy', () => {
     );
   });
 
-  it('is a restart whatever else was filled in', () => {
+  it('is a restart or the rest whatever else was filled in', () => {
+    assert.deepEqual(orderOf({ kind: 'resume', image: 'app:v2', batch: '3' }), {
+      order: { resume: true, batch: 3 },
+    });
     assert.deepEqual(orderOf({ kind: 'restart', image: 'app:v2' }), { order: { restart: true } });
   });
 

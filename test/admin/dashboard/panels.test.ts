@@ -224,6 +224,17 @@ describe('a panel', { skip: skipBrowser }, () => {
       assert.deepEqual(stage.changes, ['rollback']);
     });
 
+    it('goes on with one that was interrupted', async () => {
+      stage.deploy = runs(deployOf(['done', 'waiting', 'waiting'], { state: 'interrupted' }));
+      const page = await open();
+      await page.locator('#deploy-line').getByText('Interrupted').waitFor();
+      await page.getByRole('button', { name: 'Deploy…' }).click();
+      await page.getByRole('button', { name: 'Preview' }).click();
+      await page.getByRole('button', { name: 'Deploy to 3 replicas' }).click();
+      await page.getByRole('dialog').waitFor({ state: 'hidden' });
+      assert.match(stage.changes.join(), /^deploy {"kind":"resume"/);
+    });
+
     it('previews the release before where none is under way', async () => {
       stage.deploy = runs(null);
       const page = await open();
