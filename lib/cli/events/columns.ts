@@ -21,15 +21,15 @@ const KIND_COLOURS = {
 const WHOLE_TIME = 100;
 const WITH_DATE = 60;
 
-/** Columns of a table of events; in a narrow terminal those with the highest `drop` go first. */
+/** Columns of a table of events; in a narrow terminal those with the highest `drop` go first, and the replica last. */
 export function eventColumns(output: Output): readonly Column<FleetEvent>[] {
   return [
     { title: 'TIME', cell: ({ time }) => timeFor(output, time) },
-    { title: 'REPLICA', cell: ({ replica }) => printable(replica ?? ''), drop: 1 },
+    { title: 'REPLICA', cell: ({ replica }) => printable(replica ?? ''), drop: 0 },
     { title: 'EVENT', cell: (event) => kindOf(output, event) },
     { title: 'TOOK', align: 'right', cell: tookOf, drop: 2 },
     { title: 'COST', cell: costOf, drop: 3 },
-    { title: 'CAUSE', cell: causeOf, isFlexible: true },
+    { title: 'CAUSE', cell: causeOf, isFlexible: true, drop: 1 },
   ];
 }
 

@@ -26,6 +26,7 @@ const DIED = event(1, {
 });
 const PLAIN = event(2);
 const STARTED = event(2, { kind: 'started', cause: 'new', image: 'app@sha256:12' });
+const UNHEALTHY = { ...PLAIN, kind: 'unhealthy', cause: 'probe failed: 503' };
 const RESTORED = event(3, { replica: null, kind: 'engine-back' });
 
 const streamed = (...events: readonly { readonly id: string }[]): string =>
@@ -128,16 +129,16 @@ describe('ringlb events', () => {
     it(`fit a terminal of ${columns} columns, listed and followed`, async (t) => {
       const { port } = await serve(t, (request, response) => {
         if (request.headers.accept !== 'text/event-stream')
-          return answer(response, 200, { N: 3, events: [DIED, PLAIN, STARTED] });
+          return answer(response, 200, { N: 4, events: [DIED, PLAIN, STARTED, UNHEALTHY] });
         if (request.headers['last-event-id'] !== undefined) return answer(response, 401, '<Error> no');
         response.writeHead(200, { 'content-type': 'text/event-stream' });
-        return response.end(`retry: 1\n\n${streamed(DIED, PLAIN, STARTED)}`);
+        return response.end(`retry: 1\n\n${streamed(DIED, PLAIN, STARTED, UNHEALTHY)}`);
       });
       for (const args of [['events'], ['events', '-f']]) {
         const written = keptOutput(false, columns);
         const { lines } = await runCommand(port, args, { written });
         for (const line of lines) assert.ok(line.length <= columns, `${line.length}: ${line}`);
-        assert.match(lines.join('\n'), /03:12:00 .*died/);
+        assert.match(lines.join('\n'), /03:12:00 +S1 +died/);
       }
     });
   }
