@@ -7,9 +7,11 @@ import { Token } from './data/token.js';
 import { ChangeDialog } from './dialogs/change-dialog.js';
 import { DeployDialog } from './dialogs/deploy-dialog.js';
 import { DrainDialog } from './dialogs/drain-dialog.js';
+import { ScaleDialog } from './dialogs/scale-dialog.js';
 import { ConfigPanel } from './panels/config-panel.js';
 import { DeployPanel } from './panels/deploy-panel.js';
 import { LogPanel } from './panels/log-panel.js';
+import { ScalePanel } from './panels/scale-panel.js';
 import { ReplicaTable } from './replicas/replica-table.js';
 import { Ring } from './ring/ring.js';
 import { Banner } from './view/banner.js';
@@ -53,6 +55,8 @@ const charts = new Charts(
 );
 const logs = new LogPanel(token, () => latest?.replicas.map(({ name }) => name) ?? []);
 const config = new ConfigPanel(api);
+const size = new ScalePanel(api, tell);
+const resize = new ScaleDialog(api, tell);
 const deploys = new DeployPanel(api);
 const deploy = new DeployDialog(api, (sentence) => {
   tell(sentence);
@@ -83,6 +87,14 @@ const link = new Link(token, {
 add.addEventListener('click', () => change.open('add'));
 remove.addEventListener('click', () => change.open('remove'));
 showLogs.addEventListener('click', () => logs.open());
+byId('scale-set', HTMLButtonElement).addEventListener(
+  'click',
+  () => size.scale && resize.openSize(size.scale),
+);
+byId('scale-bounds', HTMLButtonElement).addEventListener(
+  'click',
+  () => size.scale && resize.openBounds(size.scale),
+);
 startDeploy.addEventListener(
   'click',
   () => deploys.status && deploy.open(deploys.status, latest?.driver === 'docker'),
@@ -114,6 +126,7 @@ function onSnapshot(snapshot) {
   charts.add(snapshot);
   ring.draw(snapshot);
   table.show(snapshot);
+  size.show(snapshot);
   deploys.isPossible = snapshot.canDeploy;
   setUsable(true);
 }
@@ -124,6 +137,7 @@ function setUsable(isLive) {
   add.disabled = !isLive || !canScale || desired >= (limits?.maxReplicas ?? 0);
   remove.disabled = !isLive || !canScale || desired === 0;
   deploys.isUsable = isLive;
+  size.isUsable = isLive;
   showLogs.hidden = latest !== undefined && !hasLogs;
   document.body.classList.toggle('without-logs', !hasLogs);
   for (const button of [

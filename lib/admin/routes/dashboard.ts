@@ -29,6 +29,8 @@ const FILES = [
   'dialogs/deploy-order.js',
   'dialogs/drain-dialog.js',
   'dialogs/preview.js',
+  'dialogs/scale-dialog.js',
+  'dialogs/scale-form.js',
   'icon-degraded.svg',
   'icon-down.svg',
   'icon-unknown.svg',
@@ -42,6 +44,8 @@ const FILES = [
   'panels/log-lines.js',
   'panels/log-panel.js',
   'panels/log-text.js',
+  'panels/scale-panel.js',
+  'panels/scale-text.js',
   'replicas/order.js',
   'replicas/replica-row.js',
   'replicas/replica-table.js',
@@ -66,6 +70,7 @@ const FILES = [
   'styles/dialogs.css',
   'styles/panels.css',
   'styles/deploy.css',
+  'styles/scale.css',
 ] as const;
 /** Served as `/dashboard/NAME`, from packages. */
 const PACKAGED = {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import type { Page } from 'playwright-core';
+import type { ScaleView } from '../../../lib/api/scale.ts';
 import { faultsOf } from '../../helpers/admin/accessibility.ts';
 import { skipBrowser, TestBrowser, type Visit } from '../../helpers/admin/browser.ts';
 import { configOf, deployOf, openStage, RELEASES, replicaShown, type Stage, snapshotOf } from './stage.ts';
@@ -261,6 +262,89 @@ describe('a panel', { skip: skipBrowser }, () => {
       stage.deploy = runs(null);
       await page.getByRole('button', { name: 'Deploy…', disabled: false }).click();
       await page.getByRole('dialog', { name: 'Deploy' }).waitFor();
+      assert.deepEqual(await faultsOf(page), []);
+    });
+  });
+
+  describe('of the size', () => {
+    const on: Partial<ScaleView> = {
+      ...{ n: 3, ready: 2, desired: 5, state: 'on', min: 2, max: 10, target: 16 },
+      ...{ why: 'requests wait: load 70.0, target 16' },
+    };
+    const autoscaled = (differs: Partial<ScaleView> = {}) => {
+      const plain = snapshotOf([1, 2, 3].map((id) => replicaShown(id, 3)));
+      stage.snapshot = { ...plain, scale: { ...plain.scale, ...on, ...differs } };
+    };
+
+    it('says how many there are and that autoscaling is off', async () => {
+      const page = await open();
+      await page.getByText('3 replicas, 3 ready').waitFor();
+      await page.getByText('Autoscaling is off').waitFor();
+      assert.equal(await page.getByRole('button', { name: 'Pause' }).isVisible(), false);
+    });
+
+    it('says bounds, last decision and last change of autoscaling', async () => {
+      const time = new Date(Date.now() - 90_000).toISOString();
+      autoscaled({ changed: { from: 2, to: 3, reason: 'waiting', L: 40.25, T: 16, time } });
+      const page = await open();
+      await page.getByText('3 replicas, 2 ready, 5 wanted').waitFor();
+      await page.getByText('Autoscaling: from 2 to 10 replicas, 16 requests in flight each.').waitFor();
+      await page.getByText('requests wait: load 70.0, target 16').waitFor();
+      await page.getByText(/from 2 to 3 \(waiting; load 40\.3, target 16\)/).waitFor();
+    });
+
+    it('has the past sizes in its chart', async () => {
+      const page = await open();
+      await page
+        .locator('#size-says')
+        .getByText(/^Last 15 min: ready 3 to 4, mean .; wanted/)
+        .waitFor();
+      await page.getByRole('button', { name: 'S2', exact: true }).click();
+      await page.getByText('Replica S2 alone').waitFor();
+      assert.match((await page.locator('#size-says').textContent()) ?? '', /ready 3 to 4/);
+    });
+
+    it('pauses autoscaling, and resumes it', async () => {
+      autoscaled();
+      const page = await open();
+      await page.getByRole('button', { name: 'Pause' }).click();
+      await page.locator('#notice').getByText('Autoscaling is paused.').waitFor();
+      autoscaled({ state: 'paused' });
+      await page.getByRole('button', { name: 'Resume' }).click();
+      await page.locator('#notice').getByText('Autoscaling goes on.').waitFor();
+      assert.deepEqual(stage.changes, ['/scale {"paused":true}', '/scale {"paused":false}']);
+    });
+
+    it('sets a size that it previewed, by keyboard alone', async () => {
+      const page = await open();
+      await page.getByRole('button', { name: 'Set size…' }).press('Enter');
+      await page.keyboard.type('5');
+      await page.getByText('S4 and S5 join: from 3 to 5 replicas.').waitFor();
+      assert.deepEqual(stage.changes, []);
+      await page.keyboard.press('Enter');
+      await page.getByRole('dialog').waitFor({ state: 'hidden' });
+      assert.deepEqual(stage.changes, ['/scale {"n":5}']);
+    });
+
+    it('sets bounds that it previewed', async () => {
+      autoscaled();
+      const page = await open();
+      await page.getByRole('button', { name: 'Bounds…' }).click();
+      await page.getByLabel('At most').fill('20');
+      await page.getByText('from 2 to 20 replicas, 16 requests in flight each. the bounds are new').waitFor();
+      await page.getByRole('button', { name: 'Set', exact: true }).click();
+      await page.getByRole('dialog').waitFor({ state: 'hidden' });
+      assert.deepEqual(stage.changes, ['/scale {"min":2,"max":20,"target":16}']);
+    });
+
+    it('is accessible and fits a phone, also in its dialog', async () => {
+      autoscaled({ state: 'blocked' });
+      const page = await open({ ...PHONE, colorScheme: 'dark' });
+      await page.getByText('Autoscaling is blocked').waitFor();
+      assert.deepEqual(await faultsOf(page), []);
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), PHONE.viewport.width);
+      await page.getByRole('button', { name: 'Bounds…' }).click();
+      await page.getByRole('dialog', { name: 'Bounds of autoscaling' }).waitFor();
       assert.deepEqual(await faultsOf(page), []);
     });
   });

@@ -289,7 +289,26 @@ function changeRoutes(stage: () => Stage): readonly Route[] {
     change('/rm', ['DELETE', 'POST']),
     change('/drain', ['POST']),
     change('/undrain', ['POST']),
+    scaleRoute(stage),
   ];
+}
+
+/** `/scale`: a size is previewed as what is added or removed, bounds as what autoscaling would be. */
+function scaleRoute(stage: () => Stage): Route {
+  return {
+    path: '/scale',
+    methods: ['PUT'],
+    access: 'steer',
+    async handle({ query, body }) {
+      const text = await body();
+      const { snapshot, changes } = stage();
+      const { n, ...bounds } = JSON.parse(text) as { n?: number };
+      if (!query.has('dry-run')) changes.push(`/scale ${text}`);
+      if (n === undefined) return succeeded({ ...snapshot.scale, ...bounds, why: 'the bounds are new' });
+      const differs = n - snapshot.replicas.length;
+      return succeeded(previewOf(snapshot, differs > 0, { n: Math.abs(differs), hostnames: [] }));
+    },
+  };
 }
 
 function previewOf(

@@ -1,5 +1,5 @@
 /**
- * The four charts: what each draws, how its axis ends, and how its numbers read.
+ * The charts: what each draws, how its axis ends, and how its numbers read.
  */
 import { count, latency, rate } from '../view/format.js';
 
@@ -18,6 +18,7 @@ import { count, latency, rate } from '../view/format.js';
  * @property {number} least the axis reaches at least here
  * @property {string} unit of the axis
  * @property {readonly Line[]} lines
+ * @property {boolean} [isOfAll] it says nothing of one replica, and is never narrowed to one
  */
 
 /** @type {readonly ChartKind[]} */
@@ -60,6 +61,17 @@ export const CHART_KINDS = [
     lines: [
       { name: 'in flight', field: 'inFlight', figure: 'in-flight-now', colour: '--chart-1', look: 'thick' },
       { name: 'queued', field: 'queued', figure: 'queued-now', colour: '--chart-2', look: 'thin' },
+    ],
+  },
+  {
+    id: 'size',
+    say: count,
+    least: 5,
+    unit: '',
+    isOfAll: true,
+    lines: [
+      { name: 'ready', field: 'ready', colour: '--chart-1', look: 'area' },
+      { name: 'wanted', field: 'desired', colour: '--chart-2', look: 'thin' },
     ],
   },
 ];

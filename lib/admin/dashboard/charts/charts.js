@@ -8,6 +8,7 @@ import { EventMarks } from './event-marks.js';
 import { Series } from './series.js';
 
 /** @import { History, Snapshot } from '../../../api/snapshot.ts' */
+/** @import { ChartKind } from './chart-kinds.js' */
 /** @import { FleetEvent } from '../../../api/types.ts' */
 
 export class Charts {
@@ -32,12 +33,15 @@ export class Charts {
   constructor(load, onNarrow) {
     this.#load = load;
     this.#onNarrow = onNarrow;
-    const shown = () => ({
-      series: this.#narrowed?.series ?? this.#all,
-      marks: (/** @type {number} */ fromS, /** @type {number} */ toS) =>
-        this.#marks.between(fromS, toS, this.#narrowed?.name),
-    });
-    this.#charts = CHART_KINDS.map((kind) => new Chart(kind, shown));
+    const shown = (/** @type {ChartKind} */ { isOfAll }) => {
+      const narrowed = isOfAll ? undefined : this.#narrowed;
+      return {
+        series: narrowed?.series ?? this.#all,
+        marks: (/** @type {number} */ fromS, /** @type {number} */ toS) =>
+          this.#marks.between(fromS, toS, narrowed?.name),
+      };
+    };
+    this.#charts = CHART_KINDS.map((kind) => new Chart(kind, () => shown(kind)));
     this.#widen.addEventListener('click', () => this.narrow(undefined));
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
       forgetColours();

@@ -17,17 +17,21 @@ const FIELDS = /** @type {const} */ ([
   'p99',
   'inFlight',
   'queued',
+  'desired',
+  'ready',
 ]);
 /** @typedef {(typeof FIELDS)[number]} Field */
 
 /** @param {Sample} sample */
-function rowOf({ requestsPerSecond, byClass, errorsPerSecond, p50Ms, p99Ms, inFlight, queued }) {
-  return [requestsPerSecond, ...byClass, errorsPerSecond, p50Ms, p99Ms, inFlight, queued];
+function rowOf({ requestsPerSecond, byClass, errorsPerSecond, ...rest }) {
+  const { p50Ms, p99Ms, inFlight, queued, desired, ready } = rest;
+  return [requestsPerSecond, ...byClass, errorsPerSecond, p50Ms, p99Ms, inFlight, queued, desired, ready];
 }
 
 /** @param {History} history */
-function columnsOf({ requestsPerSecond, byClass, errorsPerSecond, p50Ms, p99Ms, inFlight, queued }) {
-  return [requestsPerSecond, ...byClass, errorsPerSecond, p50Ms, p99Ms, inFlight, queued];
+function columnsOf({ requestsPerSecond, byClass, errorsPerSecond, ...rest }) {
+  const { p50Ms, p99Ms, inFlight, queued, desired, ready } = rest;
+  return [requestsPerSecond, ...byClass, errorsPerSecond, p50Ms, p99Ms, inFlight, queued, desired, ready];
 }
 
 export class Series {

@@ -55,3 +55,10 @@ function listOf(names) {
   if (names.length <= 4) return new Intl.ListFormat('en-GB', { type: 'conjunction' }).format(names);
   return `${names.slice(0, 3).join(', ')} and ${count(names.length - 3)} more`;
 }
+
+/** What setting the size would do. @param {Preview} preview */
+export function resizeOf(preview) {
+  const { added, removed, N } = preview;
+  if (added.length > 0) return sentencesOf('add', preview);
+  return removed.length > 0 ? sentencesOf('remove', preview) : `There are ${plural(N, 'replica')} already.`;
+}
