@@ -91,7 +91,7 @@ describe('a panel', { skip: skipBrowser }, () => {
     it('says that no line is kept of an instance', async () => {
       const page = await open();
       await page.getByRole('button', { name: 'Log of S2' }).click();
-      await page.getByText(/^No line is kept/).waitFor();
+      await page.getByText(/^No line: nothing was printed/).waitFor();
     });
 
     it('keeps its lines and says that the connection is lost', async () => {
@@ -301,6 +301,10 @@ describe('a panel', { skip: skipBrowser }, () => {
         .waitFor();
       await page.getByRole('button', { name: 'S2', exact: true }).click();
       await page.getByText('Replica S2 alone').waitFor();
+      await page
+        .locator('#requests-says')
+        .getByText(/^Last 15 min: 2xx [\d,]+ to/)
+        .waitFor();
       assert.match((await page.locator('#size-says').textContent()) ?? '', /ready 3 to 4/);
     });
 

@@ -218,7 +218,7 @@ export async function openStage(
       live.route,
       ringRoute(() => stage),
       ...changeRoutes(() => stage),
-      historyRoute({ read: () => stage.history }),
+      historyRoute({ read: (replica) => (replica === undefined ? stage.history : ofReplica(stage.history)) }),
       logsRoute({
         logs,
         driver: 'process',
@@ -291,6 +291,12 @@ function changeRoutes(stage: () => Stage): readonly Route[] {
     change('/undrain', ['POST']),
     scaleRoute(stage),
   ];
+}
+
+/** A replica has no size of its own. */
+function ofReplica(history: History): History {
+  const none = history.atMs.map(() => null);
+  return { ...history, desired: none, ready: none };
 }
 
 /** `/scale`: a size is previewed as what is added or removed, bounds as what autoscaling would be. */

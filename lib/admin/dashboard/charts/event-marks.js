@@ -16,6 +16,8 @@ export const BAD_KINDS = new Set([
   'engine-lost',
   'source-lost',
   'start-failed',
+  'scale-blocked',
+  'deploy-rolled-back',
   'cancelled',
 ]);
 /** What follows from something that has a mark needs none. */

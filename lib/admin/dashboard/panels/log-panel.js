@@ -17,7 +17,7 @@ import { shortId, titleOf } from './log-text.js';
 /** Past lines that are asked for. */
 const LINES = 500;
 const NO_LINE =
-  'No line is kept. Only the last lines of an instance are, and only those of the last two that ended.';
+  'No line: nothing was printed, or it is not kept any more. Of instances that ended those of the last two are.';
 
 export class LogPanel {
   #replica = html('select', { 'aria-label': 'Replica' });
