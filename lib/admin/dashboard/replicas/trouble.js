@@ -63,7 +63,7 @@ function isLeaving({ state, drained }) {
 }
 
 /**
- * How bad it is: 0 is the worst, and the last is well.
+ * How bad it is: 0 is the worst, WELL is well, and what leaves comes after.
  * @param {ReplicaSnapshot} replica
  * @param {ReadonlyMap<string, string>} outliers
  */
@@ -73,10 +73,11 @@ export function rankOf(replica, outliers) {
   if (replica.state === 'starting') return 2;
   if (outliers.has(replica.name)) return 3;
   if (replica.drained) return 4;
-  return isLeaving(replica) ? 5 : WELL;
+  // what was removed, or replaced by a deploy, is no trouble while it finishes
+  return isLeaving(replica) ? WELL + 1 : WELL;
 }
 
-export const WELL = 6;
+export const WELL = 5;
 
 /** @param {ReplicaSnapshot['ending']} ending */
 function endingIn(ending) {
