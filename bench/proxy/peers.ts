@@ -38,7 +38,8 @@ function readVersion(packageFile: string): string | undefined {
   return version;
 }
 
-function printedVersion(file: string, flag: string): string | undefined {
+/** The version that a program prints; undefined where it is not installed. */
+export function printedVersion(file: string, flag: string): string | undefined {
   const { stdout, stderr, error } = spawnSync(file, [flag], { encoding: 'utf8' });
   return error ? undefined : (/\d+\.\d+\.\d+/.exec(stdout + stderr)?.[0] ?? 'unknown');
 }

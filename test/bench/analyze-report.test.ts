@@ -9,6 +9,8 @@ import { againstChance } from '../../bench/analyze/a1-view.ts';
 import type { Growth } from '../../bench/analyze/a2.ts';
 import { runA4 } from '../../bench/analyze/a4.ts';
 import { runA6 } from '../../bench/analyze/a6.ts';
+import type { A8 } from '../../bench/analyze/a8.ts';
+import { viewA8 } from '../../bench/analyze/a8-view.ts';
 import { wrap } from '../../bench/analyze/chart.ts';
 import { csvOf, dataOf } from '../../bench/analyze/figure-data.ts';
 import { bytes, count, duration, listed, percent, signed } from '../../bench/analyze/format.ts';
@@ -57,6 +59,31 @@ function answered(...counts: number[]): Distribution {
 
 const A1 = answered(34, 33, 33);
 
+/** One slow replica, on a machine without nginx. */
+const A8_RESULT: A8 = {
+  fastMs: 5,
+  slowMs: 50,
+  replicas: 5,
+  perSecond: 160,
+  warmUp: 10,
+  requests: 100,
+  rounds: 3,
+  missing: ['nginx'],
+  outcomes: [
+    ['ringlb', 'hash', 2800, 0.2],
+    ['ringlb', 'p2c', 95, 0.09],
+    ['HAProxy', 'leastconn', 56, 0.08],
+  ].map(([program, policy, p99Ms, slow]) => ({
+    program: program as 'ringlb',
+    policy: String(policy),
+    version: '1',
+    p50Ms: 6,
+    p99Ms: Number(p99Ms),
+    errors: 0,
+    shares: [Number(slow), ...new Array<number>(4).fill((1 - Number(slow)) / 4)],
+  })),
+};
+
 /** A fleet that grew from two to three. */
 function grown(): Growth {
   const again = (each: Distribution) => ({ ...each, repeats: [each, each] });
@@ -84,6 +111,7 @@ describe('a written report', async () => {
     a2: { bounded: grown(), unbounded: grown() },
     a4: await runA4(lab, { ids: 512, fleets: 1, draws: 10 }),
     a6: await runA6(lab, { sizes: [10, 30], rolled: [3], compared: [3] }),
+    a8: A8_RESULT,
   };
   const written = writeReport(dir, FACTS, results);
   const read = (name: string) => readFileSync(join(dir, name), 'utf8');
@@ -106,8 +134,17 @@ describe('a written report', async () => {
       'a6-behind.svg',
       'a6-cost.svg',
       'a6-rolling.svg',
+      'a8-latency.svg',
+      'a8-share.svg',
     ]);
     assert.equal(read('notes.svg'), 'somebody’s own');
+  });
+
+  it('says of A-8 what p2c is worth, and who was left out', () => {
+    const { findings } = viewA8(A8_RESULT);
+    assert.match(findings[0]!, /p2c the 99th percentile is 95.ms, 0\.03 times that of plain hashing/);
+    assert.match(findings[1]!, /^That is above the 56.ms of HAProxy’s leastconn/);
+    assert.equal(findings[2], 'Not installed, and so left out: nginx.');
   });
 
   it('has charts that are well-formed', () => {
