@@ -19,10 +19,12 @@ export interface BenchCase {
    * after some thousands of them.
    */
   readonly warmUps: number;
-  /** More arguments to wrk. */
+  /** More arguments to what makes the load. */
   readonly wrkArgs: readonly string[];
   /** Clients come over TLS. */
   readonly tls?: boolean;
+  /** What makes the load; wrk unless said. `h2load` speaks HTTP/2, `resume` makes a TLS connection for each request. */
+  readonly load?: 'h2load' | 'resume';
   /** The Lua script that wrk runs. */
   readonly script?: string;
   /** Which peers take part unless asked for others; all when absent. */
@@ -126,6 +128,25 @@ export const CASES: readonly BenchCase[] = [
     title: '54-byte JSON over TLS 1.3, a full handshake for each request, 64 at a time',
     wrkArgs: ['-H', 'Connection: close'],
     tls: true,
+    peers: TLS_PEERS,
+  },
+  {
+    ...BASE,
+    name: 'tls-resume',
+    title: '54-byte JSON over TLS 1.3, a resumed session for each request, 16 at a time',
+    connections: 16,
+    tls: true,
+    load: 'resume',
+    peers: TLS_PEERS,
+  },
+  {
+    ...BASE,
+    name: 'h2-small',
+    title: '54-byte JSON over HTTP/2, 16 connections with ten streams each',
+    connections: 16,
+    wrkArgs: ['-m10'],
+    tls: true,
+    load: 'h2load',
     peers: TLS_PEERS,
   },
   {

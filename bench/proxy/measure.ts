@@ -2,12 +2,15 @@
  * One measurement of one running peer. Processor time and answered requests are both taken over a window in the middle
  * of the load, so that neither the opening of connections nor the requests still out at its end blur their quotient.
  */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Backend } from './backends.ts';
 import { type BenchCase, OPEN_LOOP_PER_SECOND } from './cases.ts';
+import { parseH2loadLog } from './h2load.ts';
 import type { OpenLoopReport } from './open-loop.ts';
 import { cpuBetweenNs, readTree, residentBytes, sampleCpu } from './proc.ts';
 import { type Command, type Processes, type Started, sleep } from './processes.ts';
+import type { ResumeReport } from './resume-load.ts';
 import type { Values } from './stats.ts';
 import { parseWrk, type WrkReport } from './wrk.ts';
 
@@ -25,11 +28,15 @@ export interface Bench {
   /** Path of the case's Lua script for wrk, where it has one. */
   readonly script?: string;
   readonly seconds: number;
+  /** For a load that logs its requests. */
+  readonly logFile: string;
 }
 
 const MIB = 2 ** 20;
 /** wrk is stopped by a signal, long before this. */
 const WRK_SECONDS = '600';
+/** h2load is stopped by a signal, long before these. */
+const MOST_REQUESTS = '1000000000';
 const POLL_MS = 100;
 /** How long an idle peer, or one after its load, is left alone before its memory is read. */
 const REST_MS = 1000;
@@ -42,6 +49,23 @@ async function during<T>(bench: Bench, load: Command, run: (load: Started) => Pr
     return await run(started);
   } finally {
     await bench.processes.stop(started);
+  }
+}
+
+function loadCommand(bench: Bench, target: Target, benchCase: BenchCase): Command {
+  const { path, connections, wrkArgs } = benchCase;
+  const url = `https://127.0.0.1:${target.port}${path}`;
+  switch (benchCase.load) {
+    case 'h2load': {
+      const args = ['-t1', `-c${connections}`, ...wrkArgs, '-n', MOST_REQUESTS];
+      return { file: 'h2load', args: [...args, '--log-file', bench.logFile, url] };
+    }
+    case 'resume': {
+      const file = join(import.meta.dirname, 'resume-load.ts');
+      return { file: bench.node, args: [file, String(target.port), path, String(connections)] };
+    }
+    default:
+      return wrkCommand(bench, target, benchCase);
   }
 }
 
@@ -59,11 +83,17 @@ function isLive({ child }: Started): boolean {
   return child.exitCode === null && child.signalCode === null;
 }
 
-/** Stops wrk, which then reports. */
-async function finishWrk(wrk: Started): Promise<WrkReport> {
-  wrk.child.kill('SIGINT');
-  await wrk.ended;
-  return parseWrk(wrk.output());
+/** Stops the load, which then reports. */
+async function finishLoad(bench: Bench, load: Started, kind: BenchCase['load']): Promise<WrkReport> {
+  load.child.kill('SIGINT');
+  await load.ended;
+  if (kind === 'h2load') return parseH2loadLog(readFileSync(bench.logFile, 'utf8'));
+  if (kind === undefined) return parseWrk(load.output());
+  const report = JSON.parse(load.output()) as ResumeReport;
+  // all but the first of each connection
+  if (report.resumed < report.requests / 2)
+    throw new Error(`it resumed ${report.resumed} of ${report.requests} sessions`);
+  return report;
 }
 
 /** Watches a peer that is under load for the length of a measurement. */
@@ -95,10 +125,10 @@ async function watch(bench: Bench, load: Started, pid: number): Promise<Values> 
 
 /** As much load as the peer takes. */
 export async function measureLoad(bench: Bench, target: Target, benchCase: BenchCase): Promise<Values> {
-  return during(bench, wrkCommand(bench, target, benchCase), async (wrk) => {
+  return during(bench, loadCommand(bench, target, benchCase), async (load) => {
     await sleep(benchCase.settleSeconds * 1000);
-    const values = await watch(bench, wrk, target.pid!);
-    const { p50Ms, p99Ms, errors } = await finishWrk(wrk);
+    const values = await watch(bench, load, target.pid!);
+    const { p50Ms, p99Ms, errors } = await finishLoad(bench, load, benchCase.load);
     return { ...values, p50Ms, p99Ms, errors };
   });
 }
@@ -146,7 +176,7 @@ export async function measureMemory(
     await until(total / 2);
     const halfwayMiB = resident();
     await until(total);
-    const { requests, errors } = await finishWrk(wrk);
+    const { requests, errors } = await finishLoad(bench, wrk, undefined);
     await sleep(REST_MS);
     return { idleMiB, halfwayMiB, residentMiB: resident(), requests, errors };
   });
@@ -161,10 +191,10 @@ export async function warmUp(
 ): Promise<void> {
   const deadline = performance.now() + limit.seconds * 1000;
   const from = await bench.backend.count();
-  await during(bench, wrkCommand(bench, target, benchCase), async (wrk) => {
+  await during(bench, loadCommand(bench, target, benchCase), async (load) => {
     while (performance.now() < deadline && (await bench.backend.count()) - from < limit.requests) {
       await sleep(POLL_MS);
     }
-    await finishWrk(wrk);
+    await finishLoad(bench, load, benchCase.load);
   });
 }

@@ -19,6 +19,8 @@ export interface PeerPorts {
   readonly port: number;
   /** Clients come over TLS 1.3. */
   readonly tls?: CertificateFiles;
+  /** Clients may speak HTTP/2. */
+  readonly http2?: boolean;
   readonly upstreams: readonly number[];
 }
 
@@ -65,7 +67,7 @@ const NGINX_BUFFERS = `
 export function nginxPeer(
   dir: string,
   user: string,
-  { port, upstreams, tls }: PeerPorts,
+  { port, upstreams, tls, http2 }: PeerPorts,
   isTuned: boolean,
 ): string {
   return `${nginxMain(dir, user)}
@@ -81,7 +83,7 @@ ${upstreams.map((upstream) => `    server 127.0.0.1:${upstream};`).join('\n')}
     keepalive_timeout 1h;
   }
   server {
-    listen 127.0.0.1:${port} backlog=${BACKLOG}${tls ? ' ssl' : ''};${tls ? nginxTls(tls) : ''}
+    listen 127.0.0.1:${port} backlog=${BACKLOG}${tls ? ' ssl' : ''}${http2 ? ' http2' : ''};${tls ? nginxTls(tls) : ''}
     location / {
       proxy_pass http://replicas;
       proxy_http_version 1.1;
@@ -99,7 +101,7 @@ ${upstreams.map((upstream) => `    server 127.0.0.1:${upstream};`).join('\n')}
 }
 
 /** HAProxy as a peer. */
-export function haproxyPeer({ port, upstreams, tls }: PeerPorts): string {
+export function haproxyPeer({ port, upstreams, tls, http2 }: PeerPorts): string {
   return `global
   nbthread 1
   maxconn ${MAX_CONNECTIONS}
@@ -114,7 +116,7 @@ defaults
   option forwardfor
   http-reuse always
 frontend public
-  bind 127.0.0.1:${port} backlog ${BACKLOG}${tls ? ` ssl crt ${tls.both} ssl-min-ver TLSv1.3 alpn http/1.1` : ''}
+  bind 127.0.0.1:${port} backlog ${BACKLOG}${tls ? ` ssl crt ${tls.both} ssl-min-ver TLSv1.3 alpn ${http2 ? 'h2' : 'http/1.1'}` : ''}
   unique-id-format %[uuid]
   unique-id-header X-Request-Id
   http-request set-header X-Forwarded-Proto ${tls ? 'https' : 'http'}

@@ -63,9 +63,9 @@ function nodePeer(name: string, packageName: string): Peer {
 }
 
 /** Its plain port is no part of a case with TLS. */
-function portsOf({ port, plainPort, tls }: PeerSetup): readonly string[] {
+function portsOf({ port, plainPort, tls, http2 }: PeerSetup): readonly string[] {
   if (tls === undefined) return ['--port', String(port)];
-  const files = ['--tls-cert', tls.cert, '--tls-key', tls.key];
+  const files = ['--tls-cert', tls.cert, '--tls-key', tls.key, '--http2', http2 ? 'on' : 'off'];
   return ['--port', String(plainPort), '--tls-port', String(port), ...files];
 }
 

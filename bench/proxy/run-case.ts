@@ -75,6 +75,7 @@ async function startPeer(run: Run, entrant: Entrant, bench: Bench, benchCase: Be
     adminPort: await freePort(run.takenPorts),
     plainPort: await freePort(run.takenPorts),
     ...(tls && { tls }),
+    http2: benchCase.load === 'h2load',
     workers: entrant.workers,
     ringlb: resolve(run.options.ringlb),
   });
@@ -175,6 +176,7 @@ export async function runCase(run: Run, benchCase: BenchCase): Promise<Row[]> {
       node,
       backend,
       seconds: run.options.seconds,
+      logFile: join(dir, 'requests.log'),
       ...(benchCase.script === undefined ? {} : { script }),
     });
   } finally {

@@ -1,0 +1,68 @@
+/**
+ * A load of new TLS connections that resume a session, a process of its own: `node resume-load.ts <port> <path>
+ * <connections>`. Each connection carries one request, as a browser's that comes back; so many are open at a time. Prints
+ * one line of JSON when it is interrupted. That sessions were resumed is part of the report: a peer that resumes none
+ * would be measured at full handshakes.
+ */
+import { connect } from 'node:tls';
+import { percentile } from './stats.ts';
+
+export interface ResumeReport {
+  readonly requests: number;
+  /** Of the requests, those on a resumed session. */
+  readonly resumed: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly errors: number;
+}
+
+const [port = 0, connections = 0] = [2, 4].map((at) => Number(process.argv[at]));
+const path = process.argv[3]!;
+const request = `GET ${path} HTTP/1.1\r\nHost: localhost:${port}\r\nConnection: close\r\n\r\n`;
+const latenciesMs: number[] = [];
+let [resumed, errors] = [0, 0];
+
+/** One connection after the other, each with the last session that the peer gave. */
+function run(session: Buffer | undefined): void {
+  const begunMs = performance.now();
+  let latest = session;
+  let isServed = false;
+  const socket = connect({
+    port,
+    host: '127.0.0.1',
+    servername: 'localhost',
+    rejectUnauthorized: false,
+    ...(session && { session }),
+  });
+  socket.setNoDelay(true);
+  socket.on('session', (given) => {
+    latest = given;
+  });
+  socket.once('secureConnect', () => {
+    if (socket.isSessionReused()) resumed++;
+    socket.write(request);
+  });
+  socket.once('data', (data: Buffer) => {
+    isServed = data.toString('latin1', 0, 12) === 'HTTP/1.1 200';
+    latenciesMs.push(performance.now() - begunMs);
+  });
+  socket.on('error', () => {});
+  socket.once('close', () => {
+    if (!isServed) errors++;
+    run(latest);
+  });
+}
+
+process.once('SIGINT', () => {
+  const sorted = Float64Array.from(latenciesMs).sort();
+  const report: ResumeReport = {
+    requests: latenciesMs.length,
+    resumed,
+    p50Ms: percentile(sorted, 0.5),
+    p99Ms: percentile(sorted, 0.99),
+    errors,
+  };
+  process.stdout.write(`${JSON.stringify(report)}\n`, () => process.exit(0));
+});
+
+for (let count = 0; count < connections; count++) run(undefined);
