@@ -21,7 +21,6 @@ const LAST_CHUNK = '0\r\n\r\n';
 
 export class ResponseRelay {
   readonly #response: ClientResponse;
-  readonly #out: Writable;
   readonly #flow: RelayFlow;
   /** The replica delimits the body by closing; the client gets it in chunks. */
   readonly #rechunk: boolean;
@@ -34,10 +33,13 @@ export class ResponseRelay {
   /** `response` has started, and nothing of it is written. */
   constructor(response: ClientResponse, flow: RelayFlow, head: string, rechunk: boolean) {
     this.#response = response;
-    this.#out = response.out;
     this.#flow = flow;
     this.#head = head;
     this.#rechunk = rechunk;
+  }
+
+  get #out(): Writable {
+    return this.#response.out;
   }
 
   /** The client has had nothing of it. */

@@ -199,7 +199,7 @@ class StreamConnection implements ManagedConnection {
   }
 
   get hasUnsentBytes(): boolean {
-    return !this.#stream.destroyed && this.#response.writableLength > 0;
+    return !this.#stream.destroyed && this.#response.hasUnsentBytes;
   }
 
   /** The response is out, and the rest of the request is of no use (RFC 9113 section 8.1). */

@@ -8,7 +8,7 @@ import { Buffer } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
 import { fieldPairs } from '../../../http1/header-scanner.ts';
-import type { ParsedRequest } from '../../../http1/request-head.ts';
+import { type ParsedRequest, parsePlainHead } from '../../../http1/request-head.ts';
 import { RequestParser } from '../../../http1/request-parser.ts';
 import { BalancerError } from '../../../platform/errors.ts';
 import type { WorkerOptions } from '../../worker-protocol.ts';
@@ -38,6 +38,8 @@ export function parseStreamHead(
 ): ParsedRequest {
   const text = requestText(headers, rawHeaders, hasBody);
   const bytes = Buffer.from(`${text}\r\n\0`, 'latin1');
+  const plain = parsePlainHead(bytes, 0, bytes.length - 1);
+  if (plain !== undefined && isWithin(plain, limits)) return plain;
   let parsed: ParsedRequest | undefined;
   const parser = new RequestParser(limits, {
     onRequest: (head) => {
@@ -49,6 +51,11 @@ export function parseStreamHead(
   parser.parse(bytes, 0, bytes.length - 1);
   if (parsed === undefined) throw new BalancerError('bad-request', 'The request head is not in order');
   return parsed;
+}
+
+function isWithin({ text, target, fieldCount }: ParsedRequest, limits: WorkerOptions): boolean {
+  const { maxHeadBytes, maxTargetBytes, maxHeaders } = limits;
+  return text.length <= maxHeadBytes && target.length <= maxTargetBytes && fieldCount <= maxHeaders;
 }
 
 function requestText(headers: IncomingHttpHeaders, rawHeaders: readonly string[], hasBody: boolean): string {

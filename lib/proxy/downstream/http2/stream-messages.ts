@@ -66,38 +66,52 @@ export class StreamBody implements BodySource {
   }
 }
 
-/** A response whose first bytes are a head as text. */
-export class StreamResponse extends Writable implements ClientResponse {
+/** The response of one stream: a short one is written at once, any other through a stream of its own. */
+export class StreamResponse implements ClientResponse {
   readonly framesChunks = true;
   readonly wantsKeepAlive = true;
   readonly socket: Socket;
   hasStarted = false;
-  /** Bytes of its body that the stream has taken. */
-  takenBytes = 0;
   readonly #stream: ServerHttp2Stream;
-  #hasHead = false;
-  #waitsForTrailers = false;
-  #onTrailersSent: () => void = () => {};
+  /** Made when it is needed: most responses are short, and it would be half of what they cost. */
+  #out: StreamOut | undefined;
   #trailers: readonly string[] = [];
+  #hasEnded = false;
+  /** Those that were registered before the end. */
+  #callbacks: readonly (() => void)[] = [];
 
   constructor(stream: ServerHttp2Stream, socket: Socket) {
-    super();
     this.#stream = stream;
     this.socket = socket;
-    this.on('error', () => {});
   }
 
   get out(): Writable {
-    return this;
+    this.#out ??= new StreamOut(this.#stream, () => this.#trailers);
+    return this.#out;
+  }
+
+  /** The client has not taken all that was written. */
+  get hasUnsentBytes(): boolean {
+    return (this.#out ?? this.#stream).writableLength > 0;
+  }
+
+  /** Bytes of its body that the stream has taken. */
+  get takenBytes(): number {
+    return this.#out?.takenBytes ?? 0;
   }
 
   start(): void {
     this.hasStarted = true;
   }
 
-  override end(text?: unknown): this {
-    if (typeof text === 'string') this.write(text, 'latin1');
-    return super.end();
+  end(text?: string): void {
+    this.#hasEnded = true;
+    const isWhole = text !== undefined && this.#out === undefined && writeWhole(this.#stream, text);
+    if (!isWhole) {
+      if (text !== undefined) this.out.write(text, 'latin1');
+      this.out.end();
+    }
+    for (const callback of this.#callbacks) this.onFlushed(callback);
   }
 
   writeInterim(text: string): void {
@@ -111,7 +125,10 @@ export class StreamResponse extends Writable implements ClientResponse {
   }
 
   onFlushed(callback: () => void): void {
-    this.once('finish', callback);
+    if (!this.#hasEnded) this.#callbacks = [...this.#callbacks, callback];
+    else if (this.#out !== undefined) this.#out.once('finish', callback);
+    else if (this.#stream.writableFinished) process.nextTick(callback);
+    else this.#stream.once('finish', callback);
   }
 
   /**
@@ -120,6 +137,39 @@ export class StreamResponse extends Writable implements ClientResponse {
    */
   cut(): void {
     this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  }
+
+  destroy(): void {
+    this.#out?.destroy();
+  }
+}
+
+/** Writes a whole response; false, with nothing written, where trailers may follow its body. */
+function writeWhole(stream: ServerHttp2Stream, text: string): boolean {
+  if (stream.destroyed || stream.closed) return true;
+  const end = text.indexOf(HEAD_END) + HEAD_END.length;
+  const { headers, mayHaveTrailers } = streamResponseHead(text.slice(0, end - 2));
+  if (mayHaveTrailers) return false;
+  const endStream = end === text.length;
+  stream.respond(headers, { endStream });
+  if (!endStream) stream.end(Buffer.from(text.slice(end), 'latin1'));
+  return true;
+}
+
+/** A response whose first bytes are a head as text. */
+class StreamOut extends Writable {
+  takenBytes = 0;
+  readonly #stream: ServerHttp2Stream;
+  readonly #trailers: () => readonly string[];
+  #hasHead = false;
+  #waitsForTrailers = false;
+  #onTrailersSent: () => void = () => {};
+
+  constructor(stream: ServerHttp2Stream, trailers: () => readonly string[]) {
+    super();
+    this.#stream = stream;
+    this.#trailers = trailers;
+    this.on('error', () => {});
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, written: (error?: Error | null) => void): void {
@@ -159,8 +209,8 @@ export class StreamResponse extends Writable implements ClientResponse {
   #sendTrailers(): void {
     if (this.#stream.closed) return;
     const trailers: Record<string, string> = {};
-    for (let at = 0; at < this.#trailers.length; at += 2)
-      trailers[this.#trailers[at]!.toLowerCase()] = this.#trailers[at + 1]!;
+    const pairs = this.#trailers();
+    for (let at = 0; at < pairs.length; at += 2) trailers[pairs[at]!.toLowerCase()] = pairs[at + 1]!;
     this.#stream.sendTrailers(trailers);
     this.#onTrailersSent();
   }
