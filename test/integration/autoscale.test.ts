@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { ScaleView } from '../../lib/api/scale.ts';
+import type { ExplainView } from '../../lib/api/types.ts';
 import { Balancer } from '../helpers/balancer.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { SteadyLoad } from '../helpers/steady-load.ts';
@@ -76,6 +77,24 @@ describe('autoscaling of processes', () => {
     }
     const { n, changed } = await scaleOf(balancer);
     assert.deepEqual([n, changed, load.failures], [2, null, []]);
+  });
+
+  it('names the key that one replica is hot of', async (t) => {
+    const key = '--hash-key path --load-factor 0 --scale-max 2 --scale-target 4';
+    const balancer = await balancerOf(t, replica(100), `--replicas 2 ${key}`);
+    loadOn(t, balancer, 20);
+    const explained = (await balancer.askAdmin('GET', '/explain?path=/home')).body;
+    const { message } = JSON.parse(explained) as { message: ExplainView };
+    const hash = message.hashHex?.replace('0x', '');
+    let events = '';
+    await eventually('a hot key', async () => {
+      events = (await balancer.askAdmin('GET', '/events')).body;
+      return events.includes('"kind":"hot-key"');
+    });
+    assert.ok(
+      events.includes(`is on ${message.owner}, most of it of the key with the hash ${hash};`),
+      events,
+    );
   });
 
   it('refuses bad values in words, and changes nothing', async (t) => {

@@ -26,6 +26,7 @@ import {
   type Views,
   viewsOver,
   WAITING,
+  WATCHED,
 } from './table-memory.ts';
 
 /**
@@ -155,6 +156,19 @@ export class RouteTable {
     Atomics.sub(inFlight, ordinal, 1);
   }
 
+  /** The replica whose most common key the control plane looks for; below 0 for none. */
+  get watched(): number {
+    return Atomics.load(this.#views.header, WATCHED) - 1;
+  }
+
+  /** The hash that most requests of this thread on the watched replica have, and how many have it. */
+  setCommonKey(hash: number, count: number): void {
+    const { commonHash, commonCount } = this.#views;
+    const worker = this.#row / this.shape.ordinals;
+    Atomics.store(commonHash, worker, hash | 0);
+    Atomics.store(commonCount, worker, count);
+  }
+
   /** Counts one more failure in a row; gives how many that makes. */
   addFailure(ordinal: number): number {
     return Atomics.add(this.#views.failures, ordinal, 1) + 1;
@@ -250,6 +264,23 @@ export class RouteTableWriter {
 
   get totalWaiting(): number {
     return Atomics.load(this.#views.header, WAITING);
+  }
+
+  /** Has the threads look for the most common key on a replica, once a second; undefined ends that. */
+  watch(ordinal: number | undefined): void {
+    this.#views.commonCount.fill(0);
+    Atomics.store(this.#views.header, WATCHED, ordinal === undefined ? 0 : ordinal + 1);
+  }
+
+  /** The hash that the most requests in flight on the watched replica have; undefined while no thread has said. */
+  get commonKey(): number | undefined {
+    const { commonHash, commonCount } = this.#views;
+    const counts = new Map<number, number>();
+    for (let worker = 0; worker < commonHash.length; worker++) {
+      const [hash, count] = [Atomics.load(commonHash, worker) >>> 0, Atomics.load(commonCount, worker)];
+      if (count > 0) counts.set(hash, (counts.get(hash) ?? 0) + count);
+    }
+    return [...counts].sort(([, a], [, b]) => b - a)[0]?.[0];
   }
 
   /** The ticket of the request that begins to wait next. */

@@ -20,7 +20,9 @@ export const TICKET = 4;
 export const KNOWN = 5;
 export const ELIGIBLE_WEIGHT = 6;
 export const CHANGES = 7;
-const HEADER_WORDS = 8;
+/** One more than the ordinal whose most common key is looked for; 0 for none. */
+export const WATCHED = 8;
+const HEADER_WORDS = 9;
 /** Tickets begin anew after 2^30 requests that waited. */
 export const TICKETS = 0x3fffffff;
 /** The ticket of a thread in which nobody waits. */
@@ -43,6 +45,9 @@ export interface Views {
   readonly heads: Int32Array;
   /** [worker]: raised and notified when waiting requests may have become placeable. */
   readonly wake: Int32Array;
+  /** [worker]: the hash that most of its requests on the watched replica have, and how many have it. */
+  readonly commonHash: Int32Array;
+  readonly commonCount: Int32Array;
   readonly banks: readonly [Uint16Array, Uint16Array];
 }
 
@@ -68,12 +73,14 @@ export function viewsOver(buffer: SharedArrayBuffer, shape: RouteTableShape): Vi
     waiting: words(shape.workers),
     heads: words(shape.workers),
     wake: words(shape.workers),
+    commonHash: words(shape.workers),
+    commonCount: words(shape.workers),
     banks: [bank(), bank()],
   };
 }
 
 /** Bytes of the shared memory for `shape`. */
 export function routeTableBytes({ slots, ordinals, workers }: RouteTableShape): number {
-  const words = HEADER_WORDS + ordinals * (4 + workers) + 3 * workers;
+  const words = HEADER_WORDS + ordinals * (4 + workers) + 5 * workers;
   return words * Int32Array.BYTES_PER_ELEMENT + 2 * slots * Uint16Array.BYTES_PER_ELEMENT;
 }

@@ -22,6 +22,7 @@ import type { Launcher } from '../lifecycle/launcher.ts';
 import type { Scaling } from '../lifecycle/scaling.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica, Transition } from '../replica.ts';
+import { HotKeys } from './hot-keys.ts';
 import { type GaugeCounts, LoadGauge, SAMPLE_MS } from './load-gauge.ts';
 import { StartTimes } from './start-times.ts';
 
@@ -44,8 +45,6 @@ export interface AutoscalerParts {
 
 /** Samples for each decision. */
 const SAMPLES = 4;
-/** A replica that has been healthy for less than this has not had its share of the load yet. */
-const SETTLED_MS = 10_000;
 /** Additions of which none became healthy, one after the other, before no more are tried for a while. */
 const MOST_FAILURES = 3;
 
@@ -53,6 +52,7 @@ export class Autoscaler {
   readonly #parts: AutoscalerParts;
   readonly #law = new Autoscale();
   readonly #starts = new StartTimes();
+  readonly #hotKeys: HotKeys;
   #gauge: LoadGauge | undefined;
   /** Those of the options, and those that are in force. */
   #configured: ScaleSettings;
@@ -64,12 +64,12 @@ export class Autoscaler {
   #adding = 0;
   #failures = 0;
   #blockedUntilMs = Number.NEGATIVE_INFINITY;
-  #hot: Replica | undefined;
   #decision: Decision | undefined;
   #changed: ScaleView['changed'] = null;
 
   constructor(parts: AutoscalerParts) {
     this.#parts = parts;
+    this.#hotKeys = new HotKeys(parts);
     this.#configured = parts.settings;
     this.#settings = parts.settings;
   }
@@ -171,7 +171,7 @@ export class Autoscaler {
     if (this.#gauge === undefined) return;
     const { load, isPressed, isBusy } = this.#gauge.read();
     if (isBusy) this.#busyAtMs = clock.nowMs();
-    this.#judgeHeat();
+    this.#hotKeys.look(this.#gauge, this.#settings.target);
     const decision = this.#law.decide(this.#facts({ load, isPressed }), this.#settings);
     this.#decision = decision;
     onDecision(decision);
@@ -204,7 +204,7 @@ export class Autoscaler {
       isHelpNear: this.#starts.isHelpNear(replicas, nowMs),
       isHealing: this.#starts.isHealing(replicas, nowMs, (replica) => launcher.nextStartInMs(replica)),
       isSettled,
-      isHot: this.#hot !== undefined,
+      isHot: this.#hotKeys.isHot,
       isBlocked: nowMs < this.#blockedUntilMs,
       removable: this.#removable().length,
       idleMs: nowMs - this.#busyAtMs,
@@ -218,22 +218,6 @@ export class Autoscaler {
       .filter(({ isElastic, isDraining }) => isElastic && !isDraining)
       .reverse()
       .sort((a, b) => registry.states.inFlightOf(a) - registry.states.inFlightOf(b));
-  }
-
-  #judgeHeat(): void {
-    const { registry, journal, clock } = this.#parts;
-    const settledSinceMs = clock.nowMs() - SETTLED_MS;
-    const settled = registry.members.filter(
-      ({ state, sinceMs }) => state === 'healthy' && sinceMs <= settledSinceMs,
-    );
-    const hot = this.#gauge?.hotOwner(settled, this.#settings.target);
-    if (hot !== undefined && hot !== this.#hot)
-      journal.note({
-        kind: 'hot-key',
-        replica: hot.name,
-        cause: `more than 60 % of the load is on ${hot.name}, and the others are nearly idle: more replicas would not help`,
-      });
-    this.#hot = hot;
   }
 
   #grow(decision: Decision): void {

@@ -31,6 +31,9 @@ export interface TimedRequest {
   onDeadline(): void;
   /** What may have to be checked once a second. */
   readonly body: { checkPeers(nowMs: number): void } | undefined;
+  /** The replica that holds it, below 0 for none, and the hash of its key. */
+  readonly heldOrdinal: number;
+  readonly hash: number;
   /** Its index in the list, which sets it. */
   place: number;
 }
@@ -43,6 +46,8 @@ export abstract class TimedTask implements TimedRequest {
   deadlineMs = Number.POSITIVE_INFINITY;
   place = NOT_LISTED;
   abstract readonly body: TimedRequest['body'];
+  abstract readonly heldOrdinal: number;
+  abstract readonly hash: number;
   /** The deadline of the whole request, whatever it is waiting for. */
   #overallDeadlineMs = Number.POSITIVE_INFINITY;
   readonly #clock: { readonly nowMs: number };
@@ -111,6 +116,19 @@ export class ActiveRequests {
     if (last === undefined || last === request) return;
     this.#requests[request.place] = last;
     last.place = request.place;
+  }
+
+  /** The hash that most requests on the replica have, and how many have it; count 0 where there are none. */
+  commonKey(ordinal: number): { readonly hash: number; readonly count: number } {
+    const counts = new Map<number, number>();
+    let common = { hash: 0, count: 0 };
+    for (const { heldOrdinal, hash } of this.#requests) {
+      if (heldOrdinal !== ordinal) continue;
+      const count = (counts.get(hash) ?? 0) + 1;
+      counts.set(hash, count);
+      if (count > common.count) common = { hash, count };
+    }
+    return common;
   }
 
   /** Ends what is past its deadline; `checksPeers` has request bodies that make no progress looked at as well. */

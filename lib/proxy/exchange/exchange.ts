@@ -108,6 +108,14 @@ export class Exchange extends TimedTask implements QueuedRequest, BodyOwner, Act
     if (!worker.queue.enqueue(this)) this.#fail(new BalancerError('queue-full'));
   }
 
+  get heldOrdinal(): number {
+    return this.#parts.lease.heldOrdinal;
+  }
+
+  get hash(): number {
+    return this.#parts.context.hash;
+  }
+
   get owner(): number {
     return this.#parts.lease.owner;
   }

@@ -136,8 +136,18 @@ export class WorkerContext {
     this.budget.decay();
     // before the requests, whose own limits are the last resort behind those of the pools
     this.pools.tick();
-    this.active.checkDeadlines(this.nowMs, ++this.#ticks % TICKS_A_SECOND === 0);
+    const isSecond = ++this.#ticks % TICKS_A_SECOND === 0;
+    this.active.checkDeadlines(this.nowMs, isSecond);
+    if (isSecond) this.#findCommonKey();
     this.access.log.flush();
+  }
+
+  /** For the control plane, where it has found that one replica has most of the load. */
+  #findCommonKey(): void {
+    const { watched } = this.table;
+    if (watched < 0) return;
+    const { hash, count } = this.active.commonKey(watched);
+    this.table.setCommonKey(hash, count);
   }
 
   #createLimits({ rates, connections }: LimitMemory): ClientLimits {

@@ -127,6 +127,18 @@ describe('autoscaling', () => {
     assert.equal(rig.autoscaler.view().decision?.limitedBy, 'hot-key');
   });
 
+  it('names a hot key by the hash that a data thread has found', async () => {
+    const rig = await rigOf(3);
+    await live(rig, 12);
+    rig.load('S1', 40);
+    await live(rig, 1);
+    assert.equal(rig.threadTable.watched, rig.replica('S1').ordinal);
+    rig.threadTable.setCommonKey(0xcafe, 40);
+    await live(rig, 1);
+    const [event] = kinds(rig, 'hot-key');
+    assert.match(event?.cause ?? '', /is on S1, most of it of the key with the hash 0000cafe;/);
+  });
+
   it('leaves the size to another balancer that acts', async () => {
     const rig = await rigOf(1);
     rig.isActing = false;
