@@ -3,6 +3,7 @@
  * checked.
  */
 import { Agent, type IncomingMessage, type OutgoingHttpHeaders, request } from 'node:http';
+import type { History } from '../../lib/api/snapshot.ts';
 import type { ReplicaView, RingView } from '../../lib/api/types.ts';
 
 export interface Answer {
@@ -124,6 +125,11 @@ export class Control {
 
   async replicas(): Promise<readonly ReplicaView[]> {
     return (await this.#get<{ readonly replicas: readonly ReplicaView[] }>(this.admin, '/replicas')).replicas;
+  }
+
+  /** What the balancer has sampled of itself, once a second. */
+  history(): Promise<History> {
+    return this.#get<History>(this.admin, '/history');
   }
 
   ring(): Promise<RingView> {

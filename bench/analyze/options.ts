@@ -1,7 +1,7 @@
 /** The command line of the study. */
 import { parseArgs } from 'node:util';
 
-export const EXPERIMENTS = ['a1', 'a2', 'a3', 'a4', 'a5', 'a6', 'a8'] as const;
+export const EXPERIMENTS = ['a1', 'a2', 'a3', 'a4', 'a5', 'a6', 'a7', 'a8'] as const;
 export type ExperimentId = (typeof EXPERIMENTS)[number];
 
 /** The first three ask a running balancer; the others need none. */

@@ -12,6 +12,8 @@ import { type A5, runA5 } from './a5.ts';
 import { viewA5 } from './a5-view.ts';
 import { type A6, runA6 } from './a6.ts';
 import { viewA6 } from './a6-view.ts';
+import { type A7, runA7 } from './a7.ts';
+import { viewA7 } from './a7-view.ts';
 import { type A8, runA8 } from './a8.ts';
 import { viewA8 } from './a8-view.ts';
 import type { Lab } from './lab.ts';
@@ -26,6 +28,7 @@ export interface Results {
   readonly a4?: A4;
   readonly a5?: A5;
   readonly a6?: A6;
+  readonly a7?: A7;
   readonly a8?: A8;
 }
 
@@ -58,6 +61,7 @@ const EXPERIMENT: Readonly<Record<ExperimentId, Experiment>> = {
   a4: { title: 'A-4 hash functions', weight: 12, run: runA4 },
   a5: { title: 'A-5 literature', weight: 30, run: runA5 },
   a6: { title: 'A-6 scale', weight: 12, run: runA6 },
+  a7: { title: 'A-7 autoscaling', weight: 325, run: (lab) => runA7(lab) },
   a8: { title: 'A-8 one slow replica', weight: 150, run: (lab) => runA8(lab) },
 };
 
@@ -78,7 +82,7 @@ export async function runAll(lab: Omit<Lab, 'progress'>, progress: Progress): Pr
 }
 
 /** The report's sections, in the order of the experiments. */
-export function sectionsOf({ a1, a2, a3, a4, a5, a6, a8 }: Results): readonly Section[] {
+export function sectionsOf({ a1, a2, a3, a4, a5, a6, a7, a8 }: Results): readonly Section[] {
   return [
     a1 && viewA1(a1),
     a2 && viewA2(a2),
@@ -86,6 +90,7 @@ export function sectionsOf({ a1, a2, a3, a4, a5, a6, a8 }: Results): readonly Se
     a4 && viewA4(a4),
     a5 && viewA5(a5),
     a6 && viewA6(a6),
+    a7 && viewA7(a7),
     a8 && viewA8(a8),
   ].filter((section) => section !== undefined);
 }

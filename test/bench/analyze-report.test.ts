@@ -3,12 +3,14 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, it } from 'node:test';
+import { after, describe, it, test } from 'node:test';
 import { type Distribution, distributionOf } from '../../bench/analyze/a1.ts';
 import { againstChance } from '../../bench/analyze/a1-view.ts';
 import type { Growth } from '../../bench/analyze/a2.ts';
 import { runA4 } from '../../bench/analyze/a4.ts';
 import { runA6 } from '../../bench/analyze/a6.ts';
+import { type Run, secondsIn } from '../../bench/analyze/a7.ts';
+import { titleOf } from '../../bench/analyze/a7-charts.ts';
 import type { A8 } from '../../bench/analyze/a8.ts';
 import { viewA8 } from '../../bench/analyze/a8-view.ts';
 import { wrap } from '../../bench/analyze/chart.ts';
@@ -94,12 +96,50 @@ function grown(): Growth {
   };
 }
 
+/** A load of thirty seconds that two replicas are enough for, after one. */
+function autoscaled(): Run {
+  const seconds = Array.from({ length: 30 }, (_, atS) => {
+    const ready = atS < 10 ? 1 : 2;
+    return { atS, desired: atS < 9 ? 1 : 2, ready, inFlight: 12, waiting: 0, p99Ms: 260, failed: 0 };
+  });
+  return { id: 'noise', title: 'Noise', seconds, requests: 1440, failed: 0, worstMs: 271 };
+}
+
 /** Every tag of XML has quoted attributes and nothing else; what is not a tag holds no bracket. */
 function isWellFormed(svg: string): boolean {
   const tags = svg.match(/<[^>]*>/g) ?? [];
   const isTag = (tag: string) => /^<(\/[\w:]+|[\w:]+(\s+[\w:-]+="[^"<]*")*\s*\/?)>$/.test(tag);
   return tags.every(isTag) && !/[<>]/.test(svg.replace(/<[^>]*>/g, ''));
 }
+
+test('a run of autoscaling is told by its sizes and what was lost', () => {
+  assert.equal(titleOf(autoscaled()), 'Noise: 1 → 2 replicas ready, and none of 1,440 requests failed');
+});
+
+test('the seconds of a run are those sampled since it began', () => {
+  const [first, ...more] = secondsIn(
+    {
+      atMs: [900, 2000],
+      requestsPerSecond: [0, 8],
+      byClass: [
+        [0, 8],
+        [0, 0],
+        [0, 0],
+        [0, 1],
+      ],
+      errorsPerSecond: [0, 1],
+      p50Ms: [null, 250],
+      p99Ms: [null, 260],
+      inFlight: [0, 4],
+      queued: [0, 2],
+      desired: [1, 2],
+      ready: [1, 1],
+    },
+    1000,
+  );
+  assert.deepEqual(more, []);
+  assert.deepEqual(first, { atS: 1, desired: 2, ready: 1, inFlight: 4, waiting: 2, p99Ms: 260, failed: 1 });
+});
 
 describe('a written report', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'ringlb-analyze-'));
@@ -111,6 +151,7 @@ describe('a written report', async () => {
     a2: { bounded: grown(), unbounded: grown() },
     a4: await runA4(lab, { ids: 512, fleets: 1, draws: 10 }),
     a6: await runA6(lab, { sizes: [10, 30], rolled: [3], compared: [3] }),
+    a7: { runs: [autoscaled()] },
     a8: A8_RESULT,
   };
   const written = writeReport(dir, FACTS, results);
@@ -134,6 +175,7 @@ describe('a written report', async () => {
       'a6-behind.svg',
       'a6-cost.svg',
       'a6-rolling.svg',
+      'a7-noise.svg',
       'a8-latency.svg',
       'a8-share.svg',
     ]);
