@@ -1,6 +1,12 @@
 /** Watches new instances: takes what the data threads count since a switch, and has it judged by `deploy-gate.ts`. */
 import type { GateView } from '../../api/deploy.ts';
-import { type GateSample, isTimed, judgeErrors, judgeLatency } from '../../core/policy/deploy-gate.ts';
+import {
+  type GateSample,
+  isTimed,
+  judgeErrors,
+  judgeLatency,
+  judgeMedian,
+} from '../../core/policy/deploy-gate.ts';
 import { HistogramView } from '../../core/policy/histogram.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
@@ -22,6 +28,8 @@ export interface GateParts {
 export interface Watch {
   /** What is wrong with the step's new instance; undefined while nothing is. Updates what the step shows. */
   judge(step: Step, maxErrorRate: number): string | undefined;
+  /** The same once it has been watched for long enough. */
+  judgeAtEnd(step: Step): string | undefined;
 }
 
 /** Outcomes by ordinal at one moment. */
@@ -58,6 +66,10 @@ export class Gate {
         const latency = latencies.get(replica) ?? { baseline: start, slowWindows: 0 };
         latencies.set(replica, latency);
         return judgeErrors(own, rest, maxErrorRate) ?? this.#judgeLatency(latency, replica, watched);
+      },
+      judgeAtEnd: ({ replica }) => {
+        const { own, rest } = this.#since(start, replica, watched);
+        return judgeMedian(own, rest);
       },
     };
   }
@@ -110,7 +122,8 @@ function plus(one: Outcomes, other: Outcomes): Outcomes {
 }
 
 function sampleOf({ requests, errors, duration }: Outcomes): GateSample {
-  return { requests, errors, timed: duration.count, p99Ms: duration.quantileMs(0.99) };
+  const [medianMs, p99Ms] = [duration.quantileMs(0.5), duration.quantileMs(0.99)];
+  return { requests, errors, timed: duration.count, medianMs, p99Ms };
 }
 
 function gateView(own: GateSample, rest: GateSample): GateView {

@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type GateSample, judgeErrors, judgeLatency } from '../../../lib/core/policy/deploy-gate.ts';
+import {
+  type GateSample,
+  judgeErrors,
+  judgeLatency,
+  judgeMedian,
+} from '../../../lib/core/policy/deploy-gate.ts';
 
-const sample = (requests: number, errors: number, p99Ms = 5): GateSample => ({
+const sample = (requests: number, errors: number, p99Ms = 5, medianMs = 1): GateSample => ({
   requests,
   errors,
   timed: requests - errors,
+  medianMs,
   p99Ms,
 });
 const REST = sample(1000, 0);
@@ -47,6 +53,24 @@ describe('the gate of a deploy', () => {
       'its p99 is 301 ms, that of the other replicas 100 ms',
     );
     assert.equal(judgeInstance(sample(100, 0, 300), sample(1000, 0, 100), 0.01), undefined);
+  });
+
+  it('fails an instance with three times the median, whatever the p99', () => {
+    assert.equal(
+      judgeInstance(sample(100, 0, 600, 151), sample(1000, 0, 500, 50), 0.01),
+      'its median is 151 ms, that of the other replicas 50 ms',
+    );
+    assert.equal(judgeInstance(sample(100, 0, 600, 150), sample(1000, 0, 500, 50), 0.01), undefined);
+  });
+
+  it('judges the median of twenty requests at its end', () => {
+    assert.equal(
+      judgeMedian(sample(20, 0, 160, 151), sample(1000, 0, 5, 3)),
+      'its median is 151 ms, that of the other replicas 3 ms',
+    );
+    assert.equal(judgeMedian(sample(19, 0, 160, 151), sample(1000, 0, 5, 3)), undefined);
+    assert.equal(judgeMedian(sample(20, 0, 160, 151), sample(19, 0, 5, 3)), undefined);
+    assert.equal(judgeMedian(sample(20, 0, 160, 23), sample(1000, 0, 5, 3)), undefined);
   });
 
   it('judges the p99 from a hundred requests on, on both sides', () => {

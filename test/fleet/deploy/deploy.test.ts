@@ -295,6 +295,18 @@ describe('a deploy', () => {
       assert.match(reason(), /p99/);
     });
 
+    it('when the new instance is slow and gets few requests', async () => {
+      await rig.deploys.start(CHANGE);
+      const name = await untilWatching();
+      for (const { ordinal } of rig.registry.members) rig.outcomes.set(ordinal, outcomes(100));
+      rig.outcomes.set(rig.replica(name).ordinal, outcomes(20, 0, 200));
+      await rig.advance(WATCH_MS - 500);
+      assert.equal(state(), 'running');
+      await rig.advance(2000);
+      assertOld();
+      assert.match(reason(), /median/);
+    });
+
     it('not for a hundred slow requests alone', async () => {
       await rig.deploys.start(CHANGE);
       const name = await untilWatching();
