@@ -201,9 +201,11 @@ const COLUMNS: readonly Column<DeployStep>[] = [
 
 function show(output: Output, deploy: DeployView): void {
   const { id, state, from, to, reason, ms } = deploy;
-  output.line(
-    `deploy ${id}: ${state} for ${duration(ms)}, ${printable(from.title)} → ${printable(to.title)}`,
-  );
+  const versions = `${printable(from.title)} → ${printable(to.title)}`;
+  if (state === 'interrupted') {
+    output.line(`deploy ${id}: ${state}, ${versions}`);
+    output.line('ringlb deploy resume goes on with it, ringlb rollback takes it back');
+  } else output.line(`deploy ${id}: ${state} for ${duration(ms)}, ${versions}`);
   if (reason !== null) output.line(printable(reason));
   if (deploy.replicas.length === 0) return;
   output.line('');

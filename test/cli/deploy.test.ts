@@ -1,0 +1,100 @@
+/** `ringlb deploy` and `ringlb rollback` against an admin port. */
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import { type DeployOrder, deployRoute } from '../../lib/admin/routes/deploy.ts';
+import type { DeployState, DeployStatus, DeployView } from '../../lib/api/deploy.ts';
+import { type Running, runAdmin } from '../helpers/admin/admin.ts';
+import { type Ran, runCommand } from '../helpers/cli/cli.ts';
+
+const [FROM, TO] = [
+  { generation: 1, title: 'app:1' },
+  { generation: 2, title: 'app:2' },
+];
+
+function viewIn(state: DeployState): DeployView {
+  const reason = state === 'interrupted' ? 'the balancer ended in the middle of it' : null;
+  const replicas = [{ name: 'S1', phase: 'done', from: FROM, to: TO, gate: null }] as const;
+  const limits = { batch: 1, watchMs: 10_000, maxErrorRate: 0.01 };
+  return { id: 'd-1', state, from: FROM, to: TO, ...limits, reason, ms: 1500, replicas };
+}
+
+describe('the command for deploys', () => {
+  let admin: Running;
+  /** The state of the deploy, before and after something is asked for. */
+  let states: DeployState[] = [];
+  let orders: DeployOrder[] = [];
+  before(async () => {
+    const route = deployRoute({
+      start: async (order) => {
+        orders.push(order);
+        states.shift();
+        return 'd-1';
+      },
+      preview: async (order) => {
+        orders.push(order);
+        return { dryRun: true, to: TO, replicas: [{ name: 'S1', from: FROM }] };
+      },
+      rollBack: async () => {
+        states.shift();
+        return 'd-1';
+      },
+      status: (): DeployStatus => ({ current: FROM, before: null, deploy: viewIn(states[0]!) }),
+    });
+    admin = await runAdmin({ routes: [route] });
+  });
+  after(() => admin.stop());
+  beforeEach(() => {
+    orders = [];
+  });
+
+  const run = (line: string, ...expected: DeployState[]): Promise<Ran> => {
+    states = expected;
+    return runCommand(admin.port, line.split(' '));
+  };
+
+  it('resumes one that was interrupted', async () => {
+    const { exitStatus } = await run('deploy resume --watch 2s --batch 3', 'interrupted', 'done');
+    assert.equal(exitStatus, 0);
+    const [order] = orders;
+    assert.deepEqual([order?.kind, order?.watchMs, order?.batch], ['resume', 2000, 3]);
+  });
+
+  it('exits 1 where what it resumes is rolled back', async () => {
+    assert.equal((await run('deploy resume', 'interrupted', 'rolled-back')).exitStatus, 1);
+  });
+
+  it('takes nothing else to resume', async () => {
+    for (const line of ['deploy resume --env A=1', 'deploy resume --command x', 'deploy resume now']) {
+      const { exitStatus, notes } = await run(line, 'interrupted');
+      assert.deepEqual([exitStatus, notes.length], [2, 1]);
+    }
+    assert.deepEqual(orders, []);
+  });
+
+  it('says of one that was interrupted what can be done', async () => {
+    const { lines } = await run('deploy status', 'interrupted');
+    assert.deepEqual(lines.slice(0, 3), [
+      'deploy d-1: interrupted, app:1 → app:2',
+      'ringlb deploy resume goes on with it, ringlb rollback takes it back',
+      'the balancer ended in the middle of it',
+    ]);
+  });
+
+  it('does not wait for one that was interrupted', async () => {
+    assert.equal((await run('deploy status --follow', 'interrupted')).exitStatus, 0);
+  });
+
+  it('shows in a dry run what it would resume', async () => {
+    const { lines } = await run('deploy resume --dry-run', 'interrupted');
+    assert.deepEqual(lines, ['would deploy app:2 as generation 2', '  S1  app:1 (generation 1)']);
+  });
+
+  it('takes back one that was interrupted, which is a success', async () => {
+    assert.equal((await run('rollback', 'interrupted', 'rolled-back')).exitStatus, 0);
+  });
+
+  it('deploys the version before where nothing is under way', async () => {
+    assert.equal((await run('rollback', 'done', 'done')).exitStatus, 0);
+    assert.equal((await run('rollback', 'done', 'rolled-back')).exitStatus, 1);
+  });
+});
