@@ -4,6 +4,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { deployReport, readDeployResults } from '../../bench/deploy/results.ts';
 import { comparisonTable, facts, METHOD, shortTable } from '../../bench/proxy/docs-tables.ts';
 import { readResults } from '../../bench/proxy/results.ts';
 import { optionTable } from '../../lib/config/help.ts';
@@ -36,6 +37,7 @@ function decisionList(): string {
 export const GENERATED_BLOCKS: readonly GeneratedBlock[] = [
   { page: 'docs/configuration.md', name: 'options', text: optionTable },
   { page: 'docs/benchmarks.md', name: 'bench:proxy', text: benchmarkTable },
+  { page: 'docs/deploy.md', name: 'bench:deploy', text: () => deployReport(readDeployResults()) },
   { page: 'docs/decisions/README.md', name: 'decisions', text: decisionList },
   {
     page: 'README.md',
