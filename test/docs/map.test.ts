@@ -7,12 +7,13 @@ import { readPage } from './generated.ts';
 
 const LIB = join(import.meta.dirname, '../../lib');
 
-test('the map of lib has at most 70 lines', () => {
-  assert.ok(readPage('lib/README.md').trimEnd().split('\n').length <= 70);
+test('the map of lib has at most 60 lines', () => {
+  assert.ok(readPage('lib/README.md').trimEnd().split('\n').length <= 60);
 });
 
 test('the map of lib names every folder, and no other', () => {
-  const named = [...readPage('lib/README.md').matchAll(/^\| `([^`]+)\/` \|/gm)].map((match) => match[1]!);
+  const cells = [...readPage('lib/README.md').matchAll(/^\| (`.+?`) \|/gm)].map((match) => match[1]!);
+  const named = cells.flatMap((cell) => [...cell.matchAll(/`([^`]+)\/`/g)].map((match) => match[1]!));
   const folders = readdirSync(LIB, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map((entry) => join(entry.parentPath, entry.name).slice(LIB.length + 1));
