@@ -1,7 +1,7 @@
 /** The command line of the proxy benchmark. */
 import { parseArgs } from 'node:util';
 import { CASES } from './cases.ts';
-import { PEERS } from './peers.ts';
+import { PEERS, STICKY_PEER } from './peers.ts';
 
 export interface BenchOptions {
   readonly cases: readonly string[];
@@ -17,18 +17,23 @@ export interface BenchOptions {
   readonly warmSeconds: number;
   /** Whether the results and their report are written. */
   readonly write: boolean;
+  /** Every request has ringlb's sticky cookie, and ringlb takes part with --sticky as well. */
+  readonly sticky: boolean;
   /** Entry file of ringlb, relative to the project. */
   readonly ringlb: string;
 }
 
 export const HELP = `npm run bench:proxy -- [options]
   --only small,64k     cases: ${CASES.map((each) => each.name).join(', ')}
-  --peers ringlb,nginx peers: ${PEERS.map((each) => each.name).join(', ')}
+  --peers ringlb,nginx peers: ${PEERS.map((each) => each.name)
+    .filter((name) => name !== STICKY_PEER)
+    .join(', ')}
   --rounds 5           how often each peer is measured, in turn
   --seconds 1          length of one measurement
   --ringlb FILE        entry file of ringlb (dist/lib/main.js, which npm run bench:proxy builds)
   --quick              one short round of ringlb, nginx, haproxy and http-proxy, to see that all works
-  --write, --no-write  whether bench/results is written (not with --quick or --peers)
+  --sticky             every request has a cookie, which ringlb-sticky follows and ringlb passes on
+  --write, --no-write  whether bench/results is written (not with --quick, --peers or --sticky)
 `;
 
 const QUICK_PEERS = ['ringlb', 'nginx', 'haproxy', 'http-proxy'];
@@ -62,28 +67,31 @@ export function parseOptions(args: readonly string[]): BenchOptions | undefined 
       seconds: { type: 'string' },
       ringlb: { type: 'string', default: 'dist/lib/main.js' },
       quick: { type: 'boolean', default: false },
+      sticky: { type: 'boolean', default: false },
       write: { type: 'boolean' },
       help: { type: 'boolean', default: false },
     },
   });
   if (values.help) return undefined;
-  const { quick } = values;
+  const { quick, sticky } = values;
   const allCases = CASES.map((each) => each.name);
   const cases = namesOf(values.only, allCases, 'case');
   const peers = namesOf(
     values.peers,
-    PEERS.map((each) => each.name),
+    PEERS.map((each) => each.name).filter((name) => name !== STICKY_PEER),
     'peer',
   );
+  const standard = peers.length === 0 && quick ? QUICK_PEERS : peers;
   return {
     cases: cases.length > 0 ? allCases.filter((name) => cases.includes(name)) : allCases,
-    peers: peers.length === 0 && quick ? QUICK_PEERS : peers,
+    peers: sticky ? [...(peers.length === 0 ? ['ringlb'] : peers), STICKY_PEER] : standard,
+    sticky,
     rounds: positive(values.rounds, true, quick ? 1 : 5),
     seconds: positive(values.seconds, false, quick ? 0.8 : 1),
     memoryRequests: quick ? 100_000 : 1_000_000,
     warmRequests: quick ? 10_000 : 30_000,
     warmSeconds: quick ? 1 : 2,
-    write: values.write ?? !(quick || peers.length > 0),
+    write: values.write ?? !(quick || sticky || peers.length > 0),
     ringlb: values.ringlb,
   };
 }

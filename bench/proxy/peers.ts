@@ -6,6 +6,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { StickyTokens } from '../../lib/fleet/ring/sticky-tokens.ts';
 import { nginxUser } from './backends.ts';
 import { caddyPeer, haproxyPeer, nginxPeer, type PeerPorts } from './peer-configs.ts';
 import type { Command } from './processes.ts';
@@ -127,8 +128,18 @@ const caddy: Peer = {
 
 const plainNode: Peer = { ...nodePeer('node-http', ''), version: () => process.versions.node };
 
+/** Takes part with --sticky alone, since it is ringlb for requests with its cookie. */
+export const STICKY_PEER = 'ringlb-sticky';
+const STICKY = { sticky: 'lb', stickySecret: 'a-secret-of-the-bench', adminToken: '', pool: 'ringlb' };
+
+/** The cookie by which requests go to this upstream. */
+export function stickyCookie(upstream: number): string {
+  return `lb=${new StickyTokens(STICKY).tokenOf(`127.0.0.1:${upstream}`)}`;
+}
+
 export const PEERS: readonly Peer[] = [
   ringlb('ringlb', () => []),
+  ringlb(STICKY_PEER, () => ['--sticky', STICKY.sticky, '--sticky-secret', STICKY.stickySecret]),
   ringlb('ringlb-access-log', ({ dir }) => [
     ...['--access-log', 'json', '--access-log-file', join(dir, 'access.log')],
   ]),

@@ -12,7 +12,7 @@ import { makeCertificate } from './certificate.ts';
 import type { Cores } from './machine.ts';
 import { type Bench, measureLoad, measureMemory, measureOpenLoop, type Target, warmUp } from './measure.ts';
 import type { BenchOptions } from './options.ts';
-import { PEERS, type Peer } from './peers.ts';
+import { PEERS, type Peer, STICKY_PEER, stickyCookie } from './peers.ts';
 import { freePort, type Processes, type Started } from './processes.ts';
 import { DIRECT, ONE_WORKER, type Row, type Sample, summarise, type Values } from './stats.ts';
 
@@ -45,7 +45,9 @@ const TWO_WORKERS = 'ringlb, 2 workers';
 
 function entrants({ options, cores, say }: Run, benchCase: BenchCase): Entrant[] {
   const asked =
-    options.peers.length > 0 ? options.peers : (benchCase.peers ?? PEERS.map((peer) => peer.name));
+    options.peers.length > 0
+      ? options.peers
+      : (benchCase.peers ?? PEERS.map((peer) => peer.name).filter((name) => name !== STICKY_PEER));
   const present = PEERS.filter((peer) => {
     if (!asked.includes(peer.name)) return false;
     if (peer.version() === undefined) say(`  ${peer.name} is not installed: left out`);
@@ -170,7 +172,9 @@ export async function runCase(run: Run, benchCase: BenchCase): Promise<Row[]> {
   try {
     const kind = benchCase.backend;
     const backend = await startBackend({ kind, processes, cores: cores.load, dir, takenPorts, node });
-    return await runRounds(run, benchCase, {
+    const cookie = run.options.sticky ? ['-H', `Cookie: ${stickyCookie(backend.ports[0]!)}`] : [];
+    const sent = { ...benchCase, wrkArgs: [...benchCase.wrkArgs, ...cookie] };
+    return await runRounds(run, sent, {
       processes,
       loadCores: cores.load,
       node,

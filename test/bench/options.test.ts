@@ -35,6 +35,12 @@ test('a partial run replaces results only when told to', () => {
   assert.equal(parseOptions(['--no-write'])?.write, false);
 });
 
+test('with --sticky ringlb is measured with and without it', () => {
+  const { peers, sticky, write } = parseOptions(['--only', 'small', '--sticky'])!;
+  assert.deepEqual([peers, sticky, write], [['ringlb', 'ringlb-sticky'], true, false]);
+  assert.equal(parseOptions([])!.sticky, false);
+});
+
 test('an unknown name or a bad number is refused by name', () => {
   assert.throws(() => parseOptions(['--only', 'tiny']), /no case 'tiny'/);
   assert.throws(() => parseOptions(['--peers', 'apache']), /no peer 'apache'/);
