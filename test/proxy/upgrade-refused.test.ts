@@ -146,7 +146,7 @@ test("the replica's last bytes reach the client before the tunnel closes", async
 });
 
 for (const protocols of ['h2c', 'h2c, h2c/2', 'H2C', 'h2c\r\nUpgrade: h2c', '', ',']) {
-  test(`an upgrade to ${protocols} is ignored`, async (t) => {
+  test(`an upgrade to ${JSON.stringify(protocols)} is ignored`, async (t) => {
     const rig = await Rig.open(t);
     rig.replica.serve();
     const client = await rig.client();
