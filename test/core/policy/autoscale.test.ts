@@ -164,6 +164,12 @@ test('noise of 30 % for ten minutes changes the size once at most', () => {
   );
 });
 
+test('peaks that come again keep the replicas that they need', () => {
+  const fleet = new Simulation({ names: 2 });
+  fleet.run(1500, (second) => (second % 200 < 8 ? 30 : 10));
+  assert.deepEqual(fleet.sizes, [2]);
+});
+
 test('a load within 10 % of the target keeps the size', () => {
   const fleet = new Simulation({ names: 4 });
   fleet.run(900, () => 69);
