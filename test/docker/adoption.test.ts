@@ -37,6 +37,14 @@ describe('the docker driver', { skip: skipDocker ?? false }, () => {
 
   const start = (driver: SpecDriver) => driver.start({ name: freshName(), id: 1 });
 
+  it('lists which replicas autoscaling may remove', async () => {
+    const driver = await open();
+    const own = await driver.start({ name: freshName(), id: 1, by: 'scale' });
+    const given = await driver.start({ name: freshName(), id: 2 });
+    const listed = new Map((await driver.list()).map(({ name, by }) => [name, by]));
+    assert.deepEqual([listed.get(own.name), listed.get(given.name)], ['scale', undefined]);
+  });
+
   describe('lives with what is done by hand', () => {
     it('sees a container that was removed', async () => {
       const driver = await open();
