@@ -55,7 +55,6 @@ function pointsOf({ results, label }: Drawn, family: Family): object {
     symbol,
     symbolSize: 13,
     itemStyle: { color: isHollow ? '#ffffff' : color, borderColor: color, borderWidth: 2, opacity: 1 },
-    labelLayout: { moveOverlap: 'shiftY' },
     data: own.map((each) => ({
       value: pointOf(each),
       label: {
@@ -63,6 +62,7 @@ function pointsOf({ results, label }: Drawn, family: Family): object {
         position: positionOf(each, own),
         distance: 8,
         fontSize: 11.5,
+        offset: [0, isJustAbove(each, own) ? -7 : 0],
         color: COLORS.ink,
         formatter: label(each),
       },
@@ -77,10 +77,26 @@ function pointsOf({ results, label }: Drawn, family: Family): object {
   };
 }
 
-/** Where a label does not lie on another: rendezvous and the larger Maglev are side by side. */
+/**
+ * Where a label does not lie on another: rendezvous and the larger Maglev are side by side, and with the bound the hashes
+ * are in a row, whose labels are above and below in turn.
+ */
 function positionOf(each: StructureResult, own: readonly StructureResult[]): string {
   if (each.family === 'rendezvous') return 'bottom';
+  if (each.family === 'hash' && each.loadFactor > 0) {
+    const row = own.toSorted((one, other) => one.movedToIdeal.mean - other.movedToIdeal.mean);
+    return row.indexOf(each) % 2 === 0 ? 'bottom' : 'top';
+  }
   return each.family === 'maglev' && each === own.at(-1) ? 'left' : 'right';
+}
+
+/** So near above another that the label would lie on the other's. */
+function isJustAbove(each: StructureResult, own: readonly StructureResult[]): boolean {
+  const [moved, imbalance] = pointOf(each);
+  return own.some((other) => {
+    const above = imbalance - pointOf(other)[1];
+    return above > 0 && above < 0.03 && Math.abs(moved - pointOf(other)[0]) < 0.05;
+  });
 }
 
 /** Rounded outwards, with 1 in it. */

@@ -89,14 +89,16 @@ export function rollingChart({ rolling }: A6): Chart {
     height: 350,
     option: (top) => ({
       legend: { ...LEGEND, data: kinds.map(({ name }) => name) },
-      grid: gridAt({ top, bottom: 84 }),
-      xAxis: xAxis('', {
+      grid: gridAt({ top, bottom: 98 }),
+      xAxis: xAxis('table and replicas', {
         type: 'category' as const,
-        data: rolling.map(({ placement, replicas }) => `${placement.split(' ')[0]}\n${replicas} replicas`),
+        data: rolling.map(({ placement, replicas }) => `${placement.split(' ')[0]}\n${replicas}`),
+        axisLabel: { color: COLORS.ink, fontSize: 12, lineHeight: 16, interval: 0 },
+        nameGap: 42,
       }),
       yAxis: yAxis('moves of a key', { min: 0 }),
       series: kinds.map(({ name, color, data }, at) =>
-        bars(name, { color, decal: DECALS[at]! }, data, (value) => (value === 0 ? 0 : 2)),
+        bars(name, { color, decal: DECALS[at]! }, data, (value) => (value === 0 ? 0 : 1)),
       ),
     }),
   });

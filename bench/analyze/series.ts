@@ -126,6 +126,9 @@ export function whiskers(
     type: 'custom',
     silent: true,
     z: 5,
+    // both ends, so that the axis holds them
+    encode: { x: 0, y: [1, 2] },
+
     data: ranges.map(({ at, low, high }) => [at, low, high]),
     renderItem(_: unknown, api: { value(dimension: number): number; coord(point: number[]): number[] }) {
       const [x = 0, low = 0] = api.coord([api.value(0), api.value(1)]);
