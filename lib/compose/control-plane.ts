@@ -138,6 +138,8 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
     deploys,
     bounds,
     async open({ isBeside }) {
+      const pinned = await driver.pin?.(config.image);
+      if (pinned !== undefined) releases.nameFirst(pinned.title);
       const found = await supervisor.open();
       const isNew = found === 0 && driver.ownsInstances && !(isBeside && driver.outlivesBalancer);
       if (isNew) await scaling.startFleet(config.replicas);

@@ -1,7 +1,7 @@
 /** New versions over containers, on a real engine. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { DeployStatus } from '../../lib/api/deploy.ts';
+import type { DeployPreview, DeployStatus } from '../../lib/api/deploy.ts';
 import type { Balancer } from '../helpers/balancer.ts';
 import { buildImage, docker, freshPool, skipDocker } from '../helpers/docker/docker.ts';
 import { healthy, instances, kill, noneLost, Stage, until } from '../helpers/docker/stage.ts';
@@ -67,6 +67,18 @@ describe('a deploy over containers', { skip: skipDocker ?? false, timeout: 300_0
       await running(stage),
       names.map((replica) => `${replica} 2 two`),
     );
+  });
+
+  it('says in a dry run from which digest it goes to which', async (t) => {
+    const balancer = await new Stage(t).serve({ image: image('one') });
+    const body = { image: image('two') };
+    const { message } = JSON.parse((await balancer.askAdmin('POST', '/deploy?dry-run', { body })).body) as {
+      message: DeployPreview;
+    };
+    const [from] = (await balancer.replicas()).map((replica) => replica.image);
+    assert.match(from ?? '', /:one@sha256:/);
+    assert.deepEqual(new Set(message.replicas.map((replica) => replica.from.title)), new Set([from]));
+    assert.match(message.to.title, /:two@sha256:/);
   });
 
   it('takes back a bad version, and leaves the old containers', async (t) => {

@@ -35,6 +35,11 @@ export class Releases {
     this.#current = this.#release(generation, {}, title);
   }
 
+  /** Gives the release of the options its name, before anything is started with it. */
+  nameFirst(title: string): void {
+    this.#current = this.#release(this.#current.generation, this.#current.overrides, title);
+  }
+
   /** What new replicas are started with. */
   get current(): Release {
     return this.#current;
