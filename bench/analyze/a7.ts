@@ -56,7 +56,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     id: 'spike',
     title: 'Spike of 30 s',
-    seconds: 105,
+    seconds: 100,
     clientsAt: (s) => (s >= 8 && s < 38 ? 2 * HIGH : LOW),
   },
   {

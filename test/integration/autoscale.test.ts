@@ -30,13 +30,12 @@ function loadOn(t: TestContext, balancer: Balancer, clients: number): SteadyLoad
   return load;
 }
 
-async function untilSize(balancer: Balancer, size: number): Promise<ScaleView> {
-  let view = await scaleOf(balancer);
-  await eventually(`${size} replicas, all ready`, async () => {
-    view = await scaleOf(balancer);
-    return view.n === size && view.ready === size;
+/** Until the size is as it is to be, and all are ready. */
+async function untilSize(balancer: Balancer, isRight: (size: number) => boolean): Promise<void> {
+  await eventually('the right size', async () => {
+    const { n, ready } = await scaleOf(balancer);
+    return isRight(n) && n === ready;
   });
-  return view;
 }
 
 describe('autoscaling of processes', () => {
@@ -46,9 +45,10 @@ describe('autoscaling of processes', () => {
     const few = loadOn(t, balancer, 10);
     await few.more(10);
     const many = loadOn(t, balancer, 190);
-    await untilSize(balancer, 5);
+    // clients of a busy machine may have a few less than 200 in flight
+    await untilSize(balancer, (size) => size === 4 || size === 5);
     await many.end();
-    await untilSize(balancer, 1);
+    await untilSize(balancer, (size) => size === 1);
     await few.everyone();
     assert.deepEqual([few.failures, many.failures], [[], []]);
     const { body } = await balancer.askAdmin('GET', '/events');
@@ -59,7 +59,7 @@ describe('autoscaling of processes', () => {
   it('goes to zero, and holds requests for the first replica', async (t) => {
     const zero = '--scale-max 2 --scale-min 0 --scale-idle 1s --start-timeout 20s --queue-timeout 25s';
     const balancer = await balancerOf(t, replica(1), `--replicas 1 ${zero}`);
-    await untilSize(balancer, 0);
+    await untilSize(balancer, (size) => size === 0);
     assert.equal((await balancer.askAdmin('GET', '/readyz')).status, 200);
     const requests = Array.from({ length: 20 }, () => balancer.ask('GET', '/'));
     const statuses = (await Promise.all(requests)).map(({ status }) => status);
