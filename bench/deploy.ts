@@ -22,8 +22,8 @@ const HELP = `npm run bench:deploy -- [--rate 1000] [--replicas 3,12] [--only go
   --save      keeps the results for the documentation (npm run docs), in place of those of the same cases
 `;
 /** The version that dies does so within the watch. */
-const LONG = { watchMs: 4000, beforeMs: 5000, periodMs: 20_000 } as const;
-const SHORT = { watchMs: 1000, beforeMs: 1000, periodMs: 3000 } as const;
+const LONG = { watchMs: 4000, beforeMs: 5000, periodMs: 20_000, startTimeoutMs: 5000 } as const;
+const SHORT = { watchMs: 1000, beforeMs: 1000, periodMs: 3000, startTimeoutMs: 5000 } as const;
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 

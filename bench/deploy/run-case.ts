@@ -27,6 +27,8 @@ export interface CaseOptions {
   /** Traffic before the deploy, to compare with, and the least from its beginning to the end of the case. */
   readonly beforeMs: number;
   readonly periodMs: number;
+  /** How long a new instance may take until its probes pass. */
+  readonly startTimeoutMs: number;
 }
 
 export interface CaseResult {
@@ -46,7 +48,6 @@ export interface CaseResult {
 
 const REPLICA = join(import.meta.dirname, 'replica.ts');
 const LOAD = join(import.meta.dirname, 'load.ts');
-const START_TIMEOUT = '5s';
 const DEPLOY_MS = 300_000;
 const LOOK_MS = 50;
 /** Responses that are read to see which versions there are, for each replica. */
@@ -56,11 +57,18 @@ const commandOf = (version: Version, number: number): string =>
   `exec "${process.execPath}" "${REPLICA}" ${version} ${number}`;
 
 export async function runCase(options: CaseOptions): Promise<CaseResult> {
-  const { replicas, version } = options;
+  const { replicas, version, startTimeoutMs } = options;
   const balancer = await Balancer.start({
     options: [
       ...['--port', '0', '--admin-port', '0', '--replicas', `${replicas}`, '--hash-key', 'request-id'],
-      ...['--command', commandOf('good', 1), '--start-timeout', START_TIMEOUT, '--drain-timeout', '5s'],
+      ...[
+        '--command',
+        commandOf('good', 1),
+        '--start-timeout',
+        `${startTimeoutMs}ms`,
+        '--drain-timeout',
+        '5s',
+      ],
     ],
   });
   try {

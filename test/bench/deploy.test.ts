@@ -56,7 +56,8 @@ test('the report of deploys names its circumstances', () => {
 /** A few seconds of it; a bad version is watched until it is found out, however busy the machine is. */
 const runShort = (version: Version): Promise<CaseResult> => {
   const watchMs = version === 'good' ? 300 : 60_000;
-  return runCase({ version, replicas: 3, batch: 3, rate: 100, watchMs, beforeMs: 300, periodMs: 500 });
+  const times = { watchMs, beforeMs: 300, periodMs: 500, startTimeoutMs: 60_000 };
+  return runCase({ version, replicas: 3, batch: 3, rate: 100, ...times });
 };
 
 test('a short run with a good version loses nothing', async () => {
