@@ -22,18 +22,22 @@ function rewrite(commands: string): string {
       `$1ringlb --pool ${pool} --network ${pool} --container-prefix ${prefix} --replicas`,
     )
     .replace(/(--name|docker exec|docker stop) ringlb/g, `$1 ${pool}`)
+    .replaceAll('ringlb-site', `${pool}-site`)
     .replace(/-p (\d+):\1/g, '-p $1:5000');
 }
 
 /** The admin port is not always published. */
 async function isReady(shell: PageShell): Promise<boolean> {
   const { status } = await ask(shell.portOf('5000'), 'GET', '/home').catch(() => ({ status: 0 }));
-  return status === 200;
+  // an application of a page's own need not have that path
+  return status > 0 && status < 500;
 }
 
 async function cleanUp(): Promise<void> {
   const left = await docker('ps', '--all', '--quiet', '--filter', `name=^${pool}`);
   if (left !== '') await docker('rm', '--force', '--volumes', ...left.split('\n'));
+  const images = await docker('image', 'ls', '--format', '{{.Repository}}:{{.Tag}}', `${pool}-site`);
+  if (images !== '') await docker('image', 'rm', ...images.split('\n'));
   const networks = await docker('network', 'ls', '--quiet', '--filter', `name=^${pool}$`);
   if (networks !== '') await docker('network', 'rm', ...networks.split('\n'));
   await removeClaims(pool);

@@ -9,7 +9,7 @@ import { pages } from './pages.ts';
 import { runPage } from './run-page.ts';
 
 /** Blocks of these languages hold no commands. */
-const DATA = new Set(['text', 'json', 'yaml', 'ini', '']);
+const DATA = new Set(['text', 'json', 'yaml', 'ini', 'js', '']);
 const COMMAND = /^(\$ |npm |make |curl |ringlb |docker )/m;
 
 for (const page of pages()) runPage({ page, chosen: (block) => !block.isDocker, skip: skipCommands });

@@ -64,7 +64,7 @@ export class PageShell {
   readonly directory: string;
   readonly #ports: ReadonlyMap<string, string>;
   readonly #options: ShellOptions;
-  readonly #env: Readonly<Record<string, string>>;
+  readonly #env: NodeJS.ProcessEnv;
   readonly #bash: ChildProcess;
   #blocks = 0;
   #background: ChildProcess | undefined;
@@ -185,14 +185,21 @@ export class PageShell {
   }
 }
 
-function environment(directory: string): Record<string, string> {
+function environment(directory: string): NodeJS.ProcessEnv {
   const { DOCKER_HOST, PATH = '', HOME = directory } = process.env;
   return {
     PATH: `${directory}/shell:${REPOSITORY}/node_modules/.bin:${PATH}`,
     HOME,
     CURL_HOME: `${directory}/shell`,
+    ...forPackages(),
     ...(DOCKER_HOST !== undefined && { DOCKER_HOST }),
   };
+}
+
+/** How npm reaches its registry here. */
+function forPackages(): NodeJS.ProcessEnv {
+  const names = /^(npm_config_.*|https?_proxy|no_proxy|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE)$/i;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => names.test(name)));
 }
 
 async function copyRepository(directory: string): Promise<void> {
