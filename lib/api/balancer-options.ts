@@ -85,6 +85,8 @@ export interface BalancerOptions {
   readonly network?: string;
   /** docker, swarm: name of the fleet; each balancer on an engine needs a pool of its own (name; default ringlb) */
   readonly pool?: string;
+  /** docker: many lets several balancers share the pool and the port of a host; a pool of a Swarm is always shared (one or many; default one) */
+  readonly poolMembers?: string;
   /** docker: prefix of container names, before the replica's own name (name prefix) */
   readonly containerPrefix?: string;
   /** swarm: managers, asked in turn; empty is the usual engine's (list of unix:///path or tcp://host:port) */

@@ -108,11 +108,24 @@ export interface RingView {
   readonly version: number;
   /** Of the owners of all slots: the same on every balancer that has the same table. */
   readonly hash: string;
+  /** The balancers that share the pool, this one first; absent where it has one owner. */
+  readonly peers?: readonly PeerView[];
   /** Slots of the member with most, divided by the mean; 1 is even. */
   readonly imbalance: number;
   readonly members: readonly RingMember[];
   /** With `?sample=N`: the owners of N slots an even way apart, as places in `members`; -1 for none. */
   readonly sample?: readonly number[];
+}
+
+export interface PeerView {
+  readonly id: string;
+  /** Where it runs, for people. */
+  readonly title: string;
+  /** Where its admin port listens; '' where the system picks the port. */
+  readonly admin: string;
+  /** As `hash`; '' before it has a table. */
+  readonly tableHash: string;
+  readonly isSelf: boolean;
 }
 
 export interface RingMember {

@@ -107,7 +107,8 @@ function show(output: Output, look: Look, form: 'lines' | 'line'): void {
   if (output.isJson) return output.json({ ready: isReady, reason, ...replicas, ring, scale }, form);
   const word = isReady ? output.paint('green', 'ready') : output.paint('red', 'not ready');
   for (const line of wrapped(`${word}: ${reason}`, output.columns)) output.line(line);
-  for (const line of wrapped(ringLine(ring), output.columns)) output.line(line);
+  for (const line of [ringLine(ring), ...peerLines(ring)].flatMap((text) => wrapped(text, output.columns)))
+    output.line(line);
   if (scale.state !== 'off') for (const line of wrapped(scaleLine(scale), output.columns)) output.line(line);
   output.line('');
   for (const line of table(columns(output, replicas.replicas), replicas.replicas, output.columns))
@@ -117,6 +118,16 @@ function show(output: Output, look: Look, form: 'lines' | 'line'): void {
 function ringLine({ algorithm, slots, vnodes, version, hash, imbalance }: RingView): string {
   const points = vnodes > 0 ? ` (${counted(vnodes, 'virtual node')} a replica)` : '';
   return `${algorithm}${points}, ${counted(slots, 'slot')}, table ${version} ${hash}, imbalance ${imbalance.toFixed(2)}`;
+}
+
+/** The balancers that share the pool; nothing where it has one owner. */
+function peerLines({ peers = [], hash }: RingView): readonly string[] {
+  if (peers.length === 0) return [];
+  const lines = peers.map(({ id, title, tableHash, isSelf }) => {
+    const table = tableHash === hash ? 'the same table' : `table ${tableHash || 'not known yet'}`;
+    return `  ${id} ${printable(title)}: ${isSelf ? 'this one' : table}`;
+  });
+  return [`${counted(peers.length, 'balancer')} of the pool:`, ...lines];
 }
 
 function columns(output: Output, replicas: readonly ReplicaView[]): readonly Column<ReplicaView>[] {

@@ -7,6 +7,7 @@ import { ADMIN_PORT_FLAGS } from '../admin/server.ts';
 import { createSecret } from '../api/peer-header.ts';
 import type { ReloadView } from '../api/types.ts';
 import type { Config, Settings } from '../config/config.ts';
+import { sharedOut } from '../config/derived-values.ts';
 import { type Endpoint, formatEndpoint } from '../core/replica.ts';
 import { RouteTableWriter } from '../core/routing/route-table.ts';
 import type { Driver, OpenOutput } from '../drivers/driver.ts';
@@ -21,7 +22,7 @@ import { type Clock, systemClock } from '../platform/clock.ts';
 import { messageOf } from '../platform/errors.ts';
 import { reachableHost } from '../platform/ip-addresses.ts';
 import type { RootLogger } from '../platform/log.ts';
-import { claimPort, TLS_PORT_FLAGS, threadsOnPort } from '../proxy/bind.ts';
+import { canSharePort, claimPort, TLS_PORT_FLAGS, threadsOnPort } from '../proxy/bind.ts';
 import { isFastPath } from '../proxy/io/node-internals.ts';
 import { createAcme } from './acme.ts';
 import { type Admin, createAdmin } from './admin.ts';
@@ -138,6 +139,7 @@ async function openParts(surroundings: Surroundings, closers: Closers): Promise<
     await controlPlane.takePool();
     isBeside = false;
   }
+  parts.share();
   return {
     publicPort: port,
     admin: endpoint,
@@ -161,11 +163,15 @@ function createParts(
   { logs, printer }: { readonly logs: ReplicaLogs; readonly printer: LogPrinter },
 ) {
   const { config } = options;
+  /** As the options say, whatever part of it is that of this balancer. */
+  let configured = config;
+  let balancers = 1;
   const table = createTable(config);
   const fastPath = isFastPath(config);
   const replicas = () => controlPlane.view.replicas();
   const certificates = () => dataPlane.certificateExpiries();
-  const metrics = new Metrics(table.shape, clock, { table, log, fastPath, replicas, certificates });
+  const peers = () => driver.members?.peers ?? [];
+  const metrics = new Metrics(table.shape, clock, { table, log, fastPath, replicas, certificates, peers });
   const common = { options, driver, table, metrics, clock, log };
   const acme = createAcme({ config, clock, log, onIssued: () => dataPlane.reloadCertificates() });
   const dataPlane: DataPlane = createDataPlane({ ...common, config });
@@ -178,10 +184,11 @@ function createParts(
     journal: controlPlane.journal,
     log: log.component('reload'),
     prepare(next) {
-      const prepared = dataPlane.prepare(next);
+      const prepared = dataPlane.prepare(sharedOut(next, balancers));
       return {
         commit() {
-          options.replace(next);
+          configured = next;
+          options.replace(sharedOut(next, balancers));
           log.setLevel(next.logLevel);
           printer.setOn(next.replicaLogs);
           admin.configure(next);
@@ -191,6 +198,18 @@ function createParts(
       };
     },
   });
+  /** Each balancer of the pool takes its part of what is meant for the fleet. */
+  const share = (): void =>
+    driver.members?.follow(
+      () => controlPlane.view.tableHash(),
+      (count) => {
+        if (count === balancers) return;
+        balancers = count;
+        const part = sharedOut(configured, count);
+        options.replace(part);
+        void dataPlane.prepare(part).commit();
+      },
+    );
   const handedOver = Promise.withResolvers<void>();
   const handOver: HandOver = {
     prepare: () => controlPlane.handOver(),
@@ -203,24 +222,28 @@ function createParts(
   const findChallenge = (token: string) => acme?.challenge(token);
   const deps = { ...common, controlPlane, logs, secret, reloader, findChallenge, handOver };
   const admin: Admin = createAdmin(deps);
-  const control = { controlPlane, admin, secret, reloader, acme };
+  const control = { controlPlane, admin, secret, reloader, acme, share, driver };
   return { table, metrics, dataPlane, ...control, handedOver: handedOver.promise };
 }
 
 async function shutDown({ options, log }: Surroundings, parts: Parts, closers: Closers): Promise<void> {
-  const { table, dataPlane, controlPlane } = parts;
+  const { table, dataPlane, controlPlane, driver } = parts;
   log.info({ inFlight: table.totalInFlight }, 'draining');
   controlPlane.view.startDraining();
   const inTime = await dataPlane.drain(options.config.drainTimeoutMs);
   if (!inTime) log.warn({ inFlight: table.totalInFlight }, 'drain timed out; requests in flight are cut');
-  await closers.closeAll(options.config.onExit === 'keep');
+  // the fleet is that of all its balancers, and goes with the last
+  const isLast = (driver.members?.peers ?? []).length <= 1;
+  await closers.closeAll(options.config.onExit === 'keep' || !isLast);
   log.info({}, 'stopped');
 }
 
 /** Makes sure that nobody listens on the ports; gives those that were chosen where the options say 0. */
-async function claimPorts({ port, host, tlsPort, adminPort, adminHost }: Config) {
-  const claimed = await claimPort(port, host);
-  if (tlsPort > 0) await claimPort(tlsPort, host, TLS_PORT_FLAGS);
+async function claimPorts({ port, host, tlsPort, adminPort, adminHost, poolMembers }: Config) {
+  // balancers of one pool may share the ports of their host
+  const isShared = poolMembers === 'many' && canSharePort;
+  const claimed = isShared && port > 0 ? port : await claimPort(port, host);
+  if (tlsPort > 0 && !isShared) await claimPort(tlsPort, host, TLS_PORT_FLAGS);
   return { port: claimed, adminPort: await claimPort(adminPort, adminHost, ADMIN_PORT_FLAGS) };
 }
 

@@ -111,6 +111,7 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
   const parts = {
     ...lifecycle,
     ...autoscaling,
+    driver,
     registry,
     health,
     placement,

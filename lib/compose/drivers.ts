@@ -25,9 +25,11 @@ export async function createDriver(options: LiveOptions, given: DriverParts): Pr
     case 'process':
       return (await import('../drivers/process/process.ts')).createProcessDriver(parts);
     case 'docker':
+      if (config.poolMembers === 'many')
+        return (await import('../drivers/members/shared-docker.ts')).createSharedDockerDriver(parts);
       return (await import('../drivers/docker/docker.ts')).createDockerDriver(parts);
     case 'swarm':
-      return (await import('../drivers/swarm/swarm.ts')).createSwarmDriver(parts);
+      return (await import('../drivers/members/shared-swarm.ts')).createSharedSwarmDriver(parts);
     case 'static':
       return (await import('../drivers/static.ts')).createStaticDriver(config);
     case 'discover':

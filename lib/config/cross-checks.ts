@@ -83,6 +83,20 @@ const takingOver: readonly Check[] = [
 
 const fleet: readonly Check[] = [
   {
+    reads: ['poolMembers', 'driver'],
+    problem({ poolMembers, driver }, sources) {
+      if (poolMembers === 'one' || driver === 'docker' || driver === 'swarm') return undefined;
+      return `${nameOf('poolMembers', sources)} many needs --driver docker or swarm, not ${driver}`;
+    },
+  },
+  {
+    reads: ['poolMembers', 'classic'],
+    problem({ poolMembers, classic }, sources) {
+      if (poolMembers === 'one' || !classic) return undefined;
+      return `${nameOf('poolMembers', sources)} many and ${nameOf('classic', sources)} do not go together: its table depends on the order of changes`;
+    },
+  },
+  {
     reads: ['driver', 'upstreams'],
     problem({ driver, upstreams }, sources) {
       if (driver === 'static' && upstreams.length === 0) {

@@ -56,6 +56,21 @@ export function changedWeights(
   return new Map(changed);
 }
 
+/**
+ * The options of one of `balancers` that share a fleet, where each takes its part of what is meant for the whole: what a
+ * replica may have in flight, and the rate and connections of a client.
+ */
+export function sharedOut(config: Config, balancers: number): Config {
+  const partOf = (value: number): number => (value === 0 ? 0 : Math.max(1, Math.ceil(value / balancers)));
+  return {
+    ...config,
+    maxInFlight: partOf(config.maxInFlight),
+    rateLimit: config.rateLimit / balancers,
+    rateBurst: partOf(config.rateBurst),
+    maxConnectionsPerClient: partOf(config.maxConnectionsPerClient),
+  };
+}
+
 /** The weights that options give to names: of a fixed server also behind its address, which --weights overrides. */
 export function configuredWeights({
   weights,

@@ -84,6 +84,7 @@ const driverKind = oneOf<DriverKind>('process', 'docker', 'swarm', 'static', 'di
 const algorithm = oneOf<Algorithm>(...ALGORITHMS);
 const balance = oneOf<Balance>(...BALANCES);
 const upstreamProtocol = oneOf('http1', 'h2');
+const poolMembers = oneOf('one', 'many');
 const accessLog = oneOf('off', 'json', 'combined');
 const tokenScope = oneOf('both', 'admin');
 const parser = oneOf('fast', 'node');
@@ -133,6 +134,7 @@ export const OPTIONS = {
   replicaPort: option('replica-port', '5000', whole(1, 65535), 'docker, swarm: the port a replica listens on in its container'),
   network: option('network', 'ringlb', name, "docker, swarm: the replicas' network; a balancer in a container uses its own, if that is not the engine's default bridge"),
   pool: option('pool', 'ringlb', name, 'docker, swarm: name of the fleet; each balancer on an engine needs a pool of its own'),
+  poolMembers: option('pool-members', 'one', poolMembers, 'docker: many lets several balancers share the pool and the port of a host; a pool of a Swarm is always shared'),
   containerPrefix: option('container-prefix', '', namePrefix, "docker: prefix of container names, before the replica's own name"),
   engines: option('engines', '', engines, "swarm: managers, asked in turn; empty is the usual engine's"),
   constraints: option('constraints', '', constraints, 'swarm: on which nodes replicas may be'),

@@ -102,6 +102,26 @@ export interface OutputSink {
 /** Opens the log of an instance, or goes on with the one that it has. */
 export type OpenOutput = (replica: string, instanceId: string) => OutputSink;
 
+/** A balancer that shares the pool, this one included. */
+export interface Peer {
+  readonly id: string;
+  /** Where it runs, for people. */
+  readonly title: string;
+  /** Where its admin port listens; '' where the system picks the port. */
+  readonly admin: string;
+  /** The hash of its route table; '' before it has one. */
+  readonly tableHash: string;
+  readonly isSelf: boolean;
+}
+
+/** The balancers that share a pool. */
+export interface Members {
+  /** Those alive, this one first. */
+  readonly peers: readonly Peer[];
+  /** Has the others told of this balancer's table; `onCount` is called with how many balancers there are, now and later. */
+  follow(tableHash: () => string, onCount: (count: number) => void): void;
+}
+
 export interface Driver {
   readonly kind: DriverKind;
   /**
@@ -116,6 +136,8 @@ export interface Driver {
   readonly isShared?: boolean;
   /** True where instances run on without a balancer, so that another one may adopt them. */
   readonly outlivesBalancer?: boolean;
+  /** Undefined before `open`, and where there is one balancer to a pool. */
+  readonly members?: Members | undefined;
 
   /**
    * Resolves when another balancer has taken the instances over; from then on this driver touches none of them.
@@ -187,6 +209,9 @@ export interface Driver {
    * another balancer was first. Throws `engine-unreachable`.
    */
   claimRemoval?(name: string): Promise<string | undefined>;
+
+  /** In a shared pool: no request of this balancer is in flight on the instance, and none will be. */
+  release?(instanceId: string): void;
 
   /** Takes back a `claimRemoval`: the instance is the current one of its place again. */
   undoRemoval?(instanceId: string): Promise<void>;

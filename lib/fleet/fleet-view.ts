@@ -15,6 +15,7 @@ import type { Placement } from '../core/hashing/slot-table.ts';
 import { tableHash } from '../core/hashing/table-hash.ts';
 import { formatEndpoint, NO_ORDINAL } from '../core/replica.ts';
 import type { RouteTableWriter } from '../core/routing/route-table.ts';
+import type { Driver } from '../drivers/driver.ts';
 import type { Clock } from '../platform/clock.ts';
 import { BalancerError } from '../platform/errors.ts';
 import { canonicalAddress } from '../platform/ip-addresses.ts';
@@ -37,6 +38,7 @@ export interface FleetParts extends PreviewParts, ExplainParts {
   readonly table: RouteTableWriter;
   readonly placement: Placement;
   readonly vnodes: number;
+  readonly driver: Pick<Driver, 'members'>;
   readonly clock: Clock;
   readonly health: { readonly isPanicking: boolean };
   readonly autoscaler: Pick<Autoscaler, 'isAtRest' | 'isOn'>;
@@ -188,7 +190,7 @@ export class FleetView {
 
   /** `sample` is how many slots to show the owners of. */
   ring(sample = 0): RingView {
-    const { registry, placement, table, vnodes } = this.#parts;
+    const { registry, placement, table, vnodes, driver } = this.#parts;
     const members = registry.members.map(({ name, id, ordinal }) => ({
       name,
       id,
@@ -200,7 +202,8 @@ export class FleetView {
       slots: placement.slots,
       vnodes,
       version: table.version,
-      hash: this.#tableHash(),
+      hash: this.tableHash(),
+      ...(driver.members !== undefined && { peers: driver.members.peers }),
       imbalance: rounded(most * members.length),
       members,
       ...(sample > 0 && { sample: this.#sample(sample) }),
@@ -283,7 +286,7 @@ export class FleetView {
   }
 
   /** Eight hexadecimal digits, the same on every balancer that has the same owners for all slots. */
-  #tableHash(): string {
+  tableHash(): string {
     const { table, registry } = this.#parts;
     if (this.#hashedVersion !== table.version) {
       this.#hash = tableHash(table.slots, registry.members).toString(16).padStart(8, '0');

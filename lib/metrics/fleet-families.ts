@@ -111,6 +111,8 @@ export interface FleetFacts {
   readonly fleet: FleetCounts;
   readonly eligible: number;
   readonly tableVersion: number;
+  /** The balancers that share the pool, this one first; none where it has one owner. */
+  readonly peers?: readonly { readonly tableHash: string }[];
   /** Requests are read by the balancer's own parser. */
   readonly fastPath: boolean;
   readonly imbalance: number;
@@ -124,6 +126,7 @@ export function fleetFamilies({
   fleet,
   eligible,
   tableVersion,
+  peers = [],
   fastPath,
   imbalance,
   certificates = [],
@@ -146,6 +149,16 @@ export function fleetFamilies({
       'ringlb_route_table_version',
       'Incremented with every route table that is published.',
       one(tableVersion),
+    ),
+    gauge(
+      'ringlb_pool_balancers',
+      'Balancers that share the pool, this one included.',
+      one(Math.max(1, peers.length)),
+    ),
+    gauge(
+      'ringlb_pool_tables_differ',
+      'Other balancers of the pool whose route table differs from the one here; above 0 for seconds only while a change spreads.',
+      one(peers.filter(({ tableHash }) => tableHash !== peers[0]?.tableHash).length),
     ),
     gauge(
       'ringlb_fast_path',

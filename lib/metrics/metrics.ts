@@ -22,6 +22,8 @@ export interface FleetSource {
   replicas(): readonly ReplicaFacts[];
   readonly table: { readonly eligible: number; readonly totalWaiting: number; readonly version: number };
   readonly log: { readonly dropped: number };
+  /** The balancers that share the pool. */
+  peers?(): readonly { readonly tableHash: string }[];
   /** Those of the TLS port. */
   certificates?(): readonly { readonly name: string; readonly expiresMs: number }[];
 }
@@ -106,6 +108,7 @@ export class Metrics {
       waiting: table.totalWaiting,
       logDropped: log.dropped,
       tableVersion: table.version,
+      peers: this.#source.peers?.() ?? [],
       fastPath,
       imbalance: this.#imbalance?.ratio ?? 0,
       hasRemoved: this.#hasRemoved,

@@ -36,6 +36,12 @@ const TRUSTED_MS = EXPIRY_MS - RENEW_MS;
 /** From one look at another balancer's claim to the next. */
 const POLL_MS = 1_000;
 
+/** What gives a balancer the right to act on a pool. */
+export type PoolHold = Pick<
+  PoolClaim,
+  'isHeld' | 'isOthers' | 'wasTakenOver' | 'lost' | 'take' | 'leaveToOther' | 'ensureHeld' | 'release'
+>;
+
 export class PoolClaim {
   readonly #options: PoolClaimOptions;
   readonly #lost = Promise.withResolvers<BalancerError>();

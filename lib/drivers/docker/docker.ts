@@ -21,7 +21,7 @@ import type {
 } from '../driver.ts';
 import { specHash } from '../spec-hash.ts';
 import { DockerApi } from './api.ts';
-import { PoolClaim } from './claim.ts';
+import { PoolClaim, type PoolHold } from './claim.ts';
 import { containerBody } from './container-body.ts';
 import { ContainerEndings } from './container-endings.ts';
 import { ContainerLogs } from './container-logs.ts';
@@ -63,6 +63,8 @@ export interface DockerDriverOptions extends Stopping {
   readonly openOutput?: OpenOutput;
   /** The engine, where it is not the default one. */
   readonly api?: DockerApi;
+  /** What makes the pool ours, where that is not a claim of one owner. */
+  readonly hold?: PoolHold;
 }
 
 /** A driver that runs each instance in a container. Throws `engine-unreachable` for a bad DOCKER_HOST. */
@@ -78,7 +80,7 @@ class DockerDriver implements Driver {
   readonly #clock: Clock;
   readonly #engine: DockerEngine;
   readonly #network: PoolNetwork;
-  readonly #claim: PoolClaim;
+  readonly #claim: PoolHold;
   readonly #logs: ContainerLogs | undefined;
   /** Names whose start is pending: a container listed under one is not an instance yet. */
   readonly #starting = new Set<string>();
@@ -103,7 +105,8 @@ class DockerDriver implements Driver {
     const { adminHost: host, adminPort: port } = options;
     const common = { ...options, engine: this.#engine, clock: this.#clock };
     this.#network = new PoolNetwork(common);
-    this.#claim = new PoolClaim({ ...common, admin: port === 0 ? '' : formatEndpoint({ host, port }) });
+    this.#claim =
+      options.hold ?? new PoolClaim({ ...common, admin: port === 0 ? '' : formatEndpoint({ host, port }) });
   }
 
   get evicted(): Promise<BalancerError> {
@@ -295,12 +298,8 @@ class DockerDriver implements Driver {
       if (!endpoint) throw await this.#endings.endedAtOnce(place, container);
       this.#names.set(instanceId, place.name);
       const { name, id, generation } = place;
-      const now = {
-        status: 'running',
-        endpoint,
-        role: place.isNext ? 'next' : 'current',
-        ending: undefined,
-      } as const;
+      const role = place.isNext ? 'next' : 'current';
+      const now = { status: 'running', endpoint, role, ending: undefined } as const;
       const runs = { image: shortDigest(image.title), spec: specHash(spec) };
       const deployed = generation === undefined ? {} : { generation };
       return { name, id, instanceId, ...now, ...runs, ...deployed };

@@ -35,6 +35,12 @@ interface RemovalJson {
   readonly Error?: { readonly Message?: string } | null;
 }
 
+interface TwinJson {
+  readonly Id: string;
+  readonly Name: string;
+  readonly Created: string;
+}
+
 export class DockerEngine {
   readonly #api: DockerApi;
 
@@ -83,15 +89,18 @@ export class DockerEngine {
     await this.#post(`/containers/${id}/start`, 'start the container', more);
   }
 
-  /** Renames the container, which frees its old name; already gone, or already so named, is fine. */
-  async rename(id: string, name: string): Promise<void> {
+  /** Renames the container, which frees its old name; false where it is gone, or was so named already. */
+  async rename(id: string, name: string): Promise<boolean> {
     const more = { query: { name }, accept: [404] };
-    await this.#post(`/containers/${id}/rename`, `rename the container to ${name}`, more).catch(
-      async (error) => {
-        const found = await this.container(id);
-        if (found && found.Name !== `/${name}`) throw error;
-      },
-    );
+    try {
+      return (
+        (await this.#post(`/containers/${id}/rename`, `rename the container to ${name}`, more)) !== undefined
+      );
+    } catch (error) {
+      const found = await this.container(id);
+      if (found && found.Name !== `/${name}`) throw error;
+      return false;
+    }
   }
 
   /** Sends the image's stop signal, and kills after `graceMs`, rounded up to seconds. */
@@ -151,6 +160,19 @@ export class DockerEngine {
     const body = { Name: name, Driver: 'bridge', CheckDuplicate: true, Labels: labels };
     const more = { body, accept: [409], refused: startFailed };
     await this.#post('/networks/create', `create the network ${name}`, more);
+    await this.#removeTwins(name);
+  }
+
+  /** The engine makes two networks of one name where two ask at once, and finds neither by name then: the older stays. */
+  async #removeTwins(name: string): Promise<void> {
+    const query = { filters: JSON.stringify({ name: [name] }) };
+    const found = (await this.#get('/networks', 'list its networks', { query })) as readonly TwinJson[];
+    const twins = found.filter((one) => one.Name === name);
+    const ageOf = ({ Created: created, Id: id }: TwinJson): string => `${created} ${id}`;
+    const [, ...younger] = twins.sort((a, b) => (ageOf(a) < ageOf(b) ? -1 : 1));
+    const more = { accept: [403, 404], what: `remove a second network ${name}`, timeoutMs: SHORT_MS };
+    for (const { Id: id } of younger)
+      await this.#api.call({ ...more, method: 'DELETE', path: `/networks/${id}` });
   }
 
   /** Creates a volume; one of that name that exists already stays as it is, with its own labels. */

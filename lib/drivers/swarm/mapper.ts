@@ -57,6 +57,12 @@ export interface NodeJson {
   readonly ManagerStatus?: { readonly Addr: string };
 }
 
+export interface ConfigJson {
+  readonly ID: string;
+  readonly Version: { readonly Index: number };
+  readonly Spec: { readonly Name: string; readonly Labels: Labels; readonly Data?: string };
+}
+
 export interface OverlayJson {
   readonly Driver: string;
   readonly Scope: string;

@@ -6,7 +6,7 @@ import type { Clock } from '../../platform/clock.ts';
 import { BalancerError, isBalancerError, messageOf } from '../../platform/errors.ts';
 import type { ImageJson } from '../docker/mapper.ts';
 import type { Managers } from './managers.ts';
-import type { NodeJson, OverlayJson, ServiceJson, ServiceSpec, TaskJson } from './mapper.ts';
+import type { ConfigJson, NodeJson, OverlayJson, ServiceJson, ServiceSpec, TaskJson } from './mapper.ts';
 
 /** A version moves by itself while an update runs, so one that was read may be old when it is used. */
 const UPDATE_TRIES = 5;
@@ -135,6 +135,38 @@ export class SwarmEngine {
   async remove(id: string): Promise<void> {
     const what = 'remove the service';
     await this.#managers.call({ method: 'DELETE', path: `/services/${id}`, what, accept: [404] });
+  }
+
+  async configsWith(label: string): Promise<readonly ConfigJson[]> {
+    return (await this.#get('/configs', 'list its configs', [], { label: [label] })) as readonly ConfigJson[];
+  }
+
+  /** Makes a config without content; one of that name that is there already is fine. */
+  async createConfig(name: string, labels: Readonly<Record<string, string>>): Promise<void> {
+    const body = { Name: name, Labels: labels, Data: Buffer.from('ringlb').toString('base64') };
+    const what = `create the config ${name}`;
+    await this.#managers.call({ method: 'POST', path: '/configs/create', what, body, accept: [409] });
+  }
+
+  /** Gives the config these labels; false where there is none of that name. */
+  async updateConfig(name: string, labels: Readonly<Record<string, string>>): Promise<boolean> {
+    const found = (await this.#get(`/configs/${name}`, 'inspect the config', [404])) as
+      | ConfigJson
+      | undefined;
+    if (found === undefined) return false;
+    await this.#managers.call({
+      method: 'POST',
+      path: `/configs/${found.ID}/update`,
+      what: `update the config ${name}`,
+      query: { version: found.Version.Index },
+      body: { ...found.Spec, Labels: labels },
+    });
+    return true;
+  }
+
+  async removeConfig(id: string): Promise<void> {
+    const what = 'remove the config';
+    await this.#managers.call({ method: 'DELETE', path: `/configs/${id}`, what, accept: [404] });
   }
 
   /** Undefined when there is no such network. */

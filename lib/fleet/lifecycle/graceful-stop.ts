@@ -3,7 +3,7 @@
  * Tunnels, which have no end of their own, are closed in the last part of that time.
  */
 
-import type { RetiredRole } from '../../drivers/driver.ts';
+import type { Driver, RetiredRole } from '../../drivers/driver.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { messageOf } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/log.ts';
@@ -15,6 +15,7 @@ import { whenIdle } from './when-idle.ts';
 export interface GracefulStopParts {
   readonly registry: Registry;
   readonly instances: Instances;
+  readonly driver: Pick<Driver, 'release'>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly drainTimeoutMs: number;
@@ -71,9 +72,10 @@ export class GracefulStop {
 
   /** Drains a replica that has left the ring, whose instance another stops, and forgets it. */
   async drain(replica: Replica): Promise<void> {
-    const { registry } = this.#parts;
+    const { registry, driver } = this.#parts;
     await registry.whenPublished();
     const cut = await this.#drain(replica);
+    if (replica.instance !== undefined) driver.release?.(replica.instance.instanceId);
     await registry.forget(
       replica,
       cut > 0 ? `drain timed out; requests in flight are cut: ${cut}` : 'drained',

@@ -208,10 +208,13 @@ export class Scaling {
 
   /** Removes a replica that started although another of the same call did not. */
   async #undo(replica: Replica): Promise<void> {
-    const { registry, checker, launcher } = this.#parts;
+    const { registry, checker, launcher, driver } = this.#parts;
     checker.unwatch(replica);
     const { instance } = replica;
     registry.cancelReservation(replica, 'another of the same call did not start');
-    if (instance !== undefined) await launcher.instances.remove(instance, 0);
+    if (instance === undefined) return;
+    // others are not to replace what is removed since it was never added
+    if (driver.isShared) await launcher.instances.retire(instance, 'removed').catch(() => {});
+    await launcher.instances.remove(instance, 0);
   }
 }

@@ -105,6 +105,7 @@ export class Starter {
       const fullError = await this.#withFullEnding(error, instance);
       if (fullError instanceof StartError && registry.has(replica))
         registry.states.recordEnding(replica, fullError.ending);
+      await this.#hideFromOthers(replica, instance);
       await this.#instances.removeInTurn(instance);
       this.#fail(replica, instance, { error: fullError, sinceMs });
     }
@@ -167,6 +168,12 @@ export class Starter {
         instance?.node === node && state === 'healthy' && probes.recent.at(-1) !== false,
     );
     return isAlive ? undefined : node;
+  }
+
+  /** In a shared pool, others are not to replace what is removed since it was never added. */
+  async #hideFromOthers({ joined }: Replica, instance: Instance): Promise<void> {
+    const { driver } = this.#parts;
+    if (driver.isShared && !joined) await this.#instances.retire(instance, 'removed').catch(() => {});
   }
 
   #lateReason({ probes }: Replica, { endpoint }: Instance): string {

@@ -15,7 +15,7 @@ import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
 
 export interface SharedPoolParts {
-  readonly driver: Pick<Driver, 'isShared'>;
+  readonly driver: Pick<Driver, 'heals' | 'isShared'>;
   readonly registry: Registry;
   readonly checker: Checker;
   readonly launcher: Launcher;
@@ -60,10 +60,17 @@ export class SharedPool {
       (one) => registry.findByInstance(one.instanceId) !== undefined || this.#isAbandoned(one),
     );
     const present = new Set(observed.filter(({ role }) => role !== 'removed').map(({ name }) => name));
+    const removed = new Set(
+      observed.filter(({ role }) => role === 'removed').map(({ instanceId: id }) => id),
+    );
+    // where the engine heals, what vanishes was removed; else it is so only where somebody said so
+    const isRemoved = (instanceId: string): boolean => driver.heals === true || removed.has(instanceId);
     const gone = registry.replicas.filter(
-      ({ name, instance }) => instance !== undefined && !present.has(name) && !busy.has(name),
+      ({ name, instance }) =>
+        instance !== undefined && !present.has(name) && !busy.has(name) && isRemoved(instance.instanceId),
     );
     if (gone.length > 0) this.leave(gone);
+    this.#followReplaced(look);
     const known = new Set(registry.replicas.map(({ name }) => name));
     // the name of one that drains here may be another's already, and its instance may be listed as it was before
     const leaving = new Set(registry.leaving.map(({ instance }) => instance?.instanceId));
@@ -74,6 +81,23 @@ export class SharedPool {
     const room = Math.min(this.#parts.maxReplicas - registry.replicas.length, registry.freeOrdinals);
     if (joining.length > 0 && room > 0) this.#join(joining.slice(0, room));
     return compared;
+  }
+
+  /** Another balancer has put another instance in the place of one that runs: it is taken, and the old one drained. */
+  #followReplaced({ observed, busy }: PoolLook): void {
+    const { registry, checker, launcher, gracefulStop } = this.#parts;
+    const replaced = new Set(
+      observed.filter(({ role }) => role === 'replaced').map(({ instanceId: id }) => id),
+    );
+    for (const replica of registry.replicas) {
+      const { name, instance } = replica;
+      if (instance === undefined || busy.has(name) || !replaced.has(instance.instanceId)) continue;
+      const found = observed.find((one) => one.name === name && one.role === 'current' && one.endpoint);
+      if (found === undefined || registry.freeOrdinals === 0) continue;
+      checker.unwatch(replica);
+      void gracefulStop.drain(registry.standbys.detach(replica, 'replaced by another balancer'));
+      launcher.launchUntilHealthy(replica, { found });
+    }
   }
 
   /** Another balancer removed them. */

@@ -57,6 +57,38 @@ describe('a pool that is shared', () => {
     assert.deepEqual(rig.driver.calls, []);
   });
 
+  it('tells others once a replica that they removed has drained', async () => {
+    const rig = await sharedRig();
+    const instanceId = rig.instanceOf('S2');
+    const finish = rig.load('S2', 1);
+    rig.driver.instances.get(instanceId)!.role = 'removed';
+    await look(rig);
+    assert.deepEqual(rig.driver.released, []);
+    finish();
+    await rig.advance(100);
+    assert.deepEqual(rig.driver.released, [instanceId]);
+  });
+
+  it('replaces what vanished, unless somebody removed it, without an engine that heals', async () => {
+    const rig = await sharedRig();
+    rig.driver.heals = false;
+    rig.driver.instances.delete(rig.instanceOf('S2'));
+    await look(rig);
+    await rig.advance(100);
+    assert.deepEqual(rig.states, ['S1=healthy', 'S2=healthy']);
+    assert.deepEqual(rig.driver.of('start'), ['S2']);
+  });
+
+  it('takes the instance that another balancer put in the place of one that runs', async () => {
+    const rig = await sharedRig();
+    const old = rig.instanceOf('S2');
+    rig.driver.instances.get(old)!.role = 'replaced';
+    const { instanceId } = rig.driver.leave('S2', 2);
+    await look(rig);
+    assert.deepEqual([rig.instanceOf('S2'), rig.states], [instanceId, ['S1=healthy', 'S2=healthy']]);
+    assert.deepEqual(rig.driver.calls, []);
+  });
+
   it('lets a replica go whose instance another balancer has removed', async () => {
     const rig = await sharedRig();
     rig.driver.instances.delete(rig.instanceOf('S2'));

@@ -6,7 +6,15 @@
  */
 import type { Ending } from '../../../lib/core/ending.ts';
 import type { ReplicaSpec } from '../../../lib/core/replica-spec.ts';
-import type { Driver, Hint, Instance, RetiredRole, Start, StartedWith } from '../../../lib/drivers/driver.ts';
+import type {
+  Driver,
+  Hint,
+  Instance,
+  Members,
+  RetiredRole,
+  Start,
+  StartedWith,
+} from '../../../lib/drivers/driver.ts';
 import { BalancerError, type ErrorCode } from '../../../lib/platform/errors.ts';
 import { endingIn } from './endings.ts';
 
@@ -50,6 +58,9 @@ export class FakeDriver implements Driver {
   heals = false;
   /** Other balancers change the pool too: a test does so with `leave` and `instances`. */
   isShared = false;
+  members: Members | undefined;
+  /** Instances that other balancers were told of as no longer used. */
+  readonly released: string[] = [];
   /** Every instance there is, by id. */
   readonly instances = new Map<string, Mutable<Instance>>();
   /** What instances were started with, by id; those that a test leaves have nothing written on them. */
@@ -177,6 +188,10 @@ export class FakeDriver implements Driver {
     this.calls.push(`undoRemoval ${instanceId}`);
     const instance = this.instances.get(instanceId);
     if (instance !== undefined) instance.role = 'current';
+  }
+
+  release(instanceId: string): void {
+    this.released.push(instanceId);
   }
 
   async promote(instanceId: string): Promise<void> {

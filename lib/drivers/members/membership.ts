@@ -1,0 +1,195 @@
+/**
+ * The balancers that share a pool: each renews a record of itself again and again, and reads those of the others.
+ * Invariants: a balancer counts as alive until it is known to have ended or its record has not changed for 10 s by the
+ * observer's clock, and clocks of others are never compared; while the engine is silent those seen last are kept.
+ */
+import type { Clock, Timer } from '../../platform/clock.ts';
+import { sleep } from '../../platform/clock.ts';
+import { messageOf } from '../../platform/errors.ts';
+import type { Logger } from '../../platform/log.ts';
+import { describeOwner, type Owner } from '../docker/owner.ts';
+import type { Members, Peer } from '../driver.ts';
+import { type MemberRecord, shortId } from './record.ts';
+import type { MemberStore, StoredRecord } from './store.ts';
+
+const RENEW_MS = 1000;
+const EXPIRY_MS = 10_000;
+/** Between two looks at who still uses an instance. */
+const LOOK_MS = 200;
+/** A renewal may have been under way when the others were told of a removal, so the one after that counts. */
+const RENEWALS = 2;
+
+export interface MembershipParts {
+  readonly store: MemberStore;
+  readonly owner: Owner;
+  /** True for a balancer that is known to have ended. */
+  readonly isGone: (owner: Owner) => Promise<boolean>;
+  /** Between two renewals; a second unless said. */
+  readonly renewMs?: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+interface Seen {
+  readonly record: MemberRecord;
+  /** When it changed last, by our clock. */
+  readonly changedMs: number;
+  /** How often it was seen to change. */
+  readonly renewals: number;
+}
+
+export class Membership implements Members {
+  readonly #parts: MembershipParts;
+  readonly #seen = new Map<string, Seen>();
+  readonly #using = new Set<string>();
+  readonly #released = new Set<string>();
+  #number = 0;
+  #tableHash: () => string = () => '';
+  #onCount: (count: number) => void = () => {};
+  #timer: Timer | undefined;
+  #isFailing = false;
+  #isClosed = false;
+
+  constructor(parts: MembershipParts) {
+    this.#parts = parts;
+  }
+
+  /** Joins; resolves once the others can see this balancer. Throws `engine-unreachable`. */
+  async join(): Promise<void> {
+    await this.#renew();
+    this.#schedule();
+  }
+
+  get peers(): readonly Peer[] {
+    const { owner } = this.#parts;
+    const self = { ...peerOf({ owner, tableHash: this.#tableHash() }), isSelf: true };
+    return [self, ...[...this.#seen.values()].map(({ record }) => peerOf(record))];
+  }
+
+  /** True for the balancer with the lowest id: where one is enough to act, it does. */
+  get isActing(): boolean {
+    const { token } = this.#parts.owner;
+    return ![...this.#seen.keys()].some((other) => other < token);
+  }
+
+  /** `onCount` is called with the number of balancers whenever it changes. */
+  follow(tableHash: () => string, onCount: (count: number) => void): void {
+    this.#tableHash = tableHash;
+    this.#onCount = onCount;
+    onCount(this.#seen.size + 1);
+  }
+
+  /** These are the instances that there are, `usable` those that requests may be sent to from now on. */
+  use(usable: readonly string[], present: readonly string[]): void {
+    const all = new Set(present);
+    for (const id of usable) if (!this.#released.has(id)) this.#using.add(id);
+    for (const set of [this.#using, this.#released]) for (const id of set) if (!all.has(id)) set.delete(id);
+  }
+
+  /** No request is in flight on the instance, and none will be. */
+  release(instanceId: string): void {
+    this.#using.delete(instanceId);
+    this.#released.add(instanceId);
+  }
+
+  /** Resolves once no other balancer uses the instance, which was retired before the call, or after `limitMs`. */
+  async untilReleased(instanceId: string, limitMs: number): Promise<void> {
+    const { clock } = this.#parts;
+    const id = shortId(instanceId);
+    const before = new Map([...this.#seen].map(([token, { renewals }]) => [token, renewals]));
+    const untilMs = clock.nowMs() + limitMs;
+    const isReleased = (): boolean =>
+      [...this.#seen].every(
+        ([token, { record, renewals }]) =>
+          renewals - (before.get(token) ?? 0) >= RENEWALS && !record.using.includes(id),
+      );
+    while (!isReleased() && clock.nowMs() < untilMs) await sleep(clock, LOOK_MS);
+  }
+
+  /** Leaves; safe to call again. A record that cannot be removed expires with this process. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    const { store, owner, log } = this.#parts;
+    try {
+      for (const { key, record } of await store.list())
+        if (record.owner.token === owner.token) await store.remove(key);
+    } catch (error) {
+      log.warn({ cause: messageOf(error) }, 'failed to remove the record of this balancer');
+    }
+  }
+
+  #schedule(): void {
+    if (this.#isClosed) return;
+    const { clock, renewMs = RENEW_MS } = this.#parts;
+    this.#timer = clock.after(renewMs, () => {
+      void this.#renew()
+        .then(
+          () => this.#report(undefined),
+          (error: unknown) => this.#report(error),
+        )
+        .finally(() => this.#schedule());
+    });
+  }
+
+  #report(error: unknown): void {
+    const { log } = this.#parts;
+    if (error !== undefined && !this.#isFailing)
+      log.warn({ cause: messageOf(error) }, 'failed to renew the record of this balancer, retrying');
+    this.#isFailing = error !== undefined;
+  }
+
+  async #renew(): Promise<void> {
+    const { store, owner } = this.#parts;
+    const using = [...this.#using].map(shortId);
+    await store.put({ owner, number: ++this.#number, tableHash: this.#tableHash(), using });
+    if (this.#isClosed) return this.#removeOwn(await store.list());
+    const stored = await store.list();
+    await this.#removeOwn(stored.filter(({ record }) => record.number < this.#number));
+    await this.#read(stored);
+  }
+
+  async #removeOwn(stored: readonly StoredRecord[]): Promise<void> {
+    const { store, owner } = this.#parts;
+    const own = stored.filter(({ record }) => record.owner.token === owner.token);
+    await Promise.allSettled(own.map(({ key }) => store.remove(key)));
+  }
+
+  /** Compares the records of the others with those seen before. */
+  async #read(stored: readonly StoredRecord[]): Promise<void> {
+    const { store, owner, clock, isGone, log } = this.#parts;
+    const before = this.#seen.size;
+    const newest = new Map<string, StoredRecord>();
+    for (const one of stored) {
+      const { token } = one.record.owner;
+      const isNewest = one.record.number > (newest.get(token)?.record.number ?? 0);
+      if (token !== owner.token && isNewest) newest.set(token, one);
+    }
+    const nowMs = clock.nowMs();
+    for (const [token, { record }] of newest) {
+      const seen = this.#seen.get(token);
+      const isRenewed = seen === undefined || seen.record.number !== record.number;
+      const isOver = (!isRenewed && nowMs - seen.changedMs > EXPIRY_MS) || (await isGone(record.owner));
+      if (isOver) {
+        const past = stored.filter((one) => one.record.owner.token === token);
+        await Promise.allSettled(past.map(({ key }) => store.remove(key)));
+        newest.delete(token);
+      } else if (isRenewed)
+        this.#seen.set(token, { record, changedMs: nowMs, renewals: (seen?.renewals ?? 0) + 1 });
+      if (seen === undefined && !isOver)
+        log.info({ peer: describeOwner(record.owner) }, 'another balancer shares the pool');
+    }
+    for (const [token, { record }] of this.#seen) {
+      if (newest.has(token)) continue;
+      this.#seen.delete(token);
+      log.info({ peer: describeOwner(record.owner) }, 'another balancer of the pool has ended');
+    }
+    if (this.#seen.size !== before) this.#onCount(this.#seen.size + 1);
+  }
+}
+
+function peerOf({ owner, tableHash }: Pick<MemberRecord, 'owner' | 'tableHash'>): Peer {
+  const { token, admin } = owner;
+  return { id: token.slice(0, 8), title: describeOwner(owner), admin, tableHash, isSelf: false };
+}

@@ -1,0 +1,42 @@
+/**
+ * What a balancer of a shared pool writes down about itself for the others, as the text of one label.
+ */
+import { type Owner, parseOwner } from '../docker/owner.ts';
+
+export interface MemberRecord {
+  readonly owner: Owner;
+  /** Goes up by one with every renewal; only that it changes matters, never by whose clock. */
+  readonly number: number;
+  /** Hash of its route table; '' before it has one. */
+  readonly tableHash: string;
+  /** Short ids of the instances that it may send requests to, or has some in flight on. */
+  readonly using: readonly string[];
+}
+
+/** Enough of an instance's id to tell it from every other. */
+const ID_LENGTH = 12;
+
+export function shortId(instanceId: string): string {
+  return instanceId.slice(0, ID_LENGTH);
+}
+
+export function textOf({ owner, number, tableHash, using }: MemberRecord): string {
+  return JSON.stringify({ owner, number, tableHash, using });
+}
+
+/** Undefined for anything else than what `textOf` gives. */
+export function parseRecord(text: string | undefined): MemberRecord | undefined {
+  const { owner: written, number, tableHash, using } = parse(text ?? '');
+  const owner = parseOwner(JSON.stringify(written));
+  if (owner === undefined || !Number.isSafeInteger(number) || typeof tableHash !== 'string') return undefined;
+  if (!Array.isArray(using) || !using.every((id) => typeof id === 'string')) return undefined;
+  return { owner, number: number as number, tableHash, using };
+}
+
+function parse(text: string): Readonly<Record<string, unknown>> {
+  try {
+    return Object(JSON.parse(text));
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * The docker driver over a pool that several balancers share: `--pool-members many`.
+ * Invariants: a container's name is the lock, so a name is started and a replica removed by one of them; where any could
+ * act, the one with the lowest id does, and the others take what it started.
+ */
+
+import { formatEndpoint } from '../../core/replica.ts';
+import type { ReplicaSpec } from '../../core/replica-spec.ts';
+import { type Clock, sleep, systemClock } from '../../platform/clock.ts';
+import { BalancerError, isBalancerError } from '../../platform/errors.ts';
+import { DockerApi } from '../docker/api.ts';
+import type { PoolHold } from '../docker/claim.ts';
+import { createDockerDriver, type DockerDriverOptions } from '../docker/docker.ts';
+import { DockerEngine } from '../docker/engine.ts';
+import { poolLabel, retiredName, toInstance } from '../docker/mapper.ts';
+import { ownContainer } from '../docker/network.ts';
+import { describeOwner, isGone, parseOwner, thisOwner } from '../docker/owner.ts';
+import type { Driver, Instance, Start } from '../driver.ts';
+import { Membership } from './membership.ts';
+import { sharedDriver } from './shared-driver.ts';
+import { volumeStore } from './volume-store.ts';
+
+/** How long the balancer that acts may take before another does. */
+const YIELD_MS = 3000;
+const LOOK_MS = 100;
+/** Until a container of another balancer that has the name runs. */
+const ADOPT_MS = 10_000;
+
+export interface SharedDockerOptions extends DockerDriverOptions {
+  readonly drainTimeoutMs: number;
+}
+
+/** The driver and its members. Throws `engine-unreachable` for a bad DOCKER_HOST. */
+export function createSharedDockerDriver(options: SharedDockerOptions): Driver {
+  const clock = options.clock ?? systemClock;
+  const api = options.api ?? new DockerApi({ clock });
+  const engine = new DockerEngine(api);
+  const hold = new SharedHold(options, engine, clock);
+  // not a copy: a reload changes what is in it
+  const inner = createDockerDriver(Object.assign(options, { clock, api, hold }));
+  return dockerOver({ inner, engine, hold, clock, options });
+}
+
+/** What stands for the claim of a single owner: nobody is kept out but such an owner. */
+class SharedHold implements PoolHold {
+  readonly #options: SharedDockerOptions;
+  readonly #engine: DockerEngine;
+  readonly #clock: Clock;
+  readonly lost = Promise.withResolvers<BalancerError>().promise;
+  members: Membership | undefined;
+
+  constructor(options: SharedDockerOptions, engine: DockerEngine, clock: Clock) {
+    this.#options = options;
+    this.#engine = engine;
+    this.#clock = clock;
+  }
+
+  readonly isOthers = false;
+  readonly wasTakenOver = false;
+
+  leaveToOther(): void {}
+
+  get isHeld(): boolean {
+    return this.members !== undefined;
+  }
+
+  async take(): Promise<void> {
+    const { adminHost: host, adminPort: port, pool, log } = this.#options;
+    const engine = this.#engine;
+    await this.#refuseOwner();
+    const admin = port === 0 ? '' : formatEndpoint({ host, port });
+    this.members = new Membership({
+      store: volumeStore(engine, pool),
+      owner: thisOwner(admin, this.#clock.wallMs(), await ownContainer(engine)),
+      isGone: async (owner) => isGone(owner, owner.container && (await engine.container(owner.container.id))),
+      clock: this.#clock,
+      log,
+    });
+    await this.members.join();
+  }
+
+  /** Throws `pool-taken` where one balancer owns the pool, and lives. */
+  async #refuseOwner(): Promise<void> {
+    const { pool } = this.#options;
+    for (const { Labels: labels } of await this.#engine.volumesWith(poolLabel(pool))) {
+      const owner = parseOwner(labels?.['ringlb.claim']);
+      const { container } = owner ?? {};
+      if (owner === undefined || isGone(owner, container && (await this.#engine.container(container.id))))
+        continue;
+      const reason = `The pool ${pool} belongs to one balancer (${describeOwner(owner)}): start that one with --pool-members many too`;
+      throw new BalancerError('pool-taken', reason);
+    }
+  }
+
+  async ensureHeld(): Promise<void> {}
+
+  async release(): Promise<void> {
+    await this.members?.close();
+    this.members = undefined;
+  }
+}
+
+interface Parts {
+  readonly inner: Driver;
+  readonly engine: DockerEngine;
+  readonly hold: SharedHold;
+  readonly clock: Clock;
+  readonly options: SharedDockerOptions;
+}
+
+function dockerOver(parts: Parts): Driver {
+  const { inner, engine, hold, options } = parts;
+  const starts = new SharedStarts(parts);
+  const containerName = (name: string): string => `${options.containerPrefix}${name}`;
+  const where = { network: options.network, port: options.spec.port };
+  const rolesOf = async (name: string): Promise<ReadonlyMap<string, string>> => {
+    const found = await engine.containers(poolLabel(options.pool));
+    const ours = found.flatMap((one) => toInstance(one, where) ?? []).filter((one) => one.name === name);
+    return new Map(ours.map(({ role, instanceId }) => [role, instanceId]));
+  };
+  const driver = sharedDriver({ inner, options, membership: () => hold.members });
+  return Object.assign(driver, {
+    start: (place: Start, spec: ReplicaSpec) => starts.start(place, spec),
+    async claimRemoval(name: string): Promise<string | undefined> {
+      const roles = await rolesOf(name);
+      const id = roles.get('current');
+      if (id === undefined && roles.has('removed')) return undefined;
+      // without a container there is nothing that tells the others, who would start it again
+      if (id === undefined)
+        throw new BalancerError('engine-unreachable', `${name} has no container at the moment: try again`);
+      const isOurs = await engine.rename(id, containerName(retiredName(name, 'removed', id)));
+      return isOurs ? id : undefined;
+    },
+    undoRemoval: (instanceId: string) => inner.promote(instanceId),
+  });
+}
+
+/** Starts under names that other balancers may start at the same time. */
+class SharedStarts {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  async start(place: Start, spec: ReplicaSpec): Promise<Instance> {
+    const { inner, hold } = this.#parts;
+    const mayAdopt = place.mayAdopt === true && !place.isNext;
+    if (mayAdopt && hold.members?.isActing === false) {
+      const started = await this.#untilRunning(place.name, YIELD_MS);
+      if (started !== undefined) return started;
+    }
+    try {
+      return await inner.start(place, spec);
+    } catch (error) {
+      if (!mayAdopt || !isBalancerError(error, 'name-held')) throw error;
+      const started = await this.#untilRunning(place.name, ADOPT_MS);
+      if (started !== undefined) return started;
+      await this.#retireDead(place.name);
+      throw error;
+    }
+  }
+
+  /** The container that has the name, once it runs; undefined where none does, at once where no balancer has it. */
+  async #untilRunning(name: string, limitMs: number): Promise<Instance | undefined> {
+    const { inner, clock } = this.#parts;
+    const untilMs = clock.nowMs() + limitMs;
+    for (;;) {
+      const found = (await inner.list()).find((one) => one.name === name && one.role === 'current');
+      if (found?.endpoint !== undefined) return found;
+      if (clock.nowMs() >= untilMs) return undefined;
+      await sleep(clock, LOOK_MS);
+    }
+  }
+
+  /** What ended with the name and has no balancer that replaces it does not keep the name. */
+  async #retireDead(name: string): Promise<void> {
+    const { inner } = this.#parts;
+    const found = (await inner.list()).find((one) => one.name === name && one.role === 'current');
+    if (found?.status !== 'dead') return;
+    await inner.retire(found.instanceId, 'replaced');
+    await inner.remove(found.instanceId, 0);
+  }
+}

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { thisOwner } from '../../../lib/drivers/docker/owner.ts';
+import { Membership } from '../../../lib/drivers/members/membership.ts';
+import type { MemberStore, StoredRecord } from '../../../lib/drivers/members/store.ts';
+import { silentLogger } from '../../../lib/platform/log.ts';
+import { FakeClock } from '../../helpers/fake-clock.ts';
+
+const settle = async (): Promise<void> => {
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+function pool() {
+  const clock = new FakeClock();
+  const records = new Map<string, StoredRecord>();
+  const gone = new Set<string>();
+  const store: MemberStore = {
+    list: async () => [...records.values()],
+    async put(record) {
+      const key = `${record.owner.token}-${record.number}`;
+      records.set(key, { key, record });
+    },
+    async remove(key) {
+      records.delete(key);
+    },
+  };
+  const join = async () => {
+    const owner = thisOwner('', 0, undefined);
+    const isGone = async ({ token }: { readonly token: string }) => gone.has(token);
+    const member = new Membership({ store, owner, isGone, clock, log: silentLogger });
+    await member.join();
+    return { member, end: () => gone.add(owner.token) };
+  };
+  const advance = async (ms: number): Promise<void> => {
+    for (let left = ms; left > 0; left -= 100) {
+      clock.advance(100);
+      await settle();
+    }
+  };
+  return { join, advance, records };
+}
+
+describe('the balancers of a pool', () => {
+  it('see each other, and who has ended', async () => {
+    const { join, advance } = pool();
+    const [a, b] = [await join(), await join()];
+    await advance(1100);
+    assert.deepEqual([a.member.peers.length, b.member.peers.length], [2, 2]);
+    assert.equal(a.member.isActing, !b.member.isActing);
+    b.end();
+    await advance(1100);
+    assert.equal(a.member.peers.length, 1);
+    assert.equal(a.member.isActing, true);
+  });
+
+  it('wait until nobody else uses an instance', async () => {
+    const { join, advance } = pool();
+    const [a, b] = [await join(), await join()];
+    b.member.use(['c1'], ['c1']);
+    await advance(2100);
+    let isReleased = false;
+    void a.member.untilReleased('c1', 60_000).then(() => {
+      isReleased = true;
+    });
+    await advance(4000);
+    assert.equal(isReleased, false);
+    b.member.release('c1');
+    await advance(4000);
+    assert.equal(isReleased, true);
+  });
+
+  it('leave no record behind', async () => {
+    const { join, advance, records } = pool();
+    const { member } = await join();
+    await advance(1100);
+    await member.close();
+    assert.equal(records.size, 0);
+  });
+});
