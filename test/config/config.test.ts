@@ -53,6 +53,7 @@ describe('the options', () => {
       containerPrefix: '',
       network: 'ringlb',
       pool: 'ringlb',
+      poolMembers: 'one',
       startTimeoutMs: 30_000,
       stopTimeoutMs: 10_000,
       drainTimeoutMs: 30_000,
