@@ -5,8 +5,7 @@
 
 import { hashText } from '../../lib/core/hashing/hash.ts';
 import { ringPlacement } from '../../lib/core/hashing/ring.ts';
-import { boundOf } from '../../lib/core/routing/bounded-load.ts';
-import { type Bin, binsOf, placeAll, placeInTurn } from './bounded.ts';
+import { type Bin, binsOf, evenBound, placeAll, placeInTurn } from './bounded.ts';
 import { type Random, seeded, wholeBetween } from './random.ts';
 import { spreadOf, tally } from './statistics.ts';
 
@@ -82,7 +81,7 @@ export function studyBounded(
     loadFactor,
     bins: count,
     balls,
-    bound: boundOf(loadFactor, balls - 1, count),
+    bound: evenBound(loadFactor, balls - 1, count),
     most: spreadOf(tally(placeAll(binsOf(names), hashes, loadFactor), count)).most,
     mostByPick: spreadOf(tally(picked, count)).most,
     updates,

@@ -41,13 +41,18 @@ export function binsOf(names: readonly string[]): readonly Bin[] {
     .sort((a, b) => a.point - b.point || (a.name < b.name ? -1 : 1));
 }
 
+/** The most balls that a bin may hold with one more than `balls` in `bins` of them. */
+export function evenBound(loadFactor: number, balls: number, bins: number): number {
+  return boundOf(loadFactor, 0, { totalInFlight: balls, weight: 1, totalWeight: bins });
+}
+
 /**
  * How many balls each bin may hold: ⌈c·m⌉ in all, shared out to within one, so that one ball more makes room in as
- * few bins as can be. The most is `boundOf`, ⌈c·m/n⌉.
+ * few bins as can be. The most is `evenBound`, ⌈c·m/n⌉.
  */
 export function capacities(balls: number, bins: number, loadFactor: number): Uint32Array {
   if (balls === 0) return new Uint32Array(bins);
-  const all = boundOf(loadFactor, balls - 1, 1);
+  const all = evenBound(loadFactor, balls - 1, 1);
   return Uint32Array.from({ length: bins }, (_, bin) => Math.floor(all / bins) + (bin < all % bins ? 1 : 0));
 }
 

@@ -218,9 +218,9 @@ export interface Driver {
 
   /**
    * Makes an instance that is `next` or `replaced` the current one of its place, whose name must be free: the one that
-   * had it is retired before.
+   * had it is retired before. Undefined where no instance is ever anything else.
    */
-  promote(instanceId: string): Promise<void>;
+  promote?(instanceId: string): Promise<void>;
 
   /**
    * Sends the stop signal, kills after `graceMs` (0: immediately), and removes every trace. Resolves when the

@@ -29,7 +29,6 @@ export function createStaticDriver(options: { readonly upstreams: readonly Endpo
     endingOf: async () => undefined,
     // a server that left the list is another's to stop
     retire: async () => {},
-    promote: refuse,
     remove: async () => {},
     close: async () => {
       onHint = () => {};

@@ -52,9 +52,15 @@ export interface BodySink {
   onBody(chunk: Buffer): void;
 }
 
+const LINE_END = Buffer.from('\r\n', 'latin1');
 const NO_SINK: BodySink = { onBody: () => {} };
 
 /** One body at a time; used again for the next after `start`. */
+/** `data`, which is not empty, as one chunk. */
+export function encodeChunk(data: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`${data.length.toString(16)}\r\n`, 'latin1'), data, LINE_END]);
+}
+
 export class ChunkedDecoder {
   /** Bytes of data that were read of this body. */
   contentBytes = 0;

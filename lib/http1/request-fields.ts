@@ -20,7 +20,6 @@ export interface RequestFields {
   framing: RequestFraming;
   bodyLength: number;
   keepAlive: boolean;
-  expectsContinue: boolean;
   connectionNames: readonly string[];
   upgrade: string;
 }
@@ -84,7 +83,6 @@ function resetFields(head: RequestFields): void {
   head.framing = 'none';
   head.bodyLength = 0;
   head.keepAlive = head.minorVersion === 1;
-  head.expectsContinue = false;
   head.connectionNames = NO_NAMES;
   head.upgrade = '';
 }
@@ -156,9 +154,7 @@ function readCoding(head: RequestFields, coding: string): void {
 function readExpect(head: RequestFields, value: string): void {
   if (head.minorVersion === 0) return;
   for (const expectation of value.toLowerCase().split(',').map(trimmed)) {
-    if (expectation === '') continue;
-    if (expectation !== '100-continue') throw new BalancerError('expectation-failed');
-    head.expectsContinue = true;
+    if (expectation !== '' && expectation !== '100-continue') throw new BalancerError('expectation-failed');
   }
 }
 

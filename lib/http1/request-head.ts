@@ -36,8 +36,6 @@ export interface ParsedRequest {
   readonly bodyLength: number;
   /** The client would have the connection kept. */
   readonly keepAlive: boolean;
-  /** The client waits for 100 before it sends its body. */
-  readonly expectsContinue: boolean;
   /** Lower-case names that `Connection` lists beside its own options. */
   readonly connectionNames: readonly string[];
   /** What `Upgrade` lists, where `Connection` says upgrade; '' where the client asks for none. */
@@ -78,7 +76,6 @@ const head = {
   framing: 'none' as RequestFraming,
   bodyLength: 0,
   keepAlive: true,
-  expectsContinue: false,
   connectionNames: [] as readonly string[],
   upgrade: '',
 };
@@ -222,6 +219,12 @@ export function findValue(marks: ParsedRequest, name: Uint8Array): number {
     at += 2;
   }
   return NOT_FOUND;
+}
+
+/** The text of the first field that has this name, in lower case, blanks around it taken off; '' where there is none. */
+export function fieldValue(parsed: ParsedRequest, name: Uint8Array): string {
+  const at = findValue(parsed, name);
+  return at === NOT_FOUND ? '' : parsed.text.slice(at, valueEnd(parsed, at));
 }
 
 /** Where the value ends that begins at `at`, without the blanks behind it. */

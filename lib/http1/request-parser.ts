@@ -4,7 +4,7 @@
  * Invariants: the sink is called in the same way however the bytes are cut; after a broken rule nothing more is parsed.
  * Source: RFC 9112 sections 2.2, 3, 6.3, 7.1 and 9.3.2.
  */
-import type { Buffer } from 'node:buffer';
+import { Buffer } from 'node:buffer';
 import { BalancerError, isBalancerError } from '../platform/errors.ts';
 import { type BodySink, ChunkedDecoder } from './chunked-decoder.ts';
 import { HeaderScanner, NEEDS_MORE } from './header-scanner.ts';
@@ -33,6 +33,30 @@ export interface RequestSink extends BodySink {
  * taken until `startNext`. `dead`: nothing more is taken.
  */
 export type RequestPhase = 'head' | 'length' | 'chunked' | 'ended' | 'dead';
+
+/**
+ * Parses a head that another parser took apart, put together again: the request line and the lines of the fields, without
+ * the empty line. Throws BalancerError.
+ */
+export function parseHeadText(text: string, limits: RequestLimits): ParsedRequest {
+  // one byte more, since the parser may overwrite the one behind what it takes
+  const bytes = Buffer.from(`${text}\r\n\0`, 'latin1');
+  const plain = parsePlainHead(bytes, 0, bytes.length - 1);
+  if (plain !== undefined && isWithin(plain, limits)) return plain;
+  let parsed: ParsedRequest | undefined;
+  const onRequest = (head: ParsedRequest): void => {
+    parsed = head;
+  };
+  const parser = new RequestParser(limits, { onRequest, onBody: () => {}, onRequestEnd: () => {} });
+  parser.parse(bytes, 0, bytes.length - 1);
+  if (parsed === undefined) throw new BalancerError('bad-request', 'The request head is not in order');
+  return parsed;
+}
+
+function isWithin({ text, target, fieldCount }: ParsedRequest, limits: RequestLimits): boolean {
+  const { maxHeadBytes, maxTargetBytes, maxHeaders } = limits;
+  return text.length <= maxHeadBytes && target.length <= maxTargetBytes && fieldCount <= maxHeaders;
+}
 
 /** Of the trailers of one body. */
 const MAX_TRAILER_BYTES = 16_384;

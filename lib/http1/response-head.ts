@@ -16,9 +16,6 @@ export type ResponseFraming = 'none' | 'length' | 'chunked' | 'close' | 'upgrade
 
 export interface ResponseHead {
   readonly statusCode: number;
-  /** The reason phrase, latin1; often empty. */
-  readonly reason: string;
-  readonly httpVersionMinor: 0 | 1;
   readonly framing: ResponseFraming;
   /** What Content-Length says, or NO_LENGTH; with framing `none` (HEAD, 304) it is the length of another response's body. */
   readonly contentLength: number;
@@ -74,8 +71,6 @@ export function parseResponseHead(section: HeaderScanner, asked: RequestFacts): 
     !(fields.trailer && framing === 'chunked');
   return {
     statusCode: status,
-    reason,
-    httpVersionMinor: minor,
     framing,
     contentLength: fields.length,
     keepAlive: isReusable(status, minor, framing),

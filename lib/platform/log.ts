@@ -116,5 +116,3 @@ function prettyFormat(): (line: string) => string {
   const pretty = createRequire(import.meta.url)('pino-pretty') as typeof import('pino-pretty');
   return pretty.prettyFactory({ translateTime: 'SYS:HH:MM:ss.l', singleLine: true });
 }
-
-export const silentLogger: RootLogger = createLogger('silent');

@@ -25,10 +25,11 @@ if (process.listenerCount('warning') > 0) {
 
 // one clock for all workers: the clock of `performance` begins anew with each
 const sinceBootMs = Number(process.hrtime.bigint()) / 1e6 - performance.now();
-const context = new WorkerContext(start, post, () => sinceBootMs + performance.now());
+const trusted = new TrustedProxies(start.options.trustedProxies);
+const context = new WorkerContext(start, trusted, post, () => sinceBootMs + performance.now());
 const listener = new Listener(
   context,
-  new TrustedProxies(start.options.trustedProxies),
+  trusted,
   start.options.classic ? new SixDigitIds(start.options.algorithm) : new CountedIds(),
   (isShedding, connections) => post({ kind: 'shedding', isShedding, connections }),
 );

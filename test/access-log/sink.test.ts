@@ -17,10 +17,11 @@ import { test } from 'node:test';
 import { AccessSink } from '../../lib/access-log/sink.ts';
 import { systemClock } from '../../lib/platform/clock.ts';
 import { isBalancerError } from '../../lib/platform/errors.ts';
-import { type LogFields, silentLogger } from '../../lib/platform/log.ts';
+import type { LogFields } from '../../lib/platform/log.ts';
 import { makeRoom, skipWithoutMount, smallDisk } from '../helpers/access-log/small-disk.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
+import { silentLogger } from '../helpers/silent-logger.ts';
 
 type Test = { after(run: () => unknown): void };
 

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { AcmeDirectory, type Validity } from '../../lib/acme/acme-directory.ts';
 import { Renewal } from '../../lib/acme/renewal.ts';
-import { silentLogger } from '../../lib/platform/log.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
+import { silentLogger } from '../helpers/silent-logger.ts';
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;

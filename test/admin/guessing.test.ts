@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { MOST_TRIES } from '../../lib/admin/failures.ts';
-import { type LogFields, type Logger, silentLogger } from '../../lib/platform/log.ts';
+import type { LogFields, Logger } from '../../lib/platform/log.ts';
 import { type Running, runAdmin, SECRET } from '../helpers/admin/admin.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
+import { silentLogger } from '../helpers/silent-logger.ts';
 
 const TOKEN = 'correct-horse-battery';
 

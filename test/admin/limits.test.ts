@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createRoutes } from '../../lib/admin/routes/fleet.ts';
 import { createAdminServer } from '../../lib/admin/server.ts';
-import { silentLogger } from '../../lib/platform/log.ts';
 import { fakeFleet, OPEN, type Running, requestText, runAdmin } from '../helpers/admin/admin.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { RawClient } from '../helpers/raw-http.ts';
+import { silentLogger } from '../helpers/silent-logger.ts';
 
 const failure = (message: string) => JSON.stringify({ message: `<Error> ${message}`, status: 'failure' });
 const ADD = 'POST /add HTTP/1.1\r\nHost: localhost\r\n';

@@ -5,9 +5,9 @@ import { createDriver } from '../../lib/compose/drivers.ts';
 import { LiveOptions } from '../../lib/compose/live-options.ts';
 import { replicaSpecOf } from '../../lib/config/replica-spec.ts';
 import { systemClock } from '../../lib/platform/clock.ts';
-import { silentLogger } from '../../lib/platform/log.ts';
 import { FakeEngine, json } from '../drivers/docker/fake-engine.ts';
 import { load } from '../helpers/options.ts';
+import { silentLogger } from '../helpers/silent-logger.ts';
 
 it('a reload changes the stop grace of services created after it', async (t) => {
   const engine = await FakeEngine.open();

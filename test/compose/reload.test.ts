@@ -11,7 +11,7 @@ import { LIVE_KEYS } from '../../lib/config/changes.ts';
 import { type Config, loadSettings } from '../../lib/config/config.ts';
 import type { Note } from '../../lib/fleet/journal.ts';
 import { BalancerError } from '../../lib/platform/errors.ts';
-import { silentLogger } from '../../lib/platform/log.ts';
+import { silentLogger } from '../helpers/silent-logger.ts';
 
 const RUNS = 1000;
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { stat } from 'node:fs/promises';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { type LogFields, silentLogger } from '../../lib/platform/log.ts';
+import type { LogFields } from '../../lib/platform/log.ts';
 import { removeAll } from '../contract/driver-suite.ts';
 import {
   BASE_IMAGE,
@@ -21,6 +21,7 @@ import {
 } from '../helpers/docker/docker.ts';
 import { home } from '../helpers/drivers/replica-client.ts';
 import type { SpecDriver } from '../helpers/replica-spec.ts';
+import { silentLogger } from '../helpers/silent-logger.ts';
 
 describe("the pool's network", { skip: skipDocker ?? false }, () => {
   const drivers: SpecDriver[] = [];

@@ -11,10 +11,10 @@ import { DockerEngine } from '../../lib/drivers/docker/engine.ts';
 import { containerIdIn } from '../../lib/drivers/docker/network.ts';
 import { systemClock } from '../../lib/platform/clock.ts';
 import { isBalancerError, messageOf } from '../../lib/platform/errors.ts';
-import { silentLogger } from '../../lib/platform/log.ts';
 import { get } from '../helpers/drivers/replica-client.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { specWith } from '../helpers/replica-spec.ts';
+import { silentLogger } from '../helpers/silent-logger.ts';
 
 interface Asked {
   readonly pool: string;

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { Transition } from '../../lib/fleet/replica.ts';
 import { TransitionLog } from '../../lib/fleet/transition-log.ts';
-import { type Logger, silentLogger } from '../../lib/platform/log.ts';
+import type { Logger } from '../../lib/platform/log.ts';
 import { FakeClock } from '../helpers/fake-clock.ts';
+import { silentLogger } from '../helpers/silent-logger.ts';
 
 /** The lines that a change of S1 makes. */
 function linesOf(from: Transition['from'], to: Transition['to'], cause: string): readonly string[] {

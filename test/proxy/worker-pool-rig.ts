@@ -6,7 +6,6 @@ import type { UpstreamRecord } from '../../lib/core/replica.ts';
 import { RouteTableWriter } from '../../lib/core/routing/route-table.ts';
 import { MetricsReader } from '../../lib/metrics/reader.ts';
 import { systemClock } from '../../lib/platform/clock.ts';
-import { silentLogger } from '../../lib/platform/log.ts';
 import { DEFAULT_UPSTREAM_TLS } from '../../lib/platform/upstream-tls.ts';
 import { claimPort } from '../../lib/proxy/bind.ts';
 import { type PoolAddresses, WorkerPool } from '../../lib/proxy/worker-pool.ts';
@@ -16,6 +15,7 @@ import { load } from '../helpers/options.ts';
 import { noLastResort } from '../helpers/proxy/last-resort.ts';
 import { Peer } from '../helpers/proxy/peer.ts';
 import { FakeReplica } from '../helpers/proxy/replica.ts';
+import { silentLogger } from '../helpers/silent-logger.ts';
 
 export interface WorkerPoolSettings extends Partial<WorkerOptions> {
   readonly replicas?: number;

@@ -5,6 +5,7 @@
  * Invariants: values are latin1 texts, as header values are; query values are decoded to bytes, not characters, so
  * UTF-8 sent raw and UTF-8 sent percent-encoded make the same key; time is linear in the request head.
  */
+import { headerValue, isHeader } from '../header-value.ts';
 import { isToken } from '../http-token.ts';
 import { hashText } from './hash.ts';
 import type { Algorithm } from './slot-table.ts';
@@ -149,25 +150,6 @@ function readSource(source: HashKeySource, facts: KeyFacts): string {
 /** One key for one host, whatever its case and port (RFC 3986 section 6.2.2.1). */
 function hostKey(host: string): string {
   return (/^(\[[^\]]*\]|[^:]*):\d*$/.exec(host)?.[1] ?? host).toLowerCase();
-}
-
-/** The first non-empty value of the header, whose name is given in lower case. */
-function headerValue(rawHeaders: readonly string[], lowerName: string): string {
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    if (isHeader(rawHeaders[i]!, lowerName) && rawHeaders[i + 1] !== '') return rawHeaders[i + 1]!;
-  }
-  return '';
-}
-
-/** Compares without case (RFC 9110 section 5.1) in place: some 3 ns a header, and no garbage. */
-function isHeader(name: string, lowerName: string): boolean {
-  if (name.length !== lowerName.length) return false;
-  for (let i = 0; i < name.length; i++) {
-    const unit = name.charCodeAt(i);
-    const isUpper = unit >= 0x41 && unit <= 0x5a;
-    if ((isUpper ? unit | 0x20 : unit) !== lowerName.charCodeAt(i)) return false;
-  }
-  return true;
 }
 
 /** The part of the target before the query. */

@@ -61,11 +61,6 @@ export class HistogramView {
     return this.#cells[HISTOGRAM_BUCKETS]!;
   }
 
-  get meanMs(): number {
-    const { count } = this;
-    return count === 0 ? 0 : this.sumMs / count;
-  }
-
   /** The sum of both. */
   plus(other: HistogramView): HistogramView {
     return new HistogramView(this.#cells.map((cell, index) => cell + other.#cells[index]!));

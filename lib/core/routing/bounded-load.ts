@@ -9,27 +9,24 @@
 /** Load factors are whole millionths (options allow no more), so the bound can be computed without rounding. */
 export const MILLION = 1_000_000;
 
-/**
- * The most requests a replica may hold, the new one included, with `totalInFlight` requests in flight before it on
- * `eligible` replicas; at least `floor`. Infinity for load factor 0 (off) and for no eligible replica.
- * With load factor c = 1 + ε, m requests and n replicas it is ⌈c·m/n⌉. An almost idle fleet has bounds of one or two,
- * which one client with six parallel requests exceeds although no replica is in any trouble; so where requests of one
- * key belong together, no bound is below `--load-floor`.
- */
-export function boundOf(loadFactor: number, totalInFlight: number, eligible: number, floor = 0): number {
-  return weightedBoundOf(loadFactor, floor, { totalInFlight, weight: 1, totalWeight: eligible });
-}
-
-/** What the bound of one of several replicas of different weights depends on. Weights are whole numbers. */
+/** What the bound of one of several replicas depends on. Weights are whole numbers. */
 export interface WeightedLoad {
+  /** Before the new request, on all eligible replicas. */
   readonly totalInFlight: number;
   readonly weight: number;
   /** Of all eligible replicas. */
   readonly totalWeight: number;
 }
 
-/** The same for a replica of some weight w of W in all: ⌈c · (m + 1) · w ÷ W⌉, so that the bounds still exceed m. */
-export function weightedBoundOf(
+/**
+ * The most requests that a replica may hold, the new one included; at least `floor`. Infinity for load factor 0 (off)
+ * and for no eligible replica.
+ * With load factor c = 1 + ε, m requests in flight and a weight w of W in all it is ⌈c · (m + 1) · w ÷ W⌉, so that the
+ * bounds together exceed m. An almost idle fleet has bounds of one or two, which one client with six parallel requests
+ * exceeds although no replica is in any trouble; so where requests of one key belong together, no bound is below
+ * `--load-floor`.
+ */
+export function boundOf(
   loadFactor: number,
   floor: number,
   { totalInFlight, weight, totalWeight }: WeightedLoad,

@@ -9,7 +9,7 @@
 import { NO_KEY } from '../hashing/hash-key.ts';
 import { NO_OWNER, type Placement } from '../hashing/slot-table.ts';
 import { NO_ORDINAL } from '../replica.ts';
-import { MILLION, weightedBoundOf } from './bounded-load.ts';
+import { boundOf, MILLION } from './bounded-load.ts';
 import { Candidates } from './candidates.ts';
 import { type Balance, type LoadLimits, LoadPicker } from './load-picker.ts';
 import { ALL_FULL, NONE_ELIGIBLE } from './pick-codes.ts';
@@ -135,7 +135,7 @@ export class Picker {
     const { loadFactor, loadFloor, maxInFlight } = this.#policy;
     const { totalInFlight, eligibleWeight } = this.#table;
     const load = { totalInFlight, weight: this.#table.weight(ordinal), totalWeight: eligibleWeight };
-    return Math.min(maxInFlight, weightedBoundOf(loadFactor, loadFloor, load));
+    return Math.min(maxInFlight, boundOf(loadFactor, loadFloor, load));
   }
 
   #pickIn(slots: Uint16Array, hash: number, tried: readonly number[]): number {

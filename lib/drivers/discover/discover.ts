@@ -102,8 +102,6 @@ export class DiscoverDriver implements Driver {
   /** A server that left its list is another's to stop. */
   async retire(): Promise<void> {}
 
-  async promote(): Promise<void> {}
-
   async remove(): Promise<void> {}
 
   async close(_keep: boolean): Promise<void> {

@@ -59,7 +59,7 @@ export interface DockerDriverOptions extends Stopping {
   readonly adminPort: number;
   readonly log: Logger;
   readonly clock?: Clock;
-  /** Takes what containers print, where that is wanted. */
+  /** Takes what containers print; their logs are not read without it. */
   readonly openOutput?: OpenOutput;
   /** The engine, where it is not the default one. */
   readonly api?: DockerApi;

@@ -131,7 +131,7 @@ function dockerOver(parts: Parts): Driver {
       const isOurs = await engine.rename(id, containerName(retiredName(name, 'removed', id)));
       return isOurs ? id : undefined;
     },
-    undoRemoval: (instanceId: string) => inner.promote(instanceId),
+    undoRemoval: async (instanceId: string) => inner.promote?.(instanceId),
   });
 }
 

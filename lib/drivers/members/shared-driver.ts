@@ -44,7 +44,7 @@ export function sharedDriver({ inner, membership, options }: SharedParts): Drive
     ...(inner.claimRemoval && { claimRemoval: (name) => inner.claimRemoval!(name) }),
     ...(inner.undoRemoval && { undoRemoval: (instanceId) => inner.undoRemoval!(instanceId) }),
     release: (instanceId) => membership()?.release(instanceId),
-    promote: (instanceId) => inner.promote(instanceId),
+    ...(inner.promote && { promote: (instanceId) => inner.promote!(instanceId) }),
     async remove(instanceId, graceMs) {
       // what is killed serves nobody; what has drained here may still serve others
       if (graceMs > 0) await membership()?.untilReleased(instanceId, options.drainTimeoutMs);

@@ -25,8 +25,8 @@ export interface ProcessDriverOptions {
   readonly spec: ReplicaSpec;
   readonly clock?: Clock;
   readonly cgroups?: ChildCgroups;
-  /** Takes what children print; without it only the end of it is kept, for the words about a death. */
-  readonly openOutput?: OpenOutput;
+  /** Takes what children print. */
+  readonly openOutput: OpenOutput;
 }
 
 interface Entry extends Place {
@@ -50,7 +50,7 @@ class ProcessDriver implements Driver {
   readonly #spec: ReplicaSpec;
   readonly #cgroups: ChildCgroups;
   readonly #clock: Clock;
-  readonly #openOutput: OpenOutput | undefined;
+  readonly #openOutput: OpenOutput;
   readonly #entries = new Map<string, Entry>();
   readonly #ports = new Set<number>();
   readonly #oomKills = new OomKills();
@@ -164,7 +164,7 @@ class ProcessDriver implements Driver {
     }
     // a process id may be reused, the pair never is
     const instanceId = `${child.pid}-${number}`;
-    output = this.#openOutput?.(place.name, instanceId);
+    output = this.#openOutput(place.name, instanceId);
     const { name, id, generation, isNext = false } = place;
     const role = isNext ? 'next' : 'current';
     const runs = { child, cgroup, spec: specHash(given), generation };

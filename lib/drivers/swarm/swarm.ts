@@ -158,9 +158,6 @@ class SwarmDriver implements Driver {
     return this.#roster.endingOf(instanceId);
   }
 
-  /** A service keeps its name. */
-  async promote(): Promise<void> {}
-
   async claimRemoval(name: string): Promise<string | undefined> {
     const service = await this.#currentService(name);
     if (service === undefined) return undefined;

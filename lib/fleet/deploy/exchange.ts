@@ -149,7 +149,7 @@ export class Exchange {
     try {
       await launcher.instances.runInTurn(replica.name, async () => {
         await driver.retire(standby.instance.instanceId, 'replaced');
-        if (instance !== undefined) await driver.promote(instance.instanceId);
+        if (instance !== undefined) await driver.promote?.(instance.instanceId);
       });
     } catch (error) {
       log.warn({ replica: replica.name, cause: messageOf(error) }, 'instances not renamed');

@@ -171,14 +171,14 @@ export class Supervisor {
 
   /** Goes on with what an earlier balancer left of a replica: the instance that runs, or a new one in its place. */
   #adopt(replica: Replica, { running, dead }: Found<Instance>, othersGone: Promise<unknown>): void {
-    const { launcher, log, journal } = this.#parts;
+    const { driver, launcher, log, journal } = this.#parts;
     const { instanceId: instance, image } = running ?? {};
     log.info({ replica: replica.name, instance, image, id: replica.id }, `${replica.name} adopted`);
     journal.note({ kind: 'adopted', replica: replica.name, instance, image });
     // the balancer before ended in the middle of a switch; one of the others may have the name
     if (running !== undefined && running.role !== 'current')
       void launcher.instances
-        .runInTurn(replica.name, () => othersGone.then(() => this.#parts.driver.promote(running.instanceId)))
+        .runInTurn(replica.name, () => othersGone.then(() => driver.promote?.(running.instanceId)))
         .catch((error: unknown) =>
           log.warn({ replica: replica.name, cause: messageOf(error) }, 'instance not renamed'),
         );

@@ -17,7 +17,13 @@ import { type PinnedConnection, pinConnection } from '../upstream/pinned-connect
 import type { WorkerOptions } from '../worker-protocol.ts';
 import { type ClientResponse, SocketResponse } from './client-response.ts';
 import { ClientTimeouts, type WatchWorker } from './client-timeouts.ts';
-import type { ActiveExchange, ClientRequest, ManagedConnection, RequestHandler } from './request.ts';
+import type {
+  ActiveExchange,
+  ClientRequest,
+  ManagedConnection,
+  RequestHandler,
+  TimedConnection,
+} from './request.ts';
 import { RequestReader, type RequestReaderOwner } from './request-reader.ts';
 
 /** What a client connection needs of its worker. */
@@ -60,7 +66,7 @@ function onClose(this: ClientSocket): void {
   this[CONNECTION]?.onClosed();
 }
 
-export class ClientConnection implements ManagedConnection, RequestReaderOwner {
+export class ClientConnection implements ManagedConnection, TimedConnection, RequestReaderOwner {
   readonly socket: Socket;
   readonly info: ClientInfo;
   isClosing = false;

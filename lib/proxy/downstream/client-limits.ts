@@ -12,7 +12,7 @@ import {
   TOO_MANY,
 } from '../../core/policy/connection-counts.ts';
 import { createRateMemory, RateLimiter } from '../../core/policy/rate-limit.ts';
-import { findValue, NOT_FOUND, type ParsedRequest, valueEnd } from '../../http1/request-head.ts';
+import { fieldValue, type ParsedRequest } from '../../http1/request-head.ts';
 import { BalancerError } from '../../platform/errors.ts';
 import { networkOf } from '../../platform/ip-addresses.ts';
 import type { ClientInfo } from '../headers/request-headers.ts';
@@ -113,16 +113,11 @@ export class RequestRates {
   }
 
   #keyOf(info: ClientInfo, request: WithHeaders, parsed: ParsedRequest): string {
-    const value = this.#header === undefined ? '' : headerValue(parsed, this.#header);
+    const value = this.#header === undefined ? '' : fieldValue(parsed, this.#header);
     // marked, so that nobody uses up the rate of an address by naming it
     if (value !== '') return `:${value}`;
     return networkOf(info.trusted ? this.#trusted.originOf(info, request.rawHeaders) : info.ip);
   }
-}
-
-function headerValue(parsed: ParsedRequest, name: Uint8Array): string {
-  const at = findValue(parsed, name);
-  return at === NOT_FOUND ? '' : parsed.text.slice(at, valueEnd(parsed, at));
 }
 
 /** Connections of each client at once. */

@@ -5,54 +5,32 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Writable } from 'node:stream';
-import { fieldPairs } from '../../http1/header-scanner.ts';
 import { NO_LENGTH } from '../../http1/response-fields.ts';
-import { passingTrailers, trailerSection } from '../../http1/trailers.ts';
+import { headerPairs } from '../../http1/response-head.ts';
 import { resetConnection } from '../io/encrypted.ts';
 import type { AfterResponse, ClientResponse } from './client-response.ts';
-import type { BodySource, OnPiece } from './request.ts';
+import { RechunkedBody } from './rechunked-body.ts';
 
 /** A body, put into chunks again where it came in chunks. */
-export class NodeBody implements BodySource {
-  readonly length: number;
-  contentBytes = 0;
-  readonly isWhole = false;
+export class NodeBody extends RechunkedBody {
   readonly #message: IncomingMessage;
 
   constructor(message: IncomingMessage) {
-    this.#message = message;
     const { 'content-length': length, 'transfer-encoding': coding } = message.headers;
-    this.length = coding !== undefined ? Number.NaN : Number(length ?? NO_LENGTH);
+    super(message, coding !== undefined ? Number.NaN : Number(length ?? NO_LENGTH));
+    this.#message = message;
   }
 
   get isComplete(): boolean {
     return this.#message.complete;
   }
 
-  listen(onPiece: OnPiece, onEnd: () => void): void {
-    const isChunked = Number.isNaN(this.length);
-    this.#message.on('data', (piece: Buffer) => {
-      this.contentBytes += piece.length;
-      if (!isChunked) return onPiece(piece, undefined);
-      const size = Buffer.from(`${piece.length.toString(16)}\r\n`, 'latin1');
-      onPiece(Buffer.concat([size, piece, Buffer.from('\r\n')]), undefined);
-    });
-    this.#message.on('end', () => {
-      if (isChunked) onPiece(trailerSection(passingTrailers(this.#message.rawTrailers)), undefined);
-      onEnd();
-    });
-  }
-
   checkPeer(): void {
     this.#message.socket.write('');
   }
 
-  resume(): void {
-    this.#message.resume();
-  }
-
-  pause(): void {
-    this.#message.pause();
+  protected get rawTrailers(): readonly string[] {
+    return this.#message.rawTrailers;
   }
 }
 
@@ -145,7 +123,7 @@ export class NodeResponse extends Writable implements ClientResponse {
     const end = chunk.indexOf(HEAD_END);
     const text = chunk.toString('latin1', 0, end + 2);
     const [, status = '', reason = ''] = /^HTTP\/1\.1 (\d+) ?([^\r]*)/.exec(text) ?? [];
-    this.#response.writeHead(Number(status), reason, fieldPairs(text, text.indexOf('\r\n') + 2));
+    this.#response.writeHead(Number(status), reason, headerPairs(text));
     // not `flushHeaders`, which would write it as UTF-8
     this.#response.write(NOTHING);
     return chunk.subarray(end + HEAD_END.length);

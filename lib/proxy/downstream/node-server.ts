@@ -7,8 +7,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { TOKEN_CHAR } from '../../core/http-token.ts';
-import type { ParsedRequest } from '../../http1/request-head.ts';
-import { RequestParser } from '../../http1/request-parser.ts';
+import { parseHeadText } from '../../http1/request-parser.ts';
 import { BalancerError, errnoOf, isBalancerError } from '../../platform/errors.ts';
 import { finalFailureResponse } from '../headers/failure-response.ts';
 import type { ClientInfo } from '../headers/request-headers.ts';
@@ -25,6 +24,7 @@ import {
   ClientRequest,
   type ManagedConnection,
   type RequestHandler,
+  type TimedConnection,
 } from './request.ts';
 
 /** How often Node checks for requests whose head does not come. */
@@ -121,7 +121,7 @@ function isUpgrade({ headers, httpVersionMinor }: IncomingMessage): boolean {
 }
 
 /** One client connection that Node's HTTP server reads. */
-export class NodeConnection implements ManagedConnection {
+export class NodeConnection implements ManagedConnection, TimedConnection {
   readonly socket: Socket;
   readonly info: ClientInfo;
   isClosing = false;
@@ -186,10 +186,11 @@ export class NodeConnection implements ManagedConnection {
     // the connection has closed before its turn came, or is about to
     if (this.isClosing || this.socket.destroyed) return;
     try {
-      withParsedHead(message, this.#worker.options, source !== undefined, (parsed) => {
-        const body = parsed.framing === 'none' ? undefined : source;
-        this.#handler.handleRequest(this, new ClientRequest(this.socket, parsed, body), response, parsed);
-      });
+      // Node has limited how long it may be
+      const limits = { ...this.#worker.options, maxHeadBytes: Number.MAX_SAFE_INTEGER };
+      const parsed = parseHeadText(headText(message, source !== undefined), limits);
+      const body = parsed.framing === 'none' ? undefined : source;
+      this.#handler.handleRequest(this, new ClientRequest(this.socket, parsed, body), response, parsed);
     } catch (error) {
       message.resume();
       if (!isBalancerError(error)) throw error;
@@ -290,24 +291,17 @@ export class NodeConnection implements ManagedConnection {
   }
 }
 
-/** Parses the head that Node took apart as if it had come in one piece; `isOrdinary` leaves Upgrade out. */
-function withParsedHead(
+/** The head that Node took apart, put together again; `isOrdinary` leaves Upgrade out. */
+function headText(
   { method = '', url = '', httpVersionMajor, httpVersionMinor, rawHeaders }: IncomingMessage,
-  limits: WorkerOptions,
   isOrdinary: boolean,
-  onParsed: (parsed: ParsedRequest) => void,
-): void {
+): string {
   let text = `${method} ${url} HTTP/${httpVersionMajor}.${httpVersionMinor}\r\n`;
   for (let at = 0; at < rawHeaders.length; at += 2) {
     if (isOrdinary && rawHeaders[at]!.toLowerCase() === 'upgrade') continue;
     text += `${rawHeaders[at]}: ${rawHeaders[at + 1]}\r\n`;
   }
-  const bytes = Buffer.from(`${text}\r\n\0`, 'latin1');
-  const parser = new RequestParser(
-    { ...limits, maxHeadBytes: bytes.length },
-    { onRequest: onParsed, onBody: () => {}, onRequestEnd: () => {} },
-  );
-  parser.parse(bytes, 0, bytes.length - 1);
+  return text;
 }
 
 /** The reason that Node's parser gives for a well-formed version that it does not know. */

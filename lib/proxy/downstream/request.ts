@@ -140,7 +140,7 @@ export interface TimedConnection {
   tick(nowMs: number, options: WorkerOptions): void;
 }
 
-/** A client connection, as its listener sees it. */
-export interface ManagedConnection extends DownstreamConnection, TimedConnection {
+/** A client connection of one request at a time, or one stream of many, as its listener sees it. */
+export interface ManagedConnection extends DownstreamConnection {
   setExchange(exchange: ActiveExchange): void;
 }

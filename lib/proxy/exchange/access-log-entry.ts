@@ -2,7 +2,9 @@
  * The access-log entries of one worker's requests, those that were refused before they were exchanges included. Which
  * requests are logged, and how an entry is written, is in `lib/access-log`.
  */
+
 import type { AccessLog, AccessLogOptions } from '../../access-log/access-log.ts';
+import { headerValue } from '../../core/header-value.ts';
 import { type EndedRequest, NOT_MEASURED_MS } from '../../metrics/recorder.ts';
 import { ERRORS, type ErrorCode } from '../../platform/errors.ts';
 import type { ClientRequest, RequestContext } from '../downstream/request.ts';
@@ -64,8 +66,8 @@ export class AccessLogEntries {
       bytesOut: record.bytesOut,
       ended: record.ended,
       error: record.error,
-      referer: headerIn(rawHeaders, 'referer'),
-      userAgent: headerIn(rawHeaders, 'user-agent'),
+      referer: headerValue(rawHeaders, 'referer'),
+      userAgent: headerValue(rawHeaders, 'user-agent'),
     });
   }
 
@@ -92,8 +94,8 @@ export class AccessLogEntries {
       bytesOut: 0,
       ended: 'whole',
       error: code,
-      referer: headerIn(rawHeaders, 'referer'),
-      userAgent: headerIn(rawHeaders, 'user-agent'),
+      referer: headerValue(rawHeaders, 'referer'),
+      userAgent: headerValue(rawHeaders, 'user-agent'),
     });
   }
 
@@ -102,13 +104,4 @@ export class AccessLogEntries {
     if (this.#options.accessLog === 'off') return false;
     return this.log.shouldLog(status, totalMs) && this.log.hasRoom();
   }
-}
-
-/** The header's first value, or ''. */
-function headerIn(rawHeaders: readonly string[], name: string): string {
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    const given = rawHeaders[at]!;
-    if (given.length === name.length && given.toLowerCase() === name) return rawHeaders[at + 1]!;
-  }
-  return '';
 }

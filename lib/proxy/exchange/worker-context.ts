@@ -19,7 +19,7 @@ import {
 import type { ClientRequest } from '../downstream/request.ts';
 import type { TlsMaterial } from '../downstream/tls/tls-server.ts';
 import type { ClientInfo } from '../headers/request-headers.ts';
-import { TrustedProxies } from '../headers/trusted-proxies.ts';
+import type { TrustedProxies } from '../headers/trusted-proxies.ts';
 import { UnsentBytes } from '../io/unsent-bytes.ts';
 import { PassiveHealth } from '../upstream/passive-health.ts';
 import { ReplicaPools } from '../upstream/replica-pools.ts';
@@ -59,6 +59,7 @@ export class WorkerContext {
   clientLimits: ClientLimits;
   readonly tls: TlsContext;
   readonly access: AccessLogEntries;
+  readonly #trusted: TrustedProxies;
   /** The coarse clock, set by `tick`; milliseconds that never go back. */
   nowMs: number;
   /** The time for Date headers, set by `tick`. */
@@ -67,12 +68,16 @@ export class WorkerContext {
 
   #ticks = 0;
   readonly #clock: () => number;
-  readonly #trusted: TrustedProxies;
   readonly #worker: number;
   readonly #workers: number;
 
   /** `clock` gives milliseconds that never go back, the same for all workers. */
-  constructor(start: WorkerStart, post: (message: MessageFromWorker) => void, clock: () => number) {
+  constructor(
+    start: WorkerStart,
+    trusted: TrustedProxies,
+    post: (message: MessageFromWorker) => void,
+    clock: () => number,
+  ) {
     const { options } = start;
     const nowMs = (): number => this.nowMs;
     this.options = options;
@@ -101,7 +106,7 @@ export class WorkerContext {
     this.pools = new ReplicaPools(pools);
     const hstsLine = options.hsts === 0 ? '' : `Strict-Transport-Security: max-age=${options.hsts}\r\n`;
     this.tls = { material: start.tls, hstsLine };
-    this.#trusted = new TrustedProxies(options.trustedProxies);
+    this.#trusted = trusted;
     this.clientLimits = this.#createLimits(start.limits);
     this.access = this.#createAccessLog(this.#trusted, post);
     this.pools.update(start.upstreams);

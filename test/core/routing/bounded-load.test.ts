@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { boundOf, weightedBoundOf } from '../../../lib/core/routing/bounded-load.ts';
+import { boundOf } from '../../../lib/core/routing/bounded-load.ts';
+
+/** The bound of each of `eligible` replicas of equal weight. */
+function evenBound(loadFactor: number, totalInFlight: number, eligible: number, floor = 0): number {
+  return boundOf(loadFactor, floor, { totalInFlight, weight: 1, totalWeight: eligible });
+}
 
 /** Load factor, in flight before, eligible, bound: ⌈c · (m + 1) ÷ n⌉. */
 const BOUNDS: readonly (readonly [number, number, number, number])[] = [
@@ -23,7 +28,7 @@ const BOUNDS: readonly (readonly [number, number, number, number])[] = [
 
 for (const [loadFactor, inFlight, eligible, bound] of BOUNDS) {
   test(`load factor ${loadFactor}, ${inFlight} in flight on ${eligible}: bound ${bound}`, () => {
-    assert.equal(boundOf(loadFactor, inFlight, eligible), bound);
+    assert.equal(evenBound(loadFactor, inFlight, eligible), bound);
   });
 }
 
@@ -36,20 +41,20 @@ for (const [floor, inFlight, bound] of [
   [0, 0, 1],
 ] as const) {
   test(`floor ${floor}, ${inFlight} in flight on three: bound ${bound}`, () => {
-    assert.equal(boundOf(1.25, inFlight, 3, floor), bound);
+    assert.equal(evenBound(1.25, inFlight, 3, floor), bound);
   });
 }
 
 test('load factor 0 is no bound, with a floor as without', () => {
-  assert.equal(boundOf(0, 5, 1, 16), Number.POSITIVE_INFINITY);
+  assert.equal(evenBound(0, 5, 1, 16), Number.POSITIVE_INFINITY);
 });
 
 test('load factor 0 is no bound', () => {
-  assert.equal(boundOf(0, 1_000_000, 1), Number.POSITIVE_INFINITY);
+  assert.equal(evenBound(0, 1_000_000, 1), Number.POSITIVE_INFINITY);
 });
 
 test('with no eligible replica there is no bound', () => {
-  assert.equal(boundOf(1.25, 5, 0), Number.POSITIVE_INFINITY);
+  assert.equal(evenBound(1.25, 5, 0), Number.POSITIVE_INFINITY);
 });
 
 /** From 1 to 4, with the six decimals that options allow. */
@@ -63,7 +68,7 @@ test('the bound is the exact ceiling for every load factor', () => {
     fc.property(LOAD_FACTOR, inFlight, fc.integer({ min: 1, max: 1024 }), (loadFactor, total, eligible) => {
       const over = BigInt(Math.round(loadFactor * 1e6)) * BigInt(total + 1);
       const under = BigInt(eligible) * 1_000_000n;
-      assert.equal(boundOf(loadFactor, total, eligible), Number((over + under - 1n) / under));
+      assert.equal(evenBound(loadFactor, total, eligible), Number((over + under - 1n) / under));
     }),
   );
 });
@@ -71,7 +76,7 @@ test('the bound is the exact ceiling for every load factor', () => {
 /** Puts a request on the first replica from `owner` on that is under the bound; -1 where none is. */
 function place(loads: number[], owner: number, loadFactor: number): number {
   const total = loads.reduce((sum, load) => sum + load, 0);
-  const bound = boundOf(loadFactor, total, loads.length);
+  const bound = evenBound(loadFactor, total, loads.length);
   for (let step = 0; step < loads.length; step++) {
     const at = (owner + step) % loads.length;
     if (loads[at]! >= bound) continue;
@@ -111,7 +116,7 @@ test('no replica exceeds the bound while requests only arrive', () => {
         loads.reduce((sum, load) => sum + load, 0),
         requests,
       );
-      assert.ok(Math.max(...loads) <= boundOf(loadFactor, requests - 1, replicas), `${loads}`);
+      assert.ok(Math.max(...loads) <= evenBound(loadFactor, requests - 1, replicas), `${loads}`);
     }),
   );
 });
@@ -129,9 +134,7 @@ test("all replicas' weighted bounds together exceed what is in flight", () => {
   fc.assert(
     fc.property(LOAD_FACTOR, fc.nat(100_000), WEIGHTS, (loadFactor, totalInFlight, weights) => {
       const totalWeight = weights.reduce((sum, weight) => sum + weight, 0);
-      const bounds = weights.map((weight) =>
-        weightedBoundOf(loadFactor, 0, { totalInFlight, weight, totalWeight }),
-      );
+      const bounds = weights.map((weight) => boundOf(loadFactor, 0, { totalInFlight, weight, totalWeight }));
       assert.ok(bounds.reduce((sum, bound) => sum + bound, 0) > totalInFlight);
     }),
   );
@@ -145,17 +148,13 @@ test('equal weights of any size have the unweighted bound', () => {
       WEIGHTS,
       (loadFactor, totalInFlight, [weight = 1, ...others]) => {
         const load = { totalInFlight, weight, totalWeight: weight * (others.length + 1) };
-        assert.equal(
-          weightedBoundOf(loadFactor, 0, load),
-          boundOf(loadFactor, totalInFlight, others.length + 1),
-        );
+        assert.equal(boundOf(loadFactor, 0, load), evenBound(loadFactor, totalInFlight, others.length + 1));
       },
     ),
   );
 });
 
 test('a replica of triple weight has triple the bound', () => {
-  const boundWith = (weight: number) =>
-    weightedBoundOf(1.25, 0, { totalInFlight: 99, weight, totalWeight: 4 });
+  const boundWith = (weight: number) => boundOf(1.25, 0, { totalInFlight: 99, weight, totalWeight: 4 });
   assert.deepEqual([boundWith(1), boundWith(3)], [32, 94]);
 });

@@ -5,7 +5,7 @@ import { NO_KEY } from '../../../lib/core/hashing/hash-key.ts';
 import { maglevPlacement } from '../../../lib/core/hashing/maglev.ts';
 import { NO_OWNER } from '../../../lib/core/hashing/slot-table.ts';
 import { NO_ORDINAL } from '../../../lib/core/replica.ts';
-import { weightedBoundOf } from '../../../lib/core/routing/bounded-load.ts';
+import { boundOf } from '../../../lib/core/routing/bounded-load.ts';
 import { Picker } from '../../../lib/core/routing/pick.ts';
 import { ALL_FULL, NONE_ELIGIBLE } from '../../../lib/core/routing/pick-codes.ts';
 import { RouteTable, type RouteTableWriter } from '../../../lib/core/routing/route-table.ts';
@@ -73,14 +73,14 @@ function setUp(asked: AnyPick) {
     (sum, state, at) => sum + (state === 'healthy' ? asked.weights[at]! : 0),
     0,
   );
-  const boundOf = (ordinal: number): number => {
+  const mostOf = (ordinal: number): number => {
     const load = { totalInFlight: table.totalInFlight, weight: asked.weights[ordinal]!, totalWeight };
-    return Math.min(maxInFlight, weightedBoundOf(loadFactor, loadFloor, load));
+    return Math.min(maxInFlight, boundOf(loadFactor, loadFloor, load));
   };
-  const isUnder = (ordinal: number): boolean => loadOf(ordinal) < boundOf(ordinal);
+  const isUnder = (ordinal: number): boolean => loadOf(ordinal) < mostOf(ordinal);
   const start = asked.hash % slots.length;
   const walk = [...slots.slice(start), ...slots.slice(0, start)].filter(mayTake);
-  return { picker, table, writer, mayTake, loadOf, boundOf, isUnder, walk };
+  return { picker, table, writer, mayTake, loadOf, mostOf, isUnder, walk };
 }
 
 const always = (check: (asked: AnyPick) => void): void =>
@@ -155,8 +155,8 @@ test('a candidate without slots does not block the others', () => {
 
 test('the picker picks by the bound that it tells', () => {
   always((asked) => {
-    const { picker, boundOf } = setUp(asked);
-    for (const ordinal of asked.states.keys()) assert.equal(picker.boundOf(ordinal), boundOf(ordinal));
+    const { picker, mostOf } = setUp(asked);
+    for (const ordinal of asked.states.keys()) assert.equal(picker.boundOf(ordinal), mostOf(ordinal));
   });
 });
 

@@ -4,7 +4,6 @@ import { createDockerSource } from '../../../lib/drivers/discover/docker-source.
 import type { Source } from '../../../lib/drivers/discover/source.ts';
 import { DockerApi } from '../../../lib/drivers/docker/api.ts';
 import { systemClock } from '../../../lib/platform/clock.ts';
-import { silentLogger } from '../../../lib/platform/log.ts';
 import {
   cleanUp,
   docker,
@@ -14,6 +13,7 @@ import {
   runStranger,
   skipDocker,
 } from '../../helpers/docker/docker.ts';
+import { silentLogger } from '../../helpers/silent-logger.ts';
 import { testSource } from './source-suite.ts';
 
 const sourceOf = (label: string, network: string, socketPath?: string): Source =>

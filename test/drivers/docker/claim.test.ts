@@ -6,8 +6,8 @@ import { PoolClaim } from '../../../lib/drivers/docker/claim.ts';
 import type { ContainerJson, VolumeJson } from '../../../lib/drivers/docker/mapper.ts';
 import { type Owner, parseOwner } from '../../../lib/drivers/docker/owner.ts';
 import { BalancerError } from '../../../lib/platform/errors.ts';
-import { silentLogger } from '../../../lib/platform/log.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
+import { silentLogger } from '../../helpers/silent-logger.ts';
 
 /** Volumes as an engine has them: a name belongs to the first who asks for it. */
 class Engine {

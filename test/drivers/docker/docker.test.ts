@@ -7,10 +7,11 @@ import { DockerEngine } from '../../../lib/drivers/docker/engine.ts';
 import { PoolNetwork } from '../../../lib/drivers/docker/network.ts';
 import type { Hint } from '../../../lib/drivers/driver.ts';
 import { systemClock } from '../../../lib/platform/clock.ts';
-import { type LogFields, silentLogger } from '../../../lib/platform/log.ts';
+import type { LogFields } from '../../../lib/platform/log.ts';
 import { eventually } from '../../helpers/eventually.ts';
 import { endingIn } from '../../helpers/fleet/endings.ts';
 import { type SpecDriver, specWith, withSpec } from '../../helpers/replica-spec.ts';
+import { silentLogger } from '../../helpers/silent-logger.ts';
 import { FakeEngine, json } from './fake-engine.ts';
 
 const ID = 'a'.repeat(64);

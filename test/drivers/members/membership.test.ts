@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import { thisOwner } from '../../../lib/drivers/docker/owner.ts';
 import { Membership } from '../../../lib/drivers/members/membership.ts';
 import type { MemberStore, StoredRecord } from '../../../lib/drivers/members/store.ts';
-import { silentLogger } from '../../../lib/platform/log.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
+import { silentLogger } from '../../helpers/silent-logger.ts';
 
 const settle = async (): Promise<void> => {
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));

@@ -13,6 +13,7 @@ import { specHash } from '../../../lib/drivers/spec-hash.ts';
 import { get } from '../../helpers/drivers/replica-client.ts';
 import { eventually } from '../../helpers/eventually.ts';
 import { endingIn } from '../../helpers/fleet/endings.ts';
+import { noOutput } from '../../helpers/no-output.ts';
 import { groupOf, leaderOf } from '../../helpers/processes.ts';
 import { type SpecDriver, specWith, withSpec } from '../../helpers/replica-spec.ts';
 import { skipWithoutProc, skipWithoutPython } from '../../helpers/skip.ts';
@@ -31,7 +32,7 @@ afterEach(async () => {
 
 function driverOf(command: string, fields: Partial<ReplicaSpec> = {}): SpecDriver {
   const spec = specWith({ ...fields, command });
-  const driver = withSpec(createProcessDriver({ spec }), spec);
+  const driver = withSpec(createProcessDriver({ spec, openOutput: noOutput }), spec);
   drivers.push(driver);
   return driver;
 }
@@ -170,7 +171,7 @@ describe('a command with a spec', () => {
     mkdirSync(root);
     writeFileSync(join(root, 'cgroup.controllers'), 'memory');
     const spec = specWith({ command: 'sleep 1000', memoryBytes: 2 ** 26 });
-    const driver = createProcessDriver({ spec, cgroups: new ChildCgroups(() => root) });
+    const driver = createProcessDriver({ spec, cgroups: new ChildCgroups(() => root), openOutput: noOutput });
     drivers.push(driver);
     const instance = await driver.start(PLACE, spec);
     const entered = join(root, `ringlb-${process.pid}-1`, 'cgroup.procs');

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { it, type TestContext } from 'node:test';
 import type { Driver } from '../../../lib/drivers/driver.ts';
 import { createSwarmDriver } from '../../../lib/drivers/swarm/swarm.ts';
-import { silentLogger } from '../../../lib/platform/log.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
 import { specWith } from '../../helpers/replica-spec.ts';
+import { silentLogger } from '../../helpers/silent-logger.ts';
 import { FakeEngine, json } from '../docker/fake-engine.ts';
 
 const SERVICE = {

@@ -3,8 +3,9 @@ import { beforeEach, describe, it } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
 import { LogPrinter } from '../../../lib/fleet/logs/log-printer.ts';
 import { ReplicaLogs } from '../../../lib/fleet/logs/replica-logs.ts';
-import { type LogFields, silentLogger } from '../../../lib/platform/log.ts';
+import type { LogFields } from '../../../lib/platform/log.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
+import { silentLogger } from '../../helpers/silent-logger.ts';
 
 const BATCH_MS = 100;
 

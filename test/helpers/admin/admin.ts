@@ -13,8 +13,9 @@ import {
 import type { ScaleView } from '../../../lib/api/scale.ts';
 import type { Preview, Readiness, ReplicaView, RingView } from '../../../lib/api/types.ts';
 import { systemClock } from '../../../lib/platform/clock.ts';
-import { type Logger, silentLogger } from '../../../lib/platform/log.ts';
+import type { Logger } from '../../../lib/platform/log.ts';
 import { RawClient, type RawResponse } from '../raw-http.ts';
+import { silentLogger } from '../silent-logger.ts';
 
 export const REPLICA: ReplicaView = {
   name: 'S1',

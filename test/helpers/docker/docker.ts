@@ -16,11 +16,9 @@ import { createDockerDriver, type DockerDriverOptions } from '../../../lib/drive
 import { DockerEngine } from '../../../lib/drivers/docker/engine.ts';
 import { systemClock } from '../../../lib/platform/clock.ts';
 import { messageOf } from '../../../lib/platform/errors.ts';
-import { silentLogger } from '../../../lib/platform/log.ts';
-
 import { eventually } from '../eventually.ts';
 import { type SpecDriver, specWith, withSpec } from '../replica-spec.ts';
-
+import { silentLogger } from '../silent-logger.ts';
 import { skipUnless } from '../skip.ts';
 
 export const BASE_IMAGE = process.env.NODE_IMAGE ?? 'node:26-bookworm-slim';

@@ -121,6 +121,7 @@ export class Rig {
     const { table, options } = this;
     const [metrics, upstreams] = [this.metrics.memory, this.#records];
     this.metrics.follow(upstreams);
+    const trusted = new TrustedProxies(options.trustedProxies);
     const thread: WorkerContext = new WorkerContext(
       {
         worker,
@@ -132,6 +133,7 @@ export class Rig {
         tls: this.#tls,
         upstreams,
       },
+      trusted,
       (message) => {
         if (message.kind === 'report') this.reports.push(message);
         if (message.kind === 'lost') this.losses.push(message.loss);
@@ -141,12 +143,7 @@ export class Rig {
       },
       () => this.#nowMs,
     );
-    const listener = new Listener(
-      thread,
-      new TrustedProxies(options.trustedProxies),
-      this.#ids,
-      (isShedding) => this.shedding.push(isShedding),
-    );
+    const listener = new Listener(thread, trusted, this.#ids, (isShedding) => this.shedding.push(isShedding));
     this.threads.push(thread);
     this.#listeners.push(listener);
     const { port, tlsPort } = await listener.listen();

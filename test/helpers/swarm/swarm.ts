@@ -10,9 +10,9 @@ import { promisify } from 'node:util';
 import type { Instance } from '../../../lib/drivers/driver.ts';
 import type { SwarmDriverOptions } from '../../../lib/drivers/swarm/options.ts';
 import { createSwarmDriver } from '../../../lib/drivers/swarm/swarm.ts';
-import { silentLogger } from '../../../lib/platform/log.ts';
 import { eventually } from '../eventually.ts';
 import { type SpecDriver, specWith, withSpec } from '../replica-spec.ts';
+import { silentLogger } from '../silent-logger.ts';
 import { skipUnless } from '../skip.ts';
 
 /** Where the Swarm was brought up. */

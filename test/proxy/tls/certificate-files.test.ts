@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { isBalancerError } from '../../../lib/platform/errors.ts';
-import { silentLogger } from '../../../lib/platform/log.ts';
 import { CertificateFiles } from '../../../lib/proxy/downstream/tls/certificate-files.ts';
 import type { TlsMaterial } from '../../../lib/proxy/downstream/tls/tls-server.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
 import { makeCertificate, type Pair } from '../../helpers/proxy/certificates.ts';
+import { silentLogger } from '../../helpers/silent-logger.ts';
 
 const DAY_MS = 86_400_000;
 const [first, second] = [makeCertificate(['a.example']), makeCertificate(['a.example'])];

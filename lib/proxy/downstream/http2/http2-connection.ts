@@ -22,7 +22,7 @@ import type { ConnectionPool } from '../../upstream/connection-pool.ts';
 import { type PinnedConnection, pinConnection } from '../../upstream/pinned-connections.ts';
 import type { WorkerOptions } from '../../worker-protocol.ts';
 import type { ConnectionWorker } from '../client-connection.ts';
-import type { ActiveExchange, ManagedConnection, RequestHandler } from '../request.ts';
+import type { ActiveExchange, ManagedConnection, RequestHandler, TimedConnection } from '../request.ts';
 import { isWebSocketConnect, parseStreamHead } from './stream-head.ts';
 import { StreamBody, StreamRequest, StreamResponse } from './stream-messages.ts';
 import { StreamTunnel } from './stream-tunnel.ts';
@@ -47,7 +47,7 @@ const CLOSE_MS = 5000;
 /** The highest number of a stream: the first GOAWAY of a drain refuses none. */
 const LAST_STREAM = 2 ** 31 - 1;
 
-export class Http2Connection {
+export class Http2Connection implements TimedConnection {
   readonly info: ClientInfo;
   readonly socket: TLSSocket;
   readonly worker: ConnectionWorker;
@@ -210,8 +210,6 @@ class StreamConnection implements ManagedConnection {
   becomeTunnel(onReady: (early: Buffer) => void): void {
     onReady(NO_BYTES);
   }
-
-  closeIfIdle(): void {}
 
   /** Ends a stream whose client takes nothing of its response. */
   tick(nowMs: number, { sendTimeoutMs }: WorkerOptions): void {

@@ -4,23 +4,14 @@
  * Source: RFC 9113 sections 8.2.2 (fields of the connection), 8.2.3 (cookies), 8.3 (pseudo-header fields),
  * RFC 8441 (WebSockets).
  */
-import { Buffer } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
-import { fieldPairs } from '../../../http1/header-scanner.ts';
-import { type ParsedRequest, parsePlainHead } from '../../../http1/request-head.ts';
-import { RequestParser } from '../../../http1/request-parser.ts';
+import { HOP_BY_HOP } from '../../../http1/header-names.ts';
+import type { ParsedRequest } from '../../../http1/request-head.ts';
+import { parseHeadText } from '../../../http1/request-parser.ts';
+import { headerPairs } from '../../../http1/response-head.ts';
 import { BalancerError } from '../../../platform/errors.ts';
 import type { WorkerOptions } from '../../worker-protocol.ts';
-
-/** What no response of HTTP/2 may have: how it is framed is the protocol's own. */
-const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'transfer-encoding',
-  'upgrade',
-]);
 
 export const HEAD_END = '\r\n\r\n';
 
@@ -37,25 +28,7 @@ export function parseStreamHead(
   limits: WorkerOptions,
 ): ParsedRequest {
   const text = requestText(headers, rawHeaders, hasBody);
-  const bytes = Buffer.from(`${text}\r\n\0`, 'latin1');
-  const plain = parsePlainHead(bytes, 0, bytes.length - 1);
-  if (plain !== undefined && isWithin(plain, limits)) return plain;
-  let parsed: ParsedRequest | undefined;
-  const parser = new RequestParser(limits, {
-    onRequest: (head) => {
-      parsed = head;
-    },
-    onBody: () => {},
-    onRequestEnd: () => {},
-  });
-  parser.parse(bytes, 0, bytes.length - 1);
-  if (parsed === undefined) throw new BalancerError('bad-request', 'The request head is not in order');
-  return parsed;
-}
-
-function isWithin({ text, target, fieldCount }: ParsedRequest, limits: WorkerOptions): boolean {
-  const { maxHeadBytes, maxTargetBytes, maxHeaders } = limits;
-  return text.length <= maxHeadBytes && target.length <= maxTargetBytes && fieldCount <= maxHeaders;
+  return parseHeadText(text, limits);
 }
 
 function requestText(headers: IncomingHttpHeaders, rawHeaders: readonly string[], hasBody: boolean): string {
@@ -98,11 +71,12 @@ export interface StreamResponseHead {
 export function streamResponseHead(text: string): StreamResponseHead {
   const headers: Record<string, string | string[] | number> = { ':status': Number(text.slice(9, 12)) };
   let mayHaveTrailers = false;
-  const pairs = fieldPairs(text, text.indexOf('\r\n') + 2);
+  const pairs = headerPairs(text);
   for (let at = 0; at < pairs.length; at += 2) {
     const name = pairs[at]!.toLowerCase();
     if (name === 'transfer-encoding') mayHaveTrailers = true;
-    if (CONNECTION_FIELDS.has(name)) continue;
+    // a response of HTTP/2 has none of these: how it is framed is the protocol's own
+    if (HOP_BY_HOP.has(name)) continue;
     const [value, before] = [pairs[at + 1]!, headers[name]];
     if (before === undefined) headers[name] = value;
     else headers[name] = Array.isArray(before) ? [...before, value] : [String(before), value];

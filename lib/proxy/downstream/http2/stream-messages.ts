@@ -6,9 +6,9 @@ import { Buffer } from 'node:buffer';
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import { Writable } from 'node:stream';
-import { passingTrailers, trailerSection } from '../../../http1/trailers.ts';
 import type { ClientResponse } from '../client-response.ts';
-import { type BodySource, ClientRequest, type OnPiece } from '../request.ts';
+import { RechunkedBody } from '../rechunked-body.ts';
+import { ClientRequest } from '../request.ts';
 import { HEAD_END, streamResponseHead } from './stream-head.ts';
 
 export class StreamRequest extends ClientRequest {
@@ -18,20 +18,15 @@ export class StreamRequest extends ClientRequest {
 }
 
 /** A body, put into chunks where its length is not announced. */
-export class StreamBody implements BodySource {
-  readonly length: number;
-  contentBytes = 0;
+export class StreamBody extends RechunkedBody {
   isComplete = false;
-  readonly isWhole = false;
-  readonly #stream: ServerHttp2Stream;
-  #trailers: readonly string[] = [];
+  protected rawTrailers: readonly string[] = [];
 
   /** `length` in bytes, NaN where it is not announced. */
   constructor(stream: ServerHttp2Stream, length: number) {
-    this.#stream = stream;
-    this.length = length;
+    super(stream, length);
     stream.on('trailers', (_headers: IncomingHttpHeaders, _flags: number, raw?: string[]) => {
-      this.#trailers = passingTrailers(raw ?? []);
+      this.rawTrailers = raw ?? [];
     });
     // not `complete`: whether all came is known before the last of it is read
     stream.on('end', () => {
@@ -41,29 +36,6 @@ export class StreamBody implements BodySource {
 
   /** A client that has gone is known by the stream's own frames. */
   checkPeer(): void {}
-
-  listen(onPiece: OnPiece, onEnd: () => void): void {
-    const isChunked = Number.isNaN(this.length);
-    this.#stream.on('data', (piece: Buffer) => {
-      this.contentBytes += piece.length;
-      if (!isChunked) return onPiece(piece, undefined);
-      const size = Buffer.from(`${piece.length.toString(16)}\r\n`, 'latin1');
-      onPiece(Buffer.concat([size, piece, Buffer.from('\r\n')]), undefined);
-    });
-    this.#stream.on('end', () => {
-      if (isChunked) onPiece(trailerSection(this.#trailers), undefined);
-      onEnd();
-    });
-    this.#stream.pause();
-  }
-
-  resume(): void {
-    this.#stream.resume();
-  }
-
-  pause(): void {
-    this.#stream.pause();
-  }
 }
 
 /** The response of one stream: a short one is written at once, any other through a stream of its own. */

@@ -4,7 +4,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { ACME_CHALLENGE } from '../../../api/peer-header.ts';
-import { findValue, NOT_FOUND, type ParsedRequest, valueEnd } from '../../../http1/request-head.ts';
+import { fieldValue, type ParsedRequest } from '../../../http1/request-head.ts';
 import { BalancerError } from '../../../platform/errors.ts';
 import { authorityOf, type ClientInfo } from '../../headers/request-headers.ts';
 
@@ -27,17 +27,12 @@ export function redirectToTls(
 ): BalancerError | undefined {
   if (options.tlsRedirect === 'off' || client.isTls || target.startsWith(ACME_CHALLENGE)) return undefined;
   // the proxy in front has taken the encryption off
-  if (client.trusted && /^https$/i.test(headerIn(parsed, FORWARDED_PROTO))) return undefined;
-  const authority = authorityOf(parsed.target) ?? headerIn(parsed, HOST);
+  if (client.trusted && /^https$/i.test(fieldValue(parsed, FORWARDED_PROTO))) return undefined;
+  const authority = authorityOf(parsed.target) ?? fieldValue(parsed, HOST);
   const host = authority.replace(/:\d*$/, '');
   // where a client of HTTP/1.0 names no host there is nowhere to send it
   if (host === '' || !target.startsWith('/')) return undefined;
   const port = options.tlsRedirect === 'on' ? options.tlsPort : options.tlsRedirect;
   const location = `https://${host}${port === HTTPS_PORT ? '' : `:${port}`}${target}`;
   return new BalancerError('tls-redirect', undefined, { location });
-}
-
-function headerIn(parsed: ParsedRequest, name: Uint8Array): string {
-  const at = findValue(parsed, name);
-  return at === NOT_FOUND ? '' : parsed.text.slice(at, valueEnd(parsed, at));
 }

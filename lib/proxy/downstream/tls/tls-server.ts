@@ -42,7 +42,7 @@ export interface TlsOwner {
   /** The handshake is done; nobody reads the socket yet. */
   onSecure(socket: TLSSocket, info: ClientInfo, isResumed: boolean): void;
   /** It failed, or took too long; the connection is closed. */
-  onHandshakeFailed(info: ClientInfo): void;
+  onHandshakeFailed(): void;
 }
 
 /** Handshakes that begin in one round of the event loop. */
@@ -118,7 +118,7 @@ export class TlsServer {
     this.#handshakes.set(key, handshake);
     socket.on('error', destroyThis);
     socket.once('close', () => {
-      if (this.#handshakes.get(key) === handshake) this.#fail(key, handshake);
+      if (this.#handshakes.get(key) === handshake) this.#fail(key);
     });
     socket.once('end', () => !handshake.hasBegun && socket.destroy());
     const onReadable = (): void => {
@@ -165,14 +165,13 @@ export class TlsServer {
 
   #onError(socket: TLSSocket): void {
     const key = keyOf(socket);
-    const handshake = this.#handshakes.get(key);
-    if (handshake !== undefined) this.#fail(key, handshake);
+    if (this.#handshakes.has(key)) this.#fail(key);
     socket.destroy();
   }
 
-  #fail(key: string, { info }: Handshake): void {
+  #fail(key: string): void {
     this.#handshakes.delete(key);
-    this.#owner.onHandshakeFailed(info);
+    this.#owner.onHandshakeFailed();
   }
 
   #chooseContext(host: string, callback: (error: Error | null, context?: SecureContext) => void): void {

@@ -9,6 +9,7 @@ import { Buffer } from 'node:buffer';
 import { type ClientHttp2Stream, constants } from 'node:http2';
 import type { OnReadOpts } from 'node:net';
 import { Duplex } from 'node:stream';
+import { encodeChunk } from '../../../http1/chunked-decoder.ts';
 import { trailerSection } from '../../../http1/trailers.ts';
 import { BalancerError } from '../../../platform/errors.ts';
 import { responseText, type StreamRequestHead, streamRequestHead } from './http2-text.ts';
@@ -17,7 +18,6 @@ import { StreamUpload } from './stream-upload.ts';
 type Done = (error?: Error | null) => void;
 
 const HEAD_END = '\r\n\r\n';
-const LINE_END: Buffer = Buffer.from('\r\n', 'latin1');
 
 /** The session that a socket sends its requests on. */
 export interface SocketSession {
@@ -113,7 +113,7 @@ export class Http2Socket extends Duplex {
       writeHead(status, raw ?? [], (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0),
     );
     stream.on('data', (data: Buffer) => {
-      if (isCurrent()) this.#deliver(isChunked ? inChunk(data) : data);
+      if (isCurrent()) this.#deliver(isChunked ? encodeChunk(data) : data);
     });
     stream.on('trailers', (_headers, _flags, raw?: readonly string[]) => {
       trailers = raw ?? [];
@@ -137,10 +137,6 @@ export class Http2Socket extends Duplex {
     if (this.#onRead === undefined) this.push(bytes);
     else this.#onRead.callback(bytes.length, bytes);
   }
-}
-
-function inChunk(data: Buffer): Buffer {
-  return Buffer.concat([Buffer.from(`${data.length.toString(16)}\r\n`, 'latin1'), data, LINE_END]);
 }
 
 /** Why a stream closed before its response was complete, in the words of a socket. */

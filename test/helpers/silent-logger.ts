@@ -1,0 +1,3 @@
+import { createLogger, type RootLogger } from '../../lib/platform/log.ts';
+
+export const silentLogger: RootLogger = createLogger('silent');
