@@ -22,7 +22,7 @@ function request(number: number): void {
   recorder.sent(ordinal, true);
   const firstByteMs = performance.now() - startMs;
   const ended: EndedRequest = {
-    answeredBy: ordinal,
+    respondedBy: ordinal,
     status: 200,
     totalMs: firstByteMs,
     firstByteMs,

@@ -28,7 +28,7 @@ export interface Distribution {
   readonly fairAsUneven: number;
   /** The share of requests that another replica than the owner answered: bounded load. */
   readonly overflow: number;
-  readonly load: Omit<LoadResult, 'answeredBy'>;
+  readonly load: Omit<LoadResult, 'respondedBy'>;
 }
 
 /** The same with several seeds; the first of `repeats` is this one. */
@@ -38,7 +38,7 @@ export interface Repeated extends Distribution {
 
 export interface Measured {
   readonly distribution: Distribution;
-  readonly answeredBy: readonly (string | undefined)[];
+  readonly respondedBy: readonly (string | undefined)[];
   readonly owners: readonly string[];
 }
 
@@ -46,19 +46,19 @@ export interface Measured {
 export function distributionOf(
   ring: RingView,
   ids: readonly string[],
-  { answeredBy, ...load }: LoadResult,
+  { respondedBy, ...load }: LoadResult,
   seed: number,
 ): Measured {
   const names = ring.members.map(({ name }) => name);
   const owners = ownersOf(ring, ids);
   const countsOf = (given: readonly (string | undefined)[]) =>
     names.map((name) => given.filter((each) => each === name).length);
-  const counts = countsOf(answeredBy);
+  const counts = countsOf(respondedBy);
   const owned = countsOf(owners);
   const spread = spreadOf(counts);
   const { sorted, ...fair } = noiseFloor(spread.total, names.length, { seed });
-  const answered = answeredBy.filter((name) => name !== undefined).length;
-  const elsewhere = answeredBy.filter((name, at) => name !== undefined && name !== owners[at]).length;
+  const answered = respondedBy.filter((name) => name !== undefined).length;
+  const elsewhere = respondedBy.filter((name, at) => name !== undefined && name !== owners[at]).length;
   const distribution: Distribution = {
     algorithm: ring.algorithm,
     replicas: names.length,
@@ -72,7 +72,7 @@ export function distributionOf(
     overflow: answered === 0 ? 0 : elsewhere / answered,
     load,
   };
-  return { distribution, answeredBy, owners };
+  return { distribution, respondedBy, owners };
 }
 
 /** Sends the ids of every seed through a fleet as it is. */

@@ -51,7 +51,7 @@ export function stepBetween(before: Measured, after: Measured): Step {
     ideal: 1 - before.distribution.replicas / after.distribution.replicas,
     movedOwner: movedShare(before.owners, after.owners),
     movedBetweenOld: betweenOld / after.owners.length,
-    movedAnswer: movedShare(before.answeredBy, after.answeredBy),
+    movedAnswer: movedShare(before.respondedBy, after.respondedBy),
   };
 }
 

@@ -4,7 +4,7 @@ import { Client, replicaIn } from './client.ts';
 
 export interface LoadResult {
   /** For each request the replica that answered it; undefined where none did. */
-  readonly answeredBy: readonly (string | undefined)[];
+  readonly respondedBy: readonly (string | undefined)[];
   /** What became of those that no replica answered, the first few of them. */
   readonly failures: readonly string[];
   readonly errors: number;
@@ -23,7 +23,7 @@ export async function sendAll(
   onProgress: (share: number) => void = () => {},
 ): Promise<LoadResult> {
   const client = new Client(url, concurrency);
-  const answeredBy = new Array<string | undefined>(ids.length);
+  const respondedBy = new Array<string | undefined>(ids.length);
   const latenciesMs = new Float64Array(ids.length);
   const failures: string[] = [];
   let next = 0;
@@ -33,8 +33,8 @@ export async function sendAll(
       const startMs = performance.now();
       try {
         const answer = await client.ask('GET', '/home', { headers: { 'x-request-id': ids[at] } });
-        answeredBy[at] = replicaIn(answer);
-        if (answeredBy[at] === undefined) failures.push(`${answer.status} ${answer.body}`);
+        respondedBy[at] = replicaIn(answer);
+        if (respondedBy[at] === undefined) failures.push(`${answer.status} ${answer.body}`);
       } catch (error) {
         failures.push((error as Error).message);
       }
@@ -48,7 +48,7 @@ export async function sendAll(
   client.close();
   const sorted = latenciesMs.sort();
   return {
-    answeredBy,
+    respondedBy,
     failures: failures.slice(0, FAILURES_KEPT),
     errors: failures.length,
     perSecond: ids.length / seconds,

@@ -2,7 +2,7 @@
  * Keeps the certificates of all ACME domains valid: gets those that are missing, and renews each when two thirds of its
  * time are over, a tenth of that sooner or later, so that many balancers do not come at once.
  * Invariants: one order at a time; what failed is tried again after an hour, then after twice as long each time, a day at
- * most, since ACME servers lock out who asks too often.
+ * most, since ACME servers lock out clients that order too often.
  */
 import type { Clock, Timer } from '../platform/clock.ts';
 import { messageOf } from '../platform/errors.ts';

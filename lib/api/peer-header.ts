@@ -1,5 +1,5 @@
 /**
- * Requests to the public port that the control plane answers: which they are, and the header in which a data thread
+ * Requests to the public port that the control plane responds to: which they are, and the header in which a data thread
  * passes on the address of their client. The header carries a secret that each start makes anew, so that only a data
  * thread can set it.
  * Invariants: what a client sends under the header's name is never passed on; a header without the secret proves

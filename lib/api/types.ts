@@ -313,6 +313,6 @@ export interface Cost {
   readonly retried: number;
   /** Requests that had to wait. */
   readonly held: number;
-  /** Requests that the balancer answered with a failure of its own, or cut. */
+  /** Requests that got a failure of the balancer itself, or cut. */
   readonly failed: number;
 }

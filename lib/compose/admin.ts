@@ -52,7 +52,7 @@ export interface Admin {
   open(port: number): Promise<Endpoint>;
   /** Keeps to the time limits of other options from now on. */
   configure(config: Config): void;
-  /** Lets requests that are being answered finish. */
+  /** Lets requests in progress finish. */
   close(): Promise<void>;
 }
 

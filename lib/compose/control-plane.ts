@@ -260,7 +260,7 @@ function createLifecycle(
       ...common,
       substitute: (replica, cause, isDraining) => scaling.substitute(replica, cause, isDraining),
       onLaunchEnded: () => supervisor.nudge(),
-      onRemoved: (replica) => supervisor.leave(replica),
+      onRemoved: (replica) => supervisor.removeReplica(replica),
     }),
   );
   const gracefulStop = new GracefulStop(
@@ -271,7 +271,7 @@ function createLifecycle(
     }),
   );
   const plans = new Plans({ ...common, chooseName: config.classic ? randomName : nextName });
-  const onRemoved = (replica: Replica): void => supervisor.leave(replica);
+  const onRemoved = (replica: Replica): void => supervisor.removeReplica(replica);
   const scaling: Scaling = new Scaling({ ...common, launcher, gracefulStop, plans, onRemoved });
   const deploys = createDeploys(
     options.share({

@@ -41,7 +41,7 @@ export interface ResponseHead {
 /** What decides the framing beside the head itself. */
 export interface RequestFacts {
   readonly method: string;
-  /** The request asked for an upgrade, so that it may be answered with 101. */
+  /** The request asked for an upgrade, so that it may get a 101. */
   readonly upgrade: boolean;
 }
 

@@ -136,7 +136,7 @@ export class FleetCounts {
     return new HistogramView(this.#probeDuration.slice());
   }
 
-  /** Autoscaling has decided that there should be so many replicas. */
+  /** Autoscaling wants `to` replicas. */
   recordDecision({ to, limitedBy }: { readonly to: number; readonly limitedBy?: string | undefined }): void {
     this.#desired = to;
     this.#limitedBy = limitedBy;

@@ -30,7 +30,7 @@ export const NOT_MEASURED_MS = Number.NEGATIVE_INFINITY;
 /** A request that has ended. */
 export interface EndedRequest {
   /** The replica that responded, or had it when the client closed; negative where the balancer itself responded. */
-  readonly answeredBy: number;
+  readonly respondedBy: number;
   /** 0 where there was no response. */
   readonly status: number;
   /** From its head to the end of the response. */
@@ -62,7 +62,7 @@ export class Recorder {
 
   request(request: EndedRequest): void {
     const row = this.#row;
-    const block = request.answeredBy < 0 ? this.#noReplica : blockOf(request.answeredBy);
+    const block = request.respondedBy < 0 ? this.#noReplica : blockOf(request.respondedBy);
     this.#add(block + REPLICA.classes + classOf(request.status), 1);
     recordMs(row, block + REPLICA.duration, request.totalMs);
     if (request.firstByteMs >= 0) recordMs(row, block + REPLICA.firstByte, request.firstByteMs);

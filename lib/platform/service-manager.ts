@@ -22,7 +22,7 @@ export class ServiceManager {
     this.#log = log;
   }
 
-  /** The service is up; from now on the watchdog hears of it twice in its interval. */
+  /** The service is up; from now on the watchdog is notified twice in its interval. */
   ready(): void {
     this.#notify('READY=1', `MAINPID=${process.pid}`);
     if (!this.#isThere || this.#watchdogMs === 0 || this.#timer !== undefined) return;

@@ -135,8 +135,8 @@ describe('what A-1 and A-2 make of answers', () => {
   it('counts what another replica than the owner answered', () => {
     const four = ['100001', '100002', '100003', '100004'];
     const owners = ownersOf(RING, four);
-    const answeredBy = [owners[0], owners[1] === 'S1' ? 'S2' : 'S1', owners[2], undefined];
-    const { distribution } = distributionOf(RING, four, { ...LOAD, answeredBy }, 1);
+    const respondedBy = [owners[0], owners[1] === 'S1' ? 'S2' : 'S1', owners[2], undefined];
+    const { distribution } = distributionOf(RING, four, { ...LOAD, respondedBy }, 1);
     assert.equal(distribution.overflow, 1 / 3);
     assert.equal(distribution.spread.total, 3);
   });
@@ -144,12 +144,12 @@ describe('what A-1 and A-2 make of answers', () => {
   it('tells moves to the new replica from moves between old ones', () => {
     const measured = (names: readonly string[], owners: readonly string[]) => ({
       distribution: {
-        ...distributionOf(RING, [], { ...LOAD, answeredBy: [] }, 1).distribution,
+        ...distributionOf(RING, [], { ...LOAD, respondedBy: [] }, 1).distribution,
         names,
         replicas: names.length,
       },
       owners,
-      answeredBy: owners,
+      respondedBy: owners,
     });
     const before = measured(['a', 'b'], ['a', 'a', 'b', 'b', 'b']);
     const step = stepBetween(before, measured(['a', 'b', 'c'], ['a', 'c', 'c', 'a', 'b']));

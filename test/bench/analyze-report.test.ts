@@ -49,12 +49,12 @@ function answered(...counts: number[]): Distribution {
     imbalance: 1,
     members: places,
   };
-  const answeredBy = counts.flatMap((each, at) => new Array<string>(each).fill(`S${at + 1}`));
+  const respondedBy = counts.flatMap((each, at) => new Array<string>(each).fill(`S${at + 1}`));
   const load = { failures: [], errors: 0, perSecond: 10, p50Ms: 1, p99Ms: 2 };
   return distributionOf(
     ring,
-    answeredBy.map((_, at) => String(at)),
-    { ...load, answeredBy },
+    respondedBy.map((_, at) => String(at)),
+    { ...load, respondedBy },
     1,
   ).distribution;
 }

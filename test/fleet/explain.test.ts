@@ -132,7 +132,7 @@ describe('an explanation', () => {
     const rig = await FleetRig.of(2);
     rig.load('S1', 8);
     rig.load('S2', 8);
-    rig.threadTable.queue.enter(9);
+    rig.threadTable.queue.countWaiting(9);
     const { replica, why, waiting } = rig.view.explain({ key: 'k' });
     assert.deepEqual([replica, waiting], [null, 1]);
     assert.equal(

@@ -6,7 +6,7 @@ import { type EndedRequest, Recorder } from '../../lib/metrics/recorder.ts';
 
 const SHAPE = { ordinals: 3, workers: 2 };
 const REQUEST: EndedRequest = {
-  answeredBy: 1,
+  respondedBy: 1,
   status: 200,
   totalMs: 5,
   firstByteMs: 2,
@@ -45,7 +45,7 @@ describe('counter sums', () => {
     two.failure('upstream-gone');
     one.failure('bad-request');
     one.request({ ...REQUEST, ended: 'replica' });
-    two.request({ ...REQUEST, ended: 'balancer', answeredBy: -1 });
+    two.request({ ...REQUEST, ended: 'balancer', respondedBy: -1 });
     one.request({ ...REQUEST, ended: 'client' });
     one.request(REQUEST);
     assert.deepEqual(counts.trouble(), { retried: 0, held: 0, failed: 4 });
@@ -75,8 +75,8 @@ describe('counter sums', () => {
   it('are the requests that replicas were given, not those of the balancer', () => {
     const { one, two, counts } = setUp();
     one.request(REQUEST);
-    two.request({ ...REQUEST, answeredBy: 0 });
-    two.request({ ...REQUEST, answeredBy: -1 });
+    two.request({ ...REQUEST, respondedBy: 0 });
+    two.request({ ...REQUEST, respondedBy: -1 });
     assert.equal(counts.requests(), 2);
   });
 

@@ -22,8 +22,8 @@ function families(): readonly Family[] {
   const recorder = new Recorder(reader.memory, SHAPE, 0);
   const request = { status: 200, bytesIn: 7, bytesOut: 9, ended: 'whole' } as const;
   for (const totalMs of [0.75, 3, 3, 100_000])
-    recorder.request({ ...request, answeredBy: 0, totalMs, firstByteMs: totalMs / 2 });
-  recorder.request({ ...request, answeredBy: -1, status: 503, totalMs: 1, firstByteMs: -1 });
+    recorder.request({ ...request, respondedBy: 0, totalMs, firstByteMs: totalMs / 2 });
+  recorder.request({ ...request, respondedBy: -1, status: 503, totalMs: 1, firstByteMs: -1 });
   for (const ms of [0.5, 20]) recorder.thread.queueWait(ms);
   const fleet = new FleetCounts();
   fleet.probe('S1', 5, false);

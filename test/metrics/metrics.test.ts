@@ -11,7 +11,7 @@ import { parseOpenMetrics } from '../helpers/metrics/open-metrics.ts';
 
 const OPEN = 'application/openmetrics-text';
 const REQUEST: EndedRequest = {
-  answeredBy: 0,
+  respondedBy: 0,
   status: 200,
   totalMs: 0.3,
   firstByteMs: 0.1,
@@ -85,7 +85,7 @@ describe('a larger fleet', () => {
     const stage = new Stage(t, 1064);
     for (let number = 0; number < 1000; number++) stage.add(`127.0.0.1:${20_000 + number}`);
     for (let ordinal = 0; ordinal < 1000; ordinal++) {
-      stage.recorders[ordinal % 2]!.request({ ...REQUEST, answeredBy: ordinal, totalMs: ordinal });
+      stage.recorders[ordinal % 2]!.request({ ...REQUEST, respondedBy: ordinal, totalMs: ordinal });
       stage.recorders[0]!.sent(ordinal, false);
       stage.recorders[0]!.pool(ordinal, 1, 0, 0);
       stage.metrics.fleet.probe(`127.0.0.1:${20_000 + ordinal}`, 1, true);
@@ -246,8 +246,8 @@ test('counters of the fleet never fall as replicas come and go', async () => {
           } else if ('remove' in step) {
             if (stage.ordinals.has(step.remove)) stage.remove(step.remove);
           } else if ('request' in step) {
-            const { request: answeredBy, worker, totalMs } = step;
-            stage.recorders[worker]!.request({ ...REQUEST, answeredBy, totalMs, firstByteMs: totalMs });
+            const { request: respondedBy, worker, totalMs } = step;
+            stage.recorders[worker]!.request({ ...REQUEST, respondedBy, totalMs, firstByteMs: totalMs });
             requests++;
           } else if ('probe' in step) {
             metrics.fleet.probe(step.probe, step.tookMs, step.tookMs < 5000);

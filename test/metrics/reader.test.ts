@@ -7,7 +7,7 @@ import { ERRORS } from '../../lib/platform/errors.ts';
 
 const SHAPE = { ordinals: 3, workers: 2 };
 const REQUEST: EndedRequest = {
-  answeredBy: 0,
+  respondedBy: 0,
   status: 200,
   totalMs: 4,
   firstByteMs: 2,
@@ -41,7 +41,7 @@ test('what two threads counted of a replica is one sum', () => {
 
 test('counts of one replica are not those of its neighbours', () => {
   const { reader, first } = threads();
-  first.request({ ...REQUEST, answeredBy: 1, totalMs: Number.MAX_SAFE_INTEGER });
+  first.request({ ...REQUEST, respondedBy: 1, totalMs: Number.MAX_SAFE_INTEGER });
   first.failedAttempt(1);
   first.pool(1, 1, 2, 3);
   const [s1, s2] = reader.read(['S1', 'S2']).replicas;
@@ -72,7 +72,7 @@ test('a snapshot does not change when more is counted', () => {
 
 test('a request that no replica answered is the balancer’s own', () => {
   const { reader, first } = threads();
-  first.request({ ...REQUEST, answeredBy: -1, status: 503, firstByteMs: -1 });
+  first.request({ ...REQUEST, respondedBy: -1, status: 503, firstByteMs: -1 });
   first.failure('queue-timeout');
   first.refusal('bad-request');
   const { own, totals, threads: all } = reader.read(['S1']);
@@ -183,7 +183,7 @@ test('late counts of an unnamed replica belong to the removed', () => {
   const { reader, first } = threads();
   first.request(REQUEST);
   first.pool(0, 1, 2, 3);
-  first.request({ ...REQUEST, answeredBy: 1 });
+  first.request({ ...REQUEST, respondedBy: 1 });
   assert.equal(reader.read(['S1', 'S2']).removed.requests, 0);
   first.request(REQUEST);
   const { removed } = reader.read(['S2']);
@@ -202,8 +202,8 @@ test('a reused name leaves its counts with the removed', () => {
       [0, 1],
     );
     reader.follow([{ ordinal, name: 'S1' }]);
-    first.request({ ...REQUEST, answeredBy: ordinal });
-    first.request({ ...REQUEST, answeredBy: ordinal });
+    first.request({ ...REQUEST, respondedBy: ordinal });
+    first.request({ ...REQUEST, respondedBy: ordinal });
     const { replicas, removed } = reader.read(['S1', 'S2']);
     assert.deepEqual([replicas[0]!.requests, removed.requests], [2, 1]);
     assert.notEqual(replicas[0]!.life, life);
@@ -216,7 +216,7 @@ test('requests alone are those of each name', () => {
   reader.begin('S1');
   reader.follow([{ ordinal: 0, name: 'S1' }]);
   for (const thread of [first, second]) thread.request({ ...REQUEST, status: 0 });
-  first.request({ ...REQUEST, answeredBy: 1 });
+  first.request({ ...REQUEST, respondedBy: 1 });
   assert.deepEqual(
     [...reader.requestsOf(['S1', 'S2', 'S9'])],
     [
@@ -234,7 +234,7 @@ test('a name with two ordinals at once, one draining, counts both', () => {
     { ordinal: 2, name: 'S1' },
   ]);
   first.request(REQUEST);
-  first.request({ ...REQUEST, answeredBy: 2 });
+  first.request({ ...REQUEST, respondedBy: 2 });
   assert.equal(read('S1').requests, 2);
 });
 

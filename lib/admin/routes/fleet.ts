@@ -56,7 +56,7 @@ export interface Fleet {
   drain(names: readonly string[]): Promise<readonly string[]>;
   undrain(names: readonly string[]): Promise<readonly string[]>;
   replicas(): readonly ReplicaView[];
-  /** With a sample of so many slots, or of all there are; none for 0. */
+  /** `sample` is how many slots are sampled, all where there are fewer; none for 0. */
   ring(sample?: number): RingView;
   readiness(): Readiness;
 }

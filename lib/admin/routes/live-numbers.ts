@@ -26,9 +26,9 @@ export interface Durations {
 /** Counters since the balancer started. */
 export interface Counters {
   readonly requests: number;
-  /** Answers of 1xx to 5xx. */
+  /** Responses of 1xx to 5xx. */
   readonly byClass: readonly number[];
-  /** Answers of 5xx, and attempts that failed, whatever became of the request. */
+  /** Responses of 5xx, and attempts that failed, whatever became of the request. */
   readonly failures: number;
   readonly duration: Durations;
   /** Requests that wait for it first. */

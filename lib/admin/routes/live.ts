@@ -59,7 +59,7 @@ export class Live {
           'content-type': 'text/event-stream',
           'cache-control': 'no-store',
           'x-content-type-options': 'nosniff',
-          // some reverse proxies hold answers back unless told not to
+          // some reverse proxies buffer responses unless they are asked not to
           'x-accel-buffering': 'no',
         },
         begin: (write) => this.#join(write),

@@ -116,7 +116,7 @@ const DOWN_EVERY_MS = 30_000;
 const UP_SECONDS = 15;
 const UP_FACTOR = 2;
 const UP_LEAST = 4;
-/** A load of so many times what the ready replicas are for is a panic. */
+/** A load of this many times what the ready replicas are for is a panic. */
 const PANIC_FACTOR = 2;
 
 /** A size before what limits it, and why. */

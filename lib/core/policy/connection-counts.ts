@@ -46,8 +46,8 @@ export class ConnectionCounts {
     this.#bucketMask = (this.#words.length - SEEDS) / (1 + workers) / BUCKET - 1;
   }
 
-  /** Counts one more connection of the client; gives what to `leave`, or TOO_MANY, with nothing counted. */
-  enter(key: string): number {
+  /** Counts one more connection of the client; gives what to `countClosed`, or TOO_MANY, with nothing counted. */
+  countOpened(key: string): number {
     const row = this.#rowOf(key);
     if (row === UNCOUNTED) return UNCOUNTED;
     const own = row + 1 + this.#worker;
@@ -58,7 +58,7 @@ export class ConnectionCounts {
     return TOO_MANY;
   }
 
-  leave(row: number): void {
+  countClosed(row: number): void {
     if (row >= 0) Atomics.sub(this.#words, row + 1 + this.#worker, 1);
   }
 

@@ -4,7 +4,7 @@
  * where a bucket is full, the client that was limited longest ago is forgotten, so a flood of keys fails open.
  * Source: ITU-T I.371 (the generic cell rate algorithm in its virtual scheduling form).
  *
- * rate-limiter-flexible does not fit: it answers by promises, and its memory is that of one thread.
+ * rate-limiter-flexible does not fit: it returns promises, and its memory is that of one thread.
  */
 import { hashText } from '../hashing/hash.ts';
 

@@ -43,7 +43,7 @@ export class LoadPicker {
    * fleet.
    */
   #start = 0;
-  /** The two that were drawn last; NO_ORDINAL where there were not so many. */
+  /** The two that were drawn last; NO_ORDINAL where there were fewer. */
   #first = NO_ORDINAL;
   #second = NO_ORDINAL;
 

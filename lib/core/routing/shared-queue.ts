@@ -20,7 +20,7 @@ export class SharedQueue {
   }
 
   /** Counts one more waiting request, unless `depth` wait already; false then, and nothing changed. */
-  enter(depth: number): boolean {
+  countWaiting(depth: number): boolean {
     const { header, waiting } = this.#views;
     if (Atomics.add(header, WAITING, 1) >= depth) {
       Atomics.sub(header, WAITING, 1);
@@ -30,8 +30,8 @@ export class SharedQueue {
     return true;
   }
 
-  /** The reverse of one `enter`. */
-  leave(): void {
+  /** The reverse of one `countWaiting`. */
+  uncountWaiting(): void {
     Atomics.sub(this.#views.waiting, this.#worker, 1);
     Atomics.sub(this.#views.header, WAITING, 1);
   }

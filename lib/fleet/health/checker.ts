@@ -185,7 +185,7 @@ export class Checker {
       check.timer = clock.after(this.#delayInBatch(check, delayMs), () => this.#begin(check));
   }
 
-  /** True where the cost of each probe matters, since there are so many. */
+  /** True where the cost of each probe matters, since there are many. */
   get #hasManyProbes(): boolean {
     return this.#checks.size * 1000 > MANY_PROBES * this.#parts.intervalMs;
   }

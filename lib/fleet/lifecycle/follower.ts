@@ -64,7 +64,7 @@ export class Follower {
   replace(_replica: Replica, _cause: string, _how: 'drain' | 'kill'): void {}
 
   /** Nobody but the list removes a server. */
-  leave(_replica: Replica): void {}
+  removeReplica(_replica: Replica): void {}
 
   /** Stops following; the servers go on. */
   async close(keep: boolean): Promise<void> {

@@ -147,8 +147,8 @@ export class Supervisor {
   }
 
   /** Another balancer removed the replica while it was launched. */
-  leave(replica: Replica): void {
-    if (!this.#closed && this.#parts.registry.has(replica)) this.#shared.leave([replica]);
+  removeReplica(replica: Replica): void {
+    if (!this.#closed && this.#parts.registry.has(replica)) this.#shared.removeReplicas([replica]);
   }
 
   /** Stops looking; with `keep` false stops and removes every instance. */

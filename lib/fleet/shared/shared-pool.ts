@@ -69,7 +69,7 @@ export class SharedPool {
       ({ name, instance }) =>
         instance !== undefined && !present.has(name) && !busy.has(name) && isRemoved(instance.instanceId),
     );
-    if (gone.length > 0) this.leave(gone);
+    if (gone.length > 0) this.removeReplicas(gone);
     this.#followReplaced(look);
     const known = new Set(registry.replicas.map(({ name }) => name));
     // the name of one that drains here may be another's already, and its instance may be listed as it was before
@@ -101,7 +101,7 @@ export class SharedPool {
   }
 
   /** Another balancer removed them. */
-  leave(replicas: readonly Replica[]): void {
+  removeReplicas(replicas: readonly Replica[]): void {
     const { registry, checker, launcher, gracefulStop, log } = this.#parts;
     registry.removeFromRing(replicas, 'removed by another balancer');
     for (const replica of replicas) {

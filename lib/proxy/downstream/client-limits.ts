@@ -132,9 +132,9 @@ export class ConnectionLimit {
   admit(socket: Socket, { ip, trusted }: ClientInfo): boolean {
     // what comes through a proxy is many clients'
     if (trusted) return true;
-    const row = this.#counts.enter(networkOf(ip));
+    const row = this.#counts.countOpened(networkOf(ip));
     if (row === TOO_MANY) return false;
-    socket.once('close', () => this.#counts.leave(row));
+    socket.once('close', () => this.#counts.countClosed(row));
     return true;
   }
 }

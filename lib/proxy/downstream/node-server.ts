@@ -29,7 +29,7 @@ import {
 
 /** How often Node checks for requests whose head does not come. */
 const HEAD_CHECK_MS = 500;
-/** With so many requests that wait for their turn a client is not read any more, until there are fewer than … */
+/** Pipelined requests held of one client; with more it is not read any more, until there are fewer than … */
 const MAX_HELD = 64;
 /** … this. */
 const RESUME_HELD = 16;

@@ -43,7 +43,7 @@ export class AccessLogEntries {
     this.#nameOf = nameOf;
   }
 
-  /** Logs a request that is over and was given to so many replicas. */
+  /** Logs a request that is over; `attempts` is how many replicas it was given to. */
   recordEnd(record: RecordedRequest, { request, head, client }: RequestContext, attempts: number): void {
     const { status, totalMs } = record;
     if (!this.#hasLine(status, totalMs)) return;
@@ -56,7 +56,7 @@ export class AccessLogEntries {
       target: request.url,
       httpVersion: request.httpVersion,
       status,
-      replica: this.#nameOf(record.answeredBy),
+      replica: this.#nameOf(record.respondedBy),
       attempts,
       queueMs: record.queueMs,
       connectMs: record.connectMs,

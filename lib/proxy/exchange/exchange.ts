@@ -317,7 +317,7 @@ export class Exchange extends TimedTask implements QueuedRequest, BodyOwner, Act
     const attempt = this.#attempt;
     if (this.phase === 'connecting' && attempt !== undefined) attempt.pool.withdraw(attempt);
     this.phase = 'done';
-    const freed = lease.finish(record.answeredBy !== NO_ORDINAL && record.ended === 'whole');
+    const freed = lease.finish(record.respondedBy !== NO_ORDINAL && record.ended === 'whole');
     this.#tunnel?.close();
     record.finish(body?.bytes ?? 0);
     worker.access.recordEnd(record, context, lease.attempts);

@@ -48,7 +48,7 @@ export class RequestQueue {
 
   /** Adds the request, which may be placed within the call; false when the queue is full. */
   enqueue(request: QueuedRequest): boolean {
-    if (!this.#table.queue.enter(this.#depth)) return false;
+    if (!this.#table.queue.countWaiting(this.#depth)) return false;
     if (request.isBlocked) this.#blocked.add(request);
     else this.#joinLine(request);
     this.#placeOldest();
@@ -60,7 +60,7 @@ export class RequestQueue {
     const wasBlocked = this.#blocked.delete(request);
     if (!wasBlocked && !this.#line.delete(request)) return;
     this.#leaveShard(request);
-    this.#table.queue.leave();
+    this.#table.queue.uncountWaiting();
     this.#publishHead();
   }
 

@@ -13,7 +13,7 @@ import type { RecordedRequest } from './access-log-entry.ts';
  * counting costs, so the end of a response that came in one read with its head is given the time of that.
  */
 export class RequestRecord implements RecordedRequest {
-  answeredBy = NO_ORDINAL;
+  respondedBy = NO_ORDINAL;
   status = 0;
   // times are doubles from the beginning (`-0`, an infinity): V8 deoptimizes a class when a field that has held whole
   // numbers is given its first fraction
@@ -76,7 +76,7 @@ export class RequestRecord implements RecordedRequest {
   recordResponse(status: number, ordinal: number): void {
     this.firstByteMs = performance.now() - this.startMs;
     this.#isOneRead = true;
-    this.answeredBy = ordinal;
+    this.respondedBy = ordinal;
     this.status = status;
   }
 
@@ -85,9 +85,9 @@ export class RequestRecord implements RecordedRequest {
     this.#isOneRead = false;
   }
 
-  /** The client gets a failure of the balancer's own, of so many bytes, whatever a replica had begun to say. */
+  /** The client gets a failure of the balancer's own, of `bytesOut` bytes, whatever a replica had begun to send. */
   recordFailure(error: BalancerError, bytesOut: number): void {
-    this.answeredBy = NO_ORDINAL;
+    this.respondedBy = NO_ORDINAL;
     this.firstByteMs = NOT_MEASURED_MS;
     this.#isOneRead = false;
     this.status = error.status;
@@ -98,12 +98,12 @@ export class RequestRecord implements RecordedRequest {
 
   /** The client has gone; `ordinal` is the replica that had its request. */
   recordClientGone(ordinal: number): void {
-    if (this.status === 0) this.answeredBy = ordinal;
+    if (this.status === 0) this.respondedBy = ordinal;
     this.ended = 'client';
   }
 
   /**
-   * The request is over, with so many bytes of its body read. One that becomes a tunnel is over when that opens; called
+   * The request is over, `bodyBytes` of whose body were read. One that becomes a tunnel is over when that opens; called
    * again at the tunnel's end, this only brings the total time up to date.
    */
   finish(bodyBytes: number): void {

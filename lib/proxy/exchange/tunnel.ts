@@ -53,7 +53,7 @@ export class Tunnel {
     const client = this.#client;
     client.write(head, 'latin1');
     record.finish(0);
-    worker.recorder.tunnelOpened(record.answeredBy);
+    worker.recorder.tunnelOpened(record.respondedBy);
     worker.active.tunnels.add(this);
     if (IS_WEBSOCKET.test(head)) this.#frames = new WebSocketFrames();
     client.on('close', () => this.#onClose(upstream, onEnd));
@@ -87,13 +87,13 @@ export class Tunnel {
   /** Both ends are closed. */
   close(): void {
     const { worker, record } = this.#parts;
-    worker.recorder.tunnelClosed(record.answeredBy);
+    worker.recorder.tunnelClosed(record.respondedBy);
     worker.active.tunnels.delete(this);
   }
 
   /** The ordinal of its replica. */
   get ordinal(): number {
-    return this.#parts.record.answeredBy;
+    return this.#parts.record.respondedBy;
   }
 
   /**
@@ -174,7 +174,7 @@ export class Tunnel {
     const { worker, record } = this.#parts;
     record.bytesIn += fromClient;
     record.bytesOut += fromUpstream;
-    worker.recorder.tunnelBytes(record.answeredBy, fromClient, fromUpstream);
+    worker.recorder.tunnelBytes(record.respondedBy, fromClient, fromUpstream);
   }
 }
 

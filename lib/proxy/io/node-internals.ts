@@ -16,7 +16,7 @@ interface RawSocket extends Socket {
   [field: symbol]: unknown;
 }
 
-/** Called with so many bytes at the beginning of `buffer`, which are good until it returns. */
+/** Called with the first `bytes` of `buffer`, which are good until it returns. */
 export type OnBytes<S extends Socket> = (this: S, bytes: number, buffer: Buffer) => boolean;
 
 /** Memory for one read of any client, good until the call with what was read returns. */

@@ -26,36 +26,36 @@ function threads(
 
 test('counts the connections of one client over all threads', () => {
   const [first, second] = threads(2, 2).counts as [ConnectionCounts, ConnectionCounts];
-  const row = first.enter('a');
+  const row = first.countOpened('a');
   assert.ok(row >= 0);
-  assert.ok(second.enter('a') >= 0);
-  assert.equal(first.enter('a'), TOO_MANY);
-  assert.equal(second.enter('a'), TOO_MANY);
-  assert.ok(second.enter('b') >= 0);
-  first.leave(row);
-  assert.ok(second.enter('a') >= 0);
+  assert.ok(second.countOpened('a') >= 0);
+  assert.equal(first.countOpened('a'), TOO_MANY);
+  assert.equal(second.countOpened('a'), TOO_MANY);
+  assert.ok(second.countOpened('b') >= 0);
+  first.countClosed(row);
+  assert.ok(second.countOpened('a') >= 0);
 });
 
 test('what a dead thread had counted is taken back', () => {
   const { memory, counts } = threads(1, 3);
-  assert.ok(counts[1]!.enter('a') >= 0);
-  assert.equal(counts[2]!.enter('a'), TOO_MANY);
+  assert.ok(counts[1]!.countOpened('a') >= 0);
+  assert.equal(counts[2]!.countOpened('a'), TOO_MANY);
   forgetThread(memory, 3, 1);
-  assert.ok(counts[2]!.enter('a') >= 0);
+  assert.ok(counts[2]!.countOpened('a') >= 0);
 });
 
 test('a row without connections becomes another client’s', () => {
   const [counts] = threads(1, 1, 8).counts as [ConnectionCounts];
   for (let key = 0; key < 1000; key++) {
-    const row = counts.enter(`k${key}`);
+    const row = counts.countOpened(`k${key}`);
     assert.ok(row >= 0);
-    counts.leave(row);
+    counts.countClosed(row);
   }
 });
 
 test('a client without a row is not counted and not refused', () => {
   const [counts] = threads(1, 1, 8).counts as [ConnectionCounts];
-  for (let key = 0; key < 8; key++) assert.ok(counts.enter(`k${key}`) >= 0);
-  assert.equal(counts.enter('another'), UNCOUNTED);
-  counts.leave(UNCOUNTED);
+  for (let key = 0; key < 8; key++) assert.ok(counts.countOpened(`k${key}`) >= 0);
+  assert.equal(counts.countOpened('another'), UNCOUNTED);
+  counts.countClosed(UNCOUNTED);
 });

@@ -161,9 +161,9 @@ test('releaseRow returns exactly what a dead thread held', () => {
   for (const ordinal of [0, 0, 2]) one.acquire(ordinal, 9);
   for (const ordinal of [0, 1]) two.acquire(ordinal, 9);
   one.release(0);
-  one.queue.enter(9);
-  one.queue.enter(9);
-  two.queue.enter(9);
+  one.queue.countWaiting(9);
+  one.queue.countWaiting(9);
+  two.queue.countWaiting(9);
   writer.releaseRow(0);
   assert.deepEqual(counts(two), [1, 1, 0, 2]);
   assert.equal(two.totalWaiting, 1);
@@ -173,8 +173,8 @@ test('giving back twice gives back once', () => {
   const { writer, one, two } = tables();
   one.acquire(0, 9);
   two.acquire(0, 9);
-  one.queue.enter(9);
-  two.queue.enter(9);
+  one.queue.countWaiting(9);
+  two.queue.countWaiting(9);
   writer.releaseRow(0);
   writer.releaseRow(0);
   assert.deepEqual(counts(two), [1, 0, 0, 1]);
@@ -195,17 +195,17 @@ test("a thread in a dead one's row begins with nothing held", () => {
 test('the queue is one depth for all threads', () => {
   const { one, two } = tables();
   assert.deepEqual(
-    [one, two, two].map((thread) => thread.queue.enter(2)),
+    [one, two, two].map((thread) => thread.queue.countWaiting(2)),
     [true, true, false],
   );
   assert.equal(one.totalWaiting, 2);
-  one.queue.leave();
-  assert.deepEqual([one.totalWaiting, two.queue.enter(2)], [1, true]);
+  one.queue.uncountWaiting();
+  assert.deepEqual([one.totalWaiting, two.queue.countWaiting(2)], [1, true]);
 });
 
 test('a queue of depth 0 takes nobody', () => {
   const { one } = tables();
-  assert.deepEqual([one.queue.enter(0), one.totalWaiting], [false, 0]);
+  assert.deepEqual([one.queue.countWaiting(0), one.totalWaiting], [false, 0]);
 });
 
 /** What `nextWake` gave, or undefined while it waits. */
@@ -219,7 +219,7 @@ function wakeOf(table: RouteTable, seen: number): { value: number | undefined } 
 
 test('the thread whose request has waited longest is woken by another', async () => {
   const { one, two } = tables();
-  one.queue.enter(9);
+  one.queue.countWaiting(9);
   one.queue.setHead(one.queue.nextTicket());
   const wake = wakeOf(one, 0);
   await tick();
@@ -256,7 +256,7 @@ test('a snapshot is independent of the table', () => {
   writer.publish((slots) => slots.fill(2));
   writer.setState(2, 'healthy');
   one.acquire(2, 9);
-  one.queue.enter(9);
+  one.queue.countWaiting(9);
   const seen = writer.snapshot();
   assert.deepEqual([...seen.bankOf(seen.version)], [...writer.slots]);
   assert.deepEqual([seen.version, seen.eligible, seen.totalWaiting], [2, 1, 1]);

@@ -18,11 +18,11 @@ const kinds = (rig: FleetRig, kind: string) => rig.events.filter((event) => even
 /** A request that waits for a replica; the function ends that. */
 function wait(rig: FleetRig): () => void {
   const { queue } = rig.threadTable;
-  queue.enter(1000);
+  queue.countWaiting(1000);
   queue.setHead(queue.nextTicket());
   return () => {
     queue.setHead(undefined);
-    queue.leave();
+    queue.uncountWaiting();
   };
 }
 

@@ -240,7 +240,7 @@ export class FleetRig {
       probePath: '/heartbeat',
       probePort: 0,
       onLaunchEnded: () => this.supervisor.nudge(),
-      onRemoved: (replica) => this.supervisor.leave(replica),
+      onRemoved: (replica) => this.supervisor.removeReplica(replica),
     });
     const { launcher } = this;
     const gracefulStop = new GracefulStop({
@@ -263,7 +263,7 @@ export class FleetRig {
     });
     const chooseName = classic ? freshNames() : nextName;
     const plans = new Plans({ ...common, chooseName, maxReplicas, classic });
-    const onRemoved = (replica: Replica): void => this.supervisor.leave(replica);
+    const onRemoved = (replica: Replica): void => this.supervisor.removeReplica(replica);
     this.scaling = new Scaling({ ...common, gracefulStop, launcher, plans, classic, onRemoved });
     this.supervisor = ownsInstances
       ? new Supervisor({

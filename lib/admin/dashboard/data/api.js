@@ -1,10 +1,10 @@
 /**
  * Requests to the balancer that served the page: JSON both ways, with the token, failures in the balancer's own words.
- * Must not hold: the live stream (`link.js`), what is done with an answer.
+ * Must not hold: the live stream (`link.js`), what is done with a response.
  */
 import { Token } from './token.js';
 
-/** The connection broke before an answer came; what was asked for may have been done all the same. */
+/** The connection broke before a response came; what was asked for may have been done all the same. */
 export class BrokenConnection extends Error {
   constructor() {
     super('The balancer does not answer');
@@ -24,7 +24,7 @@ export class Api {
   }
 
   /**
-   * The `message` of the answer; throws an Error whose message can be shown. Asks for the token where one is needed.
+   * The `message` of the response; throws an Error whose message can be shown. Asks for the token where one is needed.
    * @param {string} method
    * @param {string} path relative to the page, so that it may lie below a prefix
    * @param {unknown} [content]
@@ -91,7 +91,7 @@ async function send(method, path, content, token, signal) {
 }
 
 /**
- * What an answer that is no success says, without the mark of an error.
+ * What a response that is no success says, without the mark of an error.
  * @param {Response} response
  */
 export async function problemOf(response) {
@@ -104,7 +104,9 @@ export async function problemOf(response) {
   }
 }
 
-/** @param {unknown} answer */
-function messageIn(answer) {
-  return typeof answer === 'object' && answer !== null && 'message' in answer ? answer.message : undefined;
+/** @param {unknown} response */
+function messageIn(response) {
+  return typeof response === 'object' && response !== null && 'message' in response
+    ? response.message
+    : undefined;
 }

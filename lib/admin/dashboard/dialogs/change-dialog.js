@@ -126,8 +126,8 @@ export class ChangeDialog {
     if (!Number.isInteger(wanted.n) || wanted.n < 1) return this.#clear('How many is a whole number from 1.');
     const { method, path } = WORDS[this.#kind];
     try {
-      const answer = await this.#api.repeat(method, `${path}?dry-run`, wanted, signal);
-      if (!signal.aborted) this.#show(/** @type {Preview} */ (answer));
+      const preview = await this.#api.repeat(method, `${path}?dry-run`, wanted, signal);
+      if (!signal.aborted) this.#show(/** @type {Preview} */ (preview));
     } catch (error) {
       if (!signal.aborted) this.#clear(messageOf(error));
     }
@@ -205,7 +205,7 @@ export class ChangeDialog {
   }
 
   /**
-   * Whether a change whose answer was lost has been made: the fleet itself says so, once it is over.
+   * Whether a change whose response was lost has been made: the fleet itself says so, once it is over.
    * @param {Kind} kind
    * @param {readonly string[]} names
    * @returns {Promise<boolean>}

@@ -42,7 +42,7 @@ export class DeployPanel {
     this.#panel.hidden = !isPossible;
   }
 
-  /** False while the balancer does not answer. @param {boolean} isUsable */
+  /** False while the balancer does not respond. @param {boolean} isUsable */
   set isUsable(isUsable) {
     const deploy = this.status?.deploy ?? null;
     // a second deploy would be refused

@@ -99,7 +99,7 @@ export class LogPanel {
     else this.#drawer.title = title;
   }
 
-  /** The balancer answers again: no need to wait for the next try. */
+  /** The balancer responds again: no need to wait for the next try. */
   tryNow() {
     this.#stream.tryNow();
   }

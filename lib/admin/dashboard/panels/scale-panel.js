@@ -46,7 +46,7 @@ export class ScalePanel {
     this.#bounds.hidden = isOff;
   }
 
-  /** False while the balancer does not answer. @param {boolean} isUsable */
+  /** False while the balancer does not respond. @param {boolean} isUsable */
   set isUsable(isUsable) {
     for (const button of [this.#set, this.#bounds, this.#pause]) button.disabled = !isUsable;
   }

@@ -20,7 +20,7 @@ const ROLES = /** @type {const} */ ([
   ['tr', 'row'],
   ['th', 'columnheader'],
 ]);
-/** From here on rows are one line high, and only so many are shown until all are asked for. */
+/** From here on rows are one line high, and only some are shown until all are asked for. */
 const COMPACT = 16;
 const SHOWN = 24;
 const HOLD_MS = 3000;

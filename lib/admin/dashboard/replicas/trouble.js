@@ -9,7 +9,7 @@ import { count, duration, latency, rate, took } from '../view/format.js';
 /** @typedef {'good' | 'partly' | 'bad'} Level */
 /** @typedef {{ readonly level: Level, readonly word: string, readonly text: string, readonly out: number }} Summary */
 
-/** A replica differs when it has so many times the median. */
+/** How many times the median a replica must have to be marked. */
 const TIMES = 3;
 /** Below these a multiple of the median says nothing: milliseconds, and a part of its own requests. */
 const LEAST_MS = 1;
