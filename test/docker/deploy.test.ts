@@ -1,8 +1,8 @@
 /** New versions over containers, on a real engine. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { DeployPreview, DeployStatus } from '../../lib/api/deploy.ts';
-import type { Balancer } from '../helpers/balancer.ts';
+import type { DeployPreview, DeployStarted, DeployStatus, DeployView } from '../../lib/api/deploy.ts';
+import type { Answer, Balancer } from '../helpers/balancer.ts';
 import { buildImage, docker, freshPool, skipDocker } from '../helpers/docker/docker.ts';
 import { healthy, instances, kill, noneLost, Stage, until } from '../helpers/docker/stage.ts';
 
@@ -33,11 +33,17 @@ describe('a deploy over containers', { skip: skipDocker ?? false, timeout: 300_0
 
   /** The state in which the deploy of a version ends. */
   async function deploy(balancer: Balancer, version: string, watch: string): Promise<string> {
-    const body = { image: image(version), watch };
-    assert.equal((await balancer.askAdmin('POST', '/deploy', { body })).status, 202);
-    return until(`the deploy of ${version} ends`, async () => {
-      const { state = '' } = (await status(balancer)).deploy ?? {};
-      return !['running', 'rolling-back'].includes(state) && state;
+    const started = await balancer.askAdmin('POST', '/deploy', { body: { image: image(version), watch } });
+    return (await endOf(balancer, started)).state;
+  }
+
+  /** How the deploy ended that this reply says has begun. */
+  function endOf(balancer: Balancer, { status: code, body }: Answer): Promise<DeployView> {
+    assert.equal(code, 202, body);
+    const { id } = (JSON.parse(body) as { readonly message: DeployStarted }).message;
+    return until(`the deploy ${id} ends`, async () => {
+      const { deploy: seen } = await status(balancer);
+      return seen?.id === id && !['running', 'rolling-back'].includes(seen.state) && seen;
     });
   }
 
@@ -120,11 +126,7 @@ describe('a deploy over containers', { skip: skipDocker ?? false, timeout: 300_0
     const ran = await instances(balancer);
     await docker('rmi', '--force', gone);
     const load = stage.load(balancer);
-    assert.equal((await balancer.askAdmin('DELETE', '/deploy')).status, 202);
-    const { state, reason } = await until('the end of the rollback', async () => {
-      const { deploy: seen } = await status(balancer);
-      return seen !== null && !['running', 'rolling-back'].includes(seen.state) && seen;
-    });
+    const { state, reason } = await endOf(balancer, await balancer.askAdmin('DELETE', '/deploy'));
     assert.equal(state, 'rolled-back');
     assert.match(reason ?? '', /no longer has the image .*:gone@/);
     await noneLost(load);

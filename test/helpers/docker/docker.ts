@@ -168,7 +168,8 @@ export async function ensureReplicaImage(): Promise<void> {
 /** Builds an image from the lines after `FROM` the base image. */
 export async function buildImage(tag: string, lines: readonly string[]): Promise<void> {
   const build = run('docker', ['build', '--force-rm', '--tag', tag, '-']);
-  build.child.stdin?.end([`FROM ${BASE_IMAGE}`, ...lines, ''].join('\n'));
+  // an image of its own under every name: what removes one must not leave it there under another
+  build.child.stdin?.end([`FROM ${BASE_IMAGE}`, `LABEL ringlb.test.image=${tag}`, ...lines, ''].join('\n'));
   await build;
 }
 
