@@ -62,10 +62,13 @@ export class Gate {
         const { replica } = step;
         const { own, rest } = this.#since(start, replica, watched);
         step.gate = gateView(own, rest);
+        // before its state: errors may have had it ejected, which tells less
+        const errors = judgeErrors(own, rest, maxErrorRate);
+        if (errors !== undefined) return errors;
         if (replica.state !== 'healthy' && !replica.isAdmitted) return replica.cause;
         const latency = latencies.get(replica) ?? { baseline: start, slowWindows: 0 };
         latencies.set(replica, latency);
-        return judgeErrors(own, rest, maxErrorRate) ?? this.#judgeLatency(latency, replica, watched);
+        return this.#judgeLatency(latency, replica, watched);
       },
       judgeAtEnd: ({ replica }) => {
         const { own, rest } = this.#since(start, replica, watched);

@@ -283,6 +283,18 @@ describe('a deploy', () => {
       assert.match(reason(), /^S1: 50 of 100 requests failed/);
     });
 
+    it('for its failed requests, also where they have had it ejected', async () => {
+      await rig.deploys.start(CHANGE);
+      const name = await untilWatching();
+      const { ordinal, instance } = rig.replica(name);
+      rig.found.set(instance!.endpoint!.port, NOT_READY);
+      rig.registry.states.eject(rig.replica(name), 'ejected');
+      rig.outcomes.set(ordinal, outcomes(100, 50));
+      await rig.advance(1000);
+      assertOld();
+      assert.match(reason(), /^S1: 50 of 100 requests failed/);
+    });
+
     it('when the new instance is slow', async () => {
       await rig.deploys.start(CHANGE);
       const name = await untilWatching();
