@@ -74,8 +74,11 @@ class FileSource implements Source {
   }
 
   #changed(): void {
-    this.#timer?.cancel();
-    this.#timer = this.#clock.after(SETTLE_MS, () => this.#onChange?.());
+    // not put off by further changes, or a file that is written all the time would never be looked at
+    this.#timer ??= this.#clock.after(SETTLE_MS, () => {
+      this.#timer = undefined;
+      this.#onChange?.();
+    });
   }
 }
 
