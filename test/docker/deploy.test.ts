@@ -17,6 +17,8 @@ const SERVER = `
 describe('a deploy over containers', { skip: skipDocker ?? false, timeout: 300_000 }, () => {
   const name = freshPool();
   const image = (version: string) => `${name}:${version}`;
+  /** Another suite may deploy on the same engine. */
+  const PREFIX = `--container-prefix ${name}-`;
   const versions = ['one', 'two', 'bad'];
 
   before(async () => {
@@ -56,14 +58,14 @@ describe('a deploy over containers', { skip: skipDocker ?? false, timeout: 300_0
         '{{index .Config.Labels "ringlb.generation"}}',
         id,
       );
-      return `${container} ${generation} ${/ VERSION=(\w+)/.exec(await docker('inspect', '--format', ' {{join .Config.Env " "}}', id))?.[1]}`;
+      return `${container.replace(`${name}-`, '')} ${generation} ${/ VERSION=(\w+)/.exec(await docker('inspect', '--format', ' {{join .Config.Env " "}}', id))?.[1]}`;
     });
     return (await Promise.all(found)).sort();
   }
 
   it('brings a good version to every replica without losing a request', async (t) => {
     const stage = new Stage(t);
-    const balancer = await stage.serve({ image: image('one') });
+    const balancer = await stage.serve({ args: PREFIX, image: image('one') });
     const load = stage.load(balancer);
     const names = (await balancer.replicas()).map((replica) => replica.name).sort();
     assert.equal(await deploy(balancer, 'two', '100ms'), 'done');
@@ -76,7 +78,7 @@ describe('a deploy over containers', { skip: skipDocker ?? false, timeout: 300_0
   });
 
   it('says in a dry run from which digest it goes to which', async (t) => {
-    const balancer = await new Stage(t).serve({ image: image('one') });
+    const balancer = await new Stage(t).serve({ args: PREFIX, image: image('one') });
     const body = { image: image('two') };
     const { message } = JSON.parse((await balancer.askAdmin('POST', '/deploy?dry-run', { body })).body) as {
       message: DeployPreview;
@@ -89,7 +91,7 @@ describe('a deploy over containers', { skip: skipDocker ?? false, timeout: 300_0
 
   it('takes back a bad version, and leaves the old containers', async (t) => {
     const stage = new Stage(t);
-    const balancer = await stage.serve({ image: image('one') });
+    const balancer = await stage.serve({ args: PREFIX, image: image('one') });
     const before = await instances(balancer);
     let isOver = false;
     const asked = (async () => {
@@ -110,7 +112,7 @@ describe('a deploy over containers', { skip: skipDocker ?? false, timeout: 300_0
   });
 
   it('is refused where the engine has no such image', async (t) => {
-    const balancer = await new Stage(t).serve({ image: image('one') });
+    const balancer = await new Stage(t).serve({ args: PREFIX, image: image('one') });
     const answer = await balancer.askAdmin('POST', '/deploy', { body: { image: image('none') } });
     assert.match(answer.body, /has no image .*:none/);
     assert.equal((await status(balancer)).deploy, null);
@@ -120,7 +122,7 @@ describe('a deploy over containers', { skip: skipDocker ?? false, timeout: 300_0
     const stage = new Stage(t);
     const gone = image('gone');
     await buildImage(gone, [`ENV VERSION=gone`, `CMD ${JSON.stringify(['node', '-e', SERVER])}`]);
-    const balancer = await stage.serve({ image: gone });
+    const balancer = await stage.serve({ args: PREFIX, image: gone });
     assert.equal(await deploy(balancer, 'two', '100ms'), 'done');
     await until('the old ones are gone', async () => (await stage.containers()).length === 3);
     const ran = await instances(balancer);
@@ -135,10 +137,10 @@ describe('a deploy over containers', { skip: skipDocker ?? false, timeout: 300_0
 
   it('replaces what was deployed before the balancer was killed', async (t) => {
     const stage = new Stage(t);
-    const first = await stage.serve({ image: image('one') });
+    const first = await stage.serve({ args: PREFIX, image: image('one') });
     assert.equal(await deploy(first, 'two', '100ms'), 'done');
     await kill(first);
-    const second = await stage.start({ image: image('one') });
+    const second = await stage.start({ args: PREFIX, image: image('one') });
     await healthy(second, 3);
     assert.equal(await deploy(second, 'one', '100ms'), 'done');
     await until('the old ones are gone', async () => (await stage.containers()).length === 3);
