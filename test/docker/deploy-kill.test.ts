@@ -3,22 +3,11 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
-import type { DeployPhase, DeployStatus } from '../../lib/api/deploy.ts';
+import type { DeployPhase } from '../../lib/api/deploy.ts';
 import type { Balancer } from '../helpers/balancer.ts';
-import { buildImage, docker, freshPool, skipDocker } from '../helpers/docker/docker.ts';
+import { docker, skipDocker } from '../helpers/docker/docker.ts';
 import { healthy, kill, noneLost, Stage, until } from '../helpers/docker/stage.ts';
-
-/** Serves its version; the bad one fails everything but probes. */
-const SERVER = `
-  process.on('SIGTERM', () => process.exit(0));
-  require('http').createServer((request, response) => {
-    if (process.env.VERSION === 'bad' && request.url !== '/heartbeat') response.statusCode = 500;
-    response.end(process.env.VERSION);
-  }).listen(process.env.PORT)`;
-
-async function statusOf(balancer: Balancer): Promise<DeployStatus> {
-  return (JSON.parse((await balancer.askAdmin('GET', '/deploy')).body) as { message: DeployStatus }).message;
-}
+import { endOf, running, statusOf, Versions } from '../helpers/docker/versions.ts';
 
 /** Resolves when the engine tells of an event of a container of the pool. */
 async function engineEvent(pool: string, event: string): Promise<void> {
@@ -34,18 +23,10 @@ async function engineEvent(pool: string, event: string): Promise<void> {
 }
 
 describe('a deploy whose balancer is killed', { skip: skipDocker ?? false, timeout: 600_000 }, () => {
-  const name = freshPool();
-  const image = (version: string) => `${name}:${version}`;
-  const versions = ['one', 'two', 'bad'];
-
-  before(async () => {
-    for (const version of versions)
-      await buildImage(image(version), [
-        `ENV VERSION=${version}`,
-        `CMD ${JSON.stringify(['node', '-e', SERVER])}`,
-      ]);
-  });
-  after(() => docker('rmi', '--force', ...versions.map(image)).catch(() => {}));
+  const versions = new Versions();
+  before(() => versions.buildAll());
+  after(() => versions.removeAll());
+  const ONE = { image: versions.image('one') };
 
   const isIn = async (balancer: Balancer, phase: DeployPhase, count: number): Promise<boolean> =>
     ((await statusOf(balancer)).deploy?.replicas ?? []).filter((step) => step.phase === phase).length >=
@@ -63,10 +44,10 @@ describe('a deploy whose balancer is killed', { skip: skipDocker ?? false, timeo
     stage: Stage,
     { version = 'two', watch = '300ms', moment }: Scene,
   ): Promise<Balancer> {
-    const first = await stage.serve({ image: image('one') });
+    const first = await stage.serve(ONE);
     const load = stage.load(first);
     const reached = moment(first, stage);
-    const body = { image: image(version), watch };
+    const body = { image: versions.image(version), watch };
     assert.equal((await first.askAdmin('POST', '/deploy', { body })).status, 202);
     await reached;
     const ended = kill(first);
@@ -75,23 +56,7 @@ describe('a deploy whose balancer is killed', { skip: skipDocker ?? false, timeo
     // what was in flight on it, and nothing before
     if (version === 'two')
       for (const failure of failures.keys()) assert.match(failure, /ECONNRE|socket hang up|aborted/);
-    return stage.start({ image: image('one') });
-  }
-
-  /** Generation and version of each container, by name. */
-  async function running(stage: Stage): Promise<readonly string[]> {
-    const format = '{{.Name}} {{index .Config.Labels "ringlb.generation"}} {{join .Config.Env " "}}';
-    const found = (await stage.containers()).map(({ id }) => docker('inspect', '--format', format, id));
-    return (await Promise.all(found))
-      .map((line) => line.replace(/^\/(\S+ \d+) .*VERSION=(\w+).*$/, '$1 $2'))
-      .sort();
-  }
-
-  async function ended(balancer: Balancer): Promise<string> {
-    return until('the deploy ends', async () => {
-      const { state = '' } = (await statusOf(balancer)).deploy ?? {};
-      return !['running', 'rolling-back'].includes(state) && state;
-    });
+    return stage.start(ONE);
   }
 
   const MOMENTS: readonly (readonly [string, Scene])[] = [
@@ -134,7 +99,7 @@ describe('a deploy whose balancer is killed', { skip: skipDocker ?? false, timeo
   for (const [index, [when, scene]] of MOMENTS.entries()) {
     const isResumed = index % 2 === 0 && scene.version !== 'bad';
     it(`${when} can be ${isResumed ? 'resumed' : 'rolled back'} without losing a request`, async (t) => {
-      const stage = new Stage(t);
+      const stage = new Stage(t, { ownNames: true });
       const second = await killed(stage, scene);
       const load = stage.load(second);
       await healthy(second, 3);
@@ -145,8 +110,8 @@ describe('a deploy whose balancer is killed', { skip: skipDocker ?? false, timeo
       if (deploy !== null) {
         const [method, body] = isResumed ? ['POST', { resume: true, watch: '200ms' }] : ['DELETE', undefined];
         const answer = await second.askAdmin(method as string, '/deploy', { body });
-        assert.equal(answer.status, 202, answer.body);
-        assert.equal(await ended(second), isResumed ? 'done' : 'rolled-back');
+        const { state, reason } = await endOf(second, answer);
+        assert.equal(state, isResumed ? 'done' : 'rolled-back', reason ?? '');
       }
       if (scene.version !== 'bad') await noneLost(load);
       await stage.settled(second);
@@ -160,10 +125,10 @@ describe('a deploy whose balancer is killed', { skip: skipDocker ?? false, timeo
   }
 
   it('puts the old container back where the new one has ended meanwhile', async (t) => {
-    const stage = new Stage(t);
-    const first = await stage.serve({ image: image('one') });
+    const stage = new Stage(t, { ownNames: true });
+    const first = await stage.serve(ONE);
     const before = (await stage.containers()).map(({ id }) => id);
-    const body = { image: image('two'), watch: '60s' };
+    const body = { image: versions.image('two'), watch: '60s' };
     assert.equal((await first.askAdmin('POST', '/deploy', { body })).status, 202);
     await until('watching', () => isIn(first, 'watching', 1));
     await until('renamed', async () =>
@@ -172,14 +137,14 @@ describe('a deploy whose balancer is killed', { skip: skipDocker ?? false, timeo
     await kill(first);
     const fresh = (await stage.containers()).find(({ id }) => !before.includes(id))!;
     await docker('kill', fresh.id);
-    const second = await stage.start({ image: image('one') });
+    const second = await stage.start(ONE);
     await healthy(second, 3);
     await stage.settled(second);
     assert.deepEqual((await stage.containers()).map(({ id }) => id).sort(), before.sort());
   });
 
   it('heals each replica to what it ran', async (t) => {
-    const stage = new Stage(t);
+    const stage = new Stage(t, { ownNames: true });
     const second = await killed(stage, {
       moment: (balancer) => until('one done', () => isIn(balancer, 'done', 1)),
     });

@@ -1,71 +1,29 @@
 /** New versions over containers, on a real engine. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { DeployPreview, DeployStarted, DeployStatus, DeployView } from '../../lib/api/deploy.ts';
-import type { Answer, Balancer } from '../helpers/balancer.ts';
-import { buildImage, docker, freshPool, skipDocker } from '../helpers/docker/docker.ts';
+import type { DeployPreview } from '../../lib/api/deploy.ts';
+import type { Balancer } from '../helpers/balancer.ts';
+import { docker, skipDocker } from '../helpers/docker/docker.ts';
 import { healthy, instances, kill, noneLost, Stage, until } from '../helpers/docker/stage.ts';
-
-/** Serves its version; the bad one fails everything but probes. */
-const SERVER = `
-  process.on('SIGTERM', () => process.exit(0));
-  require('http').createServer((request, response) => {
-    if (process.env.VERSION === 'bad' && request.url !== '/heartbeat') response.statusCode = 500;
-    response.end(process.env.VERSION);
-  }).listen(process.env.PORT)`;
+import { endOf, running, statusOf, Versions } from '../helpers/docker/versions.ts';
 
 describe('a deploy over containers', { skip: skipDocker ?? false, timeout: 300_000 }, () => {
-  const name = freshPool();
-  const image = (version: string) => `${name}:${version}`;
-  /** Another suite may deploy on the same engine. */
-  const PREFIX = `--container-prefix ${name}-`;
-  const versions = ['one', 'two', 'bad'];
+  const versions = new Versions();
+  before(() => versions.buildAll());
+  after(() => versions.removeAll());
 
-  before(async () => {
-    for (const version of versions)
-      await buildImage(image(version), [
-        `ENV VERSION=${version}`,
-        `CMD ${JSON.stringify(['node', '-e', SERVER])}`,
-      ]);
-  });
-  after(() => docker('rmi', '--force', ...versions.map(image)).catch(() => {}));
-
-  const status = async (balancer: Balancer): Promise<DeployStatus> =>
-    (JSON.parse((await balancer.askAdmin('GET', '/deploy')).body) as { message: DeployStatus }).message;
+  /** What a balancer is started with that runs this version. */
+  const of = (version: string) => ({ image: versions.image(version) });
 
   /** The state in which the deploy of a version ends. */
   async function deploy(balancer: Balancer, version: string, watch: string): Promise<string> {
-    const started = await balancer.askAdmin('POST', '/deploy', { body: { image: image(version), watch } });
-    return (await endOf(balancer, started)).state;
-  }
-
-  /** How the deploy ended that this reply says has begun. */
-  function endOf(balancer: Balancer, { status: code, body }: Answer): Promise<DeployView> {
-    assert.equal(code, 202, body);
-    const { id } = (JSON.parse(body) as { readonly message: DeployStarted }).message;
-    return until(`the deploy ${id} ends`, async () => {
-      const { deploy: seen } = await status(balancer);
-      return seen?.id === id && !['running', 'rolling-back'].includes(seen.state) && seen;
-    });
-  }
-
-  /** Generation and version of each container of the pool, by name. */
-  async function running(stage: Stage): Promise<readonly string[]> {
-    const found = (await stage.containers()).map(async ({ id, name: container }) => {
-      const generation = await docker(
-        'inspect',
-        '--format',
-        '{{index .Config.Labels "ringlb.generation"}}',
-        id,
-      );
-      return `${container.replace(`${name}-`, '')} ${generation} ${/ VERSION=(\w+)/.exec(await docker('inspect', '--format', ' {{join .Config.Env " "}}', id))?.[1]}`;
-    });
-    return (await Promise.all(found)).sort();
+    const body = { image: versions.image(version), watch };
+    return (await endOf(balancer, await balancer.askAdmin('POST', '/deploy', { body }))).state;
   }
 
   it('brings a good version to every replica without losing a request', async (t) => {
-    const stage = new Stage(t);
-    const balancer = await stage.serve({ args: PREFIX, image: image('one') });
+    const stage = new Stage(t, { ownNames: true });
+    const balancer = await stage.serve(of('one'));
     const load = stage.load(balancer);
     const names = (await balancer.replicas()).map((replica) => replica.name).sort();
     assert.equal(await deploy(balancer, 'two', '100ms'), 'done');
@@ -78,8 +36,8 @@ describe('a deploy over containers', { skip: skipDocker ?? false, timeout: 300_0
   });
 
   it('says in a dry run from which digest it goes to which', async (t) => {
-    const balancer = await new Stage(t).serve({ args: PREFIX, image: image('one') });
-    const body = { image: image('two') };
+    const balancer = await new Stage(t, { ownNames: true }).serve(of('one'));
+    const body = { image: versions.image('two') };
     const { message } = JSON.parse((await balancer.askAdmin('POST', '/deploy?dry-run', { body })).body) as {
       message: DeployPreview;
     };
@@ -90,8 +48,8 @@ describe('a deploy over containers', { skip: skipDocker ?? false, timeout: 300_0
   });
 
   it('takes back a bad version, and leaves the old containers', async (t) => {
-    const stage = new Stage(t);
-    const balancer = await stage.serve({ args: PREFIX, image: image('one') });
+    const stage = new Stage(t, { ownNames: true });
+    const balancer = await stage.serve(of('one'));
     const before = await instances(balancer);
     let isOver = false;
     const asked = (async () => {
@@ -100,7 +58,7 @@ describe('a deploy over containers', { skip: skipDocker ?? false, timeout: 300_0
     assert.equal(await deploy(balancer, 'bad', '60s'), 'rolled-back');
     isOver = true;
     await asked;
-    assert.match((await status(balancer)).deploy?.reason ?? '', /requests failed/);
+    assert.match((await statusOf(balancer)).deploy?.reason ?? '', /requests failed/);
     await until('the bad one is gone', async () => (await balancer.replicas()).length === 3);
     assert.deepEqual(await instances(balancer), before);
     assert.deepEqual(
@@ -112,21 +70,20 @@ describe('a deploy over containers', { skip: skipDocker ?? false, timeout: 300_0
   });
 
   it('is refused where the engine has no such image', async (t) => {
-    const balancer = await new Stage(t).serve({ args: PREFIX, image: image('one') });
-    const answer = await balancer.askAdmin('POST', '/deploy', { body: { image: image('none') } });
+    const balancer = await new Stage(t, { ownNames: true }).serve(of('one'));
+    const answer = await balancer.askAdmin('POST', '/deploy', { body: { image: versions.image('none') } });
     assert.match(answer.body, /has no image .*:none/);
-    assert.equal((await status(balancer)).deploy, null);
+    assert.equal((await statusOf(balancer)).deploy, null);
   });
 
   it('is taken back where its image is gone from the engine', async (t) => {
-    const stage = new Stage(t);
-    const gone = image('gone');
-    await buildImage(gone, [`ENV VERSION=gone`, `CMD ${JSON.stringify(['node', '-e', SERVER])}`]);
-    const balancer = await stage.serve({ args: PREFIX, image: gone });
+    const stage = new Stage(t, { ownNames: true });
+    await versions.build('gone');
+    const balancer = await stage.serve(of('gone'));
     assert.equal(await deploy(balancer, 'two', '100ms'), 'done');
     await until('the old ones are gone', async () => (await stage.containers()).length === 3);
     const ran = await instances(balancer);
-    await docker('rmi', '--force', gone);
+    await docker('rmi', '--force', versions.image('gone'));
     const load = stage.load(balancer);
     const { state, reason } = await endOf(balancer, await balancer.askAdmin('DELETE', '/deploy'));
     assert.equal(state, 'rolled-back');
@@ -136,11 +93,11 @@ describe('a deploy over containers', { skip: skipDocker ?? false, timeout: 300_0
   });
 
   it('replaces what was deployed before the balancer was killed', async (t) => {
-    const stage = new Stage(t);
-    const first = await stage.serve({ args: PREFIX, image: image('one') });
+    const stage = new Stage(t, { ownNames: true });
+    const first = await stage.serve(of('one'));
     assert.equal(await deploy(first, 'two', '100ms'), 'done');
     await kill(first);
-    const second = await stage.start({ args: PREFIX, image: image('one') });
+    const second = await stage.start(of('one'));
     await healthy(second, 3);
     assert.equal(await deploy(second, 'one', '100ms'), 'done');
     await until('the old ones are gone', async () => (await stage.containers()).length === 3);

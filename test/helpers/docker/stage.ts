@@ -32,9 +32,13 @@ export interface StageOptions {
 
 export class Stage {
   readonly pool = freshPool();
+  /** Before the names of its containers on the engine. */
+  readonly #prefix: string;
   readonly #ends: (() => unknown)[] = [];
 
-  constructor(t: { after(run: () => Promise<void>): void }) {
+  /** With `ownNames` its containers have names that no other stage's can have. */
+  constructor(t: { after(run: () => Promise<void>): void }, { ownNames = false } = {}) {
+    this.#prefix = ownNames ? `${this.pool}-` : '';
     t.after(() => this.#clear());
   }
 
@@ -60,7 +64,8 @@ export class Stage {
 
   /** Starts a balancer on the pool, and waits for nothing. */
   spawn({ image = REPLICA_IMAGE, args = '', env = {} }: StageOptions): Balancer {
-    const where = `--port 0 --admin-port 0 --pool ${this.pool} --network ${this.pool}`;
+    const names = this.#prefix === '' ? '' : `--container-prefix ${this.#prefix}`;
+    const where = `--port 0 --admin-port 0 --pool ${this.pool} --network ${this.pool} ${names}`;
     const balancer = Balancer.spawn(`${where} --driver docker --image ${image} ${args}`, {
       env: { ...ENGINE, ...env },
     });
@@ -88,7 +93,7 @@ export class Stage {
     return claimsOn(this.pool);
   }
 
-  /** Every container of the pool, in the order of their names. */
+  /** Every container of the pool, without the prefix of its name, in the order of their names. */
   async containers(): Promise<readonly Container[]> {
     const format = '{{.Names}} {{.ID}} {{.State}}';
     const ofPool = `label=ringlb.pool=${this.pool}`;
@@ -97,7 +102,7 @@ export class Stage {
     return lines
       .map((line) => {
         const [name = '', id = '', state = ''] = line.split(' ');
-        return { name, id, state };
+        return { name: name.replace(this.#prefix, ''), id, state };
       })
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
