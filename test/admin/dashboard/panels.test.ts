@@ -190,6 +190,7 @@ describe('a panel', { skip: skipBrowser }, () => {
       stage.snapshot = snapshotOf([replicaShown(1, 1)], { driver: 'docker' });
       const page = await open();
       await page.getByRole('button', { name: 'Deploy…' }).press('Enter');
+      await page.getByRole('dialog').waitFor();
       await page.keyboard.press('Tab');
       await page.keyboard.type('app:v2');
       await page.keyboard.press('Enter');
@@ -322,6 +323,7 @@ describe('a panel', { skip: skipBrowser }, () => {
     it('sets a size that it previewed, by keyboard alone', async () => {
       const page = await open();
       await page.getByRole('button', { name: 'Set size…' }).press('Enter');
+      await page.getByRole('dialog').waitFor();
       await page.keyboard.type('5');
       await page.getByText('S4 and S5 join: from 3 to 5 replicas.').waitFor();
       assert.deepEqual(stage.changes, []);
