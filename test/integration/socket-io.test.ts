@@ -45,29 +45,40 @@ async function answerers(client: Socket): Promise<readonly string[]> {
   return [...new Set([...said, text].map((line) => line.split(':', 1)[0]!))];
 }
 
-describe('socket.io over long polling and three replicas', () => {
-  const servers: { readonly port: number; close(): Promise<void> }[] = [];
-  const clients: Socket[] = [];
-  let balancer: Balancer;
+interface Fleet {
+  readonly servers: { readonly port: number; close(): Promise<void> }[];
+  /** Disconnected at the end. */
+  readonly clients: Socket[];
+  balancer: Balancer;
+}
+
+/** Three servers behind a balancer with these options, for the suite in which it is called. */
+function fleetWith(options: string): Fleet {
+  const fleet = { servers: [], clients: [] } as unknown as Fleet;
   before(async () => {
-    for (const name of SERVERS) servers.push(await serverOf(name));
-    const upstreams = servers.map(({ port }) => `http://127.0.0.1:${port}`).join();
-    balancer = await Balancer.ready(
-      `--driver static --probe-interval 0 --hash-key cookie:sid --upstreams ${upstreams}`,
+    for (const name of SERVERS) fleet.servers.push(await serverOf(name));
+    const upstreams = fleet.servers.map(({ port }) => `http://127.0.0.1:${port}`).join();
+    fleet.balancer = await Balancer.ready(
+      `--driver static --probe-interval 0 ${options} --upstreams ${upstreams}`,
     );
   });
   after(async () => {
-    for (const client of clients) client.disconnect();
+    for (const client of fleet.clients) client.disconnect();
     // it answers the polls that are held, which the balancer would wait for
-    for (const server of servers) await server.close();
-    await balancer.stop();
+    for (const server of fleet.servers) await server.close();
+    await fleet.balancer.stop();
   });
+  return fleet;
+}
+
+describe('socket.io over long polling and three replicas', () => {
+  const fleet = fleetWith('--hash-key cookie:sid');
 
   /** Cookies of which as many belong to each replica. */
   async function cookies(): Promise<readonly string[]> {
-    const byOwner = new Map<string, string[]>(servers.map(({ port }) => [`127.0.0.1:${port}`, []]));
+    const byOwner = new Map<string, string[]>(fleet.servers.map(({ port }) => [`127.0.0.1:${port}`, []]));
     for (let number = 0; [...byOwner.values()].some(({ length }) => length < CLIENTS_EACH); number++) {
-      const { body } = await balancer.askAdmin('GET', `/explain?cookie.sid=c${number}`);
+      const { body } = await fleet.balancer.askAdmin('GET', `/explain?cookie.sid=c${number}`);
       const { owner } = (JSON.parse(body) as { message: { owner: string } }).message;
       byOwner.get(owner)!.push(`c${number}`);
     }
@@ -76,13 +87,13 @@ describe('socket.io over long polling and three replicas', () => {
 
   /** A client that has connected; rejects with why it could not. */
   async function connected(sid: string): Promise<Socket> {
-    const client = io(`http://127.0.0.1:${balancer.publicPort}`, {
+    const client = io(`http://127.0.0.1:${fleet.balancer.publicPort}`, {
       transports: ['polling'],
       extraHeaders: { cookie: `sid=${sid}` },
       forceNew: true,
       reconnection: false,
     });
-    clients.push(client);
+    fleet.clients.push(client);
     await connection(client);
     return client;
   }
@@ -99,31 +110,17 @@ describe('socket.io over long polling and three replicas', () => {
 });
 
 describe('socket.io over long polling with a sticky cookie, and no hash key', () => {
-  const servers: { readonly port: number; close(): Promise<void> }[] = [];
-  const clients: Socket[] = [];
-  let balancer: Balancer;
-  before(async () => {
-    for (const name of SERVERS) servers.push(await serverOf(name));
-    const upstreams = servers.map(({ port }) => `http://127.0.0.1:${port}`).join();
-    balancer = await Balancer.ready(
-      `--driver static --probe-interval 0 --sticky lb --upstreams ${upstreams}`,
-    );
-  });
-  after(async () => {
-    for (const client of clients) client.disconnect();
-    for (const server of servers) await server.close();
-    await balancer.stop();
-  });
+  const fleet = fleetWith('--sticky lb');
 
   /** A client that keeps its cookies as a browser does. */
   function clientOf(transports: ('polling' | 'websocket')[]): Socket {
-    const client = io(`http://127.0.0.1:${balancer.publicPort}`, {
+    const client = io(`http://127.0.0.1:${fleet.balancer.publicPort}`, {
       transports,
       withCredentials: true,
       forceNew: true,
       reconnection: false,
     });
-    clients.push(client);
+    fleet.clients.push(client);
     return client;
   }
 

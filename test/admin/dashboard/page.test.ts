@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import type { ReplicaSnapshot } from '../../../lib/api/snapshot.ts';
 import { faultsOf } from '../../helpers/admin/accessibility.ts';
-import { skipBrowser, TestBrowser, type Visit } from '../../helpers/admin/browser.ts';
-import { openStage, replicaShown, type Stage, snapshotOf } from './stage.ts';
+import { skipBrowser } from '../../helpers/admin/browser.ts';
+import { openStage, replicaShown, snapshotOf } from './stage.ts';
+import { Visits } from './visits.ts';
 
 const PHONE: BrowserContextOptions = { viewport: { width: 360, height: 740 } };
 
@@ -24,29 +25,7 @@ const DEAD: Partial<ReplicaSnapshot> = {
 const namesOn = (page: Page) => page.locator('#replica-rows .name').allTextContents();
 
 describe('the page', { skip: skipBrowser }, () => {
-  let browser: TestBrowser;
-  let stage: Stage;
-  let visit: Visit | undefined;
-  before(async () => {
-    browser = await TestBrowser.launch();
-  });
-  after(() => browser?.close());
-  beforeEach(async () => {
-    stage = await openStage(snapshotOf(fleetOf(3)));
-  });
-  afterEach(async () => {
-    const { errors, foreign } = visit ?? { errors: [], foreign: [] };
-    await visit?.close();
-    visit = undefined;
-    await stage.close();
-    assert.deepEqual([errors, foreign], [[], []], 'the page had errors, or asked another host');
-  });
-
-  async function open(options: BrowserContextOptions = {}): Promise<Page> {
-    visit = await browser.visit(stage.url, options);
-    await visit.page.getByText('Live', { exact: true }).waitFor();
-    return visit.page;
-  }
+  const visits = new Visits(() => fleetOf(3));
 
   describe('can be used by everyone', () => {
     const states: readonly (readonly [string, (page: Page) => Promise<unknown>])[] = [
@@ -54,16 +33,19 @@ describe('the page', { skip: skipBrowser }, () => {
       ['with the dialog that adds', (page) => page.getByRole('button', { name: 'Add…' }).click()],
       ['with the dialog that removes', (page) => page.getByRole('button', { name: 'Remove S2' }).click()],
       ['with the dialog that drains', (page) => page.getByRole('button', { name: 'Drain S2' }).click()],
-      ['without a connection', (page) => stage.close().then(() => page.getByText('Try now').waitFor())],
+      [
+        'without a connection',
+        (page) => visits.stage.close().then(() => page.getByText('Try now').waitFor()),
+      ],
     ];
     for (const [name, reach] of states) {
       it(`${name}, light and dark`, async () => {
-        stage.snapshot = snapshotOf([
+        visits.stage.snapshot = snapshotOf([
           replicaShown(1, 3),
           replicaShown(2, 3, DEAD),
           replicaShown(3, 3, { drained: true }),
         ]);
-        const page = await open({ colorScheme: 'light' });
+        const page = await visits.open({ colorScheme: 'light' });
         await reach(page);
         assert.deepEqual(await faultsOf(page), []);
         await page.emulateMedia({ colorScheme: 'dark' });
@@ -72,9 +54,9 @@ describe('the page', { skip: skipBrowser }, () => {
     }
 
     it('with 64 replicas, and with none eligible, on a phone', async () => {
-      const page = await open(PHONE);
+      const page = await visits.open(PHONE);
       for (const replicas of [fleetOf(64), fleetOf(3, { ...DEAD, state: 'unhealthy' })]) {
-        stage.snapshot = snapshotOf(replicas);
+        visits.stage.snapshot = snapshotOf(replicas);
         await page
           .locator('#replica-rows tr')
           .nth(Math.min(replicas.length, 24) - 1)
@@ -87,8 +69,11 @@ describe('the page', { skip: skipBrowser }, () => {
 
   it('fits every screen from a phone on, whatever the names are', async () => {
     const name = 'a-name-of-sixty-three-letters-which-is-the-most-that-one-may-have';
-    stage.snapshot = snapshotOf([replicaShown(1, 2, { name, inFlight: 200 }), replicaShown(2, 2, DEAD)]);
-    const page = await open(PHONE);
+    visits.stage.snapshot = snapshotOf([
+      replicaShown(1, 2, { name, inFlight: 200 }),
+      replicaShown(2, 2, DEAD),
+    ]);
+    const page = await visits.open(PHONE);
     await page.getByRole('rowheader', { name }).waitFor();
     const width = () => page.evaluate(() => document.documentElement.scrollWidth);
     for (const most of [1440, 1257, 1256, 961, 960, 721, 720, 360]) {
@@ -104,8 +89,8 @@ describe('the page', { skip: skipBrowser }, () => {
   });
 
   it('shows each replica with its numbers and its state in words', async () => {
-    stage.snapshot = snapshotOf([replicaShown(1, 2), replicaShown(2, 2, DEAD)]);
-    const page = await open();
+    visits.stage.snapshot = snapshotOf([replicaShown(1, 2), replicaShown(2, 2, DEAD)]);
+    const page = await visits.open();
     const row = page.getByRole('row', { name: 'S2' });
     const text = (await row.innerText()).replaceAll('\u202f', ' ');
     for (const part of ['starting', 'no instance', 'ended by SIGKILL; starts again in 3 s', '50.0 %', '3.4'])
@@ -114,24 +99,26 @@ describe('the page', { skip: skipBrowser }, () => {
   });
 
   it('puts trouble first and tells it in line, title and icon', async () => {
-    stage.snapshot = snapshotOf([
+    visits.stage.snapshot = snapshotOf([
       ...fleetOf(4),
       replicaShown(5, 5, { ...DEAD, ending: { kind: 'exit', code: 1, signal: null } }),
     ]);
-    const page = await open();
+    const page = await visits.open();
     const line = page.locator('#headline');
     await line.getByText('Degraded: 1 of 5 out: S5 crash loop (exit 1), next start in').waitFor();
     assert.deepEqual(await namesOn(page), ['S5', 'S1', 'S2', 'S3', 'S4']);
     assert.equal(await page.title(), '(1 out) ringlb');
     assert.equal(await page.locator('#icon').getAttribute('href'), 'dashboard/icon-degraded.svg');
-    stage.snapshot = snapshotOf(fleetOf(4));
+    visits.stage.snapshot = snapshotOf(fleetOf(4));
     await line.getByText('Healthy: all 4 replicas are eligible').waitFor();
     assert.deepEqual([await page.title(), await namesOn(page)], ['ringlb', ['S1', 'S2', 'S3', 'S4']]);
   });
 
   it('sorts rows by a pressed column, reversed at the second press', async () => {
-    stage.snapshot = snapshotOf([1, 2, 3].map((id) => replicaShown(id, 3, { p99Ms: [5, 50, 20][id - 1]! })));
-    const page = await open();
+    visits.stage.snapshot = snapshotOf(
+      [1, 2, 3].map((id) => replicaShown(id, 3, { p99Ms: [5, 50, 20][id - 1]! })),
+    );
+    const page = await visits.open();
     const heading = page.getByRole('columnheader', { name: 'p99' });
     await heading.getByRole('button').click();
     assert.deepEqual(await namesOn(page), ['S2', 'S3', 'S1']);
@@ -144,8 +131,13 @@ describe('the page', { skip: skipBrowser }, () => {
 
   it('shows what the filter leaves, or only what is not well', async () => {
     const [one, , , four] = fleetOf(4);
-    stage.snapshot = snapshotOf([one!, replicaShown(2, 4, DEAD), replicaShown(3, 4, { p50Ms: 140 }), four!]);
-    const page = await open();
+    visits.stage.snapshot = snapshotOf([
+      one!,
+      replicaShown(2, 4, DEAD),
+      replicaShown(3, 4, { p50Ms: 140 }),
+      four!,
+    ]);
+    const page = await visits.open();
     await page.getByRole('button', { name: 'Only unhealthy (2)' }).click();
     assert.deepEqual(await namesOn(page), ['S2', 'S3']);
     await page.getByLabel('Filter replicas').fill('slow');
@@ -155,8 +147,8 @@ describe('the page', { skip: skipBrowser }, () => {
   });
 
   it('shows 24 of many replicas until all are asked for', async () => {
-    stage.snapshot = snapshotOf(fleetOf(64));
-    const page = await open();
+    visits.stage.snapshot = snapshotOf(fleetOf(64));
+    const page = await visits.open();
     assert.equal((await namesOn(page)).length, 24);
     assert.match((await page.locator('#replicas').getAttribute('class')) ?? '', /compact/);
     await page.getByRole('button', { name: 'Show all 64' }).click();
@@ -164,13 +156,13 @@ describe('the page', { skip: skipBrowser }, () => {
   });
 
   it('has 15 past minutes at once, numbers and events under pointer', async () => {
-    const atMs = stage.history.atMs[60]!;
+    const atMs = visits.stage.history.atMs[60]!;
     const time = new Date(atMs).toISOString();
-    stage.events.push({
+    visits.stage.events.push({
       ...{ id: 'a-1', time, since: time, kind: 'died', replica: 'S1' },
       ...{ instance: null, image: null, cause: null, ms: null, count: 1, cost: null },
     });
-    const page = await open();
+    const page = await visits.open();
     const says = page.locator('#requests-says');
     await page.getByText(/^Last 15 min: 2xx [\d,]+ to 1,500, mean/).waitFor();
     const over = page.locator('#requests-chart .u-over');
@@ -184,7 +176,7 @@ describe('the page', { skip: skipBrowser }, () => {
   });
 
   it('narrows its charts to a pressed replica, and widens them again', async () => {
-    const page = await open();
+    const page = await visits.open();
     const asked: string[] = [];
     page.on('request', (request) => asked.push(new URL(request.url()).search));
     const name = page.getByRole('button', { name: 'S2', exact: true });
@@ -199,10 +191,12 @@ describe('the page', { skip: skipBrowser }, () => {
   });
 
   it('claims nothing behind the dialog that asks for a token', async () => {
-    await stage.close();
-    stage = await openStage(snapshotOf(fleetOf(3)), { token: 'a-long-secret-token', adminHost: '0.0.0.0' });
-    visit = await browser.visit(stage.url);
-    const { page } = visit;
+    await visits.stage.close();
+    visits.stage = await openStage(snapshotOf(fleetOf(3)), {
+      token: 'a-long-secret-token',
+      adminHost: '0.0.0.0',
+    });
+    const page = await visits.goTo();
     await page.getByRole('dialog', { name: 'Token needed' }).waitFor();
     const text = await page.locator('body').innerText();
     assert.match(text, /Locked/);
@@ -210,10 +204,12 @@ describe('the page', { skip: skipBrowser }, () => {
   });
 
   it('opens what links lead to with the token', async () => {
-    await stage.close();
-    stage = await openStage(snapshotOf(fleetOf(3)), { token: 'a-long-secret-token', adminHost: '0.0.0.0' });
-    visit = await browser.visit(stage.url);
-    const { page } = visit;
+    await visits.stage.close();
+    visits.stage = await openStage(snapshotOf(fleetOf(3)), {
+      token: 'a-long-secret-token',
+      adminHost: '0.0.0.0',
+    });
+    const page = await visits.goTo();
     await page.getByLabel('Admin token').fill('a-long-secret-token');
     await page.keyboard.press('Enter');
     await page.getByText('Live', { exact: true }).waitFor();
@@ -223,8 +219,8 @@ describe('the page', { skip: skipBrowser }, () => {
   });
 
   it('has a red button naming the removed replica, folds small moves', async () => {
-    stage.snapshot = snapshotOf(fleetOf(40));
-    const page = await open();
+    visits.stage.snapshot = snapshotOf(fleetOf(40));
+    const page = await visits.open();
     await page.getByRole('button', { name: 'Remove S5', exact: true }).click();
     const dialog = page.getByRole('dialog', { name: 'Remove S5' });
     await dialog.getByText(/^39 moves, each below 0.1.%, 2.5.% together$/).waitFor();
@@ -233,18 +229,18 @@ describe('the page', { skip: skipBrowser }, () => {
   });
 
   it('shows marks that would reverse text, but does not obey them', async () => {
-    stage.snapshot = snapshotOf([replicaShown(1, 1, { ...DEAD, cause: 'exit 1: \u202egnp.exe' })]);
-    const page = await open();
+    visits.stage.snapshot = snapshotOf([replicaShown(1, 1, { ...DEAD, cause: 'exit 1: \u202egnp.exe' })]);
+    const page = await visits.open();
     await page.getByText('exit 1: \\u202egnp.exe; starts again').waitFor();
   });
 
   it('draws an arc for each replica, hatched if without requests', async () => {
-    stage.snapshot = snapshotOf([
+    visits.stage.snapshot = snapshotOf([
       replicaShown(1, 3),
       replicaShown(2, 3, DEAD),
       replicaShown(3, 3, { drained: true }),
     ]);
-    const page = await open();
+    const page = await visits.open();
     assert.equal(await page.locator('#ring-shares path').count(), 3);
     assert.equal(await page.locator('#ring-hatches path').count(), 2);
     await page.locator('#ring-slots path').nth(2).waitFor();
@@ -252,16 +248,16 @@ describe('the page', { skip: skipBrowser }, () => {
   });
 
   it('keeps rows and focus when a replica comes before them', async () => {
-    const page = await open();
+    const page = await visits.open();
     const button = page.getByRole('button', { name: 'Drain S3' });
     await button.focus();
-    stage.snapshot = snapshotOf([replicaShown(9, 4), ...fleetOf(3)]);
+    visits.stage.snapshot = snapshotOf([replicaShown(9, 4), ...fleetOf(3)]);
     await page.getByRole('row', { name: 'S9' }).waitFor();
     assert.equal(await button.evaluate((element) => element === document.activeElement), true);
   });
 
   it('adds by keyboard alone, and only what it showed before', async () => {
-    const page = await open();
+    const page = await visits.open();
     await page.getByRole('button', { name: 'Add…' }).focus();
     await page.keyboard.press('Enter');
     await page.keyboard.press('ControlOrMeta+A');
@@ -269,10 +265,10 @@ describe('the page', { skip: skipBrowser }, () => {
     await page.keyboard.press('Tab');
     await page.keyboard.type('web_a');
     await page.getByText('web_a and S4 join: from 3 to 5 replicas.').waitFor();
-    assert.deepEqual(stage.changes, []);
+    assert.deepEqual(visits.stage.changes, []);
     await page.keyboard.press('Enter');
     await page.getByText('Added 2 replicas.').last().waitFor();
-    assert.deepEqual(stage.changes, ['/add {"n":2,"hostnames":["web_a","S4"]}']);
+    assert.deepEqual(visits.stage.changes, ['/add {"n":2,"hostnames":["web_a","S4"]}']);
     assert.equal(
       await page.evaluate(() => document.activeElement?.id),
       'add',
@@ -281,12 +277,12 @@ describe('the page', { skip: skipBrowser }, () => {
   });
 
   it('does nothing when a dialog is left with Escape', async () => {
-    const page = await open();
+    const page = await visits.open();
     await page.getByRole('button', { name: 'Remove S2' }).click();
     await page.getByText('S2 leaves: from 3 to 2 replicas.').waitFor();
     await page.keyboard.press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'hidden' });
-    assert.deepEqual(stage.changes, []);
+    assert.deepEqual(visits.stage.changes, []);
   });
 
   it('shows events newest first, and names that are markup unchanged', async () => {
@@ -300,11 +296,11 @@ describe('the page', { skip: skipBrowser }, () => {
       image: null,
       cause: '<img src=x onerror=alert(1)>',
     };
-    stage.events.push({ ...base, id: 'a-1', kind: 'died', replica: 'S1', cost: null });
-    const page = await open();
+    visits.stage.events.push({ ...base, id: 'a-1', kind: 'died', replica: 'S1', cost: null });
+    const page = await visits.open();
     await page.getByRole('cell', { name: base.cause }).waitFor();
     const cost = { retried: 12, held: 0, failed: 1 };
-    stage.events.push({ ...base, id: 'a-2', kind: 'replaced', replica: 'S1', cost });
+    visits.stage.events.push({ ...base, id: 'a-2', kind: 'replaced', replica: 'S1', cost });
     await page.getByRole('cell', { name: '1 failed, 12 retried' }).waitFor();
     assert.deepEqual(await page.locator('#event-rows .kind').allTextContents(), ['replaced', 'died']);
   });
@@ -321,19 +317,19 @@ describe('the page', { skip: skipBrowser }, () => {
       cost: null,
       replica: 'S1',
     };
-    stage.events.push({ ...base, id: 'a-1', kind: 'unhealthy', count: 1 });
-    stage.events.push({ ...base, id: 'a-2', kind: 'healthy', count: 1 });
-    const page = await open();
+    visits.stage.events.push({ ...base, id: 'a-1', kind: 'unhealthy', count: 1 });
+    visits.stage.events.push({ ...base, id: 'a-2', kind: 'healthy', count: 1 });
+    const page = await visits.open();
     await page.getByRole('cell', { name: 'unhealthy' }).waitFor();
-    stage.events.push({ ...base, id: 'a-3', kind: 'unhealthy', count: 7 });
+    visits.stage.events.push({ ...base, id: 'a-3', kind: 'unhealthy', count: 7 });
     await page.getByRole('cell', { name: 'unhealthy × 7' }).waitFor();
     assert.deepEqual(await page.locator('#event-rows .kind').allTextContents(), ['unhealthy', 'healthy']);
   });
 
   it('says the balancer is lost, shows nothing live, disables its actions', async () => {
-    const page = await open();
+    const page = await visits.open();
     await page.getByRole('row', { name: 'S1' }).waitFor();
-    await stage.close();
+    await visits.stage.close();
     await page.getByText('Connection lost. The balancer').waitFor();
     assert.equal(await page.locator('#readiness-text').textContent(), 'Not known');
     assert.equal(await page.title(), 'Not known – ringlb');
@@ -345,19 +341,19 @@ describe('the page', { skip: skipBrowser }, () => {
 
   it('loads again where a part of it did not come', async () => {
     const broken = new Set(['series.js', 'page.css']);
-    visit = await browser.visit(stage.url, {}, (page) =>
+    const page = await visits.goTo({}, (page) =>
       page.route(/dashboard/, (route) => {
         const name = new URL(route.request().url()).pathname.split('/').at(-1) ?? '';
         return broken.delete(name) ? route.abort('connectionreset') : route.continue();
       }),
     );
-    await visit.page.getByRole('row', { name: 'S1' }).waitFor();
+    await page.getByRole('row', { name: 'S1' }).waitFor();
     assert.equal(broken.size, 0);
   });
 
   it('offers no change of a fixed list of servers', async () => {
-    stage.snapshot = snapshotOf(fleetOf(2), { canScale: false, driver: 'static' });
-    const page = await open();
+    visits.stage.snapshot = snapshotOf(fleetOf(2), { canScale: false, driver: 'static' });
+    const page = await visits.open();
     await page.getByRole('row', { name: 'S1' }).waitFor();
     assert.equal(await page.getByRole('button', { name: 'Add…' }).isDisabled(), true);
     assert.equal(await page.getByRole('button', { name: 'Remove S1' }).count(), 0);

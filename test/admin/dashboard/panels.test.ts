@@ -1,47 +1,26 @@
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import type { Page } from 'playwright-core';
 import type { ScaleView } from '../../../lib/api/scale.ts';
 import { faultsOf } from '../../helpers/admin/accessibility.ts';
-import { skipBrowser, TestBrowser, type Visit } from '../../helpers/admin/browser.ts';
-import { configOf, deployOf, openStage, RELEASES, replicaShown, type Stage, snapshotOf } from './stage.ts';
+import { skipBrowser } from '../../helpers/admin/browser.ts';
+import { configOf, deployOf, RELEASES, replicaShown, snapshotOf } from './stage.ts';
+import { Visits } from './visits.ts';
 
 const PHONE = { viewport: { width: 360, height: 740 } };
 
 describe('a panel', { skip: skipBrowser }, () => {
-  let browser: TestBrowser;
-  let stage: Stage;
-  let visit: Visit | undefined;
-  before(async () => {
-    browser = await TestBrowser.launch();
-  });
-  after(() => browser?.close());
-  beforeEach(async () => {
-    stage = await openStage(snapshotOf([1, 2, 3].map((id) => replicaShown(id, 3))));
-  });
-  afterEach(async () => {
-    const { errors, foreign } = visit ?? { errors: [], foreign: [] };
-    await visit?.close();
-    visit = undefined;
-    await stage.close();
-    assert.deepEqual([errors, foreign], [[], []], 'the page had errors, or asked another host');
-  });
-
-  async function open(options = {}): Promise<Page> {
-    visit = await browser.visit(stage.url, options);
-    await visit.page.getByText('Live', { exact: true }).waitFor();
-    return visit.page;
-  }
+  const visits = new Visits(() => [1, 2, 3].map((id) => replicaShown(id, 3)));
 
   const print = (replica: string, instance: string, text: string, stream: 'stdout' | 'stderr' = 'stdout') =>
-    stage.logs.open(replica, instance).write(stream, Buffer.from(`${text}\n`));
+    visits.stage.logs.open(replica, instance).write(stream, Buffer.from(`${text}\n`));
   const linesOn = (page: Page) => page.locator('.log-line:not([hidden]) .log-text').allTextContents();
 
   describe('of logs', () => {
     it('shows the lines of a row’s replica and follows new ones', async () => {
       print('S1', '4711', 'S1 listens');
       print('S2', '4712', 'S2 listens');
-      const page = await open();
+      const page = await visits.open();
       await page.getByRole('button', { name: 'Log of S1' }).click();
       await page.getByRole('dialog', { name: 'Log of S1' }).getByText('S1 listens').waitFor();
       print('S1', '4711', 'GET /home');
@@ -50,16 +29,16 @@ describe('a panel', { skip: skipBrowser }, () => {
     });
 
     it('opens the log of the instance that an event says died', async () => {
-      const dead = stage.logs.open('S1', '4711');
+      const dead = visits.stage.logs.open('S1', '4711');
       dead.write('stderr', Buffer.from('cannot open the database\n'));
       dead.end();
       print('S1', '4715', 'S1 listens');
       const time = new Date().toISOString();
-      stage.events.push({
+      visits.stage.events.push({
         ...{ id: 'a-1', time, since: time, kind: 'died', replica: 'S1', instance: '4711' },
         ...{ image: null, cause: 'exit 1', ms: null, count: 1, cost: null },
       });
-      const page = await open();
+      const page = await visits.open();
       await page.getByRole('button', { name: 'Log of S1, died' }).click();
       const dialog = page.getByRole('dialog', { name: 'Log of S1, instance 4711' });
       await dialog.getByText('cannot open the database').waitFor();
@@ -70,7 +49,7 @@ describe('a panel', { skip: skipBrowser }, () => {
 
     it('shows marks of direction and leaves colours out', async () => {
       print('S1', '4711', '\x1b[31mexit\x1b[0m \u202egnp.exe');
-      const page = await open();
+      const page = await visits.open();
       await page.getByRole('button', { name: 'Logs', exact: true }).click();
       await page.getByText('exit \\u202egnp.exe').waitFor();
     });
@@ -78,7 +57,7 @@ describe('a panel', { skip: skipBrowser }, () => {
     it('narrows to lines that match, and to stderr', async () => {
       for (const text of ['one', 'two']) print('S1', '4711', text);
       print('S2', '4712', 'two too', 'stderr');
-      const page = await open();
+      const page = await visits.open();
       await page.getByRole('button', { name: 'Logs', exact: true }).click();
       await page.getByText('two too').waitFor();
       await page.getByLabel('Filter lines').fill('two');
@@ -89,30 +68,30 @@ describe('a panel', { skip: skipBrowser }, () => {
     });
 
     it('says that no line is kept of an instance', async () => {
-      const page = await open();
+      const page = await visits.open();
       await page.getByRole('button', { name: 'Log of S2' }).click();
       await page.getByText(/^No line: nothing was printed/).waitFor();
     });
 
     it('keeps its lines and says that the connection is lost', async () => {
       print('S1', '4711', 'S1 listens');
-      const page = await open();
+      const page = await visits.open();
       await page.getByRole('button', { name: 'Logs', exact: true }).click();
       await page.getByText('S1 listens').waitFor();
-      await stage.close();
+      await visits.stage.close();
       await page.getByText(/^Connection lost: .*Trying again/).waitFor();
       assert.deepEqual(await linesOn(page), ['S1 listens']);
     });
 
     it('is not offered where replicas have no logs', async () => {
-      stage.snapshot = snapshotOf([replicaShown(1, 1)], { hasLogs: false, driver: 'static' });
-      const page = await open();
+      visits.stage.snapshot = snapshotOf([replicaShown(1, 1)], { hasLogs: false, driver: 'static' });
+      const page = await visits.open();
       await page.getByRole('row', { name: 'S1' }).waitFor();
       assert.equal(await page.getByRole('button', { name: /^Log/ }).count(), 0);
     });
 
     it('gives the focus back to the button that opened it', async () => {
-      const page = await open();
+      const page = await visits.open();
       const button = page.getByRole('button', { name: 'Log of S3' });
       await button.focus();
       await page.keyboard.press('Enter');
@@ -130,11 +109,11 @@ describe('a panel', { skip: skipBrowser }, () => {
     };
 
     it('shows each option with value, default and source', async () => {
-      stage.config = configOf([
+      visits.stage.config = configOf([
         { option: 'replicas', value: '5', source: 'flag', from: '--replicas' },
         { option: 'admin-token', value: '•••', source: 'environment', from: 'LB_ADMIN_TOKEN' },
       ]);
-      const dialog = await show(await open());
+      const dialog = await show(await visits.open());
       const cellsOf = (name: string) => dialog.getByRole('row', { name }).getByRole('cell').allTextContents();
       await dialog.getByRole('row', { name: 'replicas' }).waitFor();
       assert.deepEqual(await cellsOf('replicas'), ['5', '3', 'flag --replicas', 'restart']);
@@ -143,8 +122,8 @@ describe('a panel', { skip: skipBrowser }, () => {
     });
 
     it('narrows to options that match, and to those set', async () => {
-      stage.config = configOf([{ option: 'port', value: '8080', source: 'flag', from: '--port' }]);
-      const dialog = await show(await open());
+      visits.stage.config = configOf([{ option: 'port', value: '8080', source: 'flag', from: '--port' }]);
+      const dialog = await show(await visits.open());
       await dialog.getByLabel('Filter options').fill('reload');
       await dialog.getByText('1 of 4 options').waitFor();
       assert.deepEqual(await dialog.getByRole('rowheader').allTextContents(), ['probe-interval']);
@@ -154,8 +133,8 @@ describe('a panel', { skip: skipBrowser }, () => {
     });
 
     it('names options whose new value waits for a restart', async () => {
-      stage.config = configOf([], ['port']);
-      const dialog = await show(await open());
+      visits.stage.config = configOf([], ['port']);
+      const dialog = await show(await visits.open());
       await dialog.getByText('which a restart applies: port.').waitFor();
       await dialog.getByRole('row', { name: 'port' }).getByText('a new value waits').waitFor();
     });
@@ -167,8 +146,8 @@ describe('a panel', { skip: skipBrowser }, () => {
     });
 
     it('shows progress and what the gate saw of each replica', async () => {
-      stage.deploy = runs(deployOf(['done', 'watching', 'waiting']));
-      const page = await open();
+      visits.stage.deploy = runs(deployOf(['done', 'watching', 'waiting']));
+      const page = await visits.open();
       await page.locator('#deploy-line').getByText('1 of 3 replicas replaced, S2 watched').waitFor();
       const row = page.locator('.deploys').getByRole('row', { name: 'S2' });
       await row.getByText('others: 0.1').waitFor();
@@ -176,35 +155,35 @@ describe('a panel', { skip: skipBrowser }, () => {
     });
 
     it('follows a deploy until its end', async () => {
-      stage.deploy = runs(deployOf(['watching', 'waiting', 'waiting']));
-      const page = await open();
+      visits.stage.deploy = runs(deployOf(['watching', 'waiting', 'waiting']));
+      const page = await visits.open();
       await page.locator('#deploy-line').waitFor();
       assert.equal(await page.getByRole('button', { name: 'Deploy…' }).isDisabled(), true);
-      stage.deploy = runs(deployOf(['done', 'done', 'done'], { state: 'done' }));
+      visits.stage.deploy = runs(deployOf(['done', 'done', 'done'], { state: 'done' }));
       await page.locator('#deploy-says').getByText('Done in 12').waitFor();
       await page.locator('#deploy-line').waitFor({ state: 'hidden' });
       assert.equal(await page.getByRole('button', { name: 'Deploy…' }).isEnabled(), true);
     });
 
     it('starts what it previewed, by keyboard alone', async () => {
-      stage.snapshot = snapshotOf([replicaShown(1, 1)], { driver: 'docker' });
-      const page = await open();
+      visits.stage.snapshot = snapshotOf([replicaShown(1, 1)], { driver: 'docker' });
+      const page = await visits.open();
       await page.getByRole('button', { name: 'Deploy…' }).press('Enter');
       await page.getByRole('dialog').waitFor();
       await page.keyboard.press('Tab');
       await page.keyboard.type('app:v2');
       await page.keyboard.press('Enter');
       await page.getByText('1 replica would run app:v2').waitFor();
-      assert.deepEqual(stage.changes, []);
+      assert.deepEqual(visits.stage.changes, []);
       await page.getByRole('button', { name: 'Deploy to 1 replica' }).press('Enter');
       await page.getByRole('dialog').waitFor({ state: 'hidden' });
       const order = { kind: 'change', image: 'app:v2', batch: 1, watchMs: 10_000, maxErrorRate: 0.01 };
-      assert.deepEqual(stage.changes, [`deploy ${JSON.stringify(order)}`]);
+      assert.deepEqual(visits.stage.changes, [`deploy ${JSON.stringify(order)}`]);
     });
 
     it('asks for another preview once a field has changed', async () => {
-      stage.snapshot = snapshotOf([replicaShown(1, 1)], { driver: 'docker' });
-      const page = await open();
+      visits.stage.snapshot = snapshotOf([replicaShown(1, 1)], { driver: 'docker' });
+      const page = await visits.open();
       await page.getByRole('button', { name: 'Deploy…' }).click();
       await page.getByLabel('Image').fill('app:v2');
       await page.getByRole('button', { name: 'Preview' }).click();
@@ -212,55 +191,55 @@ describe('a panel', { skip: skipBrowser }, () => {
       await page.getByLabel('Image').fill('absent');
       await page.getByRole('button', { name: 'Preview' }).click();
       await page.getByText('There is no image absent').waitFor();
-      assert.deepEqual(stage.changes, []);
+      assert.deepEqual(visits.stage.changes, []);
     });
 
     it('takes back the deploy under way', async () => {
-      stage.deploy = runs(deployOf(['watching', 'waiting', 'waiting']));
-      const page = await open();
+      visits.stage.deploy = runs(deployOf(['watching', 'waiting', 'waiting']));
+      const page = await visits.open();
       await page.getByRole('button', { name: 'Roll back…' }).click();
       const dialog = page.getByRole('dialog', { name: 'Roll back' });
       await dialog.getByText('Takes back what the deploy under way has done').waitFor();
       await dialog.getByRole('button', { name: 'Roll back' }).click();
       await dialog.waitFor({ state: 'hidden' });
-      assert.deepEqual(stage.changes, ['rollback']);
+      assert.deepEqual(visits.stage.changes, ['rollback']);
     });
 
     it('goes on with one that was interrupted', async () => {
-      stage.deploy = runs(deployOf(['done', 'waiting', 'waiting'], { state: 'interrupted' }));
-      const page = await open();
+      visits.stage.deploy = runs(deployOf(['done', 'waiting', 'waiting'], { state: 'interrupted' }));
+      const page = await visits.open();
       await page.locator('#deploy-line').getByText('Interrupted').waitFor();
       await page.getByRole('button', { name: 'Deploy…' }).click();
       await page.getByRole('button', { name: 'Preview' }).click();
       await page.getByRole('button', { name: 'Deploy to 3 replicas' }).click();
       await page.getByRole('dialog').waitFor({ state: 'hidden' });
-      assert.match(stage.changes.join(), /^deploy {"kind":"resume"/);
+      assert.match(visits.stage.changes.join(), /^deploy {"kind":"resume"/);
     });
 
     it('previews the release before where none is under way', async () => {
-      stage.deploy = runs(null);
-      const page = await open();
+      visits.stage.deploy = runs(null);
+      const page = await visits.open();
       await page.getByRole('button', { name: 'Roll back…' }).click();
       await page.getByRole('button', { name: 'Roll back 3 replicas' }).click();
       await page.getByRole('dialog').waitFor({ state: 'hidden' });
-      assert.deepEqual(stage.changes, ['rollback']);
+      assert.deepEqual(visits.stage.changes, ['rollback']);
     });
 
     it('is not there where the balancer cannot deploy', async () => {
-      stage.snapshot = snapshotOf([replicaShown(1, 1)], { canDeploy: false });
-      const page = await open();
+      visits.stage.snapshot = snapshotOf([replicaShown(1, 1)], { canDeploy: false });
+      const page = await visits.open();
       await page.getByRole('row', { name: 'S1' }).waitFor();
       assert.equal(await page.getByRole('heading', { name: 'Deploy' }).isVisible(), false);
     });
 
     it('is accessible while it runs and in its dialog', async () => {
-      stage.deploy = runs(deployOf(['rolled-back', 'watching', 'waiting'], { state: 'rolling-back' }));
-      const page = await open({ ...PHONE, colorScheme: 'dark' });
+      visits.stage.deploy = runs(deployOf(['rolled-back', 'watching', 'waiting'], { state: 'rolling-back' }));
+      const page = await visits.open({ ...PHONE, colorScheme: 'dark' });
       await page.locator('#deploy-line').waitFor();
       assert.deepEqual(await faultsOf(page), []);
       const width = await page.evaluate(() => document.documentElement.scrollWidth);
       assert.equal(width, PHONE.viewport.width);
-      stage.deploy = runs(null);
+      visits.stage.deploy = runs(null);
       await page.getByRole('button', { name: 'Deploy…', disabled: false }).click();
       await page.getByRole('dialog', { name: 'Deploy' }).waitFor();
       assert.deepEqual(await faultsOf(page), []);
@@ -274,11 +253,11 @@ describe('a panel', { skip: skipBrowser }, () => {
     };
     const autoscaled = (differs: Partial<ScaleView> = {}) => {
       const plain = snapshotOf([1, 2, 3].map((id) => replicaShown(id, 3)));
-      stage.snapshot = { ...plain, scale: { ...plain.scale, ...on, ...differs } };
+      visits.stage.snapshot = { ...plain, scale: { ...plain.scale, ...on, ...differs } };
     };
 
     it('says how many there are and that autoscaling is off', async () => {
-      const page = await open();
+      const page = await visits.open();
       await page.getByText('3 replicas, 3 ready').waitFor();
       await page.getByText('Autoscaling is off').waitFor();
       assert.equal(await page.getByRole('button', { name: 'Pause' }).isVisible(), false);
@@ -287,7 +266,7 @@ describe('a panel', { skip: skipBrowser }, () => {
     it('says bounds, last decision and last change of autoscaling', async () => {
       const time = new Date(Date.now() - 90_000).toISOString();
       autoscaled({ changed: { from: 2, to: 3, reason: 'waiting', L: 40.25, T: 16, time } });
-      const page = await open();
+      const page = await visits.open();
       await page.getByText('3 replicas, 2 ready, 5 wanted').waitFor();
       await page.getByText('Autoscaling: from 2 to 10 replicas, 16 requests in flight each.').waitFor();
       await page.getByText('requests wait: load 70.0, target 16').waitFor();
@@ -295,7 +274,7 @@ describe('a panel', { skip: skipBrowser }, () => {
     });
 
     it('has the past sizes in its chart', async () => {
-      const page = await open();
+      const page = await visits.open();
       await page
         .locator('#size-says')
         .getByText(/^Last 15 min: ready 3 to 4, mean .; wanted/)
@@ -311,41 +290,41 @@ describe('a panel', { skip: skipBrowser }, () => {
 
     it('pauses autoscaling, and resumes it', async () => {
       autoscaled();
-      const page = await open();
+      const page = await visits.open();
       await page.getByRole('button', { name: 'Pause' }).click();
       await page.locator('#notice').getByText('Autoscaling is paused.').waitFor();
       autoscaled({ state: 'paused' });
       await page.getByRole('button', { name: 'Resume' }).click();
       await page.locator('#notice').getByText('Autoscaling goes on.').waitFor();
-      assert.deepEqual(stage.changes, ['/scale {"paused":true}', '/scale {"paused":false}']);
+      assert.deepEqual(visits.stage.changes, ['/scale {"paused":true}', '/scale {"paused":false}']);
     });
 
     it('sets a size that it previewed, by keyboard alone', async () => {
-      const page = await open();
+      const page = await visits.open();
       await page.getByRole('button', { name: 'Set size…' }).press('Enter');
       await page.getByRole('dialog').waitFor();
       await page.keyboard.type('5');
       await page.getByText('S4 and S5 join: from 3 to 5 replicas.').waitFor();
-      assert.deepEqual(stage.changes, []);
+      assert.deepEqual(visits.stage.changes, []);
       await page.keyboard.press('Enter');
       await page.getByRole('dialog').waitFor({ state: 'hidden' });
-      assert.deepEqual(stage.changes, ['/scale {"n":5}']);
+      assert.deepEqual(visits.stage.changes, ['/scale {"n":5}']);
     });
 
     it('sets bounds that it previewed', async () => {
       autoscaled();
-      const page = await open();
+      const page = await visits.open();
       await page.getByRole('button', { name: 'Bounds…' }).click();
       await page.getByLabel('At most').fill('20');
       await page.getByText('from 2 to 20 replicas, 16 requests in flight each. the bounds are new').waitFor();
       await page.getByRole('button', { name: 'Set', exact: true }).click();
       await page.getByRole('dialog').waitFor({ state: 'hidden' });
-      assert.deepEqual(stage.changes, ['/scale {"min":2,"max":20,"target":16}']);
+      assert.deepEqual(visits.stage.changes, ['/scale {"min":2,"max":20,"target":16}']);
     });
 
     it('is accessible and fits a phone, also in its dialog', async () => {
       autoscaled({ state: 'blocked' });
-      const page = await open({ ...PHONE, colorScheme: 'dark' });
+      const page = await visits.open({ ...PHONE, colorScheme: 'dark' });
       await page.getByText('Autoscaling is blocked').waitFor();
       assert.deepEqual(await faultsOf(page), []);
       assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), PHONE.viewport.width);
@@ -362,8 +341,11 @@ describe('a panel', { skip: skipBrowser }, () => {
   for (const [name, button, text] of panels)
     it(`of ${name} is accessible and fits a phone, light and dark`, async () => {
       print('S1', '4711', 'S1 listens', 'stderr');
-      stage.config = configOf([{ option: 'port', value: '8080', source: 'flag', from: '--port' }], ['port']);
-      const page = await open({ ...PHONE, colorScheme: 'light' });
+      visits.stage.config = configOf(
+        [{ option: 'port', value: '8080', source: 'flag', from: '--port' }],
+        ['port'],
+      );
+      const page = await visits.open({ ...PHONE, colorScheme: 'light' });
       await page.getByRole('button', { name: button, exact: true }).click();
       await page.getByRole('dialog').getByText(text, { exact: true }).waitFor();
       assert.deepEqual(await faultsOf(page), []);
