@@ -31,7 +31,7 @@ export interface BackendSetup {
 
 const UPSTREAMS = 3;
 const READY_MS = 10_000;
-const FILES = { '64k': 65_536, '1m': 1_048_576 };
+const FILES = { '64k': 65_536, '1m': 1_048_576, '4m': 4_194_304 };
 
 export interface Answer {
   readonly status: number;

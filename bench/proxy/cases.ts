@@ -6,11 +6,13 @@ export interface BenchCase {
   readonly title: string;
   /**
    * load: as much as the peer takes, from a fixed number of connections. open-loop: a fixed rate. memory: resident
-   * memory over many requests. workers: one worker of ringlb against two.
+   * memory over many requests. stalled: a fixed rate beside downloads that nobody reads. workers: one worker of ringlb
+   * against two.
    */
-  readonly kind: 'load' | 'open-loop' | 'memory' | 'workers';
+  readonly kind: 'load' | 'open-loop' | 'memory' | 'stalled' | 'workers';
   readonly backend: BackendKind;
   readonly path: string;
+  /** Of a stalled case: the downloads. */
   readonly connections: number;
   /** What is measured only after this long, for connections to be there and pools to be full. */
   readonly settleSeconds: number;
@@ -27,11 +29,16 @@ export interface BenchCase {
   readonly load?: 'h2load' | 'resume';
   /** The Lua script that wrk runs. */
   readonly script?: string;
+  /** Peers are started anew for each round, since what the first leaves behind would change the next. */
+  readonly isFresh?: boolean;
   /** Which peers take part unless asked for others; all when absent. */
   readonly peers?: readonly string[];
 }
 
 export const OPEN_LOOP_PER_SECOND = 2000;
+/** What the downloads of a stalled case ask for, and the rate of the requests beside them. */
+export const STALLED_PATH = '/4m';
+export const BESIDE_STALLED_PER_SECOND = 500;
 const UPLOAD_SCRIPT = `wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/octet-stream"
 wrk.body = string.rep("x", 1048576)
@@ -106,6 +113,25 @@ export const CASES: readonly BenchCase[] = [
     title: '54-byte JSON, a new connection for each request, 64 at a time',
     wrkArgs: ['-H', 'Connection: close'],
     peers: MOST,
+  },
+  {
+    ...BASE,
+    name: '1000-close',
+    title: '54-byte JSON, a new connection for each request, 1,000 at a time',
+    connections: 1000,
+    settleSeconds: 2,
+    warmUps: 2,
+    wrkArgs: ['-H', 'Connection: close'],
+    peers: ['ringlb', 'nginx', 'haproxy', 'caddy'],
+  },
+  {
+    ...BASE,
+    name: 'stalled',
+    title: '54-byte JSON, 500 requests a second beside 400 downloads of 4 MiB that nobody reads',
+    kind: 'stalled',
+    connections: 400,
+    isFresh: true,
+    peers: ['ringlb', 'nginx', 'nginx-default', 'haproxy', 'caddy'],
   },
   {
     ...BASE,

@@ -5,12 +5,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Backend } from './backends.ts';
-import { type BenchCase, OPEN_LOOP_PER_SECOND } from './cases.ts';
+import { BESIDE_STALLED_PER_SECOND, type BenchCase, OPEN_LOOP_PER_SECOND, STALLED_PATH } from './cases.ts';
 import { parseH2loadLog } from './h2load.ts';
 import type { OpenLoopReport } from './open-loop.ts';
 import { cpuBetweenNs, readTree, residentBytes, sampleCpu } from './proc.ts';
 import { type Command, type Processes, type Started, sleep } from './processes.ts';
 import type { ResumeReport } from './resume-load.ts';
+import type { StalledReport } from './stalled-load.ts';
 import type { Values } from './stats.ts';
 import { parseWrk, type WrkReport } from './wrk.ts';
 
@@ -41,6 +42,8 @@ const POLL_MS = 100;
 /** How long an idle peer, or one after its load, is left alone before its memory is read. */
 const REST_MS = 1000;
 const OPEN_LOOP_WARM_SECONDS = 0.5;
+/** Beyond a measurement's length, for the downloads to begin and to fill all buffers. */
+const STALLED_SECONDS = 2;
 
 /** Runs something while a load generator runs, which is gone afterwards whatever happened. */
 async function during<T>(bench: Bench, load: Command, run: (load: Started) => Promise<T>): Promise<T> {
@@ -137,21 +140,66 @@ export async function measureLoad(bench: Bench, target: Target, benchCase: Bench
 export async function measureOpenLoop(bench: Bench, target: Target, benchCase: BenchCase): Promise<Values> {
   // The report must not end before the window does, whose two readings take their time on a busy core.
   const seconds = bench.seconds + benchCase.settleSeconds;
-  const args = [target.port, benchCase.path, OPEN_LOOP_PER_SECOND, OPEN_LOOP_WARM_SECONDS, seconds].map(
-    String,
-  );
-  const file = join(import.meta.dirname, 'open-loop.ts');
-  return during(bench, { file: bench.node, args: [file, ...args] }, async (load) => {
+  const command = openLoopCommand(bench, target, benchCase, { perSecond: OPEN_LOOP_PER_SECOND, seconds });
+  return during(bench, command, async (load) => {
     await sleep(OPEN_LOOP_WARM_SECONDS * 1000);
     // How busy the core was says nothing at a fixed rate.
     const { busy: _, ...values } =
       target.pid === undefined ? ({} as Values) : await watch(bench, load, target.pid);
-    await load.ended;
-    const line = load.output().trim();
-    if (!line.startsWith('{')) throw new Error(`the load generator failed: ${line}`);
-    const { p50Ms, p99Ms, errors } = JSON.parse(line) as OpenLoopReport;
-    return { ...values, p50Ms, p99Ms, errors };
+    return { ...values, ...(await openLoopReport(load)) };
   });
+}
+
+/**
+ * A fixed rate, and from the moment at which it is measured downloads that nobody reads. They all begin at once, so
+ * that p99 also shows how a peer serves the others while it fills its buffers.
+ */
+export async function measureStalled(bench: Bench, target: Target, benchCase: BenchCase): Promise<Values> {
+  const { connections } = benchCase;
+  const resident = () => residentBytes(readTree(target.pid!)) / MIB;
+  const seconds = bench.seconds + STALLED_SECONDS;
+  await sleep(REST_MS);
+  const idleMiB = resident();
+  const rate = { perSecond: BESIDE_STALLED_PER_SECOND, seconds };
+  return during(bench, openLoopCommand(bench, target, benchCase, rate), async (load) => {
+    await sleep(OPEN_LOOP_WARM_SECONDS * 1000);
+    const file = join(import.meta.dirname, 'stalled-load.ts');
+    const args = [file, String(target.port), STALLED_PATH, String(connections)];
+    return during(bench, { file: bench.node, args }, async (stalled) => {
+      const { errors, ...latency } = await openLoopReport(load);
+      const residentMiB = resident();
+      stalled.child.kill('SIGINT');
+      await stalled.ended;
+      const { open } = JSON.parse(stalled.output()) as StalledReport;
+      return {
+        idleMiB,
+        residentMiB,
+        connectionKiB: ((residentMiB - idleMiB) * 1024) / connections,
+        ...latency,
+        errors: errors + connections - open,
+      };
+    });
+  });
+}
+
+function openLoopCommand(
+  bench: Bench,
+  target: Target,
+  { path }: BenchCase,
+  { perSecond, seconds }: { readonly perSecond: number; readonly seconds: number },
+): Command {
+  const file = join(import.meta.dirname, 'open-loop.ts');
+  const args = [target.port, path, perSecond, OPEN_LOOP_WARM_SECONDS, seconds].map(String);
+  return { file: bench.node, args: [file, ...args] };
+}
+
+/** Waits for the end of an open-loop load. */
+async function openLoopReport(load: Started): Promise<Pick<OpenLoopReport, 'p50Ms' | 'p99Ms' | 'errors'>> {
+  await load.ended;
+  const line = load.output().trim();
+  if (!line.startsWith('{')) throw new Error(`the load generator failed: ${line}`);
+  const { p50Ms, p99Ms, errors } = JSON.parse(line) as OpenLoopReport;
+  return { p50Ms, p99Ms, errors };
 }
 
 /** Resident memory before, halfway through and after many requests. */

@@ -1,7 +1,7 @@
 /**
  * One case from start to end: starts its backend and its peers, warms each, then measures them one at a time in turn,
  * round after round, every second round in the opposite order so that drift of the machine falls on all alike. Peers
- * stay up between rounds (idle, they cost nothing) so that compiled code stays warm.
+ * stay up between rounds (idle, they cost nothing) so that compiled code stays warm, unless the case wants them new.
  * Invariant: everything it started is stopped when it returns or throws.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,15 @@ import { startBackend, untilReady } from './backends.ts';
 import type { BenchCase } from './cases.ts';
 import { makeCertificate } from './certificate.ts';
 import type { Cores } from './machine.ts';
-import { type Bench, measureLoad, measureMemory, measureOpenLoop, type Target, warmUp } from './measure.ts';
+import {
+  type Bench,
+  measureLoad,
+  measureMemory,
+  measureOpenLoop,
+  measureStalled,
+  type Target,
+  warmUp,
+} from './measure.ts';
 import type { BenchOptions } from './options.ts';
 import { PEERS, type Peer, STICKY_PEER, stickyCookie } from './peers.ts';
 import { freePort, type Processes, type Started } from './processes.ts';
@@ -86,26 +94,31 @@ async function startPeer(run: Run, entrant: Entrant, bench: Bench, benchCase: Be
   return { ...entrant, started, port };
 }
 
-/** Starts and warms those that can be; says who cannot. */
-async function startPeers(run: Run, benchCase: BenchCase, bench: Bench): Promise<Running[]> {
-  const running: Running[] = [];
-  for (const entrant of entrants(run, benchCase)) {
-    try {
-      const peer = await startPeer(run, entrant, bench, benchCase);
-      const { warmRequests, warmSeconds } = run.options;
-      const isCompiling = peer.peer.runtime === 'node';
-      const seconds = isCompiling ? warmSeconds : NATIVE_WARM_SECONDS;
-      const target = { port: peer.port, pid: peer.started.pid };
-      if (benchCase.kind !== 'memory') {
-        for (let left = isCompiling ? benchCase.warmUps : 1; left > 0; left--)
-          await warmUp(bench, target, benchCase, { requests: warmRequests, seconds });
-      }
-      running.push(peer);
-    } catch (error) {
-      run.say(`  ${entrant.label} does not start: left out (${(error as Error).message})`);
+/** Starts and warms a peer; says why it cannot. */
+async function startWarm(
+  run: Run,
+  entrant: Entrant,
+  bench: Bench,
+  benchCase: BenchCase,
+): Promise<Running | undefined> {
+  try {
+    const peer = await startPeer(run, entrant, bench, benchCase);
+    const { warmRequests, warmSeconds } = run.options;
+    const isCompiling = peer.peer.runtime === 'node';
+    const seconds = isCompiling ? warmSeconds : NATIVE_WARM_SECONDS;
+    if (benchCase.kind !== 'memory') {
+      for (let left = isCompiling ? benchCase.warmUps : 1; left > 0; left--)
+        await warmUp(bench, targetOf(peer), benchCase, { requests: warmRequests, seconds });
     }
+    return peer;
+  } catch (error) {
+    run.say(`  ${entrant.label} does not start: left out (${(error as Error).message})`);
+    return undefined;
   }
-  return running;
+}
+
+function targetOf({ port, started }: Running): Target {
+  return { port, pid: started.pid };
 }
 
 async function measure(run: Run, benchCase: BenchCase, bench: Bench, target: Target): Promise<Values> {
@@ -113,6 +126,7 @@ async function measure(run: Run, benchCase: BenchCase, bench: Bench, target: Tar
   if (benchCase.kind === 'memory') {
     return measureMemory(bench, target, benchCase, run.options.memoryRequests);
   }
+  if (benchCase.kind === 'stalled') return measureStalled(bench, target, benchCase);
   const values = await measureLoad(bench, target, benchCase);
   return benchCase.kind === 'workers' ? withoutBusy(values) : values;
 }
@@ -124,7 +138,38 @@ function withoutBusy({ busy: _, ...values }: Values): Values {
 
 interface Turn {
   readonly label: string;
-  readonly target: Target;
+  /** Gives the peer to measure; undefined where it does not start. */
+  begin(): Promise<Target | undefined>;
+  end(): Promise<void>;
+}
+
+/** A peer that is started for each round. */
+function freshTurn(run: Run, entrant: Entrant, bench: Bench, benchCase: BenchCase): Turn {
+  let peer: Running | undefined;
+  return {
+    label: entrant.label,
+    async begin() {
+      peer = await startWarm(run, entrant, bench, benchCase);
+      return peer && targetOf(peer);
+    },
+    async end() {
+      if (peer) await run.processes.stop(peer.started);
+    },
+  };
+}
+
+/** A target that runs until the case ends. */
+function standingTurn(label: string, target: Target): Turn {
+  return { label, begin: () => Promise.resolve(target), end: () => Promise.resolve() };
+}
+
+async function standingTurns(run: Run, benchCase: BenchCase, bench: Bench): Promise<Turn[]> {
+  const turns: Turn[] = [];
+  for (const entrant of entrants(run, benchCase)) {
+    const peer = await startWarm(run, entrant, bench, benchCase);
+    if (peer) turns.push(standingTurn(peer.label, targetOf(peer)));
+  }
+  return turns;
 }
 
 async function runRound(
@@ -134,30 +179,30 @@ async function runRound(
   turns: readonly Turn[],
 ): Promise<Sample[]> {
   const samples: Sample[] = [];
-  for (const { label, target } of turns) {
+  for (const turn of turns) {
+    const { label } = turn;
     try {
-      samples.push({ peer: label, values: await measure(run, benchCase, bench, target) });
+      const target = await turn.begin();
+      if (target) samples.push({ peer: label, values: await measure(run, benchCase, bench, target) });
     } catch (error) {
       run.say(`  ${label} could not be measured in this round: ${(error as Error).message}`);
+    } finally {
+      await turn.end();
     }
   }
   return samples;
 }
 
 async function runRounds(run: Run, benchCase: BenchCase, bench: Bench): Promise<Row[]> {
-  const peers = await startPeers(run, benchCase, bench);
-  const turns: Turn[] = peers.map(({ label, port, started }) => ({
-    label,
-    target: { port, pid: started.pid },
-  }));
-  if (benchCase.kind === 'open-loop')
-    turns.push({ label: DIRECT, target: { port: bench.backend.ports[0]! } });
+  const turns = benchCase.isFresh
+    ? entrants(run, benchCase).map((entrant) => freshTurn(run, entrant, bench, benchCase))
+    : await standingTurns(run, benchCase, bench);
+  if (benchCase.kind === 'open-loop') turns.push(standingTurn(DIRECT, { port: bench.backend.ports[0]! }));
   const count = benchCase.kind === 'memory' ? 1 : run.options.rounds;
   const rounds: Sample[][] = [];
   for (let round = 0; round < count; round++) {
     rounds.push(await runRound(run, benchCase, bench, round % 2 === 0 ? turns : turns.toReversed()));
   }
-  for (const peer of peers) await run.processes.stop(peer.started);
   const order = turns.map((turn) => turn.label);
   return summarise(rounds).sort((a, b) => order.indexOf(a.peer) - order.indexOf(b.peer));
 }

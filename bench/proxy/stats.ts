@@ -18,6 +18,7 @@ export const METRICS = [
   'idleMiB',
   'halfwayMiB',
   'residentMiB',
+  'connectionKiB',
   'requests',
   'errors',
   'busy',

@@ -23,6 +23,7 @@ const COLUMNS: Readonly<Record<Metric, Column>> = {
   idleMiB: { title: 'idle MiB', digits: 0 },
   halfwayMiB: { title: 'MiB at half', digits: 0 },
   residentMiB: { title: 'resident MiB', digits: 0 },
+  connectionKiB: { title: 'KiB/connection', digits: 0 },
   requests: { title: 'requests', digits: 0 },
   errors: { title: 'errors', digits: 0 },
   busy: { title: 'core busy', digits: 0 },

@@ -25,7 +25,8 @@ export function parseWrk(text: string): WrkReport {
   const requests = /(\d+) requests in /.exec(text);
   if (!requests) throw new Error(`wrk reported nothing: ${text.trim()}`);
   const percentile = (percent: number) => {
-    const found = new RegExp(`^\\s+${percent}%\\s+(\\S+)$`, 'm').exec(text);
+    // wrk pads seconds with a blank, since their unit is shorter than that of milliseconds
+    const found = new RegExp(`^\\s+${percent}%\\s+(\\S+) *$`, 'm').exec(text);
     return found ? parseWrkTimeMs(found[1]!) : Number.NaN;
   };
   const sockets = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(text);

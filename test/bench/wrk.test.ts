@@ -27,6 +27,10 @@ test('a clean report gives requests and percentiles, and no errors', () => {
   assert.deepEqual(parseWrk(CLEAN), { requests: 103_364, p50Ms: 1.19, p99Ms: 3.95, errors: 0 });
 });
 
+test('a percentile of seconds is padded with a blank', () => {
+  assert.equal(parseWrk(CLEAN.replace('99%    3.95ms', '99%    1.16s ')).p99Ms, 1160);
+});
+
 test('socket errors of every kind and refused answers are added up', () => {
   assert.equal(parseWrk(BROKEN).errors, 54_321);
 });
