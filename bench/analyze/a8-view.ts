@@ -48,7 +48,7 @@ export function viewA8(a8: A8): Section {
     limits: [
       'The replicas are servers of the study’s own process, which wait instead of working: what a policy costs in processor time is in bench:proxy.',
       'By plain hashing the queue of the slow replica grows as long as the load lasts, so its p99 is a matter of the length of a round.',
-      'A replica that works on one request at a time makes the second in line wait for a whole service. p2c sends a second one to the slow replica where the other that it drew is busy as well; policies that look at all replicas do not.',
+      'A replica that works on one request at a time makes the second in line wait for a whole service. Policies that go by what is in flight cannot tell an idle slow replica from an idle fast one, so one service of the slow replica is the least that their 99th percentile can be.',
       'Percentiles near one service of the slow replica differ between runs by some milliseconds, more on a busy machine.',
     ],
   };

@@ -69,16 +69,37 @@ test('a replica is found by load exactly while candidates have room', () => {
   );
 });
 
-test('p2c draws every pair of replicas, and takes the less loaded', () => {
-  const { picker } = setUp({ loads: [0, 1, 2, 3] });
+test('p2c draws every pair of replicas', () => {
+  const { picker } = setUp({ loads: [1, 1, 1, 1] });
   const pairs = new Set<string>();
   for (let pick = 0; pick < 500; pick++) {
-    const picked = picker.pick([]);
+    picker.pick([]);
     assert.equal(new Set(picker.drawn).size, 2);
-    assert.equal(picked, Math.min(...picker.drawn));
     pairs.add(picker.drawn.join());
   }
   assert.equal(pairs.size, 12);
+});
+
+test('p2c takes the less loaded of its two', () => {
+  const { picker } = setUp({ loads: [1, 2, 3, 9] });
+  for (let pick = 0; pick < 500; pick++) {
+    const picked = picker.pick([]);
+    if (!picker.drawn.includes(0)) continue;
+    assert.equal(picked, 0);
+  }
+});
+
+test('p2c of a small fleet finds the idle one behind two busy', () => {
+  const { picker } = setUp({ loads: [3, 3, 3, 0, 3] });
+  assert.equal(tally(picker, 5)[3], 1000);
+});
+
+test('p2c of a large fleet draws again behind two busy', () => {
+  const loads = Array.from({ length: 20 }, (_, ordinal) => (ordinal < 10 ? 4 : 0));
+  const counts = tally(setUp({ loads }).picker, 20, 10_000);
+  const busy = counts.slice(0, 10).reduce((sum, count) => sum + count);
+  // one draw finds two busy ones in 24 of 100, two draws in 6
+  assert.ok(busy > 300 && busy < 900, String(busy));
 });
 
 test('p2c never picks the most loaded of a fleet', () => {
