@@ -193,7 +193,7 @@ export interface Driver {
 
   /**
    * Everything that can be found out about how an instance ended: its last output, whether it ran out of memory.
-   * Takes at most a second and never rejects; undefined where nothing is known beyond the hint.
+   * Takes at most a second and never rejects; undefined where it runs, or nothing is known beyond the hint.
    */
   endingOf(instanceId: string): Promise<Ending | undefined>;
 

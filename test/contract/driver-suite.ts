@@ -138,6 +138,11 @@ export function testDriver(harness: Harness): void {
       assert.equal(await driver.endingOf(instance.instanceId), undefined);
     });
 
+    it('reports no ending of an instance that runs', async () => {
+      const instance = await start();
+      assert.equal(await driver.endingOf(instance.instanceId), undefined);
+    });
+
     it('starts a new instance in place of a retired dead one', async () => {
       const old = await start();
       await harness.kill(old);

@@ -15,15 +15,14 @@ export class ContainerEndings {
     this.#engine = engine;
   }
 
-  /** Undefined when the container has been removed meanwhile. */
+  /** Undefined where the container runs, also since it was restarted by hand, or has been removed. */
   async find(instanceId: string): Promise<Ending | undefined> {
     const known = this.#known.get(instanceId);
     if (known !== undefined) return known;
     const container = await this.#engine.container(instanceId);
-    if (!container) return undefined;
+    if (!container || container.State.Running) return undefined;
     const ending = await this.read(container);
-    // a container that was restarted by hand will end again
-    if (!container.State.Running) this.#known.set(instanceId, ending);
+    this.#known.set(instanceId, ending);
     return ending;
   }
 

@@ -142,7 +142,7 @@ export class Deploys {
 
   /** An instance exited, wherever it was. */
   recordExit(instanceId: string, ending: Ending): void {
-    if (this.isRunning) this.#parts.exchange.recordExit(instanceId);
+    if (this.isRunning) this.#parts.exchange.exits.record(instanceId, ending);
     this.#parts.exchange.next.recordExit(instanceId, ending);
   }
 
@@ -151,6 +151,7 @@ export class Deploys {
     this.#isClosed = true;
     this.#rollout?.close();
     this.#parts.exchange.next.close();
+    this.#parts.exchange.exits.close();
     await this.#running;
   }
 
@@ -166,7 +167,7 @@ export class Deploys {
 
   #track(plan: Omit<RolloutPlan, 'id'>, run: (rollout: Rollout) => Promise<void>): string {
     const id = `${START_OF_IDS}-${++this.#count}`;
-    this.#parts.exchange.forgetExits();
+    this.#parts.exchange.exits.clear();
     const rollout = new Rollout(this.#parts, { id, ...plan });
     this.#rollout = rollout;
     this.#running = run(rollout).then(() => {

@@ -14,6 +14,7 @@ import type { GracefulStop } from '../lifecycle/graceful-stop.ts';
 import type { Launcher } from '../lifecycle/launcher.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
+import { Exits } from './exits.ts';
 import type { NextInstances, Standby } from './next-instances.ts';
 import type { Release, Releases } from './releases.ts';
 
@@ -39,13 +40,15 @@ export interface Step {
   phase: DeployPhase;
   /** The instance that is not in the place: the new one before the switch, the old one after it. */
   standby: Standby | undefined;
+  /** The new instance, from the moment in which it is to get requests. */
+  instanceId: string | undefined;
   /** What is wrong with the new instance. */
   failure: string | undefined;
   gate: GateView | undefined;
 }
 
 export function newStep(replica: Replica, from: Release, to: Release): Step {
-  const nothing = { standby: undefined, failure: undefined, gate: undefined };
+  const nothing = { standby: undefined, instanceId: undefined, failure: undefined, gate: undefined };
   return { replica, from, to, phase: 'waiting', ...nothing };
 }
 
@@ -57,28 +60,33 @@ export function stepView({ replica, phase, from, to, gate }: Step): DeployStep {
   return { name: replica.name, phase, from: viewOf(from), to: viewOf(to), gate: gate ?? null };
 }
 
+/** The new instance of a replica has failed the deploy. */
+export class StepError extends BalancerError {
+  readonly step: Step;
+
+  constructor(step: Step, failure: string) {
+    super('start-failed', `${step.replica.name}: ${failure}`);
+    this.step = step;
+  }
+}
+
 /** Between two looks at a replica that is being healed. */
 const LOOK_MS = 50;
+/**
+ * For how long an instance that failed requests may turn out to have died. A child's exit is known some milliseconds
+ * after its connections broke; an engine tells of a container's later, and later still on a busy machine.
+ */
+const EXIT_MS = 500;
 
 export class Exchange {
   readonly next: NextInstances;
+  readonly exits: Exits;
   readonly #parts: ExchangeParts;
-  /** Instances that have ended since the deploy began. */
-  readonly #ended = new Set<string>();
 
   constructor(parts: ExchangeParts) {
     this.#parts = parts;
     this.next = parts.next;
-  }
-
-  /** A deploy begins, to which no earlier exit matters. */
-  forgetExits(): void {
-    this.#ended.clear();
-  }
-
-  /** An instance exited during the deploy, wherever it was. */
-  recordExit(instanceId: string): void {
-    this.#ended.add(instanceId);
+    this.exits = new Exits(parts.clock);
   }
 
   /** Starts the new instance; resolves once it may take over. Throws why it may not, and leaves nothing behind. */
@@ -107,8 +115,8 @@ export class Exchange {
       this.giveUp(step);
       return false;
     }
-    if (this.#ended.has(step.standby.instance.instanceId))
-      throw new BalancerError('start-failed', `${replica.name}: it ended before it got requests`);
+    step.instanceId = step.standby.instance.instanceId;
+    if (this.exits.has(step.instanceId)) throw new StepError(step, 'it ended before it got requests');
     this.#swap(step, cause);
     releases.set(replica.name, to);
     step.phase = 'watching';
@@ -128,14 +136,14 @@ export class Exchange {
     }
     releases.set(replica.name, from);
     step.phase = 'rolled-back';
-    const isAlive = standby !== undefined && !this.#ended.has(standby.instance.instanceId);
+    const isAlive = standby !== undefined && !this.exits.has(standby.instance.instanceId);
     if (isAlive && !launcher.busy.has(replica.name)) {
       this.#swap(step, 'rolled back');
       return true;
     }
     if (standby !== undefined) this.#stop(step);
     // an instance of the new release that runs is replaced by the caller, one that ended is healed
-    if (replica.instance !== undefined && !this.#ended.has(replica.instance.instanceId))
+    if (replica.instance !== undefined && !this.exits.has(replica.instance.instanceId))
       releases.set(replica.name, step.to);
     return false;
   }
@@ -157,11 +165,17 @@ export class Exchange {
     if (step.phase === 'rolled-back') this.#stop(step);
   }
 
-  /** The error with all that the driver can find out, where the new instance has ended. */
-  async failureOf({ replica, standby }: Step, failure: string): Promise<BalancerError> {
-    const { instanceId = '' } = standby?.instance ?? {};
-    const ending = this.#ended.has(instanceId) ? await this.#parts.driver.endingOf(instanceId) : undefined;
-    return new BalancerError('start-failed', `${replica.name}: ${ending?.text ?? failure}`);
+  /**
+   * Why the new instance failed: where it died of itself, that with all that the driver can find out, although what it
+   * failed by then was noticed before its exit. Must be called before the instance is stopped.
+   */
+  async reasonOf({ step, message }: StepError): Promise<string> {
+    const { exits } = this;
+    const { instanceId, replica } = step;
+    if (instanceId === undefined) return message;
+    await exits.waitFor(instanceId, EXIT_MS);
+    const ending = (await this.#parts.driver.endingOf(instanceId)) ?? exits.endingOf(instanceId);
+    return ending === undefined ? message : `${replica.name}: ${ending.text}`;
   }
 
   /** The gate has passed: the old instance drains and is stopped. */
@@ -201,7 +215,7 @@ export class Exchange {
     const { standby } = step;
     if (standby === undefined) return;
     step.standby = undefined;
-    this.#ended.delete(standby.instance.instanceId);
+    this.exits.forget(standby.instance.instanceId);
     void this.#parts.gracefulStop.drainAndStop(standby.record, 'replaced');
     standby.release();
   }
@@ -218,7 +232,10 @@ export class Exchange {
       releases.set(replica.name, from);
       throw error;
     }
-    if (replica.instance?.generation === to.generation) step.phase = 'watching';
+    if (replica.instance?.generation === to.generation) {
+      step.phase = 'watching';
+      step.instanceId = replica.instance.instanceId;
+    }
     // it was healed in the old release just before
     else releases.set(replica.name, from);
   }

@@ -11,7 +11,7 @@ import type { Logger } from '../../platform/log.ts';
 import type { Journal } from '../journal.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
-import { type Exchange, newStep, type Step, stepView, viewOf } from './exchange.ts';
+import { type Exchange, newStep, type Step, StepError, stepView, viewOf } from './exchange.ts';
 import type { Gate } from './gate.ts';
 import type { Release, Releases } from './releases.ts';
 
@@ -84,7 +84,7 @@ export class Rollout {
       log.info({ deploy: this.#plan.id, to: to.title }, 'deploy done');
       journal.note({ kind: 'deploy-done', cause, ms: this.#tookMs });
     } catch (error) {
-      if (!this.#isClosed) await this.#rollBack(messageOf(error));
+      if (!this.#isClosed) await this.#rollBack(error);
     }
   }
 
@@ -95,7 +95,7 @@ export class Rollout {
     for (const replica of registry.replicas)
       if (this.#isOf(replica, to))
         this.#steps.push({ ...newStep(replica, this.#base, releases.of(replica.name)), phase: 'done' });
-    return this.#rollBack(reason);
+    return this.#rollBack(new BalancerError('start-failed', reason));
   }
 
   /** Undoes everything, for this reason; nothing happens once it has ended. */
@@ -223,7 +223,7 @@ export class Rollout {
           step.failure ??
           watch.judge(step, maxErrorRate) ??
           (leftMs <= 0 ? watch.judgeAtEnd(step) : undefined);
-        if (failure !== undefined) throw await exchange.failureOf(step, failure);
+        if (failure !== undefined) throw new StepError(step, failure);
       }
       this.#mustGoOn();
       if (leftMs <= 0) return;
@@ -232,17 +232,19 @@ export class Rollout {
   }
 
   /** Undoes all that was done, the last first. */
-  async #rollBack(reason: string): Promise<void> {
+  async #rollBack(error: unknown): Promise<void> {
     const { log, journal, releases, exchange } = this.#parts;
     const { id } = this.#plan;
     this.#state = 'rolling-back';
+    this.#reason = messageOf(error);
+    releases.restore(this.#base, this.#baseBefore);
+    const undone = this.#steps.toReversed();
+    // requests first: what is wrong with the new instance can be found out without them
+    for (const step of undone) if (step.phase === 'watching') exchange.switchBack(step);
+    const reason = error instanceof StepError ? await exchange.reasonOf(error) : messageOf(error);
     this.#reason = reason;
     log.warn({ deploy: id, cause: reason }, 'deploy failed, going back');
-    releases.restore(this.#base, this.#baseBefore);
-    for (const step of this.#steps.toReversed()) {
-      if (step.phase === 'watching') exchange.switchBack(step);
-      else if (step.phase === 'starting') exchange.giveUp(step);
-    }
+    for (const step of undone) if (step.phase === 'starting') exchange.giveUp(step);
     await Promise.all(this.#steps.map((step) => exchange.rename(step)));
     const left = await this.#undoDone();
     if (this.#isClosed) return;

@@ -1,0 +1,110 @@
+/** What a rollback gives as its reason where an instance fails requests and dies, in either order of the two. */
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'node:test';
+import { HISTOGRAM_CELLS, HistogramView } from '../../../lib/core/policy/histogram.ts';
+import type { DeployRequest } from '../../../lib/fleet/deploy/deploys.ts';
+import { FleetRig, settle } from '../../helpers/fleet/rig.ts';
+
+const CHANGE: DeployRequest = {
+  kind: 'change',
+  env: [['VERSION', '2']],
+  batch: 1,
+  watchMs: 10_000,
+  maxErrorRate: 0.01,
+};
+const LEAK = 'exit 4: it has a leak';
+/** Of an instance, one of whose forty requests was cut. */
+const CUT = {
+  requests: 40,
+  errors: 1,
+  duration: new HistogramView(new Float64Array(HISTOGRAM_CELLS)),
+};
+
+describe('the reason of a rollback', () => {
+  let rig: FleetRig;
+  let name: string;
+  let instance: string;
+
+  const view = () => rig.deploys.status().deploy!;
+  const running = (): readonly (string | undefined)[] =>
+    [...rig.driver.instances.values()]
+      .filter(({ status }) => status === 'running')
+      .map(({ instanceId }) => instanceId);
+
+  beforeEach(async () => {
+    rig = await FleetRig.of(3);
+    await rig.deploys.start(CHANGE);
+    for (let turn = 0; turn < 100 && view().replicas[0]?.phase !== 'watching'; turn++) await rig.advance(10);
+    name = view().replicas[0]!.name;
+    instance = rig.instanceOf(name);
+    assert.equal(rig.replica(name).instance?.generation, 2);
+  });
+
+  /** Until the gate has seen the failed request. */
+  async function failRequest(): Promise<void> {
+    rig.outcomes.set(rig.replica(name).ordinal, CUT);
+    for (let turn = 0; turn < 100 && view().state === 'running'; turn++) await rig.advance(10, 10);
+    assert.equal(view().state, 'rolling-back');
+  }
+
+  it('is the exit where errors are seen first', async () => {
+    await failRequest();
+    await rig.advance(200);
+    rig.driver.die(instance, LEAK);
+    await rig.advance(500);
+    assert.deepEqual([view().state, view().reason], ['rolled-back', `${name}: ${LEAK}`]);
+  });
+
+  it('is the exit where errors are seen after it', async () => {
+    rig.outcomes.set(rig.replica(name).ordinal, CUT);
+    rig.driver.die(instance, LEAK);
+    await rig.advance(500);
+    assert.deepEqual([view().state, view().reason], ['rolled-back', `${name}: ${LEAK}`]);
+  });
+
+  it('is the exit where the engine tells of it too late', async () => {
+    await failRequest();
+    rig.driver.dieUnheard(instance, LEAK);
+    await rig.advance(1000);
+    assert.deepEqual([view().state, view().reason], ['rolled-back', `${name}: ${LEAK}`]);
+  });
+
+  it('is the errors where no exit comes', async () => {
+    await failRequest();
+    await rig.advance(1000);
+    assert.equal(view().state, 'rolled-back');
+    assert.match(view().reason ?? '', /^S1: 1 of 40 requests failed/);
+  });
+
+  it('is found while the old instance gets the requests already', async () => {
+    await failRequest();
+    assert.equal(rig.replica(name).instance?.generation, 1);
+    assert.equal(rig.table.eligible, 3);
+  });
+
+  it('is found before the new instance is told to stop', async () => {
+    await failRequest();
+    await rig.advance(400);
+    assert.ok(running().includes(instance));
+    await rig.advance(400);
+    assert.ok(!running().includes(instance));
+  });
+
+  it('is not waited for any longer once the exit is known', async () => {
+    await failRequest();
+    rig.driver.die(instance, LEAK);
+    await settle();
+    await rig.advance(20);
+    assert.equal(view().state, 'rolled-back');
+  });
+
+  it('is not waited for where the balancer shuts down', async () => {
+    await failRequest();
+    let isClosed = false;
+    void rig.deploys.close().then(() => {
+      isClosed = true;
+    });
+    await settle();
+    assert.equal(isClosed, true);
+  });
+});
