@@ -8,6 +8,7 @@ import {
   judgeMedian,
 } from '../../core/policy/deploy-gate.ts';
 import { HistogramView } from '../../core/policy/histogram.ts';
+import type { Clock } from '../../platform/clock.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
 import type { Step } from './exchange.ts';
@@ -21,6 +22,7 @@ export interface Outcomes {
 
 export interface GateParts {
   readonly registry: Registry;
+  readonly clock: Clock;
   readonly outcomes: (ordinal: number) => Outcomes;
 }
 
@@ -38,6 +40,8 @@ type Baseline = ReadonlyMap<number, Outcomes>;
 /** The latency of one instance, window by window. */
 interface Latency {
   baseline: Baseline;
+  /** Start of the window. */
+  sinceMs: number;
   /** Windows in a row that were too slow. */
   slowWindows: number;
 }
@@ -45,6 +49,8 @@ interface Latency {
 const NONE: Outcomes = { requests: 0, errors: 0, duration: new HistogramView() };
 /** So many in a row fail the gate: the first requests of any instance are slow, and one pause of it is no verdict. */
 const SLOW_WINDOWS = 2;
+/** A window lasts this long at least: thousands of requests a second would fill several within one such pause. */
+const WINDOW_MS = 500;
 
 export class Gate {
   readonly #parts: GateParts;
@@ -56,6 +62,7 @@ export class Gate {
   /** Watches these, which have just been switched, and compares them with the other members. */
   begin(watched: readonly Replica[]): Watch {
     const start = this.#baseline();
+    const sinceMs = this.#parts.clock.nowMs();
     const latencies = new Map<Replica, Latency>();
     return {
       judge: (step, maxErrorRate) => {
@@ -66,7 +73,7 @@ export class Gate {
         const errors = judgeErrors(own, rest, maxErrorRate);
         if (errors !== undefined) return errors;
         if (replica.state !== 'healthy' && !replica.isAdmitted) return replica.cause;
-        const latency = latencies.get(replica) ?? { baseline: start, slowWindows: 0 };
+        const latency = latencies.get(replica) ?? { baseline: start, sinceMs, slowWindows: 0 };
         latencies.set(replica, latency);
         return this.#judgeLatency(latency, replica, watched);
       },
@@ -79,10 +86,13 @@ export class Gate {
 
   /** Judges each window of enough requests once. */
   #judgeLatency(latency: Latency, replica: Replica, watched: readonly Replica[]): string | undefined {
+    const nowMs = this.#parts.clock.nowMs();
+    if (nowMs - latency.sinceMs < WINDOW_MS) return undefined;
     const { own, rest } = this.#since(latency.baseline, replica, watched);
     if (!isTimed(own, rest)) return undefined;
     const problem = judgeLatency(own, rest);
     latency.baseline = this.#baseline();
+    latency.sinceMs = nowMs;
     latency.slowWindows = problem === undefined ? 0 : latency.slowWindows + 1;
     return latency.slowWindows >= SLOW_WINDOWS ? problem : undefined;
   }

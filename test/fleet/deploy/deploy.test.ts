@@ -328,6 +328,18 @@ describe('a deploy', () => {
       assert.equal(state(), 'running');
     });
 
+    it('not for a pause that slows hundreds of requests', async () => {
+      await rig.deploys.start(CHANGE);
+      const name = await untilWatching();
+      for (const windows of [1, 2, 3, 4]) {
+        for (const { ordinal } of rig.registry.members) rig.outcomes.set(ordinal, outcomes(100 * windows));
+        rig.outcomes.set(rig.replica(name).ordinal, outcomes(100 * windows, 0, 200));
+        await rig.advance(50);
+      }
+      await rig.advance(1000);
+      assert.equal(state(), 'running');
+    });
+
     it('when an operator says so', async () => {
       await rig.deploys.start(CHANGE);
       await untilWatching();

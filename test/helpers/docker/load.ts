@@ -1,10 +1,17 @@
 /** A steady load of GETs, and what became of them. Must not hold: what should have become of them. */
 import { Agent, get } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 
 export interface LoadResult {
   readonly answered: number;
   /** What was not answered 200, in words, with how often. */
   readonly failures: ReadonlyMap<string, number>;
+}
+
+export interface LoadOptions {
+  readonly clients?: number;
+  /** Between the response to a client's request and its next one. */
+  readonly pauseMs?: number;
 }
 
 /** Clients that each send one GET after the other on a kept connection, until `stop`. */
@@ -15,9 +22,9 @@ export class Load {
   #answered = 0;
   #isOver = false;
 
-  constructor(port: number, path: string, clients = 8) {
+  constructor(port: number, path: string, { clients = 8, pauseMs = 0 }: LoadOptions = {}) {
     this.#agent = new Agent({ keepAlive: true, maxSockets: clients });
-    this.#clients = Array.from({ length: clients }, () => this.#run(port, path));
+    this.#clients = Array.from({ length: clients }, () => this.#run(port, path, pauseMs));
   }
 
   get answered(): number {
@@ -32,11 +39,12 @@ export class Load {
     return { answered: this.#answered, failures: this.#failures };
   }
 
-  async #run(port: number, path: string): Promise<void> {
+  async #run(port: number, path: string, pauseMs: number): Promise<void> {
     while (!this.#isOver) {
       const outcome = await this.#one(port, path);
       if (outcome === '') this.#answered++;
       else this.#failures.set(outcome, (this.#failures.get(outcome) ?? 0) + 1);
+      if (pauseMs > 0) await delay(pauseMs);
     }
   }
 

@@ -7,7 +7,7 @@ import type { ReplicaView, RingView } from '../../../lib/api/types.ts';
 import { type Answer, Balancer } from '../balancer.ts';
 import { eventually } from '../eventually.ts';
 import { claimsOn, docker, freshPool, REPLICA_IMAGE, removeClaims } from './docker.ts';
-import { Load } from './load.ts';
+import { Load, type LoadOptions } from './load.ts';
 
 /** The engine that the tests use, for a balancer that gets nothing else of their environment. */
 const ENGINE = process.env.DOCKER_HOST === undefined ? {} : { DOCKER_HOST: process.env.DOCKER_HOST };
@@ -74,8 +74,8 @@ export class Stage {
     return balancer;
   }
 
-  load(balancer: Balancer): Load {
-    const load = new Load(balancer.publicPort, '/home');
+  load(balancer: Balancer, options?: LoadOptions): Load {
+    const load = new Load(balancer.publicPort, '/home', options);
     this.#ends.push(() => load.stop());
     return load;
   }

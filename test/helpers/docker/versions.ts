@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { DeployStarted, DeployStatus, DeployView } from '../../../lib/api/deploy.ts';
 import type { Answer, Balancer } from '../balancer.ts';
 import { buildImage, docker, freshPool } from './docker.ts';
+import type { LoadOptions } from './load.ts';
 import { type Stage, until } from './stage.ts';
 
 /** Serves its version; the bad one fails everything but probes. */
@@ -14,6 +15,12 @@ const SERVER = `
   }).listen(process.env.PORT)`;
 const VERSIONS = ['one', 'two', 'bad'] as const;
 const UNDER_WAY = ['running', 'rolling-back', 'interrupted'];
+
+/**
+ * A load for versions that are to pass the gate: fewer requests than its latency is judged by reach a replica while it
+ * is watched, since a machine with other tests to run may well make the first requests of a new container slow.
+ */
+export const GENTLE: LoadOptions = { pauseMs: 50 };
 
 /** The images of one suite. */
 export class Versions {
