@@ -48,6 +48,8 @@ export interface DeployView {
   readonly maxErrorRate: number;
   /** Why it failed; null while it has not. */
   readonly reason: string | null;
+  /** What the new instance that failed printed last, the oldest line first; empty where it printed nothing, or none failed. */
+  readonly lastLines: readonly string[];
   /** How long it has taken until now, or took. */
   readonly ms: number;
   /** In the order in which their turn came, or will come. */

@@ -301,6 +301,8 @@ export interface FleetEvent {
   readonly cost: Cost | null;
   /** With `scaled` alone: what autoscaling changed. */
   readonly scale?: ScaleChange;
+  /** With `deploy-rolled-back` alone: what the new instance that failed printed last; absent where that is nothing. */
+  readonly lastLines?: readonly string[];
   /** How often it happened; `time` and `ms` are of the last time, and each further count has a new id. */
   readonly count: number;
   /** When it happened for the first time. */

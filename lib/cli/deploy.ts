@@ -167,7 +167,10 @@ async function follow(call: Call, id: string): Promise<DeployView> {
       }
     if (!isUnderWay(deploy)) {
       if (output.isJson) output.json(deploy);
-      else output.line(endOf(output, deploy));
+      else {
+        showLastLines(output, deploy);
+        output.line(endOf(output, deploy));
+      }
       return deploy;
     }
     await sleepReferenced(LOOK_MS);
@@ -180,6 +183,12 @@ function lineOf({ name, phase, gate }: DeployStep): string {
       ? ''
       : `: ${gate.requests} requests, ${gate.errors} failed, p99 ${gate.p99Ms} ms`;
   return `${name}  ${phase}${seen}`;
+}
+
+function showLastLines(output: Output, { lastLines = [] }: Partial<DeployView>): void {
+  if (lastLines.length === 0) return;
+  output.line('the last lines of the new instance that failed:');
+  for (const line of lastLines) output.line(`  ${printable(line)}`);
 }
 
 function endOf(output: Output, { state, to, reason, ms }: DeployView): string {
@@ -207,6 +216,7 @@ function show(output: Output, deploy: DeployView): void {
     output.line('ringlb deploy resume goes on with it, ringlb rollback takes it back');
   } else output.line(`deploy ${id}: ${state} for ${duration(ms)}, ${versions}`);
   if (reason !== null) output.line(printable(reason));
+  showLastLines(output, deploy);
   if (deploy.replicas.length === 0) return;
   output.line('');
   for (const line of table(COLUMNS, deploy.replicas, output.columns)) output.line(line);

@@ -175,7 +175,7 @@ function createParts(
   const common = { options, driver, table, metrics, clock, log };
   const acme = createAcme({ config, clock, log, onIssued: () => dataPlane.reloadCertificates() });
   const dataPlane: DataPlane = createDataPlane({ ...common, config });
-  const controlPlane: ControlPlane = createControlPlane({ ...common, dataPlane });
+  const controlPlane: ControlPlane = createControlPlane({ ...common, dataPlane, logs });
   metrics.open();
   const secret = createSecret();
   const reloader = new Reloader({

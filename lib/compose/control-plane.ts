@@ -28,6 +28,7 @@ import { Launcher } from '../fleet/lifecycle/launcher.ts';
 import { Plans } from '../fleet/lifecycle/plans.ts';
 import { Scaling } from '../fleet/lifecycle/scaling.ts';
 import { Supervisor } from '../fleet/lifecycle/supervisor.ts';
+import type { ReplicaLogs } from '../fleet/logs/replica-logs.ts';
 import { nextName, randomName } from '../fleet/names.ts';
 import { Poison } from '../fleet/poison.ts';
 import { Registry } from '../fleet/registry.ts';
@@ -51,6 +52,7 @@ export interface ControlPlaneDeps {
   readonly dataPlane: Pick<DataPlane, 'closeTunnels' | 'publish' | 'setPoison' | 'tokenOf'>;
   readonly clock: Clock;
   readonly log: RootLogger;
+  readonly logs: Pick<ReplicaLogs, 'lastTexts'>;
 }
 
 export interface ControlPlane {
@@ -248,7 +250,7 @@ interface LifecycleDeps {
 
 /** What starts and stops instances. Over servers that others run there is nothing to supervise but their list. */
 function createLifecycle(
-  { options, driver, dataPlane, clock, log }: ControlPlaneDeps,
+  { options, driver, dataPlane, clock, log, logs }: ControlPlaneDeps,
   { registry, health, journal, poison, releases, counts }: LifecycleDeps,
 ) {
   const { checker } = health;
@@ -282,6 +284,7 @@ function createLifecycle(
       probe: createProbe(options.share({ ...config }), 0),
       outcomes: (ordinal: number) => counts.outcomes(ordinal),
       wordsOf: argumentsIn,
+      lastLines: (instanceId: string, count: number) => logs.lastTexts(instanceId, count),
     }),
   );
   const supervisor: Supervisor | Follower = driver.ownsInstances

@@ -20,6 +20,8 @@ export interface Note {
   readonly ms?: number;
   /** What autoscaling changed. */
   readonly scale?: ScaleChange;
+  /** What the instance that it is about printed last. */
+  readonly lastLines?: readonly string[];
 }
 
 /** Counts events by replica. */
@@ -131,7 +133,7 @@ export class Journal {
     this.#listeners.clear();
   }
 
-  #record({ kind, replica, instance, image, cause, ms, scale }: Note, cost: Cost | null): void {
+  #record({ kind, replica, instance, image, cause, ms, scale, lastLines }: Note, cost: Cost | null): void {
     const time = new Date(this.#clock.wallMs()).toISOString();
     const event: FleetEvent = {
       id: '',
@@ -144,6 +146,7 @@ export class Journal {
       ms: ms === undefined ? null : Math.round(ms),
       cost,
       ...(scale !== undefined && { scale }),
+      ...(lastLines !== undefined && { lastLines }),
       count: 1,
       since: time,
     };

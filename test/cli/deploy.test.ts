@@ -11,11 +11,17 @@ const [FROM, TO] = [
   { generation: 2, title: 'app:2' },
 ];
 
+const REASONS: Partial<Record<DeployState, string>> = {
+  interrupted: 'the balancer ended in the middle of it',
+  'rolled-back': 'S1: exit 3: Error: no table',
+};
+
 function viewIn(state: DeployState): DeployView {
-  const reason = state === 'interrupted' ? 'the balancer ended in the middle of it' : null;
+  const reason = REASONS[state] ?? null;
+  const lastLines = state === 'rolled-back' ? ['Error: no table', '\u001b[2J    at start'] : [];
   const replicas = [{ name: 'S1', phase: 'done', from: FROM, to: TO, gate: null }] as const;
   const limits = { batch: 1, watchMs: 10_000, maxErrorRate: 0.01 };
-  return { id: 'd-1', state, from: FROM, to: TO, ...limits, reason, ms: 1500, replicas };
+  return { id: 'd-1', state, from: FROM, to: TO, ...limits, reason, lastLines, ms: 1500, replicas };
 }
 
 describe('the command for deploys', () => {
@@ -78,6 +84,23 @@ describe('the command for deploys', () => {
       'ringlb deploy resume goes on with it, ringlb rollback takes it back',
       'the balancer ended in the middle of it',
     ]);
+  });
+
+  const QUOTED = [
+    'the last lines of the new instance that failed:',
+    '  Error: no table',
+    '  \ufffd[2J    at start',
+  ];
+
+  it('quotes the last lines of what failed, before how it ended', async () => {
+    const { lines } = await run('deploy --restart', 'running', 'rolled-back');
+    assert.deepEqual(lines.slice(-4, -1), QUOTED);
+    assert.match(lines.at(-1) ?? '', /rolled-back.*: S1: exit 3: Error: no table$/);
+  });
+
+  it('shows the last lines of what failed in its status', async () => {
+    const { lines } = await run('deploy status', 'rolled-back');
+    assert.deepEqual(lines.slice(1, 5), ['S1: exit 3: Error: no table', ...QUOTED]);
   });
 
   it('does not wait for one that was interrupted', async () => {

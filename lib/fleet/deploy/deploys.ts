@@ -198,6 +198,7 @@ export class Deploys {
       from: viewOf(from),
       to: viewOf(to),
       reason: INTERRUPTED,
+      lastLines: [],
       ms: 0,
       replicas: steps.map(stepView),
     };

@@ -15,7 +15,7 @@ import type { Launcher } from '../lifecycle/launcher.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
 import { Exits } from './exits.ts';
-import type { NextInstances, Standby } from './next-instances.ts';
+import { type NextInstances, NextStartError, type Standby } from './next-instances.ts';
 import type { Release, Releases } from './releases.ts';
 
 export interface ExchangeParts {
@@ -40,7 +40,7 @@ export interface Step {
   phase: DeployPhase;
   /** The instance that is not in the place: the new one before the switch, the old one after it. */
   standby: Standby | undefined;
-  /** The new instance, from the moment in which it is to get requests. */
+  /** The new instance, once it is to get requests or has failed before that. */
   instanceId: string | undefined;
   /** What is wrong with the new instance. */
   failure: string | undefined;
@@ -63,10 +63,13 @@ export function stepView({ replica, phase, from, to, gate }: Step): DeployStep {
 /** The new instance of a replica has failed the deploy. */
 export class StepError extends BalancerError {
   readonly step: Step;
+  /** False where it may have died of itself, which becomes known later than what it failed by. */
+  readonly isExplained: boolean;
 
-  constructor(step: Step, failure: string) {
+  constructor(step: Step, failure: string, isExplained = false) {
     super('start-failed', `${step.replica.name}: ${failure}`);
     this.step = step;
+    this.isExplained = isExplained;
   }
 }
 
@@ -100,7 +103,8 @@ export class Exchange {
     if (!registry.has(replica)) return this.giveUp(step);
     step.standby = await this.next.start(replica, to).catch((error: unknown) => {
       if (!registry.has(replica)) return undefined;
-      throw new BalancerError('start-failed', `${replica.name}: ${messageOf(error)}`, { cause: error });
+      if (error instanceof NextStartError) step.instanceId = error.instanceId;
+      throw new StepError(step, messageOf(error), true);
     });
     if (launcher.busy.has(replica.name)) await this.#untilLaunched(replica);
     if (!registry.has(replica)) this.giveUp(step);
@@ -169,10 +173,10 @@ export class Exchange {
    * Why the new instance failed: where it died of itself, that with all that the driver can find out, although what it
    * failed by then was noticed before its exit. Must be called before the instance is stopped.
    */
-  async reasonOf({ step, message }: StepError): Promise<string> {
+  async reasonOf({ step, message, isExplained }: StepError): Promise<string> {
     const { exits } = this;
     const { instanceId, replica } = step;
-    if (instanceId === undefined) return message;
+    if (instanceId === undefined || isExplained) return message;
     await exits.waitFor(instanceId, EXIT_MS);
     const ending = (await this.#parts.driver.endingOf(instanceId)) ?? exits.endingOf(instanceId);
     return ending === undefined ? message : `${replica.name}: ${ending.text}`;

@@ -41,6 +41,16 @@ export interface Standby {
   readonly release: () => void;
 }
 
+/** A start that failed, and the instance of which nothing is left but what it printed; undefined where none started. */
+export class NextStartError extends BalancerError {
+  readonly instanceId: string | undefined;
+
+  constructor(cause: unknown, instanceId: string | undefined) {
+    super('start-failed', messageOf(cause), { cause });
+    this.instanceId = instanceId;
+  }
+}
+
 /** Between two probes of an instance that starts. */
 const PROBE_MS = 50;
 /** Between two looks for a free ordinal while too many instances drain. */
@@ -83,7 +93,7 @@ export class NextInstances {
     };
   }
 
-  /** Starts an instance of the release beside the one in the place; resolves once its probes passed. Throws why not. */
+  /** Starts an instance of the release beside the one in the place; resolves once its probes passed. Throws NextStartError. */
   async start(replica: Replica, release: Release): Promise<Standby> {
     const { instances, registry, journal, clock } = this.#parts;
     const { name } = replica;
@@ -106,7 +116,7 @@ export class NextInstances {
       const ms = clock.nowMs() - sinceMs;
       if (!this.#closed)
         journal.note({ kind: 'start-failed', replica: name, instance: instance?.instanceId, cause, ms });
-      throw full;
+      throw new NextStartError(full, instance?.instanceId);
     }
   }
 

@@ -23,6 +23,8 @@ export interface RolloutParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly journal: Journal;
+  /** The last lines that an instance printed, the oldest first; at most so many. */
+  readonly lastLines: (instanceId: string, count: number) => readonly string[];
 }
 
 export interface RolloutPlan {
@@ -40,6 +42,10 @@ export interface RolloutPlan {
 
 /** Between two looks at what the gate sees: every request of a version that fails half of them goes there meanwhile. */
 const LOOK_MS = 20;
+/** Of what a new instance printed that failed: enough for the head of a stack trace. */
+const LINES_TOLD = 5;
+/** The longest of these lines, in characters; the log of the replica has them whole. */
+const MAX_LINE = 200;
 /** How often the start of an old version is tried in a rollback. */
 const ROLLBACK_TRIES = 3;
 
@@ -53,6 +59,8 @@ export class Rollout {
   #state: DeployState = 'running';
   #endedMs: number | undefined;
   #reason: string | undefined;
+  /** What the new instance printed last that failed. */
+  #lastLines: readonly string[] = [];
   /** Why it is to be ended, before it has noticed. */
   #abortion: string | undefined;
   #wake: () => void = () => {};
@@ -140,6 +148,7 @@ export class Rollout {
       watchMs,
       maxErrorRate,
       reason: this.#reason ?? null,
+      lastLines: this.#lastLines,
       ms: Math.round(this.#tookMs),
       replicas: steps.map(stepView),
     };
@@ -243,6 +252,7 @@ export class Rollout {
     for (const step of undone) if (step.phase === 'watching') exchange.switchBack(step);
     const reason = error instanceof StepError ? await exchange.reasonOf(error) : messageOf(error);
     this.#reason = reason;
+    if (error instanceof StepError) this.#lastLines = this.#linesOf(error.step);
     log.warn({ deploy: id, cause: reason }, 'deploy failed, going back');
     for (const step of undone) if (step.phase === 'starting') exchange.giveUp(step);
     await Promise.all(this.#steps.map((step) => exchange.rename(step)));
@@ -250,8 +260,17 @@ export class Rollout {
     if (this.#isClosed) return;
     this.#end(left.length === 0 ? 'rolled-back' : 'failed');
     const more = left.length === 0 ? '' : `; not back yet: ${left.join(', ')}`;
-    log.warn({ deploy: id, cause: `${reason}${more}` }, 'deploy rolled back');
-    journal.note({ kind: 'deploy-rolled-back', cause: `${reason}${more}`, ms: this.#tookMs });
+    const cause = `${reason}${more}`;
+    const lines = this.#lastLines.length > 0 && { lastLines: this.#lastLines };
+    log.warn({ deploy: id, cause, ...lines }, 'deploy rolled back');
+    journal.note({ kind: 'deploy-rolled-back', cause, ms: this.#tookMs, ...lines });
+  }
+
+  /** What the new instance printed last, as much as an event may hold. */
+  #linesOf({ instanceId }: Step): readonly string[] {
+    if (instanceId === undefined) return [];
+    const lines = this.#parts.lastLines(instanceId, LINES_TOLD);
+    return lines.map((line) => (line.length > MAX_LINE ? `${line.slice(0, MAX_LINE - 1)}…` : line));
   }
 
   /** Brings the replicas that had passed their gate back; returns the names of those that would not come. */

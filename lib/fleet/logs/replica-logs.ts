@@ -84,6 +84,13 @@ export class ReplicaLogs {
     return found.slice(Math.max(0, found.length - count)).map((line) => this.#view(line, 0));
   }
 
+  /** The text of the last `count` lines of one instance, the oldest first, also where it has ended. */
+  lastTexts(instanceId: string, count: number): readonly string[] {
+    const log = this.#logs.get(instanceId);
+    const newest = log === undefined ? [] : [...log.newestFirst(0)].slice(0, count);
+    return newest.map(({ text }) => text).reverse();
+  }
+
   /**
    * Calls the listener with the last `count` lines, or with those after the line `lastId` where that is a line of ours,
    * and from then on with what is new.

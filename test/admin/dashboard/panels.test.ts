@@ -225,6 +225,15 @@ describe('a panel', { skip: skipBrowser }, () => {
       assert.deepEqual(visits.stage.changes, ['rollback']);
     });
 
+    it('shows the last lines of a new instance that failed', async () => {
+      const lastLines = ['Error: no such table', '    at start'];
+      visits.stage.deploy = runs(deployOf(['rolled-back'], { state: 'rolled-back', lastLines }));
+      const page = await visits.open({ ...PHONE, colorScheme: 'dark' });
+      const shown = page.getByRole('region', { name: 'Last lines of the new instance that failed' });
+      assert.equal(await shown.textContent(), lastLines.join('\n'));
+      assert.deepEqual(await faultsOf(page), []);
+    });
+
     it('is not there where the balancer cannot deploy', async () => {
       visits.stage.snapshot = snapshotOf([replicaShown(1, 1)], { canDeploy: false });
       const page = await visits.open();

@@ -145,7 +145,7 @@ export function deployOf(
   const gate = { requests: 120, errors: 3, p99Ms: 14.2, restRequests: 900, restErrors: 1, restP99Ms: 12 };
   return {
     ...{ id: 'a-1', state: 'running', from, to, batch: 1, watchMs: 10_000, maxErrorRate: 0.01 },
-    ...{ reason: null, ms: 12_400 },
+    ...{ reason: null, lastLines: [], ms: 12_400 },
     replicas: phases.map((phase, at) => ({
       ...{ name: `S${at + 1}`, phase, from, to },
       gate: phase === 'watching' || phase === 'done' ? gate : null,

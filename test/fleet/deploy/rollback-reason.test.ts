@@ -107,4 +107,37 @@ describe('the reason of a rollback', () => {
     await settle();
     assert.equal(isClosed, true);
   });
+
+  it('comes with the last five lines of the new instance, cut where they are long', async () => {
+    rig.printed.set(instance, ['0', '1', '2', '3', '4', 'x'.repeat(1000)]);
+    rig.driver.die(instance, LEAK);
+    await rig.advance(500);
+    const lastLines = ['1', '2', '3', '4', `${'x'.repeat(199)}…`];
+    assert.deepEqual(view().lastLines, lastLines);
+    const event = rig.events.find(({ kind }) => kind === 'deploy-rolled-back');
+    assert.deepEqual(event?.lastLines, lastLines);
+    assert.deepEqual(rig.logged('warn deploy rolled back')[0]?.lastLines, lastLines);
+  });
+});
+
+describe('the reason of a rollback of what never got requests', () => {
+  it('comes with the last lines of the instance that did not start', async () => {
+    const rig = await FleetRig.of(3);
+    rig.driver.onStarted = ({ instanceId }) => rig.printed.set(instanceId, ['no such table']);
+    for (const name of ['S1', 'S2', 'S3']) rig.driver.stillborn.add(name);
+    await rig.deploys.start(CHANGE);
+    await rig.advance(1000);
+    const { state, lastLines } = rig.deploys.status().deploy!;
+    assert.deepEqual([state, lastLines], ['rolled-back', ['no such table']]);
+  });
+
+  it('has no lines of an operator who takes it back', async () => {
+    const rig = await FleetRig.of(3);
+    rig.driver.onStarted = ({ instanceId }) => rig.printed.set(instanceId, ['all is well']);
+    await rig.deploys.start(CHANGE);
+    await rig.advance(1000);
+    await rig.deploys.rollBack();
+    await rig.advance(1000);
+    assert.deepEqual(rig.deploys.status().deploy?.lastLines, []);
+  });
 });

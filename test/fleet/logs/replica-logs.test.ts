@@ -28,6 +28,15 @@ describe('the logs of replicas', () => {
     return { seen, end };
   }
 
+  it('give the last lines of one instance, also once it has ended', () => {
+    const [one, two] = [logs.open('S1', 'a'), logs.open('S2', 'b')];
+    print(one, 'first\nsecond\nthird');
+    print(two, 'another\n');
+    one.end();
+    assert.deepEqual(logs.lastTexts('a', 2), ['second', 'third']);
+    assert.deepEqual(logs.lastTexts('unknown', 2), []);
+  });
+
   it('are in the order in which lines came, whoever printed them', () => {
     const [one, two] = [logs.open('S1', 'a'), logs.open('S2', 'b')];
     print(one, 'first\n');

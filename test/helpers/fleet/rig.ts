@@ -152,6 +152,8 @@ export class FleetRig {
   readonly traffic = new Map<number, Traffic>();
   /** What came of the requests of each ordinal, for the gate of a deploy. */
   readonly outcomes = new Map<number, Outcomes>();
+  /** What instances have printed. */
+  readonly printed = new Map<string, readonly string[]>();
   /** Hears of every replica in the moment in which it becomes healthy. */
   onHealthy: (replica: Replica) => void = () => {};
   /** The table as the only data thread sees it. */
@@ -260,6 +262,7 @@ export class FleetRig {
       probe: (endpoint) => Promise.resolve(this.#probe(endpoint)),
       outcomes: (ordinal) => this.outcomes.get(ordinal) ?? NO_OUTCOMES,
       wordsOf: (command) => command.split(' '),
+      lastLines: (instanceId, count) => (this.printed.get(instanceId) ?? []).slice(-count),
     });
     const chooseName = classic ? freshNames() : nextName;
     const plans = new Plans({ ...common, chooseName, maxReplicas, classic });

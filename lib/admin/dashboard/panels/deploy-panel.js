@@ -19,6 +19,13 @@ export class DeployPanel {
   #line = byId('deploy-line', HTMLElement);
   #lineText = byId('deploy-line-text', HTMLElement);
   #progress = byId('deploy-progress', HTMLProgressElement);
+  #linesText = html('pre', {});
+  #lines = html(
+    'figure',
+    { class: 'deploy-lines', hidden: '' },
+    html('figcaption', {}, 'The last lines of the new instance that failed'),
+    this.#linesText,
+  );
   #details = byId('deploy-details', HTMLDetailsElement);
   #detailsTitle = byId('deploy-details-title', HTMLElement);
   #rows = byId('deploy-rows', HTMLTableSectionElement);
@@ -35,6 +42,8 @@ export class DeployPanel {
   constructor(api) {
     this.#api = api;
     scrollable(byId('deploy-box', HTMLElement), 'Replicas of the deploy');
+    scrollable(this.#linesText, 'Last lines of the new instance that failed');
+    byId('deploy-progress', HTMLProgressElement).after(this.#lines);
   }
 
   /** False where the balancer cannot deploy; the panel is hidden then. @param {boolean} isPossible */
@@ -84,6 +93,9 @@ export class DeployPanel {
     setAttribute(this.#line, 'data-level', level);
     setText(this.#lineText, text);
     this.#progress.hidden = !isRunning;
+    const lines = deploy?.lastLines ?? [];
+    this.#lines.hidden = lines.length === 0;
+    setText(this.#linesText, lines.join('\n'));
     this.#details.hidden = deploy === null;
     if (deploy === null) return;
     this.#progress.max = Math.max(1, deploy.replicas.length);
