@@ -25,8 +25,21 @@ export interface ScaleView {
   readonly decision: ScaleDecision | null;
   /** The last change that autoscaling made; null before the first. */
   readonly changed: (ScaleChange & { readonly time: string }) | null;
+  /** Of several balancers of the pool the one that adds and removes; null where there are no others, and none scales. */
+  readonly acting: ActingBalancer | null;
   /** Present where nothing was changed. */
   readonly dryRun?: true;
+}
+
+/** The balancer that acts for all of its pool. */
+export interface ActingBalancer {
+  readonly id: string;
+  /** Where it runs, for people. */
+  readonly title: string;
+  /** Where its admin port listens; '' where the system picked the port. */
+  readonly admin: string;
+  /** It is the one that responds. */
+  readonly isSelf: boolean;
 }
 
 /** The decision of a second. */

@@ -14,6 +14,7 @@ import type { RouteTableWriter } from '../core/routing/route-table.ts';
 import type { Driver } from '../drivers/driver.ts';
 import { Autoscaler, type AutoscalerParts } from '../fleet/autoscale/autoscaler.ts';
 import { ScaleBounds } from '../fleet/autoscale/bounds.ts';
+import { ScalePool } from '../fleet/autoscale/scale-pool.ts';
 import { createDeploys } from '../fleet/deploy/create.ts';
 import { type Deploys, titleOf } from '../fleet/deploy/deploys.ts';
 import { Releases } from '../fleet/deploy/releases.ts';
@@ -309,7 +310,7 @@ function createLifecycle(
   };
 }
 
-type ScaleParts = Omit<AutoscalerParts, 'log' | 'onDecision' | 'isActing' | 'settings'>;
+type ScaleParts = Omit<AutoscalerParts, 'log' | 'onDecision' | 'pool' | 'settings'>;
 
 /** Autoscaling, and what operators change of it. */
 function createAutoscaling({ options, driver, metrics, log }: ControlPlaneDeps, parts: ScaleParts) {
@@ -318,7 +319,7 @@ function createAutoscaling({ options, driver, metrics, log }: ControlPlaneDeps, 
     ...parts,
     log: log.component('autoscale'),
     onDecision: (decision) => metrics.fleet.recordDecision(decision),
-    isActing: () => true,
+    pool: new ScalePool(driver),
     settings: scaleSettingsOf(config),
   });
   const bounds = new ScaleBounds({

@@ -6,6 +6,7 @@
  * Every driver passes `test/contract/driver-suite.ts`.
  */
 import type { Ending } from '../core/ending.ts';
+import type { ScaleReport } from '../core/policy/shared-scale.ts';
 import type { Endpoint, Place } from '../core/replica.ts';
 import type { ReplicaSpec, SpecOverrides } from '../core/replica-spec.ts';
 import type { BalancerError } from '../platform/errors.ts';
@@ -120,6 +121,10 @@ export interface Members {
   readonly peers: readonly Peer[];
   /** Has the others told of this balancer's table; `onCount` is called with how many balancers there are, now and later. */
   follow(tableHash: () => string, onCount: (count: number) => void): void;
+  /** What the others have said of autoscaling last, by their ids; undefined for one that has not. */
+  readonly scaleReports: ReadonlyMap<string, ScaleReport | undefined>;
+  /** Reports to the others at every renewal; `onRead` is called whenever their reports were read. */
+  exchangeScale(report: () => ScaleReport, onRead: () => void): void;
 }
 
 export interface Driver {

@@ -90,14 +90,22 @@ export function scaleLine({ state, n, ready, desired, min, max, target }: ScaleV
   return `autoscaling ${state}: ${size}${wanted}, ${min} to ${max} at ${counted(target, 'request')} each`;
 }
 
+/** Such as `process 4242 on box, admin port 127.0.0.1:5001, … acts for the pool`. */
+function actingLine({ title, isSelf }: NonNullable<ScaleView['acting']>): string {
+  return isSelf
+    ? 'this balancer acts for the pool'
+    : `${title} acts for the pool, by the load of all balancers`;
+}
+
 function show(output: Output, view: ScaleView): void {
-  const { changed, dryRun } = view;
+  const { changed, dryRun, acting } = view;
   const lines = [
     `${dryRun === true ? 'would be ' : ''}${scaleLine(view)}`,
     ...(view.state === 'off' ? [] : [view.why]),
     ...(changed === null
       ? []
       : [`last change: ${changed.from} → ${changed.to} at ${changed.time}, ${changed.reason}`]),
+    ...(acting === null ? [] : [actingLine(acting)]),
   ];
   for (const line of lines.flatMap((line) => wrapped(line, output.columns))) output.line(line);
 }

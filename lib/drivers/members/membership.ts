@@ -3,6 +3,7 @@
  * Invariants: a balancer counts as alive until it is known to have ended or its record has not changed for 10 s by the
  * observer's clock, and clocks of others are never compared; while the engine is silent those seen last are kept.
  */
+import type { ScaleReport } from '../../core/policy/shared-scale.ts';
 import type { Clock, Timer } from '../../platform/clock.ts';
 import { sleep } from '../../platform/clock.ts';
 import { messageOf } from '../../platform/errors.ts';
@@ -46,6 +47,8 @@ export class Membership implements Members {
   #number = 0;
   #tableHash: () => string = () => '';
   #onCount: (count: number) => void = () => {};
+  #scaleReport: () => ScaleReport | undefined = () => undefined;
+  #onScaleRead: () => void = () => {};
   #timer: Timer | undefined;
   #isFailing = false;
   #isClosed = false;
@@ -77,6 +80,15 @@ export class Membership implements Members {
     this.#tableHash = tableHash;
     this.#onCount = onCount;
     onCount(this.#seen.size + 1);
+  }
+
+  get scaleReports(): ReadonlyMap<string, ScaleReport | undefined> {
+    return new Map([...this.#seen.values()].map(({ record }) => [peerOf(record).id, record.scale]));
+  }
+
+  exchangeScale(report: () => ScaleReport, onRead: () => void): void {
+    this.#scaleReport = report;
+    this.#onScaleRead = onRead;
   }
 
   /** These are the instances that there are, `usable` those that requests may be sent to from now on. */
@@ -143,7 +155,8 @@ export class Membership implements Members {
   async #renew(): Promise<void> {
     const { store, owner } = this.#parts;
     const using = [...this.#using].map(shortId);
-    await store.put({ owner, number: ++this.#number, tableHash: this.#tableHash(), using });
+    const scale = this.#scaleReport();
+    await store.put({ owner, number: ++this.#number, tableHash: this.#tableHash(), using, scale });
     if (this.#isClosed) return this.#removeOwn(await store.list());
     const stored = await store.list();
     await this.#removeOwn(stored.filter(({ record }) => record.number < this.#number));
@@ -186,6 +199,7 @@ export class Membership implements Members {
       log.info({ peer: describeOwner(record.owner) }, 'another balancer of the pool has ended');
     }
     if (this.#seen.size !== before) this.#onCount(this.#seen.size + 1);
+    this.#onScaleRead();
   }
 }
 

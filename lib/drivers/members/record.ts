@@ -1,6 +1,7 @@
 /**
  * What a balancer of a shared pool writes down about itself for the others, as the text of one label.
  */
+import { parseReport, type ScaleReport } from '../../core/policy/shared-scale.ts';
 import { type Owner, parseOwner } from '../docker/owner.ts';
 
 export interface MemberRecord {
@@ -11,6 +12,8 @@ export interface MemberRecord {
   readonly tableHash: string;
   /** Short ids of the instances that it may send requests to, or has some in flight on. */
   readonly using: readonly string[];
+  /** What it says of autoscaling; absent before its autoscaling has begun. */
+  readonly scale?: ScaleReport | undefined;
 }
 
 /** Enough of an instance's id to tell it from every other. */
@@ -20,17 +23,17 @@ export function shortId(instanceId: string): string {
   return instanceId.slice(0, ID_LENGTH);
 }
 
-export function textOf({ owner, number, tableHash, using }: MemberRecord): string {
-  return JSON.stringify({ owner, number, tableHash, using });
+export function textOf({ owner, number, tableHash, using, scale }: MemberRecord): string {
+  return JSON.stringify({ owner, number, tableHash, using, scale });
 }
 
 /** Undefined for anything else than what `textOf` gives. */
 export function parseRecord(text: string | undefined): MemberRecord | undefined {
-  const { owner: written, number, tableHash, using } = parse(text ?? '');
+  const { owner: written, number, tableHash, using, scale } = parse(text ?? '');
   const owner = parseOwner(JSON.stringify(written));
   if (owner === undefined || !Number.isSafeInteger(number) || typeof tableHash !== 'string') return undefined;
   if (!Array.isArray(using) || !using.every((id) => typeof id === 'string')) return undefined;
-  return { owner, number: number as number, tableHash, using };
+  return { owner, number: number as number, tableHash, using, scale: parseReport(scale) };
 }
 
 function parse(text: string): Readonly<Record<string, unknown>> {

@@ -23,7 +23,9 @@ import type { Scaling } from '../lifecycle/scaling.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica, Transition } from '../replica.ts';
 import { HotKeys } from './hot-keys.ts';
-import { type GaugeCounts, LoadGauge, SAMPLE_MS } from './load-gauge.ts';
+import { type GaugeCounts, LoadGauge, type LoadReading, SAMPLE_MS } from './load-gauge.ts';
+import type { ScaleMember, ScalePool } from './scale-pool.ts';
+import { rounded, scaleViewOf } from './scale-view.ts';
 import { StartTimes } from './start-times.ts';
 
 export interface AutoscalerParts {
@@ -38,8 +40,8 @@ export interface AutoscalerParts {
   readonly journal: Journal;
   /** What metrics show. */
   readonly onDecision: (decision: Decision) => void;
-  /** True on the balancer that acts for all of its pool. */
-  readonly isActing: () => boolean;
+  /** The other balancers, with which autoscaling is shared. */
+  readonly pool: ScalePool;
   readonly settings: ScaleSettings;
 }
 
@@ -48,7 +50,7 @@ const SAMPLES = 4;
 /** Additions of which none became healthy, one after the other, before no more are tried for a while. */
 const MOST_FAILURES = 3;
 
-export class Autoscaler {
+export class Autoscaler implements ScaleMember {
   readonly #parts: AutoscalerParts;
   readonly #law = new Autoscale();
   readonly #starts = new StartTimes();
@@ -65,6 +67,8 @@ export class Autoscaler {
   #failures = 0;
   #blockedUntilMs = Number.NEGATIVE_INFINITY;
   #decision: Decision | undefined;
+  /** What was seen since the last report to the other balancers. */
+  #unreported: LoadReading | undefined;
   #changed: ScaleView['changed'] = null;
 
   constructor(parts: AutoscalerParts) {
@@ -82,6 +86,11 @@ export class Autoscaler {
     return this.#settings.max > 0;
   }
 
+  /** True while this balancer may act for the pool. */
+  get isScaling(): boolean {
+    return this.#isOpen && this.isOn;
+  }
+
   /** True where a fleet of none is as it should be: the next request starts a replica. */
   get isAtRest(): boolean {
     return (
@@ -93,6 +102,7 @@ export class Autoscaler {
   open(): void {
     this.#isOpen = true;
     this.#run();
+    this.#parts.pool.open(this);
   }
 
   close(): void {
@@ -107,8 +117,13 @@ export class Autoscaler {
     this.use({ ...settings, isPaused: this.#settings.isPaused });
   }
 
-  /** Goes by these settings from now on, and tries again what failed. */
+  /** Goes by these settings from now on, here and on the other balancers, and tries again what failed. */
   use(settings: ScaleSettings): void {
+    this.adopt(settings);
+    this.#parts.pool.publishSettings(settings);
+  }
+
+  adopt(settings: ScaleSettings): void {
     this.#settings = settings;
     this.#unblock();
     this.#run();
@@ -120,19 +135,33 @@ export class Autoscaler {
     return { ...this.#view(settings, decision), dryRun: true };
   }
 
+  takeReading(): LoadReading {
+    const { totalInFlight, totalWaiting } = this.#parts.table;
+    const seen = this.#unreported ?? { load: totalInFlight + totalWaiting, isPressed: false, isBusy: false };
+    this.#unreported = undefined;
+    return seen;
+  }
+
   view(): ScaleView {
     return this.#view(this.#settings, this.isOn ? this.#decision : undefined);
   }
 
   /** An operator has made it this size. */
   recommend(size: number): void {
-    this.#unblock();
-    this.#law.recommend(size, this.#parts.clock.nowMs(), this.#settings);
+    this.adoptSize(size);
+    this.#parts.pool.publishSize(size);
   }
 
   /** What an operator asked for did not come about. */
   withdraw(): void {
-    this.#law.withdraw();
+    this.adoptSize(undefined);
+    this.#parts.pool.publishSize(undefined);
+  }
+
+  adoptSize(size: number | undefined): void {
+    if (size === undefined) return this.#law.withdraw();
+    this.#unblock();
+    this.#law.recommend(size, this.#parts.clock.nowMs(), this.#settings);
   }
 
   /** A replica has changed its state. */
@@ -167,15 +196,22 @@ export class Autoscaler {
   }
 
   #tick(): void {
-    const { clock, onDecision, isActing } = this.#parts;
+    const { clock, onDecision, pool } = this.#parts;
     if (this.#gauge === undefined) return;
-    const { load, isPressed, isBusy } = this.#gauge.read();
+    const own = this.#gauge.read();
+    this.#unreported = {
+      load: own.load,
+      isPressed: own.isPressed || this.#unreported?.isPressed === true,
+      isBusy: own.isBusy || this.#unreported?.isBusy === true,
+    };
+    const { load, isPressed, isBusy } = pool.total(own);
     if (isBusy) this.#busyAtMs = clock.nowMs();
-    this.#hotKeys.look(this.#gauge, this.#settings.target);
+    // of each replica's load this balancer has its part
+    this.#hotKeys.look(this.#gauge, this.#settings.target / pool.balancers);
     const decision = this.#law.decide(this.#facts({ load, isPressed }), this.#settings);
     this.#decision = decision;
     onDecision(decision);
-    if (!isActing()) return;
+    if (!pool.isActing) return;
     if (decision.to > decision.from) this.#grow(decision);
     else if (decision.to < decision.from) this.#shrink(decision);
   }
@@ -278,47 +314,15 @@ export class Autoscaler {
   }
 
   #view(settings: ScaleSettings, decision: Decision | undefined): ScaleView {
-    const { registry, table, clock } = this.#parts;
-    const { min, max, target, isPaused } = settings;
-    const n = registry.replicas.length;
-    const isBlocked = clock.nowMs() < this.#blockedUntilMs;
-    return {
-      n,
+    const { registry, table, clock, pool } = this.#parts;
+    return scaleViewOf({
+      n: registry.replicas.length,
       ready: table.eligible,
-      desired: decision?.to ?? n,
-      state: max === 0 ? 'off' : isPaused ? 'paused' : isBlocked ? 'blocked' : 'on',
-      min,
-      max,
-      target,
-      why: whyOf(settings, decision),
-      decision: decision === undefined ? null : decisionView(decision),
+      settings,
+      isBlocked: clock.nowMs() < this.#blockedUntilMs,
+      decision,
       changed: this.#changed,
-    };
+      acting: pool.acting,
+    });
   }
-}
-
-function whyOf(settings: ScaleSettings, decision: Decision | undefined): string {
-  if (settings.max === 0) return 'autoscaling is off; --scale-max turns it on';
-  return decision === undefined ? 'nothing was decided yet' : describeDecision(decision, settings);
-}
-
-function decisionView(decision: Decision): ScaleView['decision'] {
-  const { from, to, reason, limitedBy, stableNeeds, recentNeeds, isPanicking } = decision;
-  const [load, stable, recent] = [decision.load, decision.stable, decision.recent].map(rounded);
-  return {
-    from,
-    to,
-    reason,
-    limitedBy: limitedBy ?? null,
-    load: load!,
-    stable: stable!,
-    recent: recent!,
-    stableNeeds,
-    recentNeeds,
-    panic: isPanicking,
-  };
-}
-
-function rounded(value: number): number {
-  return Math.round(value * 10) / 10;
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { thisOwner } from '../../../lib/drivers/docker/owner.ts';
 import { Membership } from '../../../lib/drivers/members/membership.ts';
+import { parseRecord, textOf } from '../../../lib/drivers/members/record.ts';
 import type { MemberStore, StoredRecord } from '../../../lib/drivers/members/store.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
 import { silentLogger } from '../../helpers/silent-logger.ts';
@@ -18,7 +19,9 @@ function pool() {
     list: async () => [...records.values()],
     async put(record) {
       const key = `${record.owner.token}-${record.number}`;
-      records.set(key, { key, record });
+      const read = parseRecord(textOf(record));
+      assert.ok(read !== undefined);
+      records.set(key, { key, record: read });
     },
     async remove(key) {
       records.delete(key);
@@ -67,6 +70,26 @@ describe('the balancers of a pool', () => {
     b.member.release('c1');
     await advance(4000);
     assert.equal(isReleased, true);
+  });
+
+  it('tell each other what they report of autoscaling', async () => {
+    const { join, advance } = pool();
+    const [a, b] = [await join(), await join()];
+    const agreement = { version: 1, by: 'b', min: 1, max: 9, target: 8, isPaused: true, size: null };
+    const report = { isScaling: true, load: 7.5, isPressed: true, isBusy: true, agreement };
+    b.member.exchangeScale(
+      () => report,
+      () => {},
+    );
+    const seen = new Promise<void>((resolve) => {
+      a.member.exchangeScale(
+        () => report,
+        () => [...a.member.scaleReports.values()].some((one) => one !== undefined) && resolve(),
+      );
+    });
+    await advance(2100);
+    await seen;
+    assert.deepEqual([...a.member.scaleReports], [[b.member.peers[0]?.id, report]]);
   });
 
   it('leave no record behind', async () => {

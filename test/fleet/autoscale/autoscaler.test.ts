@@ -139,14 +139,6 @@ describe('autoscaling', () => {
     assert.match(event?.cause ?? '', /is on S1, most of it of the key with the hash 0000cafe;/);
   });
 
-  it('leaves the size to another balancer that acts', async () => {
-    const rig = await rigOf(1);
-    rig.isActing = false;
-    rig.load('S1', 40);
-    await live(rig, 30);
-    assert.equal(names(rig).length, 1);
-  });
-
   it('does nothing while it is off', async () => {
     const rig = await rigOf(1, { scale: { max: 0 } });
     rig.load('S1', 100);

@@ -82,6 +82,7 @@ export const SCALE: ScaleView = {
   why: 'autoscaling is off; --scale-max turns it on',
   decision: null,
   changed: null,
+  acting: null,
 };
 
 function fakeScaler(asked: string[]): Scaler {

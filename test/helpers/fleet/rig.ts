@@ -14,6 +14,7 @@ import { RouteTable, RouteTableWriter } from '../../../lib/core/routing/route-ta
 import { TOKEN_LENGTH } from '../../../lib/core/sticky-cookie.ts';
 import { Autoscaler } from '../../../lib/fleet/autoscale/autoscaler.ts';
 import { ScaleBounds } from '../../../lib/fleet/autoscale/bounds.ts';
+import { ScalePool } from '../../../lib/fleet/autoscale/scale-pool.ts';
 import { createDeploys } from '../../../lib/fleet/deploy/create.ts';
 import type { Deploys } from '../../../lib/fleet/deploy/deploys.ts';
 import type { Outcomes } from '../../../lib/fleet/deploy/gate.ts';
@@ -120,8 +121,6 @@ export class FleetRig {
   readonly bounds: ScaleBounds;
   /** Every decision of autoscaling. */
   readonly decisions: Decision[] = [];
-  /** Another balancer of the pool acts where this is false. */
-  isActing = true;
   /** What the data threads have counted for autoscaling. */
   queueing = { longWaits: 0, refused: 0 };
   requests = 0;
@@ -287,7 +286,7 @@ export class FleetRig {
         waiting: (ordinal) => this.waiting.get(ordinal) ?? 0,
       },
       onDecision: (decision) => this.decisions.push(decision),
-      isActing: () => this.isActing,
+      pool: new ScalePool(driver),
       settings: { ...SCALE_SETTINGS, ...scale },
     });
     const { autoscaler } = this;

@@ -1,0 +1,111 @@
+/**
+ * Autoscaling of a pool that several balancers share: one of them acts, by the load of all, and what an operator changes
+ * at one holds on all.
+ * Invariants: of the balancers that have autoscaling on, the one with the lowest id acts; without others this one does.
+ */
+import type { ScaleSettings } from '../../core/policy/autoscale.ts';
+import { isNewer, type ScaleAgreement, type ScaleReport } from '../../core/policy/shared-scale.ts';
+import type { Driver, Peer } from '../../drivers/driver.ts';
+import type { LoadReading } from './load-gauge.ts';
+
+/** The autoscaler of this balancer, as the pool uses it. */
+export interface ScaleMember {
+  readonly isScaling: boolean;
+  readonly settings: ScaleSettings;
+  /** What was seen since the last call. */
+  takeReading(): LoadReading;
+  /** Another balancer was given these settings. */
+  adopt(settings: ScaleSettings): void;
+  /** Another balancer was told to make it this size; undefined where that did not come about. */
+  adoptSize(size: number | undefined): void;
+}
+
+export class ScalePool {
+  readonly #driver: Pick<Driver, 'members'>;
+  #member: ScaleMember | undefined;
+  #agreement: ScaleAgreement | null = null;
+
+  constructor(driver: Pick<Driver, 'members'>) {
+    this.#driver = driver;
+  }
+
+  /** Begins to exchange reports with the others, if there may be any; the driver is open. */
+  open(member: ScaleMember): void {
+    this.#member = member;
+    this.#driver.members?.exchangeScale(
+      () => this.#report(member),
+      () => this.#read(),
+    );
+    this.#read();
+  }
+
+  /** The balancer that acts; undefined where no others share the pool, and where autoscaling is off on all. */
+  get acting(): Peer | undefined {
+    const { members } = this.#driver;
+    if (members === undefined) return undefined;
+    const scaling = members.peers.filter(({ id, isSelf }) =>
+      isSelf ? this.#member?.isScaling === true : members.scaleReports.get(id)?.isScaling === true,
+    );
+    return scaling.toSorted((a, b) => (a.id < b.id ? -1 : 1))[0];
+  }
+
+  get isActing(): boolean {
+    return this.#driver.members === undefined || this.acting?.isSelf === true;
+  }
+
+  get balancers(): number {
+    return this.#driver.members?.peers.length ?? 1;
+  }
+
+  /** What all balancers have seen. One that has not reported yet is taken to have as much load as this one. */
+  total(own: LoadReading): LoadReading {
+    const { members } = this.#driver;
+    const others = members?.peers.filter(({ isSelf }) => !isSelf) ?? [];
+    const reports = others.map(({ id }) => members?.scaleReports.get(id));
+    return {
+      load: reports.reduce((sum, report) => sum + (report?.load ?? own.load), own.load),
+      isPressed: own.isPressed || reports.some((report) => report?.isPressed),
+      isBusy: own.isBusy || reports.some((report) => report?.isBusy || (report?.load ?? 0) > 0),
+    };
+  }
+
+  /** An operator, or a reload, has changed the settings of this balancer. */
+  publishSettings(settings: ScaleSettings): void {
+    this.#publish(settings, () => this.#agreement?.size ?? null);
+  }
+
+  /** An operator has made it this size; undefined where that did not come about. */
+  publishSize(n: number | undefined): void {
+    if (this.#member === undefined) return;
+    this.#publish(this.#member.settings, (version) => (n === undefined ? null : { n, version }));
+  }
+
+  #publish(
+    { min, max, target, isPaused }: ScaleSettings,
+    sizeIn: (version: number) => ScaleAgreement['size'],
+  ): void {
+    const self = this.#driver.members?.peers.find(({ isSelf }) => isSelf);
+    if (self === undefined) return;
+    const version = (this.#agreement?.version ?? 0) + 1;
+    this.#agreement = { version, by: self.id, min, max, target, isPaused, size: sizeIn(version) };
+  }
+
+  #report(member: ScaleMember): ScaleReport {
+    return { isScaling: member.isScaling, ...member.takeReading(), agreement: this.#agreement };
+  }
+
+  /** Takes over what was changed at the others. */
+  #read(): void {
+    const member = this.#member;
+    if (member === undefined) return;
+    for (const report of this.#driver.members?.scaleReports.values() ?? []) {
+      const agreement = report?.agreement ?? null;
+      if (agreement === null || !isNewer(agreement, this.#agreement)) continue;
+      const before = this.#agreement;
+      this.#agreement = agreement;
+      const { min, max, target, isPaused, size } = agreement;
+      member.adopt({ ...member.settings, min, max, target, isPaused });
+      if (size?.version !== before?.size?.version) member.adoptSize(size?.n);
+    }
+  }
+}
