@@ -163,7 +163,8 @@ class StreamConnection implements ManagedConnection {
 
   open(headers: IncomingHttpHeaders, rawHeaders: string[], handler: RequestHandler): void {
     const stream = this.#stream;
-    stream.on('error', () => {});
+    // what failed is known by its close
+    stream.on('error', ignore);
     stream.on('close', () => this.#onClosed());
     const { worker, socket } = this.#connection;
     const isWebSocket = isWebSocketConnect(headers);
@@ -174,7 +175,8 @@ class StreamConnection implements ManagedConnection {
       const body = parsed.framing === 'none' ? undefined : new StreamBody(stream, length);
       // a tunnel needs no more of a socket than any stream has, and time limits
       const end = isWebSocket ? (new StreamTunnel(stream) as unknown as Socket) : socket;
-      if (body === undefined && !isWebSocket) stream.resume();
+      // a stream without a body is not read: Node.js ends it with its response, which costs less than when it has ended
+      // before, since a stream that closes while its last write is being called back makes an error, stack and all
       handler.handleRequest(this, new StreamRequest(end, parsed, body), this.#response, parsed);
     } catch (error) {
       const isKnown = isBalancerError(error);
@@ -229,3 +231,5 @@ class StreamConnection implements ManagedConnection {
     this.pinned?.close();
   }
 }
+
+function ignore(): void {}

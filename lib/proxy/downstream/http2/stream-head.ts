@@ -6,7 +6,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
-import { HOP_BY_HOP } from '../../../http1/header-names.ts';
+import { HOP_BY_HOP, mayBeSpecial } from '../../../http1/header-names.ts';
 import type { ParsedRequest } from '../../../http1/request-head.ts';
 import { parseHeadText } from '../../../http1/request-parser.ts';
 import { headerPairs } from '../../../http1/response-head.ts';
@@ -43,7 +43,8 @@ function requestText(headers: IncomingHttpHeaders, rawHeaders: readonly string[]
   let cookies = '';
   let hasLength = false;
   for (let at = 0; at < rawHeaders.length; at += 2) {
-    const [name, value] = [rawHeaders[at]!, rawHeaders[at + 1]!];
+    const name = rawHeaders[at]!;
+    const value = rawHeaders[at + 1]!;
     if (name.startsWith(':') || name === 'host') continue;
     hasLength ||= name === 'content-length';
     // crumbs of one cookie header (RFC 9113 section 8.2.3)
@@ -62,24 +63,41 @@ function webSocketHandshake(): string {
 
 /** A response's head as HTTP/2 has it. */
 export interface StreamResponseHead {
-  readonly headers: OutgoingHttpHeaders;
+  /** Name, value, name, value …, names in lower case; `:status` is the first. Node.js takes such a list without copying it. */
+  readonly fields: string[];
   /** Trailers may follow its body. */
   readonly mayHaveTrailers: boolean;
+  /** It announces an empty body. */
+  readonly isEmpty: boolean;
 }
 
 /** Reads a head in HTTP/1.1, without its empty line. */
 export function streamResponseHead(text: string): StreamResponseHead {
-  const headers: Record<string, string | string[] | number> = { ':status': Number(text.slice(9, 12)) };
+  const fields = [':status', text.slice(9, 12)];
   let mayHaveTrailers = false;
+  let isEmpty = false;
   const pairs = headerPairs(text);
   for (let at = 0; at < pairs.length; at += 2) {
+    const value = pairs[at + 1]!;
     const name = pairs[at]!.toLowerCase();
-    if (name === 'transfer-encoding') mayHaveTrailers = true;
-    // a response of HTTP/2 has none of these: how it is framed is the protocol's own
-    if (HOP_BY_HOP.has(name)) continue;
-    const [value, before] = [pairs[at + 1]!, headers[name]];
-    if (before === undefined) headers[name] = value;
-    else headers[name] = Array.isArray(before) ? [...before, value] : [String(before), value];
+    if (mayBeSpecial(name.length, name.charCodeAt(0))) {
+      if (name === 'transfer-encoding') mayHaveTrailers = true;
+      // a response of HTTP/2 has none of these: how it is framed is the protocol's own
+      if (HOP_BY_HOP.has(name)) continue;
+      isEmpty ||= name === 'content-length' && value === '0';
+    }
+    fields.push(name, value);
   }
-  return { headers, mayHaveTrailers };
+  return { fields, mayHaveTrailers, isEmpty };
+}
+
+/** The same fields as an object; those that came several times have an array of values. */
+export function fieldsAsObject(fields: readonly string[]): OutgoingHttpHeaders {
+  const headers: Record<string, string | string[]> = {};
+  for (let at = 0; at < fields.length; at += 2) {
+    const value = fields[at + 1]!;
+    const before = headers[fields[at]!];
+    headers[fields[at]!] = before === undefined ? value : [before, value].flat();
+  }
+  return headers;
 }

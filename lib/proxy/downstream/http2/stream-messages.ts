@@ -2,14 +2,16 @@
  * The body of a stream's request, and its response, in the shape that exchanges know.
  * Invariant: the window of the stream is the back-pressure: what nobody takes is not read, and the client sends no more.
  */
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import { Writable } from 'node:stream';
 import type { ClientResponse } from '../client-response.ts';
 import { RechunkedBody } from '../rechunked-body.ts';
 import { ClientRequest } from '../request.ts';
-import { HEAD_END, streamResponseHead } from './stream-head.ts';
+import { fieldsAsObject, HEAD_END, streamResponseHead } from './stream-head.ts';
+
+const END_STREAM = { endStream: true } as const;
 
 export class StreamRequest extends ClientRequest {
   override get httpVersion(): string {
@@ -88,8 +90,7 @@ export class StreamResponse implements ClientResponse {
 
   writeInterim(text: string): void {
     if (this.#stream.closed || this.#stream.headersSent) return;
-    const { headers } = streamResponseHead(text);
-    this.#stream.additionalHeaders(headers);
+    this.#stream.additionalHeaders(fieldsAsObject(streamResponseHead(text).fields));
   }
 
   addTrailers(trailers: readonly string[]): void {
@@ -120,11 +121,11 @@ export class StreamResponse implements ClientResponse {
 function writeWhole(stream: ServerHttp2Stream, text: string): boolean {
   if (stream.destroyed || stream.closed) return true;
   const end = text.indexOf(HEAD_END) + HEAD_END.length;
-  const { headers, mayHaveTrailers } = streamResponseHead(text.slice(0, end - 2));
+  const { fields, mayHaveTrailers } = streamResponseHead(text.slice(0, end - 2));
   if (mayHaveTrailers) return false;
   const endStream = end === text.length;
-  stream.respond(headers, { endStream });
-  if (!endStream) stream.end(Buffer.from(text.slice(end), 'latin1'));
+  stream.respond(fields, endStream ? END_STREAM : undefined);
+  if (!endStream) stream.end(text.slice(end), 'latin1');
   return true;
 }
 
@@ -168,11 +169,10 @@ class StreamOut extends Writable {
   #writeHead(chunk: Buffer): Buffer {
     this.#hasHead = true;
     const end = chunk.indexOf(HEAD_END);
-    const { headers, mayHaveTrailers } = streamResponseHead(chunk.toString('latin1', 0, end + 2));
+    const { fields, mayHaveTrailers, isEmpty } = streamResponseHead(chunk.toString('latin1', 0, end + 2));
     const body = chunk.subarray(end + HEAD_END.length);
     // gRPC clients read the fields of a head as trailers where it ends its stream, and only there
-    const endStream = headers['content-length'] === '0';
-    this.#stream.respond(headers, { endStream, waitForTrailers: mayHaveTrailers });
+    this.#stream.respond(fields, { endStream: isEmpty, waitForTrailers: mayHaveTrailers });
     this.#waitsForTrailers = mayHaveTrailers;
     if (mayHaveTrailers) this.#stream.once('wantTrailers', () => this.#sendTrailers());
     return body;

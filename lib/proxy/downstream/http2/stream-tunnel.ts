@@ -6,7 +6,7 @@
 import type { Buffer } from 'node:buffer';
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import { Duplex } from 'node:stream';
-import { HEAD_END, streamResponseHead } from './stream-head.ts';
+import { fieldsAsObject, HEAD_END, streamResponseHead } from './stream-head.ts';
 
 type Done = (error?: Error | null) => void;
 
@@ -66,8 +66,8 @@ export class StreamTunnel extends Duplex {
   #writeHead(chunk: Buffer): Buffer {
     this.#hasHead = true;
     const end = chunk.indexOf(HEAD_END);
-    const { headers } = streamResponseHead(chunk.toString('latin1', 0, end + 2));
-    const { [HANDSHAKE_FIELD]: _, ...rest } = headers;
+    const { fields } = streamResponseHead(chunk.toString('latin1', 0, end + 2));
+    const { [HANDSHAKE_FIELD]: _, ...rest } = fieldsAsObject(fields);
     this.#stream.respond({ ...rest, ':status': 200 });
     return chunk.subarray(end + HEAD_END.length);
   }
