@@ -1,6 +1,7 @@
 /** Limits on what a client may send and hold, each with its own response. RFC 9110 section 15.5, RFC 6585 section 5. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { eventually } from '../helpers/eventually.ts';
 import { failureOf, get, headerOf, ok, statusOf } from '../helpers/proxy/message.ts';
 import { Rig } from '../helpers/proxy/rig.ts';
@@ -168,6 +169,33 @@ test('a rejected client that has sent its request reads the 503', async (t) => {
     late.send(get('/', `X: ${'x'.repeat(10_000)}\r\n`));
     assert.equal(statusOf(await late.response()), 503);
   }
+});
+
+test('a rejected client that goes on sending reads the 503', async (t) => {
+  const rig = await Rig.open(t, { maxConnections: 1 });
+  await rig.client();
+  const late = await rig.client();
+  late.pause();
+  await eventually('the rejection', () => rig.shedding.length === 1);
+  for (let count = 0; count < 20; count++) {
+    late.socket.write('x');
+    await turn();
+  }
+  late.resume();
+  assert.equal(statusOf(await late.response()), 503);
+});
+
+test('a rejected connection is closed after a moment', async (t) => {
+  const rig = await Rig.open(t, { maxConnections: 1 });
+  await rig.client();
+  const late = await rig.client();
+  await late.response();
+  await late.over();
+  await eventually('a reset', () => {
+    rig.advance(100);
+    late.socket.write('x');
+    return late.isClosed;
+  });
 });
 
 test('after a 4xx connection is kept where its state is known', async (t) => {

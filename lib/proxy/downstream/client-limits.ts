@@ -1,7 +1,7 @@
 /**
  * What one client may do: requests in a time, and connections at once, counted over all workers.
  * A client is its address (an IPv6 network of 64 bits), behind trusted proxies the one that they name; or, for
- * requests, the value of a header.
+ * requests, the value of a header. A connection beyond the limits gets a response before it is closed.
  */
 import { randomInt } from 'node:crypto';
 import type { Socket } from 'node:net';
@@ -38,6 +38,10 @@ export interface LimitMemory {
 
 /** Clients whose connections are counted at a time; those beyond are not limited. */
 const COUNTED_CLIENTS = 65_536;
+
+/** For how long a refused connection is read on, and how many of them a worker reads on; the oldest makes room. */
+const REFUSED_MS = 1000;
+const REFUSED_CONNECTIONS = 256;
 
 const draw = (): number => randomInt(2 ** 32);
 
@@ -136,5 +140,40 @@ export class ConnectionLimit {
     if (row === TOO_MANY) return false;
     socket.once('close', () => this.#counts.countClosed(row));
     return true;
+  }
+}
+
+/**
+ * Connections that have got their last response before they brought a request. What they still send is thrown away for a
+ * moment: closing a socket that receives more sends a reset, and many clients then drop the response (RFC 9112 section 9.6).
+ */
+export class RefusedConnections {
+  /** With the time each was refused at, the oldest first. */
+  readonly #sinceMs = new Map<Socket, number>();
+
+  /** Writes the response, and closes the connection once its client has, or soon. */
+  end(socket: Socket, response: string, nowMs: number): void {
+    for (const oldest of this.#sinceMs.keys()) {
+      if (this.#sinceMs.size < REFUSED_CONNECTIONS) break;
+      oldest.destroy();
+      this.#sinceMs.delete(oldest);
+    }
+    this.#sinceMs.set(socket, nowMs);
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => this.#sinceMs.delete(socket));
+    socket.end(response, 'latin1');
+    socket.resume();
+  }
+
+  tick(nowMs: number): void {
+    for (const [socket, sinceMs] of this.#sinceMs) {
+      if (nowMs - sinceMs < REFUSED_MS) return;
+      socket.destroy();
+      this.#sinceMs.delete(socket);
+    }
+  }
+
+  close(): void {
+    for (const socket of this.#sinceMs.keys()) socket.destroy();
   }
 }

@@ -17,7 +17,7 @@ import type { TrustedProxies } from '../headers/trusted-proxies.ts';
 import type { ConnectionPool } from '../upstream/connection-pool.ts';
 import { Acceptor, type AcceptorOwner } from './acceptor.ts';
 import { ClientConnection, type ConnectionWorker } from './client-connection.ts';
-import type { ClientLimits } from './client-limits.ts';
+import { type ClientLimits, RefusedConnections } from './client-limits.ts';
 import type { ClientResponse } from './client-response.ts';
 import { Http2Connection } from './http2/http2-connection.ts';
 import { NodeServer } from './node-server.ts';
@@ -70,6 +70,7 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
   /** Undefined where no proxy in front tells client addresses in the PROXY protocol. */
   readonly #proxyHeaders: ProxyHeaderReader | undefined;
   readonly #clients = new Set<TimedConnection>();
+  readonly #refused = new RefusedConnections();
   #drain: { readonly sinceMs: number; readonly onDrained: () => void } | undefined;
 
   constructor(worker: ListenerWorker, trusted: TrustedProxies, ids: RequestIds, onShedding: OnShedding) {
@@ -137,13 +138,16 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
     for (const client of this.#clients) client.tick(nowMs, options);
     this.#proxyHeaders?.tick(nowMs, options.headerTimeoutMs);
     this.#tls?.tick(nowMs, options.headerTimeoutMs);
+    this.#refused.tick(nowMs);
     const hasRoom = this.#connectionCount < options.maxConnections * CALM_SHARE;
     if (this.#isShedding && hasRoom && nowMs - this.#refusedMs >= CALM_MS) this.#setShedding(false);
     if (this.#drain === undefined) return;
     if (nowMs - this.#drain.sinceMs >= DRAIN_IDLE_MS) {
       for (const client of this.#clients) client.closeIfIdle();
     }
-    if (this.#clients.size === 0) this.#drain.onDrained();
+    if (this.#clients.size > 0) return;
+    this.#refused.close();
+    this.#drain.onDrained();
   }
 
   #accept(socket: Socket, isTls: boolean): void {
@@ -212,9 +216,7 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
   #refuse(socket: Socket, info: ClientInfo, code: ErrorCode): void {
     this.#worker.recordRefusal(code, info);
     if (info.isTls) return void socket.destroy();
-    socket.on('error', destroyThis);
-    socket.write(finalFailureResponse(new BalancerError(code)));
-    socket.destroySoon();
+    this.#refused.end(socket, finalFailureResponse(new BalancerError(code)), this.#worker.nowMs);
   }
 
   #setShedding(isShedding: boolean): void {
@@ -297,8 +299,4 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
     response.onFlushed(() => client.linger(this.#worker.nowMs));
     request.body?.resume();
   }
-}
-
-function destroyThis(this: Socket): void {
-  this.destroy();
 }
