@@ -8,11 +8,12 @@ import type { FaultCase, Row } from './faults/fault-case.ts';
 import { runCase } from './faults/run-case.ts';
 import { markdown } from './proxy/table.ts';
 
-const HELP = `npm run faults -- [--only F1,F7] [--rounds 1] [--short] [--list]
+const HELP = `npm run faults -- [--only F1,F7] [--rounds 1] [--short] [--logs DIR] [--list]
   --only    the cases to run, by number; "swarm" is all of many machines, which need a Swarm of three managers; all
             others unless said
   --rounds  how often each is run; what is shown are sums
   --short   a part of the time for each, for a first look
+  --logs    a directory that keeps the logs of the balancers, to find out what was lost why
   --list    names the cases, and runs none
 `;
 const SHORT = 0.3;
@@ -64,6 +65,7 @@ async function main(): Promise<void> {
       only: { type: 'string' },
       rounds: { type: 'string', default: '1' },
       short: { type: 'boolean', default: false },
+      logs: { type: 'string' },
       list: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -76,7 +78,8 @@ async function main(): Promise<void> {
   const rows: Row[] = [];
   for (const fault of chosen(values.only)) {
     const runs: Row[] = [];
-    for (let round = 0; round < rounds; round++) runs.push(await runCase(fault, values.short ? SHORT : 1));
+    for (let round = 0; round < rounds; round++)
+      runs.push(await runCase(fault, values.short ? SHORT : 1, values.logs));
     const row = sum(runs);
     rows.push(row);
     say(

@@ -78,7 +78,7 @@ const f12: FaultCase = {
         ...['--connect-timeout', '1s', '--probe-path', '/', '--probe-interval', '500ms'],
       ],
     });
-    stage.after(() => balancer.kill());
+    stage.adopt(balancer);
     await balancer.untilWhole(REPLICAS);
     const traffic = new Traffic(balancer.port);
     await stage.run(1000);

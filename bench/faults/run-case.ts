@@ -2,15 +2,19 @@
 import type { FaultCase, Row } from './fault-case.ts';
 import { Stage } from './stage.ts';
 
-/** One run; whatever the case throws is a problem of its row. `scale` is 1, or less for a short run. */
-export async function runCase(fault: FaultCase, scale: number): Promise<Row> {
-  const stage = new Stage(scale);
+/**
+ * One run; whatever the case throws is a problem of its row. `scale` is 1, or less for a short run. The logs of its
+ * balancers are kept in the directory `logs` where there is one.
+ */
+export async function runCase(fault: FaultCase, scale: number, logs?: string): Promise<Row> {
+  const stage = new Stage(scale, logs);
   const sinceMs = performance.now();
   const { id, title } = fault;
   const empty = { id, title, gets: 0, getsLost: 0, posts: 0, postsLost: 0, postsTwice: 0 };
   const seconds = (): number => Math.round((performance.now() - sinceMs) / 100) / 10;
   try {
     const { traffic, sent = 0, lost = 0, note, problems = [] } = await fault.run(stage);
+    if (traffic !== undefined) stage.keep('losses.json', JSON.stringify(traffic.losses, undefined, 1));
     const gets = (traffic?.gets.sent ?? 0) + sent;
     const getsLost = (traffic?.gets.lost ?? 0) + lost;
     const posts = traffic?.posts.sent ?? 0;

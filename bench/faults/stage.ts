@@ -2,11 +2,11 @@
  * What the cases of the campaign have in common: a directory, balancers over replicas that can be told to misbehave,
  * static servers, and the end of all that was started, in whatever way a case ends.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Balancer, type Start } from './balancer.ts';
 import { ask } from './traffic.ts';
@@ -19,15 +19,34 @@ export class Stage {
   readonly scale: number;
   readonly dir = mkdtempSync(join(tmpdir(), 'ringlb-faults-'));
   readonly #closers: (() => unknown)[] = [];
+  /** Where logs are kept; undefined: nowhere. */
+  readonly #logs: string | undefined;
 
   /** `scale` is 1, or less for a short run. */
-  constructor(scale: number) {
+  constructor(scale: number, logs?: string) {
     this.scale = scale;
+    this.#logs = logs;
   }
 
   /** Runs `close` when the case is over; what was added last first. */
   after(close: () => unknown): void {
     this.#closers.push(close);
+  }
+
+  /** Ends the balancer with the case, and keeps its log where logs are kept. */
+  adopt(balancer: Balancer): Balancer {
+    this.after(async () => {
+      await balancer.kill();
+      this.keep(`${balancer.child.pid}.log`, balancer.log);
+    });
+    return balancer;
+  }
+
+  /** Writes a file where logs are kept. */
+  keep(name: string, text: string): void {
+    if (this.#logs === undefined) return;
+    mkdirSync(this.#logs, { recursive: true });
+    writeFileSync(join(this.#logs, `${basename(this.dir)}-${name}`), text);
   }
 
   /** A balancer of three replicas of the campaign's own kind. */
@@ -46,8 +65,7 @@ export class Stage {
       ...(logFile !== undefined && { logFile }),
       ...(descriptors !== undefined && { descriptors }),
     };
-    const balancer = await Balancer.start(start, ports[0] === 0 ? undefined : ports);
-    this.after(() => balancer.kill());
+    const balancer = this.adopt(await Balancer.start(start, ports[0] === 0 ? undefined : ports));
     if (env?.FAULT_CRASHES === undefined) await balancer.untilWhole(REPLICAS);
     return balancer;
   }

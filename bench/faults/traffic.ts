@@ -20,6 +20,17 @@ export interface Address {
 
 const USUAL: Rates = { getsPerSecond: 100, postsPerSecond: 20 };
 
+/** A request that was lost. */
+export interface Loss {
+  readonly id: string;
+  /** The one that it was sent to. */
+  readonly address: Address;
+  /** From the start of the traffic. */
+  readonly sentMs: number;
+  readonly lostMs: number;
+  readonly reason: string;
+}
+
 interface Counts {
   sent: number;
   lost: number;
@@ -28,10 +39,7 @@ interface Counts {
 export class Traffic {
   readonly gets: Counts = { sent: 0, lost: 0 };
   readonly posts: Counts = { sent: 0, lost: 0 };
-  /** Why requests were lost, and how many for that. */
-  readonly reasons = new Map<string, number>();
-  /** When the last was lost, in ms from the start; 0 where none was. */
-  lastLossMs = 0;
+  readonly losses: Loss[] = [];
   longestMs = 0;
   /** Bodies of responses: how many had each, and when the last request that got it was sent. */
   readonly bodies = new Map<string, { lastMs: number; count: number }>();
@@ -57,6 +65,17 @@ export class Traffic {
 
   get nowMs(): number {
     return performance.now() - this.#startMs;
+  }
+
+  /** When the last was lost, in ms from the start; 0 where none was. */
+  get lastLossMs(): number {
+    return this.losses.at(-1)?.lostMs ?? 0;
+  }
+
+  /** Why requests were lost, and how many for that. */
+  get reasons(): ReadonlyMap<string, number> {
+    const groups = Map.groupBy(this.losses, ({ reason }) => reason);
+    return new Map([...groups].map(([reason, losses]) => [reason, losses.length]));
   }
 
   /** Requests that are at the address now. */
@@ -108,11 +127,9 @@ export class Traffic {
         const seen = this.bodies.get(body) ?? { lastMs: 0, count: 0 };
         this.bodies.set(body, { lastMs: Math.max(seen.lastMs, sentMs), count: seen.count + 1 });
       },
-      (error: Error) => {
+      ({ address, reason }: LostError) => {
         counts.lost++;
-        this.lastLossMs = this.nowMs;
-        const reason = `${method} ${error.message}`;
-        this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + 1);
+        this.losses.push({ id, address, sentMs, lostMs: this.nowMs, reason: `${method} ${reason}` });
       },
     );
     this.#underWay.add(sending);
@@ -129,11 +146,24 @@ export class Traffic {
       } catch (error) {
         // a listener that is closed resets what it has not accepted
         const hasNotConnected = (error as NodeJS.ErrnoException).syscall === 'connect';
-        if (!hasNotConnected || tried === this.#addresses.length) throw error;
+        if (!hasNotConnected || tried === this.#addresses.length)
+          throw new LostError(address, (error as Error).message);
       } finally {
         this.#inFlight.set(address, this.inFlightAt(address) - 1);
       }
     }
+  }
+}
+
+/** No response of the address that was asked last, or none below 500. */
+class LostError extends Error {
+  readonly address: Address;
+  readonly reason: string;
+
+  constructor(address: Address, reason: string) {
+    super(reason);
+    this.address = address;
+    this.reason = reason;
   }
 }
 

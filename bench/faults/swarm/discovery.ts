@@ -36,11 +36,9 @@ const w7: FaultCase = {
       ...['--source', `dns:web.test:${port}`, '--resolver', names.address],
       ...['--discover-interval', '1s', '--discover-grace', '10s', '--probe-interval', '500ms'],
     ];
-    const balancers = [await Balancer.start({ options }), await Balancer.start({ options })];
-    for (const balancer of balancers) {
-      stage.after(() => balancer.kill());
-      await balancer.untilWhole(HOSTS.length);
-    }
+    const start = async () => stage.adopt(await Balancer.start({ options }));
+    const balancers = [await start(), await start()];
+    for (const balancer of balancers) await balancer.untilWhole(HOSTS.length);
     const addresses = balancers.map(({ host, port: at }) => ({ host, port: at }));
     const traffic = new Traffic(addresses, STEADY);
     await stage.run(1000);

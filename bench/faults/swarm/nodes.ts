@@ -58,8 +58,7 @@ export async function openSwarm(
         ...['--probe-interval', '500ms', '--probe-timeout', '1s', '--replicas', String(replicas), ...options],
       ],
     });
-    stage.after(() => balancer.kill());
-    return balancer;
+    return stage.adopt(balancer);
   };
   const [first, second] = await Promise.all([start(BALANCER_NODES[0]), start(BALANCER_NODES[1])]);
   await Promise.all([first, second].map((balancer) => balancer.untilWhole(replicas, 60_000)));
