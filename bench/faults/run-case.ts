@@ -2,6 +2,9 @@
 import type { FaultCase, Row } from './fault-case.ts';
 import { Stage } from './stage.ts';
 
+/** Clients that stand still longer than this measure their machine. */
+const STALL_MS = 1000;
+
 /**
  * One run; whatever the case throws is a problem of its row. `scale` is 1, or less for a short run. The logs of its
  * balancers are kept in the directory `logs` where there is one.
@@ -22,6 +25,8 @@ export async function runCase(fault: FaultCase, scale: number, logs?: string): P
     const most = fault.mayLose?.gets ?? 0;
     const found = [...problems];
     if (getsLost > most) found.push(`${getsLost} GETs lost: ${reasonsOf(traffic?.reasons)}`);
+    if (found.length > 0 && traffic !== undefined && traffic.stallMs > STALL_MS)
+      found.push(`the machine is too busy: the clients stood still for ${Math.round(traffic.stallMs)} ms`);
     if (twice.length > 0) found.push(`POSTs carried out twice: ${twice.slice(0, 3).join(' ')}`);
     const counts = { gets, getsLost, posts, postsLost: traffic?.posts.lost ?? 0, postsTwice: twice.length };
     return { ...empty, ...counts, seconds: seconds(), note, problems: found };

@@ -7,6 +7,11 @@ import { Agent, request } from 'node:http';
 /** Below the grain of timers: what is due within a tick is sent together. */
 const TICK_MS = 10;
 const RESPONSE_MS = 45_000;
+/**
+ * What was due longer ago than this is not sent: where this process gets no processor for seconds, all of it at once
+ * would be a fault of its own, from which it does not recover.
+ */
+const MOST_LATE_MS = 500;
 
 export interface Rates {
   readonly getsPerSecond: number;
@@ -41,11 +46,13 @@ export class Traffic {
   readonly posts: Counts = { sent: 0, lost: 0 };
   readonly losses: Loss[] = [];
   longestMs = 0;
+  /** The longest time for which this process had no processor: losses about that time need not be the balancer's. */
+  stallMs = 0;
   /** Bodies of responses: how many had each, and when the last request that got it was sent. */
   readonly bodies = new Map<string, { lastMs: number; count: number }>();
   readonly #addresses: readonly Address[];
   readonly #rates: Rates;
-  readonly #kept = new Agent({ keepAlive: true, maxSockets: 32 });
+  readonly #kept = new Agent({ keepAlive: true, maxSockets: 64 });
   readonly #startMs = performance.now();
   readonly #timer: NodeJS.Timeout;
   readonly #underWay = new Set<Promise<void>>();
@@ -101,19 +108,18 @@ export class Traffic {
     return this;
   }
 
-  #due = { gets: 0, posts: 0 };
+  #lookedMs = 0;
 
   #sendDue(): void {
-    const seconds = this.nowMs / 1000;
-    const due = {
-      gets: Math.floor(seconds * this.#rates.getsPerSecond),
-      posts: Math.floor(seconds * this.#rates.postsPerSecond),
-    };
-    if (!this.#isHeld) {
-      for (let left = due.gets - this.#due.gets; left > 0; left--) this.#send('GET', this.gets);
-      for (let left = due.posts - this.#due.posts; left > 0; left--) this.#send('POST', this.posts);
-    }
-    this.#due = due;
+    const nowMs = this.nowMs;
+    this.stallMs = Math.max(this.stallMs, nowMs - this.#lookedMs);
+    const fromMs = Math.max(this.#lookedMs, nowMs - MOST_LATE_MS);
+    this.#lookedMs = nowMs;
+    if (this.#isHeld) return;
+    const { getsPerSecond, postsPerSecond } = this.#rates;
+    for (let left = dueBetween(fromMs, nowMs, getsPerSecond); left > 0; left--) this.#send('GET', this.gets);
+    for (let left = dueBetween(fromMs, nowMs, postsPerSecond); left > 0; left--)
+      this.#send('POST', this.posts);
   }
 
   #send(method: string, counts: Counts): void {
@@ -153,6 +159,10 @@ export class Traffic {
       }
     }
   }
+}
+
+function dueBetween(fromMs: number, toMs: number, perSecond: number): number {
+  return Math.floor((toMs * perSecond) / 1000) - Math.floor((fromMs * perSecond) / 1000);
 }
 
 /** No response of the address that was asked last, or none below 500. */
