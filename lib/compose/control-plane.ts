@@ -275,7 +275,9 @@ function createLifecycle(
   );
   const plans = new Plans({ ...common, chooseName: config.classic ? randomName : nextName });
   const onRemoved = (replica: Replica): void => supervisor.removeReplica(replica);
-  const scaling: Scaling = new Scaling({ ...common, launcher, gracefulStop, plans, onRemoved });
+  const scaling: Scaling = new Scaling(
+    options.share({ ...common, launcher, gracefulStop, plans, onRemoved }),
+  );
   const deploys = createDeploys(
     options.share({
       ...common,

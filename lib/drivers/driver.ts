@@ -185,7 +185,8 @@ export interface Driver {
   /**
    * Starts an instance of the spec in the place, `next` where the place says so, else `current`. Resolves once it runs and has an endpoint; it need not serve yet.
    * Throws `name-held` (something else has the name), `bad-request` (the engine rejects the name),
-   * `image-missing`, `start-failed`, `engine-unreachable`, and leaves nothing behind.
+   * `image-missing`, `start-failed`, `engine-unreachable`, `not-found` (in a shared pool another balancer has removed the
+   * replica meanwhile), and leaves nothing behind.
    */
   start(start: Start, spec: ReplicaSpec): Promise<Instance>;
 

@@ -104,10 +104,14 @@ export function withRole(spec: ServiceSpec, role: RetiredRole | 'current'): Serv
 
 /** The spec of a service that `remover` removes; undefined where it, or somebody else, does so already. */
 export function removedBy(spec: ServiceSpec, remover: string): ServiceSpec | undefined {
-  const { [LABEL.role]: role = 'current' } = spec.Labels;
-  if (role !== 'current') return undefined;
+  if (isRemoved(spec)) return undefined;
   const { Labels: labels } = withRole(spec, 'removed');
   return { ...spec, Labels: { ...labels, [LABEL.remover]: remover } };
+}
+
+/** True once a balancer has claimed the removal of the replica. */
+export function isRemoved({ Labels: labels }: ServiceSpec): boolean {
+  return labels[LABEL.role] === 'removed';
 }
 
 /** The spec of a service that `remover` removes no longer; undefined where it does not. */
@@ -118,7 +122,7 @@ export function notRemovedBy(spec: ServiceSpec, remover: string): ServiceSpec | 
 
 /**
  * The spec by which another task takes the place of `taskId`, not on the node `avoidNode`; the delay of a crash loop
- * and nodes avoided before are left behind. Undefined where that was done already.
+ * and nodes avoided before are left behind. Undefined where that was done already, or the replica was removed.
  */
 export function forced(
   spec: ServiceSpec,
@@ -128,6 +132,7 @@ export function forced(
     avoidNode,
   }: { readonly constraints: readonly string[]; readonly avoidNode: string | undefined },
 ): ServiceSpec | undefined {
+  if (isRemoved(spec)) return undefined;
   const { TaskTemplate: template } = spec;
   const avoided = avoidNode === undefined ? [] : [`node.id!=${avoidNode}`];
   const present = template.Placement?.Constraints ?? [];

@@ -33,7 +33,7 @@ export class Roster {
   readonly #network: () => string | undefined;
   /** The task in the place of each service. */
   readonly #inPlace = new Map<string, string>();
-  /** Services of tasks that were in a place and never ran while they were. */
+  /** Services of tasks that were in a place and never ran while they were, or that a removal was claimed with. */
   readonly #formerly = new Map<string, string>();
   /** Names whose start has not resolved: what runs in a new service of theirs is not an instance yet. */
   readonly #starting = new Set<string>();
@@ -161,6 +161,8 @@ export class Roster {
   claim(serviceId: string): string {
     const taskId = this.#inPlace.get(serviceId) ?? serviceId;
     this.#inPlace.set(serviceId, taskId);
+    // another task may be put in the place before the service is removed
+    this.#formerly.set(taskId, serviceId);
     return taskId;
   }
 

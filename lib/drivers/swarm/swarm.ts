@@ -4,7 +4,6 @@
  * so any number of balancers may act on one pool: a name is created by one of them, and an update out of sequence is
  * decided anew.
  */
-import { randomUUID } from 'node:crypto';
 import type { Ending } from '../../core/ending.ts';
 import type { ReplicaSpec } from '../../core/replica-spec.ts';
 import { type Clock, sleep, systemClock } from '../../platform/clock.ts';
@@ -15,20 +14,19 @@ import { CALL_LIMIT_MS, Managers } from './managers.ts';
 import {
   addressesOf,
   forced,
+  isRemoved,
   isServiceName,
   LABEL,
-  notRemovedBy,
   placeOf,
-  removedBy,
   type ServiceJson,
   slowedDown,
-  withRole,
 } from './mapper.ts';
 import { SwarmNetwork } from './network.ts';
 import { NewServices } from './new-services.ts';
 import type { SwarmDriverOptions } from './options.ts';
 import { Poller } from './poller.ts';
 import { type Observed, Roster } from './roster.ts';
+import { removedElsewhere, ServiceRoles } from './service-roles.ts';
 import { startFailure } from './start-failure.ts';
 import { SwarmEngine } from './swarm-engine.ts';
 
@@ -40,10 +38,6 @@ const START_MS = 60_000;
 const OWN_HEAL_MS = 5000;
 /** Until a forced task runs. */
 const FORCED_MS = 30_000;
-/** Beyond the grace of a removal: who is on a node that is cut off cannot be seen to end. */
-const REMOVE_MS = 5000;
-/** From a change of a role until every balancer of the pool has seen it, in two looks. */
-const NOTICE_MS = 2500;
 
 export function createSwarmDriver(options: SwarmDriverOptions): Driver {
   return new SwarmDriver(options);
@@ -62,11 +56,8 @@ class SwarmDriver implements Driver {
   readonly #crashLoops = new CrashLoops();
   readonly #network: SwarmNetwork;
   readonly #newServices: NewServices;
-  /** Says on a service who removes it. */
-  readonly #token = randomUUID();
+  readonly #roles: ServiceRoles;
   #nodes: ReadonlyMap<string, string> = new Map();
-  /** When the role of each service was changed. */
-  readonly #retiredAtMs = new Map<string, number>();
   #poller: Poller | undefined;
 
   constructor(options: SwarmDriverOptions) {
@@ -75,6 +66,12 @@ class SwarmDriver implements Driver {
     const { engines, callLimitMs = CALL_LIMIT_MS } = options;
     const managers = options.managers ?? new Managers({ engines, clock: this.#clock, callLimitMs });
     this.#engine = new SwarmEngine(managers);
+    this.#roles = new ServiceRoles({
+      engine: this.#engine,
+      roster: this.#roster,
+      pool: options.pool,
+      clock: this.#clock,
+    });
     this.#network = new SwarmNetwork({ ...options, engine: this.#engine, clock: this.#clock });
     this.#newServices = new NewServices({
       options,
@@ -125,7 +122,7 @@ class SwarmDriver implements Driver {
 
   /** A running task of the service that has the replica's name; undefined where there is no such service. */
   async #takeOver(place: Start): Promise<Instance | undefined> {
-    const service = await this.#currentService(place.name);
+    const service = await this.#roles.current(place.name);
     if (service === undefined) return undefined;
     const taskId = this.#roster.taskIn(service.ID);
     // what another balancer has just added may be listed already, and is not ours to take
@@ -143,8 +140,7 @@ class SwarmDriver implements Driver {
     const { instanceId: taskId, name } = instance;
     const serviceId = this.#roster.serviceOf(taskId);
     const service = serviceId === undefined ? undefined : await this.#engine.service(serviceId);
-    if (service === undefined || placeOf(service)?.role === 'removed')
-      throw new BalancerError('not-found', `The service of ${name} was removed`);
+    if (service === undefined || isRemoved(service.Spec)) throw removedElsewhere(name);
     if (!this.#roster.begin(name))
       throw new BalancerError('name-held', `The replica ${name} is being started already`);
     try {
@@ -158,49 +154,29 @@ class SwarmDriver implements Driver {
     return this.#roster.endingOf(instanceId);
   }
 
-  async claimRemoval(name: string): Promise<string | undefined> {
-    const service = await this.#currentService(name);
-    if (service === undefined) return undefined;
-    const { ID: id } = service;
-    let isOurs = false;
-    await this.#engine.update(id, (spec) => {
-      // a call without a response may have been carried out, and is asked again here
-      isOurs = spec.Labels[LABEL.remover] === this.#token;
-      const removed = isOurs ? undefined : removedBy(spec, this.#token);
-      isOurs ||= removed !== undefined;
-      return removed;
-    });
-    if (!isOurs) return undefined;
-    this.#retiredAtMs.set(id, this.#clock.nowMs());
-    return this.#roster.claim(id);
+  claimRemoval(name: string): Promise<string | undefined> {
+    return this.#roles.claim(name);
   }
 
-  async undoRemoval(instanceId: string): Promise<void> {
-    const serviceId = this.#roster.serviceOf(instanceId);
-    if (serviceId === undefined) return;
-    await this.#engine.update(serviceId, (spec) => notRemovedBy(spec, this.#token));
+  undoRemoval(instanceId: string): Promise<void> {
+    return this.#roles.undoClaim(instanceId);
   }
 
   async retire(instanceId: string, role: RetiredRole): Promise<void> {
     const serviceId = this.#roster.serviceOf(instanceId);
     if (serviceId === undefined) return;
-    // what takes the place of a dead task is the next task of its service
-    if (role === 'replaced' && this.#roster.isDead(instanceId)) return this.#roster.markReplaced(serviceId);
-    if (!this.#retiredAtMs.has(serviceId)) this.#retiredAtMs.set(serviceId, this.#clock.nowMs());
-    await this.#engine.update(serviceId, (spec) =>
-      spec.Labels[LABEL.role] === role ? undefined : withRole(spec, role),
-    );
+    if (role === 'replaced') {
+      // probes may notice that a task has ended before the poller does
+      if (!this.#roster.isDead(instanceId)) await this.list();
+      // what takes the place of a dead task is the next task of its service
+      if (this.#roster.isDead(instanceId)) return this.#roster.markReplaced(serviceId);
+    }
+    await this.#roles.retire(instanceId, role);
   }
 
   async remove(instanceId: string, graceMs: number): Promise<void> {
     if (this.#roster.forgetReplaced(instanceId)) return;
-    const serviceId = this.#roster.serviceOf(instanceId);
-    if (serviceId === undefined) return;
-    const retiredAgoMs = this.#clock.nowMs() - (this.#retiredAtMs.get(serviceId) ?? Number.NEGATIVE_INFINITY);
-    this.#retiredAtMs.delete(serviceId);
-    if (retiredAgoMs < NOTICE_MS) await sleep(this.#clock, NOTICE_MS - retiredAgoMs);
-    await this.#removeService(serviceId, graceMs);
-    this.#roster.forgetService(serviceId);
+    await this.#roles.remove(instanceId, graceMs);
   }
 
   async close(keep: boolean): Promise<void> {
@@ -229,28 +205,24 @@ class SwarmDriver implements Driver {
     return { services, tasks, nodes: this.#nodes };
   }
 
-  /** The service in which the replica's instances run; undefined where there is none. */
-  async #currentService(name: string): Promise<ServiceJson | undefined> {
-    const services = await this.#engine.servicesWith(`${LABEL.name}=${name}`);
-    return services.find(
-      (service) =>
-        service.Spec.Labels[LABEL.pool] === this.#options.pool && placeOf(service)?.role === 'current',
-    );
-  }
-
   async #create(place: Start, spec: ReplicaSpec): Promise<Instance> {
+    const { name, mayAdopt = false } = place;
+    if (mayAdopt) await this.#roles.mustStand(name);
     const serviceId = await this.#newServices.create(place, spec);
     try {
+      if (mayAdopt) await this.#roles.endReplacement(name);
       const instance = await this.#untilRunning(serviceId, { limitMs: START_MS, isNew: true });
       this.#roster.place(serviceId, instance, false);
       return instance;
     } catch (error) {
-      await this.#removeService(serviceId, 0).catch((reason: unknown) =>
-        this.#options.log.warn(
-          { replica: place.name, cause: messageOf(reason) },
-          'a failed start left its service',
-        ),
-      );
+      await this.#roles
+        .removeService(serviceId, 0)
+        .catch((reason: unknown) =>
+          this.#options.log.warn(
+            { replica: name, cause: messageOf(reason) },
+            'a failed start left its service',
+          ),
+        );
       throw error;
     }
   }
@@ -284,7 +256,8 @@ class SwarmDriver implements Driver {
 
   /**
    * Looks until a task of the service runs that is not `hung`. Throws StartError when the limit has passed, or where
-   * the service is new and its first task ended; `image-missing` and `start-failed` where no node can start it.
+   * the service is new and its first task ended; `image-missing` and `start-failed` where no node can start it;
+   * `not-found` where the replica was removed.
    */
   async #untilRunning(
     serviceId: string,
@@ -300,6 +273,7 @@ class SwarmDriver implements Driver {
       const service = observed.services.find(({ ID: id }) => id === serviceId);
       if (service === undefined)
         throw new BalancerError(isNew ? 'start-failed' : 'not-found', 'its service was removed');
+      if (isRemoved(service.Spec)) throw removedElsewhere(placeOf(service)?.name ?? service.Spec.Name);
       const instance = this.#roster.findRunning(service, observed, hung);
       if (instance !== undefined) return instance;
       const waitedMs = this.#clock.nowMs() - sinceMs;
@@ -320,18 +294,5 @@ class SwarmDriver implements Driver {
       .catch((error: unknown) =>
         log.warn({ service: serviceId, cause: messageOf(error) }, 'not slowed down'),
       );
-  }
-
-  /** Resolves once its tasks have ended, or cannot be seen to end. */
-  async #removeService(serviceId: string, graceMs: number): Promise<void> {
-    const tasks = await this.#engine.tasksOf(serviceId).catch(() => []);
-    const running = tasks.filter((task) => task.Status.State === 'running').map(({ ID: id }) => id);
-    await this.#engine.remove(serviceId);
-    const untilMs = this.#clock.nowMs() + graceMs + REMOVE_MS;
-    while (running.length > 0 && this.#clock.nowMs() < untilMs) {
-      const left = await this.#engine.tasksNamed(running).catch(() => undefined);
-      if (left?.every((task) => task.Status.State !== 'running')) return;
-      await sleep(this.#clock, LOOK_MS);
-    }
   }
 }

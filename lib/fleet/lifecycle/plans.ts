@@ -11,7 +11,7 @@ import type { Replica } from '../replica.ts';
 export interface PlanParts {
   readonly registry: Registry;
   /** What runs the instances; servers that others run cannot be added or removed here. */
-  readonly driver: Pick<Driver, 'kind' | 'ownsInstances'>;
+  readonly driver: Pick<Driver, 'kind' | 'ownsInstances' | 'isShared'>;
   /** Names a replica for which none was given, unlike any of `taken`. */
   readonly chooseName: (taken: ReadonlySet<string>) => string;
   readonly maxReplicas: number;
@@ -70,9 +70,10 @@ export class Plans {
    * `bad-request`, also where only replicas would be left that an operator keeps requests away from.
    */
   planRemove(n: number, names: readonly string[]): readonly Replica[] {
-    const { registry, classic } = this.#parts;
+    const { registry, classic, driver } = this.#parts;
     this.#mustOwn();
     const { members } = registry;
+    const isShared = driver.isShared === true;
     if (n > members.length && !classic)
       throw new BalancerError('bad-request', `n is ${n}, but there are only ${members.length} replicas`);
     const count = Math.min(n, members.length);
@@ -83,6 +84,8 @@ export class Plans {
       .reverse()
       .sort(
         (a, b) =>
+          // another balancer may not have told its caller yet that it has added one that was never healthy here
+          (isShared ? Number(isNew(a)) - Number(isNew(b)) : 0) ||
           Number(b.isDraining) - Number(a.isDraining) ||
           registry.states.inFlightOf(a) - registry.states.inFlightOf(b),
       );
@@ -128,6 +131,11 @@ export class Plans {
         : 'the servers are a fixed list (driver static); change --upstreams and start again',
     );
   }
+}
+
+/** True until its first instance has become healthy. */
+function isNew({ firstHealthyMs, restarts }: Replica): boolean {
+  return firstHealthyMs === undefined && restarts === 0;
 }
 
 function listed(names: readonly string[]): string {

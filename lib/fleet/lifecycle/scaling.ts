@@ -30,6 +30,7 @@ export interface ScalingParts {
   /** Each instance has a name of its own. */
   readonly classic: boolean;
   readonly gracefulStop: GracefulStop;
+  readonly stopTimeoutMs: number;
   /** Another balancer of the pool removes the replica. */
   readonly onRemoved: (replica: Replica) => void;
 }
@@ -140,7 +141,7 @@ export class Scaling {
     const results = await Promise.allSettled(
       reserved.map((replica, index) => this.#launch(replica, index >= given)),
     );
-    const started = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    const started = results.flatMap((result) => (result.status === 'fulfilled' ? (result.value ?? []) : []));
     const failed = results.find((result) => result.status === 'rejected');
     if (failed !== undefined) {
       await Promise.all(started.map((replica) => this.#undo(replica)));
@@ -172,13 +173,15 @@ export class Scaling {
 
   /** What was claimed goes whole, also where the instance in the place was another, or none, at that moment. */
   #removeClaimed(claimed: readonly Claimed[]): void {
-    const { instances } = this.#parts.launcher;
+    const { launcher, stopTimeoutMs } = this.#parts;
+    const { instances } = launcher;
     const drained = this.#remove(claimed.map(({ replica }) => replica));
     for (const [index, { replica, instanceId }] of claimed.entries()) {
       const release = instances.protect(instanceId);
       void drained[index]!.then(() => {
         release();
-        return instances.remove({ instanceId, name: replica.name }, 0);
+        // others may use it, whatever was in the place here
+        return instances.remove({ instanceId, name: replica.name }, stopTimeoutMs);
       });
     }
   }
@@ -188,14 +191,18 @@ export class Scaling {
     return this.#parts.registry.reserve(name, id, undefined, isChosen);
   }
 
-  /** Starts a new replica. A name that was not given by the caller is changed where something else holds it. */
-  async #launch(replica: Replica, isChosen: boolean): Promise<Replica> {
+  /**
+   * Starts a new replica. A name that was not given by the caller is changed where something else holds it. Undefined
+   * where another balancer of the pool has removed it meanwhile, which counts as if that came after the addition.
+   */
+  async #launch(replica: Replica, isChosen: boolean): Promise<Replica | undefined> {
     const { registry, launcher, plans } = this.#parts;
     try {
       await launcher.launchOnce(replica);
       return replica;
     } catch (error) {
       if (registry.has(replica)) registry.cancelReservation(replica, messageOf(error));
+      if (isBalancerError(error, 'not-found')) return undefined;
       if (isChosen && isBalancerError(error, 'name-held')) {
         plans.avoidName(replica.name);
         return this.#launch(this.#reserve({ name: plans.chooseFreeName() }, true), true);

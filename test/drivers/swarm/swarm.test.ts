@@ -1,5 +1,6 @@
 /** The swarm driver over managers whose responses a test gives: what two balancers do to one name. */
 import assert from 'node:assert/strict';
+import { json as jsonOf } from 'node:stream/consumers';
 import { it, type TestContext } from 'node:test';
 import type { Driver } from '../../../lib/drivers/driver.ts';
 import { createSwarmDriver } from '../../../lib/drivers/swarm/swarm.ts';
@@ -69,4 +70,96 @@ it('leaves a name to the balancer that was first, before its service is listed',
   const { engine, driver } = await afterAnother(t);
   await assert.rejects(driver.start({ name: 'S4', id: 4 }, specWith()), { code: 'name-held' });
   assert.ok(!engine.requests.includes(UPDATE));
+});
+
+/** The service as it is once its replica's role is this. */
+function inRole(role: string, more: object = {}) {
+  const labels = { ...SERVICE.Spec.Labels, 'ringlb.role': role };
+  return { ...SERVICE, ...more, Spec: { ...SERVICE.Spec, Labels: labels } };
+}
+
+/** The service as the first update of it asks. */
+async function updated(
+  engine: FakeEngine,
+  act: () => Promise<unknown>,
+): Promise<typeof SERVICE.Spec | undefined> {
+  let body: Promise<unknown> | undefined;
+  engine.on(UPDATE, (response, request) => {
+    body ??= jsonOf(request);
+    json(response, 200, {});
+  });
+  await act();
+  return body as Promise<typeof SERVICE.Spec> | undefined;
+}
+
+it('puts no service in the place of one whose replica was removed', async (t) => {
+  const { engine, driver } = await afterAnother(t);
+  await driver.list();
+  await driver.retire('t1', 'replaced');
+  engine.reply(`GET /services/${SERVICE.ID}`, 200, inRole('removed'));
+  engine.reply('GET /services', 200, [inRole('removed')]);
+  await assert.rejects(driver.start({ name: 'S4', id: 4, mayAdopt: true }, specWith()), {
+    code: 'not-found',
+  });
+  assert.ok(!engine.requests.includes('POST /services/create'));
+});
+
+it('removes what it put in the place of one whose replica was removed meanwhile', async (t) => {
+  const { engine, driver } = await afterAnother(t);
+  await driver.list();
+  await driver.retire('t1', 'replaced');
+  engine.reply('GET /services', 200, [inRole('replaced')]);
+  engine.on('POST /services/create', (response) => {
+    engine.reply(`GET /services/${SERVICE.ID}`, 200, inRole('removed'));
+    engine.reply('GET /tasks', 200, []);
+    json(response, 201, { ID: 'beside' });
+  });
+  engine.reply('DELETE /services/beside', 200);
+  await assert.rejects(driver.start({ name: 'S4', id: 4, mayAdopt: true }, specWith()), {
+    code: 'not-found',
+  });
+  assert.ok(engine.requests.includes('DELETE /services/beside'));
+});
+
+it('gives no task of a service whose replica was removed', async (t) => {
+  const { engine, driver } = await afterAnother(t);
+  const [instance] = await driver.list();
+  engine.reply('GET /services', 200, [inRole('removed')]);
+  await assert.rejects(driver.replace!(instance!, { avoidNode: undefined }), { code: 'not-found' });
+});
+
+it('leaves a replica removed that it would replace', async (t) => {
+  const { engine, driver } = await afterAnother(t);
+  await driver.list();
+  engine.reply(`GET /services/${SERVICE.ID}`, 200, inRole('removed'));
+  assert.equal(await updated(engine, () => driver.retire('t1', 'replaced')), undefined);
+});
+
+it('claims a removal while another service is about to be put in the place', async (t) => {
+  const { engine, driver } = await afterAnother(t);
+  engine.reply('GET /services', 200, [inRole('replaced')]);
+  engine.reply(`GET /services/${SERVICE.ID}`, 200, inRole('replaced'));
+  const spec = await updated(engine, () => driver.claimRemoval!('S4'));
+  assert.equal((spec!.Labels as Record<string, string>)['ringlb.role'], 'removed');
+});
+
+it('leaves a removal to the balancer that claimed the newest service of the name', async (t) => {
+  const { engine, driver } = await afterAnother(t);
+  const newest = inRole('removed', { ID: 'beside', CreatedAt: '2' });
+  engine.reply('GET /services', 200, [inRole('replaced'), newest]);
+  engine.reply('GET /services/beside', 200, newest);
+  assert.equal(await driver.claimRemoval!('S4'), undefined);
+  assert.ok(!engine.requests.includes(UPDATE));
+});
+
+it('waits for the next task in the place of one that ended, also before it was told of the end', async (t) => {
+  const { engine, driver } = await afterAnother(t);
+  await driver.list();
+  engine.reply('GET /tasks', 200, [
+    { ...TASK, DesiredState: 'shutdown', Status: { State: 'failed', ContainerStatus: { ExitCode: 137 } } },
+  ]);
+  assert.equal(await updated(engine, () => driver.retire('t1', 'replaced')), undefined);
+  engine.reply('GET /tasks', 200, [{ ...TASK, ID: 't2', CreatedAt: '2' }]);
+  const { instanceId } = await driver.start({ name: 'S4', id: 4, mayAdopt: true }, specWith());
+  assert.equal(instanceId, 't2');
 });

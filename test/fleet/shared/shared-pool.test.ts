@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FakeDriver } from '../../helpers/fleet/fake-driver.ts';
-import { DRAIN_TIMEOUT_MS, FleetRig, type RigOptions, STOP_TIMEOUT_MS } from '../../helpers/fleet/rig.ts';
+import {
+  DRAIN_TIMEOUT_MS,
+  FleetRig,
+  NOT_READY,
+  type RigOptions,
+  STOP_TIMEOUT_MS,
+} from '../../helpers/fleet/rig.ts';
 
 /** A fleet of two that other balancers change too. */
 async function sharedRig(options: RigOptions = {}): Promise<FleetRig> {
@@ -146,6 +152,16 @@ describe('a pool that is shared', () => {
   });
 });
 
+describe('an addition to a shared pool', () => {
+  it('counts where another balancer removes the replica before it is healthy', async () => {
+    const rig = await sharedRig();
+    rig.driver.failNext('start', 'not-found', 'S3');
+    const added = rig.scaling.add(2, []);
+    await rig.advance(100);
+    assert.deepEqual(await added, ['S1', 'S2', 'S4']);
+  });
+});
+
 describe('a removal from a shared pool', () => {
   /** Another balancer is about to remove the replica; nobody has looked yet. */
   const removedElsewhere = (rig: FleetRig, name: string): void => {
@@ -158,6 +174,25 @@ describe('a removal from a shared pool', () => {
     assert.deepEqual(await rig.scaling.remove(1, []), []);
     await rig.advance(100);
     assert.deepEqual(rig.driver.current, []);
+  });
+
+  it('spares a replica that another balancer may still be adding', async () => {
+    const rig = await sharedRig();
+    const { endpoint } = rig.driver.leave('web', 3);
+    rig.found.set(endpoint!.port, NOT_READY);
+    await look(rig);
+    assert.deepEqual(await rig.scaling.remove(1, []), ['S1', 'web']);
+  });
+
+  it('stops an instance that was not placed here as one that others use', async () => {
+    const rig = await sharedRig();
+    const gate = rig.driver.hold('replace', 'S2');
+    rig.driver.die(rig.instanceOf('S2'), 'SIGKILL');
+    await rig.advance(100);
+    await rig.scaling.remove(1, ['S2']);
+    await rig.advance(100);
+    assert.deepEqual(rig.driver.of('remove'), [`S2#2 ${STOP_TIMEOUT_MS}`]);
+    gate.open();
   });
 
   it('counts once what two calls remove at once', async () => {

@@ -266,7 +266,7 @@ export class FleetRig {
     const chooseName = classic ? freshNames() : nextName;
     const plans = new Plans({ ...common, chooseName, maxReplicas, classic });
     const onRemoved = (replica: Replica): void => this.supervisor.removeReplica(replica);
-    this.scaling = new Scaling({ ...common, gracefulStop, launcher, plans, classic, onRemoved });
+    this.scaling = new Scaling({ ...common, ...limits, gracefulStop, launcher, plans, classic, onRemoved });
     this.supervisor = ownsInstances
       ? new Supervisor({
           ...lifecycle,

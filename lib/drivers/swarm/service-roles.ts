@@ -1,0 +1,136 @@
+/**
+ * The roles of services, which say what a balancer does with a replica: `current`, `replaced`, `removed`.
+ * Invariant: a removal is final. Of balancers that remove a replica one claims it, and whoever is about to put another
+ * service in its place finds that it was claimed, before or after that service is there.
+ */
+import { randomUUID } from 'node:crypto';
+import { type Clock, sleep } from '../../platform/clock.ts';
+import { BalancerError } from '../../platform/errors.ts';
+import type { RetiredRole } from '../driver.ts';
+import { isRemoved, LABEL, notRemovedBy, placeOf, removedBy, type ServiceJson, withRole } from './mapper.ts';
+import type { Roster } from './roster.ts';
+import type { SwarmEngine } from './swarm-engine.ts';
+
+/** Between two looks for tasks that are to end. */
+const LOOK_MS = 250;
+/** Beyond the grace of a removal: what is on a node that is cut off cannot be seen to end. */
+const REMOVE_MS = 5000;
+/** From a change of a role until every balancer of the pool has seen it, in two looks. */
+const NOTICE_MS = 2500;
+
+export interface ServiceRolesParts {
+  readonly engine: SwarmEngine;
+  readonly roster: Roster;
+  readonly pool: string;
+  readonly clock: Clock;
+}
+
+export class ServiceRoles {
+  readonly #parts: ServiceRolesParts;
+  /** Says on a service who removes it. */
+  readonly #token = randomUUID();
+  /** When the role of each service was changed. */
+  readonly #retiredAtMs = new Map<string, number>();
+  /** The service in whose place another is to be created, by the name of the replica. */
+  readonly #replaced = new Map<string, string>();
+
+  constructor(parts: ServiceRolesParts) {
+    this.#parts = parts;
+  }
+
+  /** The service in which the replica's instances run; undefined where there is none. */
+  async current(name: string): Promise<ServiceJson | undefined> {
+    return (await this.#servicesOf(name)).find((service) => placeOf(service)?.role === 'current');
+  }
+
+  /** Claims the removal of the replica; gives the task in its place. Undefined where another balancer was first. */
+  async claim(name: string): Promise<string | undefined> {
+    const { engine, roster, clock } = this.#parts;
+    // between a service and the one that is created in its place there is none that is current
+    const [newest] = (await this.#servicesOf(name)).toSorted((a, b) => (a.CreatedAt < b.CreatedAt ? 1 : -1));
+    if (newest === undefined) return undefined;
+    const { ID: id } = newest;
+    let isOurs = false;
+    await engine.update(id, (spec) => {
+      // a call without a response may have been carried out, and is asked again here
+      isOurs = spec.Labels[LABEL.remover] === this.#token;
+      const removed = isOurs ? undefined : removedBy(spec, this.#token);
+      isOurs ||= removed !== undefined;
+      return removed;
+    });
+    if (!isOurs) return undefined;
+    this.#retiredAtMs.set(id, clock.nowMs());
+    return roster.claim(id);
+  }
+
+  /** Takes back what `claim` did. */
+  async undoClaim(instanceId: string): Promise<void> {
+    const { engine, roster } = this.#parts;
+    const serviceId = roster.serviceOf(instanceId);
+    if (serviceId === undefined) return;
+    await engine.update(serviceId, (spec) => notRemovedBy(spec, this.#token));
+  }
+
+  /** Gives the service of a task that runs the role, unless the replica was removed. */
+  async retire(instanceId: string, role: RetiredRole): Promise<void> {
+    const { engine, roster, clock } = this.#parts;
+    const serviceId = roster.serviceOf(instanceId);
+    if (serviceId === undefined) return;
+    if (!this.#retiredAtMs.has(serviceId)) this.#retiredAtMs.set(serviceId, clock.nowMs());
+    await engine.update(serviceId, (spec) => {
+      const { [LABEL.name]: name = '' } = spec.Labels;
+      if (role === 'replaced') this.#replaced.set(name, serviceId);
+      return isRemoved(spec) || spec.Labels[LABEL.role] === role ? undefined : withRole(spec, role);
+    });
+  }
+
+  /** Throws `not-found` where the service that another is to take the place of was removed with its replica. */
+  async mustStand(name: string): Promise<void> {
+    const serviceId = this.#replaced.get(name);
+    const service = serviceId === undefined ? undefined : await this.#parts.engine.service(serviceId);
+    if (service !== undefined && isRemoved(service.Spec)) throw removedElsewhere(name);
+  }
+
+  /** A service was created in the place. Throws as `mustStand`. */
+  async endReplacement(name: string): Promise<void> {
+    await this.mustStand(name);
+    this.#replaced.delete(name);
+  }
+
+  /** Stops the tasks of the service of an instance, once every balancer may know of its role, and removes it. */
+  async remove(instanceId: string, graceMs: number): Promise<void> {
+    const { roster, clock } = this.#parts;
+    const serviceId = roster.serviceOf(instanceId);
+    if (serviceId === undefined) return;
+    const retiredAgoMs = clock.nowMs() - (this.#retiredAtMs.get(serviceId) ?? Number.NEGATIVE_INFINITY);
+    this.#retiredAtMs.delete(serviceId);
+    if (retiredAgoMs < NOTICE_MS) await sleep(clock, NOTICE_MS - retiredAgoMs);
+    await this.removeService(serviceId, graceMs);
+    roster.forgetService(serviceId);
+  }
+
+  /** Resolves once its tasks have ended, or cannot be seen to end. */
+  async removeService(serviceId: string, graceMs: number): Promise<void> {
+    const { engine, clock } = this.#parts;
+    const tasks = await engine.tasksOf(serviceId).catch(() => []);
+    const running = tasks.filter((task) => task.Status.State === 'running').map(({ ID: id }) => id);
+    await engine.remove(serviceId);
+    const untilMs = clock.nowMs() + graceMs + REMOVE_MS;
+    while (running.length > 0 && clock.nowMs() < untilMs) {
+      const left = await engine.tasksNamed(running).catch(() => undefined);
+      if (left?.every((task) => task.Status.State !== 'running')) return;
+      await sleep(clock, LOOK_MS);
+    }
+  }
+
+  async #servicesOf(name: string): Promise<readonly ServiceJson[]> {
+    const { engine, pool } = this.#parts;
+    const services = await engine.servicesWith(`${LABEL.name}=${name}`);
+    return services.filter(({ Spec: { Labels: labels } }) => labels[LABEL.pool] === pool);
+  }
+}
+
+/** Another balancer, or this one, has removed the replica meanwhile. */
+export function removedElsewhere(name: string): BalancerError {
+  return new BalancerError('not-found', `The replica ${name} was removed meanwhile`);
+}
