@@ -146,9 +146,10 @@ export class Supervisor {
     launcher.launchUntilHealthy(place, { old: isDraining ? undefined : instance });
   }
 
-  /** Another balancer removed the replica while it was launched. */
+  /** The replica was removed while it was launched, by another balancer unless this one is about to carry it out. */
   removeReplica(replica: Replica): void {
-    if (!this.#closed && this.#parts.registry.has(replica)) this.#shared.removeReplicas([replica]);
+    const isWanted = this.#parts.registry.has(replica) && !this.#parts.scaling.claiming.has(replica.name);
+    if (!this.#closed && isWanted) this.#shared.removeReplicas([replica]);
   }
 
   /** Stops looking; with `keep` false stops and removes every instance. */

@@ -30,6 +30,8 @@ export interface SharedPoolParts {
 
 /** Beyond what a removal takes by its own time limits. */
 const PATIENCE_MS = 30_000;
+/** Longer than whoever adds a replica waits for its first instance. */
+const MOST_STARTING_MS = 90_000;
 
 /** A look at the pool. */
 export interface PoolLook {
@@ -40,8 +42,8 @@ export interface PoolLook {
 
 export class SharedPool {
   readonly #parts: SharedPoolParts;
-  /** When each retired instance that another balancer is to remove was seen first. */
-  readonly #retiredSinceMs = new Map<string, number>();
+  /** When each instance of another balancer that it is to remove, or to get running, was first seen so. */
+  readonly #waitingSinceMs = new Map<string, number>();
 
   constructor(parts: SharedPoolParts) {
     this.#parts = parts;
@@ -53,8 +55,8 @@ export class SharedPool {
     const { observed, busy } = look;
     if (!driver.isShared) return observed;
     const listed = new Set(observed.map(({ instanceId }) => instanceId));
-    for (const instanceId of this.#retiredSinceMs.keys())
-      if (!listed.has(instanceId)) this.#retiredSinceMs.delete(instanceId);
+    for (const instanceId of this.#waitingSinceMs.keys())
+      if (!listed.has(instanceId)) this.#waitingSinceMs.delete(instanceId);
     // what joins below is not to be taken for an orphan, and what another retires is not ours to remove
     const compared = observed.filter(
       (one) => registry.findByInstance(one.instanceId) !== undefined || this.#isAbandoned(one),
@@ -74,10 +76,11 @@ export class SharedPool {
     const known = new Set(registry.replicas.map(({ name }) => name));
     // the name of one that drains here may be another's already, and its instance may be listed as it was before
     const leaving = new Set(registry.leaving.map(({ instance }) => instance?.instanceId));
-    const joining = observed.filter(
-      ({ role, endpoint, name, instanceId }) =>
-        role === 'current' && endpoint && !known.has(name) && !busy.has(name) && !leaving.has(instanceId),
-    );
+    const joining = observed.filter((one) => {
+      const { role, name, instanceId } = one;
+      const isOurs = known.has(name) || busy.has(name) || leaving.has(instanceId);
+      return role === 'current' && !isOurs && (one.endpoint !== undefined || this.#isLeft(one));
+    });
     const room = Math.min(this.#parts.maxReplicas - registry.replicas.length, registry.freeOrdinals);
     if (joining.length > 0 && room > 0) this.#join(joining.slice(0, room));
     return compared;
@@ -123,17 +126,26 @@ export class SharedPool {
       const { instanceId: instance, image } = found;
       log.info({ replica: replica.name, instance }, 'added by another balancer');
       journal.note({ kind: 'adopted', replica: replica.name, instance, image });
-      launcher.launchUntilHealthy(replica, { found });
+      launcher.launchUntilHealthy(replica, found.endpoint === undefined ? { old: found } : { found });
     }
+  }
+
+  /** True for a current instance that has not run for so long that whoever added the replica must have ended. */
+  #isLeft({ instanceId }: Instance): boolean {
+    return this.#waitedMs(instanceId) > MOST_STARTING_MS;
+  }
+
+  #waitedMs(instanceId: string): number {
+    const nowMs = this.#parts.clock.nowMs();
+    const sinceMs = this.#waitingSinceMs.get(instanceId) ?? nowMs;
+    this.#waitingSinceMs.set(instanceId, sinceMs);
+    return nowMs - sinceMs;
   }
 
   /** True for an instance that a balancer retired so long ago that it cannot be about to remove it. */
   #isAbandoned({ instanceId, role }: Instance): boolean {
     if (role === 'current') return false;
-    const { clock, drainTimeoutMs, stopTimeoutMs } = this.#parts;
-    const nowMs = clock.nowMs();
-    const sinceMs = this.#retiredSinceMs.get(instanceId) ?? nowMs;
-    this.#retiredSinceMs.set(instanceId, sinceMs);
-    return nowMs - sinceMs > drainTimeoutMs + stopTimeoutMs + PATIENCE_MS;
+    const { drainTimeoutMs, stopTimeoutMs } = this.#parts;
+    return this.#waitedMs(instanceId) > drainTimeoutMs + stopTimeoutMs + PATIENCE_MS;
   }
 }

@@ -59,7 +59,7 @@ export class SharedRemoval {
     const { plans } = this.#parts;
     const claimed: Claimed[] = [];
     try {
-      for (;;) {
+      while (claimed.length < count) {
         const chosen = claimed.map(({ replica }) => replica);
         const planned = plans.planRemove(count, [...names, ...chosen.map(({ name }) => name)]);
         const next = planned.find((replica) => !chosen.includes(replica));

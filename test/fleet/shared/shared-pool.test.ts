@@ -111,6 +111,15 @@ describe('a pool that is shared', () => {
     assert.deepEqual(rig.driver.calls, []);
   });
 
+  it('takes in a replica whose balancer must have ended while it started', async () => {
+    const rig = await sharedRig();
+    const { instanceId } = rig.driver.leave('web', 3, { status: 'dead', endpoint: undefined });
+    await look(rig);
+    await rig.advance(120_000, 1000);
+    assert.deepEqual(rig.driver.of('replace'), [instanceId]);
+    assert.deepEqual(rig.states, ['S1=healthy', 'S2=healthy', 'web=healthy']);
+  });
+
   it('removes retired instances once their balancer must have ended', async () => {
     const rig = await sharedRig();
     const { instanceId } = rig.driver.leave('web', 3, { role: 'removed' });
@@ -174,6 +183,21 @@ describe('a removal from a shared pool', () => {
     assert.deepEqual(await rig.scaling.remove(1, []), []);
     await rig.advance(100);
     assert.deepEqual(rig.driver.current, []);
+  });
+
+  it('goes on where the launch of what it claimed finds that it was removed', async () => {
+    const rig = await sharedRig();
+    const launch = rig.driver.hold('replace', 'S2');
+    rig.driver.die(rig.instanceOf('S2'), 'SIGKILL');
+    await rig.advance(100);
+    const claim = rig.driver.hold('claimRemoval', 'S1');
+    const removed = rig.scaling.remove(2, []);
+    await rig.advance(100);
+    rig.driver.failNext('replace', 'not-found', 'S2');
+    launch.open();
+    await rig.advance(100);
+    claim.open();
+    assert.deepEqual(await removed, []);
   });
 
   it('spares a replica that another balancer may still be adding', async () => {
