@@ -6,10 +6,11 @@ export interface BenchCase {
   readonly title: string;
   /**
    * load: as much as the peer takes, from a fixed number of connections. open-loop: a fixed rate. memory: resident
-   * memory over many requests. stalled: a fixed rate beside downloads that nobody reads. workers: one worker of ringlb
+   * memory over many requests. cold: one request of each of many clients, to a peer that has just begun to respond.
+   * stalled: a fixed rate beside downloads that nobody reads. workers: one worker of ringlb
    * against two.
    */
-  readonly kind: 'load' | 'open-loop' | 'memory' | 'stalled' | 'workers';
+  readonly kind: 'load' | 'open-loop' | 'memory' | 'cold' | 'stalled' | 'workers';
   readonly backend: BackendKind;
   readonly path: string;
   /** Of a stalled case: the downloads. */
@@ -123,6 +124,15 @@ export const CASES: readonly BenchCase[] = [
     warmUps: 2,
     wrkArgs: ['-H', 'Connection: close'],
     peers: ['ringlb', 'nginx', 'haproxy', 'caddy'],
+  },
+  {
+    ...BASE,
+    name: 'cold',
+    title: '54-byte JSON, 1,000 clients at once, each with one request, of a peer just started',
+    kind: 'cold',
+    connections: 1000,
+    isFresh: true,
+    peers: MOST,
   },
   {
     ...BASE,

@@ -2,7 +2,7 @@
  * One measurement of one running peer. Processor time and answered requests are both taken over a window in the middle
  * of the load, so that neither the opening of connections nor the requests still out at its end blur their quotient.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Backend } from './backends.ts';
 import { BESIDE_STALLED_PER_SECOND, type BenchCase, OPEN_LOOP_PER_SECOND, STALLED_PATH } from './cases.ts';
@@ -19,6 +19,8 @@ export interface Target {
   readonly port: number;
   /** Root of the peer's process tree; absent when the backend is asked directly. */
   readonly pid?: number;
+  /** From its start to its first response; absent where it was running before. */
+  readonly readyMs?: number;
 }
 
 export interface Bench {
@@ -60,8 +62,7 @@ function loadCommand(bench: Bench, target: Target, benchCase: BenchCase): Comman
   const url = `https://127.0.0.1:${target.port}${path}`;
   switch (benchCase.load) {
     case 'h2load': {
-      const args = ['-t1', `-c${connections}`, ...wrkArgs, '-n', MOST_REQUESTS];
-      return { file: 'h2load', args: [...args, '--log-file', bench.logFile, url] };
+      return h2loadCommand(bench, [`-c${connections}`, ...wrkArgs, '-n', MOST_REQUESTS, url]);
     }
     case 'resume': {
       const file = join(import.meta.dirname, 'resume-load.ts');
@@ -70,6 +71,12 @@ function loadCommand(bench: Bench, target: Target, benchCase: BenchCase): Comman
     default:
       return wrkCommand(bench, target, benchCase);
   }
+}
+
+function h2loadCommand({ logFile }: Bench, args: readonly string[]): Command {
+  // it appends to what an earlier run has logged
+  rmSync(logFile, { force: true });
+  return { file: 'h2load', args: ['-t1', '--log-file', logFile, ...args] };
 }
 
 function wrkCommand(bench: Bench, target: Target, benchCase: BenchCase): Command {
@@ -147,6 +154,19 @@ export async function measureOpenLoop(bench: Bench, target: Target, benchCase: B
     const { busy: _, ...values } =
       target.pid === undefined ? ({} as Values) : await watch(bench, load, target.pid);
     return { ...values, ...(await openLoopReport(load)) };
+  });
+}
+
+/** One request of each client, all at once, of a peer that nobody has warmed up. */
+export async function measureCold(bench: Bench, target: Target, benchCase: BenchCase): Promise<Values> {
+  const count = String(benchCase.connections);
+  const url = `http://127.0.0.1:${target.port}${benchCase.path}`;
+  return during(bench, h2loadCommand(bench, ['--h1', '-c', count, '-n', count, url]), async (load) => {
+    await load.ended;
+    const { requests, p50Ms, p99Ms, errors } = parseH2loadLog(readFileSync(bench.logFile, 'utf8'));
+    const residentMiB = residentBytes(readTree(target.pid!)) / MIB;
+    const missing = benchCase.connections - requests;
+    return { p50Ms, p99Ms, readyMs: target.readyMs ?? Number.NaN, residentMiB, errors: errors + missing };
   });
 }
 

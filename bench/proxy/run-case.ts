@@ -12,6 +12,7 @@ import { makeCertificate } from './certificate.ts';
 import type { Cores } from './machine.ts';
 import {
   type Bench,
+  measureCold,
   measureLoad,
   measureMemory,
   measureOpenLoop,
@@ -45,6 +46,7 @@ interface Entrant {
 interface Running extends Entrant {
   readonly started: Started;
   readonly port: number;
+  readonly readyMs: number;
 }
 
 /** The native peers have no code to compile; this only opens their upstream connections. */
@@ -89,9 +91,10 @@ async function startPeer(run: Run, entrant: Entrant, bench: Bench, benchCase: Be
     workers: entrant.workers,
     ringlb: resolve(run.options.ringlb),
   });
+  const begunMs = performance.now();
   const started = await run.processes.start(command, entrant.cores);
   await untilReady(started, port, benchCase.path, benchCase.tls);
-  return { ...entrant, started, port };
+  return { ...entrant, started, port, readyMs: performance.now() - begunMs };
 }
 
 /** Starts and warms a peer; says why it cannot. */
@@ -106,7 +109,7 @@ async function startWarm(
     const { warmRequests, warmSeconds } = run.options;
     const isCompiling = peer.peer.runtime === 'node';
     const seconds = isCompiling ? warmSeconds : NATIVE_WARM_SECONDS;
-    if (benchCase.kind !== 'memory') {
+    if (benchCase.kind !== 'memory' && benchCase.kind !== 'cold') {
       for (let left = isCompiling ? benchCase.warmUps : 1; left > 0; left--)
         await warmUp(bench, targetOf(peer), benchCase, { requests: warmRequests, seconds });
     }
@@ -117,8 +120,8 @@ async function startWarm(
   }
 }
 
-function targetOf({ port, started }: Running): Target {
-  return { port, pid: started.pid };
+function targetOf({ port, started, readyMs }: Running): Target {
+  return { port, pid: started.pid, readyMs };
 }
 
 async function measure(run: Run, benchCase: BenchCase, bench: Bench, target: Target): Promise<Values> {
@@ -126,6 +129,7 @@ async function measure(run: Run, benchCase: BenchCase, bench: Bench, target: Tar
   if (benchCase.kind === 'memory') {
     return measureMemory(bench, target, benchCase, run.options.memoryRequests);
   }
+  if (benchCase.kind === 'cold') return measureCold(bench, target, benchCase);
   if (benchCase.kind === 'stalled') return measureStalled(bench, target, benchCase);
   const values = await measureLoad(bench, target, benchCase);
   return benchCase.kind === 'workers' ? withoutBusy(values) : values;

@@ -15,6 +15,7 @@ export const METRICS = [
   'p99Ms',
   'addedP50Ms',
   'addedP99Ms',
+  'readyMs',
   'idleMiB',
   'halfwayMiB',
   'residentMiB',

@@ -20,6 +20,7 @@ const COLUMNS: Readonly<Record<Metric, Column>> = {
   p99Ms: { title: 'p99 ms', digits: 2 },
   addedP50Ms: { title: 'added p50 ms', digits: 2 },
   addedP99Ms: { title: 'added p99 ms', digits: 2 },
+  readyMs: { title: 'ready after ms', digits: 0 },
   idleMiB: { title: 'idle MiB', digits: 0 },
   halfwayMiB: { title: 'MiB at half', digits: 0 },
   residentMiB: { title: 'resident MiB', digits: 0 },
