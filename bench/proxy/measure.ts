@@ -161,12 +161,15 @@ export async function measureOpenLoop(bench: Bench, target: Target, benchCase: B
 export async function measureCold(bench: Bench, target: Target, benchCase: BenchCase): Promise<Values> {
   const count = String(benchCase.connections);
   const url = `http://127.0.0.1:${target.port}${benchCase.path}`;
+  const before = sampleCpu(readTree(target.pid!));
   return during(bench, h2loadCommand(bench, ['--h1', '-c', count, '-n', count, url]), async (load) => {
     await load.ended;
+    const cpuUs = cpuBetweenNs(before, sampleCpu(readTree(target.pid!))) / 1000 / benchCase.connections;
     const { requests, p50Ms, p99Ms, errors } = parseH2loadLog(readFileSync(bench.logFile, 'utf8'));
     const residentMiB = residentBytes(readTree(target.pid!)) / MIB;
     const missing = benchCase.connections - requests;
-    return { p50Ms, p99Ms, readyMs: target.readyMs ?? Number.NaN, residentMiB, errors: errors + missing };
+    const readyMs = target.readyMs ?? Number.NaN;
+    return { cpuUs, p50Ms, p99Ms, readyMs, residentMiB, errors: errors + missing };
   });
 }
 

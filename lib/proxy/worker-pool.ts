@@ -17,6 +17,7 @@ import type { Logger } from '../platform/log.ts';
 import { publicListenError } from './bind.ts';
 import { createLimitMemory, forgetConnections, type LimitMemory } from './downstream/client-limits.ts';
 import type { TlsMaterial } from './downstream/tls/tls-server.ts';
+import { WorkerLog } from './worker-log.ts';
 import type {
   Evidence,
   MessageFromWorker,
@@ -83,8 +84,7 @@ interface WorkerHandle extends RowStart {
 export class WorkerPool {
   readonly #parts: WorkerPoolDeps;
   readonly #workers = new Map<number, WorkerHandle>();
-  /** Rows of the workers that refuse connections. */
-  readonly #shedding = new Set<number>();
+  readonly #log: WorkerLog;
   readonly #deaths = new Map<number, number>();
   #records: readonly UpstreamRecord[] = [];
   /** Kinds of request that must not be retried. */
@@ -101,6 +101,7 @@ export class WorkerPool {
 
   constructor(parts: WorkerPoolDeps) {
     this.#parts = parts;
+    this.#log = new WorkerLog(parts.log);
     this.#options = parts.options;
     this.#limits = createLimitMemory(parts.options, parts.table.shape.workers);
   }
@@ -109,7 +110,8 @@ export class WorkerPool {
   async open(addresses: PoolAddresses, listeners: PoolListeners): Promise<void> {
     this.#addresses = addresses;
     const rows = Array.from({ length: this.#parts.table.shape.workers }, (_, row) => row);
-    await Promise.all(rows.map((row) => this.#start({ row, listeners })));
+    const isRehearsed = this.#options.rehearsal;
+    await Promise.all(rows.map((row) => this.#start({ row, listeners }, isRehearsed)));
   }
 
   /** Lets all workers run with other options; resolves when each does. */
@@ -207,7 +209,8 @@ export class WorkerPool {
     await Promise.all([...this.#workers.values()].map((handle) => handle.worker.terminate()));
   }
 
-  #start({ row, listeners }: RowStart): Promise<void> {
+  /** One that replaces another listens at once, since clients wait for it. */
+  #start({ row, listeners }: RowStart, isRehearsed = false): Promise<void> {
     const { table, metrics, clock } = this.#parts;
     const start: WorkerStart = {
       worker: row,
@@ -218,6 +221,7 @@ export class WorkerPool {
       limits: this.#limits,
       tls: this.#tls,
       upstreams: this.#records,
+      isRehearsed,
     };
     const worker = new Worker(fileURLToPath(ENTRY), {
       workerData: start,
@@ -264,7 +268,10 @@ export class WorkerPool {
         handle.pending.delete(message.sequence);
         break;
       case 'shedding':
-        this.#logShedding(handle.row, message.isShedding, message.connections);
+        this.#log.shedding(handle.row, message.isShedding, message.connections);
+        break;
+      case 'rehearsed':
+        this.#log.rehearsed(handle.row, message);
         break;
       case 'warning':
         this.#parts.log.warn({ thread: handle.row, cause: message.cause }, 'Node.js warning');
@@ -304,21 +311,11 @@ export class WorkerPool {
     }
   }
 
-  /** Logged once for all workers, which fill together. */
-  #logShedding(row: number, isShedding: boolean, connections: number): void {
-    const { log } = this.#parts;
-    const was = this.#shedding.size;
-    if (isShedding) this.#shedding.add(row);
-    else this.#shedding.delete(row);
-    if (was === 0 && isShedding) log.warn({ connections }, 'max-connections reached, rejecting with 503');
-    if (was > 0 && this.#shedding.size === 0) log.info({}, 'accepting client connections again');
-  }
-
   /** Resolves what waited for the worker, and starts another in its place. */
   #onExit(handle: WorkerHandle): void {
     const { table, metrics, log, clock } = this.#parts;
     this.#workers.delete(handle.row);
-    this.#shedding.delete(handle.row);
+    this.#log.forget(handle.row);
     table.releaseRow(handle.row);
     metrics.clear(handle.row);
     forgetConnections(this.#limits, table.shape.workers, handle.row);

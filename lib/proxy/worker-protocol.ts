@@ -82,6 +82,8 @@ export interface WorkerOptions extends AccessLogOptions, ClientLimitOptions, Tls
   readonly forwarded: boolean;
   readonly via: boolean;
   readonly classic: boolean;
+  /** Threads serve themselves for a moment before they listen for the first time. */
+  readonly rehearsal: boolean;
   /** Which clients may have debug headers. */
   readonly debugFor: DebugFor;
 }
@@ -98,6 +100,8 @@ export interface WorkerStart {
   /** Undefined where there is no TLS port. */
   readonly tls: TlsMaterial | undefined;
   readonly upstreams: readonly UpstreamRecord[];
+  /** It serves itself for a moment before it listens (`rehearsal/`). */
+  readonly isRehearsed: boolean;
 }
 
 /** What traffic shows against a replica: one failure, or `eject-after` in a row over all workers. */
@@ -126,7 +130,17 @@ export type MessageToWorker =
   /** So many bytes of the worker's access log are written, or never will be. */
   | { readonly kind: 'logged'; readonly bytes: number };
 
+/** What came of a worker's rehearsal. */
+export interface RehearsalReport {
+  readonly kind: 'rehearsed';
+  readonly requests: number;
+  readonly ms: number;
+  /** Why it could not be held, which costs no more than the speed of the first requests; '' where it was. */
+  readonly cause: string;
+}
+
 export type MessageFromWorker =
+  | RehearsalReport
   | { readonly kind: 'listening'; readonly port: number }
   /** The worker cannot listen on the port, and ends. */
   | { readonly kind: 'failed'; readonly code: string; readonly message: string; readonly port: number }

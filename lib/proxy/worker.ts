@@ -8,8 +8,9 @@ import { systemClock } from '../platform/clock.ts';
 import { errnoOf, messageOf } from '../platform/errors.ts';
 import { Listener } from './downstream/listener.ts';
 import { TICK_MS, WorkerContext } from './exchange/worker-context.ts';
-import { CountedIds, SixDigitIds } from './headers/request-ids.ts';
+import { createRequestIds } from './headers/request-ids.ts';
 import { TrustedProxies } from './headers/trusted-proxies.ts';
+import { rehearse } from './rehearsal/rehearsal.ts';
 import type { MessageFromWorker, MessageToWorker, WorkerStart } from './worker-protocol.ts';
 
 const start = workerData as WorkerStart;
@@ -23,15 +24,15 @@ if (process.listenerCount('warning') > 0) {
   process.on('warning', (warning) => post({ kind: 'warning', cause: warning.stack ?? messageOf(warning) }));
 }
 
+// before there is anything of the worker that it could touch; messages wait until then
+if (start.isRehearsed) post(await rehearse(start));
+
 // one clock for all workers: the clock of `performance` begins anew with each
 const sinceBootMs = Number(process.hrtime.bigint()) / 1e6 - performance.now();
 const trusted = new TrustedProxies(start.options.trustedProxies);
 const context = new WorkerContext(start, trusted, post, () => sinceBootMs + performance.now());
-const listener = new Listener(
-  context,
-  trusted,
-  start.options.classic ? new SixDigitIds(start.options.algorithm) : new CountedIds(),
-  (isShedding, connections) => post({ kind: 'shedding', isShedding, connections }),
+const listener = new Listener(context, trusted, createRequestIds(start.options), (isShedding, connections) =>
+  post({ kind: 'shedding', isShedding, connections }),
 );
 
 new ThreadHealth(context.recorder.thread, systemClock);

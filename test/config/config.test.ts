@@ -139,6 +139,7 @@ describe('the options', () => {
       proxyProtocol: false,
       forwarded: false,
       via: false,
+      rehearsal: true,
       parser: 'fast',
       takeOver: false,
       config: '',

@@ -98,7 +98,8 @@ export class Balancer {
 
   private constructor(options: readonly string[], { env = {}, node = [], stderr }: Surroundings) {
     this.child = spawn(process.execPath, [...node, MAIN, ...options], {
-      env: { ...SURROUNDINGS, ...env },
+      // a rehearsal is for those who look at the latency of first requests
+      env: { ...SURROUNDINGS, LB_REHEARSAL: 'off', ...env },
       stdio: ['ignore', 'pipe', stderr ?? 'pipe'],
     });
     this.child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {

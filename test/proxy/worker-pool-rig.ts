@@ -33,7 +33,10 @@ export class WorkerPoolRig {
   /** The threads that were started, the dead ones too. */
   readonly workers: Worker[] = [];
   readonly reports: { readonly ordinal: number; readonly code: string }[] = [];
+  /** The messages of the log, by level. */
   readonly warnings: string[] = [];
+  readonly infos: string[] = [];
+  readonly debugs: string[] = [];
   readonly losses: Loss[] = [];
   readonly settlements: Settlement[] = [];
   /** What requests that have lost two instances are judged to be. */
@@ -45,7 +48,7 @@ export class WorkerPoolRig {
   private constructor(settings: WorkerPoolSettings, port: number, replicas: readonly FakeReplica[]) {
     const { replicas: _replicas, threads = 1, ...given } = settings;
     const options: WorkerOptions = {
-      ...load('--slots 251 --load-factor 0'),
+      ...load('--slots 251 --load-factor 0 --rehearsal off'),
       port,
       host: '127.0.0.1',
       reusePort: threads > 1,
@@ -64,7 +67,13 @@ export class WorkerPoolRig {
     const members = replicas.map((_, ordinal) => ({ ordinal, name: `S${ordinal}`, id: ordinal + 1 }));
     for (const { ordinal } of members) this.table.setState(ordinal, 'healthy');
     this.table.publish((slots) => createPlacement(options).build(members, slots));
-    const log = { ...silentLogger, warn: (_: unknown, message: string) => this.warnings.push(message) };
+    const into = (messages: string[]) => (_: unknown, message: string) => void messages.push(message);
+    const log = {
+      ...silentLogger,
+      warn: into(this.warnings),
+      info: into(this.infos),
+      debug: into(this.debugs),
+    };
     this.plane = new WorkerPool({
       table: this.table,
       metrics: this.metrics,

@@ -29,6 +29,7 @@ export class RequestQueue {
   /** The owner in whose shard each request is, since its slot may have another owner meanwhile. */
   readonly #shardOf = new Map<QueuedRequest, number>();
   readonly #onShardSize: (ordinal: number, waiting: number) => void;
+  #isClosed = false;
 
   /**
    * `depth` bounds the waiting requests of all workers together; `onShardSize` is told how many wait for an owner whenever
@@ -133,9 +134,14 @@ export class RequestQueue {
     if (shard?.delete(request) === true) this.#onShardSize(owner, shard.size);
   }
 
+  /** Looks for no more room; takes effect at the next wake. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
   /** Other workers leave room to us, and the control plane changes who is eligible. */
   async #watchWakes(): Promise<void> {
-    for (let seen = 0; ; ) {
+    for (let seen = 0; !this.#isClosed; ) {
       seen = await this.#table.queue.nextWake(seen);
       this.recheck();
     }

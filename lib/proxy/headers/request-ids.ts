@@ -19,6 +19,14 @@ export interface RequestIds {
   hashOfLast(): number;
 }
 
+/** As the options say: ids of the classic profile, or counted ones. */
+export function createRequestIds(options: {
+  readonly classic: boolean;
+  readonly algorithm: Algorithm;
+}): RequestIds {
+  return options.classic ? new SixDigitIds(options.algorithm) : new CountedIds();
+}
+
 const RADIX = 36;
 /** A stem's: 12 of randomness, a dash, three that count. Whole blocks of the hash. */
 const STEM_LENGTH = 16;

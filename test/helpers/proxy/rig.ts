@@ -132,6 +132,7 @@ export class Rig {
         limits: this.#limits,
         tls: this.#tls,
         upstreams,
+        isRehearsed: false,
       },
       trusted,
       (message) => {
