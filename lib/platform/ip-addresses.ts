@@ -3,8 +3,10 @@
  * Invariant: addresses are compared, hashed and logged in the canonical form, which is produced here alone.
  * Source: RFC 5952 (canonical form), RFC 7239 section 6 (nodes), RFC 1122 and 4291 (loopback), RFC 1918, RFC 4193, RFC 3927 and 4291 (link-local), RFC 4291 section 2.5.5.2.
  */
-import { BlockList, isIP, isIPv6 } from 'node:net';
+import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
 
+/** What stands before an IPv4 address that is written as IPv6. */
+const MAPPED = '::ffff:';
 const PRIVATE = new BlockList();
 PRIVATE.addSubnet('127.0.0.0', 8, 'ipv4');
 PRIVATE.addSubnet('10.0.0.0', 8, 'ipv4');
@@ -21,6 +23,8 @@ PRIVATE.addSubnet('fe80::', 10, 'ipv6');
  */
 export function canonicalAddress(address: string): string {
   if (!address.includes(':')) return address;
+  // how a socket for both families names every IPv4 client
+  if (address.startsWith(MAPPED) && isIPv4(address.slice(MAPPED.length))) return address.slice(MAPPED.length);
   const bare = address.split('%', 1)[0]!;
   if (!isIPv6(bare)) return address;
   const groups = groupsOf(bare);
