@@ -61,8 +61,10 @@ const CIPHERS = [
 ].join(':');
 /** Sessions are resumed by any thread and balancer with the same keys. */
 const SESSION_CONTEXT = 'ringlb';
-/** Node.js has a timer of its own for each handshake, which ours comes before. */
-const NODE_TIMEOUT_MS = 600_000;
+/** Below zero Node.js sets no timer of its own for a handshake; `tick` limits how long one takes. */
+const NO_TIMEOUT = -1;
+
+type OnContext = (error: Error | null, context?: SecureContext) => void;
 
 interface Handshake {
   readonly socket: Socket;
@@ -74,7 +76,7 @@ interface Handshake {
 export class TlsServer {
   readonly #options: TlsOptions;
   readonly #owner: TlsOwner;
-  readonly #server: Server;
+  #server: Server;
   #contexts = new HostMap<SecureContext>();
   /** By both addresses and ports: the server gives no other sign of whose handshake is done. */
   readonly #handshakes = new Map<string, Handshake>();
@@ -85,18 +87,7 @@ export class TlsServer {
   constructor(options: TlsOptions, material: TlsMaterial, owner: TlsOwner) {
     this.#options = options;
     this.#owner = owner;
-    this.#server = createServer({
-      ...this.#contextOptions(material, 0),
-      ...clientOptions(material),
-      ALPNProtocols: options.http2 ? ['h2', 'http/1.1'] : ['http/1.1'],
-      SNICallback: (host, callback) => this.#chooseContext(host, callback),
-      sessionIdContext: SESSION_CONTEXT,
-      ticketKeys: Buffer.from(material.ticketKeys),
-      handshakeTimeout: NODE_TIMEOUT_MS,
-    });
-    this.#server.on('secureConnection', (socket) => this.#onSecure(socket));
-    this.#server.on('tlsClientError', (_error, socket) => this.#onError(socket));
-    this.#contexts = this.#contextsOf(material);
+    this.#server = this.#createServer(material);
   }
 
   /** Handshakes that are not done. */
@@ -106,9 +97,28 @@ export class TlsServer {
 
   /** New connections get these certificates and keys. */
   setMaterial(material: TlsMaterial): void {
-    this.#contexts = this.#contextsOf(material);
-    this.#server.setSecureContext({ ...this.#contextOptions(material, 0), ...clientOptions(material) });
-    this.#server.setTicketKeys(Buffer.from(material.ticketKeys));
+    this.#server = this.#createServer(material);
+  }
+
+  /** A server that never listens: connections are handed to it. */
+  #createServer(material: TlsMaterial): Server {
+    const mustChoose = material.certificates.length > 1 || this.#options.tlsStrictSni;
+    this.#contexts = mustChoose ? this.#contextsOf(material) : new HostMap();
+    const server = createServer({
+      ...this.#contextOptions(material, 0),
+      ...clientOptions(material),
+      ALPNProtocols: this.#options.http2 ? ['h2', 'http/1.1'] : ['http/1.1'],
+      // with one, OpenSSL stops in every handshake and waits for JavaScript
+      ...(mustChoose && {
+        SNICallback: (host: string, callback: OnContext) => this.#chooseContext(host, callback),
+      }),
+      sessionIdContext: SESSION_CONTEXT,
+      ticketKeys: Buffer.from(material.ticketKeys),
+      handshakeTimeout: NO_TIMEOUT,
+    });
+    server.on('secureConnection', (socket) => this.#onSecure(socket));
+    server.on('tlsClientError', (_error, socket) => this.#onError(socket));
+    return server;
   }
 
   /** Takes over a connection that nobody reads yet. */
@@ -174,7 +184,7 @@ export class TlsServer {
     this.#owner.onHandshakeFailed();
   }
 
-  #chooseContext(host: string, callback: (error: Error | null, context?: SecureContext) => void): void {
+  #chooseContext(host: string, callback: OnContext): void {
     const context = this.#contexts.find(host);
     if (context === undefined && this.#options.tlsStrictSni)
       callback(new Error(`no certificate is for ${host}`));
