@@ -177,7 +177,7 @@ export function mapCharts(a4: A4): readonly Chart[] {
   return [
     mapOf(a4, {
       name: 'a4-map',
-      title: `${best.name} is the most even (max ÷ mean ${fixed(best.imbalance.mean, 2)} against the textbook's ${fixed(textbook.imbalance.mean, 2)}) and moves ${fixed(best.movedToIdeal.mean, 2)} times what it must`,
+      title: `${best.name[0]!.toUpperCase()}${best.name.slice(1)} is the most even (max ÷ mean ${fixed(best.imbalance.mean, 2)} against the textbook's ${fixed(textbook.imbalance.mean, 2)}) and moves ${fixed(best.movedToIdeal.mean, 2)} times what it must`,
       subtitle: `Without load bound. ${means} Left of 1 fewer ids move than the even share of the new replica, because it gets less than that. What has no name is in the next figure.`,
       results: plain(a4),
       label: (each) => (isInCorner(each) ? '' : together(plain(a4), each, named(each))),
