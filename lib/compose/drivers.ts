@@ -24,10 +24,12 @@ export async function createDriver(options: LiveOptions, given: DriverParts): Pr
   switch (driver) {
     case 'process':
       return (await import('../drivers/process/process.ts')).createProcessDriver(parts);
-    case 'docker':
-      if (config.poolMembers === 'many')
-        return (await import('../drivers/members/shared-docker.ts')).createSharedDockerDriver(parts);
-      return (await import('../drivers/docker/docker.ts')).createDockerDriver(parts);
+    case 'docker': {
+      const { createOwnedDockerDriver, createSharedDockerDriver } = await import(
+        '../drivers/members/shared-docker.ts'
+      );
+      return config.poolMembers === 'many' ? createSharedDockerDriver(parts) : createOwnedDockerDriver(parts);
+    }
     case 'swarm':
       return (await import('../drivers/members/shared-swarm.ts')).createSharedSwarmDriver(parts);
     case 'static':

@@ -14,9 +14,10 @@ import { createDockerDriver, type DockerDriverOptions } from '../docker/docker.t
 import { DockerEngine } from '../docker/engine.ts';
 import { poolLabel, retiredName, toInstance } from '../docker/mapper.ts';
 import { ownContainer } from '../docker/network.ts';
-import { describeOwner, isGone, parseOwner, thisOwner } from '../docker/owner.ts';
+import { isGone, thisOwner } from '../docker/owner.ts';
 import type { Driver, Instance, Start } from '../driver.ts';
 import { Membership } from './membership.ts';
+import { OwnedPool, refuseOwner } from './pool-mode.ts';
 import { sharedDriver } from './shared-driver.ts';
 import { volumeStore } from './volume-store.ts';
 
@@ -28,6 +29,16 @@ const ADOPT_MS = 10_000;
 
 export interface SharedDockerOptions extends DockerDriverOptions {
   readonly drainTimeoutMs: number;
+}
+
+/** The driver of one balancer, which has the pool to itself. Throws `engine-unreachable` for a bad DOCKER_HOST. */
+export function createOwnedDockerDriver(options: DockerDriverOptions): Driver {
+  const { clock = systemClock, adminHost: host, adminPort: port, pool, log } = options;
+  const api = options.api ?? new DockerApi({ clock });
+  const admin = port === 0 ? '' : formatEndpoint({ host, port });
+  const hold = new OwnedPool({ engine: new DockerEngine(api), pool, admin, clock, log });
+  // not a copy: a reload changes what is in it
+  return createDockerDriver(Object.assign(options, { clock, api, hold }));
 }
 
 /** The driver and its members. Throws `engine-unreachable` for a bad DOCKER_HOST. */
@@ -67,7 +78,7 @@ class SharedHold implements PoolHold {
   async take(): Promise<void> {
     const { adminHost: host, adminPort: port, pool, log } = this.#options;
     const engine = this.#engine;
-    await this.#refuseOwner();
+    await refuseOwner(engine, pool, this.#clock);
     const admin = port === 0 ? '' : formatEndpoint({ host, port });
     this.members = new Membership({
       store: volumeStore(engine, pool),
@@ -77,18 +88,12 @@ class SharedHold implements PoolHold {
       log,
     });
     await this.members.join();
-  }
-
-  /** Throws `pool-taken` where one balancer owns the pool, and lives. */
-  async #refuseOwner(): Promise<void> {
-    const { pool } = this.#options;
-    for (const { Labels: labels } of await this.#engine.volumesWith(poolLabel(pool))) {
-      const owner = parseOwner(labels?.['ringlb.claim']);
-      const { container } = owner ?? {};
-      if (owner === undefined || isGone(owner, container && (await this.#engine.container(container.id))))
-        continue;
-      const reason = `The pool ${pool} belongs to one balancer (${describeOwner(owner)}): start that one with --pool-members many too`;
-      throw new BalancerError('pool-taken', reason);
+    try {
+      // one may have claimed the pool meanwhile, and looks for members once it has
+      await refuseOwner(engine, pool, this.#clock);
+    } catch (error) {
+      await this.release();
+      throw error;
     }
   }
 

@@ -1,0 +1,116 @@
+/** Two balancers on one host that share a pool of real containers. */
+import assert from 'node:assert/strict';
+import { before, describe, it, type TestContext } from 'node:test';
+import { findFreePort } from '../../lib/drivers/process/free-port.ts';
+import { ask, type Balancer } from '../helpers/balancer.ts';
+import { ensureReplicaImage, skipDocker } from '../helpers/docker/docker.ts';
+import { add, healthy, instances, kill, names, Stage, until } from '../helpers/docker/stage.ts';
+
+const MANY = '--pool-members many --probe-interval 200ms --drain-timeout 2s';
+
+async function hashOf(balancer: Balancer): Promise<string> {
+  const { body } = await balancer.askAdmin('GET', '/ring');
+  return (JSON.parse(body) as { message: { hash: string } }).message.hash;
+}
+
+/** Waits until both have the same `count` replicas, all healthy, and the same table. */
+function agreed(both: readonly Balancer[], count: number): Promise<unknown> {
+  return until(`${count} replicas and one table on both`, async () => {
+    for (const balancer of both) await healthy(balancer, count);
+    const [first, ...others] = await Promise.all(
+      both.map(async (balancer) => [await hashOf(balancer), await instances(balancer)]),
+    );
+    for (const other of others) assert.deepEqual(other, first);
+    return true;
+  });
+}
+
+describe('two balancers with one pool', { skip: skipDocker ?? false, timeout: 300_000 }, () => {
+  before(ensureReplicaImage);
+
+  async function pair(t: TestContext, more = '') {
+    const stage = new Stage(t, { ownNames: true });
+    const port = await findFreePort(new Set());
+    const args = `${MANY} --port ${port} ${more}`;
+    const [a, b] = [await stage.start({ args }), await stage.start({ args })];
+    await agreed([a, b], 3);
+    return { stage, a, b, port: port! };
+  }
+
+  for (const which of ['first', 'second'] as const)
+    it(`share a port; what was in flight alone is lost with the ${which}`, async (t) => {
+      const { a, b, port } = await pair(t);
+      const victim = which === 'first' ? a : b;
+      let isGone = false;
+      let isOver = false;
+      const failures: string[] = [];
+      let answered = 0;
+      const client = async (): Promise<void> => {
+        while (!isOver) {
+          const wasGone = isGone;
+          try {
+            const { status } = await ask(port, 'GET', '/home');
+            if (status !== 200) failures.push(`status ${status}`);
+            if (wasGone) answered++;
+          } catch (error) {
+            // at most one request of each client is in flight when it is killed
+            if (wasGone) failures.push(`after the end: ${error}`);
+          }
+        }
+      };
+      const clients = Array.from({ length: 8 }, client);
+      await kill(victim);
+      isGone = true;
+      await until('responses of the other', () => answered > 200 || failures.length > 0);
+      isOver = true;
+      await Promise.all(clients);
+      assert.deepEqual(failures, []);
+    });
+
+  it('change the fleet by one for each call at either', async (t) => {
+    const { stage, a, b } = await pair(t);
+    const calls = [add(a), add(b), add(a), add(b)];
+    for (const { status, body } of await Promise.all(calls)) assert.equal(status, 200, body);
+    await agreed([a, b], 7);
+    const removals = [a, b, a].map((balancer) => balancer.ask('DELETE', '/rm', { body: { n: 1 } }));
+    for (const { status, body } of await Promise.all(removals)) assert.equal(status, 200, body);
+    await agreed([a, b], 4);
+    await stage.settled(a);
+  });
+
+  it('send a client to the replica in its sticky cookie', async (t) => {
+    const { a, b } = await pair(t, '--sticky lb --sticky-secret of-both-balancers --max-replicas 8');
+    const [first] = await names(a);
+    let cookie = '';
+    await until(`a cookie of ${first}`, async () => {
+      const { headers, body } = await ask(a.publicPort, 'GET', '/home');
+      cookie = headers['set-cookie']?.[0]?.split(';')[0] ?? '';
+      return body.includes(`: ${first}"`) && cookie !== '';
+    });
+    // each connection is one of either balancer's
+    for (let asked = 0; asked < 20; asked++) assert.equal(await b.home({ cookie }), first);
+  });
+
+  it('keep out one that would own the pool', async (t) => {
+    const { stage, a, b } = await pair(t);
+    const third = stage.spawn({});
+    assert.deepEqual(await third.exited, { code: 1, signal: null });
+    const sentence = `^ringlb: The pool ${stage.pool} is shared by several balancers \\(process (${a.pid}|${b.pid}) on .*\\): start this one with --pool-members many too, or give it a pool of its own with --pool NAME$`;
+    assert.match(third.stderr, new RegExp(sentence, 'm'));
+    await agreed([a, b], 3);
+    assert.deepEqual(
+      (await stage.claims()).filter((name) => name.startsWith('ringlb-claim-')),
+      [],
+    );
+  });
+
+  it('are kept out by one that owns the pool', async (t) => {
+    const stage = new Stage(t, { ownNames: true });
+    const owner = await stage.serve();
+    const other = stage.spawn({ args: MANY });
+    assert.deepEqual(await other.exited, { code: 1, signal: null });
+    const sentence = `^ringlb: The pool ${stage.pool} belongs to one balancer \\(process ${owner.pid} on .*\\): start that one with --pool-members many too$`;
+    assert.match(other.stderr, new RegExp(sentence, 'm'));
+    await healthy(owner, 3);
+  });
+});
