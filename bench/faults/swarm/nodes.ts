@@ -43,6 +43,13 @@ export async function openSwarm(
   replicas = REPLICAS,
 ): Promise<SwarmStage> {
   await joinBridge();
+  // the case before may have left managers that elect one
+  const isLed = () =>
+    leader().then(
+      () => true,
+      () => false,
+    );
+  await until('manager that leads', 60_000, isLed);
   await ensureImageOnNodes();
   const pool = `ringlb-faults-${randomBytes(4).toString('hex')}`;
   stage.after(() => removeServices(pool));

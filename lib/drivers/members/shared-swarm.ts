@@ -34,8 +34,9 @@ export function createSharedSwarmDriver(options: SharedSwarmOptions): Driver {
     async open(): Promise<void> {
       await inner.open();
       const admin = port === 0 ? '' : formatEndpoint({ host, port });
+      const engine = new SwarmEngine(managers);
       const membership = new Membership({
-        store: configStore(new SwarmEngine(managers), pool),
+        store: configStore(engine, pool),
         // a container is known to the engine of its own node alone
         owner: thisOwner(admin, clock.wallMs(), undefined),
         isGone: async (owner) => isGone(owner, undefined),
@@ -43,7 +44,7 @@ export function createSharedSwarmDriver(options: SharedSwarmOptions): Driver {
         clock,
         log,
       });
-      await membership.join();
+      await engine.onceLed(clock, () => membership.join());
       members = membership;
     },
     async close(keep: boolean): Promise<void> {

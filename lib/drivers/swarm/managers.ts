@@ -1,13 +1,20 @@
 /**
  * The managers of a Swarm, asked in turn. While managers elect a leader, and without a quorum for good, they accept
  * calls and do not respond, so every call has a time limit, and what one manager does not say the next is asked.
- * Invariant: nothing but a call's time limit and the connection decides that a manager is passed over; a refusal is final.
+ * Invariant: a manager is passed over where it is silent, cannot be reached, or has no leader; a refusal is final.
  */
 import type { Clock } from '../../platform/clock.ts';
-import { isBalancerError } from '../../platform/errors.ts';
+import { BalancerError, isBalancerError, messageOf } from '../../platform/errors.ts';
 import { type Call, DockerApi } from '../docker/api.ts';
 
 export const CALL_LIMIT_MS = 2000;
+/** Said where an election has begun; what was asked may have been carried out all the same. */
+const LEADERLESS = /does not have a leader|lost leader|leader(ship)? (is )?(lost|changed)|no leader/i;
+
+/** True for what managers do or say while they elect a leader. */
+export function isElection(error: unknown): boolean {
+  return LEADERLESS.test(messageOf(error)) || /did not answer within/.test(messageOf(error));
+}
 
 export interface ManagersOptions {
   /** `unix:///path`, `tcp://host:port`; none is the usual engine. */
@@ -40,8 +47,11 @@ export class Managers {
       try {
         return await this.#apis[index]!.call({ ...call, timeoutMs: this.#callLimitMs });
       } catch (error) {
-        if (!isBalancerError(error, 'engine-unreachable')) throw error;
-        failure ??= error;
+        const isAway = isBalancerError(error, 'engine-unreachable') || LEADERLESS.test(messageOf(error));
+        if (!isAway) throw error;
+        failure ??= isBalancerError(error, 'engine-unreachable')
+          ? error
+          : new BalancerError('engine-unreachable', messageOf(error), { cause: error });
         if (this.#current === index) this.#current = (index + 1) % this.#apis.length;
       }
     }

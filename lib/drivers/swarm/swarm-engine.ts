@@ -2,16 +2,18 @@
  * The calls that the swarm driver makes, one method each. A call whose aim is met already succeeds.
  * Source: Docker Engine API 1.41, services, tasks, nodes and networks.
  */
-import type { Clock } from '../../platform/clock.ts';
-import { BalancerError, isBalancerError, messageOf } from '../../platform/errors.ts';
+import { type Clock, sleep } from '../../platform/clock.ts';
+import { BalancerError, isBalancerError } from '../../platform/errors.ts';
 import type { ImageJson } from '../docker/mapper.ts';
-import type { Managers } from './managers.ts';
+import { isElection, type Managers } from './managers.ts';
 import type { ConfigJson, NodeJson, OverlayJson, ServiceJson, ServiceSpec, TaskJson } from './mapper.ts';
 
 /** A version moves by itself while an update runs, so one that was read may be old when it is used. */
 const UPDATE_TRIES = 5;
 /** Longer than an election takes. */
-const ELECTION_MS = 20_000;
+const ELECTION_MS = 30_000;
+/** Between two attempts while there is one. */
+const LOOK_MS = 250;
 const OUT_OF_SEQUENCE = /update out of sequence/;
 
 const startFailed = () => 'start-failed' as const;
@@ -36,18 +38,24 @@ export class SwarmEngine {
   }
 
   /**
-   * Resolves once a manager responds. Managers that elect a leader are silent for some ten seconds, which is no reason
-   * not to start. Throws as `checkManager`.
+   * Does it once a manager responds. Managers that elect a leader are silent for some ten seconds, or say that they have
+   * none, which is no reason not to start. Throws what the last attempt did.
    */
-  async untilLed(clock: Clock): Promise<void> {
+  async onceLed<T>(clock: Clock, operation: () => Promise<T>): Promise<T> {
     const sinceMs = clock.nowMs();
-    for (;;) {
-      try {
-        return await this.checkManager();
-      } catch (error) {
-        const isSilent = /did not answer within/.test(messageOf(error));
-        if (!isSilent || clock.nowMs() - sinceMs > ELECTION_MS) throw error;
+    // the clock's timers are unreferenced, and no server keeps the process alive yet
+    const awake = setInterval(() => {}, ELECTION_MS);
+    try {
+      for (;;) {
+        try {
+          return await operation();
+        } catch (error) {
+          if (!isElection(error) || clock.nowMs() - sinceMs > ELECTION_MS) throw error;
+        }
+        await sleep(clock, LOOK_MS);
       }
+    } finally {
+      clearInterval(awake);
     }
   }
 

@@ -81,7 +81,7 @@ class SwarmDriver implements Driver {
   }
 
   async open(): Promise<void> {
-    await this.#engine.untilLed(this.#clock);
+    await this.#engine.onceLed(this.#clock, () => this.#engine.checkManager());
     await this.#network.open();
   }
 

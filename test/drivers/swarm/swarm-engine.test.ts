@@ -61,6 +61,32 @@ describe('the managers of a Swarm', () => {
     await assert.rejects(engine.services(), { code: 'engine-unreachable' });
   });
 
+  const LEADERLESS = { message: 'rpc error: code = Unknown desc = The swarm does not have a leader.' };
+
+  it('are asked in turn where one has no leader', async () => {
+    const engine = engineOver([
+      await manager(json(500, LEADERLESS)),
+      await manager(json(201, { ID: 'new' })),
+    ]);
+    assert.equal(await engine.create(SPEC), 'new');
+  });
+
+  it('are unreachable while they elect a leader, whatever they are asked', async () => {
+    const engine = engineOver([await manager(json(500, LEADERLESS))]);
+    await assert.rejects(engine.create(SPEC), { code: 'engine-unreachable' });
+  });
+
+  it('are waited for while they elect a leader', async () => {
+    let asked = 0;
+    const electing = await manager((request, response) => {
+      const reply = asked++ === 0 ? json(500, LEADERLESS) : json(200, {});
+      reply(request, response);
+    });
+    const engine = engineOver([electing]);
+    await engine.onceLed(systemClock, () => engine.checkManager());
+    assert.equal(asked, 2);
+  });
+
   it('are not asked again where one refuses', async () => {
     let asked = 0;
     const other = await manager((request, response) => {
