@@ -1,7 +1,7 @@
 /** Tasks, nodes and managers of a Swarm that fail, under traffic through balancers on two nodes. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ReplicaView } from '../../../lib/api/types.ts';
-import { dockerOn } from '../../../test/helpers/swarm/swarm.ts';
+import { dockerOn, NODES } from '../../../test/helpers/swarm/swarm.ts';
 import { type Balancer, TOKEN } from '../balancer.ts';
 import type { FaultCase } from '../fault-case.ts';
 import { REPLICAS, type Stage } from '../stage.ts';
@@ -47,16 +47,26 @@ const w1: FaultCase = {
   },
 };
 
-/** A replica alone on a node that has no balancer: one is removed elsewhere until there is. */
+/** The replica that is alone on the node without a balancer; where Swarm has put none there, or several, they are moved. */
 async function replicaAlone({ balancers }: SwarmStage): Promise<ReplicaView> {
+  const node = NODES.find((number) => !(BALANCER_NODES as readonly number[]).includes(number))!;
+  const id = await idOf(node);
   const replicas = await balancers[0].replicas();
-  const alone = replicas.find(
-    (replica) =>
-      !(BALANCER_NODES as readonly number[]).includes(nodeOf(replica)) &&
-      replicas.filter((other) => nodeOf(other) === nodeOf(replica)).length === 1,
-  );
-  if (alone === undefined) throw new Error('Swarm put no replica alone on a node without a balancer');
-  return alone;
+  const [alone = replicas[0]!] = replicas.filter((replica) => nodeOf(replica) === node);
+  const isAlone = replicas.every((replica) => (nodeOf(replica) === node) === (replica === alone));
+  if (isAlone) return alone;
+  for (const replica of replicas) {
+    const where = `node.id${replica === alone ? '==' : '!='}${id}`;
+    await dockerOn(1, 'service', 'update', '--detach', '--constraint-add', where, replica.name);
+  }
+  await until('replica alone on its node', 60_000, async () => {
+    const views = await Promise.all(balancers.map((balancer) => balancer.replicas()));
+    return views.flat().every((replica) => {
+      const isThere = nodeOf(replica) === node;
+      return replica.state === 'healthy' && isThere === (replica.name === alone.name);
+    });
+  });
+  return balancers[0].replica(alone.name);
 }
 
 /** Another manager than the node's leads. */

@@ -52,7 +52,7 @@ export async function openSwarm(
   await until('manager that leads', 60_000, isLed);
   await ensureImageOnNodes();
   const pool = `ringlb-faults-${randomBytes(4).toString('hex')}`;
-  stage.after(() => removeServices(pool));
+  stage.after(() => removePool(pool));
   const start = async (node: number): Promise<Balancer> => {
     // its own engine first, as on a machine that is a node
     const engines = [node, ...NODES.filter((other) => other !== node)].map(engineOf).join();
@@ -73,11 +73,20 @@ export async function openSwarm(
   return { pool, start, balancers: [first, second], addresses: [addressOf(first), addressOf(second)] };
 }
 
-async function removeServices(pool: string): Promise<void> {
+async function removePool(pool: string): Promise<void> {
   for (const node of NODES) {
     const ids = await serviceIds(pool, node).catch(() => undefined);
     if (ids === undefined) continue;
     if (ids.length > 0) await dockerOn(node, 'service', 'rm', ...ids);
+    const records = await dockerOn(
+      node,
+      'config',
+      'ls',
+      '--quiet',
+      '--filter',
+      `label=ringlb.members=${pool}`,
+    );
+    if (records !== '') await dockerOn(node, 'config', 'rm', ...records.split('\n'));
     return;
   }
 }

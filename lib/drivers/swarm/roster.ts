@@ -177,6 +177,11 @@ export class Roster {
     return this.#formerly.get(taskId);
   }
 
+  /** The replica of a task that has run in its place; undefined for any other. */
+  nameOf(taskId: string): string | undefined {
+    return this.#running.get(taskId)?.name;
+  }
+
   /** True for a task that ran when it was seen last. */
   isRunning(taskId: string): boolean {
     return this.#running.has(taskId) && !this.#endings.has(taskId);

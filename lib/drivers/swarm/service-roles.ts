@@ -31,8 +31,8 @@ export class ServiceRoles {
   readonly #token = randomUUID();
   /** When the role of each service was changed. */
   readonly #retiredAtMs = new Map<string, number>();
-  /** The service in whose place another is to be created, by the name of the replica. */
-  readonly #replaced = new Map<string, string>();
+  /** The service of each replica that is about to get another task or service, by name. */
+  readonly #healing = new Map<string, string>();
 
   constructor(parts: ServiceRolesParts) {
     this.#parts = parts;
@@ -45,22 +45,35 @@ export class ServiceRoles {
 
   /** Claims the removal of the replica; gives the task in its place. Undefined where another balancer was first. */
   async claim(name: string): Promise<string | undefined> {
-    const { engine, roster, clock } = this.#parts;
-    // between a service and the one that is created in its place there is none that is current
-    const [newest] = (await this.#servicesOf(name)).toSorted((a, b) => (a.CreatedAt < b.CreatedAt ? 1 : -1));
-    if (newest === undefined) return undefined;
-    const { ID: id } = newest;
-    let isOurs = false;
-    await engine.update(id, (spec) => {
+    const { roster, clock } = this.#parts;
+    for (let claimed: string | undefined; ; ) {
+      // between a service and the one that is created in its place there is none that is current
+      const [newest] = (await this.#servicesOf(name)).toSorted((a, b) =>
+        a.CreatedAt < b.CreatedAt ? 1 : -1,
+      );
+      if (newest === undefined || newest.ID === claimed) return claimed && roster.claim(claimed);
+      const before = await this.#claimService(newest.ID);
+      if (before === undefined) return undefined;
+      claimed = newest.ID;
+      this.#retiredAtMs.set(claimed, clock.nowMs());
+      if (before === 'current') return roster.claim(claimed);
+      // it is being replaced, maybe by a service that was there before it was claimed
+    }
+  }
+
+  /** The role that the service had until it was claimed; undefined where another balancer was first. */
+  async #claimService(id: string): Promise<string | undefined> {
+    let before: string | undefined;
+    await this.#parts.engine.update(id, (spec) => {
+      const { [LABEL.role]: role = 'current', [LABEL.remover]: remover } = spec.Labels;
+      const removed = removedBy(spec, this.#token);
+      if (removed !== undefined) before = role;
       // a call without a response may have been carried out, and is asked again here
-      isOurs = spec.Labels[LABEL.remover] === this.#token;
-      const removed = isOurs ? undefined : removedBy(spec, this.#token);
-      isOurs ||= removed !== undefined;
+      else if (remover !== this.#token) before = undefined;
+      else before ??= 'current';
       return removed;
     });
-    if (!isOurs) return undefined;
-    this.#retiredAtMs.set(id, clock.nowMs());
-    return roster.claim(id);
+    return before;
   }
 
   /** Takes back what `claim` did. */
@@ -77,24 +90,26 @@ export class ServiceRoles {
     const serviceId = roster.serviceOf(instanceId);
     if (serviceId === undefined) return;
     if (!this.#retiredAtMs.has(serviceId)) this.#retiredAtMs.set(serviceId, clock.nowMs());
-    await engine.update(serviceId, (spec) => {
-      const { [LABEL.name]: name = '' } = spec.Labels;
-      if (role === 'replaced') this.#replaced.set(name, serviceId);
-      return isRemoved(spec) || spec.Labels[LABEL.role] === role ? undefined : withRole(spec, role);
-    });
+    await engine.update(serviceId, (spec) =>
+      isRemoved(spec) || spec.Labels[LABEL.role] === role ? undefined : withRole(spec, role),
+    );
   }
 
-  /** Throws `not-found` where the service that another is to take the place of was removed with its replica. */
+  /** The replica that has this service is about to be healed. */
+  beginHealing(name: string, serviceId: string): void {
+    this.#healing.set(name, serviceId);
+  }
+
+  /** Throws `not-found` where another balancer has removed the service of a replica that is being healed. */
   async mustStand(name: string): Promise<void> {
-    const serviceId = this.#replaced.get(name);
-    const service = serviceId === undefined ? undefined : await this.#parts.engine.service(serviceId);
-    if (service !== undefined && isRemoved(service.Spec)) throw removedElsewhere(name);
+    const serviceId = this.#healing.get(name);
+    if (serviceId === undefined) return;
+    const service = await this.#parts.engine.service(serviceId);
+    if (service === undefined || isRemoved(service.Spec)) throw removedElsewhere(name);
   }
 
-  /** A service was created in the place. Throws as `mustStand`. */
-  async endReplacement(name: string): Promise<void> {
-    await this.mustStand(name);
-    this.#replaced.delete(name);
+  endHealing(name: string): void {
+    this.#healing.delete(name);
   }
 
   /** Stops the tasks of the service of an instance, once every balancer may know of its role, and removes it. */
@@ -104,6 +119,7 @@ export class ServiceRoles {
     if (serviceId === undefined) return;
     const retiredAgoMs = clock.nowMs() - (this.#retiredAtMs.get(serviceId) ?? Number.NEGATIVE_INFINITY);
     this.#retiredAtMs.delete(serviceId);
+    for (const [name, healing] of this.#healing) if (healing === serviceId) this.#healing.delete(name);
     if (retiredAgoMs < NOTICE_MS) await sleep(clock, NOTICE_MS - retiredAgoMs);
     await this.removeService(serviceId, graceMs);
     roster.forgetService(serviceId);

@@ -117,6 +117,7 @@ class SwarmDriver implements Driver {
       throw error;
     } finally {
       this.#roster.end(place.name);
+      this.#roles.endHealing(place.name);
     }
   }
 
@@ -166,6 +167,8 @@ class SwarmDriver implements Driver {
     const serviceId = this.#roster.serviceOf(instanceId);
     if (serviceId === undefined) return;
     if (role === 'replaced') {
+      const name = this.#roster.nameOf(instanceId);
+      if (name !== undefined) this.#roles.beginHealing(name, serviceId);
       // probes may notice that a task has ended before the poller does
       if (!this.#roster.isDead(instanceId)) await this.list();
       // what takes the place of a dead task is the next task of its service
@@ -210,7 +213,7 @@ class SwarmDriver implements Driver {
     if (mayAdopt) await this.#roles.mustStand(name);
     const serviceId = await this.#newServices.create(place, spec);
     try {
-      if (mayAdopt) await this.#roles.endReplacement(name);
+      if (mayAdopt) await this.#roles.mustStand(name);
       const instance = await this.#untilRunning(serviceId, { limitMs: START_MS, isNew: true });
       this.#roster.place(serviceId, instance, false);
       return instance;

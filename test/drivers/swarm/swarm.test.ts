@@ -143,6 +143,34 @@ it('claims a removal while another service is about to be put in the place', asy
   assert.equal((spec!.Labels as Record<string, string>)['ringlb.role'], 'removed');
 });
 
+it('puts no service in the place of one whose replica ended and was removed', async (t) => {
+  const { engine, driver } = await afterAnother(t);
+  await driver.list();
+  engine.reply('GET /tasks', 200, [{ ...TASK, DesiredState: 'shutdown', Status: { State: 'failed' } }]);
+  await driver.retire('t1', 'replaced');
+  engine.reply('GET /services', 200, []);
+  engine.reply(`GET /services/${SERVICE.ID}`, 404, { message: 'no such service' });
+  await assert.rejects(driver.start({ name: 'S4', id: 4, mayAdopt: true }, specWith()), {
+    code: 'not-found',
+  });
+  assert.ok(!engine.requests.includes('POST /services/create'));
+});
+
+it('claims also the service that was put in the place meanwhile', async (t) => {
+  const { engine, driver } = await afterAnother(t);
+  const newest = inRole('current', { ID: 'beside', CreatedAt: '2' });
+  engine.reply('GET /services', 200, [inRole('replaced')]);
+  engine.reply(`GET /services/${SERVICE.ID}`, 200, inRole('replaced'));
+  engine.reply('GET /services/beside', 200, newest);
+  engine.on(UPDATE, (response) => {
+    engine.reply('GET /services', 200, [inRole('removed'), newest]);
+    json(response, 200, {});
+  });
+  engine.reply('POST /services/beside/update', 200, {});
+  await driver.claimRemoval!('S4');
+  assert.ok(engine.requests.includes('POST /services/beside/update'));
+});
+
 it('leaves a removal to the balancer that claimed the newest service of the name', async (t) => {
   const { engine, driver } = await afterAnother(t);
   const newest = inRole('removed', { ID: 'beside', CreatedAt: '2' });

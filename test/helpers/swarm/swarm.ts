@@ -105,12 +105,14 @@ export async function onInstance({ instanceId }: Instance, ...command: string[])
   await dockerOn(node, ...command, id);
 }
 
-/** Removes every service of the pools of this run, once managers respond. */
+/** Removes every service of the pools of this run, and records of balancers that were killed, once managers respond. */
 export async function cleanUp(): Promise<void> {
   for (const pool of pools) {
     await eventually(`the removal of ${pool}`, async () => {
       const ids = await dockerOn(1, 'service', 'ls', '-q', '--filter', `label=ringlb.pool=${pool}`);
       if (ids !== '') await dockerOn(1, 'service', 'rm', ...ids.split('\n'));
+      const records = await dockerOn(1, 'config', 'ls', '-q', '--filter', `label=ringlb.members=${pool}`);
+      if (records !== '') await dockerOn(1, 'config', 'rm', ...records.split('\n'));
       return true;
     });
   }
