@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
-import { get, post, statusOf } from '../helpers/proxy/message.ts';
+import { get, ok, post, statusOf } from '../helpers/proxy/message.ts';
 import { Rig } from '../helpers/proxy/rig.ts';
 
 function failuresOf(rig: Rig): number {
@@ -79,4 +79,16 @@ test('after an empty line behind a body the connection is idle', async (t) => {
   rig.advance(6000);
   assert.equal(await client.over(), '');
   assert.equal(rig.counts().threads.idleCloses, 1);
+});
+
+test('large responses keep a connection from being idle', async (t) => {
+  const rig = await Rig.open(t, { headerTimeoutMs: 500, keepAliveTimeoutMs: 2000 });
+  rig.replica.serve(() => ok('x'.repeat(200_000)));
+  const client = await rig.client();
+  for (let count = 0; count < 3; count++) {
+    client.send(get('/'));
+    await client.response();
+    rig.advance(1500);
+    assert.equal(client.isEnded, false);
+  }
 });

@@ -9,6 +9,7 @@ import type { ParsedRequest } from '../../http1/request-head.ts';
 import { BalancerError, type ErrorCode, isBalancerError } from '../../platform/errors.ts';
 import { finalFailureResponse } from '../headers/failure-response.ts';
 import type { ClientInfo } from '../headers/request-headers.ts';
+import { largeReadBudget } from '../io/large-reads.ts';
 import { READ_INTO, readAsStream, readRaw, SCRATCH } from '../io/node-internals.ts';
 import { writeBatcher } from '../io/write-batcher.ts';
 import type { Connection } from '../upstream/connection.ts';
@@ -42,8 +43,9 @@ interface ClientSocket extends Socket {
 }
 
 function onBytes(this: ClientSocket, bytes: number, buffer: Buffer): boolean {
-  this[READER]?.read(buffer === READ_INTO ? SCRATCH : buffer, bytes);
-  return true;
+  // the parser writes a byte behind what it reads
+  const memory = buffer === READ_INTO ? SCRATCH : largeReadBudget.memory;
+  return this[READER]?.read(memory, bytes, bytes === buffer.length) ?? true;
 }
 
 function onData(this: ClientSocket, chunk: Buffer): void {
@@ -51,7 +53,7 @@ function onData(this: ClientSocket, chunk: Buffer): void {
   const { length } = chunk;
   const copy = Buffer.allocUnsafe(length + 1);
   chunk.copy(copy);
-  this[READER]?.read(copy, length);
+  this[READER]?.read(copy, length, false);
 }
 
 function onError(this: Socket): void {
@@ -132,6 +134,7 @@ export class ClientConnection implements ManagedConnection, TimedConnection, Req
   release(exchange: object, response: ClientResponse): void {
     if (this.#exchange !== exchange) return;
     this.#exchange = undefined;
+    this.#timeouts.markActive();
     if (this.isClosing) return;
     const mustFlush = this.#reader.hasPipelinedBytes || this.socket.writableNeedDrain;
     if (mustFlush || this.#pendingError !== undefined) {

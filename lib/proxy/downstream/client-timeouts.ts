@@ -47,6 +47,11 @@ export class ClientTimeouts {
     this.#sinceMs = nowMs;
   }
 
+  /** A response was written: what the kernel took at once of a large one is not counted by the socket. */
+  markActive(): void {
+    this.#sinceMs = this.#worker.nowMs;
+  }
+
   /** For how long nothing has moved. */
   idleMs(nowMs: number): number {
     return nowMs - this.#sinceMs;

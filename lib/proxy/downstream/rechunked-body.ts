@@ -29,10 +29,10 @@ export abstract class RechunkedBody implements BodySource {
     const isChunked = Number.isNaN(this.length);
     this.#stream.on('data', (piece: Buffer) => {
       this.contentBytes += piece.length;
-      onPiece(isChunked ? encodeChunk(piece) : piece, undefined);
+      onPiece(isChunked ? encodeChunk(piece) : piece);
     });
     this.#stream.on('end', () => {
-      if (isChunked) onPiece(trailerSection(passingTrailers(this.rawTrailers)), undefined);
+      if (isChunked) onPiece(trailerSection(passingTrailers(this.rawTrailers)));
       onEnd();
     });
     this.#stream.pause();

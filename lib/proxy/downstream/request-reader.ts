@@ -7,8 +7,8 @@
 import type { Socket } from 'node:net';
 import type { ParsedRequest } from '../../http1/request-head.ts';
 import { type RequestLimits, RequestParser, type RequestSink } from '../../http1/request-parser.ts';
-import { SCRATCH } from '../io/node-internals.ts';
-import { PooledReads } from '../io/pooled-reads.ts';
+import { LargeReads, largeReadBudget } from '../io/large-reads.ts';
+import { READ_INTO, readInto, SCRATCH } from '../io/node-internals.ts';
 import { ClientRequest } from './request.ts';
 import { RequestPacer } from './request-pacer.ts';
 import { type ReadControl, RequestStream } from './request-stream.ts';
@@ -17,8 +17,8 @@ import { type ReadControl, RequestStream } from './request-stream.ts';
 const MAX_PIPELINED_BYTES = 65_536;
 /** Longer input is parsed at once and not deferred, so that a crowd of clients costs little memory. */
 const MAX_DEFERRED_BYTES = 4096;
-/** A body of which more than this is to come is read into pooled buffers, which need not be copied. */
-const MIN_POOLED_BYTES = 65_536;
+/** A body of which more than this is to come is read in larger pieces. */
+const MIN_LARGE_BYTES = 65_536;
 
 /** The connection whose requests are read. */
 export interface RequestReaderOwner {
@@ -58,7 +58,7 @@ export class RequestReader implements RequestSink, ReadControl {
   #isPaused = false;
   /** Since when part of a head has been there; negative while there is none. Infinite and not -1, to begin as a double. */
   #headSinceMs = Number.NEGATIVE_INFINITY;
-  #pooledReads: PooledReads | undefined;
+  #largeReads: LargeReads | undefined;
   #hasReceived = false;
   #ignoresInput = false;
 
@@ -70,9 +70,16 @@ export class RequestReader implements RequestSink, ReadControl {
     this.#parser = new RequestParser(limits, this);
   }
 
-  /** Takes the first `bytes` of `memory`, which are good until it returns; the byte behind them may be overwritten. */
-  read(memory: Buffer, bytes: number): void {
-    this.#pooledReads?.recordRead(memory, bytes);
+  /**
+   * Takes the first `bytes` of `memory`, which are good until it returns; the byte behind them may be overwritten. `isFull`:
+   * there is more to read at once. Returns false where the socket must not be read now; reading goes on by itself.
+   */
+  read(memory: Buffer, bytes: number, isFull: boolean): boolean {
+    this.#take(memory, bytes);
+    return this.#largeReads?.mayContinue(bytes, isFull) ?? true;
+  }
+
+  #take(memory: Buffer, bytes: number): void {
     this.#hasReceived = true;
     if (this.#ignoresInput || this.#owner.isClosing) {
       // the end of a body that nobody wants is still looked for
@@ -137,17 +144,16 @@ export class RequestReader implements RequestSink, ReadControl {
       this.#completeHead = parsed;
       return;
     }
-    if (!(length - bytesHere < MIN_POOLED_BYTES) && framing !== 'none')
-      this.#pooledReads = new PooledReads(this.#socket);
+    if (!(length - bytesHere < MIN_LARGE_BYTES) && framing !== 'none') this.#startLargeReads();
     this.#owner.onRequest(this.#request, parsed);
   }
 
   onBody(piece: Buffer): void {
-    this.#body?.push(piece, this.#pooledReads?.bufferOf(piece));
+    this.#body?.push(piece);
   }
 
   onRequestEnd(): void {
-    this.#endPooledReads();
+    this.#endLargeReads();
     this.#body?.end();
     const parsed = this.#completeHead;
     this.#completeHead = undefined;
@@ -228,7 +234,7 @@ export class RequestReader implements RequestSink, ReadControl {
   /** Reads what comes and throws it away. */
   discardInput(): void {
     this.#ignoresInput = true;
-    this.#endPooledReads();
+    this.#endLargeReads();
     this.#isPaused = false;
     this.#socket.resume();
   }
@@ -241,7 +247,7 @@ export class RequestReader implements RequestSink, ReadControl {
     this.#dropPipelined();
     this.#parser.stop();
     this.#body?.drop();
-    this.#endPooledReads();
+    this.#endLargeReads();
     return rest;
   }
 
@@ -254,8 +260,20 @@ export class RequestReader implements RequestSink, ReadControl {
     this.#pipelinedBytes = 0;
   }
 
-  #endPooledReads(): void {
-    this.#pooledReads?.end();
-    this.#pooledReads = undefined;
+  #startLargeReads(): void {
+    this.#largeReads = new LargeReads(() => {
+      if (!this.#isPaused && !this.#socket.destroyed) this.#socket.resume();
+    });
+    readInto(this.#socket, () => largeReadBudget.next());
+  }
+
+  /** The body has ended, or nobody reads it any more. */
+  #endLargeReads(): void {
+    if (this.#largeReads === undefined) return;
+    this.#largeReads = undefined;
+    readInto(this.#socket, () => {
+      readInto(this.#socket, null);
+      return READ_INTO;
+    });
   }
 }

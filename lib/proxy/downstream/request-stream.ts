@@ -4,7 +4,6 @@
  * last; what nobody takes is held up to a bound, and then the client is not read any more.
  */
 import type { Socket } from 'node:net';
-import type { PooledBuffer } from '../io/buffer-pool.ts';
 import type { BodySource, OnPiece } from './request.ts';
 
 /** With so much that nobody has taken the client is not read any more. */
@@ -17,18 +16,13 @@ export interface ReadControl {
   resumeReading(): void;
 }
 
-interface HeldPiece {
-  readonly piece: Buffer;
-  readonly buffer: PooledBuffer | undefined;
-}
-
 export class RequestStream implements BodySource {
   readonly #socket: Socket;
   readonly length: number;
   readonly #reader: ReadControl;
   #onPiece: OnPiece = () => {};
   #onEnd: () => void = () => {};
-  #held: HeldPiece[] = [];
+  #held: Buffer[] = [];
   #heldBytes = 0;
   #isFlowing = false;
   /** The client is not read because nobody takes what came. */
@@ -72,10 +66,9 @@ export class RequestStream implements BodySource {
   resume(): void {
     this.#isFlowing = true;
     while (this.#isFlowing && this.#held.length > 0) {
-      const { piece, buffer } = this.#held.shift()!;
+      const piece = this.#held.shift()!;
       this.#heldBytes -= piece.length;
-      this.#onPiece(piece, buffer);
-      buffer?.release();
+      this.#onPiece(piece);
     }
     this.#deliverEnd();
     if (!this.#isReadingPaused || !this.#isFlowing) return;
@@ -83,10 +76,10 @@ export class RequestStream implements BodySource {
     this.#reader.resumeReading();
   }
 
-  /** Adds a piece that came; it lies in `buffer`, or is good only until the call returns. */
-  push(piece: Buffer, buffer: PooledBuffer | undefined): void {
-    if (this.#isFlowing && this.#held.length === 0) return this.#onPiece(piece, buffer);
-    this.#held.push({ piece: buffer === undefined ? Buffer.from(piece) : piece, buffer: buffer?.retain() });
+  /** Adds a piece that came, which is good until the call returns. */
+  push(piece: Buffer): void {
+    if (this.#isFlowing && this.#held.length === 0) return this.#onPiece(piece);
+    this.#held.push(Buffer.from(piece));
     this.#heldBytes += piece.length;
     if (this.#heldBytes < MAX_HELD_BYTES || this.#isReadingPaused) return;
     this.#isReadingPaused = true;
@@ -101,7 +94,6 @@ export class RequestStream implements BodySource {
 
   /** Delivers nothing more. */
   drop(): void {
-    for (const { buffer } of this.#held) buffer?.release();
     this.#held = [];
     this.#heldBytes = 0;
     this.#onPiece = () => {};

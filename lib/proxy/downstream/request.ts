@@ -5,7 +5,6 @@ import type { ParsedRequest } from '../../http1/request-head.ts';
 import type { ResponseRequest } from '../../http1/response-parser.ts';
 import type { BalancerError } from '../../platform/errors.ts';
 import type { ClientInfo, RequestHead } from '../headers/request-headers.ts';
-import type { PooledBuffer } from '../io/buffer-pool.ts';
 import type { Connection } from '../upstream/connection.ts';
 import type { ConnectionPool } from '../upstream/connection-pool.ts';
 import type { PinnedConnection } from '../upstream/pinned-connections.ts';
@@ -49,8 +48,8 @@ export class ClientRequest {
   }
 }
 
-/** Takes a piece of a body. It is good while `buffer`, in which it lies, is retained; without one until the call returns. */
-export type OnPiece = (piece: Buffer, buffer: PooledBuffer | undefined) => void;
+/** Takes a piece of a body, which is good until the call returns. */
+export type OnPiece = (piece: Buffer) => void;
 
 /** A request's body as it comes: in chunks with their framing where it came so, its last chunk and trailers included. */
 export interface BodySource {

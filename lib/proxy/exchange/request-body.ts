@@ -6,7 +6,6 @@
 import type { RequestFraming } from '../../http1/request-fields.ts';
 import { BalancerError } from '../../platform/errors.ts';
 import type { BodySource } from '../downstream/request.ts';
-import type { PooledBuffer } from '../io/buffer-pool.ts';
 import { ReadProgress, type UnsentBytes } from '../io/unsent-bytes.ts';
 import type { Connection } from '../upstream/connection.ts';
 
@@ -104,7 +103,7 @@ export class RequestBody {
     connection.startUpload(head);
     this.#connection = connection;
     this.#isHeld = false;
-    for (const piece of this.#replay) if (!connection.write(piece)) this.#hold();
+    for (const piece of this.#replay) if (!connection.writeBody(piece)) this.#hold();
     this.#listen();
     if (!this.#isHeld) this.#source.resume();
   }
@@ -152,7 +151,7 @@ export class RequestBody {
     if (this.#isListening) return;
     this.#isListening = true;
     this.#source.listen(
-      (piece, buffer) => this.#onPiece(piece, buffer),
+      (piece) => this.#onPiece(piece),
       () => this.#onEnd(),
     );
   }
@@ -163,23 +162,15 @@ export class RequestBody {
     this.#owner.onBodyProgress();
   }
 
-  /** Sends a piece on: from the pooled buffer in which it lies, or as a copy, since all else is overwritten by the next read. */
-  #onPiece(piece: Buffer, buffer: PooledBuffer | undefined): void {
+  /** Sends a piece on, which is overwritten by the next read. */
+  #onPiece(piece: Buffer): void {
     this.#bytes += piece.length;
     const { maxBodyBytes } = this.#worker.options;
     if (maxBodyBytes > 0 && this.#source.contentBytes > maxBodyBytes && this.#isWanted)
       return this.#owner.onBadBody(bodyTooLarge(maxBodyBytes));
-    const { isReplayable } = this;
-    const connection = this.#connection;
-    const mustCopy = isReplayable || (buffer === undefined && connection !== undefined);
-    const copy = mustCopy ? Buffer.from(piece) : piece;
-    if (isReplayable) this.#replay.push(copy);
+    if (this.isReplayable) this.#replay.push(Buffer.from(piece));
     else this.#replay = [];
-    if (connection !== undefined) {
-      const hasRoom =
-        copy === piece ? connection.write(piece, buffer?.retain().release) : connection.write(copy);
-      if (!hasRoom) this.#hold();
-    }
+    if (this.#connection?.writeBody(piece) === false) this.#hold();
     this.#owner.onBodyProgress();
   }
 }

@@ -1,13 +1,14 @@
 /**
  * The body of a replica's response on its way to the client: the head goes out with the first of the body, the rest
  * as it comes.
- * Invariants: bytes go out in order; a chunk is not touched after `writeBody` unless it lies in a pooled buffer that
- * is retained; `flow` is paused once while the client takes nothing, and resumed once when it does again.
+ * Invariants: bytes go out in order; a chunk is not touched once its read has been handled; `flow` is paused once while the
+ * client takes nothing, and resumed once when it does again.
  * Writes go to the socket and not through ServerResponse, which corks each one until the next tick.
  */
-import type { Writable } from 'node:stream';
+import { encodeChunk } from '../../http1/chunked-decoder.ts';
 import type { ClientResponse } from '../downstream/client-response.ts';
-import { bufferPool } from '../io/buffer-pool.ts';
+import { BulkWriter } from '../io/bulk-writer.ts';
+import { plainDescriptorOf } from '../io/node-internals.ts';
 import type { Connection } from '../upstream/connection.ts';
 
 /** What can be made to wait for the client. */
@@ -15,7 +16,7 @@ export interface RelayFlow {
   setResponsePaused(isPaused: boolean): void;
 }
 
-/** A body up to here goes out with its head as one string; a longer one is copied behind its head into a pooled buffer. */
+/** A body up to here goes out with its head as one string. */
 const MAX_JOINED_BYTES = 4096;
 const LAST_CHUNK = '0\r\n\r\n';
 
@@ -28,7 +29,8 @@ export class ResponseRelay {
   #head: string;
   /** The first of the body, in memory that is good until the read at hand has been handled. */
   #first: Buffer | undefined;
-  #isPaused = false;
+  /** Undefined while nothing was written but what ends the response. */
+  #writer: BulkWriter | undefined;
 
   /** `response` has started, and nothing of it is written. */
   constructor(response: ClientResponse, flow: RelayFlow, head: string, rechunk: boolean) {
@@ -38,10 +40,6 @@ export class ResponseRelay {
     this.#rechunk = rechunk;
   }
 
-  get #out(): Writable {
-    return this.#response.out;
-  }
-
   /** The client has had nothing of it. */
   get isUnsent(): boolean {
     return this.#head !== '';
@@ -49,32 +47,32 @@ export class ResponseRelay {
 
   /** It waits for the client to take what was written. */
   get isPaused(): boolean {
-    return this.#isPaused;
+    return this.#writer?.isFull === true;
+  }
+
+  /** The client takes what is written as fast as it can, so that the more is read at a time, the less it costs. */
+  get suitsLargeReads(): boolean {
+    return !this.#rechunk && plainDescriptorOf(this.#response.out) >= 0;
   }
 
   /** Takes a piece of the body, read by `connection` in the call at hand. */
   writeBody(chunk: Buffer, connection: Connection): void {
-    if (this.#rechunk) return this.#writeChunk(chunk);
+    if (this.#rechunk) return this.#write(encodeChunk(chunk), connection);
     if (this.#head !== '' && this.#first === undefined) {
       this.#first = chunk;
       return;
     }
     this.flush(connection);
-    const buffer = connection.retainBuffer(chunk);
-    if (buffer === undefined) this.#afterWrite(this.#out.write(Buffer.from(chunk)));
-    else this.#afterWrite(this.#out.write(chunk, buffer.release));
+    this.#write(chunk, connection);
   }
 
   /** Writes what is held back: more of the body is to come, and not with this read. */
   flush(connection: Connection): void {
     if (this.#head === '') return;
     const first = this.#first;
-    if (first === undefined || first.length <= MAX_JOINED_BYTES) {
-      this.#afterWrite(this.#out.write(this.takeHead(), 'latin1'));
-      return;
-    }
+    if (first === undefined || first.length <= MAX_JOINED_BYTES) return this.#writeText(this.takeHead());
     this.#first = undefined;
-    this.#writeWithHead(first, connection);
+    this.#write(first, connection);
   }
 
   /** Ends the response: what is held back goes out with the end, and a short response together with others if `mayBatch`. */
@@ -98,40 +96,26 @@ export class ResponseRelay {
     return this.#head !== '' && (this.#first === undefined || this.#first.length <= MAX_JOINED_BYTES);
   }
 
-  /** One write for the head and a large first piece: a string and a buffer in one write are twice the work for the kernel. */
-  #writeWithHead(first: Buffer, connection: Connection): void {
+  /** One write for the head and a large piece: a string and a buffer in one write are twice the work for the kernel. */
+  #write(piece: Buffer, connection: Connection): void {
     const head = this.#head;
-    const buffer = bufferPool.acquire();
-    if (buffer !== undefined && head.length + first.length <= buffer.bytes.length) {
-      const { bytes } = buffer;
-      this.#head = '';
-      const start = bytes.write(head, 'latin1');
-      first.copy(bytes, start);
-      this.#afterWrite(this.#out.write(bytes.subarray(0, start + first.length), buffer.release));
-      return;
-    }
-    buffer?.release();
-    this.#out.write(this.takeHead(), 'latin1');
-    this.writeBody(first, connection);
+    this.#head = '';
+    const whole = head === '' ? piece : (connection.putInFront(head, piece) ?? joined(head, piece));
+    const { isPaused } = this;
+    if (!this.#bulkWriter.write(whole) && !isPaused) this.#flow.setResponsePaused(true);
   }
 
-  #writeChunk(chunk: Buffer): void {
-    const size = `${this.takeHead()}${chunk.length.toString(16)}\r\n`;
-    const out = this.#out;
-    out.cork();
-    out.write(size, 'latin1');
-    out.write(Buffer.from(chunk));
-    this.#afterWrite(out.write('\r\n', 'latin1'));
-    out.uncork();
+  #writeText(text: string): void {
+    const { isPaused } = this;
+    if (!this.#bulkWriter.writeText(text) && !isPaused) this.#flow.setResponsePaused(true);
   }
 
-  #afterWrite(hasRoom: boolean): void {
-    if (hasRoom || this.#isPaused) return;
-    this.#isPaused = true;
-    this.#flow.setResponsePaused(true);
-    this.#out.once('drain', () => {
-      this.#isPaused = false;
-      this.#flow.setResponsePaused(false);
-    });
+  get #bulkWriter(): BulkWriter {
+    this.#writer ??= new BulkWriter(this.#response.out, () => this.#flow.setResponsePaused(false));
+    return this.#writer;
   }
+}
+
+function joined(head: string, piece: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(head, 'latin1'), piece]);
 }

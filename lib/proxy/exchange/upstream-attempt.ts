@@ -166,7 +166,7 @@ export class UpstreamAttempt implements Attempt, RelayFlow {
     record.recordFurtherRead();
     if (this.#relay === undefined || this.#connection === undefined) return;
     this.#relay.flush(this.#connection);
-    this.#connection.useLargeReads();
+    if (this.#relay.suitsLargeReads) this.#connection.useLargeReads();
     if (!this.#relay.isPaused) this.#owner.setDeadline(worker.options.idleTimeoutMs);
   }
 
@@ -197,7 +197,6 @@ export class UpstreamAttempt implements Attempt, RelayFlow {
   onTunnel(upstream: Socket, early: Buffer): void {
     this.#connection = undefined;
     this.#owner.phase = 'tunnel';
-    if (!this.isRequestSent) upstream.on('drain', () => this.onDrain());
     this.#owner.onTunnel(upstream, early, this.#relay?.takeHead() ?? '');
   }
 

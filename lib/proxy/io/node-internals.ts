@@ -4,6 +4,7 @@
  * Where a part is missing nothing is changed, and callers do without it.
  */
 import { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
 
 interface Handle {
   readonly fd?: number;
@@ -32,6 +33,8 @@ interface Fields {
 }
 
 const fields = fieldsOf(new Socket());
+
+const NO_DESCRIPTOR = -1;
 
 function fieldsOf(socket: Socket): Fields | undefined {
   const symbols = Object.getOwnPropertySymbols(socket);
@@ -89,6 +92,12 @@ function toScratch(): Buffer {
 /** The socket's descriptor, where it has one. */
 export function descriptorOf(socket: Socket): number | undefined {
   return (socket as unknown as RawSocket)._handle?.fd;
+}
+
+/** The descriptor of a socket whose bytes go out as they are written; below zero for all else that can be written to. */
+export function plainDescriptorOf(out: Writable): number {
+  const { _handle, encrypted } = out as unknown as RawSocket & { readonly encrypted?: boolean };
+  return encrypted === true ? NO_DESCRIPTOR : (_handle?.fd ?? NO_DESCRIPTOR);
 }
 
 /** Bytes that were written and that the kernel has not taken. */

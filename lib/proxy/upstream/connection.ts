@@ -1,8 +1,7 @@
 /**
  * One keep-alive connection to a replica: writes a request, reads its response, and is then free for the next.
  * Invariants: it is busy with at most one attempt; bytes that come while there is none close it; an attempt is not
- * called any more once it has completed, failed or cancelled. A chunk is only good until its call returns, unless it
- * lies in a pooled buffer (`useLargeReads`) that is retained.
+ * called any more once it has completed, failed or cancelled. A chunk is only good until its call returns.
  */
 import type { OnReadOpts, Socket, TcpNetConnectOpts } from 'node:net';
 import type { Endpoint } from '../../core/replica.ts';
@@ -14,7 +13,8 @@ import {
   type ResponseSink,
 } from '../../http1/response-parser.ts';
 import { BalancerError, type ErrorCode, errnoOf, isBalancerError, messageOf } from '../../platform/errors.ts';
-import { bufferPool, type PooledBuffer } from '../io/buffer-pool.ts';
+import { BulkWriter } from '../io/bulk-writer.ts';
+import { LargeReads, largeReadBudget } from '../io/large-reads.ts';
 import { writeBatcher } from '../io/write-batcher.ts';
 import type { ReplicaSocket } from './early-response.ts';
 
@@ -31,7 +31,7 @@ export interface Attempt extends ResponseSink {
   readonly isRequestSent: boolean;
   /** What one read of the socket brought has been delivered, and more of the response is to come. */
   onReadEnd(): void;
-  /** The connection takes bytes again after `write` said false. */
+  /** The connection takes bytes again after `writeBody` said false. */
   onDrain(): void;
   /** The replica takes no more of the body; its response is still read. Only called after `startUpload`. */
   onWriteFailed(): void;
@@ -66,10 +66,11 @@ export interface ConnectOptions {
 
 /** Enough for most responses, and little to copy of the others. */
 const SHARED_BYTES = 81_920;
-/** Less room than this at the end of a buffer is not worth reading into. */
-const LEAST_READ_BYTES = 32_768;
+/** Kept free in front of what is read, for a head that is longer than the one it replaces. */
+const HEAD_ROOM_BYTES = 4096;
 /** Shared by all connections of this worker: what is read into it is handled before the next read. */
-const SHARED: Buffer = Buffer.allocUnsafeSlow(SHARED_BYTES);
+const SHARED: Buffer = Buffer.allocUnsafeSlow(HEAD_ROOM_BYTES + SHARED_BYTES);
+const READ_INTO: Buffer = SHARED.subarray(HEAD_ROOM_BYTES);
 
 const CONNECT_CODES: Readonly<Record<string, ErrorCode>> = {
   ECONNREFUSED: 'connect-refused',
@@ -109,9 +110,10 @@ export class Connection {
     this.#error = error;
     this.#attempt?.onWriteFailed();
   };
-  /** The buffer for reads of a large body, and how much of it is used; undefined while SHARED will do. */
-  #buffer: PooledBuffer | undefined;
-  #filledBytes = 0;
+  /** Of the body at hand; undefined while SHARED will do. */
+  #largeReads: LargeReads | undefined;
+  /** Of the request body at hand; undefined where there is none that is sent in pieces. */
+  #uploadWriter: BulkWriter | undefined;
 
   constructor(
     owner: ConnectionOwner,
@@ -132,9 +134,6 @@ export class Connection {
       this.#isConnected = true;
       this.connectMs = performance.now() - begunMs;
       this.#owner.onConnected(this);
-    });
-    socket.on('drain', () => {
-      if (!this.#hasWriteFailed) this.#attempt?.onDrain();
     });
     socket.on('end', () => this.#onSocketEnd());
     socket.on('error', (error) => {
@@ -165,9 +164,9 @@ export class Connection {
     }
   }
 
-  /** Writes; false when the attempt should wait for `onDrain`. Strings are latin1; `onSent` is called when the buffer is free. */
-  write(data: string | Buffer, onSent?: () => void): boolean {
-    return typeof data === 'string' ? this.socket.write(data, 'latin1') : this.socket.write(data, onSent);
+  /** Writes text, latin1. */
+  write(text: string): void {
+    this.socket.write(text, 'latin1');
   }
 
   /**
@@ -176,11 +175,25 @@ export class Connection {
    */
   startUpload(head: string): void {
     const { socket } = this;
+    // kept, since it goes on when the connection has become the attempt's tunnel
+    const attempt = this.#attempt;
+    const writer = new BulkWriter(socket, () => {
+      if (!this.#hasWriteFailed && this.#uploadWriter === writer) attempt?.onDrain();
+    });
+    this.#uploadWriter = writer;
     socket.onWriteFailed = this.#onWriteFailed;
     // the first piece has usually come with the head
     socket.cork();
     process.nextTick(() => socket.uncork());
     socket.write(head, 'latin1');
+  }
+
+  /**
+   * Writes a piece of the body behind `startUpload`, which may be overwritten afterwards; false when the attempt should wait
+   * for `onDrain`.
+   */
+  writeBody(piece: Buffer): boolean {
+    return this.#uploadWriter?.write(piece) ?? true;
   }
 
   /** Writes a whole request, latin1, together with the small writes to other sockets. */
@@ -198,17 +211,22 @@ export class Connection {
     this.socket.resume();
   }
 
-  /** More of the response's body is to come than one read brings: further reads go into pooled buffers. */
+  /** More of the response's body is to come than one read brings: further reads may be larger. */
   useLargeReads(): void {
-    this.#buffer ??= bufferPool.acquire();
+    this.#largeReads ??= new LargeReads(() => {
+      if (!this.#isPaused && !this.#isClosed) this.socket.resume();
+    });
   }
 
   /**
-   * The pooled buffer in which the chunk of the call at hand lies, retained once more; undefined for a chunk in shared
-   * memory, which must be copied to outlive the call.
+   * `text`, latin1, with `chunk` behind it in one piece, in the memory that the chunk was read into; undefined where it
+   * has no room there. What was read before the chunk has been parsed and may be overwritten.
    */
-  retainBuffer(chunk: Buffer): PooledBuffer | undefined {
-    return this.#buffer?.bytes.buffer === chunk.buffer ? this.#buffer.retain() : undefined;
+  putInFront(text: string, chunk: Buffer): Buffer | undefined {
+    const start = chunk.byteOffset - text.length;
+    if (chunk.buffer !== SHARED.buffer || start < 0) return undefined;
+    SHARED.write(text, start, 'latin1');
+    return SHARED.subarray(start, chunk.byteOffset + chunk.length);
   }
 
   /** The attempt wants no more of this connection. */
@@ -221,8 +239,8 @@ export class Connection {
   destroy(error?: BalancerError): void {
     const attempt = this.#attempt;
     this.#attempt = undefined;
+    this.#uploadWriter = undefined;
     this.#parser.stop();
-    this.#releaseBuffer();
     this.socket.destroy();
     this.#reportClosed(this.#isConnected ? undefined : error);
     if (error !== undefined) attempt?.onUpstreamError(error);
@@ -231,30 +249,13 @@ export class Connection {
   /** Reads go straight into a buffer of ours, past the stream machinery: 1.5 µs less for a small response. */
   #onRead(): OnReadOpts {
     return {
-      buffer: () => this.#nextBuffer(),
+      // asked for after every read
+      buffer: () => (this.#largeReads === undefined ? READ_INTO : largeReadBudget.next()),
       callback: (bytes, buffer) => {
-        const chunk = buffer as Buffer;
-        if (this.#buffer?.bytes.buffer === chunk.buffer) this.#filledBytes += bytes;
-        this.#read(chunk.subarray(0, bytes));
-        return true;
+        this.#read((buffer as Buffer).subarray(0, bytes));
+        return this.#largeReads?.mayContinue(bytes, bytes === buffer.length) ?? true;
       },
     };
-  }
-
-  /** Asked for after every read. */
-  #nextBuffer(): Buffer {
-    if (this.#buffer === undefined) return SHARED;
-    if (this.#buffer.bytes.length - this.#filledBytes < LEAST_READ_BYTES) {
-      this.#releaseBuffer();
-      this.#buffer = bufferPool.acquire();
-    }
-    return this.#buffer?.bytes.subarray(this.#filledBytes) ?? SHARED;
-  }
-
-  #releaseBuffer(): void {
-    this.#buffer?.release();
-    this.#buffer = undefined;
-    this.#filledBytes = 0;
   }
 
   #read(chunk: Buffer): void {
@@ -278,7 +279,8 @@ export class Connection {
     this.#attempt = undefined;
     // the client of this response may be slow, the next one need not be
     if (this.#isPaused) this.resume();
-    this.#releaseBuffer();
+    this.#largeReads = undefined;
+    this.#uploadWriter = undefined;
     this.socket.onWriteFailed = undefined;
     if (this.#parser.phase === 'idle' && attempt.isRequestSent && !this.#isClosed) this.#owner.onFree(this);
     else this.destroy();
