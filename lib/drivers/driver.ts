@@ -137,6 +137,11 @@ export interface Driver {
 
   /** True where the engine itself starts another instance when one ends (swarm); there is a `replace` then. */
   readonly heals?: boolean;
+  /**
+   * True where the engine frees the name of an instance that has just ended only once it has cleaned up behind it: what
+   * replaces it is started as `next`, and promoted when the name is free.
+   */
+  readonly freesNamesLate?: boolean;
   /** True while other balancers may change the pool at any time: their changes show in `list` alone. */
   readonly isShared?: boolean;
   /** True where instances run on without a balancer, so that another one may adopt them. */

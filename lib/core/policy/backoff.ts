@@ -20,11 +20,16 @@ export interface InstanceLife {
 /** An instance that ran this long after its first passed probe is not part of a crash loop. */
 const STEADY_MS = 10_000;
 
+/** True where it is no part of a crash loop, however it ended. */
+export function wasSteady({ wasHealthy, healthyMs }: Omit<InstanceLife, 'ending'>): boolean {
+  return wasHealthy && healthyMs >= STEADY_MS;
+}
+
 /** The number of crashes in a row once this instance has ended, given the number before it. */
-export function crashesAfter(crashes: number, { wasHealthy, healthyMs, ending }: InstanceLife): number {
-  const wasSound = healthyMs >= STEADY_MS || (ending !== undefined && isFromOutside(ending));
-  if (wasHealthy && wasSound) return 0;
-  return crashes + 1;
+export function crashesAfter(crashes: number, life: InstanceLife): number {
+  const { wasHealthy, ending } = life;
+  const wasEndedFromOutside = wasHealthy && ending !== undefined && isFromOutside(ending);
+  return wasSteady(life) || wasEndedFromOutside ? 0 : crashes + 1;
 }
 
 /** Wait before an instance is started in a place whose last `crashes` instances crashed: 1 s doubling to 60 s. */

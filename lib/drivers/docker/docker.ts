@@ -76,6 +76,7 @@ class DockerDriver implements Driver {
   readonly kind = 'docker';
   readonly ownsInstances = true;
   readonly outlivesBalancer = true;
+  readonly freesNamesLate = true;
   readonly #options: DockerDriverOptions;
   readonly #clock: Clock;
   readonly #engine: DockerEngine;

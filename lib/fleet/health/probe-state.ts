@@ -10,9 +10,9 @@ import type { Replica } from '../replica.ts';
 /** Between two probes of a replica that is starting: from here … */
 const QUICK_MS = 10;
 /** … doubling to here, the most that a start may take longer for having just been missed … */
-const LOOK_MS = 50;
+const LOOK_MS = 25;
 /** … and after this many failures, about a second, doubling further to QUICK_MAX_MS. */
-const QUICK_MISSES = 20;
+const QUICK_MISSES = 40;
 const QUICK_MAX_MS = 500;
 /** Between two probes of a suspect while probing is off. */
 const SUSPECT_MS = 1000;

@@ -58,11 +58,23 @@ export class Instances {
    * Stops and removes an instance, killing it after `graceMs`; safe to call again. A failure is logged and no more,
    * since the supervisor's next look finds the instance again.
    */
-  remove({ instanceId, name }: InstanceRef, graceMs: number): Promise<void> {
+  remove(instance: InstanceRef, graceMs: number): Promise<void> {
+    return this.#removeOnce(instance, () => this.#driver.remove(instance.instanceId, graceMs));
+  }
+
+  /** Kills and removes an instance once what is queued under its name is done, and `earlier` has resolved. */
+  removeAfter(instance: InstanceRef, earlier: Promise<void>): Promise<void> {
+    const queued = this.#turns.get(instance.name);
+    return this.#removeOnce(instance, async () => {
+      await Promise.all([queued, earlier]);
+      await this.#driver.remove(instance.instanceId, 0);
+    });
+  }
+
+  #removeOnce({ instanceId, name }: InstanceRef, remove: () => Promise<void>): Promise<void> {
     const underWay = this.#removing.get(instanceId);
     if (underWay !== undefined) return underWay;
-    const done = this.#driver
-      .remove(instanceId, graceMs)
+    const done = remove()
       .catch((error: unknown) =>
         this.#log.warn(
           { replica: name, instance: instanceId, cause: messageOf(error) },

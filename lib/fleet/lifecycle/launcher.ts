@@ -7,7 +7,7 @@
  */
 
 import type { Ending } from '../../core/ending.ts';
-import type { InstanceLife } from '../../core/policy/backoff.ts';
+import { type InstanceLife, wasSteady } from '../../core/policy/backoff.ts';
 import type { Instance } from '../../drivers/driver.ts';
 import { sleep } from '../../platform/clock.ts';
 import { BalancerError, isBalancerError, messageOf, StartError } from '../../platform/errors.ts';
@@ -33,8 +33,10 @@ export interface LaunchOptions {
   readonly found?: MaybeInstance;
   /** The instance that is to be replaced. */
   readonly old?: MaybeInstance;
-  /** Resolves once the exit of the instance before is recorded: the wait depends on it. Never rejects. */
+  /** Resolves once the exit of the instance before is recorded, for which it must be there. Never rejects. */
   readonly exitRecorded?: Promise<void>;
+  /** The life of the instance before, as far as it is known at once. */
+  readonly life?: Omit<InstanceLife, 'ending'>;
   /** Called where something that is not ours holds the name, before the wait for the next attempt. */
   readonly onNameHeld?: () => void;
 }
@@ -155,22 +157,28 @@ export class Launcher {
     }
   }
 
-  async #launch(replica: Replica, { found, old, exitRecorded, onNameHeld }: LaunchOptions): Promise<void> {
+  async #launch(replica: Replica, options: LaunchOptions): Promise<void> {
+    const { found, old, exitRecorded = Promise.resolve(), onNameHeld } = options;
     let instance = found;
     const { driver } = this.#parts;
     let replacing = driver.heals && old?.name === replica.name ? old : undefined;
     let nameHolder = replacing === undefined ? old : undefined;
     const instead = old?.name === replica.name ? undefined : old?.instanceId;
     // the old instance goes after the new one is healthy: the engine is slow enough with one thing at a time
-    let removeOld = nameHolder === undefined ? (): void => {} : this.#removeLater(nameHolder);
-    if (exitRecorded !== undefined) await Promise.race([exitRecorded, this.#closing.promise]);
+    let removeOld = nameHolder === undefined ? (): void => {} : this.#removeLater(nameHolder, exitRecorded);
+    let isBeside = driver.freesNamesLate === true;
+    await this.#untilWaitIsKnown(replica, options);
     while (this.#isWanted(replica)) {
       try {
         if (instance === undefined) await this.#waitOutCrashes(replica);
         if (!this.#isWanted(replica)) break;
-        if (nameHolder !== undefined) await this.instances.retire(nameHolder, 'replaced');
-        nameHolder = undefined;
-        await this.#starter.start(replica, { found: instance, instead, replacing, mayAdopt: true });
+        const beside = isBeside ? nameHolder : undefined;
+        isBeside = false;
+        if (beside === undefined) {
+          if (nameHolder !== undefined) await this.instances.retire(nameHolder, 'replaced');
+          nameHolder = undefined;
+        }
+        await this.#starter.start(replica, { found: instance, instead, replacing, beside, mayAdopt: true });
         break;
       } catch (error) {
         if (this.#closed) break;
@@ -211,12 +219,21 @@ export class Launcher {
   }
 
   /** Protects the instance from being removed by others; the returned function removes it. */
-  #removeLater(old: Instance): () => void {
+  #removeLater(old: Instance, exitRecorded: Promise<void>): () => void {
     const release = this.instances.protect(old.instanceId);
     return () => {
       release();
-      void this.instances.remove(old, 0);
+      void this.instances.removeAfter(old, exitRecorded);
     };
+  }
+
+  /**
+   * Waits until it is recorded how the instance before ended, where the wait before the next start depends on that. The
+   * engine may tell no sooner than it has cleaned up behind the instance, so nothing waits for it without need.
+   */
+  async #untilWaitIsKnown(replica: Replica, { exitRecorded, life }: LaunchOptions): Promise<void> {
+    if (life !== undefined && wasSteady(life)) this.recordExit(replica, { ...life, ending: undefined });
+    else if (exitRecorded !== undefined) await Promise.race([exitRecorded, this.#closing.promise]);
   }
 
   #isWanted(replica: Replica): boolean {

@@ -4,7 +4,8 @@
  */
 
 import type { Ending } from '../../core/ending.ts';
-import type { Driver, Instance } from '../../drivers/driver.ts';
+import type { ReplicaSpec } from '../../core/replica-spec.ts';
+import type { Driver, Instance, Start } from '../../drivers/driver.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { BalancerError, isBalancerError, messageOf, StartError } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/log.ts';
@@ -48,6 +49,8 @@ export interface Attempt {
   readonly instead?: string | undefined;
   /** Where the engine heals: the instance that the new one takes the place of, which is gone with it. */
   readonly replacing?: Instance | undefined;
+  /** A dead instance that has the name still: the new one is started beside it, and takes the name when that is free. */
+  readonly beside?: Instance | undefined;
   /** In a shared pool: an instance that another balancer started under the name will do. */
   readonly mayAdopt?: boolean;
 }
@@ -133,8 +136,9 @@ export class Starter {
     return { instance, healthy };
   }
 
-  async #startInstance(replica: Replica, { instead, replacing, mayAdopt }: Attempt): Promise<Instance> {
+  async #startInstance(replica: Replica, attempt: Attempt): Promise<Instance> {
     const { driver, journal, clock, log, releases } = this.#parts;
+    const { instead, replacing, beside, mayAdopt } = attempt;
     const { name, id, weight, isElastic, cause } = replica;
     const sinceMs = clock.nowMs();
     const { generation, spec, overrides } = releases.of(name);
@@ -151,11 +155,39 @@ export class Starter {
     const started =
       replacing !== undefined && driver.replace !== undefined
         ? await driver.replace(replacing, { avoidNode: this.#deadNode(replica, replacing) })
-        : await driver.start(place, spec);
+        : beside !== undefined
+          ? await this.#startBeside(beside, place, spec)
+          : await driver.start(place, spec);
     const { instanceId: instance, image } = started;
     const ms = clock.nowMs() - sinceMs;
     log.info({ replica: name, instance, image, ms: Math.round(ms) }, `${name} started`);
     journal.note({ kind: 'started', replica: name, instance, image, cause, ms });
+    return started;
+  }
+
+  /** Starts an instance while another has the name, which it takes over in the background. */
+  async #startBeside(old: Instance, place: Start, spec: ReplicaSpec): Promise<Instance> {
+    const { driver, log } = this.#parts;
+    const { name } = place;
+    let started: Instance;
+    try {
+      started = await driver.start({ ...place, isNext: true }, spec);
+    } catch (error) {
+      if (!isBalancerError(error, 'name-held')) throw error;
+      // an earlier one that never got the name is called that
+      await driver.retire(old.instanceId, 'replaced');
+      return driver.start(place, spec);
+    }
+    const takeName = async (): Promise<void> => {
+      await driver.retire(old.instanceId, 'replaced');
+      await driver.promote?.(started.instanceId);
+    };
+    // its turn comes when this start is over
+    void this.#instances
+      .runInTurn(name, takeName)
+      .catch((error: unknown) =>
+        log.warn({ replica: name, cause: messageOf(error) }, 'instance not renamed'),
+      );
     return started;
   }
 

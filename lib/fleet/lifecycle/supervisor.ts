@@ -296,7 +296,7 @@ export class Supervisor {
     const substitute = launcher.substitute(replica, hinted.text);
     if (substitute === undefined) void registry.clearInstance(replica, hinted.text);
     const place = substitute ?? replica;
-    launcher.launchUntilHealthy(place, { old, exitRecorded: this.#recordExit(death, place) });
+    launcher.launchUntilHealthy(place, { old, exitRecorded: this.#recordExit(death, place), life });
   }
 
   /** Records an exit after which the deploy has put the instance before back in the place: there is no outage to heal. */

@@ -164,4 +164,77 @@ describe('the launcher', () => {
     await rig.advance(15_000, 100);
     assert.deepEqual([...rig.driver.instances.keys()], ['S1#2']);
   });
+
+  describe('where a name is free only once the engine has cleaned up', () => {
+    async function steadyRig(): Promise<FleetRig> {
+      const rig = await FleetRig.of(1);
+      rig.driver.freesNamesLate = true;
+      await rig.advance(11_000, 100);
+      rig.driver.calls.length = 0;
+      return rig;
+    }
+
+    it('starts the next instance beside the dead one, which makes room later', async () => {
+      const rig = await steadyRig();
+      const retire = rig.driver.hold('retire');
+      rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+      await rig.advance(100);
+      assert.deepEqual(rig.states, ['S1=healthy']);
+      assert.deepEqual(rig.driver.in('S1')?.instanceId, 'S1#1');
+      retire.open();
+      await rig.advance(100);
+      assert.deepEqual(rig.driver.calls, [
+        'start S1',
+        'retire S1#1 replaced',
+        'promote S1#2',
+        'remove S1#1 0',
+      ]);
+      assert.deepEqual(rig.driver.current, ['S1']);
+    });
+
+    it('makes room first where an earlier one still is the next', async () => {
+      const rig = await steadyRig();
+      rig.driver.failNext('promote', 'engine-unreachable');
+      rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+      await rig.advance(11_000, 100);
+      assert.equal(rig.logged('warn instance not renamed').length, 1);
+      rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+      await rig.advance(100);
+      assert.deepEqual(rig.states, ['S1=healthy']);
+      assert.deepEqual([rig.driver.current, [...rig.driver.instances.keys()]], [['S1'], ['S1#3']]);
+    });
+
+    it('makes room first once a start beside the dead one has failed', async () => {
+      const rig = await steadyRig();
+      rig.driver.failNext('start', 'start-failed');
+      rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+      await rig.advance(2000, 50);
+      assert.deepEqual(rig.states, ['S1=healthy']);
+      assert.deepEqual([rig.driver.current, [...rig.driver.instances.keys()]], [['S1'], ['S1#2']]);
+    });
+
+    it('keeps the dead one until it is known how it ended', async () => {
+      const rig = await steadyRig();
+      const ending = rig.driver.hold('endingOf');
+      rig.driver.die(rig.instanceOf('S1'), 'exit 7', 'exit 1');
+      await rig.advance(100);
+      assert.deepEqual(rig.states, ['S1=healthy']);
+      assert.ok(rig.driver.instances.has('S1#1'));
+      ending.open();
+      await rig.advance(100);
+      assert.equal(rig.replica('S1').ending?.text, 'exit 7');
+      assert.deepEqual([...rig.driver.instances.keys()], ['S1#2']);
+    });
+  });
+
+  it('waits to know how an instance ended that did not run for long', async () => {
+    const rig = await FleetRig.of(1);
+    const ending = rig.driver.hold('endingOf');
+    rig.driver.die(rig.instanceOf('S1'), 'exit 1');
+    await rig.advance(100);
+    assert.deepEqual(rig.driver.of('start'), []);
+    ending.open();
+    await rig.advance(1200);
+    assert.deepEqual(rig.states, ['S1=healthy']);
+  });
 });

@@ -56,6 +56,7 @@ export class FakeDriver implements Driver {
   readonly ownsInstances: boolean;
   /** Instances that end are replaced by the engine itself; `replace` is called. */
   heals = false;
+  freesNamesLate = false;
   /** Other balancers change the pool too: a test does so with `leave` and `instances`. */
   isShared = false;
   members: Members | undefined;
