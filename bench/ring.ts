@@ -99,8 +99,8 @@ async function picksOf(replicas: number): Promise<readonly number[]> {
   process.stderr.write(`picks of ${replicas}\n`);
   const rounds: (readonly number[])[] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    const { byOverflow, p2cNs, leastNs } = await resultOf<PickTimes>(PICK_PROCESS, [String(replicas)]);
-    rounds.push([...byOverflow, p2cNs, leastNs]);
+    const times = await resultOf<PickTimes>(PICK_PROCESS, [String(replicas)]);
+    rounds.push([...times.byOverflow, times.p2cNs, times.unevenP2cNs, times.leastNs]);
   }
   return rounds[0]!.map((_, at) => Math.min(...rounds.map((times) => times[at]!)));
 }
@@ -143,4 +143,4 @@ ${markdown([QUALITY, ...all.map(qualityRow)])}
 A pick in ns, from the hash to the replica that gets the request, where the owners of this share of the requests are at
 their load bound; and by load, for requests without a key.
 
-${markdown([['', ...OVERFLOWS.map((share) => `${share * 100} % overflow`), 'p2c', 'least'], ...picks])}`);
+${markdown([['', ...OVERFLOWS.map((share) => `${share * 100} % overflow`), 'p2c', 'p2c, uneven', 'least'], ...picks])}`);

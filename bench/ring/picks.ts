@@ -34,6 +34,8 @@ function loadsOf(replicas: number, overflow: number): readonly number[] {
 export interface PickTimes {
   readonly byOverflow: readonly number[];
   readonly p2cNs: number;
+  /** With half of the replicas far above the mean, so that a quarter of the requests are drawn for again. */
+  readonly unevenP2cNs: number;
   readonly leastNs: number;
 }
 
@@ -42,6 +44,7 @@ export function pickTimesOf(replicas: number): PickTimes {
   return {
     byOverflow: OVERFLOWS.map((overflow) => pickNs(replicas, overflow, 'hash')),
     p2cNs: pickNs(replicas, 0, 'p2c'),
+    unevenP2cNs: pickNs(replicas, 0.5, 'p2c'),
     leastNs: pickNs(replicas, 0, 'least'),
   };
 }
