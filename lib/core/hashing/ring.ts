@@ -17,7 +17,7 @@ const STRIDE_SEED = 0x73747269;
 /**
  * Placement on a ring of `slots` slots, each member having `vnodes` points times its weight (both whole numbers from
  * 1, else a RangeError). `build` takes slots + members · vnodes steps.
- * The circle is cut into equal slots, each owned whole by whoever owns its start, so a lookup needs no search. The
+ * The circle is cut into equal slots, each owned whole by the owner of its start, so a lookup needs no search. The
  * first points of a member are those that it has with less weight.
  */
 export function ringPlacement(slots: number, vnodes: number): Placement {

@@ -260,7 +260,7 @@ function secondsOf(ms: number): number {
   return Math.max(1, Math.round(ms / 1000));
 }
 
-/** Bounds beat every rate: whoever moves them wants them kept. */
+/** Bounds beat every rate: an operator who moves them wants them kept. */
 function bounded({ size, limitedBy }: Held, facts: ScaleFacts, settings: ScaleSettings): Held {
   const { names, removable } = facts;
   const { min, max } = settings;

@@ -95,7 +95,7 @@ export class RouteTable {
     return this.#views.banks[(version & 1) as 0 | 1];
   }
 
-  /** One more than the highest ordinal that ever had a state: whoever looks at all of them looks at these. */
+  /** One more than the highest ordinal that ever had a state: a scan of all replicas ends here. */
   get known(): number {
     return Atomics.load(this.#views.header, KNOWN);
   }

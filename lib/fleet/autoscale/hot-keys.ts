@@ -18,7 +18,7 @@ export interface HotKeyParts {
 
 /** A replica that has been healthy for less than this has not had its share of the load yet. */
 const SETTLED_MS = 10_000;
-/** So long the threads, which look once a second, have to find the hash. */
+/** How long the threads, which look once a second, have to find the hash. */
 const KEY_SECONDS = 3;
 
 export class HotKeys {
@@ -26,7 +26,7 @@ export class HotKeys {
   #hot: Replica | undefined;
   /** Since it became hot. */
   #seconds = 0;
-  #isTold = false;
+  #isReported = false;
 
   constructor(parts: HotKeyParts) {
     this.#parts = parts;
@@ -46,17 +46,17 @@ export class HotKeys {
     const hot = gauge.hotOwner(settled, target);
     if (hot !== this.#hot) {
       table.watch(hot?.ordinal);
-      [this.#hot, this.#seconds, this.#isTold] = [hot, 0, false];
+      [this.#hot, this.#seconds, this.#isReported] = [hot, 0, false];
     }
-    if (hot !== undefined && !this.#isTold) this.#tell(hot);
+    if (hot !== undefined && !this.#isReported) this.#report(hot);
   }
 
   /** Enters it in the journal, once the hash is known or will not be. */
-  #tell({ name }: Replica): void {
+  #report({ name }: Replica): void {
     const { table, journal } = this.#parts;
     const hash = table.commonKey;
     if (hash === undefined && ++this.#seconds < KEY_SECONDS) return;
-    this.#isTold = true;
+    this.#isReported = true;
     const key =
       hash === undefined ? '' : `, most of it of the key with the hash ${hash.toString(16).padStart(8, '0')}`;
     const cause = `more than 60 % of the load is on ${name}${key}; the others are nearly idle, so more would not help`;

@@ -14,9 +14,9 @@ export interface ScaleMember {
   readonly settings: ScaleSettings;
   /** What was seen since the last call. */
   takeReading(): LoadReading;
-  /** Another balancer was given these settings. */
+  /** An operator has given another balancer these settings. */
   adopt(settings: ScaleSettings): void;
-  /** Another balancer was told to make it this size; undefined where that did not come about. */
+  /** An operator has another balancer make it this size; undefined where that failed. */
   adoptSize(size: number | undefined): void;
 }
 

@@ -20,7 +20,7 @@ export class StartTimes {
   #addedAtMs = Number.NEGATIVE_INFINITY;
   #healedAtMs = Number.NEGATIVE_INFINITY;
 
-  /** A replica has become healthy so long after its start began. */
+  /** A replica has become healthy `ms` after its start began. */
   record(ms: number, nowMs: number, isHeal: boolean): void {
     this.#lastMs.push(ms);
     if (this.#lastMs.length > KEPT) this.#lastMs.shift();
