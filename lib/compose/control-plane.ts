@@ -276,7 +276,7 @@ function createLifecycle(
   const plans = new Plans({ ...common, chooseName: config.classic ? randomName : nextName });
   const onRemoved = (replica: Replica): void => supervisor.removeReplica(replica);
   const scaling: Scaling = new Scaling(
-    options.share({ ...common, launcher, gracefulStop, plans, onRemoved }),
+    options.share({ ...common, launcher, gracefulStop, plans, onRemoved, nudge: () => supervisor.nudge() }),
   );
   const deploys = createDeploys(
     options.share({

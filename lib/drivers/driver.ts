@@ -125,6 +125,11 @@ export interface Members {
   readonly scaleReports: ReadonlyMap<string, ScaleReport | undefined>;
   /** Reports to the others at every renewal; `onRead` is called whenever their reports were read. */
   exchangeScale(report: () => ScaleReport, onRead: () => void): void;
+  /**
+   * Resolves once this balancer alone may make the pool a certain size; the returned function lets the next one. Throws
+   * `engine-unreachable`, also where another takes too long.
+   */
+  takeTurn(): Promise<() => Promise<void>>;
 }
 
 export interface Driver {

@@ -78,6 +78,18 @@ describe('two balancers with one pool', { skip: skipDocker ?? false, timeout: 30
     await stage.settled(a);
   });
 
+  it('make the pool the size that each was told last', async (t) => {
+    const { stage, a, b } = await pair(t);
+    const calls = [a, b, a, b].map((balancer) => balancer.ask('PUT', '/scale', { body: { n: 5 } }));
+    for (const { status, body } of await Promise.all(calls)) assert.equal(status, 200, body);
+    await agreed([a, b], 5);
+    await stage.settled(b);
+    assert.deepEqual(
+      (await stage.claims()).filter((name) => name.startsWith('ringlb-turn-')),
+      [],
+    );
+  });
+
   it('send a client to the replica in its sticky cookie', async (t) => {
     const { a, b } = await pair(t, '--sticky lb --sticky-secret of-both-balancers --max-replicas 8');
     const [first] = await names(a);

@@ -3,11 +3,12 @@
  * renewed; whoever has lost its config makes another.
  */
 import type { SwarmEngine } from '../swarm/swarm-engine.ts';
-import { type MemberRecord, parseRecord, textOf } from './record.ts';
+import { type MemberRecord, parseRecord, parseTurn, textOf, turnName } from './record.ts';
 import type { MemberStore, StoredRecord } from './store.ts';
 
 const LABEL = 'ringlb.member';
 const POOL = 'ringlb.members';
+const TURN = 'ringlb.turn';
 
 export function configStore(
   engine: Pick<SwarmEngine, 'configsWith' | 'createConfig' | 'updateConfig' | 'removeConfig'>,
@@ -27,6 +28,13 @@ export function configStore(
       const isThere = record.number > 1 && (await engine.updateConfig(name, labelsOf(record)));
       if (!isThere) await engine.createConfig(name, labelsOf(record));
     },
+    async turns() {
+      const configs = await engine.configsWith(`${POOL}=${pool}`);
+      return configs.flatMap(({ ID: key, Spec: { Name: name, Labels: labels } }) =>
+        parseTurn(name, labels[TURN]).map((turn) => ({ ...turn, key })),
+      );
+    },
+    putTurn: (number, token) => engine.createConfig(turnName(pool, number), { [POOL]: pool, [TURN]: token }),
     remove: (key) => engine.removeConfig(key),
   };
 }

@@ -12,6 +12,7 @@ import { describeOwner, type Owner } from '../docker/owner.ts';
 import type { Members, Peer } from '../driver.ts';
 import { type MemberRecord, shortId } from './record.ts';
 import type { MemberStore, StoredRecord } from './store.ts';
+import { Turns } from './turns.ts';
 
 const RENEW_MS = 1000;
 const EXPIRY_MS = 10_000;
@@ -53,8 +54,12 @@ export class Membership implements Members {
   #isFailing = false;
   #isClosed = false;
 
+  readonly #turns: Turns;
+
   constructor(parts: MembershipParts) {
     this.#parts = parts;
+    const { store, owner, clock } = parts;
+    this.#turns = new Turns({ store, token: owner.token, clock, isAlive: (token) => this.#seen.has(token) });
   }
 
   /** Joins; resolves once the others can see this balancer. Throws `engine-unreachable`. */
@@ -89,6 +94,10 @@ export class Membership implements Members {
   exchangeScale(report: () => ScaleReport, onRead: () => void): void {
     this.#scaleReport = report;
     this.#onScaleRead = onRead;
+  }
+
+  takeTurn(): Promise<() => Promise<void>> {
+    return this.#turns.take();
   }
 
   /** These are the instances that there are, `usable` those that requests may be sent to from now on. */

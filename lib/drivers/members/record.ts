@@ -36,6 +36,26 @@ export function parseRecord(text: string | undefined): MemberRecord | undefined 
   return { owner, number: number as number, tableHash, using, scale: parseReport(scale) };
 }
 
+/** Whose turn it is to make the pool a certain size: of several the one with the highest number. */
+export interface StoredTurn {
+  /** As the store knows it, for `remove`. */
+  readonly key: string;
+  readonly number: number;
+  /** Of its balancer. */
+  readonly token: string;
+}
+
+/** The name under which a turn is put down. */
+export function turnName(pool: string, number: number): string {
+  return `ringlb-turn-${pool}-${number}`;
+}
+
+/** The turn that has this name and belongs to `token`; none where that is undefined. */
+export function parseTurn(name: string, token: string | undefined): readonly StoredTurn[] {
+  const number = Number(name.split('-').at(-1));
+  return token !== undefined && Number.isSafeInteger(number) ? [{ key: name, number, token }] : [];
+}
+
 function parse(text: string): Readonly<Record<string, unknown>> {
   try {
     return Object(JSON.parse(text));

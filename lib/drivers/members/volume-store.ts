@@ -4,10 +4,11 @@
  */
 import type { DockerEngine } from '../docker/engine.ts';
 import { poolLabel, poolLabels } from '../docker/mapper.ts';
-import { parseRecord, textOf } from './record.ts';
+import { parseRecord, parseTurn, textOf, turnName } from './record.ts';
 import type { MemberStore, StoredRecord } from './store.ts';
 
 const LABEL = 'ringlb.member';
+const TURN = 'ringlb.turn';
 
 export function volumeStore(
   engine: Pick<DockerEngine, 'volumesWith' | 'createVolume' | 'removeVolume'>,
@@ -24,6 +25,14 @@ export function volumeStore(
     async put(record) {
       const name = `ringlb-member-${pool}-${record.owner.token.slice(0, 8)}-${record.number}`;
       await engine.createVolume(name, { ...poolLabels(pool), [LABEL]: textOf(record) });
+    },
+    async turns() {
+      const volumes = await engine.volumesWith(poolLabel(pool));
+      return volumes.flatMap(({ Name: key, Labels: labels }) => parseTurn(key, labels?.[TURN]));
+    },
+    async putTurn(number, token) {
+      // of two that create a volume under one name the first one's labels stay
+      await engine.createVolume(turnName(pool, number), { ...poolLabels(pool), [TURN]: token });
     },
     remove: (key) => engine.removeVolume(key),
   };

@@ -14,6 +14,7 @@ import type { Logger } from '../../platform/log.ts';
 import type { Checker } from '../health/checker.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
+import { untilFollowed } from '../shared/following.ts';
 import { type Claimed, SharedRemoval } from '../shared/shared-removal.ts';
 import type { GracefulStop } from './graceful-stop.ts';
 import type { Launcher } from './launcher.ts';
@@ -33,6 +34,8 @@ export interface ScalingParts {
   readonly stopTimeoutMs: number;
   /** Another balancer of the pool removes the replica. */
   readonly onRemoved: (replica: Replica) => void;
+  /** What the pool is like is worth a look. */
+  readonly nudge: () => void;
 }
 
 const NONE: ReadonlySet<string> = new Set();
@@ -113,10 +116,23 @@ export class Scaling {
   }
 
   /**
-   * Makes it `count` replicas once the additions before it have started or failed, so that the last call counts.
-   * Resolves and throws as `add` and `remove`.
+   * Makes it `count` replicas once the additions before it have started or failed, so that the last call counts, of
+   * those at any balancer of the pool. Resolves and throws as `add` and `remove`.
    */
   async scale(count: number): Promise<readonly string[]> {
+    const { driver, registry, clock, nudge, log } = this.#parts;
+    if (driver.members === undefined) return this.#scale(count);
+    const endTurn = await driver.members.takeTurn();
+    try {
+      await untilFollowed({ driver, registry, clock, nudge });
+      return await this.#scale(count);
+    } finally {
+      // where that fails, it ends with this balancer at the latest
+      await endTurn().catch((error: unknown) => log.warn({ cause: messageOf(error) }, 'turn not ended'));
+    }
+  }
+
+  async #scale(count: number): Promise<readonly string[]> {
     while (this.#adding.size > 0) await Promise.allSettled(this.#adding);
     const { added, removed } = this.#parts.plans.planScale(count);
     if (added.length > 0) return this.#add(added, 0);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { thisOwner } from '../../../lib/drivers/docker/owner.ts';
 import { Membership } from '../../../lib/drivers/members/membership.ts';
+import type { StoredTurn } from '../../../lib/drivers/members/record.ts';
 import { parseRecord, textOf } from '../../../lib/drivers/members/record.ts';
 import type { MemberStore, StoredRecord } from '../../../lib/drivers/members/store.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
@@ -14,6 +15,7 @@ const settle = async (): Promise<void> => {
 function pool() {
   const clock = new FakeClock();
   const records = new Map<string, StoredRecord>();
+  const turns = new Map<string, StoredTurn>();
   const gone = new Set<string>();
   const store: MemberStore = {
     list: async () => [...records.values()],
@@ -23,8 +25,14 @@ function pool() {
       assert.ok(read !== undefined);
       records.set(key, { key, record: read });
     },
+    turns: async () => [...turns.values()],
+    async putTurn(number, token) {
+      const key = `turn-${number}`;
+      if (!turns.has(key)) turns.set(key, { key, number, token });
+    },
     async remove(key) {
       records.delete(key);
+      turns.delete(key);
     },
   };
   const join = async () => {
@@ -90,6 +98,55 @@ describe('the balancers of a pool', () => {
     await advance(2100);
     await seen;
     assert.deepEqual([...a.member.scaleReports], [[b.member.peers[0]?.id, report]]);
+  });
+
+  it('take turns, each its own calls too', async () => {
+    const { join, advance } = pool();
+    const [a, b] = [await join(), await join()];
+    await advance(1100);
+    const order: string[] = [];
+    const take = async (name: string, { member }: typeof a) => {
+      const end = await member.takeTurn();
+      order.push(name);
+      return end;
+    };
+    const first = await take('a1', a);
+    const others = [take('b', b), take('a2', a)];
+    await advance(1000);
+    assert.deepEqual(order, ['a1']);
+    await first();
+    await advance(1000);
+    assert.equal(order.length, 2);
+    await (await Promise.race(others))();
+    await advance(1000);
+    assert.deepEqual(order.toSorted(), ['a1', 'a2', 'b']);
+  });
+
+  it('get the turn of one that has ended', async () => {
+    const { join, advance } = pool();
+    const [a, b] = [await join(), await join()];
+    await advance(1100);
+    await a.member.takeTurn();
+    a.end();
+    let hasTurn = false;
+    void b.member.takeTurn().then(() => {
+      hasTurn = true;
+    });
+    await advance(10_000);
+    assert.equal(hasTurn, true);
+  });
+
+  it('are told to try again where a turn takes too long', async () => {
+    const { join, advance } = pool();
+    const [a, b] = [await join(), await join()];
+    await advance(1100);
+    await a.member.takeTurn();
+    const refused = assert.rejects(b.member.takeTurn(), {
+      code: 'engine-unreachable',
+      message: 'Another balancer of the pool is changing its size: try again in a moment',
+    });
+    await advance(95_000);
+    await refused;
   });
 
   it('leave no record behind', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FakeDriver } from '../../helpers/fleet/fake-driver.ts';
+import { FakePool } from '../../helpers/fleet/fake-pool.ts';
 import {
   DRAIN_TIMEOUT_MS,
   FleetRig,
@@ -255,6 +256,40 @@ describe('a removal from a shared pool', () => {
     await removed;
     await rig.advance(100);
     assert.deepEqual([...rig.driver.instances.keys()], []);
+  });
+});
+
+describe('the size of a shared pool', () => {
+  it('is made from what others have added and removed before', async () => {
+    const rig = await sharedRig();
+    rig.driver.members = new FakePool().join('a');
+    rig.driver.leave('web', 3);
+    rig.driver.leave('www', 4);
+    rig.driver.instances.get(rig.instanceOf('S1'))!.role = 'removed';
+    const scaled = rig.scaling.scale(3);
+    await rig.advance(1000);
+    assert.deepEqual(await scaled, ['S2', 'web', 'www']);
+    assert.deepEqual(rig.driver.of('start'), []);
+  });
+
+  it('is made by one balancer at a time', async () => {
+    const rig = await sharedRig();
+    const pool = new FakePool();
+    rig.driver.members = pool.join('a');
+    const endTurn = await pool.join('b').takeTurn();
+    const scaled = rig.scaling.scale(1);
+    await rig.advance(1000);
+    assert.equal(rig.scaling.names().length, 2);
+    await endTurn();
+    await rig.advance(1000);
+    assert.equal((await scaled).length, 1);
+  });
+
+  it('lets the next one have its turn after a failure', async () => {
+    const rig = await sharedRig({ maxReplicas: 3 });
+    rig.driver.members = new FakePool().join('a');
+    await assert.rejects(rig.scaling.scale(9), { code: 'bad-request' });
+    assert.equal((await rig.scaling.scale(1)).length, 1);
   });
 });
 

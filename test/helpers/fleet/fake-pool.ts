@@ -10,6 +10,7 @@ interface Exchange {
 export class FakePool {
   readonly #exchanges = new Map<string, Exchange | undefined>();
   readonly #reports = new Map<string, ScaleReport>();
+  #turn: Promise<void> = Promise.resolve();
 
   /** A balancer that has joined, which sees all others from now on. */
   join(id: string): Members {
@@ -34,7 +35,16 @@ export class FakePool {
       exchangeScale(report, onRead) {
         pool.#exchanges.set(id, { report, onRead });
       },
+      takeTurn: () => pool.#takeTurn(),
     };
+  }
+
+  async #takeTurn(): Promise<() => Promise<void>> {
+    const before = this.#turn;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#turn = promise;
+    await before;
+    return async () => resolve();
   }
 
   leave(id: string): void {

@@ -266,7 +266,9 @@ export class FleetRig {
     const chooseName = classic ? freshNames() : nextName;
     const plans = new Plans({ ...common, chooseName, maxReplicas, classic });
     const onRemoved = (replica: Replica): void => this.supervisor.removeReplica(replica);
-    this.scaling = new Scaling({ ...common, ...limits, gracefulStop, launcher, plans, classic, onRemoved });
+    const nudge = (): void => this.supervisor.nudge();
+    const changes = { gracefulStop, launcher, plans, classic, onRemoved, nudge };
+    this.scaling = new Scaling({ ...common, ...limits, ...changes });
     this.supervisor = ownsInstances
       ? new Supervisor({
           ...lifecycle,
