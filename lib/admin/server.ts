@@ -45,8 +45,8 @@ export interface AdminOptions extends AccessOptions {
 }
 
 export interface AdminServer {
-  /** Listens; '' is all interfaces, 0 any free port. Throws BalancerError `port-in-use`. */
-  listen(port: number, host: string): Promise<Endpoint>;
+  /** Listens, on the open socket `fd` where one is given; '' is all interfaces, 0 any free port. Throws BalancerError `port-in-use`. */
+  listen(port: number, host: string, fd?: number): Promise<Endpoint>;
   /** Keeps to other limits from now on, as far as they are given; open connections stay. */
   configure(limits: Partial<AdminLimits>): void;
   /** Closes idle connections and resolves once the requests under way have got their responses. Safe to call again. */
@@ -85,13 +85,14 @@ class HttpAdminServer implements AdminServer {
     this.#server = this.#createServer();
   }
 
-  listen(port: number, host: string): Promise<Endpoint> {
+  listen(port: number, host: string, fd?: number): Promise<Endpoint> {
     const { promise, resolve, reject } = Promise.withResolvers<Endpoint>();
     const server = this.#server;
     const onError = (error: Error) => reject(listenError(error, { host, port }, ADMIN_PORT_FLAGS));
     server.once('error', onError);
     const { reusePort = false } = this.#options;
-    server.listen({ port, reusePort, ...(host !== '' && { host }) }, () => {
+    const where = fd === undefined ? { port, reusePort, ...(host !== '' && { host }) } : { fd };
+    server.listen(where, () => {
       server.off('error', onError);
       server.on('error', (error) => this.#options.log.error({ cause: error.message }, 'admin server failed'));
       const address = server.address();

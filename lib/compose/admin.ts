@@ -48,8 +48,8 @@ export interface AdminDeps {
 }
 
 export interface Admin {
-  /** Listens on the port; resolves with where. Throws `port-in-use`. */
-  open(port: number): Promise<Endpoint>;
+  /** Listens on the port, or on the open socket `fd`; resolves with where. Throws `port-in-use`. */
+  open(port: number, fd?: number): Promise<Endpoint>;
   /** Keeps to the time limits of other options from now on. */
   configure(config: Config): void;
   /** Lets requests in progress finish. */
@@ -92,10 +92,10 @@ export function createAdmin(deps: AdminDeps): Admin {
   ];
   const server = createServer(deps, routes);
   return {
-    open(port) {
+    open(port, fd) {
       warnOfOpenAccess(config, log);
       live.start();
-      return server.listen(port, config.adminHost);
+      return server.listen(port, config.adminHost, fd);
     },
     configure: (next) => server.configure(limitsOf(next)),
     async close() {

@@ -19,10 +19,11 @@ import { ordinalsFor } from '../fleet/registry.ts';
 import { Metrics } from '../metrics/metrics.ts';
 import { cpus } from '../platform/cgroup.ts';
 import { type Clock, systemClock } from '../platform/clock.ts';
-import { messageOf } from '../platform/errors.ts';
+import { BalancerError, messageOf } from '../platform/errors.ts';
 import { reachableHost } from '../platform/ip-addresses.ts';
 import type { RootLogger } from '../platform/log.ts';
-import { canSharePort, claimPort, TLS_PORT_FLAGS, threadsOnPort } from '../proxy/bind.ts';
+import type { PassedName, PassedSockets } from '../platform/passed-sockets.ts';
+import { canSharePort, claimPort, TLS_PORT_FLAGS } from '../proxy/bind.ts';
 import { isFastPath } from '../proxy/io/node-internals.ts';
 import { createAcme } from './acme.ts';
 import { type Admin, createAdmin } from './admin.ts';
@@ -31,8 +32,16 @@ import { type ControlPlane, createControlPlane } from './control-plane.ts';
 import { createDataPlane, type DataPlane } from './data-plane.ts';
 import { createDriver } from './drivers.ts';
 import { LiveOptions } from './live-options.ts';
+import {
+  checkSockets,
+  descriptorsIn,
+  logThreads,
+  SOCKETS_STAY,
+  threadsFor,
+  withSockets,
+} from './ports/socket-activation.ts';
+import { FormerBalancer, untilFleetServes } from './ports/take-over.ts';
 import { Reloader } from './reload.ts';
-import { FormerBalancer, untilFleetServes } from './take-over.ts';
 
 /** A balancer that runs. */
 export interface App {
@@ -45,6 +54,8 @@ export interface App {
   readonly evicted: Driver['evicted'];
   /** Resolves when another balancer serves in place of this one, which is to be shut down. */
   readonly handedOver: Promise<void>;
+  /** Resolves when a data thread died with sockets that only the service manager can pass again. */
+  readonly socketsLost: Promise<void>;
   /** Lets requests in flight finish, then stops everything; with on-exit `keep` the replicas go on. */
   shutDown(): Promise<void>;
   /** Opens the file of the access log again, after it was moved; false where there is none. */
@@ -58,6 +69,8 @@ export interface App {
 /** The options to start with, and how to read them anew. */
 export interface StartOptions {
   readonly settings: Settings;
+  /** Open sockets that were passed to this process. */
+  readonly sockets?: PassedSockets | undefined;
   /** Throws ConfigError. */
   readonly reload: () => Settings;
 }
@@ -70,7 +83,9 @@ export async function startApp(
 ): Promise<App> {
   const closers = new Closers();
   try {
-    const options = new LiveOptions(start.settings.config);
+    const { settings, sockets } = start;
+    if (sockets !== undefined) checkSockets(settings, sockets);
+    const options = new LiveOptions(withSockets(settings.config, sockets));
     return await openParts({ start, options, log, clock }, closers);
   } catch (error) {
     await closers
@@ -101,7 +116,8 @@ async function openParts(surroundings: Surroundings, closers: Closers): Promise<
   let isBeside = former !== undefined && driver.outlivesBalancer === true;
   closers.push((keep) => driver.close(keep || isBeside));
   await driver.open({ isBeside });
-  const { port, adminPort } = former === undefined ? await claimPorts(config) : config;
+  const { sockets } = surroundings.start;
+  const { port, adminPort } = former === undefined ? await claimPorts(config, sockets) : config;
   const parts = createParts(surroundings, driver, { logs, printer });
   const { table, metrics, dataPlane, controlPlane, admin, secret, reloader } = parts;
   // closed in reverse: clients first, then the replicas that served them, while the admin port still tells of it
@@ -119,13 +135,19 @@ async function openParts(surroundings: Surroundings, closers: Closers): Promise<
     await untilFleetServes(fleet, config.startTimeoutMs, clock);
     await former.connect();
   }
-  const endpoint = await admin.open(adminPort);
+  const endpoint = await admin.open(adminPort, sockets?.['admin-port'][0]?.fd);
   const { poison, health } = controlPlane;
   await dataPlane.open(
     { port, admin: { host: reachableHost(endpoint.host), port: endpoint.port, secret } },
-    { judge: poison, onReport: (ordinal, word, code) => health.report(ordinal, word, code) },
+    {
+      judge: poison,
+      onReport: (ordinal, word, code) => health.report(ordinal, word, code),
+      onSocketsLost: () => parts.socketsLost.resolve(),
+    },
+    descriptorsIn(sockets),
   );
   const { workers } = table.shape;
+  if (sockets !== undefined) logThreads(config, sockets, log);
   log.info(
     { driver: driver.kind, algorithm: config.algorithm, workers, cpuQuota: cpus().quota },
     `serving on ${addressOf(config.host, port)}, admin on http://${formatEndpoint(endpoint)}`,
@@ -147,6 +169,7 @@ async function openParts(surroundings: Surroundings, closers: Closers): Promise<
     journal: controlPlane.journal,
     evicted: driver.evicted,
     handedOver: parts.handedOver,
+    socketsLost: parts.socketsLost.promise,
     reopenLogs: () => dataPlane.reopenLogs(),
     reloadCertificates: () => dataPlane.reloadCertificates(),
     reload: () => reloader.reload(),
@@ -166,7 +189,7 @@ function createParts(
   /** As the options say, whatever part of it is that of this balancer. */
   let configured = config;
   let balancers = 1;
-  const table = createTable(config);
+  const table = createTable(config, start.sockets);
   const fastPath = isFastPath(config);
   const replicas = () => controlPlane.view.replicas();
   const certificates = () => dataPlane.certificateExpiries();
@@ -183,7 +206,8 @@ function createParts(
     load: start.reload,
     journal: controlPlane.journal,
     log: log.component('reload'),
-    prepare(next) {
+    prepare(read) {
+      const next = withSockets(read, start.sockets);
       const prepared = dataPlane.prepare(sharedOut(next, balancers));
       return {
         commit() {
@@ -211,8 +235,12 @@ function createParts(
       },
     );
   const handedOver = Promise.withResolvers<void>();
+  const socketsLost = Promise.withResolvers<void>();
   const handOver: HandOver = {
-    prepare: () => controlPlane.handOver(),
+    async prepare() {
+      if (start.sockets !== undefined) throw new BalancerError('bad-request', SOCKETS_STAY);
+      await controlPlane.handOver();
+    },
     begin() {
       // the other balancer alone is asked from now on
       void admin.close();
@@ -223,7 +251,7 @@ function createParts(
   const deps = { ...common, controlPlane, logs, secret, reloader, findChallenge, handOver };
   const admin: Admin = createAdmin(deps);
   const control = { controlPlane, admin, secret, reloader, acme, share, driver };
-  return { table, metrics, dataPlane, ...control, handedOver: handedOver.promise };
+  return { table, metrics, dataPlane, ...control, handedOver: handedOver.promise, socketsLost };
 }
 
 async function shutDown({ options, log }: Surroundings, parts: Parts, closers: Closers): Promise<void> {
@@ -239,19 +267,26 @@ async function shutDown({ options, log }: Surroundings, parts: Parts, closers: C
 }
 
 /** Makes sure that nobody listens on the ports; gives those that were chosen where the options say 0. */
-async function claimPorts({ port, host, tlsPort, adminPort, adminHost, poolMembers }: Config) {
+async function claimPorts(
+  { port, host, tlsPort, adminPort, adminHost, poolMembers }: Config,
+  sockets: PassedSockets | undefined,
+) {
   // balancers of one pool may share the ports of their host
   const isShared = poolMembers === 'many' && canSharePort;
-  const claimed = isShared && port > 0 ? port : await claimPort(port, host);
-  if (tlsPort > 0 && !isShared) await claimPort(tlsPort, host, TLS_PORT_FLAGS);
-  return { port: claimed, adminPort: await claimPort(adminPort, adminHost, ADMIN_PORT_FLAGS) };
+  const isPassed = (name: PassedName): boolean => (sockets?.[name].length ?? 0) > 0;
+  const isClaimed = isPassed('port') || (isShared && port > 0);
+  const claimed = isClaimed ? port : await claimPort(port, host);
+  if (tlsPort > 0 && !isShared && !isPassed('tls-port')) await claimPort(tlsPort, host, TLS_PORT_FLAGS);
+  const admin = isPassed('admin-port') ? adminPort : await claimPort(adminPort, adminHost, ADMIN_PORT_FLAGS);
+  return { port: claimed, adminPort: admin };
 }
 
-function createTable({ slots, maxReplicas, workers }: Config): RouteTableWriter {
+function createTable(config: Config, sockets: PassedSockets | undefined): RouteTableWriter {
+  const { slots, maxReplicas } = config;
   return new RouteTableWriter({
     slots,
     ordinals: ordinalsFor(maxReplicas),
-    workers: threadsOnPort(workers),
+    workers: threadsFor(config, sockets),
   });
 }
 

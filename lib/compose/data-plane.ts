@@ -15,12 +15,9 @@ import { CertificateFiles } from '../proxy/downstream/tls/certificate-files.ts';
 import type { TlsMaterial } from '../proxy/downstream/tls/tls-server.ts';
 import { debugFor } from '../proxy/headers/debug-headers.ts';
 import { isFastPath } from '../proxy/io/node-internals.ts';
-import {
-  type PoolAddresses,
-  type PoolListeners,
-  type PoolOptions,
-  WorkerPool,
-} from '../proxy/worker-pool.ts';
+import type { PoolListeners } from '../proxy/pool-listeners.ts';
+import { type PoolAddresses, type PoolOptions, WorkerPool } from '../proxy/worker-pool.ts';
+import type { PassedDescriptors } from '../proxy/worker-protocol.ts';
 import type { PreparedChange } from './reload.ts';
 import { upstreamTlsOf } from './upstream-tls.ts';
 
@@ -42,8 +39,12 @@ export interface DataPlane {
   closeTunnels(ordinal: number, withinMs: number): void;
   /** Sends every thread the kinds of request that are not to be repeated. */
   setPoison(kinds: readonly string[]): void;
-  /** Starts the threads; resolves when all of them listen. */
-  open(addresses: PoolAddresses, listeners: Omit<PoolListeners, 'onLog'>): Promise<void>;
+  /** Starts the threads; resolves when all of them listen, on the open sockets that were passed where there are some. */
+  open(
+    addresses: PoolAddresses,
+    listeners: Omit<PoolListeners, 'onLog'>,
+    passed?: PassedDescriptors,
+  ): Promise<void>;
   /** Opens what other options need; everything stays as it is until `commit`. Throws `log-unwritable`. */
   prepare(config: Config): PreparedChange;
   /** Takes no new connections and lets requests in flight finish; false where some did not in time. */
@@ -96,14 +97,12 @@ export function createDataPlane(deps: DataPlaneDeps): DataPlane {
     tokenOf: (name) => tokens.tokenOf(name),
     closeTunnels: (ordinal, withinMs) => pool.closeTunnels(ordinal, withinMs),
     setPoison: (kinds) => pool.setPoison(kinds),
-    open(addresses, listeners) {
+    open(addresses, listeners, passed) {
       if (config.parser === 'fast' && !isFastPath(config))
         log.warn({}, 'the fast path does not work with this Node.js: requests cost more CPU');
       certificates?.watch();
-      return pool.open(addresses, {
-        ...listeners,
-        onLog: (text, lines, onDone) => accessSink?.take(text, lines, onDone),
-      });
+      const onLog: PoolListeners['onLog'] = (text, lines, onDone) => accessSink?.take(text, lines, onDone);
+      return pool.open(addresses, { ...listeners, onLog }, passed);
     },
     prepare(next) {
       const former = accessSink;

@@ -10,6 +10,7 @@ import { ConfigError } from '../config/config.ts';
 import { assertNever, isBalancerError, messageOf } from '../platform/errors.ts';
 import { runUnderInit } from '../platform/init.ts';
 import { createLogger, type RootLogger } from '../platform/log.ts';
+import { hasPassedSockets, takePassedSockets } from '../platform/passed-sockets.ts';
 import { ServiceManager } from '../platform/service-manager.ts';
 import { programVersion } from '../platform/version.ts';
 import type { StartOptions } from './app.ts';
@@ -70,8 +71,8 @@ function logNodeOutput(log: RootLogger): void {
 /** Serves until a signal comes; gives 1 where it could not begin. */
 async function serve(start: StartOptions): Promise<number | undefined> {
   const { config } = start.settings;
-  // the other drivers start no processes
-  if (config.driver === 'process') runUnderInit();
+  // the other drivers start no processes; sockets are passed to this process alone
+  if (config.driver === 'process' && !hasPassedSockets(process.env)) runUnderInit();
   const log = createLogger(config.logLevel);
   logNodeOutput(log);
   const systemd = new ServiceManager(process.env, log);
@@ -80,9 +81,13 @@ async function serve(start: StartOptions): Promise<number | undefined> {
   try {
     // loaded here alone, since the commands start faster without it
     const { startApp } = await import('./app.ts');
-    const app = await startApp(start, log);
+    const app = await startApp({ ...start, sockets: takePassedSockets(process.env) }, log);
     void app.evicted?.then(({ message }) => {
       log.error({ cause: message }, 'stopping: another balancer has taken over the replicas');
+      signals.stop(EXIT.refused);
+    });
+    void app.socketsLost.then(() => {
+      log.error({}, 'stopping: only systemd can pass the sockets of the thread that died again');
       signals.stop(EXIT.refused);
     });
     void app.handedOver.then(() => {

@@ -7,25 +7,31 @@ import { execFile } from 'node:child_process';
 import { messageOf } from './errors.ts';
 import type { Logger } from './log.ts';
 
-type Environment = Readonly<Record<string, string | undefined>>;
+type Environment = Record<string, string | undefined>;
+
+/** Of these no child may make use: with NotifyAccess=all a replica could say that the service has ended. */
+const VARIABLES = ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID'] as const;
 
 export class ServiceManager {
-  #isThere: boolean;
+  /** '' where there is none. */
+  #socket: string;
   readonly #watchdogMs: number;
   readonly #log: Logger;
   #timer: NodeJS.Timeout | undefined;
   #hasFailed = false;
 
+  /** Removes its variables from the environment. */
   constructor(environment: Environment, log: Logger) {
-    this.#isThere = Boolean(environment.NOTIFY_SOCKET);
+    this.#socket = environment.NOTIFY_SOCKET ?? '';
     this.#watchdogMs = Number(environment.WATCHDOG_USEC ?? 0) / 1000;
     this.#log = log;
+    for (const name of VARIABLES) delete environment[name];
   }
 
   /** The service is up; from now on the watchdog is notified twice in its interval. */
   ready(): void {
     this.#notify('READY=1', `MAINPID=${process.pid}`);
-    if (!this.#isThere || this.#watchdogMs === 0 || this.#timer !== undefined) return;
+    if (this.#socket === '' || this.#watchdogMs === 0 || this.#timer !== undefined) return;
     this.#timer = setInterval(() => this.#notify('WATCHDOG=1'), this.#watchdogMs / 2);
     this.#timer.unref();
   }
@@ -40,13 +46,14 @@ export class ServiceManager {
 
   /** Another process is the service from now on: this one says nothing more, least of all that it ends. */
   release(): void {
-    this.#isThere = false;
+    this.#socket = '';
     clearInterval(this.#timer);
   }
 
   #notify(...states: readonly string[]): void {
-    if (!this.#isThere) return;
-    execFile('systemd-notify', ['--no-block', ...states], (error) => {
+    if (this.#socket === '') return;
+    const env = { ...process.env, NOTIFY_SOCKET: this.#socket };
+    execFile('systemd-notify', ['--no-block', ...states], { env }, (error) => {
       if (error === null || this.#hasFailed) return;
       this.#hasFailed = true;
       this.#log.warn({ cause: messageOf(error) }, 'systemd could not be notified');

@@ -4,6 +4,7 @@
 import { createServer } from 'node:net';
 import type { BalancerError } from '../platform/errors.ts';
 import { type ListenFlags, listenError, type SystemError } from '../platform/listen-error.ts';
+import type { PassedDescriptors } from './worker-protocol.ts';
 
 /** True where several sockets, and so several workers, can listen on one port (SO_REUSEPORT). */
 export const canSharePort = process.platform === 'linux' || process.platform === 'freebsd';
@@ -44,4 +45,14 @@ export function publicListenError(
   const isTls = tlsPort !== 0 && error.port === tlsPort;
   const flags = isTls ? TLS_PORT_FLAGS : PUBLIC_PORT_FLAGS;
   return listenError(error, { host, port: isTls ? tlsPort : port }, flags);
+}
+
+/** No open socket was passed to this process. */
+export const NO_DESCRIPTORS: PassedDescriptors = { port: [], tlsPort: [] };
+
+/** The descriptors of one worker, so that each has some. A descriptor has one owner, since Node.js cannot duplicate it. */
+export function descriptorsOf(passed: PassedDescriptors, row: number, workers: number): PassedDescriptors {
+  if (passed === NO_DESCRIPTORS) return passed;
+  const isOwn = (_: number, index: number): boolean => index % workers === row;
+  return { port: passed.port.filter(isOwn), tlsPort: passed.tlsPort.filter(isOwn) };
 }

@@ -7,31 +7,24 @@
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { backoffMs } from '../core/policy/backoff.ts';
-import type { Loss, Settlement } from '../core/policy/poison.ts';
 import type { UpstreamRecord } from '../core/replica.ts';
 import type { RouteTableWriter } from '../core/routing/route-table.ts';
 import type { MetricsReader } from '../metrics/reader.ts';
 import { type Clock, sleep, type Timer } from '../platform/clock.ts';
 import { BalancerError, messageOf } from '../platform/errors.ts';
 import type { Logger } from '../platform/log.ts';
-import { publicListenError } from './bind.ts';
+import { descriptorsOf, NO_DESCRIPTORS, publicListenError } from './bind.ts';
 import { createLimitMemory, forgetConnections, type LimitMemory } from './downstream/client-limits.ts';
 import type { TlsMaterial } from './downstream/tls/tls-server.ts';
+import type { PoolListeners } from './pool-listeners.ts';
 import { WorkerLog } from './worker-log.ts';
 import type {
-  Evidence,
   MessageFromWorker,
   MessageToWorker,
+  PassedDescriptors,
   WorkerOptions,
   WorkerStart,
 } from './worker-protocol.ts';
-
-/** Judges requests on which instances end. */
-export interface PoisonJudge {
-  recordLoss(loss: Loss): void;
-  recordSettlement(settlement: Settlement): void;
-  judge(generations: readonly number[], onVerdict: (isPoison: boolean) => void): void;
-}
 
 export interface WorkerPoolDeps {
   readonly table: RouteTableWriter;
@@ -48,15 +41,6 @@ export type PoolAddresses = Pick<WorkerOptions, 'port' | 'admin'>;
 /** The options of a worker, except those. */
 export type PoolOptions = Omit<WorkerOptions, keyof PoolAddresses>;
 
-/** Called with what the workers find. */
-export interface PoolListeners {
-  /** Takes lines of the access log; `onDone` is to be called when they are written, or never will be. */
-  readonly onLog: (text: string, lines: number, onDone: () => void) => void;
-  readonly judge: PoisonJudge;
-  /** A request failed on the replica of this ordinal, when its state word was `word`. */
-  readonly onReport: (ordinal: number, word: number, code: Evidence) => void;
-}
-
 /** The entry has the extension of this file: .ts in the source tree, .js when compiled. */
 const ENTRY = new URL(`./worker${import.meta.url.slice(import.meta.url.lastIndexOf('.'))}`, import.meta.url);
 /** What a request allocates is garbage within microseconds. With 16 MB collecting it costs the same, and 8 MB more stay resident. */
@@ -70,6 +54,7 @@ const RESTART_MAX_MS = 10_000;
 interface RowStart {
   readonly row: number;
   readonly listeners: PoolListeners;
+  readonly descriptors: PassedDescriptors;
 }
 
 interface WorkerHandle extends RowStart {
@@ -106,12 +91,25 @@ export class WorkerPool {
     this.#limits = createLimitMemory(parts.options, parts.table.shape.workers);
   }
 
-  /** Starts the workers; resolves when all listen. Throws `port-in-use` or what else kept one from listening. */
-  async open(addresses: PoolAddresses, listeners: PoolListeners): Promise<void> {
+  /**
+   * Starts the workers; resolves when all listen. `passed` are open sockets to listen on, one a worker at least. Throws
+   * `port-in-use` or what else kept one from listening.
+   */
+  async open(
+    addresses: PoolAddresses,
+    listeners: PoolListeners,
+    passed: PassedDescriptors = NO_DESCRIPTORS,
+  ): Promise<void> {
     this.#addresses = addresses;
-    const rows = Array.from({ length: this.#parts.table.shape.workers }, (_, row) => row);
+    const { workers } = this.#parts.table.shape;
+    const rows = Array.from({ length: workers }, (_, row) => row);
     const isRehearsed = this.#options.rehearsal;
-    await Promise.all(rows.map((row) => this.#start({ row, listeners }, isRehearsed)));
+    const startOf = (row: number): RowStart => ({
+      row,
+      listeners,
+      descriptors: descriptorsOf(passed, row, workers),
+    });
+    await Promise.all(rows.map((row) => this.#start(startOf(row), isRehearsed)));
   }
 
   /** Lets all workers run with other options; resolves when each does. */
@@ -210,7 +208,7 @@ export class WorkerPool {
   }
 
   /** One that replaces another listens at once, since clients wait for it. */
-  #start({ row, listeners }: RowStart, isRehearsed = false): Promise<void> {
+  #start({ row, listeners, descriptors }: RowStart, isRehearsed = false): Promise<void> {
     const { table, metrics, clock } = this.#parts;
     const start: WorkerStart = {
       worker: row,
@@ -220,6 +218,7 @@ export class WorkerPool {
       options: this.#workerOptions,
       limits: this.#limits,
       tls: this.#tls,
+      descriptors,
       upstreams: this.#records,
       isRehearsed,
     };
@@ -233,6 +232,7 @@ export class WorkerPool {
         worker,
         row,
         listeners,
+        descriptors,
         startedMs: clock.nowMs(),
         pending: new Map(),
         onListening: (result) => ('port' in result ? resolve() : reject(result.error)),
@@ -325,6 +325,10 @@ export class WorkerPool {
       error: new BalancerError('internal', 'the data thread exited before it was listening'),
     });
     if (this.#isClosing) return;
+    if (handle.descriptors !== NO_DESCRIPTORS) {
+      log.error({ thread: handle.row }, 'data thread died, and the sockets that were passed to it with it');
+      return handle.listeners.onSocketsLost();
+    }
     const livedMs = clock.nowMs() - handle.startedMs;
     const deaths = livedMs > RESTART_MAX_MS ? 1 : (this.#deaths.get(handle.row) ?? 0) + 1;
     this.#deaths.set(handle.row, deaths);

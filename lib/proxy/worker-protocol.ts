@@ -88,6 +88,12 @@ export interface WorkerOptions extends AccessLogOptions, ClientLimitOptions, Tls
   readonly debugFor: DebugFor;
 }
 
+/** Descriptors of open sockets to listen on, of each port; where there are none the worker opens sockets of its own. */
+export interface PassedDescriptors {
+  readonly port: readonly number[];
+  readonly tlsPort: readonly number[];
+}
+
 /** What a worker is started with. */
 export interface WorkerStart {
   readonly worker: number;
@@ -99,6 +105,7 @@ export interface WorkerStart {
   readonly limits: LimitMemory;
   /** Undefined where there is no TLS port. */
   readonly tls: TlsMaterial | undefined;
+  readonly descriptors: PassedDescriptors;
   readonly upstreams: readonly UpstreamRecord[];
   /** It serves itself for a moment before it listens (`rehearsal/`). */
   readonly isRehearsed: boolean;

@@ -78,7 +78,7 @@ setInterval(() => {
   listener.tick();
 }, TICK_MS);
 
-listener.listen().then(
+listener.listen(start.descriptors).then(
   ({ port: listening }) => post({ kind: 'listening', port: listening }),
   (error: unknown) =>
     post({ kind: 'failed', code: errnoOf(error), message: messageOf(error), port: portOf(error) }),

@@ -55,6 +55,8 @@ export interface End {
 /** How it is started, beside its options. */
 export interface Surroundings {
   readonly env?: Readonly<Record<string, string>>;
+  /** A program that ends by executing what follows it, and its arguments. */
+  readonly through?: readonly string[];
   /** Arguments for node itself. */
   readonly node?: readonly string[];
   /** Where its log goes, for a test that does not want it read all the time. */
@@ -96,8 +98,12 @@ export class Balancer {
   /** Process ids of every replica that was ever seen. */
   readonly #leaders = new Set<number>();
 
-  private constructor(options: readonly string[], { env = {}, node = [], stderr }: Surroundings) {
-    this.child = spawn(process.execPath, [...node, MAIN, ...options], {
+  private constructor(
+    options: readonly string[],
+    { env = {}, through = [], node = [], stderr }: Surroundings,
+  ) {
+    const [program = '', ...more] = [...through, process.execPath, ...node, MAIN, ...options];
+    this.child = spawn(program, more, {
       // a rehearsal is for those who look at the latency of first requests
       env: { ...SURROUNDINGS, LB_REHEARSAL: 'off', ...env },
       stdio: ['ignore', 'pipe', stderr ?? 'pipe'],

@@ -96,6 +96,7 @@ export class WorkerPoolRig {
         recordSettlement: (settlement) => this.settlements.push(settlement),
         judge: (_, onVerdict) => onVerdict(this.isPoison),
       },
+      onSocketsLost: () => {},
       onReport: (ordinal, _, code) => this.reports.push({ ordinal, code }),
     });
   }

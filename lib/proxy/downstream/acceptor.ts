@@ -1,5 +1,5 @@
 /** Accepts client connections on the public port; those that come in a crowd are all accepted before any is served. */
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 
 export interface AcceptorOptions {
   /** '' is all interfaces. */
@@ -62,11 +62,20 @@ export class Acceptor {
     this.#clock = clock;
   }
 
-  /** Listens; resolves with the port. Rejects with the system's error. */
-  async listen(): Promise<number> {
-    const port = await this.#listenOn(this.#options.port);
-    const more = this.#options.reusePort ? SOCKETS - 1 : 0;
-    await Promise.all(Array.from({ length: more }, () => this.#listenOn(port)));
+  /**
+   * Listens, on the open sockets of `descriptors` where there are some, which are closed with the acceptor; resolves with
+   * the port. Rejects with the system's error.
+   */
+  async listen(descriptors: readonly number[] = []): Promise<number> {
+    if (descriptors.length > 0) {
+      const [passed = 0] = await Promise.all(descriptors.map((fd) => this.#listenOn({ fd })));
+      return passed;
+    }
+    const { host, reusePort } = this.#options;
+    const where = (port: number) => ({ port, reusePort, ...(host === '' ? {} : { host }) });
+    const port = await this.#listenOn(where(this.#options.port));
+    const more = reusePort ? SOCKETS - 1 : 0;
+    await Promise.all(Array.from({ length: more }, () => this.#listenOn(where(port))));
     return port;
   }
 
@@ -76,17 +85,17 @@ export class Acceptor {
     this.#handOver();
   }
 
-  #listenOn(port: number): Promise<number> {
-    const { host, reusePort } = this.#options;
+  #listenOn(where: ListenOptions | { readonly fd: number }): Promise<number> {
     const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
     this.#servers.push(server);
     server.on('connection', (socket) => this.#onConnection(socket));
     return new Promise((resolve, reject) => {
       // once it listens an error means nothing: what cannot be accepted for lack of descriptors stays in the kernel's queue
       server.on('error', reject);
-      server.listen({ port, reusePort, backlog: BACKLOG, ...(host === '' ? {} : { host }) }, () => {
+      // of a descriptor Node.js takes the length of the queue here alone
+      server.listen({ ...where, backlog: BACKLOG }, BACKLOG, () => {
         const address = server.address();
-        resolve(typeof address === 'object' && address !== null ? address.port : port);
+        resolve(typeof address === 'object' && address !== null ? address.port : 0);
       });
     });
   }

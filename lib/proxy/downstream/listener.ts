@@ -15,6 +15,7 @@ import { buildRequestHead, type ClientInfo, type RequestHead } from '../headers/
 import type { RequestIds } from '../headers/request-ids.ts';
 import type { TrustedProxies } from '../headers/trusted-proxies.ts';
 import type { ConnectionPool } from '../upstream/connection-pool.ts';
+import type { PassedDescriptors } from '../worker-protocol.ts';
 import { Acceptor, type AcceptorOwner } from './acceptor.ts';
 import { ClientConnection, type ConnectionWorker } from './client-connection.ts';
 import { type ClientLimits, RefusedConnections } from './client-limits.ts';
@@ -109,9 +110,16 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
     return new Acceptor({ host, port, reusePort }, owner);
   }
 
-  /** Listens; resolves with the ports, that for TLS 0 where there is none. Rejects with the system's error. */
-  async listen(): Promise<{ readonly port: number; readonly tlsPort: number }> {
-    const [port = 0, tlsPort = 0] = await Promise.all(this.#acceptors.map((acceptor) => acceptor.listen()));
+  /**
+   * Listens, on the open sockets that were passed where there are some; resolves with the ports, that for TLS 0 where there
+   * is none. Rejects with the system's error.
+   */
+  async listen(passed: PassedDescriptors): Promise<{ readonly port: number; readonly tlsPort: number }> {
+    const [plain, tls] = this.#acceptors;
+    const [port = 0, tlsPort = 0] = await Promise.all([
+      plain?.listen(passed.port),
+      tls?.listen(passed.tlsPort),
+    ]);
     return { port, tlsPort };
   }
 

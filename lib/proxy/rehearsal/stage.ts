@@ -4,6 +4,7 @@
  */
 import { RouteTableWriter } from '../../core/routing/route-table.ts';
 import { createMetricsMemory } from '../../metrics/layout.ts';
+import { NO_DESCRIPTORS } from '../bind.ts';
 import { Listener } from '../downstream/listener.ts';
 import { WorkerContext } from '../exchange/worker-context.ts';
 import { createRequestIds } from '../headers/request-ids.ts';
@@ -53,6 +54,7 @@ export class Stage {
       options,
       limits: { rates: undefined, connections: undefined },
       tls: undefined,
+      descriptors: NO_DESCRIPTORS,
       upstreams: [],
       isRehearsed: false,
     };
@@ -73,7 +75,7 @@ export class Stage {
     this.#context.pools.update(
       ordinals.map((ordinal) => ({ ordinal, name: `S${ordinal}`, endpoint, generation: ordinal })),
     );
-    return (await this.#listener.listen()).port;
+    return (await this.#listener.listen(NO_DESCRIPTORS)).port;
   }
 
   /** As the worker does ten times a second. */

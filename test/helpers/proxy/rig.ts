@@ -12,6 +12,7 @@ import { RouteTableWriter, type StateCode } from '../../../lib/core/routing/rout
 import { TOKEN_LENGTH } from '../../../lib/core/sticky-cookie.ts';
 import { MetricsReader, type Snapshot } from '../../../lib/metrics/reader.ts';
 import { DEFAULT_UPSTREAM_TLS } from '../../../lib/platform/upstream-tls.ts';
+import { NO_DESCRIPTORS } from '../../../lib/proxy/bind.ts';
 import { createLimitMemory, type LimitMemory } from '../../../lib/proxy/downstream/client-limits.ts';
 import { Listener } from '../../../lib/proxy/downstream/listener.ts';
 import type { TlsMaterial } from '../../../lib/proxy/downstream/tls/tls-server.ts';
@@ -131,6 +132,7 @@ export class Rig {
         options,
         limits: this.#limits,
         tls: this.#tls,
+        descriptors: NO_DESCRIPTORS,
         upstreams,
         isRehearsed: false,
       },
@@ -147,7 +149,7 @@ export class Rig {
     const listener = new Listener(thread, trusted, this.#ids, (isShedding) => this.shedding.push(isShedding));
     this.threads.push(thread);
     this.#listeners.push(listener);
-    const { port, tlsPort } = await listener.listen();
+    const { port, tlsPort } = await listener.listen(NO_DESCRIPTORS);
     this.#ports.push(this.#isTls ? tlsPort : port);
     this.plainPorts.push(port);
   }

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { RouteTableWriter } from '../../../lib/core/routing/route-table.ts';
 import { createMetricsMemory } from '../../../lib/metrics/layout.ts';
 import { DEFAULT_UPSTREAM_TLS } from '../../../lib/platform/upstream-tls.ts';
+import { NO_DESCRIPTORS } from '../../../lib/proxy/bind.ts';
 import { rehearse } from '../../../lib/proxy/rehearsal/rehearsal.ts';
 import type { WorkerStart } from '../../../lib/proxy/worker-protocol.ts';
 import { eventually } from '../../helpers/eventually.ts';
@@ -32,6 +33,7 @@ function startWith(options: string): WorkerStart {
     },
     limits: { rates: undefined, connections: undefined },
     tls: undefined,
+    descriptors: NO_DESCRIPTORS,
     upstreams: [],
     isRehearsed: true,
   };

@@ -7,13 +7,13 @@ import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { json } from 'node:stream/consumers';
-import type { HandOverView, ReplicaView } from '../api/types.ts';
-import type { Config } from '../config/config.ts';
-import type { Clock } from '../platform/clock.ts';
-import { sleep } from '../platform/clock.ts';
-import { BalancerError, errnoOf, messageOf } from '../platform/errors.ts';
-import { reachableHost } from '../platform/ip-addresses.ts';
-import type { Logger } from '../platform/log.ts';
+import type { HandOverView, ReplicaView } from '../../api/types.ts';
+import type { Config } from '../../config/config.ts';
+import type { Clock } from '../../platform/clock.ts';
+import { sleep } from '../../platform/clock.ts';
+import { BalancerError, errnoOf, messageOf } from '../../platform/errors.ts';
+import { reachableHost } from '../../platform/ip-addresses.ts';
+import type { Logger } from '../../platform/log.ts';
 
 /** How long the former balancer may take to respond. */
 const RESPONSE_MS = 10_000;
