@@ -14,7 +14,7 @@ export const OVERFLOWS: readonly number[] = [0, 0.1, 0.5];
 const LOAD_FACTOR = 1.25;
 /** In flight on a replica on average; the bound is 21 then. */
 const MEAN_LOAD = 16;
-const PICKS = 20_000;
+const PICKS = 10_000;
 const ROUNDS = 40;
 
 /** Loads in flight by ordinal, in the mean MEAN_LOAD, of which a share is at the bound or above. */
@@ -49,7 +49,7 @@ export function pickTimesOf(replicas: number): PickTimes {
   };
 }
 
-/** The median time of a pick. */
+/** What a pick takes in the shortest of the rounds: what else the machine does only adds to it. */
 function pickNs(replicas: number, overflow: number, balance: Balance): number {
   const placement = createPlacement({ algorithm: 'maglev', slots: 0, vnodes: 0 });
   const shape = { slots: placement.slots, ordinals: replicas, workers: 1 };
@@ -78,6 +78,5 @@ function pickNs(replicas: number, overflow: number, balance: Balance): number {
     if (sum < 0) throw new Error('a pick found no replica');
     return performance.now() - startMs;
   });
-  roundsMs.sort((a, b) => a - b);
-  return (roundsMs[ROUNDS >> 1]! * 1e6) / PICKS;
+  return (Math.min(...roundsMs) * 1e6) / PICKS;
 }
