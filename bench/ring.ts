@@ -140,7 +140,7 @@ makes a max ÷ mean of 1.15.
 
 ${markdown([QUALITY, ...all.map(qualityRow)])}
 
-A pick in ns, the shortest of many, from the hash to the replica that gets the request, where the owners of this share of the requests are at
-their load bound; and by load, for requests without a key.
+A pick in ns, the shortest of many, from the hash to the replica that gets the request, where the owners of this share
+of the requests are at their load bound; and by load, for requests without a key.
 
 ${markdown([['', ...OVERFLOWS.map((share) => `${share * 100} % overflow`), 'p2c', 'p2c, uneven', 'least'], ...picks])}`);

@@ -204,7 +204,7 @@ export class Autoscaler implements ScaleMember {
       isPressed: own.isPressed || this.#unreported?.isPressed === true,
       isBusy: own.isBusy || this.#unreported?.isBusy === true,
     };
-    const { load, isPressed, isBusy } = pool.total(own);
+    const { load, isPressed, isBusy } = pool.takeTotal(own);
     if (isBusy) this.#busyAtMs = clock.nowMs();
     // of each replica's load this balancer has its part
     this.#hotKeys.look(this.#gauge, this.#settings.target / pool.balancers);

@@ -24,6 +24,8 @@ export class ScalePool {
   readonly #driver: Pick<Driver, 'members'>;
   #member: ScaleMember | undefined;
   #agreement: ScaleAgreement | null = null;
+  /** Reports that a decision has gone by. */
+  readonly #counted = new WeakSet<ScaleReport>();
 
   constructor(driver: Pick<Driver, 'members'>) {
     this.#driver = driver;
@@ -57,16 +59,24 @@ export class ScalePool {
     return this.#driver.members?.peers.length ?? 1;
   }
 
-  /** What all balancers have seen. One that has not reported yet is taken to have as much load as this one. */
-  total(own: LoadReading): LoadReading {
+  /**
+   * What all balancers have seen, to be taken once for each decision. One that has not reported yet is assumed to have as
+   * much load as this one. Its load counts until the next report; that requests waited counts once, or a balancer that
+   * froze just then would have replicas added until it counts as ended.
+   */
+  takeTotal(own: LoadReading): LoadReading {
     const { members } = this.#driver;
-    const others = members?.peers.filter(({ isSelf }) => !isSelf) ?? [];
-    const reports = others.map(({ id }) => members?.scaleReports.get(id));
-    return {
-      load: reports.reduce((sum, report) => sum + (report?.load ?? own.load), own.load),
-      isPressed: own.isPressed || reports.some((report) => report?.isPressed),
-      isBusy: own.isBusy || reports.some((report) => report?.isBusy || (report?.load ?? 0) > 0),
-    };
+    let { load, isPressed, isBusy } = own;
+    for (const { id, isSelf } of members?.peers ?? []) {
+      if (isSelf) continue;
+      const report = members?.scaleReports.get(id);
+      load += report?.load ?? own.load;
+      if (report === undefined || this.#counted.has(report)) continue;
+      this.#counted.add(report);
+      isPressed ||= report.isPressed;
+      isBusy ||= report.isBusy;
+    }
+    return { load, isPressed, isBusy: isBusy || load > 0 };
   }
 
   /** An operator, or a reload, has changed the settings of this balancer. */

@@ -57,6 +57,16 @@ describe('autoscaling of a pool with two balancers', () => {
     );
   });
 
+  it('counts once that requests waited at a balancer that froze', async () => {
+    const { pool, a, b, live } = await twoBalancers({ a: { target: 100 } });
+    await live(3);
+    b.queueing = { longWaits: 1, refused: 0 };
+    await b.advance(1000, 250);
+    pool.exchange();
+    await a.advance(9000, 250);
+    assert.equal(sizeOf(a), 2);
+  });
+
   it('takes a balancer without a report to have its own load', async () => {
     const { pool, a, live } = await twoBalancers();
     pool.join('c');
