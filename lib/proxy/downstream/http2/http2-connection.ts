@@ -17,6 +17,9 @@ import type { TLSSocket } from 'node:tls';
 import { BalancerError, isBalancerError } from '../../../platform/errors.ts';
 import { finalFailureResponse } from '../../headers/failure-response.ts';
 import type { ClientInfo } from '../../headers/request-headers.ts';
+import { resetConnection } from '../../io/encrypted.ts';
+import { queuedBytesOf } from '../../io/node-internals.ts';
+import { ReadProgress } from '../../io/unsent-bytes.ts';
 import type { Connection } from '../../upstream/connection.ts';
 import type { ConnectionPool } from '../../upstream/connection-pool.ts';
 import { type PinnedConnection, pinConnection } from '../../upstream/pinned-connections.ts';
@@ -61,6 +64,11 @@ export class Http2Connection implements TimedConnection {
   #isDraining = false;
   /** Since when it is over for us; negative before that. Infinite and not -1, to begin as a double. */
   #endedMs = Number.NEGATIVE_INFINITY;
+  #blockedMs = Number.NEGATIVE_INFINITY;
+  /** Bytes that the kernel had not taken at the last tick, and since when neither it nor the client has taken any. */
+  #queuedBytes = 0;
+  #readMs = Number.NEGATIVE_INFINITY;
+  #progress: ReadProgress | undefined;
 
   constructor(socket: TLSSocket, info: ClientInfo, worker: ConnectionWorker, handler: RequestHandler) {
     this.socket = socket;
@@ -103,6 +111,35 @@ export class Http2Connection implements TimedConnection {
     this.#idleSinceMs = this.worker.nowMs;
   }
 
+  /** When the kernel took no more for this client at the last tick that found it so: until then no stream of it is to blame. */
+  get blockedMs(): number {
+    return this.#blockedMs;
+  }
+
+  /**
+   * The kernel takes nothing more for this client. Where the client does not read either, for `limitMs`, its connection is
+   * reset: the reset of a stream could not be sent.
+   */
+  #isBlocked(nowMs: number, limitMs: number): boolean {
+    const queuedBytes = queuedBytesOf(this.socket);
+    if (queuedBytes > 0) this.#blockedMs = nowMs;
+    if (queuedBytes === 0 || queuedBytes !== this.#queuedBytes) {
+      this.#queuedBytes = queuedBytes;
+      this.#readMs = nowMs;
+      this.#progress = undefined;
+      return queuedBytes > 0;
+    }
+    this.#progress ??= new ReadProgress(this.#readMs);
+    const { unsentBytes } = this.worker;
+    if (this.#progress.isCheckDue(nowMs, limitMs) && this.#progress.hasProgressed(this.socket, unsentBytes))
+      this.#readMs = nowMs;
+    if (nowMs - this.#readMs >= limitMs) {
+      this.#session.destroy();
+      resetConnection(this.socket);
+    }
+    return true;
+  }
+
   /** The first call announces the end, the second refuses what comes; requests under way go on. */
   closeIfIdle(): void {
     if (this.#session.closed) return;
@@ -125,6 +162,7 @@ export class Http2Connection implements TimedConnection {
       else if (nowMs - this.#endedMs >= CLOSE_MS) this.socket.destroy();
       return;
     }
+    if (this.#isBlocked(nowMs, options.sendTimeoutMs)) return;
     this.#announce(maxHeaderListBytesOf(options));
     for (const stream of this.#streams) stream.tick(nowMs, options);
     if (this.#streams.size > 0 || this.#session.closed) return;
@@ -149,6 +187,8 @@ class StreamConnection implements ManagedConnection {
   readonly #connection: Http2Connection;
   readonly #stream: ServerHttp2Stream;
   readonly #response: StreamResponse;
+  /** Of a WebSocket. */
+  #tunnel: StreamTunnel | undefined;
   #exchange: ActiveExchange | undefined;
   /** What the client had taken at the last look, and since when no more. */
   #takenBytes = 0;
@@ -174,7 +214,8 @@ class StreamConnection implements ManagedConnection {
       const length = parsed.framing === 'chunked' ? Number.NaN : parsed.bodyLength;
       const body = parsed.framing === 'none' ? undefined : new StreamBody(stream, length);
       // a tunnel needs no more of a socket than any stream has, and time limits
-      const end = isWebSocket ? (new StreamTunnel(stream) as unknown as Socket) : socket;
+      if (isWebSocket) this.#tunnel = new StreamTunnel(stream);
+      const end = (this.#tunnel as unknown as Socket | undefined) ?? socket;
       // a stream without a body is not read: Node.js ends it with its response, which costs less than when it has ended
       // before, since a stream that closes while its last write is being called back makes an error, stack and all
       handler.handleRequest(this, new StreamRequest(end, parsed, body), this.#response, parsed);
@@ -213,13 +254,13 @@ class StreamConnection implements ManagedConnection {
     onReady(NO_BYTES);
   }
 
-  /** Ends a stream whose client takes nothing of its response. */
+  /** Ends a stream whose client takes nothing of its response: it opens no window, since its connection takes bytes. */
   tick(nowMs: number, { sendTimeoutMs }: WorkerOptions): void {
-    const { takenBytes } = this.#response;
+    const { takenBytes } = this.#tunnel ?? this.#response;
     if (!this.hasUnsentBytes || takenBytes !== this.#takenBytes || this.#stuckSinceMs < 0) {
       this.#takenBytes = takenBytes;
       this.#stuckSinceMs = nowMs;
-    } else if (nowMs - this.#stuckSinceMs >= sendTimeoutMs) {
+    } else if (nowMs - Math.max(this.#stuckSinceMs, this.#connection.blockedMs) >= sendTimeoutMs) {
       this.#stream.close(constants.NGHTTP2_CANCEL);
     }
   }

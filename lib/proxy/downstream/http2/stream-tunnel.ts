@@ -15,6 +15,8 @@ const HANDSHAKE_FIELD = 'sec-websocket-accept';
 
 export class StreamTunnel extends Duplex {
   bytesRead = 0;
+  /** Bytes that the stream has taken. */
+  takenBytes = 0;
   readonly #stream: ServerHttp2Stream;
   #hasHead = false;
 
@@ -49,7 +51,11 @@ export class StreamTunnel extends Duplex {
     if (stream.destroyed || stream.closed) return written();
     const data = this.#hasHead ? chunk : this.#writeHead(chunk);
     if (data.length === 0) written();
-    else stream.write(data, () => written());
+    else
+      stream.write(data, () => {
+        this.takenBytes += data.length;
+        written();
+      });
   }
 
   override _final(ended: Done): void {
