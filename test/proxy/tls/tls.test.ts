@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import type { TlsMaterial } from '../../../lib/proxy/downstream/tls/tls-server.ts';
@@ -126,6 +129,49 @@ test('shows the certificate of the host that the client names', async (t) => {
     const socket = await connected(t, rig, { servername });
     assert.equal(socket.getPeerCertificate().subject.CN, expected, servername);
   }
+});
+
+test('chooses among certificates that come later, and no more when they go', async (t) => {
+  const [one] = twoCertificates().certificates;
+  const rig = await served(t, { tls: materialOf([one!]) });
+  const shown = async (servername: string): Promise<unknown> =>
+    (await connected(t, rig, { servername })).getPeerCertificate().subject.CN;
+  assert.equal(await shown('x.b.example'), 'a.example');
+  rig.setTls(twoCertificates());
+  assert.equal(await shown('x.b.example'), '*.b.example');
+  rig.setTls(materialOf([one!]));
+  assert.equal(await shown('x.b.example'), 'a.example');
+});
+
+test('shows openssl the certificate of the host that it names', async (t) => {
+  const rig = await served(t, { tls: twoCertificates() });
+  assert.match(await sClient(rig.port, ['-servername', 'x.b.example']), /subject=CN = \*\.b\.example/);
+  assert.match(await sClient(rig.port, ['-servername', 'a.example']), /subject=CN = a\.example/);
+});
+
+for (const version of ['-tls1_2', '-tls1_3']) {
+  test(`resumes a session of openssl, ${version.slice(1)}`, async (t) => {
+    const rig = await served(t);
+    const directory = await mkdtemp(join(tmpdir(), 'ringlb-session-'));
+    t.after(() => rm(directory, { recursive: true }));
+    const file = join(directory, 'session');
+    // with an end of its own openssl waits for the tickets that TLS 1.3 sends after the handshake
+    const first = await sClient(rig.port, [version, '-ign_eof', '-sess_out', file]);
+    assert.match(first, /^New, /m);
+    assert.match(await sClient(rig.port, [version, '-ign_eof', '-sess_in', file]), /^Reused, /m);
+  });
+}
+
+test('wants a client certificate of openssl', async (t) => {
+  const authority = makeCertificate(['authority.example'], { isAuthority: true });
+  const { cert, key } = makeCertificate(['client.example'], { issuer: authority });
+  const rig = await served(t, { tls: { ...testMaterial(), clientCa: authority.cert } });
+  const directory = await mkdtemp(join(tmpdir(), 'ringlb-client-'));
+  t.after(() => rm(directory, { recursive: true }));
+  const [certFile, keyFile] = [join(directory, 'crt'), join(directory, 'key')];
+  await Promise.all([writeFile(certFile, cert), writeFile(keyFile, key)]);
+  assert.match(await sClient(rig.port, ['-ign_eof', '-cert', certFile, '-key', keyFile]), /HTTP\/1\.1 200 /);
+  assert.doesNotMatch(await sClient(rig.port, ['-ign_eof']), /HTTP\/1\.1/);
 });
 
 test('refuses a host without a certificate where that is asked for', async (t) => {
