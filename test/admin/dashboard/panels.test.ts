@@ -320,6 +320,26 @@ describe('a panel', { skip: skipBrowser }, () => {
       assert.deepEqual(visits.stage.changes, ['/scale {"n":5}']);
     });
 
+    it('sets a size beyond the bounds of autoscaling where that is ticked', async () => {
+      autoscaled();
+      const page = await visits.open();
+      await page.getByRole('button', { name: 'Set size…' }).click();
+      await page.getByRole('spinbutton', { name: 'Replicas' }).fill('5');
+      await page.getByLabel('Beyond the bounds').check();
+      await page.getByText('from 3 to 5 replicas.').waitFor();
+      assert.deepEqual(await faultsOf(page), []);
+      await page.getByRole('button', { name: 'Set', exact: true }).click();
+      await page.getByRole('dialog').waitFor({ state: 'hidden' });
+      assert.deepEqual(visits.stage.changes, ['/scale {"n":5,"force":true}']);
+    });
+
+    it('has no box for the bounds without autoscaling', async () => {
+      const page = await visits.open();
+      await page.getByRole('button', { name: 'Set size…' }).click();
+      await page.getByRole('spinbutton', { name: 'Replicas' }).waitFor();
+      assert.equal(await page.getByLabel('Beyond the bounds').isVisible(), false);
+    });
+
     it('sets bounds that it previewed', async () => {
       autoscaled();
       const page = await visits.open();

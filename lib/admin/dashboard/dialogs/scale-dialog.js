@@ -23,6 +23,8 @@ export class ScaleDialog {
   #sizeFields = byId('scale-size-fields', HTMLFieldSetElement);
   #boundsFields = byId('scale-bounds-fields', HTMLFieldSetElement);
   #n = byId('scale-n', HTMLInputElement);
+  #force = byId('scale-force', HTMLInputElement);
+  #forceLine = byId('scale-force-line', HTMLElement);
   #min = byId('scale-min', HTMLInputElement);
   #max = byId('scale-max', HTMLInputElement);
   #target = byId('scale-target', HTMLInputElement);
@@ -52,8 +54,11 @@ export class ScaleDialog {
   }
 
   /** @param {ScaleView} scale */
-  openSize({ n }) {
+  openSize({ n, state }) {
     this.#open('Set the size', false);
+    this.#force.checked = false;
+    // without autoscaling there are no bounds
+    this.#forceLine.hidden = state === 'off';
     this.#n.value = `${n}`;
     this.#n.select();
     this.#say('');
@@ -81,7 +86,8 @@ export class ScaleDialog {
   }
 
   get #wanted() {
-    return Object.fromEntries([...new FormData(this.#form)].map(([name, value]) => [name, Number(value)]));
+    const fields = [...new FormData(this.#form)];
+    return Object.fromEntries(fields.map(([name, value]) => [name, name === 'force' ? true : Number(value)]));
   }
 
   #changed() {
@@ -131,7 +137,9 @@ export class ScaleDialog {
       await this.#api.repeat('PUT', 'scale', wanted);
       this.#dialog.close();
       this.#onDone(
-        wanted.n === undefined ? 'The bounds are set.' : `The fleet has ${plural(wanted.n, 'replica')}.`,
+        wanted.n === undefined
+          ? 'The bounds are set.'
+          : `The fleet has ${plural(Number(wanted.n), 'replica')}.`,
       );
     } catch (error) {
       this.#say('', messageOf(error));

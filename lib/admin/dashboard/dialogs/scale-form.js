@@ -10,6 +10,11 @@ const MARKUP = `
         <label for="scale-n">Replicas</label>
         <input id="scale-n" name="n" type="number" min="1" required inputmode="numeric" />
       </div>
+      <p id="scale-force-line" class="choice">
+        <input id="scale-force" name="force" type="checkbox" aria-describedby="scale-force-hint" />
+        <label for="scale-force">Beyond the bounds</label>
+        <span id="scale-force-hint" class="note">Moves the bound of autoscaling where the size is outside.</span>
+      </p>
     </fieldset>
     <fieldset id="scale-bounds-fields" class="plain">
       <legend class="unseen">Bounds of autoscaling</legend>
