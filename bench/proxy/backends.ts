@@ -21,6 +21,8 @@ export interface Backend {
 
 export interface BackendSetup {
   readonly kind: BackendKind;
+  /** Ports to listen on; as many as any peer balances over, or three. */
+  readonly upstreams?: number | undefined;
   readonly processes: Processes;
   readonly cores: readonly number[];
   /** A directory of its own. */
@@ -107,7 +109,7 @@ export function parseCount(text: string): number {
 /** Starts a backend and waits for it. */
 export async function startBackend(setup: BackendSetup): Promise<Backend> {
   const ports: number[] = [];
-  while (ports.length < UPSTREAMS) ports.push(await freePort(setup.takenPorts));
+  while (ports.length < (setup.upstreams ?? UPSTREAMS)) ports.push(await freePort(setup.takenPorts));
   const sink = { file: setup.node, args: [join(import.meta.dirname, 'upload-sink.ts'), ports.join(',')] };
   const command = setup.kind === 'nginx' ? nginxCommand(setup.dir, ports) : sink;
   const started = await setup.processes.start(command, setup.cores);

@@ -7,10 +7,11 @@ export interface BenchCase {
   /**
    * load: as much as the peer takes, from a fixed number of connections. open-loop: a fixed rate. memory: resident
    * memory over many requests. cold: one request of each of many clients, to a peer that has just begun to respond.
+   * deploy: a fixed rate while the peer changes to other upstreams.
    * stalled: a fixed rate beside downloads that nobody reads. workers: one worker of ringlb
    * against two.
    */
-  readonly kind: 'load' | 'open-loop' | 'memory' | 'cold' | 'stalled' | 'workers';
+  readonly kind: 'load' | 'open-loop' | 'memory' | 'cold' | 'deploy' | 'stalled' | 'workers';
   readonly backend: BackendKind;
   readonly path: string;
   /** Of a stalled case: the downloads. */
@@ -30,6 +31,8 @@ export interface BenchCase {
   readonly load?: 'h2load' | 'resume';
   /** The Lua script that wrk runs. */
   readonly script?: string;
+  /** How many upstreams there are; three unless said. */
+  readonly upstreams?: number;
   /** Peers are started anew for each round, since what the first leaves behind would change the next. */
   readonly isFresh?: boolean;
   /** Which peers take part unless asked for others; all when absent. */
@@ -40,6 +43,7 @@ export const OPEN_LOOP_PER_SECOND = 2000;
 /** What the downloads of a stalled case ask for, and the rate of the requests beside them. */
 export const STALLED_PATH = '/4m';
 export const BESIDE_STALLED_PER_SECOND = 500;
+export const DEPLOY_PER_SECOND = 1000;
 const UPLOAD_SCRIPT = `wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/octet-stream"
 wrk.body = string.rep("x", 1048576)
@@ -142,6 +146,25 @@ export const CASES: readonly BenchCase[] = [
     connections: 400,
     isFresh: true,
     peers: ['ringlb', 'nginx', 'nginx-default', 'haproxy', 'caddy'],
+  },
+  {
+    ...BASE,
+    name: 'deploy',
+    title: '54-byte JSON, 1,000 requests a second while the three upstreams are exchanged for others',
+    kind: 'deploy',
+    upstreams: 6,
+    isFresh: true,
+    peers: ['ringlb', 'nginx', 'haproxy'],
+  },
+  {
+    ...BASE,
+    name: 'upstreams-1000',
+    title: '54-byte JSON, 64 keep-alive connections, 1,000 upstreams',
+    upstreams: 1000,
+    // each thread connects to each upstream once
+    settleSeconds: 2,
+    warmUps: 3,
+    peers: ['ringlb', 'nginx', 'haproxy', 'caddy'],
   },
   {
     ...BASE,

@@ -5,7 +5,13 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Backend } from './backends.ts';
-import { BESIDE_STALLED_PER_SECOND, type BenchCase, OPEN_LOOP_PER_SECOND, STALLED_PATH } from './cases.ts';
+import {
+  BESIDE_STALLED_PER_SECOND,
+  type BenchCase,
+  DEPLOY_PER_SECOND,
+  OPEN_LOOP_PER_SECOND,
+  STALLED_PATH,
+} from './cases.ts';
 import { parseH2loadLog } from './h2load.ts';
 import type { OpenLoopReport } from './open-loop.ts';
 import { cpuBetweenNs, readTree, residentBytes, sampleCpu } from './proc.ts';
@@ -21,6 +27,8 @@ export interface Target {
   readonly pid?: number;
   /** From its start to its first response; absent where it was running before. */
   readonly readyMs?: number;
+  /** Has it change to other upstreams. */
+  deploy?(): Promise<void>;
 }
 
 export interface Bench {
@@ -44,6 +52,8 @@ const POLL_MS = 100;
 /** How long an idle peer, or one after its load, is left alone before its memory is read. */
 const REST_MS = 1000;
 const OPEN_LOOP_WARM_SECONDS = 0.5;
+/** Beyond a measurement's length, for three replicas to be exchanged one after the other. */
+const DEPLOY_SECONDS = 3;
 /** Beyond a measurement's length, for the downloads to begin and to fill all buffers. */
 const STALLED_SECONDS = 2;
 
@@ -170,6 +180,16 @@ export async function measureCold(bench: Bench, target: Target, benchCase: Bench
     const missing = benchCase.connections - requests;
     const readyMs = target.readyMs ?? Number.NaN;
     return { cpuUs, p50Ms, p99Ms, readyMs, residentMiB, errors: errors + missing };
+  });
+}
+
+/** A fixed rate; the peer begins to change to other upstreams when it is measured. */
+export async function measureDeploy(bench: Bench, target: Target, benchCase: BenchCase): Promise<Values> {
+  const rate = { perSecond: DEPLOY_PER_SECOND, seconds: bench.seconds + DEPLOY_SECONDS };
+  return during(bench, openLoopCommand(bench, target, benchCase, rate), async (load) => {
+    await sleep(OPEN_LOOP_WARM_SECONDS * 1000);
+    await target.deploy?.();
+    return openLoopReport(load);
   });
 }
 

@@ -154,7 +154,7 @@ ${tls ? 'https' : 'http'}://:${port} {
 }
 
 /** The backend: one nginx worker that listens on every upstream port and counts what it answers. */
-export function nginxBackend(dir: string, user: string, ports: readonly number[]): string {
+export function nginxBackend(dir: string, user: string, ports: readonly (number | string)[]): string {
   return `${nginxMain(dir, user)}
 http {
 ${nginxHttp(dir)}

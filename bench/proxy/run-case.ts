@@ -9,10 +9,12 @@ import { join, resolve } from 'node:path';
 import { startBackend, untilReady } from './backends.ts';
 import type { BenchCase } from './cases.ts';
 import { makeCertificate } from './certificate.ts';
+import { DEPLOYING } from './deploys.ts';
 import type { Cores } from './machine.ts';
 import {
   type Bench,
   measureCold,
+  measureDeploy,
   measureLoad,
   measureMemory,
   measureOpenLoop,
@@ -21,7 +23,7 @@ import {
   warmUp,
 } from './measure.ts';
 import type { BenchOptions } from './options.ts';
-import { PEERS, type Peer, STICKY_PEER, stickyCookie } from './peers.ts';
+import { PEERS, type Peer, type PeerSetup, STICKY_PEER, stickyCookie } from './peers.ts';
 import { freePort, type Processes, type Started } from './processes.ts';
 import { DIRECT, ONE_WORKER, type Row, type Sample, summarise, type Values } from './stats.ts';
 
@@ -47,6 +49,7 @@ interface Running extends Entrant {
   readonly started: Started;
   readonly port: number;
   readonly readyMs: number;
+  deploy?(): Promise<void>;
 }
 
 /** The native peers have no code to compile; this only opens their upstream connections. */
@@ -79,7 +82,7 @@ async function startPeer(run: Run, entrant: Entrant, bench: Bench, benchCase: Be
   const port = await freePort(run.takenPorts);
   const dir = join(run.dir, `peer-${port}`);
   mkdirSync(dir);
-  const command = entrant.peer.command({
+  const setup: PeerSetup = {
     port,
     upstreams: bench.backend.ports,
     dir,
@@ -90,11 +93,16 @@ async function startPeer(run: Run, entrant: Entrant, bench: Bench, benchCase: Be
     http2: benchCase.load === 'h2load',
     workers: entrant.workers,
     ringlb: resolve(run.options.ringlb),
-  });
+  };
+  const deploying = benchCase.kind === 'deploy' ? DEPLOYING[entrant.peer.name] : undefined;
+  const loadCores = run.cores.load;
+  const command = deploying?.command(setup, loadCores) ?? entrant.peer.command(setup);
   const begunMs = performance.now();
   const started = await run.processes.start(command, entrant.cores);
   await untilReady(started, port, benchCase.path, benchCase.tls);
-  return { ...entrant, started, port, readyMs: performance.now() - begunMs };
+  const readyMs = performance.now() - begunMs;
+  const deploy = deploying && { deploy: () => deploying.deploy(setup, started, loadCores) };
+  return { ...entrant, started, port, readyMs, ...deploy };
 }
 
 /** Starts and warms a peer; says why it cannot. */
@@ -120,8 +128,8 @@ async function startWarm(
   }
 }
 
-function targetOf({ port, started, readyMs }: Running): Target {
-  return { port, pid: started.pid, readyMs };
+function targetOf({ port, started, readyMs, deploy }: Running): Target {
+  return { port, pid: started.pid, readyMs, ...(deploy && { deploy }) };
 }
 
 async function measure(run: Run, benchCase: BenchCase, bench: Bench, target: Target): Promise<Values> {
@@ -130,6 +138,7 @@ async function measure(run: Run, benchCase: BenchCase, bench: Bench, target: Tar
     return measureMemory(bench, target, benchCase, run.options.memoryRequests);
   }
   if (benchCase.kind === 'cold') return measureCold(bench, target, benchCase);
+  if (benchCase.kind === 'deploy') return measureDeploy(bench, target, benchCase);
   if (benchCase.kind === 'stalled') return measureStalled(bench, target, benchCase);
   const values = await measureLoad(bench, target, benchCase);
   return benchCase.kind === 'workers' ? withoutBusy(values) : values;
@@ -220,7 +229,16 @@ export async function runCase(run: Run, benchCase: BenchCase): Promise<Row[]> {
   if (benchCase.script !== undefined) writeFileSync(script, benchCase.script);
   try {
     const kind = benchCase.backend;
-    const backend = await startBackend({ kind, processes, cores: cores.load, dir, takenPorts, node });
+    const { upstreams } = benchCase;
+    const backend = await startBackend({
+      kind,
+      upstreams,
+      processes,
+      cores: cores.load,
+      dir,
+      takenPorts,
+      node,
+    });
     const cookie = run.options.sticky ? ['-H', `Cookie: ${stickyCookie(backend.ports[0]!)}`] : [];
     const sent = { ...benchCase, wrkArgs: [...benchCase.wrkArgs, ...cookie] };
     return await runRounds(run, sent, {
