@@ -1,0 +1,160 @@
+/**
+ * `npm run bench:heal`: how long a killed replica is missing, beside how long the same thing takes to start by itself. In
+ * each round one instance is started by hand until its first response, and one replica is killed until another is healthy
+ * in its place. Invariant: nothing that was started outlives the benchmark.
+ */
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import type { ReplicaView } from '../lib/api/types.ts';
+import { DockerApi } from '../lib/drivers/docker/api.ts';
+import type { ContainerBody } from '../lib/drivers/docker/container-body.ts';
+import { DockerEngine } from '../lib/drivers/docker/engine.ts';
+import { systemClock } from '../lib/platform/clock.ts';
+import { Balancer, ROOT } from './faults/balancer.ts';
+import { freePort } from './proxy/processes.ts';
+import { median } from './proxy/stats.ts';
+import { markdown } from './proxy/table.ts';
+
+const HELP = `npm run bench:heal -- [--drivers process,docker] [--rounds 5] [--image ringlb-replica]
+  Docker needs an engine with the image (make build). A round takes 12 s, since an instance that ended within 10 s of
+  its first response may be part of a crash loop, and is replaced with more care.
+`;
+const STEADY_MS = 10_500;
+const LOOK_MS = 5;
+const WITHIN_MS = 60_000;
+const POOL = `ringlb-bench-${process.pid}`;
+const REPLICA = join(ROOT, 'replica/server.ts');
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+/** What a driver's instances are, without a balancer. */
+interface Kind {
+  readonly options: readonly string[];
+  /** Starts one; resolves at its first response, with what removes it. */
+  start(): Promise<() => Promise<void>>;
+  kill(replica: ReplicaView): Promise<void>;
+}
+
+async function untilResponse(host: string, port: number): Promise<void> {
+  const deadline = performance.now() + WITHIN_MS;
+  while (performance.now() < deadline) {
+    const reply = await fetch(`http://${host}:${port}/heartbeat`).catch(() => undefined);
+    if (reply?.ok) return;
+    await delay(LOOK_MS);
+  }
+  throw new Error(`${host}:${port} did not respond`);
+}
+
+const processes: Kind = {
+  options: ['--driver', 'process', '--command', `exec "${process.execPath}" "${REPLICA}"`],
+  async start() {
+    const port = await freePort(new Set());
+    const env = { ...process.env, PORT: String(port), SERVER_ID: 'alone' };
+    const child = spawn(process.execPath, [REPLICA], { env, stdio: 'ignore' });
+    await untilResponse('127.0.0.1', port);
+    return async () => void child.kill('SIGKILL');
+  },
+  async kill({ instance }) {
+    process.kill(Number.parseInt(instance ?? '', 10), 'SIGKILL');
+  },
+};
+
+function containers(image: string): Kind {
+  const api = new DockerApi({ clock: systemClock });
+  const engine = new DockerEngine(api);
+  const place = ['--pool', POOL, '--network', POOL, '--container-prefix', `${POOL}-`];
+  return {
+    options: ['--driver', 'docker', '--image', image, ...place],
+    async start() {
+      const body = { Image: image, Env: ['SERVER_ID=alone'], HostConfig: { NetworkMode: POOL } };
+      const id = await engine.create(`${POOL}-alone`, body as unknown as ContainerBody);
+      await engine.start(id);
+      const found = await engine.container(id);
+      await untilResponse(found?.NetworkSettings.Networks[POOL]?.IPAddress ?? '', 5000);
+      return () => engine.remove(id);
+    },
+    async kill({ instance }) {
+      const path = `/containers/${instance}/kill`;
+      await api.call({ method: 'POST', path, query: { signal: 'KILL' }, timeoutMs: WITHIN_MS, what: 'kill' });
+    },
+  };
+}
+
+async function untilHealed(balancer: Balancer, { name, instance }: ReplicaView): Promise<void> {
+  const deadline = performance.now() + WITHIN_MS;
+  while (performance.now() < deadline) {
+    const now = await balancer.replica(name);
+    if (now.state === 'healthy' && now.instance !== instance) return;
+    await delay(LOOK_MS);
+  }
+  throw new Error(`${name} was not replaced`);
+}
+
+async function timed(run: () => Promise<unknown>): Promise<number> {
+  const begunMs = performance.now();
+  await run();
+  return performance.now() - begunMs;
+}
+
+/** The milliseconds of a start by itself and of healing, for each round. */
+async function measure(kind: Kind, rounds: number): Promise<readonly (readonly [number, number])[]> {
+  const ports = ['--port', '0', '--admin-port', '0', '--replicas', '3', '--rehearsal', 'off'];
+  const balancer = await Balancer.start({ options: [...ports, ...kind.options] });
+  try {
+    await balancer.untilWhole(3, WITHIN_MS);
+    const found: (readonly [number, number])[] = [];
+    while (found.length < rounds) {
+      await delay(STEADY_MS);
+      let remove = async (): Promise<void> => {};
+      const aloneMs = await timed(async () => {
+        remove = await kind.start();
+      });
+      await remove();
+      const replica = await balancer.replica('S2');
+      const healMs = await timed(async () => {
+        // the engine may respond only once it has cleaned up
+        const killed = kind.kill(replica);
+        await untilHealed(balancer, replica);
+        await killed;
+      });
+      found.push([aloneMs, healMs]);
+    }
+    return found;
+  } finally {
+    await balancer.stop();
+  }
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      drivers: { type: 'string', default: 'process,docker' },
+      rounds: { type: 'string', default: '5' },
+      image: { type: 'string', default: 'ringlb-replica' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return say(HELP);
+  const rounds = Number(values.rounds);
+  if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds must be a whole number from 1');
+  const rows = [['', 'start to first response, ms', 'killed until healed, ms', 'ratio']];
+  for (const name of values.drivers.split(',')) {
+    if (name !== 'process' && name !== 'docker')
+      throw new Error(`the drivers are process and docker, not ${name}`);
+    const found = await measure(name === 'docker' ? containers(values.image) : processes, rounds);
+    const medianOf = (read: (pair: readonly [number, number]) => number): number => median(found.map(read));
+    const ratio = medianOf(([aloneMs, healMs]) => healMs / aloneMs);
+    const [aloneMs, healMs] = [medianOf(([alone]) => alone), medianOf(([, heal]) => heal)];
+    rows.push([name, aloneMs.toFixed(0), healMs.toFixed(0), ratio.toFixed(2)]);
+  }
+  say(markdown(rows));
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.exitCode = 1;
+}
