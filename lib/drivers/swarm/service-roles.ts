@@ -54,6 +54,7 @@ export class ServiceRoles {
       if (newest === undefined || newest.ID === claimed) return claimed && roster.claim(claimed);
       const before = await this.#claimService(newest.ID);
       if (before === undefined) return undefined;
+      if (before === 'gone') continue;
       claimed = newest.ID;
       this.#retiredAtMs.set(claimed, clock.nowMs());
       if (before === 'current') return roster.claim(claimed);
@@ -61,10 +62,10 @@ export class ServiceRoles {
     }
   }
 
-  /** The role that the service had until it was claimed; undefined where another balancer was first. */
+  /** The role that the service had until it was claimed; undefined where another balancer was first, `gone` for none. */
   async #claimService(id: string): Promise<string | undefined> {
     let before: string | undefined;
-    await this.#parts.engine.update(id, (spec) => {
+    const isThere = await this.#parts.engine.update(id, (spec) => {
       const { [LABEL.role]: role = 'current', [LABEL.remover]: remover } = spec.Labels;
       const removed = removedBy(spec, this.#token);
       if (removed !== undefined) before = role;
@@ -73,7 +74,7 @@ export class ServiceRoles {
       else before ??= 'current';
       return removed;
     });
-    return before;
+    return isThere ? before : 'gone';
   }
 
   /** Takes back what `claim` did. */

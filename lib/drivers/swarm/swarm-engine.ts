@@ -124,15 +124,16 @@ export class SwarmEngine {
       const body = change(service.Spec);
       if (body === undefined) return true;
       try {
-        await this.#managers.call({
+        const reply = await this.#managers.call({
           method: 'POST',
           path: `/services/${id}/update`,
           what: `update the service ${service.Spec.Name}`,
           query: { version: service.Version.Index },
           body,
+          accept: [404],
           refused: startFailed,
         });
-        return true;
+        return reply !== undefined;
       } catch (error) {
         const isLate = isBalancerError(error, 'start-failed') && OUT_OF_SEQUENCE.test(error.message);
         if (!isLate || tried === UPDATE_TRIES) throw error;

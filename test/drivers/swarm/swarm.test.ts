@@ -171,6 +171,24 @@ it('claims also the service that was put in the place meanwhile', async (t) => {
   assert.ok(engine.requests.includes('POST /services/beside/update'));
 });
 
+it('keeps a claim where the service that was put in the place is gone again', async (t) => {
+  const { engine, driver } = await afterAnother(t);
+  await driver.list();
+  const newest = inRole('current', { ID: 'beside', CreatedAt: '2' });
+  engine.reply('GET /services', 200, [inRole('replaced')]);
+  engine.reply(`GET /services/${SERVICE.ID}`, 200, inRole('replaced'));
+  engine.reply('GET /services/beside', 200, newest);
+  engine.on(UPDATE, (response) => {
+    engine.reply('GET /services', 200, [inRole('removed'), newest]);
+    json(response, 200, {});
+  });
+  engine.on('POST /services/beside/update', (response) => {
+    engine.reply('GET /services', 200, [inRole('removed')]);
+    json(response, 404, { message: 'service beside not found' });
+  });
+  assert.equal(await driver.claimRemoval!('S4'), 't1');
+});
+
 it('leaves a removal to the balancer that claimed the newest service of the name', async (t) => {
   const { engine, driver } = await afterAnother(t);
   const newest = inRole('removed', { ID: 'beside', CreatedAt: '2' });
