@@ -77,16 +77,20 @@ describe('balancers over a Swarm', { skip: skipSwarm ?? false }, () => {
     assert.deepEqual(load.failures, []);
   });
 
-  it('heals away from a node that is cut off', async () => {
+  it('loses no request to a node that is cut off, and heals away from it', async () => {
     const balancer = await start(freshPool());
     await balancer.untilHealthy(3);
     const { instance, endpoint } = await balancer.replica('S2');
     const node = Number(/^10\.99\.0\.(\d)/.exec(endpoint!)![1]);
+    const load = new SteadyLoad(balancer.publicPort);
     await link(node, 'down');
     await eventually('another instance elsewhere', async () => {
       const replica = await balancer.replica('S2');
       return replica.state === 'healthy' && replica.instance !== instance;
     });
+    await load.everyone();
+    await load.end();
+    assert.deepEqual(load.failures, []);
     const { endpoint: elsewhere } = await balancer.replica('S2');
     assert.notEqual(elsewhere!.split(':')[0], endpoint!.split(':')[0]);
   });
@@ -107,6 +111,24 @@ describe('balancers over a Swarm', { skip: skipSwarm ?? false }, () => {
     assert.deepEqual(load.failures, []);
     await second.untilHealthy(3);
     assert.deepEqual(await instancesOf(second), ran);
+  });
+
+  it('serve on when one of them is killed, and it shares the fleet again', async () => {
+    const pool = freshPool();
+    const [a, b] = await Promise.all([start(pool), start(pool)]);
+    await a.untilHealthy(3);
+    await b.untilHealthy(3);
+    const load = new SteadyLoad(a.publicPort);
+    b.signal('SIGKILL');
+    await b.exited;
+    const { status, body } = await a.ask('POST', '/add', { body: { n: 1 } });
+    assert.equal(status, 200, body);
+    const again = await start(pool);
+    await again.untilHealthy(4);
+    await load.everyone();
+    await load.end();
+    assert.deepEqual(load.failures, []);
+    assert.deepEqual(await namesOf(again), await namesOf(a));
   });
 
   it('agree on a new fleet, additions, removals and one table', async () => {

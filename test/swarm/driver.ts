@@ -170,6 +170,32 @@ describe('the swarm driver', { skip: skipSwarm ?? false }, () => {
     });
   });
 
+  it('says that no manager can be reached', async () => {
+    const other = makeSwarmDriver({ pool, engines: ['unix:///nowhere.sock', 'unix:///no/where.sock'] });
+    await assert.rejects(other.open(), {
+      code: 'engine-unreachable',
+      message: /^No Docker engine answers at unix:\/\/\/nowhere\.sock: /,
+    });
+  });
+
+  it('says that an overlay is not attachable', async (t) => {
+    const network = freshName();
+    await dockerOn(1, 'network', 'create', '--driver', 'overlay', network);
+    t.after(() => dockerOn(1, 'network', 'rm', network));
+    const other = makeSwarmDriver({ pool, network, swarmPublish: 'overlay' });
+    await assert.rejects(other.open(), {
+      code: 'bad-request',
+      message: `The overlay ${network} is not attachable: run the balancer as a service on it, make the overlay with --attachable, or use --swarm-publish host`,
+    });
+  });
+
+  it('makes no overlay where the balancer cannot join it', async () => {
+    const network = freshName();
+    const other = makeSwarmDriver({ pool, network, swarmPublish: 'overlay' });
+    await assert.rejects(other.open(), { code: 'bad-request', message: /is in no container/ });
+    assert.equal(await dockerOn(1, 'network', 'ls', '-q', '--filter', `name=${network}`), '');
+  });
+
   it('asks the next manager where one does not respond', async () => {
     const engines = ['unix:///nowhere.sock', `unix:///tmp/ringlb-swarm/n${NODES[1]}/docker.sock`];
     const other = makeSwarmDriver({ pool, engines });

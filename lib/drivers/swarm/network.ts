@@ -9,7 +9,7 @@ import type { Logger } from '../../platform/log.ts';
 import { DockerApi } from '../docker/api.ts';
 import { DockerEngine } from '../docker/engine.ts';
 import { ownContainer } from '../docker/network.ts';
-import { LABEL } from './mapper.ts';
+import { LABEL, type OverlayJson } from './mapper.ts';
 import type { SwarmEngine } from './swarm-engine.ts';
 
 export interface SwarmNetworkOptions {
@@ -83,25 +83,33 @@ export class SwarmNetwork {
   /** Makes the overlay if there is none, and connects the balancer's container to it. */
   async #joinOverlay(attached: readonly string[] | undefined): Promise<void> {
     const { engine, network, pool } = this.#options;
+    const found = await engine.network(network);
+    if (found !== undefined) mustBeUsable(network, found);
     if (attached === undefined) {
       const reason = `The balancer is in no container, so it cannot be on the overlay ${network}: use --swarm-publish host`;
       throw new BalancerError('bad-request', reason);
     }
-    const found = await engine.network(network);
     if (found === undefined) await engine.createOverlay(network, { [LABEL.pool]: pool });
-    else if (found.Driver !== 'overlay' || found.Scope !== 'swarm')
-      throw new BalancerError(
-        'bad-request',
-        `The network ${network} is a ${found.Driver}, and no overlay of the Swarm: give --network another name`,
-      );
-    else if (!found.Attachable)
-      throw new BalancerError(
-        'bad-request',
-        `The overlay ${network} is not attachable: run the balancer as a service on it, make the overlay with --attachable, or use --swarm-publish host`,
-      );
     const local = this.#localEngine();
     const own = await ownContainer(local);
     if (own !== undefined) await local.connect(network, own.Id);
     this.#name = network;
   }
+}
+
+/** Throws `bad-request` where a container cannot be connected to the network, or replicas on other nodes not be reached. */
+function mustBeUsable(
+  name: string,
+  { Driver: driver, Scope: scope, Attachable: isAttachable }: OverlayJson,
+): void {
+  if (driver !== 'overlay' || scope !== 'swarm')
+    throw new BalancerError(
+      'bad-request',
+      `The network ${name} is a ${driver}, and no overlay of the Swarm: give --network another name`,
+    );
+  if (!isAttachable)
+    throw new BalancerError(
+      'bad-request',
+      `The overlay ${name} is not attachable: run the balancer as a service on it, make the overlay with --attachable, or use --swarm-publish host`,
+    );
 }
