@@ -5,7 +5,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type Clock, sleep } from '../../platform/clock.ts';
-import { BalancerError } from '../../platform/errors.ts';
+import { BalancerError, messageOf } from '../../platform/errors.ts';
+import type { Logger } from '../../platform/log.ts';
 import type { RetiredRole } from '../driver.ts';
 import { isRemoved, LABEL, notRemovedBy, placeOf, removedBy, type ServiceJson, withRole } from './mapper.ts';
 import type { Roster } from './roster.ts';
@@ -15,6 +16,8 @@ import type { SwarmEngine } from './swarm-engine.ts';
 const LOOK_MS = 250;
 /** Beyond the grace of a removal: what is on a node that is cut off cannot be seen to end. */
 const REMOVE_MS = 5000;
+/** Until the service of a failed start is removed again, where no manager responded. */
+const DISCARD_MS = 1000;
 /** From a change of a role until every balancer of the pool has seen it, in two looks. */
 const NOTICE_MS = 2500;
 
@@ -23,6 +26,7 @@ export interface ServiceRolesParts {
   readonly roster: Roster;
   readonly pool: string;
   readonly clock: Clock;
+  readonly log: Logger;
 }
 
 export class ServiceRoles {
@@ -34,13 +38,38 @@ export class ServiceRoles {
   /** The service of each replica that is about to get another task or service, by name. */
   readonly #healing = new Map<string, string>();
 
+  /** Services of failed starts that are still to be removed. */
+  readonly #discarded = new Set<string>();
+  #isClosed = false;
+
   constructor(parts: ServiceRolesParts) {
     this.#parts = parts;
   }
 
   /** The service in which the replica's instances run; undefined where there is none. */
   async current(name: string): Promise<ServiceJson | undefined> {
-    return (await this.#servicesOf(name)).find((service) => placeOf(service)?.role === 'current');
+    const services = await this.#servicesOf(name);
+    return services.find((one) => placeOf(one)?.role === 'current' && !this.#discarded.has(one.ID));
+  }
+
+  /** Removes the service of a start that failed; where managers do not respond, as soon as they do. */
+  async discard(serviceId: string): Promise<void> {
+    this.#discarded.add(serviceId);
+    try {
+      await this.removeService(serviceId, 0);
+      this.#discarded.delete(serviceId);
+    } catch (error) {
+      const { clock, log } = this.#parts;
+      log.warn({ cause: messageOf(error) }, 'a failed start left its service, retrying');
+      clock.after(DISCARD_MS, () => {
+        if (!this.#isClosed) void this.discard(serviceId);
+      });
+    }
+  }
+
+  /** Nothing is tried again after this. */
+  close(): void {
+    this.#isClosed = true;
   }
 
   /** Claims the removal of the replica; gives the task in its place. Undefined where another balancer was first. */

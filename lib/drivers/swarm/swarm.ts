@@ -71,6 +71,7 @@ class SwarmDriver implements Driver {
       roster: this.#roster,
       pool: options.pool,
       clock: this.#clock,
+      log: options.log,
     });
     this.#network = new SwarmNetwork({ ...options, engine: this.#engine, clock: this.#clock });
     this.#newServices = new NewServices({
@@ -185,6 +186,7 @@ class SwarmDriver implements Driver {
   async close(keep: boolean): Promise<void> {
     this.#poller?.close();
     this.#poller = undefined;
+    this.#roles.close();
     if (!keep) await this.#network.close();
   }
 
@@ -218,14 +220,9 @@ class SwarmDriver implements Driver {
       this.#roster.place(serviceId, instance, false);
       return instance;
     } catch (error) {
-      await this.#roles
-        .removeService(serviceId, 0)
-        .catch((reason: unknown) =>
-          this.#options.log.warn(
-            { replica: name, cause: messageOf(reason) },
-            'a failed start left its service',
-          ),
-        );
+      // the next attempt takes it over
+      const isToStay = mayAdopt && isBalancerError(error, 'engine-unreachable');
+      if (!isToStay) await this.#roles.discard(serviceId);
       throw error;
     }
   }

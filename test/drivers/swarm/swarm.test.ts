@@ -33,7 +33,8 @@ const UPDATE = `POST /services/${SERVICE.ID}/update`;
 /** A driver whose pool has the service that another balancer has just added, with a task that runs. */
 async function afterAnother(
   t: TestContext,
-): Promise<{ readonly engine: FakeEngine; readonly driver: Driver }> {
+): Promise<{ readonly engine: FakeEngine; readonly driver: Driver; readonly clock: FakeClock }> {
+  const clock = new FakeClock();
   const engine = await FakeEngine.open();
   t.after(() => engine.close());
   engine.reply('GET /services', 200, [SERVICE]);
@@ -50,10 +51,10 @@ async function afterAnother(
     drainTimeoutMs: 1000,
     stopTimeoutMs: 1000,
     log: silentLogger,
-    clock: new FakeClock(),
+    clock,
   });
   t.after(() => driver.close(true));
-  return { engine, driver };
+  return { engine, driver, clock };
 }
 
 it('leaves a name to the balancer that was first, once its service is listed', async (t) => {
@@ -187,6 +188,39 @@ it('keeps a claim where the service that was put in the place is gone again', as
     json(response, 404, { message: 'service beside not found' });
   });
   assert.equal(await driver.claimRemoval!('S4'), 't1');
+});
+
+/** A name without a service, whose service is created and cannot be looked at. */
+async function startWithoutManagers(engine: FakeEngine): Promise<void> {
+  engine.reply('GET /services', 200, []);
+  engine.on('POST /services/create', (response) => {
+    engine.reply('GET /services', 500, { message: 'The swarm does not have a leader' });
+    json(response, 201, { ID: SERVICE.ID });
+  });
+}
+
+it('takes over on the next attempt what it started while managers did not respond', async (t) => {
+  const { engine, driver } = await afterAnother(t);
+  await startWithoutManagers(engine);
+  const start = () => driver.start({ name: 'S4', id: 4, mayAdopt: true }, specWith());
+  await assert.rejects(start(), { code: 'engine-unreachable' });
+  engine.reply('GET /services', 200, [SERVICE]);
+  assert.equal((await start()).instanceId, 't1');
+});
+
+it('removes what was added while managers did not respond once they do', async (t) => {
+  const { engine, driver, clock } = await afterAnother(t);
+  await startWithoutManagers(engine);
+  engine.reply('GET /tasks', 200, []);
+  engine.reply(`DELETE /services/${SERVICE.ID}`, 500, { message: 'The swarm does not have a leader' });
+  await assert.rejects(driver.start({ name: 'S4', id: 4 }, specWith()), { code: 'engine-unreachable' });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  engine.on(`DELETE /services/${SERVICE.ID}`, (response) => {
+    json(response, 200);
+    resolve();
+  });
+  clock.advance(1000);
+  await promise;
 });
 
 it('leaves a removal to the balancer that claimed the newest service of the name', async (t) => {
