@@ -211,6 +211,9 @@ export class Deploys {
       return `the servers are not started by this balancer (driver ${driver.kind}); deploy them where they are started`;
     if (driver.kind === 'swarm')
       return 'the engines run the replicas as services (driver swarm); bring them a version with docker service update';
+    const others = (driver.members?.peers ?? []).filter(({ isSelf }) => !isSelf);
+    if (others.length > 0)
+      return `the other balancers of the pool (${others.map(({ title }) => title).join('; ')}) would heal with the version that they know: stop them, deploy here, and start them again`;
     if (classic)
       return 'with --classic every new instance has a new name, so nothing can be deployed in the same names';
     return undefined;

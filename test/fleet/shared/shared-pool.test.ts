@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { DeployRequest } from '../../../lib/fleet/deploy/deploys.ts';
 import { FakeDriver } from '../../helpers/fleet/fake-driver.ts';
 import { FakePool } from '../../helpers/fleet/fake-pool.ts';
 import {
@@ -290,6 +291,25 @@ describe('the size of a shared pool', () => {
     rig.driver.members = new FakePool().join('a');
     await assert.rejects(rig.scaling.scale(9), { code: 'bad-request' });
     assert.equal((await rig.scaling.scale(1)).length, 1);
+  });
+});
+
+describe('a deploy to a shared pool', () => {
+  const RESTART: DeployRequest = { kind: 'restart', batch: 1, watchMs: 1000, maxErrorRate: 0.01 };
+
+  it('is refused while there are other balancers, and begins without them', async () => {
+    const rig = await sharedRig();
+    const pool = new FakePool();
+    rig.driver.members = pool.join('a');
+    pool.join('b');
+    await assert.rejects(rig.deploys.start(RESTART), {
+      code: 'bad-request',
+      message:
+        'the other balancers of the pool (balancer b) would heal with the version that they know: stop them, deploy here, and start them again',
+    });
+    assert.deepEqual(rig.driver.calls, []);
+    pool.leave('b');
+    await rig.deploys.start(RESTART);
   });
 });
 
