@@ -1,47 +1,54 @@
 /**
- * Buffers for copies of what was read, used again and again by one worker.
- * Invariant: however slow peers are, no more than MAX_IN_USE buffers are in use; a copy that gets none is made in memory
- * of its own.
+ * Buffers for copies of what was read, used again and again by one worker. Fresh memory for each copy is faulted in page
+ * by page and collected as external memory: a third of the cost of a 64 KiB response.
+ * Invariant: however slow peers are, no more buffers are in use than a pool allows; a copy that gets none is made in
+ * memory of its own size.
  */
 
-/** A whole read of a replica with a head in front. */
-const BUFFER_BYTES = 86_016;
-/** Free buffers that are kept for reuse; more are left to the garbage collector. */
-const MAX_FREE = 64;
-/** Buffers in use at once, 22 MiB together. A peer that stalls holds a whole one. */
-const MAX_IN_USE = 256;
+export interface BufferPoolLimits {
+  readonly bufferBytes: number;
+  /** Buffers in use at once. A peer that stalls holds a whole one. */
+  readonly maxInUse: number;
+  /** Free buffers that are kept for reuse; more are left to the garbage collector. */
+  readonly maxFree: number;
+}
 
-/**
- * Fresh memory for each copy is faulted in page by page and collected as external memory: a third of the cost of a 64
- * KiB response.
- */
 export class BufferPool {
-  readonly bufferBytes: number = BUFFER_BYTES;
+  readonly bufferBytes: number;
+  readonly #limits: BufferPoolLimits;
   readonly #free: PooledBuffer[] = [];
   #inUse = 0;
 
+  constructor(limits: BufferPoolLimits) {
+    this.bufferBytes = limits.bufferBytes;
+    this.#limits = limits;
+  }
+
   /** A buffer that its caller has to release; undefined while too many are in use. */
   acquire(): PooledBuffer | undefined {
-    if (this.#inUse >= MAX_IN_USE) return undefined;
+    if (this.#inUse >= this.#limits.maxInUse) return undefined;
     this.#inUse++;
-    return this.#free.pop() ?? new PooledBuffer((buffer) => this.#onReleased(buffer));
+    return this.#free.pop() ?? new PooledBuffer(this.bufferBytes, (buffer) => this.#onReleased(buffer));
   }
 
   #onReleased(buffer: PooledBuffer): void {
     this.#inUse--;
-    if (this.#free.length < MAX_FREE) this.#free.push(buffer);
+    if (this.#free.length < this.#limits.maxFree) this.#free.push(buffer);
   }
 }
 
 export class PooledBuffer {
-  readonly bytes: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  readonly bytes: Buffer;
   /** To be called once after each `acquire`. */
   readonly release: () => void;
 
-  constructor(onReleased: (buffer: PooledBuffer) => void) {
+  constructor(bytes: number, onReleased: (buffer: PooledBuffer) => void) {
+    this.bytes = Buffer.allocUnsafeSlow(bytes);
     this.release = () => onReleased(this);
   }
 }
 
-/** The one of this worker. */
-export const bufferPool = new BufferPool();
+/** Of this worker, for whole reads of a replica with a head in front: 21 MiB together. */
+export const bufferPool = new BufferPool({ bufferBytes: 86_016, maxInUse: 256, maxFree: 64 });
+/** Of this worker, for what is left of large reads: 4 MiB together. */
+export const largeBufferPool = new BufferPool({ bufferBytes: 524_288, maxInUse: 8, maxFree: 8 });

@@ -6,9 +6,12 @@
 import { Buffer } from 'node:buffer';
 import { writeSync } from 'node:fs';
 import type { Writable } from 'node:stream';
-import { bufferPool } from './buffer-pool.ts';
+import { type BufferPool, bufferPool, largeBufferPool } from './buffer-pool.ts';
 import { largeReadBudget } from './large-reads.ts';
 import { plainDescriptorOf } from './node-internals.ts';
+
+/** A rest up to here is copied into memory of its own size, so that a peer that stalls with it holds no whole buffer. */
+const MIN_POOLED_BYTES = 32_768;
 
 export class BulkWriter {
   readonly #out: Writable;
@@ -33,10 +36,9 @@ export class BulkWriter {
     if (descriptor < 0) return this.#writeThroughStream(piece);
     const takenBytes = out.writableLength === 0 ? writeAtOnce(descriptor, piece) : 0;
     if (takenBytes === piece.length) return true;
-    const rest = Buffer.allocUnsafeSlow(piece.length - takenBytes);
-    piece.copy(rest, 0, takenBytes);
     this.#isFull = true;
-    this.#hold(rest, undefined);
+    const rest = takenBytes === 0 ? piece : piece.subarray(takenBytes);
+    this.#hold(rest, rest.length <= MIN_POOLED_BYTES ? undefined : largeBufferPool);
     return false;
   }
 
@@ -49,20 +51,21 @@ export class BulkWriter {
 
   /** Encrypted sockets and streams take a piece when they will. */
   #writeThroughStream(piece: Buffer): boolean {
-    const pooled = piece.length <= bufferPool.bufferBytes ? bufferPool.acquire() : undefined;
-    const copy =
-      pooled === undefined ? Buffer.allocUnsafeSlow(piece.length) : pooled.bytes.subarray(0, piece.length);
-    piece.copy(copy);
-    if (this.#hold(copy, pooled?.release)) return !this.#isFull;
+    if (this.#hold(piece, bufferPool)) return !this.#isFull;
     this.#waitForDrain();
     return false;
   }
 
-  #hold(bytes: Buffer, onTaken: (() => void) | undefined): boolean {
-    largeReadBudget.addHeld(bytes.length);
-    return this.#out.write(bytes, () => {
-      largeReadBudget.addHeld(-bytes.length);
-      onTaken?.();
+  /** Writes a copy of `piece`, made in a buffer of `pool` if there is one. */
+  #hold(piece: Buffer, pool: BufferPool | undefined): boolean {
+    const { length } = piece;
+    const pooled = pool === undefined || length > pool.bufferBytes ? undefined : pool.acquire();
+    const copy = pooled === undefined ? Buffer.allocUnsafeSlow(length) : pooled.bytes.subarray(0, length);
+    piece.copy(copy);
+    largeReadBudget.addHeld(length);
+    return this.#out.write(copy, () => {
+      largeReadBudget.addHeld(-length);
+      pooled?.release();
       this.#checkRoom();
     });
   }
