@@ -26,13 +26,26 @@ const V1_LINE = /^PROXY (?:(UNKNOWN)(?: [^\r\n]*)?|(TCP4|TCP6) ([^ ]+) ([^ ]+) (
 const V2_HEAD_BYTES = 16;
 const LF = 10;
 const COMMAND = { local: 0, proxy: 1 };
-const [INET, INET6, UNIX] = [1, 2, 3];
-/** Bytes of an address, and of all addresses and ports of a family. */
-const SIZES: Readonly<Record<number, readonly [address: number, all: number]>> = {
-  [INET]: [4, 12],
-  [INET6]: [16, 36],
-  [UNIX]: [108, 216],
+/** Family and transport in one byte: any other value must be refused (section 2.2). */
+const KIND = {
+  unspecified: 0x00,
+  tcp4: 0x11,
+  udp4: 0x12,
+  tcp6: 0x21,
+  udp6: 0x22,
+  stream: 0x31,
+  datagram: 0x32,
 };
+/** Bytes of an address, 0 of what is no client's, and of all addresses and ports, by kind. */
+const SIZES: ReadonlyMap<number, readonly [address: number, all: number]> = new Map([
+  [KIND.unspecified, [0, 0]],
+  [KIND.tcp4, [4, 12]],
+  [KIND.udp4, [4, 12]],
+  [KIND.tcp6, [16, 36]],
+  [KIND.udp6, [16, 36]],
+  [KIND.stream, [0, 216]],
+  [KIND.datagram, [0, 216]],
+]);
 
 /** The header at the beginning of `bytes`; undefined while more of it must come. Throws ProxyHeaderError. */
 export function readProxyHeader(bytes: Buffer): ProxyHeader | undefined {
@@ -69,17 +82,22 @@ function readV1(bytes: Buffer): ProxyHeader | undefined {
 
 function readV2(bytes: Buffer): ProxyHeader | undefined {
   const [version, command] = [bytes[12]! >> 4, bytes[12]! & 15];
-  const [family, transport] = [bytes[13]! >> 4, bytes[13]! & 15];
   if (version !== 2) throw new ProxyHeaderError('its version is not known');
   if (command > COMMAND.proxy) throw new ProxyHeaderError('its command is not known');
-  if (family > UNIX || transport > 2) throw new ProxyHeaderError('its kind of address is not known');
   const size = bytes.readUInt16BE(14);
-  const sizes = command === COMMAND.proxy ? SIZES[family] : undefined;
-  if (sizes !== undefined && size < sizes[1]) throw new ProxyHeaderError('its addresses are cut short');
   const length = V2_HEAD_BYTES + size;
+  // what else is in a health check's header is to be ignored, its kind of address as well
+  const [addressBytes, allBytes] = command === COMMAND.local ? [0, 0] : sizesOf(bytes[13]!);
+  if (size < allBytes) throw new ProxyHeaderError('its addresses are cut short');
   if (bytes.length < length) return undefined;
-  if (sizes === undefined || family === UNIX) return { source: undefined, length };
-  return { source: addressIn(bytes.subarray(V2_HEAD_BYTES, V2_HEAD_BYTES + sizes[0])), length };
+  if (addressBytes === 0) return { source: undefined, length };
+  return { source: addressIn(bytes.subarray(V2_HEAD_BYTES, V2_HEAD_BYTES + addressBytes)), length };
+}
+
+function sizesOf(kind: number): readonly [address: number, all: number] {
+  const sizes = SIZES.get(kind);
+  if (sizes === undefined) throw new ProxyHeaderError('its kind of address is not known');
+  return sizes;
 }
 
 function addressIn(bytes: Buffer): string {

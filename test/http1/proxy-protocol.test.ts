@@ -18,13 +18,17 @@ const GOOD: readonly (readonly [what: string, bytes: Buffer, source: string | un
   ['v2 with IPv6', proxyV2('2001:db8::1'), '2001:db8::1'],
   ['v2 with extensions', proxyV2('192.0.2.1', { extra: Buffer.alloc(3000, 7) }), '192.0.2.1'],
   ['v2 LOCAL, of a health check', proxyV2('192.0.2.1', { command: 0 }), undefined],
+  ['v2 LOCAL of a kind that nobody knows', proxyV2('192.0.2.1', { command: 0, family: 0x44 }), undefined],
+  ['v2 of a UDP client', proxyV2('192.0.2.1', { family: 0x12 }), '192.0.2.1'],
+  ['v2 of an unspecified family, with extensions', proxyV2('192.0.2.1', { family: 0 }), undefined],
+  ['v2 as long as can be', proxyV2('192.0.2.1', { extra: Buffer.alloc(65_535 - 12) }), '192.0.2.1'],
   ['v2 of a Unix socket', proxyV2('', { family: 0x31, addresses: Buffer.alloc(216) }), undefined],
   ['v2 of an unspecified family', proxyV2('', { family: 0, addresses: Buffer.alloc(0) }), undefined],
 ];
 
 for (const [what, bytes, source] of GOOD) {
   test(`reads ${what} at any cut`, () => {
-    for (let cut = 0; cut < bytes.length; cut++)
+    for (let cut = 0; cut < bytes.length; cut += cut < 1000 ? 1 : 997)
       assert.equal(readProxyHeader(bytes.subarray(0, cut)), undefined, `cut at ${cut}`);
     const expected = { source, length: bytes.length };
     assert.deepEqual(readProxyHeader(bytes), expected);
@@ -56,6 +60,8 @@ const BAD: readonly (readonly [what: string, bytes: Buffer])[] = [
   ['v2 with an unknown command', patched(12, 0x22)],
   ['v2 with an unknown family', patched(13, 0x41)],
   ['v2 with an unknown transport', patched(13, 0x13)],
+  ['v2 with a family and no transport', patched(13, 0x10)],
+  ['v2 with a transport and no family', patched(13, 0x01)],
   ['v2 with addresses cut short', patched(15, 11)],
   ['a signature with a wrong byte', Buffer.from('\r\n\r\n\0\r\nQUIT\r')],
 ];
