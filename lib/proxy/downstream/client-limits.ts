@@ -39,9 +39,10 @@ export interface LimitMemory {
 /** Clients whose connections are counted at a time; those beyond are not limited. */
 const COUNTED_CLIENTS = 65_536;
 
-/** For how long a refused connection is read on, and how many of them a worker reads on; the oldest makes room. */
+/** For how long a refused connection is read on, … */
 const REFUSED_MS = 1000;
-const REFUSED_CONNECTIONS = 256;
+/** … and how many of them a worker reads on, as a part of max-connections: they take descriptors. The oldest makes room. */
+const REFUSED_SHARE = 1 / 16;
 
 const draw = (): number => randomInt(2 ** 32);
 
@@ -150,11 +151,17 @@ export class ConnectionLimit {
 export class RefusedConnections {
   /** With the time each was refused at, the oldest first. */
   readonly #sinceMs = new Map<Socket, number>();
+  readonly #options: { readonly maxConnections: number };
+
+  constructor(options: { readonly maxConnections: number }) {
+    this.#options = options;
+  }
 
   /** Writes the response, and closes the connection once its client has, or soon. */
   end(socket: Socket, response: string, nowMs: number): void {
+    const most = Math.max(1, this.#options.maxConnections * REFUSED_SHARE);
     for (const oldest of this.#sinceMs.keys()) {
-      if (this.#sinceMs.size < REFUSED_CONNECTIONS) break;
+      if (this.#sinceMs.size < most) break;
       oldest.destroy();
       this.#sinceMs.delete(oldest);
     }

@@ -71,7 +71,7 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
   /** Undefined where no proxy in front tells client addresses in the PROXY protocol. */
   readonly #proxyHeaders: ProxyHeaderReader | undefined;
   readonly #clients = new Set<TimedConnection>();
-  readonly #refused = new RefusedConnections();
+  readonly #refused: RefusedConnections;
   #drain: { readonly sinceMs: number; readonly onDrained: () => void } | undefined;
 
   constructor(worker: ListenerWorker, trusted: TrustedProxies, ids: RequestIds, onShedding: OnShedding) {
@@ -80,6 +80,7 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
     this.#trusted = trusted;
     this.#ids = ids;
     const { options } = worker;
+    this.#refused = new RefusedConnections(options);
     this.#routingKey = this.#createRoutingKey();
     this.#nodeServer = options.parser === 'node' ? new NodeServer(worker, this) : undefined;
     this.#proxyHeaders = options.proxyProtocol ? new ProxyHeaderReader(this) : undefined;
