@@ -56,14 +56,20 @@ test('a response paused although its client has read all is cut', async (t) => {
   const rig = await Rig.open(t, { sendTimeoutMs: 1000 });
   rig.lastResorts = 1;
   rig.replica.serve(() => ok('x'.repeat(LARGE)));
-  // nobody hears that there is room again
-  const { once } = Socket.prototype;
-  t.mock.method(Socket.prototype, 'once', function (this: Socket, event: string, listener: () => void) {
-    return event === 'drain' ? this : once.call(this, event, listener);
+  // nothing tells that there is room again
+  let isWaiting = false;
+  const { write } = Socket.prototype;
+  t.mock.method(Socket.prototype, 'write', function (this: Socket, piece: unknown, ...rest: unknown[]) {
+    if (typeof piece === 'string') return Reflect.apply(write, this, [piece, ...rest]);
+    isWaiting = true;
+    return Reflect.apply(write, this, [piece]);
   });
   const client = await rig.client();
   client.isKept = false;
+  client.pause();
   client.send(get('/'));
+  await eventually('a full client', () => isWaiting);
+  client.resume();
   await rig.elapse(client.over());
   assert.ok(client.bytes < LARGE);
   await rig.settled();

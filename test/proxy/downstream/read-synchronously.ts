@@ -4,7 +4,7 @@
  */
 import { subscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
-import { SCRATCH } from '../../../lib/proxy/io/node-internals.ts';
+import { READ_INTO } from '../../../lib/proxy/io/node-internals.ts';
 import type { Peer } from '../../helpers/proxy/peer.ts';
 
 /** The server's end of each connection, by the ports of client and server. */
@@ -14,7 +14,7 @@ subscribe('net.server.socket', (message) => {
   ends.set(`${socket.remotePort} ${socket.localPort}`, socket);
 });
 
-/** The connection must be known to the server, and be read into SCRATCH. */
+/** The connection must be known to the server, and be read into READ_INTO. */
 export function readSynchronously({ socket }: Peer, text: string): void {
   const end = ends.get(`${socket.localPort} ${socket.remotePort}`) as
     | (Socket & Record<symbol, unknown>)
@@ -23,5 +23,5 @@ export function readSynchronously({ socket }: Peer, text: string): void {
     end && Object.getOwnPropertySymbols(end).find(({ description }) => description === 'kBufferCb');
   const hear = hears && (end[hears] as ((bytes: number, buffer: Buffer) => boolean) | undefined);
   if (typeof hear !== 'function') throw new Error('the server does not read this client into memory of ours');
-  hear.call(end, SCRATCH.write(text, 'latin1'), SCRATCH);
+  hear.call(end, READ_INTO.write(text, 'latin1'), READ_INTO);
 }
