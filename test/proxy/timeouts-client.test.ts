@@ -163,6 +163,31 @@ test('draining: a request under way is finished, and its connection closed', asy
   await drained;
 });
 
+test('draining: a connection that has brought nothing yet may bring its first request', async (t) => {
+  const rig = await Rig.open(t);
+  const [used, unused] = [await rig.client(), await rig.client()];
+  used.send(get('/'));
+  const replica = await rig.replica.next();
+  await replica.request();
+  replica.send(ok('before'));
+  await used.response();
+  const drained = rig.beginDrain();
+  await rig.elapse(used.over());
+  unused.send(get('/'));
+  await replica.request();
+  replica.send(ok('first'));
+  assert.equal((await unused.response()).body, 'first');
+  await unused.over();
+  await rig.elapse(drained);
+});
+
+test('draining: a connection that brings nothing is closed in the end', async (t) => {
+  const rig = await Rig.open(t);
+  const client = await rig.client();
+  await rig.drain();
+  assert.equal(await client.over(), '');
+});
+
 test('half head behind a slow request times out after its response', async (t) => {
   const rig = await Rig.open(t, { headerTimeoutMs: 200 });
   const client = await rig.client();

@@ -54,6 +54,9 @@ export class Acceptor {
   #lastCrowdMs = Number.NEGATIVE_INFINITY;
   #firstCrowdMs = Number.NEGATIVE_INFINITY;
   #isRush = false;
+  /** Connections so far. */
+  #total = 0;
+  #closing: Promise<void> | undefined;
 
   /** `clock` gives milliseconds that never go back. */
   constructor(options: AcceptorOptions, owner: AcceptorOwner, clock = () => performance.now()) {
@@ -79,10 +82,28 @@ export class Acceptor {
     return port;
   }
 
-  /** Accepts no more; what was accepted is handed over. */
-  close(): void {
-    for (const server of this.#servers) server.close();
-    this.#handOver();
+  /**
+   * Accepts no more, once a round has brought no connection; resolves then, when all are handed over. The kernel resets
+   * what it has queued for a socket when that is closed: clients would see it where another balancer takes this one's
+   * place, on the same port. So rounds are short meanwhile, and the sockets are closed directly behind a look at them.
+   */
+  close(): Promise<void> {
+    this.#closing ??= new Promise((resolve) => {
+      this.#owner.onRush(true);
+      const untilMs = this.#clock() + MAX_WAIT_MS;
+      let seen = -1;
+      const onRound = (): void => {
+        const isQuiet = seen === this.#total;
+        seen = this.#total;
+        if (!isQuiet && this.#clock() < untilMs) return void setImmediate(onRound);
+        for (const server of this.#servers) server.close();
+        this.#handOver();
+        this.#owner.onRush(false);
+        resolve();
+      };
+      setImmediate(onRound);
+    });
+    return this.#closing;
   }
 
   #listenOn(where: ListenOptions | { readonly fd: number }): Promise<number> {
@@ -101,6 +122,7 @@ export class Acceptor {
   }
 
   #onConnection(socket: Socket): void {
+    this.#total++;
     this.#accepted.push(socket);
     if (this.#accepted.length > this.#owner.capacity()) return this.#handOver();
     if (this.#accepted.length > 1) return;

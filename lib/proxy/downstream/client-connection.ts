@@ -227,7 +227,8 @@ export class ClientConnection implements ManagedConnection, TimedConnection, Req
     this.#reader.discardInput();
   }
 
-  closeIfIdle(): void {
+  closeIfIdle(evenIfUnused: boolean): void {
+    if (!evenIfUnused && !this.#reader.hasReceived) return;
     if (this.#reader.isBusy || this.#reader.hasDeferred) return;
     writeBatcher.flush(this.socket);
     this.socket.destroySoon();

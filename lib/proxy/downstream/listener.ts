@@ -36,6 +36,10 @@ import { type TlsMaterial, type TlsOwner, TlsServer } from './tls/tls-server.ts'
 
 /** How long a connection may still bring a request once draining has begun; then it is closed between requests. */
 const DRAIN_IDLE_MS = 500;
+/** What has come is read between two ticks: a thread that was kept from running sees first what came meanwhile. */
+const DRAIN_IDLE_TICKS = 4;
+/** The same for a connection that has brought nothing yet: its client is about to send the first request, and is told of no reason to try another connection. */
+const DRAIN_UNUSED_MS = 3000;
 /** Connections are said to be accepted again when no more than this part of max-connections is left … */
 const CALM_SHARE = 0.9;
 /** … and none was refused for so long: a crowd comes and goes many times. */
@@ -72,7 +76,7 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
   readonly #proxyHeaders: ProxyHeaderReader | undefined;
   readonly #clients = new Set<TimedConnection>();
   readonly #refused: RefusedConnections;
-  #drain: { readonly sinceMs: number; readonly onDrained: () => void } | undefined;
+  #drain: { readonly sinceMs: number; ticks: number; readonly onDrained: () => void } | undefined;
 
   constructor(worker: ListenerWorker, trusted: TrustedProxies, ids: RequestIds, onShedding: OnShedding) {
     this.#worker = worker;
@@ -130,14 +134,14 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
   }
 
   /** Accepts no more connections and closes those there are between two requests; resolves when none is left. */
-  drain(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#drain = { sinceMs: this.#worker.nowMs, onDrained: resolve };
+  async drain(): Promise<void> {
+    await Promise.all(this.#acceptors.map((acceptor) => acceptor.close()));
+    this.#tls?.close();
+    this.#proxyHeaders?.close();
+    this.#nodeServer?.close();
+    await new Promise<void>((resolve) => {
       // idle connections are not closed at once, since requests may be on their way on them
-      for (const acceptor of this.#acceptors) acceptor.close();
-      this.#tls?.close();
-      this.#proxyHeaders?.close();
-      this.#nodeServer?.close();
+      this.#drain = { sinceMs: this.#worker.nowMs, ticks: 0, onDrained: resolve };
     });
   }
 
@@ -151,9 +155,10 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
     const hasRoom = this.#connectionCount < options.maxConnections * CALM_SHARE;
     if (this.#isShedding && hasRoom && nowMs - this.#refusedMs >= CALM_MS) this.#setShedding(false);
     if (this.#drain === undefined) return;
-    if (nowMs - this.#drain.sinceMs >= DRAIN_IDLE_MS) {
-      for (const client of this.#clients) client.closeIfIdle();
-    }
+    const drainMs = nowMs - this.#drain.sinceMs;
+    this.#drain.ticks++;
+    if (drainMs >= DRAIN_IDLE_MS && this.#drain.ticks >= DRAIN_IDLE_TICKS)
+      for (const client of this.#clients) client.closeIfIdle(drainMs >= DRAIN_UNUSED_MS);
     if (this.#clients.size > 0) return;
     this.#refused.close();
     this.#drain.onDrained();

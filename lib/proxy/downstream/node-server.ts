@@ -282,7 +282,8 @@ export class NodeConnection implements ManagedConnection, TimedConnection {
     this.socket.resume();
   }
 
-  closeIfIdle(): void {
+  closeIfIdle(evenIfUnused: boolean): void {
+    if (!evenIfUnused && this.socket.bytesRead === 0) return;
     if (this.#exchange === undefined && this.#held.length === 0) this.socket.destroySoon();
   }
 

@@ -133,8 +133,8 @@ export interface RequestHandler {
 
 /** What a listener does with a client connection of any protocol. */
 export interface TimedConnection {
-  /** Closes it if it has no request under way. */
-  closeIfIdle(): void;
+  /** Closes it if it has no request under way; where it has brought nothing yet, only with `evenIfUnused`. */
+  closeIfIdle(evenIfUnused: boolean): void;
   /** Closes it when its client has taken nothing of what was written to it, or has sent no request, for too long. */
   tick(nowMs: number, options: WorkerOptions): void;
 }

@@ -97,13 +97,30 @@ for (const reusePort of [false, true]) {
     const { acceptor, sockets, client } = await stage(t, reusePort);
     client();
     await eventually('the connection', () => sockets.length === 1);
-    acceptor.close();
+    await acceptor.close();
     const late = connect(sockets[0]!.localPort!, '127.0.0.1');
     const [error] = (await once(late, 'error')) as [NodeJS.ErrnoException];
     assert.equal(error.code, 'ECONNREFUSED');
     assert.equal(sockets.length, 1);
   });
 }
+
+test('what the kernel has queued is accepted before the sockets are closed', async (t) => {
+  const sockets: Socket[] = [];
+  const owner = { accept: (socket: Socket) => sockets.push(socket), capacity: () => 1000, onRush: () => {} };
+  // the clock stands still, so that a busy machine may take as long as it likes
+  const acceptor = new Acceptor({ host: '127.0.0.1', port: 0, reusePort: false }, owner, () => 0);
+  const port = await acceptor.listen();
+  const clients = Array.from({ length: 20 }, () => connect(port, '127.0.0.1'));
+  t.after(() => {
+    for (const socket of [...sockets, ...clients]) socket.destroy();
+  });
+  const errors: Error[] = [];
+  for (const client of clients) client.on('error', (error) => errors.push(error));
+  await once(clients[0]!, 'connect');
+  await acceptor.close();
+  assert.deepEqual([sockets.length, errors], [20, []]);
+});
 
 test('a port in use is an error', async (t) => {
   const { port } = await stage(t, false);
