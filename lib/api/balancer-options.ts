@@ -276,7 +276,7 @@ export interface BalancerOptions {
   // The process
   /** data-plane threads; 0 is one per core, within the CPU quota of the cgroup, rounded up (0 to 256; default 0) */
   readonly workers?: number | string;
-  /** each data-plane thread serves itself for up to 0.4 s before it is ready, so that the first clients do not wait for code to be compiled (on or off; default on) */
+  /** each data-plane thread serves itself for up to 0.5 s before it is ready, so that the first clients do not wait for code to be compiled (on or off; default on) */
   readonly rehearsal?: boolean;
   /** parser of requests: the balancer's own, or node for that of Node's HTTP server, at several times the cost (fast or node; default fast) */
   readonly parser?: string;

@@ -235,7 +235,7 @@ export const OPTIONS = {
   via: live('via', 'off', onOff, 'add Via to requests and responses'),
 
   workers: option('workers', '0', whole(0, 256), 'data-plane threads; 0 is one per core, within the CPU quota of the cgroup, rounded up'),
-  rehearsal: option('rehearsal', 'on', onOff, 'each data-plane thread serves itself for up to 0.4 s before it is ready, so that the first clients do not wait for code to be compiled'),
+  rehearsal: option('rehearsal', 'on', onOff, 'each data-plane thread serves itself for up to 0.5 s before it is ready, so that the first clients do not wait for code to be compiled'),
   parser: option('parser', 'fast', parser, "parser of requests: the balancer's own, or node for that of Node's HTTP server, at several times the cost"),
   takeOver: option('take-over', 'off', onOff, 'take the place of the balancer that runs on the same ports, without losing a request'),
   config: option('config', '', file, 'file of options, in YAML: names as below, without the dashes in front; a flag or a variable beats it'),

@@ -15,7 +15,7 @@ export interface RehearsalLimits {
   readonly waves: number;
 }
 
-const LIMITS: RehearsalLimits = { ms: 400, waves: Number.POSITIVE_INFINITY };
+const LIMITS: RehearsalLimits = { ms: 500, waves: Number.POSITIVE_INFINITY };
 /** Clients of one wave: a crowd, as far as the acceptor and the request pacer treat one in another way. */
 const MOST_CLIENTS = 40;
 /** Of the clients that the worker may have, since each has two connections, and both ends of them are here. */
