@@ -243,11 +243,7 @@ export class Deploys {
       case 'rollback': {
         if (this.#interrupted !== undefined) return this.#interrupted.from;
         const { before } = releases;
-        if (before === undefined)
-          throw new BalancerError(
-            'bad-request',
-            'nothing was deployed before, so there is nothing to go back to',
-          );
+        if (before === undefined) throw new BalancerError('bad-request', nothingBefore(current));
         return releases.create(before.overrides, before.title);
       }
       case 'change':
@@ -281,6 +277,13 @@ export function titleOf(
 ): string {
   if (isDocker) return image;
   return command === '' ? 'sample replica' : command;
+}
+
+/** Why there is nothing to go back to. Containers tell what they run, and not what ran before them. */
+function nothingBefore({ generation, title }: Release): string {
+  return generation === 1
+    ? 'nothing was deployed before, so there is nothing to go back to'
+    : `this balancer was started after ${title} (generation ${generation}) was deployed, and does not know what ran before: deploy that version by its name`;
 }
 
 function doneIn({ replicas }: DeployView): string {

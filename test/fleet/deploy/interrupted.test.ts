@@ -250,3 +250,23 @@ describe('an adopted replica', () => {
     assert.deepEqual([image, cpus, env], ['sha256:one', 3, [['VERSION', '1']]]);
   });
 });
+
+describe('a balancer that was started after a deploy had ended', () => {
+  it('refuses to go back to what it does not know', async () => {
+    const rig = await killedAfter(Number.POSITIVE_INFINITY);
+    assert.equal(state(rig), undefined);
+    await assert.rejects(rig.deploys.rollBack(), {
+      code: 'bad-request',
+      message: /started after fake \(generation 2\) was deployed, .* deploy that version by its name/,
+    });
+  });
+
+  it('goes back to the version from which it deployed itself', async () => {
+    const rig = await killedAfter(Number.POSITIVE_INFINITY);
+    await rig.deploys.start({ ...CHANGE, env: [['VERSION', '3']] });
+    await rig.advance(LONG_MS);
+    await rig.deploys.rollBack();
+    await rig.advance(LONG_MS);
+    assert.deepEqual(rig.releases.current.spec.env, [['VERSION', '2']]);
+  });
+});
