@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { largeReadBudget } from '../../lib/proxy/io/large-reads.ts';
 import { eventually } from '../helpers/eventually.ts';
+import { testMaterial } from '../helpers/proxy/certificates.ts';
 import { Flood } from '../helpers/proxy/flood.ts';
 import { get, ok } from '../helpers/proxy/message.ts';
 import type { Peer } from '../helpers/proxy/peer.ts';
@@ -42,6 +43,12 @@ test('stalled downloads hold little, and arrive whole in the end', async (t) => 
   }
   await rig.settled();
   await eventually('nothing is held', () => largeReadBudget.heldBytes === 0);
+});
+
+test('stalled downloads over TLS hold less than 100 KiB each', async (t) => {
+  await stalledDownloads(t, { tls: testMaterial() });
+  const each = largeReadBudget.heldBytes / STALLED;
+  assert.ok(each > 0 && each <= 102_400, `${each} bytes are held for each`);
 });
 
 test('stalled uploads hold little, and arrive whole in the end', async (t) => {
