@@ -73,22 +73,21 @@ export async function openSwarm(
   return { pool, start, balancers: [first, second], addresses: [addressOf(first), addressOf(second)] };
 }
 
+/** What a case leaves of its pool, once managers that elect a leader carry it out. */
 async function removePool(pool: string): Promise<void> {
-  for (const node of NODES) {
-    const ids = await serviceIds(pool, node).catch(() => undefined);
-    if (ids === undefined) continue;
-    if (ids.length > 0) await dockerOn(node, 'service', 'rm', ...ids);
-    const records = await dockerOn(
-      node,
-      'config',
-      'ls',
-      '--quiet',
-      '--filter',
-      `label=ringlb.members=${pool}`,
-    );
-    if (records !== '') await dockerOn(node, 'config', 'rm', ...records.split('\n'));
-    return;
-  }
+  await until('removal of what a case left', 60_000, () =>
+    removeOnce(pool).then(
+      () => true,
+      () => false,
+    ),
+  );
+}
+
+async function removeOnce(pool: string): Promise<void> {
+  const services = await serviceIds(pool, 1);
+  if (services.length > 0) await dockerOn(1, 'service', 'rm', ...services);
+  const records = await dockerOn(1, 'config', 'ls', '--quiet', '--filter', `label=ringlb.members=${pool}`);
+  if (records !== '') await dockerOn(1, 'config', 'rm', ...records.split('\n'));
 }
 
 async function serviceIds(pool: string, node: number): Promise<readonly string[]> {
