@@ -11,8 +11,6 @@ import { RechunkedBody } from '../rechunked-body.ts';
 import { ClientRequest } from '../request.ts';
 import { fieldsAsObject, HEAD_END, streamResponseHead } from './stream-head.ts';
 
-/** Within `send-timeout` a client has to take as much. */
-const MAX_PIECE_BYTES = 65_536;
 const END_STREAM = { endStream: true } as const;
 
 export class StreamRequest extends ClientRequest {
@@ -152,17 +150,9 @@ class StreamOut extends Writable {
     if (stream.destroyed || stream.closed) return written();
     const body = this.#hasHead ? chunk : this.#writeHead(chunk);
     if (body.length === 0 || stream.writableEnded) return written();
-    this.#writePieces(body, 0, written);
-  }
-
-  /** Node.js says when all of a write is taken and not how much of it, so that a slow client would look like one that takes nothing. */
-  #writePieces(body: Buffer, from: number, written: (error?: Error | null) => void): void {
-    const piece = body.length <= MAX_PIECE_BYTES ? body : body.subarray(from, from + MAX_PIECE_BYTES);
-    this.#stream.write(piece, () => {
-      this.takenBytes += piece.length;
-      const next = from + piece.length;
-      if (next === body.length || this.#stream.closed) written();
-      else this.#writePieces(body, next, written);
+    stream.write(body, () => {
+      this.takenBytes += body.length;
+      written();
     });
   }
 
