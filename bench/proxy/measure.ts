@@ -283,8 +283,11 @@ export async function warmUp(
   const deadline = performance.now() + limit.seconds * 1000;
   const from = await bench.backend.count();
   await during(bench, loadCommand(bench, target, benchCase), async (load) => {
-    while (performance.now() < deadline && (await bench.backend.count()) - from < limit.requests) {
+    let done = 0;
+    // a load that has not even begun has nothing to report
+    while (isLive(load) && done < limit.requests && (done === 0 || performance.now() < deadline)) {
       await sleep(POLL_MS);
+      done = (await bench.backend.count()) - from;
     }
     await finishLoad(bench, load, benchCase.load);
   });
