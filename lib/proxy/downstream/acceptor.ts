@@ -140,8 +140,10 @@ export class Acceptor {
     const nowMs = this.#clock();
     if (nowMs - this.#lastCrowdMs >= CALM_MS) this.#firstCrowdMs = nowMs;
     this.#lastCrowdMs = nowMs;
-    if (nowMs - this.#sinceMs >= MAX_WAIT_MS) return this.#handOver();
-    this.#setRush(nowMs - this.#firstCrowdMs < RUSH_MS);
+    const isRush = nowMs - this.#firstCrowdMs < RUSH_MS;
+    // where crowds are the normal load there is always a next one, and waiting for it is all that waiting would bring
+    if (!isRush || nowMs - this.#sinceMs >= MAX_WAIT_MS) return this.#handOver();
+    this.#setRush(true);
     setImmediate(this.#onRoundEnd);
   };
 

@@ -193,6 +193,17 @@ for (const [how, reusePort, many, few] of [
     assert.deepEqual(rushes, [true, false]);
   });
 
+  test(`repeated crowds from ${how} are not held after 200 ms`, canShare, async (t) => {
+    const { round, handedOn } = await rounds(t, reusePort);
+    for (let count = 0; count < 5; count++) await round(many, 50);
+    const before = handedOn();
+    await round(many);
+    const atOnce = handedOn() - before;
+    assert.ok(atOnce >= many, `${atOnce} of ${many}`);
+    await round(many);
+    assert.equal(handedOn(), 7 * many);
+  });
+
   test(`repeated crowds from ${how} are no rush after 200 ms`, canShare, async (t) => {
     const { round, rushes } = await rounds(t, reusePort);
     const crowd = async (ms: number): Promise<boolean> => {
