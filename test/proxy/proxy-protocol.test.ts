@@ -142,3 +142,14 @@ test('connections awaiting their header count, and end with a drain', async (t) 
   await rig.drain();
   for (const client of waiting) await client.over();
 });
+
+test('a connection awaiting its header in a drain may bring a request', async (t) => {
+  const rig = await served(t);
+  const client = await rig.client();
+  client.send('PROXY');
+  const drained = rig.beginDrain();
+  await rig.refusing();
+  client.send(proxyV1('192.0.2.1').slice('PROXY'.length) + get('/'));
+  assert.equal(statusOf(await client.response()), 200);
+  await rig.elapse(drained);
+});

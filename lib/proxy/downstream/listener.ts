@@ -38,7 +38,10 @@ import { type TlsMaterial, type TlsOwner, TlsServer } from './tls/tls-server.ts'
 const DRAIN_IDLE_MS = 500;
 /** What has come is read between two ticks: a thread that was kept from running sees first what came meanwhile. */
 const DRAIN_IDLE_TICKS = 4;
-/** The same for a connection that has brought nothing yet: its client is about to send the first request, and is told of no reason to try another connection. */
+/**
+ * The same for a connection that has brought nothing yet, or whose PROXY header or handshake is not complete: its client is
+ * about to send the first request, and is told of no reason to try another connection.
+ */
 const DRAIN_UNUSED_MS = 3000;
 /** Connections are said to be accepted again when no more than this part of max-connections is left … */
 const CALM_SHARE = 0.9;
@@ -136,8 +139,6 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
   /** Accepts no more connections and closes those there are between two requests; resolves when none is left. */
   async drain(): Promise<void> {
     await Promise.all(this.#acceptors.map((acceptor) => acceptor.close()));
-    this.#tls?.close();
-    this.#proxyHeaders?.close();
     this.#nodeServer?.close();
     await new Promise<void>((resolve) => {
       // idle connections are not closed at once, since requests may be on their way on them
@@ -157,9 +158,14 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
     if (this.#drain === undefined) return;
     const drainMs = nowMs - this.#drain.sinceMs;
     this.#drain.ticks++;
+    const isUnusedTooLong = drainMs >= DRAIN_UNUSED_MS;
+    if (isUnusedTooLong) {
+      this.#tls?.close();
+      this.#proxyHeaders?.close();
+    }
     if (drainMs >= DRAIN_IDLE_MS && this.#drain.ticks >= DRAIN_IDLE_TICKS)
-      for (const client of this.#clients) client.closeIfIdle(drainMs >= DRAIN_UNUSED_MS);
-    if (this.#clients.size > 0) return;
+      for (const client of this.#clients) client.closeIfIdle(isUnusedTooLong);
+    if (this.#connectionCount > 0) return;
     this.#refused.close();
     this.#drain.onDrained();
   }

@@ -3,7 +3,7 @@
  * taken, and a wait ends as soon as what it waits for has come.
  */
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { connect, Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { chunkedBody, type Message, pairsOf } from './message.ts';
 
@@ -61,9 +61,16 @@ export class Peer {
     return peer;
   }
 
-  /** The same over TLS; without a certificate of its own unless `options` has one; `before` is sent unencrypted. */
+  /**
+   * The same over TLS, on `options.socket` if there is one; without a certificate of its own unless `options` has one;
+   * `before` is sent unencrypted.
+   */
   static async connectTls(port: number, options: ConnectionOptions = {}, before = ''): Promise<Peer> {
-    const carrier = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
+    const { socket: given } = options;
+    const carrier =
+      given instanceof Socket
+        ? given
+        : connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
     if (before !== '') carrier.write(before);
     // what fails while TLS is not there yet
     carrier.on('error', () => {});

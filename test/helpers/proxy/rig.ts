@@ -309,6 +309,19 @@ export class Rig {
     await Promise.all(this.#listeners.map((listener) => listener.drain()));
   }
 
+  /** Resolves once no connection is accepted any more. */
+  async refusing(): Promise<void> {
+    await eventually('a refused connection', () =>
+      Peer.connect(this.port).then(
+        (peer) => {
+          peer.close();
+          return false;
+        },
+        () => true,
+      ),
+    );
+  }
+
   /** Closes all that was opened. */
   async close(): Promise<void> {
     for (const replica of [...this.replicas, this.admin]) replica.close();

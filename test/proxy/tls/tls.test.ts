@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -372,6 +373,18 @@ test('a drain ends handshakes that are not done', async (t) => {
   await eventually('it is accepted', () => rig.inFlight === 0);
   await rig.drain();
   await client.over();
+});
+
+test('a handshake under way when a drain begins may bring a request', async (t) => {
+  const rig = await served(t);
+  const socket = connect({ port: rig.port, host: '127.0.0.1', allowHalfOpen: true });
+  await once(socket, 'connect');
+  const drained = rig.beginDrain();
+  await rig.refusing();
+  const client = await Peer.connectTls(rig.port, { socket });
+  client.send(get('/'));
+  assert.equal(statusOf(await client.response()), 200);
+  await rig.elapse(drained);
 });
 
 test('sends Strict-Transport-Security over TLS alone, unless the replica does', async (t) => {
