@@ -139,7 +139,6 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
   /** Accepts no more connections and closes those there are between two requests; resolves when none is left. */
   async drain(): Promise<void> {
     await Promise.all(this.#acceptors.map((acceptor) => acceptor.close()));
-    this.#nodeServer?.close();
     await new Promise<void>((resolve) => {
       // idle connections are not closed at once, since requests may be on their way on them
       this.#drain = { sinceMs: this.#worker.nowMs, ticks: 0, onDrained: resolve };
@@ -167,6 +166,8 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
       for (const client of this.#clients) client.closeIfIdle(isUnusedTooLong);
     if (this.#connectionCount > 0) return;
     this.#refused.close();
+    // not sooner: it closes connections that have brought nothing yet
+    this.#nodeServer?.close();
     this.#drain.onDrained();
   }
 

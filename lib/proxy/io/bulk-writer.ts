@@ -13,6 +13,9 @@ import { plainDescriptorOf } from './node-internals.ts';
 /** A rest up to here is copied into memory of its own size, so that a peer that stalls with it holds no whole buffer. */
 const MIN_POOLED_BYTES = 32_768;
 
+/** With more than this in a stream it is waited for. */
+const MAX_UNTAKEN_BYTES = 16_384;
+
 export class BulkWriter {
   readonly #out: Writable;
   readonly #onRoom: () => void;
@@ -51,9 +54,10 @@ export class BulkWriter {
 
   /** Encrypted sockets and streams take a piece when they will. */
   #writeThroughStream(piece: Buffer): boolean {
-    if (this.#hold(piece, bufferPool)) return !this.#isFull;
-    this.#waitForDrain();
-    return false;
+    if (!this.#hold(piece, bufferPool)) this.#waitForDrain();
+    // the stream has room for 64 KiB, and with one more read on top it would hold too much
+    else if (this.#out.writableLength > MAX_UNTAKEN_BYTES) this.#isFull = true;
+    return !this.#isFull;
   }
 
   /** Writes a copy of `piece`, made in a buffer of `pool` if there is one. */

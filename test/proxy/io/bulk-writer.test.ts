@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { Writable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { BulkWriter } from '../../../lib/proxy/io/bulk-writer.ts';
 import { largeReadBudget } from '../../../lib/proxy/io/large-reads.ts';
 import { eventually } from '../../helpers/eventually.ts';
@@ -85,4 +87,21 @@ test('what was held for a peer that has gone is not held any more', async (t) =>
   fill(new BulkWriter(socket, () => assert.fail('a socket that has gone has no room')));
   socket.destroy();
   await eventually('nothing is held', () => largeReadBudget.heldBytes === 0);
+});
+
+test('a stream without a descriptor is waited for once it holds 16 KiB', async () => {
+  const taken: (() => void)[] = [];
+  const stream = new Writable({
+    highWaterMark: 65_536,
+    write: (_piece, _encoding, onTaken) => void taken.push(onTaken),
+  });
+  let rooms = 0;
+  const writer = new BulkWriter(stream, () => rooms++);
+  assert.equal(writer.write(Buffer.alloc(16_000)), true);
+  assert.equal(writer.write(Buffer.alloc(16_000)), false);
+  while (taken.length > 0) {
+    taken.shift()!();
+    await turn();
+  }
+  assert.deepEqual([writer.isFull, rooms], [false, 1]);
 });
