@@ -24,12 +24,15 @@ const link = (node: number, state: 'up' | 'down') =>
 
 describe('balancers over a Swarm', { skip: skipSwarm ?? false }, () => {
   const balancers: Balancer[] = [];
+  const loads: SteadyLoad[] = [];
   before(async () => {
     await joinBridge();
     await ensureReplicaImage();
     await ensureImageOnNodes();
   });
   afterEach(async () => {
+    // one that a failed test has left would go on for ever
+    for (const load of loads.splice(0)) await load.end();
     for (const node of NODES) await link(node, 'up');
     for (const balancer of balancers.splice(0)) await balancer.stop();
     await cleanUp();
@@ -43,6 +46,11 @@ describe('balancers over a Swarm', { skip: skipSwarm ?? false }, () => {
     );
     balancers.push(balancer);
     return balancer;
+  };
+  const loadOn = (...given: ConstructorParameters<typeof SteadyLoad>): SteadyLoad => {
+    const load = new SteadyLoad(...given);
+    loads.push(load);
+    return load;
   };
   const servicesOf = async (pool: string): Promise<readonly string[]> => {
     const listed = await dockerOn(
@@ -64,7 +72,7 @@ describe('balancers over a Swarm', { skip: skipSwarm ?? false }, () => {
   it('loses no request to a killed task, and soon has another', async () => {
     const balancer = await start(freshPool());
     await balancer.untilHealthy(3);
-    const load = new SteadyLoad(balancer.publicPort);
+    const load = loadOn(balancer.publicPort);
     const { instance } = await balancer.replica('S2');
     const { node, id } = await containerOf(instance!);
     await dockerOn(node, 'kill', id);
@@ -82,7 +90,7 @@ describe('balancers over a Swarm', { skip: skipSwarm ?? false }, () => {
     await balancer.untilHealthy(3);
     const { instance, endpoint } = await balancer.replica('S2');
     const node = Number(/^10\.99\.0\.(\d)/.exec(endpoint!)![1]);
-    const load = new SteadyLoad(balancer.publicPort);
+    const load = loadOn(balancer.publicPort);
     await link(node, 'down');
     await eventually('another instance elsewhere', async () => {
       const replica = await balancer.replica('S2');
@@ -102,7 +110,7 @@ describe('balancers over a Swarm', { skip: skipSwarm ?? false }, () => {
     const instancesOf = async (balancer: Balancer) =>
       (await balancer.replicas()).map(({ name, instance }) => `${name} ${instance}`).sort();
     const ran = await instancesOf(first);
-    const load = new SteadyLoad(first.publicPort);
+    const load = loadOn(first.publicPort);
     const ports = `--port ${first.publicPort} --admin-port ${first.adminPort}`;
     const second = await start(pool, `${ports} --take-over`);
     assert.deepEqual(await first.exited, { code: 0, signal: null });
@@ -118,7 +126,7 @@ describe('balancers over a Swarm', { skip: skipSwarm ?? false }, () => {
     const [a, b] = await Promise.all([start(pool), start(pool)]);
     await a.untilHealthy(3);
     await b.untilHealthy(3);
-    const load = new SteadyLoad(a.publicPort);
+    const load = loadOn(a.publicPort);
     b.signal('SIGKILL');
     await b.exited;
     const { status, body } = await a.ask('POST', '/add', { body: { n: 1 } });

@@ -20,6 +20,8 @@ const REMOVE_MS = 5000;
 const DISCARD_MS = 1000;
 /** From a change of a role until every balancer of the pool has seen it, in two looks. */
 const NOTICE_MS = 2500;
+/** More than are removed while one is healed. */
+const MOST_REMOVED = 1000;
 
 export interface ServiceRolesParts {
   readonly engine: SwarmEngine;
@@ -40,6 +42,8 @@ export class ServiceRoles {
 
   /** Services of failed starts that are still to be removed. */
   readonly #discarded = new Set<string>();
+  /** The last services that this balancer removed without a claim: with their task, and not with their replica. */
+  readonly #removed = new Set<string>();
   #isClosed = false;
 
   constructor(parts: ServiceRolesParts) {
@@ -138,6 +142,11 @@ export class ServiceRoles {
     if (service === undefined || isRemoved(service.Spec)) throw removedElsewhere(name);
   }
 
+  /** True for a service that this balancer has removed, or is about to, though its replica stays. */
+  hasRemoved(serviceId: string): boolean {
+    return this.#removed.has(serviceId);
+  }
+
   endHealing(name: string): void {
     this.#healing.delete(name);
   }
@@ -148,8 +157,12 @@ export class ServiceRoles {
     const serviceId = roster.serviceOf(instanceId);
     if (serviceId === undefined) return;
     const retiredAgoMs = clock.nowMs() - (this.#retiredAtMs.get(serviceId) ?? Number.NEGATIVE_INFINITY);
-    this.#retiredAtMs.delete(serviceId);
+    if (!this.#retiredAtMs.delete(serviceId)) this.#removed.add(serviceId);
     for (const [name, healing] of this.#healing) if (healing === serviceId) this.#healing.delete(name);
+    for (const oldest of this.#removed) {
+      if (this.#removed.size <= MOST_REMOVED) break;
+      this.#removed.delete(oldest);
+    }
     if (retiredAgoMs < NOTICE_MS) await sleep(clock, NOTICE_MS - retiredAgoMs);
     await this.removeService(serviceId, graceMs);
     roster.forgetService(serviceId);

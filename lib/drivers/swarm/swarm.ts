@@ -132,7 +132,13 @@ class SwarmDriver implements Driver {
       const reason = `Another balancer has started ${place.name}: choose another name`;
       throw new BalancerError('name-held', reason);
     }
-    return this.#heal(service, { taskId, avoidNode: undefined, keepsOld: true });
+    try {
+      return await this.#heal(service, { taskId, avoidNode: undefined, keepsOld: true });
+    } catch (error) {
+      // it went with the task before, which had drained sooner than its end was noticed: another service is put in the place
+      if (isBalancerError(error, 'not-found') && this.#roles.hasRemoved(service.ID)) return undefined;
+      throw error;
+    }
   }
 
   async replace(

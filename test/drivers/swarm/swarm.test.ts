@@ -4,6 +4,7 @@ import { json as jsonOf } from 'node:stream/consumers';
 import { it, type TestContext } from 'node:test';
 import type { Driver } from '../../../lib/drivers/driver.ts';
 import { createSwarmDriver } from '../../../lib/drivers/swarm/swarm.ts';
+import { eventually } from '../../helpers/eventually.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
 import { specWith } from '../../helpers/replica-spec.ts';
 import { silentLogger } from '../../helpers/silent-logger.ts';
@@ -155,6 +156,29 @@ it('puts no service in the place of one whose replica ended and was removed', as
     code: 'not-found',
   });
   assert.ok(!engine.requests.includes('POST /services/create'));
+});
+
+it('puts a service in the place of one that went with its task while it was healed', async (t) => {
+  const { engine, driver, clock } = await afterAnother(t);
+  await driver.list();
+  engine.reply('GET /tasks', 200, [{ ...TASK, DesiredState: 'shutdown', Status: { State: 'failed' } }]);
+  await driver.retire('t1', 'replaced');
+  engine.on(`DELETE /services/${SERVICE.ID}`, (response) => {
+    engine.reply('GET /services', 200, []);
+    json(response, 200);
+  });
+  const beside = inRole('current', { ID: 'beside', CreatedAt: '2' });
+  engine.on('POST /services/create', (response) => {
+    engine.reply('GET /services', 200, [beside]);
+    engine.reply('GET /tasks', 200, [{ ...TASK, ID: 't2', ServiceID: 'beside' }]);
+    json(response, 201, { ID: 'beside' });
+  });
+  const started = driver.start({ name: 'S4', id: 4, mayAdopt: true }, specWith());
+  await eventually('it is looked for', () => clock.pending > 0);
+  await driver.remove('t1', 0);
+  const ticking = setInterval(() => clock.advance(100), 5);
+  t.after(() => clearInterval(ticking));
+  assert.equal((await started).instanceId, 't2');
 });
 
 it('claims also the service that was put in the place meanwhile', async (t) => {
