@@ -133,8 +133,21 @@ export function runStranger(name: string, ...more: string[]): Promise<string> {
 export function runBalancer(docked: readonly string[], options: readonly string[]): Promise<string> {
   const label = `ringlb.test=${namePrefix}`;
   const sources = `${REPOSITORY}:${REPOSITORY}:ro`;
+  // a rehearsal is for those who look at the latency of first requests
+  const env = ['--env', 'LB_REHEARSAL=off'];
   const program = ['node', `${REPOSITORY}/lib/main.ts`, ...options];
-  return docker('run', '-d', '--label', label, '--volume', sources, ...docked, BASE_IMAGE, ...program);
+  return docker(
+    'run',
+    '-d',
+    '--label',
+    label,
+    '--volume',
+    sources,
+    ...env,
+    ...docked,
+    BASE_IMAGE,
+    ...program,
+  );
 }
 
 /** Makes a network that is not of any pool. */
