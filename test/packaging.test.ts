@@ -5,6 +5,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'n
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { it } from 'node:test';
+import { parse } from 'yaml';
 import { createDashboardRoutes } from '../lib/admin/routes/dashboard.ts';
 import { loadSettings } from '../lib/config/config.ts';
 import { environmentName, OPTIONS } from '../lib/config/options.ts';
@@ -50,6 +51,15 @@ it('starts the program so that Node.js leaves --env-file to it', async (t) => {
   }
   const dockerfile = await readFile(join(REPOSITORY, 'Dockerfile'), 'utf8');
   assert.match(dockerfile, /^ENTRYPOINT \["node", "--", /m);
+});
+
+it('the stack asks a balancer whether it responds with words that Docker takes', async () => {
+  const stack = parse(await readFile(join(REPOSITORY, 'stack.yml'), 'utf8')) as {
+    services: { balancer: { healthcheck: { test: unknown[] } } };
+  };
+  // `a ? b : c` without quotes is a mapping to YAML
+  const kinds = stack.services.balancer.healthcheck.test.map((word) => typeof word);
+  assert.deepEqual(new Set(kinds), new Set(['string']));
 });
 
 it('compose hands the balancer every option meaningful in a container', async () => {

@@ -9,10 +9,12 @@ function findings(a8: A8): readonly string[] {
   const p2c = outcomeOf(a8, 'ringlb', 'p2c');
   const leastconn = outcomeOf(a8, 'HAProxy', 'leastconn');
   const sentences: string[] = [];
-  if (hash !== undefined && p2c !== undefined)
+  if (hash !== undefined && p2c !== undefined) {
+    const ratio = p2c.p99Ms / hash.p99Ms;
     sentences.push(
-      `By p2c the 99th percentile is ${duration(p2c.p99Ms)}, ${fixed(p2c.p99Ms / hash.p99Ms, 2)} times that of plain hashing (${duration(hash.p99Ms)}).`,
+      `By p2c the 99th percentile is ${duration(p2c.p99Ms)}, ${fixed(ratio, ratio < 0.01 ? 4 : 2)} times that of plain hashing (${duration(hash.p99Ms)}).`,
     );
+  }
   if (p2c !== undefined && leastconn !== undefined) {
     const words = p2c.p99Ms <= leastconn.p99Ms ? 'not above' : 'above';
     sentences.push(
@@ -48,7 +50,7 @@ export function viewA8(a8: A8): Section {
     limits: [
       'The replicas are servers of the study’s own process, which wait instead of working: what a policy costs in processor time is in bench:proxy.',
       'By plain hashing the queue of the slow replica grows as long as the load lasts, so its p99 is a matter of the length of a round.',
-      'A replica that works on one request at a time makes the second in line wait for a whole service. Policies that go by what is in flight cannot tell an idle slow replica from an idle fast one, so one service of the slow replica is the least that their 99th percentile can be.',
+      'A replica that works on one request at a time makes the second in line wait for a whole service. Policies that go by what is in flight alone cannot tell an idle slow replica from an idle fast one, so one service of the slow replica is the least that their 99th percentile can be; p2c of ringlb also goes by how fast each replica has responded.',
       'Percentiles near one service of the slow replica differ between runs by some milliseconds, more on a busy machine.',
     ],
   };

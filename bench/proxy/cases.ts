@@ -27,8 +27,11 @@ export interface BenchCase {
   readonly wrkArgs: readonly string[];
   /** Clients come over TLS. */
   readonly tls?: boolean;
-  /** What makes the load; wrk unless said. `h2load` speaks HTTP/2, `resume` makes a TLS connection for each request. */
-  readonly load?: 'h2load' | 'resume';
+  /**
+   * What makes the load; wrk unless said. `h2load` speaks HTTP/2, `resume` and `full` make a TLS connection for each request,
+   * which resumes a session or does not; wrk does both in turns.
+   */
+  readonly load?: 'h2load' | 'resume' | 'full';
   /** The Lua script that wrk runs. */
   readonly script?: string;
   /** How many upstreams there are; three unless said. */
@@ -185,9 +188,9 @@ export const CASES: readonly BenchCase[] = [
     ...BASE,
     name: 'tls-close',
     title: '54-byte JSON over TLS 1.3, a full handshake for each request, 64 at a time',
-    wrkArgs: ['-H', 'Connection: close'],
     warmUps: 3,
     tls: true,
+    load: 'full',
     peers: TLS_PEERS,
   },
   {

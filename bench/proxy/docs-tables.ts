@@ -45,6 +45,15 @@ export function facts({ machine, date, rounds, seconds }: Result): string {
   return `${cpu}, ${cores} cores, ${memoryGiB} GiB, Linux ${kernel}, Node ${node}, wrk ${wrk}; ${rounds} rounds of ${seconds} s; ${date}.`;
 }
 
+/** The same for several results, a line for each machine and day with the cases that were measured there. */
+export function allFacts(results: readonly Result[]): string {
+  const byFacts = Map.groupBy(results, facts);
+  if (byFacts.size === 1) return facts(results[0]!);
+  return [...byFacts]
+    .map(([line, measured]) => `- ${measured.map((result) => result.case).join(', ')}: ${line}`)
+    .join('\n');
+}
+
 function peersOf(results: readonly Result[]): string[] {
   const first = results.find((result) => result.case === 'small') ?? results[0];
   return (first?.rows ?? []).map((row) => row.peer);

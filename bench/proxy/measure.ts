@@ -13,10 +13,10 @@ import {
   STALLED_PATH,
 } from './cases.ts';
 import { parseH2loadLog } from './h2load.ts';
+import type { HandshakeReport } from './handshake-load.ts';
 import type { OpenLoopReport } from './open-loop.ts';
 import { cpuBetweenNs, readTree, residentBytes, sampleCpu } from './proc.ts';
 import { type Command, type Processes, type Started, sleep } from './processes.ts';
-import type { ResumeReport } from './resume-load.ts';
 import type { StalledReport } from './stalled-load.ts';
 import type { Values } from './stats.ts';
 import { parseWrk, type WrkReport } from './wrk.ts';
@@ -74,9 +74,13 @@ function loadCommand(bench: Bench, target: Target, benchCase: BenchCase): Comman
     case 'h2load': {
       return h2loadCommand(bench, [`-c${connections}`, ...wrkArgs, '-n', MOST_REQUESTS, url]);
     }
+    case 'full':
     case 'resume': {
-      const file = join(import.meta.dirname, 'resume-load.ts');
-      return { file: bench.node, args: [file, String(target.port), path, String(connections)] };
+      const file = join(import.meta.dirname, 'handshake-load.ts');
+      return {
+        file: bench.node,
+        args: [file, String(target.port), path, String(connections), benchCase.load],
+      };
     }
     default:
       return wrkCommand(bench, target, benchCase);
@@ -109,9 +113,9 @@ async function finishLoad(bench: Bench, load: Started, kind: BenchCase['load']):
   await load.ended;
   if (kind === 'h2load') return parseH2loadLog(readFileSync(bench.logFile, 'utf8'));
   if (kind === undefined) return parseWrk(load.output());
-  const report = JSON.parse(load.output()) as ResumeReport;
-  // all but the first of each connection
-  if (report.resumed < report.requests / 2)
+  const report = JSON.parse(load.output()) as HandshakeReport;
+  // all but the first of each connection, or none
+  if (kind === 'full' ? report.resumed > 0 : report.resumed < report.requests / 2)
     throw new Error(`it resumed ${report.resumed} of ${report.requests} sessions`);
   return report;
 }

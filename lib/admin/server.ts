@@ -45,7 +45,10 @@ export interface AdminOptions extends AccessOptions {
 }
 
 export interface AdminServer {
-  /** Listens, on the open socket `fd` where one is given; '' is all interfaces, 0 any free port. Throws BalancerError `port-in-use`. */
+  /**
+   * Listens, on the open socket `fd` where one is given; '' is all interfaces, 0 any free port. Throws BalancerError
+   * `port-in-use`.
+   */
   listen(port: number, host: string, fd?: number): Promise<Endpoint>;
   /** Keeps to other limits from now on, as far as they are given; open connections stay. */
   configure(limits: Partial<AdminLimits>): void;

@@ -174,7 +174,7 @@ export type ExplainQuestion =
 /** `/explain`: where a request goes, and why. */
 export interface ExplainView {
   readonly key: string;
-  /** As `--hash-key` has it, such as `header:x-user`; `given` where the key itself was asked about; `p2c`, `least`; `sticky:NAME`. */
+  /** As `--hash-key` has it, such as `header:x-user`; `given` where the key was asked about; `p2c`, `least`; `sticky:NAME`. */
   readonly source: string;
   /** Null, as slot and owner are, for a request that has no key and is given by load, or that has a sticky cookie. */
   readonly hash: number | null;
@@ -225,8 +225,8 @@ export interface OptionView {
   /** As it was written, or what the balancer derived; `•••` for a secret. */
   readonly value: string;
   readonly default: string;
-  readonly source: 'flag' | 'environment' | 'file' | 'program' | 'default';
-  /** The flag, the variable, or the place in the file that it was given by; null for a default. */
+  readonly source: 'flag' | 'environment' | 'file' | 'program' | 'socket' | 'default';
+  /** The flag, the variable, the place in the file, or the socket that it was given by; null for a default. */
   readonly from: string | null;
   /** When a changed value is taken: by a reload, or by the next start. */
   readonly takes: 'live' | 'start';

@@ -33,7 +33,6 @@ import { createDataPlane, type DataPlane } from './data-plane.ts';
 import { createDriver } from './drivers.ts';
 import { LiveOptions } from './live-options.ts';
 import {
-  checkSockets,
   descriptorsIn,
   logThreads,
   SOCKETS_STAY,
@@ -83,10 +82,11 @@ export async function startApp(
 ): Promise<App> {
   const closers = new Closers();
   try {
-    const { settings, sockets } = start;
-    if (sockets !== undefined) checkSockets(settings, sockets);
-    const options = new LiveOptions(withSockets(settings.config, sockets));
-    return await openParts({ start, options, log, clock }, closers);
+    const { sockets } = start;
+    const settings = withSockets(start.settings, sockets);
+    const reload = (): Settings => withSockets(start.reload(), sockets);
+    const options = new LiveOptions(settings.config);
+    return await openParts({ start: { settings, sockets, reload }, options, log, clock }, closers);
   } catch (error) {
     await closers
       .closeAll(false)
@@ -154,6 +154,7 @@ async function openParts(surroundings: Surroundings, closers: Closers): Promise<
   );
   if (config.tlsPort > 0)
     log.info({}, `serving TLS on ${addressOf(config.host, config.tlsPort).replace('http:', 'https:')}`);
+  reloader.serveOn({ port, adminPort: endpoint.port });
   parts.acme?.start();
   if (former === undefined) await controlPlane.open({ isBeside: false });
   else {
@@ -206,8 +207,7 @@ function createParts(
     load: start.reload,
     journal: controlPlane.journal,
     log: log.component('reload'),
-    prepare(read) {
-      const next = withSockets(read, start.sockets);
+    prepare(next) {
       const prepared = dataPlane.prepare(sharedOut(next, balancers));
       return {
         commit() {

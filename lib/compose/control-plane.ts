@@ -7,7 +7,6 @@ import type { Config } from '../config/config.ts';
 import { changedWeights, configuredWeights } from '../config/derived-values.ts';
 import { commandWords } from '../config/parsers/spec-parsers.ts';
 import { replicaSpecOf } from '../config/replica-spec.ts';
-
 import { createPlacement } from '../core/hashing/placement.ts';
 import type { Placement } from '../core/hashing/slot-table.ts';
 import type { RouteTableWriter } from '../core/routing/route-table.ts';
@@ -43,6 +42,7 @@ import { probesInLimits } from '../platform/fd-limits.ts';
 import type { RootLogger } from '../platform/log.ts';
 import type { DataPlane } from './data-plane.ts';
 import type { LiveOptions } from './live-options.ts';
+import { handOver, openChanges, takePool } from './ports/hand-over.ts';
 import { probeConnectionsOf } from './probe-connections.ts';
 
 export interface ControlPlaneDeps {
@@ -73,8 +73,8 @@ export interface ControlPlane {
   /** The other balancer has handed over: from now on this one changes the pool. Throws `pool-taken`. */
   takePool(): Promise<void>;
   /**
-   * Another balancer is to take over: from now on this one changes nothing, and leaves instances that outlive it as they
-   * are. Throws `deploy-running`; nothing has changed then.
+   * Another balancer is to take over: from now on this one begins no change, and leaves instances that outlive it as they
+   * are; those that it removed before it drains and stops to the end. Throws `deploy-running`; nothing has changed then.
    */
   handOver(): Promise<void>;
   /** Stops watching the fleet; with `keep` false stops and removes every instance. */
@@ -125,6 +125,7 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
     tokenOf,
   };
   const view = new FleetView(options.share({ ...config, ...parts }));
+  const hands = { ...lifecycle, autoscaler, view, driver, clock };
   return {
     view,
     journal,
@@ -145,23 +146,18 @@ export function createControlPlane(deps: ControlPlaneDeps): ControlPlane {
       const pinned = await driver.pin?.(config.image);
       if (pinned !== undefined) releases.nameFirst(pinned.title);
       const found = await supervisor.open();
-      const isNew = found === 0 && driver.ownsInstances && !(isBeside && driver.outlivesBalancer);
+      const isLeft = isBeside && driver.outlivesBalancer === true;
+      const isNew = found === 0 && driver.ownsInstances && !isLeft;
       if (isNew) await scaling.startFleet(config.replicas);
-      view.open();
+      // what outlives the other balancer is that one's to change until it has handed over
+      if (isLeft) return;
+      openChanges({ view, deploys });
       if (!isBeside) autoscaler.open();
     },
-    async takePool() {
-      await driver.takePool?.();
-      supervisor.nudge();
-      autoscaler.open();
-    },
-    async handOver() {
-      if (deploys.isRunning)
-        throw new BalancerError('deploy-running', 'A deploy is under way: take over when it has ended');
-      autoscaler.close();
-      if (driver.outlivesBalancer) await supervisor.close(true);
-    },
+    takePool: () => takePool(hands),
+    handOver: () => handOver(hands),
     async close(keep) {
+      view.startDraining();
       autoscaler.close();
       await deploys.close();
       health.close();
@@ -224,7 +220,10 @@ function createHealth({ options, driver, table, metrics, clock, log }: ControlPl
     table,
     clock,
     log: log.component('health'),
-    probe: createProbe(options.share({ ...config, connect: probeConnectionsOf(config) }), probesInLimits()),
+    probe: createProbe(
+      options.share({ ...config, connect: probeConnectionsOf(config, clock) }),
+      probesInLimits(),
+    ),
     ownsInstances: driver.ownsInstances,
     silenceLimitMs: config.driver === 'swarm' ? config.swarmHealMs : 0,
     maxConcurrent: probesInLimits(),
@@ -237,7 +236,9 @@ function healthOptionsOf(config: Config): HealthOptions {
   const { rise, fall, probeIntervalMs: intervalMs } = config;
   const { replaceAfterMs, panicThreshold, ejectOutliers, startTimeoutMs } = config;
   const policy = { rise, fall };
-  return { policy, intervalMs, replaceAfterMs, panicThreshold, ejectOutliers, startTimeoutMs };
+  const comparesSpeeds = config.hashKey.some(({ kind }) => kind === 'p2c') && config.balance !== 'least';
+  const options = { intervalMs, replaceAfterMs, panicThreshold, ejectOutliers, startTimeoutMs };
+  return { ...options, policy, comparesSpeeds };
 }
 
 interface LifecycleDeps {
@@ -287,6 +288,7 @@ function createLifecycle(
       probe: createProbe(options.share({ ...config }), 0),
       outcomes: (ordinal: number) => counts.outcomes(ordinal),
       wordsOf: argumentsIn,
+      nudge: () => supervisor.nudge(),
       lastLines: (instanceId: string, count: number) => logs.lastTexts(instanceId, count),
     }),
   );

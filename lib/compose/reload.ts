@@ -33,16 +33,24 @@ export class Reloader {
   #settings: Settings;
   #needsRestart: readonly string[] = [];
   #last: Promise<unknown> = Promise.resolve();
+  /** Ports that were chosen where the options say 0. */
+  #ports: Partial<Pick<Config, 'port' | 'adminPort'>> = {};
 
   constructor(parts: ReloaderParts) {
     this.#parts = parts;
     this.#settings = parts.settings;
   }
 
+  /** These are served, whatever the options say. */
+  serveOn(ports: Pick<Config, 'port' | 'adminPort'>): void {
+    this.#ports = ports;
+  }
+
   /** Every option as it runs, and what only a restart would change. */
   view(): ConfigView {
-    const options = describeOptions(this.#settings);
-    const file = this.#settings.config.config;
+    const { config, sources } = this.#settings;
+    const options = describeOptions({ config: { ...config, ...this.#ports }, sources });
+    const file = config.config;
     return {
       file: file === '' ? null : file,
       N: options.length,

@@ -4,14 +4,14 @@
 import { type Config, type Key, OPTIONS } from './options.ts';
 
 /**
- * Where an option was given; `program` is one that uses ringlb as a library. An environment may be shared by several
- * balancers, all else is meant for one.
+ * Where an option was given; `program` is one that uses ringlb as a library, `socket` one that the service manager passed.
+ * An environment may be shared by several balancers, all else is meant for one.
  */
-export type Origin = 'flag' | 'environment' | 'file' | 'program';
+export type Origin = 'flag' | 'environment' | 'file' | 'program' | 'socket';
 
 /** Where the value of an option came from, if it was given. */
 export interface Source {
-  /** `--port`, `LB_PORT`, `ringlb.yaml:3:7: port`, or `port` where a program gives it. */
+  /** `--port`, `LB_PORT`, `ringlb.yaml:3:7: port`, `FileDescriptorName=port`, or `port` where a program gives it. */
   readonly name: string;
   readonly origin: Origin;
   /** As it was written; the last of several. */

@@ -15,7 +15,7 @@ export interface OptionView {
   readonly value: string;
   readonly default: string;
   readonly source: Origin | 'default';
-  /** The flag, the variable, or the place in the file that it was given by; null for a default. */
+  /** The flag, the variable, the place in the file, or the socket that it was given by; null for a default. */
   readonly from: string | null;
   /** When a changed value is taken: by a reload, or by the next start. */
   readonly takes: Takes;

@@ -23,7 +23,13 @@ export function readEnvFile(path: string): ParseResult<readonly Variable[]> {
     .entries()) {
     if (/^\s*(?:#|$)/.test(line)) continue;
     const parsed = parseVariable(line.trimStart());
-    if ('problem' in parsed) return { problem: `${quote(path)} line ${index + 1} ${parsed.problem}` };
+    if ('problem' in parsed) {
+      // a file that a shell is to read looks like this
+      const problem = /^\s*export\s/.test(line)
+        ? 'must be NAME=VALUE without export, the value without quotes'
+        : parsed.problem;
+      return { problem: `${quote(path)} line ${index + 1} ${problem}` };
+    }
     variables.push(parsed.value);
   }
   return { value: variables };

@@ -18,6 +18,8 @@ export interface Instance extends Place {
   /** The engine's identifier (container id, process id); never reused for another instance. */
   readonly instanceId: string;
   readonly status: 'running' | 'dead';
+  /** It has never run: whoever created it is about to start it, or has ended before that. Its status is `dead`. */
+  readonly isStarting?: true;
   /** Where it listens; undefined while it is dead or has no address. */
   readonly endpoint: Endpoint | undefined;
   /**
@@ -115,10 +117,20 @@ export interface Peer {
   readonly isSelf: boolean;
 }
 
+/** A deploy that a balancer of a shared pool carries out. */
+export interface PoolDeploy {
+  readonly id: string;
+  readonly generation: number;
+  /** The image or command that it brings, for people. */
+  readonly title: string;
+}
+
 /** The balancers that share a pool. */
 export interface Members {
   /** Those alive, this one first. */
   readonly peers: readonly Peer[];
+  /** True for exactly one of them, as far as they know each other: where one is enough to act, it does. */
+  readonly isActing: boolean;
   /** Has the others told of this balancer's table; `onCount` is called with how many balancers there are, now and later. */
   follow(tableHash: () => string, onCount: (count: number) => void): void;
   /** What the others have said of autoscaling last, by their ids; undefined for one that has not. */
@@ -126,10 +138,24 @@ export interface Members {
   /** Reports to the others at every renewal; `onRead` is called whenever their reports were read. */
   exchangeScale(report: () => ScaleReport, onRead: () => void): void;
   /**
-   * Resolves once this balancer alone may make the pool a certain size; the returned function lets the next one. Throws
-   * `engine-unreachable`, also where another takes too long.
+   * Resolves once this balancer alone may make the pool a certain size, and knows the reports of those that did so
+   * before; the returned function lets the next one, which then knows this one's. Throws `engine-unreachable`, also where
+   * another takes too long.
    */
   takeTurn(): Promise<() => Promise<void>>;
+  /** Reads now what the others have said last. Throws `engine-unreachable`. */
+  look(): Promise<void>;
+  /** What another balancer deploys now, as far as it is known here; undefined where none does. */
+  readonly deploying: { readonly by: Peer; readonly deploy: PoolDeploy } | undefined;
+  /**
+   * Makes this balancer the one that may deploy; the returned function ends that. Throws `deploy-running` where another
+   * one deploys, and `engine-unreachable`.
+   */
+  takeDeployTurn(): Promise<() => Promise<void>>;
+  /** Tells the others what this balancer deploys from now on, undefined for nothing; `onUndo` is called where one of them wants it taken back. */
+  announceDeploy(deploy: PoolDeploy | undefined, onUndo: (by: Peer) => void): void;
+  /** Has the balancer that carries out this deploy take it back. */
+  requestUndo(deployId: string): void;
 }
 
 export interface Driver {
@@ -193,7 +219,8 @@ export interface Driver {
   heldNames(): Promise<readonly string[]>;
 
   /**
-   * Starts an instance of the spec in the place, `next` where the place says so, else `current`. Resolves once it runs and has an endpoint; it need not serve yet.
+   * Starts an instance of the spec in the place, `next` where the place says so, else `current`. Resolves once it runs
+   * and has an endpoint; it need not serve yet.
    * Throws `name-held` (something else has the name), `bad-request` (the engine rejects the name),
    * `image-missing`, `start-failed`, `engine-unreachable`, `not-found` (in a shared pool another balancer has removed the
    * replica meanwhile), and leaves nothing behind.

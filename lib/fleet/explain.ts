@@ -55,6 +55,7 @@ export function explain(parts: ExplainParts, question: ExplainQuestion): Explain
     const { name, state, isDraining } = replica;
     return [{ name, state, draining: isDraining, inFlight, bound, cap: policy.maxInFlight, verdict }];
   });
+  const speedOf = (name: string): number => snapshot.speed(registry.find(name)!.ordinal);
   return {
     key,
     source: key === '' && policy.balance === 'least' ? 'least' : source,
@@ -66,7 +67,7 @@ export function explain(parts: ExplainParts, question: ExplainQuestion): Explain
     owner: nameOf(found.owner),
     replica: nameOf(found.taker),
     reason: found.reason,
-    why: `${byCookie === undefined ? cookieProblem(cookie) : ''}${sentence(found, stops)}${waiting > 0 ? `; requests that wait already and go first: ${waiting}` : ''}`,
+    why: `${byCookie === undefined ? cookieProblem(cookie) : ''}${sentence(found, stops, speedOf)}${waiting > 0 ? `; requests that wait already and go first: ${waiting}` : ''}`,
     waiting,
     successors: stops,
   };
@@ -120,7 +121,12 @@ function keyOf(
   );
 }
 
-function sentence({ reason }: Explanation, stops: readonly ExplainStop[]): string {
+/** `speedOf` gives percent. */
+function sentence(
+  { reason }: Explanation,
+  stops: readonly ExplainStop[],
+  speedOf: (name: string) => number,
+): string {
   const [owner] = stops;
   const taker = stops.find(({ verdict }) => verdict === 'takes');
   if (owner === undefined && reason === 'all-full') return 'Every eligible replica is full: it would wait';
@@ -142,7 +148,7 @@ function sentence({ reason }: Explanation, stops: readonly ExplainStop[]): strin
     case 'all-over-bound':
       return `Every eligible replica is over the load bound of ${owner.bound}; ${taker?.name} is the first with room`;
     case 'p2c':
-      return `It has no key: of two replicas at random, ${inFlightOf(stops)}, the one with less in flight takes it`;
+      return `It has no key: of two replicas at random, ${loadsOf(stops, speedOf)} takes it`;
     case 'sticky':
       return `Its cookie names ${owner.name}, with ${owner.inFlight} in flight of ${owner.cap} that it may have`;
     case 'least':
@@ -154,8 +160,14 @@ function sentence({ reason }: Explanation, stops: readonly ExplainStop[]): strin
   }
 }
 
-function inFlightOf(stops: readonly ExplainStop[]): string {
-  return stops.map(({ name, inFlight }) => `${name} with ${inFlight}`).join(' and ');
+/** Such as `S1 with 0 at 10 % of the speed and S2 with 3, the one with less in flight for its speed`. */
+function loadsOf(stops: readonly ExplainStop[], speedOf: (name: string) => number): string {
+  const loads = stops.map(({ name, inFlight }) => {
+    const speed = speedOf(name);
+    return `${name} with ${inFlight}${speed < 100 ? ` at ${speed} % of the speed` : ''}`;
+  });
+  const isSlow = stops.some(({ name }) => speedOf(name) < 100);
+  return `${loads.join(' and ')}, the one with less in flight${isSlow ? ' for its speed' : ''}`;
 }
 
 function conditionOf({ state, draining }: Pick<ExplainStop, 'state' | 'draining'>): string {

@@ -58,7 +58,7 @@ const NO_MEMBER = -1;
 
 export class FleetView {
   readonly #parts: FleetParts;
-  /** Resolves when the fleet of an earlier balancer is known, or a new fleet has its names. */
+  /** Resolves when the fleet of an earlier balancer is known and this one's to change, or a new fleet has its names. */
   readonly #opened = Promise.withResolvers<void>();
   #isDraining = false;
   /** Slots of each ordinal in the table of `#countedVersion`. */
@@ -76,9 +76,10 @@ export class FleetView {
     this.#opened.resolve();
   }
 
-  /** Makes `/readyz` say that the balancer shuts down, and refuses changes from now on. */
+  /** Makes `/readyz` say that the balancer shuts down, and refuses changes from now on, those that wait included. */
   startDraining(): void {
     this.#isDraining = true;
+    this.#opened.resolve();
   }
 
   names(): readonly string[] {
@@ -138,12 +139,14 @@ export class FleetView {
 
   async scale(count: number, isForced = false): Promise<readonly string[]> {
     await this.#mustServe();
-    const { plans, scaling } = this.#parts;
+    const { plans, scaling, bounds, autoscaler } = this.#parts;
     const sizeAfter = (): number => {
       plans.planScale(count);
       return count;
     };
-    return this.#resize(sizeAfter, isForced, () => scaling.scale(count));
+    // refused at once, and decided again when it is this call's turn
+    if (autoscaler.isOn) bounds.check(sizeAfter(), isForced);
+    return scaling.scale(count, (scale) => this.#resize(sizeAfter, isForced, scale));
   }
 
   async previewScale(count: number, isForced = false): Promise<Preview> {

@@ -2,7 +2,14 @@
  * Sums of the few counters that the control plane itself uses, over the rows of all data threads. Cheap enough to be read
  * several times a second; `reader.ts` reads everything.
  */
-import { bucketOf, HISTOGRAM_BUCKETS, HISTOGRAM_CELLS, HistogramView } from '../core/policy/histogram.ts';
+import {
+  bucketOf,
+  bucketStartMs,
+  HISTOGRAM_BUCKETS,
+  HISTOGRAM_CELLS,
+  HistogramView,
+} from '../core/policy/histogram.ts';
+import type { ResponseTimes } from '../core/policy/relative-speed.ts';
 import { ERRORS } from '../platform/errors.ts';
 import {
   ABORTERS,
@@ -46,6 +53,10 @@ export interface QueueCounts {
   readonly refused: number;
 }
 
+/** [bucket]: the binary logarithm of its time in ms; below a millisecond differences are none. */
+const OCTAVES = Float64Array.from({ length: HISTOGRAM_BUCKETS }, (_, bucket) =>
+  Math.log2(Math.max(1, bucketStartMs(bucket))),
+);
 /** The first bucket of a long wait: from 256 ms, which is where a bucket begins. */
 const LONG_WAIT = bucketOf(256);
 const QUEUE_FULL = FAILURES.indexOf('queue-full');
@@ -122,6 +133,20 @@ export class CounterSums {
         duration[cell] = duration[cell]! + row[block + REPLICA.duration + cell]!;
     }
     return { requests, errors, duration: new HistogramView(duration) };
+  }
+
+  /** Responses of the replica, and how long their first bytes took. */
+  responseTimes(ordinal: number): ResponseTimes {
+    const start = blockOf(ordinal) + REPLICA.firstByte;
+    let [count, octaves] = [0, 0];
+    for (const row of this.#rows) {
+      for (let bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++) {
+        const here = row[start + bucket]!;
+        count += here;
+        octaves += here * OCTAVES[bucket]!;
+      }
+    }
+    return { count, octaves };
   }
 
   /** Requests that waited for long, and that were refused since the queue was full. */

@@ -1,7 +1,8 @@
 /**
  * The canonical form of IP addresses, and whether one is loopback, private or public.
  * Invariant: addresses are compared, hashed and logged in the canonical form, which is produced here alone.
- * Source: RFC 5952 (canonical form), RFC 7239 section 6 (nodes), RFC 1122 and 4291 (loopback), RFC 1918, RFC 4193, RFC 3927 and 4291 (link-local), RFC 4291 section 2.5.5.2.
+ * Source: RFC 5952 (canonical form), RFC 4291 section 2.5.5.2 (mapped), RFC 7239 section 6 (nodes), RFC 1122 and 4291
+ * (loopback), RFC 1918 and 4193 (private), RFC 3927 and 4291 (link-local).
  */
 import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
 

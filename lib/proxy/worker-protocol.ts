@@ -126,7 +126,9 @@ export type MessageToWorker =
     }
   /** The replica of this ordinal goes: close what tunnels there are to it, each at some moment of `withinMs`. */
   | { readonly kind: 'close-tunnels'; readonly ordinal: number; readonly withinMs: number }
-  /** Accept no new connections, and close those there are between requests. The reply is `drained`, when none is left. */
+  /** Accept no new connections. The reply is `applied`, when the sockets are closed. */
+  | { readonly kind: 'stop-accepting'; readonly sequence: number }
+  /** The same, and close the connections there are between requests. The reply is `drained`, when none is left. */
   | { readonly kind: 'drain' }
   /** New TLS connections get these certificates and keys. */
   | { readonly kind: 'tls'; readonly material: TlsMaterial }

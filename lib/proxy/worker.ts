@@ -51,6 +51,9 @@ port.on('message', (message: MessageToWorker) => {
     case 'close-tunnels':
       context.active.tunnels.goAway(message.ordinal, context.nowMs, message.withinMs);
       break;
+    case 'stop-accepting':
+      void listener.stopAccepting().then(() => post({ kind: 'applied', sequence: message.sequence }));
+      break;
     case 'drain':
       context.isDraining = true;
       void listener.drain().then(() => {

@@ -189,6 +189,12 @@ describe('a written report', async () => {
     assert.equal(findings[2], 'Not installed, and so left out: nginx.');
   });
 
+  it('gives a small ratio of A-8 digits that are not all zero', () => {
+    const outcomes = A8_RESULT.outcomes.map((each) => (each.policy === 'p2c' ? { ...each, p99Ms: 9 } : each));
+    const [first] = viewA8({ ...A8_RESULT, outcomes }).findings;
+    assert.match(first!, /, 0\.00[1-9]\d times that of plain hashing/);
+  });
+
   it('has charts that are well-formed', () => {
     for (const name of charts) assert.ok(isWellFormed(read(name)), name);
   });

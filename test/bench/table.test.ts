@@ -1,7 +1,7 @@
 /** The tables of the benchmarks, from rows. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { comparisonTable, facts, fullReport, shortTable } from '../../bench/proxy/docs-tables.ts';
+import { allFacts, comparisonTable, facts, fullReport, shortTable } from '../../bench/proxy/docs-tables.ts';
 import type { Result } from '../../bench/proxy/results.ts';
 import { formatMetric, renderRows } from '../../bench/proxy/table.ts';
 
@@ -78,5 +78,14 @@ test('the comparison has five peers by four columns', () => {
   assert.deepEqual(
     rows.map((row) => row.split('|')[1]!.trim()),
     ['ringlb', 'nginx 1.22.1', 'haproxy', 'caddy', 'http-proxy'],
+  );
+});
+
+test('each machine is named with the cases that were measured on it', () => {
+  const elsewhere = { ...RESULT, case: 'cold', machine: { ...RESULT.machine, cpu: 'another' } };
+  assert.equal(allFacts([RESULT]), facts(RESULT));
+  assert.equal(
+    allFacts([RESULT, elsewhere, { ...RESULT, case: 'close' }]),
+    `- ${RESULT.case}, close: ${facts(RESULT)}\n- cold: ${facts(elsewhere)}`,
   );
 });

@@ -7,7 +7,7 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { succeeded } from '../../lib/admin/reply.ts';
 import type { Route } from '../../lib/admin/routes/fleet.ts';
 import { BalancerError } from '../../lib/platform/errors.ts';
-import { REPLICA, type Running, runAdmin } from '../helpers/admin/admin.ts';
+import { REPLICA, type Running, runAdmin, SCALE } from '../helpers/admin/admin.ts';
 import { keptOutput, runCommand } from '../helpers/cli/cli.ts';
 
 const TOKEN = 'correct-horse-battery';
@@ -220,6 +220,20 @@ describe('a command', () => {
     const { lines } = await run('scale', '4', '--dry-run');
     assert.deepEqual(admin.fleet.asked, ['preview scale 4']);
     assert.equal(lines[0], 'would add S4, which makes 4 replicas');
+  });
+
+  it('scale names the balancer that acts for the pool', async () => {
+    const acting = { id: '0123abcd', title: 'process 4242 on box', admin: '', isSelf: false };
+    for (const isSelf of [false, true]) {
+      admin.fleet.scaleShown = { ...SCALE, acting: { ...acting, isSelf } };
+      const { lines } = await run('scale');
+      assert.equal(
+        lines.at(-1),
+        isSelf
+          ? 'this balancer acts for the pool'
+          : 'process 4242 on box acts for the pool, by the load of all balancers',
+      );
+    }
   });
 
   it('weight sets weights and shows all', async () => {

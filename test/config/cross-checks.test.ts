@@ -99,6 +99,8 @@ describe('cross-checks', () => {
     ['--tls-redirect', '--tls-redirect needs --tls-port'],
     ['--rate-burst 5', '--rate-burst needs --rate-limit, such as 100/s'],
     ['--sticky-ttl 1h', '--sticky-ttl needs --sticky, such as --sticky ringlb'],
+    ['--sticky on', '--sticky must be off, or the name of a cookie such as ringlb, not "on"'],
+    ['--sticky OFF', '--sticky must be off, or the name of a cookie such as ringlb, not "OFF"'],
     [
       '--sticky sid --hash-key cookie:sid',
       '--sticky sid is a cookie of the application, which --hash-key reads; give the sticky cookie a name of its own',

@@ -7,7 +7,7 @@ import type { DeployPhase } from '../../lib/api/deploy.ts';
 import type { Balancer } from '../helpers/balancer.ts';
 import { docker, skipDocker } from '../helpers/docker/docker.ts';
 import { healthy, kill, noneLost, Stage, until } from '../helpers/docker/stage.ts';
-import { endOf, GENTLE, running, statusOf, Versions } from '../helpers/docker/versions.ts';
+import { endOf, running, statusOf, Versions } from '../helpers/docker/versions.ts';
 
 /** Resolves when the engine tells of an event of a container of the pool. */
 async function engineEvent(pool: string, event: string): Promise<void> {
@@ -45,7 +45,7 @@ describe('a deploy whose balancer is killed', { skip: skipDocker ?? false, timeo
     { version = 'two', watch = '300ms', moment }: Scene,
   ): Promise<Balancer> {
     const first = await stage.serve(ONE);
-    const load = stage.load(first, GENTLE);
+    const load = stage.load(first);
     const reached = moment(first, stage);
     const body = { image: versions.image(version), watch };
     assert.equal((await first.askAdmin('POST', '/deploy', { body })).status, 202);
@@ -101,7 +101,7 @@ describe('a deploy whose balancer is killed', { skip: skipDocker ?? false, timeo
     it(`${when} can be ${isResumed ? 'resumed' : 'rolled back'} without losing a request`, async (t) => {
       const stage = new Stage(t, { ownNames: true });
       const second = await killed(stage, scene);
-      const load = stage.load(second, GENTLE);
+      const load = stage.load(second);
       await healthy(second, 3);
       await stage.settled(second);
       const { deploy } = await statusOf(second);

@@ -5,7 +5,7 @@ import type { DeployPreview } from '../../lib/api/deploy.ts';
 import type { Balancer } from '../helpers/balancer.ts';
 import { docker, skipDocker } from '../helpers/docker/docker.ts';
 import { healthy, instances, kill, noneLost, Stage, until } from '../helpers/docker/stage.ts';
-import { endOf, GENTLE, running, statusOf, Versions } from '../helpers/docker/versions.ts';
+import { endOf, running, statusOf, Versions } from '../helpers/docker/versions.ts';
 
 describe('a deploy over containers', { skip: skipDocker ?? false, timeout: 300_000 }, () => {
   const versions = new Versions();
@@ -24,7 +24,7 @@ describe('a deploy over containers', { skip: skipDocker ?? false, timeout: 300_0
   it('brings a good version to every replica without losing a request', async (t) => {
     const stage = new Stage(t, { ownNames: true });
     const balancer = await stage.serve(of('one'));
-    const load = stage.load(balancer, GENTLE);
+    const load = stage.load(balancer);
     const names = (await balancer.replicas()).map((replica) => replica.name).sort();
     assert.equal(await deploy(balancer, 'two', '100ms'), 'done');
     await noneLost(load);
@@ -84,7 +84,7 @@ describe('a deploy over containers', { skip: skipDocker ?? false, timeout: 300_0
     await until('the old ones are gone', async () => (await stage.containers()).length === 3);
     const ran = await instances(balancer);
     await docker('rmi', '--force', versions.image('gone'));
-    const load = stage.load(balancer, GENTLE);
+    const load = stage.load(balancer);
     const { state, reason } = await endOf(balancer, await balancer.askAdmin('DELETE', '/deploy'));
     assert.equal(state, 'rolled-back');
     assert.match(reason ?? '', /no longer has the image .*:gone@/);

@@ -3,8 +3,17 @@ import assert from 'node:assert/strict';
 import { before, describe, it, type TestContext } from 'node:test';
 import { findFreePort } from '../../lib/drivers/process/free-port.ts';
 import { ask, type Balancer } from '../helpers/balancer.ts';
-import { ensureReplicaImage, skipDocker } from '../helpers/docker/docker.ts';
-import { add, healthy, instances, kill, names, Stage, until } from '../helpers/docker/stage.ts';
+import { EngineDoor, ensureReplicaImage, skipDocker } from '../helpers/docker/docker.ts';
+import {
+  add,
+  type Container,
+  healthy,
+  instances,
+  kill,
+  names,
+  Stage,
+  until,
+} from '../helpers/docker/stage.ts';
 
 const MANY = '--pool-members many --probe-interval 200ms --drain-timeout 2s';
 
@@ -76,6 +85,49 @@ describe('two balancers with one pool', { skip: skipDocker ?? false, timeout: 30
     for (const { status, body } of await Promise.all(removals)) assert.equal(status, 200, body);
     await agreed([a, b], 4);
     await stage.settled(a);
+  });
+
+  /** Two balancers; calls of the first to the engine are held until `release` is called. */
+  async function heldPair(t: TestContext, call: 'starts' | 'lists of all containers') {
+    const door = await EngineDoor.open();
+    t.after(() => door.close());
+    const release = door.hold(call);
+    const stage = new Stage(t, { ownNames: true });
+    const a = await stage.start({ args: MANY, env: { DOCKER_HOST: `unix://${door.socketPath}` } });
+    return { stage, a, release, startOther: () => stage.start({ args: MANY }) };
+  }
+
+  /** Until it has looked at the pool a balancer changes nothing. */
+  function open(balancer: Balancer): Promise<unknown> {
+    const body = { n: 1, hostnames: ['none'] };
+    return until('it opens', async () => (await balancer.ask('DELETE', '/rm', { body })).status === 400);
+  }
+
+  it('leave what the other is starting in its place', async (t) => {
+    const { stage, a, release, startOther } = await heldPair(t, 'starts');
+    const isCreated = ({ state }: Container): boolean => state === 'created';
+    const created = await until('three containers that do not run yet', async () => {
+      const containers = await stage.containers();
+      return containers.length === 3 && containers.every(isCreated) && containers;
+    });
+    const b = await startOther();
+    await open(b);
+    release();
+    await agreed([a, b], 3);
+    const running = created.map(({ name, id }) => ({ name, id, state: 'running' }));
+    assert.deepEqual(await stage.containers(), running);
+  });
+
+  it('begin one fleet where both find none', async (t) => {
+    const { stage, a, release, startOther } = await heldPair(t, 'lists of all containers');
+    const b = await startOther();
+    // a has yet to be told which names are taken when it hears of what b has started
+    await agreed([a, b], 3);
+    const before = await stage.containers();
+    release();
+    await open(a);
+    await agreed([a, b], 3);
+    assert.deepEqual(await stage.containers(), before);
   });
 
   it('make the pool the size that each was told last', async (t) => {

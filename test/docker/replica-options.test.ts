@@ -7,6 +7,7 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import type { ReplicaSpec } from '../../lib/core/replica-spec.ts';
 import type { Instance } from '../../lib/drivers/driver.ts';
 import { removeAll } from '../contract/driver-suite.ts';
+import type { Balancer } from '../helpers/balancer.ts';
 import {
   buildImage,
   cleanUp,
@@ -16,7 +17,7 @@ import {
   makeDriver,
   skipDocker,
 } from '../helpers/docker/docker.ts';
-import { add, healthy, names, Stage } from '../helpers/docker/stage.ts';
+import { add, healthy, names, replaced, Stage } from '../helpers/docker/stage.ts';
 import { get } from '../helpers/drivers/replica-client.ts';
 import { eventually } from '../helpers/eventually.ts';
 import type { SpecDriver } from '../helpers/replica-spec.ts';
@@ -242,6 +243,39 @@ describe('a balancer whose replicas are given something', {
     for (const path of ['/replicas', '/events', '/ring', '/metrics'])
       assert.ok(!(await balancer.askAdmin('GET', path)).body.includes(SECRET), path);
     assert.ok(!balancer.stderr.includes(SECRET));
+  });
+
+  it('has odd values as they are written, also healed by another balancer', async (t) => {
+    const env = {
+      LINES: 'one\ntwo\n',
+      EQUALS: 'a=b==c',
+      QUOTES: '"double" \'single\' `tick` $HOME \\',
+      TEMPLATE: '{name} {{name}} {index}, {other}',
+      EMPTY: '',
+    };
+    const [data, file] = [join(directory, 'file of data'), join(directory, 'odd.json')];
+    await writeFile(data, SECRET);
+    await writeFile(file, JSON.stringify({ env, volume: [`${data}:/data/file:ro`], 'on-exit': 'keep' }));
+    const stage = new Stage(t);
+    const reportOf = async (balancer: Balancer) => {
+      const [replica] = await healthy(balancer, 1);
+      const [host = '', port] = (replica!.endpoint ?? '').split(':');
+      const report = JSON.parse((await get({ host, port: Number(port) }, '/')).body) as Report;
+      return { replica: replica!, report };
+    };
+    const first = await stage.start({ image: REPORTER_IMAGE, args: `--replicas 1 --config ${file}` });
+    const { replica, report } = await reportOf(first);
+    const filled = { ...env, TEMPLATE: `${replica.name} {name} 1, {other}` };
+    for (const [name, value] of Object.entries(filled)) assert.equal(report.env[name], value);
+    assert.equal(report.file, SECRET);
+    await first.stop();
+    // it has other options, which a replica that was adopted does not get
+    const second = await stage.start({ image: REPORTER_IMAGE });
+    await healthy(second, 1);
+    await docker('kill', replica.instance!);
+    await replaced(second, replica, 1);
+    assert.deepEqual((await reportOf(second)).report, report);
+    await second.stop();
   });
 
   it('exits with 1 and a sentence where a volume is missing', async (t) => {

@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deployReport, readDeployResults } from '../../bench/deploy/results.ts';
-import { comparisonTable, facts, METHOD, shortTable } from '../../bench/proxy/docs-tables.ts';
+import { allFacts, comparisonTable, METHOD, shortTable } from '../../bench/proxy/docs-tables.ts';
 import { readResults } from '../../bench/proxy/results.ts';
 import { optionTable } from '../../lib/config/help.ts';
 import { optionTypes } from '../helpers/option-types.ts';
@@ -21,7 +21,7 @@ export interface GeneratedBlock {
 
 function benchmarkTable(): string {
   const results = readResults(join(REPOSITORY, 'bench/results'));
-  return `${shortTable(results)}\n\n${METHOD}\n${facts(results[0]!)}`;
+  return `${shortTable(results)}\n\n${METHOD}\n\n${allFacts(results)}`;
 }
 
 /** A line for each decision: its number, and its title as a link. */

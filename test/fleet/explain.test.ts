@@ -166,6 +166,17 @@ describe('an explanation', () => {
     );
   });
 
+  it('says which of the two is slow', async () => {
+    const rig = await FleetRig.of(2, { balance: 'p2c' });
+    rig.table.setSpeed(rig.registry.find('S1')!.ordinal, 0.1);
+    rig.load('S2', 3);
+    const { why } = rig.view.explain({ key: 'k' });
+    assert.equal(
+      why,
+      'It has no key: of two replicas at random, S2 with 3 and S1 with 0 at 10 % of the speed, the one with less in flight for its speed takes it',
+    );
+  });
+
   it('says which replica has least in flight', async () => {
     const rig = await FleetRig.of(3, { balance: 'least' });
     rig.load('S1', 2);

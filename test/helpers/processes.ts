@@ -7,11 +7,21 @@ export function leaderOf(instance: Instance): number {
   return Number.parseInt(instance.instanceId, 10);
 }
 
-/** The command lines of all living processes in the group of process `leader`, its watcher included. */
-export function groupOf(leader: number): readonly string[] {
-  return execFileSync('ps', ['-e', '-o', 'pgid=,stat=,args='], { encoding: 'utf8' })
+interface Member {
+  readonly pid: number;
+  readonly command: string;
+}
+
+/** All living processes in the group of process `leader`, its watcher included. */
+export function membersOf(leader: number): readonly Member[] {
+  return execFileSync('ps', ['-e', '-o', 'pgid=,pid=,stat=,args='], { encoding: 'utf8' })
     .split('\n')
-    .map((line) => /^\s*(\d+)\s+(\S+)\s+(.*)$/.exec(line))
-    .filter((parts) => parts !== null && Number(parts[1]) === leader && !parts[2]!.startsWith('Z'))
-    .map((parts) => parts![3]!);
+    .map((line) => /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(.*)$/.exec(line))
+    .filter((parts) => parts !== null && Number(parts[1]) === leader && !parts[3]!.startsWith('Z'))
+    .map((parts) => ({ pid: Number(parts![2]), command: parts![4]! }));
+}
+
+/** Their command lines. */
+export function groupOf(leader: number): readonly string[] {
+  return membersOf(leader).map(({ command }) => command);
 }

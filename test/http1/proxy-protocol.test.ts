@@ -28,7 +28,7 @@ const GOOD: readonly (readonly [what: string, bytes: Buffer, source: string | un
 
 for (const [what, bytes, source] of GOOD) {
   test(`reads ${what} at any cut`, () => {
-    for (let cut = 0; cut < bytes.length; cut += cut < 1000 ? 1 : 997)
+    for (let cut = 0; cut < bytes.length; cut += cut < 4000 ? 1 : 997)
       assert.equal(readProxyHeader(bytes.subarray(0, cut)), undefined, `cut at ${cut}`);
     const expected = { source, length: bytes.length };
     assert.deepEqual(readProxyHeader(bytes), expected);

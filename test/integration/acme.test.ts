@@ -1,4 +1,4 @@
-/** A whole balancer that gets its certificates from an ACME server. */
+/** A whole balancer that gets its certificates from an ACME server, started by the command of docs/tls.md. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -9,10 +9,26 @@ import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { findFreePort } from '../../lib/drivers/process/free-port.ts';
 import { type Pebble, skipPebble, startPebble } from '../acme/pebble.ts';
+import { blocksOf } from '../docs/blocks.ts';
+import { readPage } from '../docs/generated.ts';
 import { Balancer } from '../helpers/balancer.ts';
 import { eventually } from '../helpers/eventually.ts';
 
 const run = promisify(execFile);
+
+/** The page's options, with what they are here in place of what they are there. */
+function documentedOptions(here: Readonly<Record<string, string>>): string {
+  const block = blocksOf(readPage('docs/tls.md')).find(({ text }) => text.includes('--acme-domains'));
+  assert.ok(block, 'docs/tls.md has a block with --acme-domains');
+  const [program, ...options] = block.text.replaceAll('\\\n', ' ').split(/\s+/);
+  assert.equal(program, 'ringlb');
+  for (const [option, value] of Object.entries(here)) {
+    const at = options.indexOf(option);
+    assert.notEqual(at, -1, option);
+    options[at + 1] = value;
+  }
+  return options.join(' ');
+}
 
 describe('certificates from an ACME server', { skip: skipPebble }, () => {
   let directory: string;
@@ -27,9 +43,13 @@ describe('certificates from an ACME server', { skip: skipPebble }, () => {
     const httpPort = (await findFreePort(new Set()))!;
     pebble = await startPebble(directory, httpPort);
     tlsPort = (await findFreePort(new Set([httpPort])))!;
-    const acme = `--acme-domains a.example,b.example --acme-dir ${state} --acme-directory ${pebble.url} --acme-email me@a.example`;
+    const documented = documentedOptions({
+      '--port': String(httpPort),
+      '--tls-port': String(tlsPort),
+      '--acme-dir': state,
+    });
     balancer = await Balancer.ready(
-      `--port ${httpPort} --replicas 1 --workers 2 --tls-port ${tlsPort} --tls-redirect on --public-admin off ${acme}`,
+      `${documented} --acme-directory ${pebble.url} --replicas 1 --workers 2 --public-admin off`,
       [],
       { env: { NODE_EXTRA_CA_CERTS: pebble.caFile } },
     );
@@ -40,7 +60,7 @@ describe('certificates from an ACME server', { skip: skipPebble }, () => {
     await rm(directory, { recursive: true });
   });
 
-  for (const domain of ['a.example', 'b.example']) {
+  for (const domain of ['shop.example', 'www.shop.example']) {
     it(`serves a certificate for ${domain}`, async () => {
       const url = `https://${domain}:${tlsPort}/home`;
       await eventually('its file', () => existsSync(join(state, `${domain}.pem`)));
@@ -57,8 +77,8 @@ describe('certificates from an ACME server', { skip: skipPebble }, () => {
 
   it('tells when they expire', async () => {
     const { body } = await balancer.askAdmin('GET', '/metrics');
-    assert.match(body, /^ringlb_certificate_expiry_seconds\{name="a\.example"\} \d+/m);
-    assert.match(body, /^ringlb_certificate_expiry_seconds\{name="b\.example"\} \d+/m);
+    assert.match(body, /^ringlb_certificate_expiry_seconds\{name="shop\.example"\} \d+/m);
+    assert.match(body, /^ringlb_certificate_expiry_seconds\{name="www\.shop\.example"\} \d+/m);
   });
 
   it('responds to challenges that are under way, without a redirect, and to no other', async () => {

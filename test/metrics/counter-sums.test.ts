@@ -31,6 +31,15 @@ describe('counter sums', () => {
     assert.deepEqual(counts.trouble(), { retried: 2, held: 0, failed: 0 });
   });
 
+  it('are the responses of a replica and the logarithms of their times', () => {
+    const { one, two, counts } = setUp();
+    one.request({ ...REQUEST, firstByteMs: 8 });
+    two.request({ ...REQUEST, firstByteMs: 32 });
+    two.request({ ...REQUEST, firstByteMs: 0.01 });
+    two.request({ ...REQUEST, respondedBy: 2, firstByteMs: 64 });
+    assert.deepEqual(counts.responseTimes(1), { count: 3, octaves: 8 });
+  });
+
   it('include queued requests, still waiting or not', () => {
     const { one, two, counts } = setUp();
     one.thread.queued();

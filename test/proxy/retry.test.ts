@@ -180,6 +180,29 @@ test('a half-sent body is sent again whole, with the rest', async (t) => {
   assert.equal((await client.response()).body, 'done');
 });
 
+test('beginnings of large bodies are sent again as they were', async (t) => {
+  const rig = await Rig.open(t, { replicas: 2 });
+  const bodies = ['a', 'b', 'c'].map((letter) => letter.repeat(200_000));
+  const clients = await Promise.all(bodies.map(() => rig.client()));
+  for (const [index, client] of clients.entries()) {
+    const length = bodies[index]!.length;
+    client.send(`PUT / HTTP/1.1\r\nHost: a\r\n${rig.ownedBy(0)}Content-Length: ${length}\r\n\r\n`);
+    client.send(bodies[index]!.slice(0, 20_000));
+    const first = await rig.replicas[0]!.next();
+    await first.until('head and 20,000 bytes', () => first.received.length > 20_000);
+    client.send(bodies[index]!.slice(20_000, 50_000));
+    await first.until('head and 50,000 bytes', () => first.received.length > 50_000);
+  }
+  rig.replicas[1]!.serve();
+  for (const connection of rig.replicas[0]!.connections) connection.close();
+  for (const [index, client] of clients.entries()) {
+    client.send(bodies[index]!.slice(50_000));
+    assert.equal((await client.response()).body, 'hello');
+  }
+  const received = rig.replicas[1]!.requests.map(({ body }) => body);
+  assert.deepEqual(received.toSorted(), bodies);
+});
+
 test('a body above 64 KiB is not sent again', async (t) => {
   const rig = await Rig.open(t, { replicas: 2 });
   const body = 'x'.repeat(70_000);

@@ -1,6 +1,8 @@
 /** The data plane on real worker threads: what they share, and what happens when one dies. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import type { MessageFromWorker, MessageToWorker } from '../../lib/proxy/worker-protocol.ts';
 import { eventually } from '../helpers/eventually.ts';
 import { get, ok, statusOf } from '../helpers/proxy/message.ts';
 import { misbehaving, seeded } from '../helpers/proxy/storm.ts';
@@ -126,6 +128,29 @@ test('draining lets requests finish, and ends with the last', async (t) => {
   replica.send(ok('last'));
   assert.equal((await client.response()).body, 'last');
   assert.equal(await drained, true);
+});
+
+test('no thread drains before all have stopped accepting', async (t) => {
+  const rig = await WorkerPoolRig.open(t, { threads: 2 });
+  const [first, second] = rig.workers;
+  const kinds: string[] = [];
+  let releaseSecond = (): void => {};
+  const { postMessage } = Worker.prototype;
+  t.mock.method(Worker.prototype, 'postMessage', function (this: Worker, message: MessageToWorker) {
+    kinds.push(message.kind);
+    const post = (): void => Reflect.apply(postMessage, this, [message]);
+    if (message.kind === 'stop-accepting' && this === second) releaseSecond = post;
+    else post();
+  });
+  const firstStopped = new Promise<void>((resolve) => {
+    first!.on('message', ({ kind }: MessageFromWorker) => kind === 'applied' && setImmediate(resolve));
+  });
+  const drained = rig.plane.drain(60_000);
+  await firstStopped;
+  assert.deepEqual(kinds, ['stop-accepting', 'stop-accepting']);
+  releaseSecond();
+  assert.equal(await drained, true);
+  assert.deepEqual(kinds.slice(2), ['drain', 'drain']);
 });
 
 test('draining past its timeout returns false', async (t) => {

@@ -177,11 +177,33 @@ test('draining: a connection that has brought nothing yet may bring its first re
   await rig.elapse(drained);
 });
 
+test('draining: a connection that is slow to close is closed once', async (t) => {
+  const warnings: string[] = [];
+  const onWarning = ({ name }: Error): unknown => warnings.push(name);
+  process.on('warning', onWarning);
+  t.after(() => process.off('warning', onWarning));
+  const rig = await Rig.open(t);
+  rig.replica.serve();
+  const client = await rig.client();
+  client.send(get('/'));
+  await client.response();
+  const drained = rig.beginDrain();
+  await rig.refusing();
+  // in one turn, so that the socket has no time to close
+  for (let tick = 0; tick < 60; tick++) rig.advance(100);
+  await rig.elapse(drained);
+  assert.deepEqual(warnings, []);
+});
+
 test('draining: a connection that brings nothing is closed in the end', async (t) => {
   const rig = await Rig.open(t);
   const client = await rig.client();
-  await rig.drain();
+  const drained = rig.beginDrain();
+  await rig.refusing();
+  // long before its time for a request is up
+  rig.advance(4000);
   assert.equal(await client.over(), '');
+  await rig.elapse(drained);
 });
 
 test('half head behind a slow request times out after its response', async (t) => {

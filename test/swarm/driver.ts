@@ -10,6 +10,7 @@ import {
   cleanUp,
   containerOf,
   dockerOn,
+  engineOf,
   ensureImageOnNodes,
   freshPool,
   joinBridge,
@@ -168,6 +169,44 @@ describe('the swarm driver', { skip: skipSwarm ?? false }, () => {
       code: 'engine-unreachable',
       message: /^The engine is no manager of a Swarm: give --engines/,
     });
+  });
+
+  /** Makes a worker of the node for the time of a test. */
+  async function demote(t: { after(run: () => Promise<unknown>): void }, node: number): Promise<void> {
+    const id = await dockerOn(node, 'info', '--format', '{{.Swarm.NodeID}}');
+    const isManager = async (wanted: boolean) =>
+      eventually(`node ${node} is ${wanted ? 'a manager' : 'a worker'}`, async () => {
+        const control = await dockerOn(node, 'info', '--format', '{{.Swarm.ControlAvailable}}');
+        return control === String(wanted);
+      });
+    t.after(async () => {
+      await dockerOn(1, 'node', 'promote', id);
+      await isManager(true);
+    });
+    await dockerOn(1, 'node', 'demote', id);
+    await isManager(false);
+  }
+
+  it('says that a worker is no manager of its Swarm, and leaves nothing behind', async (t) => {
+    await demote(t, 3);
+    const [own, network] = [freshPool(), freshName()];
+    const other = makeSwarmDriver({ pool: own, network, engines: [engineOf(3)] });
+    await assert.rejects(other.open(), {
+      code: 'engine-unreachable',
+      message: /^The engine is no manager of a Swarm: give --engines/,
+    });
+    const label = ['--filter', `label=ringlb.pool=${own}`];
+    assert.equal(await dockerOn(1, 'service', 'ls', '--quiet', ...label), '');
+    assert.equal(await dockerOn(1, 'config', 'ls', '--quiet', ...label), '');
+    assert.equal(await dockerOn(1, 'network', 'ls', '--quiet', '--filter', `name=${network}`), '');
+  });
+
+  it('passes over a worker beside a manager', async (t) => {
+    await demote(t, 3);
+    const other = makeSwarmDriver({ pool, engines: [engineOf(3), engineOf(1)] });
+    await other.open();
+    const instance = await other.start({ name: freshName(), id: 1 });
+    assert.deepEqual(await driver.list(), [instance]);
   });
 
   it('says that no manager can be reached', async () => {

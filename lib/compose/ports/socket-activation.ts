@@ -3,7 +3,8 @@
  * many threads can serve them.
  */
 import { nameOf, type Sources } from '../../config/check.ts';
-import type { Config, Settings } from '../../config/config.ts';
+import { type Config, ConfigError, type Settings } from '../../config/config.ts';
+import { crossCheck } from '../../config/cross-checks.ts';
 import type { Key } from '../../config/options.ts';
 import { BalancerError } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/log.ts';
@@ -29,19 +30,33 @@ export function descriptorsIn(sockets: PassedSockets | undefined): PassedDescrip
   return descriptors.port.length + descriptors.tlsPort.length === 0 ? undefined : descriptors;
 }
 
-/** The options with the addresses of the sockets that are passed. */
-export function withSockets(config: Config, sockets: PassedSockets | undefined): Config {
-  if (sockets === undefined) return config;
-  const addresses = NAMES.map((name) => {
+/**
+ * The options with the addresses of the sockets that are passed, which have passed every check between options. Throws
+ * ConfigError, and `bad-request` where an option that was given says other than the sockets.
+ */
+export function withSockets(settings: Settings, sockets: PassedSockets | undefined): Settings {
+  if (sockets === undefined) return settings;
+  checkSockets(settings, sockets);
+  const values: Partial<Record<Key, unknown>> = { ...settings.config };
+  const sources = new Map(settings.sources);
+  for (const name of NAMES) {
     const [first] = sockets[name];
+    if (first === undefined) continue;
     const [port, host] = OPTIONS_OF[name];
-    return first === undefined ? {} : { [port]: first.port, [host]: first.host };
-  });
-  return Object.assign({}, config, ...addresses);
+    const given = { name: `FileDescriptorName=${name}`, origin: 'socket' } as const;
+    values[port] = first.port;
+    sources.set(port, { ...given, text: `${first.port}` });
+    values[host] = first.host;
+    sources.set(host, { ...given, text: first.host });
+  }
+  const config = values as Config;
+  // such as an admin port that the socket opens wider than the option would
+  const problems = crossCheck(config, sources, new Set());
+  if (problems.length > 0) throw new ConfigError(problems);
+  return { config, sources };
 }
 
-/** Throws `bad-request` where an option that was given says other than the sockets. */
-export function checkSockets({ config, sources }: Settings, sockets: PassedSockets): void {
+function checkSockets({ config, sources }: Settings, sockets: PassedSockets): void {
   if (config.takeOver)
     throw new BalancerError(
       'bad-request',

@@ -61,7 +61,7 @@ export class FormerBalancer {
     this.#socket = undefined;
     await this.#connect().catch((error: unknown) => {
       // it has ended, so that there is nobody to tell
-      if (errnoOf(error) !== 'ECONNREFUSED') throw error;
+      if (!['ECONNREFUSED', 'ECONNRESET'].includes(errnoOf(error))) throw error;
     });
   }
 
@@ -73,10 +73,10 @@ export class FormerBalancer {
         socket.off('error', reject);
         // what goes wrong later is the request's
         socket.on('error', () => {});
+        this.#socket = socket;
         resolve();
       });
       socket.once('error', reject);
-      this.#socket = socket;
     });
   }
 
@@ -105,10 +105,11 @@ export class FormerBalancer {
     }
   }
 
-  #ask(method: string, path: string): Promise<{ readonly status: string; readonly message: unknown }> {
+  async #ask(method: string, path: string): Promise<{ readonly status: string; readonly message: unknown }> {
     const { adminToken } = this.#target;
     const socket = this.#socket;
-    if (socket === undefined) throw new Error('not connected');
+    // a request on a socket that is closed already would never end
+    if (socket === undefined || socket.destroyed) throw new Error('its connection was closed');
     const headers = {
       host: '127.0.0.1',
       connection: 'close',

@@ -74,7 +74,9 @@ export const stickyName: ValueParser<string> = {
   unit: 'off or the name of a cookie',
   read(value) {
     if (value === 'off') return ok('');
-    return isToken(value) ? ok(value) : bad('must be off, or the name of a cookie such as ringlb');
+    // whoever writes `on` wants sticky cookies, not one of that name
+    const isName = isToken(value) && !/^(?:on|off|true|false|yes|no)$/i.test(value);
+    return isName ? ok(value) : bad('must be off, or the name of a cookie such as ringlb');
   },
 };
 

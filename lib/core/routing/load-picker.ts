@@ -1,5 +1,5 @@
 /**
- * Picks by load alone, for requests without a key, by `p2c` or `least`.
+ * Picks by load, for requests without a key, by `p2c` or `least`; p2c also by how fast each replica responds.
  * Invariant: never returns one that is no candidate or is full.
  * Source: Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001 (p2c).
  */
@@ -11,7 +11,7 @@ import { isEligible, type RouteTable } from './route-table.ts';
 /** How a replica is chosen: by the request's key, or by load. */
 export type Balance = 'hash' | LoadBalance;
 /**
- * `p2c`: two replicas at random, and of these the one with less in flight for its weight, unless that has far more than
+ * `p2c`: two replicas at random, and of these the one with less in flight for its weight and speed, unless that has far more than
  * the mean: then two others are drawn, or in a small fleet the lightest of all is taken. `least`: always the lightest.
  */
 export type LoadBalance = 'p2c' | 'least';
@@ -40,9 +40,12 @@ export class LoadPicker {
   /** The eligible ordinals, the first `#count` of these, as of the table's `#changes`. */
   readonly #eligible: Uint16Array;
   #count = 0;
-  /** [ordinal]: its weight, and all of the eligible ones together, as of the same: plain memory is read faster. */
+  /**
+   * [ordinal]: its weight, for p2c times its speed, and those of the eligible ones together, as of the same: one number
+   * is read faster than two. The sum may pass 2^31, so it begins as a double.
+   */
   readonly #weights: Int32Array;
-  #totalWeight = 0;
+  #totalWeight = -0;
   #changes = NOT_LISTED;
   /** State of a xorshift32 generator (G. Marsaglia, 2003); never 0. */
   #random: number;
@@ -70,6 +73,7 @@ export class LoadPicker {
   configure({ balance, maxInFlight }: LoadLimits): void {
     this.#isLeast = balance === 'least';
     this.#maxInFlight = maxInFlight;
+    this.#changes = NOT_LISTED;
   }
 
   /**
@@ -78,6 +82,7 @@ export class LoadPicker {
    * them.
    */
   pick(tried: readonly number[]): number {
+    // the atomic load that the plain ones below need before them
     if (this.#table.changes !== this.#changes) this.#listEligible();
     if (this.#isLeast) return this.#leastOfAll(tried);
     const lighter = this.#lighterOfTwo(tried);
@@ -129,7 +134,7 @@ export class LoadPicker {
     let totalWeight = 0;
     for (let ordinal = 0; ordinal < known; ordinal++) {
       if (!isEligible(table.stateWord(ordinal))) continue;
-      const weight = table.weight(ordinal);
+      const weight = table.weight(ordinal) * (this.#isLeast ? 1 : table.speed(ordinal));
       this.#eligible[count++] = ordinal;
       this.#weights[ordinal] = weight;
       totalWeight += weight;

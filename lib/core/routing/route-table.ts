@@ -6,10 +6,13 @@
  * what a dead thread held.
  * Invariants: all but the slots and each thread's own row of `held` is written through Atomics; slots are written to
  * the bank that is not published, then one version bump publishes it as bank `version & 1`, so a reader that sees the
- * same version before and after has read one table.
+ * same version before and after has read one table. What a pick reads of a replica it reads plainly, since V8 makes a
+ * call of each `Atomics.load`, but only after an atomic load, of `version` or `changes`: on no processor do later loads
+ * pass that one, so that a request that has begun to wait does not miss the place that was freed meanwhile.
  * Source: H.-J. Boehm, "Can seqlocks get along with programming language memory models?", 2012 (sequence lock).
  */
 import { NO_OWNER } from '../hashing/slot-table.ts';
+import { KeyWatch } from './key-watch.ts';
 import { SharedQueue } from './shared-queue.ts';
 import {
   CHANGES,
@@ -49,6 +52,8 @@ const HEALTHY: number = STATE_CODES.healthy;
 const SESSIONS_ONLY: number = STATE_CODES['sessions-only'];
 /** A weight of 1: weights are kept in hundredths, so that a replica in its slow start may have a part of its own. */
 export const WEIGHT_UNIT = 100;
+/** A speed of 1: as fast as the others. */
+const SPEED_UNIT = 100;
 
 /** True where the state word says the replica may be given requests. */
 export function isEligible(word: number): boolean {
@@ -100,13 +105,14 @@ export class RouteTable {
     return Atomics.load(this.#views.header, KNOWN);
   }
 
+  /** A plain load, as are `inFlight`, `weight` and their sums: read an atomic one first. */
   stateWord(ordinal: number): number {
-    return Atomics.load(this.#views.states, ordinal);
+    return this.#views.states[ordinal]!;
   }
 
   /** Requests in flight on the replica, from all threads. */
   inFlight(ordinal: number): number {
-    return Atomics.load(this.#views.inFlight, ordinal);
+    return this.#views.inFlight[ordinal]!;
   }
 
   get eligible(): number {
@@ -115,21 +121,26 @@ export class RouteTable {
 
   /** In WEIGHT_UNITs, from 1. */
   weight(ordinal: number): number {
-    return Atomics.load(this.#views.weights, ordinal);
+    return this.#views.weights[ordinal]!;
+  }
+
+  /** From 1 to 100: how fast it responds beside the others. */
+  speed(ordinal: number): number {
+    return this.#views.speeds[ordinal]!;
   }
 
   /** The weights of all eligible replicas together. */
   get eligibleWeight(): number {
-    return Atomics.load(this.#views.header, ELIGIBLE_WEIGHT);
+    return this.#views.header[ELIGIBLE_WEIGHT]!;
   }
 
-  /** Another number after every change of a state or a weight. */
+  /** Another number after every change of a state, a weight or a speed. */
   get changes(): number {
     return Atomics.load(this.#views.header, CHANGES);
   }
 
   get totalInFlight(): number {
-    return Atomics.load(this.#views.header, IN_FLIGHT);
+    return this.#views.header[IN_FLIGHT]!;
   }
 
   get totalWaiting(): number {
@@ -185,6 +196,7 @@ export class RouteTable {
 export class RouteTableWriter {
   readonly shape: RouteTableShape;
   readonly buffer: SharedArrayBuffer;
+  readonly keyWatch: KeyWatch;
   readonly #views: Views;
 
   constructor(shape: RouteTableShape) {
@@ -193,9 +205,11 @@ export class RouteTableWriter {
     this.shape = shape;
     this.buffer = new SharedArrayBuffer(routeTableBytes(shape));
     this.#views = viewsOver(this.buffer, shape);
+    this.keyWatch = new KeyWatch(this.#views);
     this.#views.banks[0].fill(NO_OWNER);
     this.#views.heads.fill(NO_TICKET);
     this.#views.weights.fill(WEIGHT_UNIT);
+    this.#views.speeds.fill(SPEED_UNIT);
   }
 
   get version(): number {
@@ -245,6 +259,12 @@ export class RouteTableWriter {
     this.wakeAll();
   }
 
+  /** Sets how fast the replica responds beside the others: from 0.01 to 1, 1 where it was never set. */
+  setSpeed(ordinal: number, speed: number): void {
+    Atomics.store(this.#views.speeds, ordinal, Math.max(1, Math.round(speed * SPEED_UNIT)));
+    Atomics.add(this.#views.header, CHANGES, 1);
+  }
+
   /** What failed in a row until now counts no more. */
   clearFailures(ordinal: number): void {
     Atomics.store(this.#views.failures, ordinal, 0);
@@ -264,23 +284,6 @@ export class RouteTableWriter {
 
   get totalWaiting(): number {
     return Atomics.load(this.#views.header, WAITING);
-  }
-
-  /** Has the threads look for the most common key on a replica, once a second; undefined ends that. */
-  watch(ordinal: number | undefined): void {
-    this.#views.commonCount.fill(0);
-    Atomics.store(this.#views.header, WATCHED, ordinal === undefined ? 0 : ordinal + 1);
-  }
-
-  /** The hash that the most requests in flight on the watched replica have; undefined while no thread has said. */
-  get commonKey(): number | undefined {
-    const { commonHash, commonCount } = this.#views;
-    const counts = new Map<number, number>();
-    for (let worker = 0; worker < commonHash.length; worker++) {
-      const [hash, count] = [Atomics.load(commonHash, worker) >>> 0, Atomics.load(commonCount, worker)];
-      if (count > 0) counts.set(hash, (counts.get(hash) ?? 0) + count);
-    }
-    return [...counts].sort(([, a], [, b]) => b - a)[0]?.[0];
   }
 
   /** The ticket of the request that begins to wait next. */

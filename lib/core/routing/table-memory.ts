@@ -35,6 +35,8 @@ export interface Views {
   readonly inFlight: Int32Array;
   /** [ordinal]: its weight, in WEIGHT_UNITs. */
   readonly weights: Int32Array;
+  /** [ordinal]: how fast it responds beside the others, in SPEED_UNITs; choices by load go by it. */
+  readonly speeds: Int32Array;
   /** [ordinal]: requests that failed at the replica in a row, as all threads together have seen them. */
   readonly failures: Int32Array;
   /** [worker][ordinal]: the part of inFlight that this thread holds. */
@@ -68,6 +70,7 @@ export function viewsOver(buffer: SharedArrayBuffer, shape: RouteTableShape): Vi
     states: words(shape.ordinals),
     inFlight: words(shape.ordinals),
     weights: words(shape.ordinals),
+    speeds: words(shape.ordinals),
     failures: words(shape.ordinals),
     held: words(shape.ordinals * shape.workers),
     waiting: words(shape.workers),
@@ -81,6 +84,6 @@ export function viewsOver(buffer: SharedArrayBuffer, shape: RouteTableShape): Vi
 
 /** Bytes of the shared memory for `shape`. */
 export function routeTableBytes({ slots, ordinals, workers }: RouteTableShape): number {
-  const words = HEADER_WORDS + ordinals * (4 + workers) + 5 * workers;
+  const words = HEADER_WORDS + ordinals * (5 + workers) + 5 * workers;
   return words * Int32Array.BYTES_PER_ELEMENT + 2 * slots * Uint16Array.BYTES_PER_ELEMENT;
 }

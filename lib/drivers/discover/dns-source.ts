@@ -35,8 +35,10 @@ export function createSrvSource({ text, name }: SrvSpec, nameServers: readonly s
     async look(): Promise<Look> {
       const records = await orNone(name, resolver.resolveSrv(name));
       const lowest = Math.min(...records.map(({ priority }) => priority));
-      // a target of "." says that there is no such service
-      const wanted = records.filter(({ priority, name: target }) => priority === lowest && target !== '');
+      // a target of "." says that there is no such service, and nothing listens on port 0
+      const wanted = records.filter(
+        ({ priority, name: target, port }) => priority === lowest && target !== '' && port !== 0,
+      );
       wanted.sort((a, b) => compare(a.name, b.name) || a.port - b.port);
       return { servers: await targets.find(wanted) };
     },

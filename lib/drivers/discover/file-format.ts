@@ -8,14 +8,17 @@ import { formatEndpoint, isReplicaName, parseEndpoint } from '../../core/replica
 import type { Server } from './source.ts';
 
 /** Throws an Error with what is wrong, and in which line or place. */
-export function parseServers(text: string): readonly Server[] {
+export function parseServers(written: string): readonly Server[] {
+  // editors of Windows begin a file with a byte order mark, which JSON does not know
+  const text = written.replace(/^\ufeff/, '');
   if (text.trim() === '') throw new Error('the file is empty; an empty list is written []');
   const isJson = /^\s*[[{]/.test(text);
   const servers = isJson ? fromJson(text) : fromLines(text);
-  const twice = servers.find(
-    (server, index) => servers.findIndex(({ name }) => name === server.name) < index,
-  );
-  if (twice !== undefined) throw new Error(`${twice.name} is listed twice`);
+  const names = new Set<string>();
+  for (const { name } of servers) {
+    if (names.has(name)) throw new Error(`${name} is listed twice`);
+    names.add(name);
+  }
   return servers;
 }
 

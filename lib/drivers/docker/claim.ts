@@ -36,6 +36,9 @@ const TRUSTED_MS = EXPIRY_MS - RENEW_MS;
 /** From one look at another balancer's claim to the next. */
 const POLL_MS = 1_000;
 
+/** For how long one that was asked to give the pool up may go on renewing: until its engine has done what it was told. */
+const HAND_OVER_MS = 60_000;
+
 /** What gives a balancer the right to act on a pool. */
 export type PoolHold = Pick<
   PoolClaim,
@@ -109,6 +112,7 @@ export class PoolClaim {
     let seen: Claim | undefined;
     let seenMs = 0;
     let quietMs = 0;
+    const untilMs = clock.nowMs() + (this.#isOthers ? HAND_OVER_MS : 0);
     for (;;) {
       const [claim] = await this.#claims();
       const nowMs = clock.nowMs();
@@ -119,7 +123,8 @@ export class PoolClaim {
         if (await this.#make((claim?.number ?? 0) + 1)) return this.#scheduleRenewal();
         continue;
       }
-      if (seen !== undefined && claim.number !== seen.number) throw this.#poolTaken(claim);
+      const isRenewed = seen !== undefined && claim.number !== seen.number;
+      if (isRenewed && nowMs >= untilMs) throw this.#poolTaken(claim);
       if (seen === undefined)
         log.info({ owner: describeClaim(claim) }, 'the pool has an owner, checking whether it is alive');
       [seen, seenMs] = [claim, nowMs];

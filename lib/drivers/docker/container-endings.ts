@@ -26,6 +26,14 @@ export class ContainerEndings {
     return ending;
   }
 
+  /** The instance, with its ending if it is dead; undefined if it has been removed meanwhile. */
+  async addTo(instance: Instance): Promise<Instance | undefined> {
+    // the engine says nothing of a container while it starts it, however long that takes
+    if (instance.status === 'running' || instance.isStarting) return instance;
+    const ending = await this.find(instance.instanceId);
+    return ending && { ...instance, ending };
+  }
+
   /** The ending of an inspected container that is not running. */
   async read(container: ContainerJson): Promise<Ending> {
     const plain = endingOfContainer(container, NO_OUTPUT);

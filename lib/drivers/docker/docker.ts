@@ -164,7 +164,7 @@ class DockerDriver implements Driver {
     );
     this.#remember(found);
     this.#logs?.followAll(found);
-    const instances = await Promise.all(found.map((instance) => this.#withEnding(instance)));
+    const instances = await Promise.all(found.map((instance) => this.#endings.addTo(instance)));
     return instances.filter((instance) => instance !== undefined);
   }
 
@@ -332,13 +332,6 @@ class DockerDriver implements Driver {
   async #nameOf(instanceId: string): Promise<string | undefined> {
     const container = await this.#engine.container(instanceId);
     return container && replicaNameOf(container.Config.Labels);
-  }
-
-  /** The instance, with its ending if it is dead; undefined if it has been removed meanwhile. */
-  async #withEnding(instance: Instance): Promise<Instance | undefined> {
-    if (instance.status === 'running') return instance;
-    const ending = await this.#endings.find(instance.instanceId);
-    return ending && { ...instance, ending };
   }
 
   /** Caches names of listed containers and endings of dead ones, and drops the rest. */

@@ -70,7 +70,10 @@ export class DockerEngine {
     return this.#find(`/containers/${idOrName}/json`, 'inspect the container');
   }
 
-  /** The id of the new container; the engine chooses the name where it is ''. Throws `name-held`, `image-missing`, `start-failed`. */
+  /**
+   * The id of the new container; the engine chooses the name where it is ''. Throws `name-held`, `image-missing`,
+   * `start-failed`.
+   */
   async create(name: string, body: ContainerBody): Promise<string> {
     const reply = await this.#post('/containers/create', `create the container ${name}`.trimEnd(), {
       query: name === '' ? {} : { name },

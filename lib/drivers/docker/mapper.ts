@@ -4,7 +4,7 @@
  * (`roleOf`).
  * Source: Docker Engine API 1.41, ContainerCreate, ContainerList, ContainerInspect, SystemEvents.
  */
-import type { Ending } from '../../core/ending.ts';
+import { type Ending, endingOf } from '../../core/ending.ts';
 import { type Endpoint, isReplicaName, MAX_WEIGHT } from '../../core/replica.ts';
 import type { Hint, Instance, RetiredRole } from '../driver.ts';
 import { endingFrom } from '../ending.ts';
@@ -139,7 +139,7 @@ export function toInstances(
     .filter((instance) => instance !== undefined);
 }
 
-/** The container as an instance, without its ending; undefined when its labels name no place. */
+/** The container as an instance, without the ending of one that ran; undefined when its labels name no place. */
 export function toInstance(
   summary: ContainerSummary,
   settings: Pick<ContainerSettings, 'network' | 'port'>,
@@ -152,14 +152,16 @@ export function toInstance(
   if (name === undefined || !Number.isSafeInteger(id) || id < 1) return undefined;
   // a paused container keeps its memory, address and connections: it hangs, but is not dead
   const isRunning = summary.State === 'running' || summary.State === 'paused';
+  const isStarting = summary.State === 'created';
   return {
     name,
     id,
     instanceId: summary.Id,
     status: isRunning ? 'running' : 'dead',
+    ...(isStarting && { isStarting }),
     endpoint: isRunning ? endpointOf(summary, settings) : undefined,
     role: roleOf(summary, name),
-    ending: undefined,
+    ending: isStarting ? endingOf('removed', 'it was never started') : undefined,
     image: shortDigest(titleOf(summary)),
     spec: summary.Labels[LABEL.spec],
     ...(instead !== undefined && { instead }),

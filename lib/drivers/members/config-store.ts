@@ -3,12 +3,11 @@
  * renewed; whoever has lost its config makes another.
  */
 import type { SwarmEngine } from '../swarm/swarm-engine.ts';
-import { type MemberRecord, parseRecord, parseTurn, textOf, turnName } from './record.ts';
+import { type MemberRecord, parseRecord, parseTurn, TURN_LABELS, textOf, turnName } from './record.ts';
 import type { MemberStore, StoredRecord } from './store.ts';
 
 const LABEL = 'ringlb.member';
 const POOL = 'ringlb.members';
-const TURN = 'ringlb.turn';
 
 export function configStore(
   engine: Pick<SwarmEngine, 'configsWith' | 'createConfig' | 'updateConfig' | 'removeConfig'>,
@@ -28,13 +27,14 @@ export function configStore(
       const isThere = record.number > 1 && (await engine.updateConfig(name, labelsOf(record)));
       if (!isThere) await engine.createConfig(name, labelsOf(record));
     },
-    async turns() {
+    async turns(kind) {
       const configs = await engine.configsWith(`${POOL}=${pool}`);
       return configs.flatMap(({ ID: key, Spec: { Name: name, Labels: labels } }) =>
-        parseTurn(name, labels[TURN]).map((turn) => ({ ...turn, key })),
+        parseTurn(name, labels[TURN_LABELS[kind]]).map((turn) => ({ ...turn, key })),
       );
     },
-    putTurn: (number, token) => engine.createConfig(turnName(pool, number), { [POOL]: pool, [TURN]: token }),
+    putTurn: (kind, number, token) =>
+      engine.createConfig(turnName(kind, pool, number), { [POOL]: pool, [TURN_LABELS[kind]]: token }),
     remove: (key) => engine.removeConfig(key),
   };
 }

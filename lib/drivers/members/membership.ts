@@ -1,25 +1,30 @@
 /**
  * The balancers that share a pool: each renews a record of itself again and again, and reads those of the others.
  * Invariants: a balancer counts as alive until it is known to have ended or its record has not changed for 10 s by the
- * observer's clock, and clocks of others are never compared; while the engine is silent those seen last are kept.
+ * observer's clock, and clocks of others are never compared; while the engine is silent those seen last are kept, and
+ * that time does not count.
  */
 import type { ScaleReport } from '../../core/policy/shared-scale.ts';
 import type { Clock, Timer } from '../../platform/clock.ts';
 import { sleep } from '../../platform/clock.ts';
-import { messageOf } from '../../platform/errors.ts';
+import { BalancerError, messageOf } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/log.ts';
 import { describeOwner, type Owner } from '../docker/owner.ts';
-import type { Members, Peer } from '../driver.ts';
+import type { Members, Peer, PoolDeploy } from '../driver.ts';
 import { type MemberRecord, shortId } from './record.ts';
 import type { MemberStore, StoredRecord } from './store.ts';
 import { Turns } from './turns.ts';
 
 const RENEW_MS = 1000;
 const EXPIRY_MS = 10_000;
+/** Between two looks at the records no more than this many renewals are missed. */
+const LATE_RENEWALS = 2;
 /** Between two looks at who still uses an instance. */
 const LOOK_MS = 200;
 /** A renewal may have been under way when the others were told of a removal, so the one after that counts. */
 const RENEWALS = 2;
+/** Beyond what any change takes to be seen by all: while tables change all the time, they always differ. */
+const DIFFER_MS = 15_000;
 
 export interface MembershipParts {
   readonly store: MemberStore;
@@ -34,10 +39,18 @@ export interface MembershipParts {
 
 interface Seen {
   readonly record: MemberRecord;
-  /** When it changed last, by our clock. */
-  readonly changedMs: number;
+  /** How long it has not changed, as far as it was looked at. */
+  readonly silentMs: number;
   /** How often it was seen to change. */
   readonly renewals: number;
+}
+
+/** Two tables, and since when they have been so. */
+interface Differing {
+  readonly own: string;
+  readonly other: string;
+  /** Infinite once it was logged. */
+  readonly sinceMs: number;
 }
 
 export class Membership implements Members {
@@ -45,7 +58,11 @@ export class Membership implements Members {
   readonly #seen = new Map<string, Seen>();
   readonly #using = new Set<string>();
   readonly #released = new Set<string>();
+  /** Since when each other balancer has a table that differs from this one's. */
+  readonly #differing = new Map<string, Differing>();
   #number = 0;
+  /** When the records were read last. */
+  #readMs = Number.NEGATIVE_INFINITY;
   #tableHash: () => string = () => '';
   #onCount: (count: number) => void = () => {};
   #scaleReport: () => ScaleReport | undefined = () => undefined;
@@ -55,11 +72,18 @@ export class Membership implements Members {
   #isClosed = false;
 
   readonly #turns: Turns;
+  readonly #deployTurns: Turns;
+  #deploy: PoolDeploy | undefined;
+  #onUndo: (by: Peer) => void = () => {};
+  /** The deploy of another balancer that is to be taken back. */
+  #undo: string | undefined;
 
   constructor(parts: MembershipParts) {
     this.#parts = parts;
     const { store, owner, clock } = parts;
-    this.#turns = new Turns({ store, token: owner.token, clock, isAlive: (token) => this.#seen.has(token) });
+    const common = { store, token: owner.token, clock, isAlive: (token: string) => this.#seen.has(token) };
+    this.#turns = new Turns({ ...common, kind: 'size' });
+    this.#deployTurns = new Turns({ ...common, kind: 'deploy' });
   }
 
   /** Joins; resolves once the others can see this balancer. Throws `engine-unreachable`. */
@@ -74,9 +98,11 @@ export class Membership implements Members {
     return [self, ...[...this.#seen.values()].map(({ record }) => peerOf(record))];
   }
 
-  /** True for the balancer with the lowest id: where one is enough to act, it does. */
+  /** True for the balancer that deploys, else for the one with the lowest id: where one is enough to act, it does. */
   get isActing(): boolean {
     const { token } = this.#parts.owner;
+    if (this.#deploy !== undefined) return true;
+    if (this.deploying !== undefined) return false;
     return ![...this.#seen.keys()].some((other) => other < token);
   }
 
@@ -96,13 +122,55 @@ export class Membership implements Members {
     this.#onScaleRead = onRead;
   }
 
-  takeTurn(): Promise<() => Promise<void>> {
-    return this.#turns.take();
+  /** Reads what those that had the turn before have changed, and tells the others when it ends what this one has. */
+  async takeTurn(): Promise<() => Promise<void>> {
+    const end = await this.#turns.take();
+    try {
+      await this.#renew();
+    } catch (error) {
+      await end().catch(() => {});
+      throw error;
+    }
+    return () => this.#renew().finally(end);
+  }
+
+  get deploying(): { readonly by: Peer; readonly deploy: PoolDeploy } | undefined {
+    for (const { record } of this.#seen.values())
+      if (record.deploy !== undefined) return { by: peerOf(record), deploy: record.deploy };
+    return undefined;
+  }
+
+  async look(): Promise<void> {
+    await this.#read(await this.#parts.store.list());
+  }
+
+  takeDeployTurn(): Promise<() => Promise<void>> {
+    return this.#deployTurns.take((token) => {
+      const holder = this.#seen.get(token)!.record;
+      throw new BalancerError(
+        'deploy-running',
+        `another balancer of the pool deploys (${describeOwner(holder.owner)}): wait for its end, or take it back with DELETE /deploy`,
+      );
+    });
+  }
+
+  announceDeploy(deploy: PoolDeploy | undefined, onUndo: (by: Peer) => void): void {
+    this.#deploy = deploy;
+    this.#onUndo = onUndo;
+    // an operator at another balancer may want to take it back at once
+    void this.#renewNow();
+  }
+
+  requestUndo(deployId: string): void {
+    this.#undo = deployId;
+    void this.#renewNow();
   }
 
   /** These are the instances that there are, `usable` those that requests may be sent to from now on. */
   use(usable: readonly string[], present: readonly string[]): void {
     const all = new Set(present);
+    // one that was out of its place is used again once it is back there: a deploy was taken back
+    for (const id of this.#released) if (all.has(id) && !usable.includes(id)) this.#released.delete(id);
     for (const id of usable) if (!this.#released.has(id)) this.#using.add(id);
     for (const set of [this.#using, this.#released]) for (const id of set) if (!all.has(id)) set.delete(id);
   }
@@ -145,13 +213,16 @@ export class Membership implements Members {
     if (this.#isClosed) return;
     const { clock, renewMs = RENEW_MS } = this.#parts;
     this.#timer = clock.after(renewMs, () => {
-      void this.#renew()
-        .then(
-          () => this.#report(undefined),
-          (error: unknown) => this.#report(error),
-        )
-        .finally(() => this.#schedule());
+      void this.#renewNow().finally(() => this.#schedule());
     });
+  }
+
+  /** Never rejects. */
+  #renewNow(): Promise<void> {
+    return this.#renew().then(
+      () => this.#report(undefined),
+      (error: unknown) => this.#report(error),
+    );
   }
 
   #report(error: unknown): void {
@@ -165,7 +236,11 @@ export class Membership implements Members {
     const { store, owner } = this.#parts;
     const using = [...this.#using].map(shortId);
     const scale = this.#scaleReport();
-    await store.put({ owner, number: ++this.#number, tableHash: this.#tableHash(), using, scale });
+    const deploy = this.#deploy;
+    if (this.deploying?.deploy.id !== this.#undo) this.#undo = undefined;
+    const undo = this.#undo;
+    const number = ++this.#number;
+    await store.put({ owner, number, tableHash: this.#tableHash(), using, scale, deploy, undo });
     if (this.#isClosed) return this.#removeOwn(await store.list());
     const stored = await store.list();
     await this.#removeOwn(stored.filter(({ record }) => record.number < this.#number));
@@ -180,7 +255,7 @@ export class Membership implements Members {
 
   /** Compares the records of the others with those seen before. */
   async #read(stored: readonly StoredRecord[]): Promise<void> {
-    const { store, owner, clock, isGone, log } = this.#parts;
+    const { store, owner, clock, isGone, log, renewMs = RENEW_MS } = this.#parts;
     const before = this.#seen.size;
     const newest = new Map<string, StoredRecord>();
     for (const one of stored) {
@@ -189,16 +264,20 @@ export class Membership implements Members {
       if (token !== owner.token && isNewest) newest.set(token, one);
     }
     const nowMs = clock.nowMs();
+    // while the engine was silent nobody could renew a record
+    const sinceMs = Math.min(nowMs - this.#readMs, LATE_RENEWALS * renewMs);
+    this.#readMs = nowMs;
     for (const [token, { record }] of newest) {
       const seen = this.#seen.get(token);
       const isRenewed = seen === undefined || seen.record.number !== record.number;
-      const isOver = (!isRenewed && nowMs - seen.changedMs > EXPIRY_MS) || (await isGone(record.owner));
+      const silentMs = isRenewed ? 0 : seen.silentMs + sinceMs;
+      const isOver = silentMs > EXPIRY_MS || (await isGone(record.owner));
       if (isOver) {
         const past = stored.filter((one) => one.record.owner.token === token);
         await Promise.allSettled(past.map(({ key }) => store.remove(key)));
         newest.delete(token);
-      } else if (isRenewed)
-        this.#seen.set(token, { record, changedMs: nowMs, renewals: (seen?.renewals ?? 0) + 1 });
+      } else
+        this.#seen.set(token, { record, silentMs, renewals: (seen?.renewals ?? 0) + (isRenewed ? 1 : 0) });
       if (seen === undefined && !isOver)
         log.info({ peer: describeOwner(record.owner) }, 'another balancer shares the pool');
     }
@@ -207,8 +286,34 @@ export class Membership implements Members {
       this.#seen.delete(token);
       log.info({ peer: describeOwner(record.owner) }, 'another balancer of the pool has ended');
     }
+    this.#compareTables(nowMs);
     if (this.#seen.size !== before) this.#onCount(this.#seen.size + 1);
     this.#onScaleRead();
+    for (const { record } of this.#seen.values())
+      if (this.#deploy !== undefined && record.undo === this.#deploy.id) this.#onUndo(peerOf(record));
+  }
+
+  /** Balancers with other options than this one's send a key to another replica: an operator is to know. */
+  #compareTables(nowMs: number): void {
+    const own = this.#tableHash();
+    for (const token of this.#differing.keys()) if (!this.#seen.has(token)) this.#differing.delete(token);
+    for (const [token, { record }] of this.#seen) {
+      const { tableHash: other, owner } = record;
+      if (own === '' || other === '' || other === own) {
+        this.#differing.delete(token);
+        continue;
+      }
+      const before = this.#differing.get(token);
+      const isSame = before?.own === own && before.other === other;
+      const sinceMs = isSame ? before.sinceMs : nowMs;
+      const isLate = nowMs - sinceMs > DIFFER_MS;
+      this.#differing.set(token, { own, other, sinceMs: isLate ? Number.POSITIVE_INFINITY : sinceMs });
+      if (isLate)
+        this.#parts.log.warn(
+          { peer: describeOwner(owner) },
+          'another balancer of the pool has another table: start all of them with the same version, algorithm, slots, vnodes, weights and max-replicas',
+        );
+    }
   }
 }
 

@@ -3,6 +3,7 @@
  */
 import { parseReport, type ScaleReport } from '../../core/policy/shared-scale.ts';
 import { type Owner, parseOwner } from '../docker/owner.ts';
+import type { PoolDeploy } from '../driver.ts';
 
 export interface MemberRecord {
   readonly owner: Owner;
@@ -14,6 +15,10 @@ export interface MemberRecord {
   readonly using: readonly string[];
   /** What it says of autoscaling; absent before its autoscaling has begun. */
   readonly scale?: ScaleReport | undefined;
+  /** What it deploys; absent while it does not. */
+  readonly deploy?: PoolDeploy | undefined;
+  /** Id of the deploy of another balancer that its operator wants taken back. */
+  readonly undo?: string | undefined;
 }
 
 /** Enough of an instance's id to tell it from every other. */
@@ -23,20 +28,37 @@ export function shortId(instanceId: string): string {
   return instanceId.slice(0, ID_LENGTH);
 }
 
-export function textOf({ owner, number, tableHash, using, scale }: MemberRecord): string {
-  return JSON.stringify({ owner, number, tableHash, using, scale });
+export function textOf({ owner, number, tableHash, using, scale, deploy, undo }: MemberRecord): string {
+  return JSON.stringify({ owner, number, tableHash, using, scale, deploy, undo });
 }
 
 /** Undefined for anything else than what `textOf` gives. */
 export function parseRecord(text: string | undefined): MemberRecord | undefined {
-  const { owner: written, number, tableHash, using, scale } = parse(text ?? '');
+  const { owner: written, number, tableHash, using, scale, deploy, undo } = parse(text ?? '');
   const owner = parseOwner(JSON.stringify(written));
   if (owner === undefined || !Number.isSafeInteger(number) || typeof tableHash !== 'string') return undefined;
   if (!Array.isArray(using) || !using.every((id) => typeof id === 'string')) return undefined;
-  return { owner, number: number as number, tableHash, using, scale: parseReport(scale) };
+  return {
+    owner,
+    number: number as number,
+    tableHash,
+    using,
+    scale: parseReport(scale),
+    deploy: parseDeploy(deploy),
+    undo: typeof undo === 'string' ? undo : undefined,
+  };
 }
 
-/** Whose turn it is to make the pool a certain size: of several the one with the highest number. */
+function parseDeploy(value: unknown): PoolDeploy | undefined {
+  const { id, generation, title } = Object(value);
+  const isDeploy = typeof id === 'string' && Number.isSafeInteger(generation) && typeof title === 'string';
+  return isDeploy ? { id, generation, title } : undefined;
+}
+
+/** What one balancer of a pool does at a time: make it a certain size, or deploy. */
+export type TurnKind = 'size' | 'deploy';
+
+/** Whose turn it is: of several the one with the highest number. */
 export interface StoredTurn {
   /** As the store knows it, for `remove`. */
   readonly key: string;
@@ -45,9 +67,15 @@ export interface StoredTurn {
   readonly token: string;
 }
 
+/** Labels of turns, with the token of the balancer whose turn it is. */
+export const TURN_LABELS: Readonly<Record<TurnKind, string>> = {
+  size: 'ringlb.turn',
+  deploy: 'ringlb.deploy-turn',
+};
+
 /** The name under which a turn is put down. */
-export function turnName(pool: string, number: number): string {
-  return `ringlb-turn-${pool}-${number}`;
+export function turnName(kind: TurnKind, pool: string, number: number): string {
+  return `ringlb-${kind === 'size' ? 'turn' : 'deploy'}-${pool}-${number}`;
 }
 
 /** The turn that has this name and belongs to `token`; none where that is undefined. */

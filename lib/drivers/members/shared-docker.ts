@@ -7,25 +7,30 @@
 import { formatEndpoint } from '../../core/replica.ts';
 import type { ReplicaSpec } from '../../core/replica-spec.ts';
 import { type Clock, sleep, systemClock } from '../../platform/clock.ts';
-import { BalancerError, isBalancerError } from '../../platform/errors.ts';
+import { type BalancerError, isBalancerError } from '../../platform/errors.ts';
 import { DockerApi } from '../docker/api.ts';
 import type { PoolHold } from '../docker/claim.ts';
 import { createDockerDriver, type DockerDriverOptions } from '../docker/docker.ts';
 import { DockerEngine } from '../docker/engine.ts';
-import { poolLabel, retiredName, toInstance } from '../docker/mapper.ts';
+import { poolLabel } from '../docker/mapper.ts';
 import { ownContainer } from '../docker/network.ts';
 import { isGone, thisOwner } from '../docker/owner.ts';
-import type { Driver, Instance, Start } from '../driver.ts';
+import type { Driver, Instance, Members, RetiredRole, Start } from '../driver.ts';
 import { Membership } from './membership.ts';
 import { OwnedPool, refuseOwner } from './pool-mode.ts';
 import { sharedDriver } from './shared-driver.ts';
+import { SharedNames } from './shared-names.ts';
 import { volumeStore } from './volume-store.ts';
 
 /** How long the balancer that acts may take before another does. */
 const YIELD_MS = 3000;
+/** The same while it deploys: it alone knows which version is to come back. Beyond that it is taken for ended. */
+const YIELD_TO_DEPLOY_MS = 10_000;
 const LOOK_MS = 100;
 /** Until a container of another balancer that has the name runs. */
 const ADOPT_MS = 10_000;
+/** The same while that balancer is about to start it: longer than the engine gets to do so. */
+const STARTING_MS = 75_000;
 
 export interface SharedDockerOptions extends DockerDriverOptions {
   readonly drainTimeoutMs: number;
@@ -116,35 +121,35 @@ interface Parts {
 function dockerOver(parts: Parts): Driver {
   const { inner, engine, hold, options } = parts;
   const starts = new SharedStarts(parts);
-  const containerName = (name: string): string => `${options.containerPrefix}${name}`;
   const where = { network: options.network, port: options.spec.port };
-  const rolesOf = async (name: string): Promise<ReadonlyMap<string, string>> => {
-    const found = await engine.containers(poolLabel(options.pool));
-    const ours = found.flatMap((one) => toInstance(one, where) ?? []).filter((one) => one.name === name);
-    return new Map(ours.map(({ role, instanceId }) => [role, instanceId]));
-  };
+  const { containerPrefix: prefix } = options;
+  const names = new SharedNames({
+    engine,
+    label: poolLabel(options.pool),
+    prefix,
+    where,
+    clock: parts.clock,
+  });
   const driver = sharedDriver({ inner, options, membership: () => hold.members });
   return Object.assign(driver, {
     start: (place: Start, spec: ReplicaSpec) => starts.start(place, spec),
-    async claimRemoval(name: string): Promise<string | undefined> {
-      const roles = await rolesOf(name);
-      const id = roles.get('current');
-      if (id === undefined && roles.has('removed')) return undefined;
-      // without a container there is nothing that tells the others, who would start it again
-      if (id === undefined)
-        throw new BalancerError('engine-unreachable', `${name} has no container at the moment: try again`);
-      const isOurs = await engine.rename(id, containerName(retiredName(name, 'removed', id)));
-      return isOurs ? id : undefined;
-    },
+    retire: (instanceId: string, role: RetiredRole) => names.retire(instanceId, role),
+    claimRemoval: (name: string) => names.claimRemoval(name),
     undoRemoval: async (instanceId: string) => inner.promote?.(instanceId),
   });
 }
 
-/** Starts under names that other balancers may start at the same time. */
-class SharedStarts {
-  readonly #parts: Parts;
+export interface StartsParts {
+  readonly inner: Pick<Driver, 'list' | 'start' | 'retire' | 'remove'>;
+  readonly hold: { readonly members: Pick<Members, 'isActing' | 'deploying' | 'peers'> | undefined };
+  readonly clock: Clock;
+}
 
-  constructor(parts: Parts) {
+/** Starts under names that other balancers may start at the same time. */
+export class SharedStarts {
+  readonly #parts: StartsParts;
+
+  constructor(parts: StartsParts) {
     this.#parts = parts;
   }
 
@@ -152,7 +157,8 @@ class SharedStarts {
     const { inner, hold } = this.#parts;
     const mayAdopt = place.mayAdopt === true && !place.isNext;
     if (mayAdopt && hold.members?.isActing === false) {
-      const started = await this.#untilRunning(place.name, YIELD_MS);
+      const limitMs = hold.members.deploying === undefined ? YIELD_MS : YIELD_TO_DEPLOY_MS;
+      const started = await this.#untilRunning(place.name, limitMs);
       if (started !== undefined) return started;
     }
     try {
@@ -168,12 +174,14 @@ class SharedStarts {
 
   /** The container that has the name, once it runs; undefined where none does, at once where no balancer has it. */
   async #untilRunning(name: string, limitMs: number): Promise<Instance | undefined> {
-    const { inner, clock } = this.#parts;
-    const untilMs = clock.nowMs() + limitMs;
+    const { inner, clock, hold } = this.#parts;
+    const sinceMs = clock.nowMs();
     for (;;) {
       const found = (await inner.list()).find((one) => one.name === name && one.role === 'current');
       if (found?.endpoint !== undefined) return found;
-      if (clock.nowMs() >= untilMs) return undefined;
+      const hasOthers = (hold.members?.peers.length ?? 1) > 1;
+      const mostMs = found?.isStarting && hasOthers ? STARTING_MS : limitMs;
+      if (clock.nowMs() - sinceMs >= mostMs) return undefined;
       await sleep(clock, LOOK_MS);
     }
   }

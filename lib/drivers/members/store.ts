@@ -1,5 +1,5 @@
 /** Where the balancers of a pool keep their records: types only. */
-import type { MemberRecord, StoredTurn } from './record.ts';
+import type { MemberRecord, StoredTurn, TurnKind } from './record.ts';
 
 export interface StoredRecord {
   /** As the store knows it, for `remove`. */
@@ -12,9 +12,9 @@ export interface MemberStore {
   list(): Promise<readonly StoredRecord[]>;
   /** Writes down a record of this balancer, which has a greater number than those before. */
   put(record: MemberRecord): Promise<void>;
-  turns(): Promise<readonly StoredTurn[]>;
+  turns(kind: TurnKind): Promise<readonly StoredTurn[]>;
   /** Nothing happens where another balancer has put down this number before. */
-  putTurn(number: number, token: string): Promise<void>;
+  putTurn(kind: TurnKind, number: number, token: string): Promise<void>;
   /** One that is gone is no error. */
   remove(key: string): Promise<void>;
 }

@@ -4,7 +4,7 @@
  */
 import { type Clock, sleep } from '../../platform/clock.ts';
 import { BalancerError } from '../../platform/errors.ts';
-import type { StoredTurn } from './record.ts';
+import type { StoredTurn, TurnKind } from './record.ts';
 import type { MemberStore } from './store.ts';
 
 /** Between two looks at whose turn it is. */
@@ -15,6 +15,7 @@ const MOST_WAIT_MS = 90_000;
 const UNKNOWN_MS = 6000;
 
 export interface TurnsParts {
+  readonly kind: TurnKind;
   readonly store: Pick<MemberStore, 'turns' | 'putTurn' | 'remove'>;
   readonly token: string;
   /** True for another balancer that is alive. */
@@ -31,14 +32,14 @@ export class Turns {
     this.#parts = parts;
   }
 
-  /** Resolves when it is this call's turn, with what ends it. Throws `engine-unreachable`. */
-  async take(): Promise<() => Promise<void>> {
+  /** Resolves when it is this call's turn, with what ends it. Throws `engine-unreachable`, and what `refuse` does. */
+  async take(refuse: (token: string) => void = () => {}): Promise<() => Promise<void>> {
     const before = this.#last;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#last = promise;
     await before;
     try {
-      const key = await this.#contend();
+      const key = await this.#contend(refuse);
       return () => this.#parts.store.remove(key).finally(resolve);
     } catch (error) {
       resolve();
@@ -46,8 +47,8 @@ export class Turns {
     }
   }
 
-  async #contend(): Promise<string> {
-    const { store, token, clock, isAlive } = this.#parts;
+  async #contend(refuse: (token: string) => void): Promise<string> {
+    const { kind, store, token, clock, isAlive } = this.#parts;
     const sinceMs = clock.nowMs();
     let unknown: { readonly key: string; readonly sinceMs: number } | undefined;
     for (;;) {
@@ -55,10 +56,11 @@ export class Turns {
       const nowMs = clock.nowMs();
       if (holder === undefined || holder.token === token || isAlive(holder.token)) unknown = undefined;
       else if (unknown?.key !== holder.key) unknown = { key: holder.key, sinceMs: nowMs };
+      if (holder !== undefined && holder.token !== token && isAlive(holder.token)) refuse(holder.token);
       const isOver = unknown !== undefined && nowMs - unknown.sinceMs > UNKNOWN_MS;
       if (holder === undefined || holder.token === token || isOver) {
         const number = (holder?.number ?? 0) + 1;
-        await store.putTurn(number, token);
+        await store.putTurn(kind, number, token);
         const [now, ...others] = await this.#turns();
         if (now?.number === number && now.token === token) {
           await Promise.allSettled(others.map(({ key }) => store.remove(key)));
@@ -75,6 +77,6 @@ export class Turns {
 
   /** The one that counts first. */
   async #turns(): Promise<readonly StoredTurn[]> {
-    return (await this.#parts.store.turns()).toSorted((a, b) => b.number - a.number);
+    return (await this.#parts.store.turns(this.#parts.kind)).toSorted((a, b) => b.number - a.number);
   }
 }

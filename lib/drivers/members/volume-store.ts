@@ -4,11 +4,10 @@
  */
 import type { DockerEngine } from '../docker/engine.ts';
 import { poolLabel, poolLabels } from '../docker/mapper.ts';
-import { parseRecord, parseTurn, textOf, turnName } from './record.ts';
+import { parseRecord, parseTurn, TURN_LABELS, textOf, turnName } from './record.ts';
 import type { MemberStore, StoredRecord } from './store.ts';
 
 const LABEL = 'ringlb.member';
-const TURN = 'ringlb.turn';
 
 export function volumeStore(
   engine: Pick<DockerEngine, 'volumesWith' | 'createVolume' | 'removeVolume'>,
@@ -26,13 +25,14 @@ export function volumeStore(
       const name = `ringlb-member-${pool}-${record.owner.token.slice(0, 8)}-${record.number}`;
       await engine.createVolume(name, { ...poolLabels(pool), [LABEL]: textOf(record) });
     },
-    async turns() {
+    async turns(kind) {
       const volumes = await engine.volumesWith(poolLabel(pool));
-      return volumes.flatMap(({ Name: key, Labels: labels }) => parseTurn(key, labels?.[TURN]));
+      return volumes.flatMap(({ Name: key, Labels: labels }) => parseTurn(key, labels?.[TURN_LABELS[kind]]));
     },
-    async putTurn(number, token) {
+    async putTurn(kind, number, token) {
       // of two that create a volume under one name the first one's labels stay
-      await engine.createVolume(turnName(pool, number), { ...poolLabels(pool), [TURN]: token });
+      const labels = { ...poolLabels(pool), [TURN_LABELS[kind]]: token };
+      await engine.createVolume(turnName(kind, pool, number), labels);
     },
     remove: (key) => engine.removeVolume(key),
   };

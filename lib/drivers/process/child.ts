@@ -18,17 +18,22 @@ import { OutputTail } from './output-tail.ts';
  * writer is the balancer: when the pipe closes (we closed it, or we are gone, even by kill -9), the watcher kills the
  * group. While it waits, the group's number cannot be reused.
  * Descriptor 3 is the pipe. The watcher is forked twice, so that it is no child of the command; it ignores the
- * signals that stop the group. The command and its children are the first to go where memory runs out, before the
- * balancer (proc_pid_oom_score_adj(5); not on other systems than Linux). The first argument is the cgroup that the command enters, '' for none. `exec` makes
+ * signals that stop the group. The first argument is the cgroup that the command enters, '' for none. `exec` makes
  * process id and exit status the command's own.
+ * Where memory runs out the whole group goes before the balancer (proc_pid_oom_score_adj(5); Linux alone). The watcher
+ * does too, and dies slowly (sched(7), SCHED_IDLE): in a container Linux no longer sees a process that it has killed
+ * while the memory of that is still being freed, and would kill the balancer next; it kills nobody while one that it
+ * has killed can be seen.
  */
+const WATCHER = `read -r _ <&3; kill -s KILL -- "-$0"`;
 const SHIM = `
+{ echo 1000 > /proc/self/oom_score_adj; } 2>/dev/null
 ( ( trap '' HUP INT QUIT TERM
     exec </dev/null >/dev/null 2>&1
-    read -r _ <&3
-    kill -s KILL -- "-$$" ) & )
+    idle=
+    chrt -i 0 true && idle='chrt -i 0'
+    exec $idle /bin/sh -c '${WATCHER}' "$$" ) & )
 exec 3<&-
-{ echo 500 > /proc/self/oom_score_adj; } 2>/dev/null
 [ -z "$1" ] || echo "$$" > "$1/cgroup.procs" || exit 126
 shift
 exec "$@"
@@ -77,7 +82,10 @@ export class Child {
     this.#stopSignal = options.stopSignal;
     this.pid = pid;
     // it carries no data, so an error means no more than its end
-    lifeline(child).on('error', () => {});
+    lifeline(child)
+      .on('error', () => {})
+      .once('close', () => this.#onWatcherGone())
+      .resume();
     const tailOf = (stream: OutputStream): OutputTail =>
       new OutputTail(child[stream] as Readable, (bytes) => options.onOutput(stream, bytes));
     this.#stdout = tailOf('stdout');
@@ -140,6 +148,11 @@ export class Child {
     if (!this.#hasExited) this.#signalGroup('SIGKILL');
     this.#release();
     await this.#exited;
+  }
+
+  /** Where the watcher was killed, nothing would end the group with the balancer: it ends now. */
+  #onWatcherGone(): void {
+    if (!this.#hasExited) this.#signalGroup('SIGKILL');
   }
 
   #describe(): Ending {

@@ -83,6 +83,8 @@ export const LABEL = {
   /** Who created the service, or removes it: a call without a response may have been carried out all the same. */
   creator: 'ringlb.creator',
   remover: 'ringlb.remover',
+  /** The id of the service whose place it takes, where that ended. */
+  heals: 'ringlb.heals',
   /** The task whose place a forced update gave to another. */
   forced: 'ringlb.forced',
 } as const;
@@ -114,10 +116,14 @@ export function isRemoved({ Labels: labels }: ServiceSpec): boolean {
   return labels[LABEL.role] === 'removed';
 }
 
-/** The spec of a service that `remover` removes no longer; undefined where it does not. */
-export function notRemovedBy(spec: ServiceSpec, remover: string): ServiceSpec | undefined {
+/** The spec of a service that `remover` removes no longer, in its role of before; undefined where it does not. */
+export function notRemovedBy(
+  spec: ServiceSpec,
+  remover: string,
+  role: 'current' | 'replaced',
+): ServiceSpec | undefined {
   const { [LABEL.remover]: found, ...labels } = spec.Labels;
-  return found === remover ? withRole({ ...spec, Labels: labels }, 'current') : undefined;
+  return found === remover ? withRole({ ...spec, Labels: labels }, role) : undefined;
 }
 
 /**

@@ -30,17 +30,17 @@ export class NewServices {
   }
 
   /**
-   * The id of a service with the replica's name, or one beside it while a service of that name still drains. Throws
-   * `name-held`, `start-failed`, `engine-unreachable`.
+   * The id of a service with the replica's name, or one beside it while a service of that name still drains; `heals` is
+   * the service whose place it takes. Throws `name-held`, `start-failed`, `engine-unreachable`.
    */
-  async create(place: Start, spec: ReplicaSpec): Promise<string> {
+  async create(place: Start, spec: ReplicaSpec, heals?: string): Promise<string> {
     const { engine } = this.#parts;
     const settings = await this.#settingsFor(spec);
     const creator = randomUUID();
     for (let beside = 1; ; beside++) {
       const name = beside === 1 ? place.name : `${place.name}-${beside}`;
       try {
-        return await engine.create(serviceSpec(place, name, spec, { ...settings, creator }));
+        return await engine.create(serviceSpec(place, name, spec, { ...settings, creator, heals }));
       } catch (error) {
         if (!isBalancerError(error, 'name-held')) throw error;
         const holder = await engine.service(name);
@@ -55,7 +55,7 @@ export class NewServices {
     }
   }
 
-  async #settingsFor({ image, user }: ReplicaSpec): Promise<Omit<ServiceSettings, 'creator'>> {
+  async #settingsFor({ image, user }: ReplicaSpec): Promise<Omit<ServiceSettings, 'creator' | 'heals'>> {
     const { engine, network, options } = this.#parts;
     const { pool, constraints, drainTimeoutMs, stopTimeoutMs } = options;
     // another node may have the image although the manager has not, so its absence is no reason not to start

@@ -26,6 +26,8 @@ export interface Observed {
   readonly tasks: readonly TaskJson[];
   /** Addresses of nodes by id. */
   readonly nodes: ReadonlyMap<string, string>;
+  /** Version of the roster before the services were asked for. */
+  readonly version?: number;
 }
 
 export class Roster {
@@ -33,6 +35,9 @@ export class Roster {
   readonly #network: () => string | undefined;
   /** The task in the place of each service. */
   readonly #inPlace = new Map<string, string>();
+  /** The version that each service was first given a task in. */
+  readonly #knownAt = new Map<string, number>();
+  #version = 0;
   /** Services of tasks that were in a place and never ran while they were, or that a removal was claimed with. */
   readonly #formerly = new Map<string, string>();
   /** Names whose start has not resolved: what runs in a new service of theirs is not an instance yet. */
@@ -53,6 +58,11 @@ export class Roster {
     this.#network = network;
   }
 
+  /** Rises with each service that becomes known: a look of an older version may not show it. */
+  get version(): number {
+    return this.#version;
+  }
+
   /** Every instance; the newest running task of a service that was not known is the one in its place. */
   instances(observed: Observed): readonly Instance[] {
     const found: Instance[] = [];
@@ -66,7 +76,7 @@ export class Roster {
       // a service that was listed before it had a task, or whose first one ended early
       const taskId = (hasRun ? known : (up?.ID ?? known)) ?? tasks[0]?.ID ?? service.ID;
       if (known !== undefined && known !== taskId) this.#formerly.set(known, service.ID);
-      this.#inPlace.set(service.ID, taskId);
+      this.#put(service.ID, taskId);
       found.push(this.#instance(service, { taskId, place, observed }));
     }
     this.#forgetOthers(observed);
@@ -143,7 +153,7 @@ export class Roster {
       this.#replaced.set(before, { ...this.#dead(old), role: 'replaced' });
     this.#toFollow.delete(serviceId);
     this.#endings.delete(instance.instanceId);
-    this.#inPlace.set(serviceId, instance.instanceId);
+    this.#put(serviceId, instance.instanceId);
     this.#running.set(instance.instanceId, instance);
   }
 
@@ -160,7 +170,7 @@ export class Roster {
   /** The task in the place of the service, which is about to be removed; its own id where no task is known. */
   claim(serviceId: string): string {
     const taskId = this.#inPlace.get(serviceId) ?? serviceId;
-    this.#inPlace.set(serviceId, taskId);
+    this.#put(serviceId, taskId);
     // another task may be put in the place before the service is removed
     this.#formerly.set(taskId, serviceId);
     return taskId;
@@ -207,6 +217,7 @@ export class Roster {
   forgetService(serviceId: string): void {
     const taskId = this.#inPlace.get(serviceId);
     this.#inPlace.delete(serviceId);
+    this.#knownAt.delete(serviceId);
     this.#toFollow.delete(serviceId);
     for (const [former, of] of this.#formerly) if (of === serviceId) this.#formerly.delete(former);
     if (taskId === undefined) return;
@@ -238,7 +249,9 @@ export class Roster {
     // one that is still starting is not shown as running, but has not ended either
     if (!this.#endings.has(taskId) && (task === undefined || isOver(task)))
       this.#endings.set(taskId, endingOfTask(task));
-    const before = this.#running.get(taskId) ?? { instanceId: taskId, image };
+    const ran = this.#running.get(taskId);
+    const isStarting = ran === undefined && !this.#endings.has(taskId);
+    const before = ran ?? { instanceId: taskId, image, ...(isStarting && { isStarting }) };
     const role = this.#toFollow.has(service.ID) ? 'replaced' : place.role;
     return this.#dead({ ...before, ...place, role } as Instance);
   }
@@ -252,10 +265,18 @@ export class Roster {
     return endpointOf(task, service, { network: this.#network(), nodes });
   }
 
-  /** Forgets services that are gone. */
-  #forgetOthers({ services }: Observed): void {
+  #put(serviceId: string, taskId: string): void {
+    if (!this.#inPlace.has(serviceId)) this.#knownAt.set(serviceId, ++this.#version);
+    this.#inPlace.set(serviceId, taskId);
+  }
+
+  /** Forgets services that are gone; a slow look does not show those that were created while it was under way. */
+  #forgetOthers({ services, version = this.#version }: Observed): void {
     const ids = new Set(services.map(({ ID: id }) => id));
-    for (const serviceId of this.#inPlace.keys()) if (!ids.has(serviceId)) this.forgetService(serviceId);
+    for (const serviceId of this.#inPlace.keys()) {
+      const isShown = ids.has(serviceId) || this.#knownAt.get(serviceId)! > version;
+      if (!isShown) this.forgetService(serviceId);
+    }
   }
 }
 

@@ -1,7 +1,8 @@
 /**
  * The roles of services, which say what a balancer does with a replica: `current`, `replaced`, `removed`.
  * Invariant: a removal is final. Of balancers that remove a replica one claims it, and whoever is about to put another
- * service in its place finds that it was claimed, before or after that service is there.
+ * service in its place finds that it was claimed, before or after that service is there. Of the two the older is claimed
+ * first.
  */
 import { randomUUID } from 'node:crypto';
 import { type Clock, sleep } from '../../platform/clock.ts';
@@ -81,10 +82,17 @@ export class ServiceRoles {
     const { roster, clock } = this.#parts;
     for (let claimed: string | undefined; ; ) {
       // between a service and the one that is created in its place there is none that is current
-      const [newest] = (await this.#servicesOf(name)).toSorted((a, b) =>
-        a.CreatedAt < b.CreatedAt ? 1 : -1,
-      );
+      const services = await this.#servicesOf(name);
+      const [newest] = services.toSorted((a, b) => (a.CreatedAt < b.CreatedAt ? 1 : -1));
       if (newest === undefined || newest.ID === claimed) return claimed && roster.claim(claimed);
+      // claimed first, since another balancer may know that one alone, or this one may go before that looks
+      const healed = services.find(({ ID: id }) => id === newest.Spec.Labels[LABEL.heals]);
+      if (healed !== undefined && healed.ID !== claimed) {
+        const role = await this.#claimService(healed.ID);
+        if (role === undefined) return undefined;
+        if (role === 'gone') continue;
+        claimed = healed.ID;
+      }
       const before = await this.#claimService(newest.ID);
       if (before === undefined) return undefined;
       if (before === 'gone') continue;
@@ -115,7 +123,13 @@ export class ServiceRoles {
     const { engine, roster } = this.#parts;
     const serviceId = roster.serviceOf(instanceId);
     if (serviceId === undefined) return;
-    await engine.update(serviceId, (spec) => notRemovedBy(spec, this.#token));
+    let heals: string | undefined;
+    await engine.update(serviceId, (spec) => {
+      heals = spec.Labels[LABEL.heals];
+      return notRemovedBy(spec, this.#token, 'current');
+    });
+    if (heals !== undefined)
+      await engine.update(heals, (spec) => notRemovedBy(spec, this.#token, 'replaced'));
   }
 
   /** Gives the service of a task that runs the role, unless the replica was removed. */
@@ -132,6 +146,11 @@ export class ServiceRoles {
   /** The replica that has this service is about to be healed. */
   beginHealing(name: string, serviceId: string): void {
     this.#healing.set(name, serviceId);
+  }
+
+  /** The service of the replica that is being healed; undefined where it is not. */
+  healedServiceOf(name: string): string | undefined {
+    return this.#healing.get(name);
   }
 
   /** Throws `not-found` where another balancer has removed the service of a replica that is being healed. */

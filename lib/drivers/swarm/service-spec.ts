@@ -13,6 +13,8 @@ export interface ServiceSettings {
   readonly pool: string;
   /** Unlike that of any other call that creates a service. */
   readonly creator: string;
+  /** The service of the replica that it takes the place of; undefined where the replica is new. */
+  readonly heals?: string | undefined;
   readonly user: string;
   /** The overlay that replicas are reached on; undefined where each publishes its port on its node. */
   readonly network: string | undefined;
@@ -71,7 +73,7 @@ export function serviceSpec(
 function labelsOf(
   { name, id, instead, weight, by }: Start,
   given: ReplicaSpec,
-  { pool, creator }: ServiceSettings,
+  { pool, creator, heals }: ServiceSettings,
 ) {
   return {
     [LABEL.pool]: pool,
@@ -79,6 +81,7 @@ function labelsOf(
     [LABEL.id]: String(id),
     [LABEL.role]: 'current',
     [LABEL.creator]: creator,
+    ...(heals !== undefined && { [LABEL.heals]: heals }),
     [LABEL.port]: String(given.port),
     [LABEL.spec]: specHash(given),
     ...(instead !== undefined && { [LABEL.instead]: instead }),

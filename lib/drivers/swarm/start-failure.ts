@@ -8,6 +8,8 @@ import type { Observed } from './roster.ts';
 
 /** How long a task that no node fits may wait for one. */
 const NO_NODE_MS = 3000;
+/** The same where nodes are away: a new leader counts all of them as that until each has reported to it. */
+const NODES_AWAY_MS = 20_000;
 
 /** Why no task of the service will run, or none has within the limit; undefined while one still may. */
 export function startFailure(
@@ -26,8 +28,8 @@ export function startFailure(
     const reason = `No node could start ${name}: ${words}; bring the image to every node, or push it to a registry`;
     return new BalancerError('image-missing', reason);
   }
-  if (/no suitable node/.test(words) && waitedMs >= NO_NODE_MS)
-    return new BalancerError('start-failed', `No node fits ${name}: ${words}; see --constraints`);
+  const unfit = noNode(name ?? '', words, waitedMs);
+  if (unfit !== undefined) return unfit;
   if (isNew && newest !== undefined && ['failed', 'complete'].includes(newest.Status.State)) {
     const ending = endingOfTask(newest);
     return new StartError(ending, `The replica ${name} did not stay up: ${ending.text}`);
@@ -39,4 +41,17 @@ export function startFailure(
     'start-failed',
     `No task of ${name} ran within ${limitMs / 1000} s: ${state}${more}`,
   );
+}
+
+/** Why no node takes the task, once it has waited for one for long enough. */
+function noNode(name: string, words: string, waitedMs: number): BalancerError | undefined {
+  const [, reasons] = /no suitable node \((.*)\)/.exec(words) ?? [];
+  const isAway = /not available for new tasks/.test(words);
+  if (!/no suitable node/.test(words) || waitedMs < (isAway ? NODES_AWAY_MS : NO_NODE_MS)) return undefined;
+  if (reasons !== undefined && /^\d+ nodes? not available for new tasks$/.test(reasons))
+    return new BalancerError(
+      'engine-unreachable',
+      `No node of the Swarm takes tasks at the moment, which ${name} waits for: ${words}; see "docker node ls"`,
+    );
+  return new BalancerError('start-failed', `No node fits ${name}: ${words}; see --constraints`);
 }

@@ -206,6 +206,7 @@ class SwarmDriver implements Driver {
 
   async #observe(): Promise<Observed> {
     const label = `${LABEL.pool}=${this.#options.pool}`;
+    const { version } = this.#roster;
     // services first: a task whose service is not known yet is passed over, and one whose tasks are not looks dead
     const services = await this.#engine.servicesWith(label);
     const tasks = await this.#engine.tasksWith(label);
@@ -213,13 +214,13 @@ class SwarmDriver implements Driver {
       ({ NodeID: node }) => node !== undefined && node !== '' && !this.#nodes.has(node),
     );
     if (isNew && this.#network.name === undefined) this.#nodes = addressesOf(await this.#engine.nodes());
-    return { services, tasks, nodes: this.#nodes };
+    return { services, tasks, nodes: this.#nodes, version };
   }
 
   async #create(place: Start, spec: ReplicaSpec): Promise<Instance> {
     const { name, mayAdopt = false } = place;
     if (mayAdopt) await this.#roles.mustStand(name);
-    const serviceId = await this.#newServices.create(place, spec);
+    const serviceId = await this.#newServices.create(place, spec, this.#roles.healedServiceOf(name));
     try {
       if (mayAdopt) await this.#roles.mustStand(name);
       const instance = await this.#untilRunning(serviceId, { limitMs: START_MS, isNew: true });

@@ -24,7 +24,7 @@ import type { Registry } from '../registry.ts';
 import type { Replica, Transition } from '../replica.ts';
 import { HotKeys } from './hot-keys.ts';
 import { type GaugeCounts, LoadGauge, type LoadReading, SAMPLE_MS } from './load-gauge.ts';
-import type { ScaleMember, ScalePool } from './scale-pool.ts';
+import type { ScaleMember, ScalePool, SettingName } from './scale-pool.ts';
 import { rounded, scaleViewOf } from './scale-view.ts';
 import { StartTimes } from './start-times.ts';
 
@@ -32,7 +32,7 @@ export interface AutoscalerParts {
   readonly registry: Registry;
   readonly scaling: Pick<Scaling, 'add' | 'remove'>;
   readonly launcher: Pick<Launcher, 'nextStartInMs'>;
-  readonly deploys: { readonly isRunning: boolean };
+  readonly deploys: { readonly isUnderWay: boolean };
   readonly table: RouteTableWriter;
   readonly counts: GaugeCounts;
   readonly clock: Clock;
@@ -114,13 +114,13 @@ export class Autoscaler implements ScaleMember {
   configure(settings: ScaleSettings): void {
     if (isDeepStrictEqual(settings, this.#configured)) return;
     this.#configured = settings;
-    this.use({ ...settings, isPaused: this.#settings.isPaused });
+    this.use({ ...settings, isPaused: this.#settings.isPaused }, ['min', 'max', 'target']);
   }
 
-  /** Goes by these settings from now on, here and on the other balancers, and tries again what failed. */
-  use(settings: ScaleSettings): void {
+  /** Goes by these settings from now on, of which `changed` hold on the other balancers too, and tries again what failed. */
+  use(settings: ScaleSettings, changed: readonly SettingName[]): void {
     this.adopt(settings);
-    this.#parts.pool.publishSettings(settings);
+    this.#parts.pool.publishSettings(settings, changed);
   }
 
   adopt(settings: ScaleSettings): void {
@@ -229,7 +229,7 @@ export class Autoscaler implements ScaleMember {
     const { replicas } = registry;
     const isSettled =
       this.#adding === 0 &&
-      !deploys.isRunning &&
+      !deploys.isUnderWay &&
       !registry.ring.isRamping &&
       replicas.every(({ state, joined }) => joined && state === 'healthy');
     return {
@@ -247,13 +247,17 @@ export class Autoscaler implements ScaleMember {
     };
   }
 
-  /** Those that may be removed, the first to go first: with the fewest in flight, and of these the newest. */
+  /** Those that may be removed, the first to go first: without weight, with the fewest in flight, the newest. */
   #removable(): readonly Replica[] {
     const { registry } = this.#parts;
     return registry.members
       .filter(({ isElastic, isDraining }) => isElastic && !isDraining)
       .reverse()
-      .sort((a, b) => registry.states.inFlightOf(a) - registry.states.inFlightOf(b));
+      .sort(
+        (a, b) =>
+          Number(a.weight > 0) - Number(b.weight > 0) ||
+          registry.states.inFlightOf(a) - registry.states.inFlightOf(b),
+      );
   }
 
   #grow(decision: Decision): void {

@@ -6,6 +6,7 @@ import type { ScaleView } from '../../api/scale.ts';
 import type { ScaleSettings } from '../../core/policy/autoscale.ts';
 import { BalancerError } from '../../platform/errors.ts';
 import type { Autoscaler } from './autoscaler.ts';
+import { SETTINGS, type SettingName } from './scale-pool.ts';
 
 /** A change of the settings; what is absent stays. */
 export interface SettingsChange {
@@ -35,7 +36,7 @@ export class ScaleBounds {
     const { autoscaler } = this.#parts;
     const settings = this.#changed(change);
     if (isDryRun) return autoscaler.preview(settings);
-    autoscaler.use(settings);
+    autoscaler.use(settings, namesIn(change));
     return autoscaler.view();
   }
 
@@ -61,13 +62,16 @@ export class ScaleBounds {
    */
   admit(size: number): () => void {
     const { autoscaler } = this.#parts;
-    const { settings } = autoscaler;
-    if (size < settings.min) autoscaler.use({ ...settings, min: size });
-    if (size > settings.max) autoscaler.use({ ...settings, max: size });
+    const { min, max } = autoscaler.settings;
+    const moveTo = (bound: { readonly min: number } | { readonly max: number }): void =>
+      autoscaler.use({ ...autoscaler.settings, ...bound }, namesIn(bound));
+    if (size < min) moveTo({ min: size });
+    if (size > max) moveTo({ max: size });
     autoscaler.recommend(size);
     return () => {
       autoscaler.withdraw();
-      autoscaler.use(settings);
+      if (size < min) moveTo({ min });
+      if (size > max) moveTo({ max });
     };
   }
 
@@ -91,6 +95,12 @@ export class ScaleBounds {
     if (problem !== undefined) refuse(`min ${problem}`);
     return settings;
   }
+}
+
+/** What the change names, also where it says what is so already: it holds against another balancer's. */
+function namesIn({ min, max, target, paused }: SettingsChange): readonly SettingName[] {
+  const named = { min, max, target, isPaused: paused };
+  return SETTINGS.filter((name) => named[name] !== undefined);
 }
 
 function refuse(problem: string): never {

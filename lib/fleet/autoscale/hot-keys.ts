@@ -45,7 +45,7 @@ export class HotKeys {
     );
     const hot = gauge.hotOwner(settled, target);
     if (hot !== this.#hot) {
-      table.watch(hot?.ordinal);
+      table.keyWatch.watch(hot?.ordinal);
       [this.#hot, this.#seconds, this.#isReported] = [hot, 0, false];
     }
     if (hot !== undefined && !this.#isReported) this.#report(hot);
@@ -54,7 +54,7 @@ export class HotKeys {
   /** Enters it in the journal, once the hash is known or will not be. */
   #report({ name }: Replica): void {
     const { table, journal } = this.#parts;
-    const hash = table.commonKey;
+    const hash = table.keyWatch.commonKey;
     if (hash === undefined && ++this.#seconds < KEY_SECONDS) return;
     this.#isReported = true;
     const key =

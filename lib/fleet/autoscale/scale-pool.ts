@@ -4,7 +4,14 @@
  * Invariants: of the balancers that have autoscaling on, the one with the lowest id acts; without others this one does.
  */
 import type { ScaleSettings } from '../../core/policy/autoscale.ts';
-import { isNewer, type ScaleAgreement, type ScaleReport } from '../../core/policy/shared-scale.ts';
+import {
+  agreedSettings,
+  changed,
+  merged,
+  type ScaleAgreement,
+  type ScaleReport,
+  type SharedSettings,
+} from '../../core/policy/shared-scale.ts';
 import type { Driver, Peer } from '../../drivers/driver.ts';
 import type { LoadReading } from './load-gauge.ts';
 
@@ -20,10 +27,14 @@ export interface ScaleMember {
   adoptSize(size: number | undefined): void;
 }
 
+/** Those of the settings that all balancers share. */
+export const SETTINGS = ['min', 'max', 'target', 'isPaused'] as const;
+export type SettingName = (typeof SETTINGS)[number];
+
 export class ScalePool {
   readonly #driver: Pick<Driver, 'members'>;
   #member: ScaleMember | undefined;
-  #agreement: ScaleAgreement | null = null;
+  #agreement: ScaleAgreement = {};
   /** Reports that a decision has gone by. */
   readonly #counted = new WeakSet<ScaleReport>();
 
@@ -79,25 +90,25 @@ export class ScalePool {
     return { load, isPressed, isBusy: isBusy || load > 0 };
   }
 
-  /** An operator, or a reload, has changed the settings of this balancer. */
-  publishSettings(settings: ScaleSettings): void {
-    this.#publish(settings, () => this.#agreement?.size ?? null);
+  /**
+   * An operator, or a reload, has changed `names` of the settings of this balancer. A bound that gave way to another is
+   * changed as well, or it would come back by itself when that one moves.
+   */
+  publishSettings(settings: ScaleSettings, names: readonly SettingName[]): void {
+    const agreement = this.#agreement;
+    const isChanged = (name: SettingName): boolean =>
+      names.includes(name) || (agreement[name] !== undefined && agreement[name].value !== settings[name]);
+    this.#publish(Object.fromEntries(SETTINGS.filter(isChanged).map((name) => [name, settings[name]])));
   }
 
   /** An operator has made it this size; undefined where that did not come about. */
   publishSize(n: number | undefined): void {
-    if (this.#member === undefined) return;
-    this.#publish(this.#member.settings, (version) => (n === undefined ? null : { n, version }));
+    this.#publish({ size: n ?? null });
   }
 
-  #publish(
-    { min, max, target, isPaused }: ScaleSettings,
-    sizeIn: (version: number) => ScaleAgreement['size'],
-  ): void {
+  #publish(settings: Partial<SharedSettings>): void {
     const self = this.#driver.members?.peers.find(({ isSelf }) => isSelf);
-    if (self === undefined) return;
-    const version = (this.#agreement?.version ?? 0) + 1;
-    this.#agreement = { version, by: self.id, min, max, target, isPaused, size: sizeIn(version) };
+    if (self !== undefined) this.#agreement = changed(this.#agreement, settings, self.id);
   }
 
   #report(member: ScaleMember): ScaleReport {
@@ -108,14 +119,12 @@ export class ScalePool {
   #read(): void {
     const member = this.#member;
     if (member === undefined) return;
-    for (const report of this.#driver.members?.scaleReports.values() ?? []) {
-      const agreement = report?.agreement ?? null;
-      if (agreement === null || !isNewer(agreement, this.#agreement)) continue;
-      const before = this.#agreement;
-      this.#agreement = agreement;
-      const { min, max, target, isPaused, size } = agreement;
-      member.adopt({ ...member.settings, min, max, target, isPaused });
-      if (size?.version !== before?.size?.version) member.adoptSize(size?.n);
-    }
+    const before = this.#agreement;
+    for (const report of this.#driver.members?.scaleReports.values() ?? [])
+      if (report !== undefined) this.#agreement = merged(this.#agreement, report.agreement);
+    const { size } = this.#agreement;
+    if (this.#agreement === before) return;
+    member.adopt(agreedSettings(member.settings, this.#agreement));
+    if (size !== before.size) member.adoptSize(size?.value ?? undefined);
   }
 }

@@ -32,7 +32,7 @@ export interface AdoptionParts {
   readonly releases: Releases;
 }
 
-/** Gives every replica the release that it ran; returns the deploy that was interrupted, if one was. Throws `engine-unreachable`. */
+/** Gives every replica the release that it ran; returns the deploy that was interrupted, if any. Throws `engine-unreachable`. */
 export async function adoptReleases(
   { driver, releases }: AdoptionParts,
   { places, rest }: LeftFleet,

@@ -6,7 +6,7 @@ import { Gate, type GateParts } from './gate.ts';
 import { type NextInstanceParts, NextInstances } from './next-instances.ts';
 
 export interface CreateParts
-  extends Omit<DeploysParts, 'exchange' | 'gate'>,
+  extends Omit<DeploysParts, 'exchange' | 'gate' | 'gracefulStop'>,
     Omit<ExchangeParts, 'next'>,
     Omit<NextInstanceParts, 'instances'>,
     GateParts {

@@ -6,13 +6,16 @@ import type { DeployPreview, DeployStatus, DeployView } from '../../api/deploy.t
 import type { Ending } from '../../core/ending.ts';
 import { DEPLOY_DEFAULTS } from '../../core/policy/deploy-gate.ts';
 import type { ReplicaSpec, SpecOverrides } from '../../core/replica-spec.ts';
-import type { Driver } from '../../drivers/driver.ts';
-import { BalancerError } from '../../platform/errors.ts';
+import type { Driver, Instance } from '../../drivers/driver.ts';
+import { BalancerError, messageOf } from '../../platform/errors.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
+import { PeerDeploys, type PeerDeploysParts } from '../shared/peer-deploys.ts';
 import { adoptReleases, type Interrupted, type LeftFleet } from './adoption.ts';
 import type { Exchange } from './exchange.ts';
-import { newStep, type Step, stepView, viewOf } from './exchange.ts';
+import { viewOf } from './exchange.ts';
+import { viewOfPool } from './pool-view.ts';
+import { nothingBefore, whyLater, whyNone } from './refusals.ts';
 import { mergedEnv, type Release, type Releases } from './releases.ts';
 import { Rollout, type RolloutParts, type RolloutPlan } from './rollout.ts';
 
@@ -35,7 +38,7 @@ export interface DeployRequest extends SpecChange {
   readonly maxErrorRate: number;
 }
 
-export interface DeploysParts extends RolloutParts {
+export interface DeploysParts extends RolloutParts, Pick<PeerDeploysParts, 'gracefulStop' | 'launcher'> {
   readonly registry: Registry;
   readonly releases: Releases;
   readonly driver: Driver;
@@ -57,27 +60,57 @@ export class Deploys {
   #interrupted: Interrupted | undefined;
   #count = 0;
   #running: Promise<void> = Promise.resolve();
+  /** Resolves when it is known what an earlier balancer left, and that is this one's to change. */
+  readonly #opened = Promise.withResolvers<void>();
   #isClosed = false;
+  /** A deploy waits for its turn in a shared pool, or for its image to be looked up. */
+  #isStarting = false;
+  /** What other balancers of the pool deploy. */
+  readonly peers: PeerDeploys;
 
   constructor(parts: DeploysParts) {
     this.#parts = parts;
+    this.peers = new PeerDeploys(parts);
+  }
+
+  /** Lets deploys begin; those that were asked for before had to wait. */
+  open(): void {
+    this.#opened.resolve();
   }
 
   /** Starts a deploy and returns its id. Throws `bad-request`, `deploy-running`, or why there is no such image. */
   async start(request: DeployRequest): Promise<string> {
+    await this.#opened.promise;
     this.#mustBeFree();
-    const to = await this.#releaseOf(request);
-    // another may have started while the image was looked up
-    this.#mustBeFree();
-    if (request.kind === 'rollback' && this.#interrupted !== undefined) return this.#undo(this.#interrupted);
+    this.#isStarting = true;
+    let endTurn = async (): Promise<void> => {};
+    try {
+      endTurn = await this.peers.takeTurn();
+      const to = await this.#releaseOf(request);
+      this.#isStarting = false;
+      this.#mustBeFree();
+      return this.#startWith(to, request, endTurn);
+    } catch (error) {
+      await endTurn();
+      throw error;
+    } finally {
+      this.#isStarting = false;
+    }
+  }
+
+  #startWith(to: Release, request: DeployRequest, endTurn: () => Promise<void>): string {
+    if (request.kind === 'rollback' && this.#interrupted !== undefined)
+      return this.#undo(this.#interrupted, endTurn);
     const { batch, watchMs, maxErrorRate } = request;
     const base = request.kind === 'resume' ? this.#interrupted?.from : undefined;
-    return this.#begin(to, { batch, watchMs, maxErrorRate, ...(base !== undefined && { base }) });
+    return this.#begin(to, { batch, watchMs, maxErrorRate, ...(base !== undefined && { base }) }, endTurn);
   }
 
   /** Learns from what an earlier balancer left which releases replicas run. Throws `engine-unreachable`. */
   async adopt(left: LeftFleet): Promise<void> {
-    const interrupted = await adoptReleases(this.#parts, left);
+    const found = await adoptReleases(this.#parts, left);
+    const all = [...left.places.map(({ witness }) => witness), ...left.rest];
+    const interrupted = this.#parts.driver.isShared ? this.peers.follow(all, new Set(), false) : found;
     this.#interrupted = interrupted;
     if (interrupted === undefined) return;
     const { from, to } = interrupted;
@@ -87,8 +120,16 @@ export class Deploys {
     );
   }
 
+  /** Takes over what other balancers of the pool deploy, but for replicas in `busy`. */
+  follow(observed: readonly Instance[], busy: ReadonlySet<string>): void {
+    if (!this.#parts.driver.isShared) return;
+    const interrupted = this.peers.follow(observed, busy, this.isRunning);
+    if (!this.isRunning) this.#interrupted = interrupted;
+  }
+
   /** What the request would do. Throws as `start`. */
   async preview(request: DeployRequest): Promise<DeployPreview> {
+    await this.#opened.promise;
     this.#mustBeFree();
     const { registry, releases } = this.#parts;
     const to = await this.#releaseOf(request);
@@ -105,13 +146,15 @@ export class Deploys {
     return { dryRun: true, to: viewOf(to), replicas };
   }
 
-  /** Undoes the deploy under way, or goes back to the release before, as carefully as the last deploy went; returns the id of the deploy that does. */
+  /** Undoes the deploy under way, or deploys the release before as carefully as the last; returns the id of that deploy. */
   async rollBack(): Promise<string> {
     const rollout = this.#rollout;
     if (rollout?.isRunning === true) {
       rollout.abort('asked for by an operator');
       return rollout.view().id;
     }
+    const undone = await this.peers.undo();
+    if (undone !== undefined) return undone;
     return this.start({ ...(rollout?.view() ?? DEPLOY_DEFAULTS), kind: 'rollback' });
   }
 
@@ -121,8 +164,21 @@ export class Deploys {
     return {
       current: viewOf(releases.current),
       before: before === undefined ? null : viewOf(before),
-      deploy: this.#rollout?.view() ?? this.#interruptedView() ?? null,
+      deploy: this.#view() ?? null,
     };
+  }
+
+  /** The deploy under way, at this balancer or another; else one that was left undone; else the last one. */
+  #view(): DeployView | undefined {
+    const own = this.#rollout?.view();
+    if (!this.#parts.driver.isShared) return own ?? this.#interruptedView();
+    const peers = this.peers.view();
+    if (this.isRunning) return own;
+    if (this.peers.isRunning) return peers;
+    const isOwn = own !== undefined && own.to.generation === this.#interrupted?.to.generation;
+    if (this.#interrupted !== undefined) return isOwn ? own : this.#interruptedView();
+    const isPeersLater = (peers?.to.generation ?? 0) > (own?.to.generation ?? 0);
+    return isPeersLater ? peers : own;
   }
 
   /** True where the new instance of a replica that has ended, or hangs, was exchanged for the one before. */
@@ -135,9 +191,24 @@ export class Deploys {
     return this.#rollout?.isRunning ?? false;
   }
 
+  /** True while this balancer or another of the pool deploys. */
+  get isUnderWay(): boolean {
+    return this.isRunning || this.peers.isRunning;
+  }
+
+  /** Replicas whose instances are not listed yet as what they are. */
+  get exchanging(): ReadonlySet<string> {
+    return this.#parts.exchange.exchanging;
+  }
+
+  /** Another balancer has put another instance into the place of one that runs. Throws where its probes do not pass. */
+  exchangeFor(replica: Replica, found: Instance): Promise<void> {
+    return this.#parts.exchange.follow(replica, found);
+  }
+
   /** False where every deploy is refused, whatever it asks for. */
   get isPossible(): boolean {
-    return this.#refusal === undefined;
+    return whyNone(this.#parts) === undefined;
   }
 
   /** An instance exited, wherever it was. */
@@ -146,32 +217,54 @@ export class Deploys {
     this.#parts.exchange.next.recordExit(instanceId, ending);
   }
 
+  /** Refuses every deploy from now on. Throws `deploy-running` while one is under way, and refuses nothing then. */
+  refuseAll(): void {
+    if (this.isRunning)
+      throw new BalancerError('deploy-running', 'A deploy is under way: take over when it has ended');
+    this.#isClosed = true;
+    this.#opened.resolve();
+  }
+
   /** Stops a deploy where it is. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#opened.resolve();
     this.#rollout?.close();
     this.#parts.exchange.next.close();
     this.#parts.exchange.exits.close();
     await this.#running;
   }
 
-  #begin(to: Release, how: Omit<RolloutPlan, 'id' | 'to'>) {
+  #begin(to: Release, how: Omit<RolloutPlan, 'id' | 'to'>, endTurn: () => Promise<void>) {
     this.#parts.releases.use(to);
-    return this.#track({ to, ...how }, (rollout) => rollout.run());
+    return this.#track({ to, ...how }, (rollout) => rollout.run(), endTurn);
   }
 
   /** Takes back what an earlier balancer began. */
-  #undo({ from: base, to }: Interrupted): string {
-    return this.#track({ ...DEPLOY_DEFAULTS, base, to }, (rollout) => rollout.undo(INTERRUPTED));
+  #undo({ from: base, to }: Interrupted, endTurn: () => Promise<void>): string {
+    return this.#track({ ...DEPLOY_DEFAULTS, base, to }, (rollout) => rollout.undo(INTERRUPTED), endTurn);
   }
 
-  #track(plan: Omit<RolloutPlan, 'id'>, run: (rollout: Rollout) => Promise<void>): string {
+  #track(
+    plan: Omit<RolloutPlan, 'id'>,
+    run: (rollout: Rollout) => Promise<void>,
+    endTurn: () => Promise<void>,
+  ): string {
     const id = `${START_OF_IDS}-${++this.#count}`;
     this.#parts.exchange.exits.clear();
     const rollout = new Rollout(this.#parts, { id, ...plan });
     this.#rollout = rollout;
-    this.#running = run(rollout).then(() => {
+    const { members } = this.#parts.driver;
+    const { generation, title } = plan.to;
+    members?.announceDeploy({ id, generation, title }, ({ title: by }) =>
+      rollout.abort(`asked for by an operator at ${by}`),
+    );
+    this.#running = run(rollout).then(async () => {
       if (!this.#isMixed) this.#interrupted = undefined;
+      members?.announceDeploy(undefined, () => {});
+      await endTurn().catch((error: unknown) =>
+        this.#parts.log.warn({ cause: messageOf(error) }, 'turn not ended'),
+      );
     });
     return id;
   }
@@ -184,51 +277,19 @@ export class Deploys {
 
   #interruptedView(): DeployView | undefined {
     if (this.#interrupted === undefined) return undefined;
-    const { registry, releases } = this.#parts;
-    const { from, to } = this.#interrupted;
-    const steps = registry.replicas.map((replica): Step => {
-      const release = releases.of(replica.name);
-      const isDone = release.generation === to.generation;
-      return { ...newStep(replica, isDone ? from : release, to), phase: isDone ? 'done' : 'waiting' };
-    });
-    return {
-      ...DEPLOY_DEFAULTS,
-      id: `${START_OF_IDS}-0`,
-      state: 'interrupted',
-      from: viewOf(from),
-      to: viewOf(to),
-      reason: INTERRUPTED,
-      lastLines: [],
-      ms: 0,
-      replicas: steps.map(stepView),
-    };
-  }
-
-  /** Why there can be no deploy at all; undefined where there can. */
-  get #refusal(): string | undefined {
-    const { driver, classic } = this.#parts;
-    if (!driver.ownsInstances)
-      return `the servers are not started by this balancer (driver ${driver.kind}); deploy them where they are started`;
-    if (driver.kind === 'swarm')
-      return 'the engines run the replicas as services (driver swarm); bring them a version with docker service update';
-    const others = (driver.members?.peers ?? []).filter(({ isSelf }) => !isSelf);
-    if (others.length > 0)
-      return `the other balancers of the pool (${others.map(({ title }) => title).join('; ')}) would heal with the version that they know: stop them, deploy here, and start them again`;
-    if (classic)
-      return 'with --classic every new instance has a new name, so nothing can be deployed in the same names';
-    return undefined;
+    const what = { ...this.#interrupted, id: `${START_OF_IDS}-0`, reason: INTERRUPTED, ms: 0 };
+    return viewOfPool(this.#parts, { ...what, state: 'interrupted' });
   }
 
   #mustBeFree(): void {
     if (this.#isClosed) throw new BalancerError('shutting-down');
-    const refusal = this.#refusal;
+    const refusal = whyNone(this.#parts);
     if (refusal !== undefined) throw new BalancerError('bad-request', refusal);
+    if (this.#isStarting)
+      throw new BalancerError('deploy-running', 'another deploy is about to start: see GET /deploy');
+    this.peers.refuse();
     const view = this.#rollout?.isRunning === true ? this.#rollout.view() : undefined;
-    if (view !== undefined)
-      throw new BalancerError(
-        'deploy-running',
-        `deploy ${view.id} is ${view.state} (${doneIn(view)}); wait for its end, or take it back with DELETE /deploy`,
-      );
+    if (view !== undefined) throw new BalancerError('deploy-running', whyLater(view));
   }
 
   async #releaseOf(request: DeployRequest): Promise<Release> {
@@ -277,15 +338,4 @@ export function titleOf(
 ): string {
   if (isDocker) return image;
   return command === '' ? 'sample replica' : command;
-}
-
-/** Why there is nothing to go back to. Containers tell what they run, and not what ran before them. */
-function nothingBefore({ generation, title }: Release): string {
-  return generation === 1
-    ? 'nothing was deployed before, so there is nothing to go back to'
-    : `this balancer was started after ${title} (generation ${generation}) was deployed, and does not know what ran before: deploy that version by its name`;
-}
-
-function doneIn({ replicas }: DeployView): string {
-  return `${replicas.filter(({ phase }) => phase === 'done').length} of ${replicas.length} replicas done`;
 }

@@ -5,9 +5,9 @@
  */
 import type { DeployPhase, DeployStep, GateView, ReleaseView } from '../../api/deploy.ts';
 import { fullHealth, type HealthPolicy } from '../../core/policy/rise-and-fall.ts';
-import type { Driver } from '../../drivers/driver.ts';
+import type { Driver, Instance } from '../../drivers/driver.ts';
 import { type Clock, sleep } from '../../platform/clock.ts';
-import { BalancerError, messageOf } from '../../platform/errors.ts';
+import { BalancerError, isBalancerError, messageOf } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/log.ts';
 import type { Checker } from '../health/checker.ts';
 import type { GracefulStop } from '../lifecycle/graceful-stop.ts';
@@ -85,11 +85,36 @@ export class Exchange {
   readonly next: NextInstances;
   readonly exits: Exits;
   readonly #parts: ExchangeParts;
+  /** Names of replicas that were switched and whose instances are not renamed yet. */
+  readonly #switched = new Set<string>();
 
   constructor(parts: ExchangeParts) {
     this.#parts = parts;
     this.next = parts.next;
     this.exits = new Exits(parts.clock);
+  }
+
+  /** Names of replicas whose instances are listed as they were before a switch. */
+  get exchanging(): ReadonlySet<string> {
+    return this.#switched;
+  }
+
+  /**
+   * Another balancer has put an instance into the replica's place: requests go there once its probes have passed, and
+   * what was there before drains. Throws why they have not passed; nothing has changed then.
+   */
+  async follow(replica: Replica, found: Instance): Promise<void> {
+    const { registry, launcher, gracefulStop, releases } = this.#parts;
+    const before = replica.instance;
+    const release = releases.of(replica.name);
+    const step = newStep(replica, release, release);
+    step.standby = await this.next.adopt(replica, found);
+    const isWanted = registry.has(replica) && replica.instance === before;
+    if (isWanted && !launcher.busy.has(replica.name)) this.#swap(step, 'replaced by another balancer');
+    // either the one that was in the place, or the one that is not needed there
+    const { standby } = step;
+    standby?.release();
+    if (standby !== undefined) void gracefulStop.drain(standby.record);
   }
 
   /** Starts the new instance; resolves once it may take over. Throws why it may not, and leaves nothing behind. */
@@ -121,6 +146,7 @@ export class Exchange {
     }
     step.instanceId = step.standby.instance.instanceId;
     if (this.exits.has(step.instanceId)) throw new StepError(step, 'it ended before it got requests');
+    this.#switched.add(replica.name);
     this.#swap(step, cause);
     releases.set(replica.name, to);
     step.phase = 'watching';
@@ -142,6 +168,7 @@ export class Exchange {
     step.phase = 'rolled-back';
     const isAlive = standby !== undefined && !this.exits.has(standby.instance.instanceId);
     if (isAlive && !launcher.busy.has(replica.name)) {
+      this.#switched.add(replica.name);
       this.#swap(step, 'rolled back');
       return true;
     }
@@ -154,19 +181,40 @@ export class Exchange {
 
   /** Makes the names of instances agree with what they are; stops the one that was switched away from in a rollback. */
   async rename(step: Step): Promise<void> {
-    const { driver, launcher, log } = this.#parts;
+    const { driver, launcher } = this.#parts;
     const { replica, standby } = step;
-    if (standby === undefined || (step.phase !== 'watching' && step.phase !== 'rolled-back')) return;
+    const isSwitched = step.phase === 'watching' || step.phase === 'rolled-back';
     const { instance } = replica;
     try {
+      if (standby === undefined || !isSwitched) return;
       await launcher.instances.runInTurn(replica.name, async () => {
         await driver.retire(standby.instance.instanceId, 'replaced');
         if (instance !== undefined) await driver.promote?.(instance.instanceId);
       });
     } catch (error) {
-      log.warn({ replica: replica.name, cause: messageOf(error) }, 'instances not renamed');
+      this.#noteNotRenamed(step, error);
+    } finally {
+      this.#switched.delete(replica.name);
     }
     if (step.phase === 'rolled-back') this.#stop(step);
+  }
+
+  /** In a shared pool the names alone tell the others where requests are to go, so the exchange has failed. */
+  #noteNotRenamed(step: Step, error: unknown): void {
+    const { driver, registry, checker, launcher, gracefulStop, log } = this.#parts;
+    const { replica } = step;
+    const cause = messageOf(error);
+    if (!isBalancerError(error, 'not-found')) {
+      log.warn({ replica: replica.name, cause }, 'instances not renamed');
+      if (driver.isShared && step.phase === 'watching')
+        step.failure ??= `its instances were not renamed: ${cause}`;
+    } else if (registry.has(replica)) {
+      log.info({ replica: replica.name }, cause);
+      registry.removeFromRing([replica], 'removed by another balancer');
+      checker.unwatch(replica);
+      launcher.cancelWait(replica);
+      void gracefulStop.drainAndStop(replica, 'removed');
+    }
   }
 
   /**

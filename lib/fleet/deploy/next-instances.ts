@@ -93,6 +93,21 @@ export class NextInstances {
     };
   }
 
+  /** Has an instance that another balancer started stand by; resolves once its probes passed. Throws why they have not. */
+  async adopt(replica: Replica, instance: Instance): Promise<Standby> {
+    const { instances, registry, clock } = this.#parts;
+    const release = instances.protect(instance.instanceId);
+    const mustGoOn = this.abortCheck();
+    try {
+      await this.#untilHealthy(instance);
+      for (; registry.freeOrdinals === 0; mustGoOn()) await sleep(clock, ORDINAL_MS);
+      return { record: await registry.standbys.add(replica, instance), instance, release };
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
   /** Starts an instance of the release beside the one in the place; resolves once its probes passed. Throws NextStartError. */
   async start(replica: Replica, release: Release): Promise<Standby> {
     const { instances, registry, journal, clock } = this.#parts;

@@ -62,6 +62,12 @@ export class Releases {
     this.use(release);
   }
 
+  /** A release of the generation; undefined where none is known. */
+  find(generation: number): Release | undefined {
+    const known = [this.#current, this.#before, ...this.#byName.values(), ...this.#adopted.values()];
+    return known.find((release) => release?.generation === generation);
+  }
+
   /** A new replica gets the name. */
   forget(name: string): void {
     this.#byName.delete(name);
@@ -92,7 +98,8 @@ export class Releases {
   /** Starts new replicas with the release from now on. */
   makeCurrent(release: Release): void {
     if (release === this.#current) return;
-    this.#before = this.#current;
+    // the same started anew is no version that one would go back from
+    if (!isSameVersion(release, this.#current)) this.#before = this.#current;
     this.#current = release;
   }
 
@@ -126,6 +133,11 @@ export class Releases {
     if (now === original) return adopted;
     return now.image === original.image ? { ...now, image: adopted.image } : now;
   }
+}
+
+/** True where deploys have set the same, so that one is the other with the options as they are now. */
+function isSameVersion(one: Release, other: Release): boolean {
+  return one.title === other.title && JSON.stringify(one.overrides) === JSON.stringify(other.overrides);
 }
 
 /** The spec with what is set in its place; variables are added to those it has. */

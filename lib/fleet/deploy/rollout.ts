@@ -5,17 +5,20 @@
  * replicas run, so replicas that are added or healed meanwhile are neither missed nor done twice.
  */
 import type { DeployState, DeployView } from '../../api/deploy.ts';
+import type { Driver } from '../../drivers/driver.ts';
 import { type Clock, sleep, type Timer } from '../../platform/clock.ts';
 import { BalancerError, messageOf } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/log.ts';
 import type { Journal } from '../journal.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
+import { untilFollowed } from '../shared/following.ts';
 import { type Exchange, newStep, type Step, StepError, stepView, viewOf } from './exchange.ts';
 import type { Gate } from './gate.ts';
 import type { Release, Releases } from './releases.ts';
 
 export interface RolloutParts {
+  readonly driver: Pick<Driver, 'list' | 'isShared'>;
   readonly registry: Registry;
   readonly releases: Releases;
   readonly exchange: Exchange;
@@ -23,6 +26,8 @@ export interface RolloutParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly journal: Journal;
+  /** Has this balancer look at the pool. */
+  readonly nudge: () => void;
   /** The last lines that an instance printed, the oldest first; at most so many. */
   readonly lastLines: (instanceId: string, count: number) => readonly string[];
 }
@@ -165,14 +170,33 @@ export class Rollout {
 
   async #rollOut(): Promise<void> {
     const { to, batch } = this.#plan;
+    let isFollowed = false;
     for (;;) {
       this.#mustGoOn();
       const pending = this.#pending(to);
-      if (pending.length === 0) return;
+      if (pending.length === 0) {
+        if (isFollowed) return;
+        await this.#followOthers();
+        isFollowed = true;
+        continue;
+      }
+      isFollowed = false;
       const joined = pending.filter((replica) => replica.joined).slice(0, batch);
       // replicas that are being added are waited for
       if (joined.length === 0) await this.#pause(LOOK_MS);
       else await this.#roll(joined);
+    }
+  }
+
+  /** Waits for the replicas that other balancers of the pool have added meanwhile, maybe in the old version. */
+  async #followOthers(): Promise<void> {
+    const { driver, log } = this.#parts;
+    if (driver.isShared !== true) return;
+    try {
+      await untilFollowed(this.#parts);
+    } catch (error) {
+      // every replica that is known runs the release, so nothing is taken back
+      log.warn({ deploy: this.#plan.id, cause: messageOf(error) }, 'not looked for replicas of others');
     }
   }
 

@@ -7,6 +7,7 @@
  * being ready.
  */
 
+import type { ResponseTimes } from '../../core/policy/relative-speed.ts';
 import type { RouteTableWriter } from '../../core/routing/route-table.ts';
 import type { Clock, Timer } from '../../platform/clock.ts';
 import type { ErrorCode } from '../../platform/errors.ts';
@@ -17,11 +18,13 @@ import type { Replica } from '../replica.ts';
 import { Checker } from './checker.ts';
 import type { CheckerOptions, CheckerParts, Fault } from './checker-types.ts';
 import { OutlierDetector, type Traffic } from './outlier-detector.ts';
+import { ReplicaSpeeds } from './replica-speeds.ts';
 
 /** What data threads count of each ordinal. */
 export interface Counts {
   reads(ordinal: number): number;
   traffic(ordinal: number): Traffic;
+  responseTimes(ordinal: number): ResponseTimes;
 }
 
 /** What may change while the fleet is judged. */
@@ -29,6 +32,8 @@ export interface HealthOptions extends CheckerOptions {
   /** The fleet panics while more than this part of it is not ready; 1 is never. */
   readonly panicThreshold: number;
   readonly ejectOutliers: boolean;
+  /** Requests are given by load, p2c, so that it matters which replicas are slow. */
+  readonly comparesSpeeds: boolean;
   /** The longest time that a replacement may take. */
   readonly startTimeoutMs: number;
 }
@@ -37,7 +42,7 @@ export interface HealthParts
   extends HealthOptions,
     Omit<CheckerParts, 'reads' | 'onFault' | 'onAvailability'> {
   readonly registry: Registry;
-  readonly table: Pick<RouteTableWriter, 'stateWord' | 'eligible'>;
+  readonly table: Pick<RouteTableWriter, 'stateWord' | 'eligible' | 'setSpeed'>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly journal: Journal;
@@ -55,6 +60,7 @@ export class Health {
   readonly checker: Checker;
   #parts: HealthParts;
   readonly #outliers: OutlierDetector;
+  readonly #speeds: ReplicaSpeeds;
   /** Members that are down by their probes. */
   readonly #down = new Set<Replica>();
   /** The replica that was last killed for giving no sign of life, and when. */
@@ -73,6 +79,11 @@ export class Health {
     });
     this.#outliers = new OutlierDetector(({ ordinal }) => counts.traffic(ordinal));
     if (parts.ejectOutliers) this.#lookForOutliers();
+    this.#speeds = new ReplicaSpeeds({
+      ...parts,
+      responseTimes: (ordinal) => counts.responseTimes(ordinal),
+    });
+    this.#speeds.turn(parts.comparesSpeeds);
   }
 
   /** True while so much of the fleet is not ready that all that respond to probes get requests. */
@@ -104,6 +115,7 @@ export class Health {
     this.#parts = { ...this.#parts, ...options };
     this.#timer?.cancel();
     if (options.ejectOutliers) this.#lookForOutliers();
+    this.#speeds.turn(options.comparesSpeeds);
     const { policy, intervalMs, replaceAfterMs } = options;
     this.checker.configure({ policy, intervalMs, replaceAfterMs });
     this.#judgePanic();
@@ -111,6 +123,7 @@ export class Health {
 
   close(): void {
     this.#timer?.cancel();
+    this.#speeds.close();
     this.checker.close();
   }
 

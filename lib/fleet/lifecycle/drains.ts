@@ -50,7 +50,7 @@ export class Drains {
     const added = plans.findMembers(names).filter((replica) => !replica.isDraining);
     if (added.length === 0) return;
     const rest = registry.members.filter((replica) => !added.includes(replica));
-    if (!rest.some((replica) => replica.state === 'healthy' && !replica.isDraining))
+    if (!rest.some(({ state, isDraining, weight }) => state === 'healthy' && !isDraining && weight > 0))
       throw new BalancerError('bad-request', 'no replica would be eligible any more, so nothing is drained');
     for (const replica of added) {
       const sinceMs = clock.nowMs();

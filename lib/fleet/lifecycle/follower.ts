@@ -60,6 +60,17 @@ export class Follower {
     });
   }
 
+  /** Resolves once the list that there is now has been compared. */
+  async look(): Promise<void> {
+    this.nudge();
+    await this.#looking;
+  }
+
+  /** Nothing here outlives the balancer that another would have to be left. */
+  handOver(): Promise<void> {
+    return this.close(true);
+  }
+
   /** There is nothing to put in the place of a server that others run. */
   replace(_replica: Replica, _cause: string, _how: 'drain' | 'kill'): void {}
 
@@ -106,9 +117,13 @@ export class Follower {
   #follow(listed: readonly Instance[]): void {
     const { registry } = this.#parts;
     const byName = new Map(listed.map((instance) => [instance.name, instance]));
-    const leaving = registry.members.filter(
-      ({ name, instance }) => byName.get(name)?.instanceId !== instance?.instanceId,
-    );
+    // one that was away a moment ago drains still: another drain of it each second would use all ordinals up
+    const draining = new Set(registry.leaving.map(({ instance }) => instance?.instanceId));
+    const leaving = registry.members.filter(({ name, instance }) => {
+      const now = byName.get(name);
+      if (now === undefined) return !draining.has(instance?.instanceId);
+      return now.instanceId !== instance?.instanceId;
+    });
     const staying = new Set(
       registry.members.filter((replica) => !leaving.includes(replica)).map(({ name }) => name),
     );
@@ -170,7 +185,7 @@ export class Follower {
     registry.removeFromRing(replicas, 'no longer on the list');
     for (const replica of replicas) {
       checker.unwatch(replica);
-      void gracefulStop.drainAndStop(replica, 'removed');
+      void gracefulStop.drainAndStop(replica, 'removed').then(() => this.nudge());
     }
   }
 

@@ -3,7 +3,7 @@
  * Tunnels, which have no end of their own, are closed in the last part of that time.
  */
 
-import type { Driver, RetiredRole } from '../../drivers/driver.ts';
+import type { Driver, Instance, RetiredRole } from '../../drivers/driver.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { messageOf } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/log.ts';
@@ -32,6 +32,7 @@ const CLOSING_PART = 1 / 5;
 
 export class GracefulStop {
   readonly #parts: GracefulStopParts;
+  readonly #stopping = new Set<Promise<void>>();
 
   constructor(parts: GracefulStopParts) {
     this.#parts = parts;
@@ -42,6 +43,17 @@ export class GracefulStop {
    * started under the name next finds it free.
    */
   async drainAndStop(replica: Replica, role: RetiredRole): Promise<void> {
+    const stopped = this.#drainAndStop(replica, role);
+    this.#stopping.add(stopped);
+    await stopped.finally(() => this.#stopping.delete(stopped));
+  }
+
+  /** Resolves once everything that is being drained and stopped is gone. */
+  async whenStopped(): Promise<void> {
+    while (this.#stopping.size > 0) await Promise.allSettled(this.#stopping);
+  }
+
+  async #drainAndStop(replica: Replica, role: RetiredRole): Promise<void> {
     const { registry, instances, log, stopTimeoutMs } = this.#parts;
     const { name, instance } = replica;
     let cause = 'drained';
@@ -70,12 +82,22 @@ export class GracefulStop {
     await registry.forget(replica, cause);
   }
 
+  /** Stops an instance that nothing here is in flight on. */
+  stop(instance: Instance): Promise<void> {
+    return this.#parts.instances.remove(instance, this.#parts.stopTimeoutMs);
+  }
+
   /** Drains a replica that has left the ring, whose instance another stops, and forgets it. */
   async drain(replica: Replica): Promise<void> {
     const { registry, driver } = this.#parts;
     await registry.whenPublished();
     const cut = await this.#drain(replica);
-    if (replica.instance !== undefined) driver.release?.(replica.instance.instanceId);
+    const { instance } = replica;
+    // a deploy that was taken back may have put it into its place again
+    const isUsed = [...registry.replicas, ...registry.leaving].some(
+      (other) => other !== replica && other.instance?.instanceId === instance?.instanceId,
+    );
+    if (instance !== undefined && !isUsed) driver.release?.(instance.instanceId);
     await registry.forget(
       replica,
       cut > 0 ? `drain timed out; requests in flight are cut: ${cut}` : 'drained',

@@ -103,4 +103,9 @@ export class Instances {
   async whenRemoved(): Promise<void> {
     while (this.#removing.size > 0) await Promise.all(this.#removing.values());
   }
+
+  /** Resolves when every instance has the role that it was given. */
+  async whenRenamed(): Promise<void> {
+    while (this.#turns.size > 0) await Promise.all(this.#turns.values());
+  }
 }

@@ -131,12 +131,22 @@ export class Launcher {
    * `keep` the instances that were started stay, healthy or not.
    */
   async close(keep: boolean): Promise<void> {
+    await this.#endLaunches(keep);
+    await this.instances.whenRemoved();
+  }
+
+  /** The same with `keep`, but does not wait for what is being removed, which may take until it is killed. */
+  async handOver(): Promise<void> {
+    await this.#endLaunches(true);
+    await this.instances.whenRenamed();
+  }
+
+  async #endLaunches(keep: boolean): Promise<void> {
     this.#closed = true;
     this.#isKept = keep;
     this.#closing.resolve();
     this.#starter.close();
     while (this.#launches.size > 0) await Promise.allSettled(this.#launches);
-    await this.instances.whenRemoved();
   }
 
   /** Marks the replica as busy until the launch ends, and begins the next one where that was asked for meanwhile. */
@@ -195,7 +205,7 @@ export class Launcher {
           // in a shared pool an instance of ours that has the name would have been adopted
           nameHolder = driver.isShared ? undefined : await this.#findNameHolder(replica);
           isNameUsed ||= nameHolder === undefined;
-          if (nameHolder === undefined && this.#isWanted(replica)) onNameHeld?.();
+          if ((await this.#isHeldByStranger(replica)) && this.#isWanted(replica)) onNameHeld?.();
         }
         await this.#recordFailure(replica, error);
         if (isNameUsed) this.#launchSubstitute(replica, error);
@@ -216,6 +226,12 @@ export class Launcher {
   async #findNameHolder({ name }: Replica): Promise<MaybeInstance> {
     const instances = await this.#parts.driver.list().catch(() => []);
     return instances.find((one) => one.name === name && one.role === 'current');
+  }
+
+  /** False for what another balancer of the pool is creating, which the engine does not list yet. */
+  async #isHeldByStranger({ name }: Replica): Promise<boolean> {
+    const names: readonly string[] = await this.#parts.driver.heldNames().catch(() => []);
+    return names.includes(name);
   }
 
   /** Protects the instance from being removed by others; the returned function removes it. */

@@ -86,16 +86,18 @@ export class Plans {
         (a, b) =>
           // another balancer may not have told its caller yet that it has added one that was never healthy here
           (isShared ? Number(isNew(a)) - Number(isNew(b)) : 0) ||
-          Number(b.isDraining) - Number(a.isDraining) ||
+          Number(isKeptFree(b)) - Number(isKeptFree(a)) ||
           registry.states.inFlightOf(a) - registry.states.inFlightOf(b),
       );
     const leaving = [...named, ...others.slice(0, count - named.length)];
     const staying = members.filter((replica) => !leaving.includes(replica));
-    if (staying.length > 0 && staying.every((replica) => replica.isDraining))
+    if (staying.length > 0 && staying.every(isKeptFree)) {
+      const remedy = staying.some(({ weight }) => weight > 0) ? 'is undrained' : 'has a weight above 0';
       throw new BalancerError(
         'bad-request',
-        `only ${listed(staying.map(({ name }) => name))} would be left, and no request goes there until it is undrained`,
+        `only ${listed(staying.map(({ name }) => name))} would be left, and no request goes there until it ${remedy}`,
       );
+    }
     return leaving;
   }
 
@@ -131,6 +133,11 @@ export class Plans {
         : 'the servers are a fixed list (driver static); change --upstreams and start again',
     );
   }
+}
+
+/** An operator keeps new requests away from it: it is drained, or has no weight. */
+function isKeptFree({ isDraining, weight }: Replica): boolean {
+  return isDraining || weight === 0;
 }
 
 /** True until its first instance has become healthy. */

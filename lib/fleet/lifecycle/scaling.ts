@@ -62,10 +62,14 @@ export class Scaling {
     return this.#parts.registry.members.map((replica) => replica.name);
   }
 
-  /** Puts the first replicas of a new fleet on the ring, healthy or not, and starts them. */
+  /**
+   * Puts the first replicas of a new fleet on the ring, healthy or not, and starts them; none where those of another
+   * balancer have joined meanwhile.
+   */
   async startFleet(count: number): Promise<void> {
     const { registry, driver, plans } = this.#parts;
     for (const name of await driver.heldNames()) plans.avoidName(name);
+    if (registry.replicas.length > 0) return;
     const replicas = Array.from({ length: count }, () =>
       this.#reserve({ name: plans.chooseFreeName() }, true),
     );
@@ -117,23 +121,33 @@ export class Scaling {
 
   /**
    * Makes it `count` replicas once the additions before it have started or failed, so that the last call counts, of
-   * those at any balancer of the pool. Resolves and throws as `add` and `remove`.
+   * those at any balancer of the pool. `change` is called with what does it, when it is this call's turn. Resolves and
+   * throws as `add` and `remove`.
    */
-  async scale(count: number): Promise<readonly string[]> {
+  async scale(
+    count: number,
+    change: (scale: () => Promise<readonly string[]>) => Promise<readonly string[]> = (scale) => scale(),
+  ): Promise<readonly string[]> {
     const { driver, registry, clock, nudge, log } = this.#parts;
-    if (driver.members === undefined) return this.#scale(count);
+    if (driver.members === undefined) return change(() => this.#scale(count));
     const endTurn = await driver.members.takeTurn();
     try {
       await untilFollowed({ driver, registry, clock, nudge });
-      return await this.#scale(count);
+      return await change(() => this.#scale(count));
     } finally {
       // where that fails, it ends with this balancer at the latest
       await endTurn().catch((error: unknown) => log.warn({ cause: messageOf(error) }, 'turn not ended'));
     }
   }
 
-  async #scale(count: number): Promise<readonly string[]> {
+  /** Resolves once no addition is under way. */
+  async whenAdded(): Promise<void> {
     while (this.#adding.size > 0) await Promise.allSettled(this.#adding);
+  }
+
+  async #scale(count: number): Promise<readonly string[]> {
+    // without additions it decides in this very turn
+    if (this.#adding.size > 0) await this.whenAdded();
     const { added, removed } = this.#parts.plans.planScale(count);
     if (added.length > 0) return this.#add(added, 0);
     if (removed.length > 0) await this.remove(removed.length, []);
@@ -236,8 +250,8 @@ export class Scaling {
     const { instance } = replica;
     registry.cancelReservation(replica, 'another of the same call did not start');
     if (instance === undefined) return;
-    // others are not to replace what is removed since it was never added
-    if (driver.isShared) await launcher.instances.retire(instance, 'removed').catch(() => {});
+    // another balancer, which may be taking over, is not to replace what is removed since it was never added
+    if (driver.outlivesBalancer) await launcher.instances.retire(instance, 'removed').catch(() => {});
     await launcher.instances.remove(instance, 0);
   }
 }

@@ -202,10 +202,10 @@ export class Starter {
     return isAlive ? undefined : node;
   }
 
-  /** In a shared pool, others are not to replace what is removed since it was never added. */
+  /** Another balancer, which may be taking over, is not to replace what is removed since it was never added. */
   async #hideFromOthers({ joined }: Replica, instance: Instance): Promise<void> {
     const { driver } = this.#parts;
-    if (driver.isShared && !joined) await this.#instances.retire(instance, 'removed').catch(() => {});
+    if (driver.outlivesBalancer && !joined) await this.#instances.retire(instance, 'removed').catch(() => {});
   }
 
   #lateReason({ probes }: Replica, { endpoint }: Instance): string {

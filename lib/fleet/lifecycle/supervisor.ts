@@ -5,57 +5,28 @@
  * Invariant: a replica with a launch under way is left alone.
  */
 import { type Ending, endingOf } from '../../core/ending.ts';
-import { backoffMs, type InstanceLife } from '../../core/policy/backoff.ts';
+import { backoffMs } from '../../core/policy/backoff.ts';
 import { type Action, type Found, findFleet, reconcile } from '../../core/policy/reconcile.ts';
-import type { Driver, Hint, Instance } from '../../drivers/driver.ts';
-import type { Clock, Timer } from '../../platform/clock.ts';
+import type { Hint, Instance } from '../../drivers/driver.ts';
+import type { Timer } from '../../platform/clock.ts';
 import { messageOf } from '../../platform/errors.ts';
-import type { Logger } from '../../platform/log.ts';
 import type { Deploys } from '../deploy/deploys.ts';
 import type { Checker } from '../health/checker.ts';
-import type { Journal } from '../journal.ts';
-import type { End } from '../poison.ts';
-import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
-import { SharedPool } from '../shared/shared-pool.ts';
+import { SharedPool, type SharedPoolParts } from '../shared/shared-pool.ts';
+import { Deaths, type DeathsParts } from './deaths.ts';
 import type { GracefulStop } from './graceful-stop.ts';
-import type { Launcher } from './launcher.ts';
 import type { Scaling } from './scaling.ts';
 
-export interface SupervisorParts {
-  readonly registry: Registry;
-  readonly driver: Driver;
+export interface SupervisorParts extends DeathsParts {
   readonly checker: Checker;
-  readonly launcher: Launcher;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly journal: Journal;
   readonly gracefulStop: GracefulStop;
   readonly stopTimeoutMs: number;
   readonly drainTimeoutMs: number;
   readonly maxReplicas: number;
   /** A deploy under way takes care of the instances that it starts and exchanges. */
-  readonly deploys: Pick<Deploys, 'adopt' | 'fallBack' | 'isRunning' | 'recordExit'>;
+  readonly deploys: Pick<Deploys, 'adopt' | 'fallBack' | 'recordExit'> & SharedPoolParts['deploys'];
   readonly scaling: Pick<Scaling, 'claiming'>;
-  /** It is known how an instance ended that stood in a replica's place. */
-  readonly onEnded: (end: End) => void;
-  /** Each instance is a replica with a name of its own. */
-  readonly classic: boolean;
-}
-
-/** The life of an instance that ended. */
-interface Life extends Omit<InstanceLife, 'ending'> {
-  /** How long its replica had been in the state in which it ended. */
-  readonly stateMs: number;
-}
-
-/** What is known of a death when it is noticed. */
-interface Death {
-  readonly replica: string;
-  readonly generation: number;
-  readonly instance: string | undefined;
-  readonly hinted: Ending;
-  readonly life: Life;
 }
 
 /** Between two looks at what runs while nothing happens. */
@@ -69,28 +40,34 @@ export class Supervisor {
   readonly #parts: SupervisorParts;
   /** Before adoption every instance would look like an orphan. */
   #hasAdopted = false;
-  #isLooking = false;
+  #looking: Promise<void> | undefined;
   #lookAgain = false;
   #lookFailures = 0;
   #timer: Timer | undefined;
   #engineLostAtMs: number | undefined;
   #closed = false;
+  #isHandedOver = false;
   readonly #shared: SharedPool;
+  readonly #deaths: Deaths;
 
   constructor(parts: SupervisorParts) {
     this.#parts = parts;
+    this.#deaths = new Deaths(parts);
     this.#shared = new SharedPool(parts);
   }
 
   /**
-   * Adopts what an earlier balancer of this pool left, and returns how many replicas that makes; the caller starts new
-   * ones when it is 0. Throws what the driver's `list` throws.
+   * Adopts what an earlier balancer of this pool left, and returns how many replicas there are with those that another
+   * balancer is starting, which join once they run; the caller starts new ones when it is 0. Throws what the driver's
+   * `list` throws.
    */
   async open(): Promise<number> {
     const { driver, registry, launcher, deploys } = this.#parts;
     driver.watch((hint) => this.#onHint(hint));
     void driver.evicted?.then(() => this.close(true));
-    const { places, rest } = findFleet(await driver.list());
+    const listed = await driver.list();
+    const starting = listed.filter((one) => this.#shared.isStartedElsewhere(one));
+    const { places, rest } = findFleet(listed.filter((one) => !starting.includes(one)));
     const replicas = places.map(({ name, id, running, dead }) =>
       registry.reserve(name, id, (running ?? dead)?.weight, (running ?? dead)?.by === 'scale'),
     );
@@ -107,18 +84,25 @@ export class Supervisor {
     this.#hasAdopted = true;
     this.#scheduleLook(RELIST_MS);
     if (this.#lookAgain) this.nudge();
-    return replicas.length;
+    return replicas.length + starting.length;
   }
 
   /** Looks at what runs soon; any number of nudges during a look make one more look. */
   nudge(): void {
     if (this.#closed) return;
-    if (this.#isLooking || !this.#hasAdopted) {
+    if (this.#looking !== undefined || !this.#hasAdopted) {
       this.#lookAgain = true;
       return;
     }
-    this.#isLooking = true;
-    void this.#lookUntilDone();
+    this.#looking = this.#lookUntilDone().finally(() => {
+      this.#looking = undefined;
+    });
+  }
+
+  /** Resolves once it has looked at what runs now. */
+  async look(): Promise<void> {
+    this.nudge();
+    await this.#looking;
   }
 
   /**
@@ -133,7 +117,7 @@ export class Supervisor {
     const ending = endingOf('unhealthy', cause);
     this.#parts.onEnded({ replica: name, generation, ending });
     if (this.#parts.deploys.fallBack(replica, cause)) return;
-    launcher.recordExit(replica, { ...this.#lifeOf(replica), ending });
+    launcher.recordExit(replica, { ...this.#deaths.lifeOf(replica), ending });
     checker.unwatch(replica);
     const substitute = launcher.substitute(replica, cause, isDraining);
     // before the launch, so that the name is free when its turn comes
@@ -152,8 +136,23 @@ export class Supervisor {
     if (!this.#closed && isWanted) this.#shared.removeReplicas([replica]);
   }
 
+  /**
+   * Leaves the fleet to another balancer: nothing is started or replaced from now on. What was removed before is still
+   * drained and stopped here, which the other does not wait for.
+   */
+  async handOver(): Promise<void> {
+    if (this.#closed) return;
+    [this.#closed, this.#isHandedOver] = [true, true];
+    this.#timer?.cancel();
+    const { driver, launcher, checker } = this.#parts;
+    checker.close();
+    await launcher.handOver();
+    await driver.close(true);
+  }
+
   /** Stops looking; with `keep` false stops and removes every instance. */
   async close(keep: boolean): Promise<void> {
+    if (this.#isHandedOver) return this.#parts.gracefulStop.whenStopped();
     if (this.#closed) return;
     this.#closed = true;
     this.#timer?.cancel();
@@ -172,12 +171,12 @@ export class Supervisor {
 
   /** Goes on with what an earlier balancer left of a replica: the instance that runs, or a new one in its place. */
   #adopt(replica: Replica, { running, dead }: Found<Instance>, othersGone: Promise<unknown>): void {
-    const { driver, launcher, log, journal } = this.#parts;
+    const { driver, launcher, log, journal, deploys } = this.#parts;
     const { instanceId: instance, image } = running ?? {};
     log.info({ replica: replica.name, instance, image, id: replica.id }, `${replica.name} adopted`);
     journal.note({ kind: 'adopted', replica: replica.name, instance, image });
     // the balancer before ended in the middle of a switch; one of the others may have the name
-    if (running !== undefined && running.role !== 'current')
+    if (running !== undefined && running.role !== 'current' && !deploys.isUnderWay)
       void launcher.instances
         .runInTurn(replica.name, () => othersGone.then(() => driver.promote?.(running.instanceId)))
         .catch((error: unknown) =>
@@ -221,19 +220,18 @@ export class Supervisor {
       this.#lookAgain = false;
       await this.#look();
     } while (this.#lookAgain && !this.#closed);
-    this.#isLooking = false;
   }
 
   /** Lists what runs, and acts on how it differs from what should. */
   async #look(): Promise<void> {
-    const { registry, driver, launcher, scaling, log } = this.#parts;
+    const { registry, launcher, log } = this.#parts;
     // decide on what was known before the list was requested, since the list may be no newer than that
     const before = new Map(registry.replicas.map((replica) => [replica, replica.instance?.instanceId]));
-    const busyBefore = new Set([...launcher.busy, ...scaling.claiming]);
+    const busyBefore = new Set([...launcher.busy, ...this.#shared.changing]);
     const leavingBefore = launcher.instances.beingRemoved;
     let observed: readonly Instance[];
     try {
-      observed = await driver.list();
+      observed = await this.#shared.list();
     } catch (error) {
       this.#lookFailures++;
       log.debug({ cause: messageOf(error) }, 'engine did not list its instances');
@@ -249,7 +247,7 @@ export class Supervisor {
       .filter((replica) => !unchanged.includes(replica))
       .map(({ name }) => name);
     const desired = unchanged.map(({ name, instance }) => ({ name, instanceId: instance?.instanceId }));
-    const busy = new Set([...busyBefore, ...launcher.busy, ...scaling.claiming, ...changed]);
+    const busy = new Set([...busyBefore, ...launcher.busy, ...this.#shared.changing, ...changed]);
     // an instance that left its place during the list belongs to whoever took it out
     const placed = [...before.values()].filter((instanceId) => instanceId !== undefined);
     // one that a deploy has just switched to is still called that until it is renamed
@@ -285,61 +283,18 @@ export class Supervisor {
    */
   #replaceDead(replica: Replica, hinted: Ending): void {
     const { registry, checker, launcher, journal, classic, deploys } = this.#parts;
-    const { instance: old, name, generation } = replica;
-    const life = this.#lifeOf(replica);
-    const death = { replica: name, generation, instance: old?.instanceId, hinted, life };
-    if (deploys.fallBack(replica, hinted.text)) return this.#recordFallBack(death, replica);
+    const { instance: old, name } = replica;
+    const death = this.#deaths.of(replica, hinted);
+    if (deploys.fallBack(replica, hinted.text)) return this.#deaths.recordFallBack(death, replica);
     if (old !== undefined) journal.beginOutage(name, old.instanceId);
     // in the classic profile the replica goes with its instance, and its death has to be noted before that
-    if (classic) this.#noteDeath(death, hinted);
+    if (classic) this.#deaths.note(death, hinted);
     checker.unwatch(replica);
     const substitute = launcher.substitute(replica, hinted.text);
     if (substitute === undefined) void registry.clearInstance(replica, hinted.text);
     const place = substitute ?? replica;
-    launcher.launchUntilHealthy(place, { old, exitRecorded: this.#recordExit(death, place), life });
-  }
-
-  /** Records an exit after which the deploy has put the instance before back in the place: there is no outage to heal. */
-  #recordFallBack(death: Death, place: Replica): void {
-    const { journal } = this.#parts;
-    const { replica, instance, generation, hinted } = death;
-    this.#noteDeath(death, hinted);
-    journal.note({ kind: 'healthy', replica, instance: place.instance?.instanceId, cause: 'rolled back' });
-    void this.#findEnding(instance, hinted).then((ending) => {
-      this.#parts.onEnded({ replica, generation, ending });
-      if (this.#parts.registry.has(place)) this.#parts.registry.states.recordEnding(place, ending);
-    });
-  }
-
-  /** How the instance ended, as the driver knows it in a second at most. */
-  async #findEnding(instance: string | undefined, hinted: Ending): Promise<Ending> {
-    if (instance === undefined || hinted.kind === 'removed') return hinted;
-    return (await this.#parts.driver.endingOf(instance)) ?? hinted;
-  }
-
-  /** Finds out how an instance ended, in a second at most, and records it. */
-  async #recordExit(death: Death, place: Replica): Promise<void> {
-    const { registry, launcher, log, classic, onEnded } = this.#parts;
-    const { replica, instance, hinted, life, generation } = death;
-    const ending = await this.#findEnding(instance, hinted);
-    onEnded({ replica, generation, ending });
-    if (!registry.has(place)) return;
-    if (!classic) this.#noteDeath(death, ending);
-    if (ending.text !== hinted.text)
-      log.warn({ replica, instance, cause: ending.text }, `${replica} ended (${ending.text})`);
-    registry.states.recordEnding(place, ending);
-    launcher.recordExit(place, { ...life, ending });
-  }
-
-  #noteDeath({ replica, instance, life: { stateMs: ms } }: Death, { text: cause }: Ending): void {
-    if (instance !== undefined) this.#parts.journal.note({ kind: 'died', replica, instance, cause, ms });
-  }
-
-  /** The life of the instance in the place, which ends now. */
-  #lifeOf({ sinceMs, firstHealthyMs }: Replica): Life {
-    const nowMs = this.#parts.clock.nowMs();
-    const wasHealthy = firstHealthyMs !== undefined;
-    return { stateMs: nowMs - sinceMs, wasHealthy, healthyMs: wasHealthy ? nowMs - firstHealthyMs : 0 };
+    const exitRecorded = this.#deaths.recordExit(death, place);
+    launcher.launchUntilHealthy(place, { old, exitRecorded, life: death.life });
   }
 
   #scheduleLook(delayMs: number): void {

@@ -6,16 +6,19 @@
  */
 import type { Driver, Instance } from '../../drivers/driver.ts';
 import type { Clock } from '../../platform/clock.ts';
+import { messageOf } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/log.ts';
+import type { Deploys } from '../deploy/deploys.ts';
 import type { Checker } from '../health/checker.ts';
 import type { Journal } from '../journal.ts';
 import type { GracefulStop } from '../lifecycle/graceful-stop.ts';
 import type { Launcher } from '../lifecycle/launcher.ts';
+import type { Scaling } from '../lifecycle/scaling.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
 
 export interface SharedPoolParts {
-  readonly driver: Pick<Driver, 'heals' | 'isShared'>;
+  readonly driver: Pick<Driver, 'heals' | 'isShared' | 'list' | 'members'>;
   readonly registry: Registry;
   readonly checker: Checker;
   readonly launcher: Launcher;
@@ -23,6 +26,11 @@ export interface SharedPoolParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly journal: Journal;
+  readonly deploys: Pick<
+    Deploys,
+    'exchangeFor' | 'exchanging' | 'follow' | 'isRunning' | 'isUnderWay' | 'peers'
+  >;
+  readonly scaling: Pick<Scaling, 'claiming'>;
   readonly maxReplicas: number;
   readonly drainTimeoutMs: number;
   readonly stopTimeoutMs: number;
@@ -32,6 +40,10 @@ export interface SharedPoolParts {
 const PATIENCE_MS = 30_000;
 /** Longer than whoever adds a replica waits for its first instance. */
 const MOST_STARTING_MS = 90_000;
+/** The same where no other balancer is known; longer than it takes to know of one that has just joined. */
+const MOST_STARTING_ALONE_MS = 5000;
+/** Until an instance that serves without its name gets that back: whoever took it out may be about to start another. */
+const PUT_BACK_MS = 10_000;
 
 /** A look at the pool. */
 export interface PoolLook {
@@ -44,23 +56,50 @@ export class SharedPool {
   readonly #parts: SharedPoolParts;
   /** When each instance of another balancer that it is to remove, or to get running, was first seen so. */
   readonly #waitingSinceMs = new Map<string, number>();
+  /** Replicas whose next instance, of another balancer, is being probed. */
+  readonly #following = new Set<string>();
 
   constructor(parts: SharedPoolParts) {
     this.#parts = parts;
   }
 
+  /** What the driver lists, once it is known which release each instance is of. Throws `engine-unreachable`. */
+  async list(): Promise<readonly Instance[]> {
+    const { driver, deploys } = this.#parts;
+    const listed = await driver.list();
+    await deploys.peers.read(listed);
+    return listed;
+  }
+
+  /** Names of replicas whose removal is being agreed with others, or whose instances are being exchanged. */
+  get changing(): readonly string[] {
+    const { scaling, deploys } = this.#parts;
+    return [...scaling.claiming, ...deploys.exchanging];
+  }
+
+  /** True for an instance that another balancer of the pool is about to start. */
+  isStartedElsewhere({ isStarting }: Instance): boolean {
+    const { driver } = this.#parts;
+    // a balancer that takes over knows the one before, though not as a member
+    const hasOthers = (driver.members?.peers.length ?? 2) > 1;
+    return driver.isShared === true && isStarting === true && hasOthers;
+  }
+
   /** Joins and leaves, while others change the pool; returns what is to be compared with the fleet after that. */
   follow(look: PoolLook): readonly Instance[] {
-    const { registry, driver } = this.#parts;
+    const { registry, driver, deploys } = this.#parts;
     const { observed, busy } = look;
-    if (!driver.isShared) return observed;
+    if (!driver.isShared) return observed.filter((one) => !this.#isLeftToFormer(one));
+    deploys.follow(observed, busy);
     const listed = new Set(observed.map(({ instanceId }) => instanceId));
     for (const instanceId of this.#waitingSinceMs.keys())
       if (!listed.has(instanceId)) this.#waitingSinceMs.delete(instanceId);
     // what joins below is not to be taken for an orphan, and what another retires is not ours to remove
-    const compared = observed.filter(
-      (one) => registry.findByInstance(one.instanceId) !== undefined || this.#isAbandoned(one),
-    );
+    const compared = observed.filter((one) => {
+      // the time counts from the first look that shows it, also where its replica leaves by that
+      const isAbandoned = this.#isAbandoned(one);
+      return registry.findByInstance(one.instanceId) !== undefined || isAbandoned;
+    });
     const present = new Set(observed.filter(({ role }) => role !== 'removed').map(({ name }) => name));
     const removed = new Set(
       observed.filter(({ role }) => role === 'removed').map(({ instanceId: id }) => id),
@@ -73,6 +112,7 @@ export class SharedPool {
     );
     if (gone.length > 0) this.removeReplicas(gone);
     this.#followReplaced(look);
+    this.#putBack(look);
     const known = new Set(registry.replicas.map(({ name }) => name));
     // the name of one that drains here may be another's already, and its instance may be listed as it was before
     const leaving = new Set(registry.leaving.map(({ instance }) => instance?.instanceId));
@@ -86,21 +126,43 @@ export class SharedPool {
     return compared;
   }
 
-  /** Another balancer has put another instance in the place of one that runs: it is taken, and the old one drained. */
+  /** Another balancer has put another instance in the place of one that runs: it is taken once its probes have passed. */
   #followReplaced({ observed, busy }: PoolLook): void {
-    const { registry, checker, launcher, gracefulStop } = this.#parts;
+    const { registry, deploys, log } = this.#parts;
     const replaced = new Set(
       observed.filter(({ role }) => role === 'replaced').map(({ instanceId: id }) => id),
     );
     for (const replica of registry.replicas) {
       const { name, instance } = replica;
       if (instance === undefined || busy.has(name) || !replaced.has(instance.instanceId)) continue;
+      if (this.#following.has(name)) continue;
       const found = observed.find((one) => one.name === name && one.role === 'current' && one.endpoint);
       if (found === undefined || registry.freeOrdinals === 0) continue;
-      checker.unwatch(replica);
-      void gracefulStop.drain(registry.standbys.detach(replica, 'replaced by another balancer'));
-      launcher.launchUntilHealthy(replica, { found });
+      this.#following.add(name);
+      void deploys
+        .exchangeFor(replica, found)
+        .catch((error: unknown) =>
+          log.warn(
+            { replica: name, instance: found.instanceId, cause: messageOf(error) },
+            'what another balancer put in the place does not pass its probes',
+          ),
+        )
+        .finally(() => this.#following.delete(name));
     }
+  }
+
+  /** What a balancer that has ended took out of its place in the middle of an exchange gets its name again. */
+  #putBack({ observed, busy }: PoolLook): void {
+    const { driver, deploys, log } = this.#parts;
+    if (deploys.isUnderWay || driver.members?.isActing !== true) return;
+    const left = observed.filter(
+      ({ role, instanceId }) => role === 'replaced' && this.#waitedMs(instanceId) > PUT_BACK_MS,
+    );
+    if (left.length === 0) return;
+    const current = observed.filter(({ role }) => role === 'current');
+    void deploys.peers
+      .putBack([...current, ...left], busy)
+      .catch((error: unknown) => log.warn({ cause: messageOf(error) }, 'instance not renamed'));
   }
 
   /** Another balancer removed them. */
@@ -120,6 +182,7 @@ export class SharedPool {
     const replicas = instances.map(({ name, id, weight, by }) =>
       registry.reserve(name, id, weight, by === 'scale'),
     );
+    for (const instance of instances) this.#parts.deploys.peers.noteRelease(instance);
     registry.addToRing(replicas, 'added by another balancer');
     for (const [index, replica] of replicas.entries()) {
       const found = instances[index]!;
@@ -130,9 +193,10 @@ export class SharedPool {
     }
   }
 
-  /** True for a current instance that has not run for so long that whoever added the replica must have ended. */
-  #isLeft({ instanceId }: Instance): boolean {
-    return this.#waitedMs(instanceId) > MOST_STARTING_MS;
+  /** True for a current instance that does not run, and whose replica's balancer has ended. */
+  #isLeft(one: Instance): boolean {
+    const isAlone = one.isStarting === true && !this.isStartedElsewhere(one);
+    return this.#waitedMs(one.instanceId) > (isAlone ? MOST_STARTING_ALONE_MS : MOST_STARTING_MS);
   }
 
   #waitedMs(instanceId: string): number {
@@ -142,10 +206,20 @@ export class SharedPool {
     return nowMs - sinceMs;
   }
 
+  /** True for an instance that the balancer which had the pool before retired, and which that one still drains. */
+  #isLeftToFormer(one: Instance): boolean {
+    const { role, status, instanceId } = one;
+    const isRetired = role === 'removed' || role === 'replaced';
+    const wasSeen = this.#waitingSinceMs.has(instanceId);
+    return isRetired && status === 'running' && wasSeen && !this.#isAbandoned(one);
+  }
+
   /** True for an instance that a balancer retired so long ago that it cannot be about to remove it. */
   #isAbandoned({ instanceId, role }: Instance): boolean {
     if (role === 'current') return false;
-    const { drainTimeoutMs, stopTimeoutMs } = this.#parts;
+    const { drainTimeoutMs, stopTimeoutMs, deploys } = this.#parts;
+    // a deploy keeps what it has replaced for as long as it may be taken back
+    if (deploys.isUnderWay && role !== 'removed') this.#waitingSinceMs.delete(instanceId);
     return this.#waitedMs(instanceId) > drainTimeoutMs + stopTimeoutMs + PATIENCE_MS;
   }
 }

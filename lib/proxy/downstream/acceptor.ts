@@ -1,5 +1,7 @@
 /** Accepts client connections on the public port; those that come in a crowd are all accepted before any is served. */
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
+import { BareSocket } from '../io/bare-socket.ts';
+import { acceptBare } from '../io/node-internals.ts';
 
 export interface AcceptorOptions {
   /** '' is all interfaces. */
@@ -8,12 +10,14 @@ export interface AcceptorOptions {
   readonly port: number;
   /** Several sockets may listen on the one port. */
   readonly reusePort: boolean;
+  /** Connections are handed over without sockets, where that is possible. */
+  readonly isBare?: boolean;
 }
 
 /** Whose connections are accepted. */
 export interface AcceptorOwner {
   /** Takes a connection over. */
-  accept(socket: Socket): void;
+  accept(socket: Socket | BareSocket): void;
   /** How many more there may be; what is beyond is handed over at once, to be refused. */
   capacity(): number;
   /** A rush has begun, so that what else is done in a round should be short; or it is over. */
@@ -45,7 +49,7 @@ export class Acceptor {
   readonly #clock: () => number;
   readonly #servers: Server[] = [];
   /** Accepted, and not handed over yet. */
-  #accepted: Socket[] = [];
+  #accepted: (Socket | BareSocket)[] = [];
   /** How many there were when the round began. */
   #beforeRound = 0;
   // times begin as doubles (`-0`, an infinity): V8 deoptimizes a class at the first fraction in a field of whole numbers
@@ -115,13 +119,14 @@ export class Acceptor {
       server.on('error', reject);
       // of a descriptor Node.js takes the length of the queue here alone
       server.listen({ ...where, backlog: BACKLOG }, BACKLOG, () => {
+        if (this.#options.isBare) acceptBare(server, (handle) => this.#onConnection(new BareSocket(handle)));
         const address = server.address();
         resolve(typeof address === 'object' && address !== null ? address.port : 0);
       });
     });
   }
 
-  #onConnection(socket: Socket): void {
+  #onConnection(socket: Socket | BareSocket): void {
     this.#total++;
     this.#accepted.push(socket);
     if (this.#accepted.length > this.#owner.capacity()) return this.#handOver();

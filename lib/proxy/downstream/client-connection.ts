@@ -9,6 +9,7 @@ import type { ParsedRequest } from '../../http1/request-head.ts';
 import { BalancerError, type ErrorCode, isBalancerError } from '../../platform/errors.ts';
 import { finalFailureResponse } from '../headers/failure-response.ts';
 import type { ClientInfo } from '../headers/request-headers.ts';
+import { type BareOwner, BareSocket } from '../io/bare-socket.ts';
 import { largeReadBudget } from '../io/large-reads.ts';
 import { READ_INTO, readAsStream, readRaw, SCRATCH } from '../io/node-internals.ts';
 import { writeBatcher } from '../io/write-batcher.ts';
@@ -17,7 +18,7 @@ import type { ConnectionPool } from '../upstream/connection-pool.ts';
 import { type PinnedConnection, pinConnection } from '../upstream/pinned-connections.ts';
 import type { WorkerOptions } from '../worker-protocol.ts';
 import { type ClientResponse, SocketResponse } from './client-response.ts';
-import { ClientTimeouts, type WatchWorker } from './client-timeouts.ts';
+import { ClientTimeouts, isEnding, type WatchWorker } from './client-timeouts.ts';
 import type {
   ActiveExchange,
   ClientRequest,
@@ -68,8 +69,9 @@ function onClose(this: ClientSocket): void {
   this[CONNECTION]?.onClosed();
 }
 
-export class ClientConnection implements ManagedConnection, TimedConnection, RequestReaderOwner {
-  readonly socket: Socket;
+export class ClientConnection implements ManagedConnection, TimedConnection, RequestReaderOwner, BareOwner {
+  /** What carries the bytes: of a plain connection no socket is made before something needs one. */
+  carrier: Socket | BareSocket;
   readonly info: ClientInfo;
   isClosing = false;
   /** The connection to a replica that has authenticated this client; it may have closed since. */
@@ -86,36 +88,44 @@ export class ClientConnection implements ManagedConnection, TimedConnection, Req
   /** The failure that the client gets, and with which the connection closes, once the response at hand is written. */
   #pendingError: BalancerError | undefined;
 
-  constructor(socket: Socket, info: ClientInfo, worker: ConnectionWorker, handler: RequestHandler) {
-    this.socket = socket;
+  constructor(
+    carrier: Socket | BareSocket,
+    info: ClientInfo,
+    worker: ConnectionWorker,
+    handler: RequestHandler,
+  ) {
+    this.carrier = carrier;
     this.info = info;
     this.#worker = worker;
     this.#handler = handler;
     this.#reader = new RequestReader(this, worker.options, worker);
-    this.#timeouts = new ClientTimeouts(socket, worker);
+    this.#timeouts = new ClientTimeouts(this, worker);
   }
 
-  /** Begins to read. */
-  open(): void {
-    const socket = this.socket as ClientSocket;
+  /** Begins to read, with what the stream of a socket has read before. `carrier` is what carries the bytes from now on. */
+  open(carrier = this.carrier): void {
+    if (carrier instanceof BareSocket) return carrier.open(this, this.#reader);
+    this.carrier = carrier;
+    const socket: ClientSocket = carrier;
     socket[CONNECTION] = this;
     socket[READER] = this.#reader;
     socket.on('error', onError);
     socket.on('close', onClose);
     socket.on('end', onEnd);
+    const chunk = socket.readableLength > 0 ? (socket.read() as Buffer | null) : null;
     if (!readRaw(socket, onBytes)) socket.on('data', onData);
+    if (chunk !== null) onData.call(socket, chunk);
   }
 
-  /** Reads what the socket's own stream had read before `open`. */
-  readBuffered(): void {
-    const chunk = this.socket.read() as Buffer | null;
-    if (chunk !== null) onData.call(this.socket, chunk);
+  get socket(): Socket {
+    const { carrier } = this;
+    return carrier instanceof BareSocket ? carrier.socket : carrier;
   }
 
   // ---- requests and responses
 
   onRequest(request: ClientRequest, parsed: ParsedRequest): void {
-    const response = new SocketResponse(this.socket, parsed.keepAlive);
+    const response = new SocketResponse(this, parsed.keepAlive);
     this.#handler.handleRequest(this, request, response, parsed);
   }
 
@@ -136,7 +146,7 @@ export class ClientConnection implements ManagedConnection, TimedConnection, Req
     this.#exchange = undefined;
     this.#timeouts.markActive();
     if (this.isClosing) return;
-    const mustFlush = this.#reader.hasPipelinedBytes || this.socket.writableNeedDrain;
+    const mustFlush = this.#reader.hasPipelinedBytes || this.carrier.writableNeedDrain;
     if (mustFlush || this.#pendingError !== undefined) {
       this.#isFlushing = true;
       response.onFlushed(() => this.#onFlushed());
@@ -151,7 +161,7 @@ export class ClientConnection implements ManagedConnection, TimedConnection, Req
   }
 
   get hasUnsentBytes(): boolean {
-    return !this.socket.destroyed && this.socket.writableLength > 0;
+    return !this.carrier.destroyed && this.carrier.writableLength > 0;
   }
 
   get hasPipelinedBytes(): boolean {
@@ -229,14 +239,14 @@ export class ClientConnection implements ManagedConnection, TimedConnection, Req
 
   closeIfIdle(evenIfUnused: boolean): void {
     if (!evenIfUnused && !this.#reader.hasReceived) return;
-    if (this.#reader.isBusy || this.#reader.hasDeferred) return;
+    if (this.#reader.isBusy || this.#reader.hasDeferred || isEnding(this.socket)) return;
     writeBatcher.flush(this.socket);
     this.socket.destroySoon();
   }
 
   tick(nowMs: number, options: WorkerOptions): void {
     // closed just now, or what the client sent has not been parsed yet
-    if (this.socket.destroyed || this.#reader.hasDeferred) return;
+    if (this.carrier.destroyed || this.#reader.hasDeferred) return;
     if (!this.#timeouts.isLingering) {
       // browsers open connections in advance: one that never brought a request is closed without a response
       if (!this.#reader.hasReceived && this.#timeouts.idleMs(nowMs) >= options.headerTimeoutMs)

@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
+import type { BareSocket } from '../io/bare-socket.ts';
 import { resetConnection } from '../io/encrypted.ts';
 import { writeBatcher } from '../io/write-batcher.ts';
 
@@ -35,41 +36,54 @@ export interface ClientResponse {
 
 const NO_CALLBACKS: readonly (() => void)[] = [];
 
+/** Where a response is written. */
+export interface ResponseTarget {
+  /** What takes the bytes as long as nobody needs more than that of it. */
+  readonly carrier: Socket | BareSocket;
+  readonly socket: Socket;
+}
+
 /** A response that is written to the socket as it is. */
 export class SocketResponse implements ClientResponse {
-  readonly socket: Socket;
   readonly wantsKeepAlive: boolean;
   readonly framesChunks = false;
   hasStarted = false;
+  readonly #target: ResponseTarget;
   #after: AfterResponse = 'keep-alive';
   #hasEnded = false;
   /** Those that were registered before the end. */
   #callbacks: readonly (() => void)[] = NO_CALLBACKS;
 
-  constructor(socket: Socket, wantsKeepAlive: boolean) {
-    this.socket = socket;
+  constructor(target: ResponseTarget, wantsKeepAlive: boolean) {
+    this.#target = target;
     this.wantsKeepAlive = wantsKeepAlive;
   }
 
+  get socket(): Socket {
+    return this.#target.socket;
+  }
+
   get out(): Socket {
-    return this.socket;
+    return this.#target.socket;
   }
 
   writeInterim(text: string): void {
-    writeBatcher.flush(this.socket);
-    this.socket.write(text, 'latin1');
+    const { carrier } = this.#target;
+    writeBatcher.flush(carrier);
+    carrier.write(text, 'latin1');
   }
 
   start(after: AfterResponse): void {
-    writeBatcher.flush(this.socket);
+    writeBatcher.flush(this.#target.carrier);
     this.hasStarted = true;
     this.#after = after;
   }
 
   end(text?: string, mayBatch = false): void {
-    if (text !== undefined && mayBatch) writeBatcher.write(this.socket, text);
-    else if (text !== undefined) this.socket.write(text, 'latin1');
-    if (this.#after === 'close') writeBatcher.closeAfterWrites(this.socket);
+    const { carrier } = this.#target;
+    if (text !== undefined && mayBatch) writeBatcher.write(carrier, text);
+    else if (text !== undefined) carrier.write(text, 'latin1');
+    if (this.#after === 'close') writeBatcher.closeAfterWrites(carrier);
     this.#hasEnded = true;
     for (const callback of this.#callbacks) this.onFlushed(callback);
   }
@@ -86,8 +100,9 @@ export class SocketResponse implements ClientResponse {
       this.#callbacks = [...this.#callbacks, callback];
       return;
     }
-    writeBatcher.flush(this.socket);
-    if (this.socket.writableLength === 0) process.nextTick(callback);
+    const { carrier } = this.#target;
+    writeBatcher.flush(carrier);
+    if (carrier.writableLength === 0) process.nextTick(callback);
     // an empty write is called back when all before it have been taken
     else this.socket.write('', (error) => !error && callback());
   }

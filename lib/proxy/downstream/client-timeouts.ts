@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net';
 import { ReadProgress, type UnsentBytes } from '../io/unsent-bytes.ts';
 import type { WorkerOptions } from '../worker-protocol.ts';
+import type { ResponseTarget } from './client-response.ts';
 
 /**
  * How long what a client goes on sending is read and thrown away after its last response, and how long it may pause
@@ -21,7 +22,7 @@ export interface WatchWorker {
 }
 
 export class ClientTimeouts {
-  readonly #socket: Socket;
+  readonly #target: ResponseTarget;
   readonly #worker: WatchWorker;
   #lingersSinceMs: number | undefined;
   /** Bytes that had come from the client at the last check, while it lingers. */
@@ -31,8 +32,8 @@ export class ClientTimeouts {
   #takenBytes = 0;
   #sinceMs: number;
 
-  constructor(socket: Socket, worker: WatchWorker) {
-    this.#socket = socket;
+  constructor(target: ResponseTarget, worker: WatchWorker) {
+    this.#target = target;
     this.#worker = worker;
     this.#sinceMs = worker.nowMs;
   }
@@ -60,7 +61,7 @@ export class ClientTimeouts {
   /** Closes the connection where a time limit is over; `isResponding`: a request is under way. */
   check(nowMs: number, options: WorkerOptions, isResponding: boolean): void {
     if (this.#lingersSinceMs !== undefined) return this.#checkLingering(nowMs, this.#lingersSinceMs);
-    const socket = this.#socket;
+    const socket = this.#target.carrier;
     const taken = socket.bytesWritten - socket.writableLength;
     const isStuck = socket.writableLength > 0;
     if (taken !== this.#takenBytes || (!isStuck && isResponding)) {
@@ -78,14 +79,15 @@ export class ClientTimeouts {
   /** Closes a connection on which no request comes. */
   closeIdle(): void {
     this.#worker.recorder.thread.idleClosed();
-    this.#socket.destroy();
+    this.#target.carrier.destroy();
   }
 
   #checkLingering(nowMs: number, startedMs: number): void {
-    const { bytesRead } = this.#socket;
+    const { bytesRead } = this.#target.carrier;
     if (bytesRead !== this.#readBytes) this.#sinceMs = nowMs;
     this.#readBytes = bytesRead;
-    if (nowMs - this.#sinceMs >= LINGER_PAUSE_MS || nowMs - startedMs >= LINGER_MS) this.#socket.destroy();
+    if (nowMs - this.#sinceMs >= LINGER_PAUSE_MS || nowMs - startedMs >= LINGER_MS)
+      this.#target.carrier.destroy();
   }
 
   /** The kernel takes nothing more: whether the client still reads what is in its buffers, checked a few times in the limit. */
@@ -93,7 +95,13 @@ export class ClientTimeouts {
     this.#progress ??= new ReadProgress(this.#sinceMs);
     const { unsentBytes } = this.#worker;
     return (
-      this.#progress.isCheckDue(nowMs, limitMs) && this.#progress.hasProgressed(this.#socket, unsentBytes)
+      this.#progress.isCheckDue(nowMs, limitMs) &&
+      this.#progress.hasProgressed(this.#target.socket, unsentBytes)
     );
   }
+}
+
+/** The socket has been told to end, and what was written has not all gone out: to end it again would add a listener more. */
+export function isEnding({ writableEnded, writableFinished }: Socket): boolean {
+  return writableEnded && !writableFinished;
 }

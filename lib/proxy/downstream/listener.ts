@@ -14,6 +14,7 @@ import { finalFailureResponse } from '../headers/failure-response.ts';
 import { buildRequestHead, type ClientInfo, type RequestHead } from '../headers/request-headers.ts';
 import type { RequestIds } from '../headers/request-ids.ts';
 import type { TrustedProxies } from '../headers/trusted-proxies.ts';
+import { BareSocket } from '../io/bare-socket.ts';
 import type { ConnectionPool } from '../upstream/connection-pool.ts';
 import type { PassedDescriptors } from '../worker-protocol.ts';
 import { Acceptor, type AcceptorOwner } from './acceptor.ts';
@@ -108,14 +109,14 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
   }
 
   #createAcceptor(port: number, isTls: boolean): Acceptor {
-    const { host, reusePort } = this.#worker.options;
+    const { host, reusePort, parser } = this.#worker.options;
     const owner: AcceptorOwner = {
       accept: (socket) => this.#accept(socket, isTls),
       capacity: () => this.#worker.options.maxConnections - this.#connectionCount,
       // new clients have waited longer than those that have a connection
       onRush: setAcceptPriority,
     };
-    return new Acceptor({ host, port, reusePort }, owner);
+    return new Acceptor({ host, port, reusePort, isBare: !isTls && parser === 'fast' }, owner);
   }
 
   /**
@@ -136,9 +137,14 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
     this.#tls?.setMaterial(material);
   }
 
-  /** Accepts no more connections and closes those there are between two requests; resolves when none is left. */
-  async drain(): Promise<void> {
+  /** Accepts no more connections; resolves when what was queued is accepted. Safe to call again. */
+  async stopAccepting(): Promise<void> {
     await Promise.all(this.#acceptors.map((acceptor) => acceptor.close()));
+  }
+
+  /** The same, and closes the connections there are between two requests; resolves when none is left. */
+  async drain(): Promise<void> {
+    await this.stopAccepting();
     await new Promise<void>((resolve) => {
       // idle connections are not closed at once, since requests may be on their way on them
       this.#drain = { sinceMs: this.#worker.nowMs, ticks: 0, onDrained: resolve };
@@ -171,17 +177,17 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
     this.#drain.onDrained();
   }
 
-  #accept(socket: Socket, isTls: boolean): void {
+  #accept(carrier: Socket | BareSocket, isTls: boolean): void {
     const worker = this.#worker;
-    const info = this.#trusted.infoOf(socket.remoteAddress ?? '', isTls);
+    const info = this.#trusted.infoOf(carrier.remoteAddress ?? '', isTls);
     if (this.#connectionCount >= worker.options.maxConnections) {
       this.#refusedMs = worker.nowMs;
       this.#setShedding(true);
-      return this.#refuse(socket, info, 'too-many-connections');
+      return this.#refuse(socketOf(carrier), info, 'too-many-connections');
     }
     if (this.#proxyHeaders !== undefined && info.trusted)
-      this.#proxyHeaders.read(socket, worker.nowMs, isTls);
-    else this.#admit(socket, info);
+      this.#proxyHeaders.read(socketOf(carrier), worker.nowMs, isTls);
+    else this.#admit(carrier, info);
   }
 
   onProxyHeader(socket: Socket, source: string | undefined, isTls: boolean): void {
@@ -197,12 +203,12 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
     return this.#clients.size + (this.#proxyHeaders?.size ?? 0) + (this.#tls?.size ?? 0);
   }
 
-  #admit(socket: Socket, info: ClientInfo): void {
+  #admit(carrier: Socket | BareSocket, info: ClientInfo): void {
     const { clientLimits, nowMs } = this.#worker;
-    if (clientLimits.connections?.admit(socket, info) === false)
-      return this.#refuse(socket, info, 'too-many-of-client');
-    if (info.isTls) this.#tls?.accept(socket, info, nowMs);
-    else this.#serve(socket, info);
+    if (clientLimits.connections?.admit(socketOf(carrier), info) === false)
+      return this.#refuse(socketOf(carrier), info, 'too-many-of-client');
+    if (info.isTls) this.#tls?.accept(socketOf(carrier), info, nowMs);
+    else this.#serve(carrier, info);
   }
 
   onSecure(socket: TLSSocket, info: ClientInfo, isResumed: boolean): void {
@@ -221,16 +227,15 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
     this.#worker.recorder.thread.handshake('failed');
   }
 
-  #serve(socket: Socket, info: ClientInfo): void {
+  #serve(carrier: Socket | BareSocket, info: ClientInfo): void {
     this.#worker.recorder.thread.clientConnected();
     if (this.#nodeServer !== undefined) {
-      this.#clients.add(this.#nodeServer.accept(socket, info));
+      this.#clients.add(this.#nodeServer.accept(socketOf(carrier), info));
       return;
     }
-    const client = new ClientConnection(socket, info, this.#worker, this);
+    const client = new ClientConnection(carrier, info, this.#worker, this);
     this.#clients.add(client);
     client.open();
-    if (info.isTls || this.#proxyHeaders !== undefined) client.readBuffered();
   }
 
   /** Responds on the bare socket, and closes it; nothing can be said before a handshake. */
@@ -320,4 +325,8 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
     response.onFlushed(() => client.linger(this.#worker.nowMs));
     request.body?.resume();
   }
+}
+
+function socketOf(carrier: Socket | BareSocket): Socket {
+  return carrier instanceof BareSocket ? carrier.socket : carrier;
 }

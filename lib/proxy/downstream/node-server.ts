@@ -17,7 +17,7 @@ import { type PinnedConnection, pinConnection } from '../upstream/pinned-connect
 import type { WorkerOptions } from '../worker-protocol.ts';
 import type { ConnectionWorker } from './client-connection.ts';
 import { SocketResponse } from './client-response.ts';
-import { ClientTimeouts } from './client-timeouts.ts';
+import { ClientTimeouts, isEnding } from './client-timeouts.ts';
 import { NodeBody, NodeResponse } from './node-messages.ts';
 import {
   type ActiveExchange,
@@ -123,6 +123,7 @@ function isUpgrade({ headers, httpVersionMinor }: IncomingMessage): boolean {
 /** One client connection that Node's HTTP server reads. */
 export class NodeConnection implements ManagedConnection, TimedConnection {
   readonly socket: Socket;
+  readonly carrier: Socket;
   readonly info: ClientInfo;
   isClosing = false;
   pinned: PinnedConnection | undefined;
@@ -148,10 +149,11 @@ export class NodeConnection implements ManagedConnection, TimedConnection {
 
   constructor(socket: Socket, info: ClientInfo, worker: ConnectionWorker, handler: RequestHandler) {
     this.socket = socket;
+    this.carrier = socket;
     this.info = info;
     this.#worker = worker;
     this.#handler = handler;
-    this.#timeouts = new ClientTimeouts(socket, worker);
+    this.#timeouts = new ClientTimeouts(this, worker);
   }
 
   /** Handles a request in its turn: its response is written before the next is handled. */
@@ -167,7 +169,7 @@ export class NodeConnection implements ManagedConnection, TimedConnection {
     if (early.length > 0) this.#onEarly(early);
     this.socket.on('data', this.#onEarly);
     this.socket.on('end', this.#onEarlyEnd);
-    this.#inTurn(() => this.#begin(message, undefined, new SocketResponse(this.socket, false)));
+    this.#inTurn(() => this.#begin(message, undefined, new SocketResponse(this, false)));
   }
 
   #inTurn(handle: () => void): void {
@@ -190,7 +192,7 @@ export class NodeConnection implements ManagedConnection, TimedConnection {
       const limits = { ...this.#worker.options, maxHeadBytes: Number.MAX_SAFE_INTEGER };
       const parsed = parseHeadText(headText(message, source !== undefined), limits);
       const body = parsed.framing === 'none' ? undefined : source;
-      this.#handler.handleRequest(this, new ClientRequest(this.socket, parsed, body), response, parsed);
+      this.#handler.handleRequest(this, new ClientRequest(this, parsed, body), response, parsed);
     } catch (error) {
       message.resume();
       if (!isBalancerError(error)) throw error;
@@ -284,7 +286,8 @@ export class NodeConnection implements ManagedConnection, TimedConnection {
 
   closeIfIdle(evenIfUnused: boolean): void {
     if (!evenIfUnused && this.socket.bytesRead === 0) return;
-    if (this.#exchange === undefined && this.#held.length === 0) this.socket.destroySoon();
+    const isBusy = this.#exchange !== undefined || this.#held.length > 0;
+    if (!isBusy && !isEnding(this.socket)) this.socket.destroySoon();
   }
 
   tick(nowMs: number, options: WorkerOptions): void {

@@ -15,7 +15,9 @@ export interface ProxyHeaderOwner {
 
 /** One connection whose header is read. */
 interface Reading {
-  bytes: Buffer;
+  /** What has come, in its first `length` bytes. It doubles as it grows, so a header that comes byte by byte costs no more. */
+  memory: Buffer;
+  length: number;
   readonly sinceMs: number;
   /** A handshake follows the header. */
   readonly isTls: boolean;
@@ -44,7 +46,15 @@ export class ProxyHeaderReader {
     const onReadable = (): void => this.#look(socket);
     const onClose = (): void => void this.#readings.delete(socket);
     const onEnd = (): void => this.#refuse(socket);
-    this.#readings.set(socket, { bytes: NOTHING, sinceMs: nowMs, isTls, onReadable, onEnd, onClose });
+    this.#readings.set(socket, {
+      memory: NOTHING,
+      length: 0,
+      sinceMs: nowMs,
+      isTls,
+      onReadable,
+      onEnd,
+      onClose,
+    });
     socket.on('readable', onReadable);
     // it has sent its last before it said whose it is, as a port scan does
     socket.on('end', onEnd);
@@ -67,15 +77,16 @@ export class ProxyHeaderReader {
     const reading = this.#readings.get(socket);
     const chunk = socket.read() as Buffer | null;
     if (reading === undefined || chunk === null) return;
-    reading.bytes = reading.bytes.length === 0 ? chunk : Buffer.concat([reading.bytes, chunk]);
-    const header = headerIn(reading.bytes);
+    append(reading, chunk);
+    const header = headerIn(reading.memory.subarray(0, reading.length));
     if (header === 'bad') this.#refuse(socket);
     else if (header !== undefined) this.#handOver(socket, reading, header);
   }
 
-  #handOver(socket: Socket, { bytes, isTls }: Reading, { source, length }: ProxyHeader): void {
+  #handOver(socket: Socket, { memory, length: received, isTls }: Reading, header: ProxyHeader): void {
+    const { source, length } = header;
     this.#forget(socket);
-    if (bytes.length > length) socket.unshift(bytes.subarray(length));
+    if (received > length) socket.unshift(memory.subarray(length, received));
     this.#owner.onProxyHeader(socket, source, isTls);
     // one that flowed would lose what a handshake waits for
     if (!isTls) socket.resume();
@@ -95,6 +106,19 @@ export class ProxyHeaderReader {
     this.#owner.onBadProxyHeader(socket);
     socket.destroy();
   }
+}
+
+function append(reading: Reading, chunk: Buffer): void {
+  const { memory, length } = reading;
+  const needed = length + chunk.length;
+  if (length === 0) reading.memory = chunk;
+  else if (needed <= memory.length) chunk.copy(memory, length);
+  else {
+    reading.memory = Buffer.allocUnsafe(2 * needed);
+    memory.copy(reading.memory, 0, 0, length);
+    chunk.copy(reading.memory, length);
+  }
+  reading.length = needed;
 }
 
 function headerIn(bytes: Buffer): ProxyHeader | 'bad' | undefined {

@@ -4,11 +4,11 @@
  * Invariants: one request is complete, and responded to, before the next is parsed (RFC 9112 section 9.3.2); what is kept
  * is bounded.
  */
-import type { Socket } from 'node:net';
 import type { ParsedRequest } from '../../http1/request-head.ts';
 import { type RequestLimits, RequestParser, type RequestSink } from '../../http1/request-parser.ts';
 import { LargeReads, largeReadBudget } from '../io/large-reads.ts';
 import { READ_INTO, readInto, SCRATCH } from '../io/node-internals.ts';
+import type { ResponseTarget } from './client-response.ts';
 import { ClientRequest } from './request.ts';
 import { RequestPacer } from './request-pacer.ts';
 import { type ReadControl, RequestStream } from './request-stream.ts';
@@ -21,8 +21,7 @@ const MAX_DEFERRED_BYTES = 4096;
 const MIN_LARGE_BYTES = 65_536;
 
 /** The connection whose requests are read. */
-export interface RequestReaderOwner {
-  readonly socket: Socket;
+export interface RequestReaderOwner extends ResponseTarget {
   /** No further request is read: a response has said that the connection closes. */
   readonly isClosing: boolean;
   /** A request is under way, or its response is being written. */
@@ -43,7 +42,6 @@ export function setAcceptPriority(isOn: boolean): void {
 export class RequestReader implements RequestSink, ReadControl {
   readonly #owner: RequestReaderOwner;
   readonly #clock: { readonly nowMs: number };
-  readonly #socket: Socket;
   readonly #parser: RequestParser;
   /** The request that is being read, or was read last. */
   #request: ClientRequest | undefined;
@@ -66,7 +64,6 @@ export class RequestReader implements RequestSink, ReadControl {
   constructor(owner: RequestReaderOwner, limits: RequestLimits, clock: { readonly nowMs: number }) {
     this.#owner = owner;
     this.#clock = clock;
-    this.#socket = owner.socket;
     this.#parser = new RequestParser(limits, this);
   }
 
@@ -101,7 +98,7 @@ export class RequestReader implements RequestSink, ReadControl {
     const text = this.#deferred;
     this.#deferred = undefined;
     // a client that has ended its side gets no response
-    if (text === undefined || !this.#socket.writable) return;
+    if (text === undefined || !this.#owner.carrier.writable) return;
     this.#parse(SCRATCH, 0, SCRATCH.write(text, 'latin1'));
   }
 
@@ -138,8 +135,8 @@ export class RequestReader implements RequestSink, ReadControl {
   onRequest(parsed: ParsedRequest, bytesHere: number): void {
     const { framing, bodyLength } = parsed;
     const length = framing === 'chunked' ? Number.NaN : bodyLength;
-    this.#body = framing === 'none' ? undefined : new RequestStream(this, this.#socket, length);
-    this.#request = new ClientRequest(this.#socket, parsed, this.#body);
+    this.#body = framing === 'none' ? undefined : new RequestStream(this, this.#owner, length);
+    this.#request = new ClientRequest(this.#owner, parsed, this.#body);
     if (framing === 'length' && bodyLength > 0 && bytesHere >= bodyLength) {
       this.#completeHead = parsed;
       return;
@@ -166,13 +163,13 @@ export class RequestReader implements RequestSink, ReadControl {
 
   pauseReading(): void {
     this.#isPaused = true;
-    this.#socket.pause();
+    this.#owner.carrier.pause();
   }
 
   resumeReading(): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
-    this.#socket.resume();
+    this.#owner.carrier.resume();
   }
 
   // ---- what the connection asks and decides
@@ -236,7 +233,7 @@ export class RequestReader implements RequestSink, ReadControl {
     this.#ignoresInput = true;
     this.#endLargeReads();
     this.#isPaused = false;
-    this.#socket.resume();
+    this.#owner.carrier.resume();
   }
 
   /** Ends all parsing, and delivers nothing more of a body; returns what was read behind the request at hand. */
@@ -262,17 +259,17 @@ export class RequestReader implements RequestSink, ReadControl {
 
   #startLargeReads(): void {
     this.#largeReads = new LargeReads(() => {
-      if (!this.#isPaused && !this.#socket.destroyed) this.#socket.resume();
+      if (!this.#isPaused && !this.#owner.socket.destroyed) this.#owner.socket.resume();
     });
-    readInto(this.#socket, () => largeReadBudget.next());
+    readInto(this.#owner.socket, () => largeReadBudget.next());
   }
 
   /** The body has ended, or nobody reads it any more. */
   #endLargeReads(): void {
     if (this.#largeReads === undefined) return;
     this.#largeReads = undefined;
-    readInto(this.#socket, () => {
-      readInto(this.#socket, null);
+    readInto(this.#owner.socket, () => {
+      readInto(this.#owner.socket, null);
       return READ_INTO;
     });
   }

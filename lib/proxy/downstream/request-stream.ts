@@ -17,7 +17,7 @@ export interface ReadControl {
 }
 
 export class RequestStream implements BodySource {
-  readonly #socket: Socket;
+  readonly #connection: { readonly socket: Socket };
   readonly length: number;
   readonly #reader: ReadControl;
   #onPiece: OnPiece = () => {};
@@ -31,9 +31,9 @@ export class RequestStream implements BodySource {
   #isEndDelivered = false;
 
   /** `length` in bytes, NaN for a body in chunks. */
-  constructor(reader: ReadControl, socket: Socket, length: number) {
+  constructor(reader: ReadControl, connection: { readonly socket: Socket }, length: number) {
     this.#reader = reader;
-    this.#socket = socket;
+    this.#connection = connection;
     this.length = length;
   }
 
@@ -51,7 +51,7 @@ export class RequestStream implements BodySource {
 
   /** A reset lies behind all that was not read yet; a write fails of it at once, even an empty one. */
   checkPeer(): void {
-    this.#socket.write('');
+    this.#connection.socket.write('');
   }
 
   listen(onPiece: OnPiece, onEnd: () => void): void {

@@ -17,20 +17,24 @@ export class ClientRequest {
   /** The target as received. */
   readonly url: string;
   readonly minorVersion: 0 | 1;
-  readonly socket: Socket;
   /** Undefined where none is announced. */
   readonly body: BodySource | undefined;
+  readonly #connection: { readonly socket: Socket };
   readonly #text: string;
   readonly #fieldsAt: number;
 
-  constructor(socket: Socket, parsed: ParsedRequest, body: BodySource | undefined) {
-    this.socket = socket;
+  constructor(connection: { readonly socket: Socket }, parsed: ParsedRequest, body: BodySource | undefined) {
+    this.#connection = connection;
     this.method = parsed.method;
     this.url = parsed.target;
     this.minorVersion = parsed.minorVersion;
     this.body = body;
     this.#text = parsed.text;
     this.#fieldsAt = parsed.fieldsAt;
+  }
+
+  get socket(): Socket {
+    return this.#connection.socket;
   }
 
   /** All of it has come. */

@@ -319,6 +319,7 @@ export class Exchange extends TimedTask implements QueuedRequest, BodyOwner, Act
     this.phase = 'done';
     const freed = lease.finish(record.respondedBy !== NO_ORDINAL && record.ended === 'whole');
     this.#tunnel?.close();
+    body?.release();
     record.finish(body?.bytes ?? 0);
     worker.access.recordEnd(record, context, lease.attempts);
     context.client.release(this, context.response);

@@ -87,7 +87,7 @@ export class ReplicaLease {
   #attempts = 0;
   /** The retry budget is charged with this request. */
   #isCharged = false;
-  /** When it began to wait. A double from the beginning (`-0`): V8 deoptimizes a class at the first fraction among whole numbers. */
+  /** When it began to wait. `-0` is a double: V8 deoptimizes a class at the first fraction among whole numbers. */
   #waitingSinceMs = -0;
   /** Why the last attempt failed. */
   #lastError: BalancerError | undefined;

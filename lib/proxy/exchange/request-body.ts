@@ -6,6 +6,7 @@
 import type { RequestFraming } from '../../http1/request-fields.ts';
 import { BalancerError } from '../../platform/errors.ts';
 import type { BodySource } from '../downstream/request.ts';
+import { bufferPool, type PooledBuffer } from '../io/buffer-pool.ts';
 import { ReadProgress, type UnsentBytes } from '../io/unsent-bytes.ts';
 import type { Connection } from '../upstream/connection.ts';
 
@@ -36,6 +37,8 @@ export class RequestBody {
   #connection: Connection | undefined;
   /** What came so far, for as long as that may have to be sent again. */
   #replay: Buffer[] = [];
+  /** Where the copies of a body lie that will soon be too long to be kept. */
+  #pooled: PooledBuffer | undefined;
   #bytes = 0;
   #isWanted = true;
   #isComplete = false;
@@ -117,9 +120,20 @@ export class RequestBody {
   /** Nobody wants the rest. */
   discard(): void {
     this.#connection = undefined;
-    this.#replay = [];
-    this.#isWanted = false;
+    this.release();
     this.#source.resume();
+  }
+
+  /** It will not be sent again, whatever still comes of it. */
+  release(): void {
+    this.#isWanted = false;
+    this.#dropReplay();
+  }
+
+  #dropReplay(): void {
+    this.#replay = [];
+    this.#pooled?.release();
+    this.#pooled = undefined;
   }
 
   /** The replica takes bytes again. */
@@ -162,14 +176,23 @@ export class RequestBody {
     this.#owner.onBodyProgress();
   }
 
+  /** Fresh memory for the first 64 KiB of each large body, faulted in and collected, was 5 % of the cost of an upload of 1 MiB. */
+  #keep(piece: Buffer): void {
+    const start = this.#bytes - piece.length;
+    if (this.#source.length > MAX_REPLAY_BYTES && start === 0) this.#pooled = bufferPool.acquire();
+    const memory = this.#pooled?.bytes.subarray(start, this.#bytes);
+    if (memory !== undefined) piece.copy(memory);
+    this.#replay.push(memory ?? Buffer.from(piece));
+  }
+
   /** Sends a piece on, which is overwritten by the next read. */
   #onPiece(piece: Buffer): void {
     this.#bytes += piece.length;
     const { maxBodyBytes } = this.#worker.options;
     if (maxBodyBytes > 0 && this.#source.contentBytes > maxBodyBytes && this.#isWanted)
       return this.#owner.onBadBody(bodyTooLarge(maxBodyBytes));
-    if (this.isReplayable) this.#replay.push(Buffer.from(piece));
-    else this.#replay = [];
+    if (this.isReplayable) this.#keep(piece);
+    else this.#dropReplay();
     if (this.#connection?.writeBody(piece) === false) this.#hold();
     this.#owner.onBodyProgress();
   }

@@ -1,6 +1,7 @@
 /**
  * The header lines by which a response sets the sticky cookie.
- * Source: RFC 6265 section 4.1, RFC 9111 section 7.3 (a response that sets a cookie must not be shared by a cache).
+ * Source: RFC 6265 section 4.1, draft-ietf-httpbis-rfc6265bis section 4.1.3 (names with a prefix), RFC 9111 section 7.3
+ * (a response that sets a cookie must not be shared by a cache).
  */
 import type { ResponseHead } from '../../http1/response-head.ts';
 
@@ -11,6 +12,8 @@ export interface StickyHeaderOptions {
   readonly stickyTtlMs: number;
 }
 
+/** Browsers take a cookie of such a name only where it is Secure, also where a proxy in front speaks TLS without a word. */
+const SECURE_NAME = /^__(?:host|secure)-/i;
 const CACHE_CONTROL = /^cache-control:/im;
 
 /** `token` is what it says; `isSecure`: the client speaks TLS, with us or with a proxy in front. */
@@ -21,7 +24,7 @@ export function stickyLines(
   isSecure: boolean,
 ): string {
   let lines = `Set-Cookie: ${sticky}=${token}; Path=/; HttpOnly; SameSite=Lax`;
-  if (isSecure) lines += '; Secure';
+  if (isSecure || SECURE_NAME.test(sticky)) lines += '; Secure';
   if (stickyTtlMs > 0) lines += `; Max-Age=${Math.ceil(stickyTtlMs / 1000)}`;
   lines += '\r\n';
   return CACHE_CONTROL.test(forward) ? lines : `${lines}Cache-Control: private\r\n`;

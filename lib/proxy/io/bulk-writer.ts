@@ -4,7 +4,7 @@
  * Invariant: bytes go out in their order, whether the kernel took them here or from the socket's own queue.
  */
 import { Buffer } from 'node:buffer';
-import { writeSync } from 'node:fs';
+import { writeSync, writevSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { type BufferPool, bufferPool, largeBufferPool } from './buffer-pool.ts';
 import { largeReadBudget } from './large-reads.ts';
@@ -20,6 +20,8 @@ export class BulkWriter {
   readonly #out: Writable;
   readonly #onRoom: () => void;
   #isFull = false;
+  /** What goes out before the next piece; '' most of the time. */
+  #ahead = '';
 
   /** `onRoom` is called when all of what made `write` return false has been taken. */
   constructor(out: Writable, onRoom: () => void) {
@@ -37,12 +39,21 @@ export class BulkWriter {
     const out = this.#out;
     const descriptor = plainDescriptorOf(out);
     if (descriptor < 0) return this.#writeThroughStream(piece);
-    const takenBytes = out.writableLength === 0 ? writeAtOnce(descriptor, piece) : 0;
+    const isEmpty = out.writableLength === 0;
+    let takenBytes = 0;
+    if (this.#ahead !== '') takenBytes = this.#writeWithAhead(piece, isEmpty ? descriptor : -1);
+    else if (isEmpty) takenBytes = writeAtOnce(descriptor, piece);
     if (takenBytes === piece.length) return true;
     this.#isFull = true;
     const rest = takenBytes === 0 ? piece : piece.subarray(takenBytes);
     this.#hold(rest, rest.length <= MIN_POOLED_BYTES ? undefined : largeBufferPool);
     return false;
+  }
+
+  /** Writes text, latin1, together with the piece that follows in this turn, or without one at its end. */
+  writeAhead(text: string): void {
+    this.#ahead = text;
+    process.nextTick(() => this.#flushAhead());
   }
 
   /** Writes text, latin1. */
@@ -52,8 +63,30 @@ export class BulkWriter {
     return false;
   }
 
+  /** Bytes of the piece that the kernel has taken behind the text; what it left of the text is in the stream then. */
+  #writeWithAhead(piece: Buffer, descriptor: number): number {
+    const ahead = Buffer.from(this.#ahead, 'latin1');
+    this.#ahead = '';
+    const takenBytes = descriptor < 0 ? 0 : writeBothAtOnce(descriptor, [ahead, piece]);
+    if (takenBytes >= ahead.length) return takenBytes - ahead.length;
+    this.#out.write(ahead.subarray(takenBytes));
+    return 0;
+  }
+
+  #flushAhead(): void {
+    const text = this.#ahead;
+    this.#ahead = '';
+    if (text !== '') this.#out.write(text, 'latin1');
+  }
+
   /** Encrypted sockets and streams take a piece when they will. */
   #writeThroughStream(piece: Buffer): boolean {
+    if (this.#ahead !== '') {
+      // as one record or frame
+      this.#out.cork();
+      process.nextTick(() => this.#out.uncork());
+      this.#flushAhead();
+    }
     if (!this.#hold(piece, bufferPool)) this.#waitForDrain();
     // the stream has room for 64 KiB, and with one more read on top it would hold too much
     else if (this.#out.writableLength > MAX_UNTAKEN_BYTES) this.#isFull = true;
@@ -90,6 +123,15 @@ export class BulkWriter {
 function writeAtOnce(descriptor: number, piece: Buffer): number {
   try {
     return writeSync(descriptor, piece);
+  } catch {
+    return 0;
+  }
+}
+
+/** The same for two pieces, one behind the other. */
+function writeBothAtOnce(descriptor: number, pieces: Buffer[]): number {
+  try {
+    return writevSync(descriptor, pieces);
   } catch {
     return 0;
   }

@@ -4,8 +4,18 @@
  * late; a socket that is destroyed loses it, as it would the stream's.
  * Source: Larus and Parkes, «Using Cohort Scheduling to Enhance Server Performance», USENIX ATC 2002.
  */
-import { Socket } from 'node:net';
-import { isEncrypted } from './encrypted.ts';
+import { closeEncrypted, isEncrypted } from './encrypted.ts';
+
+/** What takes text: a socket, or what one can be made of. */
+export interface TextWriter {
+  readonly destroyed: boolean;
+  /** Bytes that were written and not taken by the kernel. */
+  readonly writableLength: number;
+  write(text: string, encoding: 'latin1'): unknown;
+  destroy(): unknown;
+  /** Closes it once all that was written has gone out. */
+  destroySoon(): void;
+}
 
 /** Writes that are held at most: with more, and 1,000 connections, what they need has left the caches. */
 const MAX_HELD = 16;
@@ -19,7 +29,7 @@ const MAX_HELD = 16;
  */
 export class WriteBatcher {
   // the writes that are held, in their order: to which socket, what, and whether the socket is closed after it
-  readonly #sockets: (Socket | undefined)[] = Array(MAX_HELD).fill(undefined);
+  readonly #sockets: (TextWriter | undefined)[] = Array(MAX_HELD).fill(undefined);
   readonly #texts: string[] = Array(MAX_HELD).fill('');
   readonly #closes: boolean[] = Array(MAX_HELD).fill(false);
   #count = 0;
@@ -30,7 +40,7 @@ export class WriteBatcher {
   };
 
   /** Writes `text`, latin1, at the end of this round of the event loop or before. */
-  write(socket: Socket, text: string): void {
+  write(socket: TextWriter, text: string): void {
     if (this.#count === MAX_HELD) this.#writeAll();
     if (!this.#isRoundEndDue) {
       this.#isRoundEndDue = true;
@@ -42,7 +52,7 @@ export class WriteBatcher {
   }
 
   /** Makes the writes to this socket now, if any are held. */
-  flush(socket: Socket): void {
+  flush(socket: TextWriter): void {
     for (let at = 0; at < this.#count; at++) if (this.#sockets[at] === socket) return this.#writeAll();
   }
 
@@ -51,14 +61,15 @@ export class WriteBatcher {
   }
 
   /** Closes the socket after its writes; without a shutdown where nothing is unsent, which saves a tenth of a request. */
-  closeAfterWrites(socket: Socket): void {
+  closeAfterWrites(socket: TextWriter): void {
     if (this.#count > 0 && this.#sockets[this.#count - 1] === socket) {
       this.#closes[this.#count - 1] = true;
       return;
     }
     this.flush(socket);
-    if (socket.writableLength === 0 && !isEncrypted(socket)) socket.destroy();
-    else Socket.prototype.destroySoon.call(socket);
+    if (isEncrypted(socket)) closeEncrypted(socket);
+    else if (socket.writableLength === 0) socket.destroy();
+    else socket.destroySoon();
   }
 
   #writeAll(): void {

@@ -183,9 +183,7 @@ export class Connection {
     this.#uploadWriter = writer;
     socket.onWriteFailed = this.#onWriteFailed;
     // the first piece has usually come with the head
-    socket.cork();
-    process.nextTick(() => socket.uncork());
-    socket.write(head, 'latin1');
+    writer.writeAhead(head);
   }
 
   /**

@@ -122,7 +122,7 @@ export class ReplicaPools {
     const tls = endpoint.tls === true ? options.upstreamTls : undefined;
     const connectHttp1 = tls === undefined ? connectUpstream : connectUpstreamOver(tls);
     const isHttp2 = options.upstreamProtocol === 'h2' && ordinal !== NO_ORDINAL;
-    const connect = isHttp2 ? connectUpstreamHttp2(tls, connectHttp1) : connectHttp1;
+    const connect = isHttp2 ? connectUpstreamHttp2(tls, connectHttp1, nowMs) : connectHttp1;
     return new ConnectionPool({ ordinal, endpoint, ...caps, nowMs, recorder, limits, connect });
   }
 }

@@ -282,6 +282,17 @@ describe('a panel', { skip: skipBrowser }, () => {
       await page.getByText(/from 2 to 3 \(waiting; load 40\.3, target 16\)/).waitFor();
     });
 
+    it('says which balancer of a shared pool acts', async () => {
+      const acting = { id: '0123abcd', title: 'process 4242 on box', admin: '', isSelf: false };
+      autoscaled({ acting });
+      const page = await visits.open();
+      const sentence = 'Another balancer (process 4242 on box) acts for the pool, by the load of all.';
+      await page.getByText(sentence).waitFor();
+      if (process.env.SHOT !== undefined) await page.locator('#scale').screenshot({ path: process.env.SHOT });
+      autoscaled({ acting: { ...acting, isSelf: true } });
+      await page.getByText('This balancer acts for the pool, by the load of all.').waitFor();
+    });
+
     it('has the past sizes in its chart', async () => {
       const page = await visits.open();
       await page

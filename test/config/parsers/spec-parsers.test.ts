@@ -42,6 +42,13 @@ describe('the environment of a replica', () => {
     assert.deepEqual(envOf(['--env', 'TOKEN', '--env', 'UNSET'], { TOKEN: 's3cret' }), [['TOKEN', 's3cret']]);
   });
 
+  it('says that a file for a shell is none', () => {
+    const path = fileOf('A=1\nexport KEY="hidden"\n');
+    assert.deepEqual(problemsOf(['--env-file', path]), [
+      `--env-file "${path}" line 2 must be NAME=VALUE without export, the value without quotes`,
+    ]);
+  });
+
   it('reads files as docker run does, and lets --env win', () => {
     const first = fileOf('\ufeff# comment\n\nA=1\n  B="quoted" # literal\r\nTOKEN\n');
     const second = fileOf('A=2');

@@ -246,6 +246,16 @@ test('a size that an operator asked for stays for the window', () => {
   assert.equal(fleet.names, 8);
 });
 
+test('what operators remove elsewhere from a size by hand is not added again', () => {
+  const fleet = new Simulation();
+  fleet.law.recommend(4, fleet.clock.nowMs(), fleet.settings);
+  [fleet.names, fleet.ready] = [4, 4];
+  fleet.run(2, () => 60);
+  [fleet.names, fleet.ready] = [3, 3];
+  fleet.run(200, () => 60);
+  assert.deepEqual([fleet.names, fleet.decisions.at(-1)?.reason], [3, 'manual']);
+});
+
 test('a size that an operator added is not removed within the window', () => {
   const fleet = new Simulation();
   fleet.run(400, () => 10);
@@ -290,6 +300,14 @@ test('names that were given by hand are not removed', () => {
   fleet.facts = { removable: 0 };
   fleet.run(1000, () => 10);
   assert.deepEqual([fleet.names, fleet.decisions.at(-1)?.limitedBy], [4, 'given-names']);
+});
+
+test('a pause does not keep the first request from its replica', () => {
+  const fleet = new Simulation({ names: 0, settings: { min: 0, idleMs: 10_000, isPaused: true } });
+  fleet.run(5, () => 0);
+  assert.equal(fleet.names, 0);
+  fleet.run(5, () => 100);
+  assert.deepEqual([fleet.names, fleet.decisions.at(-1)?.limitedBy], [1, 'paused']);
 });
 
 test('a pause keeps the size', () => {

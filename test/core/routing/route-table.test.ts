@@ -35,7 +35,7 @@ const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 test('the memory is as large as its shape asks for', () => {
   const { writer } = tables();
   assert.equal(writer.buffer.byteLength, routeTableBytes(SHAPE));
-  assert.equal(routeTableBytes(SHAPE), (9 + 3 + 3 + 3 + 3 + 6 + 2 + 2 + 2 + 2 + 2) * 4 + 2 * 7 * 2);
+  assert.equal(routeTableBytes(SHAPE), (9 + 3 + 3 + 3 + 3 + 3 + 6 + 2 + 2 + 2 + 2 + 2) * 4 + 2 * 7 * 2);
 });
 
 test('more ordinals than a slot can tell apart are refused', () => {
@@ -313,14 +313,14 @@ test('a request waits since a ticket that was the next when it waited', () => {
 
 test('the common key of a watched replica is that of most requests of all threads', () => {
   const { writer, one, two } = tables();
-  assert.deepEqual([one.watched, writer.commonKey], [-1, undefined]);
-  writer.watch(0);
+  assert.deepEqual([one.watched, writer.keyWatch.commonKey], [-1, undefined]);
+  writer.keyWatch.watch(0);
   assert.equal(two.watched, 0);
   one.setCommonKey(0xf0000001, 3);
   two.setCommonKey(7, 2);
-  assert.equal(writer.commonKey, 0xf0000001);
+  assert.equal(writer.keyWatch.commonKey, 0xf0000001);
   one.setCommonKey(7, 4);
-  assert.equal(writer.commonKey, 7);
-  writer.watch(undefined);
-  assert.deepEqual([one.watched, writer.commonKey], [-1, undefined]);
+  assert.equal(writer.keyWatch.commonKey, 7);
+  writer.keyWatch.watch(undefined);
+  assert.deepEqual([one.watched, writer.keyWatch.commonKey], [-1, undefined]);
 });

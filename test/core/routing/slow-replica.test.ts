@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { mix32 } from '../../../lib/core/hashing/hash.ts';
 import { NO_KEY } from '../../../lib/core/hashing/hash-key.ts';
 import { maglevPlacement } from '../../../lib/core/hashing/maglev.ts';
+import { LOOK_MS, RelativeSpeeds } from '../../../lib/core/policy/relative-speed.ts';
 import type { Balance } from '../../../lib/core/routing/load-picker.ts';
 import { Picker } from '../../../lib/core/routing/pick.ts';
 import { RouteTable, RouteTableWriter } from '../../../lib/core/routing/route-table.ts';
@@ -19,8 +20,13 @@ const REQUESTS = 20_000;
 /** Three requests a millisecond: an even share, 0.6, is one and a half times what the slow replica can serve. */
 const GAP_MS = 1 / 3;
 
+interface Result {
+  readonly p99Ms: number;
+  readonly slowShare: number;
+}
+
 /** The 99th percentile of latency, and the share of the slow replica. */
-function run(balance: Balance, loadFactor: number): { readonly p99Ms: number; readonly slowShare: number } {
+function run(balance: Balance, loadFactor: number, comparesSpeeds = false): Result {
   const placement = maglevPlacement(65_537);
   const writer = new RouteTableWriter({ slots: placement.slots, ordinals: REPLICAS, workers: 1 });
   const table = new RouteTable(writer.buffer, writer.shape, 0);
@@ -33,9 +39,17 @@ function run(balance: Balance, loadFactor: number): { readonly p99Ms: number; re
   const ends: { readonly atMs: number; readonly ordinal: number }[] = [];
   const latenciesMs: number[] = [];
   let slow = 0;
+  const speeds = new RelativeSpeeds();
+  const times = SERVICE_MS.map(() => ({ count: 0, octaves: 0 }));
+  let lookMs = LOOK_MS;
   for (let request = 0; request < REQUESTS; request++) {
     const nowMs = request * GAP_MS;
     while (ends.length > 0 && ends[0]!.atMs <= nowMs) table.release(ends.shift()!.ordinal);
+    if (comparesSpeeds && nowMs >= lookMs) {
+      lookMs += LOOK_MS;
+      const seen = speeds.look(new Map(times.map((time, ordinal) => [String(ordinal), { ...time }])));
+      for (const [ordinal, speed] of seen) writer.setSpeed(Number(ordinal), speed);
+    }
     const ordinal = picker.lease(balance === 'hash' ? mix32(request) : NO_KEY);
     const servers = freeMs[ordinal]!;
     const server = servers.indexOf(Math.min(...servers));
@@ -44,6 +58,8 @@ function run(balance: Balance, loadFactor: number): { readonly p99Ms: number; re
     const place = ends.findLastIndex((end) => end.atMs <= atMs);
     ends.splice(place + 1, 0, { atMs, ordinal });
     latenciesMs.push(atMs - nowMs);
+    times[ordinal]!.count++;
+    times[ordinal]!.octaves += Math.log2(atMs - nowMs);
     if (ordinal === 0) slow++;
   }
   latenciesMs.sort((a, b) => a - b);
@@ -62,4 +78,10 @@ for (const balance of ['p2c', 'least'] as const) {
 
 test("p2c's p99 beside a slow replica is at most bounded hashing's", () => {
   assert.ok(run('p2c', 0).p99Ms <= run('hash', 1.25).p99Ms);
+});
+
+test("p2c's p99 is below one service of a slow replica whose speed is known", () => {
+  const { p99Ms, slowShare } = run('p2c', 0, true);
+  assert.ok(p99Ms < SERVICE_MS[0]! / 2, `${p99Ms} ms`);
+  assert.ok(slowShare < 0.01, String(slowShare));
 });

@@ -98,6 +98,45 @@ describe('servers out of DNS', { skip: skipWithoutDnsmasq ?? false }, () => {
     );
   });
 
+  it('are not those of an SRV record with port 0', async () => {
+    await server.serve([
+      'srv-host=_web._tcp.test,a.test,0,1,10',
+      'srv-host=_web._tcp.test,b.test,80,1,10',
+      'host-record=a.test,10.0.0.1',
+      'host-record=b.test,10.0.0.2',
+    ]);
+    const { servers } = await srv(server).look();
+    assert.deepEqual(
+      servers.map(({ name }) => name),
+      ['b.test:80'],
+    );
+  });
+
+  it('are found behind aliases, and by a name with a dot at its end', async () => {
+    await server.serve([
+      'cname=web.test,one.test',
+      'cname=one.test,two.test',
+      'host-record=two.test,10.0.0.1',
+    ]);
+    const source = createDnsSource({ kind: 'dns', text: '', host: 'web.test.', port: 80 }, [server.address]);
+    assert.deepEqual(
+      (await source.look()).servers.map(({ name }) => name),
+      ['10.0.0.1:80'],
+    );
+  });
+
+  it('are none behind an alias that leads nowhere', async () => {
+    await server.serve(['cname=web.test,gone.test']);
+    assert.deepEqual((await dns(server).look()).servers, []);
+  });
+
+  it('are all found where they are too many for a datagram', async () => {
+    const hosts = Array.from({ length: 1000 }, (_, index) => `10.1.${index >> 8}.${index & 255}`);
+    await server.serve(hosts.map((host) => `host-record=web.test,${host}`));
+    const { servers } = await dns(server).look();
+    assert.equal(new Set(servers.map(({ endpoint }) => endpoint.host)).size, 1000);
+  });
+
   it('keep their names when an SRV target changes its address', async () => {
     const record = 'srv-host=_web._tcp.test,a.test,80,1,10';
     const source = srv(server);

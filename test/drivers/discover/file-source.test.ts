@@ -64,10 +64,32 @@ describe('a file of servers', () => {
     assert.deepEqual(await names(), ['10.0.0.1:80']);
   });
 
+  for (const [what, text] of [
+    ['a byte order mark before lines', '\ufeffhttp://10.0.0.1:80 web\n'],
+    ['a byte order mark before JSON', '\ufeff[{"url": "http://10.0.0.1:80", "name": "web"}]'],
+    ['ends of lines as on Windows', '# servers\r\nhttp://10.0.0.1:80 web\r\n\r\n'],
+    ['blanks around what it lists', '\t http://10.0.0.1:80/   web \t\n  \n'],
+  ] as const)
+    it(`may have ${what}`, async () => {
+      await writeFile(path, text);
+      assert.deepEqual(await names(), ['web']);
+    });
+
+  it('may list as many servers as fit into it', async () => {
+    const lines = Array.from({ length: 40_000 }, (_, index) => `http://10.0.0.1:${index + 1}\n`);
+    await writeFile(path, lines.join(''));
+    assert.equal((await names()).length, 40_000);
+  });
+
   for (const [text, problem] of [
     ['', /the file is empty; an empty list is written \[\]/],
     ['http://a:1', /the last line has no end/],
     ['[{"url": "http://a:1"', /JSON/],
+    ['http://a:65536\n', /line 1 must be http:\/\/host:port, not "http:\/\/a:65536"/],
+    ['http://a:0\n', /line 1 must be http:\/\/host:port/],
+    ['http://::1:80\n', /line 1 must be http:\/\/host:port/],
+    ['http://a:1\nhttp://b:', /the last line has no end/],
+    ['\0\0\0\n', /line 1 must be http:\/\/host:port/],
     ['ftp://a:1\n', /line 1 must be http:\/\/host:port, not "ftp:\/\/a:1"/],
     ['http://a:1 b c\n', /line 1 has more than http:\/\/host:port and a name/],
     ['http://a:1 -b\n', /the name of line 1 must be up to 63 letters/],

@@ -130,6 +130,23 @@ describe('the claim on a pool', { skip: process.platform !== 'linux', timeout: 3
     await first.claim.ensureHeld();
   });
 
+  it('is waited for while its owner, which is to give it up, renews it', async () => {
+    const { claim: first, clock: firstClock } = await owner();
+    const { claim, clock } = balancer();
+    claim.leaveToOther();
+    const taken = claim.take();
+    await pass(clock, 1_000);
+    for (let renewal = 0; renewal < 5; renewal++) {
+      await pass(firstClock, 3_000);
+      await pass(clock, 3_000);
+    }
+    assert.equal(claim.isHeld, false);
+    await first.release();
+    await pass(clock, 1_000);
+    await taken;
+    assert.equal(claim.isHeld, true);
+  });
+
   it('goes to one of two that ask concurrently', async () => {
     const both = [balancer(), balancer()];
     const asked = both.map(({ claim }) => claim.take());

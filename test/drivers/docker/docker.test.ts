@@ -111,6 +111,14 @@ describe('the docker driver', () => {
     assert.equal(engine.requests.filter((request) => request === INSPECT).length, 1);
   });
 
+  it('lists what the engine is starting without an inspection, which waits for that', async () => {
+    engine.reply(LIST, 200, [summary('created')]);
+    engine.on(INSPECT, () => {});
+    const [instance] = await driver.list();
+    assert.equal(instance?.isStarting, true);
+    assert.equal(engine.requests.includes(INSPECT), false);
+  });
+
   it('omits a container that vanished while being inspected', async () => {
     engine.reply(LIST, 200, [summary('exited')]);
     engine.reply(INSPECT, 404, { message: 'No such container' });

@@ -68,6 +68,13 @@ describe('a listed container as an instance', () => {
     });
   }
 
+  for (const state of ['created', 'exited', 'running'])
+    it(`is ${state === 'created' ? '' : 'not '}about to be started when the engine says ${state}`, () => {
+      const instance = toInstance(summary({ State: state }), SETTINGS);
+      assert.equal(instance?.isStarting ?? false, state === 'created');
+      assert.equal(instance?.ending?.text, state === 'created' ? 'it was never started' : undefined);
+    });
+
   it('is reached at the port that it was started with', () => {
     const { Labels } = containerBody({ name: 'S2', id: 2 }, specWith(), { ...SETTINGS, port: 8080 });
     assert.equal(toInstance(summary({ Labels }), SETTINGS)?.endpoint?.port, 8080);

@@ -1,55 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { thisOwner } from '../../../lib/drivers/docker/owner.ts';
-import { Membership } from '../../../lib/drivers/members/membership.ts';
-import type { StoredTurn } from '../../../lib/drivers/members/record.ts';
-import { parseRecord, textOf } from '../../../lib/drivers/members/record.ts';
-import type { MemberStore, StoredRecord } from '../../../lib/drivers/members/store.ts';
-import { FakeClock } from '../../helpers/fake-clock.ts';
-import { silentLogger } from '../../helpers/silent-logger.ts';
-
-const settle = async (): Promise<void> => {
-  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
-};
-
-function pool() {
-  const clock = new FakeClock();
-  const records = new Map<string, StoredRecord>();
-  const turns = new Map<string, StoredTurn>();
-  const gone = new Set<string>();
-  const store: MemberStore = {
-    list: async () => [...records.values()],
-    async put(record) {
-      const key = `${record.owner.token}-${record.number}`;
-      const read = parseRecord(textOf(record));
-      assert.ok(read !== undefined);
-      records.set(key, { key, record: read });
-    },
-    turns: async () => [...turns.values()],
-    async putTurn(number, token) {
-      const key = `turn-${number}`;
-      if (!turns.has(key)) turns.set(key, { key, number, token });
-    },
-    async remove(key) {
-      records.delete(key);
-      turns.delete(key);
-    },
-  };
-  const join = async () => {
-    const owner = thisOwner('', 0, undefined);
-    const isGone = async ({ token }: { readonly token: string }) => gone.has(token);
-    const member = new Membership({ store, owner, isGone, clock, log: silentLogger });
-    await member.join();
-    return { member, end: () => gone.add(owner.token) };
-  };
-  const advance = async (ms: number): Promise<void> => {
-    for (let left = ms; left > 0; left -= 100) {
-      clock.advance(100);
-      await settle();
-    }
-  };
-  return { join, advance, records };
-}
+import { memoryMembers as pool } from '../../helpers/drivers/memory-members.ts';
 
 describe('the balancers of a pool', () => {
   it('see each other, and who has ended', async () => {
@@ -62,6 +13,35 @@ describe('the balancers of a pool', () => {
     await advance(1100);
     assert.equal(a.member.peers.length, 1);
     assert.equal(a.member.isActing, true);
+  });
+
+  it('are not taken for ended while the engine is silent', async () => {
+    const { join, advance, ended } = pool();
+    const [a, b] = [await join(), await join()];
+    for (let turn = 0; turn < 3; turn++) {
+      await advance(3100);
+      const releases = [b.holdRecords(), a.holdRecords()];
+      await advance(15_000);
+      for (const release of releases) {
+        release();
+        await advance(200);
+      }
+    }
+    await advance(1100);
+    assert.deepEqual([a.member.peers.length, b.member.peers.length], [2, 2]);
+    assert.deepEqual(ended, []);
+  });
+
+  it('are taken for ended where they renew nothing for ten seconds', async () => {
+    const { join, advance, ended } = pool();
+    const [a, b] = [await join(), await join()];
+    await advance(1100);
+    b.holdRecords();
+    await advance(9000);
+    assert.equal(a.member.peers.length, 2);
+    await advance(3000);
+    assert.equal(a.member.peers.length, 1);
+    assert.equal(ended.length, 1);
   });
 
   it('wait until nobody else uses an instance', async () => {
@@ -83,7 +63,7 @@ describe('the balancers of a pool', () => {
   it('tell each other what they report of autoscaling', async () => {
     const { join, advance } = pool();
     const [a, b] = [await join(), await join()];
-    const agreement = { version: 1, by: 'b', min: 1, max: 9, target: 8, isPaused: true, size: null };
+    const agreement = { max: { value: 9, version: 1, by: 'b' } };
     const report = { isScaling: true, load: 7.5, isPressed: true, isBusy: true, agreement };
     b.member.exchangeScale(
       () => report,
@@ -122,6 +102,50 @@ describe('the balancers of a pool', () => {
     assert.deepEqual(order.toSorted(), ['a1', 'a2', 'b']);
   });
 
+  it('never have a turn both where they ask for it at once', async () => {
+    const { join, advance } = pool();
+    const [a, b] = [await join(), await join()];
+    await advance(1100);
+    const ends: (() => Promise<void>)[] = [];
+    for (const { member } of [a, b]) void member.takeTurn().then((end) => ends.push(end));
+    await advance(3000);
+    assert.equal(ends.length, 1);
+    await ends[0]!();
+    await advance(1000);
+    assert.equal(ends.length, 2);
+  });
+
+  it('respect the turn of one whose record they have not read yet', async () => {
+    const { join, advance } = pool();
+    const a = await join();
+    await advance(1100);
+    const b = await join();
+    await b.member.takeTurn();
+    let hasTurn = false;
+    void a.member.takeTurn().then(() => {
+      hasTurn = true;
+    });
+    await advance(3000);
+    assert.equal(hasTurn, false);
+  });
+
+  it('know in their turn what was reported at the end of the one before', async () => {
+    const { join, advance } = pool();
+    const [a, b] = [await join(), await join()];
+    await advance(1100);
+    let load = 1;
+    const report = () => ({ isScaling: true, load, isPressed: false, isBusy: true, agreement: {} });
+    a.member.exchangeScale(report, () => {});
+    const end = await a.member.takeTurn();
+    load = 2;
+    await end();
+    await b.member.takeTurn();
+    assert.deepEqual(
+      [...b.member.scaleReports.values()].map((one) => one?.load),
+      [2],
+    );
+  });
+
   it('get the turn of one that has ended', async () => {
     const { join, advance } = pool();
     const [a, b] = [await join(), await join()];
@@ -147,6 +171,116 @@ describe('the balancers of a pool', () => {
     });
     await advance(95_000);
     await refused;
+  });
+
+  it('deploy one at a time, and the other is told who does', async () => {
+    const { join, advance } = pool();
+    const [a, b] = [await join(), await join()];
+    await advance(1100);
+    const end = await a.member.takeDeployTurn();
+    await assert.rejects(b.member.takeDeployTurn(), {
+      code: 'deploy-running',
+      message: /^another balancer of the pool deploys \(process \d+ on .*\): wait for its end, or/,
+    });
+    await end();
+    await b.member.takeDeployTurn();
+  });
+
+  it('get the turn to deploy of one that has ended', async () => {
+    const { join, advance } = pool();
+    const [a, b] = [await join(), await join()];
+    await advance(1100);
+    await a.member.takeDeployTurn();
+    a.end();
+    await advance(1100);
+    let hasTurn = false;
+    void b.member.takeDeployTurn().then(() => {
+      hasTurn = true;
+    });
+    await advance(10_000);
+    assert.equal(hasTurn, true);
+  });
+
+  it('know what another deploys until that is over', async () => {
+    const { join, advance } = pool();
+    const [a, b] = [await join(), await join()];
+    await advance(1100);
+    const deploy = { id: 'x-1', generation: 2, title: 'app:v2' };
+    a.member.announceDeploy(deploy, () => {});
+    await advance(2100);
+    assert.deepEqual(b.member.deploying?.deploy, deploy);
+    assert.deepEqual([a.member.isActing, b.member.isActing, a.member.deploying], [true, false, undefined]);
+    a.member.announceDeploy(undefined, () => {});
+    await advance(2100);
+    assert.equal(b.member.deploying, undefined);
+  });
+
+  it('know at once what another has begun to deploy where they look', async () => {
+    const { join, advance, settle } = pool();
+    const [a, b] = [await join(), await join()];
+    await advance(1100);
+    a.member.announceDeploy({ id: 'x-1', generation: 2, title: 'app:v2' }, () => {});
+    await settle();
+    const idOf = ({ member }: typeof b): string | undefined => member.deploying?.deploy.id;
+    assert.equal(idOf(b), undefined);
+    await b.member.look();
+    assert.equal(idOf(b), 'x-1');
+  });
+
+  it('take a deploy back that another is asked to', async () => {
+    const { join, advance } = pool();
+    const [a, b] = [await join(), await join()];
+    let undone = 0;
+    a.member.announceDeploy({ id: 'x-1', generation: 2, title: 'app:v2' }, () => undone++);
+    await advance(2100);
+    b.member.requestUndo('x-0');
+    await advance(2100);
+    assert.equal(undone, 0);
+    b.member.requestUndo('x-1');
+    await advance(2100);
+    assert.ok(undone > 0);
+  });
+
+  it('use an instance again that a deploy has put back into its place', async () => {
+    const { join, advance } = pool();
+    const [a, b] = [await join(), await join()];
+    b.member.use(['old'], ['old']);
+    b.member.use(['new'], ['old', 'new']);
+    b.member.release('old');
+    b.member.use(['new'], ['old', 'new']);
+    b.member.use(['old'], ['old', 'new']);
+    await advance(2100);
+    let isReleased = false;
+    void a.member.untilReleased('old', 60_000).then(() => {
+      isReleased = true;
+    });
+    await advance(5000);
+    assert.equal(isReleased, false);
+  });
+
+  it('say once that their tables differ for long', async () => {
+    const { join, advance, warnings } = pool();
+    const [a, b] = [await join(), await join()];
+    const hashes = ['one', 'two'];
+    a.member.follow(
+      () => hashes[0]!,
+      () => {},
+    );
+    b.member.follow(
+      () => hashes[1]!,
+      () => {},
+    );
+    await advance(10_000);
+    hashes[1] = 'one';
+    await advance(3000);
+    for (const hash of ['two', 'three', 'four']) {
+      hashes[1] = hash;
+      await advance(10_000);
+    }
+    assert.deepEqual(warnings, []);
+    await advance(60_000);
+    assert.equal(warnings.length, 2);
+    assert.match(warnings[0]!, /^another balancer of the pool has another table: start all of them with/);
   });
 
   it('leave no record behind', async () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,11 +14,14 @@ import { get } from '../../helpers/drivers/replica-client.ts';
 import { eventually } from '../../helpers/eventually.ts';
 import { endingIn } from '../../helpers/fleet/endings.ts';
 import { noOutput } from '../../helpers/no-output.ts';
-import { groupOf, leaderOf } from '../../helpers/processes.ts';
+import { groupOf, leaderOf, membersOf } from '../../helpers/processes.ts';
 import { type SpecDriver, specWith, withSpec } from '../../helpers/replica-spec.ts';
-import { skipWithoutProc, skipWithoutPython } from '../../helpers/skip.ts';
+import { skipUnless, skipWithoutProc, skipWithoutPython } from '../../helpers/skip.ts';
 
 const PLACE = { name: 'S1', id: 1 };
+/** The column of /proc/PID/stat with the scheduling policy; neither `sleep` nor `sh` has a blank in its name. */
+const POLICY = 40;
+const [SCHED_OTHER, SCHED_IDLE] = ['0', '5'];
 const directory = mkdtempSync(join(tmpdir(), 'ringlb-test-'));
 const drivers: Driver[] = [];
 const parents: ChildProcess[] = [];
@@ -296,12 +299,47 @@ describe('removing a command', () => {
     await groupGone(leaderOf(instance));
   });
 
-  it('goes before the balancer when memory runs out', { skip: skipWithoutProc }, async () => {
+  it('goes before the balancer when memory runs out, its watcher as well', {
+    skip: skipWithoutProc,
+  }, async () => {
+    const ready = freshFile();
+    const instance = await driverOf(`sleep 1000 & echo ready > ${ready}; wait`).start(PLACE);
+    await written(ready);
+    const scores = membersOf(leaderOf(instance)).map(({ pid }) =>
+      readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8'),
+    );
+    assert.ok(scores.length >= 3);
+    assert.deepEqual(new Set(scores), new Set(['1000\n']));
+  });
+
+  it('has a watcher that dies slowly where memory runs out', {
+    skip: skipUnless(spawnSync('chrt', ['-i', '0', 'true']).status === 0, 'no chrt'),
+  }, async () => {
     const ready = freshFile();
     const instance = await driverOf(`echo ready > ${ready}; exec sleep 1000`).start(PLACE);
     await written(ready);
-    const score = (pid: number | 'self') => Number(readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8'));
-    assert.ok(score(leaderOf(instance)) > score('self'));
+    const leader = leaderOf(instance);
+    const policyOf = (pid: number) => readFileSync(`/proc/${pid}/stat`, 'latin1').split(' ')[POLICY];
+    await eventually('an idle watcher', () => {
+      const watcher = membersOf(leader).find(({ pid }) => pid !== leader);
+      return watcher !== undefined && policyOf(watcher.pid) === SCHED_IDLE;
+    });
+    assert.equal(policyOf(leader), SCHED_OTHER);
+  });
+
+  it('ends where its watcher is killed', async () => {
+    const ready = freshFile();
+    const driver = driverOf(`echo ready > ${ready}; exec sleep 1000`);
+    const instance = await driver.start(PLACE);
+    await written(ready);
+    const leader = leaderOf(instance);
+    const watcher = await eventually('its watcher', () =>
+      membersOf(leader).find(({ pid }) => pid !== leader),
+    );
+    process.kill(watcher!.pid, 'SIGKILL');
+    await groupGone(leader);
+    // the driver learns of an end by a signal, which may come later than /proc shows it
+    await eventually('it is dead', async () => (await driver.list())[0]?.status === 'dead');
   });
 
   it('refuses a start once the driver is closed, and leaves nothing', async () => {

@@ -83,6 +83,15 @@ describe('the roster of a Swarm', () => {
     assert.deepEqual(shown(next), ['t2 running current']);
   });
 
+  it('keeps a task that was placed while an older look was under way', () => {
+    const begun = { ...seen([], []), version: roster.version };
+    const running = seen([service('S1')], [task(1, 'S1')]);
+    roster.place('S1', roster.findRunning(service('S1'), running)!, false);
+    shown(begun);
+    const next = seen([service('S1')], [task(1, 'S1', { state: 'failed' }), task(2, 'S1')]);
+    assert.deepEqual([shown(next), deaths(next)], [['t1 dead current'], ['t1']]);
+  });
+
   it("takes a cut-off node's running task for dead once Swarm does", () => {
     shown(seen([service('S1')], [task(1, 'S1')]));
     const cut = seen([service('S1')], [task(1, 'S1', { DesiredState: 'shutdown' })]);
@@ -119,6 +128,16 @@ describe('the roster of a Swarm', () => {
     assert.equal(roster.hints(running).length, 1);
     const removed = seen([service('S1', { 'ringlb.role': 'removed' })], [task(1, 'S1')]);
     assert.equal(roster.hints(removed).length, 1);
+  });
+
+  it('tells a task that has not run yet from one that has ended', () => {
+    const isStarting = (...states: readonly string[]) => {
+      const tasks = states.map((state, index) => task(index + 1, 'S1', { state }));
+      return roster.instances(seen([service('S1')], tasks))[0]?.isStarting;
+    };
+    assert.equal(isStarting('preparing'), true);
+    assert.equal(isStarting('running'), undefined);
+    assert.equal(isStarting('failed', 'preparing'), undefined);
   });
 
   it('shows a starting task as dead, and as running once started', () => {

@@ -247,6 +247,80 @@ it('removes what was added while managers did not respond once they do', async (
   await promise;
 });
 
+/** What was created in the place of the service while it drained. */
+const HEALING = {
+  ...SERVICE,
+  ID: 'beside',
+  CreatedAt: '2',
+  Spec: { ...SERVICE.Spec, Labels: { ...SERVICE.Spec.Labels, 'ringlb.heals': SERVICE.ID } },
+};
+
+it('says on what it puts in the place which service that was', async (t) => {
+  const { engine, driver } = await afterAnother(t);
+  await driver.list();
+  await driver.retire('t1', 'replaced');
+  engine.reply('GET /services', 200, [inRole('replaced')]);
+  let body: Promise<unknown> | undefined;
+  engine.on('POST /services/create', (response, request) => {
+    body ??= jsonOf(request);
+    engine.reply(`GET /services/${SERVICE.ID}`, 200, inRole('removed'));
+    engine.reply('GET /tasks', 200, []);
+    json(response, 201, { ID: 'beside' });
+  });
+  engine.reply('DELETE /services/beside', 200);
+  await assert.rejects(driver.start({ name: 'S4', id: 4, mayAdopt: true }, specWith()));
+  const { Labels: labels } = (await body) as typeof HEALING.Spec;
+  assert.equal(labels['ringlb.heals'], SERVICE.ID);
+});
+
+/** A pool where HEALING is in the place of the service, which drains in `role`; gives the updates of both in their order. */
+async function whileHealing(t: TestContext, role: string) {
+  const { engine, driver } = await afterAnother(t);
+  const services = new Map([inRole(role), HEALING].map((service) => [service.ID, service as typeof SERVICE]));
+  const roles: string[] = [];
+  for (const id of services.keys()) {
+    engine.on(`GET /services/${id}`, (response) => json(response, 200, services.get(id)));
+    engine.on(`POST /services/${id}/update`, async (response, request) => {
+      const Spec = (await jsonOf(request)) as typeof SERVICE.Spec;
+      services.set(id, { ...services.get(id)!, Spec });
+      roles.push(`${id} ${(Spec.Labels as Record<string, string>)['ringlb.role']}`);
+      json(response, 200, {});
+    });
+  }
+  engine.on('GET /services', (response) => json(response, 200, [...services.values()]));
+  return { driver, services, roles };
+}
+
+it('leaves a removal to the balancer that claimed what is being healed here', async (t) => {
+  const { driver, roles } = await whileHealing(t, 'removed');
+  assert.equal(await driver.claimRemoval!('S4'), undefined);
+  assert.deepEqual(roles, []);
+});
+
+it('claims what drains before what was put in its place', async (t) => {
+  const { driver, roles } = await whileHealing(t, 'replaced');
+  assert.notEqual(await driver.claimRemoval!('S4'), undefined);
+  assert.deepEqual(roles, [`${SERVICE.ID} removed`, 'beside removed']);
+});
+
+it('claims once what drains where what was put in its place goes meanwhile', async (t) => {
+  const { driver, services, roles } = await whileHealing(t, 'replaced');
+  const other = await whileHealing(t, 'replaced');
+  assert.notEqual(await driver.claimRemoval!('S4'), undefined);
+  services.delete('beside');
+  other.services.clear();
+  other.services.set(SERVICE.ID, services.get(SERVICE.ID)!);
+  assert.equal(await other.driver.claimRemoval!('S4'), undefined);
+  assert.deepEqual([roles.length, other.roles.length], [2, 0]);
+});
+
+it('gives both services the role of before where a removal is taken back', async (t) => {
+  const { driver, roles } = await whileHealing(t, 'replaced');
+  const claimed = await driver.claimRemoval!('S4');
+  await driver.undoRemoval!(claimed!);
+  assert.deepEqual(roles.slice(2).toSorted(), ['beside current', `${SERVICE.ID} replaced`]);
+});
+
 it('leaves a removal to the balancer that claimed the newest service of the name', async (t) => {
   const { engine, driver } = await afterAnother(t);
   const newest = inRole('removed', { ID: 'beside', CreatedAt: '2' });

@@ -51,6 +51,13 @@ describe('autoscaling', () => {
     );
   });
 
+  it('removes those without a weight first', async () => {
+    const rig = await rigOf(3, { scale: { min: 2 } });
+    await rig.view.setWeights(new Map([['S1', 0]]));
+    await live(rig, 110);
+    assert.deepEqual(names(rig), ['S2', 'S3']);
+  });
+
   it('never removes a name that was given by hand', async () => {
     const rig = await rigOf(1);
     const adding = rig.view.add(2, ['web', 'api']);

@@ -129,6 +129,33 @@ describe('autoscaling of a pool with two balancers', () => {
     assert.deepEqual([a.autoscaler.settings.max, b.autoscaler.settings.max], [5, 5]);
   });
 
+  it('keeps changes of different settings that cross', async () => {
+    const { a, b, live } = await twoBalancers();
+    a.bounds.change({ max: 5, target: 3 }, false);
+    b.bounds.change({ min: 2, target: 6 }, false);
+    await live(2);
+    for (const { autoscaler } of [a, b]) {
+      const { min, max, target } = autoscaler.settings;
+      assert.deepEqual([min, max, target], [2, 5, 3]);
+    }
+  });
+
+  it('keeps a bound that gave way to another where it is', async () => {
+    const { a, b, live } = await twoBalancers();
+    a.bounds.change({ max: 3 }, false);
+    b.bounds.change({ min: 6 }, false);
+    await live(2);
+    b.bounds.change({ max: 8 }, false);
+    await live(2);
+    assert.deepEqual(
+      [a, b].map(({ autoscaler: { settings } }) => [settings.min, settings.max]),
+      [
+        [3, 8],
+        [3, 8],
+      ],
+    );
+  });
+
   it('takes the later of two changes', async () => {
     const { a, b, live } = await twoBalancers();
     a.bounds.change({ max: 5 }, false);

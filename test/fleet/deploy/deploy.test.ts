@@ -491,6 +491,36 @@ describe('a deploy', () => {
     assert.deepEqual(rig.releases.current.spec, before?.spec);
   });
 
+  it('goes back over restarts to another release with a rollback', async () => {
+    await rig.deploys.start({ ...CHANGE, watchMs: 100 });
+    await rig.advance(2000);
+    await rig.deploys.start({ ...CHANGE, kind: 'restart', watchMs: 100 });
+    await rig.advance(2000);
+    await rig.deploys.rollBack();
+    await rig.advance(2000);
+    assert.deepEqual([state(), rig.releases.current.overrides], ['done', {}]);
+    assert.deepEqual(generations(), ['S1=4', 'S2=4', 'S3=4']);
+  });
+
+  it('comes back with a second rollback', async () => {
+    await rig.deploys.start({ ...CHANGE, watchMs: 100 });
+    await rig.advance(2000);
+    for (let rollback = 0; rollback < 2; rollback++) {
+      await rig.deploys.rollBack();
+      await rig.advance(2000);
+    }
+    assert.deepEqual([state(), rig.releases.current.overrides], ['done', { env: CHANGE.env }]);
+  });
+
+  it('has nothing to go back to after a restart alone', async () => {
+    await rig.deploys.start({ ...CHANGE, kind: 'restart', watchMs: 100 });
+    await rig.advance(2000);
+    await assert.rejects(rig.deploys.rollBack(), {
+      code: 'bad-request',
+      message: /nothing was deployed before/,
+    });
+  });
+
   it('lets what it has not set follow the options', async () => {
     await rig.deploys.start({ ...CHANGE, watchMs: 100 });
     await rig.advance(2000);

@@ -173,6 +173,32 @@ describe('removing while replicas are drained', () => {
     assert.deepEqual(rig.view.names(), ['S1', 'S2']);
   });
 
+  it('chooses those without a weight first', async () => {
+    const rig = await FleetRig.of(3);
+    rig.load('S1', 3);
+    await rig.view.setWeights(new Map([['S1', 0]]));
+    assert.deepEqual(await rig.scaling.remove(1, []), ['S2', 'S3']);
+  });
+
+  it('refuses to leave none but those without a weight', async () => {
+    const rig = await FleetRig.of(2);
+    await rig.view.setWeights(new Map([['S1', 0]]));
+    await assert.rejects(rig.scaling.remove(1, ['S2']), {
+      code: 'bad-request',
+      message: 'only S1 would be left, and no request goes there until it has a weight above 0',
+    });
+    assert.deepEqual(rig.view.names(), ['S1', 'S2']);
+  });
+
+  it('refuses to drain the last one with a weight', async () => {
+    const rig = await FleetRig.of(2);
+    await rig.view.setWeights(new Map([['S1', 0]]));
+    await assert.rejects(rig.view.drain(['S2']), {
+      code: 'bad-request',
+      message: 'no replica would be eligible any more, so nothing is drained',
+    });
+  });
+
   it('can still take all of them', async () => {
     const rig = await FleetRig.of(2);
     await rig.view.drain(['S1']);

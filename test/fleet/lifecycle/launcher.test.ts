@@ -211,6 +211,8 @@ describe('the launcher', () => {
       await rig.advance(2000, 50);
       assert.deepEqual(rig.states, ['S1=healthy']);
       assert.deepEqual([rig.driver.current, [...rig.driver.instances.keys()]], [['S1'], ['S1#2']]);
+      // it had the name from its start
+      assert.deepEqual(rig.driver.of('promote'), []);
     });
 
     it('keeps the dead one until it is known how it ended', async () => {
@@ -231,7 +233,8 @@ describe('the launcher', () => {
     const rig = await FleetRig.of(1);
     const ending = rig.driver.hold('endingOf');
     rig.driver.die(rig.instanceOf('S1'), 'exit 1');
-    await rig.advance(100);
+    // longer than a crash has the next start wait
+    await rig.advance(5000, 100);
     assert.deepEqual(rig.driver.of('start'), []);
     ending.open();
     await rig.advance(1200);

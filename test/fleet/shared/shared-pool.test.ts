@@ -1,28 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { DeployRequest } from '../../../lib/fleet/deploy/deploys.ts';
+import type { Members } from '../../../lib/drivers/driver.ts';
 import { FakeDriver } from '../../helpers/fleet/fake-driver.ts';
-import { FakePool } from '../../helpers/fleet/fake-pool.ts';
-import {
-  DRAIN_TIMEOUT_MS,
-  FleetRig,
-  NOT_READY,
-  type RigOptions,
-  STOP_TIMEOUT_MS,
-} from '../../helpers/fleet/rig.ts';
+import { DRAIN_TIMEOUT_MS, FleetRig, NOT_READY, STOP_TIMEOUT_MS } from '../../helpers/fleet/rig.ts';
+import { look, sharedRig } from '../../helpers/fleet/shared-rig.ts';
 
-/** A fleet of two that other balancers change too. */
-async function sharedRig(options: RigOptions = {}): Promise<FleetRig> {
-  const driver = new FakeDriver();
-  driver.isShared = true;
-  driver.heals = true;
-  return FleetRig.of(2, { driver, ...options });
-}
-
-const look = async (rig: FleetRig): Promise<void> => {
-  rig.driver.hint({ kind: 'changed', cause: 'services' });
-  await rig.advance(100);
-};
+const BEING_STARTED = { status: 'dead', isStarting: true, endpoint: undefined } as const;
 
 describe('a pool that is shared', () => {
   it('takes in a replica that another balancer added', async () => {
@@ -33,6 +16,34 @@ describe('a pool that is shared', () => {
     assert.deepEqual(rig.driver.calls, []);
   });
 
+  it('gets no second fleet where that of another balancer joins while the first is begun', async () => {
+    const driver = new FakeDriver();
+    driver.isShared = true;
+    const names = driver.hold('heldNames');
+    const rig = new FleetRig({ driver });
+    assert.equal(await rig.supervisor.open(), 0);
+    const begun = rig.scaling.startFleet(3);
+    for (const id of [1, 2, 3]) driver.leave(`S${id}`, id);
+    await look(rig);
+    names.open();
+    await begun;
+    await rig.advance(100);
+    assert.deepEqual(rig.states, ['S1=healthy', 'S2=healthy', 'S3=healthy']);
+    assert.deepEqual(driver.calls, []);
+  });
+
+  it('keeps the names of a new fleet while another balancer has them for what it starts', async () => {
+    const driver = new FakeDriver();
+    driver.isShared = true;
+    const rig = new FleetRig({ driver });
+    assert.equal(await rig.supervisor.open(), 0);
+    // created, and not listed yet
+    for (let turn = 0; turn < 2; turn++) driver.failNext('start', 'name-held', 'S2');
+    await rig.scaling.startFleet(3);
+    await rig.advance(10_000);
+    assert.deepEqual(rig.states, ['S1=healthy', 'S2=healthy', 'S3=healthy']);
+  });
+
   it('takes in a new replica whose name one that drains has', async () => {
     const rig = await sharedRig();
     rig.load('S2', 1);
@@ -40,6 +51,16 @@ describe('a pool that is shared', () => {
     const { instanceId } = rig.driver.leave('S2', 2);
     await look(rig);
     assert.equal(rig.instanceOf('S2'), instanceId);
+  });
+
+  it('does not take in what drains here and is listed as it was before', async () => {
+    const rig = await sharedRig();
+    const instanceId = rig.instanceOf('S2');
+    rig.load('S2', 1);
+    await rig.scaling.remove(1, ['S2']);
+    rig.driver.instances.get(instanceId)!.role = 'current';
+    await look(rig);
+    assert.deepEqual(rig.states, ['S1=healthy']);
   });
 
   it('does not take in more than max-replicas', async () => {
@@ -97,6 +118,35 @@ describe('a pool that is shared', () => {
     assert.deepEqual(rig.driver.calls, []);
   });
 
+  for (const isActing of [true, false])
+    it(`${isActing ? 'gives' : 'leaves it to who acts to give'} an instance its name back after a while`, async () => {
+      const rig = await sharedRig();
+      const peers = [{ isSelf: true }, { isSelf: false }];
+      rig.driver.members = { peers, isActing } as unknown as Members;
+      const instanceId = rig.instanceOf('S2');
+      rig.driver.instances.get(instanceId)!.role = 'replaced';
+      await look(rig);
+      await rig.advance(9000, 1000);
+      await look(rig);
+      assert.deepEqual(rig.driver.of('promote'), []);
+      await rig.advance(2000, 1000);
+      await look(rig);
+      assert.deepEqual(rig.driver.of('promote'), isActing ? [instanceId] : []);
+    });
+
+  it('begins once to take an instance whose probes do not pass yet', async () => {
+    const rig = await sharedRig();
+    const old = rig.instanceOf('S1');
+    rig.driver.instances.get(old)!.role = 'replaced';
+    const { endpoint, instanceId } = rig.driver.leave('S1', 1);
+    rig.found.set(endpoint!.port, NOT_READY);
+    for (let looks = 0; looks < 3; looks++) await look(rig);
+    rig.found.delete(endpoint!.port);
+    await rig.advance(2000);
+    assert.equal(rig.instanceOf('S1'), instanceId);
+    assert.deepEqual(rig.driver.released, [old]);
+  });
+
   it('lets a replica go whose instance another balancer has removed', async () => {
     const rig = await sharedRig();
     rig.driver.instances.delete(rig.instanceOf('S2'));
@@ -111,6 +161,30 @@ describe('a pool that is shared', () => {
     await look(rig);
     assert.deepEqual(rig.states, ['S1=healthy', 'S2=healthy']);
     assert.deepEqual(rig.driver.calls, []);
+  });
+
+  it('starts nothing of its own beside a fleet that another balancer is starting', async () => {
+    const driver = new FakeDriver();
+    driver.isShared = true;
+    const created = [driver.leave('S1', 1, BEING_STARTED), driver.leave('S2', 2, BEING_STARTED)];
+    const rig = await FleetRig.of(2, { driver });
+    assert.deepEqual([rig.states, driver.calls], [[], []]);
+    for (const instance of created)
+      Object.assign(instance, { status: 'running', endpoint: { host: '127.0.0.1', port: 1 } });
+    await look(rig);
+    assert.deepEqual(rig.states, ['S1=healthy', 'S2=healthy']);
+    assert.deepEqual(driver.calls, []);
+  });
+
+  it('takes in a replica that the last of the others had begun to start', async () => {
+    const rig = await sharedRig();
+    const peers = [{ isSelf: true }];
+    rig.driver.members = { peers, isActing: true } as unknown as Members;
+    const { instanceId } = rig.driver.leave('web', 3, BEING_STARTED);
+    await look(rig);
+    await rig.advance(20_000, 1000);
+    assert.deepEqual(rig.driver.of('replace'), [instanceId]);
+    assert.deepEqual(rig.states, ['S1=healthy', 'S2=healthy', 'web=healthy']);
   });
 
   it('takes in a replica whose balancer must have ended while it started', async () => {
@@ -160,156 +234,6 @@ describe('a pool that is shared', () => {
     const rig = await FleetRig.of(1, { driver });
     await rig.advance(3000);
     assert.deepEqual(rig.driver.of('retire'), []);
-  });
-});
-
-describe('an addition to a shared pool', () => {
-  it('counts where another balancer removes the replica before it is healthy', async () => {
-    const rig = await sharedRig();
-    rig.driver.failNext('start', 'not-found', 'S3');
-    const added = rig.scaling.add(2, []);
-    await rig.advance(100);
-    assert.deepEqual(await added, ['S1', 'S2', 'S4']);
-  });
-});
-
-describe('a removal from a shared pool', () => {
-  /** Another balancer is about to remove the replica; nobody has looked yet. */
-  const removedElsewhere = (rig: FleetRig, name: string): void => {
-    rig.driver.instances.get(rig.instanceOf(name))!.role = 'removed';
-  };
-
-  it('chooses another replica where one was claimed elsewhere', async () => {
-    const rig = await sharedRig();
-    removedElsewhere(rig, 'S2');
-    assert.deepEqual(await rig.scaling.remove(1, []), []);
-    await rig.advance(100);
-    assert.deepEqual(rig.driver.current, []);
-  });
-
-  it('goes on where the launch of what it claimed finds that it was removed', async () => {
-    const rig = await sharedRig();
-    const launch = rig.driver.hold('replace', 'S2');
-    rig.driver.die(rig.instanceOf('S2'), 'SIGKILL');
-    await rig.advance(100);
-    const claim = rig.driver.hold('claimRemoval', 'S1');
-    const removed = rig.scaling.remove(2, []);
-    await rig.advance(100);
-    rig.driver.failNext('replace', 'not-found', 'S2');
-    launch.open();
-    await rig.advance(100);
-    claim.open();
-    assert.deepEqual(await removed, []);
-  });
-
-  it('spares a replica that another balancer may still be adding', async () => {
-    const rig = await sharedRig();
-    const { endpoint } = rig.driver.leave('web', 3);
-    rig.found.set(endpoint!.port, NOT_READY);
-    await look(rig);
-    assert.deepEqual(await rig.scaling.remove(1, []), ['S1', 'web']);
-  });
-
-  it('stops an instance that was not placed here as one that others use', async () => {
-    const rig = await sharedRig();
-    const gate = rig.driver.hold('replace', 'S2');
-    rig.driver.die(rig.instanceOf('S2'), 'SIGKILL');
-    await rig.advance(100);
-    await rig.scaling.remove(1, ['S2']);
-    await rig.advance(100);
-    assert.deepEqual(rig.driver.of('remove'), [`S2#2 ${STOP_TIMEOUT_MS}`]);
-    gate.open();
-  });
-
-  it('counts once what two calls remove at once', async () => {
-    const rig = await sharedRig();
-    const results = await Promise.all([rig.scaling.remove(1, []), rig.scaling.remove(1, [])]);
-    assert.deepEqual(results, [['S1'], []]);
-  });
-
-  it('is refused for a name that was claimed elsewhere', async () => {
-    const rig = await sharedRig();
-    removedElsewhere(rig, 'S2');
-    await assert.rejects(rig.scaling.remove(1, ['S2']), {
-      code: 'bad-request',
-      message: 'there is no replica called S2',
-    });
-    assert.deepEqual(rig.states, ['S1=healthy']);
-  });
-
-  it('takes back what it claimed where the engine is lost', async () => {
-    const rig = await sharedRig();
-    const instanceId = rig.instanceOf('S2');
-    rig.driver.failNext('claimRemoval', 'engine-unreachable', 'S1');
-    await assert.rejects(rig.scaling.remove(2, []), { code: 'engine-unreachable' });
-    await look(rig);
-    assert.deepEqual(rig.driver.of('undoRemoval'), [instanceId]);
-    assert.deepEqual(rig.states, ['S1=healthy', 'S2=healthy']);
-  });
-
-  it('is not mistaken for one of another balancer while it is claimed', async () => {
-    const rig = await sharedRig();
-    const gate = rig.driver.hold('claimRemoval', 'S1');
-    const removed = rig.scaling.remove(2, []);
-    await look(rig);
-    assert.deepEqual(rig.states, ['S1=healthy', 'S2=healthy']);
-    gate.open();
-    await removed;
-    await rig.advance(100);
-    assert.deepEqual([...rig.driver.instances.keys()], []);
-  });
-});
-
-describe('the size of a shared pool', () => {
-  it('is made from what others have added and removed before', async () => {
-    const rig = await sharedRig();
-    rig.driver.members = new FakePool().join('a');
-    rig.driver.leave('web', 3);
-    rig.driver.leave('www', 4);
-    rig.driver.instances.get(rig.instanceOf('S1'))!.role = 'removed';
-    const scaled = rig.scaling.scale(3);
-    await rig.advance(1000);
-    assert.deepEqual(await scaled, ['S2', 'web', 'www']);
-    assert.deepEqual(rig.driver.of('start'), []);
-  });
-
-  it('is made by one balancer at a time', async () => {
-    const rig = await sharedRig();
-    const pool = new FakePool();
-    rig.driver.members = pool.join('a');
-    const endTurn = await pool.join('b').takeTurn();
-    const scaled = rig.scaling.scale(1);
-    await rig.advance(1000);
-    assert.equal(rig.scaling.names().length, 2);
-    await endTurn();
-    await rig.advance(1000);
-    assert.equal((await scaled).length, 1);
-  });
-
-  it('lets the next one have its turn after a failure', async () => {
-    const rig = await sharedRig({ maxReplicas: 3 });
-    rig.driver.members = new FakePool().join('a');
-    await assert.rejects(rig.scaling.scale(9), { code: 'bad-request' });
-    assert.equal((await rig.scaling.scale(1)).length, 1);
-  });
-});
-
-describe('a deploy to a shared pool', () => {
-  const RESTART: DeployRequest = { kind: 'restart', batch: 1, watchMs: 1000, maxErrorRate: 0.01 };
-
-  it('is refused while there are other balancers, and begins without them', async () => {
-    const rig = await sharedRig();
-    const pool = new FakePool();
-    rig.driver.members = pool.join('a');
-    pool.join('b');
-    await assert.rejects(rig.deploys.start(RESTART), {
-      code: 'bad-request',
-      message:
-        'the other balancers of the pool (balancer b) would heal with the version that they know: stop them, deploy here, and start them again',
-    });
-    assert.deepEqual(rig.driver.calls, []);
-    pool.leave('b');
-    await rig.deploys.start(RESTART);
   });
 });
 

@@ -63,6 +63,7 @@ export const PREVIEW: Preview = {
 export interface FakeFleet extends Fleet {
   /** Autoscaling, which only notes what is changed of it. */
   readonly scaler: Scaler;
+  scaleShown: ScaleView;
   /** Every change that was asked for: `add 2 S4,S5`. */
   readonly asked: string[];
   /** What the next changes do; they give three names until this is set. */
@@ -85,12 +86,12 @@ export const SCALE: ScaleView = {
   acting: null,
 };
 
-function fakeScaler(asked: string[]): Scaler {
+function fakeScaler(asked: string[], view: () => ScaleView): Scaler {
   return {
-    view: () => SCALE,
+    view,
     change(change, isDryRun) {
       asked.push(`${isDryRun ? 'preview ' : ''}settings ${JSON.stringify(change)}`);
-      return SCALE;
+      return view();
     },
   };
 }
@@ -100,7 +101,8 @@ export function fakeFleet(): FakeFleet {
   const asked: string[] = [];
   const fleet: FakeFleet = {
     asked,
-    scaler: fakeScaler(asked),
+    scaler: fakeScaler(asked, () => fleet.scaleShown),
+    scaleShown: SCALE,
     change: async () => names,
     state: { ready: true, draining: false, reason: '3 of 3 replicas are eligible' },
     names: () => names,

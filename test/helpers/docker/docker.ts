@@ -9,6 +9,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { Transform } from 'node:stream';
 import { promisify } from 'node:util';
 import type { ReplicaSpec } from '../../../lib/core/replica-spec.ts';
 import { DockerApi } from '../../../lib/drivers/docker/api.ts';
@@ -133,21 +134,8 @@ export function runStranger(name: string, ...more: string[]): Promise<string> {
 export function runBalancer(docked: readonly string[], options: readonly string[]): Promise<string> {
   const label = `ringlb.test=${namePrefix}`;
   const sources = `${REPOSITORY}:${REPOSITORY}:ro`;
-  // a rehearsal is for those who look at the latency of first requests
-  const env = ['--env', 'LB_REHEARSAL=off'];
   const program = ['node', `${REPOSITORY}/lib/main.ts`, ...options];
-  return docker(
-    'run',
-    '-d',
-    '--label',
-    label,
-    '--volume',
-    sources,
-    ...env,
-    ...docked,
-    BASE_IMAGE,
-    ...program,
-  );
+  return docker('run', '-d', '--label', label, '--volume', sources, ...docked, BASE_IMAGE, ...program);
 }
 
 /** Makes a network that is not of any pool. */
@@ -193,6 +181,9 @@ export class EngineDoor {
   readonly #sockets = new Set<Socket>();
   #mode: 'open' | 'refusing' | 'hung' = 'open';
   #refused = 0;
+  /** The calls that are held, and what lets them go on. */
+  #held = /$^/;
+  #released = Promise.resolve();
 
   private constructor(directory: string) {
     this.#directory = directory;
@@ -229,6 +220,14 @@ export class EngineDoor {
     this.#mode = 'open';
   }
 
+  /** Has every call of the kind wait, as with an engine that is slow; the returned function lets them go on. */
+  hold(call: 'starts' | 'lists of all containers'): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#held = call === 'starts' ? /^POST \S+\/start[ ?]/ : /^GET \S*\/containers\/json\?all=\w+ /;
+    this.#released = promise;
+    return resolve;
+  }
+
   async close(): Promise<void> {
     this.#shut('refusing');
     await new Promise((resolve) => this.#server.close(resolve));
@@ -249,7 +248,14 @@ export class EngineDoor {
     if (this.#mode !== 'open') return;
     const engine = connect(SOCKET);
     this.#keep(engine);
-    client.pipe(engine).pipe(client);
+    const pass = async (chunk: Buffer): Promise<Buffer> => {
+      if (this.#held.test(chunk.toString('latin1'))) await this.#released;
+      return chunk;
+    };
+    const held = new Transform({
+      transform: (chunk: Buffer, _encoding, done) => void pass(chunk).then((passed) => done(null, passed)),
+    });
+    client.pipe(held).pipe(engine).pipe(client);
     client.once('close', () => engine.destroy());
     engine.once('close', () => client.destroy());
   }

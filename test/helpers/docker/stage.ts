@@ -15,6 +15,9 @@ const ENGINE = process.env.DOCKER_HOST === undefined ? {} : { DOCKER_HOST: proce
 /** An engine with other tests to run may take this long over anything. */
 const DEADLINE_MS = 60_000;
 
+/** Of the log of a balancer, where it is not as it should be. */
+const LOG_LINES = 20;
+
 /** A container of the pool. */
 export interface Container {
   readonly name: string;
@@ -132,7 +135,10 @@ export function until<T>(what: string, probe: () => T | Promise<T>): Promise<Exc
 export function healthy(balancer: Balancer, count: number): Promise<readonly ReplicaView[]> {
   return until(`${count} healthy replicas`, async () => {
     const replicas = await balancer.replicas();
-    return replicas.length === count && replicas.every(({ state }) => state === 'healthy') && replicas;
+    if (replicas.length === count && replicas.every(({ state }) => state === 'healthy')) return replicas;
+    const states = replicas.map(({ name, state, cause }) => `${name} ${state} (${cause})`);
+    const log = balancer.stderr.split('\n').slice(-LOG_LINES).join('\n');
+    throw new Error(`${states.join(', ')}\n${log}`);
   });
 }
 

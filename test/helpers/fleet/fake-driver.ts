@@ -59,6 +59,7 @@ export class FakeDriver implements Driver {
   freesNamesLate = false;
   /** Other balancers change the pool too: a test does so with `leave` and `instances`. */
   isShared = false;
+  outlivesBalancer = false;
   members: Members | undefined;
   /** Instances that other balancers were told of as no longer used. */
   readonly released: string[] = [];
@@ -105,6 +106,10 @@ export class FakeDriver implements Driver {
   }
 
   async open(): Promise<void> {}
+
+  async takePool(): Promise<void> {
+    this.isShared = false;
+  }
 
   watch(onHint: (hint: Hint) => void): void {
     this.#onHint = onHint;

@@ -1,6 +1,7 @@
 /** Balancers that share a pool, without an engine: what they tell each other is passed on when the test says so. */
 import type { ScaleReport } from '../../../lib/core/policy/shared-scale.ts';
-import type { Members, Peer } from '../../../lib/drivers/driver.ts';
+import type { Members, Peer, PoolDeploy } from '../../../lib/drivers/driver.ts';
+import { BalancerError } from '../../../lib/platform/errors.ts';
 
 interface Exchange {
   readonly report: () => ScaleReport;
@@ -11,6 +12,11 @@ export class FakePool {
   readonly #exchanges = new Map<string, Exchange | undefined>();
   readonly #reports = new Map<string, ScaleReport>();
   #turn: Promise<void> = Promise.resolve();
+  /** Who deploys what, and how that is taken back. */
+  #deploying:
+    | { readonly id: string; readonly deploy: PoolDeploy; readonly undo: (by: Peer) => void }
+    | undefined;
+  #deployer: string | undefined;
 
   /** A balancer that has joined, which sees all others from now on. */
   join(id: string): Members {
@@ -35,21 +41,57 @@ export class FakePool {
       exchangeScale(report, onRead) {
         pool.#exchanges.set(id, { report, onRead });
       },
-      takeTurn: () => pool.#takeTurn(),
+      takeTurn: () => pool.#takeTurn(id),
+      get isActing() {
+        return (pool.#deploying?.id ?? [...pool.#exchanges.keys()][0]) === id;
+      },
+      async look() {},
+      get deploying() {
+        const now = pool.#deploying;
+        return now === undefined || now.id === id ? undefined : { by: peerOf(now.id), deploy: now.deploy };
+      },
+      async takeDeployTurn() {
+        if (pool.#deployer !== undefined && pool.#deployer !== id)
+          throw new BalancerError('deploy-running', `balancer ${pool.#deployer} deploys`);
+        pool.#deployer = id;
+        return async () => {
+          pool.#deployer = undefined;
+        };
+      },
+      announceDeploy(deploy, undo) {
+        pool.#deploying = deploy && { id, deploy, undo };
+      },
+      requestUndo(deployId) {
+        if (pool.#deploying?.deploy.id === deployId) pool.#deploying.undo(peerOf(id));
+      },
     };
   }
 
-  async #takeTurn(): Promise<() => Promise<void>> {
+  async #takeTurn(id: string): Promise<() => Promise<void>> {
     const before = this.#turn;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#turn = promise;
     await before;
-    return async () => resolve();
+    this.#renew(id);
+    return async () => {
+      this.#renew(id);
+      resolve();
+    };
+  }
+
+  /** One reports to the others, and reads what they have reported last. */
+  #renew(id: string): void {
+    const one = this.#exchanges.get(id);
+    if (one === undefined) return;
+    this.#reports.set(id, one.report());
+    one.onRead();
   }
 
   leave(id: string): void {
     this.#exchanges.delete(id);
     this.#reports.delete(id);
+    if (this.#deploying?.id === id) this.#deploying = undefined;
+    if (this.#deployer === id) this.#deployer = undefined;
   }
 
   /** Each reports to the others, and reads what they have reported. */

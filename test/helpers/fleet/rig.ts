@@ -8,6 +8,7 @@ import type { HashKeySource } from '../../../lib/core/hashing/hash-key.ts';
 import { ringPlacement } from '../../../lib/core/hashing/ring.ts';
 import type { Decision, ScaleSettings } from '../../../lib/core/policy/autoscale.ts';
 import { HistogramView } from '../../../lib/core/policy/histogram.ts';
+import type { ResponseTimes } from '../../../lib/core/policy/relative-speed.ts';
 import type { Endpoint, UpstreamRecord } from '../../../lib/core/replica.ts';
 import type { Balance } from '../../../lib/core/routing/load-picker.ts';
 import { RouteTable, RouteTableWriter } from '../../../lib/core/routing/route-table.ts';
@@ -149,6 +150,7 @@ export class FleetRig {
   /** What data threads have read of responses, and what came of requests, by ordinal. */
   readonly reads = new Map<number, number>();
   readonly traffic = new Map<number, Traffic>();
+  readonly responseTimes = new Map<number, ResponseTimes>();
   /** What came of the requests of each ordinal, for the gate of a deploy. */
   readonly outcomes = new Map<number, Outcomes>();
   /** What instances have printed. */
@@ -211,9 +213,11 @@ export class FleetRig {
       counts: {
         reads: (ordinal) => this.reads.get(ordinal) ?? 0,
         traffic: (ordinal) => this.traffic.get(ordinal) ?? { requests: 0, failures: 0 },
+        responseTimes: (ordinal) => this.responseTimes.get(ordinal) ?? { count: 0, octaves: 0 },
       },
       panicThreshold: 0.5,
       ejectOutliers: false,
+      comparesSpeeds: false,
       replaceAfterMs: REPLACE_AFTER_MS,
       startTimeoutMs: START_TIMEOUT_MS,
       probe: (endpoint) => Promise.resolve(this.#probe(endpoint)),
@@ -261,6 +265,7 @@ export class FleetRig {
       probe: (endpoint) => Promise.resolve(this.#probe(endpoint)),
       outcomes: (ordinal) => this.outcomes.get(ordinal) ?? NO_OUTCOMES,
       wordsOf: (command) => command.split(' '),
+      nudge: () => this.supervisor.nudge(),
       lastLines: (instanceId, count) => (this.printed.get(instanceId) ?? []).slice(-count),
     });
     const chooseName = classic ? freshNames() : nextName;
@@ -325,6 +330,7 @@ export class FleetRig {
     const rig = new FleetRig(options);
     if ((await rig.supervisor.open()) === 0) await rig.scaling.startFleet(count);
     rig.view.open();
+    rig.deploys.open();
     rig.autoscaler.open();
     await rig.advance(100);
     rig.transitions.length = 0;

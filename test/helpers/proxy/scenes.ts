@@ -1,5 +1,16 @@
 /** Situations that tests of several files begin with. */
 import { eventually } from '../eventually.ts';
+import { testMaterial } from './certificates.ts';
+import {
+  connectRaw,
+  FLAG,
+  frame,
+  get as getOverHttp2,
+  SETTING,
+  settings,
+  TYPE,
+  word,
+} from './http2-frames.ts';
 import { get, statusOf } from './message.ts';
 import type { Peer } from './peer.ts';
 import { Rig, type RigSettings } from './rig.ts';
@@ -66,6 +77,26 @@ export async function tunnel(
   replica.send(SWITCHED);
   const status = statusOf(await client.response());
   if (status !== 101) throw new Error(`${status} instead of 101`);
+  return { rig, client, replica };
+}
+
+/**
+ * A client that lets the balancer send without end over HTTP/2, and reads nothing of it once its request is at the
+ * replica.
+ */
+export async function deafHttp2(
+  t: Test,
+  options: RigSettings,
+): Promise<{ rig: Rig; client: Peer; replica: Peer }> {
+  const rig = await Rig.open(t, { tls: testMaterial(), http2: true, ...options });
+  const widest = 2 ** 31 - 1;
+  const client = await connectRaw(rig.port, settings([[SETTING.initialWindow, widest]]));
+  t.after(() => client.close());
+  client.send(frame(TYPE.windowUpdate, FLAG.none, 0, word(widest - 65_535)));
+  client.send(getOverHttp2(1, '/'));
+  const replica = await rig.replica.next();
+  await replica.request();
+  client.pause();
   return { rig, client, replica };
 }
 

@@ -27,7 +27,7 @@ const POLICY: HeaderPolicy = {
 const LIMITS = { maxHeadBytes: 16_384, maxHeaders: 100, maxTargetBytes: 8192 };
 const PROXIES = new TrustedProxies(['10.0.0.0/8']);
 const memory = Buffer.alloc(65_536);
-const SOCKET = {} as Socket;
+const CONNECTION = { socket: {} as Socket };
 
 interface Asked {
   readonly hashKey: string;
@@ -51,7 +51,7 @@ function hashes({ hashKey, text, ip = '127.0.0.1', algorithm = 'maglev' }: Asked
   const newRequestId = ids.next();
   const told: { readonly hash: number; readonly key: string }[] = [];
   const tell = (marks: ParsedRequest): void => {
-    const request = new ClientRequest(SOCKET, marks, undefined);
+    const request = new ClientRequest(CONNECTION, marks, undefined);
     const head = buildRequestHead(marks, client, POLICY, newRequestId);
     const { url: target, rawHeaders } = request;
     const facts = { url: target, rawHeaders, clientIp: PROXIES.originOf(client, rawHeaders) };

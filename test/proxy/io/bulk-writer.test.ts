@@ -1,12 +1,14 @@
 /** Pieces in memory that is overwritten go out whole, and only what the kernel does not take is held. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { writeSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { Writable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { BulkWriter } from '../../../lib/proxy/io/bulk-writer.ts';
 import { largeReadBudget } from '../../../lib/proxy/io/large-reads.ts';
+import { plainDescriptorOf } from '../../../lib/proxy/io/node-internals.ts';
 import { eventually } from '../../helpers/eventually.ts';
 import { Peer } from '../../helpers/proxy/peer.ts';
 
@@ -30,10 +32,10 @@ function fill(writer: BulkWriter): string {
   const memory = Buffer.alloc(PIECE_BYTES);
   let written = '';
   for (let hasRoom = true; hasRoom; ) {
-    const letter = String.fromCharCode(97 + ((written.length / PIECE_BYTES) % 26));
-    memory.fill(letter);
+    const pattern = `${written.length / PIECE_BYTES} of them; `;
+    memory.fill(pattern);
     hasRoom = writer.write(memory);
-    written += letter.repeat(PIECE_BYTES);
+    written += memory.toString('latin1');
   }
   memory.fill('!');
   return written;
@@ -45,6 +47,8 @@ test('pieces of overwritten memory arrive as they were', async (t) => {
   const written = fill(new BulkWriter(socket, () => {}));
   peer.resume();
   assert.equal(await peer.takeBytes(written.length), written);
+  socket.end();
+  assert.equal(await peer.over(), '');
 });
 
 test('what a stalled peer does not take is held, and no more', async (t) => {
@@ -79,6 +83,98 @@ test('text that the stream holds comes before the pieces behind it', async (t) =
   writer.write(Buffer.from('second'));
   socket.uncork();
   await peer.take('first second');
+});
+
+test('text ahead and a piece are one write, past the stream', async (t) => {
+  const { socket, peer } = await pair(t);
+  const writer = new BulkWriter(socket, () => {});
+  socket.write = () => assert.fail('nothing is left to the stream');
+  writer.writeAhead('first ');
+  assert.equal(writer.write(Buffer.from('second ')), true);
+  assert.equal(writer.write(Buffer.from('third')), true);
+  await peer.take('first second third');
+});
+
+test('text ahead without a piece goes out at the end of the turn', async (t) => {
+  const { socket, peer } = await pair(t);
+  const writer = new BulkWriter(socket, () => {});
+  writer.writeAhead('first ');
+  await peer.take('first ');
+  writer.write(Buffer.from('second'));
+  await peer.take('second');
+});
+
+test('text ahead comes behind what the stream holds', async (t) => {
+  const { socket, peer } = await pair(t);
+  const writer = new BulkWriter(socket, () => {});
+  socket.cork();
+  socket.write('zeroth ');
+  writer.writeAhead('first ');
+  assert.equal(writer.write(Buffer.from('second')), false);
+  socket.uncork();
+  await peer.take('zeroth first second');
+});
+
+test('text ahead of which a stalled peer takes nothing keeps its place', async (t) => {
+  const { socket, peer } = await pair(t);
+  peer.pause();
+  const filling = Buffer.alloc(PIECE_BYTES, '.');
+  let written = 0;
+  const descriptor = plainDescriptorOf(socket);
+  assert.throws(() => {
+    for (;;) written += writeSync(descriptor, filling);
+  });
+  const writer = new BulkWriter(socket, () => {});
+  writer.writeAhead('first ');
+  const piece = Buffer.from('second');
+  assert.equal(writer.write(piece), false);
+  piece.fill('!');
+  peer.resume();
+  assert.equal((await peer.takeBytes(written + 12)).slice(-12), 'first second');
+});
+
+test('text ahead of which the kernel takes a part goes on behind that', async (t) => {
+  const { socket, peer } = await pair(t);
+  peer.pause();
+  const writer = new BulkWriter(socket, () => {});
+  const text = '0123456'.repeat(3_000_000);
+  writer.writeAhead(text);
+  assert.equal(writer.write(Buffer.from('piece')), false);
+  peer.resume();
+  assert.ok((await peer.takeBytes(text.length + 5)) === `${text}piece`, 'the bytes are as they were');
+});
+
+test('text ahead of a long piece is followed by what the kernel did not take', async (t) => {
+  const { socket, peer } = await pair(t);
+  peer.pause();
+  const writer = new BulkWriter(socket, () => {});
+  writer.writeAhead('first ');
+  const piece = Buffer.alloc(32 << 20, 'abcdefg');
+  const text = piece.toString('latin1');
+  assert.equal(writer.write(piece), false);
+  piece.fill('!');
+  peer.resume();
+  assert.ok((await peer.takeBytes(6 + text.length)) === `first ${text}`, 'the bytes are as they were');
+});
+
+test('a stream without a descriptor gets text ahead and a piece at once', async () => {
+  const writes: string[] = [];
+  const stream = new Writable({
+    decodeStrings: false,
+    write: (chunk, _encoding, onTaken) => {
+      writes.push(String(chunk));
+      onTaken();
+    },
+    writev: (chunks, onTaken) => {
+      writes.push(chunks.map(({ chunk }) => String(chunk)).join(''));
+      onTaken();
+    },
+  });
+  const writer = new BulkWriter(stream, () => {});
+  writer.writeAhead('first ');
+  writer.write(Buffer.from('second'));
+  await turn();
+  assert.deepEqual(writes, ['first second']);
 });
 
 test('what was held for a peer that has gone is not held any more', async (t) => {

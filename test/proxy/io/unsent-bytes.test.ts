@@ -7,6 +7,7 @@ import { Flood } from '../../helpers/proxy/flood.ts';
 import { get, statusOf } from '../../helpers/proxy/message.ts';
 import type { Peer } from '../../helpers/proxy/peer.ts';
 import { Rig } from '../../helpers/proxy/rig.ts';
+import { deafHttp2 } from '../../helpers/proxy/scenes.ts';
 import { skipWithoutProc } from '../../helpers/skip.ts';
 
 const LARGE = 64 << 20;
@@ -22,6 +23,15 @@ async function sip(peer: Peer): Promise<void> {
   await peer.until('a little', () => peer.bytes - before >= SIP);
   peer.pause();
   await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+/** Lets twice the time limit go by, in which the peer reads a little now and then: the request stays in flight. */
+async function assertKept(rig: Rig, peer: Peer): Promise<void> {
+  for (let round = 0; round < 6; round++) {
+    rig.advance(LIMIT_MS / 3);
+    await sip(peer);
+    assert.equal(rig.inFlight, 1, `in flight after ${round + 1} thirds of its time`);
+  }
 }
 
 /** Lets time go by until the request in flight is given up; what the kernels still move may put that off. */
@@ -58,11 +68,17 @@ test('client that reads slowly is kept, one that reads nothing closed', linux, a
   const replica = await rig.replica.next();
   replica.send(`HTTP/1.1 200 OK\r\nContent-Length: ${LARGE}\r\n\r\n`);
   await new Flood(replica, LARGE).stalled();
-  for (let round = 0; round < 6; round++) {
-    rig.advance(LIMIT_MS / 3);
-    await sip(client);
-    assert.equal(rig.inFlight, 1, `in flight after ${round + 1} thirds of its time`);
-  }
+  await assertKept(rig, client);
+  await end(rig);
+});
+
+test('HTTP/2 client that reads slowly is kept, one that reads nothing closed', linux, async (t) => {
+  const settings = { sendTimeoutMs: LIMIT_MS, idleTimeoutMs: 10 * LIMIT_MS };
+  const { rig, client, replica } = await deafHttp2(t, settings);
+  client.isKept = false;
+  replica.send(`HTTP/1.1 200 OK\r\nContent-Length: ${LARGE}\r\n\r\n`);
+  await new Flood(replica, LARGE).stalled();
+  await assertKept(rig, client);
   await end(rig);
 });
 
@@ -74,11 +90,7 @@ test('replica that reads upload slowly is kept, an idle one closed', linux, asyn
   replica.isKept = false;
   replica.pause();
   await new Flood(client, LARGE).stalled();
-  for (let round = 0; round < 6; round++) {
-    rig.advance(LIMIT_MS / 3);
-    await sip(replica);
-    assert.equal(rig.inFlight, 1, `in flight after ${round + 1} thirds of its time`);
-  }
+  await assertKept(rig, replica);
   await end(rig);
   assert.equal(statusOf(await client.response()), 504);
 });

@@ -1,6 +1,6 @@
 /** The files of certificates: read at the start, and again when they change. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -100,6 +100,91 @@ test('does not start with a directory that is empty or missing', async (t) => {
   const stage = await Stage.open(t);
   assert.throws(() => stage.files(), /holds no NAME.pem/);
   assert.throws(() => stage.files({ tlsDir: join(stage.directory, 'none') }), /ENOENT/);
+});
+
+test('passes over folders, hidden files and what is no NAME.pem', async (t) => {
+  const stage = await Stage.open(t);
+  await stage.putPair('a', first);
+  await mkdir(join(stage.directory, 'old.pem'));
+  await symlink('nobody@nowhere', join(stage.directory, '.#a.pem'));
+  await stage.put('a.pem~', 'none');
+  assert.deepEqual(
+    stage.files().expiries.map(({ name }) => name),
+    ['a'],
+  );
+});
+
+test('sees a volume of Kubernetes change, whose files are links', async (t) => {
+  const stage = await Stage.open(t);
+  const fill = async (version: string, pair: Pair): Promise<void> => {
+    await mkdir(join(stage.directory, version));
+    await stage.putPair(`${version}/a`, pair);
+    await symlink(version, join(stage.directory, '..data_tmp'));
+    await rename(join(stage.directory, '..data_tmp'), join(stage.directory, '..data'));
+  };
+  await fill('..1', first);
+  await symlink('..data/a.pem', join(stage.directory, 'a.pem'));
+  const files = stage.files();
+  files.watch();
+  await fill('..2', second);
+  stage.clock.advance(10_000);
+  assert.deepEqual(
+    stage.changes.map(({ certificates }) => certificates[0]!.key),
+    [second.cert + second.key],
+  );
+  files.close();
+});
+
+test('certificates whose files are called alike are named by path', async (t) => {
+  const stage = await Stage.open(t);
+  const path = (name: string): string => join(stage.directory, name);
+  for (const [folder, { cert, key }] of [
+    ['one', first],
+    ['two', makeCertificate(['b.example'])],
+  ] as const) {
+    await mkdir(path(folder));
+    await stage.put(`${folder}/tls.crt`, cert);
+    await stage.put(`${folder}/tls.key`, key);
+  }
+  const tlsCert = [path('one/tls.crt'), path('two/tls.crt')];
+  const files = stage.files({ tlsDir: '', tlsCert, tlsKey: [path('one/tls.key'), path('two/tls.key')] });
+  assert.deepEqual(
+    files.expiries.map(({ name }) => name),
+    tlsCert,
+  );
+  await stage.put('one/tls.crt', 'half');
+  files.reload();
+  assert.deepEqual(
+    files.material.certificates.map(({ hosts }) => hosts[0]),
+    ['a.example', 'b.example'],
+  );
+});
+
+test('a client authority that cannot be read is refused', async (t) => {
+  const stage = await Stage.open(t);
+  await stage.putPair('a', first);
+  const text = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n';
+  await stage.put('ca.crt', text);
+  assert.throws(
+    () => stage.files({ tlsClientCa: join(stage.directory, 'ca.crt') }),
+    /ca.crt is no certificate/,
+  );
+});
+
+test('a directory that cannot be read leaves all certificates in place', async (t) => {
+  const stage = await Stage.open(t);
+  const acmeDir = join(stage.directory, 'acme');
+  const tlsDir = join(stage.directory, 'own');
+  for (const directory of [acmeDir, tlsDir]) await mkdir(directory);
+  await stage.putPair('acme/a', first);
+  await stage.putPair('own/b', second);
+  const files = stage.files({ tlsDir, acmeDir });
+  await rename(tlsDir, join(stage.directory, 'gone'));
+  assert.equal(files.reload().length, 1);
+  assert.deepEqual(
+    files.expiries.map(({ name }) => name),
+    ['b', 'a'],
+  );
 });
 
 test('a changed certificate is given to the threads within ten seconds', async (t) => {

@@ -1,12 +1,26 @@
 /** What a certificate must be before it is used, and which of several is for a host name. */
 import assert from 'node:assert/strict';
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 import { CertificateError, HostMap, readCertificate } from '../../../lib/proxy/downstream/tls/certificate.ts';
 import { makeCertificate } from '../../helpers/proxy/certificates.ts';
 
 const good = makeCertificate(['A.example', '*.b.example']);
 const other = makeCertificate(['c.example']);
+const issuer = makeCertificate(['issuer.example'], { isAuthority: true });
+const leaf = makeCertificate(['leaf.example'], { issuer });
 const nowMs = Date.now();
+
+function encrypted(key: string): string {
+  return createPrivateKey(key)
+    .export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' })
+    .toString();
+}
+
+function rsaKey(): string {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+}
 
 test('a certificate has its host names in lower case, and expiry', () => {
   const { hosts, expiresMs } = readCertificate('good', good.cert, good.key, nowMs);
@@ -34,6 +48,9 @@ for (const [what, cert, key, atMs, problem] of [
     nowMs,
     /certificate 2 of the chain did not issue/,
   ],
+  ['behind its issuer', issuer.cert + leaf.cert, leaf.key, nowMs, /is that of certificate 2 of the chain/],
+  ['with an encrypted key', good.cert, encrypted(good.key), nowMs, /openssl pkey/],
+  ['with a key of another type', good.cert, rsaKey(), nowMs, /good: the key is not that of its certificate/],
 ] as const) {
   test(`a certificate ${what} is refused`, () => {
     assert.throws(
@@ -44,10 +61,20 @@ for (const [what, cert, key, atMs, problem] of [
 }
 
 test('a certificate with its issuer behind it is taken', () => {
-  const issuer = makeCertificate(['issuer.example'], { isAuthority: true });
-  const leaf = makeCertificate(['leaf.example'], { issuer });
   assert.deepEqual(readCertificate('leaf', leaf.cert + issuer.cert, leaf.key, nowMs).hosts, ['leaf.example']);
 });
+
+for (const [what, pem] of [
+  ['with Windows line ends', (text: string) => text.replaceAll('\n', '\r\n')],
+  ['behind a byte order mark', (text: string) => `\ufeff${text}`],
+  ['between other text', (text: string) => `Bag Attributes\n  name: a\n${text}\nsubject=CN = a\n`],
+] as const) {
+  test(`a certificate ${what} is taken`, () => {
+    assert.deepEqual(readCertificate('leaf', pem(leaf.cert + issuer.cert), pem(leaf.key), nowMs).hosts, [
+      'leaf.example',
+    ]);
+  });
+}
 
 test('a host name matches exactly, then by one-label wildcard, or never', () => {
   const map = new HostMap<string>();
@@ -57,6 +84,7 @@ test('a host name matches exactly, then by one-label wildcard, or never', () => 
   for (const [host, expected] of [
     ['a.example', 'exact'],
     ['A.Example', 'exact'],
+    ['a.example.', 'exact'],
     ['b.example', 'wildcard'],
     ['b.a.example', 'deeper'],
     ['c.b.a.example', undefined],

@@ -381,6 +381,8 @@ test('a handshake under way when a drain begins may bring a request', async (t) 
   await once(socket, 'connect');
   const drained = rig.beginDrain();
   await rig.refusing();
+  // by now a connection that has had a request would be closed
+  rig.advance(1000);
   const client = await Peer.connectTls(rig.port, { socket });
   client.send(get('/'));
   assert.equal(statusOf(await client.response()), 200);

@@ -7,6 +7,7 @@ const SOURCES = {
   environment: 'environment',
   file: 'file',
   program: 'program',
+  socket: 'socket',
   default: 'default',
 };
 

@@ -105,7 +105,10 @@ export class DeployPanel {
     this.#openFor(deploy, isRunning);
   }
 
-  /** Open while a deploy runs and once it failed, unless somebody decides otherwise. @param {DeployView} deploy @param {boolean} isRunning */
+  /**
+   * Open while a deploy runs and once it failed, unless somebody decides otherwise.
+   * @param {DeployView} deploy @param {boolean} isRunning
+   */
   #openFor({ id, state }, isRunning) {
     const opened = `${id} ${state}`;
     if (opened === this.#opened) return;

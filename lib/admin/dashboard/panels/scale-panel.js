@@ -1,6 +1,6 @@
 /** The panel of the fleet's size: how many replicas there are and should be, and how autoscaling decides on it. */
 import { byId, setAttribute, setText } from '../view/dom.js';
-import { changeOf, sizeOf, stateOf } from './scale-text.js';
+import { actingOf, changeOf, sizeOf, stateOf } from './scale-text.js';
 
 /** @import { ScaleView } from '../../../api/scale.ts' */
 /** @import { Snapshot } from '../../../api/snapshot.ts' */
@@ -12,6 +12,7 @@ export class ScalePanel {
   #state = byId('scale-state', HTMLElement);
   #why = byId('scale-why', HTMLElement);
   #change = byId('scale-change', HTMLElement);
+  #acting = byId('scale-acting', HTMLElement);
   #set = byId('scale-set', HTMLButtonElement);
   #bounds = byId('scale-bounds', HTMLButtonElement);
   #pause = byId('scale-pause', HTMLButtonElement);
@@ -41,6 +42,8 @@ export class ScalePanel {
     setAttribute(this.#state, 'data-state', scale.state);
     setText(this.#why, isOff ? '' : scale.why);
     setText(this.#change, changeOf(scale, atMs));
+    setText(this.#acting, actingOf(scale));
+    this.#acting.hidden = scale.acting === null;
     setText(this.#pause, scale.state === 'paused' ? 'Resume' : 'Pause');
     this.#pause.hidden = isOff;
     this.#bounds.hidden = isOff;

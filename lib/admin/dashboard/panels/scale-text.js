@@ -25,3 +25,10 @@ export function changeOf({ changed }, nowMs) {
   const numbers = `load ${L.toLocaleString('en-GB', { maximumFractionDigits: 1 })}, target ${count(T)}`;
   return `Last change ${ago} ago: from ${count(from)} to ${count(to)} (${reason.replaceAll('-', ' ')}; ${numbers}).`;
 }
+
+/** Which of the balancers that share the pool adds and removes; '' where there are no others. @param {ScaleView} scale */
+export function actingOf({ acting }) {
+  if (acting === null) return '';
+  const which = acting.isSelf ? 'This balancer' : `Another balancer (${acting.title})`;
+  return `${which} acts for the pool, by the load of all.`;
+}

@@ -215,7 +215,7 @@ class StreamConnection implements ManagedConnection {
       const body = parsed.framing === 'none' ? undefined : new StreamBody(stream, length);
       // a tunnel needs no more of a socket than any stream has, and time limits
       if (isWebSocket) this.#tunnel = new StreamTunnel(stream);
-      const end = (this.#tunnel as unknown as Socket | undefined) ?? socket;
+      const end = { socket: (this.#tunnel as unknown as Socket | undefined) ?? socket };
       // a stream without a body is not read: Node.js ends it with its response, which costs less than when it has ended
       // before, since a stream that closes while its last write is being called back makes an error, stack and all
       handler.handleRequest(this, new StreamRequest(end, parsed, body), this.#response, parsed);

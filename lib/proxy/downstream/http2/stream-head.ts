@@ -36,7 +36,7 @@ function requestText(headers: IncomingHttpHeaders, rawHeaders: readonly string[]
   const isWebSocket = isWebSocketConnect(headers);
   if (method === 'CONNECT' && !isWebSocket)
     throw new BalancerError('not-implemented', 'CONNECT is not supported');
-  if (authority !== undefined && host !== undefined && authority !== host)
+  if (authority !== undefined && host !== undefined && !isSameHost(authority, host))
     throw new BalancerError('bad-request', 'The request has two hosts');
   let text = `${isWebSocket ? 'GET' : method} ${path} HTTP/1.1\r\nhost: ${authority ?? host ?? ''}\r\n`;
   if (isWebSocket) text += webSocketHandshake();
@@ -56,6 +56,15 @@ function requestText(headers: IncomingHttpHeaders, rawHeaders: readonly string[]
   return hasBody && !hasLength ? `${text}transfer-encoding: chunked\r\n` : text;
 }
 
+/** Host may differ from `:authority` in case, and in naming the default port (RFC 9113 section 8.3.1, RFC 9110 section 4.2.3). */
+function isSameHost(authority: string, host: string): boolean {
+  return authority === host || normalizedHost(authority) === normalizedHost(host);
+}
+
+function normalizedHost(host: string): string {
+  return host.toLowerCase().replace(/:443$/, '');
+}
+
 /** What a WebSocket's handshake has in HTTP/1.1 and not in HTTP/2 (RFC 6455 section 4.1). */
 function webSocketHandshake(): string {
   return `connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: ${randomBytes(16).toString('base64')}\r\n`;
@@ -71,9 +80,17 @@ export interface StreamResponseHead {
   readonly isEmpty: boolean;
 }
 
+/** The last status that is valid (RFC 9110 section 15); Node.js sends no higher one. */
+const LAST_STATUS = '599';
+/** What a client is to take an invalid status for. */
+const INVALID_STATUS = '500';
+/** A response that has no body whatever its fields say (RFC 9110 section 15.3.6); over HTTP/1.1 it may announce one. */
+const RESET_CONTENT = '205';
+
 /** Reads a head in HTTP/1.1, without its empty line. */
 export function streamResponseHead(text: string): StreamResponseHead {
-  const fields = [':status', text.slice(9, 12)];
+  const status = text.slice(9, 12);
+  const fields = [':status', status > LAST_STATUS ? INVALID_STATUS : status];
   let mayHaveTrailers = false;
   let isEmpty = false;
   const pairs = headerPairs(text);
@@ -83,21 +100,25 @@ export function streamResponseHead(text: string): StreamResponseHead {
     if (mayBeSpecial(name.length, name.charCodeAt(0))) {
       if (name === 'transfer-encoding') mayHaveTrailers = true;
       // a response of HTTP/2 has none of these: how it is framed is the protocol's own
-      if (HOP_BY_HOP.has(name)) continue;
-      isEmpty ||= name === 'content-length' && value === '0';
+      if (HOP_BY_HOP.has(name) || name === 'http2-settings') continue;
+      if (name === 'content-length') {
+        // Node.js ends the stream with the head, and a client resets a stream that is shorter than was announced
+        if (status === RESET_CONTENT) continue;
+        isEmpty ||= value === '0';
+      }
     }
     fields.push(name, value);
   }
   return { fields, mayHaveTrailers, isEmpty };
 }
 
-/** The same fields as an object; those that came several times have an array of values. */
+/** Name, value … as an object, names in lower case; fields that came several times have an array of values. */
 export function fieldsAsObject(fields: readonly string[]): OutgoingHttpHeaders {
   const headers: Record<string, string | string[]> = {};
   for (let at = 0; at < fields.length; at += 2) {
-    const value = fields[at + 1]!;
-    const before = headers[fields[at]!];
-    headers[fields[at]!] = before === undefined ? value : [before, value].flat();
+    const [name, value] = [fields[at]!.toLowerCase(), fields[at + 1]!];
+    const before = headers[name];
+    headers[name] = before === undefined ? value : [before, value].flat();
   }
   return headers;
 }

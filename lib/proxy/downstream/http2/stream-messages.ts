@@ -180,10 +180,7 @@ class StreamOut extends Writable {
 
   #sendTrailers(): void {
     if (this.#stream.closed) return;
-    const trailers: Record<string, string> = {};
-    const pairs = this.#trailers();
-    for (let at = 0; at < pairs.length; at += 2) trailers[pairs[at]!.toLowerCase()] = pairs[at + 1]!;
-    this.#stream.sendTrailers(trailers);
+    this.#stream.sendTrailers(fieldsAsObject(this.#trailers()));
     this.#onTrailersSent();
   }
 }

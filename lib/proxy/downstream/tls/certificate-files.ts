@@ -9,7 +9,7 @@ import { basename, extname, join } from 'node:path';
 import type { Clock, Timer } from '../../../platform/clock.ts';
 import { BalancerError, messageOf } from '../../../platform/errors.ts';
 import type { Logger } from '../../../platform/log.ts';
-import { type Certificate, CertificateError, readCertificate } from './certificate.ts';
+import { type Certificate, CertificateError, chainIn, readCertificate } from './certificate.ts';
 import { ticketKeys, ticketKeysChangeInMs } from './ticket-keys.ts';
 import type { TlsMaterial } from './tls-server.ts';
 
@@ -108,12 +108,14 @@ export class CertificateFiles {
         return otherwise;
       }
     };
-    const sources = attempt(() => this.#sources(), []);
-    const read = sources.map((source) => attempt(() => this.#read(source), before.get(source.name)));
-    const found = [...read, ...this.#acmeCertificates(before)].filter(
-      (certificate) => certificate !== undefined,
-    );
-    if (found.length > 0) this.#certificates = found;
+    const sources = attempt(() => this.#sources(), undefined);
+    if (sources !== undefined) {
+      const read = sources.map((source) => attempt(() => this.#read(source), before.get(source.name)));
+      const found = [...read, ...this.#acmeCertificates(before)].filter(
+        (certificate) => certificate !== undefined,
+      );
+      if (found.length > 0) this.#certificates = found;
+    }
     this.#clientCa = attempt(() => this.#readClientCa(), this.#clientCa);
     const { log, onChange } = this.#deps;
     for (const cause of problems) log.error({ cause }, 'certificate not loaded; the one before stays');
@@ -164,7 +166,7 @@ export class CertificateFiles {
       certFile,
       keyFile: tlsKey[at]!,
     }));
-    return tlsDir === '' ? listed : [...listed, ...sourcesIn(tlsDir)];
+    return withOwnNames(tlsDir === '' ? listed : [...listed, ...sourcesIn(tlsDir)]);
   }
 
   /** Those from an ACME server that are in order; for one that is not there will be another. */
@@ -190,7 +192,8 @@ export class CertificateFiles {
     const { tlsClientCa } = this.#deps.options;
     if (tlsClientCa === '') return '';
     const text = readFileSync(tlsClientCa, 'utf8');
-    if (!/-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----/.test(text))
+    // Node.js passes over what it cannot read, and would refuse every client
+    if (chainIn(tlsClientCa, text).length === 0)
       throw new CertificateError(`${tlsClientCa} has no certificate in PEM`);
     return text;
   }
@@ -208,14 +211,28 @@ export class CertificateFiles {
   }
 }
 
+/** Hidden files are those of editors, and of volumes that are exchanged as a whole (`..data` of Kubernetes). */
 function sourcesIn(directory: string): readonly Source[] {
   const names = readdirSync(directory)
-    .filter((file) => extname(file) === '.pem')
+    .filter((file) => extname(file) === '.pem' && !file.startsWith('.') && !isFolder(join(directory, file)))
     .toSorted();
   return names.map((file) => {
     const path = join(directory, file);
     return { name: nameOf(file), certFile: path, keyFile: path };
   });
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+/** Of several with one name, as `tls.crt` in a folder for each, each is named by its path. */
+function withOwnNames(sources: readonly Source[]): readonly Source[] {
+  const counts = new Map<string, number>();
+  for (const { name } of sources) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return sources.map((source) =>
+    counts.get(source.name) === 1 ? source : { ...source, name: source.certFile },
+  );
 }
 
 function nameOf(file: string): string {

@@ -29,8 +29,12 @@ export function readCertificate(name: string, cert: string, key: string, nowMs: 
   const [leaf] = chain;
   if (leaf === undefined) throw new CertificateError(`${name} has no certificate in PEM`);
   const privateKey = keyIn(name, key);
-  if (!leaf.checkPrivateKey(privateKey))
-    throw new CertificateError(`${name}: the key is not that of its certificate`);
+  const own = chain.findIndex((one) => one.checkPrivateKey(privateKey));
+  if (own === -1) throw new CertificateError(`${name}: the key is not that of its certificate`);
+  if (own > 0)
+    throw new CertificateError(
+      `${name}: the key is that of certificate ${own + 1} of the chain; order them from the server's on`,
+    );
   const expiresMs = Date.parse(leaf.validTo);
   if (expiresMs <= nowMs) throw new CertificateError(`${name} expired on ${leaf.validTo}`);
   const gap = chain.findIndex((one, at) => at > 0 && !chain[at - 1]!.checkIssued(one));
@@ -46,7 +50,8 @@ export function readCertificate(name: string, cert: string, key: string, nowMs: 
   return { name, hosts: hostsOf(leaf), cert, key, expiresMs };
 }
 
-function chainIn(name: string, pem: string): readonly X509Certificate[] {
+/** The certificates of a text in PEM, which may have anything between them. Throws CertificateError. */
+export function chainIn(name: string, pem: string): readonly X509Certificate[] {
   try {
     return [...pem.matchAll(PEM_CERTIFICATE)].map(([text]) => new X509Certificate(text));
   } catch {
@@ -57,8 +62,12 @@ function chainIn(name: string, pem: string): readonly X509Certificate[] {
 function keyIn(name: string, key: string): KeyObject {
   try {
     return createPrivateKey(key);
-  } catch {
-    throw new CertificateError(`${name} has no private key in PEM without a passphrase`);
+  } catch (error) {
+    if (/^-----BEGIN ENCRYPTED|^Proc-Type:.*ENCRYPTED/m.test(key))
+      throw new CertificateError(
+        `${name} has a private key with a passphrase; take it off with: openssl pkey -in FILE -out FILE`,
+      );
+    throw new CertificateError(`${name} has no private key in PEM: ${messageOf(error)}`);
   }
 }
 
@@ -82,7 +91,8 @@ export class HostMap<T> {
   }
 
   find(host: string): T | undefined {
-    const name = host.toLowerCase();
+    // some clients end it with the dot of the root (RFC 6066 section 3 says without)
+    const name = host.toLowerCase().replace(/\.$/, '');
     const exact = this.#exact.get(name);
     if (exact !== undefined || this.#wildcards.size === 0) return exact;
     const dot = name.indexOf('.');

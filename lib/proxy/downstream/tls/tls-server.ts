@@ -4,6 +4,7 @@
  * more than a plain one; in one round of the event loop no more than a few begin, for each takes a millisecond and the
  * requests of others wait meanwhile. Nothing of a handshake is left when it fails or its time is up.
  */
+import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import {
   createSecureContext,
@@ -66,20 +67,39 @@ const NO_TIMEOUT = -1;
 
 type OnContext = (error: Error | null, context?: SecureContext) => void;
 
+/** One connection from the moment it is accepted until its handshake is done. */
 interface Handshake {
+  readonly owner: TlsServer;
   readonly socket: Socket;
   readonly info: ClientInfo;
   readonly sinceMs: number;
+  /** Its client has sent something. */
+  isReady: boolean;
   hasBegun: boolean;
+}
+
+/** Where an accepted socket keeps its handshake: listeners that all share cost less than closures for each. */
+const HANDSHAKE = Symbol('handshake');
+interface AcceptedSocket extends Socket {
+  [HANDSHAKE]?: Handshake;
+}
+
+/**
+ * The server as one handshake sees it. Of a handshake that is done Node's server says no more than the encrypted socket, not
+ * on which connection it is; so each connection is handed to an object that inherits everything from the server and keeps
+ * what the server says to itself.
+ */
+interface HandshakeServer extends Server {
+  handshake: Handshake;
 }
 
 export class TlsServer {
   readonly #options: TlsOptions;
   readonly #owner: TlsOwner;
+  /** What each `HandshakeServer` inherits from. */
   #server: Server;
   #contexts = new HostMap<SecureContext>();
-  /** By both addresses and ports: the server gives no other sign of whose handshake is done. */
-  readonly #handshakes = new Map<string, Handshake>();
+  readonly #handshakes = new Set<Handshake>();
   /** Clients that have sent something, and wait for their handshake to begin. */
   readonly #ready: Handshake[] = [];
   #isRoundDue = false;
@@ -116,38 +136,36 @@ export class TlsServer {
       ticketKeys: Buffer.from(material.ticketKeys),
       handshakeTimeout: NO_TIMEOUT,
     });
-    server.on('secureConnection', (socket) => this.#onSecure(socket));
-    server.on('tlsClientError', (_error, socket) => this.#onError(socket));
-    return server;
+    return Object.create(server, { emit: { value: emitToHandshake } }) as Server;
   }
 
   /** Takes over a connection that nobody reads yet. */
-  accept(socket: Socket, info: ClientInfo, nowMs: number): void {
-    const key = keyOf(socket);
-    const handshake = { socket, info, sinceMs: nowMs, hasBegun: false };
-    this.#handshakes.set(key, handshake);
+  accept(socket: AcceptedSocket, info: ClientInfo, nowMs: number): void {
+    const handshake = { owner: this, socket, info, sinceMs: nowMs, isReady: false, hasBegun: false };
+    this.#handshakes.add(handshake);
+    socket[HANDSHAKE] = handshake;
     socket.on('error', destroyThis);
-    socket.once('close', () => {
-      if (this.#handshakes.get(key) === handshake) this.#fail(key);
-    });
-    socket.once('end', () => !handshake.hasBegun && socket.destroy());
-    const onReadable = (): void => {
-      this.#ready.push(handshake);
-      this.#beginSome();
-    };
+    socket.on('close', onAcceptedClose);
+    socket.on('end', onAcceptedEnd);
     // nothing is read: what came is still in the socket's buffer when TLS takes it over
-    if (socket.readableLength > 0) onReadable();
-    else socket.once('readable', onReadable);
+    if (socket.readableLength > 0) this.onReady(handshake);
+    else socket.on('readable', onAcceptedReadable);
+  }
+
+  /** Its client has sent something. */
+  onReady(handshake: Handshake): void {
+    handshake.isReady = true;
+    this.#ready.push(handshake);
+    this.#beginSome();
   }
 
   tick(nowMs: number, timeoutMs: number): void {
-    for (const { socket, sinceMs } of this.#handshakes.values())
-      if (nowMs - sinceMs >= timeoutMs) socket.destroy();
+    for (const { socket, sinceMs } of this.#handshakes) if (nowMs - sinceMs >= timeoutMs) socket.destroy();
   }
 
   /** Ends the handshakes that are not done. */
   close(): void {
-    for (const { socket } of this.#handshakes.values()) socket.destroy();
+    for (const { socket } of this.#handshakes) socket.destroy();
   }
 
   #beginSome(): void {
@@ -156,32 +174,28 @@ export class TlsServer {
     setImmediate(() => {
       this.#isRoundDue = false;
       for (const handshake of this.#ready.splice(0, HANDSHAKES_A_ROUND)) {
-        if (handshake.socket.destroyed) continue;
-        handshake.hasBegun = true;
-        this.#server.emit('connection', handshake.socket);
+        if (!handshake.socket.destroyed) this.#begin(handshake);
       }
       if (this.#ready.length > 0) this.#beginSome();
     });
   }
 
-  #onSecure(socket: TLSSocket): void {
-    const key = keyOf(socket);
-    const handshake = this.#handshakes.get(key);
-    if (handshake === undefined) return void socket.destroy();
-    this.#handshakes.delete(key);
+  #begin(handshake: Handshake): void {
+    handshake.hasBegun = true;
+    const server = Object.create(this.#server) as HandshakeServer;
+    server.handshake = handshake;
+    EventEmitter.prototype.emit.call(server, 'connection', handshake.socket);
+  }
+
+  onSecure(handshake: Handshake, socket: TLSSocket): void {
+    if (!this.#handshakes.delete(handshake)) return void socket.destroy();
     setCarrier(socket, handshake.socket);
     this.#owner.onSecure(socket, handshake.info, socket.isSessionReused());
   }
 
-  #onError(socket: TLSSocket): void {
-    const key = keyOf(socket);
-    if (this.#handshakes.has(key)) this.#fail(key);
-    socket.destroy();
-  }
-
-  #fail(key: string): void {
-    this.#handshakes.delete(key);
-    this.#owner.onHandshakeFailed();
+  /** It has failed, which may have been said before. */
+  onFailed(handshake: Handshake): void {
+    if (this.#handshakes.delete(handshake)) this.#owner.onHandshakeFailed();
   }
 
   #chooseContext(host: string, callback: OnContext): void {
@@ -222,9 +236,29 @@ function clientOptions({ clientCa }: TlsMaterial): {
   return clientCa === '' ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
 }
 
-/** A client may use one port of its own for connections to several of our addresses. */
-function keyOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
-  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
+/** In place of the server's own `emit`. */
+function emitToHandshake(this: HandshakeServer, event: string, ...args: readonly unknown[]): boolean {
+  const { handshake } = this;
+  if (event === 'secureConnection') handshake.owner.onSecure(handshake, args[0] as TLSSocket);
+  else if (event === 'tlsClientError') {
+    handshake.owner.onFailed(handshake);
+    (args[1] as TLSSocket).destroy();
+  }
+  return true;
+}
+
+function onAcceptedReadable(this: AcceptedSocket): void {
+  const handshake = this[HANDSHAKE];
+  if (handshake?.isReady === false) handshake.owner.onReady(handshake);
+}
+
+function onAcceptedEnd(this: AcceptedSocket): void {
+  if (this[HANDSHAKE]?.hasBegun === false) this.destroy();
+}
+
+function onAcceptedClose(this: AcceptedSocket): void {
+  const handshake = this[HANDSHAKE];
+  handshake?.owner.onFailed(handshake);
 }
 
 function destroyThis(this: Socket): void {

@@ -26,6 +26,8 @@ export interface SocketSession {
   readonly isClosing: boolean;
   /** Throws where the session has closed. */
   request(head: StreamRequestHead): ClientHttp2Stream;
+  /** Nobody waits any more for the response to a request. */
+  onGivenUp(): void;
   /** The socket is closed. */
   remove(socket: Http2Socket): void;
 }
@@ -82,7 +84,10 @@ export class Http2Socket extends Duplex {
   override _destroy(error: Error | null, done: Done): void {
     const stream = this.#stream;
     this.#stream = undefined;
-    stream?.close(constants.NGHTTP2_CANCEL);
+    if (stream !== undefined) {
+      stream.close(constants.NGHTTP2_CANCEL);
+      this.#session.onGivenUp();
+    }
     this.#session.remove(this);
     done(error);
   }

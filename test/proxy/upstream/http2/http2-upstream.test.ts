@@ -403,7 +403,7 @@ test('probes speak HTTP/2 too', async (t) => {
     probeIntervalMs: 1000,
     connectTimeoutMs: 10_000,
     connect: (endpoint: { readonly host: string; readonly port: number }) =>
-      connectUpstreamHttp2(undefined, connectUpstream)(endpoint),
+      connectUpstreamHttp2(undefined, connectUpstream, () => 0)(endpoint),
   };
   const endpoint = { host: '127.0.0.1', port: (server.address() as AddressInfo).port };
   for (const mayReuse of [false, true]) {

@@ -1,13 +1,13 @@
 /**
- * A load of new TLS connections that resume a session, a process of its own: `node resume-load.ts <port> <path>
- * <connections>`. Each connection carries one request, as a browser's that comes back; so many are open at a time. Prints
- * one line of JSON when it is interrupted. That sessions were resumed is part of the report: a peer that resumes none
- * would be measured at full handshakes.
+ * A load of new TLS connections, a process of its own: `node handshake-load.ts <port> <path> <connections> resume|full`.
+ * Each connection carries one request, as a browser's that comes back, and resumes the session of the one before, or none; so
+ * many are open at a time. Prints one line of JSON when it is interrupted. How many sessions were resumed is part of
+ * the report, since that is what is measured.
  */
 import { connect } from 'node:tls';
 import { percentile } from './stats.ts';
 
-export interface ResumeReport {
+export interface HandshakeReport {
   readonly requests: number;
   /** Of the requests, those on a resumed session. */
   readonly resumed: number;
@@ -18,6 +18,7 @@ export interface ResumeReport {
 
 const [port = 0, connections = 0] = [2, 4].map((at) => Number(process.argv[at]));
 const path = process.argv[3]!;
+const resumes = process.argv[5] === 'resume';
 const request = `GET ${path} HTTP/1.1\r\nHost: localhost:${port}\r\nConnection: close\r\n\r\n`;
 const latenciesMs: number[] = [];
 let [resumed, errors] = [0, 0];
@@ -49,13 +50,13 @@ function run(session: Buffer | undefined): void {
   socket.on('error', () => {});
   socket.once('close', () => {
     if (!isServed) errors++;
-    run(latest);
+    run(resumes ? latest : undefined);
   });
 }
 
 process.once('SIGINT', () => {
   const sorted = Float64Array.from(latenciesMs).sort();
-  const report: ResumeReport = {
+  const report: HandshakeReport = {
     requests: latenciesMs.length,
     resumed,
     p50Ms: percentile(sorted, 0.5),
