@@ -51,13 +51,15 @@ export interface Check {
 export function newCheck(replica: Replica): Check | undefined {
   const { instance } = replica;
   if (instance?.endpoint === undefined) return undefined;
+  // a deploy puts an instance in place once its probes have passed
+  const isHealthy = replica.state === 'healthy';
   return {
     replica,
     instanceId: instance.instanceId,
     endpoint: instance.endpoint,
-    mode: 'starting',
+    mode: isHealthy ? 'steady' : 'starting',
     misses: 0,
-    hasPassed: false,
+    hasPassed: isHealthy,
     passes: 0,
     silent: 0,
     readsBefore: 0,

@@ -4,7 +4,7 @@ import type { DeployPhase, DeployState } from '../../../lib/api/deploy.ts';
 import { HISTOGRAM_CELLS, HistogramView, recordMs } from '../../../lib/core/policy/histogram.ts';
 import type { DeployRequest } from '../../../lib/fleet/deploy/deploys.ts';
 import { FakeDriver } from '../../helpers/fleet/fake-driver.ts';
-import { FleetRig, NOT_READY, REFUSED, START_TIMEOUT_MS, settle } from '../../helpers/fleet/rig.ts';
+import { FleetRig, INTERVAL_MS, NOT_READY, REFUSED, START_TIMEOUT_MS, settle } from '../../helpers/fleet/rig.ts';
 import { specWith } from '../../helpers/replica-spec.ts';
 
 const WATCH_MS = 10_000;
@@ -63,6 +63,16 @@ describe('a deploy', () => {
     rig.threadTable.release(ordinal);
     await rig.advance(1000);
     assert.equal(running(), 1);
+  });
+
+  it('has instances probed at the interval once they are switched', async () => {
+    await rig.deploys.start(CHANGE);
+    await rig.advance(3 * WATCH_MS + 3000);
+    assert.equal(state(), 'done');
+    const passed = (): number => rig.registry.members.reduce((sum, { probes }) => sum + probes.passed, 0);
+    const before = passed();
+    await rig.advance(10 * INTERVAL_MS);
+    assert.equal(passed() - before, 3 * 10);
   });
 
   it('keeps a switched instance that is not renamed yet', async () => {

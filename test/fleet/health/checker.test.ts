@@ -48,6 +48,16 @@ describe('the checker', () => {
     assert.deepEqual(replica.probes.recent, [true, true]);
   });
 
+  it('probes an instance that is healthy in its place already at the interval', async () => {
+    const replica = await rig.healthy('S1');
+    rig.fleet.checker.watch(replica);
+    await rig.probes.pass();
+    assert.equal(await rig.untilNextProbe(), INTERVAL_MS / 2);
+    await rig.probes.fail();
+    assert.equal(await rig.untilNextProbe(), INTERVAL_MS);
+    assert.equal(replica.probes.failed, 1);
+  });
+
   it('counts the failures of a fixed server from the first', async () => {
     rig = new CheckerRig({ ownsInstances: false });
     const replica = rig.watched('S1');
