@@ -4,7 +4,14 @@ import type { DeployPhase, DeployState } from '../../../lib/api/deploy.ts';
 import { HISTOGRAM_CELLS, HistogramView, recordMs } from '../../../lib/core/policy/histogram.ts';
 import type { DeployRequest } from '../../../lib/fleet/deploy/deploys.ts';
 import { FakeDriver } from '../../helpers/fleet/fake-driver.ts';
-import { FleetRig, INTERVAL_MS, NOT_READY, REFUSED, START_TIMEOUT_MS, settle } from '../../helpers/fleet/rig.ts';
+import {
+  FleetRig,
+  INTERVAL_MS,
+  NOT_READY,
+  REFUSED,
+  START_TIMEOUT_MS,
+  settle,
+} from '../../helpers/fleet/rig.ts';
 import { specWith } from '../../helpers/replica-spec.ts';
 
 const WATCH_MS = 10_000;
