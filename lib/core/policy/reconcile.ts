@@ -89,11 +89,26 @@ export function findFleet<I extends Observed & { readonly id: number }>(
   return { places: places.sort((a, b) => a.id - b.id), rest };
 }
 
+/**
+ * True where the instances of one name, which are all that there are of it, tell that its replica was removed: nothing has
+ * the place or is about to take it, and what had it last was not replaced but removed.
+ */
+export function wasRemoved(instances: readonly Pick<Observed, 'role' | 'status' | 'generation'>[]): boolean {
+  const latestOf = (wanted: Observed['role']): number =>
+    Math.max(...instances.map(({ role, generation = 0 }) => (role === wanted ? generation : -1)));
+  const isHeld = instances.some(
+    ({ role, status }) => role === 'current' || (role === 'next' && status === 'running'),
+  );
+  const removed = latestOf('removed');
+  return !isHeld && removed >= 0 && removed >= latestOf('replaced');
+}
+
 /** The place that the instances of one name, best first, tell of; undefined where the replica was removed. */
 function placeOf<I extends Observed & { readonly id: number }>(
   candidates: readonly I[],
   succeeded: ReadonlySet<string | undefined>,
 ): Found<I> | undefined {
+  if (wasRemoved(candidates)) return undefined;
   const best = candidates.find(
     ({ role, status, instanceId }) =>
       role !== 'removed' && !(role === 'next' && status === 'dead') && !succeeded.has(instanceId),

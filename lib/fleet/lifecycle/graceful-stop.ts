@@ -5,7 +5,7 @@
 
 import type { Driver, Instance, RetiredRole } from '../../drivers/driver.ts';
 import type { Clock } from '../../platform/clock.ts';
-import { messageOf } from '../../platform/errors.ts';
+import { isBalancerError, messageOf } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/log.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
@@ -40,10 +40,10 @@ export class GracefulStop {
 
   /**
    * Drains and stops a replica that has left the ring, and forgets it. Its name is retired at once, so that what is
-   * started under the name next finds it free.
+   * started under the name next finds it free; `onRemoved` is called where another balancer of the pool has removed it.
    */
-  async drainAndStop(replica: Replica, role: RetiredRole): Promise<void> {
-    const stopped = this.#drainAndStop(replica, role);
+  async drainAndStop(replica: Replica, role: RetiredRole, onRemoved = (): void => {}): Promise<void> {
+    const stopped = this.#drainAndStop(replica, role, onRemoved);
     this.#stopping.add(stopped);
     await stopped.finally(() => this.#stopping.delete(stopped));
   }
@@ -53,20 +53,17 @@ export class GracefulStop {
     while (this.#stopping.size > 0) await Promise.allSettled(this.#stopping);
   }
 
-  async #drainAndStop(replica: Replica, role: RetiredRole): Promise<void> {
+  async #drainAndStop(replica: Replica, role: RetiredRole, onRemoved: () => void): Promise<void> {
     const { registry, instances, log, stopTimeoutMs } = this.#parts;
     const { name, instance } = replica;
     let cause = 'drained';
     if (instance !== undefined) {
       const release = instances.protect(instance.instanceId);
-      await instances
-        .retire(instance, role)
-        .catch((error: unknown) =>
-          log.warn(
-            { replica: name, cause: messageOf(error) },
-            `instance of ${name} not renamed (${messageOf(error)})`,
-          ),
-        );
+      await instances.retire(instance, role).catch((error: unknown) => {
+        if (isBalancerError(error, 'not-found')) return onRemoved();
+        const cause = messageOf(error);
+        log.warn({ replica: name, cause }, `instance of ${name} not renamed (${cause})`);
+      });
       await registry.whenPublished();
       const cut = await this.#drain(replica);
       if (cut > 0) {

@@ -120,12 +120,12 @@ export class Supervisor {
     launcher.recordExit(replica, { ...this.#deaths.lifeOf(replica), ending });
     checker.unwatch(replica);
     const substitute = launcher.substitute(replica, cause, isDraining);
+    const place = substitute ?? replica;
     // before the launch, so that the name is free when its turn comes
     if (isDraining) {
       const leaving = substitute === undefined ? registry.standbys.detach(replica, cause) : replica;
-      void gracefulStop.drainAndStop(leaving, 'replaced');
+      void gracefulStop.drainAndStop(leaving, 'replaced', () => this.removeReplica(place));
     } else if (substitute === undefined) void registry.clearInstance(replica, cause);
-    const place = substitute ?? replica;
     registry.states.recordEnding(place, ending);
     launcher.launchUntilHealthy(place, { old: isDraining ? undefined : instance });
   }

@@ -16,6 +16,7 @@ import type { Launcher } from '../lifecycle/launcher.ts';
 import type { Scaling } from '../lifecycle/scaling.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
+import { removalsIn } from './removals.ts';
 
 export interface SharedPoolParts {
   readonly driver: Pick<Driver, 'heals' | 'isShared' | 'list' | 'members'>;
@@ -100,15 +101,9 @@ export class SharedPool {
       const isAbandoned = this.#isAbandoned(one);
       return registry.findByInstance(one.instanceId) !== undefined || isAbandoned;
     });
-    const present = new Set(observed.filter(({ role }) => role !== 'removed').map(({ name }) => name));
-    const removed = new Set(
-      observed.filter(({ role }) => role === 'removed').map(({ instanceId: id }) => id),
-    );
-    // where the engine heals, what vanishes was removed; else it is so only where somebody said so
-    const isRemoved = (instanceId: string): boolean => driver.heals === true || removed.has(instanceId);
+    const isRemoved = removalsIn(observed, driver.heals === true);
     const gone = registry.replicas.filter(
-      ({ name, instance }) =>
-        instance !== undefined && !present.has(name) && !busy.has(name) && isRemoved(instance.instanceId),
+      (replica) => replica.instance !== undefined && !busy.has(replica.name) && isRemoved(replica),
     );
     if (gone.length > 0) this.removeReplicas(gone);
     this.#followReplaced(look);

@@ -137,6 +137,10 @@ const FOUND: readonly (readonly [string, string, string, string])[] = [
   ['a dead successor', 'S1=a~ S1=b!', 'S1!b', 'a'],
   ['a removed one, which has no place', 'S1=a- S2=b', 'S2=b', 'a'],
   ['a removed one beside a new one of its name', 'S1=a- S1=b', 'S1=b', 'a'],
+  ['none that was removed while the one before it drained', 'S1=a@1~ S1=b@2- S2=c', 'S2=c', 'a b'],
+  ['none that was removed after it was replaced in its release', 'S1=a~ S1=b-', '', 'a b'],
+  ['one that was exchanged after another of its name was removed', 'S1=a@1- S1=b@2~', 'S1', 'b a'],
+  ['one that is exchanged and whose name was removed before', 'S1=a@2- S1=b@2~ S1=c@3+', 'S1=c', 'b a'],
   ['two in one place', 'S1=a S1=b', 'S1=a', 'b'],
   ['a dead and a running one in one place', 'S1=a! S1=b', 'S1=b', 'a'],
   ['two that were being replaced', 'S1=a~ S1=b~', 'S1', 'a b'],
@@ -173,8 +177,14 @@ test('findFleet finds each name once, in any order of the list', () => {
   );
   fc.assert(
     fc.property(lists, ([list, shuffled]) => {
-      const isLeft = ({ role, status }: Observed) =>
-        role !== 'removed' && !(role === 'next' && status === 'dead');
+      const isLaterThanRemoved = ({ name, generation = 0 }: Observed) =>
+        list.every(
+          (one) => one.name !== name || one.role !== 'removed' || (one.generation ?? 0) < generation,
+        );
+      const isLeft = (one: Observed) =>
+        one.role === 'current' ||
+        (one.role === 'next' && one.status === 'running') ||
+        (one.role === 'replaced' && isLaterThanRemoved(one));
       const names = new Set(list.filter(isLeft).map(({ name }) => name));
       for (const order of [list, shuffled]) {
         const { places } = findFleet(order);

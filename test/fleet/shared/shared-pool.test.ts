@@ -86,6 +86,74 @@ describe('a pool that is shared', () => {
     assert.deepEqual(rig.driver.calls, []);
   });
 
+  /** Its instance was exchanged for another, without an engine that heals: the ids of both. */
+  async function exchanged(rig: FleetRig): Promise<{ readonly old: string; readonly instanceId: string }> {
+    rig.driver.heals = false;
+    const old = rig.instanceOf('S2');
+    rig.driver.instances.get(old)!.role = 'replaced';
+    const { instanceId } = rig.driver.leave('S2', 2, { generation: 2 });
+    await look(rig);
+    assert.equal(rig.instanceOf('S2'), instanceId);
+    return { old, instanceId };
+  }
+
+  it('lets a replica go that another balancer removed while the instance before drains', async () => {
+    const rig = await sharedRig();
+    const { instanceId } = await exchanged(rig);
+    rig.driver.instances.get(instanceId)!.role = 'removed';
+    await look(rig);
+    assert.deepEqual(rig.states, ['S1=healthy']);
+    rig.driver.instances.delete(instanceId);
+    await rig.advance(2000);
+    assert.deepEqual([rig.states, rig.driver.of('start')], [['S1=healthy'], []]);
+  });
+
+  it('lets a replica go that was exchanged and removed before this balancer followed', async () => {
+    const rig = await sharedRig();
+    rig.driver.heals = false;
+    rig.driver.instances.get(rig.instanceOf('S2'))!.role = 'replaced';
+    rig.driver.leave('S2', 2, { role: 'removed', generation: 2 });
+    await look(rig);
+    assert.deepEqual(rig.states, ['S1=healthy']);
+  });
+
+  it('keeps a replica that another balancer exchanges, whatever had the name before', async () => {
+    const rig = await sharedRig();
+    rig.driver.heals = false;
+    const instance = rig.driver.instances.get(rig.instanceOf('S2'))!;
+    Object.assign(instance, { role: 'replaced', generation: 2 });
+    rig.driver.leave('S2', 2, { role: 'removed', generation: 1 });
+    await look(rig);
+    assert.deepEqual(rig.states, ['S1=healthy', 'S2=healthy']);
+  });
+
+  it('takes the new replica of a name that was removed and added again', async () => {
+    const rig = await sharedRig();
+    rig.driver.heals = false;
+    const old = rig.instanceOf('S2');
+    const finish = rig.load('S2', 1);
+    rig.driver.instances.get(old)!.role = 'removed';
+    const { instanceId } = rig.driver.leave('S2', 2);
+    await look(rig);
+    assert.deepEqual([rig.instanceOf('S2'), rig.states], [instanceId, ['S1=healthy', 'S2=healthy']]);
+    finish();
+    await rig.advance(100);
+    assert.deepEqual(rig.driver.released, [old]);
+  });
+
+  it('lets a replica go whose hung instance turns out to have been removed by another balancer', async () => {
+    const rig = await sharedRig();
+    rig.driver.heals = false;
+    const renamed = rig.driver.hold('retire', 'S2');
+    rig.supervisor.replace(rig.replica('S2'), 'no probe passed', 'drain');
+    await rig.advance(500);
+    rig.driver.failNext('retire', 'not-found', 'S2');
+    renamed.open();
+    await rig.advance(2000);
+    assert.deepEqual(rig.states, ['S1=healthy']);
+    assert.deepEqual(rig.driver.current, ['S1']);
+  });
+
   it('tells others once a replica that they removed has drained', async () => {
     const rig = await sharedRig();
     const instanceId = rig.instanceOf('S2');
