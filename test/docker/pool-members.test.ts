@@ -142,6 +142,20 @@ describe('two balancers with one pool', { skip: skipDocker ?? false, timeout: 30
     );
   });
 
+  it('do not bring back what the other removed while this one was suspended', async (t) => {
+    const { stage, a, b } = await pair(t);
+    t.after(() => a.signal('SIGCONT'));
+    a.signal('SIGSTOP');
+    const removed = await b.ask('DELETE', '/rm', { body: { n: 1, hostnames: ['S2'] } });
+    assert.equal(removed.status, 200, removed.body);
+    await until('its container is gone', async () => (await stage.containers()).length === 2);
+    const { length } = a.stderr;
+    a.signal('SIGCONT');
+    await agreed([a, b], 2);
+    await stage.settled(a);
+    assert.doesNotMatch(a.stderr.slice(length), /S2 started/);
+  });
+
   it('send a client to the replica in its sticky cookie', async (t) => {
     const { a, b } = await pair(t, '--sticky lb --sticky-secret of-both-balancers --max-replicas 8');
     const [first] = await names(a);

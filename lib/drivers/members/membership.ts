@@ -11,6 +11,7 @@ import { BalancerError, messageOf } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/log.ts';
 import { describeOwner, type Owner } from '../docker/owner.ts';
 import type { Members, Peer, PoolDeploy } from '../driver.ts';
+import { RecentRemovals } from './recent-removals.ts';
 import { type MemberRecord, shortId } from './record.ts';
 import type { MemberStore, StoredRecord } from './store.ts';
 import { Turns } from './turns.ts';
@@ -71,6 +72,8 @@ export class Membership implements Members {
   #isFailing = false;
   #isClosed = false;
 
+  /** What this balancer has removed. */
+  readonly removals: RecentRemovals;
   readonly #turns: Turns;
   readonly #deployTurns: Turns;
   #deploy: PoolDeploy | undefined;
@@ -81,6 +84,7 @@ export class Membership implements Members {
   constructor(parts: MembershipParts) {
     this.#parts = parts;
     const { store, owner, clock } = parts;
+    this.removals = new RecentRemovals(clock);
     const common = { store, token: owner.token, clock, isAlive: (token: string) => this.#seen.has(token) };
     this.#turns = new Turns({ ...common, kind: 'size' });
     this.#deployTurns = new Turns({ ...common, kind: 'deploy' });
@@ -195,6 +199,13 @@ export class Membership implements Members {
     while (!isReleased() && clock.nowMs() < untilMs) await sleep(clock, LOOK_MS);
   }
 
+  /** True where another balancer has removed the instance in the last ten minutes. Throws `engine-unreachable`. */
+  async wasRemovedElsewhere(instanceId: string): Promise<boolean> {
+    await this.look();
+    const id = shortId(instanceId);
+    return [...this.#seen.values()].some(({ record }) => record.removed?.includes(id));
+  }
+
   /** Leaves; safe to call again. A record that cannot be removed expires with this process. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
@@ -240,7 +251,8 @@ export class Membership implements Members {
     if (this.deploying?.deploy.id !== this.#undo) this.#undo = undefined;
     const undo = this.#undo;
     const number = ++this.#number;
-    await store.put({ owner, number, tableHash: this.#tableHash(), using, scale, deploy, undo });
+    const { ids: removed } = this.removals;
+    await store.put({ owner, number, tableHash: this.#tableHash(), using, removed, scale, deploy, undo });
     if (this.#isClosed) return this.#removeOwn(await store.list());
     const stored = await store.list();
     await this.#removeOwn(stored.filter(({ record }) => record.number < this.#number));

@@ -13,6 +13,8 @@ export interface MemberRecord {
   readonly tableHash: string;
   /** Short ids of the instances that it may send requests to, or has some in flight on. */
   readonly using: readonly string[];
+  /** Short ids of the instances that it has removed lately; absent in records of earlier versions. */
+  readonly removed?: readonly string[] | undefined;
   /** What it says of autoscaling; absent before its autoscaling has begun. */
   readonly scale?: ScaleReport | undefined;
   /** What it deploys; absent while it does not. */
@@ -28,25 +30,31 @@ export function shortId(instanceId: string): string {
   return instanceId.slice(0, ID_LENGTH);
 }
 
-export function textOf({ owner, number, tableHash, using, scale, deploy, undo }: MemberRecord): string {
-  return JSON.stringify({ owner, number, tableHash, using, scale, deploy, undo });
+export function textOf(record: MemberRecord): string {
+  const { owner, number, tableHash, using, removed, scale, deploy, undo } = record;
+  return JSON.stringify({ owner, number, tableHash, using, removed, scale, deploy, undo });
 }
 
 /** Undefined for anything else than what `textOf` gives. */
 export function parseRecord(text: string | undefined): MemberRecord | undefined {
-  const { owner: written, number, tableHash, using, scale, deploy, undo } = parse(text ?? '');
+  const { owner: written, number, tableHash, using, removed, scale, deploy, undo } = parse(text ?? '');
   const owner = parseOwner(JSON.stringify(written));
   if (owner === undefined || !Number.isSafeInteger(number) || typeof tableHash !== 'string') return undefined;
-  if (!Array.isArray(using) || !using.every((id) => typeof id === 'string')) return undefined;
+  if (!isIds(using)) return undefined;
   return {
     owner,
     number: number as number,
     tableHash,
     using,
+    removed: isIds(removed) ? removed : undefined,
     scale: parseReport(scale),
     deploy: parseDeploy(deploy),
     undo: typeof undo === 'string' ? undo : undefined,
   };
+}
+
+function isIds(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((id) => typeof id === 'string');
 }
 
 function parseDeploy(value: unknown): PoolDeploy | undefined {

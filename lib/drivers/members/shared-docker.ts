@@ -129,13 +129,24 @@ function dockerOver(parts: Parts): Driver {
     prefix,
     where,
     clock: parts.clock,
+    wasRemovedElsewhere: async (instanceId) => (await hold.members?.wasRemovedElsewhere(instanceId)) ?? false,
   });
   const driver = sharedDriver({ inner, options, membership: () => hold.members });
   return Object.assign(driver, {
     start: (place: Start, spec: ReplicaSpec) => starts.start(place, spec),
-    retire: (instanceId: string, role: RetiredRole) => names.retire(instanceId, role),
-    claimRemoval: (name: string) => names.claimRemoval(name),
-    undoRemoval: async (instanceId: string) => inner.promote?.(instanceId),
+    async retire(instanceId: string, role: RetiredRole) {
+      await names.retire(instanceId, role);
+      if (role === 'removed') hold.members?.removals.note(instanceId);
+    },
+    async claimRemoval(name: string) {
+      const claimed = await names.claimRemoval(name);
+      if (claimed !== undefined) hold.members?.removals.note(claimed);
+      return claimed;
+    },
+    async undoRemoval(instanceId: string) {
+      hold.members?.removals.forget(instanceId);
+      await inner.promote?.(instanceId);
+    },
   });
 }
 

@@ -8,6 +8,7 @@ import { BalancerError } from '../../platform/errors.ts';
 import type { DockerEngine } from '../docker/engine.ts';
 import { type ContainerSettings, retiredName, toInstances } from '../docker/mapper.ts';
 import type { Instance, RetiredRole } from '../driver.ts';
+import { shortId } from './record.ts';
 
 export interface SharedNamesParts {
   readonly engine: Pick<DockerEngine, 'containers' | 'container' | 'rename'>;
@@ -17,6 +18,8 @@ export interface SharedNamesParts {
   readonly prefix: string;
   readonly where: Pick<ContainerSettings, 'network' | 'port'>;
   readonly clock: Clock;
+  /** Another balancer has removed what is gone. Throws `engine-unreachable`. */
+  readonly wasRemovedElsewhere: (instanceId: string) => Promise<boolean>;
 }
 
 /** Between two attempts to claim a replica whose instance another balancer is exchanging. */
@@ -33,7 +36,11 @@ export class SharedNames {
   /** As `Driver.retire`. Throws `not-found` where another balancer has removed the replica. */
   async retire(instanceId: string, role: RetiredRole): Promise<void> {
     const found = (await this.#list()).find((one) => one.instanceId === instanceId);
-    if (found === undefined || found.role === role) return;
+    if (found?.role === role) return;
+    if (found === undefined) {
+      if (role === 'removed' || !(await this.#parts.wasRemovedElsewhere(instanceId))) return;
+      throw removedElsewhere(`instance ${shortId(instanceId)}`);
+    }
     const { name } = found;
     if (found.role === 'removed') throw removedElsewhere(name);
     if (found.role !== 'current') return this.#rename(instanceId, retiredName(name, role, instanceId));
@@ -93,6 +100,6 @@ export class SharedNames {
   }
 }
 
-function removedElsewhere(name: string): BalancerError {
-  return new BalancerError('not-found', `${name} was removed by another balancer`);
+function removedElsewhere(what: string): BalancerError {
+  return new BalancerError('not-found', `${what} was removed by another balancer`);
 }

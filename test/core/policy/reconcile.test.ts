@@ -86,6 +86,7 @@ const OBSERVED = fc.uniqueArray(
     id: fc.integer({ min: 1, max: 4 }),
     status: fc.constantFrom<Observed['status']>('running', 'dead'),
     role: fc.constantFrom<Observed['role']>('current', 'next', 'replaced', 'removed'),
+    generation: fc.integer({ min: 1, max: 3 }),
   }),
   { selector: ({ instanceId }) => instanceId },
 );

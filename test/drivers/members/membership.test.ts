@@ -44,6 +44,30 @@ describe('the balancers of a pool', () => {
     assert.equal(ended.length, 1);
   });
 
+  it('remember what others have removed, for ten minutes', async () => {
+    const { join, advance } = pool();
+    const [a, b] = [await join(), await join()];
+    const known = (id: string) => Promise.all([a, b].map(({ member }) => member.wasRemovedElsewhere(id)));
+    for (const id of ['c1', 'c2']) b.member.removals.note(id);
+    b.member.removals.forget('c2');
+    await advance(1100);
+    assert.deepEqual(await known('c1'), [true, false]);
+    assert.deepEqual(await known('c2'), [false, false]);
+    await advance(590_000);
+    assert.deepEqual(await known('c1'), [true, false]);
+    await advance(12_000);
+    assert.deepEqual(await known('c1'), [false, false]);
+  });
+
+  it('remember a thousand removals at most, the latest', async () => {
+    const { join, advance } = pool();
+    const [a, b] = [await join(), await join()];
+    for (let number = 0; number <= 1000; number++) b.member.removals.note(`c${number}`);
+    await advance(1100);
+    assert.equal(await a.member.wasRemovedElsewhere('c0'), false);
+    for (const id of ['c1', 'c1000']) assert.equal(await a.member.wasRemovedElsewhere(id), true);
+  });
+
   it('wait until nobody else uses an instance', async () => {
     const { join, advance } = pool();
     const [a, b] = [await join(), await join()];

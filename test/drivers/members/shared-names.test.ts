@@ -40,8 +40,11 @@ function pool(names: Readonly<Record<string, string>>) {
   };
   const clock = new FakeClock();
   const where = { network: 'ringlb', port: 80 };
-  const of = new SharedNames({ engine, label: 'ringlb.pool=p', prefix: 'p-', where, clock });
-  return { of, containers, at, clock };
+  const removed = new Set<string>();
+  const wasRemovedElsewhere = async (instanceId: string) => removed.has(instanceId);
+  const common = { engine, label: 'ringlb.pool=p', prefix: 'p-', where, clock };
+  const of = new SharedNames({ ...common, wasRemovedElsewhere });
+  return { of, containers, at, clock, removed };
 }
 
 /** Another balancer exchanges the old container for the next one. */
@@ -63,6 +66,17 @@ describe('the names of a shared pool', () => {
     await assert.rejects(of.retire('old', 'replaced'), { code: 'not-found' });
     await assert.rejects(of.retire('old', 'replaced'), { code: 'not-found' });
     assert.deepEqual([...containers], [['old', 'p-S1.removed.old']]);
+  });
+
+  it('tell of a removal that was over before it was looked at', async () => {
+    const { of, removed } = pool({ other: 'p-S2' });
+    removed.add('old');
+    await assert.rejects(of.retire('old', 'replaced'), {
+      code: 'not-found',
+      message: 'instance old was removed by another balancer',
+    });
+    await of.retire('old', 'removed');
+    await of.retire('gone', 'replaced');
   });
 
   it('leave what has come into the place there', async () => {
