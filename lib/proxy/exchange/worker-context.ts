@@ -33,6 +33,8 @@ import { RequestQueue } from './request-queue.ts';
 /** How often `tick` is to be called. */
 export const TICK_MS = 100;
 const TICKS_A_SECOND = 1000 / TICK_MS;
+/** By this much at most a tick moves the clock of time limits: while the thread stands still, it reads nothing that came in time. */
+const MAX_STEP_MS = 1000;
 /** The longest that a request to the admin server may wait for a connection: more than any change of the fleet takes. */
 const ADMIN_WAIT_MS = 600_000;
 
@@ -60,8 +62,13 @@ export class WorkerContext {
   readonly tls: TlsContext;
   readonly access: AccessLogEntries;
   readonly #trusted: TrustedProxies;
-  /** The coarse clock, set by `tick`; milliseconds that never go back. */
+  /**
+   * The coarse clock of time limits, set by `tick`; milliseconds that never go back. It stops while the thread stands
+   * still, as it does when the process is suspended.
+   */
   nowMs: number;
+  /** The same, but of time as it passes for others as well. */
+  #passedMs: number;
   /** The time for Date headers, set by `tick`. */
   date = new Date().toUTCString();
   isDraining = false;
@@ -85,6 +92,7 @@ export class WorkerContext {
     this.#worker = start.worker;
     this.#workers = start.shape.workers;
     this.nowMs = clock();
+    this.#passedMs = this.nowMs;
     this.table = new RouteTable(start.table, start.shape, start.worker);
     this.recorder = new Recorder(start.metrics, start.shape, start.worker);
     this.verdicts = new PoisonVerdicts(post, !options.ownsInstances);
@@ -102,7 +110,16 @@ export class WorkerContext {
     this.budget = new RetryBudget(options.retryBudget);
     const onUpdated = (): void => this.queue.recheck();
     const sticky = new StickyReplicas(this.table, this.picker, options);
-    const pools = { options, recorder: this.recorder, nowMs, adminWaitMs: ADMIN_WAIT_MS, sticky, onUpdated };
+    const passedMs = (): number => this.#passedMs;
+    const clocks = { nowMs, passedMs };
+    const pools = {
+      options,
+      recorder: this.recorder,
+      ...clocks,
+      adminWaitMs: ADMIN_WAIT_MS,
+      sticky,
+      onUpdated,
+    };
     this.pools = new ReplicaPools(pools);
     const hstsLine = options.hsts === 0 ? '' : `Strict-Transport-Security: max-age=${options.hsts}\r\n`;
     this.tls = { material: start.tls, hstsLine };
@@ -134,9 +151,11 @@ export class WorkerContext {
     this.access.recordRefusal(code, client, request);
   }
 
-  /** To be called every TICK_MS: sets the clock, and ends what is past its time limit. */
+  /** To be called every TICK_MS: sets the clocks, and ends what is past its time limit. */
   tick(): void {
-    this.nowMs = this.#clock();
+    const passedMs = this.#clock();
+    this.nowMs += Math.min(MAX_STEP_MS, passedMs - this.#passedMs);
+    this.#passedMs = passedMs;
     this.date = new Date().toUTCString();
     this.budget.decay();
     // before the requests, whose own limits are the last resort behind those of the pools

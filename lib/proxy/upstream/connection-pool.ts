@@ -28,8 +28,10 @@ export interface ConnectionPoolOptions extends PoolCaps {
   /** Below zero for what is no replica. */
   readonly ordinal: number;
   readonly endpoint: Endpoint;
-  /** The worker's coarse clock. */
+  /** The worker's coarse clock of time limits. */
   readonly nowMs: () => number;
+  /** The same, but going on while the thread stands still: a replica closes what is idle by its own clock. */
+  readonly passedMs: () => number;
   readonly recorder: Recorder;
   /** Opens a socket; `connectUpstream` unless given. */
   readonly connect?: Connect;
@@ -87,7 +89,7 @@ export class ConnectionPool implements ConnectionOwner {
   constructor(options: ConnectionPoolOptions) {
     this.#options = options;
     this.#connect = options.connect ?? connectUpstream;
-    this.#free = new IdleConnections(options.nowMs, () => this.#serveWaiting());
+    this.#free = new IdleConnections(options.passedMs, () => this.#serveWaiting());
   }
 
   /** Keeps to other caps from now on; connections beyond a lower one stay until they have been idle for long. */
@@ -168,7 +170,7 @@ export class ConnectionPool implements ConnectionOwner {
       while (queue.length > 0 && this.#hasWaited(queue[0]!, nowMs))
         this.#failing.push({ attempt: queue.shift()!, error: tooLate() });
     for (const connection of this.#free.takeExpired()) connection.destroy();
-    for (const pinned of this.#pinned) pinned.tick(nowMs);
+    for (const pinned of this.#pinned) pinned.tick();
     this.#restore();
   }
 

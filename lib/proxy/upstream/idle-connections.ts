@@ -44,7 +44,7 @@ export class IdleConnections implements PollListener {
   #suspicion = 0;
   #isCalledAfterPoll = false;
 
-  /** `nowMs` is the worker's coarse clock; `onIdle` is called when some that settled may be taken. */
+  /** `nowMs` is a coarse clock; `onIdle` is called when some that settled may be taken. */
   constructor(nowMs: () => number, onIdle: () => void) {
     this.#nowMs = nowMs;
     this.#onIdle = onIdle;

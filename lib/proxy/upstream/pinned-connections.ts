@@ -38,7 +38,7 @@ export class PinnedConnection implements ConnectionOwner {
   readonly connection: Connection;
   /** Of its replica. */
   readonly ordinal: number;
-  readonly #nowMs: () => number;
+  readonly #passedMs: () => number;
   readonly #onClosed: (pinned: PinnedConnection) => void;
   #isIdle = false;
   #isClosed = false;
@@ -46,12 +46,12 @@ export class PinnedConnection implements ConnectionOwner {
   /** `connection` is busy with a request of its client. */
   constructor(
     connection: Connection,
-    { ordinal, nowMs }: { readonly ordinal: number; readonly nowMs: () => number },
+    { ordinal, passedMs }: { readonly ordinal: number; readonly passedMs: () => number },
     onClosed: (pinned: PinnedConnection) => void,
   ) {
     this.connection = connection;
     this.ordinal = ordinal;
-    this.#nowMs = nowMs;
+    this.#passedMs = passedMs;
     this.#onClosed = onClosed;
   }
 
@@ -73,12 +73,12 @@ export class PinnedConnection implements ConnectionOwner {
   }
 
   /** Closes it when it has been idle for longer than the replica allows; where that says nothing its client's limits hold. */
-  tick(nowMs: number): void {
+  tick(): void {
     const { idleSinceMs, keepAliveTimeoutMs } = this.connection;
     if (!this.#isIdle || keepAliveTimeoutMs === NO_TIMEOUT) return;
     // of a short limit half is used: closed too early, the client has to authenticate again
     const limitMs = Math.max(keepAliveTimeoutMs / 2, withMargin(keepAliveTimeoutMs));
-    if (nowMs - idleSinceMs >= limitMs) this.close();
+    if (this.#passedMs() - idleSinceMs >= limitMs) this.close();
   }
 
   /** Its client has gone, or has another. */
@@ -89,7 +89,7 @@ export class PinnedConnection implements ConnectionOwner {
   onConnected(): void {}
 
   onFree(connection: Connection): void {
-    connection.idleSinceMs = this.#nowMs();
+    connection.idleSinceMs = this.#passedMs();
     this.#isIdle = true;
   }
 

@@ -20,8 +20,10 @@ export interface ReplicaPoolsDeps {
     'admin' | 'connectTimeoutMs' | 'lenientReplicas' | 'maxInFlight' | 'upstreamProtocol' | 'upstreamTls'
   >;
   readonly recorder: Recorder;
-  /** The worker's coarse clock. */
+  /** The worker's coarse clock of time limits. */
   readonly nowMs: () => number;
+  /** The same, but going on while the thread stands still, as the replicas' clocks do. */
+  readonly passedMs: () => number;
   /** How long a request to the admin server may wait for a connection. */
   readonly adminWaitMs: number;
   readonly sticky: StickyReplicas;
@@ -116,13 +118,13 @@ export class ReplicaPools {
   }
 
   #open(ordinal: number, endpoint: Endpoint, caps: PoolCaps): ConnectionPool {
-    const { options, recorder, nowMs } = this.#deps;
+    const { options, recorder, nowMs, passedMs } = this.#deps;
     const isLenient = options.lenientReplicas && ordinal !== NO_ORDINAL;
     const limits = isLenient ? LENIENT_LIMITS : RESPONSE_LIMITS;
     const tls = endpoint.tls === true ? options.upstreamTls : undefined;
     const connectHttp1 = tls === undefined ? connectUpstream : connectUpstreamOver(tls);
     const isHttp2 = options.upstreamProtocol === 'h2' && ordinal !== NO_ORDINAL;
     const connect = isHttp2 ? connectUpstreamHttp2(tls, connectHttp1, nowMs) : connectHttp1;
-    return new ConnectionPool({ ordinal, endpoint, ...caps, nowMs, recorder, limits, connect });
+    return new ConnectionPool({ ordinal, endpoint, ...caps, nowMs, passedMs, recorder, limits, connect });
   }
 }

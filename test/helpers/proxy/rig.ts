@@ -264,6 +264,12 @@ export class Rig {
     }
   }
 
+  /** The threads stand still for so long, as those of a suspended process do. */
+  stall(forMs: number): void {
+    this.#nowMs += forMs;
+    this.tick();
+  }
+
   tick(): void {
     for (const thread of this.threads) thread.tick();
     for (const listener of this.#listeners) listener.tick();

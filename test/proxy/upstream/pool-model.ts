@@ -105,6 +105,7 @@ export class PoolModel {
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       waitTimeoutMs: WAIT_TIMEOUT_MS,
       nowMs: () => this.#nowMs,
+      passedMs: () => this.#nowMs,
       recorder: new Recorder(createMetricsMemory(SHAPE), SHAPE, 0),
       connect: (options) => {
         const socket = new FakeSocket(options);
