@@ -125,6 +125,17 @@ export interface PoolDeploy {
   readonly title: string;
 }
 
+/** What one balancer of a pool does at a time. */
+export interface Turn {
+  /**
+   * False where this balancer stood still for so long that it was taken for ended, and another has the turn, or had it.
+   * Throws `engine-unreachable`.
+   */
+  isHeld(): Promise<boolean>;
+  /** Lets the next one. */
+  end(): Promise<void>;
+}
+
 /** The balancers that share a pool. */
 export interface Members {
   /** Those alive, this one first. */
@@ -148,10 +159,10 @@ export interface Members {
   /** What another balancer deploys now, as far as it is known here; undefined where none does. */
   readonly deploying: { readonly by: Peer; readonly deploy: PoolDeploy } | undefined;
   /**
-   * Makes this balancer the one that may deploy; the returned function ends that. Throws `deploy-running` where another
-   * one deploys, and `engine-unreachable`.
+   * Makes this balancer the one that may deploy. Throws `deploy-running` where another one deploys, and
+   * `engine-unreachable`.
    */
-  takeDeployTurn(): Promise<() => Promise<void>>;
+  takeDeployTurn(): Promise<Turn>;
   /** Tells the others what this balancer deploys from now on, undefined for nothing; `onUndo` is called where one of them wants it taken back. */
   announceDeploy(deploy: PoolDeploy | undefined, onUndo: (by: Peer) => void): void;
   /** Has the balancer that carries out this deploy take it back. */

@@ -10,7 +10,7 @@ import { sleep } from '../../platform/clock.ts';
 import { BalancerError, messageOf } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/log.ts';
 import { describeOwner, type Owner } from '../docker/owner.ts';
-import type { Members, Peer, PoolDeploy } from '../driver.ts';
+import type { Members, Peer, PoolDeploy, Turn } from '../driver.ts';
 import { RecentRemovals } from './recent-removals.ts';
 import { type MemberRecord, shortId } from './record.ts';
 import type { MemberStore, StoredRecord } from './store.ts';
@@ -128,14 +128,14 @@ export class Membership implements Members {
 
   /** Reads what those that had the turn before have changed, and tells the others when it ends what this one has. */
   async takeTurn(): Promise<() => Promise<void>> {
-    const end = await this.#turns.take();
+    const turn = await this.#turns.take();
     try {
       await this.#renew();
     } catch (error) {
-      await end().catch(() => {});
+      await turn.end().catch(() => {});
       throw error;
     }
-    return () => this.#renew().finally(end);
+    return () => this.#renew().finally(turn.end);
   }
 
   get deploying(): { readonly by: Peer; readonly deploy: PoolDeploy } | undefined {
@@ -148,7 +148,7 @@ export class Membership implements Members {
     await this.#read(await this.#parts.store.list());
   }
 
-  takeDeployTurn(): Promise<() => Promise<void>> {
+  takeDeployTurn(): Promise<Turn> {
     return this.#deployTurns.take((token) => {
       const holder = this.#seen.get(token)!.record;
       throw new BalancerError(

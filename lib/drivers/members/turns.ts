@@ -4,6 +4,7 @@
  */
 import { type Clock, sleep } from '../../platform/clock.ts';
 import { BalancerError } from '../../platform/errors.ts';
+import type { Turn } from '../driver.ts';
 import type { StoredTurn, TurnKind } from './record.ts';
 import type { MemberStore } from './store.ts';
 
@@ -32,15 +33,20 @@ export class Turns {
     this.#parts = parts;
   }
 
-  /** Resolves when it is this call's turn, with what ends it. Throws `engine-unreachable`, and what `refuse` does. */
-  async take(refuse: (token: string) => void = () => {}): Promise<() => Promise<void>> {
+  /** Resolves when it is this call's turn. Throws `engine-unreachable`, and what `refuse` does. */
+  async take(refuse: (token: string) => void = () => {}): Promise<Turn> {
     const before = this.#last;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#last = promise;
     await before;
     try {
       const key = await this.#contend(refuse);
-      return () => this.#parts.store.remove(key).finally(resolve);
+      const isHeld = (): Promise<boolean> => this.#isHeld(key);
+      // where it was lost, the key may be another's by now
+      const remove = async (): Promise<void> => {
+        if (await isHeld()) await this.#parts.store.remove(key);
+      };
+      return { isHeld, end: () => remove().finally(resolve) };
     } catch (error) {
       resolve();
       throw error;
@@ -73,6 +79,11 @@ export class Turns {
       }
       await sleep(clock, LOOK_MS);
     }
+  }
+
+  async #isHeld(key: string): Promise<boolean> {
+    const [holder] = await this.#turns();
+    return holder?.key === key && holder.token === this.#parts.token;
   }
 
   /** The one that counts first. */

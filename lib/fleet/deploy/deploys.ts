@@ -6,7 +6,7 @@ import type { DeployPreview, DeployStatus, DeployView } from '../../api/deploy.t
 import type { Ending } from '../../core/ending.ts';
 import { DEPLOY_DEFAULTS } from '../../core/policy/deploy-gate.ts';
 import type { ReplicaSpec, SpecOverrides } from '../../core/replica-spec.ts';
-import type { Driver, Instance } from '../../drivers/driver.ts';
+import type { Driver, Instance, Turn } from '../../drivers/driver.ts';
 import { BalancerError, messageOf } from '../../platform/errors.ts';
 import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
@@ -14,10 +14,11 @@ import { PeerDeploys, type PeerDeploysParts } from '../shared/peer-deploys.ts';
 import { adoptReleases, type Interrupted, type LeftFleet } from './adoption.ts';
 import type { Exchange } from './exchange.ts';
 import { viewOf } from './exchange.ts';
+import type { RolloutParts, RolloutPlan } from './plan.ts';
 import { viewOfPool } from './pool-view.ts';
 import { nothingBefore, whyLater, whyNone } from './refusals.ts';
 import { mergedEnv, type Release, type Releases } from './releases.ts';
-import { Rollout, type RolloutParts, type RolloutPlan } from './rollout.ts';
+import { Rollout } from './rollout.ts';
 
 /** What is to be different in the new release; what is undefined stays as it is. */
 export interface SpecChange {
@@ -83,27 +84,27 @@ export class Deploys {
     await this.#opened.promise;
     this.#mustBeFree();
     this.#isStarting = true;
-    let endTurn = async (): Promise<void> => {};
+    let turn: Turn | undefined;
     try {
-      endTurn = await this.peers.takeTurn();
+      turn = await this.peers.takeTurn();
       const to = await this.#releaseOf(request);
       this.#isStarting = false;
       this.#mustBeFree();
-      return this.#startWith(to, request, endTurn);
+      return this.#startWith(to, request, turn);
     } catch (error) {
-      await endTurn();
+      await turn?.end();
       throw error;
     } finally {
       this.#isStarting = false;
     }
   }
 
-  #startWith(to: Release, request: DeployRequest, endTurn: () => Promise<void>): string {
+  #startWith(to: Release, request: DeployRequest, turn: Turn | undefined): string {
     if (request.kind === 'rollback' && this.#interrupted !== undefined)
-      return this.#undo(this.#interrupted, endTurn);
+      return this.#undo(this.#interrupted, turn);
     const { batch, watchMs, maxErrorRate } = request;
     const base = request.kind === 'resume' ? this.#interrupted?.from : undefined;
-    return this.#begin(to, { batch, watchMs, maxErrorRate, ...(base !== undefined && { base }) }, endTurn);
+    return this.#begin(to, { batch, watchMs, maxErrorRate, ...(base !== undefined && { base }) }, turn);
   }
 
   /** Learns from what an earlier balancer left which releases replicas run. Throws `engine-unreachable`. */
@@ -177,8 +178,9 @@ export class Deploys {
     if (this.peers.isRunning) return peers;
     const isOwn = own !== undefined && own.to.generation === this.#interrupted?.to.generation;
     if (this.#interrupted !== undefined) return isOwn ? own : this.#interruptedView();
+    const isLost = own?.state === 'interrupted' && peers !== undefined;
     const isPeersLater = (peers?.to.generation ?? 0) > (own?.to.generation ?? 0);
-    return isPeersLater ? peers : own;
+    return isLost || isPeersLater ? peers : own;
   }
 
   /** True where the new instance of a replica that has ended, or hangs, was exchanged for the one before. */
@@ -235,21 +237,17 @@ export class Deploys {
     await this.#running;
   }
 
-  #begin(to: Release, how: Omit<RolloutPlan, 'id' | 'to'>, endTurn: () => Promise<void>) {
+  #begin(to: Release, how: Omit<RolloutPlan, 'id' | 'to' | 'turn'>, turn: Turn | undefined): string {
     this.#parts.releases.use(to);
-    return this.#track({ to, ...how }, (rollout) => rollout.run(), endTurn);
+    return this.#track({ to, turn, ...how }, (rollout) => rollout.run());
   }
 
   /** Takes back what an earlier balancer began. */
-  #undo({ from: base, to }: Interrupted, endTurn: () => Promise<void>): string {
-    return this.#track({ ...DEPLOY_DEFAULTS, base, to }, (rollout) => rollout.undo(INTERRUPTED), endTurn);
+  #undo({ from: base, to }: Interrupted, turn: Turn | undefined): string {
+    return this.#track({ ...DEPLOY_DEFAULTS, base, to, turn }, (rollout) => rollout.undo(INTERRUPTED));
   }
 
-  #track(
-    plan: Omit<RolloutPlan, 'id'>,
-    run: (rollout: Rollout) => Promise<void>,
-    endTurn: () => Promise<void>,
-  ): string {
+  #track(plan: Omit<RolloutPlan, 'id'>, run: (rollout: Rollout) => Promise<void>): string {
     const id = `${START_OF_IDS}-${++this.#count}`;
     this.#parts.exchange.exits.clear();
     const rollout = new Rollout(this.#parts, { id, ...plan });
@@ -262,9 +260,9 @@ export class Deploys {
     this.#running = run(rollout).then(async () => {
       if (!this.#isMixed) this.#interrupted = undefined;
       members?.announceDeploy(undefined, () => {});
-      await endTurn().catch((error: unknown) =>
-        this.#parts.log.warn({ cause: messageOf(error) }, 'turn not ended'),
-      );
+      await plan.turn
+        ?.end()
+        .catch((error: unknown) => this.#parts.log.warn({ cause: messageOf(error) }, 'turn not ended'));
     });
     return id;
   }

@@ -243,6 +243,17 @@ export class Exchange {
     this.#stop(step);
   }
 
+  /** Another balancer decides what becomes of the replica: of what stands by, only what never got requests is stopped. */
+  letGo(step: Step): void {
+    const { standby } = step;
+    if (step.phase === 'starting') return this.giveUp(step);
+    if (standby === undefined) return;
+    step.standby = undefined;
+    this.exits.forget(standby.instance.instanceId);
+    standby.release();
+    void this.#parts.gracefulStop.drain(standby.record);
+  }
+
   #swap(step: Step, cause: string): void {
     const { registry, checker, policy } = this.#parts;
     const { replica } = step;

@@ -5,45 +5,13 @@
  * replicas run, so replicas that are added or healed meanwhile are neither missed nor done twice.
  */
 import type { DeployState, DeployView } from '../../api/deploy.ts';
-import type { Driver } from '../../drivers/driver.ts';
-import { type Clock, sleep, type Timer } from '../../platform/clock.ts';
+import { sleep, type Timer } from '../../platform/clock.ts';
 import { BalancerError, messageOf } from '../../platform/errors.ts';
-import type { Logger } from '../../platform/log.ts';
-import type { Journal } from '../journal.ts';
-import type { Registry } from '../registry.ts';
 import type { Replica } from '../replica.ts';
 import { untilFollowed } from '../shared/following.ts';
-import { type Exchange, newStep, type Step, StepError, stepView, viewOf } from './exchange.ts';
-import type { Gate } from './gate.ts';
-import type { Release, Releases } from './releases.ts';
-
-export interface RolloutParts {
-  readonly driver: Pick<Driver, 'list' | 'isShared'>;
-  readonly registry: Registry;
-  readonly releases: Releases;
-  readonly exchange: Exchange;
-  readonly gate: Gate;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly journal: Journal;
-  /** Has this balancer look at the pool. */
-  readonly nudge: () => void;
-  /** The last lines that an instance printed, the oldest first; at most so many. */
-  readonly lastLines: (instanceId: string, count: number) => readonly string[];
-}
-
-export interface RolloutPlan {
-  readonly id: string;
-  readonly to: Release;
-  /** Replicas that are replaced at the same time. */
-  readonly batch: number;
-  /** For how long each batch is watched after the switch. */
-  readonly watchMs: number;
-  /** The part of its requests that may fail, 0 to 1. */
-  readonly maxErrorRate: number;
-  /** What a failure goes back to; the current release where it is not given. */
-  readonly base?: Release;
-}
+import { newStep, type Step, StepError, stepView, viewOf } from './exchange.ts';
+import type { RolloutParts, RolloutPlan } from './plan.ts';
+import type { Release } from './releases.ts';
 
 /** Between two looks at what the gate sees: every request of a version that fails half of them goes there meanwhile. */
 const LOOK_MS = 20;
@@ -53,6 +21,7 @@ const LINES_TOLD = 5;
 const MAX_LINE = 200;
 /** How often the start of an old version is tried in a rollback. */
 const ROLLBACK_TRIES = 3;
+const LOST = 'this balancer stood still, and another of the pool has taken over from it';
 
 export class Rollout {
   readonly #parts: RolloutParts;
@@ -172,7 +141,7 @@ export class Rollout {
     const { to, batch } = this.#plan;
     let isFollowed = false;
     for (;;) {
-      this.#mustGoOn();
+      await this.#mustHaveTurn();
       const pending = this.#pending(to);
       if (pending.length === 0) {
         if (isFollowed) return;
@@ -219,7 +188,7 @@ export class Rollout {
     const started = await Promise.allSettled(steps.map((step) => exchange.start(step)));
     const failed = started.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
-    this.#mustGoOn();
+    await this.#mustHaveTurn();
     for (const step of steps) {
       if (!exchange.switchOver(step, `deploy ${id}`)) continue;
       const { name } = step.replica;
@@ -233,6 +202,7 @@ export class Rollout {
     }
     await Promise.all(steps.map((step) => exchange.rename(step)));
     await this.#watch(steps);
+    await this.#mustHaveTurn();
     for (const step of steps) exchange.finish(step);
     // what is added from now on gets the new release
     releases.makeCurrent(to);
@@ -268,6 +238,7 @@ export class Rollout {
   async #rollBack(error: unknown): Promise<void> {
     const { log, journal, releases, exchange } = this.#parts;
     const { id } = this.#plan;
+    if (await this.#isTurnLost()) return this.#leaveOff();
     this.#state = 'rolling-back';
     this.#reason = messageOf(error);
     releases.restore(this.#base, this.#baseBefore);
@@ -282,6 +253,7 @@ export class Rollout {
     await Promise.all(this.#steps.map((step) => exchange.rename(step)));
     const left = await this.#undoDone();
     if (this.#isClosed) return;
+    if (await this.#isTurnLost()) return this.#leaveOff();
     this.#end(left.length === 0 ? 'rolled-back' : 'failed');
     const more = left.length === 0 ? '' : `; not back yet: ${left.join(', ')}`;
     const cause = `${reason}${more}`;
@@ -307,6 +279,7 @@ export class Rollout {
       const left = registry.replicas.filter((replica) => this.#isOf(replica, to));
       const next = left.filter(canTry);
       if (next.length === 0 || this.#isClosed) return left.map(({ name }) => name);
+      if (await this.#isTurnLost()) return [];
       const joined = next.filter((replica) => replica.joined).slice(0, batch);
       if (joined.length === 0) await sleep(this.#parts.clock, LOOK_MS);
       const undoing = joined.map(async (replica) => {
@@ -330,6 +303,26 @@ export class Rollout {
   /** True for every release of the generation: those that were adopted may have other options. */
   #isOf({ name }: Replica, { generation }: Release): boolean {
     return this.#parts.releases.of(name).generation === generation;
+  }
+
+  /** What was begun is another's to end by now: nothing that it has put into place is touched. */
+  #leaveOff(): void {
+    const { log, exchange, nudge } = this.#parts;
+    for (const step of this.#steps) exchange.letGo(step);
+    this.#reason = LOST;
+    this.#end('interrupted');
+    log.warn({ deploy: this.#plan.id, cause: LOST }, 'deploy given up');
+    nudge();
+  }
+
+  async #isTurnLost(): Promise<boolean> {
+    // while the engine is silent nobody else can have taken it
+    return (await this.#plan.turn?.isHeld().catch(() => true)) === false;
+  }
+
+  async #mustHaveTurn(): Promise<void> {
+    if (await this.#isTurnLost()) throw new BalancerError('deploy-running', LOST);
+    this.#mustGoOn();
   }
 
   #mustGoOn(): void {

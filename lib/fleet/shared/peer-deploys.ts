@@ -4,7 +4,7 @@
  * Invariant: what is written on instances counts; what balancers tell each other only says who acts.
  */
 import type { DeployState, DeployView } from '../../api/deploy.ts';
-import type { Driver, Instance, PoolDeploy } from '../../drivers/driver.ts';
+import type { Driver, Instance, PoolDeploy, Turn } from '../../drivers/driver.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { BalancerError } from '../../platform/errors.ts';
 import { type Interrupted, judge, type Left } from '../deploy/adoption.ts';
@@ -58,18 +58,21 @@ export class PeerDeploys {
     return this.#parts.driver.members?.deploying !== undefined;
   }
 
-  /** Makes this balancer the only one that deploys; the returned function ends that. Throws `deploy-running`, `engine-unreachable`. */
-  async takeTurn(): Promise<() => Promise<void>> {
+  /**
+   * Makes this balancer the only one that deploys; undefined where it always is. Throws `deploy-running`,
+   * `engine-unreachable`.
+   */
+  async takeTurn(): Promise<Turn | undefined> {
     const { members } = this.#parts.driver;
-    if (members === undefined || !this.#isShared) return async () => {};
-    const endTurn = await members.takeDeployTurn();
+    if (members === undefined || !this.#isShared) return undefined;
+    const turn = await members.takeDeployTurn();
     try {
       await this.#tidy();
     } catch (error) {
-      await endTurn();
+      await turn.end();
       throw error;
     }
-    return endTurn;
+    return turn;
   }
 
   /** Throws `deploy-running` where another balancer deploys. */
@@ -175,6 +178,10 @@ export class PeerDeploys {
       const [sinceMs, by] = [clock.nowMs(), now.by.title];
       const from = releases.current;
       this.#last = { ...now.deploy, from, by, sinceMs, endedMs: undefined, state: 'running' };
+    } else if (now !== undefined && last?.endedMs !== undefined) {
+      // its balancer was taken for ended, and was not
+      last.state = 'running';
+      last.endedMs = undefined;
     } else if (now === undefined && last?.endedMs === undefined && last !== undefined) {
       if (isMixed) {
         this.#last = undefined;

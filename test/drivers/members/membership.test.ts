@@ -201,12 +201,12 @@ describe('the balancers of a pool', () => {
     const { join, advance } = pool();
     const [a, b] = [await join(), await join()];
     await advance(1100);
-    const end = await a.member.takeDeployTurn();
+    const turn = await a.member.takeDeployTurn();
     await assert.rejects(b.member.takeDeployTurn(), {
       code: 'deploy-running',
       message: /^another balancer of the pool deploys \(process \d+ on .*\): wait for its end, or/,
     });
-    await end();
+    await turn.end();
     await b.member.takeDeployTurn();
   });
 
@@ -223,6 +223,26 @@ describe('the balancers of a pool', () => {
     });
     await advance(10_000);
     assert.equal(hasTurn, true);
+  });
+
+  it('know that they have lost the turn to another while they stood still', async () => {
+    const { join, advance } = pool();
+    const [a, b] = [await join(), await join()];
+    await advance(1100);
+    const lost = await a.member.takeDeployTurn();
+    assert.equal(await lost.isHeld(), true);
+    const release = a.holdRecords();
+    await advance(12_000);
+    assert.equal(await lost.isHeld(), true);
+    const taking = b.member.takeDeployTurn();
+    await advance(10_000);
+    const taken = await taking;
+    release();
+    assert.deepEqual([await lost.isHeld(), await taken.isHeld()], [false, true]);
+    await taken.end();
+    const next = await b.member.takeDeployTurn();
+    await lost.end();
+    assert.deepEqual([await lost.isHeld(), await next.isHeld()], [false, true]);
   });
 
   it('know what another deploys until that is over', async () => {

@@ -239,7 +239,7 @@ describe('a deploy of another balancer', () => {
 
   it('refuses one here meanwhile', async () => {
     const { rig, other } = await scene();
-    const end = await other.takeDeployTurn();
+    const turn = await other.takeDeployTurn();
     await assert.rejects(rig.deploys.start(CHANGE), { code: 'deploy-running' });
     other.announceDeploy(DEPLOY, () => {});
     await assert.rejects(rig.deploys.preview(CHANGE), {
@@ -247,8 +247,25 @@ describe('a deploy of another balancer', () => {
       message: /^another balancer of the pool deploys \(balancer b\)/,
     });
     other.announceDeploy(undefined, () => {});
-    await end();
+    await turn.end();
     await rig.deploys.start(CHANGE);
+  });
+
+  it('goes on after its balancer was taken for ended', async () => {
+    const at = await scene();
+    const { rig, other } = at;
+    other.announceDeploy(DEPLOY, () => {});
+    await look(rig);
+    other.announceDeploy(undefined, () => {});
+    await look(rig);
+    assert.equal(state(rig), 'rolled-back');
+    other.announceDeploy(DEPLOY, () => {});
+    await look(rig);
+    assert.equal(state(rig), 'running');
+    for (const name of ['S1', 'S2']) switched(at, name);
+    other.announceDeploy(undefined, () => {});
+    await look(rig);
+    assert.equal(state(rig), 'done');
   });
 
   it('is taken back by an operator here', async () => {
@@ -293,7 +310,30 @@ describe('a deploy in a shared pool', () => {
     assert.deepEqual(other.deploying?.deploy.generation, 2);
     await rig.advance(10_000);
     assert.deepEqual([state(rig), other.deploying], ['done', undefined]);
-    await (await other.takeDeployTurn())();
+    await (await other.takeDeployTurn()).end();
+  });
+
+  it('is left to the balancer that has taken over from this one meanwhile', async () => {
+    const at = await scene();
+    const { rig, pool, other } = at;
+    const olds = [rig.instanceOf('S1'), rig.instanceOf('S2')];
+    await rig.deploys.start({ ...CHANGE, watchMs: 60_000 });
+    while (rig.registry.members.every(({ instance }) => olds.includes(instance!.instanceId)))
+      await rig.advance(20);
+    const [name] = ['S1', 'S2'].filter((one) => !olds.includes(rig.instanceOf(one)));
+    pool.lose('a');
+    const turn = await other.takeDeployTurn();
+    // it has taken the deploy back
+    const taken = rig.driver.instances.get(rig.instanceOf(name!))!;
+    taken.role = 'replaced';
+    const back = rig.driver.leave(name!, taken.id, { generation: 1 });
+    rig.driver.started.set(back.instanceId, { spec: specWith(), overrides: {}, title: 'v1' });
+    const before = rig.driver.calls.length;
+    await rig.advance(70_000, 100);
+    assert.deepEqual([state(rig), rig.instanceOf(name!)], ['interrupted', back.instanceId]);
+    const changes = rig.driver.calls.slice(before).filter((call) => !call.startsWith('list'));
+    assert.deepEqual(changes, []);
+    assert.equal(await turn.isHeld(), true);
   });
 
   it('removes what an earlier one left beside the replicas', async () => {

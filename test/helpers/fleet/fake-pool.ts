@@ -54,8 +54,12 @@ export class FakePool {
         if (pool.#deployer !== undefined && pool.#deployer !== id)
           throw new BalancerError('deploy-running', `balancer ${pool.#deployer} deploys`);
         pool.#deployer = id;
-        return async () => {
-          pool.#deployer = undefined;
+        const isHeld = async (): Promise<boolean> => pool.#deployer === id;
+        return {
+          isHeld,
+          end: async () => {
+            if (await isHeld()) pool.#deployer = undefined;
+          },
         };
       },
       announceDeploy(deploy, undo) {
@@ -90,6 +94,12 @@ export class FakePool {
   leave(id: string): void {
     this.#exchanges.delete(id);
     this.#reports.delete(id);
+    if (this.#deploying?.id === id) this.#deploying = undefined;
+    if (this.#deployer === id) this.#deployer = undefined;
+  }
+
+  /** One is taken for ended by the others, although it only stands still. */
+  lose(id: string): void {
     if (this.#deploying?.id === id) this.#deploying = undefined;
     if (this.#deployer === id) this.#deployer = undefined;
   }
