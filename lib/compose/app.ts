@@ -261,7 +261,7 @@ async function shutDown({ options, log }: Surroundings, parts: Parts, closers: C
   const inTime = await dataPlane.drain(options.config.drainTimeoutMs);
   if (!inTime) log.warn({ inFlight: table.totalInFlight }, 'drain timed out; requests in flight are cut');
   // the fleet is that of all its balancers, and goes with the last
-  const isLast = (driver.members?.peers ?? []).length <= 1;
+  const isLast = (await driver.members?.leave()) ?? true;
   await closers.closeAll(options.config.onExit === 'keep' || !isLast);
   log.info({}, 'stopped');
 }

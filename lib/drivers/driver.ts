@@ -167,6 +167,8 @@ export interface Members {
   announceDeploy(deploy: PoolDeploy | undefined, onUndo: (by: Peer) => void): void;
   /** Has the balancer that carries out this deploy take it back. */
   requestUndo(deployId: string): void;
+  /** Leaves the pool; true where nobody else is in it any more. Several that leave at once may all be told so. */
+  leave(): Promise<boolean>;
 }
 
 export interface Driver {

@@ -76,6 +76,12 @@ describe('two balancers with one pool', { skip: skipDocker ?? false, timeout: 30
       assert.deepEqual(failures, []);
     });
 
+  it('leave nothing behind where both are stopped at once', async (t) => {
+    const { stage, a, b } = await pair(t);
+    await Promise.all([a.stop(), b.stop()]);
+    assert.deepEqual(await stage.containers(), []);
+  });
+
   it('change the fleet by one for each call at either', async (t) => {
     const { stage, a, b } = await pair(t);
     const calls = [add(a), add(b), add(a), add(b)];

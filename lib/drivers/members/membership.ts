@@ -14,6 +14,7 @@ import type { Members, Peer, PoolDeploy, Turn } from '../driver.ts';
 import { RecentRemovals } from './recent-removals.ts';
 import { type MemberRecord, shortId } from './record.ts';
 import type { MemberStore, StoredRecord } from './store.ts';
+import { TableWatch } from './table-watch.ts';
 import { Turns } from './turns.ts';
 
 const RENEW_MS = 1000;
@@ -24,8 +25,6 @@ const LATE_RENEWALS = 2;
 const LOOK_MS = 200;
 /** A renewal may have been under way when the others were told of a removal, so the one after that counts. */
 const RENEWALS = 2;
-/** Beyond what any change takes to be seen by all: while tables change all the time, they always differ. */
-const DIFFER_MS = 15_000;
 
 export interface MembershipParts {
   readonly store: MemberStore;
@@ -46,21 +45,12 @@ interface Seen {
   readonly renewals: number;
 }
 
-/** Two tables, and since when they have been so. */
-interface Differing {
-  readonly own: string;
-  readonly other: string;
-  /** Infinite once it was logged. */
-  readonly sinceMs: number;
-}
-
 export class Membership implements Members {
   readonly #parts: MembershipParts;
   readonly #seen = new Map<string, Seen>();
   readonly #using = new Set<string>();
   readonly #released = new Set<string>();
-  /** Since when each other balancer has a table that differs from this one's. */
-  readonly #differing = new Map<string, Differing>();
+  readonly #tables: TableWatch;
   #number = 0;
   /** When the records were read last. */
   #readMs = Number.NEGATIVE_INFINITY;
@@ -71,6 +61,8 @@ export class Membership implements Members {
   #timer: Timer | undefined;
   #isFailing = false;
   #isClosed = false;
+  /** Settles when the last renewal that was begun is over. */
+  #renewing: Promise<unknown> = Promise.resolve();
 
   /** What this balancer has removed. */
   readonly removals: RecentRemovals;
@@ -83,6 +75,7 @@ export class Membership implements Members {
 
   constructor(parts: MembershipParts) {
     this.#parts = parts;
+    this.#tables = new TableWatch(parts.log);
     const { store, owner, clock } = parts;
     this.removals = new RecentRemovals(clock);
     const common = { store, token: owner.token, clock, isAlive: (token: string) => this.#seen.has(token) };
@@ -211,6 +204,7 @@ export class Membership implements Members {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#timer?.cancel();
+    await this.#renewing;
     const { store, owner, log } = this.#parts;
     try {
       for (const { key, record } of await store.list())
@@ -218,6 +212,23 @@ export class Membership implements Members {
     } catch (error) {
       log.warn({ cause: messageOf(error) }, 'failed to remove the record of this balancer');
     }
+  }
+
+  /**
+   * Each removes its own record before it looks for those of others, so of several that leave at once one at least finds
+   * none.
+   */
+  async leave(): Promise<boolean> {
+    await this.close();
+    const { store, owner, isGone } = this.#parts;
+    try {
+      for (const { record } of await store.list())
+        if (record.owner.token !== owner.token && !(await isGone(record.owner))) return false;
+    } catch {
+      return this.#seen.size === 0;
+    }
+    this.#seen.clear();
+    return true;
   }
 
   #schedule(): void {
@@ -230,10 +241,12 @@ export class Membership implements Members {
 
   /** Never rejects. */
   #renewNow(): Promise<void> {
-    return this.#renew().then(
+    const renewed = this.#renew().then(
       () => this.#report(undefined),
       (error: unknown) => this.#report(error),
     );
+    this.#renewing = renewed;
+    return renewed;
   }
 
   #report(error: unknown): void {
@@ -298,34 +311,12 @@ export class Membership implements Members {
       this.#seen.delete(token);
       log.info({ peer: describeOwner(record.owner) }, 'another balancer of the pool has ended');
     }
-    this.#compareTables(nowMs);
+    const tables = [...this.#seen.values()].map(({ record }) => record);
+    this.#tables.compare(this.#tableHash(), tables, nowMs);
     if (this.#seen.size !== before) this.#onCount(this.#seen.size + 1);
     this.#onScaleRead();
     for (const { record } of this.#seen.values())
       if (this.#deploy !== undefined && record.undo === this.#deploy.id) this.#onUndo(peerOf(record));
-  }
-
-  /** Balancers with other options than this one's send a key to another replica: an operator is to know. */
-  #compareTables(nowMs: number): void {
-    const own = this.#tableHash();
-    for (const token of this.#differing.keys()) if (!this.#seen.has(token)) this.#differing.delete(token);
-    for (const [token, { record }] of this.#seen) {
-      const { tableHash: other, owner } = record;
-      if (own === '' || other === '' || other === own) {
-        this.#differing.delete(token);
-        continue;
-      }
-      const before = this.#differing.get(token);
-      const isSame = before?.own === own && before.other === other;
-      const sinceMs = isSame ? before.sinceMs : nowMs;
-      const isLate = nowMs - sinceMs > DIFFER_MS;
-      this.#differing.set(token, { own, other, sinceMs: isLate ? Number.POSITIVE_INFINITY : sinceMs });
-      if (isLate)
-        this.#parts.log.warn(
-          { peer: describeOwner(owner) },
-          'another balancer of the pool has another table: start all of them with the same version, algorithm, slots, vnodes, weights and max-replicas',
-        );
-    }
   }
 }
 

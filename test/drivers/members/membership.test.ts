@@ -15,6 +15,36 @@ describe('the balancers of a pool', () => {
     assert.equal(a.member.isActing, true);
   });
 
+  it('are told who is the last to leave', async () => {
+    const { join, advance } = pool();
+    const [a, b, c] = [await join(), await join(), await join()];
+    await advance(1100);
+    c.end();
+    assert.equal(await a.member.leave(), false);
+    assert.equal(await b.member.leave(), true);
+  });
+
+  it('are told that one of them is the last where all leave at once', async () => {
+    const { join, advance, records } = pool();
+    const all = [await join(), await join(), await join()].map(({ member }) => member);
+    await advance(1100);
+    const lasts = await Promise.all(all.map((member) => member.leave()));
+    assert.ok(lasts.includes(true), `${lasts}`);
+    assert.equal(records.size, 0);
+  });
+
+  it('leave no record behind that was being renewed', async () => {
+    const { join, advance, settle, records } = pool();
+    const { member, holdRecords } = await join();
+    const release = holdRecords();
+    await advance(1100);
+    const leaving = member.leave();
+    await settle();
+    release();
+    assert.equal(await leaving, true);
+    assert.equal(records.size, 0);
+  });
+
   it('are not taken for ended while the engine is silent', async () => {
     const { join, advance, ended } = pool();
     const [a, b] = [await join(), await join()];

@@ -68,6 +68,10 @@ export class FakePool {
       requestUndo(deployId) {
         if (pool.#deploying?.deploy.id === deployId) pool.#deploying.undo(peerOf(id));
       },
+      async leave() {
+        pool.leave(id);
+        return pool.#exchanges.size === 0;
+      },
     };
   }
 
