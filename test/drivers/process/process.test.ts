@@ -225,10 +225,12 @@ describe('a command that fails', () => {
     assert.equal(await ending, 'exit 3: it is broken');
   });
 
-  it('reports its end while another process holds its output', async () => {
+  it('reports its end while another process holds its output', async (t) => {
     const ready = freshFile();
-    const driver = driverOf(`setsid sleep 20 & echo ready > ${ready}; echo it is broken >&2; exit 3`);
+    const driver = driverOf(`setsid sleep 20 & echo $! > ${ready}; echo it is broken >&2; exit 3`);
     const { instanceId } = await driver.start(PLACE);
+    // the output that it holds would keep this process alive
+    t.after(() => process.kill(Number(readFileSync(ready, 'utf8'))));
     await eventually('its end', async () => (await driver.list())[0]?.status === 'dead');
     assert.equal((await driver.endingOf(instanceId))?.text, 'exit 3: it is broken');
   });
