@@ -8,8 +8,10 @@ import { Managers } from '../../../lib/drivers/swarm/managers.ts';
 import { withRole } from '../../../lib/drivers/swarm/mapper.ts';
 import { SwarmEngine } from '../../../lib/drivers/swarm/swarm-engine.ts';
 import { systemClock } from '../../../lib/platform/clock.ts';
+import { FakeClock } from '../../helpers/fake-clock.ts';
 
 const SPEC = { Name: 'S1', Labels: {}, TaskTemplate: { ContainerSpec: { Image: 'app' } }, Mode: {} };
+const CALL_LIMIT_MS = 200;
 
 describe('the managers of a Swarm', () => {
   let directory: string;
@@ -33,9 +35,15 @@ describe('the managers of a Swarm', () => {
     await new Promise<void>((resolve) => server.listen(path, resolve));
     return `unix://${path}`;
   };
-  const silent = (): Promise<string> => manager(() => {});
-  const engineOver = (engines: readonly string[], callLimitMs = 200): SwarmEngine =>
-    new SwarmEngine(new Managers({ engines, clock: systemClock, callLimitMs }));
+  /** Time passes only where one is asked that is silent. */
+  const clock = new FakeClock();
+  const silent = (asked = () => {}): Promise<string> =>
+    manager(() => {
+      asked();
+      clock.advance(CALL_LIMIT_MS);
+    });
+  const engineOver = (engines: readonly string[]): SwarmEngine =>
+    new SwarmEngine(new Managers({ engines, clock, callLimitMs: CALL_LIMIT_MS }));
   const json =
     (status: number, body: unknown): RequestListener =>
     (_request, response) => {
@@ -50,7 +58,7 @@ describe('the managers of a Swarm', () => {
 
   it('are asked first who responded last', async () => {
     let asked = 0;
-    const slow = await manager(() => asked++);
+    const slow = await silent(() => asked++);
     const engine = engineOver([slow, await manager(json(200, []))]);
     for (let call = 0; call < 3; call++) await engine.services();
     assert.equal(asked, 1);
@@ -126,14 +134,14 @@ describe('the managers of a Swarm', () => {
 
   it('get an out-of-sequence update again, with the newest version', async () => {
     const { respond, versions } = moving(2);
-    const engine = engineOver([await manager(respond)], 5000);
+    const engine = engineOver([await manager(respond)]);
     assert.equal(await engine.update('x', (spec) => withRole(spec, 'removed')), true);
     assert.deepEqual(versions, ['1', '2', '3']);
   });
 
   it('are given an update five times at most', async () => {
     const { respond, versions } = moving(Number.POSITIVE_INFINITY);
-    const engine = engineOver([await manager(respond)], 5000);
+    const engine = engineOver([await manager(respond)]);
     await assert.rejects(
       engine.update('x', (spec) => withRole(spec, 'removed')),
       { code: 'start-failed', message: /update out of sequence/ },
@@ -143,7 +151,7 @@ describe('the managers of a Swarm', () => {
 
   it('are not given an update that another made meanwhile', async () => {
     const { respond, versions } = moving(1);
-    const engine = engineOver([await manager(respond)], 5000);
+    const engine = engineOver([await manager(respond)]);
     let decisions = 0;
     const update = await engine.update('x', (spec) => (decisions++ === 0 ? spec : undefined));
     assert.equal(update, true);
