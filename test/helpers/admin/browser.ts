@@ -70,6 +70,9 @@ export class TestBrowser {
   }
 }
 
+/** What `goto` says of it, or of the page that tells of it, which comes in between. */
+const NETWORK_CHANGED = /ERR_NETWORK_CHANGED|interrupted by another navigation to "chrome-error:/;
+
 /**
  * Opens an address, again where the machine's network changed meanwhile: Chromium breaks every connection then, those
  * to this machine too, and each container of a test beside changes it.
@@ -80,7 +83,7 @@ export async function open(page: Page, url: string): Promise<void> {
       await page.goto(url);
       return;
     } catch (error) {
-      if (left === 0 || !String(error).includes('ERR_NETWORK_CHANGED')) throw error;
+      if (left === 0 || !NETWORK_CHANGED.test(String(error))) throw error;
     }
   }
 }
