@@ -182,7 +182,6 @@ function maxHeaderListBytesOf({ maxHeadBytes, maxHeaders }: WorkerOptions): numb
 class StreamConnection implements ManagedConnection {
   readonly info: ClientInfo;
   isClosing = false;
-  readonly hasPipelinedBytes = false;
   pinned: PinnedConnection | undefined;
   readonly #connection: Http2Connection;
   readonly #stream: ServerHttp2Stream;
@@ -243,6 +242,11 @@ class StreamConnection implements ManagedConnection {
 
   get hasUnsentBytes(): boolean {
     return !this.#stream.destroyed && this.#response.hasUnsentBytes;
+  }
+
+  /** A WebSocket's request is all in its head; what its client sends on the stream is behind it. */
+  get hasPipelinedBytes(): boolean {
+    return this.#tunnel !== undefined && !this.#stream.readableEnded;
   }
 
   /** The response is out, and the rest of the request is of no use (RFC 9113 section 8.1). */

@@ -15,6 +15,9 @@ import type { WorkerOptions } from '../../worker-protocol.ts';
 
 export const HEAD_END = '\r\n\r\n';
 
+/** Not passed on with a WebSocket: the upgrade has a key of its own, and what a CONNECT carries is no body of it (RFC 9110 section 9.3.6). */
+const NOT_OF_UPGRADE: ReadonlySet<string> = new Set(['content-length', 'sec-websocket-key']);
+
 /** The stream is to become a WebSocket (RFC 8441 section 5). */
 export function isWebSocketConnect(headers: IncomingHttpHeaders): boolean {
   return headers[':method'] === 'CONNECT' && headers[':protocol'] === 'websocket';
@@ -46,6 +49,7 @@ function requestText(headers: IncomingHttpHeaders, rawHeaders: readonly string[]
     const name = rawHeaders[at]!;
     const value = rawHeaders[at + 1]!;
     if (name.startsWith(':') || name === 'host') continue;
+    if (isWebSocket && NOT_OF_UPGRADE.has(name)) continue;
     hasLength ||= name === 'content-length';
     // crumbs of one cookie header (RFC 9113 section 8.2.3)
     if (name === 'cookie') cookies = cookies === '' ? value : `${cookies}; ${value}`;
