@@ -104,11 +104,12 @@ class Http2Session implements SocketSession {
     return socket;
   }
 
-  request({ fields, framing }: StreamRequestHead): ClientHttp2Stream {
+  request({ fields, framing }: StreamRequestHead, signal: AbortSignal | undefined): ClientHttp2Stream {
     this.#noteReceived();
     return this.#client.request(fields, {
       endStream: framing === 'none',
       waitForTrailers: framing === 'chunked',
+      ...(signal && { signal }),
     });
   }
 

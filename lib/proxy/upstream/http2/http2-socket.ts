@@ -24,8 +24,8 @@ export interface SocketSession {
   readonly scheme: 'http' | 'https';
   /** It takes no more requests than it has. */
   readonly isClosing: boolean;
-  /** Throws where the session has closed. */
-  request(head: StreamRequestHead): ClientHttp2Stream;
+  /** `signal`, if there is one, ends the stream. Throws where the session has closed. */
+  request(head: StreamRequestHead, signal: AbortSignal | undefined): ClientHttp2Stream;
   /** Nobody waits any more for the response to a request. */
   onGivenUp(): void;
   /** The socket is closed. */
@@ -39,6 +39,7 @@ export class Http2Socket extends Duplex {
   readonly #onRead: OnReadOpts | undefined;
   /** Of the request at hand, until its response is complete. */
   #stream: ClientHttp2Stream | undefined;
+  /** Of the request that was sent last; the stream goes on while it is not complete, whatever became of the response. */
   #upload: StreamUpload | undefined;
   #isHeld = false;
 
@@ -71,23 +72,19 @@ export class Http2Socket extends Duplex {
   override _write(chunk: Buffer, _encoding: BufferEncoding, written: Done): void {
     let rest = chunk;
     try {
-      if (this.#upload === undefined) rest = this.#sendHead(chunk);
+      if (this.#upload?.isComplete !== false) rest = this.#sendHead(chunk);
     } catch (cause) {
       // the session was closed meanwhile: nothing of the request has gone out
       return written(new BalancerError('stream-refused', undefined, { cause }));
     }
-    const upload = this.#upload!;
-    upload.write(rest, written);
-    if (upload.isComplete) this.#upload = undefined;
+    this.#upload!.write(rest, written);
   }
 
   override _destroy(error: Error | null, done: Done): void {
-    const stream = this.#stream;
+    const hasNoResponse = this.#stream !== undefined;
     this.#stream = undefined;
-    if (stream !== undefined) {
-      stream.close(constants.NGHTTP2_CANCEL);
-      this.#session.onGivenUp();
-    }
+    if (hasNoResponse || this.#upload?.isComplete === false) this.#upload?.cancel();
+    if (hasNoResponse) this.#session.onGivenUp();
     this.#session.remove(this);
     done(error);
   }
@@ -96,9 +93,10 @@ export class Http2Socket extends Duplex {
   #sendHead(chunk: Buffer): Buffer {
     const end = chunk.indexOf(HEAD_END);
     const head = streamRequestHead(chunk.toString('latin1', 0, end + 2), this.#session.scheme);
-    const stream = this.#session.request(head);
+    const abort = head.framing === 'chunked' ? new AbortController() : undefined;
+    const stream = this.#session.request(head, abort?.signal);
     this.#stream = stream;
-    this.#upload = new StreamUpload(stream, head);
+    this.#upload = new StreamUpload(stream, head, abort);
     this.#listen(stream, head.method);
     return chunk.subarray(end + HEAD_END.length);
   }

@@ -1,9 +1,10 @@
 /**
  * The body of one request as it is written to its stream: what comes in chunks is taken out of them.
- * Invariant: the stream takes no more than its window allows, and `written` waits for that.
+ * Invariants: the stream takes no more than its window allows, and `written` waits for that; a stream that is to have
+ * trailers is never closed between the end of its body and the moment that Node.js asks for them.
  */
 import { Buffer } from 'node:buffer';
-import type { ClientHttp2Stream } from 'node:http2';
+import { type ClientHttp2Stream, constants } from 'node:http2';
 import { ChunkedDecoder } from '../../../http1/chunked-decoder.ts';
 import type { StreamRequestHead } from './http2-text.ts';
 
@@ -13,17 +14,28 @@ const TRAILER_LIMITS = { maxBytes: 65_536, maxFields: 1024, tooLong: 'trailer-to
 export class StreamUpload {
   readonly #stream: ClientHttp2Stream;
   readonly #chunked: ChunkedDecoder | undefined;
+  readonly #abort: AbortController | undefined;
   #left: number;
   #pieces: Buffer[] = [];
+  /** Node.js has not asked for the trailers that it was told to wait for. */
+  #waitsForTrailers = false;
 
-  constructor(stream: ClientHttp2Stream, { framing, contentLength }: StreamRequestHead) {
+  /** `abort` ends the stream, where it is to have trailers. */
+  constructor(
+    stream: ClientHttp2Stream,
+    { framing, contentLength }: StreamRequestHead,
+    abort: AbortController | undefined,
+  ) {
     this.#stream = stream;
+    this.#abort = abort;
     this.#left = framing === 'chunked' ? Number.POSITIVE_INFINITY : contentLength;
     if (framing !== 'chunked') return;
     const chunked = new ChunkedDecoder(TRAILER_LIMITS);
     this.#chunked = chunked;
     chunked.start({ onBody: (piece) => this.#pieces.push(piece) }, false);
+    this.#waitsForTrailers = true;
     stream.once('wantTrailers', () => {
+      this.#waitsForTrailers = false;
       if (!stream.closed) stream.sendTrailers(trailersOf(chunked.trailers));
     });
   }
@@ -31,6 +43,18 @@ export class StreamUpload {
   /** All of it was written. */
   get isComplete(): boolean {
     return this.#left === 0;
+  }
+
+  /**
+   * Gives the request up. Node.js 26 aborts the process where a stream has ended and been destroyed when it comes to its
+   * trailers, which `close` brings about if the response ends in the same read: it ends a stream before it resets it.
+   */
+  cancel(): void {
+    const stream = this.#stream;
+    const close = (): void => stream.close(constants.NGHTTP2_CANCEL);
+    if (!this.#waitsForTrailers) close();
+    else if (!stream.writableEnded) this.#abort?.abort();
+    else stream.once('wantTrailers', close);
   }
 
   /** Calls `written` once `bytes`, which may be overwritten then, have gone out. */
