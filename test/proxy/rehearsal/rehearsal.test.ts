@@ -58,6 +58,7 @@ const CONFIGURATIONS = [
   '--balance p2c --sticky lb --access-log json',
   '--hash-key client-ip --max-in-flight 1 --queue-depth 0 --max-body-bytes 1 --rate-limit 1/s',
   '--proxy-protocol on --trusted-proxies 127.0.0.0/8 --max-connections 1',
+  '--upstream-protocol h2',
 ];
 for (const options of CONFIGURATIONS) {
   test(`a rehearsal serves all its requests with ${options || 'the defaults'}`, async () => {
