@@ -24,9 +24,17 @@ interface PoolRecord {
 const EXPIRY_MS = 10_000;
 const LOOK_MS = 500;
 
+/** Records that were not renewed while they were looked at: one look at them is enough. */
+type Silent = Set<string>;
+
 /** Throws `pool-taken` where one balancer owns the pool, and lives. */
-export async function refuseOwner(engine: Engine, pool: string, clock: Clock): Promise<void> {
-  const owner = await findAlive(engine, clock, async () => {
+export async function refuseOwner(
+  engine: Engine,
+  pool: string,
+  clock: Clock,
+  silent: Silent = new Set(),
+): Promise<void> {
+  const owner = await findAlive({ engine, clock, silent }, async () => {
     const volumes = await engine.volumesWith(poolLabel(pool));
     return volumes.flatMap(({ Name: volume, Labels: labels }): readonly PoolRecord[] => {
       const found = parseOwner(labels?.['ringlb.claim']);
@@ -41,6 +49,7 @@ export async function refuseOwner(engine: Engine, pool: string, clock: Clock): P
 /** The claim of one owner, which the balancers of a shared pool keep out. */
 export class OwnedPool extends PoolClaim {
   readonly #options: PoolClaimOptions & { readonly engine: Engine };
+  readonly #silent: Silent = new Set();
 
   constructor(options: PoolClaimOptions & { readonly engine: Engine }) {
     super(options);
@@ -62,7 +71,7 @@ export class OwnedPool extends PoolClaim {
   async #refuseMembers(): Promise<void> {
     const { engine, pool, clock } = this.#options;
     const members = volumeStore(engine, pool);
-    const member = await findAlive(engine, clock, async () =>
+    const member = await findAlive({ engine, clock, silent: this.#silent }, async () =>
       (await members.list()).map(({ key: volume, record: { owner } }) => ({ volume, owner })),
     );
     if (member === undefined) return;
@@ -73,12 +82,11 @@ export class OwnedPool extends PoolClaim {
 
 /** One of those with a record who renews it; undefined where nobody does. */
 async function findAlive(
-  engine: Engine,
-  clock: Clock,
+  { engine, clock, silent }: { readonly engine: Engine; readonly clock: Clock; readonly silent: Silent },
   read: () => Promise<readonly PoolRecord[]>,
 ): Promise<Owner | undefined> {
   const living = async (): Promise<readonly PoolRecord[]> => {
-    const all = await read();
+    const all = (await read()).filter(({ volume }) => !silent.has(volume));
     const gone = await Promise.all(
       all.map(async ({ owner }) =>
         isGone(owner, owner.container && (await engine.container(owner.container.id))),
@@ -96,6 +104,7 @@ async function findAlive(
       if (renewed !== undefined) return renewed.owner;
       await sleep(clock, LOOK_MS);
     }
+    for (const { volume } of before) silent.add(volume);
     return undefined;
   } finally {
     clearInterval(awake);

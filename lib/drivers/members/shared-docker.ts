@@ -83,7 +83,8 @@ class SharedHold implements PoolHold {
   async take(): Promise<void> {
     const { adminHost: host, adminPort: port, pool, log } = this.#options;
     const engine = this.#engine;
-    await refuseOwner(engine, pool, this.#clock);
+    const silent = new Set<string>();
+    await refuseOwner(engine, pool, this.#clock, silent);
     const admin = port === 0 ? '' : formatEndpoint({ host, port });
     this.members = new Membership({
       store: volumeStore(engine, pool),
@@ -95,7 +96,7 @@ class SharedHold implements PoolHold {
     await this.members.join();
     try {
       // one may have claimed the pool meanwhile, and looks for members once it has
-      await refuseOwner(engine, pool, this.#clock);
+      await refuseOwner(engine, pool, this.#clock, silent);
     } catch (error) {
       await this.release();
       throw error;

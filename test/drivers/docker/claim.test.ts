@@ -3,54 +3,18 @@ import assert from 'node:assert/strict';
 import { hostname } from 'node:os';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { PoolClaim } from '../../../lib/drivers/docker/claim.ts';
-import type { ContainerJson, VolumeJson } from '../../../lib/drivers/docker/mapper.ts';
+import type { ContainerJson } from '../../../lib/drivers/docker/mapper.ts';
 import { type Owner, parseOwner } from '../../../lib/drivers/docker/owner.ts';
-import { BalancerError } from '../../../lib/platform/errors.ts';
+import { MemoryEngine } from '../../helpers/drivers/memory-engine.ts';
 import { FakeClock } from '../../helpers/fake-clock.ts';
 import { silentLogger } from '../../helpers/silent-logger.ts';
 
-/** Volumes as an engine has them: a name belongs to the first who asks for it. */
-class Engine {
-  readonly volumes = new Map<string, Readonly<Record<string, string>>>();
-  readonly containers = new Map<string, ContainerJson>();
-  isAway = false;
-  /** Runs before a list is answered. */
-  onList: () => void = () => {};
-
-  async createVolume(name: string, labels: Readonly<Record<string, string>>): Promise<void> {
-    this.#mustAnswer();
-    if (!this.volumes.has(name)) this.volumes.set(name, labels);
-  }
-
-  async volumesWith(label: string): Promise<readonly VolumeJson[]> {
-    this.onList();
-    this.#mustAnswer();
-    const [key = '', value] = label.split('=');
-    return [...this.volumes]
-      .filter(([, labels]) => labels[key] === value)
-      .map(([Name, Labels]) => ({ Name, Labels }));
-  }
-
-  async removeVolume(name: string): Promise<void> {
-    this.#mustAnswer();
-    this.volumes.delete(name);
-  }
-
-  async container(id: string): Promise<ContainerJson | undefined> {
-    return this.containers.get(id);
-  }
-
-  #mustAnswer(): void {
-    if (this.isAway) throw new BalancerError('engine-unreachable');
-  }
-}
-
 describe('the claim on a pool', { skip: process.platform !== 'linux', timeout: 300_000 }, () => {
-  let engine: Engine;
+  let engine: MemoryEngine;
   let claims: PoolClaim[];
 
   beforeEach(() => {
-    engine = new Engine();
+    engine = new MemoryEngine();
     claims = [];
   });
   afterEach(async () => {
