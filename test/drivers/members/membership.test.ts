@@ -214,6 +214,20 @@ describe('the balancers of a pool', () => {
     assert.equal(hasTurn, true);
   });
 
+  it('go on after a turn of theirs whose end the engine did not hear of', async () => {
+    const { join, advance } = pool();
+    const a = await join();
+    const end = await a.member.takeDeployTurn();
+    a.failRemoval();
+    await assert.rejects(end(), { code: 'engine-unreachable' });
+    let hasTurn = false;
+    void a.member.takeDeployTurn().then(() => {
+      hasTurn = true;
+    });
+    await advance(1000);
+    assert.equal(hasTurn, true);
+  });
+
   it('are told to try again where a turn takes too long', async () => {
     const { join, advance } = pool();
     const [a, b] = [await join(), await join()];

@@ -4,6 +4,7 @@ import { thisOwner } from '../../../lib/drivers/docker/owner.ts';
 import { Membership } from '../../../lib/drivers/members/membership.ts';
 import { parseRecord, type StoredTurn, textOf } from '../../../lib/drivers/members/record.ts';
 import type { MemberStore, StoredRecord } from '../../../lib/drivers/members/store.ts';
+import { BalancerError } from '../../../lib/platform/errors.ts';
 import { FakeClock } from '../fake-clock.ts';
 import { silentLogger } from '../silent-logger.ts';
 
@@ -41,6 +42,8 @@ export interface JoinedMember {
   end(): void;
   /** Its records wait until the returned function is called. */
   holdRecords(): () => void;
+  /** The engine is away when it next removes something. */
+  failRemoval(): void;
 }
 
 export function memoryMembers() {
@@ -61,14 +64,25 @@ export function memoryMembers() {
       await held;
       return store.put(record);
     };
-    const member = new Membership({ store: { ...store, put }, owner, isGone, clock, log });
+    let isFailing = false;
+    const remove: MemberStore['remove'] = async (key) => {
+      if (isFailing) {
+        isFailing = false;
+        throw new BalancerError('engine-unreachable');
+      }
+      return store.remove(key);
+    };
+    const member = new Membership({ store: { ...store, put, remove }, owner, isGone, clock, log });
     await member.join();
     const holdRecords = () => {
       const { promise, resolve } = Promise.withResolvers<void>();
       held = promise;
       return resolve;
     };
-    return { member, end: () => gone.add(owner.token), holdRecords };
+    const failRemoval = (): void => {
+      isFailing = true;
+    };
+    return { member, end: () => gone.add(owner.token), holdRecords, failRemoval };
   };
   const advance = async (ms: number): Promise<void> => {
     for (let left = ms; left > 0; left -= 100) {
