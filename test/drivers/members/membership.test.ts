@@ -215,17 +215,18 @@ describe('the balancers of a pool', () => {
   });
 
   it('go on after a turn of theirs whose end the engine did not hear of', async () => {
-    const { join, advance } = pool();
+    const { join, advance, turns } = pool();
     const a = await join();
     const end = await a.member.takeDeployTurn();
     a.failRemoval();
     await assert.rejects(end(), { code: 'engine-unreachable' });
-    let hasTurn = false;
-    void a.member.takeDeployTurn().then(() => {
-      hasTurn = true;
+    let endNext: (() => Promise<void>) | undefined;
+    void a.member.takeDeployTurn().then((endIt) => {
+      endNext = endIt;
     });
     await advance(1000);
-    assert.equal(hasTurn, true);
+    await endNext?.();
+    assert.deepEqual([endNext !== undefined, turns.size], [true, 0]);
   });
 
   it('are told to try again where a turn takes too long', async () => {

@@ -33,7 +33,7 @@ function memoryStore() {
       turns.delete(key);
     },
   };
-  return { store, records };
+  return { store, records, turns };
 }
 
 export interface JoinedMember {
@@ -48,7 +48,7 @@ export interface JoinedMember {
 
 export function memoryMembers() {
   const clock = new FakeClock();
-  const { store, records } = memoryStore();
+  const { store, records, turns } = memoryStore();
   const gone = new Set<string>();
   const warnings: string[] = [];
   const ended: string[] = [];
@@ -90,5 +90,5 @@ export function memoryMembers() {
       await settle();
     }
   };
-  return { join, advance, settle, records, warnings, ended };
+  return { join, advance, settle, records, turns, warnings, ended };
 }
