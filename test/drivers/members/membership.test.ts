@@ -217,16 +217,16 @@ describe('the balancers of a pool', () => {
   it('go on after a turn of theirs whose end the engine did not hear of', async () => {
     const { join, advance, turns } = pool();
     const a = await join();
-    const end = await a.member.takeDeployTurn();
+    const turn = await a.member.takeDeployTurn();
     a.failRemoval();
-    await assert.rejects(end(), { code: 'engine-unreachable' });
-    let endNext: (() => Promise<void>) | undefined;
-    void a.member.takeDeployTurn().then((endIt) => {
-      endNext = endIt;
+    await assert.rejects(turn.end(), { code: 'engine-unreachable' });
+    let next: typeof turn | undefined;
+    void a.member.takeDeployTurn().then((taken) => {
+      next = taken;
     });
     await advance(1000);
-    await endNext?.();
-    assert.deepEqual([endNext !== undefined, turns.size], [true, 0]);
+    await next?.end();
+    assert.deepEqual([next !== undefined, turns.size], [true, 0]);
   });
 
   it('are told to try again where a turn takes too long', async () => {
