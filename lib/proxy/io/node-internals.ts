@@ -1,7 +1,7 @@
 /**
  * All that is used of Node beyond its public API: accepted connections before a socket is made of them, reading a socket
- * into memory of ours, the descriptor and the write queue of a socket's handle, and the moment in which a socket has been
- * told to end.
+ * into memory of ours, the descriptor and the write queue of a socket's handle, the moment in which a socket has been
+ * told to end, and the handles of HTTP/2 sessions and streams.
  * Where a part is missing nothing is changed, and callers do without it.
  */
 import { type Server, Socket } from 'node:net';
@@ -287,4 +287,20 @@ function ignore(): void {}
 export function closeBare(handle: BareHandle): void {
   handle.onread = ignore;
   handle.close();
+}
+
+const sessionHandles = new FinalizationRegistry<object>(() => {});
+
+/**
+ * Keeps what is left of an HTTP/2 session until nothing is left of its stream. A stream whose head was malformed holds
+ * memory that its session accounts for, and Node.js 26 aborts the process where the session is collected first.
+ */
+export function keepSessionFor(stream: object, session: object): void {
+  const [handle, owner] = [handleOf(stream), handleOf(session)];
+  if (handle !== undefined && owner !== undefined) sessionHandles.register(handle, owner);
+}
+
+function handleOf(object: object): object | undefined {
+  const symbol = Object.getOwnPropertySymbols(object).find(({ description }) => description === 'kHandle');
+  return symbol && (object as { readonly [field: symbol]: object | undefined })[symbol];
 }

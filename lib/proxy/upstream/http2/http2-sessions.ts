@@ -10,6 +10,7 @@ import { connect as connectTcp, type OnReadOpts, type Socket, type TcpNetConnect
 import type { TLSSocket } from 'node:tls';
 import { formatEndpoint } from '../../../core/replica.ts';
 import { connectOverTls, type UpstreamTls } from '../../../platform/upstream-tls.ts';
+import { keepSessionFor } from '../../io/node-internals.ts';
 import type { Connect } from '../connection.ts';
 import type { ReplicaSocket } from '../early-response.ts';
 import { Http2Socket, type SocketSession } from './http2-socket.ts';
@@ -106,11 +107,13 @@ class Http2Session implements SocketSession {
 
   request({ fields, framing }: StreamRequestHead, signal: AbortSignal | undefined): ClientHttp2Stream {
     this.#noteReceived();
-    return this.#client.request(fields, {
+    const stream = this.#client.request(fields, {
       endStream: framing === 'none',
       waitForTrailers: framing === 'chunked',
       ...(signal && { signal }),
     });
+    keepSessionFor(stream, this.#client);
+    return stream;
   }
 
   onGivenUp(): void {
