@@ -208,6 +208,17 @@ test('a client that resets closes the connection, once', async (t) => {
   assert.deepEqual([owner.told, bare.destroyed], [['closed'], true]);
 });
 
+test('a write to a client that has reset closes the connection, without a socket', async (t) => {
+  const { bare, owner, peer } = await pair(t, { isRead: false });
+  peer.reset();
+  await eventually('a write that fails', () => {
+    bare.write('response', 'latin1');
+    return bare.destroyed;
+  });
+  await eventually('the end', () => owner.told.length > 0);
+  assert.deepEqual(owner.told, ['closed']);
+});
+
 test('nothing is written on a closed connection, and its socket is destroyed', async (t) => {
   const { bare, owner, peer } = await pair(t);
   bare.destroy();
