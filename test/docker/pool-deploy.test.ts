@@ -7,16 +7,17 @@ import { skipDocker } from '../helpers/docker/docker.ts';
 import { add, healthy, kill, noneLost, Stage, until } from '../helpers/docker/stage.ts';
 import { endOf, GENTLE, running, statusOf, Versions } from '../helpers/docker/versions.ts';
 
-const MANY = '--pool-members many --probe-interval 200ms --drain-timeout 2s';
+const MANY = '--pool-members many --probe-interval 200ms';
 
 describe('a deploy to a pool of two balancers', { skip: skipDocker ?? false, timeout: 600_000 }, () => {
   const versions = new Versions();
   before(() => versions.buildAll());
   after(() => versions.removeAll());
 
-  async function pair(t: TestContext) {
+  async function pair(t: TestContext, drainTimeout = '2s') {
     const stage = new Stage(t, { ownNames: true });
-    const options = { image: versions.image('one'), args: MANY };
+    const args = `${MANY} --drain-timeout ${drainTimeout}`;
+    const options = { image: versions.image('one'), args };
     const [a, b] = [await stage.start(options), await stage.start(options)];
     for (const balancer of [a, b]) await healthy(balancer, 3);
     for (const balancer of [a, b]) await until('two members', () => isShared(balancer));
@@ -40,12 +41,17 @@ describe('a deploy to a pool of two balancers', { skip: skipDocker ?? false, tim
   }
 
   it('reaches both without losing a request at either', async (t) => {
-    const { stage, a, b } = await pair(t);
+    // longer than it takes until both have let an old container go
+    const { stage, a, b } = await pair(t, '60s');
     const loads = [stage.load(a, GENTLE), stage.load(b, GENTLE)];
     const { state, reason } = await endOf(a, await deploy(a, 'two'));
     assert.equal(state, 'done', reason ?? '');
     await settled(stage, [a, b], '2 two');
     for (const load of loads) await noneLost(load);
+    for (const balancer of [a, b]) {
+      const { body } = await balancer.askAdmin('GET', '/events');
+      assert.equal(body.match(/"kind":"died"/g), null, 'each was switched before its old container ended');
+    }
     const { current, before: earlier } = await statusOf(b);
     assert.deepEqual([current.generation, earlier?.generation], [2, 1]);
     assert.equal((await add(b, 'web')).status, 200);
