@@ -6,9 +6,13 @@
 /** Maximum of characters of an input that a message repeats. */
 const MAX_SHOWN = 80;
 
-/** `text` in double quotes, control characters escaped, cut after 80 characters. */
+/** What comes before the host in a URL: a user, maybe with a password. */
+const USER_INFO = /(?<=:\/\/)[^\s/@]*@/g;
+
+/** `text` in double quotes without passwords of URLs, control characters escaped, cut after 80 characters. */
 export function quote(text: string): string {
-  return JSON.stringify(text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text);
+  const shown = text.replace(USER_INFO, '…@');
+  return JSON.stringify(shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}…` : shown);
 }
 
 /** A name from the input, in quotes only if it has unusual characters. */

@@ -7,6 +7,7 @@ describe('quote', () => {
     ['a', '"a"'],
     ['', '""'],
     ['a"b\n\u001b', '"a\\"b\\n\\u001b"'],
+    ['http://bob:secret@a:1,http://c@b:2', '"http://…@a:1,http://…@b:2"'],
     ['x'.repeat(80), `"${'x'.repeat(80)}"`],
     ['x'.repeat(81), `"${'x'.repeat(80)}…"`],
   ] as const) {
