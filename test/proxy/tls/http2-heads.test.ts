@@ -6,6 +6,7 @@ import {
   connect,
   type IncomingHttpHeaders,
   type OutgoingHttpHeaders,
+  sensitiveHeaders,
 } from 'node:http2';
 import { type TestContext, test } from 'node:test';
 import { testMaterial } from '../../helpers/proxy/certificates.ts';
@@ -76,6 +77,19 @@ test('a response loses its fields of HTTP/1.1, and is whole', async (t) => {
     [':status', 'x-own'],
   );
 });
+
+for (const framing of [
+  'Content-Length: 2\r\n\r\nhi',
+  'Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n',
+]) {
+  test(`the id of a request is not indexed, ${framing.split(':', 1)[0]}`, async (t) => {
+    const { rig, request } = await stage(t);
+    rig.replica.serve(() => `HTTP/1.1 200 OK\r\n${framing}`);
+    const [headers] = await responseOf(request());
+    assert.ok(headers['x-request-id']);
+    assert.deepEqual(Reflect.get(headers, sensitiveHeaders), ['x-request-id']);
+  });
+}
 
 test('trailers that come twice go on twice', async (t) => {
   const { rig, request } = await stage(t);

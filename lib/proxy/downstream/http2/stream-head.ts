@@ -11,6 +11,7 @@ import type { ParsedRequest } from '../../../http1/request-head.ts';
 import { parseHeadText } from '../../../http1/request-parser.ts';
 import { headerPairs } from '../../../http1/response-head.ts';
 import { BalancerError } from '../../../platform/errors.ts';
+import { withUnindexed } from '../../headers/unindexed-fields.ts';
 import type { WorkerOptions } from '../../worker-protocol.ts';
 
 export const HEAD_END = '\r\n\r\n';
@@ -113,7 +114,7 @@ export function streamResponseHead(text: string): StreamResponseHead {
     }
     fields.push(name, value);
   }
-  return { fields, mayHaveTrailers, isEmpty };
+  return { fields: withUnindexed(fields), mayHaveTrailers, isEmpty };
 }
 
 /** Name, value … as an object, names in lower case; fields that came several times have an array of values. */

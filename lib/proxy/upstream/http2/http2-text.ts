@@ -7,6 +7,7 @@ import { STATUS_CODES } from 'node:http';
 import { HOP_BY_HOP } from '../../../http1/header-names.ts';
 import { fieldPairs } from '../../../http1/header-scanner.ts';
 import type { RequestFraming } from '../../../http1/request-fields.ts';
+import { withUnindexed } from '../../headers/unindexed-fields.ts';
 
 /** The head of a stream's request. */
 export interface StreamRequestHead {
@@ -37,7 +38,7 @@ export function streamRequestHead(text: string, scheme: string): StreamRequestHe
     framing = contentLength === 0 ? 'none' : 'length';
   }
   const pseudo = [':method', method, ':scheme', scheme, ':authority', authority, ':path', target];
-  return { method, fields: [...pseudo, ...fields], framing, contentLength };
+  return { method, fields: withUnindexed([...pseudo, ...fields]), framing, contentLength };
 }
 
 /** What a response is to, and what is known of it beside its fields. */

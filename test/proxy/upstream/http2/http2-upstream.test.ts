@@ -11,6 +11,7 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
   type ServerOptions,
+  sensitiveHeaders,
 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
@@ -110,6 +111,17 @@ test('fields that came twice go on twice, in their order', async (t) => {
   assert.equal(statusOf(await client.response()), 200);
   const own = received.filter((_text, at) => ['a', 'user-agent'].includes(received[at - (at % 2)]!));
   assert.deepEqual(own, ['a', '1', 'user-agent', 'x', 'a', '2', 'user-agent', 'y']);
+});
+
+test('the id of a request is not indexed', async (t) => {
+  let unindexed: unknown;
+  const { client } = await stage(t, (stream, headers) => {
+    unindexed = Reflect.get(headers, sensitiveHeaders);
+    stream.respond({ ':status': 200 }, { endStream: true });
+  });
+  client.send(get('/'));
+  assert.equal(statusOf(await client.response()), 200);
+  assert.deepEqual(unindexed, ['x-request-id']);
 });
 
 test('a chunked body goes on as data, its trailers as trailers', async (t) => {
