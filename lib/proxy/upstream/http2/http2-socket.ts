@@ -103,6 +103,7 @@ export class Http2Socket extends Duplex {
 
   #listen(stream: ClientHttp2Stream, method: string): void {
     let isChunked = false;
+    let hasResponse = false;
     let trailers: readonly string[] = [];
     const isCurrent = (): boolean => this.#stream === stream;
     const writeHead = (status: number, raw: readonly string[], isWhole: boolean): void => {
@@ -112,9 +113,10 @@ export class Http2Socket extends Duplex {
       this.#deliver(Buffer.from(head.text, 'latin1'));
     };
     stream.on('headers', ({ ':status': status = 0 }, _flags, raw) => writeHead(status, raw ?? [], false));
-    stream.on('response', ({ ':status': status = 0 }, flags, raw) =>
-      writeHead(status, raw ?? [], (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0),
-    );
+    stream.on('response', ({ ':status': status = 0 }, flags, raw) => {
+      hasResponse = true;
+      writeHead(status, raw ?? [], (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0);
+    });
     stream.on('data', (data: Buffer) => {
       if (isCurrent()) this.#deliver(isChunked ? encodeChunk(data) : data);
     });
@@ -122,7 +124,8 @@ export class Http2Socket extends Duplex {
       trailers = raw ?? [];
     });
     stream.on('end', () => {
-      if (!isCurrent() || stream.rstCode !== constants.NGHTTP2_NO_ERROR) return;
+      // a reset may have that code too (RFC 9113 section 8.1); without a response its close is a failure
+      if (!isCurrent() || !hasResponse || stream.rstCode !== constants.NGHTTP2_NO_ERROR) return;
       this.#stream = undefined;
       if (isChunked) this.#deliver(trailerSection(trailers));
     });

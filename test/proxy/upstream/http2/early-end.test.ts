@@ -1,7 +1,7 @@
 /** Replicas over HTTP/2 that end a response before they have had all of its request, and send no reset. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { FLAG, field, frame, framesOf, settings, TYPE } from '../../../helpers/proxy/http2-frames.ts';
+import { FLAG, field, frame, framesOf, settings, TYPE, word } from '../../../helpers/proxy/http2-frames.ts';
 import { get, statusOf } from '../../../helpers/proxy/message.ts';
 import { Rig } from '../../../helpers/proxy/rig.ts';
 
@@ -64,3 +64,11 @@ for (const [what, endOf] of Object.entries(ENDS)) {
     assert.equal(rig.replica.connections.length, 1);
   });
 }
+
+test('a request whose stream is reset without an error and a response is a 502 at once', async (t) => {
+  const { rig, replica, arrived } = await stage(t);
+  const client = await rig.client();
+  client.send(get('/'));
+  replica.send(frame(TYPE.reset, FLAG.none, await arrived(2), word(0)));
+  assert.equal(statusOf(await client.response()), 502);
+});
