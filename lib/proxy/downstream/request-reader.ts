@@ -19,6 +19,7 @@ const MAX_PIPELINED_BYTES = 65_536;
 const MAX_DEFERRED_BYTES = 4096;
 /** A body of which more than this is to come is read in larger pieces. */
 const MIN_LARGE_BYTES = 65_536;
+const NOTHING = Buffer.alloc(0);
 
 /** The connection whose requests are read. */
 export interface RequestReaderOwner extends ResponseTarget {
@@ -238,7 +239,7 @@ export class RequestReader implements RequestSink, ReadControl {
 
   /** Ends all parsing, and delivers nothing more of a body; returns what was read behind the request at hand. */
   stop(): Buffer {
-    const rest = Buffer.concat(this.#pipelined);
+    const rest = this.hasPipelinedBytes ? Buffer.concat(this.#pipelined) : NOTHING;
     this.#ignoresInput = true;
     this.#deferred = undefined;
     this.#dropPipelined();

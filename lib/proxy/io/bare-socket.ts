@@ -44,13 +44,14 @@ export class BareSocket implements BareReader, TextWriter {
   /** Once it was made. */
   #socket: Socket | undefined;
   #wasStarted = false;
+  #hasWritten = false;
+  #isNoDelay = false;
   #isReading = false;
   #isClosed = false;
 
   /** A handle that was accepted, and is not read yet. */
   constructor(handle: BareHandle) {
     this.#handle = handle;
-    handle.setNoDelay(true);
   }
 
   /** Gives `input` what comes, and tells `owner` of all else. */
@@ -81,7 +82,8 @@ export class BareSocket implements BareReader, TextWriter {
 
   /** The address of the peer; undefined where it has gone. */
   get remoteAddress(): string | undefined {
-    const found: { address?: string } = {};
+    // fields that are there already cost less to set
+    const found = { address: undefined as string | undefined, family: '', port: 0 };
     this.#handle.getpeername(found);
     return found.address;
   }
@@ -96,6 +98,9 @@ export class BareSocket implements BareReader, TextWriter {
   write(text: string, _encoding: 'latin1'): void {
     if (this.#socket !== undefined) return void this.#socket.write(text, 'latin1');
     if (this.#isClosed) return;
+    // only what follows another write can be held back
+    if (this.#hasWritten) this.#sendAtOnce();
+    this.#hasWritten = true;
     const rest = this.#handle.writeLatin1String(null, text);
     if (rest === 0) return;
     if (typeof rest === 'number') this.destroy();
@@ -156,8 +161,16 @@ export class BareSocket implements BareReader, TextWriter {
     this.destroy();
   }
 
+  /** Without Nagle's algorithm from now on; a connection that closes after its first write is spared the call. */
+  #sendAtOnce(): void {
+    if (this.#isNoDelay) return;
+    this.#isNoDelay = true;
+    this.#handle.setNoDelay(true);
+  }
+
   #makeSocket(held?: { readonly text: string; readonly rest: object }): Socket {
     if (this.#isClosed) return new Socket().destroy();
+    this.#sendAtOnce();
     const socket = openSocket(this.#handle, { wasStarted: this.#wasStarted, held });
     this.#socket = socket;
     this.#owner?.open(socket);

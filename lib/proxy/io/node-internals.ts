@@ -124,7 +124,7 @@ export interface BareHandle {
   /** 0 once the kernel has taken all of it, a negative error, or what stands for the rest, which libuv holds. */
   writeLatin1String(request: null, text: string): number | object;
   useUserBuffer(buffer: Buffer): void;
-  getpeername(into: { address?: string }): number;
+  getpeername(into: { address?: string | undefined }): number;
   setNoDelay(isOn: boolean): number;
   close(): void;
   [field: symbol]: unknown;

@@ -5,7 +5,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { Acceptor } from '../../../lib/proxy/downstream/acceptor.ts';
 import { type BareInput, type BareOwner, BareSocket } from '../../../lib/proxy/io/bare-socket.ts';
-import { acceptBare, readRaw, SCRATCH } from '../../../lib/proxy/io/node-internals.ts';
+import { acceptBare, type BareHandle, readRaw, SCRATCH } from '../../../lib/proxy/io/node-internals.ts';
 import { writeBatcher } from '../../../lib/proxy/io/write-batcher.ts';
 import { eventually } from '../../helpers/eventually.ts';
 import { Peer } from '../../helpers/proxy/peer.ts';
@@ -45,11 +45,15 @@ class Owner implements BareOwner, BareInput {
 }
 
 /** A connection, the end that is read and written, and its peer. */
-async function pair(t: TestContext, { isRead = true } = {}) {
+async function pair(t: TestContext, { isRead = true, onHandle = (_: BareHandle): void => {} } = {}) {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const accepted = Promise.withResolvers<BareSocket>();
-  assert.ok(acceptBare(server, (handle) => accepted.resolve(new BareSocket(handle))));
+  const accept = (handle: BareHandle): void => {
+    onHandle(handle);
+    accepted.resolve(new BareSocket(handle));
+  };
+  assert.ok(acceptBare(server, accept));
   const peer = await Peer.connect((server.address() as AddressInfo).port);
   const bare = await accepted.promise;
   t.after(() => {
@@ -82,6 +86,40 @@ test('a bare connection takes what comes, writes and closes without a socket', a
   await peer.over();
   assert.deepEqual([owner.told, bare.destroyed, bare.writable], [['closed'], true, false]);
 });
+
+/** Notes each write to a handle, and each time that its writes begin or cease to go out at once. */
+function noteWrites(noted: string[]): (handle: BareHandle) => void {
+  return (handle) => {
+    const { setNoDelay, writeLatin1String } = handle;
+    handle.setNoDelay = (isOn) => {
+      noted.push(`no delay: ${isOn}`);
+      return setNoDelay.call(handle, isOn);
+    };
+    handle.writeLatin1String = (request, text) => {
+      noted.push(text);
+      return writeLatin1String.call(handle, request, text);
+    };
+  };
+}
+
+test('a second write does not wait for the first to be acknowledged', async (t) => {
+  const noted: string[] = [];
+  const { bare, peer } = await pair(t, { onHandle: noteWrites(noted) });
+  for (const text of ['one ', 'two ', 'three']) bare.write(text, 'latin1');
+  await peer.take('one two three');
+  assert.deepEqual(noted, ['one ', 'no delay: true', 'two ', 'three']);
+});
+
+for (const isWritten of [true, false])
+  test(`a socket that is made ${isWritten ? 'after a write' : 'before any write'} does not wait either`, async (t) => {
+    const noted: string[] = [];
+    const { bare, peer } = await pair(t, { onHandle: noteWrites(noted) });
+    if (isWritten) bare.write('bare ', 'latin1');
+    bare.socket.write('socket');
+    await peer.take(isWritten ? 'bare socket' : 'socket');
+    assert.equal(noted.filter((what) => what === 'no delay: true').length, 1);
+    assert.equal(noted.indexOf('no delay: true'), isWritten ? 1 : 0);
+  });
 
 test('what is read ends where the byte behind it may be overwritten', async (t) => {
   const { owner, peer } = await pair(t);
