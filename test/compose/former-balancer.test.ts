@@ -55,4 +55,12 @@ describe('a balancer that is to hand over', () => {
     await former.handOver();
     assert.ok(lines.includes('the former balancer did not hand over, and may still serve'));
   });
+
+  it('is left to itself where it does not respond', { timeout: 60_000 }, async (t) => {
+    const former = await connected(t, (socket) => {
+      t.after(() => socket.destroy());
+    });
+    await former.handOver();
+    assert.ok(lines.includes('the former balancer did not hand over, and may still serve'));
+  });
 });

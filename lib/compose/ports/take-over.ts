@@ -115,7 +115,7 @@ export class FormerBalancer {
       connection: 'close',
       ...(adminToken !== '' && { authorization: `Bearer ${adminToken}` }),
     };
-    const options = { method, path, headers, timeout: RESPONSE_MS, createConnection: () => socket };
+    const options = { method, path, headers, createConnection: () => socket };
     return new Promise((resolve, reject) => {
       const sent = request(options, (response) => {
         json(response).then((body) => {
@@ -124,7 +124,8 @@ export class FormerBalancer {
           else reject(new Refusal(String(reply.message).replace('<Error> ', '')));
         }, reject);
       });
-      sent.on('timeout', () => sent.destroy(new Error(`no response in ${RESPONSE_MS / 1000} s`)));
+      // an option `timeout` is for a socket that is yet to be made
+      sent.setTimeout(RESPONSE_MS, () => sent.destroy(new Error(`no response in ${RESPONSE_MS / 1000} s`)));
       sent.on('error', reject);
       sent.end();
     });
