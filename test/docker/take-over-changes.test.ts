@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { before, describe, it, type TestContext } from 'node:test';
 import type { Balancer } from '../helpers/balancer.ts';
-import { ensureReplicaImage, freshName, skipDocker } from '../helpers/docker/docker.ts';
+import { docker, ensureReplicaImage, freshName, skipDocker } from '../helpers/docker/docker.ts';
 import { healthy, kill, Stage, type StageOptions, until } from '../helpers/docker/stage.ts';
 
 /** The new balancer looks for the other one on the first connection, and hands over on the second. */
@@ -143,10 +143,15 @@ describe('a fleet of containers that is being taken over', {
 
   it('changes hands while the former balancer waits for a container to stop', async (t) => {
     // a signal that nothing ends by, so that the engine waits longer than the new balancer does for a response
-    const args = '--stop-signal SIGWINCH --stop-timeout 12s';
+    const args = '--stop-signal SIGWINCH --stop-timeout 20s';
     const { stage, former, next, finish } = await begin(t, { args });
     const [victim = '', ...others] = await namesAt(former);
     assert.equal((await removeAt(former, victim)).status, 200);
+    const signals = ['--filter', 'event=kill', '--filter', `label=ringlb.pool=${stage.pool}`];
+    await until(
+      'a signal',
+      async () => (await docker('events', '--since', '10m', '--until', '0s', ...signals)) !== '',
+    );
     await finish();
     await stage.settled(next);
     assert.deepEqual(await namesAt(next), others);
