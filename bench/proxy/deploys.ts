@@ -11,6 +11,8 @@ import { type Command, type Started, sleep } from './processes.ts';
 
 /** Of the upstreams of the setup the first half is what a peer is started with, and the second what it changes to. */
 export interface Deploying {
+  /** It runs its upstreams itself. */
+  readonly ownsUpstreams: boolean;
   command(setup: PeerSetup, loadCores: readonly number[]): Command;
   /** Resolves once it has begun, or is over where the peer tells that. */
   deploy(setup: PeerSetup, started: Started, loadCores: readonly number[]): Promise<void>;
@@ -38,6 +40,7 @@ function writeHaproxy(setup: PeerSetup, isNew: boolean): string {
 }
 
 const nginx: Deploying = {
+  ownsUpstreams: false,
   command: (setup) => ({
     file: 'nginx',
     args: ['-c', writeNginx(setup, false), '-p', setup.dir, '-e', 'stderr'],
@@ -49,6 +52,7 @@ const nginx: Deploying = {
 };
 
 const haproxy: Deploying = {
+  ownsUpstreams: false,
   // in the foreground, below a master that can reload
   command: (setup) => ({ file: 'haproxy', args: ['-W', '-db', '-q', '-f', writeHaproxy(setup, false)] }),
   async deploy(setup, started) {
@@ -76,6 +80,7 @@ exec nginx -c "$dir/nginx.conf" -p "$dir" -e stderr
 }
 
 const ringlb: Deploying = {
+  ownsUpstreams: true,
   command({ node, ringlb: entry, port, adminPort, workers, dir }, loadCores) {
     writeReplica(dir);
     const options = { port, 'admin-port': adminPort, workers, replicas: REPLICAS, 'probe-path': '/small' };

@@ -50,6 +50,7 @@ interface Running extends Entrant {
   readonly port: number;
   readonly readyMs: number;
   deploy?(): Promise<void>;
+  readonly ownsUpstreams?: boolean;
 }
 
 /** The native peers have no code to compile; this only opens their upstream connections. */
@@ -101,7 +102,10 @@ async function startPeer(run: Run, entrant: Entrant, bench: Bench, benchCase: Be
   const started = await run.processes.start(command, entrant.cores);
   await untilReady(started, port, benchCase.path, benchCase.tls);
   const readyMs = performance.now() - begunMs;
-  const deploy = deploying && { deploy: () => deploying.deploy(setup, started, loadCores) };
+  const deploy = deploying && {
+    deploy: () => deploying.deploy(setup, started, loadCores),
+    ownsUpstreams: deploying.ownsUpstreams,
+  };
   return { ...entrant, started, port, readyMs, ...deploy };
 }
 
@@ -128,8 +132,8 @@ async function startWarm(
   }
 }
 
-function targetOf({ port, started, readyMs, deploy }: Running): Target {
-  return { port, pid: started.pid, readyMs, ...(deploy && { deploy }) };
+function targetOf({ port, started, readyMs, deploy, ownsUpstreams = false }: Running): Target {
+  return { port, pid: started.pid, readyMs, ownsUpstreams, ...(deploy && { deploy }) };
 }
 
 async function measure(run: Run, benchCase: BenchCase, bench: Bench, target: Target): Promise<Values> {
