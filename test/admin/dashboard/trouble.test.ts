@@ -24,11 +24,33 @@ describe('a replica that differs from its peers', () => {
     assert.deepEqual(found(fleet({ 1: fast, 2: { p50Ms: 0.9 }, 3: fast, 4: fast, 5: fast })), []);
   });
 
-  it('has errors over three times the median, and over 1 %', () => {
-    assert.deepEqual(found(fleet({ 3: { errorsPerSecond: 30 } })), ['S3 fails: 30.0 errors/s, median 0']);
+  it('has a part of its requests that fails over three times the median, and over 1 %', () => {
+    assert.deepEqual(found(fleet({ 3: { requestsPerSecond: 240, errorsPerSecond: 30 } })), [
+      'S3 fails: 12.5 % of its requests, median 0.0 %',
+    ]);
     assert.deepEqual(found(fleet({ 3: { errorsPerSecond: 0.2 } })), []);
     const all = { errorsPerSecond: 30 };
     assert.deepEqual(found(fleet({ 1: all, 2: all, 3: all, 4: all, 5: all })), []);
+  });
+
+  it('is not one because its weight brings it more requests, and so more errors', () => {
+    const one = { requestsPerSecond: 100, errorsPerSecond: 5 };
+    const five = { requestsPerSecond: 500, errorsPerSecond: 25 };
+    assert.deepEqual(found(fleet({ 1: one, 2: one, 3: five, 4: one, 5: one })), []);
+  });
+
+  it('is not one by the chance of few requests', () => {
+    // five seconds of 22 requests each, one of which failed, and four of one replica
+    const usual = { requestsPerSecond: 4.4, errorsPerSecond: 0.2 };
+    const unlucky = { requestsPerSecond: 4.4, errorsPerSecond: 0.8 };
+    assert.deepEqual(found(fleet({ 1: usual, 2: usual, 3: unlucky, 4: usual, 5: usual })), []);
+    assert.deepEqual(found(fleet({ 2: { requestsPerSecond: 0.2, p50Ms: 140 } })), []);
+  });
+
+  it('is one whose attempts all fail, so that it has no request to count', () => {
+    assert.deepEqual(found(fleet({ 3: { requestsPerSecond: 0, errorsPerSecond: 4, p50Ms: null } })), [
+      'S3 fails: 100.0 % of its requests, median 0.0 %',
+    ]);
   });
 
   it('is found among three, and not among two', () => {
@@ -90,10 +112,7 @@ describe('the line on the fleet', () => {
   });
 
   it('is degraded by an outlier alone', () => {
-    assert.equal(
-      says(fleet({ 2: { p50Ms: 140 } })),
-      'partly Degraded: 0 of 5 out: S2 slow: p50 140 ms, median 1.50 ms',
-    );
+    assert.equal(says(fleet({ 2: { p50Ms: 140 } })), 'partly Degraded: S2 slow: p50 140 ms, median 1.50 ms');
   });
 
   it('does not count a replica that was removed and finishes', () => {

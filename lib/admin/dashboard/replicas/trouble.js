@@ -2,7 +2,7 @@
  * What is wrong with a fleet: which replicas are out and why, which ones differ from their peers, and one line on all
  * of it. It runs without a document.
  */
-import { count, duration, latency, rate, took } from '../view/format.js';
+import { count, duration, latency, percent, took } from '../view/format.js';
 
 /** @import { ReplicaSnapshot, Snapshot } from '../../../api/snapshot.ts' */
 /** @import { FleetEvent } from '../../../api/types.ts' */
@@ -14,6 +14,9 @@ const TIMES = 3;
 /** Below these a multiple of the median says nothing: milliseconds, and a part of its own requests. */
 const LEAST_MS = 1;
 const LEAST_ERRORS = 0.01;
+/** A snapshot has the traffic of so many seconds; a p50 of fewer requests in them is chance. */
+const WINDOW_S = 5;
+const LEAST_REQUESTS = 3;
 /** A median of fewer is no measure. */
 const LEAST_PEERS = 3;
 const NAMED = 4;
@@ -22,28 +25,47 @@ const RECENT_MS = 5 * 60_000;
 const LONGEST_CAUSE = 60;
 
 /**
- * Replicas with a p50 or errors over three times the median, and how much that is, in words.
+ * Replicas with a p50, or a part of their requests that fails, over three times the median, and how much that is, in
+ * words. Parts and not numbers of errors: a replica with five times the weight has five times the errors.
  * @param {readonly ReplicaSnapshot[]} replicas
  * @returns {ReadonlyMap<string, string>} by name
  */
 export function outliersOf(replicas) {
-  const serving = replicas.filter((replica) => isIn(replica) && replica.requestsPerSecond);
+  const serving = replicas.filter((replica) => isIn(replica) && requestsOf(replica) > 0);
   const p50 = medianOf(serving.map(({ p50Ms }) => p50Ms));
-  const errors = medianOf(serving.map(({ errorsPerSecond }) => errorsPerSecond));
+  const failing = medianOf(serving.map(failingOf));
   /** @type {Map<string, string>} */
   const found = new Map();
-  for (const { name, p50Ms, errorsPerSecond, requestsPerSecond } of serving) {
+  for (const replica of serving) {
+    const { name, p50Ms } = replica;
     const isSlow = p50 !== undefined && p50Ms !== null && p50Ms > TIMES * p50 && p50Ms > p50 + LEAST_MS;
-    const least = LEAST_ERRORS * (requestsPerSecond ?? 0);
-    const fails =
-      errors !== undefined &&
-      errorsPerSecond !== null &&
-      errorsPerSecond > TIMES * errors &&
-      errorsPerSecond > least;
-    if (isSlow) found.set(name, `slow: p50 ${latency(p50Ms)}, median ${latency(p50)}`);
-    else if (fails) found.set(name, `fails: ${rate(errorsPerSecond)} errors/s, median ${rate(errors)}`);
+    if (isSlow && requestsOf(replica) >= LEAST_REQUESTS)
+      found.set(name, `slow: p50 ${latency(p50Ms)}, median ${latency(p50)}`);
+    else if (failing !== undefined && failsMore(replica, TIMES * failing))
+      found.set(name, `fails: ${percent(failingOf(replica))} of its requests, median ${percent(failing)}`);
   }
   return found;
+}
+
+/** Requests in the window; attempts that failed may have none. @param {ReplicaSnapshot} replica */
+function requestsOf({ requestsPerSecond, errorsPerSecond }) {
+  return WINDOW_S * Math.max(requestsPerSecond ?? 0, errorsPerSecond ?? 0);
+}
+
+/** The part of its requests that failed. @param {ReplicaSnapshot} replica */
+function failingOf(replica) {
+  return (WINDOW_S * (replica.errorsPerSecond ?? 0)) / requestsOf(replica);
+}
+
+/**
+ * More than a part of its requests failed, and that is not chance: a count of events varies by its square root, so two
+ * of these are taken off.
+ * @param {ReplicaSnapshot} replica
+ * @param {number} part
+ */
+function failsMore(replica, part) {
+  const errors = WINDOW_S * (replica.errorsPerSecond ?? 0);
+  return errors - 2 * Math.sqrt(errors) > Math.max(part, LEAST_ERRORS) * requestsOf(replica);
 }
 
 /** The lower one of two in the middle, so that one of few is still seen. @param {readonly (number | null)[]} values */
@@ -128,11 +150,11 @@ export function summaryOf({ replicas, readiness, desired, atMs }, events) {
   const panic = readiness.reason.includes('panic')
     ? ['panic: all replicas get requests, healthy or not']
     : [];
-  const text = [
-    readiness.draining ? readiness.reason : `${count(out.length)} of ${count(desired)} out`,
-    [...panic, ...named, ...mended].join('; '),
-  ];
-  const says = text.filter(Boolean).join(': ');
+  const isOut = out.length > 0 || !readiness.ready;
+  const first = readiness.draining
+    ? readiness.reason
+    : isOut && `${count(out.length)} of ${count(desired)} out`;
+  const says = [first, [...panic, ...named, ...mended].join('; ')].filter(Boolean).join(': ');
   if (!readiness.ready)
     return { level: 'bad', word: readiness.draining ? 'Draining' : 'Down', text: says, out: out.length };
   if (out.length > 0 || outliers.size > 0)
