@@ -17,7 +17,7 @@ export function checkParameters(
 ): void {
   const all = [...known, ...lists];
   for (const name of query.keys()) {
-    const hint = didYouMean(name, all) || `; there is ${orList(all)}`;
+    const hint = didYouMean(name, all) || (all.length > 0 ? `; there is ${orList(all)}` : '; there are none');
     if (!all.includes(name)) refuse(`Unknown parameter ${quote(name)}${hint}`);
     if (lists.includes(name)) continue;
     if (query.getAll(name).length > 1) refuse(`The parameter ${quote(name)} is there twice`);

@@ -78,7 +78,7 @@ export class Plans {
       throw new BalancerError('bad-request', `n is ${n}, but there are only ${members.length} replicas`);
     const count = Math.min(n, members.length);
     const named = this.findMembers(names);
-    // of those with the same in flight the youngest goes: its caches are the coldest
+    // of those with the same in flight what serves nobody goes, then the youngest: its caches are the coldest
     const others = members
       .filter((replica) => !named.includes(replica))
       .reverse()
@@ -87,7 +87,8 @@ export class Plans {
           // another balancer may not have told its caller yet that it has added one that was never healthy here
           (isShared ? Number(isNew(a)) - Number(isNew(b)) : 0) ||
           Number(isKeptFree(b)) - Number(isKeptFree(a)) ||
-          registry.states.inFlightOf(a) - registry.states.inFlightOf(b),
+          registry.states.inFlightOf(a) - registry.states.inFlightOf(b) ||
+          Number(a.state === 'healthy') - Number(b.state === 'healthy'),
       );
     const leaving = [...named, ...others.slice(0, count - named.length)];
     const staying = members.filter((replica) => !leaving.includes(replica));

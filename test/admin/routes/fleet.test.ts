@@ -119,6 +119,11 @@ describe('the admin endpoints', () => {
     assert.deepEqual(admin.fleet.asked, ['add 2', 'remove 2']);
   });
 
+  it('say that they take no parameter', async () => {
+    const { status, body } = await admin.ask('GET', '/scale?dry-run');
+    assert.deepEqual([status, body], [400, failure('Unknown parameter "dry-run"; there are none')]);
+  });
+
   for (const [path, problem] of [
     ['/add?dryrun', 'Unknown parameter "dryrun"; did you mean dry-run?'],
     ['/rm?x', 'Unknown parameter "x"; there is dry-run'],

@@ -24,6 +24,16 @@ describe('removing replicas', () => {
     assert.deepEqual(await rig.scaling.remove(2, []), ['S2', 'S5']);
   });
 
+  it('chooses what serves nobody before a younger one with as few in flight', async () => {
+    const rig = await FleetRig.of(4);
+    rig.load('S1', 1);
+    const starting = rig.driver.hold('start', 'S2');
+    rig.driver.die(rig.instanceOf('S2'), 'SIGKILL');
+    await rig.advance(2000);
+    assert.deepEqual(await rig.scaling.remove(1, []), ['S1', 'S3', 'S4']);
+    starting.open();
+  });
+
   it('takes as many more as n says beside the named ones', async () => {
     const rig = await FleetRig.of(4);
     rig.load('S4', 1);

@@ -125,7 +125,7 @@ export class ScaleDialog {
 
   /** @param {string} text @param {string} [problem] */
   #say(text, problem = '') {
-    setText(this.#text, text || (problem ? 'Nothing can be done as it stands.' : 'It is what it is now.'));
+    setText(this.#text, text || (problem ? 'Nothing can be done as it stands.' : 'Nothing would change.'));
     setText(this.#problem, problem);
     this.#do.disabled = true;
   }

@@ -11,7 +11,7 @@ export function sizeOf({ n, ready, desired }) {
 
 /** Whether autoscaling is on, and within which bounds. @param {ScaleView} scale */
 export function stateOf({ state, min, max, target }) {
-  if (state === 'off') return 'Autoscaling is off: the size is what was asked for.';
+  if (state === 'off') return 'Autoscaling is off: the size stays as it was set.';
   const words = { on: 'Autoscaling', paused: 'Autoscaling is paused', blocked: 'Autoscaling is blocked' };
   const bounds = `from ${count(min)} to ${plural(max, 'replica')}`;
   return `${words[state]}: ${bounds}, ${plural(target, 'request')} in flight each.`;
