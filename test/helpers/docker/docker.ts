@@ -168,10 +168,18 @@ export async function ensureReplicaImage(): Promise<void> {
 
 /** Builds an image from the lines after `FROM` the base image. */
 export async function buildImage(tag: string, lines: readonly string[]): Promise<void> {
-  const build = run('docker', ['build', '--force-rm', '--tag', tag, '-']);
   // an image of its own under every name: what removes one must not leave it there under another
-  build.child.stdin?.end([`FROM ${BASE_IMAGE}`, `LABEL ringlb.test.image=${tag}`, ...lines, ''].join('\n'));
-  await build;
+  const text = [`FROM ${BASE_IMAGE}`, `LABEL ringlb.test.image=${tag}`, ...lines, ''].join('\n');
+  const build = async (): Promise<void> => {
+    const building = run('docker', ['build', '--force-rm', '--tag', tag, '-']);
+    building.child.stdin?.end(text);
+    await building;
+  };
+  await build().catch((error: unknown) => {
+    // the builder took a layer from its cache that another test was removing
+    if (!String(error).includes('unable to find image')) throw error;
+    return build();
+  });
 }
 
 /** A second way to the engine that can be taken away, as when the engine is restarted or hangs. */
