@@ -152,7 +152,8 @@ describe('two balancers with one pool', { skip: skipDocker ?? false, timeout: 30
     const { stage, a, b } = await pair(t);
     t.after(() => a.signal('SIGCONT'));
     a.signal('SIGSTOP');
-    const removed = await b.ask('DELETE', '/rm', { body: { n: 1, hostnames: ['S2'] } });
+    // the public port is of both, and what the kernel gives the suspended one waits
+    const removed = await b.askAdmin('DELETE', '/rm', { body: { n: 1, hostnames: ['S2'] } });
     assert.equal(removed.status, 200, removed.body);
     await until('its container is gone', async () => (await stage.containers()).length === 2);
     const { length } = a.stderr;

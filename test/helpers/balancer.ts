@@ -20,6 +20,8 @@ const SURROUNDINGS = Object.fromEntries(
   ['PATH', 'NODE_COMPILE_CACHE'].map((name) => [name, process.env[name] ?? '']),
 );
 const STOP_MS = 60_000;
+/** A request that hears nothing for this long fails where it was sent, and not the suite as a whole. */
+const SILENCE_MS = 120_000;
 /** How long it may take to tell its metrics before it is asked to end. */
 const METRICS_MS = 5000;
 
@@ -77,6 +79,9 @@ export function ask(port: number, method: string, path: string, options: AskOpti
       },
     );
     asked.once('error', reject);
+    asked.setTimeout(SILENCE_MS, () => {
+      asked.destroy(new Error(`${method} ${path} on port ${port} heard nothing for ${SILENCE_MS} ms`));
+    });
     asked.end(body);
   });
 }
