@@ -22,7 +22,6 @@ import { type Clock, systemClock } from '../platform/clock.ts';
 import { BalancerError, messageOf } from '../platform/errors.ts';
 import { reachableHost } from '../platform/ip-addresses.ts';
 import type { RootLogger } from '../platform/log.ts';
-import type { PassedName, PassedSockets } from '../platform/passed-sockets.ts';
 import { canSharePort, claimPort, TLS_PORT_FLAGS } from '../proxy/bind.ts';
 import { isFastPath } from '../proxy/io/node-internals.ts';
 import { createAcme } from './acme.ts';
@@ -32,6 +31,7 @@ import { type ControlPlane, createControlPlane } from './control-plane.ts';
 import { createDataPlane, type DataPlane } from './data-plane.ts';
 import { createDriver } from './drivers.ts';
 import { LiveOptions } from './live-options.ts';
+import type { PassedName, PassedSockets } from './ports/passed-sockets.ts';
 import {
   descriptorsIn,
   logThreads,

@@ -10,10 +10,10 @@ import { ConfigError } from '../config/config.ts';
 import { assertNever, isBalancerError, messageOf } from '../platform/errors.ts';
 import { runUnderInit } from '../platform/init.ts';
 import { createLogger, type RootLogger } from '../platform/log.ts';
-import { hasPassedSockets, takePassedSockets } from '../platform/passed-sockets.ts';
 import { ServiceManager } from '../platform/service-manager.ts';
 import { programVersion } from '../platform/version.ts';
 import type { StartOptions } from './app.ts';
+import { hasPassedSockets, takePassedSockets } from './ports/passed-sockets.ts';
 import { Signals } from './signals.ts';
 
 /** Runs what the command line asks for; gives the exit status, undefined while the balancer serves. */

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { PassedSockets } from '../../lib/compose/ports/passed-sockets.ts';
 import { withSockets } from '../../lib/compose/ports/socket-activation.ts';
 import { Reloader } from '../../lib/compose/reload.ts';
 import { loadSettings, type Settings } from '../../lib/config/config.ts';
-import type { PassedSockets } from '../../lib/platform/passed-sockets.ts';
 import { silentLogger } from '../helpers/silent-logger.ts';
 
 const SOCKETS: PassedSockets = {

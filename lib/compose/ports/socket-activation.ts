@@ -8,9 +8,9 @@ import { crossCheck } from '../../config/cross-checks.ts';
 import type { Key } from '../../config/options.ts';
 import { BalancerError } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/log.ts';
-import type { PassedName, PassedSockets } from '../../platform/passed-sockets.ts';
 import { threadsOnPort } from '../../proxy/bind.ts';
 import type { PassedDescriptors } from '../../proxy/worker-protocol.ts';
+import type { PassedName, PassedSockets } from './passed-sockets.ts';
 
 const OPTIONS_OF = {
   port: ['port', 'host'],

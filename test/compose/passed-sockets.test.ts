@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type FindAddress, findInTable, takePassedSockets } from '../../lib/platform/passed-sockets.ts';
+import { type FindAddress, findInTable, takePassedSockets } from '../../lib/compose/ports/passed-sockets.ts';
 
 const PID = 4711;
 const HEAD =

@@ -5,7 +5,7 @@
  * each of them is to be used once.
  */
 import { readFileSync, readlinkSync } from 'node:fs';
-import { BalancerError } from './errors.ts';
+import { BalancerError } from '../../platform/errors.ts';
 
 /** By their `FileDescriptorName=`: the option that they take the place of. */
 export type PassedName = 'port' | 'tls-port' | 'admin-port';
