@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type FindAddress, findInTable, takePassedSockets } from '../../lib/compose/ports/passed-sockets.ts';
+import { addressIn, type FindAddress, takePassedSockets } from '../../lib/compose/ports/passed-sockets.ts';
+import { parseTable } from '../../lib/platform/tcp-sockets.ts';
 
 const PID = 4711;
 const HEAD =
@@ -98,9 +99,9 @@ describe('sockets that systemd passes', () => {
     it(`are found in the kernel's table on ${what}`, () => {
       const line = (state: string, inode: number): string =>
         `   0: ${local} 00000000:0000 ${state} 00000000:00000000 00:00000000 00000000     0        0 ${inode} 1 0`;
-      const table = [HEAD, line('01', 7), line('0A', 42)].join('\n');
-      assert.deepEqual(findInTable(table, '42'), address);
-      assert.equal(findInTable(table, '7'), undefined, 'a connection');
-      assert.equal(findInTable(table, '1'), undefined, 'another');
+      const sockets = parseTable([HEAD, line('01', 7), line('0A', 42), ''].join('\n'));
+      assert.deepEqual(addressIn(sockets, '42'), address);
+      assert.equal(addressIn(sockets, '7'), undefined, 'a connection');
+      assert.equal(addressIn(sockets, '1'), undefined, 'another');
     });
 });

@@ -1,11 +1,10 @@
 /**
  * Listening sockets that systemd has opened and passes as descriptors from 3 up (sd_listen_fds(3), systemd.socket(5)).
  * Invariant: what is returned listens on TCP, so that a wrong unit file is told of before anything is served.
- * Node.js can neither ask a descriptor what it is nor duplicate it; what it is stands in /proc (proc_pid_net_tcp(5)), and
- * each of them is to be used once.
+ * Node.js can neither ask a descriptor what it is nor duplicate it, so each of them is to be used once.
  */
-import { readFileSync, readlinkSync } from 'node:fs';
 import { BalancerError } from '../../platform/errors.ts';
+import { inodeOf, listTcpSockets, type TcpSocket } from '../../platform/tcp-sockets.ts';
 
 /** By their `FileDescriptorName=`: the option that they take the place of. */
 export type PassedName = 'port' | 'tls-port' | 'admin-port';
@@ -94,39 +93,18 @@ function wrong(problem: string): BalancerError {
   return new BalancerError('bad-request', `socket activation: ${problem}`);
 }
 
-/** Reads from /proc where the descriptor listens. */
+/** Where the kernel says that the descriptor listens. */
 function findListening(fd: number): ReturnType<FindAddress> {
-  let link: string;
-  try {
-    link = readlinkSync(`/proc/self/fd/${fd}`);
-  } catch {
-    return undefined;
-  }
-  const inode = /^socket:\[(\d+)\]$/.exec(link)?.[1];
-  if (inode === undefined) return undefined;
-  return (
-    findInTable(readTable('/proc/self/net/tcp'), inode) ??
-    findInTable(readTable('/proc/self/net/tcp6'), inode)
-  );
+  const inode = inodeOf(fd);
+  return inode === undefined ? undefined : addressIn(listTcpSockets(), inode);
 }
 
-function readTable(path: string): string {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return '';
-  }
-}
-
-/** The address of the listening socket with this inode in a table of the kernel's; exported for its test. */
-export function findInTable(table: string, inode: string): ReturnType<FindAddress> {
-  for (const line of table.split('\n')) {
-    const [, local = '', , state, , , , , , found] = line.trim().split(/\s+/);
-    if (found !== inode || state !== LISTENING) continue;
-    const [address = '', port = ''] = local.split(':');
-    return { host: hostOf(address), port: Number.parseInt(port, 16) };
-  }
-  return undefined;
+/** The address of the listening socket with this inode; exported for its test. */
+export function addressIn(sockets: readonly TcpSocket[], inode: string): ReturnType<FindAddress> {
+  const found = sockets.find((one) => one.inode === inode && one.state === LISTENING);
+  if (found === undefined) return undefined;
+  const [address = '', port = ''] = found.local.split(':');
+  return { host: hostOf(address), port: Number.parseInt(port, 16) };
 }
 
 /** Words of four bytes, each in the byte order of the machine, which is little-endian wherever Node.js runs but on s390x. */

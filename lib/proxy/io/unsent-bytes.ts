@@ -1,18 +1,14 @@
 /**
  * How much of what was written to a socket its peer has not taken: the one sign that a slow peer still reads.
- * What libuv holds is known everywhere; what the kernel holds only on Linux, in /proc/net/tcp (proc(5)).
- * Cost: one read of that file, a microsecond for each socket of the system, and at most one in FRESH_MS.
+ * What libuv holds is known everywhere; what the kernel holds only on Linux, in the tables of its sockets.
+ * Cost: one look at those, a microsecond for each socket of the system, and at most one in FRESH_MS.
  */
-import { readFileSync, readlinkSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { inodeOf, listTcpSockets } from '../../platform/tcp-sockets.ts';
 import { descriptorOf, queuedBytesOf } from './node-internals.ts';
 
 /** How long one read of the tables serves for all sockets. */
 const FRESH_MS = 5000;
-const TABLES: readonly string[] = ['/proc/self/net/tcp', '/proc/self/net/tcp6'];
-/** The columns of the send queue's length, hexadecimal before a colon, and of the socket's inode. */
-const QUEUES = 4;
-const INODE = 9;
 
 export class UnsentBytes {
   readonly #nowMs: () => number;
@@ -26,14 +22,14 @@ export class UnsentBytes {
 
   /** Bytes that were written to the socket and that its peer has not taken, as far as they are known. */
   bytesOf(socket: Socket): number {
-    const inKernel = this.#kernelQueues().get(inodeOf(socket)) ?? 0;
+    const inKernel = this.#kernelQueues().get(inodeOf(descriptorOf(socket)) ?? '') ?? 0;
     return inKernel + queuedBytesOf(socket);
   }
 
   #kernelQueues(): ReadonlyMap<string, number> {
     if (this.#nowMs() - this.#readMs >= FRESH_MS) {
       this.#readMs = this.#nowMs();
-      this.#byInode = readTables();
+      this.#byInode = readQueues();
     }
     return this.#byInode;
   }
@@ -70,31 +66,8 @@ export class ReadProgress {
   }
 }
 
-/** '' where there is none. */
-function inodeOf(socket: Socket): string {
-  try {
-    return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${descriptorOf(socket)}`))?.[1] ?? '';
-  } catch {
-    return '';
-  }
-}
-
-function readTables(): Map<string, number> {
-  const bytes = new Map<string, number>();
-  for (const table of TABLES) {
-    for (const line of readIfThere(table).split('\n').slice(1)) {
-      const columns = line.trim().split(/\s+/);
-      const inode = columns[INODE];
-      if (inode !== undefined) bytes.set(inode, Number.parseInt(columns[QUEUES] ?? '', 16));
-    }
-  }
-  return bytes;
-}
-
-function readIfThere(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
+function readQueues(): ReadonlyMap<string, number> {
+  const queues = new Map<string, number>();
+  for (const { inode, queues: lengths } of listTcpSockets()) queues.set(inode, Number.parseInt(lengths, 16));
+  return queues;
 }
