@@ -210,6 +210,10 @@ export class Exchange extends TimedTask implements QueuedRequest, BodyOwner, Act
     }
   }
 
+  onUnfitResponse(error: BalancerError): void {
+    this.#fail(error);
+  }
+
   /** Two instances were lost with the request on them; whether it is to blame took the control plane a moment to find out. */
   #onVerdict(isPoison: boolean): void {
     if (this.phase !== 'awaiting-verdict') return;

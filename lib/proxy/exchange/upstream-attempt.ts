@@ -7,7 +7,7 @@
 import type { Socket } from 'node:net';
 import type { ResponseHead } from '../../http1/response-head.ts';
 import type { Recorder } from '../../metrics/recorder.ts';
-import type { BalancerError } from '../../platform/errors.ts';
+import { BalancerError } from '../../platform/errors.ts';
 import type { RequestContext } from '../downstream/request.ts';
 import type { Attempt, Connection } from '../upstream/connection.ts';
 import type { ConnectionPool } from '../upstream/connection-pool.ts';
@@ -49,6 +49,8 @@ export interface AttemptOwner {
   /** The response is over. */
   onResponseEnd(): void;
   onAttemptFailed(error: BalancerError): void;
+  /** The replica has responded, and the client must get `error` instead. */
+  onUnfitResponse(error: BalancerError): void;
   onTunnel(upstream: Socket, early: Buffer, head: string): void;
 }
 
@@ -148,6 +150,8 @@ export class UpstreamAttempt implements Attempt, RelayFlow {
     if (!worker.options.classic || head.statusCode !== 404 || !lease.isHeld) {
       lease.recordResponse(head.statusCode);
       record.recordResponse(head.statusCode, lease.last);
+      if (looksSwitched(context, head.statusCode))
+        return this.#owner.onUnfitResponse(new BalancerError('bad-response', notSwitched(head.statusCode)));
       this.#relay = writer.start(head, this, this.isRequestSent);
     }
     this.#owner.phase = 'responding';
@@ -203,4 +207,13 @@ export class UpstreamAttempt implements Attempt, RelayFlow {
   onUpstreamError(error: BalancerError): void {
     this.#owner.onAttemptFailed(error);
   }
+}
+
+/** Over HTTP/2 any 2xx tells the client of a WebSocket that it is open (RFC 8441 section 5), and only 101 does so here. */
+function looksSwitched({ upgrade, request }: RequestContext, status: number): boolean {
+  return upgrade && status >= 200 && status < 300 && request.httpVersion === '2.0';
+}
+
+function notSwitched(status: number): string {
+  return `The replica answered ${status} and did not switch protocols`;
 }

@@ -38,6 +38,28 @@ test('a stream that its replica refuses to make a WebSocket ends with the respon
   await rig.settled();
 });
 
+for (const [what, head] of [
+  ['has an end', 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi'],
+  ['has no end', 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n'],
+  ['is empty', 'HTTP/1.1 204 No Content\r\n\r\n'],
+] as const) {
+  test(`a response that ${what} does not open a WebSocket, whatever its status says over HTTP/2`, async (t) => {
+    const { rig, stream } = await open(t, { accessLog: 'json' });
+    rig.replica.serve(() => head);
+    assert.deepEqual(await endOf(stream), [502, constants.NGHTTP2_NO_ERROR]);
+    await rig.settled();
+    rig.tick();
+    const { status, error } = JSON.parse(rig.logged) as { status: number; error: string };
+    assert.deepEqual({ status, error }, { status: 502, error: 'bad-response' });
+    // an application that knows no WebSocket at this path is in order
+    const { failures, failedAttempts } = rig.counts().replicas[0]!;
+    assert.deepEqual(
+      { failures, failedAttempts, reports: rig.reports },
+      { failures: 0, failedAttempts: 0, reports: [] },
+    );
+  });
+}
+
 test('a stream that the balancer refuses to make a WebSocket ends with the response', async (t) => {
   const { stream } = await open(t, { replicas: 0, queueDepth: 0 });
   assert.deepEqual(await endOf(stream), [503, constants.NGHTTP2_NO_ERROR]);
