@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
 import { get, headerOf, ok, post } from '../helpers/proxy/message.ts';
+import type { Peer } from '../helpers/proxy/peer.ts';
 import { REFUSING, Rig, type RigSettings } from '../helpers/proxy/rig.ts';
 import { SWITCHED, UPGRADE } from '../helpers/proxy/scenes.ts';
 
@@ -129,6 +130,47 @@ test('a tunnel is logged at its end, with all its bytes', async (t) => {
   const [line, ...more] = lines();
   assert.deepEqual([line?.status, more.length], [101, 0]);
   assert.ok(Number(line?.bytesIn) > 1000);
+});
+
+for (const [ended, end] of [
+  ['client', ({ client }) => client.reset()],
+  ['replica', ({ replica }) => replica.reset()],
+  ['balancer', ({ rig }) => rig.thread.active.tunnels.goAway(0, 0, 0)],
+  [
+    'whole',
+    ({ client, replica }) => {
+      client.end();
+      replica.end();
+    },
+  ],
+] as readonly (readonly [string, (ends: { rig: Rig; client: Peer; replica: Peer }) => void])[]) {
+  test(`the line of a tunnel says how it ended: ${ended}`, async (t) => {
+    const { rig, client, lines } = await logged(t);
+    client.send(get('/', 'Connection: Upgrade\r\nUpgrade: echo\r\n'));
+    const replica = await rig.replica.next();
+    await replica.request();
+    replica.send('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n');
+    await client.response();
+    end({ rig, client, replica });
+    await rig.settled();
+    assert.equal(lines()[0]?.ended, ended);
+  });
+}
+
+test('the body of a request that becomes a tunnel counts as bytes from the client', async (t) => {
+  const { rig, client, lines } = await logged(t);
+  client.send(post('/', 'x'.repeat(1000), 'Connection: Upgrade\r\nUpgrade: echo\r\n'));
+  const replica = await rig.replica.next();
+  const { head } = await replica.request();
+  replica.send('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n');
+  await client.response();
+  client.send('12345');
+  await replica.takeBytes(5);
+  client.end();
+  replica.end();
+  await rig.settled();
+  assert.equal(lines()[0]?.bytesIn, head.length + 1000 + 5);
+  assert.equal(rig.counts().replicas[0]?.bytesIn, head.length + 1000 + 5);
 });
 
 test('a refused request is logged as well, parsed or not', async (t) => {

@@ -320,8 +320,10 @@ export class Exchange extends TimedTask implements QueuedRequest, BodyOwner, Act
     if (this.phase === 'queued') worker.queue.remove(this);
     const attempt = this.#attempt;
     if (this.phase === 'connecting' && attempt !== undefined) attempt.pool.withdraw(attempt);
+    const isTunnel = this.phase === 'tunnel';
     this.phase = 'done';
-    const freed = lease.finish(record.respondedBy !== NO_ORDINAL && record.ended === 'whole');
+    const isServed = record.respondedBy !== NO_ORDINAL && (isTunnel || record.ended === 'whole');
+    const freed = lease.finish(isServed);
     this.#tunnel?.close();
     body?.release();
     record.finish(body?.bytes ?? 0);

@@ -6,6 +6,7 @@
  */
 import type { Socket } from 'node:net';
 import { GOING_AWAY_FRAME, WebSocketFrames } from '../../core/websocket-frames.ts';
+import type { Aborter } from '../../metrics/layout.ts';
 import type { Recorder } from '../../metrics/recorder.ts';
 import type { RequestContext } from '../downstream/request.ts';
 import type { RequestBody } from './request-body.ts';
@@ -34,6 +35,8 @@ export class Tunnel {
   /** What had come from both ends at the last check. */
   #readBytes = Number.NEGATIVE_INFINITY;
   #openEnds = 2;
+  /** Of the request; it may still be on its way. */
+  #body: RequestBody | undefined;
   /** What the replica sends, where it is a WebSocket. */
   #frames: WebSocketFrames | undefined;
   /** What becomes of the replica's bytes: passed on as they come, up to the end of the frame at hand, or not any more. */
@@ -51,13 +54,14 @@ export class Tunnel {
   open(head: string, early: Buffer, body: RequestBody | undefined, onEnd: () => void): number {
     const { worker, context, record, upstream } = this.#parts;
     const client = this.#client;
+    this.#body = body;
     client.write(head, 'latin1');
     record.finish(0);
     worker.recorder.tunnelOpened(record.respondedBy);
     worker.active.tunnels.add(this);
     if (IS_WEBSOCKET.test(head)) this.#frames = new WebSocketFrames();
-    client.on('close', () => this.#onClose(upstream, onEnd));
-    upstream.on('close', () => this.#onClose(client, onEnd));
+    client.on('close', () => this.#onClose('client', client, upstream, onEnd));
+    upstream.on('close', () => this.#onClose('replica', upstream, client, onEnd));
     this.#limitSilence();
     // what follows the request belongs to the tunnel, however long the rest of the request is on its way
     context.client.isClosing = false;
@@ -77,6 +81,7 @@ export class Tunnel {
     const bytes = this.#client.bytesRead + upstream.bytesRead;
     if (bytes === this.#readBytes) {
       worker.recorder.lastResort();
+      this.#recordEnd('balancer');
       upstream.destroy();
       this.#client.destroy();
     }
@@ -87,6 +92,7 @@ export class Tunnel {
   /** Both ends are closed. */
   close(): void {
     const { worker, record } = this.#parts;
+    this.#count(this.#body?.bytes ?? 0, 0);
     worker.recorder.tunnelClosed(record.respondedBy);
     worker.active.tunnels.delete(this);
   }
@@ -105,6 +111,7 @@ export class Tunnel {
     const { upstream } = this.#parts;
     const frames = this.#frames;
     if (frames === undefined) {
+      this.#recordEnd('balancer');
       upstream.destroy();
       return;
     }
@@ -134,6 +141,7 @@ export class Tunnel {
 
   #sendGoingAway(): void {
     this.#relays = 'nothing';
+    this.#recordEnd('balancer');
     this.#client.end(GOING_AWAY_FRAME);
   }
 
@@ -153,6 +161,7 @@ export class Tunnel {
       socket.on('error', () => socket.destroy());
       // traffic in either direction restarts the timers of both sockets, since each writes what the other has read
       socket.setTimeout(idleTimeoutMs, () => {
+        this.#recordEnd('balancer');
         for (const end of ends) end.destroy();
       });
       socket.on('end', () => {
@@ -162,12 +171,19 @@ export class Tunnel {
     }
   }
 
-  #onClose(other: Socket, onEnd: () => void): void {
+  /** One end has closed; where it had not sent its last it has cut the tunnel. */
+  #onClose(name: Aborter, end: Socket, other: Socket, onEnd: () => void): void {
     this.#openEnds--;
+    if (this.#openEnds > 0 && !end.readableEnded) this.#recordEnd(name);
     if (this.#openEnds === 0) onEnd();
     // what the other end has already been given may still go out
     else if (other.writableLength === 0) other.destroy();
     else other.end();
+  }
+
+  #recordEnd(by: Aborter): void {
+    const { record } = this.#parts;
+    if (record.ended === 'whole') record.ended = by;
   }
 
   #count(fromClient: number, fromUpstream: number): void {
