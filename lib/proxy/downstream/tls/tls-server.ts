@@ -4,6 +4,7 @@
  * more than a plain one; in one round of the event loop no more than a few begin, for each takes a millisecond and the
  * requests of others wait meanwhile. Nothing of a handshake is left when it fails or its time is up.
  */
+import { constants, hash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import {
@@ -60,8 +61,8 @@ const CIPHERS = [
   'ECDHE-ECDSA-CHACHA20-POLY1305',
   'ECDHE-RSA-CHACHA20-POLY1305',
 ].join(':');
-/** Sessions are resumed by any thread and balancer with the same keys. */
-const SESSION_CONTEXT = 'ringlb';
+/** What OpenSSL takes of a name for those who may resume the sessions of each other. */
+const SESSION_CONTEXT_BYTES = 32;
 /** Below zero Node.js sets no timer of its own for a handshake; `tick` limits how long one takes. */
 const NO_TIMEOUT = -1;
 
@@ -132,7 +133,6 @@ export class TlsServer {
       ...(mustChoose && {
         SNICallback: (host: string, callback: OnContext) => this.#chooseContext(host, callback),
       }),
-      sessionIdContext: SESSION_CONTEXT,
       ticketKeys: Buffer.from(material.ticketKeys),
       handshakeTimeout: NO_TIMEOUT,
     });
@@ -217,15 +217,25 @@ export class TlsServer {
     return contexts;
   }
 
-  #contextOptions({ certificates }: TlsMaterial, index: number): SecureContextOptions {
+  #contextOptions({ certificates, clientCa }: TlsMaterial, index: number): SecureContextOptions {
     return {
       // none yet, where they come from an ACME server: handshakes fail until there is one
       ...(certificates[index] && { cert: certificates[index].cert, key: certificates[index].key }),
       minVersion: `TLSv${this.#options.tlsMin}`,
       ciphers: CIPHERS,
-      sessionIdContext: SESSION_CONTEXT,
+      // a client could have handshakes beyond those that are counted and bounded, and HTTP/2 forbids it (RFC 9113 section 9.2.1)
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+      sessionIdContext: sessionContext(clientCa),
     };
   }
+}
+
+/**
+ * Sessions are resumed by any thread and balancer with the same keys, and the same authorities of clients: of a client that
+ * resumes a session the certificate is not verified again.
+ */
+function sessionContext(clientCa: string): string {
+  return hash('sha256', clientCa, 'base64').slice(0, SESSION_CONTEXT_BYTES);
 }
 
 function clientOptions({ clientCa }: TlsMaterial): {
