@@ -56,6 +56,8 @@ export class Membership implements Members {
   #readMs = Number.NEGATIVE_INFINITY;
   #tableHash: () => string = () => '';
   #onCount: (count: number) => void = () => {};
+  /** What it was called with last: a look may fail when it has seen some of the others. */
+  #toldCount = 0;
   #scaleReport: () => ScaleReport | undefined = () => undefined;
   #onScaleRead: () => void = () => {};
   #timer: Timer | undefined;
@@ -107,7 +109,8 @@ export class Membership implements Members {
   follow(tableHash: () => string, onCount: (count: number) => void): void {
     this.#tableHash = tableHash;
     this.#onCount = onCount;
-    onCount(this.#seen.size + 1);
+    this.#toldCount = 0;
+    this.#tellCount();
   }
 
   get scaleReports(): ReadonlyMap<string, ScaleReport | undefined> {
@@ -281,7 +284,6 @@ export class Membership implements Members {
   /** Compares the records of the others with those seen before. */
   async #read(stored: readonly StoredRecord[]): Promise<void> {
     const { store, owner, clock, isGone, log, renewMs = RENEW_MS } = this.#parts;
-    const before = this.#seen.size;
     const newest = new Map<string, StoredRecord>();
     for (const one of stored) {
       const { token } = one.record.owner;
@@ -294,7 +296,8 @@ export class Membership implements Members {
     this.#readMs = nowMs;
     for (const [token, { record }] of newest) {
       const seen = this.#seen.get(token);
-      const isRenewed = seen === undefined || seen.record.number !== record.number;
+      // the answer to an earlier look may come later
+      const isRenewed = seen === undefined || seen.record.number < record.number;
       const silentMs = isRenewed ? 0 : seen.silentMs + sinceMs;
       const isOver = silentMs > EXPIRY_MS || (await isGone(record.owner));
       if (isOver) {
@@ -302,7 +305,11 @@ export class Membership implements Members {
         await Promise.allSettled(past.map(({ key }) => store.remove(key)));
         newest.delete(token);
       } else
-        this.#seen.set(token, { record, silentMs, renewals: (seen?.renewals ?? 0) + (isRenewed ? 1 : 0) });
+        this.#seen.set(token, {
+          record: isRenewed ? record : seen.record,
+          silentMs,
+          renewals: (seen?.renewals ?? 0) + (isRenewed ? 1 : 0),
+        });
       if (seen === undefined && !isOver)
         log.info({ peer: describeOwner(record.owner) }, 'another balancer shares the pool');
     }
@@ -313,10 +320,17 @@ export class Membership implements Members {
     }
     const tables = [...this.#seen.values()].map(({ record }) => record);
     this.#tables.compare(this.#tableHash(), tables, nowMs);
-    if (this.#seen.size !== before) this.#onCount(this.#seen.size + 1);
+    this.#tellCount();
     this.#onScaleRead();
     for (const { record } of this.#seen.values())
       if (this.#deploy !== undefined && record.undo === this.#deploy.id) this.#onUndo(peerOf(record));
+  }
+
+  #tellCount(): void {
+    const count = this.#seen.size + 1;
+    if (count === this.#toldCount) return;
+    this.#toldCount = count;
+    this.#onCount(count);
   }
 }
 

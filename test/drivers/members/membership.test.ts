@@ -8,11 +8,56 @@ describe('the balancers of a pool', () => {
     const [a, b] = [await join(), await join()];
     await advance(1100);
     assert.deepEqual([a.member.peers.length, b.member.peers.length], [2, 2]);
+    assert.deepEqual(
+      a.member.peers.map(({ isSelf }) => isSelf),
+      [true, false],
+    );
     assert.equal(a.member.isActing, !b.member.isActing);
     b.end();
     await advance(1100);
     assert.equal(a.member.peers.length, 1);
     assert.equal(a.member.isActing, true);
+  });
+
+  it('are seen by the others once they have joined', async () => {
+    const { join, records } = pool();
+    await join();
+    assert.equal(records.size, 1);
+  });
+
+  it('are counted as they come and go', async () => {
+    const { join, advance } = pool();
+    const [a] = [await join(), await join()];
+    await advance(1100);
+    const counts: number[] = [];
+    a.member.follow(
+      () => '',
+      (count) => counts.push(count),
+    );
+    const c = await join();
+    await advance(2100);
+    c.end();
+    await advance(2100);
+    assert.deepEqual(counts, [2, 3, 2]);
+  });
+
+  it('are counted where the engine is lost just when one has come', async () => {
+    const { join, advance } = pool();
+    const a = await join();
+    const counts: number[] = [];
+    a.member.follow(
+      () => '',
+      (count) => counts.push(count),
+    );
+    await advance(500);
+    await join();
+    await advance(900);
+    await join();
+    // the new one is read first
+    await advance(200);
+    a.failNext('isGone', 1);
+    await advance(3000);
+    assert.equal(counts.at(-1), 3);
   });
 
   it('are told who is the last to leave', async () => {
@@ -112,6 +157,54 @@ describe('the balancers of a pool', () => {
     b.member.release('c1');
     await advance(4000);
     assert.equal(isReleased, true);
+  });
+
+  it('wait until all others have said twice that they do not use an instance', async () => {
+    const { join, advance } = pool();
+    const [a, b] = [await join(), await join()];
+    await join();
+    await advance(2100);
+    const release = b.holdRecords();
+    let isReleased = false;
+    void a.member.untilReleased('c1', 60_000).then(() => {
+      isReleased = true;
+    });
+    await advance(5000);
+    assert.equal(isReleased, false);
+    release();
+    await advance(900);
+    assert.equal(isReleased, false);
+    await advance(3000);
+    assert.equal(isReleased, true);
+  });
+
+  it('wait no longer than they are told to', async () => {
+    const { join, advance } = pool();
+    const [a, b] = [await join(), await join()];
+    b.member.use(['c1'], ['c1']);
+    await advance(2100);
+    let isOver = false;
+    void a.member.untilReleased('c1', 10_000).then(() => {
+      isOver = true;
+    });
+    await advance(9000);
+    assert.equal(isOver, false);
+    await advance(1500);
+    assert.equal(isOver, true);
+  });
+
+  it('use no instance any more that is not there, or that they have released', async () => {
+    const { join, advance } = pool();
+    const [a, b] = [await join(), await join()];
+    b.member.use(['c1', 'c2', 'c3'], ['c1', 'c2', 'c3']);
+    b.member.release('c2');
+    b.member.use(['c2', 'c3'], ['c2', 'c3']);
+    await advance(2100);
+    const released: string[] = [];
+    for (const id of ['c1', 'c2', 'c3'])
+      void a.member.untilReleased(id, 60_000).then(() => released.push(id));
+    await advance(5000);
+    assert.deepEqual(released, ['c1', 'c2']);
   });
 
   it('tell each other what they report of autoscaling', async () => {
@@ -214,11 +307,25 @@ describe('the balancers of a pool', () => {
     assert.equal(hasTurn, true);
   });
 
+  it('have no turn where the engine is lost at its beginning, and keep none', async () => {
+    const { join, advance } = pool();
+    const [a, b] = [await join(), await join()];
+    await advance(1100);
+    a.failNext('put');
+    await assert.rejects(a.member.takeTurn(), { code: 'engine-unreachable' });
+    let hasTurn = false;
+    void b.member.takeTurn().then(() => {
+      hasTurn = true;
+    });
+    await advance(1000);
+    assert.equal(hasTurn, true);
+  });
+
   it('go on after a turn of theirs whose end the engine did not hear of', async () => {
     const { join, advance, turns } = pool();
     const a = await join();
     const turn = await a.member.takeDeployTurn();
-    a.failRemoval();
+    a.failNext('remove');
     await assert.rejects(turn.end(), { code: 'engine-unreachable' });
     let next: typeof turn | undefined;
     void a.member.takeDeployTurn().then((taken) => {
@@ -314,6 +421,20 @@ describe('the balancers of a pool', () => {
     assert.equal(idOf(b), undefined);
     await b.member.look();
     assert.equal(idOf(b), 'x-1');
+  });
+
+  it('do not forget what another deploys where an answer of before comes late', async () => {
+    const { join, advance, settle } = pool();
+    const [a, b] = [await join(), await join()];
+    await advance(1100);
+    const release = b.holdList();
+    const looking = b.member.look();
+    a.member.announceDeploy({ id: 'x-1', generation: 2, title: 'app:v2' }, () => {});
+    await settle();
+    await b.member.look();
+    release();
+    await looking;
+    assert.equal(b.member.deploying?.deploy.id, 'x-1');
   });
 
   it('take a deploy back that another is asked to', async () => {

@@ -42,9 +42,13 @@ export interface JoinedMember {
   end(): void;
   /** Its records wait until the returned function is called. */
   holdRecords(): () => void;
-  /** The engine is away when it next removes something. */
-  failRemoval(): void;
+  /** The answer to its next look reaches it when the returned function is called. */
+  holdList(): () => void;
+  /** The engine is away when it next asks for this, but for the first `after` times. */
+  failNext(call: Failing, after?: number): void;
 }
+
+type Failing = 'put' | 'remove' | 'isGone';
 
 export function memoryMembers() {
   const clock = new FakeClock();
@@ -58,31 +62,52 @@ export function memoryMembers() {
   const log = { ...silentLogger, info, warn: (_: object, message: string) => void warnings.push(message) };
   const join = async (): Promise<JoinedMember> => {
     const owner = thisOwner('', 0, undefined);
-    const isGone = async ({ token }: { readonly token: string }) => gone.has(token);
-    let held: Promise<void> | undefined;
+    let failing: Failing | undefined;
+    let left = 0;
+    const mayFail = (call: Failing): void => {
+      if (call !== failing || left-- > 0) return;
+      failing = undefined;
+      throw new BalancerError('engine-unreachable');
+    };
+    const isGone = async ({ token }: { readonly token: string }) => {
+      mayFail('isGone');
+      return gone.has(token);
+    };
+    let heldRecords: Promise<void> | undefined;
+    let heldList: Promise<void> | undefined;
     const put: MemberStore['put'] = async (record) => {
-      await held;
+      mayFail('put');
+      await heldRecords;
       return store.put(record);
     };
-    let isFailing = false;
     const remove: MemberStore['remove'] = async (key) => {
-      if (isFailing) {
-        isFailing = false;
-        throw new BalancerError('engine-unreachable');
-      }
+      mayFail('remove');
       return store.remove(key);
     };
-    const member = new Membership({ store: { ...store, put, remove }, owner, isGone, clock, log });
+    const list: MemberStore['list'] = async () => {
+      const held = heldList;
+      heldList = undefined;
+      const listed = await store.list();
+      await held;
+      return listed;
+    };
+    const member = new Membership({ store: { ...store, put, remove, list }, owner, isGone, clock, log });
     await member.join();
     const holdRecords = () => {
       const { promise, resolve } = Promise.withResolvers<void>();
-      held = promise;
+      heldRecords = promise;
       return resolve;
     };
-    const failRemoval = (): void => {
-      isFailing = true;
+    const holdList = () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      heldList = promise;
+      return resolve;
     };
-    return { member, end: () => gone.add(owner.token), holdRecords, failRemoval };
+    const failNext = (call: Failing, after = 0): void => {
+      failing = call;
+      left = after;
+    };
+    return { member, end: () => gone.add(owner.token), holdRecords, holdList, failNext };
   };
   const advance = async (ms: number): Promise<void> => {
     for (let left = ms; left > 0; left -= 100) {
