@@ -25,6 +25,8 @@ class ReloadRig {
   readonly reloader: Reloader;
   /** The next change cannot be prepared. */
   isBroken = false;
+  /** When threads have a change. */
+  committed: Promise<void> = Promise.resolve();
 
   constructor() {
     this.write('');
@@ -39,13 +41,21 @@ class ReloadRig {
       log: silentLogger,
       prepare: (next) => {
         if (this.isBroken) throw new BalancerError('log-unwritable', 'no such file');
-        return { commit: async () => this.#options.replace(next) };
+        const commit = (): Promise<void> => {
+          this.#options.replace(next);
+          return this.committed;
+        };
+        return { commit };
       },
     });
   }
 
   write(text: string): void {
     writeFileSync(this.file, text);
+  }
+
+  valueOf(name: string): string | undefined {
+    return this.reloader.view().options.find(({ option }) => option === name)?.value;
   }
 
   /** What each holder runs with, as one text for each that differs. */
@@ -80,7 +90,44 @@ describe('a reload', () => {
       code: 'bad-request',
       message: /:2:1: prot is not an option.*; .*:3:7: fall must be/,
     });
-    assert.equal(rig.reloader.view().options.find(({ option }) => option === 'rise')?.value, '7');
+    assert.equal(rig.valueOf('rise'), '7');
+  });
+
+  it('tells in an event what alone has changed, and that nothing needs a restart any more', async () => {
+    const causes: unknown[] = [];
+    for (const text of ['rise: 8\nport: 99\n', 'rise: 8\nport: 98\nworkers: 3\n', 'rise: 8\n', 'rise: 7\n']) {
+      rig.write(text);
+      await rig.reloader.reload();
+      causes.push(rig.notes.at(-1)?.cause);
+    }
+    assert.deepEqual(causes, [
+      'changed: rise; needs a restart: port',
+      'needs a restart: port, workers',
+      'nothing needs a restart any more',
+      'changed: rise',
+    ]);
+  });
+
+  it('shows the file it reads, and the ports that are served', () => {
+    assert.equal(rig.valueOf('port'), '5000');
+    rig.reloader.serveOn({ port: 4711, adminPort: 4712 });
+    assert.deepEqual([rig.valueOf('port'), rig.valueOf('admin-port')], ['4711', '4712']);
+    assert.equal(rig.reloader.view().file, rig.file);
+  });
+
+  it('waits for the one before', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    rig.committed = promise;
+    rig.write('rise: 3\n');
+    const first = rig.reloader.reload();
+    await new Promise((done) => setImmediate(done));
+    rig.write('rise: 4\n');
+    const second = rig.reloader.reload();
+    await new Promise((done) => setImmediate(done));
+    assert.equal(rig.valueOf('rise'), '3');
+    resolve();
+    await Promise.all([first, second]);
+    assert.equal(rig.valueOf('rise'), '4');
   });
 
   it('runs with the old options or the new, never a mixture', async () => {
@@ -118,6 +165,22 @@ describe('a reload', () => {
       { numRuns: RUNS },
     );
   });
+});
+
+it('a reload that fails for an unknown reason says so', async () => {
+  const failure = new TypeError('no such method');
+  const settings = loadSettings([], {}, []);
+  const reloader = new Reloader({
+    settings,
+    load: () => {
+      throw failure;
+    },
+    prepare: () => assert.fail('nothing is prepared'),
+    journal: { note: () => assert.fail('nothing has changed') },
+    log: silentLogger,
+  });
+  await assert.rejects(reloader.reload(), failure);
+  assert.equal(reloader.view().file, null);
 });
 
 /** What runs after a start with the file; undefined where it is refused. */
