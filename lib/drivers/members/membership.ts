@@ -170,7 +170,7 @@ export class Membership implements Members {
   use(usable: readonly string[], present: readonly string[]): void {
     const all = new Set(present);
     // one that was out of its place is used again once it is back there: a deploy was taken back
-    for (const id of this.#released) if (all.has(id) && !usable.includes(id)) this.#released.delete(id);
+    for (const id of this.#released) if (!usable.includes(id)) this.#released.delete(id);
     for (const id of usable) if (!this.#released.has(id)) this.#using.add(id);
     for (const set of [this.#using, this.#released]) for (const id of set) if (!all.has(id)) set.delete(id);
   }
@@ -271,7 +271,7 @@ export class Membership implements Members {
     await store.put({ owner, number, tableHash: this.#tableHash(), using, removed, scale, deploy, undo });
     if (this.#isClosed) return this.#removeOwn(await store.list());
     const stored = await store.list();
-    await this.#removeOwn(stored.filter(({ record }) => record.number < this.#number));
+    await this.#removeOwn(stored.filter(({ record }) => record.number < number));
     await this.#read(stored);
   }
 
@@ -295,11 +295,12 @@ export class Membership implements Members {
     const sinceMs = Math.min(nowMs - this.#readMs, LATE_RENEWALS * renewMs);
     this.#readMs = nowMs;
     for (const [token, { record }] of newest) {
+      const hasEnded = await isGone(record.owner);
       const seen = this.#seen.get(token);
       // the answer to an earlier look may come later
       const isRenewed = seen === undefined || seen.record.number < record.number;
       const silentMs = isRenewed ? 0 : seen.silentMs + sinceMs;
-      const isOver = silentMs > EXPIRY_MS || (await isGone(record.owner));
+      const isOver = hasEnded || silentMs > EXPIRY_MS;
       if (isOver) {
         const past = stored.filter((one) => one.record.owner.token === token);
         await Promise.allSettled(past.map(({ key }) => store.remove(key)));

@@ -164,16 +164,18 @@ describe('the balancers of a pool', () => {
     const [a, b] = [await join(), await join()];
     await join();
     await advance(2100);
-    const release = b.holdRecords();
+    const releaseFirst = b.holdRecords();
     let isReleased = false;
     void a.member.untilReleased('c1', 60_000).then(() => {
       isReleased = true;
     });
     await advance(5000);
     assert.equal(isReleased, false);
-    release();
-    await advance(900);
+    const releaseSecond = b.holdRecords();
+    releaseFirst();
+    await advance(5000);
     assert.equal(isReleased, false);
+    releaseSecond();
     await advance(3000);
     assert.equal(isReleased, true);
   });
@@ -423,18 +425,35 @@ describe('the balancers of a pool', () => {
     assert.equal(idOf(b), 'x-1');
   });
 
-  it('do not forget what another deploys where an answer of before comes late', async () => {
-    const { join, advance, settle } = pool();
-    const [a, b] = [await join(), await join()];
+  for (const call of ['list', 'isGone'] as const)
+    it(`do not forget what another deploys where an earlier answer comes late: ${call}`, async () => {
+      const { join, advance, settle } = pool();
+      const [a, b] = [await join(), await join()];
+      await advance(1100);
+      const release = b.holdNext(call);
+      const looking = b.member.look();
+      await settle();
+      a.member.announceDeploy({ id: 'x-1', generation: 2, title: 'app:v2' }, () => {});
+      await settle();
+      await b.member.look();
+      release();
+      await looking;
+      assert.equal(b.member.deploying?.deploy.id, 'x-1');
+    });
+
+  it('have a record all the time, while they write another too', async () => {
+    const { join, advance, settle, records } = pool();
+    const a = await join();
+    const releaseList = a.holdNext('list');
     await advance(1100);
-    const release = b.holdList();
-    const looking = b.member.look();
+    const releaseRecord = a.holdRecords();
     a.member.announceDeploy({ id: 'x-1', generation: 2, title: 'app:v2' }, () => {});
+    releaseList();
     await settle();
-    await b.member.look();
-    release();
-    await looking;
-    assert.equal(b.member.deploying?.deploy.id, 'x-1');
+    assert.ok(records.size > 0);
+    releaseRecord();
+    await advance(1100);
+    assert.equal(records.size, 1);
   });
 
   it('take a deploy back that another is asked to', async () => {

@@ -42,13 +42,14 @@ export interface JoinedMember {
   end(): void;
   /** Its records wait until the returned function is called. */
   holdRecords(): () => void;
-  /** The answer to its next look reaches it when the returned function is called. */
-  holdList(): () => void;
+  /** The next answer to this reaches it when the returned function is called. */
+  holdNext(call: Held): () => void;
   /** The engine is away when it next asks for this, but for the first `after` times. */
   failNext(call: Failing, after?: number): void;
 }
 
 type Failing = 'put' | 'remove' | 'isGone';
+type Held = 'list' | 'isGone';
 
 export function memoryMembers() {
   const clock = new FakeClock();
@@ -69,12 +70,18 @@ export function memoryMembers() {
       failing = undefined;
       throw new BalancerError('engine-unreachable');
     };
+    const held = new Map<Held, Promise<void>>();
+    const wait = async (call: Held): Promise<void> => {
+      const until = held.get(call);
+      held.delete(call);
+      await until;
+    };
     const isGone = async ({ token }: { readonly token: string }) => {
       mayFail('isGone');
+      await wait('isGone');
       return gone.has(token);
     };
     let heldRecords: Promise<void> | undefined;
-    let heldList: Promise<void> | undefined;
     const put: MemberStore['put'] = async (record) => {
       mayFail('put');
       await heldRecords;
@@ -85,10 +92,8 @@ export function memoryMembers() {
       return store.remove(key);
     };
     const list: MemberStore['list'] = async () => {
-      const held = heldList;
-      heldList = undefined;
       const listed = await store.list();
-      await held;
+      await wait('list');
       return listed;
     };
     const member = new Membership({ store: { ...store, put, remove, list }, owner, isGone, clock, log });
@@ -98,16 +103,16 @@ export function memoryMembers() {
       heldRecords = promise;
       return resolve;
     };
-    const holdList = () => {
+    const holdNext = (call: Held) => {
       const { promise, resolve } = Promise.withResolvers<void>();
-      heldList = promise;
+      held.set(call, promise);
       return resolve;
     };
     const failNext = (call: Failing, after = 0): void => {
       failing = call;
       left = after;
     };
-    return { member, end: () => gone.add(owner.token), holdRecords, holdList, failNext };
+    return { member, end: () => gone.add(owner.token), holdRecords, holdNext, failNext };
   };
   const advance = async (ms: number): Promise<void> => {
     for (let left = ms; left > 0; left -= 100) {
