@@ -6,6 +6,7 @@ import type { Buffer } from 'node:buffer';
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import { Writable } from 'node:stream';
+import { joinHeldPieces } from '../../io/held-pieces.ts';
 import type { ClientResponse } from '../client-response.ts';
 import { RechunkedBody } from '../rechunked-body.ts';
 import { ClientRequest } from '../request.ts';
@@ -27,6 +28,7 @@ export class StreamBody extends RechunkedBody {
   /** `length` in bytes, NaN where it is not announced. */
   constructor(stream: ServerHttp2Stream, length: number) {
     super(stream, length);
+    joinHeldPieces(stream);
     stream.on('trailers', (_headers: IncomingHttpHeaders, _flags: number, raw?: string[]) => {
       this.rawTrailers = raw ?? [];
     });

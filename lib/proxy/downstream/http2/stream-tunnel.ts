@@ -6,6 +6,7 @@
 import type { Buffer } from 'node:buffer';
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import { Duplex } from 'node:stream';
+import { joinHeldPieces } from '../../io/held-pieces.ts';
 import { fieldsAsObject, HEAD_END, streamResponseHead } from './stream-head.ts';
 
 type Done = (error?: Error | null) => void;
@@ -21,8 +22,10 @@ export class StreamTunnel extends Duplex {
   #hasHead = false;
 
   constructor(stream: ServerHttp2Stream) {
-    super();
+    // what is not taken at once is held by the stream
+    super({ readableHighWaterMark: 1 });
     this.#stream = stream;
+    joinHeldPieces(stream);
     stream.on('data', (data: Buffer) => {
       this.bytesRead += data.length;
       if (!this.push(data)) stream.pause();

@@ -12,6 +12,7 @@ import { Duplex } from 'node:stream';
 import { encodeChunk } from '../../../http1/chunked-decoder.ts';
 import { trailerSection } from '../../../http1/trailers.ts';
 import { BalancerError } from '../../../platform/errors.ts';
+import { joinHeldPieces } from '../../io/held-pieces.ts';
 import { responseText, type StreamRequestHead, streamRequestHead } from './http2-text.ts';
 import { StreamUpload } from './stream-upload.ts';
 
@@ -102,6 +103,7 @@ export class Http2Socket extends Duplex {
   }
 
   #listen(stream: ClientHttp2Stream, method: string): void {
+    joinHeldPieces(stream);
     let isChunked = false;
     let hasResponse = false;
     let trailers: readonly string[] = [];
