@@ -161,18 +161,32 @@ const IMPURE =
   /(?<![.\w$])(?:(?:process|performance|console|globalThis|crypto|setTimeout|setInterval|setImmediate|queueMicrotask|fetch)\s*(?:\.|\(|\[)|Math\.random\b|Date\b)/;
 const COMMENT_OR_TEXT = /\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"/g;
 
-export const coreIsPure: Rule = (sources) =>
-  [...sources].flatMap(([path, source]) => {
-    if (layerOf(path) !== 'core') return [];
-    // line ends stay, so that the numbers are right
-    const code = source.replace(COMMENT_OR_TEXT, (text) => text.replace(/[^\n]/g, ' '));
-    return code.split('\n').flatMap((line, index) => {
-      const word = IMPURE.exec(line)?.[0];
-      return word === undefined
-        ? []
-        : [`${path}:${index + 1} uses ${word}: core has no clock, chance or surroundings`];
-    });
+/** Each line of the code in which `pattern` is found, comments and strings aside. */
+function usesOf(pattern: RegExp, path: string, source: string, why: string): readonly string[] {
+  // line ends stay, so that the numbers are right
+  const code = source.replace(COMMENT_OR_TEXT, (text) => text.replace(/[^\n]/g, ' '));
+  return code.split('\n').flatMap((line, index) => {
+    const word = pattern.exec(line)?.[0].trim();
+    return word === undefined ? [] : [`${path}:${index + 1} uses ${word}: ${why}`];
   });
+}
+
+export const coreIsPure: Rule = (sources) =>
+  [...sources].flatMap(([path, source]) =>
+    layerOf(path) === 'core' ? usesOf(IMPURE, path, source, 'core has no clock, chance or surroundings') : [],
+  );
+
+const INTERNALS = 'proxy/io/node-internals.ts';
+/** A field with an underscore, read or destructured, or a symbol found by its description. The hooks of streams are public. */
+const PRIVATE_NAME =
+  /\._(?!(?:read|write|writev|final|destroy)\b)\w+|\{[^{}]*\b_\w+[^{}]*\} =|\b(?:getOwnPropertySymbols|process\.binding)\b/;
+
+export const privateNamesAreInOneFile: Rule = (sources) =>
+  [...sources].flatMap(([path, source]) =>
+    path === INTERNALS
+      ? []
+      : usesOf(PRIVATE_NAME, path, source, `only ${INTERNALS} uses private names of Node.js`),
+  );
 
 /** Room for a person to see what a folder holds, and what a file does. */
 const MOST_FILES = 14;

@@ -29,6 +29,7 @@ describe('lib', () => {
     ['imports drivers/driver.ts as a type only', rules.driverIsATypeOnly],
     ['imports dockerode and pino in one file each', rules.packagesAreWrapped],
     ['imports nothing outside lib', rules.nothingOutsideLib],
+    ['uses private names of Node.js in one file', rules.privateNamesAreInOneFile],
     ['has no cycle of imports', rules.noCycles],
     ['has no class with over 20 public members', rules.classesAreSmall],
   ] as const) {
@@ -162,6 +163,24 @@ describe('the rules of the layers', () => {
       'main.ts imports ../bench/b.ts: it is outside lib',
     ],
     [
+      rules.privateNamesAreInOneFile,
+      'proxy/io/a.ts',
+      '\nconst fd = socket._handle?.fd;',
+      'proxy/io/a.ts:2 uses ._handle: only proxy/io/node-internals.ts uses private names of Node.js',
+    ],
+    [
+      rules.privateNamesAreInOneFile,
+      'proxy/a.ts',
+      'const { fd, _header: head } = response;',
+      'proxy/a.ts:1 uses { fd, _header: head } =: only proxy/io/node-internals.ts uses private names of Node.js',
+    ],
+    [
+      rules.privateNamesAreInOneFile,
+      'fleet/a.ts',
+      'Object.getOwnPropertySymbols(socket)',
+      'fleet/a.ts:1 uses getOwnPropertySymbols: only proxy/io/node-internals.ts uses private names of Node.js',
+    ],
+    [
       rules.coreIsPure,
       'core/a.ts',
       '\nconst now = Date.now();',
@@ -235,6 +254,8 @@ describe('the rules of the layers', () => {
       "import type { DriverKind } from '../drivers/driver.ts';\nimport { a } from '../core/a.ts';",
     ],
     ['platform/log.ts', "import pino from 'pino';"],
+    ['proxy/io/node-internals.ts', 'const { _handle } = socket;'],
+    ['proxy/a.ts', "// socket._handle\nsuper._write(chunk, encoding, written); const name = '._handle';"],
     ['main.ts', "import { a } from './compose/program.ts';"],
     [
       'core/a.ts',
