@@ -40,9 +40,10 @@ export function explain(parts: ExplainParts, question: ExplainQuestion): Explain
   const { totalWaiting: waiting } = snapshot;
   const cookie = cookieIn(parts, question);
   const byCookie = cookie.replica && explainSticky(snapshot, policy, cookie.replica.ordinal);
+  const problem = byCookie === undefined ? cookieProblem(cookie, parts.sticky) : '';
   const { key, source } =
     byCookie === undefined
-      ? keyOf(parts.hashKey, question)
+      ? keyOf(parts.hashKey, question, problem)
       : { key: cookie.token, source: `sticky:${parts.sticky}` };
   const hash = key === '' || byCookie !== undefined ? NO_KEY : hashKeyOf(key, algorithm);
   const found = byCookie ?? explainPick(snapshot, policy, hash);
@@ -67,39 +68,45 @@ export function explain(parts: ExplainParts, question: ExplainQuestion): Explain
     owner: nameOf(found.owner),
     replica: nameOf(found.taker),
     reason: found.reason,
-    why: `${byCookie === undefined ? cookieProblem(cookie) : ''}${sentence(found, stops, speedOf)}${waiting > 0 ? `; requests that wait already and go first: ${waiting}` : ''}`,
+    why: `${problem}${sentence(found, stops, speedOf)}${waiting > 0 ? `; requests that wait already and go first: ${waiting}` : ''}`,
     waiting,
     successors: stops,
   };
 }
 
-/** The sticky cookie of a request: '' where it has none, and the replica that it names. */
+/** The sticky cookie of a request, and the replica that it names. */
 interface Cookie {
+  readonly isThere: boolean;
+  /** '' where it has none that could be a token. */
   readonly token: string;
   readonly replica: Replica | undefined;
 }
 
 function cookieIn({ sticky, tokenOf, registry }: ExplainParts, question: ExplainQuestion): Cookie {
-  if (sticky === '' || 'key' in question) return { token: '', replica: undefined };
+  if (sticky === '' || 'key' in question) return { isThere: false, token: '', replica: undefined };
   const { rawHeaders } = question.facts;
   let lines = '';
   for (let at = 0; at < rawHeaders.length; at += 2) lines += `${rawHeaders[at]}: ${rawHeaders[at + 1]}\r\n`;
-  const { token } = takeStickyCookie(lines, sticky);
+  const { token, lines: others } = takeStickyCookie(lines, sticky);
   const replica = registry.members.find(({ name }) => token !== '' && tokenOf(name) === token);
-  return { token, replica };
+  return { isThere: others !== lines, token, replica };
 }
 
 /** Why the cookie does not say where the request goes; '' where it has none. */
-function cookieProblem({ token, replica }: Cookie): string {
-  if (token === '') return '';
+function cookieProblem({ isThere, token, replica }: Cookie, sticky: string): string {
+  if (!isThere) return '';
+  if (token === '')
+    return `Its cookie ${sticky} counts as none: it comes twice, or has no value that a balancer gives. `;
   if (replica === undefined) return 'Its cookie names no replica. ';
   const { name, state, isDraining } = replica;
   return `Its cookie names ${name}, which ${state === 'healthy' && !isDraining ? 'is full' : `is ${conditionOf({ state, draining: isDraining })}`}. `;
 }
 
+/** `problem` goes before what it refuses with. */
 function keyOf(
   hashKey: readonly HashKeySource[],
   question: ExplainQuestion,
+  problem: string,
 ): { readonly key: string; readonly source: string } {
   if (hashKey[0]?.kind === 'p2c') return { key: '', source: formatSource(hashKey[0]) };
   if ('key' in question) return { key: question.key, source: 'given' };
@@ -111,13 +118,13 @@ function keyOf(
   if (facts.clientIp === '' && passedOver.some(({ kind }) => kind === 'client-ip'))
     throw new BalancerError(
       'bad-request',
-      'Requests are placed by client-ip here: say which client-ip it has',
+      `${problem}Requests are placed by client-ip here: say which client-ip it has`,
     );
   if (value !== '' || source.kind === 'p2c') return { key: value, source: formatSource(source) };
   const wanted = hashKey.map(formatSource).join(', ');
   throw new BalancerError(
     'bad-request',
-    `Such a request has nothing of ${wanted}, so it is placed by an id made for it alone; add header.x-request-id, or ask for a key`,
+    `${problem}Such a request has nothing of ${wanted}, so it is placed by an id made for it alone; add header.x-request-id, or ask for a key`,
   );
 }
 

@@ -206,10 +206,26 @@ describe('an explanation', () => {
     const whyOf = (token: string): string =>
       rig.view.explain(request('cookie', `lb=${token}`, 'x-user', '42')).why;
     assert.match(whyOf(tokenFor('S9')), /^Its cookie names no replica\. S\d owns it/);
+    const malformed =
+      /^Its cookie lb counts as none: it comes twice, or has no value that a balancer gives\. S\d owns it/;
+    assert.match(whyOf('short'), malformed);
+    assert.match(whyOf(`${tokenFor('S1')}; lb=${tokenFor('S1')}`), malformed);
     rig.load('S2', 8);
     assert.match(whyOf(tokenFor('S2')), /^Its cookie names S2, which is full\. S\d owns it/);
     rig.registry.states.set(rig.registry.find('S1')!, 'unhealthy', 'test');
     assert.match(whyOf(tokenFor('S1')), /^Its cookie names S1, which is unhealthy\. S\d owns it/);
+  });
+
+  it('says so too where the request has nothing else to be placed by', async () => {
+    const rig = await FleetRig.of(3, { sticky: 'lb' });
+    const ask = (token: string) => () => rig.view.explain(request('cookie', `lb=${token}`));
+    assert.throws(ask(tokenFor('S9')), {
+      code: 'bad-request',
+      message: /^Its cookie names no replica\. Such a request has nothing of header:x-user, /,
+    });
+    assert.throws(ask('short'), {
+      message: /^Its cookie lb counts as none: .*\. Such a request has nothing/,
+    });
   });
 
   it('counts nothing in flight', async () => {
