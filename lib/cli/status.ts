@@ -131,7 +131,8 @@ function peerLines({ peers = [], hash }: RingView): readonly string[] {
 }
 
 function columns(output: Output, replicas: readonly ReplicaView[]): readonly Column<ReplicaView>[] {
-  const hasWeights = replicas.some(({ weight }) => weight !== replicas[0]!.weight);
+  // weights that are all the same say nothing, but for zeros: then nobody gets requests
+  const hasWeights = replicas.some(({ weight }) => weight === 0 || weight !== replicas[0]!.weight);
   const weights: Column<ReplicaView> = {
     title: 'WEIGHT',
     align: 'right',

@@ -8,6 +8,7 @@ import { createSecret } from '../api/peer-header.ts';
 import type { ReloadView } from '../api/types.ts';
 import type { Config, Settings } from '../config/config.ts';
 import { sharedOut } from '../config/derived-values.ts';
+import { orList } from '../config/suggest.ts';
 import { type Endpoint, formatEndpoint } from '../core/replica.ts';
 import { RouteTableWriter } from '../core/routing/route-table.ts';
 import type { Driver, OpenOutput } from '../drivers/driver.ts';
@@ -163,6 +164,7 @@ async function openParts(surroundings: Surroundings, closers: Closers): Promise<
     isBeside = false;
   }
   parts.share();
+  warnOfUnknownWeights(config, controlPlane.view.replicas(), log);
   return {
     publicPort: port,
     admin: endpoint,
@@ -176,6 +178,18 @@ async function openParts(surroundings: Surroundings, closers: Closers): Promise<
     reload: () => reloader.reload(),
     shutDown: () => shutDown(surroundings, parts, closers),
   };
+}
+
+/** A name may be of a replica that is added later, or be misspelt. */
+function warnOfUnknownWeights(
+  { weights }: Config,
+  replicas: readonly { readonly name: string }[],
+  log: RootLogger,
+): void {
+  const known = new Set(replicas.map(({ name }) => name));
+  const unknown = weights.flatMap(({ name }) => (known.has(name) ? [] : [name]));
+  if (unknown.length === 0) return;
+  log.warn({}, `weights: no replica is called ${orList(unknown)}; such a weight counts once there is one`);
 }
 
 type Parts = ReturnType<typeof createParts>;

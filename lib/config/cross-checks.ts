@@ -10,7 +10,7 @@ import { isLoopback } from '../platform/ip-addresses.ts';
 import { type Check, isMeant, nameOf, type Sources } from './check.ts';
 import { FRONT_CHECKS } from './checks/front-checks.ts';
 import { SCALE_CHECKS } from './checks/scale-checks.ts';
-import { capacityOf, configuredWeights } from './derived-values.ts';
+import { capacityOf, configuredWeights, firstNames } from './derived-values.ts';
 import type { Config, Key } from './options.ts';
 import { orList, quote } from './suggest.ts';
 
@@ -225,13 +225,13 @@ const routing: readonly Check[] = [
     },
   },
   {
-    reads: ['driver', 'weights', 'upstreams'],
+    reads: ['driver', 'replicas', 'weights', 'upstreams'],
     problem(config, sources) {
-      const { driver, upstreams } = config;
+      const names = firstNames(config);
       const given = configuredWeights(config);
-      if (driver !== 'static' || upstreams.length === 0) return undefined;
-      if (upstreams.some((upstream) => given.get(formatEndpoint(upstream)) !== 0)) return undefined;
-      return `${nameOf('weights', sources)} must leave a server with a weight above 0`;
+      if (names.length === 0 || names.some((name) => given.get(name) !== 0)) return undefined;
+      const kind = config.driver === 'static' ? 'server' : 'replica';
+      return `${nameOf('weights', sources)} must leave a ${kind} with a weight above 0`;
     },
   },
   {

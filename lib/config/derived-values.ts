@@ -71,6 +71,18 @@ export function sharedOut(config: Config, balancers: number): Config {
   };
 }
 
+/** The names that a fleet begins with; none where it is found at the start, or named at random. */
+export function firstNames({
+  driver,
+  replicas,
+  classic,
+  upstreams,
+}: Pick<Config, 'driver' | 'replicas' | 'classic' | 'upstreams'>): readonly string[] {
+  if (driver === 'static') return upstreams.map(formatEndpoint);
+  if (driver !== 'process' || classic) return [];
+  return Array.from({ length: replicas }, (_, index) => `S${index + 1}`);
+}
+
 /** The weights that options give to names: of a fixed server also behind its address, which --weights overrides. */
 export function configuredWeights({
   weights,

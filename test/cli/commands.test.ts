@@ -256,6 +256,13 @@ describe('a command', () => {
     assert.match(lines[5]!, /^S2 .* 3 +100\.0 %/);
   });
 
+  it('status shows weights of 0 where none differs', async () => {
+    admin.fleet.replicas = () => [{ ...REPLICA, weight: 0 }];
+    const { lines } = await run('status');
+    admin.fleet.replicas = () => [REPLICA];
+    assert.match(lines[3] ?? '', /IN FLIGHT +WEIGHT +SHARE/);
+  });
+
   it('prints the reason of a refusal, and exits with 1', async () => {
     const { lines, notes, exitStatus } = await run('add', '1', 'a', 'b');
     assert.deepEqual(lines, []);

@@ -150,6 +150,7 @@ describe('cross-checks', () => {
     ['--classic --weights S1=2', '--weights: the classic ring has no weights'],
     [`${one} --weights b:1=2`, '--weights names b:1, which is not one of --upstreams'],
     [`${one} --weights a:1=0`, '--weights must leave a server with a weight above 0'],
+    ['--replicas 2 --weights S1=0,S2=0', '--weights must leave a replica with a weight above 0'],
     [
       '--balance p2c --hash-key path',
       '--hash-key needs --balance hash, not p2c, which places no request by a key',

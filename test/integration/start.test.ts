@@ -65,6 +65,23 @@ describe('a balancer that cannot start', () => {
   }
 });
 
+describe('a balancer with weights for replicas that are not there', () => {
+  it('warns of them', async () => {
+    const balancer = await Balancer.ready('--replicas 2 --weights S1=2,s2=3,S9=1');
+    try {
+      const { level, msg } = await eventually('the warning', () =>
+        balancer.lines.find(({ msg }) => msg.startsWith('weights: ')),
+      );
+      assert.deepEqual(
+        [level, msg],
+        ['warn', 'weights: no replica is called s2 or S9; such a weight counts once there is one'],
+      );
+    } finally {
+      await balancer.stop();
+    }
+  });
+});
+
 describe('a balancer over a server that nobody here wrote', () => {
   it('starts python, probes it and serves it', { skip: skipWithoutPython }, async () => {
     const balancer = await Balancer.ready('--replicas 2 --probe-path /', [
