@@ -155,6 +155,8 @@ describe('a fleet of containers that is being taken over', {
     await finish();
     await stage.settled(next);
     assert.deepEqual(await namesAt(next), others);
+    // it would wait as long for each container that it has
+    await kill(next);
   });
 
   it('stays with the former balancer where the new one is killed', async (t) => {
