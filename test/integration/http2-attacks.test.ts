@@ -65,7 +65,11 @@ const ATTACKS: readonly Attack[] = [
   },
   {
     name: 'data without a byte',
-    begin: frame(TYPE.headers, FLAG.endHeaders, 1, request('/home', 'POST')),
+    // in one TLS record: the replica responds without waiting for a body, and its response ends the stream
+    begin: Buffer.concat([
+      frame(TYPE.headers, FLAG.endHeaders, 1, request('/home', 'POST')),
+      many(1500, () => frame(TYPE.data, 0, 1)),
+    ]),
     again: () => many(1000, () => frame(TYPE.data, 0, 1)),
   },
   {
