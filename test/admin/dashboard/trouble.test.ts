@@ -96,9 +96,34 @@ describe('the line on the fleet', () => {
   });
 
   it('names four of many', () => {
-    const down: Partial<ReplicaSnapshot> = { state: 'unhealthy', cause: null };
-    const replicas = fleet(Object.fromEntries([1, 2, 3, 4, 5, 6].map((id) => [id, down])), 9);
-    assert.match(says(replicas), /6 of 9 out: S1 unhealthy; .*S4 unhealthy; 2 more$/);
+    const down = (id: number) => [id, { state: 'unhealthy', cause: `refused ${id}` }] as const;
+    const replicas = fleet(Object.fromEntries([1, 2, 3, 4, 5, 6].map(down)), 9);
+    assert.match(says(replicas), /6 of 9 out: S1 unhealthy: refused 1; .*S4 unhealthy: refused 4; 2 more$/);
+  });
+
+  it('says once what is the same for several', () => {
+    const down: Partial<ReplicaSnapshot> = { state: 'unhealthy', cause: 'probe failed: 503' };
+    const replicas = (many: number) =>
+      fleet(
+        Object.fromEntries(
+          Array.from({ length: many }, (_, index) => [index + 1, index === 2 ? { drained: true } : down]),
+        ),
+        9,
+      );
+    assert.match(says(replicas(4)), /4 of 9 out: S1, S2, S4 unhealthy: probe failed: 503; S3 drained$/);
+    assert.match(
+      says(replicas(8)),
+      /8 of 9 out: S1, S2, S4, S5 and 3 more unhealthy: probe failed: 503; S3 drained$/,
+    );
+  });
+
+  it('says that no replica runs, and that this is well where a request starts one', () => {
+    const atRest = { ready: true, draining: false, reason: 'No replica runs; the next request starts one' };
+    assert.equal(
+      says([], [], { readiness: atRest }),
+      'good Healthy: No replica runs; the next request starts one',
+    );
+    assert.equal(says([]), 'bad Down: 0 of 0 replicas are eligible');
   });
 
   it('says what was replaced in the last five minutes', () => {

@@ -163,7 +163,7 @@ export class ReplicaTable {
     this.#all.hidden = wanted.length <= SHOWN || !isCompact;
     setText(this.#all, this.#showsAll ? `Show the first ${SHOWN}` : `Show all ${count(wanted.length)}`);
     this.#empty.hidden = shown.length > 0;
-    setText(this.#empty, entries.length === 0 ? 'No replica yet.' : 'No replica matches.');
+    setText(this.#empty, entries.length === 0 ? 'There is no replica.' : 'No replica matches.');
   }
 
   /** Keys in their order: as they stand while it is held, with what is new behind. @param {readonly Entry[]} entries */

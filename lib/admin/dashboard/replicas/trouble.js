@@ -116,14 +116,32 @@ const ENDINGS = {
   unhealthy: 'probes failed',
 };
 
-/** Who is out, why, and what comes next. @param {ReplicaSnapshot} replica */
-function outOf({ name, state, drained, ending, cause, nextStartInMs, sinceMs }) {
+/** Why a replica is out, and what comes next. @param {ReplicaSnapshot} replica */
+function outOf({ state, drained, ending, cause, nextStartInMs, sinceMs }) {
   const last = endingIn(ending);
-  if (drained) return `${name} drained`;
+  if (drained) return 'drained';
   if (nextStartInMs !== null)
-    return `${name} crash loop${last && ` (${last})`}, next start in ${duration(nextStartInMs + 999)}`;
-  if (state === 'starting') return `${name} ${last && `${last}, `}starting for ${duration(sinceMs)}`;
-  return `${name} ${state}${cause ? `: ${shortened(cause)}` : ''}`;
+    return `crash loop${last && ` (${last})`}, next start in ${duration(nextStartInMs + 999)}`;
+  if (state === 'starting') return `${last && `${last}, `}starting for ${duration(sinceMs)}`;
+  return `${state}${cause ? `: ${shortened(cause)}` : ''}`;
+}
+
+/**
+ * Some of them with what is wrong, the first ones first; what is the same for several is said once.
+ * @param {readonly (readonly [name: string, what: string])[]} troubles
+ */
+function toldOf(troubles) {
+  const groups = [...Map.groupBy(troubles, ([, what]) => what)];
+  const told = groups.slice(0, groups.length > NAMED + 1 ? NAMED : groups.length);
+  const left = troubles.length - told.reduce((sum, [, those]) => sum + those.length, 0);
+  const says = told.map(([what, those]) => `${namesOf(those.map(([name]) => name))} ${what}`);
+  return left > 0 ? [...says, `${count(left)} more`] : says;
+}
+
+/** @param {readonly string[]} names */
+function namesOf(names) {
+  if (names.length <= NAMED + 1) return names.join(', ');
+  return `${names.slice(0, NAMED).join(', ')} and ${count(names.length - NAMED)} more`;
 }
 
 /** @param {string} text */
@@ -143,22 +161,26 @@ export function summaryOf({ replicas, readiness, desired, atMs }, events) {
   const out = members
     .filter((replica) => !isIn(replica))
     .toSorted((one, other) => rankOf(one, outliers) - rankOf(other, outliers));
-  const parts = [...out.map(outOf), ...[...outliers].map(([name, what]) => `${name} ${what}`)];
-  const named =
-    parts.length > NAMED + 1 ? [...parts.slice(0, NAMED), `${count(parts.length - NAMED)} more`] : parts;
+  const told = toldOf([
+    ...out.map((replica) => /** @type {const} */ ([replica.name, outOf(replica)])),
+    ...outliers,
+  ]);
   const mended = mendedIn(events, atMs, new Set(out.map(({ name }) => name)));
   const panic = readiness.reason.includes('panic')
     ? ['panic: all replicas get requests, healthy or not']
     : [];
   const isOut = out.length > 0 || !readiness.ready;
-  const first = readiness.draining
-    ? readiness.reason
-    : isOut && `${count(out.length)} of ${count(desired)} out`;
-  const says = [first, [...panic, ...named, ...mended].join('; ')].filter(Boolean).join(': ');
+  const isEmpty = members.length === 0;
+  const first =
+    readiness.draining || isEmpty
+      ? readiness.reason
+      : isOut && `${count(out.length)} of ${count(desired)} out`;
+  const says = [first, [...panic, ...told, ...mended].join('; ')].filter(Boolean).join(': ');
   if (!readiness.ready)
     return { level: 'bad', word: readiness.draining ? 'Draining' : 'Down', text: says, out: out.length };
   if (out.length > 0 || outliers.size > 0)
     return { level: 'partly', word: 'Degraded', text: says, out: out.length };
+  if (isEmpty) return { level: 'good', word: 'Healthy', text: says, out: 0 };
   const all = `all ${count(desired)} ${desired === 1 ? 'replica is' : 'replicas are'} eligible`;
   return { level: 'good', word: 'Healthy', text: [all, ...mended].join('; '), out: 0 };
 }
