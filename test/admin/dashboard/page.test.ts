@@ -67,27 +67,6 @@ describe('the page', { skip: skipBrowser }, () => {
     });
   });
 
-  it('fits every screen from a phone on, whatever the names are', async () => {
-    const name = 'a-name-of-sixty-three-letters-which-is-the-most-that-one-may-have';
-    visits.stage.snapshot = snapshotOf([
-      replicaShown(1, 2, { name, inFlight: 200 }),
-      replicaShown(2, 2, DEAD),
-    ]);
-    const page = await visits.open(PHONE);
-    await page.getByRole('rowheader', { name }).waitFor();
-    const width = () => page.evaluate(() => document.documentElement.scrollWidth);
-    for (const most of [1440, 1257, 1256, 961, 960, 721, 720, 360]) {
-      await page.setViewportSize({ width: most, height: 740 });
-      assert.equal(await width(), most);
-    }
-    await page.getByRole('button', { name: `Remove ${name}` }).click();
-    await page
-      .getByRole('button', { name: `Remove ${name}` })
-      .last()
-      .waitFor();
-    assert.equal(await width(), 360);
-  });
-
   it('shows each replica with its numbers and its state in words', async () => {
     visits.stage.snapshot = snapshotOf([replicaShown(1, 2), replicaShown(2, 2, DEAD)]);
     const page = await visits.open();

@@ -141,7 +141,8 @@ export class Chart {
     };
     return {
       legend: { show: false },
-      padding: [6, 8, 0, 0],
+      // a time below the right end is half outside
+      padding: [6, 16, 0, 0],
       cursor: { sync: { key: 'ringlb' }, drag: { x: false, y: false }, points: { size: 7 }, y: false },
       scales: {
         x: { time: true, range: () => [this.#nowMs / 1000 - WINDOW_S, this.#nowMs / 1000] },

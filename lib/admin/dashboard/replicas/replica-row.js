@@ -16,7 +16,7 @@ const BAR = { width: 3, step: 4, height: 16, passed: 6 };
  * A cell of the table; its label shows where rows are cards.
  * @param {string} label
  * @param {string} kind
- * @param {...Node} children
+ * @param {...(Node | string)} children
  */
 function cell(label, kind, ...children) {
   return html('td', { role: 'cell', class: kind, 'data-label': label }, ...children);
@@ -33,7 +33,8 @@ export class ReplicaRow {
   #bar = html('span', { class: 'bar', 'aria-hidden': 'true' });
   #fill = html('span', { class: 'fill' });
   #queued = cell('Queue', 'number minor');
-  #share = cell('Share', 'number share-cell minor');
+  #share = html('span', { class: 'value' });
+  #weight = html('span', { class: 'weight' });
   #requests = cell('Req/s', 'number');
   #p50 = cell('p50', 'number');
   #p99 = cell('p99', 'number minor');
@@ -84,7 +85,7 @@ export class ReplicaRow {
       this.#restarts,
       cell('In flight', 'number in-flight minor', this.#inFlight, this.#bar),
       this.#queued,
-      this.#share,
+      cell('Share', 'number minor', this.#share, ' ', this.#weight),
       this.#requests,
       this.#p50,
       this.#p99,
@@ -101,6 +102,7 @@ export class ReplicaRow {
    */
   update({ replica, outlier }, cap, canRemove) {
     setText(this.#endpoint, replica.endpoint ?? 'no instance');
+    setAttribute(this.#endpoint, 'title', replica.endpoint ?? '');
     setText(this.#image, replica.image ?? '');
     setAttribute(this.#image, 'title', replica.image ?? '');
     setAttribute(this.element, 'data-outlier', outlier === undefined ? 'no' : 'yes');
@@ -109,9 +111,9 @@ export class ReplicaRow {
     const width = `${Math.min(100, (100 * replica.inFlight) / cap).toFixed(1)}%`;
     if (this.#fill.style.width !== width) this.#fill.style.width = width;
     setText(this.#queued, count(replica.queued));
-    const weight = replica.weight === 1 ? '' : ` · weight ${replica.weight}`;
-    setText(this.#share, `${percent(replica.share)}${weight}`);
+    setText(this.#share, percent(replica.share));
     setAttribute(this.#share, 'title', `weight ${replica.weight}, ${count(replica.slots)} slots`);
+    setText(this.#weight, replica.weight === 1 ? '' : `weight ${replica.weight}`);
     setText(this.#requests, rate(replica.requestsPerSecond));
     setText(this.#p50, latency(replica.p50Ms));
     setText(this.#p99, latency(replica.p99Ms));

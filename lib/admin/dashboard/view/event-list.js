@@ -69,6 +69,7 @@ function seriesOf({ kind, replica, cause, since }) {
 function rowOf(event) {
   const { time, kind, replica, image, cause, ms, cost, count } = event;
   const atMs = Date.parse(time);
+  const why = [cause, image].filter(Boolean).join('; ');
   const mood = BAD_KINDS.has(kind) ? 'bad' : GOOD.has(kind) ? 'good' : 'plain';
   return html(
     'tr',
@@ -80,8 +81,8 @@ function rowOf(event) {
       html('span', { class: `kind ${mood}` }, kind.replaceAll('-', ' ')),
       count > 1 ? ` × ${count}` : '',
     ),
-    html('td', { class: 'who' }, replica ?? '–'),
-    html('td', { class: 'why' }, [cause, image].filter(Boolean).join('; ') || '–'),
+    html('td', { class: replica === null ? 'who none' : 'who' }, replica ?? '–'),
+    html('td', { class: why === '' ? 'why none' : 'why' }, why || '–'),
     html('td', { class: 'number' }, took(ms)),
     html('td', { class: cost === null ? 'cost none' : 'cost' }, costOf(cost)),
   );

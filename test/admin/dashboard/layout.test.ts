@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { BrowserContextOptions } from 'playwright-core';
+import type { ReplicaSnapshot } from '../../../lib/api/snapshot.ts';
+import { skipBrowser } from '../../helpers/admin/browser.ts';
+import { replicaShown, snapshotOf } from './stage.ts';
+import { Visits } from './visits.ts';
+
+const PHONE: BrowserContextOptions = { viewport: { width: 360, height: 740 } };
+const LONG_NAME = 'a-name-of-sixty-three-letters-which-is-the-most-that-one-may-have';
+
+const fleetOf = (count: number) =>
+  Array.from({ length: count }, (_, index) => replicaShown(index + 1, count));
+
+const STARTING: Partial<ReplicaSnapshot> = { state: 'starting', endpoint: null, nextStartInMs: 3000 };
+
+describe('the layout of the page', { skip: skipBrowser }, () => {
+  const visits = new Visits(() => fleetOf(3));
+
+  it('fits every screen from a phone on, whatever the names are', async () => {
+    visits.stage.snapshot = snapshotOf([
+      replicaShown(1, 2, { name: LONG_NAME, inFlight: 200 }),
+      replicaShown(2, 2, STARTING),
+    ]);
+    const page = await visits.open(PHONE);
+    await page.getByRole('rowheader', { name: LONG_NAME }).waitFor();
+    const width = () => page.evaluate(() => document.documentElement.scrollWidth);
+    for (const most of [1440, 1257, 1256, 961, 960, 721, 720, 360]) {
+      await page.setViewportSize({ width: most, height: 740 });
+      assert.equal(await width(), most);
+    }
+    await page.getByRole('button', { name: `Remove ${LONG_NAME}` }).click();
+    await page
+      .getByRole('button', { name: `Remove ${LONG_NAME}` })
+      .last()
+      .waitFor();
+    assert.equal(await width(), 360);
+  });
+
+  it('has room for the words of a state, and keeps the table in its panel, on every desktop', async () => {
+    const replicas = [
+      replicaShown(1, 3, { name: LONG_NAME, inFlight: 255, weight: 256 }),
+      replicaShown(2, 3, { state: 'unhealthy', cause: 'probe failed: no response within 2s' }),
+      replicaShown(3, 3),
+    ];
+    visits.stage.snapshot = snapshotOf(replicas);
+    const page = await visits.open();
+    for (const shown of [replicas, [...replicas, ...fleetOf(20).slice(3)]]) {
+      visits.stage.snapshot = snapshotOf(shown);
+      await page
+        .locator('#replica-rows tr')
+        .nth(shown.length - 1)
+        .waitFor();
+      for (const width of [1440, 1366, 1280, 1257]) {
+        await page.setViewportSize({ width, height: 740 });
+        const cut = await page
+          .locator('[data-state="unhealthy"] :is(.state, .cause)')
+          .evaluateAll((elements) =>
+            elements
+              .filter(
+                ({ clientHeight, scrollHeight, clientWidth, scrollWidth }) =>
+                  scrollHeight > clientHeight + 1 || (clientWidth > 0 && scrollWidth > clientWidth),
+              )
+              .map(({ className }) => className),
+          );
+        assert.deepEqual(cut, [], `cut at ${width}`);
+        const over = await page.evaluate(() => {
+          const table = document.querySelector('#replicas')?.getBoundingClientRect();
+          const panel = document.querySelector('.panel:has(#replicas)')?.getBoundingClientRect();
+          return (table?.right ?? 0) - (panel?.right ?? 0);
+        });
+        assert.ok(over < 0, `${over} px beyond the panel at ${width}`);
+      }
+    }
+  });
+
+  it('cuts no state of many replicas on a phone', async () => {
+    const down: Partial<ReplicaSnapshot> = { state: 'unhealthy', cause: null };
+    visits.stage.snapshot = snapshotOf([...fleetOf(19), replicaShown(20, 20, down)]);
+    const page = await visits.open(PHONE);
+    const cell = page.locator('[data-state="unhealthy"] .state-cell');
+    const [inner, outer] = await cell.evaluate(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth]);
+    assert.ok(inner <= outer, `${inner} px of words in ${outer}`);
+  });
+});
