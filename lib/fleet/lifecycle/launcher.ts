@@ -9,7 +9,7 @@
 import type { Ending } from '../../core/ending.ts';
 import { type InstanceLife, wasSteady } from '../../core/policy/backoff.ts';
 import type { Instance } from '../../drivers/driver.ts';
-import { sleep } from '../../platform/clock.ts';
+import type { Timer } from '../../platform/clock.ts';
 import { BalancerError, isBalancerError, messageOf, StartError } from '../../platform/errors.ts';
 import type { Replica } from '../replica.ts';
 import { CrashHistory } from './crash-history.ts';
@@ -60,7 +60,6 @@ export class Launcher {
   #closed = false;
   /** Closed so that the instances run on, for the next balancer to adopt. */
   #isKept = false;
-  readonly #closing = Promise.withResolvers<void>();
 
   constructor(parts: LauncherParts) {
     this.#parts = parts;
@@ -144,7 +143,7 @@ export class Launcher {
   async #endLaunches(keep: boolean): Promise<void> {
     this.#closed = true;
     this.#isKept = keep;
-    this.#closing.resolve();
+    for (const end of this.#pauses.values()) end();
     this.#starter.close();
     while (this.#launches.size > 0) await Promise.allSettled(this.#launches);
   }
@@ -249,7 +248,7 @@ export class Launcher {
    */
   async #untilWaitIsKnown(replica: Replica, { exitRecorded, life }: LaunchOptions): Promise<void> {
     if (life !== undefined && wasSteady(life)) this.recordExit(replica, { ...life, ending: undefined });
-    else if (exitRecorded !== undefined) await Promise.race([exitRecorded, this.#closing.promise]);
+    else if (exitRecorded !== undefined) await this.#pause(replica, (end) => void exitRecorded.then(end));
   }
 
   #isWanted(replica: Replica): boolean {
@@ -271,16 +270,26 @@ export class Launcher {
       { replica: replica.name, cause: replica.cause, ms: delayMs },
       `${replica.name}: ${this.#crashes.describe(replica)} (${replica.cause}), next start in ${Math.ceil(delayMs / 1000)} s`,
     );
-    await this.#pause(replica, delayMs);
+    await this.#sleep(replica, delayMs);
     this.#nextStartAtMs.delete(replica);
   }
 
-  /** Waits, but not beyond the shutdown or the replica's leaving. */
-  async #pause(replica: Replica, delayMs: number): Promise<void> {
+  /** Waits until what it begins calls `end`, but not beyond the shutdown or the replica's leaving. */
+  async #pause(replica: Replica, begin: (end: () => void) => void): Promise<void> {
+    if (this.#closed) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#pauses.set(replica, resolve);
-    await Promise.race([sleep(this.#parts.clock, delayMs), this.#closing.promise, promise]);
+    begin(resolve);
+    await promise;
     this.#pauses.delete(replica);
+  }
+
+  async #sleep(replica: Replica, delayMs: number): Promise<void> {
+    let timer: Timer | undefined;
+    await this.#pause(replica, (end) => {
+      timer = this.#parts.clock.after(delayMs, end);
+    });
+    timer?.cancel();
   }
 
   async #recordFailure(replica: Replica, error: unknown): Promise<void> {
@@ -288,7 +297,7 @@ export class Launcher {
     if (!this.#isWanted(replica)) return;
     if (isBalancerError(error, 'engine-unreachable')) {
       log.debug({ replica: replica.name, cause: messageOf(error) }, 'not started');
-      return this.#pause(replica, ENGINE_RETRY_MS);
+      return this.#sleep(replica, ENGINE_RETRY_MS);
     }
     const ending = error instanceof StartError ? error.ending : undefined;
     this.recordExit(replica, { wasHealthy: false, healthyMs: 0, ending });

@@ -169,8 +169,10 @@ describe('a crash loop', () => {
     rig.driver.die(rig.instanceOf('S1'), 'exit 1: broken');
     await rig.advance(400);
     assert.deepEqual([...rig.driver.instances.keys()], ['S1#1', 'S2#2']);
+    const timers = rig.clock.pending;
     await rig.scaling.remove(1, ['S1']);
     await settle();
+    assert.equal(rig.clock.pending, timers - 1);
     assert.deepEqual([...rig.driver.instances.keys()], ['S2#2']);
     assert.deepEqual([rig.registry.leaving, [...rig.launcher.busy]], [[], []]);
   });
