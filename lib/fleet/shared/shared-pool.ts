@@ -102,9 +102,7 @@ export class SharedPool {
       return registry.findByInstance(one.instanceId) !== undefined || isAbandoned;
     });
     const isRemoved = removalsIn(observed, driver.heals === true);
-    const gone = registry.replicas.filter(
-      (replica) => replica.instance !== undefined && !busy.has(replica.name) && isRemoved(replica),
-    );
+    const gone = registry.replicas.filter((replica) => !busy.has(replica.name) && isRemoved(replica));
     if (gone.length > 0) this.removeReplicas(gone);
     this.#followReplaced(look);
     this.#putBack(look);
@@ -132,7 +130,7 @@ export class SharedPool {
       if (instance === undefined || busy.has(name) || !replaced.has(instance.instanceId)) continue;
       if (this.#following.has(name)) continue;
       const found = observed.find((one) => one.name === name && one.role === 'current' && one.endpoint);
-      if (found === undefined || registry.freeOrdinals === 0) continue;
+      if (found === undefined) continue;
       this.#following.add(name);
       void deploys
         .exchangeFor(replica, found)
@@ -149,11 +147,10 @@ export class SharedPool {
   /** What a balancer that has ended took out of its place in the middle of an exchange gets its name again. */
   #putBack({ observed, busy }: PoolLook): void {
     const { driver, deploys, log } = this.#parts;
-    if (deploys.isUnderWay || driver.members?.isActing !== true) return;
+    if (driver.members?.isActing !== true) return;
     const left = observed.filter(
       ({ role, instanceId }) => role === 'replaced' && this.#waitedMs(instanceId) > PUT_BACK_MS,
     );
-    if (left.length === 0) return;
     const current = observed.filter(({ role }) => role === 'current');
     void deploys.peers
       .putBack([...current, ...left], busy)

@@ -93,6 +93,17 @@ async function untilLastWatched(rig: FleetRig): Promise<void> {
 const state = (rig: FleetRig): DeployState | undefined => rig.deploys.status().deploy?.state;
 
 describe('a deploy of another balancer', () => {
+  it('is what a replica is healed with that was added in it, and never was healthy here', async () => {
+    const { rig } = await scene();
+    const { instanceId, endpoint } = rig.driver.leave('web', 3, { generation: 2 });
+    rig.driver.started.set(instanceId, { spec: specWith(), overrides: OVERRIDES, title: 'v2' });
+    rig.found.set(endpoint!.port, NOT_READY);
+    await look(rig);
+    rig.driver.die(instanceId, 'SIGKILL');
+    await rig.advance(2000);
+    assert.equal(versionOf(rig, 'web'), '2');
+  });
+
   it('gets the requests of a replica once its new instance is healthy', async () => {
     const at = await scene();
     const { rig, other } = at;

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Members } from '../../../lib/drivers/driver.ts';
 import { FakeDriver } from '../../helpers/fleet/fake-driver.ts';
-import { DRAIN_TIMEOUT_MS, FleetRig, NOT_READY, STOP_TIMEOUT_MS } from '../../helpers/fleet/rig.ts';
+import {
+  DRAIN_TIMEOUT_MS,
+  FleetRig,
+  NOT_READY,
+  REPLACE_AFTER_MS,
+  START_TIMEOUT_MS,
+  STOP_TIMEOUT_MS,
+} from '../../helpers/fleet/rig.ts';
 import { look, sharedRig } from '../../helpers/fleet/shared-rig.ts';
 
 const BEING_STARTED = { status: 'dead', isStarting: true, endpoint: undefined } as const;
@@ -14,6 +21,14 @@ describe('a pool that is shared', () => {
     await look(rig);
     assert.deepEqual(rig.states, ['S1=healthy', 'S2=healthy', 'web=healthy']);
     assert.deepEqual(rig.driver.calls, []);
+    assert.equal(rig.replica('web').isElastic, false);
+  });
+
+  it('takes in what another balancer scaled as what may be scaled here', async () => {
+    const rig = await sharedRig();
+    rig.driver.leave('web', 3, { by: 'scale' });
+    await look(rig);
+    assert.equal(rig.replica('web').isElastic, true);
   });
 
   it('gets no second fleet where that of another balancer joins while the first is begun', async () => {
@@ -80,6 +95,10 @@ describe('a pool that is shared', () => {
     await look(rig);
     assert.deepEqual(rig.states, ['S1=healthy']);
     assert.equal(rig.registry.leaving.length, 1);
+    // nor is it looked after
+    rig.hung.add(rig.registry.leaving[0]!.instance!.endpoint!.port);
+    await rig.advance(REPLACE_AFTER_MS - 1000, 1000);
+    assert.deepEqual([rig.registry.leaving.length, rig.ends], [1, []]);
     finish();
     await rig.advance(100);
     assert.equal(rig.registry.leaving.length, 0);
@@ -201,6 +220,61 @@ describe('a pool that is shared', () => {
       await look(rig);
       assert.deepEqual(rig.driver.of('promote'), isActing ? [instanceId] : []);
     });
+
+  it('tries again where the name could not be given back', async () => {
+    const rig = await sharedRig();
+    rig.driver.members = { peers: [{ isSelf: true }], isActing: true } as unknown as Members;
+    const instanceId = rig.instanceOf('S2');
+    rig.driver.instances.get(instanceId)!.role = 'replaced';
+    rig.driver.failNext('promote', 'engine-unreachable');
+    await look(rig);
+    await rig.advance(11_000, 1000);
+    for (let looks = 0; looks < 2; looks++) await look(rig);
+    assert.deepEqual(rig.driver.of('promote'), [instanceId, instanceId]);
+    assert.equal(rig.logged('warn instance not renamed').length, 1);
+  });
+
+  it('gives no name back to what is of no replica here, or was retired for good', async () => {
+    const rig = await sharedRig();
+    rig.driver.members = { peers: [{ isSelf: true }], isActing: true } as unknown as Members;
+    const instance = rig.driver.instances.get(rig.instanceOf('S2'))!;
+    instance.role = 'removed';
+    const left = rig.driver.leave('web', 3, { role: 'replaced' });
+    await look(rig);
+    await rig.advance(12_000, 1000);
+    await look(rig);
+    assert.deepEqual([rig.driver.of('promote'), left.role], [[], 'replaced']);
+  });
+
+  it('keeps a replica where what another put in its place does not pass its probes', async () => {
+    const rig = await sharedRig();
+    const old = rig.instanceOf('S1');
+    rig.driver.instances.get(old)!.role = 'replaced';
+    const { endpoint, instanceId } = rig.driver.leave('S1', 1);
+    rig.found.set(endpoint!.port, NOT_READY);
+    await look(rig);
+    await rig.advance(START_TIMEOUT_MS, 1000);
+    assert.deepEqual([rig.instanceOf('S1'), rig.states], [old, ['S1=healthy', 'S2=healthy']]);
+    assert.equal(rig.logged('warn what another balancer put in the place').length, 1);
+    rig.found.delete(endpoint!.port);
+    await look(rig);
+    await rig.advance(1000);
+    assert.equal(rig.instanceOf('S1'), instanceId);
+  });
+
+  it('takes nothing that does not run yet in the place of one that does', async () => {
+    const rig = await sharedRig();
+    const old = rig.instanceOf('S1');
+    rig.driver.instances.get(old)!.role = 'replaced';
+    rig.driver.leave('S1', 1, { ...BEING_STARTED });
+    rig.driver.leave('S1', 1, { role: 'removed' });
+    await look(rig);
+    await rig.advance(START_TIMEOUT_MS + 1000, 1000);
+    assert.deepEqual(
+      [rig.instanceOf('S1'), rig.lines.filter(({ text }) => text.startsWith('warn'))],
+      [old, []],
+    );
+  });
 
   it('begins once to take an instance whose probes do not pass yet', async () => {
     const rig = await sharedRig();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FakePool } from '../../helpers/fleet/fake-pool.ts';
-import { type FleetRig, NOT_READY, STOP_TIMEOUT_MS } from '../../helpers/fleet/rig.ts';
+import { type FleetRig, NOT_READY, STOP_TIMEOUT_MS, settle } from '../../helpers/fleet/rig.ts';
 import { look, sharedRig } from '../../helpers/fleet/shared-rig.ts';
 
 describe('an addition to a shared pool', () => {
@@ -71,7 +71,7 @@ describe('a removal from a shared pool', () => {
   it('is refused for a name that was claimed elsewhere', async () => {
     const rig = await sharedRig();
     removedElsewhere(rig, 'S2');
-    await assert.rejects(rig.scaling.remove(1, ['S2']), {
+    await assert.rejects(rig.scaling.remove(2, ['S2']), {
       code: 'bad-request',
       message: 'there is no replica called S2',
     });
@@ -86,6 +86,23 @@ describe('a removal from a shared pool', () => {
     await look(rig);
     assert.deepEqual(rig.driver.of('undoRemoval'), [instanceId]);
     assert.deepEqual(rig.states, ['S1=healthy', 'S2=healthy']);
+    assert.deepEqual(await rig.scaling.remove(1, []), ['S1']);
+  });
+
+  it('takes all there are where more are asked for in the classic profile', async () => {
+    const rig = await sharedRig({ classic: true });
+    assert.deepEqual(await rig.scaling.remove(3, []), []);
+  });
+
+  it('ends the wait for the next start of what was claimed elsewhere', async () => {
+    const rig = await sharedRig();
+    rig.driver.heals = false;
+    rig.driver.die(rig.instanceOf('S2'), 'exit 1: broken');
+    await rig.advance(400);
+    rig.driver.instances.get('S2#2')!.role = 'removed';
+    await assert.rejects(rig.scaling.remove(1, ['S2']), { code: 'bad-request' });
+    await settle();
+    assert.deepEqual([rig.states, [...rig.launcher.busy]], [['S1=healthy'], []]);
   });
 
   it('is not mistaken for one of another balancer while it is claimed', async () => {
