@@ -20,6 +20,7 @@ import { BROKEN, CLOSED, GATEWAY_FAILURES, LOST, UNREACHABLE, UNSERVED } from '.
 import type { PassiveHealth } from '../upstream/passive-health.ts';
 import type { ReplicaPools } from '../upstream/replica-pools.ts';
 import type { PoisonVerdicts } from './poison-verdicts.ts';
+import { UnservedAttempts } from './unserved-attempts.ts';
 
 /** What a lease needs of its worker. */
 export interface LeaseWorker {
@@ -47,12 +48,6 @@ interface FailedTry extends Pick<FailedAttempt, 'bytesSent' | 'bodyKept'> {
   readonly isReused: boolean;
 }
 
-/** An attempt that ended without a response, and the state word under which it was made. */
-interface UnservedAttempt {
-  readonly ordinal: number;
-  readonly word: number;
-}
-
 /**
  * What follows on a failed attempt: the same replica is tried once more on a new connection; another replica is tried, at
  * once or after `requestVerdict` has cleared the request; or the request fails, with `failure`.
@@ -60,7 +55,6 @@ interface UnservedAttempt {
 export type NextStep = 'new-connection' | 'another-replica' | 'verdict' | 'failure';
 
 const NONE_TRIED: readonly TriedReplica[] = [];
-const NONE_UNSERVED: readonly UnservedAttempt[] = [];
 const NO_ORDINALS: readonly number[] = [];
 const NO_GENERATIONS: readonly number[] = [];
 
@@ -79,7 +73,7 @@ export class ReplicaLease {
   /** The replica that was released when its response was complete, or NO_ORDINAL. */
   #releasedOrdinal = NO_ORDINAL;
   #tried = NONE_TRIED;
-  #unserved = NONE_UNSERVED;
+  #unserved: UnservedAttempts | undefined;
   /** The pool whose connection closed on the request, while the same replica is tried once more. */
   #lostPool: ConnectionPool | undefined;
   /** The instances that were lost while the request was on them, by their generations. */
@@ -203,7 +197,8 @@ export class ReplicaLease {
   recordResponse(status: number): void {
     if (this.#ordinal === NO_ORDINAL) return;
     const { health, recorder } = this.#worker;
-    if (this.#unserved !== NONE_UNSERVED) this.#countUnserved(true);
+    this.#unserved?.count(true, this.#worker);
+    this.#unserved = undefined;
     if (GATEWAY_FAILURES.has(status)) health.recordFailure(this.#ordinal, this.#stateWord);
     else health.recordSuccess(this.#ordinal);
     recorder.read(this.#ordinal);
@@ -218,9 +213,8 @@ export class ReplicaLease {
     if (CLOSED.has(code)) health.hint(ordinal, word, code);
     if (UNSERVED.has(code)) {
       if (!hasResponded) {
-        if (!this.#unserved.some((one) => one.ordinal === ordinal))
-          this.#unserved = [...this.#unserved, { ordinal, word }];
-        return;
+        this.#unserved ??= new UnservedAttempts();
+        return this.#unserved.add(ordinal, word);
       }
     } else if (!UNREACHABLE.has(code) && !BROKEN.has(code)) return;
     // a response that was cut is counted as such
@@ -228,21 +222,6 @@ export class ReplicaLease {
     // first: where this ejects the replica for failures in a row, that is the stronger report
     health.recordFailure(ordinal, word);
     if (UNREACHABLE.has(code)) health.reportDown(ordinal, word, code);
-  }
-
-  /**
-   * Counts attempts without a response against their replicas, unless that is the request's fault. All attempts of a
-   * request are one witness: where another replica responds, those that did not are to blame; where several did not and
-   * none responded, the request is, and nothing counts.
-   */
-  #countUnserved(isServed: boolean): void {
-    const unserved = this.#unserved;
-    this.#unserved = NONE_UNSERVED;
-    if (!isServed && unserved.length > 1) return;
-    for (const { ordinal, word } of unserved) {
-      this.#worker.recorder.fault(ordinal);
-      this.#worker.health.recordFailure(ordinal, word);
-    }
   }
 
   // ---- what follows on a failure
@@ -327,7 +306,7 @@ export class ReplicaLease {
     const freed = this.isHeld ? this.#release() : this.#releasedOrdinal;
     if (this.#lostGenerations !== NO_GENERATIONS)
       this.#worker.verdicts.reportSettled({ ...this.#identity, isServed });
-    if (this.#unserved !== NONE_UNSERVED) this.#countUnserved(false);
+    this.#unserved?.count(false, this.#worker);
     if (this.#isCharged) this.#worker.budget.ended();
     return freed;
   }
