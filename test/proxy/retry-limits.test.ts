@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../helpers/eventually.ts';
 import { get, headerOf, ok, statusOf } from '../helpers/proxy/message.ts';
-import { Rig } from '../helpers/proxy/rig.ts';
+import { REFUSING, Rig } from '../helpers/proxy/rig.ts';
 import { allClose, requestsSeen } from '../helpers/proxy/scenes.ts';
 
 test('request goes to no replica twice, and to at most retries', async (t) => {
@@ -21,6 +21,56 @@ test('request goes to no replica twice, and to at most retries', async (t) => {
     seen.every((count) => count <= 1),
     String(seen),
   );
+});
+
+for (const method of ['GET', 'POST']) {
+  test(`a ${method} goes on to the replica that lives, however many refuse the connection`, async (t) => {
+    const rig = await Rig.open(t, { replicas: 6, retries: 1 });
+    for (let ordinal = 0; ordinal < 5; ordinal++) rig.place(ordinal, REFUSING);
+    rig.replicas[5]!.serve();
+    const client = await rig.client();
+    for (let ordinal = 0; ordinal < 6; ordinal++) {
+      client.send(`${method} / HTTP/1.1\r\nHost: a\r\n${rig.ownedBy(ordinal)}Content-Length: 0\r\n\r\n`);
+      assert.equal(statusOf(await client.response()), 200);
+    }
+    await rig.settled();
+  });
+}
+
+test('a request that every replica refuses waits for those that take their places', async (t) => {
+  const rig = await Rig.open(t, { replicas: 5, retries: 1 });
+  for (let ordinal = 0; ordinal < 5; ordinal++) rig.place(ordinal, REFUSING);
+  const client = await rig.client();
+  client.send(get('/'));
+  await eventually('all have refused', () => rig.reports.length === 5);
+  for (let ordinal = 0; ordinal < 5; ordinal++) rig.vacate(ordinal);
+  rig.advance(4000);
+  rig.replica.serve();
+  rig.restore(0);
+  assert.equal(statusOf(await client.response()), 200);
+});
+
+test('a request that instance after instance refuses ends at queue-timeout', async (t) => {
+  const rig = await Rig.open(t, { retries: 1, queueTimeoutMs: 5000 });
+  rig.place(0, REFUSING);
+  const client = await rig.client();
+  client.send(get('/'));
+  let isOver = false;
+  const response = client.response().finally(() => {
+    isOver = true;
+  });
+  let passedMs = 0;
+  for (let instances = 1; !isOver; instances++) {
+    await eventually('a refusal or the end', () => rig.reports.length === instances || isOver);
+    rig.advance(1000);
+    passedMs += 1000;
+    rig.place(0, REFUSING);
+    // as the control plane does once a probe has passed
+    rig.setState(0, 'unhealthy');
+    rig.setState(0, 'healthy');
+  }
+  assert.equal(statusOf(await response), 502);
+  assert.ok(passedMs <= 7000, String(passedMs));
 });
 
 test('retries 0 tries once', async (t) => {

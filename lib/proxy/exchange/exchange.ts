@@ -104,7 +104,7 @@ export class Exchange extends TimedTask implements QueuedRequest, BodyOwner, Act
     }
     this.phase = 'queued';
     record.startQueueTimer();
-    this.setDeadline(lease.startWaiting());
+    this.setDeadline(lease.waitMs);
     if (!worker.queue.enqueue(this)) this.#fail(new BalancerError('queue-full'));
   }
 

@@ -5,8 +5,6 @@
  * Invariants: at most one replica is held, and counted in flight exactly while it is; an instance that failed the
  * request is not given it again, another in its place may be.
  */
-import { pathOf } from '../../core/hashing/hash-key.ts';
-import type { LosingRequest } from '../../core/policy/poison.ts';
 import { type FailedAttempt, isSafeToRetry, type RetryBudget } from '../../core/policy/retry.ts';
 import { NO_ORDINAL } from '../../core/replica.ts';
 import type { Picker } from '../../core/routing/pick.ts';
@@ -16,11 +14,20 @@ import type { Recorder } from '../../metrics/recorder.ts';
 import { BalancerError, ERRORS, type ErrorCode } from '../../platform/errors.ts';
 import type { RequestContext } from '../downstream/request.ts';
 import type { ConnectionPool } from '../upstream/connection-pool.ts';
-import { BROKEN, CLOSED, GATEWAY_FAILURES, LOST, UNREACHABLE, UNSERVED } from '../upstream/failure-kinds.ts';
+import {
+  ABSENT,
+  BROKEN,
+  CLOSED,
+  GATEWAY_FAILURES,
+  LOST,
+  UNREACHABLE,
+  UNSERVED,
+} from '../upstream/failure-kinds.ts';
 import type { PassiveHealth } from '../upstream/passive-health.ts';
 import type { ReplicaPools } from '../upstream/replica-pools.ts';
-import type { PoisonVerdicts } from './poison-verdicts.ts';
-import { UnservedAttempts } from './unserved-attempts.ts';
+import { LostInstances } from './losses/lost-instances.ts';
+import type { PoisonVerdicts } from './losses/poison-verdicts.ts';
+import { UnservedAttempts } from './losses/unserved-attempts.ts';
 
 /** What a lease needs of its worker. */
 export interface LeaseWorker {
@@ -56,7 +63,6 @@ export type NextStep = 'new-connection' | 'another-replica' | 'verdict' | 'failu
 
 const NONE_TRIED: readonly TriedReplica[] = [];
 const NO_ORDINALS: readonly number[] = [];
-const NO_GENERATIONS: readonly number[] = [];
 
 /** How long a request that every eligible replica has failed waits for one of them to be replaced. */
 const BLOCKED_WAIT_MS = 500;
@@ -74,21 +80,24 @@ export class ReplicaLease {
   #releasedOrdinal = NO_ORDINAL;
   #tried = NONE_TRIED;
   #unserved: UnservedAttempts | undefined;
-  /** The pool whose connection closed on the request, while the same replica is tried once more. */
-  #lostPool: ConnectionPool | undefined;
-  /** The instances that were lost while the request was on them, by their generations. */
-  #lostGenerations = NO_GENERATIONS;
+  #lost: LostInstances | undefined;
   #attempts = 0;
+  /** Of these, how many do not count as tries: nobody was there to take the connection. */
+  #misses = 0;
   /** The retry budget is charged with this request. */
   #isCharged = false;
-  /** When it began to wait. `-0` is a double: V8 deoptimizes a class at the first fraction among whole numbers. */
-  #waitingSinceMs = -0;
+  /**
+   * Since when it looks for a replica that takes it, whether it waits or finds nobody there. `-0` is a double: V8 deoptimizes a
+   * class at the first fraction among whole numbers.
+   */
+  #lookingSinceMs = -0;
   /** Why the last attempt failed. */
   #lastError: BalancerError | undefined;
 
   constructor(worker: LeaseWorker, context: RequestContext) {
     this.#worker = worker;
     this.#context = context;
+    this.#lookingSinceMs = worker.nowMs;
   }
 
   /** The replica that is held, or NO_ORDINAL. */
@@ -170,19 +179,22 @@ export class ReplicaLease {
 
   // ---- waiting for a replica
 
-  /** Begins to wait for a replica that can take the request; returns for how long it may. */
-  startWaiting(): number {
-    const { queueTimeoutMs } = this.#worker.options;
-    this.#waitingSinceMs = this.#worker.nowMs;
-    return this.isBlocked ? Math.min(BLOCKED_WAIT_MS, queueTimeoutMs) : queueTimeoutMs;
+  /** How long it may wait now for a replica that can take the request. */
+  get waitMs(): number {
+    const remainingMs = this.#remainingLookMs;
+    return this.isBlocked ? Math.min(BLOCKED_WAIT_MS, remainingMs) : remainingMs;
   }
 
-  /** How much longer it may wait once the time that `startWaiting` gave is over; 0 for no longer. */
+  /** How much longer it may wait once the time that `waitMs` gave is over; 0 for no longer. */
   get remainingWaitMs(): number {
     // what blocked it has changed meanwhile, so it waits like any other
-    return this.isBlocked
-      ? 0
-      : this.#waitingSinceMs + this.#worker.options.queueTimeoutMs - this.#worker.nowMs;
+    return this.isBlocked ? 0 : this.#remainingLookMs;
+  }
+
+  /** How much longer it may look for a replica that takes it. */
+  get #remainingLookMs(): number {
+    const { nowMs, options } = this.#worker;
+    return this.#lookingSinceMs + options.queueTimeoutMs - nowMs;
   }
 
   /** Why the request fails: what the last attempt did, or that no replica was found in time. */
@@ -233,22 +245,26 @@ export class ReplicaLease {
     this.#lastError = error;
     const isStale = attempt.isReused && (CLOSED.has(code) || code === 'stream-refused');
     const retriable = isSafeToRetry({ ...attempt, method, retriable: ERRORS[code].mayRetry });
+    this.#countMiss(attempt.bytesSent, code);
     const canRetry = retriable && this.#mayRetry(attempt.bytesSent);
-    if (attempt.bytesSent && LOST.has(code)) this.#lostPool = attempt.pool;
+    if (attempt.bytesSent && LOST.has(code)) {
+      this.#lost ??= new LostInstances(this.#worker, this.#context);
+      this.#lost.mark(attempt.pool);
+    }
     if (isStale && retriable) {
       this.#worker.recorder.retry(this.last, 'stale-connection');
       return 'new-connection';
     }
     if (!isStale) this.recordFailure(code);
-    const isLost = this.#recordLoss();
+    const isLost = this.#lost?.report() === true;
     this.#abandon(attempt.pool);
     // an instance that has ended will be replaced in a moment; one that is slow is not worth waiting for
     if (!canRetry || (code === 'response-timeout' && this.isBlocked)) return 'failure';
-    if (isLost && this.#worker.verdicts.isPoison(this.#identity)) {
+    if (isLost && this.#lost?.isPoison === true) {
       this.#lastError = new BalancerError('poison');
       return 'failure';
     }
-    if (isLost && this.#lostGenerations.length > 1) return 'verdict';
+    if (isLost && this.#lost?.areSeveral === true) return 'verdict';
     this.countRetry();
     return 'another-replica';
   }
@@ -260,12 +276,23 @@ export class ReplicaLease {
 
   /** Asks whether the request is to blame for the instances that were lost; `onVerdict` may never be called. */
   requestVerdict(onVerdict: (isPoison: boolean) => void): void {
-    this.#worker.verdicts.request(this.#lostGenerations, onVerdict);
+    this.#lost?.requestVerdict(onVerdict);
+  }
+
+  /**
+   * An attempt for whose connection nobody was there belongs to the search for a replica, which is limited as a whole. Of a
+   * fleet most of which has just gone, those that are left are found.
+   */
+  #countMiss(bytesSent: boolean, code: ErrorCode): void {
+    const isMiss = !bytesSent && ABSENT.has(code) && this.#remainingLookMs > 0;
+    if (isMiss) this.#misses++;
+    else this.#lookingSinceMs = this.#worker.nowMs;
   }
 
   /** Whether another replica may be given the request now. */
   #mayRetry(bytesSent: boolean): boolean {
-    if (!this.isHeld || this.#attempts > this.#worker.options.retries) return false;
+    const { retries } = this.#worker.options;
+    if (!this.isHeld || retries === 0 || this.#attempts - this.#misses > retries) return false;
     // a request that never went out costs the fleet nothing; the others are kept to a share
     return !bytesSent || this.#charge();
   }
@@ -275,23 +302,6 @@ export class ReplicaLease {
     this.#isCharged ||= this.#worker.budget.spend();
     if (!this.#isCharged) this.#worker.recorder.budgetExhausted();
     return this.#isCharged;
-  }
-
-  /** Reports an instance that was lost with the request on it; false where there is none. */
-  #recordLoss(): boolean {
-    const generation = this.#lostPool && this.#worker.pools.generationOf(this.#lostPool);
-    this.#lostPool = undefined;
-    if (generation === undefined) return false;
-    if (!this.#lostGenerations.includes(generation))
-      this.#lostGenerations = [...this.#lostGenerations, generation];
-    this.#worker.verdicts.reportLoss({ ...this.#identity, generation });
-    return true;
-  }
-
-  /** By what the control plane knows the request. */
-  get #identity(): LosingRequest {
-    const { method, head } = this.#context;
-    return { method, path: pathOf(head.target), id: head.requestId };
   }
 
   // ---- giving the replica back
@@ -304,8 +314,7 @@ export class ReplicaLease {
   /** The request is over, `isServed` by a replica; returns the replica on which it made room, or NO_ORDINAL. */
   finish(isServed: boolean): number {
     const freed = this.isHeld ? this.#release() : this.#releasedOrdinal;
-    if (this.#lostGenerations !== NO_GENERATIONS)
-      this.#worker.verdicts.reportSettled({ ...this.#identity, isServed });
+    this.#lost?.reportSettled(isServed);
     this.#unserved?.count(false, this.#worker);
     if (this.#isCharged) this.#worker.budget.ended();
     return freed;

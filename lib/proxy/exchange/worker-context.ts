@@ -27,7 +27,7 @@ import { StickyReplicas } from '../upstream/sticky-replicas.ts';
 import type { MessageFromWorker, WorkerOptions, WorkerStart } from '../worker-protocol.ts';
 import { AccessLogEntries } from './access-log-entry.ts';
 import { ActiveRequests } from './deadlines.ts';
-import { PoisonVerdicts } from './poison-verdicts.ts';
+import { PoisonVerdicts } from './losses/poison-verdicts.ts';
 import { RequestQueue } from './request-queue.ts';
 
 /** How often `tick` is to be called. */

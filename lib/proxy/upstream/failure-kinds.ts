@@ -19,6 +19,9 @@ export const UNREACHABLE: ReadonlySet<ErrorCode> = new Set([
   'connect-timeout',
 ]);
 
+/** Where nothing was sent: nobody was there to take the connection, or the instance is gone. */
+export const ABSENT: ReadonlySet<ErrorCode> = new Set(['connect-refused', 'connect-failed', 'upstream-gone']);
+
 /** No response came. It may be the request's own doing, so all attempts of a request are one witness. */
 export const UNSERVED: ReadonlySet<ErrorCode> = new Set([...CLOSED, 'response-timeout']);
 

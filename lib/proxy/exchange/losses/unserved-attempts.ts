@@ -3,8 +3,8 @@
  * Invariant: all attempts of a request are one witness: where another replica responds, those that did not are to blame;
  * where several did not and none responded, the request is, and nothing counts.
  */
-import type { Recorder } from '../../metrics/recorder.ts';
-import type { PassiveHealth } from '../upstream/passive-health.ts';
+import type { Recorder } from '../../../metrics/recorder.ts';
+import type { PassiveHealth } from '../../upstream/passive-health.ts';
 
 /** What counts against replicas is counted there. */
 interface UnservedWorker {

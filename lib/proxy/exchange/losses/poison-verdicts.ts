@@ -2,8 +2,8 @@
  * One worker's side of judging requests on which instances end (`fleet/poison.ts`): which kinds of request are not
  * repeated, reports of what was lost, and questions to the control plane.
  */
-import { kindOf, type LosingRequest, type Loss, type Settlement } from '../../core/policy/poison.ts';
-import type { MessageFromWorker } from '../worker-protocol.ts';
+import { kindOf, type LosingRequest, type Loss, type Settlement } from '../../../core/policy/poison.ts';
+import type { MessageFromWorker } from '../../worker-protocol.ts';
 
 export class PoisonVerdicts {
   readonly #post: (message: MessageFromWorker) => void;
