@@ -216,9 +216,9 @@ export class Autoscale {
       return load > 0
         ? { size: Math.max(1, needed(load, settings.target)), reason: 'first-request' }
         : { size: 0, reason: 'idle' };
+    if (this.#manual !== undefined) return { size: this.#manual.size, reason: 'manual' };
     if (settings.min === 0 && settings.idleMs > 0 && load === 0 && facts.idleMs >= settings.idleMs)
       return { size: 0, reason: 'idle' };
-    if (this.#manual !== undefined) return { size: this.#manual.size, reason: 'manual' };
     // not of the figures, which were read before this second's panic began
     if (facts.nowMs < this.#panicUntilMs) {
       // as small a difference as is ignored without panic

@@ -221,6 +221,17 @@ test('a fleet without requests goes to zero after the idle time', () => {
   assert.deepEqual([fleet.names, fleet.decisions.at(-1)?.reason], [0, 'idle']);
 });
 
+test('a size that an operator asked for outlasts the idle time', () => {
+  const fleet = new Simulation({ names: 0, settings: { min: 0, idleMs: 120_000 } });
+  fleet.run(200, () => 0);
+  fleet.law.recommend(4, fleet.clock.nowMs(), fleet.settings);
+  [fleet.names, fleet.ready] = [4, 4];
+  fleet.run(299, () => 0);
+  assert.deepEqual([fleet.names, fleet.decisions.at(-1)?.reason], [4, 'manual']);
+  fleet.run(1, () => 0);
+  assert.deepEqual([fleet.names, fleet.decisions.at(-1)?.reason], [0, 'idle']);
+});
+
 test('the first request starts as many as the load needs', () => {
   const fleet = new Simulation({ names: 0, settings: { min: 0, idleMs: 120_000 } });
   fleet.run(60, () => 0);
