@@ -6,6 +6,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
+import { hasConnectionChallenge } from '../../../http1/connection-auth.ts';
 import { HOP_BY_HOP, mayBeSpecial } from '../../../http1/header-names.ts';
 import type { ParsedRequest } from '../../../http1/request-head.ts';
 import { parseHeadText } from '../../../http1/request-parser.ts';
@@ -83,6 +84,8 @@ export interface StreamResponseHead {
   readonly mayHaveTrailers: boolean;
   /** It announces an empty body. */
   readonly isEmpty: boolean;
+  /** It asks for credentials of a connection, and that of a client over HTTP/2 is shared by its requests. */
+  readonly needsHttp1: boolean;
 }
 
 /** The last status that is valid (RFC 9110 section 15); Node.js sends no higher one. */
@@ -91,6 +94,11 @@ const LAST_STATUS = '599';
 const INVALID_STATUS = '500';
 /** A response that has no body whatever its fields say (RFC 9110 section 15.3.6); over HTTP/1.1 it may announce one. */
 const RESET_CONTENT = '205';
+/** Responses that ask for credentials (RFC 9110 sections 11.6.1 and 11.7.1), and the fields in which they do. */
+const CHALLENGES: Readonly<Record<string, string>> = {
+  '401': 'www-authenticate',
+  '407': 'proxy-authenticate',
+};
 
 /** Reads a head in HTTP/1.1, without its empty line. */
 export function streamResponseHead(text: string): StreamResponseHead {
@@ -98,6 +106,8 @@ export function streamResponseHead(text: string): StreamResponseHead {
   const fields = [':status', status > LAST_STATUS ? INVALID_STATUS : status];
   let mayHaveTrailers = false;
   let isEmpty = false;
+  let needsHttp1 = false;
+  const challenge = CHALLENGES[status];
   const pairs = headerPairs(text);
   for (let at = 0; at < pairs.length; at += 2) {
     const value = pairs[at + 1]!;
@@ -112,9 +122,10 @@ export function streamResponseHead(text: string): StreamResponseHead {
         isEmpty ||= value === '0';
       }
     }
+    needsHttp1 ||= name === challenge && hasConnectionChallenge(value);
     fields.push(name, value);
   }
-  return { fields: withUnindexed(fields), mayHaveTrailers, isEmpty };
+  return { fields: withUnindexed(fields), mayHaveTrailers, isEmpty, needsHttp1 };
 }
 
 /** Name, value … as an object, names in lower case; fields that came several times have an array of values. */

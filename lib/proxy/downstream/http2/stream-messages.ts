@@ -2,7 +2,7 @@
  * The body of a stream's request, and its response, in the shape that exchanges know.
  * Invariant: the window of the stream is the back-pressure: what nobody takes is not read, and the client sends no more.
  */
-import type { Buffer } from 'node:buffer';
+import { Buffer } from 'node:buffer';
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import { Writable } from 'node:stream';
@@ -12,6 +12,7 @@ import { RechunkedBody } from '../rechunked-body.ts';
 import { ClientRequest } from '../request.ts';
 import { fieldsAsObject, HEAD_END, streamResponseHead } from './stream-head.ts';
 
+const NO_BYTES: Buffer = Buffer.alloc(0);
 const END_STREAM = { endStream: true } as const;
 
 export class StreamRequest extends ClientRequest {
@@ -123,8 +124,12 @@ export class StreamResponse implements ClientResponse {
 function writeWhole(stream: ServerHttp2Stream, text: string): boolean {
   if (stream.destroyed || stream.closed) return true;
   const end = text.indexOf(HEAD_END) + HEAD_END.length;
-  const { fields, mayHaveTrailers } = streamResponseHead(text.slice(0, end - 2));
+  const { fields, mayHaveTrailers, needsHttp1 } = streamResponseHead(text.slice(0, end - 2));
   if (mayHaveTrailers) return false;
+  if (needsHttp1) {
+    stream.close(constants.NGHTTP2_HTTP_1_1_REQUIRED);
+    return true;
+  }
   const endStream = end === text.length;
   stream.respond(fields, endStream ? END_STREAM : undefined);
   if (!endStream) stream.end(text.slice(end), 'latin1');
@@ -171,8 +176,13 @@ class StreamOut extends Writable {
   #writeHead(chunk: Buffer): Buffer {
     this.#hasHead = true;
     const end = chunk.indexOf(HEAD_END);
-    const { fields, mayHaveTrailers, isEmpty } = streamResponseHead(chunk.toString('latin1', 0, end + 2));
+    const head = streamResponseHead(chunk.toString('latin1', 0, end + 2));
+    const { fields, mayHaveTrailers, isEmpty } = head;
     const body = chunk.subarray(end + HEAD_END.length);
+    if (head.needsHttp1) {
+      this.#stream.close(constants.NGHTTP2_HTTP_1_1_REQUIRED);
+      return NO_BYTES;
+    }
     // gRPC clients read the fields of a head as trailers where it ends its stream, and only there
     this.#stream.respond(fields, { endStream: isEmpty, waitForTrailers: mayHaveTrailers });
     this.#waitsForTrailers = mayHaveTrailers;
