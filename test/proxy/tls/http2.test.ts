@@ -392,19 +392,23 @@ test('a flood of resets ends the connection; the next is served', async (t) => {
   assert.equal((await ask(next)).status, 200);
 });
 
-test('a drain lets streams end, and refuses new ones', async (t) => {
+test('a drain lets streams end, and refuses at once what came too late', async (t) => {
   const { rig, session } = await open(t);
   const stream = session.request({});
   const replica = await rig.replica.next();
   await replica.request();
   const lastStreams: (number | undefined)[] = [];
   session.on('goaway', (_code, lastStream) => lastStreams.push(lastStream));
-  const drained = rig.drain();
-  await eventually('both announcements', () => lastStreams.length === 2);
-  assert.deepEqual(lastStreams, [2 ** 31 - 1, 1]);
+  const drained = rig.beginDrain();
+  await rig.refusing();
+  const late = resetOf(session.request({}));
+  // before it can be read
+  rig.advance(600);
+  assert.equal(await late, constants.NGHTTP2_REFUSED_STREAM);
+  assert.deepEqual(lastStreams, [1]);
   replica.send(ok('in time'));
   assert.equal((await replyTo(stream)).body, 'in time');
-  await drained;
+  await rig.elapse(drained);
 });
 
 test('an idle connection is closed in time', async (t) => {

@@ -1,7 +1,7 @@
 /**
  * One HTTP/2 connection of a client: each of its streams is one request, handled as one on a connection of its own.
- * Invariants: a stream that is reset ends its exchange; a drain tells the client twice (GOAWAY), so that no request on its
- * way is lost; what floods is ended with its connection.
+ * Invariants: a stream that is reset ends its exchange; a drain tells the client (GOAWAY) which requests it may send
+ * elsewhere; what floods is ended with its connection.
  * Source: RFC 9113; sections 6.8 (GOAWAY), 8.1 (a response before the whole request), 10.5 (denial of service).
  */
 import { Buffer } from 'node:buffer';
@@ -47,9 +47,6 @@ const RESETS_A_SECOND = 10;
 const NO_BYTES: Buffer = Buffer.alloc(0);
 /** How long a client may take to close a connection that is over. */
 const CLOSE_MS = 5000;
-/** The highest number of a stream: the first GOAWAY of a drain refuses none. */
-const LAST_STREAM = 2 ** 31 - 1;
-
 export class Http2Connection implements TimedConnection {
   readonly info: ClientInfo;
   readonly socket: TLSSocket;
@@ -61,7 +58,6 @@ export class Http2Connection implements TimedConnection {
   /** What the client was told; a request beyond it is reset, one beyond `max-head-bytes` gets a 431. */
   #maxHeaderListBytes: number;
   #hasRequested = false;
-  #isDraining = false;
   /** Since when it is over for us; negative before that. Infinite and not -1, to begin as a double. */
   #endedMs = Number.NEGATIVE_INFINITY;
   #blockedMs = Number.NEGATIVE_INFINITY;
@@ -140,12 +136,12 @@ export class Http2Connection implements TimedConnection {
     return true;
   }
 
-  /** The first call announces the end, the second refuses what comes; requests under way go on. */
+  /**
+   * Tells the client which of its requests are served to their end; what is beyond them was not begun, and may be sent again.
+   * An announcement before it (RFC 9113 section 6.8) is of no use: behind any GOAWAY of Node.js new streams are dropped.
+   */
   closeIfIdle(): void {
-    if (this.#session.closed) return;
-    if (this.#isDraining) return this.#session.close();
-    this.#isDraining = true;
-    this.#session.goaway(constants.NGHTTP2_NO_ERROR, LAST_STREAM);
+    if (!this.#session.closed) this.#session.close();
   }
 
   /** Tells the client where a reload has changed the limit. */
