@@ -40,9 +40,10 @@ const ADDITION = {
   fields: ['n', 'hostnames', 'weights', 'force'],
 } as const;
 const REMOVAL = { example: '{"n":2,"hostnames":["S4","S5"]}', fields: ['n', 'hostnames', 'force'] } as const;
+const SCALE_SETTINGS = ['min', 'max', 'target', 'paused'] as const;
 const SCALE = {
   example: '{"n":5}',
-  fields: ['n', 'min', 'max', 'target', 'paused', 'force'],
+  fields: ['n', ...SCALE_SETTINGS, 'force'],
 } as const;
 const NAMES = { example: '{"hostnames":["S4","S5"]}', fields: ['hostnames'] } as const;
 
@@ -110,7 +111,10 @@ function weightsIn(value: JsonObject, prefix: string): Weights {
   const weights = new Map<string, number>();
   for (const [name, weight] of value) {
     if (!SERVER_NAMES.accepts(name)) refuse(`${quote(name)} is not the name of a replica`);
-    if (typeof weight !== 'number') refuse(`${prefix}${name} ${rule}, not ${typeOf(weight)}`);
+    if (typeof weight !== 'number') {
+      const shape = prefix === '' && isObject(weight) ? `; send ${WEIGHTS_EXAMPLE}` : '';
+      refuse(`${prefix}${name} ${rule}, not ${typeOf(weight)}${shape}`);
+    }
     if (!Number.isInteger(weight) || weight < 0 || weight > MAX_WEIGHT)
       refuse(`${prefix}${name} ${rule}, not ${weight}`);
     weights.set(name, weight);
@@ -132,8 +136,11 @@ export function parseScale(
   body: string,
 ): { readonly count: number; readonly isForced: boolean } | { readonly change: ScaleChange } {
   const value = parseObject(body, SCALE);
-  const settings = ['min', 'max', 'target', 'paused'].filter((field) => value.has(field));
-  if (settings.length === 0) return sizeIn(value);
+  const settings = SCALE_SETTINGS.filter((field) => value.has(field));
+  if (settings.length === 0) {
+    if (!value.has('n')) refuse(`${N_MISSING}; or, for autoscaling, any of ${listed(SCALE_SETTINGS)}`);
+    return sizeIn(value);
+  }
   const other = ['n', 'force'].find((field) => value.has(field));
   if (other !== undefined) refuse(`${other} and ${settings[0]} do not go together`);
   const min = wholeOf(value, 'min', 0, MAX_COUNT);
@@ -193,11 +200,13 @@ function listed(words: readonly string[]): string {
   return words.length < 2 ? last : `${words.slice(0, -1).join(', ')} and ${last}`;
 }
 
+const COUNT_RULE = `must be a whole number from 1 to ${MAX_COUNT}`;
+const N_MISSING = `n is missing; it ${COUNT_RULE}`;
+
 function countOf(value: Json | undefined): number {
-  const rule = `must be a whole number from 1 to ${MAX_COUNT}`;
-  if (value === undefined) refuse(`n is missing; it ${rule}`);
-  if (typeof value !== 'number') refuse(`n ${rule}, not ${typeOf(value)}`);
-  if (!Number.isInteger(value) || value < 1 || value > MAX_COUNT) refuse(`n ${rule}, not ${value}`);
+  if (value === undefined) refuse(N_MISSING);
+  if (typeof value !== 'number') refuse(`n ${COUNT_RULE}, not ${typeOf(value)}`);
+  if (!Number.isInteger(value) || value < 1 || value > MAX_COUNT) refuse(`n ${COUNT_RULE}, not ${value}`);
   return value;
 }
 

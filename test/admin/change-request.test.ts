@@ -182,7 +182,10 @@ describe('the body of /scale', () => {
 
   for (const [body, message] of [
     ['', /^The body is empty; send JSON such as \{"n":5\}$/],
-    ['{}', /^n is missing; it must be a whole number from 1 to 10000$/],
+    [
+      '{}',
+      /^n is missing; it must be a whole number from 1 to 10000; or, for autoscaling, any of min, max, target and paused$/,
+    ],
     ['{"n":0}', /^n must be a whole number from 1 to 10000, not 0$/],
     ['{"n":2.5}', /not 2.5$/],
     ['{"n":"5"}', /^n must be a whole number/],
@@ -229,6 +232,7 @@ describe('weights in a body', () => {
     ['{"S1":1.5}', `S1 ${RULE}, not 1.5`],
     ['{"S1":"2"}', `S1 ${RULE}, not a string`],
     ['{"a b":2}', '"a b" is not the name of a replica'],
+    ['{"weights":{"S1":2}}', `weights ${RULE}, not an object; send {"S1":5,"S2":1}`],
   ] as const) {
     it(`of /weight are refused as ${JSON.stringify(body)}`, () => {
       assert.throws(() => parseWeights(body), { code: 'bad-request', message });

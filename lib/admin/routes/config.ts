@@ -1,5 +1,6 @@
 /** `/config` and `/reload`: the options that run, and reading them anew. */
 import type { ConfigView, ReloadView } from '../../api/types.ts';
+import { checkParameters } from '../query.ts';
 import { succeeded } from '../reply.ts';
 import type { Route } from './fleet.ts';
 
@@ -16,13 +17,19 @@ export function configRoutes(options: Options): readonly Route[] {
       path: '/config',
       methods: ['GET', 'HEAD'],
       access: 'read',
-      handle: () => succeeded(options.view()),
+      handle({ query }) {
+        checkParameters(query, []);
+        return succeeded(options.view());
+      },
     },
     {
       path: '/reload',
       methods: ['POST'],
       access: 'steer',
-      handle: async () => succeeded(await options.reload()),
+      async handle({ query }) {
+        checkParameters(query, []);
+        return succeeded(await options.reload());
+      },
     },
   ];
 }

@@ -130,7 +130,8 @@ function draining(
     path,
     methods: ['POST'],
     access: 'steer',
-    async handle({ body }) {
+    async handle({ body, query }) {
+      checkParameters(query, []);
       const drained = await change(parseNames(await body()));
       const replicas = fleet.names();
       return succeeded({ N: replicas.length, replicas, draining: drained } satisfies DrainList);
@@ -224,7 +225,8 @@ export function createRoutes(fleet: Fleet, scaler: Scaler): readonly Route[] {
       const { ready, reason } = fleet.readiness();
       return ready ? succeeded(reason) : failed(503, reason);
     }),
-    reading('/replicas', () => {
+    reading('/replicas', ({ query }) => {
+      checkParameters(query, []);
       const replicas = fleet.replicas();
       return succeeded({ N: replicas.length, replicas } satisfies ReplicasView);
     }),

@@ -1,5 +1,6 @@
 /** `/hand-over`: another balancer serves on the same ports, and this one is to drain and end. */
 import type { HandOverView } from '../../api/types.ts';
+import { checkParameters } from '../query.ts';
 import { succeeded } from '../reply.ts';
 import type { Route } from './fleet.ts';
 
@@ -16,7 +17,8 @@ export function handOverRoute({ prepare, begin }: HandOver): Route {
     path: '/hand-over',
     methods: ['POST'],
     access: 'steer',
-    async handle() {
+    async handle({ query }) {
+      checkParameters(query, []);
       await prepare();
       setImmediate(begin);
       return succeeded({ pid: process.pid } satisfies HandOverView);

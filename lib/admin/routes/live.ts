@@ -8,6 +8,7 @@
 import type { History, Snapshot } from '../../api/snapshot.ts';
 import type { FleetEvent } from '../../api/types.ts';
 import type { Clock, Timer } from '../../platform/clock.ts';
+import { checkParameters } from '../query.ts';
 import type { Route } from './fleet.ts';
 
 /** What happened, as far as it is kept. */
@@ -53,17 +54,20 @@ export class Live {
       path: '/live',
       methods: ['GET'],
       access: 'watch',
-      handle: () => ({
-        status: 200,
-        headers: {
-          'content-type': 'text/event-stream',
-          'cache-control': 'no-store',
-          'x-content-type-options': 'nosniff',
-          // some reverse proxies buffer responses unless they are asked not to
-          'x-accel-buffering': 'no',
-        },
-        begin: (write) => this.#join(write),
-      }),
+      handle: ({ query }) => {
+        checkParameters(query, []);
+        return {
+          status: 200,
+          headers: {
+            'content-type': 'text/event-stream',
+            'cache-control': 'no-store',
+            'x-content-type-options': 'nosniff',
+            // some reverse proxies buffer responses unless they are asked not to
+            'x-accel-buffering': 'no',
+          },
+          begin: (write) => this.#join(write),
+        };
+      },
     };
   }
 

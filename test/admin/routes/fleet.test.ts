@@ -124,6 +124,19 @@ describe('the admin endpoints', () => {
     assert.deepEqual([status, body], [400, failure('Unknown parameter "dry-run"; there are none')]);
   });
 
+  it('and those that have no dry run refuse one rather than do it', async () => {
+    const none = failure('Unknown parameter "dry-run"; there are none');
+    for (const path of ['/drain', '/undrain']) {
+      const { status, body } = await admin.ask('POST', `${path}?dry-run`, { body: '{"hostnames":["S1"]}' });
+      assert.deepEqual([status, body], [400, none], path);
+    }
+    assert.deepEqual(admin.fleet.asked, []);
+    assert.equal((await admin.ask('GET', '/replicas?x')).status, 400);
+    // what others add to the address of a health check or of the list of replicas does no harm
+    for (const path of ['/rep', '/healthz', '/readyz'])
+      assert.equal((await admin.ask('GET', `${path}?t=1`)).status, 200, path);
+  });
+
   for (const [path, problem] of [
     ['/add?dryrun', 'Unknown parameter "dryrun"; did you mean dry-run?'],
     ['/rm?x', 'Unknown parameter "x"; there is dry-run'],

@@ -49,7 +49,7 @@ describe('/live', () => {
 
   /** Someone who listens; `heard` takes what came since. */
   async function join() {
-    const reply = await live.route.handle({} as RouteRequest);
+    const reply = await live.route.handle({ query: new URLSearchParams() } as RouteRequest);
     assert.ok('begin' in reply);
     let text = '';
     const leave = reply.begin((more) => {
@@ -70,6 +70,11 @@ describe('/live', () => {
     assert.equal(reply.status, 200);
     assert.equal(reply.headers['content-type'], 'text/event-stream');
     assert.equal(reply.headers['cache-control'], 'no-store');
+  });
+
+  it('refuses parameters', async () => {
+    const query = new URLSearchParams('since=1');
+    assert.throws(() => live.route.handle({ query } as RouteRequest), { code: 'bad-request' });
   });
 
   it('tells a snapshot at once and then one a second', async () => {
