@@ -164,7 +164,9 @@ function refusal({ status, message }: AdminResponse): CommandError {
   return new CommandError(EXIT.refused, `${sentenceOf(message)}${hint}`);
 }
 
-/** An AggregateError has no message of its own. */
+/** An AggregateError has no message of its own, and OpenSSL's has addresses and names of files. */
 function causeOf(error: unknown): string {
+  if (error instanceof Error && 'code' in error && error.code === 'EPROTO')
+    return 'what answers does not speak TLS; the admin port is http://';
   return error instanceof AggregateError ? error.errors.map(messageOf).join(', ') : messageOf(error);
 }

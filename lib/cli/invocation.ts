@@ -4,7 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { type Environment, loadSettings, type Settings } from '../config/config.ts';
-import { HELP, KEY_OF_FLAG, splitCommandLine, VERSION } from '../config/flags.ts';
+import { HELP, KEY_OF_FLAG, needsValue, splitCommandLine, VERSION } from '../config/flags.ts';
 import { didYouMean, orList, quote, quoteIfOdd } from '../config/suggest.ts';
 import { messageOf } from '../platform/errors.ts';
 import { AdminClient } from './admin-client.ts';
@@ -90,18 +90,26 @@ export function parseInvocation(args: readonly string[], environment: Environmen
   const [word = 'serve', ...rest] = words;
   const command = COMMANDS.find(({ name }) => name === word);
   if (flags.some(({ flag }) => HELP.has(flag))) return { kind: 'help', text: helpOf(command) };
-  if (flags.some(({ flag }) => VERSION.has(flag)) || word === 'version') return { kind: 'version' };
+  if (flags.some(({ flag }) => VERSION.has(flag))) return { kind: 'version' };
+  if (word === 'version') {
+    if (rest.length > 0) wrongUsage(`unexpected argument ${quote(rest.join(' '))}: version takes none`);
+    return { kind: 'version' };
+  }
   if (word === 'help') return { kind: 'help', text: helpOn(rest) };
   if (word === 'completion') return { kind: 'help', text: completionScript(rest, COMMANDS, commonOptionsOf) };
   if (command !== undefined) return { kind: 'command', command, call: callOf(command, args, environment) };
   const problems = rest.map((extra) => `unexpected argument ${quote(extra)}`);
   if (word !== 'serve') {
-    const meant = didYouMean(word, NAMES) || `; the commands are ${orList(NAMES).replace(' or ', ' and ')}`;
     // its operands and flags cannot be judged
-    problems.splice(0, problems.length, `${quoteIfOdd(word)} is not a command${meant}`);
+    problems.splice(0, problems.length, noCommand(word));
   }
   const reload = (): Settings => loadSettings(flags, environment, problems);
   return { kind: 'serve', settings: reload(), reload };
+}
+
+function noCommand(word: string): string {
+  const meant = didYouMean(word, NAMES) || `; the commands are ${orList(NAMES).replace(' or ', ' and ')}`;
+  return `${quoteIfOdd(word)} is not a command${meant}`;
 }
 
 function helpOf(command: Command | undefined): string {
@@ -112,8 +120,7 @@ function helpOf(command: Command | undefined): string {
 function helpOn([word = 'serve', ...more]: readonly string[]): string {
   const command = COMMANDS.find(({ name }) => name === word);
   if (more.length > 0) wrongUsage(`help takes one command, not ${quote([word, ...more].join(' '))}`);
-  if (command === undefined && !NAMES.includes(word))
-    wrongUsage(`${quoteIfOdd(word)} is not a command${didYouMean(word, NAMES)}`);
+  if (command === undefined && !NAMES.includes(word)) wrongUsage(noCommand(word));
   return helpOf(command);
 }
 
@@ -165,7 +172,15 @@ function parsed(command: Command, args: readonly string[], options: Readonly<Rec
       allowPositionals: true,
     });
   } catch (error) {
-    // the second sentence is about positionals, which does not help here
-    return wrongUsage(messageOf(error).split('\n', 1)[0]!.replace(/\. .*/, ''));
+    return wrongUsage(problemIn(messageOf(error)));
   }
+}
+
+/** What `parseArgs` says, such as `Option '-n, --lines <value>' argument missing`, in our words. */
+function problemIn(message: string): string {
+  const flag = /--[a-z-]+/.exec(message)?.[0] ?? '';
+  if (message.includes('does not take an argument')) return `${flag} takes no value`;
+  if (/argument (missing|is ambiguous)/.test(message)) return needsValue(flag);
+  // its second sentence is about positionals, which does not help here
+  return message.split('\n', 1)[0]!.replace(/\. .*/, '');
 }

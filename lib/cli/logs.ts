@@ -50,6 +50,7 @@ async function list(call: Call): Promise<ExitStatus> {
   const { admin, output } = call;
   const message = (await admin.requestMessage('GET', pathOf(call))) as LogsView;
   if (output.isJson) output.json(message);
+  else if (message.lines.length === 0) output.note('no lines');
   else new PrefixedLines(output).show(message.lines);
   return EXIT.done;
 }

@@ -110,6 +110,7 @@ function show(output: Output, look: Look, form: 'lines' | 'line'): void {
   for (const line of [ringLine(ring), ...peerLines(ring)].flatMap((text) => wrapped(text, output.columns)))
     output.line(line);
   if (scale.state !== 'off') for (const line of wrapped(scaleLine(scale), output.columns)) output.line(line);
+  if (replicas.N === 0) return;
   output.line('');
   for (const line of table(columns(output, replicas.replicas), replicas.replicas, output.columns))
     output.line(line);

@@ -9,7 +9,7 @@ import { crossCheck } from './cross-checks.ts';
 import { resolve } from './derived-values.ts';
 import { readEnvFile } from './env-file.ts';
 import { parseConfigFile, readConfigFile } from './file/config-file.ts';
-import { type Flag, KEY_OF_FLAG } from './flags.ts';
+import { type Flag, KEY_OF_FLAG, needsValue } from './flags.ts';
 import { type Config, environmentName, KEYS, type Key, OPTIONS, type Option } from './options.ts';
 import type { Variable } from './parsers/spec-parsers.ts';
 import { readSecretFile } from './secret-file.ts';
@@ -77,7 +77,7 @@ function readFlags(flags: readonly Flag[], { sources, unread, problems }: Readin
       sources.set(key, { name: flag, origin: 'flag', text: value, items });
     } else {
       unread.add(key);
-      problems.push(`${flag} needs a value; one that begins with - is written ${flag}=VALUE`);
+      problems.push(needsValue(flag));
     }
   }
 }

@@ -53,3 +53,8 @@ function takesValue(flag: string, word: string): boolean {
   const { bare, read } = OPTIONS[key];
   return bare === undefined || 'value' in read(word);
 }
+
+/** What is wrong where the value of a flag is missing. */
+export function needsValue(flag: string): string {
+  return `${flag} needs a value; one that begins with - is written ${flag}=VALUE`;
+}

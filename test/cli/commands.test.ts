@@ -354,6 +354,14 @@ describe('a command without a balancer', () => {
     assert.equal((await runCommand(1, ['health'])).exitStatus, 1);
   });
 
+  it('says that the admin port does not speak TLS', async (t) => {
+    const admin = await runAdmin();
+    t.after(() => admin.stop());
+    const { notes, exitStatus } = await runCommand(1, ['status', '--url', `https://127.0.0.1:${admin.port}`]);
+    assert.equal(exitStatus, 3);
+    assert.match(notes.join(), /: what answers does not speak TLS; the admin port is http:\/\/$/);
+  });
+
   it('exits with 3 if something else responds', async (t) => {
     const server = createServer((_request, response) => response.end('<h1>hello</h1>')).listen(
       0,

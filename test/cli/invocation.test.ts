@@ -7,6 +7,9 @@ import { ConfigError } from '../../lib/config/config.ts';
 const parse = (args: string, environment = {}) =>
   parseInvocation(args.split(' ').filter(Boolean), environment);
 
+const ALL =
+  'serve, status, add, rm, scale, weight, drain, undrain, deploy, rollback, explain, events, logs, health, check, reload, help, version and completion';
+
 describe('a command line', () => {
   for (const [args, kind] of [
     ['', 'serve'],
@@ -62,10 +65,7 @@ describe('a command line', () => {
 
   for (const [args, problem] of [
     ['heath', 'heath is not a command; did you mean health?'],
-    [
-      'start',
-      'start is not a command; the commands are serve, status, add, rm, scale, weight, drain, undrain, deploy, rollback, explain, events, logs, health, check, reload, help, version and completion',
-    ],
+    ['start', `start is not a command; the commands are ${ALL}`],
     ['serve now', 'unexpected argument "now"'],
     ['stats --json', 'stats is not a command; did you mean status?|--json is not an option'],
   ] as const) {
@@ -76,7 +76,9 @@ describe('a command line', () => {
 
   for (const [args, problem] of [
     ['help ad', 'ad is not a command; did you mean add?'],
+    ['help start', `start is not a command; the commands are ${ALL}`],
     ['help add rm', 'help takes one command, not "add rm"'],
+    ['version 2', 'unexpected argument "2": version takes none'],
     ['completion', 'completion takes a shell: bash or zsh'],
     ['completion fish', 'completion takes a shell: bash or zsh'],
     ['status --jsn', '--jsn is not an option of status; did you mean --json?'],
@@ -84,8 +86,13 @@ describe('a command line', () => {
     ['status --dry-run', '--dry-run is not an option of status'],
     ['add -x', '-x is not an option of add'],
     ['add -3', '-3 is not an option of add'],
-    ['status --json=yes', "Option '--json' does not take an argument"],
-    ['status --admin-port', "Option '--admin-port <value>' argument missing"],
+    ['status --json=yes', '--json takes no value'],
+    [
+      'status --admin-port',
+      '--admin-port needs a value; one that begins with - is written --admin-port=VALUE',
+    ],
+    ['logs -n', '--lines needs a value; one that begins with - is written --lines=VALUE'],
+    ['logs -n -f', '--lines needs a value; one that begins with - is written --lines=VALUE'],
     ['status --admin-port 99999', '--admin-port must be a whole number from 0 to 65535, not "99999"'],
     ['status --admin-token a,b', '--admin-token must be letters, digits and - . _ ~ + / only, then = if any'],
     [

@@ -61,6 +61,13 @@ describe('ringlb logs', () => {
     assert.deepEqual(paths, ['/logs?replica=S1&replica=S2&lines=5&instance=ab']);
   });
 
+  it('says that there are no lines, aside of the output', async (t) => {
+    const { port } = await serveLines(t);
+    const { lines, notes } = await runCommand(port, ['logs']);
+    assert.deepEqual([lines, notes], [[], ['no lines']]);
+    assert.deepEqual((await runCommand(port, ['logs', '--json'])).notes, []);
+  });
+
   it('lets no replica steer the terminal', async (t) => {
     const { port } = await serveLines(t, line('\u001b[31mred\u001b[0m\ta\u0007b\u202ec\u001b[2J'));
     assert.deepEqual((await runCommand(port, ['logs'])).lines, ['<cyan>S1 | </>red    a\ufffdb\ufffdc']);
