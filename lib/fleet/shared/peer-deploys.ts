@@ -125,7 +125,7 @@ export class PeerDeploys {
     const judged = judge(this.isRunning ? left : current);
     if (judged.current !== undefined && (!isMixed || this.isRunning))
       this.#makeCurrent(judged.current, judged.before);
-    return isMixed && !this.isRunning ? judge(current).interrupted : undefined;
+    return this.isRunning ? undefined : judged.interrupted;
   }
 
   /** The replica of that name runs this instance, whoever started it. */

@@ -139,7 +139,11 @@ describe('a deploy of another balancer', () => {
     const at = await scene();
     const { rig, other } = at;
     other.announceDeploy(DEPLOY, () => {});
+    const old = rig.driver.instances.get(rig.instanceOf('S1'))!;
     switched(at, 'S1');
+    // an engine lists instances in any order
+    rig.driver.instances.delete(old.instanceId);
+    rig.driver.instances.set(old.instanceId, old);
     await look(rig);
     rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
     await rig.advance(200);
@@ -197,6 +201,75 @@ describe('a deploy of another balancer', () => {
     other.announceDeploy(undefined, () => {});
     await look(rig);
     assert.deepEqual([state(rig), rig.deploys.status().current.generation], ['rolled-back', 1]);
+    assert.match(rig.deploys.status().deploy!.reason!, /see the balancer that carried it out: balancer b$/);
+  });
+
+  it('is followed back where all have passed the gate, to what was before that', async () => {
+    const at = await scene();
+    const { rig, other } = at;
+    /** Every replica runs the generation, and nothing else is left of it. */
+    const moved = async (generation: number, value: string): Promise<void> => {
+      for (const { name, id, instanceId } of [...rig.driver.instances.values()]) {
+        rig.driver.instances.get(instanceId)!.role = 'replaced';
+        const next = rig.driver.leave(name, id, { generation });
+        const overrides = { env: [['VERSION', value]] } as const;
+        rig.driver.started.set(next.instanceId, { spec: specWith(), overrides, title: `v${value}` });
+      }
+      await look(rig);
+      for (const { role, instanceId } of [...rig.driver.instances.values()])
+        if (role === 'replaced') rig.driver.instances.delete(instanceId);
+      await look(rig);
+      await look(rig);
+    };
+    const versions = (): readonly (number | undefined)[] => {
+      const { current, before } = rig.deploys.status();
+      return [current.generation, before?.generation];
+    };
+    other.announceDeploy(DEPLOY, () => {});
+    await moved(2, '2');
+    other.announceDeploy(undefined, () => {});
+    await look(rig);
+    assert.deepEqual(versions(), [2, 1]);
+    other.announceDeploy({ id: 'b-2', generation: 3, title: 'v3' }, () => {});
+    await moved(3, '3');
+    assert.deepEqual(versions(), [3, 2]);
+    await moved(2, '2');
+    other.announceDeploy(undefined, () => {});
+    await look(rig);
+    assert.deepEqual([state(rig), ...versions()], ['rolled-back', 2, 1]);
+  });
+
+  it('took the time that passed until its end', async () => {
+    const at = await scene();
+    const { rig, other } = at;
+    const ms = (): number | undefined => rig.deploys.status().deploy?.ms;
+    other.announceDeploy(DEPLOY, () => {});
+    await look(rig);
+    await look(rig, 1000);
+    assert.equal(ms(), 1200);
+    for (const name of ['S1', 'S2']) switched(at, name);
+    other.announceDeploy(undefined, () => {});
+    await look(rig);
+    const took = ms();
+    await look(rig, 1000);
+    assert.deepEqual([ms(), rig.deploys.status().deploy?.reason], [took, null]);
+  });
+
+  it('is read once from each instance', async () => {
+    const at = await scene();
+    const { rig, other } = at;
+    const read: string[] = [];
+    const startedWith = rig.driver.startedWith.bind(rig.driver);
+    rig.driver.startedWith = (instanceId) => {
+      read.push(instanceId);
+      return startedWith(instanceId);
+    };
+    other.announceDeploy(DEPLOY, () => {});
+    rig.driver.leave('web', 3, { role: 'removed', generation: 7 });
+    rig.driver.leave('S2', 2, { role: 'next', generation: 2 });
+    const { instanceId } = switched(at, 'S1');
+    for (let looks = 0; looks < 3; looks++) await look(rig);
+    assert.deepEqual(read, [instanceId]);
   });
 
   it('keeps using an instance that is back before its requests are over', async () => {
@@ -279,6 +352,23 @@ describe('a deploy of another balancer', () => {
     assert.equal(state(rig), 'done');
   });
 
+  it('is looked for before it is taken back, since it may have begun a moment ago', async () => {
+    const { rig, other } = await scene();
+    const { members } = rig.driver;
+    let hasLooked = false;
+    let undone = 0;
+    rig.driver.members = Object.defineProperties(Object.create(members!), {
+      deploying: { get: () => (hasLooked ? members!.deploying : undefined) },
+      look: {
+        value: async () => {
+          hasLooked = true;
+        },
+      },
+    });
+    other.announceDeploy(DEPLOY, () => undone++);
+    assert.deepEqual([await rig.deploys.rollBack(), undone], ['b-1', 1]);
+  });
+
   it('is taken back by an operator here', async () => {
     const { rig, other } = await scene();
     let by = '';
@@ -287,6 +377,12 @@ describe('a deploy of another balancer', () => {
     });
     assert.equal(await rig.deploys.rollBack(), 'b-1');
     assert.equal(by, 'balancer a');
+  });
+
+  it('that ends before its first gate leaves new replicas what they got', async () => {
+    const { rig } = await leftByOther();
+    await look(rig);
+    assert.deepEqual([state(rig), rig.deploys.status().current.generation], ['interrupted', 1]);
   });
 
   it('that ends in the middle is resumed here', async () => {
@@ -322,6 +418,46 @@ describe('a deploy in a shared pool', () => {
     await rig.advance(10_000);
     assert.deepEqual([state(rig), other.deploying], ['done', undefined]);
     await (await other.takeDeployTurn()).end();
+  });
+
+  it('gives new replicas its release once the gate has passed, whatever all run', async () => {
+    const { rig } = await scene();
+    await rig.deploys.start({ ...CHANGE, batch: 2 });
+    await untilLastWatched(rig);
+    await look(rig);
+    assert.equal(rig.deploys.status().current.generation, 1);
+    await rig.advance(CHANGE.watchMs);
+    assert.equal(rig.deploys.status().current.generation, 2);
+  });
+
+  it('gives its turn back where the engine is lost at its beginning', async () => {
+    const { rig, other } = await scene();
+    rig.driver.failNext('list', 'engine-unreachable');
+    await assert.rejects(rig.deploys.start(CHANGE), { code: 'engine-unreachable' });
+    await (await other.takeDeployTurn()).end();
+  });
+
+  it('begins with what another balancer has deployed since the last look', async () => {
+    const at = await scene();
+    const { rig } = at;
+    for (const name of ['S1', 'S2']) switched(at, name);
+    await rig.deploys.start({ ...CHANGE, kind: 'restart' });
+    await rig.advance(20_000);
+    const generations = ['S1', 'S2'].map((name) => rig.replica(name).instance?.generation);
+    assert.deepEqual(
+      [state(rig), generations, versionOf(rig, 'S1'), versionOf(rig, 'S2')],
+      ['done', [3, 3], '2', '2'],
+    );
+  });
+
+  it('gives an instance its name back that an earlier one took out of its place, and stops it not', async () => {
+    const { rig } = await scene();
+    const instanceId = rig.instanceOf('S1');
+    rig.driver.instances.get(instanceId)!.role = 'replaced';
+    await rig.deploys.start({ ...CHANGE, watchMs: 60_000 });
+    assert.deepEqual(rig.driver.of('promote'), [instanceId]);
+    await rig.advance(5000);
+    assert.equal(rig.driver.instances.get(instanceId)?.status, 'running');
   });
 
   it('is left to the balancer that has taken over from this one meanwhile', async () => {
