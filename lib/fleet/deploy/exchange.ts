@@ -117,7 +117,10 @@ export class Exchange {
     if (standby !== undefined) void gracefulStop.drain(standby.record);
   }
 
-  /** Starts the new instance; resolves once it may take over. Throws why it may not, and leaves nothing behind. */
+  /**
+   * Starts the new instance; resolves once it may take over, or the replica has left. Throws why it may not, and leaves
+   * nothing behind.
+   */
   async start(step: Step): Promise<void> {
     const { registry, launcher } = this.#parts;
     const { replica, to } = step;
@@ -132,7 +135,6 @@ export class Exchange {
       throw new StepError(step, messageOf(error), true);
     });
     if (launcher.busy.has(replica.name)) await this.#untilLaunched(replica);
-    if (!registry.has(replica)) this.giveUp(step);
   }
 
   /** Lets requests go to the new instance; false where that is not needed any more. */
@@ -172,7 +174,7 @@ export class Exchange {
       this.#swap(step, 'rolled back');
       return true;
     }
-    if (standby !== undefined) this.#stop(step);
+    this.#stop(step);
     // an instance of the new release that runs is replaced by the caller, one that ended is healed
     if (replica.instance !== undefined && !this.exits.has(replica.instance.instanceId))
       releases.set(replica.name, step.to);

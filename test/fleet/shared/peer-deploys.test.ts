@@ -481,6 +481,10 @@ describe('a deploy in a shared pool', () => {
     const changes = rig.driver.calls.slice(before).filter((call) => !call.startsWith('list'));
     assert.deepEqual(changes, []);
     assert.equal(await turn.isHeld(), true);
+    // nothing is kept of what it had begun
+    const [old] = olds.filter((one) => one.startsWith(`${name}#`));
+    assert.ok(rig.driver.released.includes(old!));
+    assert.deepEqual([rig.registry.leaving, [...rig.launcher.instances.beingRemoved]], [[], []]);
   });
 
   it('removes what an earlier one left beside the replicas', async () => {
