@@ -25,10 +25,10 @@ export function changesBetween(running: Settings, loaded: Settings): Changes {
   const differs = (key: Key): boolean => !isDeepStrictEqual(running.config[key], loaded.config[key]);
   // what follows from another option is named by that one
   const different = KEYS.filter((key) => differs(key) && isGiven(nameKeyOf(key, loaded)));
-  const namesOf = (takes: 'live' | 'start'): readonly string[] =>
-    different
-      .filter((key) => OPTIONS[key].takes === takes)
-      .map((key) => OPTIONS[nameKeyOf(key, loaded)].flag);
+  const namesOf = (takes: 'live' | 'start'): readonly string[] => {
+    const keys = different.filter((key) => OPTIONS[key].takes === takes);
+    return [...new Set(keys.map((key) => OPTIONS[nameKeyOf(key, loaded)].flag))];
+  };
   const next = mixed(running, loaded);
   const needsRestart = namesOf('start');
   const problems = problemsOf(running, next);

@@ -33,3 +33,17 @@ export interface Check {
   /** The problem as a sentence, or undefined. */
   problem(config: Config, sources: Sources): string | undefined;
 }
+
+/** A secret, and the file that holds it: one of them is to be given. */
+export function rejectsBoth(secret: Key, file: Key): Check {
+  return {
+    reads: [secret, file],
+    problem(_, sources) {
+      // one that was read from its file has a value too
+      const areGiven = [secret, file].every((key) => (sources.get(key)?.text ?? '') !== '');
+      return areGiven
+        ? `${nameOf(secret, sources)} and ${nameOf(file, sources)} are both given; give one`
+        : undefined;
+    },
+  };
+}

@@ -7,7 +7,7 @@ import { DEFAULT_VNODES, isPrime } from '../core/hashing/placement.ts';
 import { formatEndpoint } from '../core/replica.ts';
 import type { DriverKind } from '../drivers/driver.ts';
 import { isLoopback } from '../platform/ip-addresses.ts';
-import { type Check, isMeant, nameOf, type Sources } from './check.ts';
+import { type Check, isMeant, nameOf, rejectsBoth, type Sources } from './check.ts';
 import { FRONT_CHECKS } from './checks/front-checks.ts';
 import { SCALE_CHECKS } from './checks/scale-checks.ts';
 import { capacityOf, configuredWeights, firstNames } from './derived-values.ts';
@@ -49,13 +49,7 @@ const listening: readonly Check[] = [
       return `${nameOf('adminHost', sources)} ${adminHost || '(all interfaces)'} is wider than loopback and needs --admin-token or --admin-token-file`;
     },
   },
-  {
-    reads: ['adminToken', 'adminTokenFile'],
-    problem({ adminToken, adminTokenFile }, sources) {
-      if (adminToken === '' || adminTokenFile === '') return undefined;
-      return `${nameOf('adminToken', sources)} and ${nameOf('adminTokenFile', sources)} are both given; give one`;
-    },
-  },
+  rejectsBoth('adminToken', 'adminTokenFile'),
   {
     reads: ['adminToken', 'adminTokenFile', 'adminTokenScope'],
     problem({ adminToken, adminTokenFile, adminTokenScope }, sources) {

@@ -1,7 +1,7 @@
 /**
  * Rules between the options of the front: TLS, the PROXY protocol, rate limits.
  */
-import { type Check, isMeant, nameOf } from '../check.ts';
+import { type Check, isMeant, nameOf, rejectsBoth } from '../check.ts';
 import type { Key } from '../options.ts';
 
 const TLS_OPTIONS: readonly Key[] = [
@@ -95,13 +95,7 @@ export const FRONT_CHECKS: readonly Check[] = [
       return `${nameOf('proxyProtocol', sources)} needs --trusted-proxies: the addresses of the proxies that send the header`;
     },
   },
-  {
-    reads: ['stickySecret', 'stickySecretFile'],
-    problem({ stickySecret, stickySecretFile }, sources) {
-      if (stickySecret === '' || stickySecretFile === '') return undefined;
-      return `${nameOf('stickySecret', sources)} and ${nameOf('stickySecretFile', sources)} are both given; give one`;
-    },
-  },
+  rejectsBoth('stickySecret', 'stickySecretFile'),
   {
     reads: ['sticky', 'hashKey'],
     problem({ sticky, hashKey }, sources) {
