@@ -31,7 +31,9 @@ test('a certificate has its host names in lower case, and expiry', () => {
 for (const [what, cert, key, atMs, problem] of [
   ['with the key of another', good.cert, other.key, nowMs, /good: the key is not that of its certificate/],
   ['that has expired', good.cert, good.key, nowMs + 31 * 86_400_000, /good expired on /],
-  ['that is half written', good.cert.slice(0, 300), good.key, nowMs, /good has no certificate in PEM/],
+  ['that is not there', '', good.key, nowMs, /good has no certificate in PEM/],
+  ['that is half written', good.cert.slice(0, 300), good.key, nowMs, /good is no certificate in PEM/],
+  ['with half an issuer', leaf.cert + issuer.cert.slice(0, 300), leaf.key, nowMs, /good is no certificate/],
   [
     'with a broken body',
     good.cert.replace(/\n.{10}/, '\n##########'),

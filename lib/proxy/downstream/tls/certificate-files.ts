@@ -9,7 +9,7 @@ import { basename, extname, join } from 'node:path';
 import type { Clock, Timer } from '../../../platform/clock.ts';
 import { BalancerError, messageOf } from '../../../platform/errors.ts';
 import type { Logger } from '../../../platform/log.ts';
-import { type Certificate, CertificateError, chainIn, readCertificate } from './certificate.ts';
+import { authoritiesIn, type Certificate, CertificateError, readCertificate } from './certificate.ts';
 import { ticketKeys, ticketKeysChangeInMs } from './ticket-keys.ts';
 import type { TlsMaterial } from './tls-server.ts';
 
@@ -190,12 +190,7 @@ export class CertificateFiles {
 
   #readClientCa(): string {
     const { tlsClientCa } = this.#deps.options;
-    if (tlsClientCa === '') return '';
-    const text = readFileSync(tlsClientCa, 'utf8');
-    // Node.js passes over what it cannot read, and would refuse every client
-    if (chainIn(tlsClientCa, text).length === 0)
-      throw new CertificateError(`${tlsClientCa} has no certificate in PEM`);
-    return text;
+    return tlsClientCa === '' ? '' : authoritiesIn(tlsClientCa);
   }
 
   /** Changes when any of the files does. */

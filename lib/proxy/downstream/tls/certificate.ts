@@ -3,6 +3,7 @@
  * Source: RFC 6125 section 6.4.3 (wildcards stand for one whole label), RFC 6066 section 3 (server name indication).
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { messageOf } from '../../../platform/errors.ts';
 
@@ -21,6 +22,7 @@ export interface Certificate {
 /** What is wrong with a certificate or its key, and what to do. */
 export class CertificateError extends Error {}
 
+const PEM_BEGIN = /-----BEGIN CERTIFICATE-----/g;
 const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
 /** Reads a certificate that is to be used from `nowMs` on. Throws CertificateError. */
@@ -52,11 +54,20 @@ export function readCertificate(name: string, cert: string, key: string, nowMs: 
 
 /** The certificates of a text in PEM, which may have anything between them. Throws CertificateError. */
 export function chainIn(name: string, pem: string): readonly X509Certificate[] {
+  const texts = pem.match(PEM_CERTIFICATE) ?? [];
   try {
-    return [...pem.matchAll(PEM_CERTIFICATE)].map(([text]) => new X509Certificate(text));
-  } catch {
-    throw new CertificateError(`${name} is no certificate in PEM; it may be half written`);
-  }
+    // what follows the last one would be passed over
+    if (texts.length === (pem.match(PEM_BEGIN) ?? []).length)
+      return texts.map((text) => new X509Certificate(text));
+  } catch {}
+  throw new CertificateError(`${name} is no certificate in PEM; it may be half written`);
+}
+
+/** The text of a file of authorities, of which Node.js passes over what it cannot read. Throws where there is such. */
+export function authoritiesIn(file: string): string {
+  const text = readFileSync(file, 'utf8');
+  if (chainIn(file, text).length === 0) throw new CertificateError(`${file} has no certificate in PEM`);
+  return text;
 }
 
 function keyIn(name: string, key: string): KeyObject {
