@@ -299,7 +299,10 @@ class SwarmDriver implements Driver {
     await this.#engine
       .update(serviceId, (spec) => slowedDown(spec, delayMs))
       .catch((error: unknown) =>
-        log.warn({ service: serviceId, cause: messageOf(error) }, 'not slowed down'),
+        log.warn(
+          { service: serviceId, cause: messageOf(error) },
+          'failed to set the delay between restarts of the service',
+        ),
       );
   }
 }

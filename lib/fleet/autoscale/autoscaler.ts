@@ -283,14 +283,14 @@ export class Autoscaler implements ScaleMember {
       .map(({ name }) => name);
     this.#parts.scaling.remove(count, names).then(
       () => this.#note(decision),
-      (error: unknown) => this.#parts.log.debug({ cause: messageOf(error) }, 'not scaled down'),
+      (error: unknown) => this.#parts.log.debug({ cause: messageOf(error) }, 'failed to scale down'),
     );
   }
 
   #recordFailure(error: unknown): void {
     const { clock, log, journal } = this.#parts;
     if (isBalancerError(error, 'shutting-down') || isBalancerError(error, 'bad-request')) {
-      log.debug({ cause: messageOf(error) }, 'not scaled up');
+      log.debug({ cause: messageOf(error) }, 'failed to scale up');
       return;
     }
     if (++this.#failures < MOST_FAILURES) return;

@@ -262,7 +262,9 @@ export class Deploys {
       members?.announceDeploy(undefined, () => {});
       await plan.turn
         ?.end()
-        .catch((error: unknown) => this.#parts.log.warn({ cause: messageOf(error) }, 'turn not ended'));
+        .catch((error: unknown) =>
+          this.#parts.log.warn({ cause: messageOf(error) }, 'failed to give up the turn to deploy'),
+        );
     });
     return id;
   }

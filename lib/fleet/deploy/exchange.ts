@@ -207,7 +207,7 @@ export class Exchange {
     const { replica } = step;
     const cause = messageOf(error);
     if (!isBalancerError(error, 'not-found')) {
-      log.warn({ replica: replica.name, cause }, 'instances not renamed');
+      log.warn({ replica: replica.name, cause }, 'failed to rename the instances');
       if (driver.isShared && step.phase === 'watching')
         step.failure ??= `its instances were not renamed: ${cause}`;
     } else if (registry.has(replica)) {

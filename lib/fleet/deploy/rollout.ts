@@ -165,7 +165,10 @@ export class Rollout {
       await untilFollowed(this.#parts);
     } catch (error) {
       // every replica that is known runs the release, so nothing is taken back
-      log.warn({ deploy: this.#plan.id, cause: messageOf(error) }, 'not looked for replicas of others');
+      log.warn(
+        { deploy: this.#plan.id, cause: messageOf(error) },
+        'failed to look for replicas that other balancers have added',
+      );
     }
   }
 

@@ -296,7 +296,7 @@ export class Launcher {
     const { log } = this.#parts;
     if (!this.#isWanted(replica)) return;
     if (isBalancerError(error, 'engine-unreachable')) {
-      log.debug({ replica: replica.name, cause: messageOf(error) }, 'not started');
+      log.debug({ replica: replica.name, cause: messageOf(error) }, 'failed to start');
       return this.#sleep(replica, ENGINE_RETRY_MS);
     }
     const ending = error instanceof StartError ? error.ending : undefined;

@@ -136,7 +136,9 @@ export class Scaling {
       return await change(() => this.#scale(count));
     } finally {
       // where that fails, it ends with this balancer at the latest
-      await endTurn().catch((error: unknown) => log.warn({ cause: messageOf(error) }, 'turn not ended'));
+      await endTurn().catch((error: unknown) =>
+        log.warn({ cause: messageOf(error) }, 'failed to give up the turn to scale'),
+      );
     }
   }
 

@@ -186,7 +186,7 @@ export class Starter {
     void this.#instances
       .runInTurn(name, takeName)
       .catch((error: unknown) =>
-        log.warn({ replica: name, cause: messageOf(error) }, 'instance not renamed'),
+        log.warn({ replica: name, cause: messageOf(error) }, 'failed to rename the instance'),
       );
     return started;
   }

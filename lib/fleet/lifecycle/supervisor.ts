@@ -180,7 +180,7 @@ export class Supervisor {
       void launcher.instances
         .runInTurn(replica.name, () => othersGone.then(() => driver.promote?.(running.instanceId)))
         .catch((error: unknown) =>
-          log.warn({ replica: replica.name, cause: messageOf(error) }, 'instance not renamed'),
+          log.warn({ replica: replica.name, cause: messageOf(error) }, 'failed to rename the instance'),
         );
     if (running?.endpoint !== undefined) return launcher.launchUntilHealthy(replica, { found: running });
     const old = running ?? dead;

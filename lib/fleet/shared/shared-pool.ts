@@ -137,7 +137,7 @@ export class SharedPool {
         .catch((error: unknown) =>
           log.warn(
             { replica: name, instance: found.instanceId, cause: messageOf(error) },
-            'what another balancer put in the place does not pass its probes',
+            'failed to exchange the instance as another balancer did',
           ),
         )
         .finally(() => this.#following.delete(name));
@@ -154,7 +154,7 @@ export class SharedPool {
     const current = observed.filter(({ role }) => role === 'current');
     void deploys.peers
       .putBack([...current, ...left], busy)
-      .catch((error: unknown) => log.warn({ cause: messageOf(error) }, 'instance not renamed'));
+      .catch((error: unknown) => log.warn({ cause: messageOf(error) }, 'failed to rename the instance'));
   }
 
   /** Another balancer removed them. */

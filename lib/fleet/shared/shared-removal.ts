@@ -95,7 +95,7 @@ export class SharedRemoval {
       await driver
         .undoRemoval?.(instanceId)
         .catch((error: unknown) =>
-          log.warn({ replica: replica.name, cause: messageOf(error) }, 'a removal was not taken back'),
+          log.warn({ replica: replica.name, cause: messageOf(error) }, 'failed to undo a removal'),
         );
   }
 }

@@ -157,6 +157,6 @@ describe('a replica in a deploy', () => {
     await rig.deploys.start(CHANGE);
     await untilDone();
     assert.deepEqual([state(), rig.replica('S1').instance?.generation], ['done', 2]);
-    assert.equal(rig.logged('warn instances not renamed').length, 1);
+    assert.equal(rig.logged('warn failed to rename the instances').length, 1);
   });
 });

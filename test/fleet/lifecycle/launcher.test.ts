@@ -197,7 +197,7 @@ describe('the launcher', () => {
       rig.driver.failNext('promote', 'engine-unreachable');
       rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
       await rig.advance(11_000, 100);
-      assert.equal(rig.logged('warn instance not renamed').length, 1);
+      assert.equal(rig.logged('warn failed to rename the instance').length, 1);
       rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
       await rig.advance(100);
       assert.deepEqual(rig.states, ['S1=healthy']);

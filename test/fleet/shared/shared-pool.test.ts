@@ -231,7 +231,7 @@ describe('a pool that is shared', () => {
     await rig.advance(11_000, 1000);
     for (let looks = 0; looks < 2; looks++) await look(rig);
     assert.deepEqual(rig.driver.of('promote'), [instanceId, instanceId]);
-    assert.equal(rig.logged('warn instance not renamed').length, 1);
+    assert.equal(rig.logged('warn failed to rename the instance').length, 1);
   });
 
   it('gives no name back to what is of no replica here, or was retired for good', async () => {
@@ -255,7 +255,7 @@ describe('a pool that is shared', () => {
     await look(rig);
     await rig.advance(START_TIMEOUT_MS, 1000);
     assert.deepEqual([rig.instanceOf('S1'), rig.states], [old, ['S1=healthy', 'S2=healthy']]);
-    assert.equal(rig.logged('warn what another balancer put in the place').length, 1);
+    assert.equal(rig.logged('warn failed to exchange the instance as another balancer did').length, 1);
     rig.found.delete(endpoint!.port);
     await look(rig);
     await rig.advance(1000);
