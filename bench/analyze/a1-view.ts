@@ -21,9 +21,11 @@ export function againstChance({ fairAsUneven }: Pick<Distribution, 'fairAsUneven
 const countsOf = ({ names, repeats }: Repeated) =>
   names.map((_, at) => rangeOf(repeats.map(({ counts }) => counts[at]!)));
 
-/** `, over 10 seeds` where there are several. */
+/** `, mean of 10 seeds` where there are several. */
 const overSeeds = ({ repeats }: Repeated) =>
-  repeats.length === 1 ? '' : `, mean of ${repeats.length} seeds (bars: least to most)`;
+  repeats.length === 1
+    ? ''
+    : `, mean of ${repeats.length} seeds (bars: least to most); with each another replica may be the busiest`;
 
 function barsOf(a1: Repeated): readonly object[] {
   const { mean } = a1.spread;
@@ -56,16 +58,20 @@ function barsOf(a1: Repeated): readonly object[] {
   return [bars, whiskers(ranges.map(({ low, high }, at) => ({ at, low, high })))];
 }
 
+/** Seeds whose split is no more uneven than chance. */
+const withinChance = ({ repeats }: Repeated) =>
+  repeats.filter(({ fairAsUneven }) => fairAsUneven >= 0.05).length;
+
 function titleOf(a1: Repeated): string {
   const { repeats, replicas } = a1;
   const { mean } = rangeOf(repeats.map(({ spread }) => spread.imbalance));
-  const beyond = repeats.filter(({ fairAsUneven }) => fairAsUneven < 0.05).length;
+  const within = withinChance(a1);
   const chance =
     repeats.length === 1
-      ? beyond === 1
+      ? within === 0
         ? 'more than chance explains'
         : 'within what chance does'
-      : `within what chance does with ${repeats.length - beyond} of ${repeats.length} seeds`;
+      : `within what chance does with ${within} of ${repeats.length} seeds`;
   return `The busiest of ${replicas} replicas answered ${fixed(mean, 3)} times its share: ${chance}`;
 }
 
@@ -81,8 +87,8 @@ function chart(a1: Repeated): Chart {
     isRepeated: true,
     data: {
       head: ['replica', 'seed', 'answered', 'owned'],
-      rows: a1.repeats.flatMap(({ counts, owned }, seed) =>
-        names.map((name, at) => [name, seed + 1, counts[at]!, owned[at]!]),
+      rows: a1.repeats.flatMap(({ seed, counts, owned }) =>
+        names.map((name, at) => [name, seed, counts[at]!, owned[at]!]),
       ),
     },
     height: 310,
@@ -138,26 +144,35 @@ function figures(a1: Repeated): Table {
   );
 }
 
-function overflowSentence({ overflow }: Distribution): string {
+function splitSentence(a1: Repeated): string {
+  const { repeats } = a1;
+  if (repeats.length === 1) return `The split is ${againstChance(a1)}.`;
+  return `With ${withinChance(a1)} of ${repeats.length} seeds the split is no more uneven than chance: at least 5 % of fair random splits are as uneven or more.`;
+}
+
+function overflowSentence({ repeats }: Repeated): string {
+  const overflow = rangeOf(repeats.map((each) => each.overflow)).mean;
   if (overflow === 0) return 'Every request was answered by the owner of its id.';
   return `${percent(overflow)} of the requests were answered by another replica than the owner of their id: with many under way at a time the owner was at the load bound, and the request went on to the next replica.`;
 }
 
 export function viewA1(a1: Repeated): Section {
-  const { spread, load } = a1;
-  const failures = `${count(load.errors)} requests failed: ${load.failures.join('; ')}.`;
+  const { spread, repeats } = a1;
+  const errors = repeats.reduce((sum, { load }) => sum + load.errors, 0);
+  const kinds = new Set(repeats.flatMap(({ load }) => load.failures));
+  const failures = `${count(errors)} requests failed: ${[...kinds].join('; ')}.`;
   return {
     id: 'A-1',
     title: `${count(spread.total)} requests on ${a1.replicas} replicas`,
     findings: [
-      `${load.errors === 0 ? 'No request failed.' : failures} The split is ${againstChance(a1)}.`,
+      `${errors === 0 ? 'No request failed.' : failures} ${splitSentence(a1)}`,
       overflowSentence(a1),
     ],
     parts: [
       chart(a1),
       figures(a1),
       table(
-        'Requests of each replica',
+        `Requests of each replica${repeats.length > 1 ? `, seed ${a1.seed}` : ''}`,
         ['replica', 'answered', 'owned by the table'],
         a1.names.map((name, at) => [name, count(a1.counts[at]!), count(a1.owned[at]!)]),
       ),

@@ -13,6 +13,7 @@ export const A1_REPLICAS = 3;
 
 /** One fleet size under the load; shared with A-2. */
 export interface Distribution {
+  readonly seed: number;
   readonly algorithm: string;
   readonly replicas: number;
   readonly names: readonly string[];
@@ -60,6 +61,7 @@ export function distributionOf(
   const answered = respondedBy.filter((name) => name !== undefined).length;
   const elsewhere = respondedBy.filter((name, at) => name !== undefined && name !== owners[at]).length;
   const distribution: Distribution = {
+    seed,
     algorithm: ring.algorithm,
     replicas: names.length,
     names,

@@ -95,8 +95,8 @@ export function imbalanceChart({ sizes }: Growth, bound: Bound): Chart {
         'fair 95 %',
       ],
       rows: sizes.flatMap(({ repeats }) =>
-        repeats.map(({ replicas, spread, ownedSpread, fair }, seed) => [
-          ...[replicas, seed + 1, spread.imbalance, ownedSpread.imbalance],
+        repeats.map(({ replicas, seed, spread, ownedSpread, fair }) => [
+          ...[replicas, seed, spread.imbalance, ownedSpread.imbalance],
           ...[fair.low, fair.imbalance, fair.high],
         ]),
       ),
@@ -141,8 +141,8 @@ export function spreadChart({ sizes }: Growth): Chart {
     data: {
       head: ['replicas', 'seed', 'replica', 'answered', 'fair deviation'],
       rows: sizes.flatMap(({ repeats }) =>
-        repeats.flatMap(({ replicas, names, counts, fair }, seed) =>
-          names.map((name, at) => [replicas, seed + 1, name, counts[at]!, fair.deviation]),
+        repeats.flatMap(({ replicas, seed, names, counts, fair }) =>
+          names.map((name, at) => [replicas, seed, name, counts[at]!, fair.deviation]),
         ),
       ),
     },
@@ -209,8 +209,8 @@ export function movedChart({ steps, sizes }: Growth): Chart {
         'another replica answered',
       ],
       rows: steps.flatMap(({ repeats }) =>
-        repeats.map(({ from, to, ideal, movedOwner, movedBetweenOld, movedAnswer }, seed) => [
-          ...[from, to, seed + 1, ideal],
+        repeats.map(({ seed, from, to, ideal, movedOwner, movedBetweenOld, movedAnswer }) => [
+          ...[from, to, seed, ideal],
           ...[movedOwner, movedBetweenOld, movedAnswer],
         ]),
       ),

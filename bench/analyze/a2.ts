@@ -12,6 +12,7 @@ export const A2_SIZES: readonly number[] = [2, 3, 4, 5, 6];
 
 /** From one size to the next. */
 export interface Step {
+  readonly seed: number;
   readonly from: number;
   readonly to: number;
   /** 1 ÷ the new size: what has to move, and no more. */
@@ -46,6 +47,7 @@ export function stepBetween(before: Measured, after: Measured): Step {
   const isOld = (name: string) => before.distribution.names.includes(name);
   const betweenOld = after.owners.filter((owner, at) => owner !== before.owners[at] && isOld(owner)).length;
   return {
+    seed: after.distribution.seed,
     from: before.distribution.replicas,
     to: after.distribution.replicas,
     ideal: 1 - before.distribution.replicas / after.distribution.replicas,

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it, test } from 'node:test';
 import { type Distribution, distributionOf } from '../../bench/analyze/a1.ts';
-import { againstChance } from '../../bench/analyze/a1-view.ts';
+import { againstChance, viewA1 } from '../../bench/analyze/a1-view.ts';
 import type { Growth } from '../../bench/analyze/a2.ts';
 import { runA4 } from '../../bench/analyze/a4.ts';
 import { runA6 } from '../../bench/analyze/a6.ts';
@@ -38,7 +38,9 @@ const FACTS: Facts = {
 };
 
 /** A-1 as it would be with these answers of S1, S2 and S3. */
-function answered(...counts: number[]): Distribution {
+const answered = (...counts: number[]) => answeredWith(1, ...counts);
+
+function answeredWith(seed: number, ...counts: number[]): Distribution {
   const places = counts.map((_, at) => ({ name: `S${at + 1}`, id: at + 1, slots: 1, share: 1 }));
   const ring = {
     algorithm: 'maglev' as const,
@@ -55,7 +57,7 @@ function answered(...counts: number[]): Distribution {
     ring,
     respondedBy.map((_, at) => String(at)),
     { ...load, respondedBy },
-    1,
+    seed,
   ).distribution;
 }
 
@@ -89,10 +91,18 @@ const A8_RESULT: A8 = {
 /** A fleet that grew from two to three. */
 function grown(): Growth {
   const again = (each: Distribution) => ({ ...each, repeats: [each, each] });
-  const step = { from: 2, to: 3, ideal: 1 / 3, movedOwner: 0.34, movedBetweenOld: 0.01, movedAnswer: 0.4 };
+  const step = {
+    seed: 7,
+    from: 2,
+    to: 3,
+    ideal: 1 / 3,
+    movedOwner: 0.34,
+    movedBetweenOld: 0.01,
+    movedAnswer: 0.4,
+  };
   return {
     sizes: [again(answered(50, 50)), again(A1)],
-    steps: [{ ...step, repeats: [step, { ...step, movedOwner: 0.36 }] }],
+    steps: [{ ...step, repeats: [step, { ...step, seed: 8, movedOwner: 0.36 }] }],
   };
 }
 
@@ -147,7 +157,7 @@ describe('a written report', async () => {
   writeFileSync(join(dir, 'a3-timeline.svg'), 'of an earlier run');
   writeFileSync(join(dir, 'notes.svg'), 'somebody’s own');
   const results: Results = {
-    a1: { ...A1, repeats: [A1, answered(40, 30, 30)] },
+    a1: { ...A1, repeats: [A1, answeredWith(2, 40, 30, 30)] },
     a2: { bounded: grown(), unbounded: grown() },
     a4: await runA4(lab, { ids: 512, fleets: 1, draws: 10 }),
     a6: await runA6(lab, { sizes: [10, 30], rolled: [3], compared: [3] }),
@@ -234,7 +244,19 @@ describe('a written report', async () => {
       assert.ok(head!.split(',').length >= 2 && rows.length >= 2, name);
     }
     assert.match(read('a1-requests.csv'), /^replica,seed,answered,owned\r\nS1,1,34,\d+\r\n/);
-    assert.match(read('a2-moved.csv'), /\r\n2,3,2,0\.33\d*,0\.36,0\.01,0\.4\r\n/);
+    assert.match(read('a2-moved.csv'), /\r\n2,3,8,0\.33\d*,0\.36,0\.01,0\.4\r\n/);
+  });
+
+  it('tells of every seed of A-1, and of which one a table is', () => {
+    const failed = answeredWith(8, 90, 5, 5);
+    const load = { ...failed.load, errors: 3, failures: ['503'] };
+    const seventh = answeredWith(7, 34, 33, 33);
+    const { findings, parts } = viewA1({
+      ...seventh,
+      repeats: [seventh, { ...failed, overflow: seventh.overflow, load }],
+    });
+    assert.match(findings[0]!, /^3 requests failed: 503\. With 1 of 2 seeds the split is no more uneven/);
+    assert.match(JSON.stringify(parts), /Requests of each replica, seed 7"/);
   });
 
   it('has long tables in an appendix, and says where they were', () => {
