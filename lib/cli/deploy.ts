@@ -1,7 +1,7 @@
 /** The commands for new versions: `ringlb deploy` and `ringlb rollback`. */
 import type { DeployPreview, DeployStarted, DeployStatus, DeployStep, DeployView } from '../api/deploy.ts';
 import type { Call, Command } from './command.ts';
-import { type Column, duration, type Output, printable, table } from './output.ts';
+import { type Column, duration, type Output, printable, table, wrapped } from './output.ts';
 import { sleepReferenced } from './sleep.ts';
 import { CommandError, type CommandOption, EXIT, type ExitStatus, wrongUsage } from './usage.ts';
 
@@ -143,7 +143,12 @@ async function showStatus(call: Call): Promise<ExitStatus> {
     return state === 'done' ? EXIT.done : EXIT.refused;
   }
   if (output.isJson) output.json(status);
-  else if (deploy === null) output.line(`nothing was deployed; replicas run ${printable(current.title)}`);
+  else if (deploy === null)
+    for (const line of wrapped(
+      `nothing was deployed; replicas run ${printable(current.title)}`,
+      output.columns,
+    ))
+      output.line(line);
   else show(output, deploy);
   return EXIT.done;
 }

@@ -1,7 +1,7 @@
 /** `ringlb explain`: shows which replica a key or a request is routed to, and why. */
 import type { ExplainStop, ExplainView } from '../api/types.ts';
 import type { Call, Command } from './command.ts';
-import { type Column, type Output, printable, table } from './output.ts';
+import { type Column, type Output, padded, printable, table, wrapped } from './output.ts';
 import { painted } from './status.ts';
 import { EXIT, wrongUsage } from './usage.ts';
 
@@ -51,19 +51,25 @@ function queryOf(call: Call): string {
   return String(query);
 }
 
+const LABEL = 9;
+
 function show(output: Output, explanation: ExplainView): void {
   const { key, source, hashHex, algorithm, slot, slots, owner, replica, why, successors } = explanation;
-  if (explanation.reason === 'sticky') output.line(`cookie   ${printable(key)} (${printable(source)})`);
-  else if (slot === null) output.line(`key      none, given by load (${printable(source)})`);
+  const say = (label: string, words: string): void => {
+    for (const [at, line] of wrapped(words, output.columns - LABEL).entries())
+      output.line(padded(at === 0 ? label : '', LABEL) + line);
+  };
+  if (explanation.reason === 'sticky') say('cookie', `${printable(key)} (${printable(source)})`);
+  else if (slot === null) say('key', `none, given by load (${printable(source)})`);
   else {
-    output.line(`key      ${printable(key)} (${printable(source)})`);
-    output.line(`slot     ${slot} of ${slots}, by ${algorithm} from hash ${hashHex}`);
-    output.line(`owner    ${owner ?? 'none'}`);
+    say('key', `${printable(key)} (${printable(source)})`);
+    say('slot', `${slot} of ${slots}, by ${algorithm} from hash ${hashHex}`);
+    say('owner', owner ?? 'none');
   }
-  output.line(`goes to  ${output.paint('bold', replica ?? 'nobody')}: ${printable(why)}`);
+  say('goes to', `${output.paint('bold', replica ?? 'nobody')}: ${printable(why)}`);
   if (successors.length === 0) return;
   output.line('');
-  for (const line of table(columns(output), successors)) output.line(line);
+  for (const line of table(columns(output), successors, output.columns)) output.line(line);
 }
 
 function columns(output: Output): readonly Column<ExplainStop>[] {
@@ -73,9 +79,9 @@ function columns(output: Output): readonly Column<ExplainStop>[] {
       title: 'STATE',
       cell: ({ state, draining }) => painted(output, draining && state === 'healthy' ? 'drained' : state),
     },
-    { title: 'IN FLIGHT', align: 'right', cell: ({ inFlight }) => String(inFlight) },
-    { title: 'BOUND', align: 'right', cell: ({ bound }) => String(bound) },
-    { title: 'MOST', align: 'right', cell: ({ cap }) => String(cap) },
+    { title: 'IN FLIGHT', align: 'right', cell: ({ inFlight }) => String(inFlight), drop: 1 },
+    { title: 'BOUND', align: 'right', cell: ({ bound }) => String(bound), drop: 2 },
+    { title: 'MOST', align: 'right', cell: ({ cap }) => String(cap), drop: 3 },
     { title: 'VERDICT', cell: ({ verdict }) => verdict.replaceAll('-', ' ') },
   ];
 }

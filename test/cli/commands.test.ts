@@ -296,6 +296,18 @@ describe('a command', () => {
     ]);
   });
 
+  for (const columns of [40, 60, 80]) {
+    it(`explain fits a terminal of ${columns} columns, and breaks no word`, async () => {
+      const written = keptOutput(false, columns);
+      const { lines } = await runCommand(admin.port, ['explain', 'alice'], { written });
+      for (const line of lines) assert.ok(line.length <= columns, `${line.length}: ${line}`);
+      const from = lines.findIndex((line) => line.startsWith('goes to'));
+      const why = lines.slice(from, lines.indexOf('')).map((line) => line.slice(9));
+      assert.equal(why.join(' '), `S3: ${EXPLANATION.why}`);
+      assert.match(lines.at(-2)!, /^S2 +unhealthy .*not eligible$/);
+    });
+  }
+
   it('explain requests a path and headers', async () => {
     await run('explain', '--path', '/a?b=c', '--header', 'x-user=4,2', '--header', 'cookie=a=b');
     assert.deepEqual(asked, ['GET /explain?path=%2Fa%3Fb%3Dc&header.x-user=4%2C2&header.cookie=a%3Db']);
