@@ -63,6 +63,7 @@ const FILES = [
   'styles/base.css',
   'styles/page.css',
   'styles/replicas.css',
+  'styles/cards.css',
   'styles/compact.css',
   'styles/events.css',
   'styles/charts.css',
