@@ -77,8 +77,9 @@ export class Recorder {
   }
 
   /** A request that could not be parsed, or a connection over the limit, gets a failure as its response. */
-  refusal(code: ErrorCode): void {
+  refusal(code: ErrorCode, bytesOut: number): void {
     this.failure(code);
+    this.#add(this.#noReplica + REPLICA.bytesOut, bytesOut);
     this.#add(this.#noReplica + REPLICA.classes + classOf(ERRORS[code].status), 1);
   }
 

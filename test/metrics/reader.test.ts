@@ -74,7 +74,7 @@ test('a request that no replica answered is the balancer’s own', () => {
   const { reader, first } = threads();
   first.request({ ...REQUEST, respondedBy: -1, status: 503, firstByteMs: -1 });
   first.failure('queue-timeout');
-  first.refusal('bad-request');
+  first.refusal('bad-request', 0);
   const { own, totals, threads: all } = reader.read(['S1']);
   assert.deepEqual([own.requests, own.byClass, own.firstByte.count], [2, [0, 0, 0, 1, 1], 0]);
   assert.equal(totals.requests, 2);

@@ -157,22 +157,6 @@ for (const [ended, end] of [
   });
 }
 
-test('the body of a request that becomes a tunnel counts as bytes from the client', async (t) => {
-  const { rig, client, lines } = await logged(t);
-  client.send(post('/', 'x'.repeat(1000), 'Connection: Upgrade\r\nUpgrade: echo\r\n'));
-  const replica = await rig.replica.next();
-  const { head } = await replica.request();
-  replica.send('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n');
-  await client.response();
-  client.send('12345');
-  await replica.takeBytes(5);
-  client.end();
-  replica.end();
-  await rig.settled();
-  assert.equal(lines()[0]?.bytesIn, head.length + 1000 + 5);
-  assert.equal(rig.counts().replicas[0]?.bytesIn, head.length + 1000 + 5);
-});
-
 test('a refused request is logged as well, parsed or not', async (t) => {
   const { client, lines } = await logged(t);
   client.send('GET /no-host HTTP/1.1\r\n\r\n');
@@ -180,6 +164,22 @@ test('a refused request is logged as well, parsed or not', async (t) => {
   const { path, status, error } = lines()[0]!;
   assert.deepEqual({ path, status, error }, { path: '/no-host', status: 400, error: 'bad-request' });
 });
+
+for (const [what, bytes, settings] of [
+  ['is not HTTP', 'nonsense\r\n\r\n', {}],
+  ['has no Host', 'GET / HTTP/1.1\r\n\r\n', {}],
+  ['has too large a head', `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(100_000)}\r\n\r\n`, {}],
+  ['is too large', 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n', { maxBodyBytes: 100 }],
+] as const) {
+  test(`what ${what} is logged and counted with the bytes of its response`, async (t) => {
+    const { rig, client, lines } = await logged(t, settings);
+    client.send(bytes);
+    const response = await client.response();
+    const sent = response.head.length + response.body.length;
+    assert.equal(lines()[0]?.bytesOut, sent);
+    assert.equal(rig.counts().own.bytesOut, sent);
+  });
+}
 
 test('what is not HTTP is a line without a request', async (t) => {
   const { client, lines } = await logged(t);

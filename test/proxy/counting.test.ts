@@ -116,8 +116,9 @@ test('a connection too many is counted as refused', async (t) => {
   await rig.client();
   await eventually('the first to be taken', () => rig.counts().threads.openClientConnections === 1);
   const second = await rig.client();
-  await second.over();
+  const response = await second.over();
   assert.equal(rig.counts().threads.failuresByCode.get('too-many-connections'), 1);
+  assert.equal(rig.counts().own.bytesOut, response.length);
 });
 
 test('a client that disconnects before its response is counted as aborting', async (t) => {

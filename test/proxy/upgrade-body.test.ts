@@ -244,3 +244,22 @@ test('other responses do not advertise protocols', async (t) => {
   const answer = await client.response();
   assert.deepEqual([headersOf(answer, 'upgrade'), headersOf(answer, 'connection')], [[], []]);
 });
+
+test('the body of a request that becomes a tunnel counts as bytes from the client', async (t) => {
+  const rig = await Rig.open(t, { accessLog: 'json' });
+  const client = await rig.client();
+  client.send(post('/', 'x'.repeat(1000), 'Connection: Upgrade\r\nUpgrade: echo\r\n'));
+  const replica = await rig.replica.next();
+  const { head } = await replica.request();
+  replica.send('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n');
+  await client.response();
+  client.send('12345');
+  await replica.takeBytes(5);
+  client.end();
+  replica.end();
+  await rig.settled();
+  rig.tick();
+  const { bytesIn } = JSON.parse(rig.logged) as { bytesIn: number };
+  assert.equal(bytesIn, head.length + 1000 + 5);
+  assert.equal(rig.counts().replicas[0]?.bytesIn, bytesIn);
+});

@@ -32,7 +32,7 @@ import { RequestReader, type RequestReaderOwner } from './request-reader.ts';
 export interface ConnectionWorker extends WatchWorker {
   readonly options: WorkerOptions;
   /** Counts and logs a request that gets a failure before it is an exchange. */
-  recordRefusal(code: ErrorCode, client: ClientInfo): void;
+  recordRefusal(code: ErrorCode, client: ClientInfo, bytesOut: number): void;
 }
 
 /** Where a socket keeps its connection, and that its reader: functions shared by all cost less where connections are short. */
@@ -223,8 +223,9 @@ export class ClientConnection implements ManagedConnection, TimedConnection, Req
     this.isClosing = true;
     writeBatcher.flush(this.socket);
     if (!this.socket.writable) return this.socket.destroySoon();
-    this.#worker.recordRefusal(pending.code, this.info);
-    this.socket.write(finalFailureResponse(pending));
+    const text = finalFailureResponse(pending);
+    this.#worker.recordRefusal(pending.code, this.info, text.length);
+    this.socket.write(text);
     // a client that was too slow is not waited for
     if (pending.code === 'request-timeout') this.socket.destroySoon();
     else this.linger(this.#worker.nowMs);

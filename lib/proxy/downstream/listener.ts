@@ -56,7 +56,7 @@ export interface ListenerWorker extends ExchangeWorker, ConnectionWorker {
   readonly pools: ExchangeWorker['pools'] & { readonly admin: ConnectionPool };
   readonly clientLimits: ClientLimits;
   readonly tls: ExchangeWorker['tls'] & { readonly material: TlsMaterial | undefined };
-  recordRefusal(code: ErrorCode, client: ClientInfo, request?: ClientRequest): void;
+  recordRefusal(code: ErrorCode, client: ClientInfo, bytesOut: number, request?: ClientRequest): void;
 }
 
 /** Told when connections begin to be refused because there are too many, and when they no longer are. */
@@ -195,7 +195,7 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
   }
 
   onBadProxyHeader(socket: Socket): void {
-    this.#worker.recordRefusal('bad-proxy-header', this.#trusted.infoOf(socket.remoteAddress ?? ''));
+    this.#worker.recordRefusal('bad-proxy-header', this.#trusted.infoOf(socket.remoteAddress ?? ''), 0);
   }
 
   /** Connections that are served, and those whose PROXY header or handshake is not complete. */
@@ -240,9 +240,10 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
 
   /** Responds on the bare socket, and closes it; nothing can be said before a handshake. */
   #refuse(socket: Socket, info: ClientInfo, code: ErrorCode): void {
-    this.#worker.recordRefusal(code, info);
+    const text = info.isTls ? '' : finalFailureResponse(new BalancerError(code));
+    this.#worker.recordRefusal(code, info, text.length);
     if (info.isTls) return void socket.destroy();
-    this.#refused.end(socket, finalFailureResponse(new BalancerError(code)), this.#worker.nowMs);
+    this.#refused.end(socket, text, this.#worker.nowMs);
   }
 
   #setShedding(isShedding: boolean): void {
@@ -319,9 +320,10 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
     failure: BalancerError,
   ): void {
     client.isClosing = true;
-    this.#worker.recordRefusal(failure.code, client.info, request);
+    const text = finalFailureResponse(failure, request.method === 'HEAD');
+    this.#worker.recordRefusal(failure.code, client.info, text.length, request);
     response.start('linger');
-    response.end(finalFailureResponse(failure, request.method === 'HEAD'));
+    response.end(text);
     response.onFlushed(() => client.linger(this.#worker.nowMs));
     request.body?.resume();
   }

@@ -268,8 +268,9 @@ export class NodeConnection implements ManagedConnection, TimedConnection {
     if (this.#pendingError === undefined || this.#exchange !== undefined || this.#held.length > 0) return;
     if (this.isClosing) return;
     this.isClosing = true;
-    this.#worker.recordRefusal(this.#pendingError.code, this.info);
-    this.socket.write(finalFailureResponse(this.#pendingError));
+    const text = finalFailureResponse(this.#pendingError);
+    this.#worker.recordRefusal(this.#pendingError.code, this.info, text.length);
+    this.socket.write(text);
     this.linger(this.#worker.nowMs);
   }
 

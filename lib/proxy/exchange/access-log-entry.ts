@@ -71,8 +71,16 @@ export class AccessLogEntries {
     });
   }
 
-  /** Logs a request that was refused before it was an exchange; undefined where it could not be understood. */
-  recordRefusal(code: ErrorCode, info: ClientInfo, request: ClientRequest | undefined): void {
+  /**
+   * Logs a request that was refused before it was an exchange, with a response of `bytesOut` bytes, or none; `request` is
+   * undefined where it could not be understood.
+   */
+  recordRefusal(
+    code: ErrorCode,
+    info: ClientInfo,
+    bytesOut: number,
+    request: ClientRequest | undefined,
+  ): void {
     const { status } = ERRORS[code];
     if (!this.#hasLine(status, 0)) return;
     const { rawHeaders = NO_HEADERS, method = '', url = '', httpVersion = '1.1' } = request ?? {};
@@ -91,7 +99,7 @@ export class AccessLogEntries {
       firstByteMs: NOT_MEASURED_MS,
       totalMs: 0,
       bytesIn: 0,
-      bytesOut: 0,
+      bytesOut,
       ended: 'whole',
       error: code,
       referer: headerValue(rawHeaders, 'referer'),

@@ -146,9 +146,9 @@ export class WorkerContext {
   }
 
   /** Counts and logs a request that gets a failure before it is an exchange; it may not even have been parsed. */
-  recordRefusal(code: ErrorCode, client: ClientInfo, request?: ClientRequest): void {
-    this.recorder.refusal(code);
-    this.access.recordRefusal(code, client, request);
+  recordRefusal(code: ErrorCode, client: ClientInfo, bytesOut: number, request?: ClientRequest): void {
+    this.recorder.refusal(code, bytesOut);
+    this.access.recordRefusal(code, client, bytesOut, request);
   }
 
   /** To be called every TICK_MS: sets the clocks, and ends what is past its time limit. */

@@ -217,9 +217,10 @@ class StreamConnection implements ManagedConnection {
     } catch (error) {
       const isKnown = isBalancerError(error);
       const failure = isKnown ? error : new BalancerError('internal', undefined, { cause: error });
-      worker.recordRefusal(failure.code, this.info);
+      const text = finalFailureResponse(failure);
+      worker.recordRefusal(failure.code, this.info, text.length);
       this.#response.onFlushed(() => this.linger());
-      this.#response.end(finalFailureResponse(failure));
+      this.#response.end(text);
       stream.resume();
     }
   }
