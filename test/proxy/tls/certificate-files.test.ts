@@ -1,6 +1,6 @@
 /** The files of certificates: read at the start, and again when they change. */
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -21,14 +21,16 @@ class Stage {
   readonly errors: string[] = [];
   readonly directory: string;
 
-  private constructor(directory: string) {
+  private constructor(directory: string, nowMs: number) {
     this.directory = directory;
+    this.clock.advance(nowMs);
   }
 
-  static async open(t: TestContext): Promise<Stage> {
+  /** The certificates of tests are valid from when they were made. */
+  static async open(t: TestContext, nowMs = Date.now()): Promise<Stage> {
     const directory = await mkdtemp(join(tmpdir(), 'ringlb-tls-'));
     t.after(() => rm(directory, { recursive: true }));
-    return new Stage(directory);
+    return new Stage(directory, nowMs);
   }
 
   put(name: string, text: string): Promise<void> {
@@ -205,6 +207,39 @@ test('a changed certificate is given to the threads within ten seconds', async (
   assert.equal(stage.clock.pending, 0);
 });
 
+test('a file that is changed in place is seen, whatever its times and size say', async (t) => {
+  const stage = await Stage.open(t);
+  // as tools write it that keep the times of a file
+  const put = async ({ cert, key }: Pair): Promise<void> => {
+    await stage.put('a.pem', (cert + key).padEnd(4000, '\n'));
+    await utimes(join(stage.directory, 'a.pem'), 1e9, 1e9);
+  };
+  await put(first);
+  const files = stage.files();
+  files.watch();
+  t.after(() => files.close());
+  await put(second);
+  stage.clock.advance(10_000);
+  assert.ok(stage.changes.at(-1)?.certificates[0]?.cert.startsWith(second.cert));
+});
+
+test('a certificate that is not valid yet waits until it is, where there is one before', async (t) => {
+  const stage = await Stage.open(t, Date.now() - DAY_MS);
+  await stage.putPair('a', first);
+  const files = stage.files();
+  const [only] = files.material.certificates;
+  assert.equal(only!.cert, first.cert + first.key);
+  files.watch();
+  t.after(() => files.close());
+  await stage.putPair('a', second);
+  stage.clock.advance(10_000);
+  assert.equal(stage.changes.at(-1)!.certificates[0]!.cert, only!.cert);
+  assert.match(stage.errors.join(), /a is not valid before /);
+  stage.clock.advance(DAY_MS + 600_000);
+  assert.equal(stage.changes.at(-1)!.certificates[0]!.cert, second.cert + second.key);
+  assert.equal(stage.errors.length, 1);
+});
+
 test('a certificate that becomes unusable leaves the one before in place', async (t) => {
   const stage = await Stage.open(t);
   await stage.putPair('a', first);
@@ -223,7 +258,6 @@ test('a certificate that becomes unusable leaves the one before in place', async
 test('warns of a certificate that expires soon, once a day', async (t) => {
   const stage = await Stage.open(t);
   await stage.putPair('a', makeCertificate(['a.example'], { days: 20 }));
-  stage.clock.advance(Date.now());
   const files = stage.files();
   files.watch();
   assert.deepEqual(stage.warnings, []);

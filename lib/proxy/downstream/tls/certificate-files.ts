@@ -53,6 +53,8 @@ export class CertificateFiles {
   #certificates: readonly Certificate[] = [];
   #clientCa = '';
   #fingerprint = '';
+  /** When the first of those begins to be valid that were too early. */
+  #beginsMs = Number.POSITIVE_INFINITY;
   #warnedMs = Number.NEGATIVE_INFINITY;
   #timer: Timer | undefined;
   #keyTimer: Timer | undefined;
@@ -99,6 +101,7 @@ export class CertificateFiles {
   reload(): readonly string[] {
     const problems: string[] = [];
     this.#fingerprint = this.#fingerprintNow();
+    this.#beginsMs = Number.POSITIVE_INFINITY;
     const before = new Map(this.#certificates.map((certificate) => [certificate.name, certificate]));
     const attempt = <T>(read: () => T, otherwise: T): T => {
       try {
@@ -110,7 +113,9 @@ export class CertificateFiles {
     };
     const sources = attempt(() => this.#sources(), undefined);
     if (sources !== undefined) {
-      const read = sources.map((source) => attempt(() => this.#read(source), before.get(source.name)));
+      const read = sources.map((source) =>
+        attempt(() => this.#readInPlaceOf(before.get(source.name), source), before.get(source.name)),
+      );
       const found = [...read, ...this.#acmeCertificates(before)].filter(
         (certificate) => certificate !== undefined,
       );
@@ -133,7 +138,8 @@ export class CertificateFiles {
 
   #schedule(): void {
     this.#timer = this.#deps.clock.after(LOOK_MS, () => {
-      if (this.#fingerprintNow() !== this.#fingerprint) this.reload();
+      const isChanged = this.#fingerprintNow() !== this.#fingerprint;
+      if (isChanged || this.#deps.clock.wallMs() >= this.#beginsMs) this.reload();
       this.#warnOfExpiry();
       this.#schedule();
     });
@@ -188,6 +194,16 @@ export class CertificateFiles {
     return readCertificate(name, cert, key, this.#deps.clock.wallMs());
   }
 
+  /** One that is not valid yet is better than none, and worse than one that is. */
+  #readInPlaceOf(former: Certificate | undefined, source: Source): Certificate {
+    const certificate = this.#read(source);
+    const { beginsMs } = certificate;
+    const nowMs = this.#deps.clock.wallMs();
+    if (former === undefined || former.expiresMs <= nowMs || beginsMs <= nowMs) return certificate;
+    this.#beginsMs = Math.min(this.#beginsMs, beginsMs);
+    throw new CertificateError(`${source.name} is not valid before ${new Date(beginsMs).toISOString()}`);
+  }
+
   #readClientCa(): string {
     const { tlsClientCa } = this.#deps.options;
     return tlsClientCa === '' ? '' : authoritiesIn(tlsClientCa);
@@ -236,8 +252,9 @@ function nameOf(file: string): string {
 
 function stampOf(file: string): string {
   try {
-    const { mtimeMs, size, ino } = statSync(file);
-    return `${file} ${mtimeMs} ${size} ${ino}`;
+    // not the time of its content, which can be set, and does not tell when it can be read at last
+    const { ctimeMs, size, ino } = statSync(file);
+    return `${file} ${ctimeMs} ${size} ${ino}`;
   } catch (error) {
     return messageOf(error);
   }

@@ -15,7 +15,8 @@ export interface Certificate {
   /** The certificate and its chain, in PEM. */
   readonly cert: string;
   readonly key: string;
-  /** Milliseconds since the Unix epoch. */
+  /** From when until when it is valid, in milliseconds since the Unix epoch. */
+  readonly beginsMs: number;
   readonly expiresMs: number;
 }
 
@@ -49,7 +50,7 @@ export function readCertificate(name: string, cert: string, key: string, nowMs: 
   } catch (error) {
     throw new CertificateError(`${name} cannot be used: ${messageOf(error)}`);
   }
-  return { name, hosts: hostsOf(leaf), cert, key, expiresMs };
+  return { name, hosts: hostsOf(leaf), cert, key, beginsMs: Date.parse(leaf.validFrom), expiresMs };
 }
 
 /** The certificates of a text in PEM, which may have anything between them. Throws CertificateError. */
