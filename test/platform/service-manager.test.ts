@@ -52,16 +52,22 @@ describe('a service of systemd', () => {
     manager.ready();
     manager.ready();
     await eventually('both', () => hears().length === 2);
+    assert.equal(hears()[0], `--no-block READY=1 MAINPID=${process.pid}`);
     t.mock.timers.tick(15_000);
     await eventually('the watchdog', () => hears().length === 3);
     assert.equal(hears()[2], '--no-block WATCHDOG=1');
   });
 
-  it('says that it cannot notify', async (t) => {
-    const { manager, uninstall, warnings } = scene(t);
+  it('says once that it cannot notify', async (t) => {
+    const { manager, install, uninstall, hears, warnings } = scene(t);
     uninstall();
     manager.ready();
+    manager.reloading();
     await eventually('a warning', () => warnings.length > 0);
+    install();
+    manager.stopping();
+    await eventually('a program', () => hears().length > 0);
+    assert.deepEqual(hears(), ['--no-block STOPPING=1']);
     assert.deepEqual(warnings, ['systemd could not be notified']);
   });
 

@@ -274,7 +274,8 @@ describe('the balancers of a pool', () => {
     void a.member.takeTurn().then(() => {
       hasTurn = true;
     });
-    await advance(3000);
+    // until it is read, and after that
+    await advance(10_000);
     assert.equal(hasTurn, false);
   });
 
