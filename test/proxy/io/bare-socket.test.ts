@@ -5,7 +5,13 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { Acceptor } from '../../../lib/proxy/downstream/acceptor.ts';
 import { type BareInput, type BareOwner, BareSocket } from '../../../lib/proxy/io/bare-socket.ts';
-import { acceptBare, type BareHandle, readRaw, SCRATCH } from '../../../lib/proxy/io/node-internals.ts';
+import {
+  acceptBare,
+  type BareHandle,
+  READ_INTO,
+  readRaw,
+  SCRATCH,
+} from '../../../lib/proxy/io/node-internals.ts';
 import { writeBatcher } from '../../../lib/proxy/io/write-batcher.ts';
 import { eventually } from '../../helpers/eventually.ts';
 import { Peer } from '../../helpers/proxy/peer.ts';
@@ -20,9 +26,12 @@ class Owner implements BareOwner, BareInput {
   isStream = false;
   socket: Socket | undefined;
   readonly told: string[] = [];
+  /** Of each read, how much came and whether there is more. */
+  readonly reads: { readonly bytes: number; readonly isFull: boolean }[] = [];
   onReceived: () => void = () => {};
 
-  read(memory: Buffer, bytes: number): boolean {
+  read(memory: Buffer, bytes: number, isFull = false): boolean {
+    this.reads.push({ bytes, isFull });
     this.received += memory.toString('latin1', 0, bytes);
     this.onReceived();
     return true;
@@ -130,6 +139,14 @@ test('what is read ends where the byte behind it may be overwritten', async (t) 
   await eventually('the second', () => owner.received === 'first second');
 });
 
+test('a read that fills the memory tells that there is more', async (t) => {
+  const { owner, peer } = await pair(t);
+  peer.send(MUCH);
+  await eventually('a full read', () => owner.reads.some(({ bytes }) => bytes === READ_INTO.length));
+  await eventually('all', () => owner.received.length === MUCH.length);
+  for (const { bytes, isFull } of owner.reads) assert.equal(isFull, bytes === READ_INTO.length);
+});
+
 test('a socket that is made goes on where the bare connection was', async (t) => {
   const { bare, owner, peer } = await pair(t);
   peer.send('bare ');
@@ -144,7 +161,9 @@ test('a socket that is made goes on where the bare connection was', async (t) =>
   await peer.take('one two three');
   peer.send('socket');
   await eventually('the rest', () => owner.received === 'bare socket');
-  bare.destroy();
+  assert.equal(bare.writable, true);
+  bare.destroySoon();
+  assert.equal(bare.writable, false);
   await peer.over();
   await eventually('the close', () => owner.told.length === 2);
   assert.deepEqual(owner.told, ['socket', 'close']);
@@ -260,6 +279,8 @@ test('a write to a client that has reset closes the connection, without a socket
 test('nothing is written on a closed connection, and its socket is destroyed', async (t) => {
   const { bare, owner, peer } = await pair(t);
   bare.destroy();
+  // nobody who closes it is told within that
+  assert.deepEqual(owner.told, []);
   bare.write('late', 'latin1');
   assert.equal(bare.socket.destroyed, true);
   await peer.over();
