@@ -22,17 +22,12 @@ const REPLICAS = 3;
 const OWN_OPTIONS = {
   host: '127.0.0.1',
   port: 0,
-  tlsPort: 0,
   tlsRedirect: 'off',
-  acmeDomains: [],
   upstreamProtocol: 'http1',
   proxyProtocol: false,
-  rateLimit: 0,
-  maxConnectionsPerClient: 0,
   maxBodyBytes: 0,
   maxConnections: 1024,
   maxInFlight: 256,
-  queueDepth: 1024,
 } as const satisfies Partial<WorkerOptions>;
 
 export class Stage {

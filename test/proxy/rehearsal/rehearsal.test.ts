@@ -1,10 +1,14 @@
 /** The rehearsal of a data thread, run in the test's own thread, and when the threads of a pool hold one. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
+import { queryObjects } from 'node:v8';
 import { RouteTableWriter } from '../../../lib/core/routing/route-table.ts';
 import { createMetricsMemory } from '../../../lib/metrics/layout.ts';
 import { DEFAULT_UPSTREAM_TLS } from '../../../lib/platform/upstream-tls.ts';
 import { NO_DESCRIPTORS } from '../../../lib/proxy/bind.ts';
+import { WorkerContext } from '../../../lib/proxy/exchange/worker-context.ts';
 import { rehearse } from '../../../lib/proxy/rehearsal/rehearsal.ts';
 import type { WorkerStart } from '../../../lib/proxy/worker-protocol.ts';
 import { eventually } from '../../helpers/eventually.ts';
@@ -51,6 +55,22 @@ test('a rehearsal leaves no socket and no timer', async () => {
   });
 });
 
+test('a rehearsal leaves nothing of its worker in memory', async () => {
+  const left = (): number => queryObjects(WorkerContext, { format: 'count' });
+  const before = left();
+  await rehearse(startWith(''), ONE_WAVE);
+  await eventually('nothing is left', () => left() === before);
+});
+
+test('a rehearsal does without the port and the address of its worker', async (t) => {
+  const server = createServer().listen(0, '127.0.0.1');
+  t.after(() => server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const { requests, cause } = await rehearse(startWith(`--host 192.0.2.1 --port ${port}`), ONE_WAVE);
+  assert.deepEqual([requests, cause], [240, '']);
+});
+
 const CONFIGURATIONS = [
   '',
   '--parser node',
@@ -59,6 +79,8 @@ const CONFIGURATIONS = [
   '--hash-key client-ip --max-in-flight 1 --queue-depth 0 --max-body-bytes 1 --rate-limit 1/s',
   '--proxy-protocol on --trusted-proxies 127.0.0.0/8 --max-connections 1',
   '--upstream-protocol h2',
+  '--max-in-flight 1 --queue-depth 1 --max-connections-per-client 1 --public-admin off',
+  '--tls-port 5443 --tls-dir d --tls-redirect',
 ];
 for (const options of CONFIGURATIONS) {
   test(`a rehearsal serves all its requests with ${options || 'the defaults'}`, async () => {
