@@ -31,7 +31,7 @@ export type Weights = ReadonlyMap<string, number>;
 const WEIGHTS_EXAMPLE = '{"S1":5,"S2":1}';
 
 /** The largest `n` of any fleet. */
-export const MAX_COUNT = 10_000;
+const MAX_COUNT = 10_000;
 /** The largest target of autoscaling. */
 const MAX_TARGET = 1_000_000;
 

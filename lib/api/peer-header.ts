@@ -8,7 +8,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 
 /** Paths of the control plane on the public port, while `public-admin` is on. */
-export const HANDED_OVER: ReadonlySet<string> = new Set(['/rep', '/add', '/rm', '/scale']);
+const HANDED_OVER: ReadonlySet<string> = new Set(['/rep', '/add', '/rm', '/scale']);
 
 /** Below it an ACME server looks for proof that this is the domain's server (RFC 8555 section 8.3). */
 export const ACME_CHALLENGE = '/.well-known/acme-challenge/';

@@ -50,7 +50,7 @@ const NAMES: readonly string[] = [
 ];
 
 /** Options that every command for a running balancer has. */
-export const COMMON_OPTIONS: Readonly<Record<string, CommandOption>> = {
+const COMMON_OPTIONS: Readonly<Record<string, CommandOption>> = {
   json: { type: 'boolean', help: 'prints JSON' },
   ...TARGET_OPTIONS,
   help: { type: 'boolean', short: 'h', help: 'shows this help' },

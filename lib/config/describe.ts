@@ -5,7 +5,7 @@ import type { Settings } from './config.ts';
 import { KEYS, type Key, OPTIONS, type Option, type Takes } from './options.ts';
 
 /** What stands for a secret. */
-export const HIDDEN = '•••';
+const HIDDEN = '•••';
 
 /** One option, as `GET /config` and `ringlb check` show it. */
 export interface OptionView {

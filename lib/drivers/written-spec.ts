@@ -6,7 +6,7 @@
 import { hasTemplate, type Pair, type ReplicaSpec, type SpecOverrides } from '../core/replica-spec.ts';
 
 /** The variable of an instance that holds those values of others that have templates, as JSON by name. */
-export const TEMPLATES_VARIABLE = 'RINGLB_TEMPLATES';
+const TEMPLATES_VARIABLE = 'RINGLB_TEMPLATES';
 
 /** Reads the value of an environment variable of an instance. */
 export type ReadVariable = (name: string) => string | undefined;

@@ -5,7 +5,7 @@
  */
 import { BalancerError } from '../platform/errors.ts';
 
-export const PARSE_ERRORS = {
+const PARSE_ERRORS = {
   'no-request': 'bytes came that belong to no request',
   'status-line': 'the status line is not HTTP/1.0 or HTTP/1.1 with a status of three digits from 100',
   'request-line': 'the request line is not a method, a target and HTTP/1.0 or HTTP/1.1, one space apart',

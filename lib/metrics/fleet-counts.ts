@@ -6,7 +6,7 @@
 import { HISTOGRAM_CELLS, HistogramView, recordMs } from '../core/policy/histogram.ts';
 
 /** Why an instance was replaced. */
-export const REPLACE_CAUSES = ['died', 'unhealthy', 'ejected'] as const;
+const REPLACE_CAUSES = ['died', 'unhealthy', 'ejected'] as const;
 export type ReplaceCause = (typeof REPLACE_CAUSES)[number];
 
 /** An event of the journal. */

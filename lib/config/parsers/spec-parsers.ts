@@ -57,7 +57,7 @@ export const volumes: ValueParser<readonly VolumeMount[]> = listOf({
 });
 
 /** Size of a file system in memory that says none. */
-export const TMPFS_BYTES = 64 * 1024 ** 2;
+const TMPFS_BYTES = 64 * 1024 ** 2;
 const tmpfsSize = size(4096, Number.MAX_SAFE_INTEGER);
 const TMPFS_OPTION = /^(?:exec|noexec|mode=[0-7]{3,4}|uid=\d{1,9}|gid=\d{1,9})$/;
 

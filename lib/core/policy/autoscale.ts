@@ -58,7 +58,7 @@ export interface ScaleFacts {
 }
 
 /** Why the size is what the decision says. */
-export const SCALE_REASONS = [
+const SCALE_REASONS = [
   'steady',
   'load',
   'panic',

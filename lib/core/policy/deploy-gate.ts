@@ -22,7 +22,7 @@ export interface GateSample {
 /** Fewer requests than these tell nothing of errors. */
 export const LEAST_REQUESTS = 20;
 /** Fewer than these tell nothing of the slowest percent. */
-export const LEAST_TIMED = 100;
+const LEAST_TIMED = 100;
 /** Errors may be this many times those of the rest, in proportion … */
 const ERROR_FACTOR = 2;
 /** … and the slowest percent, or the half, may take this many times as long, … */

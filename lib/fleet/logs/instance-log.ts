@@ -5,8 +5,8 @@
 import type { OutputStream } from '../../drivers/driver.ts';
 import { LineSplitter } from './line-splitter.ts';
 
-export const LINES_KEPT = 500;
-export const BYTES_KEPT = 256 * 1024;
+const LINES_KEPT = 500;
+const BYTES_KEPT = 256 * 1024;
 
 export interface KeptLine {
   /** Rises over all instances. */

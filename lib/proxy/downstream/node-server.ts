@@ -121,7 +121,7 @@ function isUpgrade({ headers, httpVersionMinor }: IncomingMessage): boolean {
 }
 
 /** One client connection that Node's HTTP server reads. */
-export class NodeConnection implements ManagedConnection, TimedConnection {
+class NodeConnection implements ManagedConnection, TimedConnection {
   readonly socket: Socket;
   readonly carrier: Socket;
   readonly info: ClientInfo;

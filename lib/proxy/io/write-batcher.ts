@@ -27,7 +27,7 @@ const MAX_HELD = 16;
  * The text is kept here and not in corked streams: a stream keeps an object, a list and a closure for each write that
  * it holds, a quarter of all the memory that a request took.
  */
-export class WriteBatcher {
+class WriteBatcher {
   // the writes that are held, in their order: to which socket, what, and whether the socket is closed after it
   readonly #sockets: (TextWriter | undefined)[] = Array(MAX_HELD).fill(undefined);
   readonly #texts: string[] = Array(MAX_HELD).fill('');

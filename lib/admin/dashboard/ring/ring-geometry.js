@@ -5,7 +5,7 @@
 
 /** @typedef {{ readonly owner: number, readonly from: number, readonly to: number }} Run in turns */
 
-export const CENTRE = 160;
+const CENTRE = 160;
 
 /**
  * @param {number} radius

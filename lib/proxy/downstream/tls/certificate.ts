@@ -54,7 +54,7 @@ export function readCertificate(name: string, cert: string, key: string, nowMs: 
 }
 
 /** The certificates of a text in PEM, which may have anything between them. Throws CertificateError. */
-export function chainIn(name: string, pem: string): readonly X509Certificate[] {
+function chainIn(name: string, pem: string): readonly X509Certificate[] {
   const texts = pem.match(PEM_CERTIFICATE) ?? [];
   try {
     // what follows the last one would be passed over
