@@ -32,6 +32,14 @@ describe('a deploy in words', () => {
     );
   });
 
+  it('tells two releases of one title apart by their generations', () => {
+    const to = { ...RELEASES[0], generation: 2 };
+    assert.equal(
+      says(deployOf(['done'], { state: 'done', to })),
+      'good Done in 12 s. app:v1, generation 1 → 2',
+    );
+  });
+
   it('says that it was interrupted, and by what', () => {
     const deploy = deployOf(['done'], { state: 'interrupted', reason: 'the balancer ended' });
     assert.equal(says(deploy), 'bad Interrupted: the balancer ended. app:v1 → app:v2');

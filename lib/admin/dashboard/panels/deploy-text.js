@@ -30,7 +30,12 @@ export function summaryOf({ deploy, before }) {
     const text = before === null ? 'Nothing was deployed yet.' : `Before it ran ${releaseOf(before)}.`;
     return { level: 'plain', text };
   }
-  const change = `${deploy.from.title} → ${deploy.to.title}`;
+  const { from, to } = deploy;
+  // another environment has no title of its own
+  const change =
+    from.title === to.title
+      ? `${to.title}, generation ${count(from.generation)} → ${count(to.generation)}`
+      : `${from.title} → ${to.title}`;
   const reason = deploy.reason === null ? '' : `: ${deploy.reason}`;
   const time = duration(deploy.ms);
   switch (deploy.state) {
