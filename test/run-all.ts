@@ -1,27 +1,40 @@
 /**
- * Runs all tests, with the summary of `node --test`. What works with an engine waits most of its time, so such files are
- * spread over the run, and there is one process more than cores are needed for.
+ * Runs all tests, with the summary of `node --test`. Files that work with an engine wait most of their time: they are
+ * spread over the run, and there is one process more than two cores are needed for. Those with a browser come before them,
+ * for Chromium breaks its connections whenever a container changes the machine's network.
  */
-import { globSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 
 const PROCESSES = 3;
 const TIMEOUT_MS = 600_000;
-const WAITING = /^test\/(contract|docker|swarm)\//;
+const WITH_ENGINE = /^test\/(contract|docker|swarm)\//;
+const WITH_BROWSER = /\bskipBrowser\b/;
 
-/** Where in the run each of them begins, from 0 to `end`, evenly spread. */
-function placed(files: readonly string[], end: number): { readonly file: string; readonly place: number }[] {
-  return files.map((file, index) => ({ file, place: (end * index) / files.length }));
+interface Placed {
+  readonly file: string;
+  /** Where in the run it begins: 0 at the start, 1 at the end. */
+  readonly place: number;
 }
 
-const all = globSync('test/**/*.test.ts').sort();
-const waiting = all.filter((file) => WAITING.test(file));
-const others = all.filter((file) => !WAITING.test(file));
-// the last of those that wait are begun early enough to end with the others
-const files = [...placed(waiting, 0.9), ...placed(others, 1)]
-  .sort((one, other) => one.place - other.place)
-  .map(({ file }) => file);
+function spread(files: readonly string[], [from, to]: readonly [number, number]): readonly Placed[] {
+  return files.map((file, index) => ({ file, place: from + ((to - from) * index) / files.length }));
+}
+
+function kindOf(file: string): 'browser' | 'engine' | 'other' {
+  if (WITH_ENGINE.test(file)) return 'engine';
+  return WITH_BROWSER.test(readFileSync(file, 'utf8')) ? 'browser' : 'other';
+}
+
+const {
+  browser = [],
+  engine = [],
+  other = [],
+} = Object.groupBy(globSync('test/**/*.test.ts').sort(), kindOf);
+// those with an engine begin once no browser is left, and are begun early enough to end with the others
+const placed = [...spread(browser, [0, 0]), ...spread(engine, [0.15, 0.9]), ...spread(other, [0, 1])];
+const files = placed.toSorted((one, another) => one.place - another.place).map(({ file }) => file);
 const results = run({ files, concurrency: PROCESSES, timeout: TIMEOUT_MS });
 results.on('test:fail', () => {
   process.exitCode = 1;
