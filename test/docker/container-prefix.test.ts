@@ -12,7 +12,7 @@ import {
   runStranger,
   skipDocker,
 } from '../helpers/docker/docker.ts';
-import { healthy, instances, names, replaced, Stage } from '../helpers/docker/stage.ts';
+import { healthy, instances, names, replaced, Stage, until } from '../helpers/docker/stage.ts';
 import type { SpecDriver } from '../helpers/replica-spec.ts';
 
 describe('the docker driver with a prefix', { skip: skipDocker ?? false }, () => {
@@ -111,7 +111,11 @@ describe('a balancer whose containers have a prefix', { skip: skipDocker ?? fals
     assert.deepEqual(await instances(second), ran);
     await docker('kill', victim!.instance!);
     await replaced(second, victim!);
-    const found = (await stage.containers()).map(({ name }) => name);
-    assert.ok(found.includes(`${now}${victim!.name}`), `${found}`);
+    // while the engine renames a container it lists that with both names
+    await until('the name with its own prefix', async () => {
+      const found = (await stage.containers()).map(({ name }) => name);
+      assert.ok(found.includes(`${now}${victim!.name}`), `${found}`);
+      return true;
+    });
   });
 });

@@ -85,9 +85,13 @@ export class Stage {
 
   async #clear(): Promise<void> {
     for (const end of this.#ends.reverse()) await end();
-    const left = (await this.containers()).map(({ id }) => id);
-    if (left.length > 0) await docker('rm', '--force', '--volumes', ...left);
-    if ((await this.network()) !== '') await docker('network', 'rm', this.pool);
+    // the engine may still start what a balancer that was killed had asked it for
+    await until('nothing left of the pool', async () => {
+      const left = (await this.containers()).map(({ id }) => id);
+      if (left.length > 0) await docker('rm', '--force', '--volumes', ...left);
+      if ((await this.network()) !== '') await docker('network', 'rm', this.pool);
+      return true;
+    });
     await removeClaims(this.pool);
   }
 
