@@ -3,13 +3,15 @@
  * says itself that a start has failed.
  */
 import { BalancerError, StartError } from '../../platform/errors.ts';
-import { endingOfTask, isOver, LABEL, newestFirst, type ServiceJson } from './mapper.ts';
+import { endingOfTask, isOver, isUp, LABEL, newestFirst, type ServiceJson } from './mapper.ts';
 import type { Observed } from './roster.ts';
 
 /** How long a task that no node fits may wait for one. */
 const NO_NODE_MS = 3000;
 /** The same where nodes are away: a new leader counts all of them as that until each has reported to it. */
 const NODES_AWAY_MS = 20_000;
+
+const NO_IMAGE = /no such image/i;
 
 /** Why no task of the service will run, or none has within the limit; undefined while one still may. */
 export function startFailure(
@@ -22,10 +24,14 @@ export function startFailure(
   }: { readonly waitedMs: number; readonly limitMs: number; readonly isNew: boolean },
 ): BalancerError | undefined {
   const name = labels[LABEL.name];
-  const [newest] = newestFirst(tasks.filter((task) => task.ServiceID === serviceId));
+  const all = newestFirst(tasks.filter((task) => task.ServiceID === serviceId));
+  const [newest] = all;
   const words = newest?.Status.Err ?? '';
-  if (/no such image/i.test(words) && isOver(newest!)) {
-    const reason = `No node could start ${name}: ${words}; bring the image to every node, or push it to a registry`;
+  const rejected = all.filter((task) => isOver(task) && NO_IMAGE.test(task.Status.Err ?? ''));
+  const [last] = rejected;
+  // Swarm makes the next task at once, so the newest may never be seen when it is over
+  if (last !== undefined && (last === newest || (rejected.length > 1 && !isUp(newest!)))) {
+    const reason = `No node could start ${name}: ${last.Status.Err}; bring the image to every node, or push it to a registry`;
     return new BalancerError('image-missing', reason);
   }
   const unfit = noNode(name ?? '', words, waitedMs);
