@@ -1,13 +1,13 @@
 /**
  * Runs all tests, with the summary of `node --test`. Files that work with an engine wait most of their time: they are
- * spread over the run, and there is one process more than two cores are needed for. Those with a browser come before them,
- * for Chromium breaks its connections whenever a container changes the machine's network.
+ * spread over the run, beside files that do not. Those with a browser come before them, for Chromium breaks its connections
+ * whenever a container changes the machine's network.
  */
 import { globSync, readFileSync } from 'node:fs';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 
-const PROCESSES = 3;
+const PROCESSES = 2;
 const TIMEOUT_MS = 600_000;
 const WITH_ENGINE = /^test\/(contract|docker|swarm)\//;
 const WITH_BROWSER = /\bskipBrowser\b/;
