@@ -29,8 +29,10 @@ export function startFailure(
   const words = newest?.Status.Err ?? '';
   const rejected = all.filter((task) => isOver(task) && NO_IMAGE.test(task.Status.Err ?? ''));
   const [last] = rejected;
-  // Swarm makes the next task at once, so the newest may never be seen when it is over
-  if (last !== undefined && (last === newest || (rejected.length > 1 && !isUp(newest!)))) {
+  // Swarm makes the next task at once, so the newest may never be seen when it is over;
+  // but what a service had rejected before it is healed says nothing of now
+  const areSeveral = isNew && rejected.length > 1 && !isUp(newest!);
+  if (last !== undefined && (last === newest || areSeveral)) {
     const reason = `No node could start ${name}: ${last.Status.Err}; bring the image to every node, or push it to a registry`;
     return new BalancerError('image-missing', reason);
   }

@@ -62,20 +62,25 @@ describe('tasks whose image no node has', () => {
     },
     Status: { State: state, Err: more },
   });
-  const codeOf = (...tasks: readonly TaskJson[]) => {
+  const codeOf = (tasks: readonly TaskJson[], isNew = true) => {
     const observed = { services: [SERVICE], tasks, nodes: new Map() };
-    return startFailure(SERVICE, observed, { waitedMs: 2000, limitMs: 60_000, isNew: true })?.code;
+    return startFailure(SERVICE, observed, { waitedMs: 2000, limitMs: 60_000, isNew })?.code;
   };
 
   it('fail the start, though the next one is always there already', () => {
     const rejected = [task(1, 'rejected', words), task(2, 'rejected', words)];
-    assert.equal(codeOf(...rejected), 'image-missing');
-    assert.equal(codeOf(...rejected, task(3, 'preparing')), 'image-missing');
+    assert.equal(codeOf(rejected), 'image-missing');
+    assert.equal(codeOf([...rejected, task(3, 'preparing')]), 'image-missing');
   });
 
   it('fail it not while another node is being tried for the first time, or has it', () => {
     const [first, second] = [task(1, 'rejected', words), task(2, 'rejected', words)];
-    assert.equal(codeOf(first, task(2, 'preparing')), undefined);
-    assert.equal(codeOf(first, second, { ...task(3, 'running'), DesiredState: 'running' }), undefined);
+    assert.equal(codeOf([first, task(2, 'preparing')]), undefined);
+    assert.equal(codeOf([first, second, { ...task(3, 'running'), DesiredState: 'running' }]), undefined);
+  });
+
+  it('say nothing of a service that is healed later', () => {
+    const rejected = [task(1, 'rejected', words), task(2, 'rejected', words)];
+    assert.equal(codeOf([...rejected, task(3, 'preparing')], false), undefined);
   });
 });

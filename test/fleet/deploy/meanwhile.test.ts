@@ -2,16 +2,16 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import type { DeployPhase, DeployState } from '../../../lib/api/deploy.ts';
+import { DEPLOY_DEFAULTS } from '../../../lib/core/policy/deploy-gate.ts';
 import type { DeployRequest } from '../../../lib/fleet/deploy/deploys.ts';
 import { FleetRig, NOT_READY } from '../../helpers/fleet/rig.ts';
 
 const WATCH_MS = 1000;
 const CHANGE: DeployRequest = {
+  ...DEPLOY_DEFAULTS,
   kind: 'change',
   env: [['VERSION', '2']],
-  batch: 1,
   watchMs: WATCH_MS,
-  maxErrorRate: 0.01,
 };
 
 describe('a replica in a deploy', () => {

@@ -47,6 +47,7 @@ const RESETS_A_SECOND = 10;
 const NO_BYTES: Buffer = Buffer.alloc(0);
 /** How long a client may take to close a connection that is over. */
 const CLOSE_MS = 5000;
+
 export class Http2Connection implements TimedConnection {
   readonly info: ClientInfo;
   readonly socket: TLSSocket;
