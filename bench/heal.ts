@@ -22,6 +22,7 @@ const HELP = `npm run bench:heal -- [--drivers process,docker] [--rounds 5] [--i
   its first response may be part of a crash loop, and is replaced with more care.
 `;
 const STEADY_MS = 10_500;
+const REST_MS = 2000;
 const LOOK_MS = 5;
 const WITHIN_MS = 60_000;
 const POOL = `ringlb-bench-${process.pid}`;
@@ -112,6 +113,8 @@ async function measure(kind: Kind, rounds: number): Promise<readonly (readonly [
         remove = await kind.start();
       });
       await remove();
+      // the engine cleans up behind what was removed for a moment more
+      await delay(REST_MS);
       const replica = await balancer.replica('S2');
       const healMs = await timed(async () => {
         // the engine may respond only once it has cleaned up
