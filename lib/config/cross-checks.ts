@@ -8,6 +8,7 @@ import { formatEndpoint } from '../core/replica.ts';
 import type { DriverKind } from '../drivers/driver.ts';
 import { isLoopback } from '../platform/ip-addresses.ts';
 import { type Check, isMeant, nameOf, rejectsBoth, type Sources } from './check.ts';
+import { EFFECT_CHECKS } from './checks/effect-checks.ts';
 import { FRONT_CHECKS } from './checks/front-checks.ts';
 import { SCALE_CHECKS } from './checks/scale-checks.ts';
 import { capacityOf, configuredWeights, firstNames } from './derived-values.ts';
@@ -246,6 +247,19 @@ const routing: readonly Check[] = [
   },
 ];
 
+/** What is for replicas that the balancer starts. */
+const OWN_REPLICAS: readonly Key[] = [
+  'replicas',
+  'stopTimeoutMs',
+  'env',
+  'envFile',
+  'memoryBytes',
+  'cpus',
+  'workdir',
+  'stopSignal',
+  'replaceAfterMs',
+];
+
 /** What only a container can be given. */
 const CONTAINERS_ONLY: readonly Key[] = [
   'secret',
@@ -271,9 +285,7 @@ const CHECKS: readonly Check[] = [
   needsDriver('resolver', 'discover'),
   needsDriver('command', 'process'),
   rejectsBlank('command'),
-  ...(['env', 'envFile', 'memoryBytes', 'cpus', 'workdir', 'stopSignal'] as const).map((key) =>
-    needsDriver(key, 'process', 'docker', 'swarm'),
-  ),
+  ...OWN_REPLICAS.map((key) => needsDriver(key, 'process', 'docker', 'swarm')),
   ...CONTAINERS_ONLY.map((key) => needsDriver(key, 'docker', 'swarm')),
   {
     reads: ['driver', 'workdir'],
@@ -292,8 +304,12 @@ const CHECKS: readonly Check[] = [
   needsDriver('constraints', 'swarm'),
   needsDriver('swarmPublish', 'swarm'),
   needsDriver('swarmHealMs', 'swarm'),
+  needsDriver('upstreamCa', 'static', 'discover'),
+  needsDriver('upstreamInsecure', 'static', 'discover'),
+  needsDriver('replicaLogs', 'process', 'docker'),
   ...routing,
   ...SCALE_CHECKS,
+  ...EFFECT_CHECKS,
   ...(['scaleMax', 'scaleMin', 'scaleTarget', 'scaleIdleMs'] as const).map((key) =>
     needsDriver(key, 'process', 'docker', 'swarm'),
   ),
