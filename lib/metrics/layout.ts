@@ -157,3 +157,37 @@ export function clearLevels(row: Float64Array, { ordinals }: MetricsShape): void
   for (let ordinal = 0; ordinal <= ordinals; ordinal++)
     row.fill(0, blockOf(ordinal) + REPLICA.levels, blockOf(ordinal + 1));
 }
+
+/** Status classes, and requests without a status. */
+export const CLASS_CELLS = 6;
+
+export function emptyBlock(): Float64Array {
+  return new Float64Array(REPLICA.size);
+}
+
+export function add(sums: Float64Array, cells: Float64Array, count: number): void {
+  for (let cell = 0; cell < count; cell++) sums[cell] = sums[cell]! + cells[cell]!;
+}
+
+/** Times are rounded to this part of a millisecond, so that what is moved between sums makes none of them fall. */
+const PARTS_PER_MS = 1024;
+const TIMES = [REPLICA.duration, REPLICA.firstByte, REPLICA.connect].map(
+  (start) => start + HISTOGRAM_CELLS - 1,
+);
+
+/** Rounds the sums of the histograms of a block. */
+export function roundTimes(cells: Float64Array, block: number): void {
+  for (const time of TIMES)
+    cells[block + time] = Math.round(cells[block + time]! * PARTS_PER_MS) / PARTS_PER_MS;
+}
+
+export function requestsIn(cells: Float64Array): number {
+  return cells
+    .subarray(REPLICA.classes, REPLICA.classes + CLASS_CELLS)
+    .reduce((sum, count) => sum + count, 0);
+}
+
+/** Subtracts the baseline of the counters; gauges have none. */
+export function subtract(cells: Float64Array, before: Float64Array): void {
+  for (let cell = 0; cell < REPLICA.levels; cell++) cells[cell] = cells[cell]! - before[cell]!;
+}

@@ -7,9 +7,12 @@ import { HISTOGRAM_CELLS, HistogramView } from '../core/policy/histogram.ts';
 import {
   ABORTERS,
   type Aborter,
+  add,
   blockOf,
+  CLASS_CELLS,
   clearLevels,
   createMetricsMemory,
+  emptyBlock,
   FAILURES,
   GC_KINDS,
   type GcKind,
@@ -20,7 +23,10 @@ import {
   REPLICA,
   RETRY_REASONS,
   type RetryReason,
+  requestsIn,
+  roundTimes,
   rowOver,
+  subtract,
   THREAD,
 } from './layout.ts';
 
@@ -119,6 +125,8 @@ export class MetricsReader {
   readonly #dataRows: readonly Float64Array[];
   /** The replica of each ordinal, and what its cells held when it got the ordinal. */
   readonly #owners = new Map<number, Owner>();
+  /** What was counted of a replica on ordinals that others have now. */
+  readonly #former = new Map<string, Float64Array>();
   #lives = 0;
   #ended = 0;
 
@@ -136,18 +144,40 @@ export class MetricsReader {
   /** A new replica gets this name; earlier counts under it belong to a removed one. */
   begin(name: string): void {
     for (const [ordinal, owner] of this.#owners) if (owner.name === name) this.#owners.delete(ordinal);
+    this.#former.delete(name);
   }
 
   /**
    * Assigns ordinals to names from now on; to be called before any thread can learn of a new replica, and after all
    * threads have dropped the one that had its ordinal. What the cells of the ordinal held until then is remembered
-   * and subtracted, since only the threads write counters.
+   * and subtracted, since only the threads write counters; a replica that has another ordinal now keeps its counts.
    */
   follow(records: readonly { readonly ordinal: number; readonly name: string }[]): void {
     for (const { ordinal, name } of records) {
-      if (this.#owners.get(ordinal)?.name === name) continue;
-      this.#owners.set(ordinal, { name, before: this.#cellsOf(ordinal), life: ++this.#lives });
+      const last = this.#owners.get(ordinal);
+      if (last?.name === name) continue;
+      const cells = this.#cellsOf(ordinal);
+      const life = this.#lifeOf(name) ?? ++this.#lives;
+      this.#owners.set(ordinal, { name, before: cells, life });
+      if (last !== undefined) this.#retire(last, cells);
     }
+  }
+
+  #lifeOf(name: string): number | undefined {
+    for (const owner of this.#owners.values()) if (owner.name === name) return owner.life;
+    return undefined;
+  }
+
+  /** Another replica has the ordinal of this one, which counted up to `cells`. */
+  #retire({ name, before }: Owner, cells: Float64Array): void {
+    if (this.#lifeOf(name) === undefined) {
+      this.#former.delete(name);
+      return;
+    }
+    const counted = cells.slice();
+    subtract(counted, before);
+    add(counted, this.#former.get(name) ?? emptyBlock(), REPLICA.levels);
+    this.#former.set(name, counted);
   }
 
   /** The data thread of this row has ended. */
@@ -165,22 +195,23 @@ export class MetricsReader {
       blocks.subarray(ordinal * REPLICA.size, (ordinal + 1) * REPLICA.size);
     const found = new Map<string, Counted>(names.map((name) => [name, { cells: undefined, life: 0 }]));
     const [totals, removed, nothing] = [emptyBlock(), emptyBlock(), emptyBlock()];
-    // always in this order, so that rounding never makes a sum of fractions fall
     for (let ordinal = 0; ordinal <= ordinals; ordinal++) {
       const block = blockAt(ordinal);
       add(totals, block, REPLICA.size);
+      if (ordinal < ordinals) add(removed, block, REPLICA.levels);
       const owner = this.#owners.get(ordinal);
       const counted = owner && found.get(owner.name);
-      if (owner === undefined || counted === undefined) {
-        if (ordinal < ordinals) add(removed, block, REPLICA.levels);
-        continue;
-      }
-      add(removed, owner.before, REPLICA.levels);
+      if (owner === undefined || counted === undefined) continue;
       // the block is a copy, so it may be changed in place
       subtract(block, owner.before);
       if (counted.cells === undefined) counted.cells = block;
       else add(counted.cells, block, REPLICA.size);
-      counted.life = Math.max(counted.life, owner.life);
+      counted.life = owner.life;
+    }
+    for (const [name, { cells }] of found) {
+      if (cells === undefined) continue;
+      add(cells, this.#former.get(name) ?? nothing, REPLICA.levels);
+      subtract(removed, cells);
     }
     return {
       atMs,
@@ -209,6 +240,10 @@ export class MetricsReader {
       }
       requests.set(name, sum + since);
     }
+    for (const [name, sum] of requests) {
+      const former = this.#former.get(name);
+      if (former !== undefined) requests.set(name, sum + requestsIn(former));
+    }
     return requests;
   }
 
@@ -217,12 +252,14 @@ export class MetricsReader {
     const [first, ...others] = this.#dataRows;
     const blocks = first!.slice(blockOf(0));
     for (const row of others) add(blocks, row.subarray(blockOf(0)), blocks.length);
+    for (let block = 0; block < blocks.length; block += REPLICA.size) roundTimes(blocks, block);
     return blocks;
   }
 
   #cellsOf(ordinal: number): Float64Array {
     const cells = emptyBlock();
     for (const row of this.#dataRows) add(cells, row.subarray(blockOf(ordinal)), REPLICA.size);
+    roundTimes(cells, 0);
     return cells;
   }
 
@@ -246,35 +283,18 @@ export class MetricsReader {
   }
 }
 
-function emptyBlock(): Float64Array {
-  return new Float64Array(REPLICA.size);
-}
-
 /** The counts of one name while they are summed; without cells it has no ordinal yet. */
 interface Counted {
   cells: Float64Array | undefined;
   life: number;
 }
 
-/** Status classes, and requests without a status. */
-const CLASS_CELLS = 6;
-
-function add(sums: Float64Array, cells: Float64Array, count: number): void {
-  for (let cell = 0; cell < count; cell++) sums[cell] = sums[cell]! + cells[cell]!;
-}
-
-/** Subtracts the baseline of the counters; gauges have none. */
-function subtract(cells: Float64Array, before: Float64Array): void {
-  for (let cell = 0; cell < REPLICA.levels; cell++) cells[cell] = cells[cell]! - before[cell]!;
-}
-
 /** The counts in a copied block. */
 function countsIn(cells: Float64Array): RequestCounts {
-  const classes = cells.subarray(REPLICA.classes, REPLICA.classes + CLASS_CELLS);
-  const byClass = [...classes.subarray(1)];
+  const byClass = [...cells.subarray(REPLICA.classes + 1, REPLICA.classes + CLASS_CELLS)];
   const failedAttempts = cells[REPLICA.failedAttempts]!;
   return {
-    requests: classes.reduce((sum, count) => sum + count, 0),
+    requests: requestsIn(cells),
     byClass,
     failures: byClass[4]! + failedAttempts,
     failedAttempts,

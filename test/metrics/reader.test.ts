@@ -238,6 +238,42 @@ test('a name with two ordinals at once, one draining, counts both', () => {
   assert.equal(read('S1').requests, 2);
 });
 
+test('a name that exchanges its ordinal keeps its counts when another name gets the old one', () => {
+  const { reader, first, read } = threads();
+  first.request({ ...REQUEST, totalMs: 0.1 });
+  const { life } = read('S1');
+  reader.follow([{ ordinal: 2, name: 'S1' }]);
+  first.request({ ...REQUEST, respondedBy: 2, totalMs: 0.7 });
+  const [before, totals] = [read('S1'), reader.read([]).totals];
+  reader.follow([{ ordinal: 0, name: 'S2' }]);
+  const [after] = reader.read(['S1', 'S2']).replicas;
+  assert.deepEqual([after!.requests, after!.duration.sumMs], [2, before.duration.sumMs]);
+  assert.deepEqual([before.life, after!.life], [life, life]);
+  assert.deepEqual(
+    [...reader.requestsOf(['S1', 'S2'])],
+    [
+      ['S1', 2],
+      ['S2', 0],
+    ],
+  );
+  const { removed, totals: later } = reader.read(['S1', 'S2']);
+  assert.deepEqual([removed.requests, later.requests], [0, totals.requests]);
+  assert.equal(reader.read(['S2']).removed.requests, 2);
+});
+
+test('a name that began anew has none of the counts from before it', () => {
+  const { reader, first, read } = threads();
+  first.request(REQUEST);
+  reader.follow([{ ordinal: 2, name: 'S1' }]);
+  reader.follow([{ ordinal: 0, name: 'S3' }]);
+  const { life } = read('S1');
+  reader.begin('S1');
+  reader.follow([{ ordinal: 2, name: 'S1' }]);
+  assert.equal(read('S1').requests, 0);
+  assert.notEqual(read('S1').life, life);
+  assert.equal(reader.read(['S1', 'S2', 'S3']).removed.requests, 1);
+});
+
 test('to be told again whose an ordinal is changes nothing', () => {
   const { reader, first, read } = threads();
   first.request(REQUEST);
