@@ -16,7 +16,7 @@ export interface AccessEntry {
   readonly requestId: string;
   /** The address of the client, as far as trusted proxies report it. */
   readonly client: string;
-  /** '' where the request could not be parsed. */
+  /** '' where not even the request line could be parsed. */
   readonly method: string;
   readonly target: string;
   /** `1.1`. */

@@ -122,6 +122,11 @@ export class HeaderScanner {
     return !this.isFresh && this.#step !== EMPTY_LINE_FEED;
   }
 
+  /** What has come of a section in pieces; empty while all of it lies in one. */
+  get held(): Buffer {
+    return this.#held.subarray(0, this.#heldBytes);
+  }
+
   /** Forgets the section and its bytes. */
   reset(): void {
     this.bytes = NOTHING;

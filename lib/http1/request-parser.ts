@@ -10,6 +10,7 @@ import { type BodySink, ChunkedDecoder } from './chunked-decoder.ts';
 import { HeaderScanner, NEEDS_MORE } from './header-scanner.ts';
 import { parseErrorKindOf } from './parse-errors.ts';
 import { type ParsedRequest, parsePlainHead, parseScannedHead } from './request-head.ts';
+import { type RequestLine, requestLineOf } from './request-line.ts';
 import { NO_TRAILERS } from './trailers.ts';
 
 export interface RequestLimits {
@@ -74,6 +75,7 @@ export class RequestParser {
   /** Content-Length of the request at hand; 0 where its body is in chunks. */
   #length = 0;
   #isChunked = false;
+  #refusedLine: RequestLine | undefined;
 
   constructor(limits: RequestLimits, sink: RequestSink) {
     this.#limits = limits;
@@ -87,6 +89,12 @@ export class RequestParser {
   /** Part of a head has come, and the rest is awaited. */
   get isInHead(): boolean {
     return this.#phase === 'head' && this.#section?.isBegun === true;
+  }
+
+  /** The request line of a head that was refused, or that has not come as a whole; undefined where there is none. */
+  get unparsedLine(): RequestLine | undefined {
+    if (this.#refusedLine !== undefined) return this.#refusedLine;
+    return this.isInHead ? requestLineOf(this.#section!.held) : undefined;
   }
 
   /** Bytes of content of the request at hand that have come, without the framing of chunks. */
@@ -115,6 +123,10 @@ export class RequestParser {
     try {
       return this.#parse(chunk, from, to);
     } catch (error) {
+      if (this.#phase === 'head') {
+        const held = this.#section?.held;
+        this.#refusedLine = requestLineOf(held?.length ? held : chunk.subarray(from, to));
+      }
       this.stop();
       throw requestError(error);
     }

@@ -181,6 +181,57 @@ for (const [what, bytes, settings] of [
   });
 }
 
+for (const [status, bytes] of [
+  [431, `GET /a HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(100_000)}\r\n\r\n`],
+  [414, `GET /a?${'x'.repeat(100_000)} HTTP/1.1\r\nHost: a\r\n\r\n`],
+  [400, 'GET /a HTTP/1.1\r\nHost: a\r\nBad name: x\r\n\r\n'],
+  [505, 'GET /a HTTP/3.0\r\nHost: a\r\n\r\n'],
+] as const) {
+  test(`a head that is refused by ${status} is logged with its request line`, async (t) => {
+    const { client, lines } = await logged(t);
+    client.send(bytes);
+    await client.over();
+    const [line] = lines();
+    assert.deepEqual([line?.method, String(line?.path).slice(0, 2), line?.status], ['GET', '/a', status]);
+  });
+}
+
+test('a head that is refused behind another request is logged with its own request line', async (t) => {
+  const { rig, client, lines } = await logged(t);
+  rig.replica.serve();
+  client.send(`${get('/first')}GET /second HTTP/1.1\r\nHost: a\r\nBad name: x\r\n\r\n`);
+  await client.over();
+  const found = lines().map(({ path, status }) => [path, status]);
+  assert.deepEqual(found, [
+    ['/first', 200],
+    ['/second', 400],
+  ]);
+});
+
+for (const [status, head, path] of [
+  [501, 'CONNECT a:443 HTTP/1.1\r\nHost: a', 'a:443'],
+  [501, 'POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked', '/a'],
+  [417, 'GET /a HTTP/1.1\r\nHost: a\r\nExpect: much', '/a'],
+] as const) {
+  test(`${head.slice(0, head.indexOf('\r'))}, which gets ${status}, is logged with its request line`, async (t) => {
+    const { client, lines } = await logged(t);
+    client.send(`${head}\r\n\r\n`);
+    await client.over();
+    const [line] = lines();
+    assert.deepEqual([line?.path, line?.status], [path, status]);
+  });
+}
+
+test('a head that does not come to its end is logged with what has come of its request line', async (t) => {
+  const { rig, client, lines } = await logged(t, { headerTimeoutMs: 200 });
+  client.send('GET /a HTTP/1.1\r\nHost: a\r\n');
+  const ticking = setInterval(() => rig.advance(100), 100);
+  t.after(() => clearInterval(ticking));
+  await client.over();
+  const [line] = lines();
+  assert.deepEqual([line?.path, line?.status], ['/a', 408]);
+});
+
 test('what is not HTTP is a line without a request', async (t) => {
   const { client, lines } = await logged(t);
   client.send('nonsense\r\n\r\n');

@@ -52,6 +52,7 @@ const NODE_DIFFERS = [
   'chunked body that (ends|resets) within a chunk',
   'without waiting for 100 is served',
   'an upgrade to .* is ignored',
+  'a head that (is refused|does not come)',
 ];
 
 /** Titles of what differs over TLS: what is told of the connection, and what is sent before a handshake. */

@@ -23,6 +23,7 @@ import type {
   ActiveExchange,
   ClientRequest,
   ManagedConnection,
+  RefusedRequest,
   RequestHandler,
   TimedConnection,
 } from './request.ts';
@@ -32,7 +33,7 @@ import { RequestReader, type RequestReaderOwner } from './request-reader.ts';
 export interface ConnectionWorker extends WatchWorker {
   readonly options: WorkerOptions;
   /** Counts and logs a request that gets a failure before it is an exchange. */
-  recordRefusal(code: ErrorCode, client: ClientInfo, bytesOut: number): void;
+  recordRefusal(code: ErrorCode, client: ClientInfo, bytesOut: number, request?: RefusedRequest): void;
 }
 
 /** Where a socket keeps its connection, and that its reader: functions shared by all cost less where connections are short. */
@@ -224,7 +225,7 @@ export class ClientConnection implements ManagedConnection, TimedConnection, Req
     writeBatcher.flush(this.socket);
     if (!this.socket.writable) return this.socket.destroySoon();
     const text = finalFailureResponse(pending);
-    this.#worker.recordRefusal(pending.code, this.info, text.length);
+    this.#worker.recordRefusal(pending.code, this.info, text.length, this.#reader.unparsedLine);
     this.socket.write(text);
     // a client that was too slow is not waited for
     if (pending.code === 'request-timeout') this.socket.destroySoon();

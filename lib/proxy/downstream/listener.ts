@@ -56,7 +56,6 @@ export interface ListenerWorker extends ExchangeWorker, ConnectionWorker {
   readonly pools: ExchangeWorker['pools'] & { readonly admin: ConnectionPool };
   readonly clientLimits: ClientLimits;
   readonly tls: ExchangeWorker['tls'] & { readonly material: TlsMaterial | undefined };
-  recordRefusal(code: ErrorCode, client: ClientInfo, bytesOut: number, request?: ClientRequest): void;
 }
 
 /** Told when connections begin to be refused because there are too many, and when they no longer are. */

@@ -6,7 +6,6 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { TOKEN_CHAR } from '../../core/http-token.ts';
 import { parseHeadText } from '../../http1/request-parser.ts';
 import { BalancerError, errnoOf, isBalancerError } from '../../platform/errors.ts';
 import { finalFailureResponse } from '../headers/failure-response.ts';
@@ -19,10 +18,12 @@ import type { ConnectionWorker } from './client-connection.ts';
 import { SocketResponse } from './client-response.ts';
 import { ClientTimeouts, isEnding } from './client-timeouts.ts';
 import { NodeBody, NodeResponse } from './node-messages.ts';
+import { type ParseError, parseFailure } from './node-parse-failure.ts';
 import {
   type ActiveExchange,
   ClientRequest,
   type ManagedConnection,
+  type RefusedRequest,
   type RequestHandler,
   type TimedConnection,
 } from './request.ts';
@@ -40,12 +41,6 @@ const MAX_EARLY_BYTES = 65_536;
 const CONNECTION = Symbol('connection');
 interface NodeSocket extends Socket {
   [CONNECTION]?: NodeConnection;
-}
-
-/** Node's error for bytes that its parser has refused. */
-interface ParseError extends Error {
-  readonly reason?: string;
-  readonly rawPacket?: Buffer;
 }
 
 export class NodeServer {
@@ -78,9 +73,10 @@ export class NodeServer {
     this.#server.on('upgrade', (request, socket, early) =>
       connectionOf(socket as Socket)?.handleUpgrade(request, early),
     );
-    this.#server.on('connect', (_request, socket) =>
+    this.#server.on('connect', (request, socket) =>
       connectionOf(socket as Socket)?.refuse(
         new BalancerError('not-implemented', 'CONNECT is not supported'),
+        request,
       ),
     );
     this.#server.on('clientError', (error, socket) => connectionOf(socket as Socket)?.onParseError(error));
@@ -135,6 +131,8 @@ class NodeConnection implements ManagedConnection, TimedConnection {
   #isPaused = false;
   #hasReceived = false;
   #pendingError: BalancerError | undefined;
+  /** The request that got it, where Node's parser made one of what came. */
+  #refused: RefusedRequest | undefined;
   #early: Buffer[] = [];
   #earlyBytes = 0;
   readonly #timeouts: ClientTimeouts;
@@ -196,7 +194,7 @@ class NodeConnection implements ManagedConnection, TimedConnection {
     } catch (error) {
       message.resume();
       if (!isBalancerError(error)) throw error;
-      this.refuse(error);
+      this.refuse(error, message);
     }
   }
 
@@ -263,13 +261,14 @@ class NodeConnection implements ManagedConnection, TimedConnection {
   }
 
   /** Responds with `error`, or one that was given before, once all other responses are written; and closes. */
-  refuse(error?: BalancerError): void {
+  refuse(error?: BalancerError, message?: IncomingMessage): void {
+    if (this.#pendingError === undefined && message !== undefined) this.#refused = refusedOf(message);
     this.#pendingError ??= error;
     if (this.#pendingError === undefined || this.#exchange !== undefined || this.#held.length > 0) return;
     if (this.isClosing) return;
     this.isClosing = true;
     const text = finalFailureResponse(this.#pendingError);
-    this.#worker.recordRefusal(this.#pendingError.code, this.info, text.length);
+    this.#worker.recordRefusal(this.#pendingError.code, this.info, text.length, this.#refused);
     this.socket.write(text);
     this.linger(this.#worker.nowMs);
   }
@@ -296,6 +295,10 @@ class NodeConnection implements ManagedConnection, TimedConnection {
   }
 }
 
+function refusedOf({ method = '', url = '', httpVersion, rawHeaders }: IncomingMessage): RefusedRequest {
+  return { method, url, httpVersion, rawHeaders };
+}
+
 /** The head that Node took apart, put together again; `isOrdinary` leaves Upgrade out. */
 function headText(
   { method = '', url = '', httpVersionMajor, httpVersionMinor, rawHeaders }: IncomingMessage,
@@ -307,41 +310,4 @@ function headText(
     text += `${rawHeaders[at]}: ${rawHeaders[at + 1]}\r\n`;
   }
   return text;
-}
-
-/** The reason that Node's parser gives for a well-formed version that it does not know. */
-const UNKNOWN_VERSION = 'Invalid HTTP version';
-const LF = 10;
-/** The beginning of a request line. */
-const METHOD = new RegExp(`^${TOKEN_CHAR}+ `);
-
-/** The failure that a client gets for bytes that Node's parser has refused. */
-function parseFailure(error: ParseError, maxTargetBytes: number): BalancerError {
-  switch (errnoOf(error)) {
-    case 'HPE_HEADER_OVERFLOW': {
-      // only a packet that begins with a request line shows which limit it was
-      if (error.rawPacket === undefined || !METHOD.test(error.rawPacket.toString('latin1', 0, 64)))
-        return new BalancerError('head-too-large');
-      const firstLine = error.rawPacket.indexOf(LF);
-      return new BalancerError(
-        firstLine < 0 || firstLine > maxTargetBytes ? 'target-too-long' : 'head-too-large',
-      );
-    }
-    case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return new BalancerError('request-timeout');
-    // HTTP/2 with prior knowledge, whose preface looks like a request
-    case 'HPE_PAUSED_H2_UPGRADE':
-      return new BalancerError('http-version');
-    case 'HPE_INVALID_VERSION':
-      if (error.reason !== UNKNOWN_VERSION) break;
-      return new BalancerError('http-version');
-    case 'HPE_INVALID_METHOD':
-      if (error.rawPacket !== undefined && METHOD.test(error.rawPacket.toString('latin1', 0, 64)))
-        return new BalancerError('not-implemented', 'The method is not known');
-      break;
-  }
-  return new BalancerError(
-    'bad-request',
-    `The request is not HTTP/1.1${error.reason ? `: ${error.reason}` : ''}`,
-  );
 }

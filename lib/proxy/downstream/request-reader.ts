@@ -5,6 +5,7 @@
  * is bounded.
  */
 import type { ParsedRequest } from '../../http1/request-head.ts';
+import type { RequestLine } from '../../http1/request-line.ts';
 import { type RequestLimits, RequestParser, type RequestSink } from '../../http1/request-parser.ts';
 import { LargeReads, largeReadBudget } from '../io/large-reads.ts';
 import { READ_INTO, readInto, SCRATCH } from '../io/node-internals.ts';
@@ -178,6 +179,11 @@ export class RequestReader implements RequestSink, ReadControl {
   /** The client has sent something. */
   get hasReceived(): boolean {
     return this.#hasReceived;
+  }
+
+  /** The request line of a head that was refused, or has not come as a whole. */
+  get unparsedLine(): RequestLine | undefined {
+    return this.#parser.unparsedLine;
   }
 
   /** A request is half read. */

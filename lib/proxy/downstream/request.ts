@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { fieldPairs } from '../../http1/header-scanner.ts';
 import type { ParsedRequest } from '../../http1/request-head.ts';
+import type { RequestLine } from '../../http1/request-line.ts';
 import type { ResponseRequest } from '../../http1/response-parser.ts';
 import type { BalancerError } from '../../platform/errors.ts';
 import type { ClientInfo, RequestHead } from '../headers/request-headers.ts';
@@ -51,6 +52,9 @@ export class ClientRequest {
     return fieldPairs(this.#text, this.#fieldsAt);
   }
 }
+
+/** A request that was refused; of one whose head could not be understood, its first line alone. */
+export type RefusedRequest = RequestLine & Partial<Pick<ClientRequest, 'rawHeaders'>>;
 
 /** Takes a piece of a body, which is good until the call returns. */
 export type OnPiece = (piece: Buffer) => void;

@@ -7,7 +7,7 @@ import type { AccessLog, AccessLogOptions } from '../../access-log/access-log.ts
 import { headerValue } from '../../core/header-value.ts';
 import { type EndedRequest, NOT_MEASURED_MS } from '../../metrics/recorder.ts';
 import { ERRORS, type ErrorCode } from '../../platform/errors.ts';
-import type { ClientRequest, RequestContext } from '../downstream/request.ts';
+import type { RefusedRequest, RequestContext } from '../downstream/request.ts';
 import type { ClientInfo } from '../headers/request-headers.ts';
 import type { TrustedProxies } from '../headers/trusted-proxies.ts';
 
@@ -73,13 +73,13 @@ export class AccessLogEntries {
 
   /**
    * Logs a request that was refused before it was an exchange, with a response of `bytesOut` bytes, or none; `request` is
-   * undefined where it could not be understood.
+   * undefined where not even its first line could be understood.
    */
   recordRefusal(
     code: ErrorCode,
     info: ClientInfo,
     bytesOut: number,
-    request: ClientRequest | undefined,
+    request: RefusedRequest | undefined,
   ): void {
     const { status } = ERRORS[code];
     if (!this.#hasLine(status, 0)) return;

@@ -16,7 +16,7 @@ import {
   type LimitMemory,
   RequestRates,
 } from '../downstream/client-limits.ts';
-import type { ClientRequest } from '../downstream/request.ts';
+import type { RefusedRequest } from '../downstream/request.ts';
 import type { TlsMaterial } from '../downstream/tls/tls-server.ts';
 import type { ClientInfo } from '../headers/request-headers.ts';
 import type { TrustedProxies } from '../headers/trusted-proxies.ts';
@@ -146,7 +146,7 @@ export class WorkerContext {
   }
 
   /** Counts and logs a request that gets a failure before it is an exchange; it may not even have been parsed. */
-  recordRefusal(code: ErrorCode, client: ClientInfo, bytesOut: number, request?: ClientRequest): void {
+  recordRefusal(code: ErrorCode, client: ClientInfo, bytesOut: number, request?: RefusedRequest): void {
     this.recorder.refusal(code, bytesOut);
     this.access.recordRefusal(code, client, bytesOut, request);
   }

@@ -346,11 +346,13 @@ test('failures of the balancer are JSON with their status', async (t) => {
   assert.match(rig.logged, /"GET \/ HTTP\/2\.0" 429 /);
 });
 
-test('refuses a target with a fragment', async (t) => {
-  const { rig, session } = await open(t);
+test('refuses a target with a fragment, and logs it', async (t) => {
+  const { rig, session } = await open(t, { accessLog: 'combined' });
   rig.replica.serve();
   assert.equal((await ask(session, '/a#b')).status, 400);
   assert.equal(rig.replica.requests.length, 0);
+  rig.tick();
+  assert.match(rig.logged, /"GET \/a#b HTTP\/2\.0" 400 /);
 });
 
 test('refuses heads that are not in order, stream by stream', async (t) => {

@@ -219,7 +219,8 @@ class StreamConnection implements ManagedConnection {
       const isKnown = isBalancerError(error);
       const failure = isKnown ? error : new BalancerError('internal', undefined, { cause: error });
       const text = finalFailureResponse(failure);
-      worker.recordRefusal(failure.code, this.info, text.length);
+      const { ':method': method = '', ':path': url = '' } = headers;
+      worker.recordRefusal(failure.code, this.info, text.length, { method, url, httpVersion: '2.0' });
       this.#response.onFlushed(() => this.linger());
       this.#response.end(text);
       stream.resume();
