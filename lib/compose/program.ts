@@ -32,6 +32,8 @@ export async function main(): Promise<number | undefined> {
 }
 
 async function run(invocation: Invocation): Promise<number | undefined> {
+  // a reader such as head has closed the pipe
+  if (invocation.kind !== 'serve') process.stdout.on('error', () => process.exit(EXIT.done));
   switch (invocation.kind) {
     case 'help':
       process.stdout.write(invocation.text);
@@ -40,8 +42,6 @@ async function run(invocation: Invocation): Promise<number | undefined> {
       process.stdout.write(`ringlb ${programVersion()}\n`);
       return EXIT.done;
     case 'command':
-      // a reader such as head has closed the pipe
-      process.stdout.on('error', () => process.exit(EXIT.done));
       return invocation.command.run(invocation.call);
     case 'serve':
       return serve(invocation);

@@ -60,4 +60,12 @@ describe('the command line', () => {
     assert.match((await ringlb('--version')).stdout, /^ringlb \d+\.\d+\.\d+\n$/);
     assert.match((await ringlb('events --help')).stdout, /^ringlb events: .*\n\nUsage: ringlb events /);
   });
+
+  it('ends quietly where nobody reads on', async () => {
+    for (const args of ['--help', 'help add', 'version', 'status']) {
+      const child = Balancer.spawn(args, { env });
+      child.child.stdout!.destroy();
+      assert.deepEqual([await child.exited, child.stderr], [{ code: 0, signal: null }, '']);
+    }
+  });
 });
