@@ -1,5 +1,13 @@
 /** The commands for new versions: `ringlb deploy` and `ringlb rollback`. */
-import type { DeployPreview, DeployStarted, DeployStatus, DeployStep, DeployView } from '../api/deploy.ts';
+import type {
+  DeployPreview,
+  DeployStarted,
+  DeployStatus,
+  DeployStep,
+  DeployView,
+  ReleaseView,
+} from '../api/deploy.ts';
+import { changeOf } from '../core/release-change.ts';
 import type { Call, Command } from './command.ts';
 import { type Column, duration, type Output, printable, table, wrapped } from './output.ts';
 import { sleepReferenced } from './sleep.ts';
@@ -203,23 +211,29 @@ function endOf(output: Output, { state, to, reason, ms }: DeployView): string {
   return `${output.paint('red', state)}: ${title} in ${duration(ms)}: ${why}`;
 }
 
+/** What tells a release from another. */
+function releaseOf({ title, generation }: ReleaseView, other: ReleaseView): string {
+  return title === other.title ? `generation ${generation}` : printable(title);
+}
+
 const COLUMNS: readonly Column<DeployStep>[] = [
   { title: 'REPLICA', cell: ({ name }) => name },
   { title: 'PHASE', cell: ({ phase }) => phase },
-  { title: 'FROM', cell: ({ from }) => printable(from.title), isFlexible: true },
-  { title: 'TO', cell: ({ to }) => printable(to.title), isFlexible: true },
+  { title: 'FROM', cell: ({ from, to }) => releaseOf(from, to), isFlexible: true, drop: 3 },
+  { title: 'TO', cell: ({ from, to }) => releaseOf(to, from), isFlexible: true, drop: 2 },
   { title: 'REQUESTS', align: 'right', cell: ({ gate }) => (gate === null ? '' : String(gate.requests)) },
   { title: 'FAILED', align: 'right', cell: ({ gate }) => (gate === null ? '' : String(gate.errors)) },
-  { title: 'P99', align: 'right', cell: ({ gate }) => (gate === null ? '' : `${gate.p99Ms} ms`) },
+  { title: 'P99', align: 'right', drop: 1, cell: ({ gate }) => (gate === null ? '' : `${gate.p99Ms} ms`) },
 ];
 
 function show(output: Output, deploy: DeployView): void {
   const { id, state, from, to, reason, ms } = deploy;
-  const versions = `${printable(from.title)} → ${printable(to.title)}`;
+  const change = printable(changeOf(from, to));
+  const time = `${isUnderWay(deploy) ? 'for' : 'after'} ${duration(ms)}`;
   if (state === 'interrupted') {
-    output.line(`deploy ${id}: ${state}, ${versions}`);
+    output.line(`deploy ${id}: ${state}, ${change}`);
     output.line('ringlb deploy resume goes on with it, ringlb rollback takes it back');
-  } else output.line(`deploy ${id}: ${state} for ${duration(ms)}, ${versions}`);
+  } else output.line(`deploy ${id}: ${state} ${time}, ${change}`);
   if (reason !== null) output.line(printable(reason));
   showLastLines(output, deploy);
   if (deploy.replicas.length === 0) return;

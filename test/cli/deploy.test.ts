@@ -16,18 +16,19 @@ const REASONS: Partial<Record<DeployState, string>> = {
   'rolled-back': 'S1: exit 3: Error: no table',
 };
 
-function viewIn(state: DeployState): DeployView {
+function viewIn(state: DeployState, to = TO): DeployView {
   const reason = REASONS[state] ?? null;
   const lastLines = state === 'rolled-back' ? ['Error: no table', '\u001b[2J    at start'] : [];
-  const replicas = [{ name: 'S1', phase: 'done', from: FROM, to: TO, gate: null }] as const;
+  const replicas = [{ name: 'S1', phase: 'done', from: FROM, to, gate: null }] as const;
   const limits = { batch: 1, watchMs: 10_000, maxErrorRate: 0.01 };
-  return { id: 'd-1', state, from: FROM, to: TO, ...limits, reason, lastLines, ms: 1500, replicas };
+  return { id: 'd-1', state, from: FROM, to, ...limits, reason, lastLines, ms: 1500, replicas };
 }
 
 describe('the command for deploys', () => {
   let admin: Running;
   /** The state of the deploy, before and after something is asked for. */
   let states: DeployState[] = [];
+  let to = TO;
   let orders: DeployOrder[] = [];
   before(async () => {
     const route = deployRoute({
@@ -44,13 +45,14 @@ describe('the command for deploys', () => {
         states.shift();
         return 'd-1';
       },
-      status: (): DeployStatus => ({ current: FROM, before: null, deploy: viewIn(states[0]!) }),
+      status: (): DeployStatus => ({ current: FROM, before: null, deploy: viewIn(states[0]!, to) }),
     });
     admin = await runAdmin({ routes: [route] });
   });
   after(() => admin.stop());
   beforeEach(() => {
     orders = [];
+    to = TO;
   });
 
   const run = (line: string, ...expected: DeployState[]): Promise<Ran> => {
@@ -83,6 +85,25 @@ describe('the command for deploys', () => {
       'deploy d-1: interrupted, app:1 → app:2',
       'ringlb deploy resume goes on with it, ringlb rollback takes it back',
       'the balancer ended in the middle of it',
+    ]);
+  });
+
+  it('says for how long it runs, and how long it took', async () => {
+    assert.equal(
+      (await run('deploy status', 'running')).lines[0],
+      'deploy d-1: running for 1s, app:1 → app:2',
+    );
+    assert.equal((await run('deploy status', 'done')).lines[0], 'deploy d-1: done after 1s, app:1 → app:2');
+  });
+
+  it('tells two releases of one title apart by their generations', async () => {
+    to = { ...FROM, generation: 2 };
+    const { lines } = await run('deploy status', 'running');
+    assert.deepEqual(lines, [
+      'deploy d-1: running for 1s, app:1, generation 1 → 2',
+      '',
+      'REPLICA  PHASE  FROM          TO',
+      'S1       done   generation 1  generation 2',
     ]);
   });
 

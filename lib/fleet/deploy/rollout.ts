@@ -5,6 +5,7 @@
  * replicas run, so replicas that are added or healed meanwhile are neither missed nor done twice.
  */
 import type { DeployState, DeployView } from '../../api/deploy.ts';
+import { changeOf } from '../../core/release-change.ts';
 import { sleep, type Timer } from '../../platform/clock.ts';
 import { BalancerError, messageOf } from '../../platform/errors.ts';
 import type { Replica } from '../replica.ts';
@@ -56,7 +57,7 @@ export class Rollout {
   async run(): Promise<void> {
     const { to } = this.#plan;
     const { journal, log, releases } = this.#parts;
-    const cause = `${this.#plan.id}: ${this.#base.title} → ${to.title}`;
+    const cause = `${this.#plan.id}: ${changeOf(this.#base, to)}`;
     log.info({ deploy: this.#plan.id, from: this.#base.title, to: to.title }, 'deploy started');
     journal.note({ kind: 'deploy-started', cause });
     try {
@@ -200,7 +201,7 @@ export class Rollout {
         kind: 'deploy-switched',
         replica: name,
         instance: step.replica.instance?.instanceId,
-        cause: `${step.from.title} → ${to.title}`,
+        cause: changeOf(step.from, to),
       });
     }
     await Promise.all(steps.map((step) => exchange.rename(step)));

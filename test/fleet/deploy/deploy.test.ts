@@ -496,6 +496,8 @@ describe('a deploy', () => {
     await rig.advance(2000);
     assert.equal(state(), 'done');
     assert.deepEqual(generations(), ['S1=2', 'S2=2', 'S3=2']);
+    const switched = rig.events.find(({ kind }) => kind === 'deploy-switched');
+    assert.equal(switched?.cause, 'v1, generation 1 → 2');
   });
 
   it('goes back to the release before with a rollback', async () => {
