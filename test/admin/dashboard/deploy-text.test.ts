@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { orderOf } from '../../../lib/admin/dashboard/dialogs/deploy-order.js';
-import { doneIn, gateOf, limitsOf, summaryOf } from '../../../lib/admin/dashboard/panels/deploy-text.js';
+import {
+  doneIn,
+  gateOf,
+  limitsOf,
+  releasesOf,
+  summaryOf,
+} from '../../../lib/admin/dashboard/panels/deploy-text.js';
 import type { DeployView } from '../../../lib/api/deploy.ts';
 import { deployOf, RELEASES } from './stage.ts';
 
@@ -37,6 +43,16 @@ describe('a deploy in words', () => {
     assert.equal(
       says(deployOf(['done'], { state: 'done', to })),
       'good Done in 12 s. app:v1, generation 1 → 2',
+    );
+    const [step] = deployOf(['done']).replicas;
+    assert.deepEqual(releasesOf({ ...step!, to }), ['generation 1', 'generation 2']);
+    assert.deepEqual(releasesOf(step!).map(plain), ['app:v1', 'app:v2']);
+  });
+
+  it('says how few milliseconds one took', () => {
+    assert.equal(
+      says(deployOf(['rolled-back'], { state: 'rolled-back', ms: 75 })),
+      'bad Rolled back after 75 ms. app:v1 → app:v2',
     );
   });
 

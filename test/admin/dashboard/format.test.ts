@@ -32,6 +32,16 @@ describe('a number on the page', () => {
     it(`is ${text} for a latency of ${ms} ms`, () => assert.equal(plain(format.latency(ms)), text));
   }
 
+  for (const [ms, text] of [
+    [0, '0 ms'],
+    [0.5, '0.5 ms'],
+    [800, '800 ms'],
+    [1500, '1.5 s'],
+    [40_000, '40 s'],
+  ] as const) {
+    it(`is ${text} for ${ms} ms at an axis`, () => assert.equal(plain(format.axisTime(ms)), text));
+  }
+
   for (const [share, text] of [
     [0, '0.0 %'],
     [0.0001, '<0.1 %'],

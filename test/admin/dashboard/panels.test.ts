@@ -288,7 +288,6 @@ describe('a panel', { skip: skipBrowser }, () => {
       const page = await visits.open();
       const sentence = 'Another balancer (process 4242 on box) acts for the pool, by the load of all.';
       await page.getByText(sentence).waitFor();
-      if (process.env.SHOT !== undefined) await page.locator('#scale').screenshot({ path: process.env.SHOT });
       autoscaled({ acting: { ...acting, isSelf: true } });
       await page.getByText('This balancer acts for the pool, by the load of all.').waitFor();
     });

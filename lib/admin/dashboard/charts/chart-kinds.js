@@ -1,7 +1,7 @@
 /**
  * The charts: what each draws, how its axis ends, and how its numbers read.
  */
-import { count, latency, rate } from '../view/format.js';
+import { axisCount, axisTime, count, latency, rate } from '../view/format.js';
 
 /** @import { Field } from './series.js' */
 
@@ -16,7 +16,7 @@ import { count, latency, rate } from '../view/format.js';
  * @property {string} id
  * @property {(value: number | null) => string} say
  * @property {number} least the axis reaches at least here
- * @property {string} unit of the axis
+ * @property {(value: number) => string} axis a number at it
  * @property {readonly Line[]} lines
  * @property {boolean} [isOfAll] it says nothing of one replica, and is never narrowed to one
  */
@@ -27,7 +27,7 @@ export const CHART_KINDS = [
     id: 'requests',
     say: rate,
     least: 10,
-    unit: '',
+    axis: axisCount,
     lines: [
       { name: '2xx', field: '2xx', colour: '--class-2xx', look: 'layer' },
       { name: '3xx', field: '3xx', colour: '--class-3xx', look: 'layer' },
@@ -40,7 +40,7 @@ export const CHART_KINDS = [
     id: 'latency',
     say: latency,
     least: 5,
-    unit: ' ms',
+    axis: axisTime,
     lines: [
       { name: 'p50', field: 'p50', figure: 'p50-now', colour: '--chart-1', look: 'thick' },
       { name: 'p99', field: 'p99', figure: 'p99-now', colour: '--chart-2', look: 'thin' },
@@ -50,14 +50,14 @@ export const CHART_KINDS = [
     id: 'errors',
     say: rate,
     least: 1,
-    unit: '',
+    axis: axisCount,
     lines: [{ name: '', field: 'errors', figure: 'errors-now', colour: '--chart-bad', look: 'area' }],
   },
   {
     id: 'load',
     say: count,
     least: 10,
-    unit: '',
+    axis: axisCount,
     lines: [
       { name: 'in flight', field: 'inFlight', figure: 'in-flight-now', colour: '--chart-1', look: 'thick' },
       { name: 'queued', field: 'queued', figure: 'queued-now', colour: '--chart-2', look: 'thin' },
@@ -67,7 +67,7 @@ export const CHART_KINDS = [
     id: 'size',
     say: count,
     least: 5,
-    unit: '',
+    axis: axisCount,
     isOfAll: true,
     lines: [
       { name: 'ready', field: 'ready', colour: '--chart-1', look: 'area' },

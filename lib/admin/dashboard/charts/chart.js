@@ -131,7 +131,7 @@ export class Chart {
 
   /** @returns {Omit<uPlot.Options, 'width' | 'height'>} */
   #options() {
-    const { least, unit } = this.#kind;
+    const { least, axis } = this.#kind;
     const font = `11px ${getComputedStyle(document.body).fontFamily}`;
     const common = {
       font,
@@ -154,7 +154,7 @@ export class Chart {
           ...common,
           size: 50,
           space: 30,
-          values: (_, splits) => splits.map((value) => axisText(value) + unit),
+          values: (_, splits) => splits.map((value) => axis(value)),
         },
       ],
       series: [{}, ...this.#drawn.map(lineOf)],
@@ -197,11 +197,6 @@ function lineOf({ name, colour: property, look }) {
 /** @param {number} epochS */
 function minute(epochS) {
   return clock(epochS * 1000).slice(0, 5);
-}
-
-/** @param {number} value */
-function axisText(value) {
-  return value >= 1000 ? `${value / 1000}k` : `${value}`;
 }
 
 /** @type {Map<string, string>} */

@@ -4,7 +4,16 @@
  */
 import { byId, html, scrollable, setAttribute, setText } from '../view/dom.js';
 import { plural } from '../view/format.js';
-import { doneIn, gateOf, isUnderWay, limitsOf, PHASES, releaseOf, summaryOf } from './deploy-text.js';
+import {
+  doneIn,
+  gateOf,
+  isUnderWay,
+  limitsOf,
+  PHASES,
+  releaseOf,
+  releasesOf,
+  summaryOf,
+} from './deploy-text.js';
 
 /** @import { Api } from '../data/api.js' */
 /** @import { DeployStatus, DeployStep, DeployView } from '../../../api/deploy.ts' */
@@ -119,7 +128,8 @@ export class DeployPanel {
 
 /** @param {DeployStep} step */
 function rowOf(step) {
-  const { name, phase, from, to } = step;
+  const { name, phase } = step;
+  const [from = '', to = ''] = releasesOf(step);
   const { own, rest } = gateOf(step);
   const [requests = '', failed = '', p99 = ''] = own;
   return html(
@@ -127,8 +137,8 @@ function rowOf(step) {
     { 'data-phase': phase },
     html('th', { scope: 'row' }, name),
     html('td', { class: 'phase' }, PHASES[phase]),
-    html('td', { class: 'release' }, from.title),
-    html('td', { class: 'release' }, to.title),
+    html('td', { class: 'release' }, from),
+    html('td', { class: 'release' }, to),
     numberOf('requests', requests),
     numberOf('failed', failed),
     numberOf('p99', p99),

@@ -1,5 +1,5 @@
 /** Deploys in words. It runs without a document. */
-import { count, duration, latency, percent, plural } from '../view/format.js';
+import { count, duration, latency, percent, plural, took } from '../view/format.js';
 
 /** @import { DeployPhase, DeployStatus, DeployStep, DeployView, GateView, ReleaseView } from '../../../api/deploy.ts' */
 /** @typedef {'good' | 'partly' | 'bad' | 'plain'} Level */
@@ -37,7 +37,7 @@ export function summaryOf({ deploy, before }) {
       ? `${to.title}, generation ${count(from.generation)} → ${count(to.generation)}`
       : `${from.title} → ${to.title}`;
   const reason = deploy.reason === null ? '' : `: ${deploy.reason}`;
-  const time = duration(deploy.ms);
+  const time = deploy.ms < 1000 ? took(deploy.ms) : duration(deploy.ms);
   switch (deploy.state) {
     case 'running':
       return { level: 'partly', text: `Deploying for ${time}: ${progressOf(deploy)}. ${change}` };
@@ -55,6 +55,12 @@ export function summaryOf({ deploy, before }) {
         text: `Failed after ${time}, and not all of it could be undone${reason}. ${change}`,
       };
   }
+}
+
+/** What tells the releases of a step apart. @param {DeployStep} step */
+export function releasesOf({ from, to }) {
+  const isOneTitle = from.title === to.title;
+  return [from, to].map(({ title, generation }) => (isOneTitle ? `generation ${count(generation)}` : title));
 }
 
 /** @param {DeployView} deploy */

@@ -37,6 +37,16 @@ export function percent(share) {
   return `${grouped(share * 100, 1)}${NARROW_SPACE}%`;
 }
 
+/** A count at an axis. @param {number} value */
+export function axisCount(value) {
+  return value >= 1000 ? `${value / 1000}k` : `${value}`;
+}
+
+/** A duration of requests at an axis. @param {number} ms */
+export function axisTime(ms) {
+  return ms >= 1000 ? `${ms / 1000}${NARROW_SPACE}s` : `${ms}${NARROW_SPACE}ms`;
+}
+
 /** How long something has lasted: its two largest units. @param {number} ms */
 export function duration(ms) {
   const seconds = Math.max(0, Math.floor(ms / 1000));
