@@ -247,19 +247,6 @@ const routing: readonly Check[] = [
   },
 ];
 
-/** What is for replicas that the balancer starts. */
-const OWN_REPLICAS: readonly Key[] = [
-  'replicas',
-  'stopTimeoutMs',
-  'env',
-  'envFile',
-  'memoryBytes',
-  'cpus',
-  'workdir',
-  'stopSignal',
-  'replaceAfterMs',
-];
-
 /** What only a container can be given. */
 const CONTAINERS_ONLY: readonly Key[] = [
   'secret',
@@ -285,7 +272,9 @@ const CHECKS: readonly Check[] = [
   needsDriver('resolver', 'discover'),
   needsDriver('command', 'process'),
   rejectsBlank('command'),
-  ...OWN_REPLICAS.map((key) => needsDriver(key, 'process', 'docker', 'swarm')),
+  ...(['env', 'envFile', 'memoryBytes', 'cpus', 'workdir', 'stopSignal'] as const).map((key) =>
+    needsDriver(key, 'process', 'docker', 'swarm'),
+  ),
   ...CONTAINERS_ONLY.map((key) => needsDriver(key, 'docker', 'swarm')),
   {
     reads: ['driver', 'workdir'],
@@ -304,9 +293,6 @@ const CHECKS: readonly Check[] = [
   needsDriver('constraints', 'swarm'),
   needsDriver('swarmPublish', 'swarm'),
   needsDriver('swarmHealMs', 'swarm'),
-  needsDriver('upstreamCa', 'static', 'discover'),
-  needsDriver('upstreamInsecure', 'static', 'discover'),
-  needsDriver('replicaLogs', 'process', 'docker'),
   ...routing,
   ...SCALE_CHECKS,
   ...EFFECT_CHECKS,
