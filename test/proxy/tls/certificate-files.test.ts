@@ -290,3 +290,24 @@ test('a ticket secret that is too short is refused', async (t) => {
   await stage.put('secret', 'short');
   assert.throws(() => stage.files({ tlsTicketSecret: join(stage.directory, 'secret') }), /32 bytes or more/);
 });
+
+test('certificates of an ACME server stay while their directory is gone', async (t) => {
+  const stage = await Stage.open(t);
+  const acmeDir = join(stage.directory, 'acme');
+  await mkdir(acmeDir);
+  await writeFile(join(acmeDir, 'a.example.pem'), first.cert + first.key);
+  const files = stage.files({ tlsDir: '', acmeDir });
+  files.watch();
+  t.after(() => files.close());
+  await rename(acmeDir, `${acmeDir}-gone`);
+  stage.clock.advance(60_000);
+  assert.equal(files.material.certificates.length, 1);
+  assert.match(stage.errors.join(), /ENOENT/);
+  await rename(`${acmeDir}-gone`, acmeDir);
+  await writeFile(join(acmeDir, 'b.example.pem'), second.cert + second.key);
+  stage.clock.advance(60_000);
+  assert.deepEqual(
+    files.expiries.map(({ name }) => name),
+    ['a.example', 'b.example'],
+  );
+});

@@ -67,7 +67,7 @@ export class CertificateFiles {
       this.#fingerprint = this.#fingerprintNow();
       this.#certificates = [
         ...this.#sources().map((source) => this.#read(source)),
-        ...this.#acmeCertificates(new Map()),
+        ...this.#acmeCertificates(this.#acmeSources(), new Map()),
       ];
       this.#clientCa = this.#readClientCa();
     } catch (error) {
@@ -112,11 +112,12 @@ export class CertificateFiles {
       }
     };
     const sources = attempt(() => this.#sources(), undefined);
-    if (sources !== undefined) {
+    const acmeSources = attempt(() => this.#acmeSources(), undefined);
+    if (sources !== undefined && acmeSources !== undefined) {
       const read = sources.map((source) =>
         attempt(() => this.#readInPlaceOf(before.get(source.name), source), before.get(source.name)),
       );
-      const found = [...read, ...this.#acmeCertificates(before)].filter(
+      const found = [...read, ...this.#acmeCertificates(acmeSources, before)].filter(
         (certificate) => certificate !== undefined,
       );
       if (found.length > 0) this.#certificates = found;
@@ -175,15 +176,21 @@ export class CertificateFiles {
     return withOwnNames(tlsDir === '' ? listed : [...listed, ...sourcesIn(tlsDir)]);
   }
 
+  #acmeSources(): readonly Source[] {
+    const { acmeDir } = this.#deps.options;
+    return acmeDir === '' ? [] : sourcesIn(acmeDir);
+  }
+
   /** Those from an ACME server that are in order; for one that is not there will be another. */
-  #acmeCertificates(before: ReadonlyMap<string, Certificate>): readonly Certificate[] {
-    const { options, log } = this.#deps;
-    if (options.acmeDir === '') return [];
-    return sourcesIn(options.acmeDir).flatMap((source) => {
+  #acmeCertificates(
+    sources: readonly Source[],
+    before: ReadonlyMap<string, Certificate>,
+  ): readonly Certificate[] {
+    return sources.flatMap((source) => {
       try {
         return this.#read(source);
       } catch (error) {
-        log.warn({ cause: messageOf(error) }, `certificate ${source.name} not loaded`);
+        this.#deps.log.warn({ cause: messageOf(error) }, `certificate ${source.name} not loaded`);
         return before.get(source.name) ?? [];
       }
     });
@@ -211,10 +218,10 @@ export class CertificateFiles {
 
   /** Changes when any of the files does. */
   #fingerprintNow(): string {
-    const { tlsClientCa, acmeDir } = this.#deps.options;
+    const { tlsClientCa } = this.#deps.options;
     try {
-      const fromAcme = acmeDir === '' ? [] : sourcesIn(acmeDir);
-      const files = [...this.#sources(), ...fromAcme].flatMap(({ certFile, keyFile }) => [certFile, keyFile]);
+      const sources = [...this.#sources(), ...this.#acmeSources()];
+      const files = sources.flatMap(({ certFile, keyFile }) => [certFile, keyFile]);
       return [...files, ...(tlsClientCa === '' ? [] : [tlsClientCa])].map(stampOf).join('\n');
     } catch (error) {
       return messageOf(error);
