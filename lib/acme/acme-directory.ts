@@ -2,17 +2,19 @@
  * The directory in which certificates from an ACME server are kept, and what is needed to get them: the account's key, the
  * certificates as NAME.pem, the challenges that are under way, and a lock. Balancers that share it share all of these:
  * one orders, any responds to a challenge, all use the certificate.
- * Invariants: files are readable by their owner alone, and are whole or absent; a lock is void once its holder has not
- * touched it for LOCK_MS.
+ * Invariants: files are readable by their owner alone, and are whole or absent; a certificate is saved only where it can be
+ * used; a lock is void once its holder has not touched it for LOCK_MS, and only its holder touches it or takes it off.
  */
-import { X509Certificate } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BalancerError, errnoOf, messageOf } from '../platform/errors.ts';
 
 /** An order takes seconds; a holder touches the lock more often than this. */
 export const LOCK_MS = 120_000;
-const TOKEN = /^[\w-]{1,256}$/;
+const LOCK = 'lock';
+/** Those of servers have 43 characters; a file's name has room for 255. */
+const TOKEN = /^[\w-]{1,128}$/;
 
 /** From when to when a certificate is valid, in milliseconds since the Unix epoch. */
 export interface Validity {
@@ -20,16 +22,24 @@ export interface Validity {
   readonly toMs: number;
 }
 
+/** Judges a certificate with its chain, and a key, both in PEM. Throws where they cannot be used for the domain now. */
+export type CheckCertificate = (domain: string, chain: string, key: string) => Validity;
+
 export class AcmeDirectory {
   readonly #path: string;
+  readonly #check: CheckCertificate;
+  /** Of drafts and of the lock; process ids are alike in containers that share a directory. */
+  readonly #id = randomUUID();
 
   /** Creates it where it is not there. Throws BalancerError `certificate-unusable` where it cannot be written. */
-  constructor(path: string) {
+  constructor(path: string, check: CheckCertificate) {
     this.#path = path;
+    this.#check = check;
+    const trial = `.written.${this.#id}`;
     try {
       mkdirSync(join(path, 'challenges'), { recursive: true, mode: 0o700 });
-      this.#write('.written', '');
-      rmSync(join(path, '.written'));
+      this.#write(trial, 'x');
+      rmSync(join(path, trial));
     } catch (cause) {
       const reason = `acme-dir ${path} cannot be written: ${messageOf(cause)}`;
       throw new BalancerError('certificate-unusable', reason, { cause });
@@ -45,20 +55,20 @@ export class AcmeDirectory {
     this.#write('account.key', key);
   }
 
-  /** Undefined where there is no certificate for the domain, or what is there cannot be read. */
+  /** Undefined where there is no certificate for the domain, or what is there cannot be used. */
   validityOf(domain: string): Validity | undefined {
     const text = this.#read(`${domain}.pem`);
     if (text === undefined) return undefined;
     try {
-      const { validFromDate, validToDate } = new X509Certificate(text);
-      return { fromMs: validFromDate.getTime(), toMs: validToDate.getTime() };
+      return this.#check(domain, text, text);
     } catch {
       return undefined;
     }
   }
 
-  /** The certificate with its chain, and its key, in PEM. */
+  /** The certificate with its chain, and its key, in PEM. Throws where they cannot be used; what was there stays then. */
   saveCertificate(domain: string, chain: string, key: string): void {
+    this.#check(domain, chain, key);
     this.#write(`${domain}.pem`, `${chain.trimEnd()}\n${key.trimEnd()}\n`);
   }
 
@@ -77,27 +87,35 @@ export class AcmeDirectory {
 
   /** Takes the lock; false where another balancer has it. `nowMs` is since the Unix epoch. */
   lock(nowMs: number): boolean {
-    const file = join(this.#path, 'lock');
+    const file = join(this.#path, LOCK);
     try {
-      if (nowMs - statSync(file).mtimeMs > LOCK_MS) rmSync(file, { force: true });
+      // a time to come is that of a clock that was put right since
+      if (Math.abs(nowMs - statSync(file).mtimeMs) > LOCK_MS) rmSync(file, { force: true });
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT') throw error;
     }
     try {
-      writeFileSync(file, String(process.pid), { flag: 'wx', mode: 0o600 });
+      writeFileSync(file, this.#id, { flag: 'wx', mode: 0o600 });
       return true;
     } catch (error) {
       if (errnoOf(error) === 'EEXIST') return false;
+      // on a full disk there is an empty file now
+      rmSync(file, { force: true });
       throw error;
     }
   }
 
   touchLock(nowMs: number): void {
-    utimesSync(join(this.#path, 'lock'), nowMs / 1000, nowMs / 1000);
+    if (this.#isLocked()) utimesSync(join(this.#path, LOCK), nowMs / 1000, nowMs / 1000);
   }
 
   unlock(): void {
-    rmSync(join(this.#path, 'lock'), { force: true });
+    if (this.#isLocked()) rmSync(join(this.#path, LOCK), { force: true });
+  }
+
+  /** By this one: another may have taken the lock of one that was suspended. */
+  #isLocked(): boolean {
+    return this.#read(LOCK) === this.#id;
   }
 
   #read(name: string): string | undefined {
@@ -111,8 +129,13 @@ export class AcmeDirectory {
 
   #write(name: string, text: string): void {
     const file = join(this.#path, name);
-    const draft = `${file}.${process.pid}.new`;
-    writeFileSync(draft, text, { mode: 0o600 });
-    renameSync(draft, file);
+    const draft = `${file}.${this.#id}.new`;
+    try {
+      writeFileSync(draft, text, { mode: 0o600 });
+      renameSync(draft, file);
+    } catch (error) {
+      rmSync(draft, { force: true });
+      throw error;
+    }
   }
 }

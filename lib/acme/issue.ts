@@ -1,6 +1,6 @@
 /**
  * Gets one certificate from an ACME server, with acme-client: account, order, http-01 challenge, key and certificate.
- * Source: RFC 8555 sections 7 and 8.3.
+ * Source: RFC 8555 sections 6.6, 7 and 8.3.
  */
 import type { AcmeDirectory } from './acme-directory.ts';
 
@@ -11,13 +11,59 @@ export interface AcmeAccount {
   readonly email: string;
 }
 
-/** Gets a certificate for the domain and saves it. Rejects with what the server, or the way to it, says. */
-export type Issue = (domain: string, directory: AcmeDirectory) => Promise<void>;
+/**
+ * Gets a certificate for the domain and saves it; once the signal is aborted nothing is saved any more. Rejects with what the
+ * server, or the way to it, says.
+ */
+export type Issue = (domain: string, directory: AcmeDirectory, signal: AbortSignal) => Promise<void>;
+
+/** The server asks not to be asked before. */
+export class ComeAgainLater extends Error {
+  readonly afterMs: number;
+
+  constructor(message: string, afterMs: number) {
+    super(message);
+    this.afterMs = afterMs;
+  }
+}
+
+/** A server that says nothing for this long is given up. */
+const RESPONSE_TIMEOUT_MS = 30_000;
+/** What acme-client waits for itself, while other domains wait too. */
+const SHORT_WAIT_MS = 30_000;
+
+type Acme = typeof import('acme-client');
+
+/** A hundred milliseconds to load, which a balancer without ACME does not pay. */
+async function loadAcme(): Promise<Acme> {
+  const acme = await import('acme-client');
+  const { defaults } = acme.axios;
+  if (defaults.timeout === RESPONSE_TIMEOUT_MS) return acme;
+  defaults.timeout = RESPONSE_TIMEOUT_MS;
+  const transforms = [defaults.transformResponse ?? []].flat();
+  // acme-client sees a response after this, and would wait in it for as long as the server says
+  defaults.transformResponse = [
+    ...transforms,
+    (data, headers, status) => {
+      const afterMs = status === 429 || status === 503 ? waitMsOf(headers.get('retry-after')) : 0;
+      if (afterMs > SHORT_WAIT_MS)
+        throw new ComeAgainLater(data?.detail ?? `the ACME server responded with ${status}`, afterMs);
+      return data;
+    },
+  ];
+  return acme;
+}
+
+/** Of a `Retry-After` in seconds or as a date; 0 for what is neither. */
+function waitMsOf(header: unknown): number {
+  const text = String(header);
+  const waitMs = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
+  return waitMs > 0 ? waitMs : 0;
+}
 
 export function issueFrom({ directoryUrl, email }: AcmeAccount): Issue {
-  return async (domain, directory) => {
-    // a hundred milliseconds to load, which a balancer without ACME does not pay
-    const acme = await import('acme-client');
+  return async (domain, directory, signal) => {
+    const acme = await loadAcme();
     const known = directory.accountKey;
     const accountKey = known ?? (await acme.crypto.createPrivateEcdsaKey()).toString();
     if (known === undefined) directory.saveAccountKey(accountKey);
@@ -31,10 +77,13 @@ export function issueFrom({ directoryUrl, email }: AcmeAccount): Issue {
       challengePriority: ['http-01'],
       // the domain's name may lead elsewhere from here than from the ACME server
       skipChallengeVerification: true,
-      challengeCreateFn: async (_authorization, { token }, keyAuthorization) =>
-        directory.saveChallenge(token, keyAuthorization),
+      challengeCreateFn: async (_authorization, { token }, keyAuthorization) => {
+        signal.throwIfAborted();
+        directory.saveChallenge(token, keyAuthorization);
+      },
       challengeRemoveFn: async (_authorization, { token }) => directory.removeChallenge(token),
     });
+    signal.throwIfAborted();
     directory.saveCertificate(domain, chain, key.toString());
   };
 }

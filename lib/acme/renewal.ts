@@ -1,14 +1,15 @@
 /**
  * Keeps the certificates of all ACME domains valid: gets those that are missing, and renews each when two thirds of its
  * time are over, a tenth of that sooner or later, so that many balancers do not come at once.
- * Invariants: one order at a time; what failed is tried again after an hour, then after twice as long each time, a day at
- * most, since ACME servers lock out clients that order too often.
+ * Invariants: one order at a time, and none longer than ORDER_MS; what failed is tried again after an hour, then after twice
+ * as long each time, or when the server says, a day at most, since ACME servers lock out clients that order too often.
+ * Whatever fails, a directory that cannot be read included, the next look comes.
  */
 import type { Clock, Timer } from '../platform/clock.ts';
 import { messageOf } from '../platform/errors.ts';
 import type { Logger } from '../platform/log.ts';
 import { type AcmeDirectory, LOCK_MS } from './acme-directory.ts';
-import type { Issue } from './issue.ts';
+import { ComeAgainLater, type Issue } from './issue.ts';
 
 export interface RenewalDeps {
   readonly domains: readonly string[];
@@ -24,6 +25,8 @@ export interface RenewalDeps {
 
 /** How often it is looked whether one is due: another balancer may have renewed it. */
 const LOOK_MS = 600_000;
+/** An order takes seconds; a server that is busy may take minutes. */
+const ORDER_MS = 600_000;
 const FIRST_RETRY_MS = 3_600_000;
 const LAST_RETRY_MS = 86_400_000;
 const RENEWED_AT = 2 / 3;
@@ -43,8 +46,8 @@ export class Renewal {
   /** From -1 to 1, for each domain; drawn once, so that a look does not change when one is due. */
   readonly #spread: ReadonlyMap<string, number>;
   readonly #lastOrders = new Map<string, LastOrder>();
+  readonly #closed = new AbortController();
   #timer: Timer | undefined;
-  #isClosed = false;
 
   constructor(deps: RenewalDeps) {
     this.#deps = deps;
@@ -56,17 +59,28 @@ export class Renewal {
     await this.#look();
   }
 
+  /** An order that is under way is given up, and the lock is free once this turn of the event loop is over. */
   close(): void {
-    this.#isClosed = true;
+    this.#closed.abort(new Error('the balancer ends'));
     this.#timer?.cancel();
   }
 
+  get #isClosed(): boolean {
+    return this.#closed.signal.aborted;
+  }
+
   async #look(): Promise<void> {
+    let lookMs = LOOK_MS;
     for (const domain of this.#deps.domains) {
       if (this.#isClosed) return;
-      if (this.#isDue(domain)) await this.#renew(domain);
+      try {
+        // the lock of one that died is void by then
+        if (this.#isDue(domain) && !(await this.#renew(domain))) lookMs = LOCK_MS;
+      } catch (error) {
+        this.#recordFailure(domain, error);
+      }
     }
-    if (!this.#isClosed) this.#timer = this.#deps.clock.after(LOOK_MS, () => void this.#look());
+    if (!this.#isClosed) this.#timer = this.#deps.clock.after(lookMs, () => void this.#look());
   }
 
   #isDue(domain: string): boolean {
@@ -80,39 +94,73 @@ export class Renewal {
     return nowMs >= validity.fromMs + lengthMs * part;
   }
 
-  async #renew(domain: string): Promise<void> {
-    const { clock, directory, issue, log, onIssued } = this.#deps;
-    let touching: Timer | undefined;
-    const touch = (): void => {
-      touching = clock.after(LOCK_MS / 4, () => {
-        directory.touchLock(clock.wallMs());
-        touch();
-      });
-    };
-    let isLocked = false;
+  /** False where another balancer has the lock. */
+  async #renew(domain: string): Promise<boolean> {
+    const { clock, directory, log, onIssued } = this.#deps;
+    if (!directory.lock(clock.wallMs())) return false;
+    const stopTouching = this.#touchLock();
     try {
-      isLocked = directory.lock(clock.wallMs());
-      if (!isLocked) return;
-      touch();
-      await issue(domain, directory);
-      // whatever it says of its validity
-      this.#lastOrders.set(domain, { failures: 0, untilMs: clock.wallMs() + FIRST_RETRY_MS });
-      const until = new Date(directory.validityOf(domain)?.toMs ?? 0).toISOString();
-      log.info({}, `certificate issued for ${domain}, valid until ${until}`);
-      onIssued();
-    } catch (error) {
-      this.#recordFailure(domain, messageOf(error));
+      await this.#order(domain);
     } finally {
-      touching?.cancel();
-      if (isLocked) directory.unlock();
+      stopTouching();
+      this.#attempt(() => directory.unlock());
+    }
+    // whatever it says of its validity
+    this.#lastOrders.set(domain, { failures: 0, untilMs: clock.wallMs() + FIRST_RETRY_MS });
+    const until = new Date(directory.validityOf(domain)?.toMs ?? 0).toISOString();
+    log.info({}, `certificate issued for ${domain}, valid until ${until}`);
+    onIssued();
+    return true;
+  }
+
+  /** Rejects where the order fails, takes too long, or the balancer ends meanwhile. */
+  async #order(domain: string): Promise<void> {
+    const { clock, directory, issue } = this.#deps;
+    const late = new AbortController();
+    const timer = clock.after(ORDER_MS, () =>
+      late.abort(new Error(`the order took more than ${ORDER_MS / 60_000} minutes`)),
+    );
+    const signal = AbortSignal.any([late.signal, this.#closed.signal]);
+    const given = Promise.withResolvers<never>();
+    signal.addEventListener('abort', () => given.reject(signal.reason));
+    try {
+      await Promise.race([issue(domain, directory, signal), given.promise]);
+    } finally {
+      timer.cancel();
     }
   }
 
-  #recordFailure(domain: string, cause: string): void {
+  /** Again and again, until what it gives is called. */
+  #touchLock(): () => void {
+    const { clock, directory } = this.#deps;
+    let timer: Timer | undefined;
+    const schedule = (): void => {
+      timer = clock.after(LOCK_MS / 4, () => {
+        this.#attempt(() => directory.touchLock(clock.wallMs()));
+        schedule();
+      });
+    };
+    schedule();
+    return () => timer?.cancel();
+  }
+
+  /** Of the lock: without it another balancer may order too, which costs an order and harms nothing. */
+  #attempt(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#deps.log.warn({ cause: messageOf(error) }, 'lock of acme-dir not kept');
+    }
+  }
+
+  #recordFailure(domain: string, error: unknown): void {
+    if (this.#isClosed) return;
     const { clock, log } = this.#deps;
     const failures = (this.#lastOrders.get(domain)?.failures ?? 0) + 1;
-    const waitMs = Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), LAST_RETRY_MS);
+    const askedMs = error instanceof ComeAgainLater ? error.afterMs : 0;
+    const waitMs = Math.min(Math.max(FIRST_RETRY_MS * 2 ** (failures - 1), askedMs), LAST_RETRY_MS);
     this.#lastOrders.set(domain, { failures, untilMs: clock.wallMs() + waitMs });
-    log.error({ cause }, `no certificate for ${domain}; trying again in ${waitMs / HOUR_MS} h`);
+    const hours = Math.ceil((10 * waitMs) / HOUR_MS) / 10;
+    log.error({ cause: messageOf(error) }, `no certificate for ${domain}; trying again in ${hours} h`);
   }
 }

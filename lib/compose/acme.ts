@@ -1,10 +1,12 @@
 /** Certificates from an ACME server, where options ask for them. */
-import { AcmeDirectory } from '../acme/acme-directory.ts';
+import { X509Certificate } from 'node:crypto';
+import { AcmeDirectory, type CheckCertificate } from '../acme/acme-directory.ts';
 import { issueFrom } from '../acme/issue.ts';
 import { Renewal } from '../acme/renewal.ts';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { RootLogger } from '../platform/log.ts';
+import { CertificateError, readCertificate } from '../proxy/downstream/tls/certificate.ts';
 
 export interface AcmeDeps {
   readonly config: Config;
@@ -25,7 +27,7 @@ export interface Acme {
 export function createAcme({ config, clock, log, onIssued }: AcmeDeps): Acme | undefined {
   const { acmeDomains: domains, acmeDirectory: directoryUrl, acmeEmail: email, acmeDir } = config;
   if (domains.length === 0) return undefined;
-  const directory = new AcmeDirectory(acmeDir);
+  const directory = new AcmeDirectory(acmeDir, checkFor(clock));
   const issue = issueFrom({ directoryUrl, email });
   const parts = { domains, directory, issue, clock, log: log.component('acme'), onIssued };
   const renewal = new Renewal({ ...parts, random: Math.random });
@@ -33,5 +35,15 @@ export function createAcme({ config, clock, log, onIssued }: AcmeDeps): Acme | u
     challenge: (token) => directory.challenge(token),
     start: () => void renewal.start(),
     close: () => renewal.close(),
+  };
+}
+
+/** What the TLS port takes, for that domain. */
+export function checkFor(clock: Clock): CheckCertificate {
+  return (domain, chain, key) => {
+    const { cert, beginsMs, expiresMs } = readCertificate(domain, chain, key, clock.wallMs());
+    if (new X509Certificate(cert).checkHost(domain) === undefined)
+      throw new CertificateError(`the certificate is not for ${domain}`);
+    return { fromMs: beginsMs, toMs: expiresMs };
   };
 }
