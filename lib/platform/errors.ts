@@ -134,9 +134,14 @@ export function errnoOf(error: unknown): string {
   return typeof code === 'string' ? code : '';
 }
 
+/** How OpenSSL's messages begin, which go on with lines of its source and a line end. */
+const OPENSSL = /^[0-9A-F]{8,}:error:/;
+
 /** A sentence for any thrown value. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  const reason = 'reason' in error && OPENSSL.test(error.message) ? error.reason : undefined;
+  return typeof reason === 'string' ? `TLS: ${reason}` : error.message;
 }
 
 /** Fails to compile if a case of a tagged union is not handled. */

@@ -7,7 +7,7 @@ import {
   type ConnectionOptions,
   connect,
   createSecureContext,
-  rootCertificates,
+  getCACertificates,
   type SecureContext,
 } from 'node:tls';
 
@@ -26,7 +26,8 @@ const contexts = new WeakMap<UpstreamTls, SecureContext>();
 function contextOf(tls: UpstreamTls): SecureContext {
   const known = contexts.get(tls);
   if (known !== undefined) return known;
-  const made = createSecureContext({ ca: [...rootCertificates, tls.ca] });
+  // those of the system and of NODE_EXTRA_CA_CERTS among them, where Node.js was told to take them
+  const made = createSecureContext({ ca: [...getCACertificates('default'), tls.ca] });
   contexts.set(tls, made);
   return made;
 }

@@ -1,9 +1,15 @@
 /** Replicas that are spoken to over TLS: verified, pooled, and failing like others. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
 import { createProbe } from '../../../lib/fleet/health/probe.ts';
 import { connectHttp1 } from '../../../lib/fleet/health/probe-connection.ts';
 import type { UpstreamTls } from '../../../lib/platform/upstream-tls.ts';
+import { eventually } from '../../helpers/eventually.ts';
 import { makeCertificate } from '../../helpers/proxy/certificates.ts';
 import { failureOf, get, ok, post, statusOf } from '../../helpers/proxy/message.ts';
 import { FakeReplica } from '../../helpers/proxy/replica.ts';
@@ -79,4 +85,31 @@ test('probes over TLS, and says why a certificate is refused', async (t) => {
   const { outcome, detail } = await createProbe(options, 0)(endpoint, false);
   assert.notEqual(outcome, 'passed');
   assert.match(detail, /self-signed certificate/);
+  const plain = await FakeReplica.open();
+  t.after(() => plain.close());
+  const answered = createProbe({ ...options, connect: connectHttp1(KNOWN) }, 0)(
+    { ...endpoint, port: plain.port },
+    false,
+  );
+  const [peer] = await eventually('a connection', () => plain.connections.length > 0 && plain.connections);
+  peer!.send('no TLS');
+  assert.equal((await answered).detail, 'TLS: wrong version number');
+});
+
+test('believes the authorities that Node.js was told of, beside those of the file', async (t) => {
+  const replica = await FakeReplica.open(certificate);
+  t.after(() => replica.close());
+  const directory = mkdtempSync(join(tmpdir(), 'ringlb-ca-'));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const file = join(directory, 'ca.crt');
+  writeFileSync(file, certificate.cert);
+  const source = `
+    import { connectOverTls } from ${JSON.stringify(import.meta.resolve('../../../lib/platform/upstream-tls.ts'))};
+    const tls = { ca: ${JSON.stringify(stranger.cert)}, isInsecure: false };
+    connectOverTls({ host: 'localhost', port: ${replica.port} }, tls)
+      .on('secureConnect', () => process.exit(0))
+      .on('error', (error) => { console.error(error.message); process.exit(1); });
+  `;
+  const env = { ...process.env, NODE_EXTRA_CA_CERTS: file };
+  await promisify(execFile)(process.execPath, ['--input-type=module', '-e', source], { env });
 });
