@@ -2,6 +2,7 @@
  * Gets one certificate from an ACME server, with acme-client: account, order, http-01 challenge, key and certificate.
  * Source: RFC 8555 sections 6.6, 7 and 8.3.
  */
+import type { Client } from 'acme-client';
 import type { AcmeDirectory } from './acme-directory.ts';
 
 export interface AcmeAccount {
@@ -61,6 +62,18 @@ function waitMsOf(header: unknown): number {
   return waitMs > 0 ? waitMs : 0;
 }
 
+/**
+ * Looks up the account. Without it acme-client asks the server to update the account at each order, which a server may refuse
+ * where there is nothing to update.
+ */
+async function findAccount(client: Client): Promise<void> {
+  try {
+    await client.createAccount({ onlyReturnExisting: true });
+  } catch {
+    // not known to this server: the order registers it, and fails by itself where the way there is closed
+  }
+}
+
 export function issueFrom({ directoryUrl, email }: AcmeAccount): Issue {
   return async (domain, directory, signal) => {
     const acme = await loadAcme();
@@ -68,6 +81,7 @@ export function issueFrom({ directoryUrl, email }: AcmeAccount): Issue {
     const accountKey = known ?? (await acme.crypto.createPrivateEcdsaKey()).toString();
     if (known === undefined) directory.saveAccountKey(accountKey);
     const client = new acme.Client({ directoryUrl, accountKey });
+    if (known !== undefined && email === '') await findAccount(client);
     const key = await acme.crypto.createPrivateEcdsaKey();
     const [, csr] = await acme.crypto.createCsr({ commonName: domain, altNames: [domain] }, key);
     const chain = await client.auto({

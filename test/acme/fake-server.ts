@@ -29,6 +29,7 @@ export class FakeAcmeServer {
   #url = '';
   #domain = '';
   #certificate = '';
+  #hasAccount = false;
   readonly #authority: Pair = makeCertificate(['authority.test'], { isAuthority: true });
 
   static async start(t: TestContext): Promise<FakeAcmeServer> {
@@ -87,9 +88,24 @@ export class FakeAcmeServer {
         return { body: this.order('valid') };
       case 'certificate':
         return { body: this.#certificate };
+      case 'account':
+        return this.#account(payload);
+      case 'account-1':
+        return 'contact' in payload || Object.keys(payload).length === 0
+          ? { body: {} }
+          : { status: 400, body: { detail: 'nothing of the account is to be updated' } };
       default:
-        return { status: path === 'account' ? 201 : 200, body: {} };
+        return { body: {} };
     }
+  }
+
+  /** RFC 8555 sections 7.3 and 7.3.1. */
+  #account({ onlyReturnExisting }: Readonly<Record<string, unknown>>): Reply {
+    const hadAccount = this.#hasAccount;
+    if (!hadAccount && onlyReturnExisting === true)
+      return { status: 400, body: { detail: 'there is no such account' } };
+    this.#hasAccount = true;
+    return { status: hadAccount ? 200 : 201, body: {} };
   }
 
   order(status: string): unknown {

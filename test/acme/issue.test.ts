@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { crypto } from 'acme-client';
 import { AcmeDirectory } from '../../lib/acme/acme-directory.ts';
 import { ComeAgainLater, issueFrom } from '../../lib/acme/issue.ts';
 import { checkFor } from '../../lib/compose/acme.ts';
@@ -20,12 +21,12 @@ interface Stage {
   order(signal?: AbortSignal): Promise<void>;
 }
 
-async function stage(t: TestContext): Promise<Stage> {
+async function stage(t: TestContext, email = ''): Promise<Stage> {
   const path = mkdtempSync(join(tmpdir(), 'ringlb-acme-'));
   t.after(() => rmSync(path, { recursive: true }));
   const server = await FakeAcmeServer.start(t);
   const directory = new AcmeDirectory(path, checkFor(systemClock));
-  const issue = issueFrom({ directoryUrl: server.directoryUrl, email: '' });
+  const issue = issueFrom({ directoryUrl: server.directoryUrl, email });
   const order = (signal = new AbortController().signal) => issue(DOMAIN, directory, signal);
   return { server, path, directory, order };
 }
@@ -41,6 +42,23 @@ test('saves the certificate, and leaves no challenge', async (t) => {
   await on.order();
   assert.ok(on.directory.validityOf(DOMAIN));
   assert.deepEqual(readdirSync(join(on.path, 'challenges')), []);
+});
+
+for (const email of ['', 'admin@a.example']) {
+  test(`orders again with the same account, ${email || 'without an address'}`, async (t) => {
+    const on = await stage(t, email);
+    await on.order();
+    rmSync(join(on.path, `${DOMAIN}.pem`));
+    await on.order();
+    assert.ok(on.directory.validityOf(DOMAIN));
+  });
+}
+
+test('registers anew at a server that does not know its account', async (t) => {
+  const on = await stage(t);
+  on.directory.saveAccountKey((await crypto.createPrivateEcdsaKey()).toString());
+  await on.order();
+  assert.ok(on.directory.validityOf(DOMAIN));
 });
 
 test('takes a new nonce where the server has forgotten one', async (t) => {
