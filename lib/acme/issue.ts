@@ -33,6 +33,9 @@ const RESPONSE_TIMEOUT_MS = 30_000;
 /** What acme-client waits for itself, while other domains wait too. */
 const SHORT_WAIT_MS = 30_000;
 
+/** Characters of a common name at most (RFC 5280 appendix A.1); a longer domain is in the alternative names alone. */
+const MAX_COMMON_NAME = 64;
+
 type Acme = typeof import('acme-client');
 
 /** A hundred milliseconds to load, which a balancer without ACME does not pay. */
@@ -83,7 +86,8 @@ export function issueFrom({ directoryUrl, email }: AcmeAccount): Issue {
     const client = new acme.Client({ directoryUrl, accountKey });
     if (known !== undefined && email === '') await findAccount(client);
     const key = await acme.crypto.createPrivateEcdsaKey();
-    const [, csr] = await acme.crypto.createCsr({ commonName: domain, altNames: [domain] }, key);
+    const subject = domain.length <= MAX_COMMON_NAME && { commonName: domain };
+    const [, csr] = await acme.crypto.createCsr({ ...subject, altNames: [domain] }, key);
     const chain = await client.auto({
       csr,
       termsOfServiceAgreed: true,

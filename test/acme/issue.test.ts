@@ -1,6 +1,7 @@
 /** One order at a server that fails half-way, or gives what is of no use. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -18,7 +19,7 @@ interface Stage {
   readonly server: FakeAcmeServer;
   readonly path: string;
   readonly directory: AcmeDirectory;
-  order(signal?: AbortSignal): Promise<void>;
+  order(signal?: AbortSignal, domain?: string): Promise<void>;
 }
 
 async function stage(t: TestContext, email = ''): Promise<Stage> {
@@ -27,7 +28,7 @@ async function stage(t: TestContext, email = ''): Promise<Stage> {
   const server = await FakeAcmeServer.start(t);
   const directory = new AcmeDirectory(path, checkFor(systemClock));
   const issue = issueFrom({ directoryUrl: server.directoryUrl, email });
-  const order = (signal = new AbortController().signal) => issue(DOMAIN, directory, signal);
+  const order = (signal = new AbortController().signal, domain = DOMAIN) => issue(domain, directory, signal);
   return { server, path, directory, order };
 }
 
@@ -53,6 +54,14 @@ for (const email of ['', 'admin@a.example']) {
     assert.ok(on.directory.validityOf(DOMAIN));
   });
 }
+
+test('a domain too long for a common name is in the alternative names alone', async (t) => {
+  const on = await stage(t);
+  const domain = `${'a'.repeat(60)}.example`;
+  await on.order(undefined, domain);
+  const { subject, subjectAltName } = new X509Certificate(readFileSync(join(on.path, `${domain}.pem`)));
+  assert.deepEqual({ subject, subjectAltName }, { subject: undefined, subjectAltName: `DNS:${domain}` });
+});
 
 test('registers anew at a server that does not know its account', async (t) => {
   const on = await stage(t);
