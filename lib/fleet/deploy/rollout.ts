@@ -175,10 +175,11 @@ export class Rollout {
 
   /** Replicas that do not run the release yet, those with the fewest requests in flight first. */
   #pending(release: Release): readonly Replica[] {
-    const { registry, releases } = this.#parts;
+    const { registry } = this.#parts;
     return registry.replicas
-      .filter(({ name, instance }) => {
-        if (releases.of(name) !== release) return true;
+      .filter((replica) => {
+        const { instance } = replica;
+        if (!this.#isOf(replica, release)) return true;
         return instance !== undefined && instance.generation !== release.generation;
       })
       .toSorted((a, b) => registry.states.inFlightOf(a) - registry.states.inFlightOf(b));

@@ -129,6 +129,19 @@ describe('a deploy whose balancer was killed', () => {
     await rig.advance(LONG_MS);
     assert.equal(state(rig), 'rolled-back');
     assert.deepEqual(instances(rig), allOf(1));
+    const { current, before } = rig.deploys.status();
+    assert.deepEqual([current.generation, before], [1, null]);
+  });
+
+  it('shows what is taken back of it, and no more', async () => {
+    const rig = await killedAfter(5);
+    await rig.deploys.rollBack();
+    await rig.advance(LONG_MS);
+    const { state, replicas } = rig.deploys.status().deploy!;
+    assert.deepEqual(
+      [state, ...replicas.map(({ name, phase, from, to }) => [name, phase, from.generation, to.generation])],
+      ['rolled-back', ['S1', 'rolled-back', 1, 2]],
+    );
   });
 
   it('is forgotten once it has been brought to an end', async () => {
@@ -248,6 +261,53 @@ describe('an adopted replica', () => {
     rig.releases.reconfigure(specWith({ cpus: 3 }));
     const { image, cpus, env } = rig.releases.of('S1').spec;
     assert.deepEqual([image, cpus, env], ['sha256:one', 3, [['VERSION', '1']]]);
+  });
+});
+
+describe('replicas of one generation whose options differ', () => {
+  /** S1 and S2 of generation 2 and S3 of 1; the options were changed between the starts of the first two. */
+  async function mixed(): Promise<FleetRig> {
+    const driver = new FakeDriver();
+    for (const [name, id, generation, cpus] of [
+      ['S1', 1, 2, 1],
+      ['S2', 2, 2, 2],
+      ['S3', 3, 1, 3],
+    ] as const) {
+      const { instanceId } = driver.leave(name, id, { generation });
+      driver.started.set(instanceId, { spec: specWith({ cpus }), overrides: {}, title: `v${generation}` });
+    }
+    return FleetRig.of(0, { driver });
+  }
+  const cpusOf = (rig: FleetRig): readonly (number | undefined)[] =>
+    rig.registry.members.map(({ name }) => rig.driver.started.get(rig.instanceOf(name))?.spec.cpus);
+
+  it('are not replaced where the deploy that began with them is resumed, as its dry run says', async () => {
+    const rig = await mixed();
+    const { replicas } = await rig.deploys.preview(RESUME);
+    assert.deepEqual(
+      replicas.map(({ name }) => name),
+      ['S3'],
+    );
+    await rig.deploys.start(RESUME);
+    await rig.advance(LONG_MS);
+    assert.equal(state(rig), 'done');
+    assert.deepEqual(rig.driver.of('start'), ['S3']);
+  });
+
+  it('are all taken back with that deploy', async () => {
+    const rig = await mixed();
+    await rig.deploys.rollBack();
+    await rig.advance(LONG_MS);
+    assert.deepEqual([state(rig), ...instances(rig)], ['rolled-back', ...allOf(1)]);
+  });
+
+  it('each get their own back where a deploy fails', async () => {
+    const rig = await mixed();
+    rig.driver.failNext('start', 'image-missing', 'S3');
+    await rig.deploys.start({ ...CHANGE, env: [['VERSION', '3']] });
+    await rig.advance(LONG_MS);
+    assert.deepEqual(rig.driver.of('start'), ['S1', 'S2', 'S3', 'S1', 'S2']);
+    assert.deepEqual([state(rig), cpusOf(rig)], ['rolled-back', [1, 2, 3]]);
   });
 });
 
