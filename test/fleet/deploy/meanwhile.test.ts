@@ -71,6 +71,10 @@ describe('a replica in a deploy', () => {
     gate.open();
     await untilDone();
     assert.deepEqual([state(), phaseOf('S1'), running()], ['done', 'gone', ['S2=2', 'S3=2']]);
+    assert.deepEqual(
+      rig.events.filter(({ kind }) => kind === 'deploy-switched').map(({ replica }) => replica),
+      ['S2', 'S3'],
+    );
   });
 
   it('may be removed in the moment in which another goes back', async () => {

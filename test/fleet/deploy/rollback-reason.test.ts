@@ -80,6 +80,7 @@ describe('the reason of a rollback', () => {
     await failRequest();
     assert.equal(rig.replica(name).instance?.generation, 1);
     assert.equal(rig.table.eligible, 3);
+    assert.match(view().reason ?? '', /^S1: 1 of 40 requests failed/);
   });
 
   it('is found before the new instance is told to stop', async () => {
