@@ -45,6 +45,27 @@ describe('adding replicas', () => {
     assert.deepEqual([isDone, rig.table.version, rig.table.eligible], [true, version + 1, 3]);
   });
 
+  it('starts them with the weights that are given', async () => {
+    const rig = await FleetRig.of(1);
+    await after(rig, 100, rig.scaling.add(2, ['S8', 'S9'], new Map([['S9', 4]])));
+    assert.deepEqual(
+      ['S8', 'S9'].map((name) => [rig.replica(name).weight, rig.driver.in(name)?.weight]),
+      [
+        [1, undefined],
+        [4, 4],
+      ],
+    );
+  });
+
+  it('gives a name no weight where it was not added', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.failNext('start', 'start-failed');
+    const failed = rig.scaling.add(1, ['S9'], new Map([['S9', 4]]));
+    await assert.rejects(after(rig, 100, failed), { code: 'start-failed' });
+    await after(rig, 100, rig.scaling.add(1, ['S9']));
+    assert.equal(rig.replica('S9').weight, 1);
+  });
+
   it('chooses free names, none twice where calls overlap', async () => {
     const rig = await FleetRig.of(1);
     const calls = [rig.scaling.add(2, ['S3']), rig.scaling.add(2, []), rig.scaling.add(1, [])];

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { endingIn } from '../../helpers/fleet/endings.ts';
+import { FakeDriver } from '../../helpers/fleet/fake-driver.ts';
 import { FleetRig, START_TIMEOUT_MS, settle } from '../../helpers/fleet/rig.ts';
 
 describe('the launcher', () => {
@@ -152,6 +153,50 @@ describe('the launcher', () => {
     await rig.advance(100);
     assert.deepEqual(rig.driver.of('start'), ['S1']);
     assert.deepEqual(rig.driver.current, ['S1']);
+  });
+
+  it('goes on with a replica whose name another had, whose launch ends later', async () => {
+    const rig = await FleetRig.of(2);
+    const first = rig.driver.hold('start', 'S1');
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await settle();
+    await rig.scaling.remove(1, ['S1']);
+    const added = rig.scaling.add(1, ['S1']);
+    const second = rig.driver.hold('start', 'S1');
+    first.open();
+    await rig.advance(100);
+    assert.deepEqual([second.waiting, [...rig.launcher.busy]], [1, ['S1']]);
+    second.open();
+    await rig.advance(100);
+    assert.deepEqual(await added, ['S2', 'S1']);
+    assert.deepEqual([[...rig.launcher.busy], rig.driver.of('start')], [[], ['S1', 'S1']]);
+  });
+
+  it('looks for no other name where a replica of a new fleet is removed meanwhile', async () => {
+    const rig = new FleetRig();
+    await rig.supervisor.open();
+    const start = rig.driver.hold('start', 'S1');
+    await rig.scaling.startFleet(2);
+    rig.driver.strangers.add('S1');
+    const names = rig.driver.hold('heldNames');
+    start.open();
+    await rig.advance(100);
+    assert.equal(names.waiting, 1);
+    await rig.scaling.remove(1, ['S1']);
+    names.open();
+    await rig.advance(100);
+    assert.deepEqual([rig.states, rig.driver.current], [['S2=healthy'], ['S2']]);
+  });
+
+  it('starts an instance where the engine heals and has failed to replace one', async () => {
+    const driver = new FakeDriver();
+    driver.heals = true;
+    const rig = await FleetRig.of(1, { driver });
+    rig.driver.failNext('replace', 'start-failed');
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await rig.advance(10_000, 50);
+    assert.deepEqual(rig.states, ['S1=healthy']);
+    assert.equal(rig.driver.of('replace').length, 1);
   });
 
   it('retries a failed removal at the next look', async () => {

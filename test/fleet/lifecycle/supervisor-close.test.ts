@@ -113,6 +113,52 @@ describe('a supervisor that closes', () => {
     assert.deepEqual(rig.driver.current, ['S1', 'S2']);
   });
 
+  it('keeps nothing of a replica that was removed during its start', async () => {
+    const rig = await FleetRig.of(2);
+    const start = rig.driver.hold('start');
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await settle();
+    await rig.scaling.remove(1, ['S1']);
+    const closed = rig.supervisor.close(true);
+    start.open();
+    await closed;
+    assert.deepEqual([...rig.driver.instances.keys()], ['S2#2']);
+  });
+
+  for (const [during, advanceMs] of [
+    ['the wait before the next start', 100],
+    ['the next start, which fails', 1500],
+  ] as const) {
+    it(`keeps the dead instance in ${during}, to tell the next balancer of its replica`, async () => {
+      const rig = await FleetRig.of(2);
+      const start = rig.driver.hold('start');
+      rig.driver.failNext('start', 'start-failed');
+      rig.driver.die(rig.instanceOf('S1'), 'exit 1');
+      await rig.advance(advanceMs);
+      assert.equal(start.waiting, advanceMs > 1000 ? 1 : 0);
+      const closed = rig.supervisor.close(true);
+      start.open();
+      await closed;
+      assert.deepEqual([...rig.driver.instances.keys()], ['S1#1', 'S2#2']);
+    });
+  }
+
+  it('waits for what is being removed, also where the rest is to be kept', async () => {
+    const rig = await FleetRig.of(2);
+    const remove = rig.driver.hold('remove', 'S1');
+    await rig.scaling.remove(1, ['S1']);
+    await rig.advance(100);
+    let isClosed = false;
+    const closed = rig.supervisor.close(true).then(() => {
+      isClosed = true;
+    });
+    await settle();
+    assert.deepEqual([remove.waiting, isClosed, rig.driver.isClosed], [1, false, false]);
+    remove.open();
+    await closed;
+    assert.deepEqual([...rig.driver.instances.keys()], ['S2#2']);
+  });
+
   it('leaves instances alone once another balancer owns them', async () => {
     const rig = await FleetRig.of(3);
     rig.driver.evict();
