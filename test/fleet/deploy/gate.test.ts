@@ -124,6 +124,17 @@ describe('the gate of a deploy', () => {
     assert.equal(view().state, 'running');
   });
 
+  it('judges no window that is shorter than half a second', async () => {
+    await start();
+    serveAll(1000, 200);
+    await rig.advance(600);
+    serveAll(1000, 200);
+    await rig.advance(50);
+    assert.equal(view().state, 'running');
+    await rig.advance(500);
+    assert.equal(view().state, 'rolling-back');
+  });
+
   it('lets a window go on until it has enough requests', async () => {
     await start();
     for (let part = 0; part < 4; part++) {

@@ -437,6 +437,12 @@ describe('a deploy in a shared pool', () => {
     await (await other.takeDeployTurn()).end();
   });
 
+  it('gives its turn back where what is asked for is refused', async () => {
+    const { rig, other } = await scene();
+    await assert.rejects(rig.deploys.start({ ...CHANGE, kind: 'resume' }), { code: 'bad-request' });
+    await (await other.takeDeployTurn()).end();
+  });
+
   it('begins with what another balancer has deployed since the last look', async () => {
     const at = await scene();
     const { rig } = at;
