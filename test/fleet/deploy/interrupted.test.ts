@@ -122,15 +122,31 @@ describe('a deploy whose balancer was killed', () => {
     });
   }
 
-  it('goes back as a whole where resuming it fails', async () => {
-    const rig = await killedAfter(5);
-    await rig.deploys.start(RESUME);
-    rig.driver.failNext('start', 'image-missing');
-    await rig.advance(LONG_MS);
-    assert.equal(state(rig), 'rolled-back');
-    assert.deepEqual(instances(rig), allOf(1));
+  for (const [calls, when] of [
+    [5, 'before its first gate'],
+    [6, 'after its first gate'],
+  ] as const) {
+    it(`goes back as a whole where it ended ${when} and resuming it fails`, async () => {
+      const rig = await killedAfter(calls);
+      await rig.deploys.start(RESUME);
+      rig.driver.failNext('start', 'image-missing');
+      await rig.advance(LONG_MS);
+      assert.equal(state(rig), 'rolled-back');
+      assert.deepEqual(instances(rig), allOf(1));
+      const { current, before } = rig.deploys.status();
+      assert.deepEqual([current.generation, before], [1, null]);
+    });
+  }
+
+  it('says what new replicas get also where another supersedes it and fails', async () => {
+    const rig = await killedAfter(6);
     const { current, before } = rig.deploys.status();
-    assert.deepEqual([current.generation, before], [1, null]);
+    assert.deepEqual([current.generation, before?.generation], [2, 1]);
+    rig.driver.failNext('start', 'image-missing');
+    await rig.deploys.start({ ...CHANGE, env: [['VERSION', '3']] });
+    await rig.advance(LONG_MS);
+    assert.equal(rig.deploys.status().deploy?.state, 'rolled-back');
+    assert.deepEqual([rig.deploys.status().current, rig.deploys.status().before], [current, before]);
   });
 
   it('shows what is taken back of it, and no more', async () => {
