@@ -95,7 +95,7 @@ const f16: FaultCase = {
       await failStart(stage, 'listen EADDRINUSE: address already in use 127.0.0.1', /EADDRINUSE/),
       await failStart(stage, 'memory', /SIGKILL|memory/),
     ].filter((problem) => problem !== undefined);
-    return { sent: 3, lost: 0, note: '/add answers with the reason, three replicas stay', problems };
+    return { sent: 3, lost: 0, note: '/add responds with the reason, three replicas stay', problems };
   },
 };
 

@@ -11,7 +11,7 @@ const OUT_MS = 9000;
 
 const f8: FaultCase = {
   id: 'F8',
-  title: 'one replica reads requests and never answers',
+  title: 'one replica reads requests and never responds',
   async run(stage) {
     const balancer = await stage.balancer(['--response-timeout', '1s']);
     await stage.misbehave(balancer, 'S2', 'mute');

@@ -60,13 +60,13 @@ export const ERRORS = {
   'connect-refused': retriable(502, 'The replica refused the connection'),
   'connect-failed': retriable(502, 'The replica could not be reached'),
   'connect-timeout': retriable(504, 'The replica did not accept the connection in time'),
-  'upstream-closed': retriable(502, 'The replica closed the connection without an answer'),
+  'upstream-closed': retriable(502, 'The replica closed the connection without a response'),
   'upstream-reset': retriable(502, 'The replica reset the connection'),
   'stream-refused': retriable(502, 'The replica refused the stream before it did anything'),
-  'upstream-gone': retriable(502, 'The replica died before it answered'),
+  'upstream-gone': retriable(502, 'The replica died before it responded'),
   poison: fixed(502, 'Replicas ended while they worked on this request; it is not given to another'),
   'bad-response': fixed(502, 'The replica sent an answer that is not HTTP/1.1'),
-  'response-timeout': retriable(504, 'The replica did not answer in time'),
+  'response-timeout': retriable(504, 'The replica did not respond in time'),
   'idle-timeout': fixed(504, 'The replica stopped sending'),
 
   // failures of an engine or the machine

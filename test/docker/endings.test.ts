@@ -83,7 +83,7 @@ describe('a balancer over containers that end', { skip: skipDocker ?? false, tim
     });
     assert.match(
       (await ended(balancer, 'S4', 'start-timeout')).text,
-      /--start-timeout.* \/heartbeat is answered with 404.*--probe-path/,
+      /--start-timeout.* \/heartbeat responds with 404.*--probe-path/,
     );
     assert.match(
       (await ended(balancer, 'S5', 'start-timeout')).text,

@@ -87,7 +87,7 @@ export class ProbeConnection {
     });
     this.#socket.on('data', (chunk: Buffer) => this.#read(chunk));
     this.#socket.on('end', () =>
-      this.#fail({ outcome: 'closed', detail: 'connection closed without an answer' }),
+      this.#fail({ outcome: 'closed', detail: 'connection closed without a response' }),
     );
     this.#socket.on('error', (error) => {
       const code = errnoOf(error);

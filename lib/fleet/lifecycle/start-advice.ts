@@ -25,10 +25,9 @@ function diagnose({ lastProbe, probePath, probePort, endpoint, driver }: LateSta
   const port = probePort === 0 ? endpoint.port : probePort;
   const where = formatEndpoint({ host: endpoint.host, port });
   if (lastProbe === undefined) return `no probe of ${where} has ended`;
-  if (/^[23]\d\d$/.test(lastProbe))
-    return `${probePath} was answered with ${lastProbe} last (--probe-expect)`;
+  if (/^[23]\d\d$/.test(lastProbe)) return `${probePath} responded with ${lastProbe} last (--probe-expect)`;
   if (/^\d{3}$/.test(lastProbe))
-    return `${probePath} is answered with ${lastProbe}: is there another path for --probe-path?`;
+    return `${probePath} responds with ${lastProbe}: is there another path for --probe-path?`;
   if (lastProbe !== 'connection refused') return `last probe of ${where}${probePath}: ${lastProbe}`;
   return `connection refused at ${where}: does it listen on ${wantedPort({ driver, port, probePort })}?`;
 }

@@ -215,5 +215,5 @@ function looksSwitched({ upgrade, request }: RequestContext, status: number): bo
 }
 
 function notSwitched(status: number): string {
-  return `The replica answered ${status} and did not switch protocols`;
+  return `The replica responded with ${status} and did not switch protocols`;
 }

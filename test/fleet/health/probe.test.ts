@@ -82,7 +82,7 @@ for (const [what, pieces, expected] of [
   ],
   ['what is no HTTP', ['SSH-2.0-OpenSSH_9.2\r\n'], 'closed: its answer is no HTTP/1.1'],
   ['what begins like HTTP and is none', ['HTTP/1.1 OK\r\n'], 'closed: its answer is no HTTP/1.1'],
-  ['nothing but the end of the connection', [], 'closed: connection closed without an answer'],
+  ['nothing but the end of the connection', [], 'closed: connection closed without a response'],
 ] as const) {
   test(`a probe that gets ${what} says ${expected}`, async (t) => {
     assert.equal(await found(t, pieces), expected);

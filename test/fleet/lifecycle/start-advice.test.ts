@@ -18,9 +18,9 @@ describe('why an instance was not healthy in time', () => {
   const table: readonly (readonly [Partial<LateStart>, string])[] = [
     [{}, 'no probe of 10.0.0.2:80 has ended'],
     [{ endpoint: undefined }, 'it has no address'],
-    [{ lastProbe: '404' }, '/up is answered with 404: is there another path for --probe-path?'],
-    [{ lastProbe: '503' }, '/up is answered with 503: is there another path for --probe-path?'],
-    [{ lastProbe: '204' }, '/up was answered with 204 last (--probe-expect)'],
+    [{ lastProbe: '404' }, '/up responds with 404: is there another path for --probe-path?'],
+    [{ lastProbe: '503' }, '/up responds with 503: is there another path for --probe-path?'],
+    [{ lastProbe: '204' }, '/up responded with 204 last (--probe-expect)'],
     [{ lastProbe: 'no answer in 2000 ms' }, 'last probe of 10.0.0.2:80/up: no answer in 2000 ms'],
     [
       { lastProbe: 'connection refused' },

@@ -7,7 +7,7 @@ import { Token } from './token.js';
 /** The connection broke before a response came; what was asked for may have been done all the same. */
 export class BrokenConnection extends Error {
   constructor() {
-    super('The balancer does not answer');
+    super('The balancer does not respond');
   }
 }
 

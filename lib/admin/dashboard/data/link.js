@@ -108,7 +108,7 @@ export class Link {
       }
       return 'The balancer ended the connection';
     } catch {
-      return this.#gaveUp || 'The balancer does not answer';
+      return this.#gaveUp || 'The balancer does not respond';
     } finally {
       clearTimeout(this.#watchdog);
     }

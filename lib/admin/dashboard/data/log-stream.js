@@ -103,7 +103,7 @@ export class LogStream {
       await this.#passOn(response.body, position, signal);
       return { kind: 'lost', reason: 'The balancer ended the connection' };
     } catch {
-      return { kind: 'lost', reason: 'The balancer does not answer' };
+      return { kind: 'lost', reason: 'The balancer does not respond' };
     }
   }
 
