@@ -233,7 +233,9 @@ function show(output: Output, deploy: DeployView): void {
   if (state === 'interrupted') {
     output.line(`deploy ${id}: ${state}, ${change}`);
     output.line('ringlb deploy resume goes on with it, ringlb rollback takes it back');
-  } else output.line(`deploy ${id}: ${state} ${time}, ${change}`);
+  } else
+    for (const line of wrapped(`deploy ${id}: ${state} ${time}, ${change}`, output.columns))
+      output.line(line);
   if (reason !== null) output.line(printable(reason));
   showLastLines(output, deploy);
   if (deploy.replicas.length === 0) return;

@@ -4,7 +4,7 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { type DeployOrder, deployRoute } from '../../lib/admin/routes/deploy.ts';
 import type { DeployState, DeployStatus, DeployView } from '../../lib/api/deploy.ts';
 import { type Running, runAdmin } from '../helpers/admin/admin.ts';
-import { type Ran, runCommand } from '../helpers/cli/cli.ts';
+import { keptOutput, type Ran, runCommand } from '../helpers/cli/cli.ts';
 
 const [FROM, TO] = [
   { generation: 1, title: 'app:1' },
@@ -94,6 +94,19 @@ describe('the command for deploys', () => {
       'deploy d-1: running for 1s, app:1 → app:2',
     );
     assert.equal((await run('deploy status', 'done')).lines[0], 'deploy d-1: done after 1s, app:1 → app:2');
+  });
+
+  it('wraps in a narrow terminal', async () => {
+    states = ['done'];
+    const written = keptOutput(false, 36);
+    const { lines } = await runCommand(admin.port, ['deploy', 'status'], { written });
+    assert.deepEqual(lines, [
+      'deploy d-1: done after 1s, app:1 →',
+      'app:2',
+      '',
+      'REPLICA  PHASE  FROM   TO',
+      'S1       done   app:1  app:2',
+    ]);
   });
 
   it('tells two releases of one title apart by their generations', async () => {

@@ -44,11 +44,12 @@ function timeFor({ columns }: Output, time: string): string {
 /** Lines for followed events: a column grows with what it has to hold, since what comes is not known. */
 export class EventLines {
   readonly #output: Output;
-  #replicaWidth = 'REPLICA'.length;
+  #replicaWidth: number;
   #kindWidth = 'start-failed'.length;
 
   constructor(output: Output) {
     this.#output = output;
+    this.#replicaWidth = output.columns < WITH_DATE ? 'S10'.length : 'REPLICA'.length;
   }
 
   lineOf(event: FleetEvent): string {
@@ -58,7 +59,9 @@ export class EventLines {
     const most = Math.max(8, Math.floor(this.#output.columns / 3));
     this.#replicaWidth = Math.min(most, Math.max(this.#replicaWidth, widthOf(replica)));
     this.#kindWidth = Math.min(most, Math.max(this.#kindWidth, widthOf(kind)));
-    const rest = [tookOf(event), causeOf(event), costOf(event)].filter((part) => part !== '').join('  ');
+    // a narrow terminal has room for why it happened, or for how long it took
+    const took = this.#output.columns < WITH_DATE ? '' : tookOf(event);
+    const rest = [took, causeOf(event), costOf(event)].filter((part) => part !== '').join('  ');
     const line = [
       timeFor(this.#output, event.time),
       padded(cut(replica, this.#replicaWidth), this.#replicaWidth),

@@ -139,6 +139,7 @@ describe('ringlb events', () => {
         const { lines } = await runCommand(port, args, { written });
         for (const line of lines) assert.ok(line.length <= columns, `${line.length}: ${line}`);
         assert.match(lines.join('\n'), /03:12:00 +S1 +died/);
+        if (args.length > 1) assert.match(lines.join('\n'), /died +(1s +)?exit/);
       }
     });
   }
