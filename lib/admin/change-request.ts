@@ -5,7 +5,7 @@
  */
 
 import { didYouMean, quote } from '../config/suggest.ts';
-import { isReplicaName, MAX_WEIGHT } from '../core/replica.ts';
+import { isReplicaName, isReplicaNameOrAddress, MAX_WEIGHT, NAME_SHAPE } from '../core/replica.ts';
 import { BalancerError } from '../platform/errors.ts';
 import { isList, isObject, type Json, type JsonObject, parseJson, typeOf } from './json.ts';
 
@@ -47,7 +47,7 @@ const SCALE = {
 } as const;
 const NAMES = { example: '{"hostnames":["S4","S5"]}', fields: ['hostnames'] } as const;
 
-const NAME_RULE = 'must be 1 to 63 letters, digits, _ . and -, the first a letter or a digit';
+const NAME_RULE = `must be ${NAME_SHAPE}`;
 
 /** What a name may be, and how to say so. */
 interface NameRule {
@@ -56,10 +56,8 @@ interface NameRule {
 }
 
 const REPLICA_NAMES: NameRule = { accepts: isReplicaName, text: NAME_RULE };
-/** A fixed server is called by its address. */
-const ADDRESS = /^(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):\d{1,5}$/;
 const SERVER_NAMES: NameRule = {
-  accepts: (name) => isReplicaName(name) || ADDRESS.test(name),
+  accepts: isReplicaNameOrAddress,
   text: `${NAME_RULE}, or HOST:PORT`,
 };
 

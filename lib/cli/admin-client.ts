@@ -21,6 +21,8 @@ export interface RequestOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Maximum time without any data; 0 is unlimited. */
   readonly timeoutMs?: number;
+  /** What the fields of the request, which an error begins with, are called on the command line. */
+  readonly typed?: Readonly<Record<string, string>>;
 }
 
 /** Something else responds at the address. */
@@ -40,14 +42,19 @@ export class AdminClient {
   /** The message of a 2xx response. Throws CommandError: `refused` with the balancer's own sentence, or `unreachable`. */
   async requestMessage(method: string, path: string, options: RequestOptions = {}): Promise<unknown> {
     const response = await this.request(method, path, options);
-    if (response.status >= 300) throw refusal(response);
+    if (response.status >= 300) throw this.#refusal(response, options);
     return response.message;
   }
 
   /** The response, whatever its status. Throws CommandError `unreachable` if there is none. */
   async request(method: string, path: string, options: RequestOptions = {}): Promise<AdminResponse> {
+    return this.#judge(method, await this.#send(method, path, options));
+  }
+
+  /** What is in a response, if the balancer's admin port gave it. Throws CommandError `unreachable` otherwise. */
+  async #judge(method: string, received: IncomingMessage): Promise<AdminResponse> {
     try {
-      const response = await this.#read(await this.#send(method, path, options));
+      const response = await this.#read(received);
       // what a replica says to a path that it does not know, in the balancer's own form
       if (method !== 'GET' || ![400, 404].includes(response.status) || !(await this.#isPublicPort()))
         return response;
@@ -80,8 +87,10 @@ export class AdminClient {
   /** An endless response. Throws as `requestMessage` does. */
   async stream(path: string, options: RequestOptions): Promise<IncomingMessage> {
     const response = await this.#send('GET', path, options);
-    if (response.statusCode === 200) return response.setEncoding('utf8');
-    throw refusal(await this.#read(response));
+    const { statusCode, headers } = response;
+    const isStream = /^text\/event-stream\b/i.test(headers['content-type'] ?? '');
+    if (statusCode === 200 && isStream) return response.setEncoding('utf8');
+    throw this.#refusal(await this.#judge('GET', response), options);
   }
 
   #send(
@@ -134,6 +143,17 @@ export class AdminClient {
     );
   }
 
+  /** The balancer's own sentence, in words of the command line. */
+  #refusal({ status, message }: AdminResponse, { typed = {} }: RequestOptions): CommandError {
+    const sentence = sentenceOf(message).replace(FIELD, (field) => typed[field] ?? field);
+    if (status !== 401) return new CommandError(EXIT.refused, sentence);
+    const problem = this.#target.token === '' ? 'needs the admin token' : 'needs another admin token';
+    return new CommandError(
+      EXIT.refused,
+      `This ${problem} (--admin-token, --admin-token-file, LB_ADMIN_TOKEN)`,
+    );
+  }
+
   #unreachable(error: unknown): CommandError {
     return new CommandError(
       EXIT.unreachable,
@@ -158,15 +178,15 @@ export function sentenceOf(message: unknown): string {
   return printable(String(message)).replace(/^<Error> /, '');
 }
 
-/** The balancer's own sentence, with a hint where it needs one. */
-function refusal({ status, message }: AdminResponse): CommandError {
-  const hint = status === 401 ? ' (--admin-token, --admin-token-file, LB_ADMIN_TOKEN)' : '';
-  return new CommandError(EXIT.refused, `${sentenceOf(message)}${hint}`);
-}
+/** The field that a sentence is about: `n must be …`, `n is 5, …`, `n 5 …`, `env: …`. */
+const FIELD = /^\w+(?=:| must | is (?:empty|\d)| \d)/;
 
 /** An AggregateError has no message of its own, and OpenSSL's has addresses and names of files. */
 function causeOf(error: unknown): string {
-  if (error instanceof Error && 'code' in error && error.code === 'EPROTO')
-    return 'what answers does not speak TLS; the admin port is http://';
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (code === 'EPROTO') return 'what answers does not speak TLS; the admin port is http://';
+  if (code.startsWith('HPE_')) return 'what answers does not speak HTTP';
+  if (code === 'ECONNRESET' && messageOf(error) === 'socket hang up')
+    return 'the connection was closed without a response; a port for TLS needs https://';
   return error instanceof AggregateError ? error.errors.map(messageOf).join(', ') : messageOf(error);
 }

@@ -7,6 +7,7 @@ import type {
   DeployView,
   ReleaseView,
 } from '../api/deploy.ts';
+import { quote } from '../config/suggest.ts';
 import { changeOf } from '../core/release-change.ts';
 import type { Call, Command } from './command.ts';
 import { type Column, duration, type Output, printable, table, wrapped } from './output.ts';
@@ -15,6 +16,16 @@ import { CommandError, type CommandOption, EXIT, type ExitStatus, wrongUsage } f
 
 /** Between two looks at a deploy that is followed. */
 const LOOK_MS = 300;
+
+/** What the fields of a request are called on the command line. */
+const TYPED = {
+  image: 'IMAGE',
+  command: '--command',
+  env: '--env',
+  batch: '--batch',
+  watch: '--watch',
+  maxErrorRate: '--max-error-rate',
+} as const;
 
 const FOLLOW_OPTIONS: Readonly<Record<string, CommandOption>> = {
   detach: { type: 'boolean', short: 'd', help: 'does not wait for its end' },
@@ -47,8 +58,15 @@ export const DEPLOY: Command = {
   run(call) {
     const [word, ...more] = call.words;
     if (more.length > 0) wrongUsage('deploy takes one image, or resume, or status');
-    if (word === 'status') return showStatus(call);
+    if (word === 'status') {
+      const extra = Object.keys(DEPLOY.options).find(
+        (name) => name !== 'follow' && (call.has(name) || call.value(name) !== undefined),
+      );
+      if (extra !== undefined) wrongUsage(`--${extra} does not go with ringlb deploy status`);
+      return showStatus(call);
+    }
     if (call.has('follow')) wrongUsage('--follow goes with ringlb deploy status');
+    if (call.has('dry-run') && call.has('detach')) wrongUsage('--detach does not go with --dry-run');
     return begin(call, bodyOf(call, word));
   },
 };
@@ -102,10 +120,11 @@ function pairOf(text: string): readonly [string, string] {
 
 function limitsOf(call: Call): object {
   const [batch, watch, rate] = ['batch', 'watch', 'max-error-rate'].map((name) => call.value(name));
-  if (batch !== undefined && !/^\d{1,5}$/.test(batch)) wrongUsage('--batch must be a whole number');
+  if (batch !== undefined && !/^\d{1,5}$/.test(batch))
+    wrongUsage(`--batch must be a whole number, not ${quote(batch)}`);
   const maxErrorRate = rate === undefined ? undefined : Number(rate || Number.NaN);
   if (maxErrorRate !== undefined && !(maxErrorRate >= 0 && maxErrorRate <= 1))
-    wrongUsage('--max-error-rate must be a number from 0 to 1');
+    wrongUsage(`--max-error-rate must be a number from 0 to 1, not ${quote(rate ?? '')}`);
   return {
     ...(batch !== undefined && { batch: Number(batch) }),
     ...(watch !== undefined && { watch }),
@@ -116,10 +135,13 @@ function limitsOf(call: Call): object {
 async function begin(call: Call, body: object): Promise<ExitStatus> {
   const { admin, output } = call;
   if (call.has('dry-run')) {
-    showPreview(output, (await admin.requestMessage('POST', '/deploy?dry-run', { body })) as DeployPreview);
+    showPreview(
+      output,
+      (await admin.requestMessage('POST', '/deploy?dry-run', { body, typed: TYPED })) as DeployPreview,
+    );
     return EXIT.done;
   }
-  const { id } = (await admin.requestMessage('POST', '/deploy', { body })) as DeployStarted;
+  const { id } = (await admin.requestMessage('POST', '/deploy', { body, typed: TYPED })) as DeployStarted;
   if (call.has('detach')) return announce(output, id);
   const { state } = await follow(call, id);
   return state === 'done' ? EXIT.done : EXIT.refused;

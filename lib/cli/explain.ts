@@ -1,5 +1,7 @@
 /** `ringlb explain`: shows which replica a key or a request is routed to, and why. */
 import type { ExplainStop, ExplainView } from '../api/types.ts';
+import { quote } from '../config/suggest.ts';
+import { isToken } from '../core/http-token.ts';
 import type { Call, Command } from './command.ts';
 import { type Column, type Output, padded, printable, table, wrapped } from './output.ts';
 import { painted } from './status.ts';
@@ -22,7 +24,9 @@ export const EXPLAIN: Command = {
     },
   },
   async run(call) {
-    const message = (await call.admin.requestMessage('GET', `/explain?${queryOf(call)}`)) as ExplainView;
+    const message = (await call.admin.requestMessage('GET', `/explain?${queryOf(call)}`, {
+      typed: { key: 'KEY', path: '--path' },
+    })) as ExplainView;
     if (call.output.isJson) call.output.json(message);
     else show(call.output, message);
     return EXIT.done;
@@ -46,6 +50,7 @@ function queryOf(call: Call): string {
   for (const pair of headers) {
     const [, name, value = ''] =
       /^\s*([^=\s]+)=(.*)$/s.exec(pair) ?? wrongUsage('--header must be NAME=VALUE');
+    if (!isToken(name ?? '')) wrongUsage(`--header: ${quote(name ?? '')} is not the name of a header`);
     query.append(`header.${name}`, value);
   }
   return String(query);

@@ -1,6 +1,7 @@
 /** `ringlb logs`: what replicas printed, and with `-f` what they print from now on. */
 import { stripVTControlCharacters } from 'node:util';
 import type { LogLine, LogsView } from '../api/types.ts';
+import { quote } from '../config/suggest.ts';
 import type { Call, Command } from './command.ts';
 import { followStream } from './events/follow.ts';
 import { type Colour, counted, type Output, padded, printable, widthOf } from './output.ts';
@@ -36,7 +37,8 @@ export const LOGS: Command = {
 
 function pathOf(call: Call): string {
   const lines = call.value('lines') ?? LINES;
-  if (!/^\d{1,5}$/.test(lines)) wrongUsage('--lines must be a whole number');
+  if (!/^\d{1,5}$/.test(lines))
+    wrongUsage(`--lines must be a whole number from 0 to 99999, not ${quote(lines)}`);
   const instance = call.value('instance');
   const query = new URLSearchParams([
     ...call.words.map((name) => ['replica', name]),

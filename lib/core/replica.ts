@@ -66,6 +66,16 @@ export function isReplicaName(value: unknown): value is string {
   return typeof value === 'string' && NAME.test(value);
 }
 
+/** What a name is, in words. */
+export const NAME_SHAPE = '1 to 63 letters, digits, _ . and -, the first a letter or a digit';
+
+const ADDRESS = /^(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):\d{1,5}$/;
+
+/** True for a name, and for the address that a fixed server is called by. */
+export function isReplicaNameOrAddress(value: string): boolean {
+  return isReplicaName(value) || ADDRESS.test(value);
+}
+
 /** `host:port`, with brackets round an IPv6 address. */
 export function formatEndpoint(endpoint: Endpoint): string {
   const host = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;

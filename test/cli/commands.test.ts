@@ -264,9 +264,13 @@ describe('a command', () => {
   });
 
   it('prints the reason of a refusal, and exits with 1', async () => {
-    const { lines, notes, exitStatus } = await run('add', '1', 'a', 'b');
+    const change = admin.fleet.change;
+    admin.fleet.change = () =>
+      Promise.reject(new BalancerError('bad-request', 'there is a replica called a already'));
+    const { lines, notes, exitStatus } = await run('add', 'a');
+    admin.fleet.change = change;
     assert.deepEqual(lines, []);
-    assert.deepEqual(notes, ['Length of hostname list is more than newly added instances']);
+    assert.deepEqual(notes, ['there is a replica called a already']);
     assert.equal(exitStatus, 1);
   });
 
@@ -435,7 +439,15 @@ describe('a command for a balancer with a token', () => {
   it('explains how to give a token if there is none', async () => {
     const { notes, exitStatus } = await runCommand(admin.port, ['status']);
     assert.deepEqual(notes, [
-      'This needs the admin token: Authorization: Bearer TOKEN (--admin-token, --admin-token-file, LB_ADMIN_TOKEN)',
+      'This needs the admin token (--admin-token, --admin-token-file, LB_ADMIN_TOKEN)',
+    ]);
+    assert.equal(exitStatus, 1);
+  });
+
+  it('says that a token is another', async () => {
+    const { notes, exitStatus } = await runCommand(admin.port, ['status', '--admin-token', 'another-token']);
+    assert.deepEqual(notes, [
+      'This needs another admin token (--admin-token, --admin-token-file, LB_ADMIN_TOKEN)',
     ]);
     assert.equal(exitStatus, 1);
   });

@@ -112,6 +112,6 @@ describe('ringlb logs', () => {
 
   it('refuses a number of lines that is none', async () => {
     const { notes, exitStatus } = await runCommand(1, ['logs', '-n', 'all']);
-    assert.deepEqual([notes, exitStatus], [['--lines must be a whole number'], 2]);
+    assert.deepEqual([notes, exitStatus], [['--lines must be a whole number from 0 to 99999, not "all"'], 2]);
   });
 });

@@ -1,5 +1,5 @@
 /** `ringlb check`: judges a file of options as `ringlb serve --config` would, and shows what it means. */
-import { loadSettings } from '../../config/config.ts';
+import { ConfigError, type Environment, loadSettings, type Settings } from '../../config/config.ts';
 import { describeOptions, type OptionView } from '../../config/describe.ts';
 import type { Call, Command } from '../command.ts';
 import { type Column, counted, printable, table } from '../output.ts';
@@ -23,7 +23,7 @@ export const CHECK: Command = {
 function check({ words, environment, has, output }: Call): ExitStatus {
   const [file = wrongUsage('say which file'), ...more] = words;
   if (more.length > 0) wrongUsage('check takes one file');
-  const settings = loadSettings([{ flag: '--config', argument: '--config', text: file }], environment, []);
+  const settings = settingsIn(file, environment);
   const options = describeOptions(settings).filter(({ option }) => option !== 'config');
   const given = options.filter(({ source }) => source !== 'default');
   const shown = has('all') ? options : given;
@@ -37,6 +37,16 @@ function check({ words, environment, has, output }: Call): ExitStatus {
   output.line('');
   for (const line of table(COLUMNS, shown)) output.line(line);
   return EXIT.done;
+}
+
+/** Throws ConfigError, in which the file is not that of an option. */
+function settingsIn(file: string, environment: Environment): Settings {
+  try {
+    return loadSettings([{ flag: '--config', argument: '--config', text: file }], environment, []);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new ConfigError(error.problems.map((problem) => problem.replace(/^--config(?= )/, 'FILE')));
+  }
 }
 
 const COLUMNS: readonly Column<OptionView>[] = [

@@ -1,5 +1,6 @@
 /** `ringlb events`: lists past events of the fleet, and with `-f` follows new ones. */
 import type { EventsView, FleetEvent } from '../../api/types.ts';
+import { quote } from '../../config/suggest.ts';
 import type { Call, Command } from '../command.ts';
 import { table } from '../output.ts';
 import { EXIT, type ExitStatus, wrongUsage } from '../usage.ts';
@@ -28,7 +29,8 @@ export const EVENTS: Command = {
 
 function limitOf(call: Call): string | undefined {
   const limit = call.value('limit');
-  if (limit !== undefined && !/^\d{1,6}$/.test(limit)) wrongUsage('--limit must be a whole number');
+  if (limit !== undefined && !/^\d{1,6}$/.test(limit))
+    wrongUsage(`--limit must be a whole number from 0 to 999999, not ${quote(limit)}`);
   return limit;
 }
 

@@ -1,9 +1,11 @@
 /** The commands that change the fleet: `ringlb add`, `rm`, `weight`, `drain` and `undrain`. */
 import type { Move, Preview, ReplicaList, WeightList } from '../../api/types.ts';
 import { quote } from '../../config/suggest.ts';
+import { MAX_WEIGHT } from '../../core/replica.ts';
 import type { Call, Command } from '../command.ts';
 import { type Column, counted, type Output, percent, printable, table } from '../output.ts';
 import { type CommandOption, EXIT, type ExitStatus, wrongUsage } from '../usage.ts';
+import { replicaNames, serverNames } from './operands.ts';
 
 const DRY_RUN: Readonly<Record<string, CommandOption>> = {
   'dry-run': { type: 'boolean', help: 'shows what would happen, without changing anything' },
@@ -60,23 +62,28 @@ function pairsOf(weights: Weights): string {
     .join(' ');
 }
 
-/** `S1=5 S2=1`; the balancer validates names and limits. */
+/** `S1=5 S2=1`. */
 function weightsIn(words: readonly string[]): Weights {
   if (words.length === 0) wrongUsage('say which, and how much: NAME=WEIGHT...');
   const weights = new Map<string, number>();
   for (const word of words) {
     const [, name = '', weight = ''] = /^([^=]+)=(\d{1,9})$/.exec(word) ?? [];
-    if (name === '') wrongUsage(`weight takes NAME=WEIGHT with a whole number from 0, not ${quote(word)}`);
+    if (name === '' || Number(weight) > MAX_WEIGHT)
+      wrongUsage(`weight takes NAME=WEIGHT with a whole number from 0 to ${MAX_WEIGHT}, not ${quote(word)}`);
     if (weights.has(name)) wrongUsage(`${quote(name)} has two weights`);
     weights.set(name, Number(weight));
   }
+  serverNames([...weights.keys()]);
   return Object.fromEntries(weights);
 }
 
 async function change(call: Call, method: string, path: string, body: object): Promise<ExitStatus> {
   const { admin, output } = call;
   const isDry = call.has('dry-run');
-  const message = await admin.requestMessage(method, isDry ? `${path}?dry-run` : path, { body });
+  const message = await admin.requestMessage(method, isDry ? `${path}?dry-run` : path, {
+    body,
+    typed: { n: 'N' },
+  });
   if (output.isJson) output.json(message);
   else if (isDry) showPreview(output, message as Preview);
   else showList(output, message as ReplicaList);
@@ -87,7 +94,7 @@ export function showList(output: Output, { N, replicas }: ReplicaList): void {
   output.line(N === 0 ? 'no replicas' : `${counted(N, 'replica')}: ${replicas.join(' ')}`);
 }
 
-/** `3`, `web_a web_b` or `3 web_a`, and whether that is forced; the balancer validates the names. */
+/** `3`, `web_a web_b` or `3 web_a`, and whether that is forced. */
 function bodyOf(call: Call): object {
   return { ...replicasIn(call.words), ...(call.has('force') && { force: true }) };
 }
@@ -97,10 +104,12 @@ function replicasIn(words: readonly string[]): { readonly n: number; readonly ho
   if (words.length === 0) wrongUsage('say how many, or which: N|NAME...');
   if (/^[+-]?[\d.,]*\d(e\d+)?$/i.test(first) && !/^\d{1,9}$/.test(first))
     wrongUsage(`the number must be a whole one below 10^9, not ${quote(first)}`);
-  if (!/^\d{1,9}$/.test(first)) return { n: words.length, hostnames: words };
+  if (!/^\d{1,9}$/.test(first)) return { n: words.length, hostnames: replicaNames(words) };
   const n = Number(first);
   if (n === 0) wrongUsage('the number must be 1 or more, not 0');
-  return { n, hostnames: words.slice(1) };
+  const hostnames = replicaNames(words.slice(1));
+  if (hostnames.length > n) wrongUsage(`${counted(hostnames.length, 'name')} for ${counted(n, 'replica')}`);
+  return { n, hostnames };
 }
 
 export function showPreview(output: Output, preview: Preview): void {
@@ -147,7 +156,8 @@ function draining(name: 'drain' | 'undrain', summary: string, done: string): Com
     options: {},
     async run({ words, admin, output }) {
       if (words.length === 0) wrongUsage('say which: NAME...');
-      const message = await admin.requestMessage('POST', `/${name}`, { body: { hostnames: words } });
+      const body = { hostnames: serverNames(words) };
+      const message = await admin.requestMessage('POST', `/${name}`, { body });
       if (output.isJson) output.json(message);
       else output.line(`${words.join(' ')}: ${done}`);
       return EXIT.done;

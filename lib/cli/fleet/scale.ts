@@ -9,6 +9,9 @@ import { showList, showPreview } from './change.ts';
 
 const NUMBERS = ['min', 'max', 'target'] as const;
 
+/** What the fields of a request are called on the command line. */
+const TYPED = { n: 'N', min: '--min', max: '--max', target: '--target' } as const;
+
 export const SCALE: Command = {
   name: 'scale',
   operands: '[N]',
@@ -41,7 +44,10 @@ export const SCALE: Command = {
     const view = (
       Object.keys(settings).length === 0
         ? await admin.requestMessage('GET', '/scale')
-        : await admin.requestMessage('PUT', isDry ? '/scale?dry-run' : '/scale', { body: settings })
+        : await admin.requestMessage('PUT', isDry ? '/scale?dry-run' : '/scale', {
+            body: settings,
+            typed: TYPED,
+          })
     ) as ScaleView;
     if (output.isJson) output.json(view);
     else show(output, view);
@@ -53,7 +59,10 @@ async function scaleTo(call: Call, n: number): Promise<ExitStatus> {
   const { admin, output } = call;
   const isDry = call.has('dry-run');
   const body = { n, ...(call.has('force') && { force: true }) };
-  const message = await admin.requestMessage('PUT', isDry ? '/scale?dry-run' : '/scale', { body });
+  const message = await admin.requestMessage('PUT', isDry ? '/scale?dry-run' : '/scale', {
+    body,
+    typed: TYPED,
+  });
   if (output.isJson) output.json(message);
   else if (isDry) showPreview(output, message as Preview);
   else showList(output, message as ReplicaList);

@@ -87,7 +87,8 @@ export class ScaleBounds {
     };
     if (!driver.ownsInstances)
       refuse('these servers are run by others, so autoscaling can neither add nor remove any');
-    if (settings.max === 0) refuse('autoscaling is off; send max, such as {"max":10}, to turn it on');
+    if (settings.max === 0)
+      refuse('autoscaling is off; a max turns it on, as {"max":10} or ringlb scale --max 10');
     if (settings.max > maxReplicas) refuse(`max is ${settings.max}, but max-replicas is ${maxReplicas}`);
     if (settings.min > settings.max)
       refuse(`min must be at most max, but min is ${settings.min} and max is ${settings.max}`);

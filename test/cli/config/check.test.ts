@@ -44,6 +44,15 @@ describe('ringlb check', () => {
     });
   });
 
+  it('speaks of a file that cannot be read as the operand that it is', async () => {
+    for (const name of [join(folder, 'nowhere.yaml'), ''])
+      await assert.rejects(runCommand(1, ['check', name]), (error) => {
+        assert.ok(error instanceof ConfigError);
+        assert.match(error.message, /^FILE (cannot be read|must not be empty)/);
+        return true;
+      });
+  });
+
   for (const [title, args, note] of [
     ['no file', [], /^say which file$/],
     ['two files', ['a', 'b'], /^check takes one file$/],

@@ -267,7 +267,7 @@ describe('settings of autoscaling', () => {
 
   it('need a maximum to turn it on', async () => {
     const rig = await rigOf(1, { scale: { max: 0 } });
-    assert.throws(() => rig.bounds.change({ target: 3 }, false), /autoscaling is off; send max/);
+    assert.throws(() => rig.bounds.change({ target: 3 }, false), /autoscaling is off; a max turns it on/);
     assert.equal(rig.bounds.change({ max: 3 }, false).state, 'on');
   });
 
