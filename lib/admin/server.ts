@@ -60,6 +60,8 @@ export interface AdminServer {
 export const ADMIN_PORT_FLAGS = { port: '--admin-port', host: '--admin-host' };
 /** When a client that has too many streams may open another. */
 const STREAM_RETRY_S = '5';
+/** How long a response that is complete waits for its client to read it once the server closes. */
+const LAST_READ_MS = 1000;
 /** How often Node looks for connections that are over their time limit. */
 const CHECK_MS = 500;
 
@@ -119,8 +121,19 @@ class HttpAdminServer implements AdminServer {
       // Node counts a connection that has sent nothing yet as busy, and would wait for it
       for (const [socket, unanswered] of this.#unanswered) if (unanswered.size === 0) socket.destroy();
       for (const response of this.#streams) response.end();
+      this.#cutUnread();
     });
     return this.#closed;
+  }
+
+  /** Ends connections whose clients do not read what they were sent: Node would wait for them for ever. */
+  #cutUnread(): void {
+    if (this.#unanswered.size === 0) return;
+    this.#options.clock.after(LAST_READ_MS, () => {
+      for (const [socket, unanswered] of this.#unanswered)
+        if ([...unanswered].every(({ writableEnded }) => writableEnded)) socket.destroy();
+      this.#cutUnread();
+    });
   }
 
   #createServer(): Server {
