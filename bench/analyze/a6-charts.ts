@@ -47,7 +47,7 @@ export function costChart({ costs }: A6): Chart {
     sample: `${ROUNDS} builds, and as many rounds of lookups`,
     option: (top) => ({
       legend: { ...LEGEND, data: placementsIn(costs) },
-      grid: COST_PANELS.map((_, panel) => gridAt({ left: 66 + panel * 288, width: 212, top, bottom: 92 })),
+      grid: COST_PANELS.map((_, panel) => gridAt({ left: 82 + panel * 284, width: 202, top, bottom: 92 })),
       xAxis: COST_PANELS.map((_, panel) =>
         xAxis('replicas (log)', { type: 'log' as const, gridIndex: panel, min: 10, max: 10_000 }),
       ),
