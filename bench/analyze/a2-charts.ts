@@ -32,6 +32,14 @@ function imbalanceTitle(sizes: readonly Repeated[], bound: Bound): string {
   return `${words} ${where} are as even as chance allows; the busiest replica has at most ${fixed(worst, 3)} times its share`;
 }
 
+const OWNED = 'owned by the table';
+
+/** Whether each size is as even by what answered as by what owns, so that one line hides the other. */
+const areOwners = (sizes: readonly Repeated[]) =>
+  sizes.every(({ repeats }) =>
+    repeats.every(({ spread, ownedSpread }) => spread.imbalance === ownedSpread.imbalance),
+  );
+
 function imbalanceSeries(sizes: readonly Repeated[]): readonly object[] {
   const fair = sizes.map((each) => each.fair);
   const ownedOf = ({ repeats }: Repeated) =>
@@ -48,11 +56,9 @@ function imbalanceSeries(sizes: readonly Repeated[]): readonly object[] {
       { color: COLORS.grey, symbol: 'diamond', type: 'dashed' },
       fair.map(({ imbalance }) => imbalance),
     ),
-    line(
-      'owned by the table',
-      { color: COLORS.orange, symbol: 'triangle', type: 'dotted' },
-      sizes.map(ownedOf),
-    ),
+    ...(areOwners(sizes)
+      ? []
+      : [line(OWNED, { color: COLORS.orange, symbol: 'triangle', type: 'dotted' }, sizes.map(ownedOf))]),
     line(
       'answered',
       { color: COLORS.blue, symbol: 'circle', type: 'solid' },
@@ -71,12 +77,13 @@ function imbalanceSeries(sizes: readonly Repeated[]): readonly object[] {
 
 export function imbalanceChart({ sizes }: Growth, bound: Bound): Chart {
   const range = { name: 'fair split, 90 %', icon: 'rect' };
+  const owners = areOwners(sizes) ? ' Each request went to its owner.' : '';
   const bars =
     seedsOf(sizes) > 1 ? ` Lines are means of ${seedsOf(sizes)} seeds, bars from the least to the most.` : '';
   return renderChart({
     name: BOUNDS[bound].name,
     title: imbalanceTitle(sizes, bound),
-    subtitle: `Max ÷ mean of ${count(sizes[0]!.spread.total)} requests at each size, ${BOUNDS[bound].words}; 1 is perfectly even. Shaded: 90 % of fair random splits.${bars}`,
+    subtitle: `Max ÷ mean of ${count(sizes[0]!.spread.total)} requests at each size, ${BOUNDS[bound].words}; 1 is perfectly even. Shaded: 90 % of fair random splits.${owners}${bars}`,
     alt: altOf(
       sizes,
       (each) =>
@@ -102,7 +109,10 @@ export function imbalanceChart({ sizes }: Growth, bound: Bound): Chart {
       ),
     },
     option: (top) => ({
-      legend: { ...LEGEND, data: ['answered', 'owned by the table', 'fair split, mean', range] },
+      legend: {
+        ...LEGEND,
+        data: ['answered', ...(areOwners(sizes) ? [] : [OWNED]), 'fair split, mean', range],
+      },
       grid: gridAt({ right: 60, top, bottom: 86 }),
       xAxis: xAxis('replicas', {
         type: 'category' as const,
