@@ -8,7 +8,26 @@ import { replicaShown, snapshotOf } from './stage.ts';
 const fleet = (differs: Readonly<Record<number, Partial<ReplicaSnapshot>>>, count = 5) =>
   Array.from({ length: count }, (_, index) => replicaShown(index + 1, count, differs[index + 1]));
 
+const NOW = Date.parse('2026-11-21T03:12:00Z');
+
 const plain = (text: string) => text.replaceAll('\u202f', ' ');
+
+describe('a cause in the line on top', () => {
+  const cause = (text: string) => {
+    const snapshot = snapshotOf(fleet({ 1: { state: 'unhealthy', cause: text } }));
+    return plain(summaryOf({ ...snapshot, atMs: NOW }, []).text).replace('1 of 5 out: S1 ', '');
+  };
+
+  it('has room for why a replica was ejected', () => {
+    const why = 'ejected for 300 s: most of its requests failed, and few of the others';
+    assert.equal(cause(why), `unhealthy: ${why}`);
+  });
+
+  it('is cut between words', () => {
+    assert.equal(cause('many words '.repeat(9).trim()), `unhealthy: ${'many words '.repeat(7).trim()}…`);
+    assert.equal(cause('x'.repeat(90)), `unhealthy: ${'x'.repeat(79)}…`);
+  });
+});
 
 describe('a replica that differs from its peers', () => {
   const found = (replicas: readonly ReplicaSnapshot[]) =>
@@ -68,7 +87,6 @@ describe('the line on the fleet', () => {
     const { level, word, text } = summaryOf({ ...snapshotOf(replicas, differs), atMs: NOW }, events);
     return plain(`${level} ${word}: ${text}`);
   };
-  const NOW = Date.parse('2026-11-21T03:12:00Z');
   const replaced = (replica: string, time: string): FleetEvent => ({
     ...{ id: 'a-1', time, kind: 'replaced', replica, instance: null, image: null, cause: null },
     ...{ ms: 600, count: 1, since: time, cost: null },

@@ -22,7 +22,7 @@ const LEAST_PEERS = 3;
 const NAMED = 4;
 /** A replacement is worth telling for so long. */
 const RECENT_MS = 5 * 60_000;
-const LONGEST_CAUSE = 60;
+const LONGEST_CAUSE = 80;
 
 /**
  * Replicas with a p50, or a part of their requests that fails, over three times the median, and how much that is, in
@@ -146,7 +146,9 @@ function namesOf(names) {
 
 /** @param {string} text */
 function shortened(text) {
-  return text.length > LONGEST_CAUSE ? `${text.slice(0, LONGEST_CAUSE - 1)}…` : text;
+  if (text.length <= LONGEST_CAUSE) return text;
+  const end = text.lastIndexOf(' ', LONGEST_CAUSE - 1);
+  return `${text.slice(0, end > 0 ? end : LONGEST_CAUSE - 1)}…`;
 }
 
 /**
