@@ -5,7 +5,7 @@
  * Invariants: files are readable by their owner alone, and are whole or absent; a certificate is saved only where it can be
  * used; a lock is void once its holder has not touched it for LOCK_MS, and only its holder touches it or takes it off.
  */
-import { randomUUID } from 'node:crypto';
+import { createPrivateKey, randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BalancerError, errnoOf, messageOf } from '../platform/errors.ts';
@@ -46,9 +46,17 @@ export class AcmeDirectory {
     }
   }
 
-  /** The account's key in PEM; undefined before it was saved. */
+  /** The account's key in PEM; undefined before it was saved. Throws where the file is none. */
   get accountKey(): string | undefined {
-    return this.#read('account.key');
+    const key = this.#read('account.key');
+    if (key === undefined) return undefined;
+    try {
+      createPrivateKey(key);
+    } catch (cause) {
+      const file = join(this.#path, 'account.key');
+      throw new Error(`${file} is no private key; without it there will be another account`, { cause });
+    }
+    return key;
   }
 
   saveAccountKey(key: string): void {

@@ -95,8 +95,10 @@ export function issueFrom({ directoryUrl, email }: AcmeAccount): Issue {
       challengePriority: ['http-01'],
       // the domain's name may lead elsewhere from here than from the ACME server
       skipChallengeVerification: true,
-      challengeCreateFn: async (_authorization, { token }, keyAuthorization) => {
+      challengeCreateFn: async (_authorization, { type, token }, keyAuthorization) => {
         signal.throwIfAborted();
+        // acme-client takes another one then, which nobody here would meet
+        if (type !== 'http-01') throw new Error('the ACME server offers no http-01 challenge');
         directory.saveChallenge(token, keyAuthorization);
       },
       challengeRemoveFn: async (_authorization, { token }) => directory.removeChallenge(token),

@@ -37,7 +37,7 @@ const HOUR_MS = 3_600_000;
 interface LastOrder {
   /** Failures in a row. */
   readonly failures: number;
-  /** When there may be another, in milliseconds since the Unix epoch. */
+  /** When there may be another, by the clock that never goes back: after a failure the other may be put right. */
   readonly untilMs: number;
 }
 
@@ -85,8 +85,8 @@ export class Renewal {
 
   #isDue(domain: string): boolean {
     const { clock, directory } = this.#deps;
+    if (clock.nowMs() < (this.#lastOrders.get(domain)?.untilMs ?? Number.NEGATIVE_INFINITY)) return false;
     const nowMs = clock.wallMs();
-    if (nowMs < (this.#lastOrders.get(domain)?.untilMs ?? 0)) return false;
     const validity = directory.validityOf(domain);
     if (validity === undefined) return true;
     const lengthMs = validity.toMs - validity.fromMs;
@@ -106,7 +106,7 @@ export class Renewal {
       this.#attempt(() => directory.unlock());
     }
     // whatever it says of its validity
-    this.#lastOrders.set(domain, { failures: 0, untilMs: clock.wallMs() + FIRST_RETRY_MS });
+    this.#lastOrders.set(domain, { failures: 0, untilMs: clock.nowMs() + FIRST_RETRY_MS });
     const until = new Date(directory.validityOf(domain)?.toMs ?? 0).toISOString();
     log.info({}, `certificate issued for ${domain}, valid until ${until}`);
     onIssued();
@@ -159,7 +159,7 @@ export class Renewal {
     const failures = (this.#lastOrders.get(domain)?.failures ?? 0) + 1;
     const askedMs = error instanceof ComeAgainLater ? error.afterMs : 0;
     const waitMs = Math.min(Math.max(FIRST_RETRY_MS * 2 ** (failures - 1), askedMs), LAST_RETRY_MS);
-    this.#lastOrders.set(domain, { failures, untilMs: clock.wallMs() + waitMs });
+    this.#lastOrders.set(domain, { failures, untilMs: clock.nowMs() + waitMs });
     const hours = Math.ceil((10 * waitMs) / HOUR_MS) / 10;
     log.error({ cause: messageOf(error) }, `no certificate for ${domain}; trying again in ${hours} h`);
   }

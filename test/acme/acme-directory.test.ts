@@ -63,6 +63,15 @@ test('a certificate that cannot be used does not take the place of one that can'
   assert.equal(readFileSync(join(path, 'made', 'a.example.pem'), 'utf8'), one.cert + one.key);
 });
 
+test('an account key that cannot be read is told with what to do', (t) => {
+  const { directory } = stage(t);
+  assert.equal(directory.accountKey, undefined);
+  directory.saveAccountKey('');
+  assert.throws(() => directory.accountKey, /account\.key is no private key; without it/);
+  directory.saveAccountKey(one.key);
+  assert.equal(directory.accountKey, one.key);
+});
+
 for (const token of ['../account.key', '..%2faccount.key', '', 'a/b', 'a'.repeat(256)]) {
   test(`no challenge has the token ${JSON.stringify(token.slice(0, 20))}`, (t) => {
     const { directory } = stage(t);

@@ -96,6 +96,18 @@ test('so is a challenge', async (t) => {
   assertNothingSaved(on);
 });
 
+test('a server without http-01 is not asked to look for another challenge', async (t) => {
+  const on = await stage(t);
+  const challenges = [{ type: 'dns-01', url: `${on.server.directoryUrl}/dns`, token: on.server.token }];
+  on.server.instead.set('authorization', () => ({
+    body: { identifier: { type: 'dns', value: DOMAIN }, status: 'pending', challenges },
+  }));
+  on.server.instead.set('directory/dns', () => ({ body: { status: 'invalid' } }));
+  await assert.rejects(on.order(), /offers no http-01 challenge/);
+  assert.ok(!on.server.asked.includes('directory/dns'));
+  assertNothingSaved(on);
+});
+
 test('an order that becomes invalid at its end fails', async (t) => {
   const on = await stage(t);
   on.server.instead.set('finalize', () => ({ body: on.server.order('invalid') }));

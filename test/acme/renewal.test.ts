@@ -28,8 +28,17 @@ class DatedDirectory extends AcmeDirectory {
   }
 }
 
+/** One whose time of day may be put right. */
+class WrongClock extends FakeClock {
+  aheadMs = 0;
+
+  override wallMs(): number {
+    return super.wallMs() + this.aheadMs;
+  }
+}
+
 interface Stage {
-  readonly clock: FakeClock;
+  readonly clock: WrongClock;
   readonly path: string;
   readonly directory: DatedDirectory;
   readonly orders: string[];
@@ -48,7 +57,7 @@ interface Stage {
 function stage(t: TestContext, domains: readonly string[], random = 0.5): Stage {
   const path = mkdtempSync(join(tmpdir(), 'ringlb-acme-'));
   t.after(() => rmSync(path, { recursive: true, force: true }));
-  const clock = new FakeClock();
+  const clock = new WrongClock();
   clock.advance(Date.now());
   const directory = new DatedDirectory(path);
   const orders: string[] = [];
@@ -184,6 +193,17 @@ test('does nothing once it is closed', async (t) => {
   on.renewal.close();
   await on.pass(DAY_MS);
   assert.equal(on.orders.length, 1);
+});
+
+test('tries again after an hour where the time of day was years ahead', async (t) => {
+  const on = stage(t, ['a.example']);
+  on.clock.aheadMs = 3650 * DAY_MS;
+  on.failure = new Error('certificate has expired');
+  await on.renewal.start();
+  on.clock.aheadMs = 0;
+  on.failure = undefined;
+  await on.pass(2 * HOUR_MS);
+  assert.equal(on.issued, 1);
 });
 
 test('comes again when the server says', async (t) => {
