@@ -9,8 +9,13 @@ import { BalancerError, isBalancerError } from '../platform/errors.ts';
 import { type BodySink, ChunkedDecoder } from './chunked-decoder.ts';
 import { HeaderScanner, NEEDS_MORE } from './header-scanner.ts';
 import { parseErrorKindOf } from './parse-errors.ts';
-import { type ParsedRequest, parsePlainHead, parseScannedHead } from './request-head.ts';
-import { type RequestLine, requestLineOf } from './request-line.ts';
+import {
+  type ParsedRequest,
+  parsePlainHead,
+  parseScannedHead,
+  type RequestLine,
+  requestLineOf,
+} from './request-head.ts';
 import { NO_TRAILERS } from './trailers.ts';
 
 export interface RequestLimits {

@@ -1,7 +1,7 @@
 /** The request line that the log has of a head which was refused. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { requestLineOf } from '../../lib/http1/request-line.ts';
+import { requestLineOf } from '../../lib/http1/request-head.ts';
 import { RequestParser } from '../../lib/http1/request-parser.ts';
 
 const LONG = `/${'x'.repeat(5000)}`;

@@ -88,6 +88,8 @@ export class ClientConnection implements ManagedConnection, TimedConnection, Req
   #isFlushing = false;
   /** The failure that the client gets, and with which the connection closes, once the response at hand is written. */
   #pendingError: BalancerError | undefined;
+  /** The request line of what got it. */
+  #refused: RefusedRequest | undefined;
 
   constructor(
     carrier: Socket | BareSocket,
@@ -209,8 +211,9 @@ export class ClientConnection implements ManagedConnection, TimedConnection, Req
   /** What came is not a request that can be understood; the response at hand is written first. */
   #failConnection(error: BalancerError): void {
     if (this.#reader.ignoresInput || this.#timeouts.isLingering) return;
-    this.#reader.ignoreInput();
+    const line = this.#reader.ignoreInput();
     if (this.#exchange?.isRequestComplete === false) return this.#exchange.onBadBody(error);
+    this.#refused ??= line;
     this.#refuse(error);
   }
 
@@ -225,7 +228,7 @@ export class ClientConnection implements ManagedConnection, TimedConnection, Req
     writeBatcher.flush(this.socket);
     if (!this.socket.writable) return this.socket.destroySoon();
     const text = finalFailureResponse(pending);
-    this.#worker.recordRefusal(pending.code, this.info, text.length, this.#reader.unparsedLine);
+    this.#worker.recordRefusal(pending.code, this.info, text.length, this.#refused);
     this.socket.write(text);
     // a client that was too slow is not waited for
     if (pending.code === 'request-timeout') this.socket.destroySoon();

@@ -17,8 +17,7 @@ import type { WorkerOptions } from '../worker-protocol.ts';
 import type { ConnectionWorker } from './client-connection.ts';
 import { SocketResponse } from './client-response.ts';
 import { ClientTimeouts, isEnding } from './client-timeouts.ts';
-import { NodeBody, NodeResponse } from './node-messages.ts';
-import { type ParseError, parseFailure } from './node-parse-failure.ts';
+import { NodeBody, NodeResponse, type ParseError, parseFailure } from './node-messages.ts';
 import {
   type ActiveExchange,
   ClientRequest,

@@ -4,8 +4,7 @@
  * Invariants: one request is complete, and responded to, before the next is parsed (RFC 9112 section 9.3.2); what is kept
  * is bounded.
  */
-import type { ParsedRequest } from '../../http1/request-head.ts';
-import type { RequestLine } from '../../http1/request-line.ts';
+import type { ParsedRequest, RequestLine } from '../../http1/request-head.ts';
 import { type RequestLimits, RequestParser, type RequestSink } from '../../http1/request-parser.ts';
 import { LargeReads, largeReadBudget } from '../io/large-reads.ts';
 import { READ_INTO, readInto, SCRATCH } from '../io/node-internals.ts';
@@ -181,11 +180,6 @@ export class RequestReader implements RequestSink, ReadControl {
     return this.#hasReceived;
   }
 
-  /** The request line of a head that was refused, or has not come as a whole. */
-  get unparsedLine(): RequestLine | undefined {
-    return this.#parser.unparsedLine;
-  }
-
   /** A request is half read. */
   get isInRequest(): boolean {
     return this.#isInBody || this.#parser.isInHead;
@@ -230,9 +224,13 @@ export class RequestReader implements RequestSink, ReadControl {
     if (this.#pipelinedBytes <= MAX_PIPELINED_BYTES && !this.#isInBody) this.resumeReading();
   }
 
-  /** Looks at nothing that comes any more; a request that is under way stays. */
-  ignoreInput(): void {
+  /**
+   * Looks at nothing that comes any more; a request that is under way stays. Returns the request line of a head that was
+   * refused, or that has not come as a whole.
+   */
+  ignoreInput(): RequestLine | undefined {
     this.#ignoresInput = true;
+    return this.#parser.unparsedLine;
   }
 
   /** Reads what comes and throws it away. */

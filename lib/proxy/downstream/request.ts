@@ -1,8 +1,7 @@
 /** A client's request, and the connection that it came on, as those who handle it see them. */
 import type { Socket } from 'node:net';
 import { fieldPairs } from '../../http1/header-scanner.ts';
-import type { ParsedRequest } from '../../http1/request-head.ts';
-import type { RequestLine } from '../../http1/request-line.ts';
+import type { ParsedRequest, RequestLine } from '../../http1/request-head.ts';
 import type { ResponseRequest } from '../../http1/response-parser.ts';
 import type { BalancerError } from '../../platform/errors.ts';
 import type { ClientInfo, RequestHead } from '../headers/request-headers.ts';
