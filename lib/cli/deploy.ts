@@ -10,7 +10,7 @@ import type {
 import { quote } from '../config/suggest.ts';
 import { changeOf } from '../core/release-change.ts';
 import type { Call, Command } from './command.ts';
-import { type Column, duration, type Output, printable, table, wrapped } from './output.ts';
+import { type Column, duration, LEAST_NAME, type Output, printable, table, wrapped } from './output.ts';
 import { sleepReferenced } from './sleep.ts';
 import { CommandError, type CommandOption, EXIT, type ExitStatus, wrongUsage } from './usage.ts';
 
@@ -147,6 +147,11 @@ async function begin(call: Call, body: object): Promise<ExitStatus> {
   return state === 'done' ? EXIT.done : EXIT.refused;
 }
 
+/** A sentence, in lines that the terminal has room for. */
+function say(output: Output, text: string): void {
+  for (const line of wrapped(text, output.columns)) output.line(line);
+}
+
 function announce(output: Output, id: string): ExitStatus {
   if (output.isJson) output.json({ id });
   else output.line(`deploy ${id} has begun; ringlb deploy status -f follows it`);
@@ -155,9 +160,9 @@ function announce(output: Output, id: string): ExitStatus {
 
 function showPreview(output: Output, preview: DeployPreview): void {
   if (output.isJson) return output.json(preview);
-  output.line(`would deploy ${printable(preview.to.title)} as generation ${preview.to.generation}`);
+  say(output, `would deploy ${printable(preview.to.title)} as generation ${preview.to.generation}`);
   for (const { name, from } of preview.replicas)
-    output.line(`  ${name}  ${printable(from.title)} (generation ${from.generation})`);
+    say(output, `  ${name}  ${printable(from.title)} (generation ${from.generation})`);
 }
 
 async function statusOf({ admin }: Call): Promise<DeployStatus> {
@@ -173,12 +178,7 @@ async function showStatus(call: Call): Promise<ExitStatus> {
     return state === 'done' ? EXIT.done : EXIT.refused;
   }
   if (output.isJson) output.json(status);
-  else if (deploy === null)
-    for (const line of wrapped(
-      `nothing was deployed; replicas run ${printable(current.title)}`,
-      output.columns,
-    ))
-      output.line(line);
+  else if (deploy === null) say(output, `nothing was deployed; replicas run ${printable(current.title)}`);
   else show(output, deploy);
   return EXIT.done;
 }
@@ -198,13 +198,13 @@ async function follow(call: Call, id: string): Promise<DeployView> {
       for (const step of deploy.replicas) {
         if (shown.get(step.name) === step.phase || step.phase === 'waiting') continue;
         shown.set(step.name, step.phase);
-        output.line(lineOf(step));
+        say(output, lineOf(step));
       }
     if (!isUnderWay(deploy)) {
       if (output.isJson) output.json(deploy);
       else {
         showLastLines(output, deploy);
-        output.line(endOf(output, deploy));
+        say(output, endOf(output, deploy));
       }
       return deploy;
     }
@@ -222,8 +222,9 @@ function lineOf({ name, phase, gate }: DeployStep): string {
 
 function showLastLines(output: Output, { lastLines = [] }: Partial<DeployView>): void {
   if (lastLines.length === 0) return;
-  output.line('the last lines of the new instance that failed:');
-  for (const line of lastLines) output.line(`  ${printable(line)}`);
+  say(output, 'the last lines of the new instance that failed:');
+  for (const line of lastLines)
+    for (const part of wrapped(printable(line), output.columns - 2)) output.line(`  ${part}`);
 }
 
 function endOf(output: Output, { state, to, reason, ms }: DeployView): string {
@@ -239,10 +240,10 @@ function releaseOf({ title, generation }: ReleaseView, other: ReleaseView): stri
 }
 
 const COLUMNS: readonly Column<DeployStep>[] = [
-  { title: 'REPLICA', cell: ({ name }) => name },
+  { title: 'REPLICA', cell: ({ name }) => name, least: LEAST_NAME },
   { title: 'PHASE', cell: ({ phase }) => phase },
-  { title: 'FROM', cell: ({ from, to }) => releaseOf(from, to), isFlexible: true, drop: 3 },
-  { title: 'TO', cell: ({ from, to }) => releaseOf(to, from), isFlexible: true, drop: 2 },
+  { title: 'FROM', cell: ({ from, to }) => releaseOf(from, to), least: LEAST_NAME, drop: 3 },
+  { title: 'TO', cell: ({ from, to }) => releaseOf(to, from), least: LEAST_NAME, drop: 2 },
   { title: 'REQUESTS', align: 'right', cell: ({ gate }) => (gate === null ? '' : String(gate.requests)) },
   { title: 'FAILED', align: 'right', cell: ({ gate }) => (gate === null ? '' : String(gate.errors)) },
   { title: 'P99', align: 'right', drop: 1, cell: ({ gate }) => (gate === null ? '' : `${gate.p99Ms} ms`) },
@@ -253,12 +254,10 @@ function show(output: Output, deploy: DeployView): void {
   const change = printable(changeOf(from, to));
   const time = `${isUnderWay(deploy) ? 'for' : 'after'} ${duration(ms)}`;
   if (state === 'interrupted') {
-    output.line(`deploy ${id}: ${state}, ${change}`);
-    output.line('ringlb deploy resume goes on with it, ringlb rollback takes it back');
-  } else
-    for (const line of wrapped(`deploy ${id}: ${state} ${time}, ${change}`, output.columns))
-      output.line(line);
-  if (reason !== null) output.line(printable(reason));
+    say(output, `deploy ${id}: ${state}, ${change}`);
+    say(output, 'ringlb deploy resume goes on with it, ringlb rollback takes it back');
+  } else say(output, `deploy ${id}: ${state} ${time}, ${change}`);
+  if (reason !== null) say(output, printable(reason));
   showLastLines(output, deploy);
   if (deploy.replicas.length === 0) return;
   output.line('');

@@ -3,7 +3,7 @@ import type { ExplainStop, ExplainView } from '../api/types.ts';
 import { quote } from '../config/suggest.ts';
 import { isToken } from '../core/http-token.ts';
 import type { Call, Command } from './command.ts';
-import { type Column, type Output, padded, printable, table, wrapped } from './output.ts';
+import { type Column, LEAST_NAME, type Output, padded, printable, table, wrapped } from './output.ts';
 import { painted } from './status.ts';
 import { EXIT, wrongUsage } from './usage.ts';
 
@@ -79,7 +79,7 @@ function show(output: Output, explanation: ExplainView): void {
 
 function columns(output: Output): readonly Column<ExplainStop>[] {
   return [
-    { title: 'IN ORDER', cell: ({ name }) => name },
+    { title: 'IN ORDER', cell: ({ name }) => name, least: LEAST_NAME },
     {
       title: 'STATE',
       cell: ({ state, draining }) => painted(output, draining && state === 'healthy' ? 'drained' : state),

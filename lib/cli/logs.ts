@@ -4,7 +4,7 @@ import type { LogLine, LogsView } from '../api/types.ts';
 import { quote } from '../config/suggest.ts';
 import type { Call, Command } from './command.ts';
 import { followStream } from './events/follow.ts';
-import { type Colour, counted, type Output, padded, printable, widthOf } from './output.ts';
+import { type Colour, counted, cut, LEAST_NAME, type Output, padded, printable, widthOf } from './output.ts';
 import { EXIT, type ExitStatus, wrongUsage } from './usage.ts';
 
 /** Default of --lines. */
@@ -98,6 +98,8 @@ class PrefixedLines {
   #prefixOf(replica: string): string {
     const colour = this.#colours.get(replica) ?? COLOURS[this.#colours.size % COLOURS.length]!;
     this.#colours.set(replica, colour);
-    return this.#output.paint(colour, `${padded(printable(replica), this.#width)} | `);
+    // a long name would leave nothing for the text
+    const width = Math.min(this.#width, Math.max(LEAST_NAME, Math.floor(this.#output.columns / 3)));
+    return this.#output.paint(colour, `${padded(cut(printable(replica), width), width)} | `);
   }
 }

@@ -4,6 +4,7 @@
  * control the terminal.
  */
 import { stripVTControlCharacters, styleText } from 'node:util';
+import { columnsOf } from './width.ts';
 
 export type Colour = 'green' | 'red' | 'yellow' | 'magenta' | 'cyan' | 'blue' | 'dim' | 'bold';
 
@@ -57,19 +58,25 @@ export interface Column<Row> {
   readonly cell: (row: Row) => string;
   /** Where the terminal is too narrow the column with the highest of these is left out first; without one it stays. */
   readonly drop?: number;
-  /** Its text may be cut. */
+  /** Names, which may be cut to this width before a column is left out. */
+  readonly least?: number;
+  /** Prose, which may be cut as well, but has a part of the width before others have any. */
   readonly isFlexible?: boolean;
 }
 
-/** What a flexible column has at least while others are left out for it. */
+/** The usual `least` of a column of names. */
+export const LEAST_NAME = 12;
+/** What prose has at least while others are left out for it, in columns and as a part of the width. */
 const LEAST_FLEXIBLE = 12;
+const FLEXIBLE_PART = 1 / 4;
 const GAP = 2;
 
 interface Filled {
   readonly title: string;
   readonly align: 'right' | undefined;
   readonly drop: number | undefined;
-  readonly isFlexible: boolean;
+  /** The width to which it may be cut. */
+  readonly least: number;
   readonly cells: readonly string[];
   readonly width: number;
 }
@@ -81,8 +88,8 @@ export function table<Row>(
   width = Number.POSITIVE_INFINITY,
 ): readonly string[] {
   const filled = columns
-    .map(({ title, align, cell, drop, isFlexible = false }): Omit<Filled, 'width'> => {
-      return { title, align, drop, isFlexible, cells: rows.map(cell) };
+    .map(({ title, align, cell, drop, ...column }): Omit<Filled, 'width'> => {
+      return { title, align, drop, least: leastOf(column, width), cells: rows.map(cell) };
     })
     .filter(({ cells }) => cells.some((cell) => cell !== ''))
     .map((column) => ({ ...column, width: Math.max(...[column.title, ...column.cells].map(widthOf)) }));
@@ -101,13 +108,23 @@ export function table<Row>(
   return [-1, ...rows.keys()].map(lineOf);
 }
 
-/** Leaves columns out until the rest fits, and gives flexible ones what is left. */
+function leastOf(
+  { isFlexible, least = Number.POSITIVE_INFINITY }: Pick<Column<never>, 'isFlexible' | 'least'>,
+  width: number,
+): number {
+  return isFlexible ? Math.max(LEAST_FLEXIBLE, Math.floor(width * FLEXIBLE_PART)) : least;
+}
+
+/** Leaves columns out until the rest fits, and cuts the widest of those that may be cut to what is left. */
 function fittedTo(columns: readonly Filled[], width: number): readonly Filled[] {
-  const widthAt = (of: (column: Filled) => number): number =>
-    columns.reduce((sum, column) => sum + of(column), GAP * (columns.length - 1));
-  const least = (column: Filled) =>
-    column.isFlexible ? Math.min(column.width, LEAST_FLEXIBLE) : column.width;
-  if (widthAt(least) > width) {
+  const cutTo = (limit: number): readonly Filled[] =>
+    columns.map((column) => ({
+      ...column,
+      width: Math.min(column.width, Math.max(column.least, limit)),
+    }));
+  const widthOfAll = (all: readonly Filled[]): number =>
+    all.reduce((sum, column) => sum + column.width, GAP * (all.length - 1));
+  if (widthOfAll(cutTo(0)) > width) {
     const dropped = columns
       .filter(({ drop }) => drop !== undefined)
       .toSorted((one, other) => other.drop! - one.drop!)[0];
@@ -117,27 +134,43 @@ function fittedTo(columns: readonly Filled[], width: number): readonly Filled[] 
         width,
       );
   }
-  const over = widthAt((column) => column.width) - width;
-  return over <= 0
-    ? columns
-    : columns.map((column) =>
-        column.isFlexible ? { ...column, width: Math.max(least(column), column.width - over) } : column,
-      );
+  if (widthOfAll(columns) <= width) return columns;
+  let limit = Math.max(...columns.map((column) => column.width));
+  while (limit > 0 && widthOfAll(cutTo(limit)) > width) limit--;
+  const cutColumns = cutTo(limit);
+  // what does not divide is given to the last, which has the prose
+  const last = columns.findLastIndex((column, at) => column.width > cutColumns[at]!.width);
+  const left = Math.max(0, width - widthOfAll(cutColumns));
+  return cutColumns.map((column, at) =>
+    at === last ? { ...column, width: Math.min(columns[at]!.width, column.width + left) } : column,
+  );
 }
 
-/** Wraps prose at blanks, so that a terminal does not break it within words. */
+/** Wraps prose at blanks, so that a terminal does not break it within words, unless one is longer than a line. */
 export function wrapped(text: string, width: number): readonly string[] {
   const lines: string[] = [];
   for (const word of text.split(' ')) {
     const longer = `${lines.at(-1)} ${word}`;
     if (lines.length > 0 && widthOf(longer) <= width) lines[lines.length - 1] = longer;
-    else lines.push(word);
+    else lines.push(...broken(word, width));
   }
   return lines;
 }
 
+/** A word in pieces that fit. */
+function broken(word: string, width: number): readonly string[] {
+  if (widthOf(word) <= width) return [word];
+  const pieces = [''];
+  for (const part of word.match(COLOUR_OR_CHARACTER)!) {
+    const longer = pieces.at(-1) + part;
+    if (widthOf(longer) <= width) pieces[pieces.length - 1] = longer;
+    else pieces.push(part);
+  }
+  return pieces;
+}
+
 export function widthOf(text: string): number {
-  return stripVTControlCharacters(text).length;
+  return columnsOf(stripVTControlCharacters(text));
 }
 
 export function padded(text: string, width: number): string {
@@ -150,10 +183,11 @@ const COLOUR_OR_CHARACTER = /\u001b\[[\d;]*m|./gsu;
 /** The text, or as much of it as fits, with `…` at the end; its colours are ended all the same. */
 export function cut(text: string, width: number): string {
   if (widthOf(text) <= width) return text;
+  if (width < 1) return '';
   let left = width - 1;
   const kept = text.match(COLOUR_OR_CHARACTER)!.filter((part) => {
     if (part.length > 2) return true;
-    left -= part.length;
+    left -= columnsOf(part);
     return left >= 0;
   });
   return `${kept.join('')}…`;

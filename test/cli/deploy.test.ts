@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { type DeployOrder, deployRoute } from '../../lib/admin/routes/deploy.ts';
 import type { DeployState, DeployStatus, DeployView } from '../../lib/api/deploy.ts';
+import { widthOf } from '../../lib/cli/output.ts';
 import { type Running, runAdmin } from '../helpers/admin/admin.ts';
 import { keptOutput, type Ran, runCommand } from '../helpers/cli/cli.ts';
 
@@ -30,6 +31,8 @@ describe('the command for deploys', () => {
   let states: DeployState[] = [];
   let to = TO;
   let orders: DeployOrder[] = [];
+  /** What is shown in place of one in `states`. */
+  let shown: DeployView | undefined;
   before(async () => {
     const route = deployRoute({
       start: async (order) => {
@@ -45,7 +48,7 @@ describe('the command for deploys', () => {
         states.shift();
         return 'd-1';
       },
-      status: (): DeployStatus => ({ current: FROM, before: null, deploy: viewIn(states[0]!, to) }),
+      status: (): DeployStatus => ({ current: FROM, before: null, deploy: shown ?? viewIn(states[0]!, to) }),
     });
     admin = await runAdmin({ routes: [route] });
   });
@@ -95,6 +98,24 @@ describe('the command for deploys', () => {
     );
     assert.equal((await run('deploy status', 'done')).lines[0], 'deploy d-1: done after 1s, app:1 → app:2');
   });
+
+  for (const columns of [40, 60, 80, 120])
+    it(`fits a terminal of ${columns} columns, whatever it has to say`, async () => {
+      const name = 'a-name-of-a-replica-that-is-as-long-as-a-name-may-be-0123456789a';
+      const rest = { restRequests: 0, restErrors: 0, restP99Ms: 0 };
+      const gate = { requests: 1_234_567, errors: 12, p99Ms: 123.4, ...rest };
+      shown = {
+        ...viewIn('rolled-back', { generation: 2, title: 'registry.example.com/team/应用程序:1.3.0' }),
+        reason: 'S1: exit 127: 設定ファイルが見つかりません。もう一度確認してからやり直してください',
+        lastLines: [`    at start (/srv/${'app/'.repeat(40)}server.js:120:11)`],
+        replicas: [{ name, phase: 'done', from: FROM, to: TO, gate }],
+      };
+      const written = keptOutput(false, columns);
+      const { lines } = await runCommand(admin.port, ['deploy', 'status'], { written });
+      shown = undefined;
+      for (const line of lines) assert.ok(widthOf(line) <= columns, `${widthOf(line)}: ${line}`);
+      assert.match(lines.at(-1)!, /^a-name-of-a.* done .*1234567 +12/);
+    });
 
   it('wraps in a narrow terminal', async () => {
     states = ['done'];

@@ -39,6 +39,12 @@ async function serveLines(t: TestContext, ...lines: readonly LogLine[]) {
 }
 
 describe('ringlb logs', () => {
+  it('leaves room for the text behind a long name', async (t) => {
+    const { port } = await serveLines(t, line('one'), line('two', { replica: 'a'.repeat(63) }));
+    const { lines } = await runCommand(port, ['logs'], { written: keptOutput(false, 60) });
+    assert.deepEqual(lines, [`${'S1'.padEnd(20)} | one`, `${'a'.repeat(19)}… | two`]);
+  });
+
   it('shows lines behind the names of their replicas', async (t) => {
     const { port, paths } = await serveLines(
       t,

@@ -1,6 +1,16 @@
 /** Events as columns: a table of past ones, and lines of the same columns for those that are followed. */
 import type { FleetEvent } from '../../api/types.ts';
-import { type Column, counted, cut, duration, type Output, padded, printable, widthOf } from '../output.ts';
+import {
+  type Column,
+  counted,
+  cut,
+  duration,
+  LEAST_NAME,
+  type Output,
+  padded,
+  printable,
+  widthOf,
+} from '../output.ts';
 
 const KIND_COLOURS = {
   healthy: 'green',
@@ -19,14 +29,21 @@ const KIND_COLOURS = {
 
 /** Terminals narrower than these get a shorter time: without the fraction, and without the date. */
 const WHOLE_TIME = 100;
-const WITH_DATE = 60;
+const WITH_DATE = 70;
+/** Narrower ones have followed events without columns. */
+const WITH_COLUMNS = 60;
+/** `start-failed`: how often may be cut. */
+const LEAST_KIND = 12;
+
+/** A followed line has no shorter part of a cause. */
+const LEAST_CAUSE = 6;
 
 /** Columns of a table of events; in a narrow terminal those with the highest `drop` go first, and the replica last. */
 export function eventColumns(output: Output): readonly Column<FleetEvent>[] {
   return [
     { title: 'TIME', cell: ({ time }) => timeFor(output, time) },
-    { title: 'REPLICA', cell: ({ replica }) => printable(replica ?? ''), drop: 0 },
-    { title: 'EVENT', cell: (event) => kindOf(output, event) },
+    { title: 'REPLICA', cell: ({ replica }) => printable(replica ?? ''), least: LEAST_NAME, drop: 0 },
+    { title: 'EVENT', cell: (event) => kindOf(output, event), least: LEAST_KIND },
     { title: 'TOOK', align: 'right', cell: tookOf, drop: 2 },
     { title: 'COST', cell: costOf, drop: 3 },
     { title: 'CAUSE', cell: causeOf, isFlexible: true, drop: 1 },
@@ -44,31 +61,42 @@ function timeFor({ columns }: Output, time: string): string {
 /** Lines for followed events: a column grows with what it has to hold, since what comes is not known. */
 export class EventLines {
   readonly #output: Output;
-  #replicaWidth: number;
+  #replicaWidth = 'REPLICA'.length;
   #kindWidth = 'start-failed'.length;
 
   constructor(output: Output) {
     this.#output = output;
-    this.#replicaWidth = output.columns < WITH_DATE ? 'S10'.length : 'REPLICA'.length;
   }
 
   lineOf(event: FleetEvent): string {
+    const { columns } = this.#output;
     const replica = printable(event.replica ?? '');
     const kind = kindOf(this.#output, event);
-    // a column that grows too much would leave nothing for the cause
-    const most = Math.max(8, Math.floor(this.#output.columns / 3));
-    this.#replicaWidth = Math.min(most, Math.max(this.#replicaWidth, widthOf(replica)));
-    this.#kindWidth = Math.min(most, Math.max(this.#kindWidth, widthOf(kind)));
-    // a narrow terminal has room for why it happened, or for how long it took
-    const took = this.#output.columns < WITH_DATE ? '' : tookOf(event);
-    const rest = [took, causeOf(event), costOf(event)].filter((part) => part !== '').join('  ');
+    if (columns < WITH_COLUMNS) return this.#narrowLineOf(event, replica, kind);
+    // columns that grow too much would leave nothing for the cause
+    const mostOfReplica = Math.max(LEAST_NAME, Math.floor(columns / 4));
+    const mostOfKind = Math.max(LEAST_KIND, Math.floor(columns / 3));
+    this.#replicaWidth = Math.min(mostOfReplica, Math.max(this.#replicaWidth, widthOf(replica)));
+    this.#kindWidth = Math.min(mostOfKind, Math.max(this.#kindWidth, widthOf(kind)));
+    const rest = [tookOf(event), causeOf(event), costOf(event)].filter((part) => part !== '').join('  ');
     const line = [
       timeFor(this.#output, event.time),
       padded(cut(replica, this.#replicaWidth), this.#replicaWidth),
       padded(cut(kind, this.#kindWidth), this.#kindWidth),
       rest,
     ];
-    return cut(line.join('  ').trimEnd(), this.#output.columns);
+    return cut(line.join('  ').trimEnd(), columns);
+  }
+
+  /** Without columns, which would leave no room for the cause; and without the cause where little of it fits. */
+  #narrowLineOf(event: FleetEvent, replica: string, kind: string): string {
+    const { columns } = this.#output;
+    const head = [timeFor(this.#output, event.time), cut(replica, LEAST_NAME), kind]
+      .filter((part) => part !== '')
+      .join('  ');
+    const cause = cut(causeOf(event), columns - widthOf(head) - 2);
+    const isWorthIt = widthOf(cause) >= Math.min(LEAST_CAUSE, widthOf(causeOf(event)));
+    return cut(isWorthIt && cause !== '' ? `${head}  ${cause}` : head, columns);
   }
 }
 

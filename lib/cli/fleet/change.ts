@@ -3,7 +3,16 @@ import type { Move, Preview, ReplicaList, WeightList } from '../../api/types.ts'
 import { quote } from '../../config/suggest.ts';
 import { MAX_WEIGHT } from '../../core/replica.ts';
 import type { Call, Command } from '../command.ts';
-import { type Column, counted, type Output, percent, printable, table } from '../output.ts';
+import {
+  type Column,
+  counted,
+  LEAST_NAME,
+  type Output,
+  percent,
+  printable,
+  table,
+  wrapped,
+} from '../output.ts';
 import { type CommandOption, EXIT, type ExitStatus, wrongUsage } from '../usage.ts';
 import { replicaNames, serverNames } from './operands.ts';
 
@@ -91,7 +100,8 @@ async function change(call: Call, method: string, path: string, body: object): P
 }
 
 export function showList(output: Output, { N, replicas }: ReplicaList): void {
-  output.line(N === 0 ? 'no replicas' : `${counted(N, 'replica')}: ${replicas.join(' ')}`);
+  const list = N === 0 ? 'no replicas' : `${counted(N, 'replica')}: ${replicas.join(' ')}`;
+  for (const line of wrapped(list, output.columns)) output.line(line);
 }
 
 /** `3`, `web_a web_b` or `3 web_a`, and whether that is forced. */
@@ -131,7 +141,7 @@ function showMoves(output: Output, { moved, moves }: Preview, notes: readonly st
   if (moves.length === 0) return;
   output.line('');
   const largest = moves.slice(0, MOST_MOVES);
-  for (const line of table(MOVES, largest)) output.line(line);
+  for (const line of table(MOVES, largest, output.columns)) output.line(line);
   const rest = moves.slice(MOST_MOVES);
   if (rest.length === 0) return;
   const share = rest.reduce((sum, move) => sum + move.share, 0);
@@ -142,8 +152,8 @@ function showMoves(output: Output, { moved, moves }: Preview, notes: readonly st
 const MOST_MOVES = 20;
 
 const MOVES: readonly Column<Move>[] = [
-  { title: 'FROM', cell: ({ from }) => from ?? '–' },
-  { title: 'TO', cell: ({ to }) => to ?? '–' },
+  { title: 'FROM', cell: ({ from }) => from ?? '–', least: LEAST_NAME },
+  { title: 'TO', cell: ({ to }) => to ?? '–', least: LEAST_NAME },
   { title: 'OF ALL KEYS', align: 'right', cell: ({ share }) => percent(share) },
 ];
 

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
+import { widthOf } from '../../../lib/cli/output.ts';
 import { keptOutput, runCommand } from '../../helpers/cli/cli.ts';
 import { eventually } from '../../helpers/eventually.ts';
 
@@ -143,6 +144,31 @@ describe('ringlb events', () => {
       }
     });
   }
+
+  it('leave room for a cause, whatever else there is', async (t) => {
+    const cause = '終了コード 1: 設定ファイルが見つかりません (/etc/app/config.yaml) 🚀';
+    const long = event(1, { replica: 'a'.repeat(63), kind: 'start-failed', count: 12, cause });
+    const { port } = await serve(t, (request, response) => {
+      if (request.headers.accept !== 'text/event-stream')
+        return answer(response, 200, { N: 3, events: [DIED, PLAIN, long] });
+      if (request.headers['last-event-id'] !== undefined) return answer(response, 401, '<Error> no');
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      return response.end(`retry: 1\n\n${streamed(DIED, PLAIN, long, UNHEALTHY)}`);
+    });
+    for (const columns of [40, 60, 80, 120]) {
+      const run = async (...args: string[]): Promise<readonly string[]> => {
+        const { lines } = await runCommand(port, args, { written: keptOutput(false, columns) });
+        for (const line of lines) assert.ok(widthOf(line) <= columns, `${widthOf(line)}: ${line}`);
+        return lines;
+      };
+      const listed = await run('events');
+      assert.match(listed[0]!, columns > 40 ? /REPLICA +EVENT .*CAUSE/ : /REPLICA +EVENT/);
+      if (columns > 40) assert.match(listed.at(-1)!, /a… +start-fail.* 終了コード 1/);
+      const followed = await run('events', '-f');
+      assert.match(followed.at(-1)!, / S2 +unhealthy +probe/);
+      assert.match(followed.at(-2)!, columns > 40 ? /a… +start-failed.* 終/ : /a… +start-failed/);
+    }
+  });
 
   it('asks for no past event with -n 0', async (t) => {
     const { port } = await serve(t, (request, response) => {
