@@ -90,16 +90,18 @@ async function lookAt(admin: AdminClient): Promise<Look> {
 
 /** Shows it until the process ends; throws if the balancer refuses, or is unreachable at the beginning. */
 async function watch({ admin, output }: Call, intervalMs: number): Promise<never> {
-  for (let isFirst = true; ; isFirst = false) {
+  for (let isFirst = true, isLost = false; ; isFirst = false) {
     try {
       const look = await lookAt(admin);
+      isLost = false;
       output.clear();
       if (!isFirst && !output.isJson && output.columns === Number.POSITIVE_INFINITY) output.line('');
       show(output, look, 'line');
     } catch (error) {
       const isAway = error instanceof CommandError && error.exitStatus === EXIT.unreachable;
       if (isFirst || !isAway) throw error;
-      output.note(error.message);
+      if (!isLost) output.note(error.message);
+      isLost = true;
     }
     await sleepReferenced(intervalMs);
   }

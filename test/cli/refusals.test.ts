@@ -10,6 +10,7 @@ import { type Running, runAdmin } from '../helpers/admin/admin.ts';
 import { runCommand } from '../helpers/cli/cli.ts';
 
 const SHAPE = '1 to 63 letters, digits, _ . and -, the first a letter or a digit';
+const REFUSED = { message: '<Error> no', status: 'failure' };
 const unused = (): never => assert.fail('nothing is to be asked for');
 
 describe('a wrong command line', () => {
@@ -115,6 +116,28 @@ describe('a followed stream', () => {
       assert.equal(exitStatus, 3);
     });
   }
+});
+
+describe('a status that is watched', () => {
+  it('says once that the balancer is away, however often it looks', async (t) => {
+    let ready = 0;
+    const port = await serving(t, (request, response) => {
+      // answers the first look, is away for three, and then refuses
+      if (request.url === '/readyz') ready++;
+      if (ready > 1 && ready < 5) {
+        request.socket.destroy();
+        return;
+      }
+      response.writeHead(ready === 1 ? 200 : 403, { 'content-type': 'application/json' });
+      const ring = { algorithm: 'maglev', slots: 7, vnodes: 0, version: 1, hash: 'c0ffee', imbalance: 1 };
+      const message = { ...ring, N: 0, replicas: [], state: 'off' };
+      response.end(JSON.stringify(ready === 1 ? { message, status: 'successful' } : REFUSED));
+    });
+    const { notes, exitStatus } = await runCommand(port, ['status', '-w', '--interval', '1ms']);
+    assert.equal(notes.length, 2, notes.join('\n'));
+    assert.match(notes[0]!, /^no balancer answers at/);
+    assert.deepEqual([notes[1], exitStatus], ['no', 1]);
+  });
 });
 
 describe('a port where no balancer answers', () => {
