@@ -138,7 +138,7 @@ export class Deploys {
     const isTouched = ({ name }: Replica): boolean => {
       const { generation } = releases.of(name);
       if (isUndo) return generation === this.#interrupted?.to.generation;
-      return request.kind !== 'resume' || generation !== to.generation;
+      return generation !== to.generation;
     };
     const replicas = registry.members
       .filter(isTouched)

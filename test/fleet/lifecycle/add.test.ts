@@ -86,6 +86,15 @@ describe('adding replicas', () => {
     assert.equal(rig.table.version, version);
   });
 
+  it('hides those from a balancer that may take over', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.outlivesBalancer = true;
+    rig.driver.stillborn.add('S9');
+    await assert.rejects(after(rig, 100, rig.scaling.add(2, ['S8', 'S9'])), { code: 'start-failed' });
+    assert.deepEqual([...rig.driver.of('retire')].sort(), ['S8#2 removed', 'S9#3 removed']);
+    assertFleet(rig, 'S1');
+  });
+
   it('waits for those that are still starting before it removes them', async () => {
     const rig = await FleetRig.of(1);
     const start = rig.driver.hold('start', 'S2');

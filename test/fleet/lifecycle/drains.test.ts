@@ -76,6 +76,32 @@ describe('draining replicas', () => {
     assert.equal(rig.events.filter(({ kind }) => kind === 'drained').length, 1);
   });
 
+  it('tells of the end of each drain', async () => {
+    const rig = await FleetRig.of(2);
+    for (let drain = 0; drain < 2; drain++) {
+      await rig.view.drain(['S1']);
+      await rig.advance(100);
+      await rig.view.undrain(['S1']);
+    }
+    assert.deepEqual(
+      rig.events.map(({ kind }) => kind),
+      ['drain', 'drained', 'undrain', 'drain', 'drained', 'undrain'],
+    );
+  });
+
+  it('tells of no end where the replica is removed before', async () => {
+    const rig = await FleetRig.of(2);
+    const letGo = rig.load('S1', 1);
+    await rig.view.drain(['S1']);
+    await rig.scaling.remove(1, ['S1']);
+    letGo();
+    await rig.advance(500);
+    assert.deepEqual(
+      rig.events.filter(({ cause }) => cause === 'nothing in flight'),
+      [],
+    );
+  });
+
   it('outlasts a death: the replacement gets no requests either', async () => {
     const rig = await FleetRig.of(2);
     await rig.view.drain(['S1']);
@@ -102,6 +128,7 @@ describe('draining replicas', () => {
     await rig.view.drain(['S1']);
     assert.deepEqual(await rig.view.drain(['S1']), ['S1']);
     await rig.view.undrain(['S2']);
+    assert.deepEqual(rig.logged('info drain of S2 ended'), []);
     assert.deepEqual(
       rig.events.map(({ kind }) => kind),
       ['drain', 'drained'],
@@ -218,6 +245,22 @@ describe('removing while replicas are drained', () => {
     assert.deepEqual(
       rig.events.map(({ kind }) => kind),
       ['drain', 'drained'],
+    );
+  });
+
+  it('end with a replica that is removed, whatever has its place in the table at the drain timeout', async () => {
+    const rig = await FleetRig.of(2, { sticky: 'lb', ordinals: 2 });
+    await rig.view.drain(['S1']);
+    await rig.scaling.remove(1, ['S1']);
+    await rig.advance(100);
+    const added = rig.scaling.add(1, ['S3']);
+    await rig.advance(1000);
+    await added;
+    await rig.advance(DRAIN_TIMEOUT_MS, 100);
+    assert.equal(rig.table.eligible, 2);
+    assert.deepEqual(
+      rig.events.filter(({ cause }) => cause === 'nothing in flight'),
+      [],
     );
   });
 
