@@ -143,7 +143,7 @@ export class Autoscaler implements ScaleMember {
   }
 
   view(): ScaleView {
-    return this.#view(this.#settings, this.isOn ? this.#decision : undefined);
+    return this.#view(this.#settings, this.#decision);
   }
 
   /** An operator has made it this size. */

@@ -120,9 +120,41 @@ describe('autoscaling', () => {
     await live(rig, 50);
     rig.driver.stillborn.clear();
     rig.bounds.change({ target: 5 }, false);
-    await live(rig, 40);
-    assert.ok(names(rig).length > 1);
     assert.equal(rig.autoscaler.view().state, 'on');
+    await live(rig, 10);
+    assert.ok(names(rig).length > 1);
+  });
+
+  it('tries again when an operator makes a size', async () => {
+    const rig = await rigOf(1);
+    for (let number = 2; number < 30; number++) rig.driver.stillborn.add(`S${number}`);
+    rig.load('S1', 40);
+    await live(rig, 50);
+    assert.equal(rig.autoscaler.view().state, 'blocked');
+    rig.bounds.admit(1);
+    assert.equal(rig.autoscaler.view().state, 'on');
+  });
+
+  it('is not held back by a replica that was unhealthy, as by one that has just been healed', async () => {
+    const rig = await rigOf(2, { scale: { target: 100 } });
+    await live(rig, 3);
+    for (const state of ['unhealthy', 'healthy'] as const)
+      rig.registry.states.set(rig.replica('S1'), state, 'a pause');
+    wait(rig);
+    await live(rig, 1);
+    assert.equal(rig.decisions.at(-1)?.reason, 'waiting');
+  });
+
+  it('ends with the balancer', async () => {
+    const rig = await rigOf(1);
+    await live(rig, 2);
+    assert.equal(rig.autoscaler.isScaling, true);
+    rig.autoscaler.close();
+    assert.equal(rig.autoscaler.isScaling, false);
+    const before = rig.decisions.length;
+    rig.load('S1', 40);
+    await live(rig, 20);
+    assert.deepEqual([names(rig), rig.decisions.length], [['S1'], before]);
   });
 
   it('tells a hot key from a full fleet, once', async () => {
@@ -171,6 +203,26 @@ describe('autoscaling', () => {
     const { max, state } = rig.autoscaler.view();
     assert.deepEqual([max, state], [3, 'paused']);
   });
+
+  it('goes by the options again where a reload changes them, but stays paused', async () => {
+    const rig = await rigOf(1);
+    const options = { ...rig.autoscaler.settings, max: 6 };
+    rig.bounds.change({ max: 3, paused: true }, false);
+    rig.autoscaler.configure(options);
+    assert.deepEqual([rig.autoscaler.view().max, rig.autoscaler.view().state], [6, 'paused']);
+    rig.bounds.change({ max: 4 }, false);
+    rig.autoscaler.configure({ ...options });
+    assert.equal(rig.autoscaler.view().max, 4);
+  });
+
+  it('shows no decision once it is off', async () => {
+    const rig = await rigOf(1);
+    await live(rig, 2);
+    assert.notEqual(rig.autoscaler.view().decision, null);
+    rig.autoscaler.configure({ ...rig.autoscaler.settings, max: 0 });
+    const { state, decision, why } = rig.autoscaler.view();
+    assert.deepEqual([state, decision, why], ['off', null, 'autoscaling is off; --scale-max turns it on']);
+  });
 });
 
 describe('a fleet that may go to zero', () => {
@@ -188,11 +240,56 @@ describe('a fleet that may go to zero', () => {
     assert.deepEqual([names(rig), kinds(rig, 'scaled').at(-1)?.scale?.reason], [[], 'idle']);
   });
 
+  it('goes there by the time since the last request, whatever is set meanwhile', async () => {
+    const rig = await rigOf(1, { scale: zero });
+    await live(rig, 20);
+    rig.bounds.change({ target: 5 }, false);
+    await live(rig, 12);
+    assert.deepEqual(names(rig), []);
+  });
+
+  it('goes there only once autoscaling has been on for that time', async () => {
+    const rig = await rigOf(1, { scale: { ...zero, max: 0 } });
+    await live(rig, 60);
+    rig.autoscaler.configure({ ...rig.autoscaler.settings, max: 8 });
+    await live(rig, 20);
+    assert.deepEqual(names(rig), ['S1']);
+    await live(rig, 12);
+    assert.deepEqual(names(rig), []);
+  });
+
+  it('is decided on once a second there too, and after other settings', async () => {
+    const rig = await rigOf(1, { scale: zero });
+    await live(rig, 40);
+    rig.bounds.change({ target: 5 }, false);
+    const before = rig.decisions.length;
+    await live(rig, 5);
+    assert.deepEqual([names(rig), rig.decisions.length - before], [[], 5]);
+  });
+
   it('is ready all the same', async () => {
     const rig = await rigOf(1, { scale: zero });
     await live(rig, 40);
     const { ready, reason } = rig.view.readiness();
     assert.deepEqual([ready, reason], [true, 'No replica runs; the next request starts one']);
+  });
+
+  for (const [title, scale] of [
+    ['autoscaling is off', { ...zero, max: 0 }],
+    ['there is a minimum', { ...zero, min: 1 }],
+  ] as const) {
+    it(`is not ready where ${title}`, async () => {
+      const rig = await rigOf(0, { scale });
+      assert.equal(rig.view.readiness().ready, false);
+    });
+  }
+
+  it('is not ready before it is known what there is', async () => {
+    const rig = new FleetRig({ scale: { ...SCALE, ...zero } });
+    rig.view.open();
+    assert.equal(rig.view.readiness().ready, false);
+    rig.autoscaler.open();
+    assert.equal(rig.view.readiness().ready, true);
   });
 
   it('starts a replica for the first request at the next sample', async () => {

@@ -57,6 +57,14 @@ describe('autoscaling of a pool with two balancers', () => {
     );
   });
 
+  it('adds no more once no request waits at the other', async () => {
+    const { a, b, live } = await twoBalancers({ a: { target: 100 } });
+    await live(3);
+    b.queueing = { longWaits: 1, refused: 0 };
+    await live(10);
+    assert.equal(sizeOf(a), 2);
+  });
+
   it('counts once that requests waited at a balancer that froze', async () => {
     const { pool, a, b, live } = await twoBalancers({ a: { target: 100 } });
     await live(3);
