@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { FleetRig, type RigOptions } from '../../helpers/fleet/rig.ts';
+import { DEPLOY_DEFAULTS } from '../../../lib/core/policy/deploy-gate.ts';
+import { FleetRig, NOT_READY, type RigOptions } from '../../helpers/fleet/rig.ts';
 
 /** Larger than a sample, so that minutes pass in few steps. */
 const STEP_MS = 250;
@@ -58,6 +59,48 @@ describe('autoscaling', () => {
     assert.deepEqual(names(rig), ['S2', 'S3']);
   });
 
+  it('removes the newest first, and none that an operator has drained', async () => {
+    const newest = await rigOf(3, { scale: { min: 2 } });
+    await live(newest, 110);
+    assert.deepEqual(names(newest), ['S1', 'S2']);
+    const drained = await rigOf(3, { scale: { min: 2 } });
+    await drained.view.drain(['S3']);
+    await live(drained, 110);
+    assert.deepEqual(names(drained), ['S1', 'S3']);
+  });
+
+  for (const [title, options, unsettle] of [
+    [
+      'one is not healthy',
+      {},
+      async (rig: FleetRig) => {
+        rig.found.set(rig.replica('S1').instance!.endpoint!.port, NOT_READY);
+      },
+    ],
+    [
+      'a deploy is under way',
+      {},
+      async (rig: FleetRig) => {
+        await rig.deploys.start({ ...DEPLOY_DEFAULTS, kind: 'restart', watchMs: 200_000 });
+      },
+    ],
+    [
+      'one is in its slow start',
+      { slowStartMs: 200_000 },
+      async (rig: FleetRig) => {
+        rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+        await live(rig, 1);
+      },
+    ],
+  ] as const) {
+    it(`removes none while ${title}`, async () => {
+      const rig = await rigOf(3, { health: { replaceAfterMs: 1_000_000 }, ...options });
+      await unsettle(rig);
+      await live(rig, 110);
+      assert.deepEqual(names(rig), ['S1', 'S2', 'S3']);
+    });
+  }
+
   it('never removes a name that was given by hand', async () => {
     const rig = await rigOf(1);
     const adding = rig.view.add(2, ['web', 'api']);
@@ -107,7 +150,9 @@ describe('autoscaling', () => {
     rig.load('S1', 40);
     await live(rig, 50);
     const starts = rig.driver.of('start').length;
-    assert.equal(kinds(rig, 'scale-blocked').length, 1);
+    const [event, ...more] = kinds(rig, 'scale-blocked');
+    assert.match(event?.cause ?? '', /^3 additions in a row /);
+    assert.deepEqual(more, []);
     assert.equal(rig.autoscaler.view().state, 'blocked');
     await live(rig, 5);
     assert.equal(rig.driver.of('start').length, starts);

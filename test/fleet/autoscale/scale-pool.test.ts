@@ -57,6 +57,31 @@ describe('autoscaling of a pool with two balancers', () => {
     );
   });
 
+  it('hears of requests that waited at the other at any moment since its last report', async () => {
+    const { pool, a, b, live } = await twoBalancers({ a: { target: 100 } });
+    await live(3);
+    b.queueing = { longWaits: 1, refused: 0 };
+    await b.advance(2000, 250);
+    pool.exchange();
+    await a.advance(2000, 250);
+    assert.equal(sizeOf(a), 2);
+  });
+
+  it('does not go to zero while requests come to the other', async () => {
+    const zero = { min: 0, idleMs: 10_000 };
+    const { pool, a, b } = await twoBalancers({ a: zero, b: zero });
+    for (let turn = 0; turn < 10; turn++) {
+      // over before a sample sees it
+      b.requests++;
+      await b.advance(2000, 250);
+      pool.exchange();
+      await a.advance(2000, 250);
+    }
+    assert.equal(sizeOf(a), 1);
+    await a.advance(12_000, 250);
+    assert.equal(sizeOf(a), 0);
+  });
+
   it('adds no more once no request waits at the other', async () => {
     const { a, b, live } = await twoBalancers({ a: { target: 100 } });
     await live(3);

@@ -141,6 +141,20 @@ describe('a request to deploy', () => {
   });
 });
 
+describe('a fleet that can be deployed to', () => {
+  it('is none of servers that others run, nor of replicas without names of their own', async () => {
+    const rigs = [
+      new FleetRig(),
+      new FleetRig({ classic: true }),
+      new FleetRig({ driver: new FakeDriver(false) }),
+    ];
+    assert.deepEqual(
+      rigs.map(({ deploys }) => deploys.isPossible),
+      [true, false, false],
+    );
+  });
+});
+
 describe('a balancer that refuses deploys since another takes over', () => {
   it('refuses nothing while one is under way', async () => {
     const rig = await FleetRig.of(1);

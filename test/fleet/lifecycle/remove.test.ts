@@ -56,6 +56,22 @@ describe('removing replicas', () => {
     assert.deepEqual([...new Set(rig.table.slots)], [0xffff]);
   });
 
+  it('stops no instance that a data thread may still choose, and has its place taken until it is gone', async () => {
+    const rig = await FleetRig.of(2);
+    const published = Promise.withResolvers<void>();
+    rig.publication = published.promise;
+    const remove = rig.driver.hold('remove');
+    await rig.scaling.remove(1, ['S1']);
+    await rig.advance(1000);
+    assert.equal(remove.waiting, 0);
+    published.resolve();
+    await rig.advance(1000);
+    assert.deepEqual([remove.waiting, rig.registry.leaving.map(({ name }) => name)], [1, ['S1']]);
+    remove.open();
+    await rig.advance(100);
+    assert.deepEqual(rig.registry.leaving, []);
+  });
+
   it('stops an instance once nothing is in flight on it', async () => {
     const rig = await FleetRig.of(2);
     const { ordinal } = rig.replica('S1');
