@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { DEPLOY_DEFAULTS } from '../../../lib/core/policy/deploy-gate.ts';
+import { FakeDriver } from '../../helpers/fleet/fake-driver.ts';
 import { FleetRig, NOT_READY, type RigOptions } from '../../helpers/fleet/rig.ts';
 
 /** Larger than a sample, so that minutes pass in few steps. */
@@ -35,6 +36,19 @@ describe('autoscaling', () => {
     assert.deepEqual(names(rig), ['S1', 'S2', 'S3', 'S4']);
     const [event] = kinds(rig, 'scaled');
     assert.deepEqual([event?.scale?.from, event?.scale?.reason, event?.scale?.T], [1, 'panic', 4]);
+    const { time, ...last } = rig.autoscaler.view().changed!;
+    assert.deepEqual(last, kinds(rig, 'scaled').at(-1)?.scale);
+    assert.match(time, /^1970-01-01T00:00:/);
+  });
+
+  it('goes by the load of each second alone', async () => {
+    const rig = await rigOf(1);
+    const end = rig.load('S1', 3);
+    await live(rig, 10);
+    assert.equal(rig.decisions.at(-1)?.load, 3);
+    for (let count = 0; count < 3; count++) end();
+    await live(rig, 2);
+    assert.equal(rig.decisions.at(-1)?.load, 0);
   });
 
   it('removes its own by a drain once the load is gone', async () => {
@@ -211,6 +225,20 @@ describe('autoscaling', () => {
     assert.equal(rig.autoscaler.view().decision?.limitedBy, 'hot-key');
   });
 
+  it('tells each hot key after three seconds without its hash', async () => {
+    const rig = await rigOf(3);
+    await live(rig, 12);
+    for (const [index, name] of ['S1', 'S2'].entries()) {
+      const end = rig.load(name, 40);
+      await live(rig, 2);
+      assert.equal(kinds(rig, 'hot-key').length, index);
+      await live(rig, 1);
+      assert.deepEqual(kinds(rig, 'hot-key')[index]?.replica, name);
+      for (let count = 0; count < 40; count++) end();
+      await live(rig, 2);
+    }
+  });
+
   it('names a hot key by the hash that a data thread has found', async () => {
     const rig = await rigOf(3);
     await live(rig, 12);
@@ -372,6 +400,13 @@ describe('a size that is changed by hand while autoscaling is on', () => {
     assert.deepEqual([names(rig), rig.driver.calls], [['S1'], []]);
   });
 
+  it('may be each of the bounds, and anything while autoscaling is off', async () => {
+    const on = await rigOf(1);
+    for (const size of [1, 8]) on.bounds.check(size, false);
+    const off = await rigOf(1, { scale: { max: 0 } });
+    off.bounds.check(9, false);
+  });
+
   it('moves the bound where it is forced', async () => {
     const rig = await rigOf(2, { scale: { min: 2, max: 3 } });
     await rig.view.remove(1, [], true);
@@ -389,6 +424,10 @@ describe('a size that is changed by hand while autoscaling is on', () => {
     await Promise.all([assert.rejects(adding, { code: 'start-failed' }), live(rig, 2)]);
     await live(rig, 5);
     assert.deepEqual([rig.autoscaler.view().max, names(rig)], [2, ['S1']]);
+    const undo = rig.bounds.admit(0);
+    assert.equal(rig.autoscaler.view().min, 0);
+    undo();
+    assert.equal(rig.autoscaler.view().min, 1);
   });
 });
 
@@ -406,6 +445,20 @@ describe('settings of autoscaling', () => {
       assert.deepEqual(rig.autoscaler.view(), before);
     });
   }
+
+  it('may be as far as the options allow', async () => {
+    const rig = await rigOf(1);
+    assert.equal(rig.bounds.change({ max: 16 }, false).max, 16);
+    assert.equal(rig.bounds.change({ min: 16 }, false).min, 16);
+  });
+
+  it('are refused over servers that others run', () => {
+    const rig = new FleetRig({ driver: new FakeDriver(false), scale: SCALE });
+    assert.throws(() => rig.bounds.change({ max: 3 }, false), {
+      code: 'bad-request',
+      message: /run by others/,
+    });
+  });
 
   it('need a maximum to turn it on', async () => {
     const rig = await rigOf(1, { scale: { max: 0 } });
