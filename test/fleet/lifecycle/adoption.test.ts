@@ -83,6 +83,49 @@ describe('a supervisor that opens', () => {
     assert.deepEqual([...driver.instances.keys()], ['S1#2']);
   });
 
+  it('gives an instance its name once what had that is gone', async () => {
+    const driver = new FakeDriver();
+    driver.leave('S1', 1, { status: 'dead', endpoint: undefined, generation: 2 });
+    const { instanceId } = driver.leave('S1', 1, { role: 'replaced', generation: 1 });
+    const remove = driver.hold('remove');
+    const rig = await FleetRig.of(0, { driver });
+    await rig.advance(1000);
+    assert.deepEqual([remove.waiting, driver.instances.get(instanceId)?.role], [1, 'replaced']);
+    remove.open();
+    await rig.advance(1000);
+    assert.deepEqual([rig.states, rig.instanceOf('S1')], [['S1=healthy'], instanceId]);
+    assert.deepEqual([[...driver.instances.keys()], driver.current], [[instanceId], ['S1']]);
+  });
+
+  it('gives replicas the weights of their instances', async () => {
+    const driver = new FakeDriver();
+    driver.leave('S1', 1, { weight: 4 });
+    driver.leave('S2', 2, { weight: 3, status: 'dead', endpoint: undefined });
+    driver.leave('S3', 3);
+    const rig = await FleetRig.of(0, { driver });
+    assert.deepEqual(
+      rig.registry.members.map(({ weight }) => weight),
+      [4, 3, 1],
+    );
+  });
+
+  it('leaves alone what another balancer of the pool drains', async () => {
+    const driver = new FakeDriver();
+    driver.isShared = true;
+    driver.leave('S1', 1);
+    const { instanceId } = driver.leave('S1', 1, { role: 'replaced' });
+    const rig = await FleetRig.of(0, { driver });
+    await rig.advance(1000);
+    assert.equal(driver.instances.get(instanceId)?.status, 'running');
+  });
+
+  it('looks again after a while where it has found nothing', async () => {
+    const rig = await FleetRig.of(0);
+    const { instanceId } = rig.driver.leave('S9', 9);
+    await rig.advance(16_000, 100);
+    assert.equal(rig.driver.instances.has(instanceId), false);
+  });
+
   it('removes retired instances and duplicates', async () => {
     const driver = new FakeDriver();
     driver.leave('S1', 1);

@@ -83,6 +83,7 @@ describe('a supervisor', () => {
     rig.hang('S1');
     await rig.advance(6100);
     assert.deepEqual(rig.states, ['S1=starting', 'S2=healthy']);
+    assert.equal(rig.replica('S1').ending?.kind, 'unhealthy');
     assert.equal(rig.driver.instances.has('S1#1'), true);
     start.open();
     await rig.advance(100);
@@ -103,7 +104,8 @@ describe('a supervisor', () => {
     await rig.advance(100);
     assert.deepEqual(rig.driver.of('start'), ['S3']);
     assert.deepEqual(rig.logged('warn engine lost')[0], { cause: 'socket hang up' });
-    assert.equal(rig.logged('info engine back').length, 1);
+    assert.deepEqual(rig.logged('info engine back'), [{ ms: 60_000 }]);
+    assert.equal(rig.events.find(({ kind }) => kind === 'engine-back')?.ms, 60_000);
   });
 
   it('looks again soon after a failed list', async () => {
