@@ -53,6 +53,15 @@ describe('a deploy that has ended', () => {
     assert.deepEqual([after.current, after.before], [current, before]);
   });
 
+  it('keeps its number, also where nothing of it was left', async () => {
+    rig.driver.failNext('start', 'image-missing');
+    await rig.deploys.start(CHANGE);
+    await rig.advance(LONG_MS);
+    assert.equal(view().state, 'rolled-back');
+    await rig.deploys.start(CHANGE);
+    assert.equal(view().to.generation, 3);
+  });
+
   it('counts for replicas to come where there was none', async () => {
     rig = await FleetRig.of(0);
     await rig.deploys.start(CHANGE);

@@ -120,6 +120,40 @@ describe('a supervisor', () => {
     assert.deepEqual(rig.driver.of('start'), ['S1']);
   });
 
+  it('looks once more, and no more often, where it is nudged during a look', async () => {
+    let lists = 0;
+    class CountedLists extends FakeDriver {
+      override list(): Promise<readonly Instance[]> {
+        lists++;
+        return super.list();
+      }
+    }
+    const rig = await FleetRig.of(1, { driver: new CountedLists() });
+    const list = rig.driver.hold('list');
+    lists = 0;
+    for (let nudge = 0; nudge < 3; nudge++) rig.supervisor.nudge();
+    await rig.advance(100);
+    assert.equal(lists, 1);
+    list.open();
+    await rig.advance(100);
+    assert.equal(lists, 2);
+  });
+
+  it('waits no longer after a failed list than before a list succeeded', async () => {
+    const rig = await FleetRig.of(1);
+    rig.driver.isLost = true;
+    rig.supervisor.nudge();
+    await rig.advance(10_000, 50);
+    rig.driver.isLost = false;
+    await rig.advance(6000, 50);
+    rig.driver.failNext('list', 'engine-unreachable');
+    rig.supervisor.nudge();
+    await rig.advance(10);
+    rig.driver.dieUnheard(rig.instanceOf('S1'), 'SIGKILL');
+    await rig.advance(600, 50);
+    assert.deepEqual(rig.driver.of('start'), ['S1']);
+  });
+
   it('ignores a list older than what it knows', async () => {
     const rig = await FleetRig.of(2);
     const list = rig.driver.hold('list');
