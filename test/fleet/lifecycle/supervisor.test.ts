@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Instance } from '../../../lib/drivers/driver.ts';
 import { endingIn } from '../../helpers/fleet/endings.ts';
+import { FakeDriver } from '../../helpers/fleet/fake-driver.ts';
 import { FleetRig, STOP_TIMEOUT_MS, settle } from '../../helpers/fleet/rig.ts';
 
 describe('a supervisor', () => {
@@ -140,7 +142,7 @@ describe('a supervisor', () => {
   });
 
   it('waits no longer after a failed list than before a list succeeded', async () => {
-    const rig = await FleetRig.of(1);
+    const rig = await FleetRig.of(1, { health: { intervalMs: 1_000_000 } });
     rig.driver.isLost = true;
     rig.supervisor.nudge();
     await rig.advance(10_000, 50);
