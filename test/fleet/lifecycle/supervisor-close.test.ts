@@ -113,6 +113,18 @@ describe('a supervisor that closes', () => {
     assert.deepEqual(rig.driver.current, ['S1', 'S2']);
   });
 
+  it('keeps an instance that waits for its probes for the next balancer', async () => {
+    const rig = await FleetRig.of(2);
+    rig.driver.onStarted = ({ endpoint }) => rig.hung.add(endpoint!.port);
+    rig.driver.die(rig.instanceOf('S1'), 'SIGKILL');
+    await rig.advance(100);
+    const started = rig.instanceOf('S1');
+    await rig.supervisor.close(true);
+    await settle();
+    assert.equal(rig.driver.instances.get(started)?.status, 'running');
+    assert.deepEqual(rig.driver.current, ['S1', 'S2']);
+  });
+
   it('keeps nothing of a replica that was removed during its start', async () => {
     const rig = await FleetRig.of(2);
     const start = rig.driver.hold('start');
