@@ -112,6 +112,12 @@ export const driverIsATypeOnly: Rule = (sources) =>
     .filter(({ file, isType }) => file === 'drivers/driver.ts' && !isType)
     .map(({ from, what }) => `${from} imports ${what}: write import type`);
 
+/** An ES import of it loads more than the rest of a thread: see `platform/node/http.ts`. */
+export const httpIsNotImported: Rule = (sources) =>
+  allImports(sources)
+    .filter(({ what, isType }) => what === 'node:http' && !isType)
+    .map(({ from, what }) => `${from} imports ${what}: take it from platform/node/http.ts`);
+
 /** Packages that one file alone wraps. */
 const WRAPPED: Readonly<Record<string, string>> = {
   dockerode: 'drivers/docker/api.ts',

@@ -27,6 +27,7 @@ describe('lib', () => {
     ['has a core without clock, chance or surroundings', rules.coreIsPure],
     ['imports concrete drivers in compose only', rules.onlyComposeKnowsConcreteDrivers],
     ['imports drivers/driver.ts as a type only', rules.driverIsATypeOnly],
+    ['imports types alone of node:http', rules.httpIsNotImported],
     ['imports dockerode and pino in one file each', rules.packagesAreWrapped],
     ['imports nothing outside lib', rules.nothingOutsideLib],
     ['uses private names of Node.js in one file', rules.privateNamesAreInOneFile],
@@ -131,6 +132,12 @@ describe('the rules of the layers', () => {
       'main.ts',
       "import { d } from './drivers/static.ts';",
       'main.ts imports ./drivers/static.ts: only compose may import a concrete driver',
+    ],
+    [
+      rules.httpIsNotImported,
+      'admin/a.ts',
+      "import type { Server } from 'node:http';\nimport { type ServerResponse, STATUS_CODES } from 'node:http';",
+      'admin/a.ts imports node:http: take it from platform/node/http.ts',
     ],
     [
       rules.driverIsATypeOnly,

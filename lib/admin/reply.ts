@@ -2,11 +2,12 @@
  * The responses of the control plane: their shape, and how they are sent so that the client can read them.
  * Invariant: a connection on which bytes of a request may still arrive is closed after the response, never used again.
  */
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { failureWith } from '../api/failure.ts';
 import type { Clock } from '../platform/clock.ts';
 import { BalancerError, isBalancerError, safeMessage } from '../platform/errors.ts';
+import { STATUS_CODES } from '../platform/node/http.ts';
 import { hasUnreadBody } from './body.ts';
 
 type Headers = Readonly<Record<string, string>>;

@@ -2,11 +2,12 @@
  * The admin port: accepts connections and requests, and limits what a client can use of the control plane.
  * Invariants: every request gets one response, whatever it was; nothing that a client does throws out of here.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Endpoint } from '../core/replica.ts';
 import { BalancerError, errnoOf, isBalancerError, messageOf } from '../platform/errors.ts';
 import { listenError } from '../platform/listen-error.ts';
+import { createServer } from '../platform/node/http.ts';
 import { AccessControl, type AccessOptions } from './access.ts';
 import { type BodyLimits, readBody } from './body.ts';
 import { failed, failureOf, type Reply, rawReply, sendReply, type WholeReply } from './reply.ts';

@@ -1,8 +1,9 @@
 /** An HTTP client for the admin port that tells apart why a request got no response. */
-import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { text } from 'node:stream/consumers';
 import { messageOf } from '../platform/errors.ts';
+import { request as httpRequest } from '../platform/node/http.ts';
 import { printable } from './output.ts';
 import type { Target } from './target.ts';
 import { CommandError, EXIT } from './usage.ts';

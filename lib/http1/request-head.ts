@@ -5,9 +5,9 @@
  * Source: RFC 9112 sections 3 and 5, RFC 9110 section 5.6.2.
  */
 import { Buffer } from 'node:buffer';
-import { METHODS as KNOWN_METHODS } from 'node:http';
 import { TOKEN_CHAR } from '../core/http-token.ts';
 import { BalancerError } from '../platform/errors.ts';
+import { METHODS as KNOWN_METHODS } from '../platform/node/http.ts';
 import { mayBeSpecial } from './header-names.ts';
 import { type HeaderScanner, isBlank, TARGET, TEXT, TOKEN } from './header-scanner.ts';
 import { badRequest, type RequestFraming, readSpecialFields } from './request-fields.ts';

@@ -4,7 +4,6 @@
  * Invariant: until it is told so the former balancer goes on as if nothing was, so a start that fails costs nothing.
  */
 import { readFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { json } from 'node:stream/consumers';
 import type { HandOverView, ReplicaView } from '../../api/types.ts';
@@ -14,6 +13,7 @@ import { sleep } from '../../platform/clock.ts';
 import { BalancerError, errnoOf, messageOf } from '../../platform/errors.ts';
 import { reachableHost } from '../../platform/ip-addresses.ts';
 import type { Logger } from '../../platform/log.ts';
+import { request } from '../../platform/node/http.ts';
 
 /** How long the former balancer may take to respond. */
 const RESPONSE_MS = 10_000;

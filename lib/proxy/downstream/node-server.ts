@@ -4,10 +4,11 @@
  * A head is put together again and parsed by our parser, so that all that follows is the same.
  */
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { parseHeadText } from '../../http1/request-parser.ts';
 import { BalancerError, errnoOf, isBalancerError } from '../../platform/errors.ts';
+import { createServer } from '../../platform/node/http.ts';
 import { finalFailureResponse } from '../headers/failure-response.ts';
 import type { ClientInfo } from '../headers/request-headers.ts';
 import type { Connection } from '../upstream/connection.ts';

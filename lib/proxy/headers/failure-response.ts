@@ -2,9 +2,10 @@
  * The balancer's own failures as responses, head and body. Which error has which status is in `platform/errors.ts`;
  * which error a request ends with is decided in `exchange.ts` and, for a replica's failures, in `replica-lease.ts`.
  */
-import { STATUS_CODES } from 'node:http';
+
 import { failureWith } from '../../api/failure.ts';
 import { type BalancerError, safeMessage } from '../../platform/errors.ts';
+import { STATUS_CODES } from '../../platform/node/http.ts';
 
 export interface FailureOptions {
   /** False says `Connection: close`. */

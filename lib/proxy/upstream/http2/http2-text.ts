@@ -3,10 +3,11 @@
  * `stream-head.ts`, which does it towards clients.
  * Source: RFC 9113 sections 8.2.2 (fields of the connection) and 8.3 (pseudo-header fields), RFC 9112 section 6.3.
  */
-import { STATUS_CODES } from 'node:http';
+
 import { HOP_BY_HOP } from '../../../http1/header-names.ts';
 import { fieldPairs } from '../../../http1/header-scanner.ts';
 import type { RequestFraming } from '../../../http1/request-fields.ts';
+import { STATUS_CODES } from '../../../platform/node/http.ts';
 import { withUnindexed } from '../../headers/unindexed-fields.ts';
 
 /** The head of a stream's request. */
