@@ -1,6 +1,10 @@
-/** A steady load of requests from keep-alive clients, and what came of each. Must not hold: assertions. */
+/**
+ * A steady load of requests from keep-alive clients, and what came of each. It is over with the test that started it at the
+ * latest. Must not hold: assertions.
+ */
 import { Agent, request } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { getTestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from './eventually.ts';
 
@@ -34,6 +38,9 @@ export class SteadyLoad {
     this.#agent = new Agent({ keepAlive, maxSockets: clients });
     this.#over = Array(clients).fill(0);
     this.#clients = this.#over.map((_, client) => this.#run(client, port, path, pauseMs));
+    const context = getTestContext();
+    // a test that failed did not come to its end
+    if (context !== undefined && 'after' in context) context.after(() => this.#abort());
   }
 
   /** Waits until so many more were answered. */
@@ -55,6 +62,12 @@ export class SteadyLoad {
     this.#isOver = true;
     await Promise.all(this.#clients);
     this.#agent.destroy();
+  }
+
+  async #abort(): Promise<void> {
+    this.#isOver = true;
+    this.#agent.destroy();
+    await Promise.all(this.#clients);
   }
 
   async #run(client: number, port: number, path: string, pauseMs: number): Promise<void> {

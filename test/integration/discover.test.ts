@@ -130,8 +130,9 @@ describe('a balancer over servers that DNS names', { skip: skipWithoutDnsmasq ??
     await eventually('a response', async () => (await balancer.ask('GET', '/')).status === 200);
   });
 
-  it('gives no request to another service at a server’s address', async () => {
+  it('gives no request to another service at a server’s address', async (t) => {
     const stranger = await serverAt('127.0.0.4', port, false);
+    t.after(() => close(stranger));
     await start();
     const load = new SteadyLoad(balancer.publicPort);
     await names.serve(recordsOf([...HOSTS, '127.0.0.4']));
@@ -141,7 +142,6 @@ describe('a balancer over servers that DNS names', { skip: skipWithoutDnsmasq ??
     assert.deepEqual(load.failures, []);
     const { state } = await balancer.replica(`127.0.0.4:${port}`);
     assert.notEqual(state, 'healthy');
-    await close(stranger);
   });
 
   for (const path of ['/add', '/rm'])
