@@ -65,7 +65,7 @@ export const ERRORS = {
   'stream-refused': retriable(502, 'The replica refused the stream before it did anything'),
   'upstream-gone': retriable(502, 'The replica died before it responded'),
   poison: fixed(502, 'Replicas ended while they worked on this request; it is not given to another'),
-  'bad-response': fixed(502, 'The replica sent an answer that is not HTTP/1.1'),
+  'bad-response': fixed(502, 'The replica sent a response that is not HTTP/1.1'),
   'response-timeout': retriable(504, 'The replica did not respond in time'),
   'idle-timeout': fixed(504, 'The replica stopped sending'),
 

@@ -77,7 +77,7 @@ describe('an engine in trouble', { skip: skipDocker ?? false }, () => {
 
   it('does not keep a caller waiting forever when it hangs', async () => {
     door.hang();
-    const refusal = { code: 'engine-unreachable', message: /did not answer within 2000 ms/ };
+    const refusal = { code: 'engine-unreachable', message: /did not respond within 2000 ms/ };
     await assert.rejects(driver.list(), refusal);
     await assert.rejects(driver.start({ name: freshName(), id: 1 }), refusal);
   });

@@ -100,7 +100,7 @@ export class DockerApi {
   }
 
   #silent(call: Call, limitMs: number): BalancerError {
-    const reason = `The Docker engine at ${this.#where} did not answer within ${limitMs} ms when asked to ${call.what}`;
+    const reason = `The Docker engine at ${this.#where} did not respond within ${limitMs} ms when asked to ${call.what}`;
     return new BalancerError('engine-unreachable', reason);
   }
 

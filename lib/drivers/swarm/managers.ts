@@ -13,7 +13,7 @@ const LEADERLESS = /does not have a leader|lost leader|leader(ship)? (is )?(lost
 
 /** True for what managers do or say while they elect a leader. */
 export function isElection(error: unknown): boolean {
-  return LEADERLESS.test(messageOf(error)) || /did not answer within/.test(messageOf(error));
+  return LEADERLESS.test(messageOf(error)) || /did not respond within/.test(messageOf(error));
 }
 
 export interface ManagersOptions {
