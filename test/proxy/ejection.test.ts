@@ -41,12 +41,16 @@ async function statuses({ port }: Balancer, count: number): Promise<number[]> {
   return got;
 }
 
+function isEjection(cause = ''): boolean {
+  return cause.startsWith('ejected');
+}
+
 /** Causes for which replicas were ejected. */
 function ejections({ lines }: Balancer): string[] {
   return lines()
     .filter(({ to }) => to === 'unhealthy')
     .map(({ cause = '' }) => cause)
-    .filter((cause) => cause.startsWith('ejected'));
+    .filter(isEjection);
 }
 
 for (const count of [2, 3, 5]) {
@@ -65,7 +69,10 @@ test('of five failing replicas only two are ejected', async (t) => {
   const { balancer } = await fleet(t, 5, 5);
   const got = await statuses(balancer, 120);
   assert.deepEqual(new Set(got), new Set([502]));
-  assert.equal(ejections(balancer).length, 2);
+  // once the first is back another may be
+  const changes = balancer.lines().filter(({ from, cause }) => from === 'unhealthy' || isEjection(cause));
+  const end = changes.findIndex(({ from }) => from === 'unhealthy');
+  assert.equal((end < 0 ? changes : changes.slice(0, end)).length, 2);
 });
 
 test('none is ejected with --eject-after 0 and --eject-outliers off', async (t) => {

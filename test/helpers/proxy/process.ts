@@ -23,6 +23,7 @@ const FLAGS = [
 export interface LogLine {
   readonly level: string;
   readonly msg: string;
+  readonly from?: string;
   readonly to?: string;
   readonly cause?: string;
 }
