@@ -68,7 +68,7 @@ describe('a fleet of containers that is being taken over', {
 
   /** Two balancers, of which the second listens and has asked for the pool; `finish` gives it that. */
   async function begin(t: TestContext, options: StageOptions = {}) {
-    const stage = new Stage(t);
+    const stage = new Stage(t, { ownNames: true });
     const former = await stage.serve(options);
     const relay = new Relay(former.adminPort);
     t.after(() => relay.close());
