@@ -12,7 +12,7 @@ import type { Logger } from '../../platform/log.ts';
 import { describeOwner, type Owner } from '../docker/owner.ts';
 import type { Members, Peer, PoolDeploy, Turn } from '../driver.ts';
 import { RecentRemovals } from './recent-removals.ts';
-import { type MemberRecord, shortId } from './record.ts';
+import { type MemberRecord, peerOf, shortId } from './record.ts';
 import type { MemberStore, StoredRecord } from './store.ts';
 import { TableWatch } from './table-watch.ts';
 import { Turns } from './turns.ts';
@@ -63,6 +63,10 @@ export class Membership implements Members {
   #timer: Timer | undefined;
   #isFailing = false;
   #isClosed = false;
+  /** How many times the records are being compared at the moment, … */
+  #comparing = 0;
+  /** … and the balancers that one of these has found to be over: another may have asked before. */
+  readonly #foundOver = new Set<string>();
   /** Settles when the last renewal that was begun is over. */
   #renewing: Promise<unknown> = Promise.resolve();
 
@@ -144,13 +148,13 @@ export class Membership implements Members {
     await this.#read(await this.#parts.store.list());
   }
 
-  takeDeployTurn(): Promise<Turn> {
+  async takeDeployTurn(): Promise<Turn> {
+    // the one that has it may have ended since the records were read
+    await this.look();
     return this.#deployTurns.take((token) => {
-      const holder = this.#seen.get(token)!.record;
-      throw new BalancerError(
-        'deploy-running',
-        `another balancer of the pool deploys (${describeOwner(holder.owner)}): wait for its end, or take it back with DELETE /deploy`,
-      );
+      const by = describeOwner(this.#seen.get(token)!.record.owner);
+      const reason = `another balancer of the pool deploys (${by}): wait for its end, or take it back with DELETE /deploy`;
+      throw new BalancerError('deploy-running', reason);
     });
   }
 
@@ -283,6 +287,15 @@ export class Membership implements Members {
 
   /** Compares the records of the others with those seen before. */
   async #read(stored: readonly StoredRecord[]): Promise<void> {
+    this.#comparing++;
+    try {
+      await this.#compare(stored);
+    } finally {
+      if (--this.#comparing === 0) this.#foundOver.clear();
+    }
+  }
+
+  async #compare(stored: readonly StoredRecord[]): Promise<void> {
     const { store, owner, clock, isGone, log, renewMs = RENEW_MS } = this.#parts;
     const newest = new Map<string, StoredRecord>();
     for (const one of stored) {
@@ -300,8 +313,9 @@ export class Membership implements Members {
       // the answer to an earlier look may come later
       const isRenewed = seen === undefined || seen.record.number < record.number;
       const silentMs = isRenewed ? 0 : seen.silentMs + sinceMs;
-      const isOver = hasEnded || silentMs > EXPIRY_MS;
+      const isOver = hasEnded || silentMs > EXPIRY_MS || this.#foundOver.has(token);
       if (isOver) {
+        this.#foundOver.add(token);
         const past = stored.filter((one) => one.record.owner.token === token);
         await Promise.allSettled(past.map(({ key }) => store.remove(key)));
         newest.delete(token);
@@ -333,9 +347,4 @@ export class Membership implements Members {
     this.#toldCount = count;
     this.#onCount(count);
   }
-}
-
-function peerOf({ owner, tableHash }: Pick<MemberRecord, 'owner' | 'tableHash'>): Peer {
-  const { token, admin } = owner;
-  return { id: token.slice(0, 8), title: describeOwner(owner), admin, tableHash, isSelf: false };
 }

@@ -2,8 +2,8 @@
  * What a balancer of a shared pool writes down about itself for the others, as the text of one label.
  */
 import { parseReport, type ScaleReport } from '../../core/policy/shared-scale.ts';
-import { type Owner, parseOwner } from '../docker/owner.ts';
-import type { PoolDeploy } from '../driver.ts';
+import { describeOwner, type Owner, parseOwner } from '../docker/owner.ts';
+import type { Peer, PoolDeploy } from '../driver.ts';
 
 export interface MemberRecord {
   readonly owner: Owner;
@@ -28,6 +28,12 @@ const ID_LENGTH = 12;
 
 export function shortId(instanceId: string): string {
   return instanceId.slice(0, ID_LENGTH);
+}
+
+/** Another balancer, as it is shown. */
+export function peerOf({ owner, tableHash }: Pick<MemberRecord, 'owner' | 'tableHash'>): Peer {
+  const { token, admin } = owner;
+  return { id: token.slice(0, 8), title: describeOwner(owner), admin, tableHash, isSelf: false };
 }
 
 export function textOf(record: MemberRecord): string {

@@ -365,20 +365,25 @@ describe('the balancers of a pool', () => {
     await b.member.takeDeployTurn();
   });
 
-  it('get the turn to deploy of one that has ended', async () => {
-    const { join, advance } = pool();
-    const [a, b] = [await join(), await join()];
-    await advance(1100);
-    await a.member.takeDeployTurn();
-    a.end();
-    await advance(1100);
-    let hasTurn = false;
-    void b.member.takeDeployTurn().then(() => {
-      hasTurn = true;
+  for (const [when, ms] of [
+    ['a moment ago', 0],
+    ['and was missed', 1100],
+  ] as const)
+    it(`get the turn to deploy of one that has ended ${when}`, async () => {
+      const { join, advance } = pool();
+      const [a, b] = [await join(), await join()];
+      await advance(1100);
+      await a.member.takeDeployTurn();
+      a.end();
+      await advance(ms);
+      let hasTurn = false;
+      const taking = b.member.takeDeployTurn().then(() => {
+        hasTurn = true;
+      });
+      await advance(10_000);
+      await taking;
+      assert.equal(hasTurn, true);
     });
-    await advance(10_000);
-    assert.equal(hasTurn, true);
-  });
 
   it('know that they have lost the turn to another while they stood still', async () => {
     const { join, advance } = pool();
@@ -441,6 +446,23 @@ describe('the balancers of a pool', () => {
       await looking;
       assert.equal(b.member.deploying?.deploy.id, 'x-1');
     });
+
+  it('do not bring back one that has ended where an earlier answer comes late', async () => {
+    const { join, advance, settle } = pool();
+    const [a, b] = [await join(), await join()];
+    await advance(1100);
+    a.member.announceDeploy({ id: 'x-1', generation: 2, title: 'app:v2' }, () => {});
+    await advance(1100);
+    const release = b.holdNext('isGone');
+    const looking = b.member.look();
+    await settle();
+    a.end();
+    await b.member.look();
+    assert.deepEqual([b.member.peers.length, b.member.deploying], [1, undefined]);
+    release();
+    await looking;
+    assert.deepEqual([b.member.peers.length, b.member.deploying], [1, undefined]);
+  });
 
   it('have a record all the time, while they write another too', async () => {
     const { join, advance, settle, records } = pool();

@@ -78,8 +78,9 @@ export function memoryMembers() {
     };
     const isGone = async ({ token }: { readonly token: string }) => {
       mayFail('isGone');
+      const isGoneNow = gone.has(token);
       await wait('isGone');
-      return gone.has(token);
+      return isGoneNow;
     };
     let heldRecords: Promise<void> | undefined;
     const put: MemberStore['put'] = async (record) => {
