@@ -24,7 +24,7 @@ export type Sources = ReadonlyMap<Key, Source>;
 
 const flagOf = (key: Key): string => `--${OPTIONS[key].flag}`;
 /** Given for this balancer alone. */
-export const isMeant = (source: Source | undefined): source is Source =>
+const isMeant = (source: Source | undefined): source is Source =>
   source !== undefined && source.origin !== 'environment';
 export const nameOf = (key: Key, sources: Sources): string => sources.get(key)?.name ?? flagOf(key);
 
@@ -32,6 +32,25 @@ export interface Check {
   readonly reads: readonly Key[];
   /** The problem as a sentence, or undefined. */
   problem(config: Config, sources: Sources): string | undefined;
+}
+
+/**
+ * An option that has no effect without another: `missing` says what it needs beside what it has, or undefined. In an
+ * environment, which balancers with other values may share, it is let be.
+ */
+export function needs(
+  key: Key,
+  reads: readonly Key[],
+  missing: (config: Config) => string | undefined,
+): Check {
+  return {
+    reads: [key, ...reads],
+    problem(config, sources) {
+      if (!isMeant(sources.get(key))) return undefined;
+      const what = missing(config);
+      return what === undefined ? undefined : `${nameOf(key, sources)} needs ${what}`;
+    },
+  };
 }
 
 /** A secret, and the file that holds it: one of them is to be given. */

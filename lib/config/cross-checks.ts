@@ -7,7 +7,7 @@ import { DEFAULT_VNODES, isPrime } from '../core/hashing/placement.ts';
 import { formatEndpoint } from '../core/replica.ts';
 import type { DriverKind } from '../drivers/driver.ts';
 import { isLoopback } from '../platform/ip-addresses.ts';
-import { type Check, isMeant, nameOf, rejectsBoth, type Sources } from './check.ts';
+import { type Check, nameOf, needs, rejectsBoth, type Sources } from './check.ts';
 import { EFFECT_CHECKS } from './checks/effect-checks.ts';
 import { FRONT_CHECKS } from './checks/front-checks.ts';
 import { SCALE_CHECKS } from './checks/scale-checks.ts';
@@ -51,14 +51,14 @@ const listening: readonly Check[] = [
     },
   },
   rejectsBoth('adminToken', 'adminTokenFile'),
-  {
-    reads: ['adminToken', 'adminTokenFile', 'adminTokenScope'],
-    problem({ adminToken, adminTokenFile, adminTokenScope }, sources) {
-      if (adminTokenScope === 'both' || adminToken !== '' || adminTokenFile !== '') return undefined;
-      if (!isMeant(sources.get('adminTokenScope'))) return undefined;
-      return `${nameOf('adminTokenScope', sources)} needs --admin-token or --admin-token-file`;
-    },
-  },
+  needs(
+    'adminTokenScope',
+    ['adminToken', 'adminTokenFile'],
+    ({ adminToken, adminTokenFile, adminTokenScope }) =>
+      adminTokenScope === 'both' || adminToken !== '' || adminTokenFile !== ''
+        ? undefined
+        : '--admin-token or --admin-token-file',
+  ),
   rejectsBlank('adminToken'),
   rejectsBlank('adminTokenFile'),
   rejectsBlank('stickySecret'),
@@ -144,26 +144,16 @@ const fleet: readonly Check[] = [
 
 /** An option that has no effect with the chosen driver. */
 function needsDriver(key: Key, ...needed: DriverKind[]): Check {
-  return {
-    reads: ['driver', key],
-    problem({ driver }, sources) {
-      const source = sources.get(key);
-      // an environment may be shared by balancers with different drivers
-      if (!isMeant(source) || needed.includes(driver)) return undefined;
-      return `${source.name} needs --driver ${orList(needed)}, not ${driver}`;
-    },
-  };
+  return needs(key, ['driver'], ({ driver }) =>
+    needed.includes(driver) ? undefined : `--driver ${orList(needed)}, not ${driver}`,
+  );
 }
 
 /** An option of the access log, given while the log is off. */
 function needsAccessLog(key: Key): Check {
-  return {
-    reads: ['accessLog', key],
-    problem({ accessLog }, sources) {
-      if (accessLog !== 'off' || !isMeant(sources.get(key))) return undefined;
-      return `${nameOf(key, sources)} needs --access-log json or combined`;
-    },
-  };
+  return needs(key, ['accessLog'], ({ accessLog }) =>
+    accessLog === 'off' ? '--access-log json or combined' : undefined,
+  );
 }
 
 const routing: readonly Check[] = [
@@ -229,22 +219,14 @@ const routing: readonly Check[] = [
       return `${nameOf('weights', sources)} must leave a ${kind} with a weight above 0`;
     },
   },
-  {
-    reads: ['balance', 'hashKey'],
-    problem({ balance }, sources) {
-      const source = sources.get('hashKey');
-      if (balance === 'hash' || !isMeant(source)) return undefined;
-      return `${source.name} needs --balance hash, not ${balance}, which places no request by a key`;
-    },
-  },
-  {
-    reads: ['classic', 'algorithm', 'vnodes'],
-    problem({ algorithm }, sources) {
-      const source = sources.get('vnodes');
-      if (DEFAULT_VNODES[algorithm] > 0 || !isMeant(source)) return undefined;
-      return `${source.name} needs --algorithm ring or classic: ${algorithm} has no virtual nodes`;
-    },
-  },
+  needs('hashKey', ['balance'], ({ balance }) =>
+    balance === 'hash' ? undefined : `--balance hash, not ${balance}, which places no request by a key`,
+  ),
+  needs('vnodes', ['classic', 'algorithm'], ({ algorithm }) =>
+    DEFAULT_VNODES[algorithm] > 0
+      ? undefined
+      : `--algorithm ring or classic: ${algorithm} has no virtual nodes`,
+  ),
 ];
 
 /** What only a container can be given. */

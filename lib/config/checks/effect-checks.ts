@@ -3,20 +3,8 @@
  * harm in a list of options for any driver, is let be.
  */
 import type { SourceSpec } from '../../core/discovery/source-spec.ts';
-import { type Check, isMeant, nameOf } from '../check.ts';
-import type { Config, Key } from '../options.ts';
-
-/** `missing` says what `key` needs to have an effect, or undefined. */
-function needs(key: Key, reads: readonly Key[], missing: (config: Config) => string | undefined): Check {
-  return {
-    reads: [key, ...reads],
-    problem(config, sources) {
-      if (!isMeant(sources.get(key))) return undefined;
-      const what = missing(config);
-      return what === undefined ? undefined : `${nameOf(key, sources)} needs ${what}`;
-    },
-  };
-}
+import { type Check, needs } from '../check.ts';
+import type { Key } from '../options.ts';
 
 /** With `--driver discover`, an option for some kinds of sources. */
 function needsSource(key: Key, what: string, ...kinds: SourceSpec['kind'][]): Check {

@@ -1,7 +1,7 @@
 /**
  * Rules between the options of the front: TLS, the PROXY protocol, rate limits.
  */
-import { type Check, isMeant, nameOf, rejectsBoth } from '../check.ts';
+import { type Check, nameOf, needs, rejectsBoth } from '../check.ts';
 import type { Key } from '../options.ts';
 
 const TLS_OPTIONS: readonly Key[] = [
@@ -22,35 +22,27 @@ const ACME_OPTIONS: readonly Key[] = ['acmeEmail', 'acmeDirectory', 'acmeDir'];
 
 /** What means something on the TLS port alone. */
 function needsTls(key: Key): Check {
-  return {
-    reads: ['tlsPort', key],
-    problem({ tlsPort }, sources) {
-      if (tlsPort !== 0 || !isMeant(sources.get(key))) return undefined;
-      return `${nameOf(key, sources)} needs --tls-port`;
-    },
-  };
+  return needs(key, ['tlsPort'], ({ tlsPort }) => (tlsPort === 0 ? '--tls-port' : undefined));
+}
+
+function needsAcme(key: Key): Check {
+  return needs(key, ['acmeDomains'], ({ acmeDomains }) =>
+    acmeDomains.length === 0 ? '--acme-domains' : undefined,
+  );
 }
 
 /** How requests are limited, said where they are not. */
 function needsRateLimit(key: Key): Check {
-  return {
-    reads: ['rateLimit', key],
-    problem({ rateLimit }, sources) {
-      if (rateLimit > 0 || !isMeant(sources.get(key))) return undefined;
-      return `${nameOf(key, sources)} needs --rate-limit, such as 100/s`;
-    },
-  };
+  return needs(key, ['rateLimit'], ({ rateLimit }) =>
+    rateLimit === 0 ? '--rate-limit, such as 100/s' : undefined,
+  );
 }
 
 /** What means something with a sticky cookie alone. */
 function needsSticky(key: Key): Check {
-  return {
-    reads: ['sticky', key],
-    problem({ sticky }, sources) {
-      if (sticky !== '' || !isMeant(sources.get(key))) return undefined;
-      return `${nameOf(key, sources)} needs --sticky, such as --sticky ringlb`;
-    },
-  };
+  return needs(key, ['sticky'], ({ sticky }) =>
+    sticky === '' ? '--sticky, such as --sticky ringlb' : undefined,
+  );
 }
 
 export const FRONT_CHECKS: readonly Check[] = [
@@ -70,15 +62,7 @@ export const FRONT_CHECKS: readonly Check[] = [
       return `${nameOf('acmeDomains', sources)} needs --acme-dir, a directory that keeps the certificates`;
     },
   },
-  ...ACME_OPTIONS.map(
-    (key): Check => ({
-      reads: ['acmeDomains', key],
-      problem({ acmeDomains }, sources) {
-        if (acmeDomains.length > 0 || !isMeant(sources.get(key))) return undefined;
-        return `${nameOf(key, sources)} needs --acme-domains`;
-      },
-    }),
-  ),
+  ...ACME_OPTIONS.map(needsAcme),
   {
     reads: ['port', 'adminPort', 'tlsPort'],
     problem({ port, adminPort, tlsPort }, sources) {

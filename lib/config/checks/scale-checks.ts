@@ -2,7 +2,7 @@
  * Rules between the options of autoscaling, and the one that requests over HTTP are judged by as well.
  */
 import type { ScaleSettings } from '../../core/policy/autoscale.ts';
-import { type Check, isMeant, nameOf } from '../check.ts';
+import { type Check, nameOf, needs } from '../check.ts';
 import type { Config, Key } from '../options.ts';
 
 const SCALE_OPTIONS: readonly Key[] = [
@@ -17,13 +17,7 @@ const SCALE_OPTIONS: readonly Key[] = [
 
 /** What means something with autoscaling alone. */
 function needsScaleMax(key: Key): Check {
-  return {
-    reads: ['scaleMax', key],
-    problem({ scaleMax }, sources) {
-      if (scaleMax > 0 || !isMeant(sources.get(key))) return undefined;
-      return `${nameOf(key, sources)} needs --scale-max`;
-    },
-  };
+  return needs(key, ['scaleMax'], ({ scaleMax }) => (scaleMax === 0 ? '--scale-max' : undefined));
 }
 
 type ZeroConfig = Pick<Config, 'queueTimeoutMs' | 'startTimeoutMs' | 'queueDepth'>;
