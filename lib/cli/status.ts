@@ -38,7 +38,7 @@ export function painted(output: Output, state: string): string {
 }
 
 /** What a long name is cut to where others would be left out for it. */
-const LEAST_NAME = 16;
+const LEAST_REPLICA = 16;
 
 /** Default of --interval. */
 const INTERVAL = '2s';
@@ -146,7 +146,7 @@ function columns(output: Output, replicas: readonly ReplicaView[]): readonly Col
     drop: 1,
   };
   return [
-    { title: 'REPLICA', cell: ({ name }) => name, least: LEAST_NAME },
+    { title: 'REPLICA', cell: ({ name }) => name, least: LEAST_REPLICA },
     { title: 'STATE', cell: (replica) => painted(output, stateOf(replica)) },
     { title: 'FOR', align: 'right', cell: ({ sinceMs }) => duration(sinceMs), drop: 3 },
     { title: 'IN FLIGHT', align: 'right', cell: ({ inFlight }) => String(inFlight), drop: 2 },

@@ -1,7 +1,8 @@
 /**
  * The head of a request: its method, target and version, and where its fields lie; what the special ones say is read by
  * `request-fields.ts`. Two ways lead to the same result: a fast scan of a plain head that lies whole in memory, and the
- * header scanner for every other. Invariant: what the fast scan accepts the scanner accepts too, with the same result.
+ * header scanner for every other. Of a head that is refused the request line alone is read, for the log.
+ * Invariant: what the fast scan accepts the scanner accepts too, with the same result.
  * Source: RFC 9112 sections 3 and 5, RFC 9110 section 5.6.2.
  */
 import { Buffer } from 'node:buffer';

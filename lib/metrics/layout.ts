@@ -1,7 +1,7 @@
 /**
  * Where each counter lies in the memory that threads write and the control plane reads: a row for each data thread
  * and one for the main thread, each with the counters of the thread, a block for each ordinal, and one block more for
- * requests that the balancer itself responded to.
+ * requests that the balancer itself responded to; and how blocks are added up.
  * Invariants: a thread writes its own row alone, so no count is lost without Atomics; cells are doubles, exact up to
  * 2^53, and an aligned double is written whole on every 64-bit machine. Counters only grow, also when a thread dies
  * and another continues in its row; gauges ("levels") are cleared then.

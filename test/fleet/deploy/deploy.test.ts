@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import type { DeployPhase, DeployState } from '../../../lib/api/deploy.ts';
 import { HISTOGRAM_CELLS, HistogramView, recordMs } from '../../../lib/core/policy/histogram.ts';
-import type { DeployRequest } from '../../../lib/fleet/deploy/deploys.ts';
+import { CHANGE as ONE_CHANGE } from '../../helpers/fleet/deploy-requests.ts';
 import { FakeDriver } from '../../helpers/fleet/fake-driver.ts';
 import {
   FleetRig,
@@ -15,13 +15,7 @@ import {
 import { specWith } from '../../helpers/replica-spec.ts';
 
 const WATCH_MS = 10_000;
-const CHANGE: DeployRequest = {
-  kind: 'change',
-  env: [['VERSION', '2']],
-  batch: 1,
-  watchMs: WATCH_MS,
-  maxErrorRate: 0.01,
-};
+const CHANGE = { ...ONE_CHANGE, watchMs: WATCH_MS };
 
 /** So many requests, each of `ms`. */
 function outcomes(requests: number, errors = 0, ms = 1) {

@@ -3,17 +3,9 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import type { DeployView, GateView } from '../../../lib/api/deploy.ts';
 import { HISTOGRAM_CELLS, HistogramView, recordMs } from '../../../lib/core/policy/histogram.ts';
-import type { DeployRequest } from '../../../lib/fleet/deploy/deploys.ts';
 import type { Outcomes } from '../../../lib/fleet/deploy/gate.ts';
+import { CHANGE } from '../../helpers/fleet/deploy-requests.ts';
 import { FleetRig, NOT_READY } from '../../helpers/fleet/rig.ts';
-
-const CHANGE: DeployRequest = {
-  kind: 'change',
-  env: [['VERSION', '2']],
-  batch: 1,
-  watchMs: 10_000,
-  maxErrorRate: 0.01,
-};
 
 const ORDINALS = 8;
 

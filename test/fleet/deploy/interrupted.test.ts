@@ -6,17 +6,13 @@ import { DEPLOY_DEFAULTS } from '../../../lib/core/policy/deploy-gate.ts';
 import type { ReplicaSpec } from '../../../lib/core/replica-spec.ts';
 import type { Instance, RetiredRole, Start } from '../../../lib/drivers/driver.ts';
 import type { DeployRequest } from '../../../lib/fleet/deploy/deploys.ts';
+import { CHANGE as ONE_CHANGE } from '../../helpers/fleet/deploy-requests.ts';
 import { FakeDriver } from '../../helpers/fleet/fake-driver.ts';
 import { FleetRig } from '../../helpers/fleet/rig.ts';
 import { specWith } from '../../helpers/replica-spec.ts';
 
 const WATCH_MS = 1000;
-const CHANGE: DeployRequest = {
-  ...DEPLOY_DEFAULTS,
-  kind: 'change',
-  env: [['VERSION', '2']],
-  watchMs: WATCH_MS,
-};
+const CHANGE = { ...ONE_CHANGE, watchMs: WATCH_MS };
 const RESUME: DeployRequest = { ...DEPLOY_DEFAULTS, kind: 'resume', watchMs: WATCH_MS };
 /** Longer than any deploy of three replicas takes here. */
 const LONG_MS = 3 * WATCH_MS + 3000;

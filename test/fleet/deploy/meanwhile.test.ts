@@ -2,17 +2,11 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import type { DeployPhase, DeployState } from '../../../lib/api/deploy.ts';
-import { DEPLOY_DEFAULTS } from '../../../lib/core/policy/deploy-gate.ts';
-import type { DeployRequest } from '../../../lib/fleet/deploy/deploys.ts';
+import { CHANGE as ONE_CHANGE } from '../../helpers/fleet/deploy-requests.ts';
 import { FleetRig, NOT_READY } from '../../helpers/fleet/rig.ts';
 
 const WATCH_MS = 1000;
-const CHANGE: DeployRequest = {
-  ...DEPLOY_DEFAULTS,
-  kind: 'change',
-  env: [['VERSION', '2']],
-  watchMs: WATCH_MS,
-};
+const CHANGE = { ...ONE_CHANGE, watchMs: WATCH_MS };
 
 describe('a replica in a deploy', () => {
   let rig: FleetRig;

@@ -2,16 +2,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { DEPLOY_DEFAULTS } from '../../../lib/core/policy/deploy-gate.ts';
-import type { DeployRequest } from '../../../lib/fleet/deploy/deploys.ts';
+import { CHANGE as ONE_CHANGE } from '../../helpers/fleet/deploy-requests.ts';
 import { FakeDriver } from '../../helpers/fleet/fake-driver.ts';
 import { FleetRig, settle } from '../../helpers/fleet/rig.ts';
 
-const CHANGE: DeployRequest = {
-  ...DEPLOY_DEFAULTS,
-  kind: 'change',
-  env: [['VERSION', '2']],
-  watchMs: 100,
-};
+const CHANGE = { ...ONE_CHANGE, watchMs: 100 };
 /** Longer than any deploy of three replicas takes here. */
 const LONG_MS = 3000;
 

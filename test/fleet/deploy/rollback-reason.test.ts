@@ -2,16 +2,9 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { HISTOGRAM_CELLS, HistogramView } from '../../../lib/core/policy/histogram.ts';
-import type { DeployRequest } from '../../../lib/fleet/deploy/deploys.ts';
+import { CHANGE } from '../../helpers/fleet/deploy-requests.ts';
 import { FleetRig, settle } from '../../helpers/fleet/rig.ts';
 
-const CHANGE: DeployRequest = {
-  kind: 'change',
-  env: [['VERSION', '2']],
-  batch: 1,
-  watchMs: 10_000,
-  maxErrorRate: 0.01,
-};
 const LEAK = 'exit 4: it has a leak';
 /** Of an instance, one of whose forty requests was cut. */
 const CUT = {

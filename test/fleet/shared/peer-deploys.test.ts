@@ -3,19 +3,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { DeployState } from '../../../lib/api/deploy.ts';
 import type { Instance, Members, StartedWith } from '../../../lib/drivers/driver.ts';
-import type { DeployRequest } from '../../../lib/fleet/deploy/deploys.ts';
+import { CHANGE as ONE_CHANGE } from '../../helpers/fleet/deploy-requests.ts';
 import { FakeDriver } from '../../helpers/fleet/fake-driver.ts';
 import { FakePool } from '../../helpers/fleet/fake-pool.ts';
 import { DRAIN_TIMEOUT_MS, FleetRig, NOT_READY, PASSED, STOP_TIMEOUT_MS } from '../../helpers/fleet/rig.ts';
 import { specWith } from '../../helpers/replica-spec.ts';
 
-const CHANGE: DeployRequest = {
-  kind: 'change',
-  env: [['VERSION', '2']],
-  batch: 1,
-  watchMs: 1000,
-  maxErrorRate: 0.01,
-};
+const CHANGE = { ...ONE_CHANGE, watchMs: 1000 };
 const OVERRIDES = { env: [['VERSION', '2']] } as const;
 const DEPLOY = { id: 'b-1', generation: 2, title: 'v2' };
 /** Longer than anything retired is left alone where nobody deploys. */
