@@ -5,7 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { crypto } from 'acme-client';
+import { axios, crypto } from 'acme-client';
 import { AcmeDirectory } from '../../lib/acme/acme-directory.ts';
 import { ComeAgainLater, issueFrom } from '../../lib/acme/issue.ts';
 import { checkFor } from '../../lib/compose/acme.ts';
@@ -54,6 +54,18 @@ for (const email of ['', 'admin@a.example']) {
     assert.ok(on.directory.validityOf(DOMAIN));
   });
 }
+
+test('no request to the server waits for ever', async (t) => {
+  const on = await stage(t);
+  const limits = new Set<number | undefined>();
+  const watching = axios.interceptors.request.use((request) => {
+    limits.add(request.timeout);
+    return request;
+  });
+  t.after(() => axios.interceptors.request.eject(watching));
+  await on.order();
+  assert.deepEqual([...limits], [30_000]);
+});
 
 test('a domain too long for a common name is in the alternative names alone', async (t) => {
   const on = await stage(t);
