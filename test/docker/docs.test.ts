@@ -4,7 +4,7 @@ import { type PageShell, skipCommands } from '../docs/page-shell.ts';
 import { pages } from '../docs/pages.ts';
 import { runPage } from '../docs/run-page.ts';
 import { ask } from '../helpers/balancer.ts';
-import { docker, freshPool, removeClaims, skipDocker } from '../helpers/docker/docker.ts';
+import { docker, freshPool, removeClaims, removeNetwork, skipDocker } from '../helpers/docker/docker.ts';
 import { skipUnless } from '../helpers/skip.ts';
 
 const compose = spawnSync('sh', ['-c', 'docker compose version || docker-compose --version']);
@@ -39,7 +39,7 @@ async function cleanUp(): Promise<void> {
   const images = await docker('image', 'ls', '--format', '{{.Repository}}:{{.Tag}}', `${pool}-site`);
   if (images !== '') await docker('image', 'rm', ...images.split('\n'));
   const networks = await docker('network', 'ls', '--quiet', '--filter', `name=^${pool}$`);
-  if (networks !== '') await docker('network', 'rm', ...networks.split('\n'));
+  for (const network of networks.split('\n').filter(Boolean)) await removeNetwork(network);
   await removeClaims(pool);
 }
 

@@ -10,7 +10,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Transform } from 'node:stream';
-import { promisify } from 'node:util';
+import { inspect, promisify } from 'node:util';
 import type { ReplicaSpec } from '../../../lib/core/replica-spec.ts';
 import { DockerApi } from '../../../lib/drivers/docker/api.ts';
 import { createDockerDriver, type DockerDriverOptions } from '../../../lib/drivers/docker/docker.ts';
@@ -26,6 +26,9 @@ export const BASE_IMAGE = process.env.NODE_IMAGE ?? 'node:26-bookworm-slim';
 export const REPLICA_IMAGE = 'ringlb-replica:test';
 export const REPOSITORY = resolve(import.meta.dirname, '../../..');
 export const SOCKET = process.env.DOCKER_HOST?.replace(/^unix:\/\//, '') ?? '/var/run/docker.sock';
+
+/** An engine that has been told to remove a container may take this long to take it off its network. */
+const RELEASE_MS = 20_000;
 
 const run = promisify(execFile);
 
@@ -100,9 +103,24 @@ const pools = new Set<string>();
 export async function cleanUp(): Promise<void> {
   const containers = await ours('ps', '--all');
   if (containers.length > 0) await docker('rm', '--force', '--volumes', ...containers);
-  const networks = await ours('network', 'ls');
-  if (networks.length > 0) await docker('network', 'rm', ...networks);
+  for (const network of await ours('network', 'ls')) await removeNetwork(network);
   for (const pool of pools) await removeClaims(pool);
+}
+
+/** Of the engine's word for a network with something on it. */
+const IN_USE = 'has active endpoints';
+
+/**
+ * Removes a network whose containers are gone. The engine may keep one that nothing is on: its count of endpoints can
+ * be wrong until it next starts (it then logs "Fixing inconsistent endpoint_cnt"), and no request puts that right.
+ */
+export async function removeNetwork(network: string): Promise<void> {
+  try {
+    await eventually(`${network} is removed`, () => docker('network', 'rm', network), RELEASE_MS);
+  } catch (error) {
+    const attached = await docker('network', 'inspect', '--format', '{{len .Containers}}', network);
+    if (attached !== '0' || !inspect(error).includes(IN_USE)) throw error;
+  }
 }
 
 /** The volumes by which balancers have claimed the pool. */

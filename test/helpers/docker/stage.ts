@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import type { ReplicaView, RingView } from '../../../lib/api/types.ts';
 import { type Answer, Balancer } from '../balancer.ts';
 import { eventually } from '../eventually.ts';
-import { claimsOn, docker, freshPool, REPLICA_IMAGE, removeClaims } from './docker.ts';
+import { claimsOn, docker, freshPool, REPLICA_IMAGE, removeClaims, removeNetwork } from './docker.ts';
 import { Load, type LoadOptions } from './load.ts';
 
 /** The engine that the tests use, for a balancer that gets nothing else of their environment. */
@@ -89,7 +89,7 @@ export class Stage {
     await until('nothing left of the pool', async () => {
       const left = (await this.containers()).map(({ id }) => id);
       if (left.length > 0) await docker('rm', '--force', '--volumes', ...left);
-      if ((await this.network()) !== '') await docker('network', 'rm', this.pool);
+      if ((await this.network()) !== '') await removeNetwork(this.pool);
       return true;
     });
     await removeClaims(this.pool);
