@@ -16,6 +16,7 @@ import { writeBatcher } from '../io/write-batcher.ts';
 import type { Connection } from '../upstream/connection.ts';
 import type { ConnectionPool } from '../upstream/connection-pool.ts';
 import { type PinnedConnection, pinConnection } from '../upstream/pinned-connections.ts';
+import { NOT_LISTED } from '../unordered-list.ts';
 import type { WorkerOptions } from '../worker-protocol.ts';
 import { type ClientResponse, SocketResponse } from './client-response.ts';
 import { ClientTimeouts, isEnding, type WatchWorker } from './client-timeouts.ts';
@@ -74,6 +75,7 @@ export class ClientConnection implements ManagedConnection, TimedConnection, Req
   /** What carries the bytes: of a plain connection no socket is made before something needs one. */
   carrier: Socket | BareSocket;
   readonly info: ClientInfo;
+  place = NOT_LISTED;
   isClosing = false;
   /** The connection to a replica that has authenticated this client; it may have closed since. */
   pinned: PinnedConnection | undefined;

@@ -16,6 +16,7 @@ import type { RequestIds } from '../headers/request-ids.ts';
 import type { TrustedProxies } from '../headers/trusted-proxies.ts';
 import { BareSocket } from '../io/bare-socket.ts';
 import type { ConnectionPool } from '../upstream/connection-pool.ts';
+import { UnorderedList } from '../unordered-list.ts';
 import type { PassedDescriptors } from '../worker-protocol.ts';
 import { Acceptor, type AcceptorOwner } from './acceptor.ts';
 import { ClientConnection, type ConnectionWorker } from './client-connection.ts';
@@ -77,7 +78,7 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
   readonly #nodeServer: NodeServer | undefined;
   /** Undefined where no proxy in front tells client addresses in the PROXY protocol. */
   readonly #proxyHeaders: ProxyHeaderReader | undefined;
-  readonly #clients = new Set<TimedConnection>();
+  readonly #clients = new UnorderedList<TimedConnection>();
   readonly #refused: RefusedConnections;
   #drain: { readonly sinceMs: number; ticks: number; readonly onDrained: () => void } | undefined;
 
@@ -252,7 +253,7 @@ export class Listener implements RequestHandler, ProxyHeaderOwner, TlsOwner {
   }
 
   onConnectionClosed(client: TimedConnection): void {
-    this.#clients.delete(client);
+    this.#clients.remove(client);
     this.#worker.recorder.thread.clientClosed();
   }
 

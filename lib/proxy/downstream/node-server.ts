@@ -14,6 +14,7 @@ import type { ClientInfo } from '../headers/request-headers.ts';
 import type { Connection } from '../upstream/connection.ts';
 import type { ConnectionPool } from '../upstream/connection-pool.ts';
 import { type PinnedConnection, pinConnection } from '../upstream/pinned-connections.ts';
+import { NOT_LISTED } from '../unordered-list.ts';
 import type { WorkerOptions } from '../worker-protocol.ts';
 import type { ConnectionWorker } from './client-connection.ts';
 import { SocketResponse } from './client-response.ts';
@@ -121,6 +122,7 @@ class NodeConnection implements ManagedConnection, TimedConnection {
   readonly socket: Socket;
   readonly carrier: Socket;
   readonly info: ClientInfo;
+  place = NOT_LISTED;
   isClosing = false;
   pinned: PinnedConnection | undefined;
   readonly #worker: ConnectionWorker;

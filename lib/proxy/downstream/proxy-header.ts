@@ -5,6 +5,7 @@
  */
 import type { Socket } from 'node:net';
 import { type ProxyHeader, ProxyHeaderError, readProxyHeader } from '../../http1/proxy-protocol.ts';
+import { type Listed, NOT_LISTED, UnorderedList } from '../unordered-list.ts';
 
 export interface ProxyHeaderOwner {
   /** `source` is the client's address; undefined where the connection is the proxy's own. */
@@ -14,7 +15,8 @@ export interface ProxyHeaderOwner {
 }
 
 /** One connection whose header is read. */
-interface Reading {
+interface Reading extends Listed {
+  readonly socket: Socket;
   /** What has come, in its first `length` bytes. It doubles as it grows, so a header that comes byte by byte costs no more. */
   memory: Buffer;
   length: number;
@@ -30,7 +32,7 @@ const NOTHING: Buffer = Buffer.alloc(0);
 
 export class ProxyHeaderReader {
   readonly #owner: ProxyHeaderOwner;
-  readonly #readings = new Map<Socket, Reading>();
+  readonly #readings = new UnorderedList<Reading>();
 
   constructor(owner: ProxyHeaderOwner) {
     this.#owner = owner;
@@ -43,59 +45,57 @@ export class ProxyHeaderReader {
 
   /** Reads the header of a connection that nobody reads yet. */
   read(socket: Socket, nowMs: number, isTls: boolean): void {
-    const onReadable = (): void => this.#look(socket);
-    const onClose = (): void => void this.#readings.delete(socket);
-    const onEnd = (): void => this.#refuse(socket);
-    this.#readings.set(socket, {
+    const reading: Reading = {
+      socket,
       memory: NOTHING,
       length: 0,
       sinceMs: nowMs,
       isTls,
-      onReadable,
-      onEnd,
-      onClose,
-    });
-    socket.on('readable', onReadable);
+      onReadable: () => this.#look(reading),
+      onEnd: () => this.#refuse(socket),
+      onClose: () => this.#readings.remove(reading),
+      place: NOT_LISTED,
+    };
+    this.#readings.add(reading);
+    socket.on('readable', reading.onReadable);
     // it has sent its last before it said whose it is, as a port scan does
-    socket.on('end', onEnd);
+    socket.on('end', reading.onEnd);
     socket.on('error', destroyThis);
-    socket.on('close', onClose);
-    this.#look(socket);
+    socket.on('close', reading.onClose);
+    this.#look(reading);
   }
 
   tick(nowMs: number, headerTimeoutMs: number): void {
-    for (const [socket, { sinceMs }] of this.#readings)
+    for (const { socket, sinceMs } of this.#readings)
       if (nowMs - sinceMs >= headerTimeoutMs) this.#refuse(socket);
   }
 
   /** Closes those whose header has not come. */
   close(): void {
-    for (const socket of this.#readings.keys()) socket.destroy();
+    for (const { socket } of this.#readings) socket.destroy();
   }
 
-  #look(socket: Socket): void {
-    const reading = this.#readings.get(socket);
-    const chunk = socket.read() as Buffer | null;
-    if (reading === undefined || chunk === null) return;
+  #look(reading: Reading): void {
+    const chunk = reading.socket.read() as Buffer | null;
+    if (chunk === null) return;
     append(reading, chunk);
     const header = headerIn(reading.memory.subarray(0, reading.length));
-    if (header === 'bad') this.#refuse(socket);
-    else if (header !== undefined) this.#handOver(socket, reading, header);
+    if (header === 'bad') this.#refuse(reading.socket);
+    else if (header !== undefined) this.#handOver(reading, header);
   }
 
-  #handOver(socket: Socket, { memory, length: received, isTls }: Reading, header: ProxyHeader): void {
-    const { source, length } = header;
-    this.#forget(socket);
+  #handOver(reading: Reading, { source, length }: ProxyHeader): void {
+    const { socket, memory, length: received, isTls } = reading;
+    this.#forget(reading);
     if (received > length) socket.unshift(memory.subarray(length, received));
     this.#owner.onProxyHeader(socket, source, isTls);
     // one that flowed would lose what a handshake waits for
     if (!isTls) socket.resume();
   }
 
-  #forget(socket: Socket): void {
-    const reading = this.#readings.get(socket);
-    if (reading === undefined) return;
-    this.#readings.delete(socket);
+  #forget(reading: Reading): void {
+    const { socket } = reading;
+    this.#readings.remove(reading);
     socket.off('readable', reading.onReadable);
     socket.off('end', reading.onEnd);
     socket.off('error', destroyThis);

@@ -8,6 +8,7 @@ import type { ClientInfo, RequestHead } from '../headers/request-headers.ts';
 import type { Connection } from '../upstream/connection.ts';
 import type { ConnectionPool } from '../upstream/connection-pool.ts';
 import type { PinnedConnection } from '../upstream/pinned-connections.ts';
+import type { Listed } from '../unordered-list.ts';
 import type { WorkerOptions } from '../worker-protocol.ts';
 import type { ClientResponse } from './client-response.ts';
 
@@ -139,7 +140,7 @@ export interface RequestHandler {
 }
 
 /** What a listener does with a client connection of any protocol. */
-export interface TimedConnection {
+export interface TimedConnection extends Listed {
   /** Closes it if it has no request under way; where it has brought nothing yet, only with `evenIfUnused`. */
   closeIfIdle(evenIfUnused: boolean): void;
   /** Closes it when its client has taken nothing of what was written to it, or has sent no request, for too long. */

@@ -4,6 +4,7 @@
  * Invariant: a step that throws fails its own request alone, since it may be called in the middle of another's.
  */
 
+import { type Listed, NOT_LISTED, UnorderedList } from '../unordered-list.ts';
 import { OpenTunnels } from './tunnel.ts';
 
 /** How much later a request ends itself when what else watches a phase, such as the connection pool, has failed to. */
@@ -25,7 +26,7 @@ export type Phase =
   | 'done';
 
 /** A request under way, as the list of all of them sees it. */
-export interface TimedRequest {
+export interface TimedRequest extends Listed {
   readonly deadlineMs: number;
   /** `deadlineMs` has passed. */
   onDeadline(): void;
@@ -34,12 +35,7 @@ export interface TimedRequest {
   /** The replica that holds it, below 0 for none, and the hash of its key. */
   readonly heldOrdinal: number;
   readonly hash: number;
-  /** Its index in the list, which sets it. */
-  place: number;
 }
-
-/** The place of a request that is not in the list, and has not been. */
-const NOT_LISTED = -1;
 
 export abstract class TimedTask implements TimedRequest {
   // times are doubles from the beginning (infinite, not 0): V8 deoptimizes a class at the first fraction among whole numbers
@@ -93,29 +89,22 @@ export abstract class TimedTask implements TimedRequest {
 /** With fewer requests under way a round of the event loop has little to write, and batching costs more than it saves. */
 const BATCH_REQUESTS = 3;
 
-/**
- * All requests under way, in no order: one that ends changes places with the last. A Set would do but for the garbage
- * collector: the tables that it grows out of keep their entries alive into old space, half of all that a request leaves.
- */
+/** All requests under way. */
 export class ActiveRequests {
   readonly tunnels = new OpenTunnels();
-  readonly #requests: TimedRequest[] = [];
+  readonly #requests = new UnorderedList<TimedRequest>();
 
   /** So many are under way that what is written for one is worth holding back for what the others write. */
   get areMany(): boolean {
-    return this.#requests.length >= BATCH_REQUESTS;
+    return this.#requests.size >= BATCH_REQUESTS;
   }
 
   add(request: TimedRequest): void {
-    request.place = this.#requests.length;
-    this.#requests.push(request);
+    this.#requests.add(request);
   }
 
   remove(request: TimedRequest): void {
-    const last = this.#requests.pop();
-    if (last === undefined || last === request) return;
-    this.#requests[request.place] = last;
-    last.place = request.place;
+    this.#requests.remove(request);
   }
 
   /** The hash that most requests on the replica have, and how many have it; count 0 where there are none. */
@@ -133,11 +122,9 @@ export class ActiveRequests {
 
   /** Ends what is past its deadline; `checksPeers` has request bodies that make no progress looked at as well. */
   checkDeadlines(nowMs: number, checksPeers: boolean): void {
-    // from the end, since what ends changes places with the last
-    for (let place = this.#requests.length - 1; place >= 0; place--) {
-      const request = this.#requests[place];
-      if (checksPeers) request?.body?.checkPeers(nowMs);
-      if (request !== undefined && nowMs >= request.deadlineMs) request.onDeadline();
+    for (const request of this.#requests) {
+      if (checksPeers) request.body?.checkPeers(nowMs);
+      if (nowMs >= request.deadlineMs) request.onDeadline();
     }
     this.tunnels.tick(nowMs);
   }

@@ -23,6 +23,7 @@ import { ReadProgress } from '../../io/unsent-bytes.ts';
 import type { Connection } from '../../upstream/connection.ts';
 import type { ConnectionPool } from '../../upstream/connection-pool.ts';
 import { type PinnedConnection, pinConnection } from '../../upstream/pinned-connections.ts';
+import { type Listed, NOT_LISTED, UnorderedList } from '../../unordered-list.ts';
 import type { WorkerOptions } from '../../worker-protocol.ts';
 import type { ConnectionWorker } from '../client-connection.ts';
 import type { ActiveExchange, ManagedConnection, RequestHandler, TimedConnection } from '../request.ts';
@@ -50,11 +51,12 @@ const CLOSE_MS = 5000;
 
 export class Http2Connection implements TimedConnection {
   readonly info: ClientInfo;
+  place = NOT_LISTED;
   readonly socket: TLSSocket;
   readonly worker: ConnectionWorker;
   readonly #handler: RequestHandler;
   readonly #session: ServerHttp2Session;
-  readonly #streams = new Set<StreamConnection>();
+  readonly #streams = new UnorderedList<StreamConnection>();
   #idleSinceMs: number;
   /** What the client was told; a request beyond it is reset, one beyond `max-head-bytes` gets a 431. */
   #maxHeaderListBytes: number;
@@ -104,7 +106,7 @@ export class Http2Connection implements TimedConnection {
   }
 
   forget(stream: StreamConnection): void {
-    this.#streams.delete(stream);
+    this.#streams.remove(stream);
     this.#idleSinceMs = this.worker.nowMs;
   }
 
@@ -176,8 +178,9 @@ function maxHeaderListBytesOf({ maxHeadBytes, maxHeaders }: WorkerOptions): numb
 }
 
 /** A stream as the connection of its one request. */
-class StreamConnection implements ManagedConnection {
+class StreamConnection implements ManagedConnection, Listed {
   readonly info: ClientInfo;
+  place = NOT_LISTED;
   isClosing = false;
   pinned: PinnedConnection | undefined;
   readonly #connection: Http2Connection;

@@ -17,6 +17,7 @@ import {
 } from 'node:tls';
 import type { ClientInfo } from '../../headers/request-headers.ts';
 import { setCarrier } from '../../io/encrypted.ts';
+import { type Listed, NOT_LISTED, UnorderedList } from '../../unordered-list.ts';
 import { HostMap } from './certificate.ts';
 
 /** The private parts of TLS, for every thread. */
@@ -69,7 +70,7 @@ const NO_TIMEOUT = -1;
 type OnContext = (error: Error | null, context?: SecureContext) => void;
 
 /** One connection from the moment it is accepted until its handshake is done. */
-interface Handshake {
+interface Handshake extends Listed {
   readonly owner: TlsServer;
   readonly socket: Socket;
   readonly info: ClientInfo;
@@ -100,7 +101,7 @@ export class TlsServer {
   /** What each `HandshakeServer` inherits from. */
   #server: Server;
   #contexts = new HostMap<SecureContext>();
-  readonly #handshakes = new Set<Handshake>();
+  readonly #handshakes = new UnorderedList<Handshake>();
   /** Clients that have sent something, and wait for their handshake to begin. */
   readonly #ready: Handshake[] = [];
   #isRoundDue = false;
@@ -141,7 +142,15 @@ export class TlsServer {
 
   /** Takes over a connection that nobody reads yet. */
   accept(socket: AcceptedSocket, info: ClientInfo, nowMs: number): void {
-    const handshake = { owner: this, socket, info, sinceMs: nowMs, isReady: false, hasBegun: false };
+    const handshake = {
+      owner: this,
+      socket,
+      info,
+      sinceMs: nowMs,
+      isReady: false,
+      hasBegun: false,
+      place: NOT_LISTED,
+    };
     this.#handshakes.add(handshake);
     socket[HANDSHAKE] = handshake;
     socket.on('error', destroyThis);
@@ -188,14 +197,14 @@ export class TlsServer {
   }
 
   onSecure(handshake: Handshake, socket: TLSSocket): void {
-    if (!this.#handshakes.delete(handshake)) return void socket.destroy();
+    if (!this.#handshakes.remove(handshake)) return void socket.destroy();
     setCarrier(socket, handshake.socket);
     this.#owner.onSecure(socket, handshake.info, socket.isSessionReused());
   }
 
   /** It has failed, which may have been said before. */
   onFailed(handshake: Handshake): void {
-    if (this.#handshakes.delete(handshake)) this.#owner.onHandshakeFailed();
+    if (this.#handshakes.remove(handshake)) this.#owner.onHandshakeFailed();
   }
 
   #chooseContext(host: string, callback: OnContext): void {
