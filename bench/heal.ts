@@ -1,12 +1,12 @@
 /**
  * `npm run bench:heal`: how long a killed replica is missing, beside how long the same thing takes to start by itself. In
- * each round one instance is started by hand until its first response, and one replica is killed until another is healthy
- * in its place. Invariant: nothing that was started outlives the benchmark.
+ * each round one instance is started until its first response, as the balancer does it and as one does it by hand, and one
+ * replica is killed until another is healthy in its place. Invariant: nothing that was started outlives the benchmark.
  */
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import type { ReplicaView } from '../lib/api/types.ts';
 import { DockerApi } from '../lib/drivers/docker/api.ts';
 import type { ContainerBody } from '../lib/drivers/docker/container-body.ts';
@@ -28,13 +28,19 @@ const WITHIN_MS = 60_000;
 const POOL = `ringlb-bench-${process.pid}`;
 const REPLICA = join(ROOT, 'replica/server.ts');
 
+const execute = promisify(execFile);
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+/** Starts an instance; resolves at its first response, with what removes it. */
+type StartOne = () => Promise<() => Promise<void>>;
 
 /** What a driver's instances are, without a balancer. */
 interface Kind {
   readonly options: readonly string[];
-  /** Starts one; resolves at its first response, with what removes it. */
-  start(): Promise<() => Promise<void>>;
+  /** By the calls that the balancer makes. */
+  readonly start: StartOne;
+  /** By `docker run`. */
+  readonly run?: StartOne;
   kill(replica: ReplicaView): Promise<void>;
 }
 
@@ -76,6 +82,15 @@ function containers(image: string): Kind {
       await untilResponse(found?.NetworkSettings.Networks[POOL]?.IPAddress ?? '', 5000);
       return () => engine.remove(id);
     },
+    async run() {
+      const where = ['--name', `${POOL}-run`, '--network', POOL, '--env', 'SERVER_ID=run'];
+      const id = (await execute('docker', ['run', '--detach', ...where, image])).stdout.trim();
+      await untilResponse(
+        (await engine.container(id))?.NetworkSettings.Networks[POOL]?.IPAddress ?? '',
+        5000,
+      );
+      return () => engine.remove(id);
+    },
     async kill({ instance }) {
       const path = `/containers/${instance}/kill`;
       await api.call({ method: 'POST', path, query: { signal: 'KILL' }, timeoutMs: WITHIN_MS, what: 'kill' });
@@ -99,22 +114,34 @@ async function timed(run: () => Promise<unknown>): Promise<number> {
   return performance.now() - begunMs;
 }
 
-/** The milliseconds of a start by itself and of healing, for each round. */
-async function measure(kind: Kind, rounds: number): Promise<readonly (readonly [number, number])[]> {
+/** Milliseconds of one round. */
+interface Round {
+  readonly startMs: number;
+  readonly runMs: number | undefined;
+  readonly healMs: number;
+}
+
+async function timedStart(start: StartOne): Promise<number> {
+  let remove = async (): Promise<void> => {};
+  const ms = await timed(async () => {
+    remove = await start();
+  });
+  await remove();
+  // the engine cleans up behind what was removed for a moment more
+  await delay(REST_MS);
+  return ms;
+}
+
+async function measure(kind: Kind, rounds: number): Promise<readonly Round[]> {
   const ports = ['--port', '0', '--admin-port', '0', '--replicas', '3', '--rehearsal', 'off'];
   const balancer = await Balancer.start({ options: [...ports, ...kind.options] });
   try {
     await balancer.untilWhole(3, WITHIN_MS);
-    const found: (readonly [number, number])[] = [];
+    const found: Round[] = [];
     while (found.length < rounds) {
       await delay(STEADY_MS);
-      let remove = async (): Promise<void> => {};
-      const aloneMs = await timed(async () => {
-        remove = await kind.start();
-      });
-      await remove();
-      // the engine cleans up behind what was removed for a moment more
-      await delay(REST_MS);
+      const startMs = await timedStart(kind.start);
+      const runMs = kind.run && (await timedStart(kind.run));
       const replica = await balancer.replica('S2');
       const healMs = await timed(async () => {
         // the engine may respond only once it has cleaned up
@@ -122,7 +149,7 @@ async function measure(kind: Kind, rounds: number): Promise<readonly (readonly [
         await untilHealed(balancer, replica);
         await killed;
       });
-      found.push([aloneMs, healMs]);
+      found.push({ startMs, runMs, healMs });
     }
     return found;
   } finally {
@@ -142,15 +169,25 @@ async function main(): Promise<void> {
   if (values.help) return say(HELP);
   const rounds = Number(values.rounds);
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds must be a whole number from 1');
-  const rows = [['', 'start to first response, ms', 'killed until healed, ms', 'ratio']];
+  const head = ['start to first response, ms', 'docker run to first response, ms', 'killed until healed, ms'];
+  const rows = [['', ...head, '× start', '× docker run']];
   for (const name of values.drivers.split(',')) {
     if (name !== 'process' && name !== 'docker')
       throw new Error(`the drivers are process and docker, not ${name}`);
     const found = await measure(name === 'docker' ? containers(values.image) : processes, rounds);
-    const medianOf = (read: (pair: readonly [number, number]) => number): number => median(found.map(read));
-    const ratio = medianOf(([aloneMs, healMs]) => healMs / aloneMs);
-    const [aloneMs, healMs] = [medianOf(([alone]) => alone), medianOf(([, heal]) => heal)];
-    rows.push([name, aloneMs.toFixed(0), healMs.toFixed(0), ratio.toFixed(2)]);
+    const medianOf = (read: (round: Round) => number, digits = 0): string => {
+      const value = median(found.map(read));
+      return Number.isNaN(value) ? '–' : value.toFixed(digits);
+    };
+    const none = Number.NaN;
+    rows.push([
+      name,
+      medianOf(({ startMs }) => startMs),
+      medianOf(({ runMs = none }) => runMs),
+      medianOf(({ healMs }) => healMs),
+      medianOf(({ startMs, healMs }) => healMs / startMs, 2),
+      medianOf(({ runMs = none, healMs }) => healMs / runMs, 2),
+    ]);
   }
   say(markdown(rows));
 }
