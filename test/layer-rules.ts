@@ -211,7 +211,8 @@ const MAX_MEMBERS = 20;
 /** The beginning of a public field, accessor or method, in the formatter's indentation. */
 const MEMBER =
   /^ {2}(?:(?:readonly|get|set|async|static|override|abstract) )*(?!\w+ #)([a-zA-Z]\w*)[(:<?=! ;]/;
-const NO_MEMBER = new Set(['private', 'protected', 'constructor', 'return']);
+/** The last two are of a head in several lines. */
+const NO_MEMBER = new Set(['private', 'protected', 'constructor', 'return', 'extends', 'implements']);
 
 /** A class with more has more than one role. An accessor pair counts as two. */
 export const classesAreSmall: Rule = (sources) =>

@@ -232,7 +232,13 @@ describe('the rules of the layers', () => {
     assert.deepEqual(rules.filesAreShort(long), ['core/a.ts has 351 lines, and may have 350']);
     const members = Array.from({ length: 21 }, (_, index) => `  m${index}(): void {}\n`).join('');
     const large = new Map([['core/a.ts', `export class A {\n${members}  #private = 0;\n}\n`]]);
-    assert.deepEqual(rules.classesAreSmall(large), ['core/a.ts: A has 21 public members, and may have 20']);
+    const headInLines = new Map([
+      ['core/a.ts', `export class A\n  extends B\n  implements C\n{\n${members}}\n`],
+    ]);
+    for (const sources of [large, headInLines])
+      assert.deepEqual(rules.classesAreSmall(sources), [
+        'core/a.ts: A has 21 public members, and may have 20',
+      ]);
   });
 
   it('find a cycle of three files once, types included', () => {

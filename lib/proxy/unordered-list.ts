@@ -9,9 +9,9 @@
 export const NOT_LISTED = -1;
 
 /** May be in one list at a time. */
-export interface Listed {
+export abstract class Listed {
   /** Its index in the list, which sets it; `NOT_LISTED` where it is in none. */
-  place: number;
+  place = NOT_LISTED;
 }
 
 export class UnorderedList<T extends Listed> {

@@ -13,10 +13,10 @@ import { type BareOwner, BareSocket } from '../io/bare-socket.ts';
 import { largeReadBudget } from '../io/large-reads.ts';
 import { READ_INTO, readAsStream, readRaw, SCRATCH } from '../io/node-internals.ts';
 import { writeBatcher } from '../io/write-batcher.ts';
+import { Listed } from '../unordered-list.ts';
 import type { Connection } from '../upstream/connection.ts';
 import type { ConnectionPool } from '../upstream/connection-pool.ts';
 import { type PinnedConnection, pinConnection } from '../upstream/pinned-connections.ts';
-import { NOT_LISTED } from '../unordered-list.ts';
 import type { WorkerOptions } from '../worker-protocol.ts';
 import { type ClientResponse, SocketResponse } from './client-response.ts';
 import { ClientTimeouts, isEnding, type WatchWorker } from './client-timeouts.ts';
@@ -71,11 +71,13 @@ function onClose(this: ClientSocket): void {
   this[CONNECTION]?.onClosed();
 }
 
-export class ClientConnection implements ManagedConnection, TimedConnection, RequestReaderOwner, BareOwner {
+export class ClientConnection
+  extends Listed
+  implements ManagedConnection, TimedConnection, RequestReaderOwner, BareOwner
+{
   /** What carries the bytes: of a plain connection no socket is made before something needs one. */
   carrier: Socket | BareSocket;
   readonly info: ClientInfo;
-  place = NOT_LISTED;
   isClosing = false;
   /** The connection to a replica that has authenticated this client; it may have closed since. */
   pinned: PinnedConnection | undefined;
@@ -99,6 +101,7 @@ export class ClientConnection implements ManagedConnection, TimedConnection, Req
     worker: ConnectionWorker,
     handler: RequestHandler,
   ) {
+    super();
     this.carrier = carrier;
     this.info = info;
     this.#worker = worker;

@@ -15,8 +15,8 @@ import { buildRequestHead, type ClientInfo, type RequestHead } from '../headers/
 import type { RequestIds } from '../headers/request-ids.ts';
 import type { TrustedProxies } from '../headers/trusted-proxies.ts';
 import { BareSocket } from '../io/bare-socket.ts';
-import type { ConnectionPool } from '../upstream/connection-pool.ts';
 import { UnorderedList } from '../unordered-list.ts';
+import type { ConnectionPool } from '../upstream/connection-pool.ts';
 import type { PassedDescriptors } from '../worker-protocol.ts';
 import { Acceptor, type AcceptorOwner } from './acceptor.ts';
 import { ClientConnection, type ConnectionWorker } from './client-connection.ts';

@@ -11,10 +11,10 @@ import { BalancerError, errnoOf, isBalancerError } from '../../platform/errors.t
 import { createServer } from '../../platform/node/http.ts';
 import { finalFailureResponse } from '../headers/failure-response.ts';
 import type { ClientInfo } from '../headers/request-headers.ts';
+import { Listed } from '../unordered-list.ts';
 import type { Connection } from '../upstream/connection.ts';
 import type { ConnectionPool } from '../upstream/connection-pool.ts';
 import { type PinnedConnection, pinConnection } from '../upstream/pinned-connections.ts';
-import { NOT_LISTED } from '../unordered-list.ts';
 import type { WorkerOptions } from '../worker-protocol.ts';
 import type { ConnectionWorker } from './client-connection.ts';
 import { SocketResponse } from './client-response.ts';
@@ -118,11 +118,10 @@ function isUpgrade({ headers, httpVersionMinor }: IncomingMessage): boolean {
 }
 
 /** One client connection that Node's HTTP server reads. */
-class NodeConnection implements ManagedConnection, TimedConnection {
+class NodeConnection extends Listed implements ManagedConnection, TimedConnection {
   readonly socket: Socket;
   readonly carrier: Socket;
   readonly info: ClientInfo;
-  place = NOT_LISTED;
   isClosing = false;
   pinned: PinnedConnection | undefined;
   readonly #worker: ConnectionWorker;
@@ -148,6 +147,7 @@ class NodeConnection implements ManagedConnection, TimedConnection {
   };
 
   constructor(socket: Socket, info: ClientInfo, worker: ConnectionWorker, handler: RequestHandler) {
+    super();
     this.socket = socket;
     this.carrier = socket;
     this.info = info;

@@ -5,10 +5,10 @@ import type { ParsedRequest, RequestLine } from '../../http1/request-head.ts';
 import type { ResponseRequest } from '../../http1/response-parser.ts';
 import type { BalancerError } from '../../platform/errors.ts';
 import type { ClientInfo, RequestHead } from '../headers/request-headers.ts';
+import type { Listed } from '../unordered-list.ts';
 import type { Connection } from '../upstream/connection.ts';
 import type { ConnectionPool } from '../upstream/connection-pool.ts';
 import type { PinnedConnection } from '../upstream/pinned-connections.ts';
-import type { Listed } from '../unordered-list.ts';
 import type { WorkerOptions } from '../worker-protocol.ts';
 import type { ClientResponse } from './client-response.ts';
 

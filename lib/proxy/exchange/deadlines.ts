@@ -4,7 +4,7 @@
  * Invariant: a step that throws fails its own request alone, since it may be called in the middle of another's.
  */
 
-import { type Listed, NOT_LISTED, UnorderedList } from '../unordered-list.ts';
+import { Listed, UnorderedList } from '../unordered-list.ts';
 import { OpenTunnels } from './tunnel.ts';
 
 /** How much later a request ends itself when what else watches a phase, such as the connection pool, has failed to. */
@@ -37,10 +37,9 @@ export interface TimedRequest extends Listed {
   readonly hash: number;
 }
 
-export abstract class TimedTask implements TimedRequest {
+export abstract class TimedTask extends Listed implements TimedRequest {
   // times are doubles from the beginning (infinite, not 0): V8 deoptimizes a class at the first fraction among whole numbers
   deadlineMs = Number.POSITIVE_INFINITY;
-  place = NOT_LISTED;
   abstract readonly body: TimedRequest['body'];
   abstract readonly heldOrdinal: number;
   abstract readonly hash: number;
@@ -49,6 +48,7 @@ export abstract class TimedTask implements TimedRequest {
   readonly #clock: { readonly nowMs: number };
 
   constructor(clock: { readonly nowMs: number }) {
+    super();
     this.#clock = clock;
   }
 

@@ -20,10 +20,10 @@ import type { ClientInfo } from '../../headers/request-headers.ts';
 import { resetConnection } from '../../io/encrypted.ts';
 import { queuedBytesOf } from '../../io/node-internals.ts';
 import { ReadProgress } from '../../io/unsent-bytes.ts';
+import { Listed, UnorderedList } from '../../unordered-list.ts';
 import type { Connection } from '../../upstream/connection.ts';
 import type { ConnectionPool } from '../../upstream/connection-pool.ts';
 import { type PinnedConnection, pinConnection } from '../../upstream/pinned-connections.ts';
-import { type Listed, NOT_LISTED, UnorderedList } from '../../unordered-list.ts';
 import type { WorkerOptions } from '../../worker-protocol.ts';
 import type { ConnectionWorker } from '../client-connection.ts';
 import type { ActiveExchange, ManagedConnection, RequestHandler, TimedConnection } from '../request.ts';
@@ -49,9 +49,8 @@ const NO_BYTES: Buffer = Buffer.alloc(0);
 /** How long a client may take to close a connection that is over. */
 const CLOSE_MS = 5000;
 
-export class Http2Connection implements TimedConnection {
+export class Http2Connection extends Listed implements TimedConnection {
   readonly info: ClientInfo;
-  place = NOT_LISTED;
   readonly socket: TLSSocket;
   readonly worker: ConnectionWorker;
   readonly #handler: RequestHandler;
@@ -70,6 +69,7 @@ export class Http2Connection implements TimedConnection {
   #progress: ReadProgress | undefined;
 
   constructor(socket: TLSSocket, info: ClientInfo, worker: ConnectionWorker, handler: RequestHandler) {
+    super();
     this.socket = socket;
     this.info = info;
     this.worker = worker;
@@ -178,9 +178,8 @@ function maxHeaderListBytesOf({ maxHeadBytes, maxHeaders }: WorkerOptions): numb
 }
 
 /** A stream as the connection of its one request. */
-class StreamConnection implements ManagedConnection, Listed {
+class StreamConnection extends Listed implements ManagedConnection {
   readonly info: ClientInfo;
-  place = NOT_LISTED;
   isClosing = false;
   pinned: PinnedConnection | undefined;
   readonly #connection: Http2Connection;
@@ -194,6 +193,7 @@ class StreamConnection implements ManagedConnection, Listed {
   #stuckSinceMs = Number.NEGATIVE_INFINITY;
 
   constructor(connection: Http2Connection, stream: ServerHttp2Stream) {
+    super();
     this.#connection = connection;
     this.info = connection.info;
     this.#stream = stream;
