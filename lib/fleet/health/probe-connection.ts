@@ -32,7 +32,14 @@ export interface Expectation {
   readonly probeTimeoutMs: number;
 }
 
+const UNKNOWN_AUTHORITY = 'certificate of an authority that is not in --upstream-ca';
+/** Of an unknown authority Node.js says which option of its own to try. */
 const IN_WORDS: Readonly<Record<string, string>> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'self-signed certificate that is not in --upstream-ca',
+  SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN_AUTHORITY,
+  UNABLE_TO_GET_ISSUER_CERT: UNKNOWN_AUTHORITY,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_AUTHORITY,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN_AUTHORITY,
   ECONNREFUSED: 'connection refused',
   ECONNRESET: 'connection reset',
   EHOSTUNREACH: 'host unreachable',

@@ -65,29 +65,44 @@ test('verifies nothing where that is asked for', async (t) => {
   assert.equal(statusOf(await client.response()), 200);
 });
 
+const PROBE = {
+  probePath: '/',
+  probeHost: '',
+  probePort: 0,
+  probeHeader: [],
+  probeExpect: [[200, 200]] as const,
+  probeTimeoutMs: 10_000,
+  probeIntervalMs: 1000,
+  connectTimeoutMs: 10_000,
+};
+
+test('a probe says that the authority of a certificate is unknown', async (t) => {
+  const issuer = makeCertificate(['authority'], { isAuthority: true });
+  const { cert, key } = makeCertificate(['localhost'], { issuer });
+  for (const shown of [cert, `${cert}${issuer.cert}`]) {
+    const replica = await FakeReplica.open({ cert: shown, key });
+    t.after(() => replica.close());
+    const { detail } = await createProbe(PROBE, 0)(
+      { host: 'localhost', port: replica.port, tls: true },
+      false,
+    );
+    assert.equal(detail, 'certificate of an authority that is not in --upstream-ca');
+  }
+});
+
 test('probes over TLS, and says why a certificate is refused', async (t) => {
   const replica = await FakeReplica.open(certificate);
   t.after(() => replica.close());
   replica.serve();
-  const options = {
-    probePath: '/',
-    probeHost: '',
-    probePort: 0,
-    probeHeader: [],
-    probeExpect: [[200, 200]] as const,
-    probeTimeoutMs: 10_000,
-    probeIntervalMs: 1000,
-    connectTimeoutMs: 10_000,
-  };
   const endpoint = { host: 'localhost', port: replica.port, tls: true };
-  const verified = createProbe({ ...options, connect: connectHttp1(KNOWN) }, 0);
+  const verified = createProbe({ ...PROBE, connect: connectHttp1(KNOWN) }, 0);
   assert.equal((await verified(endpoint, false)).outcome, 'passed');
-  const { outcome, detail } = await createProbe(options, 0)(endpoint, false);
+  const { outcome, detail } = await createProbe(PROBE, 0)(endpoint, false);
   assert.notEqual(outcome, 'passed');
-  assert.match(detail, /self-signed certificate/);
+  assert.equal(detail, 'self-signed certificate that is not in --upstream-ca');
   const plain = await FakeReplica.open();
   t.after(() => plain.close());
-  const answered = createProbe({ ...options, connect: connectHttp1(KNOWN) }, 0)(
+  const answered = createProbe({ ...PROBE, connect: connectHttp1(KNOWN) }, 0)(
     { ...endpoint, port: plain.port },
     false,
   );
