@@ -133,12 +133,14 @@ function merged(servers: readonly Server[]): readonly Server[] {
 }
 
 function toInstance({ name, endpoint, instance }: Server, index: number): Instance {
-  const at = formatEndpoint(endpoint);
+  const address = formatEndpoint(endpoint);
+  // connections are of one kind, so a server that is reached in another way is another instance
+  const at = endpoint.tls === true ? `https://${address}` : address;
   const who = instance ?? name;
   return {
     name,
     id: index + 1,
-    instanceId: who === at ? at : `${who}@${at}`,
+    instanceId: who === address ? at : `${who}@${at}`,
     status: 'running',
     endpoint,
     role: 'current',

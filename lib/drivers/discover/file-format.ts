@@ -52,7 +52,7 @@ function fromJson(text: string): readonly Server[] {
 function serverOf(url: string, name: string | undefined, where: string): Server {
   const endpoint = parseEndpoint(url);
   if (endpoint === undefined)
-    throw new Error(`${where} must be http://host:port, not ${JSON.stringify(url)}`);
+    throw new Error(`${where} must be http://host:port or https://host:port, not ${JSON.stringify(url)}`);
   if (name !== undefined && !isReplicaName(name))
     throw new Error(`the name of ${where} must be up to 63 letters, digits, _ . and -`);
   return { name: name ?? formatEndpoint(endpoint), endpoint };

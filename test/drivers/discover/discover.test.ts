@@ -62,6 +62,20 @@ describe('the discover driver', () => {
     assert.deepEqual(await listed(await driverOver(sourceOf('a', [two]))), [['a', 'ba4@10.0.0.1:1']]);
   });
 
+  it('takes a server that is reached over TLS now for another', async () => {
+    const overTls = (name: string): Server => ({
+      name,
+      endpoint: { host: '10.0.0.1', port: 1, tls: true },
+    });
+    for (const [name, plainId, tlsId] of [
+      ['10.0.0.1:1', '10.0.0.1:1', 'https://10.0.0.1:1'],
+      ['a', 'a@10.0.0.1:1', 'a@https://10.0.0.1:1'],
+    ] as const) {
+      assert.deepEqual(await listed(await driverOver(sourceOf('f', [server(name, 1)]))), [[name, plainId]]);
+      assert.deepEqual(await listed(await driverOver(sourceOf('f', [overTls(name)]))), [[name, tlsId]]);
+    }
+  });
+
   it('lists an endpoint once, under the name of its first source', async () => {
     const driver = await driverOver(sourceOf('a', [server('a', 1)]), sourceOf('b', [server('b', 1)]));
     assert.deepEqual(await listed(driver), [['a', 'a@10.0.0.1:1']]);
