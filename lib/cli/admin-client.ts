@@ -40,6 +40,10 @@ export class AdminClient {
     this.#target = target;
   }
 
+  get url(): string {
+    return this.#target.url;
+  }
+
   /** The message of a 2xx response. Throws CommandError: `refused` with the balancer's own sentence, or `unreachable`. */
   async requestMessage(method: string, path: string, options: RequestOptions = {}): Promise<unknown> {
     const response = await this.request(method, path, options);

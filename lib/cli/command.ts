@@ -1,8 +1,10 @@
 /** The shape of a command: its operands, its options, and what it does with a running balancer. */
 import type { Environment } from '../config/config.ts';
+import { messageOf } from '../platform/errors.ts';
+import { programVersion } from '../platform/version.ts';
 import type { AdminClient } from './admin-client.ts';
 import type { Output } from './output.ts';
-import type { CommandOption, ExitStatus } from './usage.ts';
+import { CommandError, type CommandOption, EXIT, type ExitStatus } from './usage.ts';
 
 /** One invocation of a command. */
 export interface Call {
@@ -32,4 +34,17 @@ export interface Command {
   /** True where it talks to no balancer, so that it has no options that locate one. */
   readonly isLocal?: boolean;
   run(call: Call): Promise<ExitStatus>;
+}
+
+/** Runs it. Throws CommandError, also for a response that lacks what one of this version has. */
+export async function runCommand(command: Command, call: Call): Promise<ExitStatus> {
+  try {
+    return await command.run(call);
+  } catch (error) {
+    if (command.isLocal === true || !(error instanceof TypeError)) throw error;
+    throw new CommandError(
+      EXIT.unreachable,
+      `the response of ${call.admin.url} is not in the form of ringlb ${programVersion()}: ${messageOf(error)}`,
+    );
+  }
 }

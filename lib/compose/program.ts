@@ -4,6 +4,7 @@
  * named), 3 a command found no balancer, 130 stopped at once by a second signal.
  */
 
+import { runCommand } from '../cli/command.ts';
 import { type Invocation, parseInvocation } from '../cli/invocation.ts';
 import { CommandError, EXIT } from '../cli/usage.ts';
 import { ConfigError } from '../config/config.ts';
@@ -42,7 +43,7 @@ async function run(invocation: Invocation): Promise<number | undefined> {
       process.stdout.write(`ringlb ${programVersion()}\n`);
       return EXIT.done;
     case 'command':
-      return invocation.command.run(invocation.call);
+      return runCommand(invocation.command, invocation.call);
     case 'serve':
       return serve(invocation);
     default:

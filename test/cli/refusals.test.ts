@@ -88,6 +88,30 @@ async function portOf(t: TestContext, server: Server): Promise<number> {
 const serving = (t: TestContext, handler: RequestListener): Promise<number> =>
   portOf(t, createServer({ keepAliveTimeout: 1 }, handler));
 
+describe('a response that is in the form of no balancer, or of one of another version', () => {
+  for (const message of [{}, null, [], 'x'])
+    for (const args of [
+      ['status'],
+      ['rm', 'S1'],
+      ['events'],
+      ['logs', 'S1'],
+      ['deploy', 'status'],
+      ['scale'],
+    ])
+      it(`is an error of ${args.join(' ')}: ${JSON.stringify(message)}`, async (t) => {
+        const port = await serving(t, (_request, response) =>
+          response.end(JSON.stringify({ status: 'successful', message })),
+        );
+        const { notes, exitStatus } = await runCommand(port, args);
+        const [note = ''] = notes.slice(-1);
+        assert.ok(
+          note.startsWith(`the response of http://127.0.0.1:${port} is not in the form of ringlb `),
+          note,
+        );
+        assert.equal(exitStatus, 3);
+      });
+});
+
 describe('a followed stream', () => {
   for (const args of [
     ['events', '-f'],

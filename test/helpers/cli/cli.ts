@@ -1,5 +1,6 @@
 /** A command of the command line, run in this process: what it wrote, and what it ended with. Must not hold: assertions. */
 
+import { runCommand as runCommandOf } from '../../../lib/cli/command.ts';
 import { parseInvocation } from '../../../lib/cli/invocation.ts';
 import type { Output } from '../../../lib/cli/output.ts';
 import { CommandError } from '../../../lib/cli/usage.ts';
@@ -48,7 +49,11 @@ export async function runCommand(
   try {
     const invocation = parseInvocation(args, { LB_ADMIN_PORT: String(port), ...environment });
     if (invocation.kind !== 'command') throw new Error(`${args[0]} is no command but ${invocation.kind}`);
-    return { lines, notes, exitStatus: await invocation.command.run({ ...invocation.call, output }) };
+    return {
+      lines,
+      notes,
+      exitStatus: await runCommandOf(invocation.command, { ...invocation.call, output }),
+    };
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     notes.push(error.message);
