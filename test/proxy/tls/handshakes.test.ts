@@ -1,7 +1,8 @@
-/** Handshakes of one client that look alike: from one port of its own to several addresses of ours. */
+/** Handshakes that look alike, from one port of a client to several addresses of ours; and those whose client has gone. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, connect as netConnect, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import { connect } from 'node:tls';
 import { TlsServer } from '../../../lib/proxy/downstream/tls/tls-server.ts';
@@ -44,4 +45,47 @@ test('handshakes from one client port to two addresses are told apart', async (t
     secure.sort(),
     ADDRESSES.map((address) => `${address} ${address}`),
   );
+});
+
+/** The first that a client sends. */
+function clientHello(): Promise<Buffer> {
+  return new Promise((resolve) => {
+    const write = (chunk: Buffer, _: BufferEncoding, done: () => void): void => {
+      resolve(chunk);
+      done();
+    };
+    connect({ socket: new Duplex({ read() {}, write }) }).on('error', () => {});
+  });
+}
+
+test('a handshake is over as soon as its client has sent its last', async (t) => {
+  let failed = 0;
+  const tls = new TlsServer(OPTIONS, testMaterial(), {
+    onSecure: () => {},
+    onHandshakeFailed: () => failed++,
+  });
+  // as the listener accepts: half-closed connections are served
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }).listen(0, '127.0.0.1');
+  t.after(() => server.close());
+  await once(server, 'listening');
+  server.on('connection', (socket) => {
+    t.after(() => socket.destroy());
+    tls.accept(socket, {} as ClientInfo, 0);
+  });
+  const { port } = server.address() as AddressInfo;
+  const open = async (): Promise<Socket> => {
+    const client = netConnect({ host: '127.0.0.1', port, allowHalfOpen: true });
+    t.after(() => client.destroy());
+    await once(client, 'connect');
+    return client;
+  };
+  const hello = await clientHello();
+  const [half, whole, answered] = [await open(), await open(), await open()];
+  half.end(hello.subarray(0, 50));
+  whole.end(hello);
+  answered.write(hello);
+  await once(answered, 'data');
+  answered.end();
+  await eventually('all are over', () => failed === 3);
+  assert.equal(tls.size, 0);
 });

@@ -77,7 +77,6 @@ interface Handshake extends Listed {
   readonly sinceMs: number;
   /** Its client has sent something. */
   isReady: boolean;
-  hasBegun: boolean;
 }
 
 /** Where an accepted socket keeps its handshake: listeners that all share cost less than closures for each. */
@@ -148,7 +147,6 @@ export class TlsServer {
       info,
       sinceMs: nowMs,
       isReady: false,
-      hasBegun: false,
       place: NOT_LISTED,
     };
     this.#handshakes.add(handshake);
@@ -190,14 +188,18 @@ export class TlsServer {
   }
 
   #begin(handshake: Handshake): void {
-    handshake.hasBegun = true;
     const server = Object.create(this.#server) as HandshakeServer;
     server.handshake = handshake;
-    EventEmitter.prototype.emit.call(server, 'connection', handshake.socket);
+    const { socket } = handshake;
+    // a client that has sent its last cannot complete a handshake: the encrypted socket, which takes this over, then closes
+    socket.allowHalfOpen = false;
+    EventEmitter.prototype.emit.call(server, 'connection', socket);
+    socket.allowHalfOpen = true;
   }
 
   onSecure(handshake: Handshake, socket: TLSSocket): void {
     if (!this.#handshakes.remove(handshake)) return void socket.destroy();
+    socket.allowHalfOpen = true;
     setCarrier(socket, handshake.socket);
     this.#owner.onSecure(socket, handshake.info, socket.isSessionReused());
   }
@@ -271,8 +273,9 @@ function onAcceptedReadable(this: AcceptedSocket): void {
   if (handshake?.isReady === false) handshake.owner.onReady(handshake);
 }
 
+/** Its end came before TLS took it over, behind the first that its client has sent at most. */
 function onAcceptedEnd(this: AcceptedSocket): void {
-  if (this[HANDSHAKE]?.hasBegun === false) this.destroy();
+  this.destroy();
 }
 
 function onAcceptedClose(this: AcceptedSocket): void {
