@@ -56,7 +56,7 @@ export async function openBalancer(
     const { url, adminUrl } = options;
     const reason = (error as Error).message || String((error as NodeJS.ErrnoException).code);
     throw new Error(
-      `no balancer answers on ${url.origin} with its admin port on ${adminUrl!.origin}: ${reason}`,
+      `no balancer responds on ${url.origin} with its admin port on ${adminUrl!.origin}: ${reason}`,
     );
   }
   return { url: options.url, control, isOurs: false, close: async () => control.close() };

@@ -72,7 +72,7 @@ export class AdminClient {
     );
   }
 
-  /** The public port answers `/rep` as the admin port does, but sends `/healthz` to a replica. */
+  /** The public port responds to `/rep` as the admin port does, but sends `/healthz` to a replica. */
   async #isPublicPort(): Promise<boolean> {
     const isList = (message: unknown) =>
       typeof message === 'object' && message !== null && 'replicas' in message;
@@ -144,7 +144,7 @@ export class AdminClient {
     const message = messageIn(body);
     if (message !== undefined) return { status, message };
     throw new NoBalancerError(
-      `what answers at ${this.#target.url} is no balancer: ${status} ${response.headers.server ?? ''}`.trimEnd(),
+      `what responds at ${this.#target.url} is no balancer: ${status} ${response.headers.server ?? ''}`.trimEnd(),
     );
   }
 
@@ -162,7 +162,7 @@ export class AdminClient {
   #unreachable(error: unknown): CommandError {
     return new CommandError(
       EXIT.unreachable,
-      `no balancer answers at ${this.#target.url}: ${causeOf(error)}`,
+      `no balancer responds at ${this.#target.url}: ${causeOf(error)}`,
     );
   }
 }
@@ -189,8 +189,8 @@ const FIELD = /^\w+(?=:| must | is (?:empty|\d)| \d)/;
 /** An AggregateError has no message of its own, and OpenSSL's has addresses and names of files. */
 function causeOf(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  if (code === 'EPROTO') return 'what answers does not speak TLS; the admin port is http://';
-  if (code.startsWith('HPE_')) return 'what answers does not speak HTTP';
+  if (code === 'EPROTO') return 'what responds does not speak TLS; the admin port is http://';
+  if (code.startsWith('HPE_')) return 'what responds does not speak HTTP';
   if (code === 'ECONNRESET' && messageOf(error) === 'socket hang up')
     return 'the connection was closed without a response; a port for TLS needs https://';
   return error instanceof AggregateError ? error.errors.map(messageOf).join(', ') : messageOf(error);

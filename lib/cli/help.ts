@@ -9,7 +9,7 @@ const NAME = 12;
 const VARIABLES = `Without flags, LB_ADMIN_HOST, LB_ADMIN_PORT, LB_ADMIN_TOKEN and LB_ADMIN_TOKEN_FILE apply.
 `;
 const EXIT_STATUSES = `Exit status: 0 done, 1 the balancer refused or is not ready, 2 the command line is wrong,
-3 no balancer answers.`;
+3 no balancer responds.`;
 
 /** The help of the program: its commands, and every option of serve. */
 export function serveHelp(commands: readonly Command[]): string {

@@ -172,7 +172,7 @@ function whyOf({ state, cause, nextStartInMs }: ReplicaView): string {
 export const HEALTH: Command = {
   name: 'health',
   operands: '',
-  summary: 'exits 0 if the balancer is ready, 1 if not or none answers',
+  summary: 'exits 0 if the balancer is ready, 1 if not or none responds',
   help: ['It needs no token, and suits a HEALTHCHECK.'],
   options: {},
   async run({ admin, output }: Call): Promise<ExitStatus> {

@@ -105,5 +105,5 @@ test('an unresponsive balancer ends the study with status 1', () => {
   const args = [MAIN, '--only', 'a1', '--url', 'http://127.0.0.1:1', '--admin-url', 'http://127.0.0.1:2'];
   const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
   assert.equal(status, 1);
-  assert.match(stderr, /no balancer answers on http:\/\/127\.0\.0\.1:1 .*ECONNREFUSED/);
+  assert.match(stderr, /no balancer responds on http:\/\/127\.0\.0\.1:1 .*ECONNREFUSED/);
 });

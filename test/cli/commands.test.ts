@@ -366,7 +366,7 @@ describe('a command without a balancer', () => {
   it('exits with 3 if nothing listens, health with 1', async () => {
     const { notes, exitStatus } = await runCommand(1, ['status']);
     assert.equal(exitStatus, 3);
-    assert.match(notes.join(), /^no balancer answers at http:\/\/127\.0\.0\.1:1: connect ECONNREFUSED/);
+    assert.match(notes.join(), /^no balancer responds at http:\/\/127\.0\.0\.1:1: connect ECONNREFUSED/);
     assert.equal((await runCommand(1, ['health'])).exitStatus, 1);
   });
 
@@ -375,7 +375,7 @@ describe('a command without a balancer', () => {
     t.after(() => admin.stop());
     const { notes, exitStatus } = await runCommand(1, ['status', '--url', `https://127.0.0.1:${admin.port}`]);
     assert.equal(exitStatus, 3);
-    assert.match(notes.join(), /: what answers does not speak TLS; the admin port is http:\/\/$/);
+    assert.match(notes.join(), /: what responds does not speak TLS; the admin port is http:\/\/$/);
   });
 
   it('exits with 3 if something else responds', async (t) => {

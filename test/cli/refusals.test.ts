@@ -120,7 +120,7 @@ describe('a followed stream', () => {
     it(`is none where something else answers: ${args.join(' ')}`, async (t) => {
       const port = await serving(t, (_request, response) => response.end('<h1>hello</h1>'));
       const { notes, exitStatus } = await runCommand(port, args);
-      assert.deepEqual(notes, [`what answers at http://127.0.0.1:${port} is no balancer: 200`]);
+      assert.deepEqual(notes, [`what responds at http://127.0.0.1:${port} is no balancer: 200`]);
       assert.equal(exitStatus, 3);
     });
 
@@ -159,19 +159,19 @@ describe('a status that is watched', () => {
     });
     const { notes, exitStatus } = await runCommand(port, ['status', '-w', '--interval', '1ms']);
     assert.equal(notes.length, 2, notes.join('\n'));
-    assert.match(notes[0]!, /^no balancer answers at/);
+    assert.match(notes[0]!, /^no balancer responds at/);
     assert.deepEqual([notes[1], exitStatus], ['no', 1]);
   });
 });
 
-describe('a port where no balancer answers', () => {
+describe('a port where no balancer responds', () => {
   it('is told from one that speaks something else', async (t) => {
     const port = await portOf(
       t,
       createTcpServer((socket) => socket.on('error', () => {}).end('SSH-2.0-x\r\n')),
     );
     const { notes, exitStatus } = await runCommand(port, ['status']);
-    assert.match(notes.join(), /: what answers does not speak HTTP$/);
+    assert.match(notes.join(), /: what responds does not speak HTTP$/);
     assert.equal(exitStatus, 3);
   });
 

@@ -112,7 +112,7 @@ describe('a balancer over containers whose engine goes away', {
     assert.ok((await balancer.replicas()).every(({ state }) => state === 'healthy'));
     const { status, body } = await add(balancer);
     assert.equal(status, 503);
-    assert.match(body, /No Docker engine answers/);
+    assert.match(body, /No Docker engine responds/);
     await docker('kill', first!.name);
     await until('one that is out', async () => (await balancer.replica(first!.name)).state !== 'healthy');
 

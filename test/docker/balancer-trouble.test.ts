@@ -166,7 +166,7 @@ describe('a balancer over containers that cannot run', {
   it('exits with a sentence if there is no engine', async (t) => {
     const balancer = new Stage(t).spawn({ env: { DOCKER_HOST: 'unix:///no/such/docker.sock' } });
     assert.deepEqual(await balancer.exited, { code: 1, signal: null });
-    assert.match(balancer.stderr, /^ringlb: No Docker engine answers at .*start it.*\n$/);
+    assert.match(balancer.stderr, /^ringlb: No Docker engine responds at .*start it.*\n$/);
   });
 });
 

@@ -132,7 +132,7 @@ describe('a balancer over containers', { skip: skipDocker ?? false, timeout: 300
     await replaced(balancer, victim);
     await noneLost(load);
     const causes = balancer.lines.filter(({ replica }) => replica === victim.name).map(({ cause }) => cause);
-    assert.ok(causes.some((cause) => /^probes failed: no answer in 1000 ms$/.test(cause ?? '')));
+    assert.ok(causes.some((cause) => /^probes failed: no response in 1000 ms$/.test(cause ?? '')));
     await stage.settled(balancer);
   });
 

@@ -68,7 +68,7 @@ describe('an engine in trouble', { skip: skipDocker ?? false }, () => {
     door.refuse();
     await assert.rejects(driver.list(), {
       code: 'engine-unreachable',
-      message: /No Docker engine answers at/,
+      message: /No Docker engine responds at/,
     });
     assert.equal(await home(instance), `Hello from Server: ${instance.name}`);
     door.restore();

@@ -87,8 +87,8 @@ describe('events of a fleet', () => {
     rig.hang('S1');
     await rig.advance(15_000, 100);
     assert.deepEqual(told(rig), [
-      'unhealthy S1 S1#1: probes failed: no answer in 2000 ms',
-      'started S1 S1#2: probes failed: no answer in 2000 ms',
+      'unhealthy S1 S1#1: probes failed: no response in 2000 ms',
+      'started S1 S1#2: probes failed: no response in 2000 ms',
       'healthy S1 S1#2: probe passed: 200',
       'replaced S1 S1#2: probe passed: 200',
     ]);

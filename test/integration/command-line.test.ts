@@ -48,7 +48,7 @@ describe('the command line', () => {
       ['rm nobody', 1, /^ringlb: .*nobody/],
       ['status --prot 1', 2, /^ringlb: --prot is not an option of status\n$/],
       ['stauts', 2, /^ringlb: stauts is not a command; did you mean status\?\n$/],
-      ['status --url http://127.0.0.1:1', 3, /^ringlb: no balancer answers at http:\/\/127\.0\.0\.1:1: /],
+      ['status --url http://127.0.0.1:1', 3, /^ringlb: no balancer responds at http:\/\/127\.0\.0\.1:1: /],
     ] as const) {
       const { code: ended, stderr } = await ringlb(args, env);
       assert.equal(ended, code, stderr);

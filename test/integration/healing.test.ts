@@ -54,7 +54,7 @@ describe('a balancer whose replicas die', () => {
 
   it('replaces one that hangs, and no request fails', async () => {
     await endUnderLoad('S2', 'SIGSTOP');
-    assert.ok(balancer.transitions.includes('S2 healthy→unhealthy: probes failed: no answer in 1000 ms'));
+    assert.ok(balancer.transitions.includes('S2 healthy→unhealthy: probes failed: no response in 1000 ms'));
   });
 
   it('moves no hash key by healing', async () => {

@@ -179,7 +179,7 @@ describe('a balancer whose replicas are not always well', () => {
       const { state, instance: now } = await balancer.replica('S2');
       return state === 'healthy' && now !== instance;
     });
-    assert.ok((await events()).some(({ cause }) => cause === 'probes failed: no answer in 500 ms'));
+    assert.ok((await events()).some(({ cause }) => cause === 'probes failed: no response in 500 ms'));
   });
 
   it('probes with the configured host, headers, port and statuses', async () => {

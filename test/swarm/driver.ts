@@ -213,7 +213,7 @@ describe('the swarm driver', { skip: skipSwarm ?? false }, () => {
     const other = makeSwarmDriver({ pool, engines: ['unix:///nowhere.sock', 'unix:///no/where.sock'] });
     await assert.rejects(other.open(), {
       code: 'engine-unreachable',
-      message: /^No Docker engine answers at unix:\/\/\/nowhere\.sock: /,
+      message: /^No Docker engine responds at unix:\/\/\/nowhere\.sock: /,
     });
   });
 

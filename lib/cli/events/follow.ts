@@ -44,7 +44,7 @@ function parsed(data: string): unknown {
   try {
     return JSON.parse(data);
   } catch {
-    throw new CommandError(EXIT.unreachable, 'what answers is no balancer: its events are no JSON');
+    throw new CommandError(EXIT.unreachable, 'what responds is no balancer: its events are no JSON');
   }
 }
 

@@ -45,7 +45,7 @@ const PARSERS: Readonly<Record<string, (rest: string, text: string) => Parsed>> 
       : 'needs a path, as in file:/etc/ringlb/servers';
   },
   consul() {
-    return 'cannot be asked over HTTP: Consul answers DNS too, as in srv:web.service.consul with --resolver';
+    return 'cannot be asked over HTTP: Consul speaks DNS too, as in srv:web.service.consul with --resolver';
   },
 };
 

@@ -116,7 +116,7 @@ export class DockerApi {
     const isDenied = ['EACCES', 'EPERM'].includes(errnoOf(cause));
     const reason = isDenied
       ? `The Docker socket ${this.#where} may not be opened by this user: join the socket's group (in a container: --group-add with the id that "stat -c %g ${this.#where}" prints)`
-      : `No Docker engine answers at ${this.#where}: start it, set DOCKER_HOST, or use --driver process (${messageOf(cause)})`;
+      : `No Docker engine responds at ${this.#where}: start it, set DOCKER_HOST, or use --driver process (${messageOf(cause)})`;
     return new BalancerError('engine-unreachable', reason, { cause });
   }
 }

@@ -49,7 +49,7 @@ export class DockerEngine {
   }
 
   async ping(): Promise<void> {
-    await this.#get('/_ping', 'answer a ping');
+    await this.#get('/_ping', 'respond to a ping');
   }
 
   /** Undefined when the engine has no such image. */

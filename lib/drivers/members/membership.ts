@@ -310,7 +310,7 @@ export class Membership implements Members {
     for (const [token, { record }] of newest) {
       const hasEnded = await isGone(record.owner);
       const seen = this.#seen.get(token);
-      // the answer to an earlier look may come later
+      // the response to an earlier look may come later
       const isRenewed = seen === undefined || seen.record.number < record.number;
       const silentMs = isRenewed ? 0 : seen.silentMs + sinceMs;
       const isOver = hasEnded || silentMs > EXPIRY_MS || this.#foundOver.has(token);

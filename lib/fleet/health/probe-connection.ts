@@ -19,7 +19,7 @@ export type ProbeOutcome = 'passed' | 'not-ready' | 'closed' | 'silent' | 'not-m
 /** What a probe found. */
 export interface ProbeResult {
   readonly outcome: ProbeOutcome;
-  /** `200`, `connection refused`, `no answer in 2000 ms`. */
+  /** `200`, `connection refused`, `no response in 2000 ms`. */
   readonly detail: string;
 }
 
@@ -119,7 +119,7 @@ export class ProbeConnection {
     this.#uses++;
     if (this.#isConnected) send();
     else this.#onConnect = send;
-    return this.#result(probeExpect, probeTimeoutMs, 'answer');
+    return this.#result(probeExpect, probeTimeoutMs, 'response');
   }
 
   /** Says whether it can be connected. */
@@ -147,7 +147,7 @@ export class ProbeConnection {
     if (pending === undefined) return this.close();
     const status = pending.response.read(chunk.toString('latin1'));
     if (status === 'more') return;
-    if (status === 'no-http') return this.#fail({ outcome: 'closed', detail: 'its answer is no HTTP/1.1' });
+    if (status === 'no-http') return this.#fail({ outcome: 'closed', detail: 'its response is no HTTP/1.1' });
     this.#staysOpen = pending.response.keepsConnection;
     const isExpected = pending.expect.some(([from, to]) => status >= from && status <= to);
     this.#end({ outcome: isExpected ? 'passed' : 'not-ready', detail: String(status) });

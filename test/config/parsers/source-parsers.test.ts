@@ -33,7 +33,7 @@ describe('the text of --source', () => {
     ['file:', 'needs a path, as in file:/etc/ringlb/servers'],
     [
       'consul:http://127.0.0.1:8500/web',
-      'cannot be asked over HTTP: Consul answers DNS too, as in srv:web.service.consul with --resolver',
+      'cannot be asked over HTTP: Consul speaks DNS too, as in srv:web.service.consul with --resolver',
     ],
     ['toString:a', 'begins with none of docker:, dns:, srv: and file:'],
     ['web.example:80', 'begins with none of docker:, dns:, srv: and file:'],

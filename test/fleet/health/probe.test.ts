@@ -80,8 +80,8 @@ for (const [what, pieces, expected] of [
     ['HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n', '\r\nHTTP/1.1 200 OK\r\n\r\n'],
     'passed: 200',
   ],
-  ['what is no HTTP', ['SSH-2.0-OpenSSH_9.2\r\n'], 'closed: its answer is no HTTP/1.1'],
-  ['what begins like HTTP and is none', ['HTTP/1.1 OK\r\n'], 'closed: its answer is no HTTP/1.1'],
+  ['what is no HTTP', ['SSH-2.0-OpenSSH_9.2\r\n'], 'closed: its response is no HTTP/1.1'],
+  ['what begins like HTTP and is none', ['HTTP/1.1 OK\r\n'], 'closed: its response is no HTTP/1.1'],
   ['nothing but the end of the connection', [], 'closed: connection closed without a response'],
 ] as const) {
   test(`a probe that gets ${what} says ${expected}`, async (t) => {
@@ -106,7 +106,7 @@ test('what is expected is taken as it is said', async (t) => {
 test('a probe without a response in time is silent', async (t) => {
   const replica = await open(t);
   const { outcome, detail } = await probe(replica.port, { probeTimeoutMs: 50 });
-  assert.deepEqual([outcome, detail], ['silent', 'no answer in 50 ms']);
+  assert.deepEqual([outcome, detail], ['silent', 'no response in 50 ms']);
 });
 
 test('a refused probe and one that is reset are closed', async (t) => {

@@ -12,7 +12,7 @@ describe('a limit of silence', () => {
     await rig.untilNextProbe();
     await rig.fleet.advance(LIMIT_MS, 100);
     await rig.probes.find(SILENT);
-    assert.deepEqual(rig.downs, ['kill S1: no sign of life: no answer in 2000 ms']);
+    assert.deepEqual(rig.downs, ['kill S1: no sign of life: no response in 2000 ms']);
     assert.equal(replica.state, 'unhealthy');
   });
 

@@ -53,7 +53,7 @@ describe('the launcher', () => {
     assert.equal(rig.driver.instances.has(hung), false);
     assert.match(
       rig.replica('S1').cause,
-      /^not healthy within 30000 ms \(--start-timeout\): .*no answer in 2000 ms$/,
+      /^not healthy within 30000 ms \(--start-timeout\): .*no response in 2000 ms$/,
     );
     assert.equal(rig.replica('S1').ending?.kind, 'start-timeout');
     rig.driver.onStarted = () => {};

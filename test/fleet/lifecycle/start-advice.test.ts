@@ -21,7 +21,7 @@ describe('why an instance was not healthy in time', () => {
     [{ lastProbe: '404' }, '/up responds with 404: is there another path for --probe-path?'],
     [{ lastProbe: '503' }, '/up responds with 503: is there another path for --probe-path?'],
     [{ lastProbe: '204' }, '/up responded with 204 last (--probe-expect)'],
-    [{ lastProbe: 'no answer in 2000 ms' }, 'last probe of 10.0.0.2:80/up: no answer in 2000 ms'],
+    [{ lastProbe: 'no response in 2000 ms' }, 'last probe of 10.0.0.2:80/up: no response in 2000 ms'],
     [
       { lastProbe: 'connection refused' },
       'connection refused at 10.0.0.2:80: does it listen on port 80 (--replica-port), and on 0.0.0.0 rather than 127.0.0.1?',

@@ -81,7 +81,7 @@ export const REPLACE_AFTER_MS = 30_000;
 export const PASSED: ProbeResult = { outcome: 'passed', detail: '200' };
 export const NOT_READY: ProbeResult = { outcome: 'not-ready', detail: '503' };
 export const REFUSED: ProbeResult = { outcome: 'closed', detail: 'connection refused' };
-export const SILENT: ProbeResult = { outcome: 'silent', detail: 'no answer in 2000 ms' };
+export const SILENT: ProbeResult = { outcome: 'silent', detail: 'no response in 2000 ms' };
 /** How far the clock goes at a time; what follows from it happens before the next step. */
 const STEP_MS = 10;
 const NO_OUTCOMES: Outcomes = { requests: 0, errors: 0, duration: new HistogramView() };
@@ -143,7 +143,7 @@ export class FleetRig {
   readonly ends: End[] = [];
   /** `warn crash loop, waiting before the next start`, with its fields. */
   readonly lines: { readonly text: string; readonly fields: LogFields }[] = [];
-  /** Ports whose instances hang: their probes find no answer. */
+  /** Ports whose instances hang: their probes get no response. */
   readonly hung = new Set<number>();
   /** What the probe of an instance finds, by its port, where it is not that it passes. */
   readonly found = new Map<number, ProbeResult>();

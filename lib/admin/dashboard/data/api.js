@@ -95,7 +95,7 @@ async function send(method, path, content, token, signal) {
  * @param {Response} response
  */
 export async function problemOf(response) {
-  const unnamed = `The balancer answers ${response.status}`;
+  const unnamed = `The balancer responds with ${response.status}`;
   try {
     const message = messageIn(await response.json());
     return typeof message === 'string' ? message.replace(/^<Error> /, '') : unnamed;
