@@ -1,8 +1,12 @@
 /**
  * Loads the page again where a part of it did not come, since without one it neither works nor says why.
  * A script of its own, for a module that does not load cannot tell. The pauses grow.
+ * It also fixes the language that modules find when they load.
  */
 (() => {
+  // the charts format numbers by it as they load, and it may be no tag: Chromium under LANG=C has `en-US@posix`
+  Object.defineProperty(navigator, 'language', { value: 'en-GB' });
+
   const PAUSE_MS = 500;
   const MOST = 8;
   const KEY = 'ringlb-loads';

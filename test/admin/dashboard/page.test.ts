@@ -330,6 +330,15 @@ describe('the page', { skip: skipBrowser }, () => {
     assert.equal(broken.size, 0);
   });
 
+  it('has its charts in a browser whose language has no valid tag', async () => {
+    const page = await visits.goTo({}, (page) =>
+      page.addInitScript(
+        "Object.defineProperty(Navigator.prototype, 'language', { get: () => 'en-US@posix' })",
+      ),
+    );
+    await page.getByText(/^Last 15 min: 2xx [\d,]+ to/).waitFor();
+  });
+
   it('offers no change of a fixed list of servers', async () => {
     visits.stage.snapshot = snapshotOf(fleetOf(2), { canScale: false, driver: 'static' });
     const page = await visits.open();

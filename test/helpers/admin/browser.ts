@@ -51,9 +51,7 @@ export class TestBrowser {
     options: BrowserContextOptions = {},
     prepare: (page: Page) => Promise<unknown> = async () => {},
   ): Promise<Visit> {
-    // the shell takes its language from the locale of the tests, of which `C` makes none that there is
-    const fixed: BrowserContextOptions = { reducedMotion: 'reduce', locale: 'en-US' };
-    const context = await this.#browser.newContext({ ...fixed, ...options });
+    const context = await this.#browser.newContext({ reducedMotion: 'reduce', ...options });
     const page = await context.newPage();
     page.setDefaultTimeout(60_000);
     const errors: string[] = [];
