@@ -77,6 +77,8 @@ export interface Start extends Place {
   readonly overrides?: SpecOverrides | undefined;
   /** Starts it as `next`, beside the current instance of the place. */
   readonly isNext?: boolean | undefined;
+  /** The id of the instance that it replaces, behind which the engine may still be cleaning up. */
+  readonly predecessor?: string | undefined;
 }
 
 export type RetiredRole = 'replaced' | 'removed';

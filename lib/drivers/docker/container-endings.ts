@@ -1,18 +1,24 @@
 /** How containers ended, found out once for each: the engine's own word, and the last lines of the log. */
 import { type Ending, endingOf, isFromOutside } from '../../core/ending.ts';
 import type { Place } from '../../core/replica.ts';
+import { type Clock, sleep } from '../../platform/clock.ts';
 import { type BalancerError, StartError } from '../../platform/errors.ts';
 import type { Instance } from '../driver.ts';
 import type { DockerEngine } from './engine.ts';
 import { type ContainerJson, endingOfContainer, NO_OUTPUT } from './mapper.ts';
 
+/** How long the replacement of a container waits to be told how it ended, and for the engine to clean up behind it. */
+const WITHIN_MS = 1000;
+
 export class ContainerEndings {
   readonly #engine: DockerEngine;
+  readonly #clock: Clock;
   /** By the id of a container that has ended. */
   readonly #known = new Map<string, Ending>();
 
-  constructor(engine: DockerEngine) {
+  constructor(engine: DockerEngine, clock: Clock) {
     this.#engine = engine;
+    this.#clock = clock;
   }
 
   /** Undefined where the container runs, also since it was restarted by hand, or has been removed. */
@@ -24,6 +30,20 @@ export class ContainerEndings {
     const ending = await this.read(container);
     this.#known.set(instanceId, ending);
     return ending;
+  }
+
+  /** Undefined as well where that takes long or fails. */
+  findInTime(instanceId: string): Promise<Ending | undefined> {
+    return this.#inTime(this.find(instanceId));
+  }
+
+  /**
+   * Resolves once the engine has taken down the network of a dead container, which it does before it inspects it, or when
+   * that takes long. The kernel changes networks one at a time: a container that is started meanwhile is up later than one
+   * that is started behind it.
+   */
+  async untilCleanedUp(instanceId: string): Promise<void> {
+    await this.#inTime(this.#engine.container(instanceId));
   }
 
   /** The instance, with its ending if it is dead; undefined if it has been removed meanwhile. */
@@ -57,5 +77,10 @@ export class ContainerEndings {
       listed.filter(({ status }) => status === 'dead').map(({ instanceId }) => instanceId),
     );
     for (const instanceId of this.#known.keys()) if (!dead.has(instanceId)) this.#known.delete(instanceId);
+  }
+
+  #inTime<T>(result: Promise<T>): Promise<T | undefined> {
+    const late = sleep(this.#clock, WITHIN_MS).then(() => undefined);
+    return Promise.race([result.catch(() => undefined), late]);
   }
 }

@@ -6,7 +6,7 @@
 import type { Ending } from '../../core/ending.ts';
 import { formatEndpoint } from '../../core/replica.ts';
 import { type ReplicaSpec, specForPlace } from '../../core/replica-spec.ts';
-import { type Clock, sleep, systemClock } from '../../platform/clock.ts';
+import { type Clock, systemClock } from '../../platform/clock.ts';
 import { BalancerError, isBalancerError } from '../../platform/errors.ts';
 import type { Logger } from '../../platform/log.ts';
 import type {
@@ -43,9 +43,6 @@ import {
 } from './mapper.ts';
 import { ownContainer, PoolNetwork } from './network.ts';
 import { checkSpec, checkVolumes, nameHeldBy } from './spec-check.ts';
-
-/** Timeout for finding out how a container ended; its replacement waits for that. */
-const ENDING_MS = 1000;
 
 export interface DockerDriverOptions extends Stopping {
   /** What replicas are started with until a start says otherwise; checked by `open`. */
@@ -98,7 +95,7 @@ class DockerDriver implements Driver {
     this.#clock = options.clock ?? systemClock;
     const api = options.api ?? new DockerApi({ clock: this.#clock });
     this.#engine = new DockerEngine(api);
-    this.#endings = new ContainerEndings(this.#engine);
+    this.#endings = new ContainerEndings(this.#engine, this.#clock);
     this.#images = new Images(this.#engine);
     const { openOutput } = options;
     if (openOutput)
@@ -221,9 +218,8 @@ class DockerDriver implements Driver {
     }
   }
 
-  async endingOf(instanceId: string): Promise<Ending | undefined> {
-    const late = sleep(this.#clock, ENDING_MS).then(() => undefined);
-    return Promise.race([this.#endings.find(instanceId).catch(() => undefined), late]);
+  endingOf(instanceId: string): Promise<Ending | undefined> {
+    return this.#endings.findInTime(instanceId);
   }
 
   async retire(instanceId: string, role: RetiredRole): Promise<void> {
@@ -292,6 +288,7 @@ class DockerDriver implements Driver {
     const settings = this.#settingsFor(spec, image);
     const instanceId = await this.#create(place, spec, settings);
     try {
+      if (place.predecessor !== undefined) await this.#endings.untilCleanedUp(place.predecessor);
       await this.#engine.start(instanceId);
       this.#logs?.follow(instanceId, place.name);
       const container = await this.#engine.container(instanceId);

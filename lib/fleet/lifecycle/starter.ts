@@ -171,7 +171,7 @@ export class Starter {
     const { name } = place;
     let started: Instance;
     try {
-      started = await driver.start({ ...place, isNext: true }, spec);
+      started = await driver.start({ ...place, isNext: true, predecessor: old.instanceId }, spec);
     } catch (error) {
       if (!isBalancerError(error, 'name-held')) throw error;
       // an earlier one that never got the name is called that

@@ -1,5 +1,6 @@
 /** The docker driver before an engine whose answers come at bad moments; a real one is in test/docker. */
 import assert from 'node:assert/strict';
+import type { ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { DockerApi } from '../../../lib/drivers/docker/api.ts';
 import { createDockerDriver } from '../../../lib/drivers/docker/docker.ts';
@@ -146,6 +147,23 @@ describe('the docker driver', () => {
       code: 'name-held',
       message: /^The name S1\.next is held by a container that is not ours \(.*, image strange\)/,
     });
+  });
+
+  it('starts a successor once the engine has cleaned up behind the dead one, or takes too long for it', async () => {
+    const dead = `GET /containers/${'d'.repeat(64)}/json`;
+    const start = `POST /containers/${ID}/start`;
+    for (const isSlow of [false, true]) {
+      const inspections: ServerResponse[] = [];
+      engine.on(dead, (response) => inspections.push(response));
+      engine.requests.length = 0;
+      const started = driver.start({ name: 'S1', id: 1, isNext: true, predecessor: 'd'.repeat(64) });
+      await eventually('it waits', () => inspections.length === 1);
+      assert.ok(engine.requests.includes('POST /containers/create'));
+      assert.ok(!engine.requests.includes(start));
+      if (!isSlow) for (const response of inspections) json(response, 200, inspected({}));
+      await started;
+      assert.ok(engine.requests.includes(start));
+    }
   });
 
   it('refuses a second start of a name during the first', async () => {

@@ -229,7 +229,7 @@ describe('the launcher', () => {
       retire.open();
       await rig.advance(100);
       assert.deepEqual(rig.driver.calls, [
-        'start S1',
+        'start S1 after S1#1',
         'retire S1#1 replaced',
         'promote S1#2',
         'remove S1#1 0',

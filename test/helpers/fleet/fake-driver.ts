@@ -131,7 +131,7 @@ export class FakeDriver implements Driver {
   }
 
   async start(place: Start, spec?: ReplicaSpec): Promise<Instance> {
-    this.calls.push(`start ${place.name}`);
+    this.calls.push(`start ${place.name}${place.predecessor ? ` after ${place.predecessor}` : ''}`);
     if (!this.ownsInstances) throw new BalancerError('bad-request', 'the servers are a fixed list');
     this.mostStarts = Math.max(this.mostStarts, ++this.#starts);
     try {
