@@ -25,7 +25,7 @@ const imbalances = ({ repeats }: Repeated) => repeats.map(({ spread }) => spread
 function imbalanceTitle(sizes: readonly Repeated[], bound: Bound): string {
   const runs = sizes.flatMap(({ repeats }) => repeats);
   const inside = runs.filter(({ fairAsUneven }) => fairAsUneven >= 0.05).length;
-  const worst = Math.max(...sizes.map((each) => rangeOf(imbalances(each)).mean));
+  const worst = Math.max(...sizes.flatMap(imbalances));
   const what = seedsOf(sizes) > 1 ? 'runs' : 'sizes';
   const where = inside === runs.length ? `all ${runs.length} ${what}` : `${inside} of ${runs.length} ${what}`;
   const words = BOUNDS[bound].words.replace('with', 'With');
@@ -128,7 +128,10 @@ export function imbalanceChart({ sizes }: Growth, bound: Bound): Chart {
   });
 }
 
-export function spreadChart({ sizes }: Growth): Chart {
+const loads = ({ repeats }: Repeated) => repeats.flatMap(({ counts }) => counts);
+const deviation = ({ repeats }: Repeated) => rangeOf(repeats.map(({ spread }) => spread.deviation)).mean;
+
+export function spreadChart({ sizes }: Growth, bound: Bound): Chart {
   const points = sizes.flatMap(({ repeats }, at) =>
     repeats.flatMap(({ counts, spread }) => counts.map((each) => [at, (each / spread.mean - 1) * 100])),
   );
@@ -140,11 +143,11 @@ export function spreadChart({ sizes }: Growth): Chart {
   return renderChart({
     name: 'a2-spread',
     title: `${points.length - outside} of ${points.length} replica loads lie within two standard deviations of a fair split`,
-    subtitle: `Each dot is one replica's load, relative to the mean (${count(sizes[0]!.spread.total)} ÷ N). σ is the standard deviation over the replicas, measured and (in brackets) of a fair split.`,
+    subtitle: `Each dot is one replica's load, ${BOUNDS[bound].words}, relative to the mean (${count(sizes[0]!.spread.total)} ÷ N). σ is the standard deviation over the replicas, measured and (in brackets) of a fair split.`,
     alt: altOf(
       sizes,
-      ({ replicas, spread }) =>
-        `N = ${replicas}: ${count(spread.least)} to ${count(spread.most)}, σ ${fixed(spread.deviation, 1)}`,
+      (each) =>
+        `N = ${each.replicas}: ${count(Math.min(...loads(each)))} to ${count(Math.max(...loads(each)))}, σ ${fixed(deviation(each), 1)}`,
     ),
     sample: sampleOf(sizes),
     isRepeated: true,
@@ -163,8 +166,7 @@ export function spreadChart({ sizes }: Growth): Chart {
         type: 'category' as const,
         nameGap: 48,
         data: sizes.map(
-          ({ replicas, repeats, fair }) =>
-            `${replicas}\nσ ${fixed(rangeOf(repeats.map(({ spread }) => spread.deviation)).mean, 1)} (${fixed(fair.deviation, 1)})`,
+          (each) => `${each.replicas}\nσ ${fixed(deviation(each), 1)} (${fixed(each.fair.deviation, 1)})`,
         ),
       }),
       yAxis: yAxis('load beside the mean, %', {}),
@@ -175,36 +177,53 @@ export function spreadChart({ sizes }: Growth): Chart {
 
 export const stepName = ({ from, to }: Step) => `${from} → ${to}`;
 
-/** The mean over the seeds. */
-const meanStep = (step: RepeatedStep, of: (each: Step) => number) => rangeOf(step.repeats.map(of)).mean;
+/** Over the seeds. */
+const rangeOfStep = ({ repeats }: RepeatedStep, of: (each: Step) => number) => rangeOf(repeats.map(of));
 
 function movedTitle(steps: readonly RepeatedStep[]): string {
-  const excess = Math.max(
-    ...steps.map((step) => meanStep(step, ({ movedOwner }) => movedOwner) / step.ideal - 1),
-  );
-  const answers = Math.max(
-    ...steps.map((step) => meanStep(step, ({ movedAnswer, movedOwner }) => movedAnswer - movedOwner)),
-  );
+  const runs = steps.flatMap(({ repeats }) => repeats);
+  const excess = Math.max(...runs.map(({ movedOwner, ideal }) => movedOwner / ideal - 1));
+  const answers = Math.max(...runs.map(({ movedAnswer, movedOwner }) => movedAnswer - movedOwner));
   const owners =
     excess > 0 ? `at most ${percent(excess, 1)} more owners than it must` : 'no more owners than it must';
   return `Growing by one moves ${owners}; the load bound sends up to ${percent(answers, 0)} of the ids elsewhere besides`;
 }
 
+const MOVED = [
+  { name: 'ideal, 1 ÷ N', color: COLORS.faint, value: (step: Step) => step.ideal },
+  { name: 'owner changed', color: COLORS.blue, value: (step: Step) => step.movedOwner },
+  { name: 'another replica answered', color: COLORS.orange, value: (step: Step) => step.movedAnswer },
+] as const;
+
+function movedSeries(steps: readonly RepeatedStep[]): readonly object[] {
+  const isRepeated = steps.some(({ repeats }) => repeats.length > 1);
+  return MOVED.flatMap(({ name, color, value }, at) => {
+    const ranges = steps.map((step) => rangeOfStep(step, value));
+    const means = ranges.map(({ mean }) => mean * 100);
+    // the ideal is the same with every seed
+    if (!isRepeated || at === 0) return [bars(name, { color, decal: DECALS[at]! }, means, () => 1)];
+    const reaches = ranges.map(({ low, high, mean }, step) => {
+      return { at: step, low: low * 100, high: high * 100, label: fixed(mean * 100, 1) };
+    });
+    return [
+      { ...bars(name, { color, decal: DECALS[at]! }, means, () => 1), label: { show: false } },
+      whiskers(reaches, { at, of: MOVED.length }),
+    ];
+  });
+}
+
 export function movedChart({ steps, sizes }: Growth): Chart {
-  const kinds = [
-    { name: 'ideal, 1 ÷ N', color: COLORS.faint, value: (step: Step) => step.ideal },
-    { name: 'owner changed', color: COLORS.blue, value: (step: Step) => step.movedOwner },
-    { name: 'another replica answered', color: COLORS.orange, value: (step: Step) => step.movedAnswer },
-  ];
+  const repeats =
+    seedsOf(sizes) > 1 ? ` Means of ${seedsOf(sizes)} seeds, error bars from the least to the most.` : '';
+  const mean = (step: RepeatedStep, of: (each: Step) => number) => percent(rangeOfStep(step, of).mean);
   return renderChart({
     name: 'a2-moved',
     title: movedTitle(steps),
-    subtitle:
-      'The same ids before and after each step. An owner is the replica that the table names; with many requests under way at a time the bound sends some of them past it.',
+    subtitle: `The same ids before and after each step. An owner is the replica that the table names; with many requests under way at a time the bound sends some of them past it.${repeats}`,
     alt: altOf(
       steps,
       (step) =>
-        `${stepName(step)}: ideal ${percent(step.ideal)}, owner ${percent(step.movedOwner)}, answer ${percent(step.movedAnswer)}`,
+        `${stepName(step)}: ideal ${percent(step.ideal)}, owner ${mean(step, ({ movedOwner }) => movedOwner)}, answer ${mean(step, ({ movedAnswer }) => movedAnswer)}`,
     ),
     sample: sampleOf(sizes),
     isRepeated: true,
@@ -227,18 +246,11 @@ export function movedChart({ steps, sizes }: Growth): Chart {
     },
     height: 360,
     option: (top) => ({
-      legend: { ...LEGEND, data: kinds.map(({ name }) => name) },
+      legend: { ...LEGEND, data: MOVED.map(({ name }) => name) },
       grid: gridAt({ top, bottom: 86 }),
       xAxis: xAxis('replicas before → after', { type: 'category' as const, data: steps.map(stepName) }),
       yAxis: yAxis('share of ids, %', { min: 0 }),
-      series: kinds.map(({ name, color, value }, at) =>
-        bars(
-          name,
-          { color, decal: DECALS[at]! },
-          steps.map((step) => meanStep(step, value) * 100),
-          () => 1,
-        ),
-      ),
+      series: movedSeries(steps),
     }),
   });
 }

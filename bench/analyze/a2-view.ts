@@ -89,7 +89,7 @@ export function viewA2({ unbounded, bounded }: A2): Section {
     parts: [
       ...(unbounded === undefined ? [] : [imbalanceChart(unbounded, 'off')]),
       imbalanceChart(bounded, asItIs),
-      spreadChart(first),
+      spreadChart(first, unbounded === undefined ? 'as it is' : 'off'),
       movedChart(bounded),
       ...(unbounded === undefined ? [] : [evenTable(unbounded, 'off')]),
       evenTable(bounded, asItIs),

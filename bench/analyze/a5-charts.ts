@@ -215,7 +215,8 @@ export function errorsChart({ errors }: A5): Chart {
       yAxis: yAxis('standard error (log)', { type: 'log' as const, min: 0.01, max: 2, nameGap: 54 }),
       series: [
         line('ours', { color: COLORS.blue, symbol: 'circle', type: 'solid' }, ours, {
-          label: valueLabel('right', COLORS.blue, 4, 1),
+          // above the line, which falls to the right
+          label: { ...valueLabel('right', COLORS.blue, 4, 1), offset: [0, -10] },
         }),
         {
           name: 'published',

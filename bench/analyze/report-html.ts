@@ -9,7 +9,7 @@ body { font: 16px/1.55 ${FONT}; color: #1f2933; background: #f5f6f8; margin: 0; 
 main { max-width: 944px; margin: 0 auto; padding: 32px 16px 64px; }
 h1 { font-size: 28px; line-height: 1.2; margin: 0 0 8px; }
 h2 { font-size: 21px; margin: 48px 0 8px; }
-nav a { margin-right: 16px; }
+nav a { display: inline-block; margin-right: 16px; }
 .facts, .limits { color: #52606d; font-size: 14px; }
 figure { margin: 20px 0; padding: 16px; background: #fff; border: 1px solid #e1e5ea; border-radius: 8px; }
 figure svg { display: block; width: 100%; height: auto; }
@@ -21,6 +21,10 @@ table { border-collapse: collapse; background: #fff; font-size: 13.5px; font-var
 caption { text-align: left; padding: 0 0 6px; }
 th, td { border: 1px solid #e1e5ea; padding: 5px 9px; text-align: left; vertical-align: top; }
 th { background: #eef1f4; }
+@media screen and (max-width: 720px) {
+  figure { overflow-x: auto; }
+  figure svg { width: 720px; }
+}
 @page { size: A4; margin: 18mm 16mm; }
 @media print {
   body { background: #fff; font-size: 10.5pt; line-height: 1.4; color: #000; }
@@ -35,6 +39,8 @@ th { background: #eef1f4; }
   th, td { padding: 2pt 3pt; }
   thead { display: table-header-group; }
   tr, caption { break-inside: avoid; }
+  caption, thead { break-after: avoid; }
+  tbody tr:first-child, tbody tr:last-child { break-before: avoid; }
   #appendix { break-before: page; }
 }
 `;

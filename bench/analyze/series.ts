@@ -38,6 +38,9 @@ interface Shown {
   readonly value: unknown;
 }
 
+/** Between bars beside each other. */
+const BAR_GAP = '8%';
+
 /** Bars with their values above them. */
 export function bars(
   name: string,
@@ -48,7 +51,7 @@ export function bars(
   return {
     name,
     type: 'bar',
-    barGap: '8%',
+    barGap: BAR_GAP,
     itemStyle: look,
     label: {
       show: true,
@@ -117,9 +120,28 @@ export function band({ name, low, high }: Band): readonly object[] {
   ];
 }
 
-/** A bar from the least to the most of each datum, with the value where it is drawn across: 0 is the first category. */
+/** What an error bar reaches over, at which value of the axis across: 0 is the first category. */
+export interface Reach {
+  readonly at: number;
+  readonly low: number;
+  readonly high: number;
+  /** Written above it. */
+  readonly label?: string;
+}
+
+interface CustomApi {
+  value(dimension: number): number;
+  coord(point: readonly number[]): readonly number[];
+  barLayout(bars: {
+    readonly barGap: string;
+    readonly count: number;
+  }): readonly { readonly offsetCenter: number }[];
+}
+
+/** Bars from the least to the most of each datum; over the bars of one series where several stand beside each other. */
 export function whiskers(
-  ranges: readonly { readonly at: number; readonly low: number; readonly high: number }[],
+  reaches: readonly Reach[],
+  group?: { readonly at: number; readonly of: number },
 ): object {
   const CAP = 6;
   return {
@@ -129,18 +151,36 @@ export function whiskers(
     // both ends, so that the axis holds them
     encode: { x: 0, y: [1, 2] },
 
-    data: ranges.map(({ at, low, high }) => [at, low, high]),
-    renderItem(_: unknown, api: { value(dimension: number): number; coord(point: number[]): number[] }) {
-      const [x = 0, low = 0] = api.coord([api.value(0), api.value(1)]);
+    data: reaches.map(({ at, low, high }) => [at, low, high]),
+    renderItem({ dataIndex }: { readonly dataIndex: number }, api: CustomApi) {
+      const [middle = 0, low = 0] = api.coord([api.value(0), api.value(1)]);
       const [, high = 0] = api.coord([api.value(0), api.value(2)]);
+      const layout = group && api.barLayout({ barGap: BAR_GAP, count: group.of })[group.at];
+      const x = middle + (layout?.offsetCenter ?? 0);
       const bar = (x1: number, y1: number, x2: number, y2: number) => ({
         type: 'line',
         shape: { x1, y1, x2, y2 },
         style: { stroke: COLORS.ink, lineWidth: 1.5 },
       });
+      const text = reaches[dataIndex]!.label;
+      const label = {
+        type: 'text',
+        style: {
+          text,
+          x,
+          y: high - CAP,
+          align: 'center',
+          verticalAlign: 'bottom',
+          fontSize: 12,
+          fill: COLORS.ink,
+        },
+      };
       return {
         type: 'group',
-        children: [bar(x, low, x, high), bar(x - CAP, low, x + CAP, low), bar(x - CAP, high, x + CAP, high)],
+        children: [
+          ...[bar(x, low, x, high), bar(x - CAP, low, x + CAP, low), bar(x - CAP, high, x + CAP, high)],
+          ...(text === undefined ? [] : [label]),
+        ],
       };
     },
   };
