@@ -113,7 +113,8 @@ function mapOf(a4: A4, drawn: Drawn): Chart {
   );
   const grid = { splitLine: { show: true, lineStyle: { color: COLORS.faint } } };
   const points = results.map(pointOf);
-  const label = { axisLabel: { formatter: (value: number) => fixed(value, 2) } };
+  // the least value of an axis may be close below a round one, and their numbers would touch
+  const label = { axisLabel: { formatter: (value: number) => fixed(value, 2), showMinLabel: false } };
   return renderChart({
     name,
     title,
