@@ -93,6 +93,19 @@ describe('the page', { skip: skipBrowser }, () => {
     assert.deepEqual([await page.title(), await namesOn(page)], ['ringlb', ['S1', 'S2', 'S3', 'S4']]);
   });
 
+  it('tells of failing requests in line, title and icon, though all replicas are healthy', async () => {
+    const { totals } = visits.stage.snapshot;
+    visits.stage.snapshot = snapshotOf(fleetOf(3), {
+      totals: { ...totals, requestsPerSecond: 40, errorsPerSecond: 30, queued: 1024 },
+    });
+    const page = await visits.open();
+    await page.getByText(/^Degraded: 75.0.% of requests fail, the queue is full$/).waitFor();
+    assert.equal(await page.title(), 'Degraded – ringlb');
+    assert.equal(await page.locator('#icon').getAttribute('href'), 'dashboard/icon-degraded.svg');
+    visits.stage.snapshot = snapshotOf(fleetOf(3));
+    await page.locator('#headline').getByText('Healthy: all 3 replicas are eligible').waitFor();
+  });
+
   it('sorts rows by a pressed column, reversed at the second press', async () => {
     visits.stage.snapshot = snapshotOf(
       [1, 2, 3].map((id) => replicaShown(id, 3, { p99Ms: [5, 50, 20][id - 1]! })),

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { outliersOf, summaryOf } from '../../../lib/admin/dashboard/replicas/trouble.js';
-import type { ReplicaSnapshot } from '../../../lib/api/snapshot.ts';
+import type { ReplicaSnapshot, Sample } from '../../../lib/api/snapshot.ts';
 import type { FleetEvent } from '../../../lib/api/types.ts';
 import { replicaShown, snapshotOf } from './stage.ts';
 
 const fleet = (differs: Readonly<Record<number, Partial<ReplicaSnapshot>>>, count = 5) =>
   Array.from({ length: count }, (_, index) => replicaShown(index + 1, count, differs[index + 1]));
+
+const LIMITS = { maxInFlight: 256, queueDepth: 20, maxReplicas: 64 };
 
 const NOW = Date.parse('2026-11-21T03:12:00Z');
 
@@ -15,7 +17,7 @@ const plain = (text: string) => text.replaceAll('\u202f', ' ');
 describe('a cause in the line on top', () => {
   const cause = (text: string) => {
     const snapshot = snapshotOf(fleet({ 1: { state: 'unhealthy', cause: text } }));
-    return plain(summaryOf({ ...snapshot, atMs: NOW }, []).text).replace('1 of 5 out: S1 ', '');
+    return plain(summaryOf({ ...snapshot, atMs: NOW }, [], []).text).replace('1 of 5 out: S1 ', '');
   };
 
   it('has room for why a replica was ejected', () => {
@@ -83,8 +85,14 @@ describe('the line on the fleet', () => {
     replicas: readonly ReplicaSnapshot[],
     events: readonly FleetEvent[] = [],
     differs: Parameters<typeof snapshotOf>[1] = {},
+    seconds: readonly Partial<Sample>[] = [],
   ) => {
-    const { level, word, text } = summaryOf({ ...snapshotOf(replicas, differs), atMs: NOW }, events);
+    const snapshot = snapshotOf(replicas, { limits: LIMITS, ...differs });
+    const { level, word, text } = summaryOf(
+      { ...snapshot, atMs: NOW },
+      events,
+      seconds.map((second) => ({ ...snapshot.totals, ...second })),
+    );
     return plain(`${level} ${word}: ${text}`);
   };
   const replaced = (replica: string, time: string): FleetEvent => ({
@@ -156,6 +164,26 @@ describe('the line on the fleet', () => {
 
   it('is degraded by an outlier alone', () => {
     assert.equal(says(fleet({ 2: { p50Ms: 140 } })), 'partly Degraded: S2 slow: p50 140 ms, median 1.50 ms');
+  });
+
+  it('is degraded where over 5 % of all requests fail, whoever is healthy', () => {
+    const over = (...seconds: readonly Partial<Sample>[]) => says(fleet({}), [], {}, seconds);
+    const second = { requestsPerSecond: 40, errorsPerSecond: 30, queued: 0 };
+    assert.equal(over(second, second), 'partly Degraded: 75.0 % of requests fail');
+    assert.equal(
+      over({ ...second, queued: 12 }, second),
+      'partly Degraded: 75.0 % of requests fail, 12 wait for a replica',
+    );
+    assert.equal(
+      over({ ...second, queued: 20 }, { ...second, queued: 19 }),
+      'partly Degraded: 75.0 % of requests fail, the queue is full',
+    );
+    assert.match(over({ requestsPerSecond: 400, errorsPerSecond: 19 }), /^good/);
+  });
+
+  it('is not degraded by the chance of few failures', () => {
+    const seconds = [0, 1, 0, 1, 1].map((errorsPerSecond) => ({ requestsPerSecond: 1, errorsPerSecond }));
+    assert.match(says(fleet({}), [], {}, seconds), /^good/);
   });
 
   it('does not count a replica that was removed and finishes', () => {

@@ -4,7 +4,7 @@
  */
 import { count, duration, latency, percent, took } from '../view/format.js';
 
-/** @import { ReplicaSnapshot, Snapshot } from '../../../api/snapshot.ts' */
+/** @import { ReplicaSnapshot, Sample, Snapshot } from '../../../api/snapshot.ts' */
 /** @import { FleetEvent } from '../../../api/types.ts' */
 /** @typedef {'good' | 'partly' | 'bad'} Level */
 /** @typedef {{ readonly level: Level, readonly word: string, readonly text: string, readonly out: number }} Summary */
@@ -14,8 +14,10 @@ const TIMES = 3;
 /** Below these a multiple of the median says nothing: milliseconds, and a part of its own requests. */
 const LEAST_MS = 1;
 const LEAST_ERRORS = 0.01;
+/** Of all requests so large a part fails that it is told, whoever is healthy; as in contrib/alerts.yml. */
+const MOST_FAILING = 0.05;
 /** A snapshot has the traffic of so many seconds; a p50 of fewer requests in them is chance. */
-const WINDOW_S = 5;
+export const WINDOW_S = 5;
 const LEAST_REQUESTS = 3;
 /** A median of fewer is no measure. */
 const LEAST_PEERS = 3;
@@ -64,8 +66,15 @@ function failingOf(replica) {
  * @param {number} part
  */
 function failsMore(replica, part) {
-  const errors = WINDOW_S * (replica.errorsPerSecond ?? 0);
-  return errors - 2 * Math.sqrt(errors) > Math.max(part, LEAST_ERRORS) * requestsOf(replica);
+  return isMore(
+    WINDOW_S * (replica.errorsPerSecond ?? 0),
+    Math.max(part, LEAST_ERRORS) * requestsOf(replica),
+  );
+}
+
+/** @param {number} events @param {number} bound */
+function isMore(events, bound) {
+  return events - 2 * Math.sqrt(events) > bound;
 }
 
 /** The lower one of two in the middle, so that one of few is still seen. @param {readonly (number | null)[]} values */
@@ -152,12 +161,30 @@ function shortened(text) {
 }
 
 /**
- * One line on the fleet: how many are out and who, who differs, and what was mended a moment ago.
+ * How much of all requests fails, where that is too much, and whether they wait for a replica: healthy ones may be too
+ * few, or all respond with errors.
+ * @param {readonly Sample[]} seconds the last ones
+ * @param {number} queueDepth
+ */
+function failingIn(seconds, queueDepth) {
+  const sum = (/** @type {(second: Sample) => number} */ of) =>
+    seconds.reduce((total, second) => total + of(second), 0);
+  const errors = sum(({ errorsPerSecond }) => errorsPerSecond ?? 0);
+  const requests = sum(({ requestsPerSecond }) => requestsPerSecond ?? 0);
+  if (!isMore(errors, MOST_FAILING * requests)) return [];
+  const waiting = Math.max(...seconds.map(({ queued }) => queued));
+  const queue = waiting < queueDepth ? `${count(waiting)} wait for a replica` : 'the queue is full';
+  return [`${percent(errors / requests)} of requests fail${waiting > 0 ? `, ${queue}` : ''}`];
+}
+
+/**
+ * One line on the fleet: how many are out and who, how much fails, who differs, and what was mended a moment ago.
  * @param {Snapshot} snapshot
  * @param {readonly FleetEvent[]} events the oldest first
+ * @param {readonly Sample[]} seconds the last WINDOW_S at most
  * @returns {Summary}
  */
-export function summaryOf({ replicas, readiness, desired, atMs }, events) {
+export function summaryOf({ replicas, readiness, desired, atMs, limits }, events, seconds) {
   const outliers = outliersOf(replicas);
   const members = replicas.filter((replica) => !isLeaving(replica));
   const out = members
@@ -167,6 +194,7 @@ export function summaryOf({ replicas, readiness, desired, atMs }, events) {
     ...out.map((replica) => /** @type {const} */ ([replica.name, outOf(replica)])),
     ...outliers,
   ]);
+  const failing = failingIn(seconds, limits.queueDepth);
   const mended = mendedIn(events, atMs, new Set(out.map(({ name }) => name)));
   const panic = readiness.reason.includes('panic')
     ? ['panic: all replicas get requests, healthy or not']
@@ -177,10 +205,10 @@ export function summaryOf({ replicas, readiness, desired, atMs }, events) {
     readiness.draining || isEmpty
       ? readiness.reason
       : isOut && `${count(out.length)} of ${count(desired)} out`;
-  const says = [first, [...panic, ...told, ...mended].join('; ')].filter(Boolean).join(': ');
+  const says = [first, [...panic, ...failing, ...told, ...mended].join('; ')].filter(Boolean).join(': ');
   if (!readiness.ready)
     return { level: 'bad', word: readiness.draining ? 'Draining' : 'Down', text: says, out: out.length };
-  if (out.length > 0 || outliers.size > 0)
+  if (out.length > 0 || outliers.size > 0 || failing.length > 0)
     return { level: 'partly', word: 'Degraded', text: says, out: out.length };
   if (isEmpty) return { level: 'good', word: 'Healthy', text: says, out: 0 };
   const all = `all ${count(desired)} ${desired === 1 ? 'replica is' : 'replicas are'} eligible`;

@@ -2,10 +2,10 @@
  * The line that says what is wrong, the word for it in the head of the page, and the same in the title and the icon of
  * the tab.
  */
-import { summaryOf } from '../replicas/trouble.js';
+import { summaryOf, WINDOW_S } from '../replicas/trouble.js';
 import { byId, setAttribute, setText } from './dom.js';
 
-/** @import { Snapshot } from '../../../api/snapshot.ts' */
+/** @import { Sample, Snapshot } from '../../../api/snapshot.ts' */
 /** @import { FleetEvent } from '../../../api/types.ts' */
 
 const ICONS = { good: 'icon', partly: 'icon-degraded', bad: 'icon-down', unknown: 'icon-unknown' };
@@ -20,6 +20,8 @@ export class Headline {
   #say;
   /** @type {FleetEvent[]} */
   #events = [];
+  /** @type {Sample[]} */
+  #seconds = [];
   #last = '';
 
   /** @param {(sentence: string) => void} say */
@@ -37,7 +39,8 @@ export class Headline {
 
   /** @param {Snapshot} snapshot */
   show(snapshot) {
-    const { level, word, text, out } = summaryOf(snapshot, this.#events);
+    this.#seconds = [...this.#seconds, snapshot.totals].slice(-WINDOW_S);
+    const { level, word, text, out } = summaryOf(snapshot, this.#events, this.#seconds);
     this.#set(level, word);
     setText(this.#text, `${word}: ${text}`);
     document.title = out > 0 ? `(${out} out) ringlb` : level === 'good' ? 'ringlb' : `${word} – ringlb`;
@@ -52,6 +55,7 @@ export class Headline {
     setText(this.#text, '');
     document.title = 'Not known – ringlb';
     this.#last = '';
+    this.#seconds.length = 0;
   }
 
   /**
