@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { EventMarks } from '../../../lib/admin/dashboard/charts/event-marks.js';
+import { EventMarks, merged } from '../../../lib/admin/dashboard/charts/event-marks.js';
 import type { FleetEvent } from '../../../lib/api/types.ts';
 
 const event = (
@@ -61,6 +61,24 @@ describe('events as marks in a chart', () => {
     assert.deepEqual(
       marks.between(0, 20, 'S2').map(({ atS }) => atS),
       [13, 14],
+    );
+  });
+
+  it('are one where they are too near to be told apart, and bad where one of them is', () => {
+    const near = merged(marks.between(0, 20, undefined), 3);
+    assert.deepEqual(
+      near.map(({ atS, isBad }) => [atS, isBad]),
+      [
+        [10, true],
+        [13, true],
+      ],
+    );
+    assert.deepEqual(
+      merged(marks.between(12, 20, undefined), 2).map(({ atS, isBad }) => [atS, isBad]),
+      [
+        [12, true],
+        [14, false],
+      ],
     );
   });
 

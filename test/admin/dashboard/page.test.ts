@@ -167,6 +167,18 @@ describe('the page', { skip: skipBrowser }, () => {
     );
   });
 
+  it('tells of no other second where nothing is known under the pointer', async () => {
+    const page = await visits.open();
+    await page.getByText(/^Last 15 min: 2xx [\d,]+ to/).waitFor();
+    const over = page.locator('#requests-chart .u-over');
+    const box = (await over.boundingBox())!;
+    await over.hover({ position: { x: box.width / 3, y: 30 } });
+    await page
+      .locator('#requests-says')
+      .getByText(/^\d\d:\d\d:\d\d: not known$/)
+      .waitFor();
+  });
+
   it('narrows its charts to a pressed replica, and widens them again', async () => {
     const page = await visits.open();
     const asked: string[] = [];
@@ -192,7 +204,7 @@ describe('the page', { skip: skipBrowser }, () => {
     await page.getByRole('dialog', { name: 'Token needed' }).waitFor();
     const text = await page.locator('body').innerText();
     assert.match(text, /Locked/);
-    assert.doesNotMatch(text, /No replica yet|Nothing has happened|Connecting/);
+    assert.doesNotMatch(text, /No replica yet|Nothing has happened|Connecting|Last 15 min:|unhealthy \(0\)/);
   });
 
   it('opens what links lead to with the token', async () => {

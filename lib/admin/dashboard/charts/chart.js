@@ -5,6 +5,7 @@
 import uPlot from '../uplot.js';
 import { byId, setText } from '../view/dom.js';
 import { clock } from '../view/format.js';
+import { merged } from './event-marks.js';
 import { axisEnd } from './series.js';
 
 /** @import { ChartKind, Line } from './chart-kinds.js' */
@@ -12,9 +13,10 @@ import { axisEnd } from './series.js';
 /** @import { Field, Series } from './series.js' */
 
 export const WINDOW_S = 900;
-/** The pointer is on a mark so near to it. */
+/** The pointer is on a second, or a mark, so near to it. */
 const NEAR_S = 6;
-const MARK = { width: 1, head: 5 };
+/** A mark is faint, so that the numbers behind it are seen; nearer ones are one, or they would hide them. */
+const MARK = { width: 1, head: 5, opacity: 0.55, apart: 6 };
 
 /**
  * @typedef {object} Shown
@@ -47,7 +49,7 @@ export class Chart {
   draw(nowMs, isKnown) {
     this.#nowMs = nowMs;
     this.#plot.setData(this.#data());
-    this.#tell(this.#plot.cursor.idx ?? null);
+    this.#tell(this.#plot);
     const { series } = this.#shown();
     for (const { figure, field } of this.#kind.lines)
       if (figure !== undefined)
@@ -87,18 +89,21 @@ export class Chart {
     ]);
   }
 
-  /** @param {number | null} index of a second under the pointer */
-  #tell(index) {
+  /** Says what is under the pointer, or all of it. @param {uPlot} plot */
+  #tell(plot) {
     const { lines, say } = this.#kind;
     const { series, marks } = this.#shown();
-    const atS = index === null ? undefined : series.times[index];
-    if (index === null || atS === undefined) {
+    const { idx, left = -1 } = plot.cursor;
+    if (series.times.length === 0) return setText(this.#says, '');
+    if (idx === null || idx === undefined || left < 0) {
       const words = lines.map(({ name, field }) => `${name} ${rangeOf(series, field, say)}`.trim());
       return setText(this.#says, `Last 15 min: ${words.join('; ')}`);
     }
-    const words = lines.map(({ name, field }) =>
-      `${name} ${say(series.column(field)[index] ?? null)}`.trim(),
-    );
+    const isKnown = isNear(plot, idx, plot.posToVal(left, 'x'));
+    const atS = isKnown ? (series.times[idx] ?? 0) : plot.posToVal(left, 'x');
+    const words = isKnown
+      ? lines.map(({ name, field }) => `${name} ${say(series.column(field)[idx] ?? null)}`.trim())
+      : ['not known'];
     const near = marks(atS - NEAR_S, atS + NEAR_S).map(({ text }) => text);
     setText(this.#says, `${clock(atS * 1000)}: ${[...words, ...near.slice(-2)].join('; ')}`);
   }
@@ -108,17 +113,20 @@ export class Chart {
     const [fromS, toS] = [plot.scales.x?.min ?? 0, plot.scales.x?.max ?? 0];
     const { ctx, bbox } = plot;
     const scale = devicePixelRatio;
+    const apartS = plot.posToVal(MARK.apart, 'x') - fromS;
     ctx.save();
-    for (const { atS, isBad } of this.#shown().marks(fromS, toS)) {
+    for (const { atS, isBad } of merged(this.#shown().marks(fromS, toS), apartS)) {
       const x = Math.round(plot.valToPos(atS, 'x', true));
       ctx.strokeStyle = colour(isBad ? '--bad' : '--muted');
       ctx.fillStyle = ctx.strokeStyle;
       ctx.lineWidth = MARK.width * scale;
       ctx.setLineDash(isBad ? [] : [2 * scale, 3 * scale]);
+      ctx.globalAlpha = MARK.opacity;
       ctx.beginPath();
       ctx.moveTo(x, bbox.top);
       ctx.lineTo(x, bbox.top + bbox.height);
       ctx.stroke();
+      ctx.globalAlpha = 1;
       const head = MARK.head * scale;
       ctx.beginPath();
       ctx.moveTo(x - head, bbox.top);
@@ -143,7 +151,14 @@ export class Chart {
       legend: { show: false },
       // a time below the right end is half outside
       padding: [6, 16, 0, 0],
-      cursor: { sync: { key: 'ringlb' }, drag: { x: false, y: false }, points: { size: 7 }, y: false },
+      cursor: {
+        sync: { key: 'ringlb' },
+        drag: { x: false, y: false },
+        points: { size: 7 },
+        y: false,
+        // by itself it takes the nearest value, however far that is
+        dataIdx: (plot, _, idx, atS) => (isNear(plot, idx, atS) ? idx : null),
+      },
       scales: {
         x: { time: true, range: () => [this.#nowMs / 1000 - WINDOW_S, this.#nowMs / 1000] },
         y: { range: (_, __, highest) => [0, axisEnd(highest ?? 0, least)] },
@@ -160,10 +175,20 @@ export class Chart {
       series: [{}, ...this.#drawn.map(lineOf)],
       hooks: {
         draw: [(plot) => this.#drawMarks(plot)],
-        setCursor: [(plot) => this.#tell(plot.cursor.idx ?? null)],
+        setCursor: [(plot) => this.#tell(plot)],
       },
     };
   }
+}
+
+/**
+ * True where the second at an index is what a pointer at this time is on.
+ * @param {uPlot} plot
+ * @param {number} index
+ * @param {number} atS
+ */
+function isNear(plot, index, atS) {
+  return Math.abs((plot.data[0][index] ?? 0) - atS) < NEAR_S;
 }
 
 /**

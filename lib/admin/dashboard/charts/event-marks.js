@@ -58,3 +58,19 @@ export class EventMarks {
     );
   }
 }
+
+/**
+ * Marks of which those nearer to each other than `apartS` are one, at the time of the first, and bad where one is.
+ * @param {readonly Mark[]} marks in the order of their times
+ * @param {number} apartS
+ */
+export function merged(marks, apartS) {
+  /** @type {Mark[]} */
+  const kept = [];
+  for (const mark of marks) {
+    const last = kept.at(-1);
+    if (last === undefined || mark.atS - last.atS >= apartS) kept.push(mark);
+    else if (mark.isBad) kept.splice(-1, 1, { ...last, isBad: true });
+  }
+  return kept;
+}
