@@ -233,9 +233,14 @@ describe('the page', { skip: skipBrowser }, () => {
   });
 
   it('shows marks that would reverse text, but does not obey them', async () => {
-    visits.stage.snapshot = snapshotOf([replicaShown(1, 1, { ...DEAD, cause: 'exit 1: \u202egnp.exe' })]);
+    const probes = { last: 'no TLS: \u202egnp.exe', recent: [false] };
+    visits.stage.snapshot = snapshotOf([
+      replicaShown(1, 1, { ...DEAD, name: 'S\u202e1', cause: 'exit 1: \u202egnp.exe', probes }),
+    ]);
     const page = await visits.open();
     await page.getByText('exit 1: \\u202egnp.exe; starts again').waitFor();
+    await page.locator('#ring-slots path').waitFor();
+    assert.doesNotMatch(await page.content(), /[\u202a-\u202e]/);
   });
 
   it('draws an arc for each replica, hatched if without requests', async () => {
@@ -317,7 +322,7 @@ describe('the page', { skip: skipBrowser }, () => {
       instance: null,
       image: null,
       ms: 1,
-      cause: 'flapping',
+      cause: 'flapping \u202e',
       cost: null,
       replica: 'S1',
     };

@@ -63,12 +63,12 @@ export class ReplicaRow {
       { type: 'button', class: 'name', 'aria-pressed': 'false' },
       ...breakable(name),
     );
-    this.#title.setAttribute('title', `Show ${name} alone in the charts`);
+    setAttribute(this.#title, 'title', `Show ${name} alone in the charts`);
     this.#title.addEventListener('click', () => onAction('show'));
     const title = html('span', { class: 'title' }, swatch, this.#title);
     this.#bar.append(this.#fill);
-    this.#remove.setAttribute('aria-label', `Remove ${name}`);
-    this.#log.setAttribute('aria-label', `Log of ${name}`);
+    setAttribute(this.#remove, 'aria-label', `Remove ${name}`);
+    setAttribute(this.#log, 'aria-label', `Log of ${name}`);
     this.#log.addEventListener('click', () => onAction('log'));
     this.#drain.addEventListener('click', () => onAction(this.#drainAction));
     this.#remove.addEventListener('click', () => onAction('remove'));
@@ -165,7 +165,7 @@ export class ReplicaRow {
       return svg('rect', { ...shape, class: isPassed ? 'passed' : 'failed' });
     });
     const title = svg('title', {});
-    title.textContent = label;
+    setText(title, label);
     this.#probes.replaceChildren(title, ...bars);
   }
 

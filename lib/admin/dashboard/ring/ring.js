@@ -5,7 +5,7 @@
  */
 
 import { byId, hueOf, setText, svg } from '../view/dom.js';
-import { count, percent } from '../view/format.js';
+import { count, percent, visible } from '../view/format.js';
 import { arcPath, pointAt, runsOf, sharesAsArcs } from './ring-geometry.js';
 
 /** @import { ReplicaSnapshot, Snapshot } from '../../../api/snapshot.ts' */
@@ -69,9 +69,10 @@ export class Ring {
    * @param {string | undefined} name
    */
   point(name) {
+    const shown = name === undefined ? undefined : visible(name);
     for (const group of [this.#slots, this.#shares, this.#labels])
       for (const part of group.children) {
-        const isOther = name !== undefined && part.getAttribute('data-name') !== name;
+        const isOther = shown !== undefined && part.getAttribute('data-name') !== shown;
         part.classList.toggle('dimmed', isOther);
       }
   }
@@ -82,14 +83,17 @@ export class Ring {
     const parts = members.map((member, place) => ({ member, ...(arcs[place] ?? { from: 0, to: 0 }) }));
     this.#shares.replaceChildren(
       ...parts.map(({ member, from, to }) => {
-        const path = svg('path', { d: arcPath(SHARES_RADIUS, from, to), class: 'share' });
-        path.setAttribute('data-name', member.name);
+        const path = svg('path', {
+          d: arcPath(SHARES_RADIUS, from, to),
+          class: 'share',
+          'data-name': member.name,
+        });
         path.style.setProperty('--hue', `${hueOf(member.id)}`);
         path.addEventListener('pointerenter', () => this.#onPoint(member.name));
         path.addEventListener('pointerleave', () => this.#onPoint(undefined));
         path.addEventListener('click', () => this.#onChoose(member.name));
         const title = svg('title', {});
-        title.textContent = `${member.name}: ${percent(member.share)}, ${wordOf(member)}`;
+        setText(title, `${member.name}: ${percent(member.share)}, ${wordOf(member)}`);
         path.append(title);
         return path;
       }),
@@ -105,7 +109,7 @@ export class Ring {
           const { x, y } = pointAt(SHARES_RADIUS, (from + to) / 2);
           const kind = wordOf(member) === 'healthy' ? 'ring-label' : 'ring-label out';
           const label = svg('text', { x, y, class: kind, 'data-name': member.name });
-          label.textContent = member.name;
+          setText(label, member.name);
           return label;
         }),
     );

@@ -39,7 +39,7 @@ export function html(name, attributes, ...children) {
  */
 export function svg(name, attributes) {
   const element = document.createElementNS('http://www.w3.org/2000/svg', name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, visible(String(value)));
   return element;
 }
 

@@ -1,7 +1,7 @@
 /** What happened, the newest first. */
 import { BAD_KINDS } from '../charts/event-marks.js';
-import { byId, html, scrollable } from './dom.js';
-import { moment, took } from './format.js';
+import { byId, html, scrollable, setAttribute } from './dom.js';
+import { moment, took, visible } from './format.js';
 
 /** @import { FleetEvent } from '../../../api/types.ts' */
 
@@ -44,7 +44,7 @@ export class EventList {
     const { kind, replica, instance } = event;
     if (replica === null || instance === null || !LOGGED.has(kind)) return row;
     const button = html('button', { type: 'button', class: 'small log' }, 'Log');
-    button.setAttribute('aria-label', `Log of ${replica}, ${kind.replaceAll('-', ' ')}`);
+    setAttribute(button, 'aria-label', `Log of ${replica}, ${kind.replaceAll('-', ' ')}`);
     button.addEventListener('click', () => this.#onLog(replica, instance));
     row.querySelector('.why')?.append(button);
     return row;
@@ -60,9 +60,9 @@ export class EventList {
   }
 }
 
-/** @param {FleetEvent} event */
+/** What repeats of an event have in common, as an attribute has it. @param {FleetEvent} event */
 function seriesOf({ kind, replica, cause, since }) {
-  return [kind, replica, cause, since].join(' ');
+  return visible([kind, replica, cause, since].join(' '));
 }
 
 /** @param {FleetEvent} event */
