@@ -243,6 +243,13 @@ describe('the page', { skip: skipBrowser }, () => {
     assert.doesNotMatch(await page.content(), /[\u202a-\u202e]/);
   });
 
+  it('shows replicas and events before charts, and the ring last', async () => {
+    const page = await visits.open();
+    assert.deepEqual(await page.locator('main h2').allTextContents(), [
+      ...['Replicas', 'Events', 'Last 15 minutes', 'Deploy', 'Size', 'Ring'],
+    ]);
+  });
+
   it('draws an arc for each replica, hatched if without requests', async () => {
     visits.stage.snapshot = snapshotOf([
       replicaShown(1, 3),
