@@ -12,6 +12,7 @@ ADMIN_PORT := $(or $(LB_ADMIN_PORT),5001)
 # unless LB_ADMIN_TOKEN or LB_ADMIN_TOKEN_FILE gives one; it guards the admin port alone.
 TOKEN_FILE := .admin-token
 OWN_TOKEN := $(LB_ADMIN_TOKEN)$(LB_ADMIN_TOKEN_FILE)
+DASHBOARD := http://localhost:$(ADMIN_PORT)$(if $(OWN_TOKEN),, with the token in $(TOKEN_FILE))
 
 # compose as a plugin of docker (v2), else the program of its own (v1); its project is the pool, in letters it takes
 COMPOSE = $$(docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) -p $(PROJECT)
@@ -22,15 +23,24 @@ run logs stop: export LB_NETWORK ?= $(POOL)
 # npm writes this file at the end of an install
 INSTALLED := node_modules/.package-lock.json
 
-.PHONY: help start test check bench analyze build run logs stop swarm swarm-stop clean
+.PHONY: help start test check bench analyze build run logs stop swarm swarm-stop clean \
+  writable engine compose
 
 help: ## Lists what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-$(INSTALLED): package.json package-lock.json
+$(INSTALLED): package.json package-lock.json | writable
 	@echo "installing what it needs from npm, once; this can take a minute"
 	@npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
+
+# dist is another user's after one sudo make start
+writable:
+	@for path in "$(CURDIR)" "$(CURDIR)/dist"; do \
+	  [ ! -e "$$path" ] || [ -w "$$path" ] || { \
+	    echo "ringlb is installed and built where it is, and you may not write to $$path:" \
+	      "make it yours with chown, or use a clone of your own" >&2; exit 1; }; \
+	done
 
 start: $(INSTALLED) ## Serves on port 5000 over replicas that are child processes; ARGS="…" are its options
 	@npm run build --silent
@@ -50,11 +60,20 @@ analyze: $(INSTALLED) ## Studies distribution, scaling, failure and hash functio
 	@npm run build --silent
 	@exec node_modules/.bin/node bench/analyze.ts $(ARGS)
 
-build: ## Builds the images ringlb and ringlb-replica
+engine:
+	@docker version >/dev/null || { echo "this needs a Docker engine; without one there is make start" >&2; exit 1; }
+
+compose:
+	@docker compose version >/dev/null 2>&1 || command -v docker-compose >/dev/null || { \
+	  echo "this needs Docker Compose, as a plugin of docker or as docker-compose;" \
+	    "without it there is docker run: docs/drivers.md" >&2; exit 1; }
+
+build: engine ## Builds the images ringlb and ringlb-replica
+	@echo "building the images ringlb and ringlb-replica; the first time this can take minutes"
 	@docker build --quiet --force-rm --tag ringlb-replica --target replica .
 	@docker build --quiet --force-rm --tag ringlb --target balancer .
 
-run: build ## Serves on port 5000 from containers: the balancer and its replicas
+run: engine compose build ## Serves on port 5000 from containers: the balancer and its replicas
 ifeq ($(OWN_TOKEN),)
 	@[ -s $(TOKEN_FILE) ] || { (umask 077; od -An -N16 -tx1 /dev/urandom | tr -d ' \n' >$(TOKEN_FILE)); \
 	  echo "admin token, kept in $(TOKEN_FILE): $$(cat $(TOKEN_FILE))"; }
@@ -63,31 +82,33 @@ ifeq ($(OWN_TOKEN),)
 else
 	@LB_ADMIN_HOST=0.0.0.0 $(COMPOSE) up --detach --no-build --remove-orphans
 endif
-	@for try in $$(seq 30); do \
-	  $(COMPOSE) exec -T balancer node dist/lib/main.js health >/dev/null 2>&1 && { \
-	    echo "ringlb serves on http://localhost:$(PORT), its dashboard on http://localhost:$(ADMIN_PORT)"; \
+	@for try in $$(seq 40); do \
+	  docker exec $(POOL) ringlb health >/dev/null 2>&1 && { \
+	    echo "ringlb serves on http://localhost:$(PORT), its dashboard on $(DASHBOARD)"; \
 	    echo "make logs, make stop"; exit 0; }; \
+	  [ "$$(docker inspect --format '{{.State.Restarting}}' $(POOL))" = false ] || break; \
 	  sleep 1; \
 	done; \
-	$(COMPOSE) logs --tail=20 balancer; echo "ringlb is not ready; its last lines are above" >&2; exit 1
+	docker logs --tail 20 $(POOL); \
+	echo "ringlb is not ready; its last lines are above. make logs follows them, make stop ends it" >&2; exit 1
 
-logs: ## Follows the log of the balancer that make run started
+logs: engine compose ## Follows the log of the balancer that make run started
 	@$(COMPOSE) logs --follow --tail=100 balancer
 
-stop: ## Stops what make run started, and removes every container, network and claim of the pool
+stop: engine compose ## Stops what make run started, and removes every container, network and claim of the pool
 	@$(COMPOSE) stop
 	@docker ps --all --quiet --filter label=ringlb.pool=$(POOL) | xargs -r docker rm --force --volumes >/dev/null
 	@$(COMPOSE) down --volumes --remove-orphans
 	@docker network ls --quiet --filter label=ringlb.pool=$(POOL) | xargs -r docker network rm >/dev/null
 	@docker volume ls --quiet --filter label=ringlb.pool=$(POOL) | xargs -r docker volume rm >/dev/null
 
-swarm: ## Deploys balancers on the managers of this engine's Swarm, and replicas on its nodes
+swarm: engine ## Deploys balancers on the managers of this engine's Swarm, and replicas on its nodes
 	@docker info --format '{{.Swarm.ControlAvailable}}' | grep -q true || \
 	  { echo "this engine is no manager of a Swarm: run \"docker swarm init\", or set DOCKER_HOST" >&2; exit 1; }
 	@docker stack deploy --compose-file stack.yml ringlb
 	@echo "ringlb serves on port $(PORT) of every manager; make swarm-stop"
 
-swarm-stop: ## Removes what make swarm deployed, and every service of the pool
+swarm-stop: engine ## Removes what make swarm deployed, and every service of the pool
 	@docker service rm ringlb_balancer >/dev/null 2>&1 || true
 	@docker service ls --quiet --filter label=ringlb.pool=$(POOL) | xargs -r docker service rm >/dev/null
 	@docker stack rm ringlb
