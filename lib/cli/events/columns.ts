@@ -30,16 +30,16 @@ const KIND_COLOURS = {
 /** Terminals narrower than these get a shorter time: without the fraction, and without the date. */
 const WHOLE_TIME = 100;
 const WITH_DATE = 70;
-/** Narrower ones have followed events without columns. */
+/** Narrower ones have event and cause as one text, which has room for more of the cause than two columns. */
 const WITH_COLUMNS = 60;
+/** What a long name is cut to there. */
+const SHORT_NAME = 10;
 /** `start-failed`: how often may be cut. */
 const LEAST_KIND = 12;
 
-/** A followed line has no shorter part of a cause. */
-const LEAST_CAUSE = 6;
-
 /** Columns of a table of events; in a narrow terminal those with the highest `drop` go first, and the replica last. */
 export function eventColumns(output: Output): readonly Column<FleetEvent>[] {
+  if (output.columns < WITH_COLUMNS) return narrowColumns(output);
   return [
     { title: 'TIME', cell: ({ time }) => timeFor(output, time) },
     { title: 'REPLICA', cell: ({ replica }) => printable(replica ?? ''), least: LEAST_NAME, drop: 0 },
@@ -47,6 +47,14 @@ export function eventColumns(output: Output): readonly Column<FleetEvent>[] {
     { title: 'TOOK', align: 'right', cell: tookOf, drop: 2 },
     { title: 'COST', cell: costOf, drop: 3 },
     { title: 'CAUSE', cell: causeOf, isFlexible: true, drop: 1 },
+  ];
+}
+
+function narrowColumns(output: Output): readonly Column<FleetEvent>[] {
+  return [
+    { title: 'TIME', cell: ({ time }) => timeFor(output, time) },
+    { title: 'REPLICA', cell: ({ replica }) => cut(printable(replica ?? ''), SHORT_NAME), drop: 0 },
+    { title: 'EVENT', cell: (event) => eventAndCause(output, event), isFlexible: true },
   ];
 }
 
@@ -70,9 +78,9 @@ export class EventLines {
 
   lineOf(event: FleetEvent): string {
     const { columns } = this.#output;
+    if (columns < WITH_COLUMNS) return this.#narrowLineOf(event);
     const replica = printable(event.replica ?? '');
     const kind = kindOf(this.#output, event);
-    if (columns < WITH_COLUMNS) return this.#narrowLineOf(event, replica, kind);
     // columns that grow too much would leave nothing for the cause
     const mostOfReplica = Math.max(LEAST_NAME, Math.floor(columns / 4));
     const mostOfKind = Math.max(LEAST_KIND, Math.floor(columns / 3));
@@ -88,16 +96,23 @@ export class EventLines {
     return cut(line.join('  ').trimEnd(), columns);
   }
 
-  /** Without columns, which would leave no room for the cause; and without the cause where little of it fits. */
-  #narrowLineOf(event: FleetEvent, replica: string, kind: string): string {
-    const { columns } = this.#output;
-    const head = [timeFor(this.#output, event.time), cut(replica, LEAST_NAME), kind]
-      .filter((part) => part !== '')
-      .join('  ');
-    const cause = cut(causeOf(event), columns - widthOf(head) - 2);
-    const isWorthIt = widthOf(cause) >= Math.min(LEAST_CAUSE, widthOf(causeOf(event)));
-    return cut(isWorthIt && cause !== '' ? `${head}  ${cause}` : head, columns);
+  /** Without columns: a name that comes later would move them. */
+  #narrowLineOf(event: FleetEvent): string {
+    const parts = [
+      timeFor(this.#output, event.time),
+      cut(printable(event.replica ?? ''), SHORT_NAME),
+      eventAndCause(this.#output, event),
+    ];
+    return cut(parts.filter((part) => part !== '').join('  '), this.#output.columns);
   }
+}
+
+/** `died: SIGKILL`, `start-failed: exit 1 (× 3)`: how often comes last, since the end may be cut. */
+function eventAndCause(output: Output, event: FleetEvent): string {
+  const cause = causeOf(event);
+  const { count = 1 } = event;
+  const kind = kindOf(output, { ...event, count: 1 });
+  return `${kind}${cause === '' ? '' : `: ${cause}`}${count > 1 ? ` (× ${count})` : ''}`;
 }
 
 /** The kind in its colour, ` × 3` behind it for what happened three times by now. */

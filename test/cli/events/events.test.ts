@@ -140,7 +140,7 @@ describe('ringlb events', () => {
         const { lines } = await runCommand(port, args, { written });
         for (const line of lines) assert.ok(line.length <= columns, `${line.length}: ${line}`);
         assert.match(lines.join('\n'), /03:12:00 +S1 +died/);
-        if (args.length > 1) assert.match(lines.join('\n'), /died +(1s +)?exit/);
+        assert.match(lines.join('\n'), columns < 60 ? /died: exit/ : /died .*exit/);
       }
     });
   }
@@ -162,11 +162,30 @@ describe('ringlb events', () => {
         return lines;
       };
       const listed = await run('events');
-      assert.match(listed[0]!, columns > 40 ? /REPLICA +EVENT .*CAUSE/ : /REPLICA +EVENT/);
-      if (columns > 40) assert.match(listed.at(-1)!, /a… +start-fail.* 終了コード 1/);
+      assert.match(listed[0]!, columns > 40 ? /REPLICA +EVENT .*CAUSE/ : /REPLICA +EVENT$/);
+      assert.match(listed.at(-1)!, columns > 40 ? /a… +start-fail.* 終了コード 1/ : /a… +start-failed: 終/);
       const followed = await run('events', '-f');
-      assert.match(followed.at(-1)!, / S2 +unhealthy +probe/);
-      assert.match(followed.at(-2)!, columns > 40 ? /a… +start-failed.* 終/ : /a… +start-failed/);
+      assert.match(followed.at(-1)!, / S2 +unhealthy:? +probe/);
+      assert.match(followed.at(-2)!, /a… +start-failed.* 終/);
+    }
+  });
+
+  it('say in a narrow terminal how often, where there is room', async (t) => {
+    const often = event(1, { kind: 'start-failed', count: 12, cause: 'exit 3' });
+    const { port } = await serve(t, (request, response) => {
+      if (request.headers.accept !== 'text/event-stream')
+        return answer(response, 200, { N: 1, events: [often] });
+      if (request.headers['last-event-id'] !== undefined) return answer(response, 401, '<Error> no');
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      return response.end(`retry: 1\n\n${streamed(often)}`);
+    });
+    for (const args of [['events'], ['events', '-f']]) {
+      const at = async (columns: number): Promise<string> => {
+        const { lines } = await runCommand(port, args, { written: keptOutput(false, columns) });
+        return lines.at(-1)!.replace(/^03:12:00 +S1 +/, '');
+      };
+      assert.equal(await at(58), 'start-failed: exit 3 (× 12)');
+      assert.match(await at(36), /^start-failed: ex.*…$/);
     }
   });
 
