@@ -4,7 +4,8 @@
  * control the terminal.
  */
 import { stripVTControlCharacters, styleText } from 'node:util';
-import { columnsOf } from './width.ts';
+import { Screen } from './terminal/screen.ts';
+import { columnsOf } from './terminal/width.ts';
 
 export type Colour = 'green' | 'red' | 'yellow' | 'magenta' | 'cyan' | 'blue' | 'dim' | 'bold';
 
@@ -19,23 +20,30 @@ export interface Output {
   note(text: string): void;
   /** The value as JSON: over several lines, or on one. */
   json(value: unknown, form?: 'lines' | 'line'): void;
-  /** Empties the terminal, for text that replaces what it shows; nothing in a file or a pipe. */
-  clear(): void;
+  /** How many lines `replace` has room for; infinite for a file or a pipe. */
+  readonly rows: number;
+  /** Lines in place of those of the last call; in a file or a pipe they follow them. */
+  replace(lines: readonly string[]): void;
+  /** Calls back whenever the terminal has another size. */
+  onResize(callback: () => void): void;
   /** The text in a colour, if colours are enabled. */
   paint(colour: Colour, text: string): string;
 }
 
 /** The output of this process; coloured if stdout is a terminal, unless NO_COLOR or FORCE_COLOR decide. */
 export function createOutput(isJson: boolean): Output {
+  const screen = new Screen(process.stdout, process.env.TERM);
   return {
     isJson,
     // a terminal can be resized while a command runs
     get columns() {
       return process.stdout.columns ?? Number.POSITIVE_INFINITY;
     },
-    clear() {
-      if (process.stdout.isTTY) process.stdout.write('\u001b[H\u001b[2J\u001b[3J');
+    get rows() {
+      return screen.rows;
     },
+    replace: (lines) => screen.show(lines),
+    onResize: (callback) => process.stdout.on('resize', callback),
     line: (text) => process.stdout.write(`${text}\n`),
     note: (text) => process.stderr.write(`ringlb: ${text}\n`),
     json: (value, form = 'lines') =>

@@ -49,7 +49,8 @@ export const STATUS: Command = {
   summary: 'shows the balancer and its replicas',
   help: [
     'IN FLIGHT counts requests, SHARE is the share of all keys, PROBES are passed/failed.',
-    'In a narrow terminal less important columns are left out. With --watch and --json each is a line.',
+    'In a narrow terminal less important columns are left out; with --watch in a low one replicas are,',
+    'healthy ones first. With --watch and --json each is a line.',
   ],
   options: {
     watch: { type: 'boolean', short: 'w', help: 'shows it again and again, until Ctrl-C' },
@@ -58,7 +59,10 @@ export const STATUS: Command = {
   async run(call) {
     const intervalMs = intervalOf(call);
     if (call.has('watch')) return watch(call, intervalMs);
-    show(call.output, await lookAt(call.admin), 'lines');
+    const { admin, output } = call;
+    const look = await lookAt(admin);
+    if (output.isJson) output.json(jsonOf(look));
+    else for (const line of linesOf(output, look, Number.POSITIVE_INFINITY)) output.line(line);
     return EXIT.done;
   },
 };
@@ -90,35 +94,58 @@ async function lookAt(admin: AdminClient): Promise<Look> {
 
 /** Shows it until the process ends; throws if the balancer refuses, or is unreachable at the beginning. */
 async function watch({ admin, output }: Call, intervalMs: number): Promise<never> {
-  for (let isFirst = true, isLost = false; ; isFirst = false) {
+  let look: Look | undefined;
+  let lost = '';
+  output.onResize(() => {
+    if (look === undefined || output.isJson) return;
+    output.replace(linesOf(output, look, output.rows));
+    if (lost !== '') output.note(lost);
+  });
+  for (;;) {
     try {
-      const look = await lookAt(admin);
-      isLost = false;
-      output.clear();
-      if (!isFirst && !output.isJson && output.columns === Number.POSITIVE_INFINITY) output.line('');
-      show(output, look, 'line');
+      look = await lookAt(admin);
+      lost = '';
+      if (output.isJson) output.json(jsonOf(look), 'line');
+      else output.replace(linesOf(output, look, output.rows));
     } catch (error) {
       const isAway = error instanceof CommandError && error.exitStatus === EXIT.unreachable;
-      if (isFirst || !isAway) throw error;
-      if (!isLost) output.note(error.message);
-      isLost = true;
+      if (look === undefined || !isAway) throw error;
+      if (lost === '') output.note(error.message);
+      lost = error.message;
     }
     await sleepReferenced(intervalMs);
   }
 }
 
-function show(output: Output, look: Look, form: 'lines' | 'line'): void {
+function jsonOf({ isReady, reason, replicas, ring, scale }: Look): object {
+  return { ready: isReady, reason, ...replicas, ring, scale };
+}
+
+/** As text of at most so many lines. */
+function linesOf(output: Output, look: Look, rows: number): readonly string[] {
   const { isReady, reason, replicas, ring, scale } = look;
-  if (output.isJson) return output.json({ ready: isReady, reason, ...replicas, ring, scale }, form);
   const word = isReady ? output.paint('green', 'ready') : output.paint('red', 'not ready');
-  for (const line of wrapped(`${word}: ${reason}`, output.columns)) output.line(line);
-  for (const line of [ringLine(ring), ...peerLines(ring)].flatMap((text) => wrapped(text, output.columns)))
-    output.line(line);
-  if (scale.state !== 'off') for (const line of wrapped(scaleLine(scale), output.columns)) output.line(line);
-  if (replicas.N === 0) return;
-  output.line('');
-  for (const line of table(columns(output, replicas.replicas), replicas.replicas, output.columns))
-    output.line(line);
+  const head = [
+    `${word}: ${reason}`,
+    ringLine(ring),
+    ...peerLines(ring),
+    ...(scale.state === 'off' ? [] : [scaleLine(scale)]),
+  ].flatMap((text) => wrapped(text, output.columns));
+  if (replicas.N === 0) return head;
+  const lines = [...head, '', ...replicaLines(output, replicas.replicas, rows - head.length - 1)];
+  return lines.slice(0, rows);
+}
+
+/** Where there are more than lines, those that are not healthy come first, and a line says how many are left out. */
+function replicaLines(output: Output, replicas: readonly ReplicaView[], rows: number): readonly string[] {
+  const shown = columns(output, replicas);
+  if (replicas.length + 1 <= rows) return table(shown, replicas, output.columns);
+  const isHealthy = (replica: ReplicaView): boolean => stateOf(replica) === 'healthy';
+  const sorted = replicas.toSorted((one, other) => Number(isHealthy(one)) - Number(isHealthy(other)));
+  const room = Math.max(0, rows - 2);
+  const rest = sorted.slice(room);
+  const more = `and ${rest.length} more${rest.every(isHealthy) ? ', all healthy' : ''}`;
+  return [...table(shown, sorted.slice(0, room), output.columns), more];
 }
 
 function ringLine({ algorithm, slots, vnodes, version, hash, imbalance }: RingView): string {

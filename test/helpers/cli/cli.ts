@@ -11,19 +11,40 @@ export interface Written {
   readonly notes: string[];
 }
 
+export interface Kept extends Output, Written {
+  /** The terminal gets another size. */
+  resize(columns: number, rows: number): void;
+}
+
 export interface Ran extends Written {
   readonly exitStatus: number;
 }
 
 /** Output that is kept; colours stand as `<green>…</>`, or are none in a terminal of so many columns. */
-export function keptOutput(isJson = false, columns = Number.POSITIVE_INFINITY): Output & Written {
+export function keptOutput(
+  isJson = false,
+  columns = Number.POSITIVE_INFINITY,
+  rows = Number.POSITIVE_INFINITY,
+): Kept {
   const lines: string[] = [];
   const notes: string[] = [];
+  const onResize: (() => void)[] = [];
+  const size = { columns, rows };
   return {
     isJson,
-    columns,
-    clear: () => {
-      lines.length = 0;
+    get columns() {
+      return size.columns;
+    },
+    get rows() {
+      return size.rows;
+    },
+    replace: (shown) => {
+      lines.splice(0, lines.length, ...shown);
+    },
+    onResize: (callback) => onResize.push(callback),
+    resize(toColumns, toRows) {
+      Object.assign(size, { columns: toColumns, rows: toRows });
+      for (const callback of onResize) callback();
     },
     lines,
     notes,

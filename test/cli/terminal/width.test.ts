@@ -1,7 +1,7 @@
 /** Text of many scripts in a terminal: what it takes, where it is cut and where it is wrapped. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { cut, padded, table, widthOf, wrapped } from '../../lib/cli/output.ts';
+import { cut, padded, table, widthOf, wrapped } from '../../../lib/cli/output.ts';
 
 describe('the width of text', () => {
   for (const [text, width] of [
