@@ -53,6 +53,21 @@ it('starts the program so that Node.js leaves --env-file to it', async (t) => {
   assert.match(dockerfile, /^ENTRYPOINT \["node", "--", /m);
 });
 
+it('starts the program with the Node.js that was installed for it, where one was', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'ringlb-bin-'));
+  t.after(() => rm(directory, { recursive: true }));
+  await mkdir(join(directory, 'node_modules/.bin'), { recursive: true });
+  await cp(join(REPOSITORY, 'bin'), join(directory, 'bin'), { recursive: true });
+  await symlink('bin/ringlb', join(directory, 'link'));
+  await writeFile(join(directory, 'node_modules/.bin/node'), '#!/bin/sh\necho installed "$@"\n', {
+    mode: 0o755,
+  });
+  for (const name of ['bin/ringlb', 'link']) {
+    const said = execFileSync(join(directory, name), ['status'], { encoding: 'utf8' });
+    assert.match(said, /^installed -- .*\/dist\/lib\/main\.js status\n$/, name);
+  }
+});
+
 it('the stack asks a balancer whether it responds with words that Docker takes', async () => {
   const stack = parse(await readFile(join(REPOSITORY, 'stack.yml'), 'utf8')) as {
     services: { balancer: { healthcheck: { test: unknown[] } } };
