@@ -103,7 +103,10 @@ export class LiveNumbers implements SnapshotSource {
     const totals = sampleOf(now, before, IN_ALL, { inFlight, queued, desired, ready });
     const atMs = clock.wallMs();
     this.#second = { atMs, views, now, totals };
-    const replicas = sampled.map(({ name, inFlight }) => {
+    // an instance that a deploy replaced finishes beside the next one of its name
+    const inFlightOf = new Map<string, number>();
+    for (const { name, inFlight } of sampled) inFlightOf.set(name, (inFlightOf.get(name) ?? 0) + inFlight);
+    const replicas = [...inFlightOf].map(([name, inFlight]) => {
       const levels = { inFlight, queued: now.replicas.get(name)?.waiting ?? 0, desired: null, ready: null };
       return { name, sample: sampleOf(now, before, ofReplica(now, name), levels) };
     });
@@ -114,7 +117,11 @@ export class LiveNumbers implements SnapshotSource {
     if (this.#second === undefined) this.sample(true);
     const { atMs, views, now, totals } = this.#second!;
     const { version: program, driver, canDeploy, limits, fleet } = this.#parts;
+    // traffic is counted by name, and what an instance finishes that has lost its name to the next one is not told apart
+    const present = new Set(views.filter(({ state }) => state !== 'draining').map(({ name }) => name));
     const replicas = views.map((view): ReplicaSnapshot => {
+      if (view.state === 'draining' && present.has(view.name))
+        return { ...shownOf(view), queued: 0, ...NONE };
       const queued = now.replicas.get(view.name)?.waiting ?? 0;
       return { ...shownOf(view), queued, ...numbersOf(now, this.#earlier, ofReplica(now, view.name)) };
     });

@@ -34,6 +34,14 @@ describe('the order of the table', () => {
     assert.deepEqual(names(list.filter(isTrouble)), ['S2', 'S3', 'S4', 'S5', 'S6']);
   });
 
+  it('marks no instance that finishes beside the one that has its name now', () => {
+    const list = entries([{}, {}, { p50Ms: 140 }, { name: 'S3', state: 'draining', p50Ms: null }]);
+    assert.deepEqual(
+      sorted(list, by('state')).map(({ outlier }) => outlier !== undefined),
+      [true, false, false, false],
+    );
+  });
+
   it('has the largest number first, and what is not known last', () => {
     const list = entries([{ p99Ms: 5 }, { p99Ms: null }, { p99Ms: 50 }]);
     assert.deepEqual(names(sorted(list, by('p99'))), ['S3', 'S1', 'S2']);

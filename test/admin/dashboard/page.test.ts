@@ -194,6 +194,17 @@ describe('the page', { skip: skipBrowser }, () => {
     assert.equal(await name.getAttribute('aria-pressed'), 'false');
   });
 
+  it('marks the row that has the pressed name, and not an instance that a deploy replaced', async () => {
+    const [one, two] = fleetOf(2);
+    visits.stage.snapshot = snapshotOf([one!, two!, { ...two!, state: 'draining' }], { desired: 2 });
+    const page = await visits.open();
+    await page.getByRole('button', { name: 'S2', exact: true }).first().click();
+    assert.deepEqual(
+      await page.locator('#replica-rows .chosen').evaluateAll((rows) => rows.map((row) => row.dataset.state)),
+      ['healthy'],
+    );
+  });
+
   it('claims nothing behind the dialog that asks for a token', async () => {
     await visits.stage.close();
     visits.stage = await openStage(snapshotOf(fleetOf(3)), {

@@ -163,6 +163,26 @@ describe('the numbers of the dashboard', () => {
     );
   });
 
+  it('of a name are those of its new instance while the old one finishes, and what is in flight is of both', () => {
+    fleet.replicas = () => [REPLICA, { ...REPLICA, state: 'draining', draining: true, inFlight: 5 }];
+    next();
+    const { replicas } = second(100);
+    assert.deepEqual(
+      replicas.map(({ requestsPerSecond, queued, inFlight }) => [requestsPerSecond, queued, inFlight]),
+      [
+        [100, 3, 2],
+        [null, 0, 5],
+      ],
+    );
+    assert.deepEqual(numbers.history.read('S1')?.inFlight, [7, 7]);
+  });
+
+  it('of a replica that was removed are its own while it finishes', () => {
+    fleet.replicas = () => [{ ...REPLICA, state: 'draining', draining: true }];
+    next();
+    assert.equal(second(100).replicas[0]?.requestsPerSecond, 100);
+  });
+
   it('of a returning name begin without its earlier counts', () => {
     requests = 50_000;
     fleet.replicas = () => [];

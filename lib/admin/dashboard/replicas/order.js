@@ -2,7 +2,7 @@
  * Which replicas the table shows, and in which order: by trouble or by a column, with a filter, a limit, and a pause
  * while somebody is about to press a button. It runs without a document.
  */
-import { rankOf, WELL } from './trouble.js';
+import { isLeaving, rankOf, WELL } from './trouble.js';
 
 /** @import { ReplicaSnapshot } from '../../../api/snapshot.ts' */
 
@@ -55,7 +55,8 @@ export function pressed(sorting, column) {
 export function entriesOf(replicas, outliers) {
   return replicas.map((replica) => ({
     replica,
-    outlier: outliers.get(replica.name),
+    // the next one of its name may be there already
+    outlier: isLeaving(replica) ? undefined : outliers.get(replica.name),
     rank: rankOf(replica, outliers),
   }));
 }

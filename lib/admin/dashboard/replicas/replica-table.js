@@ -7,7 +7,7 @@ import { byId, setText } from '../view/dom.js';
 import { count } from '../view/format.js';
 import { by, entriesOf, isColumn, isTrouble, matches, pressed, sorted } from './order.js';
 import { ReplicaRow } from './replica-row.js';
-import { outliersOf } from './trouble.js';
+import { isLeaving, outliersOf } from './trouble.js';
 
 /** @import { Snapshot } from '../../../api/snapshot.ts' */
 /** @import { Entry, Sorting } from './order.js' */
@@ -103,7 +103,7 @@ export class ReplicaTable {
       const row = this.#rows.get(key) ?? this.#make(replica, !isFirst);
       row.update(entry, limits.maxInFlight, canScale);
       rows.set(key, row);
-      this.#byName.set(replica.name, row);
+      if (!isLeaving(replica) || !this.#byName.has(replica.name)) this.#byName.set(replica.name, row);
     }
     const hadFocus = this.#body.contains(document.activeElement);
     for (const [key, row] of this.#rows) if (!rows.has(key)) row.element.remove();
@@ -216,6 +216,6 @@ export class ReplicaTable {
 }
 
 /** @param {Entry} entry */
-function keyOf({ replica: { id, name, state, drained } }) {
-  return `${id} ${name} ${state === 'draining' && !drained}`;
+function keyOf({ replica }) {
+  return `${replica.id} ${replica.name} ${isLeaving(replica)}`;
 }

@@ -89,7 +89,7 @@ function isIn({ state, drained }) {
 }
 
 /** It was removed and finishes what it has. @param {ReplicaSnapshot} replica */
-function isLeaving({ state, drained }) {
+export function isLeaving({ state, drained }) {
   return state === 'draining' && !drained;
 }
 
@@ -99,13 +99,13 @@ function isLeaving({ state, drained }) {
  * @param {ReadonlyMap<string, string>} outliers
  */
 export function rankOf(replica, outliers) {
+  // what was removed, or replaced by a deploy, is no trouble while it finishes
+  if (isLeaving(replica)) return WELL + 1;
   if (replica.nextStartInMs !== null) return 0;
   if (replica.state === 'unhealthy') return 1;
   if (replica.state === 'starting') return 2;
   if (outliers.has(replica.name)) return 3;
-  if (replica.drained) return 4;
-  // what was removed, or replaced by a deploy, is no trouble while it finishes
-  return isLeaving(replica) ? WELL + 1 : WELL;
+  return replica.drained ? 4 : WELL;
 }
 
 export const WELL = 5;
