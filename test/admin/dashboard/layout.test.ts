@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { BrowserContextOptions } from 'playwright-core';
 import type { ReplicaSnapshot } from '../../../lib/api/snapshot.ts';
+import { faultsOf } from '../../helpers/admin/accessibility.ts';
 import { skipBrowser } from '../../helpers/admin/browser.ts';
 import { replicaShown, snapshotOf } from './stage.ts';
 import { Visits } from './visits.ts';
@@ -72,6 +73,54 @@ describe('the layout of the page', { skip: skipBrowser }, () => {
         assert.ok(over < 0, `${over} px beyond the panel at ${width}`);
       }
     }
+  });
+
+  it('cuts a name of one word that is wider than its place, which would push others out of the panel', async () => {
+    const page = await visits.open();
+    for (const many of [3, 20]) {
+      const long = { name: 'x'.repeat(63), cause: 'exit 1', weight: 256, ...STARTING };
+      visits.stage.snapshot = snapshotOf([replicaShown(1, many, long), ...fleetOf(many).slice(1)]);
+      await page
+        .locator('#replica-rows tr')
+        .nth(many - 1)
+        .waitFor();
+      for (const width of [1440, 1257, 1256, 720, 390]) {
+        await page.setViewportSize({ width, height: 740 });
+        assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), width);
+      }
+    }
+  });
+
+  it('has one line for each of many replicas with names of two dozen letters', async () => {
+    const named = (name: string) => fleetOf(24).map((one) => ({ ...one, name: `${name}${one.id}` }));
+    visits.stage.snapshot = snapshotOf(named('S'));
+    const page = await visits.open({ viewport: { width: 1440, height: 900 } });
+    const height = () =>
+      page.locator('#replica-rows').evaluate((rows) => rows.getBoundingClientRect().height);
+    await page.getByRole('row', { name: 'S24' }).waitFor();
+    const short = await height();
+    visits.stage.snapshot = snapshotOf(named('checkout-eu-west-1-green-'));
+    await page.getByRole('row', { name: 'checkout-eu-west-1-green-24' }).waitFor();
+    assert.equal(await height(), short);
+  });
+
+  it('says on a phone what is wrong with each of many replicas, and has short rows from six on', async () => {
+    const down: Partial<ReplicaSnapshot> = { state: 'unhealthy', cause: 'probes failed: connection refused' };
+    visits.stage.snapshot = snapshotOf([
+      ...fleetOf(5).slice(0, 3),
+      replicaShown(4, 6, { p50Ms: 140 }),
+      replicaShown(5, 6, down),
+      replicaShown(6, 6, { ...down, name: LONG_NAME }),
+    ]);
+    const page = await visits.open(PHONE);
+    const row = page.getByRole('row', { name: LONG_NAME });
+    await row.getByText('probes failed: connection refused').waitFor();
+    await page.getByRole('row', { name: 'S4' }).getByText('slow: p50 140').waitFor();
+    const drain = row.getByRole('button', { name: `Drain ${LONG_NAME}` });
+    assert.equal(await drain.isVisible(), false);
+    assert.deepEqual(await faultsOf(page), []);
+    await row.getByRole('button', { name: LONG_NAME, exact: true }).click();
+    await drain.waitFor();
   });
 
   it('cuts no state of many replicas on a phone', async () => {

@@ -9,6 +9,8 @@ import { count, duration, latency, percent, rate } from '../view/format.js';
 /** @import { ReplicaSnapshot } from '../../../api/snapshot.ts' */
 /** @typedef {'drain' | 'undrain' | 'remove' | 'show' | 'log'} Action */
 
+/** A name beyond this has no room beside its numbers where rows are short and narrow. */
+const SHORT_NAME = 8;
 const PROBES = 20;
 const BAR = { width: 3, step: 4, height: 16, passed: 6 };
 
@@ -74,7 +76,7 @@ export class ReplicaRow {
     this.#remove.addEventListener('click', () => onAction('remove'));
     this.element = html(
       'tr',
-      { role: 'row' },
+      { role: 'row', class: name.length > SHORT_NAME ? 'long' : '' },
       html('th', { role: 'rowheader', scope: 'row' }, title, this.#endpoint, this.#image),
       cell(
         'State',

@@ -22,6 +22,9 @@ const ROLES = /** @type {const} */ ([
 ]);
 /** From here on rows are one line high, and only some are shown until all are asked for. */
 const COMPACT = 16;
+/** The same on a phone, where a row is a card. */
+const COMPACT_ON_PHONE = 6;
+const PHONE = matchMedia('(max-width: 45rem)');
 const SHOWN = 24;
 const HOLD_MS = 3000;
 
@@ -82,6 +85,7 @@ export class ReplicaTable {
       this.#onlyTrouble.setAttribute('aria-pressed', `${isOn}`);
       this.#redraw();
     });
+    PHONE.addEventListener('change', () => this.#redraw());
     this.#all.addEventListener('click', () => {
       this.#showsAll = !this.#showsAll;
       this.#redraw();
@@ -149,7 +153,7 @@ export class ReplicaTable {
 
   /** @param {readonly Entry[]} entries */
   #place(entries) {
-    const isCompact = entries.length >= COMPACT;
+    const isCompact = entries.length >= (PHONE.matches ? COMPACT_ON_PHONE : COMPACT);
     this.#table.classList.toggle('compact', isCompact);
     const troubled = entries.filter(isTrouble).length;
     setText(this.#onlyTrouble, `Only unhealthy (${count(troubled)})`);
