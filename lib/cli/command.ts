@@ -27,7 +27,7 @@ export interface Command {
   readonly operands: string;
   /** One line for the list of commands. */
   readonly summary: string;
-  /** Further help, in lines of at most 100 characters. */
+  /** Further help: prose, in pieces. */
   readonly help: readonly string[];
   /** Options beside those that every command has. */
   readonly options: Readonly<Record<string, CommandOption>>;

@@ -17,7 +17,7 @@ import { EVENTS } from './events/events.ts';
 import { EXPLAIN } from './explain.ts';
 import { ADD, DRAIN, RM, UNDRAIN, WEIGHT } from './fleet/change.ts';
 import { SCALE } from './fleet/scale.ts';
-import { commandHelp, serveHelp } from './help.ts';
+import { commandHelp, serveHelp, wordHelp } from './help.ts';
 import { LOGS } from './logs.ts';
 import { createOutput } from './output.ts';
 import { HEALTH, STATUS } from './status.ts';
@@ -84,18 +84,25 @@ export type Invocation =
   | { readonly kind: 'help'; readonly text: string }
   | { readonly kind: 'version' };
 
-/** Reads a command line, `serve` where it names no command. Throws ConfigError or CommandError. */
-export function parseInvocation(args: readonly string[], environment: Environment): Invocation {
+/**
+ * Reads a command line, `serve` where it names no command; help is for a terminal of so many columns. Throws ConfigError
+ * or CommandError.
+ */
+export function parseInvocation(
+  args: readonly string[],
+  environment: Environment,
+  columns = Number.POSITIVE_INFINITY,
+): Invocation {
   const { flags, words } = splitCommandLine(args, BOOLEAN_FLAGS);
   const [word = 'serve', ...rest] = words;
   const command = COMMANDS.find(({ name }) => name === word);
-  if (flags.some(({ flag }) => HELP.has(flag))) return { kind: 'help', text: helpOf(command) };
+  if (flags.some(({ flag }) => HELP.has(flag))) return { kind: 'help', text: helpOf(word, columns) };
   if (flags.some(({ flag }) => VERSION.has(flag))) return { kind: 'version' };
   if (word === 'version') {
     if (rest.length > 0) wrongUsage(`unexpected argument ${quote(rest.join(' '))}: version takes none`);
     return { kind: 'version' };
   }
-  if (word === 'help') return { kind: 'help', text: helpOn(rest) };
+  if (word === 'help') return { kind: 'help', text: helpOn(rest, columns) };
   if (word === 'completion') return { kind: 'help', text: completionScript(rest, COMMANDS, commonOptionsOf) };
   if (command !== undefined) return { kind: 'command', command, call: callOf(command, args, environment) };
   const problems = rest.map((extra) => `unexpected argument ${quote(extra)}`);
@@ -112,16 +119,17 @@ function noCommand(word: string): string {
   return `${quoteIfOdd(word)} is not a command${meant}`;
 }
 
-function helpOf(command: Command | undefined): string {
-  return command === undefined ? serveHelp(COMMANDS) : commandHelp(command, commonOptionsOf(command));
+function helpOf(word: string, columns: number): string {
+  const command = COMMANDS.find(({ name }) => name === word);
+  if (command !== undefined) return commandHelp(command, commonOptionsOf(command), columns);
+  return wordHelp(word, columns) ?? serveHelp(COMMANDS, columns);
 }
 
 /** `help`, or `help add`. */
-function helpOn([word = 'serve', ...more]: readonly string[]): string {
-  const command = COMMANDS.find(({ name }) => name === word);
+function helpOn([word = 'serve', ...more]: readonly string[], columns: number): string {
   if (more.length > 0) wrongUsage(`help takes one command, not ${quote([word, ...more].join(' '))}`);
-  if (command === undefined && !NAMES.includes(word)) wrongUsage(noCommand(word));
-  return helpOf(command);
+  if (!NAMES.includes(word)) wrongUsage(noCommand(word));
+  return helpOf(word, columns);
 }
 
 function callOf(command: Command, args: readonly string[], environment: Environment): Call {

@@ -20,7 +20,7 @@ import { Signals } from './signals.ts';
 /** Runs what the command line asks for; gives the exit status, undefined while the balancer serves. */
 export async function main(): Promise<number | undefined> {
   try {
-    return await run(parseInvocation(process.argv.slice(2), process.env));
+    return await run(parseInvocation(process.argv.slice(2), process.env, process.stdout.columns));
   } catch (error) {
     if (error instanceof ConfigError) {
       for (const problem of error.problems) process.stderr.write(`ringlb: ${problem}\n`);

@@ -1,11 +1,14 @@
 /**
- * Prints the option table: `--help` for a terminal of 100 columns, Markdown for `docs/configuration.md`.
+ * Prints the option table: `--help` for a terminal of at most 100 columns, Markdown for `docs/configuration.md`.
  * Invariant: both list every option, in the order of the table; `npm run docs` writes the page, and a test compares it.
  */
 import { environmentName, HEADINGS, KEYS, type Key, OPTIONS } from './options.ts';
 
 const WIDTH = 100;
 const LEFT = 33;
+/** Where less than this is left beside flags and variables, the text is below them. */
+const LEAST = 30;
+const BELOW = 6;
 
 /** Wraps at spaces to lines of at most `width` characters. */
 function wrap(text: string, width: number): readonly string[] {
@@ -27,25 +30,27 @@ function unitAndDefault(key: Key): string {
   return standard === '' ? `(${unit})` : `(${unit}; default ${standard})`;
 }
 
-function helpOf(key: Key): readonly string[] {
+function helpOf(key: Key, width: number): readonly string[] {
   const { flag, help } = OPTIONS[key];
   const left = [`  --${flag}`, `  ${environmentName(flag)}`];
-  const lines = [...wrap(help, WIDTH - LEFT)];
   const closing = unitAndDefault(key);
+  if (width - LEFT < LEAST)
+    return [...left, ...wrap(`${help} ${closing}`, width - BELOW).map((line) => ' '.repeat(BELOW) + line)];
+  const lines = [...wrap(help, width - LEFT)];
   // the variable takes the second line anyway, so after a short help the unit goes there
-  const hasRoom = lines.length > 1 && lines.at(-1)!.length + 1 + closing.length <= WIDTH - LEFT;
+  const hasRoom = lines.length > 1 && lines.at(-1)!.length + 1 + closing.length <= width - LEFT;
   if (hasRoom) lines.push(`${lines.pop()} ${closing}`);
-  else lines.push(closing);
+  else lines.push(...wrap(closing, width - LEFT));
   return lines.map((line, index) => `${(left[index] ?? '').padEnd(LEFT)}${line}`);
 }
 
-/** Every option of serve with flag, variable, unit, default and meaning, in lines of at most 100 characters. */
-export function helpText(): string {
+/** Every option of serve with flag, variable, unit, default and meaning, in lines of at most 100 characters, or as many as there are. */
+export function helpText(columns = WIDTH): string {
   const lines: string[] = [];
   for (const key of KEYS) {
     const heading = HEADINGS[key];
     if (heading !== undefined) lines.push(key === KEYS[0] ? `${heading}:` : `\n${heading}:`);
-    lines.push(...helpOf(key));
+    lines.push(...helpOf(key, Math.min(columns, WIDTH)));
   }
   return `${lines.join('\n')}\n`;
 }
