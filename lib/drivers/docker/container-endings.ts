@@ -7,8 +7,10 @@ import type { Instance } from '../driver.ts';
 import type { DockerEngine } from './engine.ts';
 import { type ContainerJson, endingOfContainer, NO_OUTPUT } from './mapper.ts';
 
-/** How long the replacement of a container waits to be told how it ended, and for the engine to clean up behind it. */
-const WITHIN_MS = 1000;
+/** Timeout for finding out how a container ended; its replacement waits for that. */
+const ENDING_MS = 1000;
+/** An idle engine takes down a network in 50 to 100 ms. On a busy machine it is a second, in which a start gets further. */
+const CLEANUP_MS = 200;
 
 export class ContainerEndings {
   readonly #engine: DockerEngine;
@@ -34,7 +36,7 @@ export class ContainerEndings {
 
   /** Undefined as well where that takes long or fails. */
   findInTime(instanceId: string): Promise<Ending | undefined> {
-    return this.#inTime(this.find(instanceId));
+    return this.#within(ENDING_MS, this.find(instanceId));
   }
 
   /**
@@ -43,7 +45,7 @@ export class ContainerEndings {
    * that is started behind it.
    */
   async untilCleanedUp(instanceId: string): Promise<void> {
-    await this.#inTime(this.#engine.container(instanceId));
+    await this.#within(CLEANUP_MS, this.#engine.container(instanceId));
   }
 
   /** The instance, with its ending if it is dead; undefined if it has been removed meanwhile. */
@@ -79,8 +81,8 @@ export class ContainerEndings {
     for (const instanceId of this.#known.keys()) if (!dead.has(instanceId)) this.#known.delete(instanceId);
   }
 
-  #inTime<T>(result: Promise<T>): Promise<T | undefined> {
-    const late = sleep(this.#clock, WITHIN_MS).then(() => undefined);
+  #within<T>(ms: number, result: Promise<T>): Promise<T | undefined> {
+    const late = sleep(this.#clock, ms).then(() => undefined);
     return Promise.race([result.catch(() => undefined), late]);
   }
 }
