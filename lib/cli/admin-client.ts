@@ -2,6 +2,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { text } from 'node:stream/consumers';
+import { RUNS } from '../api/health.ts';
 import { messageOf } from '../platform/errors.ts';
 import { request as httpRequest } from '../platform/node/http.ts';
 import { printable } from './output.ts';
@@ -61,23 +62,26 @@ export class AdminClient {
     try {
       const response = await this.#read(received);
       // what a replica says to a path that it does not know, in the balancer's own form
-      if (method !== 'GET' || ![400, 404].includes(response.status) || !(await this.#isPublicPort()))
-        return response;
+      if (method === 'GET' && [400, 404].includes(response.status)) await this.judgePort();
+      return response;
     } catch (error) {
-      if (!(error instanceof NoBalancerError) || !(await this.#isPublicPort())) throw error;
+      if (error instanceof NoBalancerError) await this.judgePort();
+      throw error;
     }
+  }
+
+  /**
+   * Throws CommandError `unreachable` if it is the public port, which responds to `/rep` as the admin port does, but sends
+   * `/healthz` to a replica.
+   */
+  async judgePort(): Promise<void> {
+    const rep = await this.#messageOrNone('/rep');
+    if (typeof rep !== 'object' || rep === null || !('replicas' in rep)) return;
+    if ((await this.#messageOrNone('/healthz')) === RUNS) return;
     throw new CommandError(
       EXIT.unreachable,
       `${this.#target.url} is the public port of a balancer, not its admin port (5001 unless --admin-port says else)`,
     );
-  }
-
-  /** The public port responds to `/rep` as the admin port does, but sends `/healthz` to a replica. */
-  async #isPublicPort(): Promise<boolean> {
-    const isList = (message: unknown) =>
-      typeof message === 'object' && message !== null && 'replicas' in message;
-    const rep = await this.#messageOrNone('/rep');
-    return isList(rep) && (await this.#messageOrNone('/healthz')) === undefined;
   }
 
   async #messageOrNone(path: string): Promise<unknown> {
@@ -95,7 +99,10 @@ export class AdminClient {
     const { statusCode, headers } = response;
     const isStream = /^text\/event-stream\b/i.test(headers['content-type'] ?? '');
     if (statusCode === 200 && isStream) return response.setEncoding('utf8');
-    throw this.#refusal(await this.#judge('GET', response), options);
+    const judged = await this.#judge('GET', response);
+    if (judged.status !== 200) throw this.#refusal(judged, options);
+    await this.judgePort();
+    throw new NoBalancerError(`what responds at ${this.#target.url} is no balancer: it sends no events`);
   }
 
   #send(

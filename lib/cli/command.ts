@@ -42,6 +42,7 @@ export async function runCommand(command: Command, call: Call): Promise<ExitStat
     return await command.run(call);
   } catch (error) {
     if (command.isLocal === true || !(error instanceof TypeError)) throw error;
+    await call.admin.judgePort();
     throw new CommandError(
       EXIT.unreachable,
       `the response of ${call.admin.url} is not in the form of ringlb ${programVersion()}: ${messageOf(error)}`,

@@ -164,6 +164,20 @@ describe('a status that is watched', () => {
   });
 });
 
+describe('a public port whose replicas respond to every path in the form of the balancer', () => {
+  for (const args of [['status'], ['events'], ['scale'], ['explain', 'a'], ['events', '-f'], ['logs', '-f']])
+    it(`is told by ${args.join(' ')}, which prints nothing else`, async (t) => {
+      const port = await serving(t, (request, response) => {
+        const message = request.url === '/rep' ? { N: 1, replicas: ['S1'] } : 'Hello from Server: S1';
+        response.end(JSON.stringify({ message, status: 'successful' }));
+      });
+      const { lines, notes, exitStatus } = await runCommand(port, args);
+      assert.deepEqual(lines, []);
+      assert.match(notes.join(), /^http:\S+ is the public port of a balancer, not its admin port/);
+      assert.equal(exitStatus, 3);
+    });
+});
+
 describe('a port where no balancer responds', () => {
   it('is told from one that speaks something else', async (t) => {
     const port = await portOf(

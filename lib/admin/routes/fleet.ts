@@ -3,6 +3,7 @@
  * clients of the public port use /rep, /add, /rm and /scale.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import { RUNS } from '../../api/health.ts';
 import type { ScaleView } from '../../api/scale.ts';
 import type {
   DrainList,
@@ -220,7 +221,7 @@ export function createRoutes(fleet: Fleet, scaler: Scaler): readonly Route[] {
   return [
     reading('/rep', () => replicaList(fleet.names())),
     ...changeRoutes(fleet, scaler),
-    open('/healthz', () => succeeded('The balancer runs')),
+    open('/healthz', () => succeeded(RUNS)),
     open('/readyz', () => {
       const { ready, reason } = fleet.readiness();
       return ready ? succeeded(reason) : failed(503, reason);
