@@ -1,6 +1,6 @@
 /** What the files around the program say about it stays true. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -53,12 +53,17 @@ it('starts the program so that Node.js leaves --env-file to it', async (t) => {
   assert.match(dockerfile, /^ENTRYPOINT \["node", "--", /m);
 });
 
-it('starts the program with the Node.js that was installed for it, where one was', async (t) => {
+it('starts the program once it is built, with the Node.js that was installed for it, where one was', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'ringlb-bin-'));
   t.after(() => rm(directory, { recursive: true }));
   await mkdir(join(directory, 'node_modules/.bin'), { recursive: true });
   await cp(join(REPOSITORY, 'bin'), join(directory, 'bin'), { recursive: true });
   await symlink('bin/ringlb', join(directory, 'link'));
+  const unbuilt = spawnSync(join(directory, 'link'), { encoding: 'utf8' });
+  assert.match(unbuilt.stderr, /^ringlb: .*\/dist is not built yet: make start or npm run build does it\n$/);
+  assert.equal(unbuilt.status, 1);
+  await mkdir(join(directory, 'dist/lib'), { recursive: true });
+  await writeFile(join(directory, 'dist/lib/main.js'), '');
   await writeFile(join(directory, 'node_modules/.bin/node'), '#!/bin/sh\necho installed "$@"\n', {
     mode: 0o755,
   });
