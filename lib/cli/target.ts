@@ -70,13 +70,20 @@ function urlOf(flags: Flags, environment: Environment): string {
   const url = flags('url');
   if (url === undefined) {
     const host = settingOf('adminHost', flags, environment);
-    return `http://${addressOf(host)}:${settingOf('adminPort', flags, environment)}`;
+    const port = settingOf('adminPort', flags, environment);
+    // Node.js would connect to port 80
+    if (Number(port) === 0) {
+      const source = given('adminPort', flags, environment);
+      wrongUsage(`${source?.name} must be the port that the balancer chose, which its log says, not 0`);
+    }
+    return `http://${addressOf(host)}:${port}`;
   }
   for (const { flag } of [OPTIONS.adminHost, OPTIONS.adminPort]) {
     if (flags(flag) !== undefined) wrongUsage(`--url and --${flag} do not go together`);
   }
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  const isPlain = parsed?.search === '' && parsed.hash === '' && parsed.username === '';
+  const isPlain =
+    parsed?.search === '' && parsed.hash === '' && parsed.username === '' && parsed.port !== '0';
   if (!isPlain || !/^https?:$/.test(parsed.protocol)) {
     return wrongUsage(`--url must be a URL such as http://127.0.0.1:5001, not ${quote(url)}`);
   }

@@ -40,6 +40,16 @@ describe('the target of a command', () => {
     });
   }
 
+  // requests for port 0 would go to port 80
+  for (const [flags, environment, message] of [
+    [{ 'admin-port': '0' }, {}, /^--admin-port must be the port that the balancer chose, .* not 0$/],
+    [{}, { LB_ADMIN_PORT: '0' }, /^LB_ADMIN_PORT must be the port .* not 0$/],
+    [{ url: 'http://127.0.0.1:0' }, {}, /^--url must be a URL such as/],
+  ] as const)
+    it(`cannot be port 0: ${JSON.stringify([flags, environment])}`, () => {
+      assert.throws(() => target(flags, environment), { exitStatus: 2, message });
+    });
+
   it('gets no token by default', () => {
     assert.equal(target({}).token, '');
   });
