@@ -5,8 +5,9 @@ MAKEFLAGS += --no-print-directory
 
 ARGS ?=
 POOL := $(or $(LB_POOL),ringlb)
-PORT := $(or $(LB_PORT),5000)
-ADMIN_PORT := $(or $(LB_ADMIN_PORT),5001)
+# not what somebody gives as PORT=8080, which is nothing to the balancer
+override PORT := $(or $(LB_PORT),5000)
+override ADMIN_PORT := $(or $(LB_ADMIN_PORT),5001)
 
 # The token of the admin port, which make run publishes on this machine's loopback address. It is made once and kept here,
 # unless LB_ADMIN_TOKEN or LB_ADMIN_TOKEN_FILE gives one; it guards the admin port alone.

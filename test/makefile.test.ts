@@ -51,9 +51,13 @@ class Clone {
     await writeFile(join(this.directory, 'programs/docker'), script, { mode: 0o755 });
   }
 
-  run(target: string, ids: { readonly uid?: number; readonly gid?: number } = {}): Said {
+  run(
+    target: string,
+    ids: { readonly uid?: number; readonly gid?: number } = {},
+    variables: readonly string[] = [],
+  ): Said {
     const env = { PATH: join(this.directory, 'programs') };
-    return spawnSync('make', [target], { cwd: this.directory, env, encoding: 'utf8', ...ids });
+    return spawnSync('make', [target, ...variables], { cwd: this.directory, env, encoding: 'utf8', ...ids });
   }
 }
 
@@ -94,6 +98,22 @@ it('make run shows its admin token once, and later where it is', { skip }, async
   const second = clone.run('run').stdout;
   assert.ok(!second.includes(token), second);
   assert.match(second, /its dashboard on http:\/\/localhost:5001 with the token in \.admin-token\n/);
+});
+
+it('make run says on which ports it serves', { skip }, async (t) => {
+  const clone = await Clone.make(t);
+  await clone.act(ENGINE);
+  const given = clone.run('run', {}, ['LB_PORT=8080', 'LB_ADMIN_PORT=8081']).stdout;
+  assert.match(
+    given,
+    /^ringlb serves on http:\/\/localhost:8080, its dashboard on http:\/\/localhost:8081 /m,
+  );
+  // no variables of the balancer
+  const ignored = clone.run('run', {}, ['PORT=8080', 'ADMIN_PORT=8081']).stdout;
+  assert.match(
+    ignored,
+    /^ringlb serves on http:\/\/localhost:5000, its dashboard on http:\/\/localhost:5001 /m,
+  );
 });
 
 it('make run ends with the last words of a balancer that does not stay up', { skip }, async (t) => {
