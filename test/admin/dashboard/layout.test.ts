@@ -4,7 +4,7 @@ import type { BrowserContextOptions } from 'playwright-core';
 import type { ReplicaSnapshot } from '../../../lib/api/snapshot.ts';
 import { faultsOf } from '../../helpers/admin/accessibility.ts';
 import { skipBrowser } from '../../helpers/admin/browser.ts';
-import { replicaShown, snapshotOf } from './stage.ts';
+import { deployOf, replicaShown, snapshotOf } from './stage.ts';
 import { Visits } from './visits.ts';
 
 const PHONE: BrowserContextOptions = { viewport: { width: 360, height: 740 } };
@@ -121,6 +121,24 @@ describe('the layout of the page', { skip: skipBrowser }, () => {
     assert.deepEqual(await faultsOf(page), []);
     await row.getByRole('button', { name: LONG_NAME, exact: true }).click();
     await drain.waitFor();
+  });
+
+  it('hides nothing that a link or the keyboard leads to behind its head', async () => {
+    visits.stage.deploy = { ...visits.stage.deploy, deploy: deployOf(['done', 'watching', 'waiting']) };
+    visits.stage.snapshot = snapshotOf(fleetOf(24));
+    const page = await visits.open({ viewport: { width: 1440, height: 740 } });
+    const isHidden = (of: string) =>
+      page.locator(of).evaluate((element) => {
+        const head = document.querySelector('.top')?.getBoundingClientRect();
+        return element.getBoundingClientRect().top < (head?.bottom ?? 0);
+      });
+    await page.locator('#deploy-line').getByRole('link').click();
+    await page.locator('#deploy-heading:focus').waitFor();
+    assert.equal(await isHidden('#deploy-heading'), false);
+    for (let presses = 0; presses < 12; presses++) {
+      await page.keyboard.press('Shift+Tab');
+      assert.equal(await isHidden(':focus'), false, `after ${presses} presses`);
+    }
   });
 
   it('cuts no state of many replicas on a phone', async () => {
