@@ -330,6 +330,33 @@ describe('a panel', { skip: skipBrowser }, () => {
       assert.deepEqual(visits.stage.changes, ['/scale {"n":5}']);
     });
 
+    it('removes replicas by a red button that says how many', async () => {
+      const page = await visits.open();
+      await page.getByRole('button', { name: 'Set size…' }).click();
+      const size = page.getByRole('spinbutton', { name: 'Replicas' });
+      await size.fill('1');
+      const button = page.getByRole('dialog').getByRole('button', { name: 'Remove 2 replicas' });
+      await button.waitFor();
+      assert.equal(await button.getAttribute('class'), 'danger');
+      await size.fill('4');
+      const set = page.getByRole('dialog').getByRole('button', { name: 'Set', exact: true });
+      assert.equal(await set.getAttribute('class'), 'primary');
+      await size.fill('1');
+      await button.click();
+      await page.getByRole('dialog').waitFor({ state: 'hidden' });
+      assert.deepEqual(visits.stage.changes, ['/scale {"n":1}']);
+    });
+
+    it('has the box for the bounds beside its words', async () => {
+      autoscaled();
+      const page = await visits.open(PHONE);
+      await page.getByRole('button', { name: 'Set size…' }).click();
+      const box = (await page.getByLabel('Beyond the bounds').boundingBox())!;
+      const words = (await page.getByText('Beyond the bounds').boundingBox())!;
+      assert.ok(words.x - (box.x + box.width) < 12, `${words.x - box.x} px apart`);
+      assert.ok(Math.abs(box.y + box.height / 2 - words.y - words.height / 2) < 6, 'on another line');
+    });
+
     it('sets a size beyond the bounds of autoscaling where that is ticked', async () => {
       autoscaled();
       const page = await visits.open();

@@ -110,7 +110,7 @@ export class ScaleDialog {
       const preview = await this.#api.repeat('PUT', 'scale?dry-run', this.#wanted, signal);
       if (signal.aborted) return;
       this.#say(this.#sentenceOf(preview));
-      this.#do.disabled = false;
+      this.#offer(preview);
     } catch (error) {
       if (!signal.aborted) this.#say('', messageOf(error));
     }
@@ -123,11 +123,22 @@ export class ScaleDialog {
     return `${stateOf(view)} ${view.why}`;
   }
 
+  /** Which ones are removed may change until then, and how many does not. @param {unknown} preview */
+  #offer(preview) {
+    const { removed = [] } = /** @type {Partial<Preview>} */ (preview);
+    this.#do.disabled = false;
+    if (removed.length === 0) return;
+    setText(this.#do, `Remove ${plural(removed.length, 'replica')}`);
+    this.#do.className = 'danger';
+  }
+
   /** @param {string} text @param {string} [problem] */
   #say(text, problem = '') {
     setText(this.#text, text || (problem ? 'Nothing can be done as it stands.' : 'Nothing would change.'));
     setText(this.#problem, problem);
     this.#do.disabled = true;
+    setText(this.#do, 'Set');
+    this.#do.className = 'primary';
   }
 
   async #set() {
