@@ -76,6 +76,8 @@ build: engine ## Builds the images ringlb and ringlb-replica
 
 run: engine compose build ## Serves on port 5000 from containers: the balancer and its replicas
 ifeq ($(OWN_TOKEN),)
+	@[ ! -e $(TOKEN_FILE) ] || [ -r $(TOKEN_FILE) ] || { \
+	  echo "$(TOKEN_FILE) is another user's, as after sudo make run: make it yours with chown" >&2; exit 1; }
 	@[ -s $(TOKEN_FILE) ] || { (umask 077; od -An -N16 -tx1 /dev/urandom | tr -d ' \n' >$(TOKEN_FILE)); \
 	  echo "admin token, kept in $(TOKEN_FILE): $$(cat $(TOKEN_FILE))"; }
 	@LB_ADMIN_HOST=0.0.0.0 LB_ADMIN_TOKEN=$$(cat $(TOKEN_FILE)) \

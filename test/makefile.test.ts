@@ -9,7 +9,8 @@ import { skipUnless } from './helpers/skip.ts';
 
 const REPOSITORY = join(import.meta.dirname, '..');
 const PROGRAMS = ['awk', 'cat', 'make', 'od', 'seq', 'sleep', 'stat', 'tr'];
-const NOBODY = 65_534;
+/** Root may read and write everywhere. */
+const SOMEBODY = process.getuid!() === 0 ? { uid: 65_534, gid: 65_534 } : {};
 
 const skip = skipUnless(spawnSync('which', ['make']).status === 0, 'no make');
 
@@ -100,6 +101,19 @@ it('make run shows its admin token once, and later where it is', { skip }, async
   assert.match(second, /its dashboard on http:\/\/localhost:5001 with the token in \.admin-token\n/);
 });
 
+it('make run says whose the token is, before it starts a balancer without it', { skip }, async (t) => {
+  const clone = await Clone.make(t);
+  await clone.act({ ...ENGINE, compose: 'echo started' });
+  await writeFile(join(clone.directory, '.admin-token'), 'secret', { mode: 0 });
+  const { status, stdout, stderr } = clone.run('run', SOMEBODY);
+  assert.notEqual(status, 0);
+  assert.match(
+    stderr,
+    /^\.admin-token is another user's, as after sudo make run: make it yours with chown\n/,
+  );
+  assert.doesNotMatch(stdout, /started/);
+});
+
 it('make run says on which ports it serves', { skip }, async (t) => {
   const clone = await Clone.make(t);
   await clone.act(ENGINE);
@@ -129,18 +143,16 @@ it('make run ends with the last words of a balancer that does not stay up', { sk
 it('make start says where it may not write', { skip }, async (t) => {
   const clone = await Clone.make(t);
   const { directory } = clone;
-  // root may write everywhere
-  const ids = process.getuid!() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
   const refusal = (path: string) =>
     `and you may not write to ${path}: make it yours with chown, or use a clone`;
   await chmod(directory, 0o555);
-  const installing = clone.run('start', ids);
+  const installing = clone.run('start', SOMEBODY);
   assert.ok(installing.stderr.includes(refusal(directory)), installing.stderr);
   assert.equal(installing.stdout, '');
   await chmod(directory, 0o755);
   await mkdir(join(directory, 'dist'), { mode: 0o555 });
   await chmod(directory, 0o777);
-  const building = clone.run('start', ids);
+  const building = clone.run('start', SOMEBODY);
   assert.ok(building.stderr.includes(refusal(join(directory, 'dist'))), building.stderr);
   assert.equal(building.stdout, '');
 });
