@@ -27,12 +27,15 @@ export function dataOf(option: object): Grid {
     const [across, up] = [xs[xAxisIndex], ys[yAxisIndex]];
     return data.map((datum, at): Cell[] => {
       const [x, y] = pointIn(datum, across?.data?.[at] ?? at);
-      return [plain(name ?? up?.name ?? ''), plain(x), plain(up?.name ?? ''), plain(y)];
+      return [plain(name ?? nameOf(up)), plain(x), nameOf(up), plain(y)];
     });
   });
-  const across = xs.find(({ name = '' }) => name !== '')?.name ?? 'x';
+  const across = xs.map(nameOf).find((name) => name !== '') ?? 'x';
   return { head: ['series', across, 'of', 'value'], rows };
 }
+
+/** What an axis shows: how it is divided is no matter of the data. */
+const nameOf = (axis: Axis | undefined): string => axis?.name?.replace(/ \(log\)$/, '') ?? '';
 
 function pointIn(datum: unknown, category: Cell): readonly [Cell, Cell] {
   const value =
@@ -43,7 +46,7 @@ function pointIn(datum: unknown, category: Cell): readonly [Cell, Cell] {
 
 /** Line ends of labels are blanks; a bar that is not there is empty. */
 function plain(cell: Cell): Cell {
-  if (typeof cell === 'number') return Number(cell.toPrecision(10));
+  if (typeof cell === 'number') return cell;
   return cell === '-' ? '' : cell.replaceAll('\n', ' ');
 }
 
@@ -53,6 +56,7 @@ export function csvOf({ head, rows }: Grid): string {
 }
 
 function quoted(cell: Cell): string {
-  const text = String(cell);
+  // ten digits, which leave out what binary fractions add to decimal ones
+  const text = String(typeof cell === 'number' ? Number(cell.toPrecision(10)) : cell);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -14,7 +14,6 @@ import { titleOf } from '../../bench/analyze/a7-charts.ts';
 import type { A8 } from '../../bench/analyze/a8.ts';
 import { viewA8 } from '../../bench/analyze/a8-view.ts';
 import { wrap } from '../../bench/analyze/chart.ts';
-import { csvOf, dataOf } from '../../bench/analyze/figure-data.ts';
 import { bytes, count, duration, listed, percent, signed } from '../../bench/analyze/format.ts';
 import { layoutOf } from '../../bench/analyze/numbering.ts';
 import { parseOptions } from '../../bench/analyze/options.ts';
@@ -308,31 +307,6 @@ describe('what a report says', () => {
   it('breaks long titles between words', () => {
     assert.deepEqual(wrap('one two three four', 9), ['one two', 'three', 'four']);
     assert.deepEqual(wrap('unbreakable', 3), ['unbreakable']);
-  });
-});
-
-describe('the data of a figure', () => {
-  it('is what its series draw, by name, place and axis', () => {
-    const option = {
-      xAxis: { name: 'replicas', data: ['2', '3'] },
-      yAxis: [{ name: 'share' }, { name: 'ms' }],
-      series: [
-        { name: 'a', data: [{ value: 1.5 }, 2] },
-        { name: 'b', yAxisIndex: 1, data: [[7, 8]] },
-      ],
-    };
-    assert.deepEqual(dataOf(option), {
-      head: ['series', 'replicas', 'of', 'value'],
-      rows: [
-        ['a', '2', 'share', 1.5],
-        ['a', '3', 'share', 2],
-        ['b', 7, 'ms', 8],
-      ],
-    });
-  });
-
-  it('is CSV that every program reads', () => {
-    assert.equal(csvOf({ head: ['a', 'b'], rows: [['x, "y"', 1]] }), 'a,b\r\n"x, ""y""",1\r\n');
   });
 });
 
