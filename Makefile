@@ -23,6 +23,7 @@ run logs stop: export LB_NETWORK ?= $(POOL)
 
 # npm writes this file at the end of an install
 INSTALLED := node_modules/.package-lock.json
+NODE := node_modules/.bin/node
 
 .PHONY: help start test check bench analyze build run logs stop swarm swarm-stop clean \
   writable engine compose
@@ -32,8 +33,12 @@ help: ## Lists what make can do
 
 $(INSTALLED): package.json package-lock.json | writable
 	@echo "installing what it needs from npm, once; this can take a minute"
-	@npm ci --no-audit --no-fund --loglevel=error
+	@npm ci --include=dev --no-audit --no-fund --loglevel=error
 	@touch $@
+
+$(NODE): $(INSTALLED)
+	@[ -x $@ ] || { echo "npm runs no install scripts here (ignore-scripts), and it is one that brings Node.js:" \
+	  "run \"npm rebuild node --ignore-scripts=false\"" >&2; exit 1; }
 
 # dist is another user's after one sudo make start
 writable:
@@ -43,23 +48,23 @@ writable:
 	      "make it yours with chown, or use a clone of your own" >&2; exit 1; }; \
 	done
 
-start: $(INSTALLED) ## Serves on port 5000 over replicas that are child processes; ARGS="…" are its options
+start: $(NODE) ## Serves on port 5000 over replicas that are child processes; ARGS="…" are its options
 	@npm run build --silent
 # not by npm: it would hand Ctrl-C on to a program that the terminal has told already
-	@exec node_modules/.bin/node -- dist/lib/main.js $(ARGS)
+	@exec $(NODE) -- dist/lib/main.js $(ARGS)
 
-test: $(INSTALLED) ## Runs all tests; those that need a Docker engine are skipped where there is none
+test: $(NODE) ## Runs all tests; those that need a Docker engine are skipped where there is none
 	@npm test --silent
 
-check: $(INSTALLED) ## Format, lint, types and tests
+check: $(NODE) ## Format, lint, types and tests
 	@npm run check --silent
 
-bench: $(INSTALLED) ## Measures ring lookups; its options in ARGS
+bench: $(NODE) ## Measures ring lookups; its options in ARGS
 	@npm run bench --silent -- $(ARGS)
 
-analyze: $(INSTALLED) ## Studies distribution, scaling, failure and hash functions; writes analysis/report.html
+analyze: $(NODE) ## Studies distribution, scaling, failure and hash functions; writes analysis/report.html
 	@npm run build --silent
-	@exec node_modules/.bin/node bench/analyze.ts $(ARGS)
+	@exec $(NODE) bench/analyze.ts $(ARGS)
 
 engine:
 	@docker version >/dev/null || { echo "this needs a Docker engine; without one there is make start" >&2; exit 1; }

@@ -8,7 +8,7 @@ import { it, type TestContext } from 'node:test';
 import { skipUnless } from './helpers/skip.ts';
 
 const REPOSITORY = join(import.meta.dirname, '..');
-const PROGRAMS = ['awk', 'cat', 'make', 'od', 'seq', 'sleep', 'stat', 'tr'];
+const PROGRAMS = ['awk', 'cat', 'make', 'mkdir', 'od', 'seq', 'sleep', 'stat', 'touch', 'tr'];
 /** Root may read and write everywhere. */
 const SOMEBODY = process.getuid!() === 0 ? { uid: 65_534, gid: 65_534 } : {};
 
@@ -45,11 +45,17 @@ class Clone {
     return new Clone(directory);
   }
 
+  async program(name: string, script: string): Promise<void> {
+    await writeFile(join(this.directory, 'programs', name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  }
+
   /** A docker that does for each of its commands what stands there, and fails at all others. */
   async act(commands: Readonly<Record<string, string>>): Promise<void> {
     const cases = Object.entries(commands).map(([name, script]) => `${name}) ${script} ;;`);
-    const script = `#!/bin/sh\ncase $1 in\n${cases.join('\n')}\n*) echo "docker $1 fails" >&2; exit 1 ;;\nesac\n`;
-    await writeFile(join(this.directory, 'programs/docker'), script, { mode: 0o755 });
+    await this.program(
+      'docker',
+      `case $1 in\n${cases.join('\n')}\n*) echo "docker $1 fails" >&2; exit 1 ;;\nesac`,
+    );
   }
 
   run(
@@ -155,4 +161,26 @@ it('make start says where it may not write', { skip }, async (t) => {
   const building = clone.run('start', SOMEBODY);
   assert.ok(building.stderr.includes(refusal(join(directory, 'dist'))), building.stderr);
   assert.equal(building.stdout, '');
+});
+
+/** What npm ci leaves behind when it runs no scripts. */
+const INSTALL = 'mkdir -p node_modules; cat package.json >node_modules/.package-lock.json';
+
+it('make start installs what it builds with where NODE_ENV is production', { skip }, async (t) => {
+  const clone = await Clone.make(t);
+  await clone.program('npm', `${INSTALL}; echo npm "$@"`);
+  assert.match(clone.run('start').stdout, /^npm ci --include=dev /m);
+});
+
+it('make start names the script that npm did not run', { skip }, async (t) => {
+  const clone = await Clone.make(t);
+  await clone.program('npm', INSTALL);
+  for (const target of ['start', 'test', 'start']) {
+    const { status, stderr } = clone.run(target);
+    assert.notEqual(status, 0);
+    assert.match(
+      stderr,
+      /^npm runs no install scripts here .*: run "npm rebuild node --ignore-scripts=false"\n/,
+    );
+  }
 });
