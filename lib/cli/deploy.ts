@@ -10,7 +10,7 @@ import type {
 import { quote } from '../config/suggest.ts';
 import { changeOf } from '../core/release-change.ts';
 import type { Call, Command } from './command.ts';
-import { type Column, duration, LEAST_NAME, type Output, printable, table, wrapped } from './output.ts';
+import { type Column, duration, LEAST_NAME, type Output, printable, say, table, wrapped } from './output.ts';
 import { sleepReferenced } from './sleep.ts';
 import { CommandError, type CommandOption, EXIT, type ExitStatus, wrongUsage } from './usage.ts';
 
@@ -147,14 +147,9 @@ async function begin(call: Call, body: object): Promise<ExitStatus> {
   return state === 'done' ? EXIT.done : EXIT.refused;
 }
 
-/** A sentence, in lines that the terminal has room for. */
-function say(output: Output, text: string): void {
-  for (const line of wrapped(text, output.columns)) output.line(line);
-}
-
 function announce(output: Output, id: string): ExitStatus {
   if (output.isJson) output.json({ id });
-  else output.line(`deploy ${id} has begun; ringlb deploy status -f follows it`);
+  else say(output, `deploy ${id} has begun; ringlb deploy status -f follows it`);
   return EXIT.done;
 }
 

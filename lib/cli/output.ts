@@ -165,6 +165,11 @@ export function wrapped(text: string, width: number): readonly string[] {
   return lines;
 }
 
+/** A sentence, in lines that the terminal has room for. */
+export function say(output: Output, text: string): void {
+  for (const line of wrapped(text, output.columns)) output.line(line);
+}
+
 /** A word in pieces that fit. */
 function broken(word: string, width: number): readonly string[] {
   if (widthOf(word) <= width) return [word];

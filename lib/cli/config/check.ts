@@ -2,7 +2,7 @@
 import { ConfigError, type Environment, loadSettings, type Settings } from '../../config/config.ts';
 import { describeOptions, type OptionView } from '../../config/describe.ts';
 import type { Call, Command } from '../command.ts';
-import { type Column, counted, printable, table } from '../output.ts';
+import { type Column, counted, LEAST_NAME, printable, say, table } from '../output.ts';
 import { EXIT, type ExitStatus, wrongUsage } from '../usage.ts';
 
 export const CHECK: Command = {
@@ -32,10 +32,10 @@ function check({ words, environment, has, output }: Call): ExitStatus {
     return EXIT.done;
   }
   const rest = counted(options.length - given.length, 'other');
-  output.line(`${printable(file)} is valid: ${counted(given.length, 'option')} given; ${rest} by default`);
+  say(output, `${printable(file)} is valid: ${counted(given.length, 'option')} given; ${rest} by default`);
   if (shown.length === 0) return EXIT.done;
   output.line('');
-  for (const line of table(COLUMNS, shown)) output.line(line);
+  for (const line of table(COLUMNS, shown, output.columns)) output.line(line);
   return EXIT.done;
 }
 
@@ -51,7 +51,7 @@ function settingsIn(file: string, environment: Environment): Settings {
 
 const COLUMNS: readonly Column<OptionView>[] = [
   { title: 'OPTION', cell: ({ option }) => option },
-  { title: 'VALUE', cell: ({ value }) => printable(value) },
-  { title: 'FROM', cell: ({ from }) => printable(from ?? 'default') },
-  { title: 'TAKEN BY', cell: ({ takes }) => (takes === 'live' ? 'reload' : 'start') },
+  { title: 'VALUE', cell: ({ value }) => printable(value), isFlexible: true },
+  { title: 'FROM', cell: ({ from }) => printable(from ?? 'default'), least: LEAST_NAME, drop: 0 },
+  { title: 'TAKEN BY', cell: ({ takes }) => (takes === 'live' ? 'reload' : 'start'), drop: 1 },
 ];

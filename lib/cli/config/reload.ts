@@ -1,7 +1,7 @@
 /** `ringlb reload`: makes the balancer read its options anew. */
 import type { ReloadView } from '../../api/types.ts';
 import type { Command } from '../command.ts';
-import { printable } from '../output.ts';
+import { printable, say } from '../output.ts';
 import { EXIT } from '../usage.ts';
 
 export const RELOAD: Command = {
@@ -20,8 +20,8 @@ export const RELOAD: Command = {
       return EXIT.done;
     }
     const { changed, needsRestart } = view;
-    output.line(changed.length === 0 ? 'nothing changed' : `changed: ${printable(changed.join(', '))}`);
-    if (needsRestart.length > 0) output.line(`needs a restart: ${printable(needsRestart.join(', '))}`);
+    say(output, changed.length === 0 ? 'nothing changed' : `changed: ${printable(changed.join(', '))}`);
+    if (needsRestart.length > 0) say(output, `needs a restart: ${printable(needsRestart.join(', '))}`);
     return EXIT.done;
   },
 };

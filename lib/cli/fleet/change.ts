@@ -3,16 +3,7 @@ import type { Move, Preview, ReplicaList, WeightList } from '../../api/types.ts'
 import { quote } from '../../config/suggest.ts';
 import { MAX_WEIGHT } from '../../core/replica.ts';
 import type { Call, Command } from '../command.ts';
-import {
-  type Column,
-  counted,
-  LEAST_NAME,
-  type Output,
-  percent,
-  printable,
-  table,
-  wrapped,
-} from '../output.ts';
+import { type Column, counted, LEAST_NAME, type Output, percent, printable, say, table } from '../output.ts';
 import { type CommandOption, EXIT, type ExitStatus, wrongUsage } from '../usage.ts';
 import { replicaNames, serverNames } from './operands.ts';
 
@@ -56,9 +47,9 @@ export const WEIGHT: Command = {
     const message = await admin.requestMessage('POST', path, { body: weights });
     if (output.isJson) output.json(message);
     else if (isDry) {
-      output.line(`would give ${pairsOf(weights)}`);
+      say(output, `would give ${pairsOf(weights)}`);
       showMoves(output, message as Preview);
-    } else output.line(`weights: ${pairsOf((message as WeightList).weights)}`);
+    } else say(output, `weights: ${pairsOf((message as WeightList).weights)}`);
     return EXIT.done;
   },
 };
@@ -101,7 +92,7 @@ async function change(call: Call, method: string, path: string, body: object): P
 
 export function showList(output: Output, { N, replicas }: ReplicaList): void {
   const list = N === 0 ? 'no replicas' : `${counted(N, 'replica')}: ${replicas.join(' ')}`;
-  for (const line of wrapped(list, output.columns)) output.line(line);
+  say(output, list);
 }
 
 /** `3`, `web_a web_b` or `3 web_a`, and whether that is forced. */
@@ -128,8 +119,8 @@ export function showPreview(output: Output, preview: Preview): void {
     ...(added.length > 0 ? [`add ${added.join(' ')}`] : []),
     ...(removed.length > 0 ? [`remove ${removed.join(' ')}`] : []),
   ];
-  if (what.length === 0) return output.line(`would change nothing: there are ${counted(N, 'replica')}`);
-  output.line(`would ${what.join(' and ')}, which makes ${counted(N, 'replica')}`);
+  if (what.length === 0) return say(output, `would change nothing: there are ${counted(N, 'replica')}`);
+  say(output, `would ${what.join(' and ')}, which makes ${counted(N, 'replica')}`);
   const touched = `touches ${counted(inFlight, 'request')} in flight, ${counted(tunnels, 'tunnel')}`;
   showMoves(output, preview, removed.length > 0 ? [touched] : []);
 }
@@ -137,7 +128,7 @@ export function showPreview(output: Output, preview: Preview): void {
 /** What share of the keys moves, and from where to where; `notes` are lines between. */
 function showMoves(output: Output, { moved, moves }: Preview, notes: readonly string[] = []): void {
   output.line(`moves ${percent(moved)} of all keys`);
-  for (const note of notes) output.line(note);
+  for (const note of notes) say(output, note);
   if (moves.length === 0) return;
   output.line('');
   const largest = moves.slice(0, MOST_MOVES);
@@ -169,7 +160,7 @@ function draining(name: 'drain' | 'undrain', summary: string, done: string): Com
       const body = { hostnames: serverNames(words) };
       const message = await admin.requestMessage('POST', `/${name}`, { body });
       if (output.isJson) output.json(message);
-      else output.line(`${words.join(' ')}: ${done}`);
+      else say(output, `${words.join(' ')}: ${done}`);
       return EXIT.done;
     },
   };
