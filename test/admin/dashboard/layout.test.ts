@@ -84,7 +84,7 @@ describe('the layout of the page', { skip: skipBrowser }, () => {
         .locator('#replica-rows tr')
         .nth(many - 1)
         .waitFor();
-      for (const width of [1440, 1257, 1256, 720, 390]) {
+      for (const width of [1440, 1257, 1256, 720, 390, 320]) {
         await page.setViewportSize({ width, height: 740 });
         assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), width);
       }
@@ -138,6 +138,25 @@ describe('the layout of the page', { skip: skipBrowser }, () => {
     for (let presses = 0; presses < 12; presses++) {
       await page.keyboard.press('Shift+Tab');
       assert.equal(await isHidden(':focus'), false, `after ${presses} presses`);
+    }
+  });
+
+  it('has room for large numbers of many replicas on a phone', async () => {
+    const busy = { requestsPerSecond: 12_345, p50Ms: 4096, errorsPerSecond: 1234 };
+    visits.stage.snapshot = snapshotOf([...fleetOf(19), replicaShown(20, 20, busy)]);
+    const page = await visits.open(PHONE);
+    for (const width of [360, 320]) {
+      await page.setViewportSize({ width, height: 740 });
+      const over = await page
+        .locator('#replica-rows')
+        .getByRole('row', { name: 'S20' })
+        .locator('.name, td:not(.minor)')
+        .evaluateAll((cells) =>
+          cells
+            .filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)
+            .map(({ textContent }) => textContent),
+        );
+      assert.deepEqual(over, [], `at ${width}`);
     }
   });
 
