@@ -288,7 +288,8 @@ class DockerDriver implements Driver {
     const settings = this.#settingsFor(spec, image);
     const instanceId = await this.#create(place, spec, settings);
     try {
-      if (place.predecessor !== undefined) await this.#endings.untilCleanedUp(place.predecessor);
+      if (place.predecessor !== undefined)
+        await this.#endings.untilCleanedUp(place.predecessor, settings.network);
       await this.#engine.start(instanceId);
       this.#logs?.follow(instanceId, place.name);
       const container = await this.#engine.container(instanceId);

@@ -218,9 +218,15 @@ export class DockerEngine {
     return done === undefined ? this.network(name) : undefined;
   }
 
-  /** The engine's events from now on, one JSON object per line; destroy the stream to unsubscribe. */
-  async events(filters: Readonly<Record<string, readonly string[]>>): Promise<Readable> {
-    const query = { filters: JSON.stringify(filters) };
+  /**
+   * The engine's events from now on, one JSON object per line, behind those that it remembers (the last 256) if `withPast`;
+   * destroy the stream to unsubscribe.
+   */
+  async events(
+    filters: Readonly<Record<string, readonly string[]>>,
+    { withPast } = { withPast: false },
+  ): Promise<Readable> {
+    const query = { filters: JSON.stringify(filters), ...(withPast && { since: 1 }) };
     return (await this.#get('/events', 'tell its events', { query, isStream: true })) as Readable;
   }
 

@@ -10,6 +10,7 @@ import type { Hint } from '../../../lib/drivers/driver.ts';
 import { systemClock } from '../../../lib/platform/clock.ts';
 import type { LogFields } from '../../../lib/platform/log.ts';
 import { eventually } from '../../helpers/eventually.ts';
+import { FakeClock } from '../../helpers/fake-clock.ts';
 import { endingIn } from '../../helpers/fleet/endings.ts';
 import { type SpecDriver, specWith, withSpec } from '../../helpers/replica-spec.ts';
 import { silentLogger } from '../../helpers/silent-logger.ts';
@@ -46,9 +47,11 @@ function inspected(state: object): object {
 describe('the docker driver', () => {
   let engine: FakeEngine;
   let driver: SpecDriver;
+  let clock: FakeClock;
 
   beforeEach(async () => {
     engine = await FakeEngine.open();
+    clock = new FakeClock();
     const api = new DockerApi({ clock: systemClock, socketPath: engine.socketPath, timeoutMs: 1_000 });
     const spec = specWith({ image: 'i', port: 80 });
     const options = {
@@ -62,7 +65,7 @@ describe('the docker driver', () => {
       stopTimeoutMs: 10_000,
       log: silentLogger,
     };
-    driver = withSpec(createDockerDriver({ ...options, api }), spec);
+    driver = withSpec(createDockerDriver({ ...options, api, clock }), spec);
     engine.reply('GET /_ping', 200);
     engine.reply('GET /images/i/json', 200, { Id: IMAGE });
     engine.reply('POST /volumes/create', 201);
@@ -149,21 +152,67 @@ describe('the docker driver', () => {
     });
   });
 
-  it('starts a successor once the engine has cleaned up behind the dead one, or takes too long for it', async () => {
-    const dead = `GET /containers/${'d'.repeat(64)}/json`;
+  describe('starts the successor of a dead container', () => {
+    const dead = 'd'.repeat(64);
     const start = `POST /containers/${ID}/start`;
-    for (const isSlow of [false, true]) {
-      const inspections: ServerResponse[] = [];
-      engine.on(dead, (response) => inspections.push(response));
-      engine.requests.length = 0;
-      const started = driver.start({ name: 'S1', id: 1, isNext: true, predecessor: 'd'.repeat(64) });
-      await eventually('it waits', () => inspections.length === 1);
+    let inspections: ServerResponse[];
+    let streams: ServerResponse[];
+    let started: Promise<unknown>;
+
+    const disconnect = (container: string): void => {
+      const event = { Action: 'disconnect', Actor: { ID: 'e', Attributes: { container, name: 'net' } } };
+      for (const stream of streams) stream.write(`${JSON.stringify(event)}\n`);
+    };
+
+    beforeEach(async () => {
+      inspections = [];
+      streams = [];
+      engine.on(`GET /containers/${dead}/json`, (response) => inspections.push(response));
+      engine.on('GET /events', (response, { url }) => {
+        const { searchParams: query } = new URL(url!, 'http://engine');
+        assert.deepEqual(JSON.parse(query.get('filters')!), {
+          type: ['network'],
+          event: ['disconnect'],
+          network: ['net'],
+        });
+        assert.equal(query.get('since'), '1');
+        response.writeHead(200).flushHeaders();
+        streams.push(response);
+      });
+      started = driver.start({ name: 'S1', id: 1, isNext: true, predecessor: dead });
+      await eventually('it waits', () => inspections.length === 1 && streams.length === 1);
       assert.ok(engine.requests.includes('POST /containers/create'));
       assert.ok(!engine.requests.includes(start));
-      if (!isSlow) for (const response of inspections) json(response, 200, inspected({}));
+    });
+
+    afterEach(async () => {
       await started;
       assert.ok(engine.requests.includes(start));
-    }
+      await eventually('the stream of events is closed', () => streams[0]!.closed);
+    });
+
+    const waitsStill = async (): Promise<void> => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      assert.ok(!engine.requests.includes(start));
+    };
+
+    it('once it has left the network', async () => {
+      disconnect(ID);
+      await waitsStill();
+      disconnect(dead);
+    });
+
+    it('once the engine inspects it', () => {
+      json(inspections[0]!, 200, inspected({}));
+    });
+
+    it('once the engine inspects it, where it tells no events', async () => {
+      streams[0]!.destroy();
+      await waitsStill();
+      json(inspections[0]!, 200, inspected({}));
+    });
+
+    it('where the engine takes long for both', () => clock.advance(200));
   });
 
   it('refuses a second start of a name during the first', async () => {
