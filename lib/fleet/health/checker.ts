@@ -180,7 +180,11 @@ export class Checker {
     this.#parts.onAvailability(replica);
     if (!this.#isCurrent(check)) return;
     const tookMs = clock.nowMs() - startedMs;
-    const delayMs = nextProbeMs(check, { tookMs, passed }, intervalMs, random());
+    const delayMs = nextProbeMs(
+      check,
+      { tookMs, passed },
+      { intervalMs, chance: random(), watched: this.#checks.size },
+    );
     if (delayMs !== undefined)
       check.timer = clock.after(this.#delayInBatch(check, delayMs), () => this.#begin(check));
   }

@@ -7,12 +7,13 @@ import type { Endpoint } from '../../core/replica.ts';
 import type { Timer } from '../../platform/clock.ts';
 import type { Replica } from '../replica.ts';
 
-/** Between two probes of a replica that is starting: from here … */
-const QUICK_MS = 10;
-/** … doubling to here, the most that a start may take longer for having just been missed … */
+/** Between two probes of a replica that is starting: a millisecond for each that is watched, from here … */
+const MIN_LOOK_MS = 5;
+/** … to here, the most that a start may take longer for having just been missed … */
 const LOOK_MS = 25;
-/** … and after this many failures, about a second, doubling further to QUICK_MAX_MS. */
-const QUICK_MISSES = 40;
+/** … and after this time, doubling to QUICK_MAX_MS. A suspect is probed so as well, from QUICK_MS doubling to LOOK_MS. */
+const LOOKS_FOR_MS = 1000;
+const QUICK_MS = 10;
 const QUICK_MAX_MS = 500;
 /** Between two probes of a suspect while probing is off. */
 const SUSPECT_MS = 1000;
@@ -80,12 +81,20 @@ export interface Probed {
   readonly passed: boolean;
 }
 
-/** From the end of a probe until the next; undefined for none. `chance` is from 0 to 1. */
+export interface Schedule {
+  /** 0 while probing is off. */
+  readonly intervalMs: number;
+  /** From 0 to 1. */
+  readonly chance: number;
+  /** How many replicas are watched. */
+  readonly watched: number;
+}
+
+/** From the end of a probe until the next; undefined for none. */
 export function nextProbeMs(
   check: Check,
   { tookMs, passed }: Probed,
-  intervalMs: number,
-  chance: number,
+  { intervalMs, chance, watched }: Schedule,
 ): number | undefined {
   if (check.mode === 'steady') {
     if (intervalMs === 0) return undefined;
@@ -95,12 +104,15 @@ export function nextProbeMs(
     return Math.max(0, waitMs - tookMs);
   }
   if (intervalMs === 0) return SUSPECT_MS;
-  if (passed) return QUICK_MS;
-  return Math.min(intervalMs, quickMs(check.misses));
+  const lookMs = check.mode === 'starting' ? Math.min(LOOK_MS, Math.max(MIN_LOOK_MS, watched)) : LOOK_MS;
+  const firstMs = Math.min(QUICK_MS, lookMs);
+  if (passed) return firstMs;
+  return Math.min(intervalMs, quickMs(check.misses, firstMs, lookMs));
 }
 
 /** Time to the next look after `misses` failures in a row. */
-function quickMs(misses: number): number {
-  if (misses <= QUICK_MISSES) return backoffMs(misses, QUICK_MS, LOOK_MS);
-  return backoffMs(misses - QUICK_MISSES, LOOK_MS, QUICK_MAX_MS);
+function quickMs(misses: number, firstMs: number, lookMs: number): number {
+  const looks = Math.round(LOOKS_FOR_MS / lookMs);
+  if (misses <= looks) return backoffMs(misses, firstMs, lookMs);
+  return backoffMs(misses - looks, lookMs, QUICK_MAX_MS);
 }

@@ -14,7 +14,7 @@ describe('the checker', () => {
     assert.equal(rig.probes.waiting.length, 1);
     await rig.probes.pass();
     assert.equal(replica.state, 'starting');
-    assert.equal(await rig.untilNextProbe(), 10);
+    assert.equal(await rig.untilNextProbe(), 5);
     await rig.probes.pass();
     assert.equal(replica.state, 'healthy');
     assert.deepEqual(rig.fleet.transitions, ['S1 starting→healthy: probe passed: 200']);
@@ -65,27 +65,50 @@ describe('the checker', () => {
     assert.deepEqual([replica.probes.failed, replica.probes.recent], [1, [false]]);
   });
 
-  it('probes a starting instance often for a second, then less', async () => {
-    rig.watched('S1');
-    const waits: number[] = [];
-    for (let count = 0; count < 45; count++) {
-      await rig.probes.fail();
-      waits.push(await rig.untilNextProbe());
-    }
-    assert.deepEqual(waits.slice(0, 4), [10, 20, 25, 25]);
-    assert.deepEqual(waits.slice(38), [25, 25, 25, 50, 100, 200, 400]);
-    assert.deepEqual(rig.downs, []);
-  });
+  describe('probes a starting instance', () => {
+    /** The waits after that many failures in a row where so many are watched. */
+    const waitsOf = async (
+      failures: number,
+      { watched = 1, intervalMs = INTERVAL_MS },
+    ): Promise<number[]> => {
+      rig = new CheckerRig({ intervalMs, maxConcurrent: watched });
+      for (let id = 2; id <= watched; id++) rig.watched(`S${id}`);
+      // theirs never get an answer
+      rig.probes.waiting.length = 0;
+      rig.watched('S1');
+      const waits: number[] = [];
+      while (waits.length < failures) {
+        await rig.probes.fail();
+        waits.push(await rig.untilNextProbe());
+      }
+      return waits;
+    };
 
-  it('never waits longer for a starting instance than the interval', async () => {
-    rig = new CheckerRig({ intervalMs: 22 });
-    rig.watched('S1');
-    const waits: number[] = [];
-    for (let count = 0; count < 4; count++) {
-      await rig.probes.fail();
-      waits.push(await rig.untilNextProbe());
+    for (const [watched, lookMs] of [
+      [1, 5],
+      [7, 7],
+    ] as const) {
+      it(`every ${lookMs} ms for a second, then less, where ${watched} are watched`, async () => {
+        const looks = Math.round(1000 / lookMs);
+        const waits = await waitsOf(looks + 9, { watched });
+        assert.deepEqual(new Set(waits.slice(0, looks)), new Set([lookMs]));
+        const later = [1, 2, 4, 8, 16, 32, 64, 128, 256].map((times) => Math.min(500, times * lookMs));
+        assert.deepEqual(waits.slice(looks), later);
+        assert.deepEqual(rig.downs, []);
+      });
     }
-    assert.deepEqual(waits, [10, 20, 22, 22]);
+
+    it('less often where many are watched', async () => {
+      assert.deepEqual(await waitsOf(3, { watched: 12 }), [10, 12, 12]);
+      const waits = await waitsOf(45, { watched: 30 });
+      assert.deepEqual(waits.slice(0, 4), [10, 20, 25, 25]);
+      assert.deepEqual(waits.slice(38), [25, 25, 25, 50, 100, 200, 400]);
+    });
+
+    it('at least at the interval', async () => {
+      assert.deepEqual(await waitsOf(3, { intervalMs: 3 }), [3, 3, 3]);
+      assert.deepEqual(await waitsOf(4, { watched: 30, intervalMs: 22 }), [10, 20, 22, 22]);
+    });
   });
 
   for (const [chance, waitMs] of [

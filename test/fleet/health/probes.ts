@@ -71,7 +71,7 @@ export class CheckerRig {
   async healthy(name: string): Promise<Replica> {
     const replica = this.watched(name);
     await this.probes.pass();
-    await this.fleet.advance(10);
+    await this.untilNextProbe();
     await this.probes.pass();
     if (replica.state !== 'healthy') throw new Error(`${name} is ${replica.state}`);
     return replica;
