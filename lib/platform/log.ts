@@ -69,7 +69,7 @@ export function createLogger(level: LogLevel, isTerminal: boolean = isatty(STDER
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
   };
-  const format = isTerminal ? prettyFormat() : (line: string) => line;
+  const format = isTerminal ? prettyFormat() : escaped;
   let note = '';
   const notes = pino({ ...options, level: 'error' }, { write: (line: string) => (note = line) });
   let fd: number | undefined;
@@ -114,5 +114,23 @@ export function createLogger(level: LogLevel, isTerminal: boolean = isatty(STDER
 /** Human-readable lines. Loaded lazily: it costs 20 ms and is needed on a terminal only. */
 function prettyFormat(): (line: string) => string {
   const pretty = createRequire(import.meta.url)('pino-pretty') as typeof import('pino-pretty');
-  return pretty.prettyFactory({ translateTime: 'SYS:HH:MM:ss.l', singleLine: true });
+  const format = pretty.prettyFactory({
+    translateTime: 'SYS:HH:MM:ss.l',
+    singleLine: true,
+    // fields are JSON
+    messageFormat: (fields, key) => String(fields[key]).replace(/\p{Cc}/gu, escapeOf),
+  });
+  return (line) => escaped(format(line));
+}
+
+/** What JSON leaves as it is although it would steer a terminal or its reader, such as marks of the direction of text. */
+const UNSEEN = /[\x7f-\x9f\p{Cf}]/gu;
+
+function escaped(line: string): string {
+  return line.replace(UNSEEN, escapeOf);
+}
+
+/** In the notation of JSON: `\u202e`, two of these for a character beyond the basic plane. */
+function escapeOf(char: string): string {
+  return char.replace(/[\s\S]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

@@ -47,6 +47,18 @@ describe('the log', () => {
     assert.equal(JSON.parse(lines[0] ?? '').msg, 'two\nlines');
   });
 
+  for (const isTerminal of [false, true]) {
+    it(`escapes what would steer ${isTerminal ? 'a terminal' : 'the terminal of who reads the lines'}`, () => {
+      const text = String.raw`a\x1b[2Jb\x9b2Jc\u202egnp.exe\u{e0001}\x7f é`;
+      const { lines } = written(`log.warn({ cause: '${text}' }, '${text}')`, 'info', isTerminal);
+      assert.equal(lines.length, 1);
+      const shown = String.raw`a\u001b[2Jb\u009b2Jc\u202egnp.exe\udb40\udc01\u007f é`;
+      const line = lines[0] ?? '';
+      assert.equal(line.split(shown).length, 3, line);
+      assert.doesNotMatch(line, /[\p{Cc}\p{Cf}]/u);
+    });
+  }
+
   for (const [level, expected] of [
     ['debug', ['debug', 'info', 'warn', 'error']],
     ['info', ['info', 'warn', 'error']],
