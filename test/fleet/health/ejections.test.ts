@@ -1,9 +1,10 @@
 /** Replicas that take connections and fail requests: out for a while, longer each time, and never too many. */
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { beforeEach, describe, it } from 'node:test';
 import { OutlierDetector, type Traffic } from '../../../lib/fleet/health/outlier-detector.ts';
 import type { Replica } from '../../../lib/fleet/replica.ts';
 import { FleetRig, INTERVAL_MS } from '../../helpers/fleet/rig.ts';
+import { CheckerRig } from './probes.ts';
 
 /** Data threads say that requests failed at the replica in a row. */
 function failAt(rig: FleetRig, name: string): void {
@@ -30,6 +31,46 @@ function serve(rig: FleetRig, name: string, requests: number, share: number): vo
 }
 
 describe('an ejection', () => {
+  describe('of a replica that is probed', () => {
+    let rig: CheckerRig;
+    let replica: Replica;
+    /** The results of its next probes, one interval apart, and its state behind each. */
+    const statesAfter = async (...results: ('pass' | 'fail')[]): Promise<string[]> => {
+      const states: string[] = [];
+      for (const result of results) {
+        await rig.untilNextProbe();
+        await rig.probes[result]();
+        states.push(replica.state);
+      }
+      return states;
+    };
+
+    beforeEach(async () => {
+      rig = new CheckerRig();
+      replica = await rig.healthy('S1');
+      rig.fleet.checker.eject(replica, 'requests failed in a row');
+    });
+
+    it('is over early after rise passes in a row', async () => {
+      assert.deepEqual(await statesAfter('pass', 'fail', 'pass', 'pass'), [
+        'unhealthy',
+        'unhealthy',
+        'unhealthy',
+        'healthy',
+      ]);
+    });
+
+    it('does not end while its probes say that it is down', async () => {
+      await statesAfter('fail', 'fail', 'fail');
+      await rig.fleet.advance(10_000, 500);
+      assert.equal(replica.state, 'unhealthy');
+      assert.deepEqual(
+        rig.fleet.transitions.filter((line) => line.endsWith('its ejection is over')),
+        [],
+      );
+    });
+  });
+
   it('takes one of two, and never the last', async () => {
     const rig = await FleetRig.of(2);
     failAt(rig, 'S1');

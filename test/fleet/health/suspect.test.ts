@@ -35,6 +35,19 @@ describe('a replica that traffic speaks against', () => {
     assert.equal(replica.state, 'healthy');
   });
 
+  it('counts a failure that began before the suspicion', async () => {
+    await rig.healthy('S1');
+    await rig.fleet.advance(INTERVAL_MS);
+    rig.fleet.checker.suspect(rig.fleet.replica('S1'), 'traffic: connect refused');
+    await rig.probes.fail();
+    assert.equal(rig.probes.waiting.length, 0);
+    assert.equal(await rig.untilNextProbe(), 10);
+    await rig.probes.fail();
+    assert.equal(await rig.untilNextProbe(), 20);
+    await rig.probes.fail();
+    assert.deepEqual(rig.downs, ['drain S1: probes failed: connection refused']);
+  });
+
   it('gives up a suspect after fall failures in quick succession', async () => {
     const replica = await rig.healthy('S1');
     rig.fleet.checker.suspect(replica, 'traffic: connect refused');
