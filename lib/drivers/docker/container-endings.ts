@@ -5,7 +5,6 @@ import { type Clock, sleep } from '../../platform/clock.ts';
 import { type BalancerError, StartError } from '../../platform/errors.ts';
 import type { Instance } from '../driver.ts';
 import type { DockerEngine } from './engine.ts';
-import { untilDisconnected } from './events.ts';
 import { type ContainerJson, endingOfContainer, NO_OUTPUT } from './mapper.ts';
 
 /** Timeout for finding out how a container ended; its replacement waits for that. */
@@ -41,16 +40,12 @@ export class ContainerEndings {
   }
 
   /**
-   * Resolves once the engine has taken a dead container off its network, which it does before it inspects it, or when that
-   * takes long. The kernel changes networks one at a time: a container that is started meanwhile is up later than one that
-   * is started behind it.
+   * Resolves once the engine has taken down the network of a dead container, which it does before it inspects it, or when
+   * that takes long. The kernel changes networks one at a time: a container that is started meanwhile is up later than one
+   * that is started behind it.
    */
-  async untilCleanedUp(containerId: string, network: string): Promise<void> {
-    const abort = new AbortController();
-    const disconnected = untilDisconnected(this.#engine, { network, containerId }, abort.signal);
-    const inspected = this.#engine.container(containerId);
-    await this.#within(CLEANUP_MS, Promise.any([disconnected, inspected]));
-    abort.abort();
+  async untilCleanedUp(instanceId: string): Promise<void> {
+    await this.#within(CLEANUP_MS, this.#engine.container(instanceId));
   }
 
   /** The instance, with its ending if it is dead; undefined if it has been removed meanwhile. */

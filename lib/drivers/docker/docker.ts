@@ -288,8 +288,7 @@ class DockerDriver implements Driver {
     const settings = this.#settingsFor(spec, image);
     const instanceId = await this.#create(place, spec, settings);
     try {
-      if (place.predecessor !== undefined)
-        await this.#endings.untilCleanedUp(place.predecessor, settings.network);
+      if (place.predecessor !== undefined) await this.#endings.untilCleanedUp(place.predecessor);
       await this.#engine.start(instanceId);
       this.#logs?.follow(instanceId, place.name);
       const container = await this.#engine.container(instanceId);

@@ -218,15 +218,9 @@ export class DockerEngine {
     return done === undefined ? this.network(name) : undefined;
   }
 
-  /**
-   * The engine's events from now on, one JSON object per line, behind those that it remembers (the last 256) if `withPast`;
-   * destroy the stream to unsubscribe.
-   */
-  async events(
-    filters: Readonly<Record<string, readonly string[]>>,
-    { withPast } = { withPast: false },
-  ): Promise<Readable> {
-    const query = { filters: JSON.stringify(filters), ...(withPast && { since: 1 }) };
+  /** The engine's events from now on, one JSON object per line; destroy the stream to unsubscribe. */
+  async events(filters: Readonly<Record<string, readonly string[]>>): Promise<Readable> {
+    const query = { filters: JSON.stringify(filters) };
     return (await this.#get('/events', 'tell its events', { query, isStream: true })) as Readable;
   }
 

@@ -3,12 +3,12 @@
  * Invariants: every subscription is followed by a hint to list again, so what happened before it is not missed;
  * `engine-lost` and `engine-back` alternate.
  */
-import { addAbortSignal, type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { type Clock, sleep } from '../../platform/clock.ts';
 import { messageOf } from '../../platform/errors.ts';
 import type { Hint } from '../driver.ts';
 import type { DockerEngine } from './engine.ts';
-import { disconnectedIn, disconnectFilters, eventFilters, hintOf } from './mapper.ts';
+import { eventFilters, hintOf } from './mapper.ts';
 
 const FIRST_DELAY_MS = 100;
 const LAST_DELAY_MS = 5_000;
@@ -79,21 +79,6 @@ export class EventWatch {
   #emit(hint: Hint | undefined): void {
     if (hint && !this.#isClosed) this.#options.onHint(hint);
   }
-}
-
-/**
- * Resolves once the container has left the network; at once where the engine remembers that it has. Rejects where events
- * cannot be followed until then, and when the signal aborts.
- */
-export async function untilDisconnected(
-  engine: Pick<DockerEngine, 'events'>,
-  { network, containerId }: { readonly network: string; readonly containerId: string },
-  signal: AbortSignal,
-): Promise<void> {
-  const stream = await engine.events(disconnectFilters(network), { withPast: true });
-  addAbortSignal(signal, stream);
-  for await (const line of linesOf(stream)) if (disconnectedIn(line) === containerId) return;
-  throw new Error('the event stream ended');
 }
 
 /** Throws when the stream is cut, where `node:readline` would wait forever. */

@@ -233,16 +233,6 @@ export function hintOf(line: string): Hint | undefined {
   return { kind: 'died', instanceId: actor.ID, ending };
 }
 
-export function disconnectFilters(network: string): Readonly<Record<string, readonly string[]>> {
-  return { type: ['network'], event: ['disconnect'], network: [network] };
-}
-
-/** The container in the event line of a network. */
-export function disconnectedIn(line: string): string | undefined {
-  const { Actor: actor } = parse(line) as { Actor?: { Attributes?: Record<string, string> } };
-  return actor?.Attributes?.container;
-}
-
 /** Splits a log response into its frames: stream number, three zero bytes, a length of four bytes, payload. */
 export function outputOfFrames(reply: Buffer): Output {
   const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
