@@ -2,13 +2,33 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { BrowserContextOptions } from 'playwright-core';
 import type { ReplicaSnapshot } from '../../../lib/api/snapshot.ts';
+import type { FleetEvent } from '../../../lib/api/types.ts';
 import { faultsOf } from '../../helpers/admin/accessibility.ts';
 import { skipBrowser } from '../../helpers/admin/browser.ts';
+import { misfits } from './fit.ts';
 import { deployOf, replicaShown, snapshotOf } from './stage.ts';
 import { Visits } from './visits.ts';
 
 const PHONE: BrowserContextOptions = { viewport: { width: 360, height: 740 } };
 const LONG_NAME = 'a-name-of-sixty-three-letters-which-is-the-most-that-one-may-have';
+
+/** Desktops, tablets and phones, either side of every width at which the page is laid out anew. */
+const WIDTHS = [
+  1920, 1440, 1366, 1280, 1257, 1256, 1200, 1024, 961, 960, 834, 768, 721, 720, 480, 430, 390, 352, 320,
+];
+
+/** Numbers as large as they get. */
+const LARGE: Partial<ReplicaSnapshot> = {
+  ...{ requestsPerSecond: 12_345, errorsPerSecond: 1234, p50Ms: 4096, p99Ms: 65_536 },
+  ...{ inFlight: 255, queued: 1024, weight: 256, restarts: 12_345, drained: true },
+  endpoint: '[2001:db8:1234:5678:9abc:def0:1234:5678]:40000',
+};
+
+const AT = new Date().toISOString();
+const DEATH: FleetEvent = {
+  ...{ id: 'a-1', time: AT, since: AT, kind: 'died', replica: 'S1', instance: '4711', image: null },
+  ...{ cause: `exit 1: ${'words and more words '.repeat(8)}`, ms: 1234, cost: null, count: 12 },
+};
 
 const fleetOf = (count: number) =>
   Array.from({ length: count }, (_, index) => replicaShown(index + 1, count));
@@ -167,5 +187,47 @@ describe('the layout of the page', { skip: skipBrowser }, () => {
     const cell = page.locator('[data-state="unhealthy"] .state-cell');
     const [inner, outer] = await cell.evaluate(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth]);
     assert.ok(inner <= outer, `${inner} px of words in ${outer}`);
+  });
+
+  for (const [what, many, name, differs] of [
+    ['three replicas', 3, (id: number) => `S${id}`, {}],
+    ['three with large numbers and long names', 3, (id: number) => `${id}${LONG_NAME.slice(1)}`, LARGE],
+    ['twenty with large numbers and long names', 20, (id: number) => `${'x'.repeat(60)}${id}`, LARGE],
+  ] as const) {
+    it(`keeps every word and button in its place, and none over another, on every screen: ${what}`, async () => {
+      const replicas = fleetOf(many).map((one) => ({ ...one, ...differs, name: name(one.id) }));
+      const last = replicas[many - 1]?.name ?? '';
+      visits.stage.events.push({ ...DEATH, replica: last });
+      visits.stage.deploy = { ...visits.stage.deploy, deploy: deployOf(['done', 'watching', 'waiting']) };
+      visits.stage.snapshot = snapshotOf(replicas);
+      const page = await visits.open();
+      // where rows are short all of it is there once its name was pressed, and the charts name it
+      await page.getByRole('button', { name: last, exact: true }).click();
+      await page.locator('#charts-of', { hasText: last }).waitFor();
+      for (const width of WIDTHS) {
+        await page.setViewportSize({ width, height: 900 });
+        assert.deepEqual(await misfits(page), [], `at ${width}`);
+      }
+    });
+  }
+
+  it('has room in its dialogs and panels for the longest names', async () => {
+    const names = [LONG_NAME, 'x'.repeat(63)];
+    visits.stage.snapshot = snapshotOf(names.map((name, at) => replicaShown(at + 1, 2, { name })));
+    const page = await visits.open();
+    for (const name of names) {
+      for (const button of [`Remove ${name}`, `Drain ${name}`, `Log of ${name}`]) {
+        await page.setViewportSize({ width: 1440, height: 900 });
+        await page.getByRole('button', { name: button }).click();
+        const dialog = page.locator('dialog[open]');
+        await dialog.getByText(name).first().waitFor();
+        for (const width of [1440, 721, 720, 430, 320]) {
+          await page.setViewportSize({ width, height: 900 });
+          assert.deepEqual(await misfits(page), [], `${button} at ${width}`);
+        }
+        await page.keyboard.press('Escape');
+        await dialog.waitFor({ state: 'hidden' });
+      }
+    }
   });
 });

@@ -81,7 +81,7 @@ function rowOf(event) {
       html('span', { class: `kind ${mood}` }, kind.replaceAll('-', ' ')),
       count > 1 ? ` × ${count}` : '',
     ),
-    html('td', { class: replica === null ? 'who none' : 'who' }, replica ?? '–'),
+    html('td', { class: replica === null ? 'who none' : 'who', title: replica ?? '' }, replica ?? '–'),
     html('td', { class: why === '' ? 'why none' : 'why' }, why || '–'),
     html('td', { class: 'number' }, took(ms)),
     html('td', { class: cost === null ? 'cost none' : 'cost' }, costOf(cost)),
