@@ -57,6 +57,8 @@ export class Journal {
   readonly #listeners = new Set<(event: FleetEvent) => void>();
   readonly #counters = new Set<EventCounter>();
   readonly #repeats: Repeats<FleetEvent>;
+  /** Replicas whose last start failed: the next one is part of a crash loop. */
+  readonly #failing = new Set<string>();
   /** The latest event of each series. */
   readonly #standing = new Map<string, FleetEvent>();
   #count = 0;
@@ -151,13 +153,21 @@ export class Journal {
       since: time,
     };
     for (const counter of this.#counters) counter.countEvent(event);
-    if (replica === undefined || !REPEATED.has(kind)) {
+    const isOfLoop = replica !== undefined && this.#isOfCrashLoop(kind, replica);
+    if (replica === undefined || !(isOfLoop || REPEATED.has(kind))) {
       this.#keep(event);
       return;
     }
     // each start has an instance of its own
-    const who = kind === 'start-failed' ? '' : event.instance;
+    const who = isOfLoop ? '' : event.instance;
     this.#repeats.note([kind, replica, who, event.cause].join('\n'), event, merged);
+  }
+
+  /** A start that failed, or one behind it. */
+  #isOfCrashLoop(kind: EventKind, replica: string): boolean {
+    if (kind === 'start-failed') this.#failing.add(replica);
+    else if (kind !== 'started') this.#failing.delete(replica);
+    return this.#failing.has(replica);
   }
 
   /** Keeps the latest event of a series, under a new id, instead of the one before, which is no longer kept. */

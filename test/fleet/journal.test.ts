@@ -180,6 +180,43 @@ describe('the journal', () => {
     assert.ok((events[2]!.cost?.failed ?? 0) >= 2000, 'the cost of all of them');
   });
 
+  it('keeps the starts of a crash loop as one event beside what came before it', () => {
+    const died = { replica: 'S1', instance: '0', cause: 'exit 1' };
+    journal.note({ kind: 'died', ...died });
+    for (let instance = 1; instance <= 400; instance++) {
+      const it = { replica: 'S1', instance: `${instance}`, cause: 'exit 1' };
+      journal.note({ kind: 'started', ...it });
+      journal.note({ kind: 'started', ...it, replica: 'S2' });
+      clock.advance(30_000);
+      journal.note({ kind: 'start-failed', ...it });
+    }
+    journal.note({ kind: 'started', replica: 'S1', instance: '401', cause: 'exit 1' });
+    clock.advance(1000);
+    const told = journal.after('').filter(({ replica }) => replica === 'S1');
+    assert.deepEqual(
+      told.map(({ kind, instance, count }) => [kind, instance, count]),
+      [
+        ['died', '0', 1],
+        ['started', '1', 1],
+        ['start-failed', '400', 400],
+        ['started', '401', 400],
+      ],
+    );
+    assert.equal(journal.after('').filter(({ replica }) => replica === 'S2').length, 400);
+  });
+
+  it('keeps starts apart that did not follow a failed one', () => {
+    const start = (instance: string) => {
+      const it = { replica: 'S1', instance, cause: 'SIGKILL' };
+      journal.note({ kind: 'started', ...it });
+      journal.note({ kind: 'healthy', ...it, cause: 'probe passed' });
+      journal.note({ kind: 'died', ...it });
+    };
+    journal.note({ kind: 'start-failed', replica: 'S1', cause: 'exit 1' });
+    for (const instance of ['1', '2', '3']) start(instance);
+    assert.equal(kinds().filter((kind) => kind === 'started').length, 3);
+  });
+
   it('reports a repeat under a new id, once a second', () => {
     const told: string[] = [];
     journal.subscribe(({ id, kind, count }) => told.push(`${id} ${kind} ${count}`));
