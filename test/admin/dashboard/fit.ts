@@ -9,12 +9,12 @@ export function misfits(page: Page): Promise<readonly string[]> {
   return page.evaluate(() => {
     interface Part {
       readonly of: Element;
-      readonly box: DOMRect;
+      /** What of it no box around it cuts off. */
       readonly seen: DOMRect;
     }
     const CONTROLS = 'button, a, input, select, textarea, .probes';
     const FRAMES = 'th, td, tr, li, .preview, .panel, main, form, dialog';
-    /** It is layered, or drawn by itself: its parts lie over others, as they are meant to. */
+    /** Hidden from sight, or drawn: its parts are meant to lie over others. */
     const DRAWN = 'option, .unseen, .skip, .notice, .chart, svg:not(.probes)';
     const ROUNDING = 1.01;
 
@@ -39,15 +39,10 @@ export function misfits(page: Page): Promise<readonly string[]> {
       const { overflowX, display } = getComputedStyle(element);
       return overflowX !== 'visible' && display !== 'inline';
     };
-    /** What of it is not cut off by a box that scrolls or cuts. */
-    const partOf = (of: Element, box: DOMRect, self: readonly Element[]): Part => {
-      const clipping = [...self, ...ancestors(of)].filter(clips);
-      return {
-        of,
-        box,
-        seen: clipping.reduce((seen, one) => both(seen, one.getBoundingClientRect()), box),
-      };
-    };
+    const partOf = (of: Element, box: DOMRect, around: Iterable<Element>): Part => ({
+      of,
+      seen: [...around].filter(clips).reduce((seen, one) => both(seen, one.getBoundingClientRect()), box),
+    });
     const linesOf = (element: Element): DOMRect[] =>
       [...element.childNodes]
         .filter((node) => node instanceof Text && node.data.trim() !== '')
@@ -67,8 +62,8 @@ export function misfits(page: Page): Promise<readonly string[]> {
     const parts = shown
       .flatMap((of) =>
         of.matches(CONTROLS)
-          ? [partOf(of, of.getBoundingClientRect(), [])]
-          : linesOf(of).map((box) => partOf(of, box, [of])),
+          ? [partOf(of, of.getBoundingClientRect(), ancestors(of))]
+          : linesOf(of).map((box) => partOf(of, box, [of, ...ancestors(of)])),
       )
       .filter(({ seen }) => seen.width > 1 && seen.height > 1);
 
@@ -77,12 +72,11 @@ export function misfits(page: Page): Promise<readonly string[]> {
         .filter((frame) => frame.matches(FRAMES))
         .filter((frame) => {
           const { left, right } = frame.getBoundingClientRect();
-          const style = getComputedStyle(frame);
-          const [from, to] = [
-            left + Number.parseFloat(style.paddingLeft),
-            right - Number.parseFloat(style.paddingRight),
-          ];
-          return seen.left < from - ROUNDING || seen.right > to + ROUNDING;
+          const { paddingLeft, paddingRight } = getComputedStyle(frame);
+          return (
+            seen.left < left + Number.parseFloat(paddingLeft) - ROUNDING ||
+            seen.right > right - Number.parseFloat(paddingRight) + ROUNDING
+          );
         })
         .map((frame) => `${nameOf(of)} out of ${nameOf(frame)}`),
     );
