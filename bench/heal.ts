@@ -98,14 +98,25 @@ function containers(image: string): Kind {
   };
 }
 
-async function untilHealed(balancer: Balancer, { name, instance }: ReplicaView): Promise<void> {
-  const deadline = performance.now() + WITHIN_MS;
-  while (performance.now() < deadline) {
-    const now = await balancer.replica(name);
-    if (now.state === 'healthy' && now.instance !== instance) return;
-    await delay(LOOK_MS);
-  }
-  throw new Error(`${name} was not replaced`);
+/**
+ * Follows the balancer's events from now on; resolves to what waits until one tells that the replica was replaced. Asking
+ * again and again for its state would keep a core from the engine that starts the next instance.
+ */
+async function followEvents(balancer: Balancer, { name }: ReplicaView): Promise<() => Promise<void>> {
+  const response = await fetch(`http://127.0.0.1:${balancer.adminPort}/events?limit=0`, {
+    headers: { accept: 'text/event-stream' },
+    signal: AbortSignal.timeout(WITHIN_MS),
+  });
+  return async () => {
+    let told = '';
+    for await (const part of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+      told += Buffer.from(part).toString();
+      const whole = told.split('\n\n').slice(0, -1);
+      if (whole.some((event) => /^event: replaced$/m.test(event) && event.includes(`"replica":"${name}"`)))
+        return;
+    }
+    throw new Error(`${name} was not replaced`);
+  };
 }
 
 async function timed(run: () => Promise<unknown>): Promise<number> {
@@ -143,12 +154,17 @@ async function measure(kind: Kind, rounds: number): Promise<readonly Round[]> {
       const startMs = await timedStart(kind.start);
       const runMs = kind.run && (await timedStart(kind.run));
       const replica = await balancer.replica('S2');
-      const healMs = await timed(async () => {
-        // the engine may respond only once it has cleaned up
-        const killed = kind.kill(replica);
-        await untilHealed(balancer, replica);
-        await killed;
+      const untilReplaced = await followEvents(balancer, replica);
+      // the engine may respond only once it has cleaned up
+      let killed: Promise<void> | undefined;
+      const healMs = await timed(() => {
+        killed = kind.kill(replica);
+        return untilReplaced();
       });
+      await killed;
+      const { state, instance } = await balancer.replica(replica.name);
+      if (state !== 'healthy' || instance === replica.instance)
+        throw new Error(`${replica.name} was said to be replaced, and is ${state} (${instance})`);
       found.push({ startMs, runMs, healMs });
     }
     return found;
