@@ -33,14 +33,8 @@ export interface EventCounter {
 
 /** How many events are kept. */
 export const EVENTS_KEPT = 1000;
-/** Kinds that may repeat without an operator. */
-const REPEATED: ReadonlySet<EventKind> = new Set([
-  'healthy',
-  'unhealthy',
-  'ejected',
-  'start-failed',
-  'replaced',
-]);
+/** Kinds that one instance may repeat without an operator; starts in a crash loop repeat too, each of its own instance. */
+const REPEATED: ReadonlySet<EventKind> = new Set(['healthy', 'unhealthy', 'ejected', 'replaced']);
 /** The least time between two events of the same series. */
 const REPORT_MS = 1000;
 /** Without a repeat for this long it is a new event; longer than any pause of a crash loop. */
@@ -158,7 +152,6 @@ export class Journal {
       this.#keep(event);
       return;
     }
-    // each start has an instance of its own
     const who = isOfLoop ? '' : event.instance;
     this.#repeats.note([kind, replica, who, event.cause].join('\n'), event, merged);
   }
